@@ -1,0 +1,3 @@
+//! `jobctl`.
+
+fn main() {}

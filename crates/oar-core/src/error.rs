@@ -1,0 +1,212 @@
+//! Errors that every part of the library shares: the failed call to a service, and the class of any failure.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::service::Service;
+
+/// The class of a failure; it decides the exit code and what a caller may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The task failed, or a check found what it looks for (exit 1).
+    Failed,
+    /// The command was called wrongly (exit 2).
+    Usage,
+    /// Configuration or credentials are missing or were refused (exit 3).
+    Configuration,
+    /// An external service is unavailable or refused after retries; run again (exit 4).
+    Unavailable,
+    /// Somebody else changed or holds the state; nothing was written (exit 5).
+    Conflict,
+    /// A precondition or a blocker stands in the way (exit 6).
+    Blocked,
+}
+
+/// An error that knows its [`ErrorClass`] and what the user can do next.
+pub trait Classified: StdError {
+    /// The class that decides the exit code.
+    fn class(&self) -> ErrorClass;
+    /// The next step, as a sentence, where there is one better than reading the message.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Why one call to an external service failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServiceErrorKind {
+    /// No credential to call with: no token, no Kerberos ticket.
+    MissingCredential,
+    /// The credential was refused (401).
+    Unauthorized,
+    /// The credential is good but lacks the right (403).
+    Forbidden,
+    /// The subject does not exist, or the service hides it (404).
+    NotFound,
+    /// The subject changed since it was read (409, 412).
+    Conflict,
+    /// The service understood the request and refused it (400, 405, 422, …).
+    Rejected,
+    /// A rate limit was still in force after the waits that we allow ourselves (429).
+    RateLimited,
+    /// No connection, or the service answered that it cannot serve now (5xx). It did not act.
+    Unavailable,
+    /// The request was sent but its answer never came: the service may have acted.
+    Unclear,
+    /// The answer is not what the protocol promises, or is too large.
+    Malformed,
+}
+
+/// One failed call to an external service.
+#[derive(Debug)]
+pub struct ServiceError {
+    /// The service that was called.
+    pub service: Service,
+    /// What was asked of it, such as `change owner`.
+    pub operation: &'static str,
+    /// What it was about, such as `advisory 169293`.
+    pub subject: Option<String>,
+    /// Why it failed.
+    pub kind: ServiceErrorKind,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// The service's own words, redacted and cut, or ours.
+    pub detail: String,
+    /// The next step for the user, where this error knows a better one than its kind does.
+    pub hint: Option<String>,
+    /// The underlying cause.
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl ServiceError {
+    /// A failure of `operation` on `service`.
+    pub fn new(
+        service: Service,
+        operation: &'static str,
+        kind: ServiceErrorKind,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            service,
+            operation,
+            subject: None,
+            kind,
+            status: None,
+            detail: detail.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// The same failure, naming what it was about.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// The same failure, with a next step for the user.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure, with its HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The same failure, with its cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: cannot {}", self.service, self.operation)?;
+        if let Some(subject) = &self.subject {
+            write!(formatter, " ({subject})")?;
+        }
+        let reason = match self.kind {
+            ServiceErrorKind::MissingCredential => "credential missing",
+            ServiceErrorKind::Unauthorized => "credential refused",
+            ServiceErrorKind::Forbidden => "not permitted",
+            ServiceErrorKind::NotFound => "not found",
+            ServiceErrorKind::Conflict => "changed by somebody else",
+            ServiceErrorKind::Rejected => "refused",
+            ServiceErrorKind::RateLimited => "rate limit",
+            ServiceErrorKind::Unavailable => "unavailable",
+            ServiceErrorKind::Unclear => "no answer, it may have acted",
+            ServiceErrorKind::Malformed => "unexpected answer",
+        };
+        write!(formatter, ": {reason}")?;
+        if let Some(status) = self.status {
+            write!(formatter, " (HTTP {status})")?;
+        }
+        if !self.detail.is_empty() {
+            write!(formatter, ": {}", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for ServiceError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Classified for ServiceError {
+    fn class(&self) -> ErrorClass {
+        match self.kind {
+            ServiceErrorKind::MissingCredential
+            | ServiceErrorKind::Unauthorized
+            | ServiceErrorKind::Forbidden => ErrorClass::Configuration,
+            ServiceErrorKind::NotFound | ServiceErrorKind::Rejected => ErrorClass::Failed,
+            ServiceErrorKind::Conflict => ErrorClass::Conflict,
+            ServiceErrorKind::RateLimited
+            | ServiceErrorKind::Unavailable
+            | ServiceErrorKind::Unclear
+            | ServiceErrorKind::Malformed => ErrorClass::Unavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        match self.kind {
+            ServiceErrorKind::Unavailable | ServiceErrorKind::RateLimited => {
+                Some(format!("Run the same command again when {} answers.", self.service))
+            }
+            ServiceErrorKind::Unclear => Some(
+                "Run the same command again: it looks first at what was done and does nothing twice.".into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_error_names_service_operation_subject_and_reason() {
+        let error =
+            ServiceError::new(Service::Errata, "change owner", ServiceErrorKind::Rejected, "no such user")
+                .about("advisory 169293")
+                .with_status(422);
+        assert_eq!(
+            error.to_string(),
+            "Errata Tool: cannot change owner (advisory 169293): refused (HTTP 422): no such user"
+        );
+        assert_eq!(error.class(), ErrorClass::Failed);
+    }
+}

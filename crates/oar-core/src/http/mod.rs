@@ -1,0 +1,9 @@
+//! The one HTTP stack under every client: TLS, timeouts, retries, rate limits, redaction, tracing, per-host budgets.
+//!
+//! A request is repeated only when that cannot do anything twice: a [`Repeat::Safe`] request after any passing
+//! fault, any other request only when the service said that it did not act (429, or 503 with `Retry-After`, or
+//! GitHub's 403 rate limits) or when no connection was made.
+
+mod client;
+
+pub use client::{Authorize, Call, Http, HttpSettings, HttpSetupError, Repeat, Reply};

@@ -1,0 +1,19 @@
+//! The release tooling's library: everything that is not a command line.
+//!
+//! The crate never prints, prompts, or reads the environment outside [`config`]; a command line or a server is a
+//! user interface on it. Arrows point one way: [`tasks`] use [`operators`], operators use [`clients`], clients use
+//! [`http`]. State lives in [`statebox`], and every task runs through [`flow`].
+
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod flow;
+pub mod http;
+pub mod notify;
+pub mod operators;
+pub mod redact;
+pub mod service;
+pub mod statebox;
+pub mod tasks;
+pub mod version;

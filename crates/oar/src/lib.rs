@@ -1,0 +1,1 @@
+//! The `oar` command line.

@@ -1,0 +1,1 @@
+//! The `oarctl` command line.

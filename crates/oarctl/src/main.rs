@@ -1,0 +1,3 @@
+//! `oarctl`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! One file, every program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `oar-sandbox`.
+
+fn main() {}
