@@ -1,1 +1,3 @@
-//! (empty)
+//! Running tasks: consent to write, outcomes, markers.
+
+pub mod permit;
