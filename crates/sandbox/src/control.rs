@@ -1,0 +1,141 @@
+//! The control interface under `/_sandbox`, for shell users and other processes.
+//!
+//! | Request | Effect |
+//! |---|---|
+//! | `GET /_sandbox/requests` | everything that was asked |
+//! | `DELETE /_sandbox/requests` | forget it |
+//! | `GET /_sandbox/faults`, `POST`, `DELETE` | the rules in force, one more, none |
+//! | `POST /_sandbox/seed` `{"seed": 7}` | seed of the rates |
+//! | `GET /_sandbox/clock`, `POST` `{"advance_seconds": 60}` | the time |
+//! | `POST /_sandbox/latency` `{"ms": 20}` | every answer waits so long |
+//! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service knows |
+//! | `GET /_sandbox/environment` | what a product process needs |
+//! | `GET /_sandbox/state/<service>` | the service's state as JSON |
+//! | `POST /_sandbox/state/<service>/<operation>` | a change, as the service's module documents |
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{faults::Fault, unexpected, world::Shared};
+
+/// The control interface, with its prefix.
+pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
+    let environment: serde_json::Map<String, Value> =
+        environment.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    Router::new()
+        .route("/_sandbox/requests", get(requests).delete(clear_requests))
+        .route("/_sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/_sandbox/seed", post(seed))
+        .route("/_sandbox/clock", get(clock).post(advance))
+        .route("/_sandbox/latency", post(latency))
+        .route("/_sandbox/unexpected", get(unexpected_requests).delete(clear_unexpected))
+        .route("/_sandbox/environment", get(async || Json(environment)))
+        .route("/_sandbox/state/{service}", get(state))
+        .route("/_sandbox/state/{service}/{operation}", post(change))
+        .route("/_sandbox/{*rest}", get(unexpected::unknown_route))
+}
+
+async fn requests(State(world): State<Shared>) -> impl IntoResponse {
+    Json(world.requests.all())
+}
+
+async fn clear_requests(State(world): State<Shared>) -> StatusCode {
+    world.requests.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn faults(State(world): State<Shared>) -> impl IntoResponse {
+    Json(world.faults.list())
+}
+
+async fn add_fault(State(world): State<Shared>, Json(fault): Json<Fault>) -> impl IntoResponse {
+    (StatusCode::CREATED, Json(json!({"id": world.faults.add(fault)})))
+}
+
+async fn clear_faults(State(world): State<Shared>) -> StatusCode {
+    world.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    seed: u64,
+}
+
+async fn seed(State(world): State<Shared>, Json(Seed { seed }): Json<Seed>) -> StatusCode {
+    world.faults.seed(seed);
+    StatusCode::NO_CONTENT
+}
+
+async fn clock(State(world): State<Shared>) -> Json<Value> {
+    Json(json!({"now": world.clock.now().to_string()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_seconds: i64,
+}
+
+async fn advance(
+    State(world): State<Shared>,
+    Json(Advance { advance_seconds }): Json<Advance>,
+) -> Json<Value> {
+    world.clock.advance(SignedDuration::from_secs(advance_seconds));
+    Json(json!({"now": world.clock.now().to_string()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Latency {
+    ms: u64,
+}
+
+async fn latency(State(world): State<Shared>, Json(Latency { ms }): Json<Latency>) -> StatusCode {
+    world.set_latency(Duration::from_millis(ms));
+    StatusCode::NO_CONTENT
+}
+
+async fn unexpected_requests(State(world): State<Shared>) -> impl IntoResponse {
+    Json(world.unexpected.all())
+}
+
+async fn clear_unexpected(State(world): State<Shared>) -> StatusCode {
+    world.unexpected.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn state(State(world): State<Shared>, Path(service): Path<String>) -> Response {
+    match world.with_service(&service, |state| state.snapshot()) {
+        Some(snapshot) => Json(snapshot).into_response(),
+        None => refused(StatusCode::NOT_FOUND, &format!("no service {service}")),
+    }
+}
+
+async fn change(
+    State(world): State<Shared>,
+    Path((service, operation)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Response {
+    let now = world.clock.now();
+    match world.with_service(&service, |state| state.change(&operation, &body, now)) {
+        Some(Ok(answer)) => Json(answer).into_response(),
+        Some(Err(problem)) => refused(StatusCode::BAD_REQUEST, &problem),
+        None => refused(StatusCode::NOT_FOUND, &format!("no service {service}")),
+    }
+}
+
+fn refused(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"message": message}))).into_response()
+}

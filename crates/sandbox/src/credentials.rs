@@ -1,0 +1,20 @@
+//! The made-up credentials that the services accept. They open nothing but the sandbox.
+
+/// GitHub token of the first release lead; may push.
+pub const GITHUB_TOKEN: &str = "ghp_sandboxleadsandboxleadsandboxlead0000";
+/// GitHub token of the second release lead; may push.
+pub const GITHUB_TOKEN_SECOND: &str = "ghp_sandboxotherleadsandboxotherlead0000";
+/// GitHub token of somebody who may only read.
+pub const GITHUB_TOKEN_READER: &str = "ghp_sandboxreadersandboxreaderreader0000";
+/// Jira account.
+pub const JIRA_USERNAME: &str = "rlead@example.com";
+/// Jira API token of [`JIRA_USERNAME`].
+pub const JIRA_TOKEN: &str = "sandbox-jira-token";
+/// GitLab personal access token.
+pub const GITLAB_TOKEN: &str = "glpat-sandboxsandbox0000";
+/// Slack bot token with every scope the programs need.
+pub const SLACK_BOT_TOKEN: &str = "xoxb-0000000000-sandbox";
+/// Slack bot token without `channels:history`, `users:read.email` and `usergroups:read`.
+pub const SLACK_BOT_TOKEN_NARROW: &str = "xoxb-0000000001-sandbox";
+/// Key of the demonstration's encrypted configuration document (the raw 16 bytes that `OAR_JWK` holds).
+pub const JWK: &str = "oar-demo-key-16b";

@@ -1,0 +1,66 @@
+//! The environment in which a product process finds the sandbox instead of the real services.
+
+use crate::credentials;
+
+/// Endpoint variables of the simulated services and their prefixes.
+const ENDPOINTS: [(&str, &str); 7] = [
+    ("GITHUB_API", "/github"),
+    ("GITHUB_RAW", "/github-raw"),
+    ("ERRATA", "/errata"),
+    ("JIRA", "/jira"),
+    ("GITLAB", "/gitlab"),
+    ("SLACK", "/slack/api"),
+    ("RELEASE_CONTROLLER", "/release-controller"),
+];
+
+/// Services that are not simulated: they lead to a refusal here rather than to the real ones.
+const ABSENT: [&str; 14] = [
+    "JENKINS",
+    "GANGWAY",
+    "PROW",
+    "MIRROR",
+    "ACCESS",
+    "PYXIS",
+    "CATALOG",
+    "CATALOG_STAGE",
+    "ADVISORY_CONTENT",
+    "BREWHUB",
+    "BREWROOT",
+    "GOOGLE_OAUTH",
+    "GOOGLE_SHEETS",
+    "GCS",
+];
+
+/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
+/// what Kerberos needs.
+pub(crate) fn environment(
+    base_url: &str,
+    configuration: Option<&str>,
+    kerberos: &[(String, String)],
+) -> Vec<(String, String)> {
+    let mut variables: Vec<(String, String)> = ENDPOINTS
+        .iter()
+        .map(|(name, prefix)| (format!("OAR_ENDPOINT_{name}"), format!("{base_url}{prefix}")))
+        .collect();
+    variables.extend(ABSENT.iter().map(|name| {
+        (format!("OAR_ENDPOINT_{name}"), format!("{base_url}/not-simulated/{}", name.to_lowercase()))
+    }));
+    variables.push(("OAR_ENDPOINT_LDAP".to_owned(), "ldap://127.0.0.1:9".to_owned()));
+    if let Some(path) = configuration {
+        variables.push(("OAR_CONFIG".to_owned(), path.to_owned()));
+    }
+    for (name, value) in [
+        ("OAR_JWK", credentials::JWK),
+        ("GITHUB_TOKEN", credentials::GITHUB_TOKEN),
+        ("JIRA_USERNAME", credentials::JIRA_USERNAME),
+        ("JIRA_TOKEN", credentials::JIRA_TOKEN),
+        ("GITLAB_TOKEN", credentials::GITLAB_TOKEN),
+        ("SLACK_BOT_TOKEN", credentials::SLACK_BOT_TOKEN),
+        ("NO_PROXY", "127.0.0.1,localhost"),
+        ("no_proxy", "127.0.0.1,localhost"),
+    ] {
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+    variables.extend_from_slice(kerberos);
+    variables
+}

@@ -1,0 +1,110 @@
+//! The log of everything that was asked of the sandbox.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Bytes of a request's body that the log keeps.
+pub const BODY_EXCERPT: usize = 16 * 1024;
+/// Requests that the log keeps; later ones are only counted.
+pub const LOG_LIMIT: usize = 200_000;
+
+/// One request as a service saw it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordedRequest {
+    /// Number of the request, from 1, in order of arrival.
+    pub seq: u64,
+    /// `github`, `github-raw`, `errata`, `jira`, `gitlab`, `slack`, `release-controller`, or `unknown`.
+    pub service: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path inside the service, as sent (percent-encoding kept): `/repos/openshift/release-tests`.
+    pub path: String,
+    /// Query as sent, without the question mark; empty when there was none.
+    pub query: String,
+    /// Status of the answer; `None` while it is not answered, and for ever when the connection was cut.
+    pub status: Option<u16>,
+    /// When it came, by the sandbox's clock.
+    pub at: Timestamp,
+    /// The body, as text, cut at [`BODY_EXCERPT`] bytes.
+    pub body_excerpt: String,
+    /// Whether the service itself ran: false where a fault answered in its place.
+    pub acted: bool,
+    /// Name of the fault that hit it.
+    pub fault: Option<String>,
+    /// Number of the connection that carried it.
+    pub connection: u64,
+}
+
+impl RecordedRequest {
+    /// Whether the request asks for a change, by what it is rather than by its method: Slack's and Jira's
+    /// reads by POST are none.
+    pub fn is_write(&self) -> bool {
+        if matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+            return false;
+        }
+        match self.service.as_str() {
+            "slack" => self.path.starts_with("/chat."),
+            "jira" => !self.path.ends_with("/search/jql"),
+            "github" => self.path != "/graphql",
+            _ => true,
+        }
+    }
+
+    /// `PUT github /repos/…`, for messages of failed assertions.
+    pub fn line(&self) -> String {
+        format!("{} {} {}", self.method, self.service, self.path)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    kept: Vec<RecordedRequest>,
+    count: u64,
+}
+
+/// All requests so far.
+#[derive(Debug, Default)]
+pub struct RequestLog {
+    entries: Mutex<Entries>,
+}
+
+impl RequestLog {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything recorded, in order of arrival.
+    pub fn all(&self) -> Vec<RecordedRequest> {
+        self.entries().kept.clone()
+    }
+
+    /// Forgets what was recorded; numbers go on.
+    pub fn clear(&self) {
+        self.entries().kept.clear();
+    }
+
+    /// Requests since the start, forgotten ones too.
+    pub fn count(&self) -> u64 {
+        self.entries().count
+    }
+
+    /// Records a request and gives it its number.
+    pub(crate) fn begin(&self, mut request: RecordedRequest) -> u64 {
+        let mut entries = self.entries();
+        entries.count += 1;
+        request.seq = entries.count;
+        if entries.kept.len() < LOG_LIMIT {
+            entries.kept.push(request);
+        }
+        entries.count
+    }
+
+    /// Changes the record of a request that is still known.
+    pub(crate) fn change(&self, seq: u64, change: impl FnOnce(&mut RecordedRequest)) {
+        if let Some(entry) = self.entries().kept.iter_mut().rev().find(|entry| entry.seq == seq) {
+            change(entry);
+        }
+    }
+}

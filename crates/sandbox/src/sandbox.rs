@@ -1,0 +1,309 @@
+//! The running sandbox and its handle.
+
+use std::{
+    net::{Ipv4Addr, TcpListener as StdTcpListener},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use axum::{Router, middleware};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::{Clock, ClockStart},
+    connection::{Connection, CuttableListener},
+    control, environment,
+    faults::Faults,
+    intercept,
+    requests::RecordedRequest,
+    scenario, services,
+    unexpected::UnexpectedRequest,
+    world::{Shared, World},
+};
+
+/// How a sandbox starts.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Where the clock starts.
+    pub clock: ClockStart,
+    /// Every answer waits this long.
+    pub latency: Duration,
+    /// The encrypted configuration document that `OAR_CONFIG` shall name.
+    pub configuration: Option<PathBuf>,
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or may not be used.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port asked for.
+        port: u16,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The server's thread or runtime could not be made.
+    #[error("cannot start the server: {0}")]
+    Runtime(std::io::Error),
+    /// Files that the sandbox needs could not be written.
+    #[error("cannot write the sandbox's files: {0}")]
+    Files(std::io::Error),
+}
+
+/// A handle on a running sandbox. Copies are cheap; the server ends with the last one.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: Shared,
+    environment: Vec<(String, String)>,
+    server: Mutex<Option<Server>>,
+    _files: TempDir,
+}
+
+#[derive(Debug)]
+struct Server {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Both fail only when the server has ended already.
+            let _ = server.stop.send(());
+            let _ = server.thread.join();
+        }
+    }
+}
+
+impl Sandbox {
+    /// Starts a sandbox with the scenario's data, on a thread of its own.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { port: options.port, source };
+        let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+
+        let files = tempfile::Builder::new().prefix("oar-sandbox-").tempdir().map_err(StartError::Files)?;
+        let world = Arc::new(World::new(format!("http://{address}"), options.clock));
+        world.set_latency(options.latency);
+        scenario::load(&world);
+
+        let configuration = options.configuration.as_ref().map(|path| path.display().to_string());
+        let environment = environment::environment(&world.base_url, configuration.as_deref(), &[]);
+        let server = serve(Arc::clone(&world), environment.clone(), listener)?;
+        let inner = Inner { world, environment, server: Mutex::new(Some(server)), _files: files };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// `http://127.0.0.1:8765`, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.inner.world.base_url
+    }
+
+    /// Variables that lead a product process here, with credentials.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.inner.environment.clone()
+    }
+
+    /// The time in all services.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.world.clock
+    }
+
+    /// The fault rules.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.world.faults
+    }
+
+    /// The state of all services.
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
+    /// Every answer from now on waits this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.inner.world.set_latency(latency);
+    }
+
+    /// Everything that was asked, in order of arrival.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.inner.world.requests.all()
+    }
+
+    /// The requests that ask for a change.
+    pub fn writes(&self) -> Vec<RecordedRequest> {
+        self.requests().into_iter().filter(RecordedRequest::is_write).collect()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.inner.world.requests.clear();
+    }
+
+    /// Requests that no service knows.
+    pub fn unexpected(&self) -> Vec<UnexpectedRequest> {
+        self.inner.world.unexpected.all()
+    }
+
+    /// For tests.
+    ///
+    /// # Panics
+    /// When a request came that no service knows.
+    pub fn assert_no_unexpected(&self) {
+        let unexpected = self.unexpected();
+        assert!(unexpected.is_empty(), "requests that the sandbox does not know: {unexpected:#?}");
+    }
+}
+
+fn serve(
+    world: Shared,
+    environment: Vec<(String, String)>,
+    listener: StdTcpListener,
+) -> Result<Server, StartError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let listener = {
+        let _guard = runtime.enter();
+        tokio::net::TcpListener::from_std(listener).map_err(StartError::Runtime)?
+    };
+    let app = Router::new()
+        .merge(services::router())
+        .layer(middleware::from_fn_with_state(Arc::clone(&world), intercept::intercept))
+        .merge(control::router(environment))
+        .with_state(world)
+        .into_make_service_with_connect_info::<Connection>();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new()
+        .name("oar-sandbox".to_owned())
+        .spawn(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    _ = axum::serve(CuttableListener::new(listener), app) => {}
+                    _ = stopped => {}
+                }
+            });
+            // Requests that still hang must not keep the test waiting.
+            runtime.shutdown_background();
+        })
+        .map_err(StartError::Runtime)?;
+    Ok(Server { stop, thread })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Fault, FaultKind};
+
+    async fn get(sandbox: &Sandbox, path: &str) -> reqwest::Result<reqwest::Response> {
+        reqwest::Client::new().get(format!("{}{path}", sandbox.base_url())).send().await
+    }
+
+    #[tokio::test]
+    async fn an_unknown_route_is_refused_and_remembered() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        assert_eq!(get(&sandbox, "/jira/nothing/here?x=1").await.unwrap().status(), 501);
+        assert_eq!(get(&sandbox, "/nowhere").await.unwrap().status(), 501);
+        let unexpected = sandbox.unexpected();
+        assert_eq!(unexpected.len(), 2);
+        assert_eq!((unexpected[0].service.as_str(), unexpected[0].path.as_str()), ("jira", "/nothing/here"));
+        assert_eq!(unexpected[1].service, "unknown");
+        assert_eq!(sandbox.requests()[0].status, Some(501));
+        let failed = std::panic::catch_unwind(|| sandbox.assert_no_unexpected());
+        assert!(failed.is_err());
+    }
+
+    #[tokio::test]
+    async fn dropping_cuts_the_connection_before_or_after_acting() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        for (kind, acted) in [(FaultKind::DropBefore, false), (FaultKind::DropAfter, true)] {
+            sandbox.clear_requests();
+            sandbox.faults().add(Fault::on("github", kind));
+            let error = get(&sandbox, "/github/rate_limit").await.unwrap_err();
+            assert!(error.is_request(), "{error:?}");
+            let requests = sandbox.requests();
+            assert_eq!(requests.len(), 1);
+            assert_eq!((requests[0].acted, requests[0].status), (acted, None));
+        }
+        assert!(get(&sandbox, "/github/rate_limit").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn faults_that_answer() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        let faults = sandbox.faults();
+        faults.add(Fault::on("github", FaultKind::Status { code: 502, body: None, headers: Vec::new() }));
+        faults.add(Fault::on("github", FaultKind::RateLimited { retry_after: 3 }));
+        faults.add(Fault::on("github", FaultKind::SecondaryRateLimit { retry_after: 4 }));
+        faults.add(Fault::on("github", FaultKind::BusyBranch));
+        faults.add(Fault::on("github", FaultKind::Garbage));
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let answer = get(&sandbox, "/github/rate_limit").await.unwrap();
+            let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+            seen.push((answer.status().as_u16(), wait));
+        }
+        let wait = |seconds: &str| Some(seconds.to_owned());
+        assert_eq!(seen, [(502, None), (429, wait("3")), (403, wait("4")), (409, None)]);
+        let garbage = get(&sandbox, "/github/rate_limit").await.unwrap();
+        assert_eq!(garbage.status(), 200);
+        assert!(garbage.text().await.unwrap().starts_with("<html>"));
+        assert!(sandbox.requests().iter().all(|request| !request.acted));
+    }
+
+    #[tokio::test]
+    async fn a_truncated_body_is_seen_as_broken() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        sandbox.faults().add(Fault::on("jira", FaultKind::Truncate));
+        let answer = get(&sandbox, "/jira/x").await.unwrap();
+        assert!(answer.text().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_hanging_request_does_not_keep_the_sandbox_alive() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        sandbox.faults().add(Fault::on("jira", FaultKind::Hang));
+        let client = reqwest::Client::builder().timeout(Duration::from_millis(200)).build().unwrap();
+        let error = client.get(format!("{}/jira/x", sandbox.base_url())).send().await.unwrap_err();
+        assert!(error.is_timeout());
+        assert!(!sandbox.requests()[0].acted);
+        drop(sandbox);
+    }
+
+    #[tokio::test]
+    async fn the_control_interface() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        let url = |path: &str| format!("{}/_sandbox/{path}", sandbox.base_url());
+        let client = reqwest::Client::new();
+        let fault =
+            serde_json::json!({"service": "jira", "times": 1, "kind": {"type": "status", "code": 418}});
+        let send = |path: &str, body: &serde_json::Value| {
+            client.post(url(path)).header("content-type", "application/json").body(body.to_string()).send()
+        };
+        assert_eq!(send("faults", &fault).await.unwrap().status(), 201);
+        assert_eq!(get(&sandbox, "/jira/x").await.unwrap().status(), 418);
+        let before = sandbox.clock().now();
+        send("clock", &serde_json::json!({"advance_seconds": 3600})).await.unwrap();
+        assert!(sandbox.clock().now().as_second() - before.as_second() >= 3600);
+        let log: Vec<serde_json::Value> =
+            serde_json::from_str(&get(&sandbox, "/_sandbox/requests").await.unwrap().text().await.unwrap())
+                .unwrap();
+        assert_eq!(log.len(), 1, "requests to the control interface are not recorded");
+        assert_eq!(log[0]["fault"], "status");
+        client.delete(url("requests")).send().await.unwrap();
+        assert!(sandbox.requests().is_empty());
+        assert_eq!(get(&sandbox, "/_sandbox/state/github").await.unwrap().status(), 200);
+        assert_eq!(get(&sandbox, "/_sandbox/state/nothing").await.unwrap().status(), 404);
+        assert_eq!(send("state/jira/nothing", &serde_json::json!({})).await.unwrap().status(), 400);
+    }
+}

@@ -1,0 +1,8 @@
+//! The service at the start of the two releases.
+
+use crate::world::World;
+
+/// Fills the service.
+pub fn load(world: &World) {
+    let _ = world;
+}

@@ -1,0 +1,62 @@
+//! The simulated services: one module each, with its state and its routes.
+
+use axum::Router;
+
+use crate::{unexpected, world::Shared};
+
+pub mod errata;
+pub mod github;
+pub mod gitlab;
+pub mod jira;
+pub mod release_controller;
+pub mod slack;
+
+/// Prefix of every service and the name it has in the log of requests and in fault rules.
+pub const PREFIXES: [(&str, &str); 7] = [
+    ("/github", "github"),
+    ("/github-raw", "github-raw"),
+    ("/errata", "errata"),
+    ("/jira", "jira"),
+    ("/gitlab", "gitlab"),
+    ("/slack/api", "slack"),
+    ("/release-controller", "release-controller"),
+];
+
+/// All services under their prefixes.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .nest("/github", github::router())
+        .nest("/github-raw", github::raw_router())
+        .nest("/errata", errata::router())
+        .nest("/jira", jira::router())
+        .nest("/gitlab", gitlab::router())
+        .nest("/slack/api", slack::router())
+        .nest("/release-controller", release_controller::router())
+        .fallback(unexpected::unknown_route)
+}
+
+/// Which service a path belongs to, and the path inside it: `/jira/rest/api` is `jira`, `/rest/api`.
+pub fn split(path: &str) -> (&'static str, &str) {
+    for (prefix, name) in PREFIXES {
+        match path.strip_prefix(prefix) {
+            Some("") => return (name, "/"),
+            Some(rest) if rest.starts_with('/') => return (name, rest),
+            _ => {}
+        }
+    }
+    ("unknown", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn prefixes_end_at_a_slash() {
+        assert_eq!(split("/github/user"), ("github", "/user"));
+        assert_eq!(split("/github-raw/a/b"), ("github-raw", "/a/b"));
+        assert_eq!(split("/slack/api/auth.test"), ("slack", "/auth.test"));
+        assert_eq!(split("/jira"), ("jira", "/"));
+        assert_eq!(split("/jirax"), ("unknown", "/jirax"));
+    }
+}

@@ -1,0 +1,21 @@
+//! Slack, under `/slack/api`.
+
+use axum::Router;
+use serde_json::{Value, json};
+
+use crate::world::{Shared, Simulated};
+
+/// What Slack knows.
+#[derive(Debug, Default)]
+pub struct State {}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        json!({})
+    }
+}
+
+/// Its routes, without the prefix.
+pub fn router() -> Router<Shared> {
+    Router::new()
+}

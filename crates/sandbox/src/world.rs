@@ -1,0 +1,123 @@
+//! Everything the services know, shared by all handlers.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    clock::{Clock, ClockStart},
+    faults::Faults,
+    requests::RequestLog,
+    services::{errata, github, gitlab, jira, release_controller, slack},
+    unexpected::UnexpectedLog,
+};
+
+/// What every handler gets as axum state.
+pub type Shared = Arc<World>;
+
+/// The state of one service behind its own lock. Handlers do not hold it across an await.
+#[derive(Debug, Default)]
+pub struct Module<T>(Mutex<T>);
+
+impl<T> Module<T> {
+    /// Exclusive access to the state.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the control interface needs from each service.
+pub trait Simulated {
+    /// The state as the control interface shows it.
+    fn snapshot(&self) -> Value;
+
+    /// A change that the control interface asks for. `now` is the sandbox's present instant. The error text
+    /// says which operations there are or what is wrong with the body.
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
+        let _ = (body, now);
+        Err(format!("no operation {operation} on this service"))
+    }
+}
+
+/// All services and what they share.
+#[derive(Debug)]
+pub struct World {
+    /// `http://127.0.0.1:8765`, without a slash at the end.
+    pub base_url: String,
+    /// The time in all services.
+    pub clock: Clock,
+    /// Everything that was asked.
+    pub requests: RequestLog,
+    /// What goes wrong on demand.
+    pub faults: Faults,
+    /// What no service knows.
+    pub unexpected: UnexpectedLog,
+    latency: AtomicU64,
+    /// Repositories, branches, files, build data.
+    pub github: Module<github::State>,
+    /// Channels, users, groups, messages.
+    pub slack: Module<slack::State>,
+    /// Advisories.
+    pub errata: Module<errata::State>,
+    /// Issues.
+    pub jira: Module<jira::State>,
+    /// Projects and merge requests.
+    pub gitlab: Module<gitlab::State>,
+    /// Release streams and payloads.
+    pub release_controller: Module<release_controller::State>,
+}
+
+impl World {
+    /// Empty services under `base_url`.
+    pub fn new(base_url: String, clock: ClockStart) -> Self {
+        Self {
+            base_url,
+            clock: Clock::new(clock),
+            requests: RequestLog::default(),
+            faults: Faults::default(),
+            unexpected: UnexpectedLog::default(),
+            latency: AtomicU64::new(0),
+            github: Module::default(),
+            slack: Module::default(),
+            errata: Module::default(),
+            jira: Module::default(),
+            gitlab: Module::default(),
+            release_controller: Module::default(),
+        }
+    }
+
+    /// Every answer waits this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How long every answer waits.
+    pub fn latency(&self) -> Duration {
+        Duration::from_millis(self.latency.load(Ordering::SeqCst))
+    }
+
+    /// The address of a service: `/jira` gives `http://127.0.0.1:8765/jira`.
+    pub fn url(&self, prefix: &str) -> String {
+        format!("{}{prefix}", self.base_url)
+    }
+
+    /// Runs `f` on the state of the service with this name; `None` when there is no such service.
+    pub fn with_service<R>(&self, service: &str, f: impl FnOnce(&mut dyn Simulated) -> R) -> Option<R> {
+        Some(match service {
+            "github" => f(&mut *self.github.lock()),
+            "slack" => f(&mut *self.slack.lock()),
+            "errata" => f(&mut *self.errata.lock()),
+            "jira" => f(&mut *self.jira.lock()),
+            "gitlab" => f(&mut *self.gitlab.lock()),
+            "release-controller" => f(&mut *self.release_controller.lock()),
+            _ => return None,
+        })
+    }
+}
