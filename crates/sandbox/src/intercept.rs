@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures::stream;
+use futures::{StreamExt, stream};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 
@@ -148,10 +148,13 @@ async fn truncate(response: Response) -> Response {
     let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     let half = body.slice(..body.len() / 2);
-    let broken =
-        std::io::Error::new(std::io::ErrorKind::ConnectionReset, "truncated by a fault of the sandbox");
-    let chunks: [Result<Bytes, std::io::Error>; 2] = [Ok(half), Err(broken)];
-    HttpResponse::from_parts(parts, Body::from_stream(stream::iter(chunks)))
+    // Headers and the first half go out before the error, or the client would see no answer at all.
+    let broken = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "truncated by a fault of the sandbox"))
+    };
+    let chunks = stream::iter([Ok(half)]).chain(stream::once(broken));
+    HttpResponse::from_parts(parts, Body::from_stream(chunks))
 }
 
 fn status(code: u16, body: Option<&str>, headers: &[(String, String)]) -> Response {

@@ -1,5 +1,7 @@
 //! A small client for the sandbox's own tests.
 
+#![expect(dead_code, reason = "the services' tests use it; drop this line with the last of them")]
+
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
