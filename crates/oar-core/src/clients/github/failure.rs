@@ -1,0 +1,97 @@
+//! What GitHub's refusals mean.
+
+use serde::Deserialize;
+
+use super::transport::Purpose;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::Reply;
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+    #[serde(default)]
+    errors: Vec<serde_json::Value>,
+}
+
+/// GitHub's own words: `message`, and the words of `errors` where there are some.
+pub(super) fn message(reply: &Reply) -> String {
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(&reply.body) else {
+        return String::from("no explanation");
+    };
+    let mut words = refusal.message.split_whitespace().collect::<Vec<_>>().join(" ");
+    for error in &refusal.errors {
+        if let Some(detail) = error.as_str().or_else(|| error.get("message")?.as_str()) {
+            words = format!("{words}; {detail}");
+        }
+    }
+    words
+}
+
+/// The failure that an answer to a read stands for.
+pub(super) fn of(reply: &Reply) -> ServiceError {
+    let words = message(reply);
+    if is_rate_limit(reply, &words) {
+        return reply.failure(ServiceErrorKind::RateLimited, words);
+    }
+    let kind = reply.failure_kind().unwrap_or(ServiceErrorKind::Malformed);
+    let failure = reply.failure(kind, words);
+    match kind {
+        ServiceErrorKind::Unauthorized => {
+            failure.with_hint("GITHUB_TOKEN is wrong or expired; make a new token and set it.")
+        }
+        ServiceErrorKind::Forbidden => failure.with_hint(
+            "The token in GITHUB_TOKEN lacks a right; it needs to read and write the repository's contents, and \
+             its organisation may ask for single sign-on.",
+        ),
+        _ => failure,
+    }
+}
+
+/// The failure that an answer to a contents write stands for (spec 01 §2.9, §8 S5).
+pub(super) fn of_write(reply: &Reply) -> ServiceError {
+    let words = message(reply);
+    match reply.status.as_u16() {
+        // A create that finds the file there: somebody else was faster.
+        422 if words.contains("\"sha\" wasn't supplied") => reply.failure(ServiceErrorKind::Conflict, words),
+        404 => reply.failure(ServiceErrorKind::Forbidden, words).with_hint(
+            "GitHub answers 404 to a write that the token may not make: check that the token in GITHUB_TOKEN may \
+             write the repository's contents and that the branch exists.",
+        ),
+        // A success that promises something else than a commit.
+        200..=399 => reply.failure(ServiceErrorKind::Unclear, "an answer that GitHub does not document"),
+        _ => of(reply),
+    }
+}
+
+/// GitHub says 403 for both of its limits (429 for some): spec 01 §2.9.
+fn is_rate_limit(reply: &Reply, words: &str) -> bool {
+    matches!(reply.status.as_u16(), 403 | 429)
+        && (reply.headers.contains_key("retry-after")
+            || reply.headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0")
+            || words.to_ascii_lowercase().contains("rate limit"))
+}
+
+/// A write whose answer cannot be read has perhaps been made.
+pub(super) fn unclear_when_malformed(mut error: ServiceError) -> ServiceError {
+    if error.kind == ServiceErrorKind::Malformed {
+        error.kind = ServiceErrorKind::Unclear;
+    }
+    error
+}
+
+/// Our own error out of the library's.
+pub(super) fn of_library(error: octocrab::Error, purpose: &Purpose) -> ServiceError {
+    match error {
+        octocrab::Error::Service { source, .. } => match source.downcast::<ServiceError>() {
+            Ok(error) => *error,
+            // Nothing but the transport fails in the stack, so this says that the stack itself is gone.
+            Err(source) => purpose
+                .error(ServiceErrorKind::Unclear, "the connection to GitHub is closed")
+                .with_source(source),
+        },
+        octocrab::Error::Http { .. } => purpose
+            .error(ServiceErrorKind::Unauthorized, "the request cannot be built")
+            .with_hint("GITHUB_TOKEN may hold only letters, digits and punctuation: no space or line break."),
+        error => purpose.error(ServiceErrorKind::Rejected, "the request cannot be built").with_source(error),
+    }
+}
