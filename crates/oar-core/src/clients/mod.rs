@@ -3,8 +3,30 @@
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
 //! import `tasks`, `operators` or `statebox`.
 
+pub mod email;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
+pub mod kerberos;
 pub mod slack;
+
+use url::Url;
+
+/// What a write did that looks before it acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The service changed.
+    Changed,
+    /// It was so already; nothing was sent that changes anything.
+    AlreadySo,
+}
+
+/// `base` as a folder, so that joining a relative path keeps its prefix.
+pub(crate) fn with_trailing_slash(mut base: Url) -> Url {
+    if !base.path().ends_with('/') {
+        let path = format!("{}/", base.path());
+        base.set_path(&path);
+    }
+    base
+}

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::BackoffBuilder;
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -67,7 +68,7 @@ pub enum Repeat {
 /// Makes the `Authorization` header of each attempt, for schemes whose proof may be used only once.
 #[async_trait]
 pub trait Authorize: Send + Sync {
-    /// The header for one request to `url`.
+    /// The header for one request to `url`. An error ends the call: it is not repeated.
     async fn authorization(&self, url: &Url) -> Result<HeaderValue, ServiceError>;
 }
 
@@ -177,6 +178,7 @@ pub struct Reply {
     subject: Option<String>,
     redactor: Redactor,
     repeat: Repeat,
+    received: Timestamp,
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -203,8 +205,12 @@ impl Reply {
     ///
     /// A 5xx to a write that is not safe to repeat is [`ServiceErrorKind::Unclear`]: a gateway may have lost the
     /// answer of a service that acted.
+    /// A 403 that names a time to wait is a rate limit (GitHub's way, spec 01 §2.9).
     pub fn failure_kind(&self) -> Option<ServiceErrorKind> {
         match failure_kind(self.status) {
+            Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
+                Some(ServiceErrorKind::RateLimited)
+            }
             Some(ServiceErrorKind::Unavailable)
                 if self.repeat == Repeat::OnlyWhenRefused && !self.headers.contains_key(RETRY_AFTER) =>
             {
@@ -227,6 +233,25 @@ impl Reply {
         error
     }
 
+    /// What the body says in a few words, for a failure: its first line, or the title of an HTML page.
+    ///
+    /// A redirection says where it leads, without the path, which may carry a token.
+    pub fn words(&self) -> String {
+        if self.status.is_redirection()
+            && let Some(target) = self.headers.get(LOCATION).and_then(|value| value.to_str().ok())
+        {
+            let host = Url::parse(target).ok().and_then(|url| url.host_str().map(str::to_owned));
+            return format!("redirected to {}", host.as_deref().unwrap_or("another path"));
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        let text = text.trim();
+        if text.starts_with('<') {
+            return html_title(text)
+                .map_or_else(|| "an HTML page".to_owned(), |title| format!("HTML page: {title}"));
+        }
+        excerpt(text)
+    }
+
     /// This answer when its status is a success, otherwise the failure that `describe` words from the body.
     pub fn success(self, describe: impl FnOnce(&Self) -> String) -> Result<Self, ServiceError> {
         match self.failure_kind() {
@@ -247,6 +272,15 @@ fn failure_kind(status: StatusCode) -> Option<ServiceErrorKind> {
         500..=599 => Some(ServiceErrorKind::Unavailable),
         _ => Some(ServiceErrorKind::Rejected),
     }
+}
+
+fn html_title(html: &str) -> Option<String> {
+    let lower = html.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let open = start + lower.get(start..)?.find('>')? + 1;
+    let end = open + lower.get(open..)?.find("</title")?;
+    let title = html.get(open..end)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!title.is_empty()).then(|| excerpt(&title))
 }
 
 /// The first line of a text, at most 300 characters.
@@ -334,8 +368,8 @@ impl Http {
             .with_max_times(settings.attempts.saturating_sub(1))
             .build();
         loop {
-            let outcome = self.attempt(&call).await;
-            let Some(pause) = self.pause_before_repeating(&call, &outcome) else { return outcome };
+            let outcome = self.attempt(&call).await?;
+            let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
             let Some(delay) = delays.next() else { return outcome };
             let delay = match pause {
                 Pause::Backoff => self.inner.clock.jittered(delay),
@@ -352,17 +386,18 @@ impl Http {
         }
     }
 
-    fn pause_before_repeating(&self, call: &Call, outcome: &Result<Reply, ServiceError>) -> Option<Pause> {
+    fn pause_before_repeating(call: &Call, outcome: &Result<Reply, ServiceError>) -> Option<Pause> {
         match outcome {
             Ok(reply) => {
-                let asked = asked_wait(&reply.headers, self.inner.clock.now().as_second());
+                let asked = asked_wait(&reply.headers, reply.received);
                 match reply.status.as_u16() {
                     429 => Some(asked.map_or(Pause::Backoff, Pause::Asked)),
                     // GitHub's secondary limit says 403 with Retry-After; its primary limit 403 with 0 remaining.
                     403 => asked.map(Pause::Asked),
                     503 if asked.is_some() => asked.map(Pause::Asked),
-                    500 | 502 | 503 | 504 | 520..=530 if call.repeat == Repeat::Safe => Some(Pause::Backoff),
-                    408 if call.repeat == Repeat::Safe => Some(Pause::Backoff),
+                    408 | 500 | 502 | 503 | 504 | 520..=530 if call.repeat == Repeat::Safe => {
+                        Some(Pause::Backoff)
+                    }
                     _ => None,
                 }
             }
@@ -386,7 +421,8 @@ impl Http {
         )
     }
 
-    async fn attempt(&self, call: &Call) -> Result<Reply, ServiceError> {
+    /// One exchange; the outer error is final, because no request could be made.
+    async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, ServiceError> {
         let budget = self.budget(call);
         let _permit = budget
             .acquire()
@@ -397,6 +433,7 @@ impl Http {
             let mut value = authorize.authorization(&call.url).await.map_err(|mut error| {
                 error.operation = call.operation;
                 error.subject.clone_from(&call.subject);
+                error.detail = self.inner.redactor.redact(&error.detail).into_owned();
                 error
             })?;
             value.set_sensitive(true);
@@ -418,7 +455,7 @@ impl Http {
                 operation = call.operation,
                 "{} {} answered {} in {elapsed} ms",
                 call.method,
-                call.url.path(),
+                self.inner.redactor.redact(call.url.path()),
                 reply.status.as_u16(),
             ),
             Err(error) => tracing::debug!(
@@ -426,15 +463,16 @@ impl Http {
                 operation = call.operation,
                 "{} {} failed after {elapsed} ms: {}",
                 call.method,
-                call.url.path(),
+                self.inner.redactor.redact(call.url.path()),
                 error.detail,
             ),
         }
-        outcome
+        Ok(outcome)
     }
 
     async fn exchange(&self, call: &Call, request: reqwest::RequestBuilder) -> Result<Reply, ServiceError> {
-        let mut response = request.send().await.map_err(|error| transport_error(call, error))?;
+        let mut response =
+            request.send().await.map_err(|error| transport_error(call, &self.inner.redactor, error))?;
         let limit = self.inner.settings.body_limit;
         let too_large =
             || call.error(ServiceErrorKind::Malformed, format!("the answer is larger than {limit} bytes"));
@@ -444,7 +482,9 @@ impl Http {
         let status = response.status();
         let headers = response.headers().clone();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(call, error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| transport_error(call, &self.inner.redactor, error))?
+        {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -456,6 +496,7 @@ impl Http {
             subject: call.subject.clone(),
             redactor: self.inner.redactor.clone(),
             repeat: call.repeat,
+            received: self.inner.clock.now(),
             status,
             headers,
             body: body.freeze(),
@@ -468,26 +509,49 @@ enum Pause {
     Asked(Duration),
 }
 
-/// The wait that the service asks for: `Retry-After` in seconds, or the reset of an exhausted rate limit.
-fn asked_wait(headers: &HeaderMap, now: i64) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if let Some(seconds) = number(RETRY_AFTER.as_str()) {
-        return Some(Duration::from_secs(seconds));
+/// The wait that the service asks for: `Retry-After` in seconds or as a date, or the reset of an exhausted rate limit.
+///
+/// The reset is a Unix time at GitHub and GitLab, a number of seconds in the IETF draft, a date at Jira Cloud
+/// (spec 02 §5.6); a small number cannot be a Unix time.
+fn asked_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |text: &str| text.parse::<u64>().ok();
+    let until = |then: Timestamp| Duration::try_from(then.duration_since(now)).unwrap_or_default();
+    if let Some(after) = text(RETRY_AFTER.as_str()) {
+        if let Some(seconds) = number(after) {
+            return Some(Duration::from_secs(seconds));
+        }
+        if let Ok(date) = jiff::fmt::rfc2822::parse(after) {
+            return Some(until(date.timestamp()));
+        }
     }
     for (remaining, reset) in
         [("x-ratelimit-remaining", "x-ratelimit-reset"), ("ratelimit-remaining", "ratelimit-reset")]
     {
-        if number(remaining) == Some(0)
-            && let Some(reset) = number(reset)
-        {
-            return Some(Duration::from_secs(reset.saturating_sub(u64::try_from(now).unwrap_or(0)) + 1));
+        if text(remaining).and_then(number) != Some(0) {
+            continue;
+        }
+        let Some(reset) = text(reset) else { continue };
+        let wait = match number(reset) {
+            Some(seconds) if seconds < SMALLEST_UNIX_TIME => Some(Duration::from_secs(seconds)),
+            Some(time) => {
+                i64::try_from(time).ok().and_then(|time| Timestamp::from_second(time).ok()).map(until)
+            }
+            None => reset.parse().ok().map(until),
+        };
+        if let Some(wait) = wait {
+            // The service's clock and ours may differ by a part of a second.
+            return Some(wait.saturating_add(Duration::from_secs(1)));
         }
     }
     None
 }
 
+/// A reset below this (the year 2001) is a number of seconds and not a Unix time.
+const SMALLEST_UNIX_TIME: u64 = 1_000_000_000;
+
 /// Tells a request that was never sent from one whose answer is missing.
-fn transport_error(call: &Call, error: reqwest::Error) -> ServiceError {
+fn transport_error(call: &Call, redactor: &Redactor, error: reqwest::Error) -> ServiceError {
     let (kind, words) = if error.is_connect() {
         (ServiceErrorKind::Unavailable, "no connection")
     } else if error.is_builder() {
@@ -500,10 +564,15 @@ fn transport_error(call: &Call, error: reqwest::Error) -> ServiceError {
     let error = error.without_url();
     let mut detail = words.to_owned();
     if let Some(cause) = innermost(&error) {
-        detail = format!("{detail}: {cause}");
+        detail = format!("{detail}: {}", excerpt(&redactor.redact(&cause)));
     }
-    call.error(kind, detail).with_source(error)
+    let certificate = detail.contains("certificate");
+    let failure = call.error(kind, detail).with_source(error);
+    if certificate { failure.with_hint(CERTIFICATE_HINT) } else { failure }
 }
+
+const CERTIFICATE_HINT: &str = "The host's certificate is not trusted: name the file of your company's certificates (PEM) \
+    with OAR_CA_BUNDLE, or check the host name of the endpoint.";
 
 fn innermost(error: &dyn StdError) -> Option<String> {
     let mut current = error.source()?;

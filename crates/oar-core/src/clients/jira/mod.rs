@@ -1,1 +1,373 @@
-//! (empty)
+//! Jira Cloud: issues, subtasks, accounts, assignment, transitions, comments (spec 02 §5).
+//!
+//! `gouqi` builds the URLs, writes the credentials and decodes the answers; the requests themselves go through
+//! [`crate::http::Http`], whose retries, limits and redaction hold here too. Its `prepare_json_body` is not used: it
+//! logs the whole body.
+
+mod error;
+mod key;
+mod model;
+
+use std::sync::Arc;
+
+use gouqi::{ClientCore, Credentials};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+pub use error::JiraError;
+pub use key::{InvalidIssueKey, IssueKey, PRODUCTION_WEB};
+pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
+
+use crate::clients::Effect;
+use crate::clients::email::EmailAddress;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::{Call, Http, Repeat, Reply};
+use crate::service::Service;
+
+/// How many accounts a user search returns at most; the exact one is among the first.
+const ACCOUNT_SEARCH_SIZE: &str = "50";
+
+const BAD_TOKEN_HINT: &str = "Check JIRA_USERNAME and JIRA_TOKEN: the token may be expired or revoked; make a new one \
+    at https://id.atlassian.com/manage-profile/security/api-tokens.";
+
+/// The client of one Jira Cloud site, for one user.
+#[derive(Clone)]
+pub struct JiraClient {
+    http: Http,
+    core: Arc<ClientCore>,
+    authorization: HeaderValue,
+    /// What asking for the own account gave: `true` when the credentials are good.
+    credentials_good: Arc<OnceCell<bool>>,
+}
+
+impl JiraClient {
+    /// A client of the site at `base`, which may carry a path prefix, with the user's address and API token.
+    pub fn new(
+        http: Http,
+        base: Url,
+        username: &SecretString,
+        token: &SecretString,
+    ) -> Result<Self, ServiceError> {
+        let base = super::with_trailing_slash(base);
+        let invalid = |error: &dyn std::fmt::Display| {
+            ServiceError::new(
+                Service::Jira,
+                "set up the client",
+                ServiceErrorKind::MissingCredential,
+                error.to_string(),
+            )
+            .with_hint(BAD_TOKEN_HINT)
+        };
+        let credentials =
+            Credentials::Basic(username.expose_secret().to_owned(), token.expose_secret().to_owned());
+        let speaker = ClientCore::new(base.as_str(), credentials).map_err(|error| invalid(&error))?;
+        let request = speaker
+            .apply_credentials_async(http.builder(Method::GET, base.clone()))
+            .build()
+            .map_err(|error| invalid(&error.without_url()))?;
+        let mut authorization = request
+            .headers()
+            .get(AUTHORIZATION)
+            .cloned()
+            .ok_or_else(|| invalid(&"the user name or token cannot be sent"))?;
+        authorization.set_sensitive(true);
+        // The core that stays holds no credentials: its `Debug` would print them.
+        let core = ClientCore::new(base.as_str(), Credentials::Anonymous).map_err(|error| invalid(&error))?;
+        Ok(Self { http, core: Arc::new(core), authorization, credentials_good: Arc::default() })
+    }
+
+    /// The account that the credentials belong to.
+    pub async fn myself(&self) -> Result<Account, ServiceError> {
+        let call = self.call("read the own account", Method::GET, "/myself")?;
+        let reply = self.exchange(call).await?;
+        self.decode(&reply)
+    }
+
+    /// The issue with the named fields only.
+    pub async fn issue(&self, key: &IssueKey, fields: &[&str]) -> Result<Issue, ServiceError> {
+        let query = Serializer::new(String::new()).append_pair("fields", &fields.join(",")).finish();
+        let call = self.call("read issue", Method::GET, &format!("/issue/{key}?{query}"))?;
+        let reply = self.send(call.about(key.as_str())).await?;
+        self.decode(&reply)
+    }
+
+    /// The subtasks of `parent` with title and status, in one request.
+    pub async fn subtasks(&self, parent: &IssueKey) -> Result<Vec<Subtask>, ServiceError> {
+        let query = Serializer::new(String::new()).append_pair("fields", "subtasks").finish();
+        let call = self.call("read subtasks", Method::GET, &format!("/issue/{parent}?{query}"))?;
+        let reply = self.send(call.about(parent.as_str())).await?;
+        let issue: Issue = self.decode(&reply)?;
+        issue.subtasks().map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))
+    }
+
+    /// The account that shows exactly this address, ignoring case; never a near hit (spec 02 §10 J1).
+    pub async fn account_by_email(&self, address: &EmailAddress) -> Result<Account, JiraError> {
+        let query = Serializer::new(String::new())
+            .append_pair("query", address.expose())
+            .append_pair("maxResults", ACCOUNT_SEARCH_SIZE)
+            .finish();
+        let call = self.call("find account", Method::GET, &format!("/user/search?{query}"))?;
+        let reply = self.send(call).await?;
+        let found: Vec<Account> = self.decode(&reply)?;
+        let others = found.len();
+        let mut exact: Vec<Account> = found
+            .into_iter()
+            .filter(|account| account.email_address.as_deref().is_some_and(|shown| address.is(shown)))
+            .collect();
+        if exact.len() > 1 && exact.iter().any(|account| account.active) {
+            exact.retain(|account| account.active);
+        }
+        match (exact.pop(), exact.len()) {
+            (None, _) => Err(JiraError::AccountNotVisible { others }),
+            (Some(account), 0) if account.active => Ok(account),
+            (Some(_), 0) => Err(JiraError::AccountInactive),
+            (Some(_), rest) => Err(JiraError::AccountAmbiguous { count: rest + 1 }),
+        }
+    }
+
+    /// Assigns the issue to `account` unless it is so already (one or two requests).
+    pub async fn assign(
+        &self,
+        key: &IssueKey,
+        account: &AccountId,
+        permit: &WritePermit,
+    ) -> Result<Effect, ServiceError> {
+        let issue = self.issue(key, &["assignee"]).await?;
+        self.assign_issue(&issue, account, permit).await
+    }
+
+    /// Assigns an issue that was just read with its `assignee` (no request when it is so already).
+    pub async fn assign_issue(
+        &self,
+        issue: &Issue,
+        account: &AccountId,
+        _permit: &WritePermit,
+    ) -> Result<Effect, ServiceError> {
+        if issue.assignee().is_some_and(|assignee| assignee.id == *account) {
+            return Ok(Effect::AlreadySo);
+        }
+        let path = format!("/issue/{}/assignee", issue.key);
+        let call = self
+            .call("assign issue", Method::PUT, &path)?
+            .about(issue.key.as_str())
+            .body(body(&json!({ "accountId": account.as_str() })))
+            // Setting the assignee has the same effect however often it is sent.
+            .repeat(Repeat::Safe);
+        self.send(call).await?;
+        Ok(Effect::Changed)
+    }
+
+    /// Moves the issue to `status` unless it is there already (one or three requests).
+    pub async fn transition_to(
+        &self,
+        key: &IssueKey,
+        status: &str,
+        permit: &WritePermit,
+    ) -> Result<Effect, JiraError> {
+        let issue = self.issue(key, &["status"]).await?;
+        self.transition_issue(&issue, status, permit).await
+    }
+
+    /// Moves an issue that was just read with its `status` (no request when it is there already).
+    ///
+    /// The transition is picked by the status that it leads to, else by its own name, ignoring case: both spellings
+    /// are in use (spec 02 §5.2 J-6, §11.5).
+    pub async fn transition_issue(
+        &self,
+        issue: &Issue,
+        status: &str,
+        _permit: &WritePermit,
+    ) -> Result<Effect, JiraError> {
+        let is_there = |issue: &Issue| issue.status().is_some_and(|current| model::same(current, status));
+        if is_there(issue) {
+            return Ok(Effect::AlreadySo);
+        }
+        let key = &issue.key;
+        let offered = self.transitions(key).await?;
+        let by_target =
+            |transition: &&Transition| transition.to.as_ref().is_some_and(|to| model::same(&to.name, status));
+        let by_name = |transition: &&Transition| transition.leads_to(status);
+        let Some(chosen) = offered.iter().find(by_target).or_else(|| offered.iter().find(by_name)) else {
+            return Err(JiraError::TransitionNotOffered {
+                key: key.clone(),
+                current: issue.status().unwrap_or("unknown").to_owned(),
+                wanted: status.to_owned(),
+                offered: offered.iter().map(describe_transition).collect(),
+            });
+        };
+        let call = self
+            .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
+            .about(key.as_str())
+            .body(body(&json!({ "transition": { "id": chosen.id } })));
+        let Err(failure) = self.send(call).await else { return Ok(Effect::Changed) };
+        // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says so.
+        let effect = match failure.kind {
+            ServiceErrorKind::Unclear => Effect::Changed,
+            ServiceErrorKind::Rejected | ServiceErrorKind::Conflict => Effect::AlreadySo,
+            _ => return Err(failure.into()),
+        };
+        match self.issue(key, &["status"]).await {
+            Ok(now) if is_there(&now) => Ok(effect),
+            _ => Err(failure.into()),
+        }
+    }
+
+    /// The changes of status that the issue offers now.
+    pub async fn transitions(&self, key: &IssueKey) -> Result<Vec<Transition>, ServiceError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            transitions: Vec<Transition>,
+        }
+        let call = self
+            .call("read transitions", Method::GET, &format!("/issue/{key}/transitions"))?
+            .about(key.as_str());
+        let reply = self.send(call).await?;
+        Ok(self.decode::<Answer>(&reply)?.transitions)
+    }
+
+    /// Adds a comment in wiki markup and returns its id. Never repeated after an unclear fault: a comment is seen by
+    /// people, and a second one cannot be taken back.
+    pub async fn add_comment(
+        &self,
+        key: &IssueKey,
+        text: &str,
+        _permit: &WritePermit,
+    ) -> Result<String, ServiceError> {
+        #[derive(Deserialize)]
+        struct Created {
+            id: String,
+        }
+        let call = self
+            .call("add comment", Method::POST, &format!("/issue/{key}/comment"))?
+            .about(key.as_str())
+            .body(body(&json!({ "body": text })));
+        let reply = self.send(call).await?;
+        Ok(self.decode::<Created>(&reply)?.id)
+    }
+
+    /// A call to version 2 of the REST API, whose texts are strings; `endpoint` begins with a slash.
+    fn call(&self, operation: &'static str, method: Method, endpoint: &str) -> Result<Call, ServiceError> {
+        let url = self.core.build_versioned_url("api", Some("2"), endpoint).map_err(|error| {
+            ServiceError::new(
+                Service::Jira,
+                operation,
+                ServiceErrorKind::Rejected,
+                format!("base URL: {error}"),
+            )
+        })?;
+        let has_body = method == Method::POST || method == Method::PUT;
+        let call = Call::new(Service::Jira, operation, method, url)
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(AUTHORIZATION, self.authorization.clone());
+        Ok(if has_body {
+            call.header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        } else {
+            call
+        })
+    }
+
+    /// Sends the call; a 404, which Jira Cloud also gives for hidden issues and bad tokens, is told apart by asking
+    /// once for the own account (spec 02 §10 J3, J4).
+    async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        let error = match self.exchange(call).await {
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND.as_u16()) => error,
+            outcome => return outcome,
+        };
+        match self.credentials_good().await {
+            Some(false) => {
+                let mut error = error.with_hint(BAD_TOKEN_HINT);
+                error.kind = ServiceErrorKind::Unauthorized;
+                error.detail = String::from("the user name or token is refused, so Jira hides everything");
+                Err(error)
+            }
+            Some(true) => Err(error.with_hint(
+                "The token is good, so either the issue does not exist or this account may not see it (security level \
+                 or project rights); Jira gives the same answer for both. Check the key, then ask for access.",
+            )),
+            None => Err(error),
+        }
+    }
+
+    /// Whether the credentials are good; `None` when that could not be found out.
+    async fn credentials_good(&self) -> Option<bool> {
+        self.credentials_good
+            .get_or_try_init(|| async {
+                match self.myself().await {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind == ServiceErrorKind::Unauthorized => Ok(false),
+                    Err(_) => Err(()),
+                }
+            })
+            .await
+            .ok()
+            .copied()
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Reply, ServiceError> {
+        let reply = self.http.send(call).await?;
+        let status = reply.status;
+        reply.success(refusal).map_err(|error| match status {
+            StatusCode::UNAUTHORIZED => error.with_hint(BAD_TOKEN_HINT),
+            StatusCode::FORBIDDEN if error.kind == ServiceErrorKind::Forbidden => error.with_hint(
+                "The token is good, but this account lacks the right: ask an administrator of the project.",
+            ),
+            _ => error,
+        })
+    }
+
+    fn decode<T: DeserializeOwned>(&self, reply: &Reply) -> Result<T, ServiceError> {
+        self.core.process_response(reply.status, reply.text()?).map_err(|error| {
+            reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
+        })
+    }
+}
+
+fn body(value: &Value) -> String {
+    value.to_string()
+}
+
+fn describe_transition(transition: &Transition) -> String {
+    match &transition.to {
+        Some(to) if !model::same(&to.name, &transition.name) => {
+            format!("{} (to {})", transition.name, to.name)
+        }
+        _ => transition.name.clone(),
+    }
+}
+
+/// Jira's own words: `errorMessages`, `errors`, `message`, `errorMessage`, or the header that a refused sign-in has
+/// (spec 02 §5.2).
+fn refusal(reply: &Reply) -> String {
+    let mut words: Vec<String> = reply
+        .headers
+        .get("x-authentication-denied-reason")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+        .into_iter()
+        .collect();
+    if let Ok(body) = serde_json::from_slice::<Value>(&reply.body) {
+        let messages = body.get("errorMessages").and_then(Value::as_array).into_iter().flatten();
+        words.extend(messages.filter_map(Value::as_str).map(str::to_owned));
+        for (field, message) in body.get("errors").and_then(Value::as_object).into_iter().flatten() {
+            words.push(format!(
+                "{field}: {}",
+                message.as_str().map_or_else(|| message.to_string(), str::to_owned)
+            ));
+        }
+        for key in ["message", "errorMessage"] {
+            words.extend(body.get(key).and_then(Value::as_str).map(str::to_owned));
+        }
+    }
+    if words.is_empty() { reply.words() } else { words.join("; ") }
+}
+
+#[cfg(test)]
+mod tests;

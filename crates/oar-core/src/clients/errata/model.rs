@@ -1,0 +1,262 @@
+//! Errata Tool's terms as types.
+
+use std::fmt;
+use std::str::FromStr;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use url::Url;
+
+use crate::clients::email::EmailAddress;
+
+/// The web host of the production Errata Tool, which links point to.
+pub const PRODUCTION_WEB: &str = "https://errata.devel.redhat.com";
+
+/// The number of an advisory, such as 169293.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AdvisoryId(u64);
+
+impl AdvisoryId {
+    /// The advisory with this number.
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The advisory's page on the production Errata Tool.
+    pub fn link(self) -> String {
+        format!("{PRODUCTION_WEB}/advisory/{self}")
+    }
+}
+
+impl fmt::Display for AdvisoryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// The text is not the number of an advisory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an advisory number: expected digits, such as 169293")]
+pub struct InvalidAdvisoryId(String);
+
+impl FromStr for AdvisoryId {
+    type Err = InvalidAdvisoryId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if digits && number > 0 => Ok(Self(number)),
+            _ => Err(InvalidAdvisoryId(text.to_owned())),
+        }
+    }
+}
+
+/// The page of an advisory on the Errata Tool at `base_web` (`interop-exact`: `<base>/advisory/<id>`, spec 02 §2.1).
+pub fn advisory_link(base_web: &Url, id: AdvisoryId) -> String {
+    format!("{}/advisory/{id}", base_web.as_str().trim_end_matches('/'))
+}
+
+/// Defines an enum of literals that other programs share, with a place for literals that we do not know.
+macro_rules! literals {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $literal:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_meta])* $variant,)+
+            /// A literal that this program does not know, as the service writes it.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The literal as the service writes it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $literal,)+
+                    Self::Unknown(literal) => literal,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(literal: &str) -> Self {
+                match literal {
+                    $($literal => Self::$variant,)+
+                    other => Self::Unknown(other.to_owned()),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer).map(|literal| Self::from(literal.as_str()))
+            }
+        }
+    };
+}
+
+literals! {
+    /// The state of an advisory (`interop-exact`, spec 02 §2.7).
+    AdvisoryState {
+        /// Builds and files are still being attached.
+        NewFiles = "NEW_FILES",
+        /// Under test.
+        Qe = "QE",
+        /// Approved by QE, waiting for the push.
+        RelPrep = "REL_PREP",
+        /// Ready to be pushed live.
+        PushReady = "PUSH_READY",
+        /// Being pushed live.
+        InPush = "IN_PUSH",
+        /// Published.
+        ShippedLive = "SHIPPED_LIVE",
+        /// Given up.
+        DroppedNoShip = "DROPPED_NO_SHIP",
+    }
+}
+
+literals! {
+    /// The type of an advisory.
+    AdvisoryKind {
+        /// Bug fixes.
+        Bugfix = "RHBA",
+        /// Enhancements.
+        Enhancement = "RHEA",
+        /// Security fixes.
+        Security = "RHSA",
+    }
+}
+
+/// An advisory as E-2 shows it (spec 02 §2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advisory {
+    /// Its number.
+    pub id: AdvisoryId,
+    /// Its type.
+    pub kind: AdvisoryKind,
+    /// Its state.
+    pub state: AdvisoryState,
+    /// Its public name, such as `RHSA-2026:169293-02`; absent before it has one.
+    pub full_name: Option<String>,
+    /// Its one-line summary.
+    pub synopsis: String,
+}
+
+/// Who is responsible for an advisory, as E-1 shows it (spec 02 §2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct People {
+    /// The QE owner; absent when nobody is assigned or the service names no address.
+    pub qe_owner: Option<EmailAddress>,
+    /// The package owner.
+    pub package_owner: Option<EmailAddress>,
+    /// The QE group.
+    pub qe_group: Option<String>,
+}
+
+/// The answer of E-2.
+#[derive(Deserialize)]
+pub(super) struct ErratumAnswer {
+    errata: IndexMap<String, ErratumRecord>,
+}
+
+#[derive(Deserialize)]
+struct ErratumRecord {
+    id: u64,
+    status: AdvisoryState,
+    fulladvisory: Option<String>,
+    synopsis: Option<String>,
+}
+
+impl ErratumAnswer {
+    /// The advisory, when the answer holds exactly one and it is the one asked for.
+    pub(super) fn advisory(self, asked: AdvisoryId) -> Result<Advisory, String> {
+        let count = self.errata.len();
+        let mut records = self.errata.into_iter();
+        let (Some((kind, record)), None) = (records.next(), records.next()) else {
+            return Err(format!("expected one advisory under `errata`, found {count}"));
+        };
+        if record.id != asked.number() {
+            return Err(format!("asked for advisory {asked}, got {}", record.id));
+        }
+        Ok(Advisory {
+            id: asked,
+            kind: AdvisoryKind::from(kind.to_uppercase().as_str()),
+            state: record.status,
+            full_name: record.fulladvisory,
+            synopsis: record.synopsis.unwrap_or_default(),
+        })
+    }
+}
+
+/// The answer of E-1.
+#[derive(Deserialize)]
+pub(super) struct PeopleAnswer {
+    people: PeopleRecord,
+}
+
+#[derive(Deserialize)]
+struct PeopleRecord {
+    assigned_to: Option<String>,
+    package_owner: Option<String>,
+    qe_group: Option<String>,
+}
+
+impl From<PeopleAnswer> for People {
+    fn from(answer: PeopleAnswer) -> Self {
+        // A placeholder that is no address (such as a group's name) counts as nobody.
+        let address = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        Self {
+            qe_owner: address(answer.people.assigned_to),
+            package_owner: address(answer.people.package_owner),
+            qe_group: answer.people.qe_group,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_kinds_survive_also_when_unknown() {
+        for literal in
+            ["NEW_FILES", "QE", "REL_PREP", "PUSH_READY", "IN_PUSH", "SHIPPED_LIVE", "DROPPED_NO_SHIP"]
+        {
+            let state = AdvisoryState::from(literal);
+            assert!(!matches!(state, AdvisoryState::Unknown(_)), "{literal}");
+            assert_eq!(state.as_str(), literal);
+        }
+        assert_eq!(AdvisoryState::from("ON_HOLD").to_string(), "ON_HOLD");
+        assert_eq!(AdvisoryKind::from("RHSA"), AdvisoryKind::Security);
+        assert_eq!(AdvisoryKind::from("RHXX"), AdvisoryKind::Unknown("RHXX".to_owned()));
+    }
+
+    #[test]
+    fn advisory_numbers_are_plain_digits() {
+        assert_eq!("169293".parse(), Ok(AdvisoryId::new(169_293)));
+        for text in ["", "0", "+5", "-1", "RHSA-2026:1", "1 ", "99999999999999999999"] {
+            let error = text.parse::<AdvisoryId>().unwrap_err();
+            assert!(error.to_string().contains("169293"), "{text}");
+        }
+    }
+
+    #[test]
+    fn links_keep_a_path_prefix() {
+        let id = AdvisoryId::new(7);
+        assert_eq!(id.link(), "https://errata.devel.redhat.com/advisory/7");
+        for base in ["http://127.0.0.1:8765/errata", "http://127.0.0.1:8765/errata/"] {
+            assert_eq!(advisory_link(&base.parse().unwrap(), id), "http://127.0.0.1:8765/errata/advisory/7");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Jira's terms as types. Users, priorities and addresses may be null or hidden (spec 02 §5.3).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::key::IssueKey;
+
+/// The opaque id of an account on Jira Cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The account with this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as Jira writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A user, as an issue or a search shows one. `Debug` does not show the address.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// The account's id.
+    #[serde(rename = "accountId")]
+    pub id: AccountId,
+    /// The name that people see.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Whether the account can still be used; Jira leaves it out for accounts that can.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// The address in the answer's own words, absent when the user hides it.
+    #[serde(default)]
+    pub(super) email_address: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Account {
+    /// The account's address, when it is visible and one.
+    pub fn email(&self) -> Option<crate::clients::email::EmailAddress> {
+        self.email_address.as_deref()?.parse().ok()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Account")
+            .field("id", &self.id)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A subtask as its parent lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subtask {
+    /// Its key.
+    pub key: IssueKey,
+    /// Its title.
+    pub summary: String,
+    /// The name of its status, where the parent shows it.
+    pub status: Option<String>,
+}
+
+/// An issue with the fields that were asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Issue {
+    /// Its key.
+    pub key: IssueKey,
+    #[serde(default)]
+    fields: BTreeMap<String, Value>,
+}
+
+impl Issue {
+    /// Whether the answer carried `field`, be it null.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// A field as Jira answers it; `None` when it was not asked for or is null.
+    pub fn field(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The title.
+    pub fn summary(&self) -> Option<&str> {
+        self.field("summary")?.as_str()
+    }
+
+    /// The name of the status.
+    pub fn status(&self) -> Option<&str> {
+        self.field("status")?.get("name")?.as_str()
+    }
+
+    /// The name of the priority.
+    pub fn priority(&self) -> Option<&str> {
+        self.field("priority")?.get("name")?.as_str()
+    }
+
+    /// The assignee; `None` also when nobody is assigned.
+    pub fn assignee(&self) -> Option<Account> {
+        Account::deserialize(self.field("assignee")?).ok()
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> Vec<&str> {
+        self.field("labels")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// The subtasks, without a request for each; `Err` names the one that cannot be read.
+    pub(super) fn subtasks(&self) -> Result<Vec<Subtask>, String> {
+        #[derive(Deserialize)]
+        struct Entry {
+            key: IssueKey,
+            fields: Fields,
+        }
+        #[derive(Deserialize)]
+        struct Fields {
+            summary: String,
+            status: Option<Named>,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let Some(list) = self.field("subtasks") else { return Ok(Vec::new()) };
+        let entries = list.as_array().ok_or("`subtasks` is not a list")?;
+        entries
+            .iter()
+            .enumerate()
+            .map(|(position, entry)| {
+                let entry = Entry::deserialize(entry)
+                    .map_err(|error| format!("subtask number {}: {error}", position + 1))?;
+                Ok(Subtask {
+                    key: entry.key,
+                    summary: entry.fields.summary,
+                    status: entry.fields.status.map(|status| status.name),
+                })
+            })
+            .collect()
+    }
+}
+
+/// A change of status that an issue offers now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Transition {
+    /// Its id, which differs between workflows.
+    pub id: String,
+    /// Its own name.
+    pub name: String,
+    /// The status that it leads to, where Jira says so.
+    #[serde(default)]
+    pub to: Option<TransitionTarget>,
+}
+
+/// The status that a [`Transition`] leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TransitionTarget {
+    /// The name of the status.
+    pub name: String,
+}
+
+impl Transition {
+    /// Whether this leads to the status `name`, or is called so, ignoring case.
+    pub fn leads_to(&self, name: &str) -> bool {
+        self.to.as_ref().is_some_and(|to| same(&to.name, name)) || same(&self.name, name)
+    }
+}
+
+/// Whether two names differ in case or surrounding white space at most.
+pub(super) fn same(left: &str, right: &str) -> bool {
+    left.trim().to_lowercase() == right.trim().to_lowercase()
+}

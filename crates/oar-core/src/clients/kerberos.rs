@@ -1,0 +1,341 @@
+//! HTTP Negotiate (RFC 4559) with the user's Kerberos ticket, through the system's GSSAPI library.
+//!
+//! The header is sent with the first request already, so that a call is one exchange; the reference asks first and
+//! pays two (spec 02 §1.2). Each attempt gets a token from a context of its own: a service that keeps a replay cache
+//! accepts a token once, and nothing is shared between concurrent calls (spec 02 §10 E27).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use libgssapi::context::{ClientCtx, CtxFlags};
+use libgssapi::credential::{Cred, CredUsage};
+use libgssapi::name::Name;
+use libgssapi::oid::{GSS_MECH_KRB5, GSS_MECH_SPNEGO, GSS_NT_HOSTBASED_SERVICE, OidSet};
+use tokio::sync::oneshot;
+use url::Url;
+
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::Authorize;
+use crate::service::Service;
+
+/// The longest that making a token may take; only the first one asks the KDC, the others come from the cache.
+pub const TOKEN_TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// The operation that errors of this module name until the HTTP stack puts the call's own there.
+const OPERATION: &str = "authenticate with Kerberos";
+
+/// Makes `Authorization: Negotiate …` from the ticket cache of the process.
+///
+/// The MIT library finds the cache, the realm and the KDC by `KRB5CCNAME`, `KRB5_CONFIG` and `KRB5_CLIENT_KTNAME`.
+#[derive(Debug, Clone)]
+pub struct Negotiate {
+    service: Service,
+    cache: Option<String>,
+    time_limit: Duration,
+}
+
+impl Negotiate {
+    /// Authenticates to `service` with the default ticket cache.
+    pub fn new(service: Service) -> Self {
+        Self { service, cache: None, time_limit: TOKEN_TIME_LIMIT }
+    }
+
+    /// Names the value of `KRB5CCNAME`, when it is set, so that hints can mention it. It does not choose the cache.
+    #[must_use]
+    pub fn cache_setting(mut self, cache: Option<String>) -> Self {
+        self.cache = cache.filter(|cache| !cache.is_empty());
+        self
+    }
+
+    /// Allows another time for making a token than [`TOKEN_TIME_LIMIT`].
+    #[must_use]
+    pub fn time_limit(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
+        self
+    }
+
+    /// Whether a token for `url` can be made now: a valid ticket exists and the KDC knows the service.
+    pub async fn check(&self, url: &Url) -> Result<(), ServiceError> {
+        self.token(url).await.map(drop)
+    }
+
+    async fn token(&self, url: &Url) -> Result<Vec<u8>, ServiceError> {
+        let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
+            return Err(self.error(&Problem::Other("the URL has no host".to_owned()), ""));
+        };
+        let (sender, receiver) = oneshot::channel();
+        let target = host.clone();
+        // A thread of its own and not the runtime's pool: the runtime waits for its pool when it ends, and the
+        // Kerberos library may wait for a KDC longer than a user does.
+        let thread = std::thread::Builder::new().name("kerberos".to_owned()).spawn(move || {
+            // Nobody listens any more when the time was up.
+            let _ = sender.send(negotiate_token(&target));
+        });
+        if let Err(error) = thread {
+            return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), &host));
+        }
+        match tokio::time::timeout(self.time_limit, receiver).await {
+            Ok(Ok(outcome)) => outcome.map_err(|problem| self.error(&problem, &host)),
+            Ok(Err(_)) => Err(self.error(&Problem::Other("the Kerberos library gave up".to_owned()), &host)),
+            Err(_) => Err(self.error(&Problem::Late(self.time_limit), &host)),
+        }
+    }
+
+    fn error(&self, problem: &Problem, host: &str) -> ServiceError {
+        let kind = match problem {
+            Problem::KdcUnreachable | Problem::Late(_) => ServiceErrorKind::Unavailable,
+            _ => ServiceErrorKind::MissingCredential,
+        };
+        ServiceError::new(self.service, OPERATION, kind, problem.words(host))
+            .with_hint(problem.hint(self.cache.as_deref()))
+    }
+}
+
+#[async_trait]
+impl Authorize for Negotiate {
+    async fn authorization(&self, url: &Url) -> Result<HeaderValue, ServiceError> {
+        let token = self.token(url).await?;
+        let mut value = HeaderValue::try_from(format!("Negotiate {}", STANDARD.encode(token)))
+            .map_err(|error| self.error(&Problem::Other(error.to_string()), ""))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// The first token of a fresh SPNEGO context for the service `HTTP@host`.
+///
+/// Blocks: the library reads files and may ask a KDC.
+fn negotiate_token(host: &str) -> Result<Vec<u8>, Problem> {
+    // The Kerberos credential is asked for by name: SPNEGO's own answer to a missing ticket is only that it cannot
+    // find a mechanism.
+    let mut mechanisms = OidSet::new();
+    mechanisms.add(GSS_MECH_KRB5).map_err(problem)?;
+    let credential = Cred::acquire(None, None, CredUsage::Initiate, Some(&mechanisms)).map_err(problem)?;
+    let target =
+        Name::new(format!("HTTP@{host}").as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE)).map_err(problem)?;
+    // The flags of the reference (spec 02 §1.1): no mutual authentication, no delegation.
+    let mut context =
+        ClientCtx::new(Some(credential), target, CtxFlags::GSS_C_SEQUENCE_FLAG, Some(GSS_MECH_SPNEGO));
+    match context.step(None, None).map_err(problem)? {
+        Some(token) => Ok(token.to_vec()),
+        None => Err(Problem::Other("the Kerberos library made no token".to_owned())),
+    }
+}
+
+/// What stands in the way of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Problem {
+    /// There is no ticket; the library's name of the cache, where it gives one.
+    NoTicket(Option<String>),
+    Expired,
+    NotYetValid,
+    ClockSkew,
+    KdcUnreachable,
+    RealmUnknown,
+    ServiceUnknown,
+    Settings,
+    Late(Duration),
+    Other(String),
+}
+
+/// Must run in the thread where the call failed: the library keeps its messages per thread.
+fn problem(error: libgssapi::error::Error) -> Problem {
+    classify(error.minor.cast_signed(), &error.to_string())
+}
+
+/// Tells problems apart by the library's minor status (RFC 4121 and MIT's `krb5.h` error table) and, because the
+/// library renumbers a status that two mechanisms share, by its message. The message is English: this program never
+/// calls `setlocale`.
+fn classify(minor: i32, message: &str) -> Problem {
+    let says = |part: &str| message.contains(part);
+    match minor {
+        -1_765_328_352 => Problem::Expired,
+        -1_765_328_351 => Problem::NotYetValid,
+        -1_765_328_347 => Problem::ClockSkew,
+        -1_765_328_228 => Problem::KdcUnreachable,
+        -1_765_328_230 => Problem::RealmUnknown,
+        -1_765_328_377 => Problem::ServiceUnknown,
+        -1_765_328_248 | -1_765_328_249 => Problem::Settings,
+        // The last resort of the library covers every trouble with the cache, so the message comes first.
+        _ if says("Ticket expired") || says("Credential expired") || says("credentials have expired") => {
+            Problem::Expired
+        }
+        _ if says("Ticket not yet valid") => Problem::NotYetValid,
+        _ if says("Clock skew") => Problem::ClockSkew,
+        _ if says("Cannot contact any KDC") => Problem::KdcUnreachable,
+        _ if says("Cannot find KDC") || says("default realm") => Problem::RealmUnknown,
+        _ if says("Server ") && says("not found in Kerberos database") => Problem::ServiceUnknown,
+        _ if says("Kerberos configuration file") || says("krb5.conf") => Problem::Settings,
+        -1_765_328_243 | -1_765_328_189 => Problem::NoTicket(cache_name(message)),
+        _ if says("No Kerberos credentials")
+            || says("No credentials cache")
+            || says("No credentials were") =>
+        {
+            Problem::NoTicket(cache_name(message))
+        }
+        _ => Problem::Other(message.trim().to_owned()),
+    }
+}
+
+/// The cache that the library's message names: `(default cache: FILE:/tmp/krb5cc_0)` or `(filename: …)`.
+fn cache_name(message: &str) -> Option<String> {
+    let start = ["default cache: ", "filename: "]
+        .into_iter()
+        .find_map(|mark| message.find(mark).map(|position| position + mark.len()))?;
+    let rest = message.get(start..)?;
+    let name = rest.split(')').next()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+impl Problem {
+    fn words(&self, host: &str) -> String {
+        match self {
+            Self::NoTicket(Some(cache)) => format!("no Kerberos ticket in the cache {cache}"),
+            Self::NoTicket(None) => "no Kerberos ticket".to_owned(),
+            Self::Expired => "the Kerberos ticket is expired".to_owned(),
+            Self::NotYetValid => "the Kerberos ticket is not valid yet".to_owned(),
+            Self::ClockSkew => "this machine's clock differs too much from the Kerberos server's".to_owned(),
+            Self::KdcUnreachable => "no Kerberos server (KDC) of the realm answers".to_owned(),
+            Self::RealmUnknown => "no Kerberos server (KDC) is known for the realm".to_owned(),
+            Self::ServiceUnknown => {
+                format!(
+                    "the Kerberos server does not know the service HTTP/{host}, or not in the ticket's realm"
+                )
+            }
+            Self::Settings => "the Kerberos configuration cannot be read".to_owned(),
+            Self::Late(limit) => format!("no Kerberos token within {} s", limit.as_secs()),
+            Self::Other(message) => format!("Kerberos: {message}"),
+        }
+    }
+
+    fn hint(&self, cache: Option<&str>) -> String {
+        let mut hint = match self {
+            Self::NoTicket(_) | Self::Expired | Self::NotYetValid | Self::Other(_) => KINIT.to_owned(),
+            Self::ClockSkew => format!("Set the clock (for example with NTP), then {KINIT_LOWER}"),
+            Self::KdcUnreachable | Self::Late(_) => {
+                format!(
+                    "Check the network or VPN and the KDC in krb5.conf, then run again; to renew: {KINIT_LOWER}"
+                )
+            }
+            Self::RealmUnknown => {
+                format!(
+                    "Check default_realm and [realms] in krb5.conf (KRB5_CONFIG names another one), then {KINIT_LOWER}"
+                )
+            }
+            Self::ServiceUnknown => format!(
+                "Check the host name of the endpoint and that the ticket is of the right realm (klist); otherwise {KINIT_LOWER}"
+            ),
+            Self::Settings => {
+                format!("Check the file that KRB5_CONFIG names, or /etc/krb5.conf, then {KINIT_LOWER}")
+            }
+        };
+        if let Some(cache) = cache {
+            hint.push_str(" KRB5CCNAME is set to ");
+            hint.push_str(cache);
+            hint.push_str(": kinit must run with the same value.");
+        }
+        hint
+    }
+}
+
+const KINIT: &str = "Get a ticket with `kinit <user>@REALM`, or with `kinit -k -t <keytab> <principal>`.";
+const KINIT_LOWER: &str =
+    "get a ticket with `kinit <user>@REALM`, or with `kinit -k -t <keytab> <principal>`.";
+
+/// The next step after the service answered 401 to a token that was made without an error.
+pub const REFUSED_TOKEN_HINT: &str = "The service did not accept the Kerberos ticket: check with `klist` that it is of \
+    the service's realm and that this machine's clock is right, then renew it with `kinit <user>@REALM` or \
+    `kinit -k -t <keytab> <principal>`.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What MIT Kerberos 1.20 really answers, as a GSSAPI message.
+    fn failure(minor: i32, words: &str) -> Problem {
+        classify(
+            minor,
+            &format!("Unspecified GSS failure.  Minor code may provide more information ({words})"),
+        )
+    }
+
+    #[test]
+    fn every_known_problem_is_recognised_by_number_and_by_message() {
+        let cases = [
+            (-1_765_328_352, "Ticket expired", Problem::Expired),
+            (-1_765_328_351, "Ticket not yet valid", Problem::NotYetValid),
+            (-1_765_328_347, "Clock skew too great", Problem::ClockSkew),
+            (-1_765_328_228, "Cannot contact any KDC for realm 'EXAMPLE.TEST'", Problem::KdcUnreachable),
+            (-1_765_328_230, "Cannot find KDC for realm \"EXAMPLE.TEST\"", Problem::RealmUnknown),
+            (
+                -1_765_328_377,
+                "Server HTTP/a@EXAMPLE.TEST not found in Kerberos database",
+                Problem::ServiceUnknown,
+            ),
+            (-1_765_328_248, "Improper format of Kerberos configuration file", Problem::Settings),
+            (
+                -1_765_328_189,
+                "No credentials cache found (filename: /tmp/cc)",
+                Problem::NoTicket(Some("/tmp/cc".to_owned())),
+            ),
+        ];
+        for (minor, words, expected) in cases {
+            assert_eq!(failure(minor, words), expected, "{words}");
+            // 100005 is what the library's mechanism table gives when two mechanisms share a number.
+            assert_eq!(failure(100_005, words), expected, "{words}");
+        }
+        assert_eq!(
+            failure(7, "Something new"),
+            Problem::Other(
+                "Unspecified GSS failure.  Minor code may provide more information (Something new)"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn an_expired_ticket_is_not_taken_for_a_missing_one() {
+        assert_eq!(
+            classify(-1_765_328_243, "No credentials were supplied (Ticket expired)"),
+            Problem::Expired
+        );
+    }
+
+    #[test]
+    fn a_missing_ticket_names_the_cache_and_the_kinit_line() {
+        let problem = classify(
+            -1_765_328_243,
+            "No credentials were supplied, or the credentials were unavailable or inaccessible (No Kerberos \
+             credentials available (default cache: DIR:/run/tickets))",
+        );
+        let negotiate = Negotiate::new(Service::Errata).cache_setting(Some("DIR:/run/tickets".to_owned()));
+        let error = negotiate.error(&problem, "errata.example.com");
+        assert_eq!(error.kind, ServiceErrorKind::MissingCredential);
+        assert_eq!(error.detail, "no Kerberos ticket in the cache DIR:/run/tickets");
+        let hint = error.hint.unwrap();
+        assert!(hint.contains("kinit <user>@REALM"), "{hint}");
+        assert!(hint.contains("kinit -k -t <keytab> <principal>"), "{hint}");
+        assert!(hint.contains("KRB5CCNAME is set to DIR:/run/tickets"), "{hint}");
+    }
+
+    #[test]
+    fn an_unset_cache_is_not_mentioned() {
+        for cache in [None, Some(String::new())] {
+            let error = Negotiate::new(Service::Errata).cache_setting(cache).error(&Problem::Expired, "h");
+            assert!(!error.hint.unwrap().contains("KRB5CCNAME"));
+        }
+    }
+
+    #[test]
+    fn a_kdc_that_does_not_answer_is_a_service_that_is_down() {
+        let negotiate = Negotiate::new(Service::Errata);
+        for problem in [Problem::KdcUnreachable, Problem::Late(TOKEN_TIME_LIMIT)] {
+            let error = negotiate.error(&problem, "h");
+            assert_eq!(error.kind, ServiceErrorKind::Unavailable, "{problem:?}");
+            assert!(error.hint.unwrap().contains("VPN"));
+        }
+    }
+}
