@@ -1,1 +1,199 @@
-//! (empty)
+//! GitLab's REST API, as far as shipment merge requests need it (spec 03 §2).
+//!
+//! Requests are the gitlab crate's endpoints and travel over [`Http`]. A project is named by its path in one
+//! segment, so no request is spent on its number.
+
+mod failure;
+mod model;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use gitlab::api::common::SortOrder;
+use gitlab::api::projects::merge_requests::MergeRequest as MergeRequestEndpoint;
+use gitlab::api::projects::merge_requests::notes::{
+    CreateMergeRequestNote, EditMergeRequestNote, MergeRequestNotes, NoteOrderBy,
+};
+use gitlab::api::users::{CurrentUser, Users};
+use gitlab::api::{AsyncQuery, Endpoint, Pagination, paged};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use model::UserHit;
+pub use model::{
+    InvalidMergeRequestAddress, MergeRequest, MergeRequestRef, MergeRequestState, Note, Notes, User,
+};
+use transport::Operation;
+
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::{Http, Repeat};
+
+/// The most notes of one merge request that are read, newest first: ten pages.
+const NOTES_LIMIT: usize = 1000;
+
+/// Reads and annotates merge requests. Cheap to clone.
+#[derive(Clone)]
+pub struct GitlabClient {
+    http: Http,
+    base: Arc<Url>,
+    token: Option<Arc<SecretString>>,
+}
+
+impl std::fmt::Debug for GitlabClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("GitlabClient").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl GitlabClient {
+    /// A client of the GitLab at `base` (without `/api/v4`; it may carry a path prefix).
+    ///
+    /// Without a token every call fails with [`ServiceErrorKind::MissingCredential`].
+    pub fn new(http: Http, base: Url, token: Option<SecretString>) -> Self {
+        let token = token
+            .map(|token| SecretString::from(token.expose_secret().trim()))
+            .filter(|token| !token.expose_secret().is_empty());
+        Self { http, base: Arc::new(base), token: token.map(Arc::new) }
+    }
+
+    /// Reads a merge request, whatever its state.
+    pub async fn merge_request(&self, reference: &MergeRequestRef) -> Result<MergeRequest, ServiceError> {
+        let operation = self.read("read a merge request", reference.to_string());
+        let endpoint = MergeRequestEndpoint::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    /// Reads the newest notes of a merge request, at most a thousand, a hundred per request.
+    pub async fn notes(&self, reference: &MergeRequestRef) -> Result<Notes, ServiceError> {
+        let operation = self.read("read the notes of a merge request", reference.to_string());
+        let endpoint = MergeRequestNotes::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .order_by(NoteOrderBy::CreatedAt)
+            .sort(SortOrder::Descending)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        let notes: Vec<Note> = paged(endpoint, Pagination::Limit(NOTES_LIMIT))
+            .query_async(&operation)
+            .await
+            .map_err(|error| failure::of_library(error, &operation))?;
+        Ok(Notes { complete: notes.len() < NOTES_LIMIT, notes })
+    }
+
+    /// Adds a note.
+    ///
+    /// After [`ServiceErrorKind::Unclear`] the note may stand there: the caller reads the notes and looks for its
+    /// own marker before it adds one again.
+    pub async fn add_note(
+        &self,
+        reference: &MergeRequestRef,
+        body: &str,
+        _permit: &WritePermit,
+    ) -> Result<Note, ServiceError> {
+        let operation = Operation {
+            repeat: Repeat::OnlyWhenRefused,
+            ..self.read("add a note to a merge request", reference.to_string())
+        };
+        let endpoint = CreateMergeRequestNote::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .body(body)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    /// Gives the note `note` another text. Sending it twice has the same effect as once.
+    pub async fn edit_note(
+        &self,
+        reference: &MergeRequestRef,
+        note: u64,
+        body: &str,
+        _permit: &WritePermit,
+    ) -> Result<Note, ServiceError> {
+        let operation = self.read("edit a note of a merge request", format!("note {note} of {reference}"));
+        let endpoint = EditMergeRequestNote::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .note(note)
+            .body(body)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    /// Finds the active account that belongs to an e-mail address.
+    ///
+    /// GitLab's search is fuzzy and shows addresses only to some callers (spec 03 §2.3). Taken is the one account
+    /// that shows exactly this address (ignoring case). When the search has a single hit and that one shows no
+    /// address at all, it is taken too, because GitLab found it by an address that it keeps to itself. Everything
+    /// else fails: [`ServiceErrorKind::NotFound`] without a fitting account, [`ServiceErrorKind::Rejected`] when
+    /// several fit or the account is not active.
+    pub async fn user_by_email(&self, address: &str) -> Result<User, ServiceError> {
+        // The address itself never stands in an error.
+        let operation = self.read("find an account", String::from("by e-mail address"));
+        let address = address.trim();
+        let endpoint =
+            Users::builder().search(address).build().map_err(|error| unbuildable(&operation, error))?;
+        let mut hits: Vec<UserHit> = paged(endpoint, Pagination::Limit(100))
+            .query_async(&operation)
+            .await
+            .map_err(|error| failure::of_library(error, &operation))?;
+        let only_hit = hits.len() == 1;
+        hits.retain(|hit| {
+            hit.addresses().any(|shown| shown.eq_ignore_ascii_case(address))
+                || (only_hit && hit.addresses().next().is_none())
+        });
+        match (hits.pop(), hits.len()) {
+            (None, _) => Err(operation
+                .error(ServiceErrorKind::NotFound, "no account shows this e-mail address")
+                .with_hint(
+                    "Check the address; the person may have to make it the public e-mail address of the GitLab \
+                     profile.",
+                )),
+            (Some(hit), 0) if hit.state.as_deref().is_some_and(|state| state != "active") => Err(operation
+                .error(ServiceErrorKind::Rejected, format!("the account {} is not active", hit.user.username))),
+            (Some(hit), 0) => Ok(hit.user),
+            (Some(_), others) => Err(operation
+                .error(ServiceErrorKind::Rejected, format!("{} accounts show this e-mail address", others + 1))),
+        }
+    }
+
+    /// The account that the token belongs to.
+    pub async fn current_user(&self) -> Result<User, ServiceError> {
+        let operation = self.read("read the own account", String::from("owner of GITLAB_TOKEN"));
+        let endpoint = CurrentUser::builder().build().map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    fn read(&self, name: &'static str, subject: String) -> Operation<'_> {
+        Operation {
+            http: &self.http,
+            base: &self.base,
+            token: self.token.as_deref(),
+            name,
+            subject,
+            repeat: Repeat::Safe,
+        }
+    }
+}
+
+async fn query<T: DeserializeOwned + 'static>(
+    endpoint: impl Endpoint + Sync,
+    operation: &Operation<'_>,
+) -> Result<T, ServiceError> {
+    endpoint.query_async(operation).await.map_err(|error| failure::of_library(error, operation))
+}
+
+fn unbuildable(operation: &Operation<'_>, error: impl std::fmt::Display) -> ServiceError {
+    operation.error(ServiceErrorKind::Rejected, format!("the request is not valid: {error}"))
+}
