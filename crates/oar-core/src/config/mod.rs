@@ -1,1 +1,32 @@
-//! (empty)
+//! Configuration: the encrypted document, ART's build data, endpoints, credentials, supported versions, settings.
+//!
+//! This is the only module of the library that reads the environment. [`Settings`] is what a command knows without any
+//! request; [`Settings::release`] adds what the build data says about one release and yields a [`ConfigStore`].
+//! Credentials are read when they are needed, so that a command asks only for those that it uses.
+
+pub mod build_data;
+pub mod check;
+mod credentials;
+mod document;
+mod email;
+pub mod endpoints;
+pub mod environment;
+mod error;
+mod files;
+pub mod jwe;
+pub mod keys;
+mod settings;
+mod store;
+mod versions;
+
+pub use build_data::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl};
+pub use check::{Problem, Severity, check_document};
+pub use credentials::{Credential, Credentials};
+pub use document::{Document, SlackTeam};
+pub use email::{Email, ParseEmailError};
+pub use endpoints::{Endpoints, join, join_segments};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use settings::{LogFormat, Settings, StateLocation, StateSettings, find_document, open_document};
+pub use store::{ConfigStore, Flow, Metadata};
+pub use versions::SupportedVersions;

@@ -1,0 +1,48 @@
+//! ART's build data of one y-stream (`releases.yml`): reading it, assembly inheritance, and what a release takes
+//! from it (spec 01 §1.4).
+
+mod assembly;
+mod facts;
+mod node;
+
+pub use assembly::{Assembly, BuildData};
+pub use facts::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl};
+
+/// The largest file that is read, in bytes; the largest real one has 260 thousand.
+pub const SIZE_LIMIT: usize = 8 * 1024 * 1024;
+
+/// What is wrong with the build data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildDataError {
+    /// The text is not YAML, or too large.
+    #[error("the build data cannot be read: {0}")]
+    Unreadable(String),
+    /// A value has another shape than it should.
+    #[error("`{assembly}`: `{field}` is {found}, expected {expected}")]
+    Shape {
+        /// The entry under `releases`.
+        assembly: String,
+        /// The field's path in it.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// What should stand there, with an example.
+        expected: String,
+    },
+    /// The assembly inherits from one that does not exist.
+    #[error("`{assembly}`: `basis.assembly` names `{parent}`, which is not under `releases`")]
+    ParentMissing {
+        /// The entry under `releases`.
+        assembly: String,
+        /// The missing parent.
+        parent: String,
+    },
+    /// The assembly inherits from itself.
+    #[error("`{assembly}` inherits from itself: {chain}")]
+    Cycle {
+        /// The entry under `releases`.
+        assembly: String,
+        /// The chain of parents.
+        chain: String,
+    },
+}

@@ -1,0 +1,366 @@
+//! The check of a whole configuration document against what the programs read.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::document::{Document, kind};
+use super::keys::{self, KEYS, Key, Need};
+use super::versions::SupportedVersions;
+use crate::version::YStream;
+
+/// How much a problem matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A command will fail.
+    Error,
+    /// Nothing fails, but something may be meant otherwise.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One thing that is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The key's path; empty when the whole document is meant.
+    pub path: String,
+    /// What is wrong; never a value of the document.
+    pub message: String,
+    /// How much it matters.
+    pub severity: Severity,
+}
+
+/// All problems of a document's plaintext: errors first, each group in the order of the document.
+pub fn check_document(text: &str, versions: &SupportedVersions) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    match Document::parse(text) {
+        Err(error) => problems.error("", error.to_string()),
+        Ok(document) => {
+            for path in repeated_keys(text) {
+                problems.error(&path, "stands more than once; only the last one counts".into());
+            }
+            section(document.root(), &mut Vec::new(), &mut problems);
+            required(&document, &mut problems);
+            streams(&document, versions, &mut problems);
+        }
+    }
+    problems.0.sort_by_key(|problem| problem.severity);
+    problems.0
+}
+
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn error(&mut self, path: &str, message: String) {
+        self.0.push(Problem { path: path.into(), message, severity: Severity::Error });
+    }
+
+    fn warning(&mut self, path: &str, message: String) {
+        self.0.push(Problem { path: path.into(), message, severity: Severity::Warning });
+    }
+}
+
+fn section<'a>(entries: &'a Map<String, Value>, path: &mut Vec<&'a str>, problems: &mut Problems) {
+    for (name, value) in entries {
+        path.push(name);
+        entry(value, path, problems);
+        path.pop();
+    }
+}
+
+fn entry<'a>(value: &'a Value, path: &mut Vec<&'a str>, problems: &mut Problems) {
+    let shown = path.join(".");
+    if let Some(key) = KEYS.iter().find(|key| key.covers(path)) {
+        match value {
+            Value::String(text) => {
+                if let Some(problem) = key.problem(path, text) {
+                    problems.error(
+                        &shown,
+                        format!("{problem}; it holds {} (for example {})", key.purpose, key.example),
+                    );
+                }
+            }
+            Value::Null => problems.warning(&shown, "is null, which counts as absent".into()),
+            other => problems.error(&shown, format!("is {} instead of a text: {}", kind(other), key.purpose)),
+        }
+        return;
+    }
+    if KEYS.iter().any(|key| key.leads_to(path)) {
+        match value {
+            Value::Object(entries) => section(entries, path, problems),
+            Value::Null => problems.warning(&shown, "is null, which counts as absent".into()),
+            other => problems.error(&shown, format!("is {} instead of an object", kind(other))),
+        }
+        return;
+    }
+    match path.as_slice() {
+        ["owners" | "report_templates", name] => {
+            problems.error(&shown, format!("`{name}` is not a y-stream (for example 4.19)"));
+        }
+        ["endpoints", name] => {
+            problems.error(&shown, format!("`{name}` is not the name of a service (for example jira)"));
+        }
+        _ => problems.warning(&shown, "the programs do not read this key; it is kept".into()),
+    }
+}
+
+fn required(document: &Document, problems: &mut Problems) {
+    for key in KEYS.iter().filter(|key| key.need == Need::Required) {
+        if is_absent(document, key, &[]) {
+            problems
+                .error(&key.named(&[]), format!("is missing: {} (for example {})", key.purpose, key.example));
+        }
+    }
+}
+
+/// Whether the key is absent rather than wrong; what is wrong has its own problem.
+fn is_absent(document: &Document, key: &Key, names: &[&str]) -> bool {
+    matches!(document.text(key, names), Ok(None))
+}
+
+fn streams(document: &Document, versions: &SupportedVersions, problems: &mut Problems) {
+    for stream in versions.streams() {
+        let name = stream.to_string();
+        if is_absent(document, &keys::RELEASE_LEADS, &[&name]) {
+            let message = format!("is missing: messages about {name} cannot name its release leads");
+            problems.error(&keys::RELEASE_LEADS.named(&[&name]), message);
+        }
+    }
+    for key in [&keys::OWNER, &keys::REPORT_TEMPLATE, &keys::RELEASE_LEADS] {
+        let mut parent = document.root();
+        let sections = key.path.len() - 1;
+        let inner = key.path.iter().take(sections).try_fold((), |(), part| {
+            parent = parent.get(*part)?.as_object()?;
+            Some(())
+        });
+        if inner.is_none() {
+            continue;
+        }
+        for name in parent.keys() {
+            if name.parse::<YStream>().is_ok_and(|stream| !versions.supports(stream)) {
+                problems
+                    .warning(&key.named(&[name]), format!("{name} is not a supported y-stream ({versions})"));
+            }
+        }
+    }
+}
+
+/// The paths of all keys that stand more than once in their object: JSON readers take the last one without a word.
+fn repeated_keys(text: &str) -> BTreeSet<String> {
+    struct Repeats(BTreeSet<String>);
+
+    struct RepeatVisitor;
+
+    impl<'de> Deserialize<'de> for Repeats {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(RepeatVisitor)
+        }
+    }
+
+    impl<'de> Visitor<'de> for RepeatVisitor {
+        type Value = Repeats;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("JSON")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Repeats, A::Error> {
+            let (mut seen, mut repeats) = (BTreeSet::new(), BTreeSet::new());
+            while let Some((name, inner)) = access.next_entry::<String, Repeats>()? {
+                repeats.extend(inner.0.into_iter().map(|path| format!("{name}.{path}")));
+                if !seen.insert(name.clone()) {
+                    repeats.insert(name);
+                }
+            }
+            Ok(Repeats(repeats))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Repeats, A::Error> {
+            while access.next_element::<Repeats>()?.is_some() {}
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+
+        fn visit_unit<E>(self) -> Result<Repeats, E> {
+            Ok(Repeats(BTreeSet::new()))
+        }
+    }
+
+    serde_json::from_str::<Repeats>(text).map(|repeats| repeats.0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::jwe;
+    use super::*;
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    fn versions() -> SupportedVersions {
+        SupportedVersions::parse("y_streams: ['4.19', '5.0']", "test").unwrap()
+    }
+
+    fn good() -> Value {
+        json!({
+            "owners": {"default": "lead@example.com", "4.19": "demo-lead@example.com"},
+            "contacts": {"slack": {
+                "qe-release": {"channel": "#demo", "4.19": "demo-leads-4-19", "5.0": "demo-leads-5-0"},
+                "art": {"channel": "#art", "id": "art-team-demo"},
+            }},
+        })
+    }
+
+    fn problems_of(value: &Value) -> Vec<Problem> {
+        check_document(&value.to_string(), &versions())
+    }
+
+    /// The good document with one change must have exactly the expected problem.
+    fn one(pointer: &str, value: Value, severity: Severity, path: &str, words: &str) {
+        let mut document = good();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        document.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(name.into(), value);
+        let problems = problems_of(&document);
+        assert!(
+            problems.iter().any(|problem| problem.path == path
+                && problem.severity == severity
+                && problem.message.contains(words)),
+            "{pointer}: {problems:?}"
+        );
+        assert_eq!(problems.len(), 1, "{pointer}: {problems:?}");
+    }
+
+    #[test]
+    fn a_good_document_has_no_problem() {
+        assert_eq!(problems_of(&good()), []);
+    }
+
+    #[test]
+    fn the_example_is_good_and_its_encrypted_form_is_made_from_it() {
+        let plain = include_str!("../../../../config/config_store.example.json");
+        let encrypted = include_str!("../../../../config/config_store.json");
+        let key = jwe::Key::new("oar-demo-key-16b".to_owned().into()).unwrap();
+        assert_eq!(jwe::decrypt(encrypted, &key).unwrap().expose_secret(), plain);
+        assert_eq!(encrypted.trim(), encrypted, "the Python reference wants no line break at the end");
+        assert_eq!(check_document(plain, &SupportedVersions::built_in().unwrap()), []);
+    }
+
+    #[test]
+    fn every_section_is_checked() {
+        use Severity::{Error, Warning};
+        one("/owners/default", json!("nobody"), Error, "owners.default", "is not an e-mail address");
+        one("/owners/4.19", json!(7), Error, "owners.4.19", "is a number instead of a text");
+        one("/owners/4.19", json!(null), Warning, "owners.4.19", "counts as absent");
+        one("/owners/4.19.1", json!("a@example.com"), Error, "owners.4.19.1", "is not a y-stream");
+        one(
+            "/owners/4.11",
+            json!("a@example.com"),
+            Warning,
+            "owners.4.11",
+            "not a supported y-stream (4.19, 5.0)",
+        );
+        one("/report_templates", json!([]), Error, "report_templates", "is a list instead of an object");
+        one(
+            "/report_templates",
+            json!({"4.19": "x y"}),
+            Error,
+            "report_templates.4.19",
+            "Google spreadsheet",
+        );
+        one("/build_data_url", json!("https://example.com"), Error, "build_data_url", "`%s` exactly once");
+        one("/jira_server", json!("jira"), Error, "jira_server", "is not a URL");
+        one("/endpoints", json!({"jira": "ftp://x"}), Error, "endpoints.jira", "scheme `ftp`");
+        one(
+            "/endpoints",
+            json!({"JIRA": "https://x.test"}),
+            Error,
+            "endpoints.JIRA",
+            "not the name of a service",
+        );
+        one(
+            "/contacts/slack/art/id",
+            json!("@art"),
+            Error,
+            "contacts.slack.art.id",
+            "without the leading `@`",
+        );
+        one(
+            "/contacts/slack/art/channel",
+            json!("two words"),
+            Error,
+            "contacts.slack.art.channel",
+            "channel",
+        );
+        one("/contacts/slack/other", json!({"a": 1}), Warning, "contacts.slack.other", "it is kept");
+        one("/contacts/email", json!({"team": "x"}), Error, "contacts.email.team", "e-mail address");
+        one("/new_section", json!({"a": 1}), Warning, "new_section", "it is kept");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let problems = problems_of(&json!({}));
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "owners.default",
+                "contacts.slack.qe-release.channel",
+                "contacts.slack.art.channel",
+                "contacts.slack.art.id",
+                "contacts.slack.qe-release.4.19",
+                "contacts.slack.qe-release.5.0",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_that_stand_twice_are_found() {
+        let text = good().to_string().replacen(
+            "\"default\":",
+            "\"default\":\"planted@example.com\",\"default\":",
+            1,
+        );
+        let problems = check_document(&text, &versions());
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, "owners.default");
+        assert!(problems[0].message.contains("more than once"));
+    }
+
+    #[test]
+    fn a_text_that_is_no_document_is_one_problem_without_content() {
+        let problems = check_document("{\"owners\": planted", &versions());
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("line 1") && !problems[0].message.contains("planted"));
+    }
+}

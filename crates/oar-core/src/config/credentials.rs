@@ -1,0 +1,162 @@
+//! Credentials, read when they are needed and not before.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::environment::{self, Environment, Variable};
+use super::error::ConfigError;
+
+/// A credential, or one half of it, that stands in an environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// The GitHub token.
+    GithubToken,
+    /// The GitLab personal access token.
+    GitlabToken,
+    /// The address of the Jira account.
+    JiraUsername,
+    /// The API token of the Jira account.
+    JiraToken,
+    /// The Slack bot's token.
+    SlackBotToken,
+    /// The Slack bot's app-level token.
+    SlackAppToken,
+    /// The Jenkins user.
+    JenkinsUser,
+    /// The API token of the Jenkins user.
+    JenkinsToken,
+    /// The bearer token for Gangway.
+    GangwayToken,
+    /// The path of the Google service account's key file.
+    GoogleServiceAccountFile,
+}
+
+impl Credential {
+    /// The variable that holds it.
+    pub fn variable(self) -> &'static Variable {
+        match self {
+            Self::GithubToken => &environment::GITHUB_TOKEN,
+            Self::GitlabToken => &environment::GITLAB_TOKEN,
+            Self::JiraUsername => &environment::JIRA_USERNAME,
+            Self::JiraToken => &environment::JIRA_TOKEN,
+            Self::SlackBotToken => &environment::SLACK_BOT_TOKEN,
+            Self::SlackAppToken => &environment::SLACK_APP_TOKEN,
+            Self::JenkinsUser => &environment::JENKINS_USER,
+            Self::JenkinsToken => &environment::JENKINS_TOKEN,
+            Self::GangwayToken => &environment::APITOKEN,
+            Self::GoogleServiceAccountFile => &environment::GCP_SA_FILE,
+        }
+    }
+}
+
+/// The credentials of one process.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    environment: Environment,
+}
+
+impl Credentials {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self { environment }
+    }
+
+    /// The credential, or an error that names its variable and says what it is for.
+    ///
+    /// White space around it is taken away; what cannot stand in a header is refused.
+    pub fn require(&self, credential: Credential) -> Result<SecretString, ConfigError> {
+        let variable = credential.variable();
+        self.optional(credential)?
+            .ok_or(ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose })
+    }
+
+    /// The credential, when its variable is set.
+    pub fn optional(&self, credential: Credential) -> Result<Option<SecretString>, ConfigError> {
+        let variable = credential.variable();
+        let value = self.environment.get(variable).map(str::trim).unwrap_or_default();
+        if value.chars().any(char::is_control) {
+            return Err(ConfigError::BadVariable {
+                name: variable.name.into(),
+                problem: "a line break or another control character stands inside the value".into(),
+                expected: format!("{} on one line", variable.purpose),
+            });
+        }
+        Ok((!value.is_empty()).then(|| SecretString::from(value)))
+    }
+
+    /// The key of the configuration document. Unlike the others it is taken as it is, white space included, as the
+    /// Python reference does.
+    pub fn document_key(&self) -> Result<SecretString, ConfigError> {
+        let variable = &environment::OAR_JWK;
+        self.environment
+            .get(variable)
+            .map(SecretString::from)
+            .ok_or(ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose })
+    }
+
+    /// Every secret value of the environment, for a redactor.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        environment::VARIABLES
+            .iter()
+            .filter(|variable| variable.secret)
+            .filter_map(|variable| self.environment.get(variable))
+            .map(|value| SecretString::from(value.trim()))
+            .filter(|value| !value.expose_secret().is_empty())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Classified, ErrorClass};
+
+    fn credentials(pairs: &[(&str, &str)]) -> Credentials {
+        Credentials::new(Environment::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn a_missing_credential_names_its_variable_and_purpose() {
+        for (credential, name) in [
+            (Credential::GithubToken, "GITHUB_TOKEN"),
+            (Credential::GitlabToken, "GITLAB_TOKEN"),
+            (Credential::JiraUsername, "JIRA_USERNAME"),
+            (Credential::JiraToken, "JIRA_TOKEN"),
+            (Credential::SlackBotToken, "SLACK_BOT_TOKEN"),
+            (Credential::SlackAppToken, "SLACK_APP_TOKEN"),
+            (Credential::JenkinsUser, "JENKINS_USER"),
+            (Credential::JenkinsToken, "JENKINS_TOKEN"),
+            (Credential::GangwayToken, "APITOKEN"),
+            (Credential::GoogleServiceAccountFile, "GCP_SA_FILE"),
+        ] {
+            let error = credentials(&[]).require(credential).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{name} is not set: it holds {}", credential.variable().purpose)
+            );
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            let set = credentials(&[(name, " value-1 \n")]);
+            assert_eq!(set.require(credential).unwrap().expose_secret(), "value-1");
+        }
+    }
+
+    #[test]
+    fn a_line_break_inside_is_refused_without_showing_the_value() {
+        let error = credentials(&[("GITLAB_TOKEN", "glpat-first\nglpat-second")])
+            .require(Credential::GitlabToken)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("GITLAB_TOKEN") && !error.contains("glpat"), "{error}");
+    }
+
+    #[test]
+    fn all_secrets_are_known_to_the_redactor_and_nothing_else() {
+        let all = credentials(&[
+            ("OAR_JWK", "oar-demo-key-16b"),
+            ("JIRA_TOKEN", "token-1"),
+            ("JIRA_USERNAME", "lead@example.com"),
+            ("OAR_STATE", "github"),
+        ]);
+        let secrets = all.secrets();
+        let values: Vec<_> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(values, ["oar-demo-key-16b", "token-1"]);
+    }
+}

@@ -1,0 +1,278 @@
+//! The environment: the only place of the library that reads it, and the one table of its variables.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::endpoints::default_base;
+use crate::service::Service;
+
+/// One variable that the programs read, as the documentation shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, to be read after "it holds".
+    pub purpose: &'static str,
+    /// Which commands need it.
+    pub needed_by: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+    /// What applies when it is not set.
+    pub default: Option<&'static str>,
+}
+
+impl Variable {
+    const fn new(name: &'static str, purpose: &'static str, needed_by: &'static str) -> Self {
+        Self { name, purpose, needed_by, secret: false, default: None }
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+}
+
+macro_rules! variables {
+    ($($constant:ident = $variable:expr;)*) => {
+        $(
+            #[doc = concat!("The variable `", stringify!($constant), "` of the table.")]
+            pub const $constant: Variable = $variable;
+        )*
+
+        /// Every variable but the endpoints, in the order of the documentation.
+        pub const VARIABLES: &[Variable] = &[$($constant),*];
+    };
+}
+
+variables! {
+    OAR_CONFIG = Variable::new("OAR_CONFIG", "the path of the encrypted configuration document", "optional")
+        .or("config/config_store.json beside the installed program or in the working tree");
+    OAR_JWK = Variable::new(
+        "OAR_JWK",
+        "the key of the configuration document: 16 bytes of text, used as they are",
+        "every command that reads the configuration document",
+    ).secret();
+    OAR_STATE = Variable::new("OAR_STATE", "where the StateBox files are kept: `github` or `local:<directory>`", "optional")
+        .or("github");
+    OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository that holds the StateBoxes", "optional")
+        .or("openshift/release-tests");
+    OAR_STATE_BRANCH = Variable::new("OAR_STATE_BRANCH", "the branch that holds the StateBoxes", "optional")
+        .or("z-stream");
+    OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch that holds the test records", "optional")
+        .or("record");
+    OAR_LOG_FORMAT = Variable::new("OAR_LOG_FORMAT", "the form of log lines: `text` or `json`", "optional").or("text");
+    OAR_CA_BUNDLE = Variable::new(
+        "OAR_CA_BUNDLE",
+        "the path of a PEM file of authorities to trust besides the system's",
+        "optional",
+    );
+    OAR_HTTP_TIMEOUT = Variable::new(
+        "OAR_HTTP_TIMEOUT",
+        "the longest that one attempt of a request may take, in seconds",
+        "optional",
+    ).or("30");
+    OAR_HTTP_RETRY_DELAY = Variable::new(
+        "OAR_HTTP_RETRY_DELAY",
+        "the first wait before a request is repeated, in milliseconds",
+        "optional",
+    ).or("250");
+    OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
+        .or("the login name");
+    JIRA_USERNAME = Variable::new(
+        "JIRA_USERNAME",
+        "the address of the Jira Cloud account that JIRA_TOKEN belongs to",
+        "commands that read or change Jira issues",
+    );
+    JIRA_TOKEN = Variable::new(
+        "JIRA_TOKEN",
+        "the API token of the Jira Cloud account",
+        "commands that read or change Jira issues",
+    ).secret();
+    JIRA_EMAIL = Variable::new(
+        "JIRA_EMAIL",
+        "the address with which elliott signs in to Jira",
+        "check-cve-tracker-bug",
+    ).or("the value of JIRA_USERNAME");
+    GITHUB_TOKEN = Variable::new(
+        "GITHUB_TOKEN",
+        "a GitHub token that may read and write the StateBox repository",
+        "commands that read or write StateBoxes or test records on GitHub",
+    ).secret();
+    GITLAB_TOKEN = Variable::new(
+        "GITLAB_TOKEN",
+        "a GitLab personal access token with the `api` scope",
+        "commands on the shipment merge request of a Konflux release",
+    ).secret();
+    SLACK_BOT_TOKEN = Variable::new(
+        "SLACK_BOT_TOKEN",
+        "the bot token (`xoxb-…`) with which messages are sent",
+        "commands that send notifications",
+    ).secret();
+    SLACK_APP_TOKEN = Variable::new(
+        "SLACK_APP_TOKEN",
+        "the app-level token (`xapp-…`) of the Slack bot",
+        "the Slack bot",
+    ).secret();
+    OAR_SLACK_CHANNEL = Variable::new(
+        "OAR_SLACK_CHANNEL",
+        "the channel of the Slack thread that asked for the command; the Slack bot sets it",
+        "optional",
+    );
+    OAR_SLACK_THREAD = Variable::new(
+        "OAR_SLACK_THREAD",
+        "the Slack thread that asked for the command; the Slack bot sets it",
+        "optional",
+    );
+    JENKINS_USER = Variable::new("JENKINS_USER", "the Jenkins user that JENKINS_TOKEN belongs to", "stage-testing");
+    JENKINS_TOKEN = Variable::new("JENKINS_TOKEN", "the API token of the Jenkins user", "stage-testing").secret();
+    APITOKEN = Variable::new(
+        "APITOKEN",
+        "the bearer token with which Prow jobs are started through Gangway",
+        "image-consistency-check and the job commands that start Prow jobs",
+    ).secret();
+    GCP_SA_FILE = Variable::new(
+        "GCP_SA_FILE",
+        "the path of the key file of a Google service account",
+        "commands that read or write a release's worksheet",
+    );
+}
+
+/// The name of the variable that replaces the base URL of `service`.
+pub fn endpoint_variable(service: Service) -> String {
+    format!("OAR_ENDPOINT_{}", service.key())
+}
+
+/// The reference of all variables, endpoints included, as a Markdown table; the documentation is made from it.
+pub fn reference() -> String {
+    let mut text = String::from("| Variable | Holds | Needed by | Default |\n|---|---|---|---|\n");
+    let mut row = |name: &str, purpose: &str, needed_by: &str, secret: bool, default: Option<&str>| {
+        let secret = if secret { " (secret)" } else { "" };
+        let default = default.unwrap_or("none");
+        text.extend(["| `", name, "` | ", purpose, secret, " | ", needed_by, " | ", default, " |\n"]);
+    };
+    for variable in VARIABLES {
+        row(variable.name, variable.purpose, variable.needed_by, variable.secret, variable.default);
+    }
+    for service in Service::ALL {
+        let purpose = format!("the base URL of {service}; it may carry a path prefix");
+        let default =
+            format!("`{}`, unless the configuration document says otherwise", default_base(service));
+        row(&endpoint_variable(service), &purpose, "optional", false, Some(&default));
+    }
+    text
+}
+
+/// What a process was started with: its variables, its program file and its working directory.
+///
+/// Tests and servers build one from values; only a program's entry reads the real one.
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: BTreeMap<String, String>,
+    program: Option<PathBuf>,
+    working_directory: Option<PathBuf>,
+}
+
+impl Environment {
+    /// The environment of this process. Values that are not UTF-8 count as not set.
+    pub fn of_process() -> Self {
+        let text = |text: std::ffi::OsString| text.into_string().ok();
+        let values =
+            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+        Self {
+            values,
+            program: std::env::current_exe().ok(),
+            working_directory: std::env::current_dir().ok(),
+        }
+    }
+
+    /// An environment of these variables alone, without a program file and a working directory.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self {
+            values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            program: None,
+            working_directory: None,
+        }
+    }
+
+    /// The same environment, started from the program file `program`.
+    #[must_use]
+    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    /// The same environment, started in `directory`.
+    #[must_use]
+    pub fn with_working_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.working_directory = Some(directory.into());
+        self
+    }
+
+    /// The value of `variable`; an empty one counts as not set (spec 01 §1.6).
+    pub fn get(&self, variable: &Variable) -> Option<&str> {
+        self.value(variable.name)
+    }
+
+    /// The value of the variable `name`; an empty one counts as not set.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The program file, links resolved.
+    pub fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
+    }
+
+    /// The directory in which the program was started.
+    pub fn working_directory(&self) -> Option<&Path> {
+        self.working_directory.as_deref()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Environment")
+            .field("program", &self.program)
+            .field("working_directory", &self.working_directory)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        let environment = Environment::from_pairs([("GITLAB_TOKEN", ""), ("OAR_STATE", "github")]);
+        assert_eq!(environment.get(&GITLAB_TOKEN), None);
+        assert_eq!(environment.get(&OAR_STATE), Some("github"));
+        assert_eq!(environment.get(&OAR_JWK), None);
+    }
+
+    #[test]
+    fn values_are_not_in_the_debug_form() {
+        let environment = Environment::from_pairs([("GITLAB_TOKEN", "glpat-planted-value")]);
+        assert!(!format!("{environment:?}").contains("planted"));
+    }
+
+    #[test]
+    fn the_table_names_each_variable_once_and_every_endpoint() {
+        let names: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        assert_eq!(names.len(), VARIABLES.len());
+        let reference = reference();
+        assert_eq!(reference.lines().count(), 2 + VARIABLES.len() + Service::ALL.len());
+        assert!(reference.contains("| `GITLAB_TOKEN` |") && reference.contains("| `OAR_ENDPOINT_KUBE` |"));
+        for variable in VARIABLES.iter().filter(|variable| variable.name.ends_with("TOKEN")) {
+            assert!(variable.secret, "{} must be secret", variable.name);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What can be wrong with the configuration, worded for the person who has to put it right.
+
+use std::path::PathBuf;
+
+use super::build_data::BuildDataError;
+use super::jwe::JweError;
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::version::{ReleaseVersion, YStream};
+
+/// Configuration that is missing, malformed or refused.
+///
+/// No message holds a value of the document or of a secret variable: names, kinds and positions only.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// An environment variable that the command needs is not set.
+    #[error("{name} is not set: it holds {purpose}")]
+    MissingVariable {
+        /// The variable.
+        name: &'static str,
+        /// What it holds, and for what.
+        purpose: &'static str,
+    },
+    /// An environment variable has a value that cannot be used.
+    #[error("{name}: {problem}; expected {expected}")]
+    BadVariable {
+        /// The variable.
+        name: String,
+        /// What is wrong with its value.
+        problem: String,
+        /// What is expected, with an example.
+        expected: String,
+    },
+    /// The configuration document was found nowhere.
+    #[error("no configuration document: looked for {}", paths(.searched))]
+    DocumentNotFound {
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+    },
+    /// A file of the configuration cannot be read.
+    #[error("cannot read {what} {}: {source}", .path.display())]
+    Unreadable {
+        /// What the file is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file of the configuration is larger than such a file may be.
+    #[error("{what} {} is larger than {limit} bytes", .path.display())]
+    TooLarge {
+        /// What the file is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// The document cannot be decrypted.
+    #[error("{}: {source}", .path.display())]
+    Encrypted {
+        /// Where the document is.
+        path: PathBuf,
+        /// What is wrong.
+        source: JweError,
+    },
+    /// The decrypted document is not a JSON object.
+    #[error("the configuration document is not a JSON object: {problem}")]
+    NotAnObject {
+        /// What it is instead, with the position.
+        problem: String,
+    },
+    /// A key of the document that the command needs is absent.
+    #[error("the configuration document has no `{key}`: {purpose} (for example {example})")]
+    MissingKey {
+        /// The key's path.
+        key: String,
+        /// What it holds.
+        purpose: &'static str,
+        /// A made-up value.
+        example: &'static str,
+    },
+    /// A key of the document has a value that cannot be used.
+    #[error("the configuration document's `{key}` {problem}: {purpose} (for example {example})")]
+    BadKey {
+        /// The key's path.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What it holds.
+        purpose: &'static str,
+        /// A made-up value.
+        example: &'static str,
+    },
+    /// A base URL cannot be used.
+    #[error("{setting}: {problem}; expected {expected}")]
+    BadEndpoint {
+        /// The variable or the document's key.
+        setting: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What is expected, with an example.
+        expected: String,
+    },
+    /// The list of supported y-streams cannot be used.
+    #[error("{origin}: {problem}")]
+    BadVersions {
+        /// Which list.
+        origin: String,
+        /// What is wrong, with the line.
+        problem: String,
+    },
+    /// The release's y-stream is not supported.
+    #[error("{release} is of {stream}, which is not a supported y-stream; supported: {supported}")]
+    Unsupported {
+        /// The release.
+        release: ReleaseVersion,
+        /// Its y-stream.
+        stream: YStream,
+        /// What is supported, as text.
+        supported: String,
+    },
+    /// There is no build data of the y-stream.
+    #[error("the build data of {stream} was not found: {location}")]
+    BuildDataNotFound {
+        /// The y-stream.
+        stream: YStream,
+        /// Where it was looked for.
+        location: String,
+    },
+    /// The build data does not name the release.
+    #[error(
+        "the build data of {release} is not ready: no `{assembly}` under `releases` in {location}{}",
+        closest_text(.closest)
+    )]
+    ReleaseNotReady {
+        /// The release.
+        release: ReleaseVersion,
+        /// Its key in the build data.
+        assembly: String,
+        /// Where it was looked for.
+        location: String,
+        /// The keys nearest to it that exist.
+        closest: Vec<String>,
+    },
+    /// The build data is not what it should be.
+    #[error("{location}: {source}")]
+    BuildData {
+        /// Where the build data came from.
+        location: String,
+        /// What is wrong.
+        source: BuildDataError,
+    },
+    /// The build data could not be downloaded.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+fn paths(searched: &[PathBuf]) -> String {
+    let shown: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
+    shown.join(", ")
+}
+
+fn closest_text(closest: &[String]) -> String {
+    if closest.is_empty() { String::new() } else { format!(" (the closest there: {})", closest.join(", ")) }
+}
+
+impl Classified for ConfigError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unsupported { .. } => ErrorClass::Usage,
+            Self::ReleaseNotReady { .. } | Self::BuildData { .. } => ErrorClass::Blocked,
+            Self::Service(error) => error.class(),
+            _ => ErrorClass::Configuration,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingVariable { name, .. } => Some(format!("Set {name} and run the same command again.")),
+            Self::DocumentNotFound { .. } => {
+                Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
+            }
+            Self::Encrypted { source, .. } => Some(source.hint().into()),
+            Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {
+                Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
+            }
+            Self::Unsupported { .. } => {
+                Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
+            }
+            Self::BuildDataNotFound { .. } => Some(
+                "ART publishes one branch `openshift-<X.Y>` of the build data per y-stream; `build_data_url` in the \
+                 configuration document says where."
+                    .into(),
+            ),
+            Self::ReleaseNotReady { .. } => {
+                Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
+            }
+            Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
+            Self::Service(error) => error.hint(),
+            Self::BadVariable { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::BadEndpoint { .. }
+            | Self::BadVersions { .. } => None,
+        }
+    }
+}

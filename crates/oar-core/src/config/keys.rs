@@ -1,0 +1,239 @@
+//! The keys of the configuration document that the programs read: one table for getters, checks and documentation.
+
+use super::email::Email;
+use super::endpoints;
+use crate::service::Service;
+use crate::version::YStream;
+
+/// A place in a key's path that stands for many names.
+const STREAM: &str = "<X.Y>";
+const TEAM: &str = "<team>";
+const SERVICE: &str = "<service>";
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A base URL.
+    BaseUrl(Service),
+    /// A base URL of the service that the key's last part names.
+    NamedBaseUrl,
+    /// The address of the build data, with one `%s`.
+    BuildDataUrl,
+    /// An e-mail address.
+    Email,
+    /// E-mail addresses with commas between them, or one Slack id.
+    Approvers,
+    /// A Slack channel.
+    Channel,
+    /// The handle of a Slack user group.
+    Group,
+    /// The id of a Google spreadsheet.
+    Spreadsheet,
+}
+
+/// What happens without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Commands fail.
+    Required,
+    /// There is a default, or only an optional step needs it.
+    Optional,
+}
+
+/// One key of the document (spec 01 §1.3, spec 03 §1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its path; `<X.Y>`, `<team>` and `<service>` stand for any y-stream, team and service.
+    pub path: &'static [&'static str],
+    /// What it holds.
+    pub purpose: &'static str,
+    /// A made-up value.
+    pub example: &'static str,
+    /// What its value must look like.
+    pub shape: Shape,
+    /// What happens without it.
+    pub need: Need,
+}
+
+macro_rules! keys {
+    ($($constant:ident = [$($path:expr),+], $shape:expr, $need:ident, $purpose:expr, $example:expr;)*) => {
+        $(
+            #[doc = concat!("Holds ", $purpose, ".")]
+            pub const $constant: Key = Key {
+                path: &[$($path),+],
+                purpose: $purpose,
+                example: $example,
+                shape: $shape,
+                need: Need::$need,
+            };
+        )*
+
+        /// Every key, in the order of the documentation.
+        pub const KEYS: &[Key] = &[$($constant),*];
+    };
+}
+
+keys! {
+    BUILD_DATA_URL = ["build_data_url"], Shape::BuildDataUrl, Optional,
+        "the address of ART's build data, with `%s` where the branch name goes",
+        "https://raw.example.com/org/ocp-build-data/%s/releases.yml";
+    OWNER_DEFAULT = ["owners", "default"], Shape::Email, Required,
+        "the e-mail address of the release owner where the y-stream has none of its own",
+        "lead@example.com";
+    OWNER = ["owners", STREAM], Shape::Email, Optional,
+        "the e-mail address of the release owner of a y-stream",
+        "lead@example.com";
+    REPORT_TEMPLATE = ["report_templates", STREAM], Shape::Spreadsheet, Optional,
+        "the id of the Google spreadsheet with a y-stream's worksheets",
+        "1AbC… (44 letters and digits)";
+    JIRA_SERVER = ["jira_server"], Shape::BaseUrl(Service::Jira), Optional,
+        "the base URL of Jira", "https://example.atlassian.net";
+    JENKINS_SERVER = ["jenkins_server"], Shape::BaseUrl(Service::Jenkins), Optional,
+        "the base URL of Jenkins", "https://jenkins.example.com";
+    GITLAB_URL = ["gitlab_url"], Shape::BaseUrl(Service::Gitlab), Optional,
+        "the base URL of GitLab", "https://gitlab.example.com";
+    RELEASE_URL = ["release_url"], Shape::BaseUrl(Service::ReleaseController), Optional,
+        "the base URL of the release controller", "https://releases.example.com/";
+    SIGNATURE_URL = ["signature_url"], Shape::BaseUrl(Service::Mirror), Optional,
+        "the base URL of the release signatures", "https://mirror.example.com/sig/release/";
+    ENDPOINT = ["endpoints", SERVICE], Shape::NamedBaseUrl, Optional,
+        "the base URL of a service, instead of its default", "https://jira.example.com";
+    RELEASE_CHANNEL = ["contacts", "slack", "qe-release", "channel"], Shape::Channel, Required,
+        "the Slack channel in which releases are followed", "#team-qe-release-demo";
+    RELEASE_LEADS = ["contacts", "slack", "qe-release", STREAM], Shape::Group, Optional,
+        "the handle of the Slack user group of a y-stream's release leads", "demo-leads-4-19";
+    ART_CHANNEL = ["contacts", "slack", "art", "channel"], Shape::Channel, Required,
+        "the Slack channel in which ART is asked", "#forum-ocp-release-demo";
+    ART_GROUP = ["contacts", "slack", "art", "id"], Shape::Group, Required,
+        "the handle of ART's Slack user group", "art-team-demo";
+    APPROVER_CHANNEL = ["contacts", "slack", "approver", "channel"], Shape::Channel, Optional,
+        "the Slack channel in which approvals are asked for", "#forum-approvals-demo";
+    DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], Shape::Group, Optional,
+        "the handle of the Slack user group that approves documentation", "docs-team-demo";
+    PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], Shape::Approvers, Optional,
+        "the e-mail addresses of those who approve for product security, with commas between them",
+        "first@example.com,second@example.com";
+    FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], Shape::Channel, Optional,
+        "the Slack channel in which QA contacts are reminded", "#forum-qe-demo";
+    FORUM_GROUP = ["contacts", "slack", "qe-forum", "id"], Shape::Group, Optional,
+        "the handle of the QE forum's Slack user group", "qe-forum-demo";
+    QE_CHANNEL = ["contacts", "slack", "qe", "channel"], Shape::Channel, Optional,
+        "QE's own Slack channel", "#qe-demo";
+    QE_GROUP = ["contacts", "slack", "qe", "id"], Shape::Group, Optional,
+        "the handle of QE's Slack user group", "openshift-qe-demo";
+    EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
+        "the e-mail address of a team", "team@example.com";
+}
+
+impl Key {
+    /// The path with names in place of what stands for many, in order: `owners.4.19`.
+    pub fn named(&self, names: &[&str]) -> String {
+        let mut names = names.iter();
+        let parts: Vec<&str> = self
+            .path
+            .iter()
+            .map(|part| if part.starts_with('<') { names.next().copied().unwrap_or(part) } else { *part })
+            .collect();
+        parts.join(".")
+    }
+
+    /// Whether `path` is a path of this key.
+    pub fn covers(&self, path: &[&str]) -> bool {
+        self.path.len() == path.len() && self.leads_to(path)
+    }
+
+    /// Whether `path` is a path of this key or the beginning of one.
+    pub fn leads_to(&self, path: &[&str]) -> bool {
+        path.len() <= self.path.len()
+            && self.path.iter().zip(path).all(|(expected, part)| match *expected {
+                STREAM => part.parse::<YStream>().is_ok(),
+                SERVICE => endpoints::service_of(part).is_some(),
+                TEAM => true,
+                literal => literal == *part,
+            })
+    }
+
+    /// What is wrong with `value`, in words that do not repeat it.
+    pub fn problem(&self, path: &[&str], value: &str) -> Option<String> {
+        let value = value.trim();
+        if value.is_empty() {
+            return Some("is empty".into());
+        }
+        let plain = |extra: &[u8]| {
+            value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) || extra.contains(&byte))
+        };
+        let problem = match self.shape {
+            Shape::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
+            Shape::NamedBaseUrl => {
+                let service = path.last().and_then(|part| endpoints::service_of(part))?;
+                return endpoints::parse_base(service, value).err();
+            }
+            Shape::BuildDataUrl => return endpoints::check_build_data_url(value).err(),
+            Shape::Email if value.parse::<Email>().is_err() => "is not an e-mail address",
+            Shape::Approvers if !approvers_are_good(value) => {
+                "is neither e-mail addresses with commas between them nor one Slack id"
+            }
+            Shape::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
+            Shape::Group if value.starts_with('@') => "is a handle without the leading `@`, but has one",
+            Shape::Group if !plain(b"") => "is not the handle of a Slack user group",
+            Shape::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
+                "is not the id of a Google spreadsheet"
+            }
+            _ => return None,
+        };
+        Some(problem.into())
+    }
+}
+
+fn approvers_are_good(value: &str) -> bool {
+    if !value.contains('@') {
+        return value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    }
+    value.split(',').all(|part| part.parse::<Email>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_recognised_with_y_streams_and_services_in_them() {
+        assert!(OWNER.covers(&["owners", "4.19"]) && OWNER.covers(&["owners", "5.0"]));
+        assert!(!OWNER.covers(&["owners", "default"]) && !OWNER.covers(&["owners", "4.19.1"]));
+        assert!(OWNER.leads_to(&["owners"]) && !OWNER.leads_to(&["contacts"]));
+        assert!(ENDPOINT.covers(&["endpoints", "github_raw"]) && !ENDPOINT.covers(&["endpoints", "GITHUB"]));
+        assert_eq!(RELEASE_LEADS.named(&["4.19"]), "contacts.slack.qe-release.4.19");
+    }
+
+    #[test]
+    fn every_example_fits_its_own_key() {
+        for key in KEYS.iter().filter(|key| key.shape != Shape::Spreadsheet) {
+            let path: Vec<&str> = key
+                .path
+                .iter()
+                .map(|part| match *part {
+                    STREAM => "4.19",
+                    SERVICE => "jira",
+                    TEAM => "team",
+                    literal => literal,
+                })
+                .collect();
+            assert!(key.covers(&path), "{key:?}");
+            assert_eq!(key.problem(&path, key.example), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn every_shape_refuses_something() {
+        for key in KEYS {
+            let path =
+                if key.shape == Shape::NamedBaseUrl { vec!["endpoints", "jira"] } else { key.path.to_vec() };
+            for bad in ["", "two words"] {
+                assert!(key.problem(&path, bad).is_some(), "{key:?} takes `{bad}`");
+            }
+        }
+        assert!(RELEASE_LEADS.problem(&[], "@leads").unwrap().contains('@'));
+    }
+}

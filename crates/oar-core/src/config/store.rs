@@ -1,0 +1,399 @@
+//! ConfigStore: everything that is known about one release before its first task.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use url::Url;
+
+use super::build_data::{Advisories, BuildData, ReleaseDate, ReleaseFacts, SIZE_LIMIT, ShipmentUrl};
+use super::document::SlackTeam;
+use super::email::Email;
+use super::environment::Environment;
+use super::error::ConfigError;
+use super::files;
+use super::settings::Settings;
+use crate::error::ServiceErrorKind;
+use crate::http::{Call, Http};
+use crate::service::Service;
+use crate::version::{ReleaseVersion, YStream};
+
+/// How a release ships. Detected, never chosen by the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flow {
+    /// The build data names a shipment merge request.
+    Konflux,
+    /// Advisories only.
+    Errata,
+}
+
+impl Flow {
+    /// The name, as JSON writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Konflux => "konflux",
+            Self::Errata => "errata",
+        }
+    }
+}
+
+/// What `oar metadata` answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Metadata<'a> {
+    /// The release.
+    pub release: &'a ReleaseVersion,
+    /// How it ships.
+    pub flow: Flow,
+    /// Its advisories by kind.
+    pub advisories: &'a Advisories,
+    /// ART's Jira ticket.
+    pub jira_ticket: Option<&'a str>,
+    /// The candidate build of each architecture.
+    pub candidate_builds: &'a IndexMap<String, String>,
+    /// The planned date.
+    pub release_date: Option<&'a ReleaseDate>,
+    /// The shipment merge request.
+    pub shipment_mr: Option<&'a ShipmentUrl>,
+    /// The owner; `None` when the document names none.
+    pub owner: Option<Email>,
+}
+
+/// Everything that is known about one release before its first task. It never changes.
+#[derive(Debug, Clone)]
+pub struct ConfigStore {
+    settings: Settings,
+    release: ReleaseVersion,
+    facts: ReleaseFacts,
+}
+
+impl ConfigStore {
+    /// Loads the settings and then the release.
+    pub async fn open(
+        release: &ReleaseVersion,
+        environment: &Environment,
+        http: &Http,
+    ) -> Result<Self, ConfigError> {
+        Settings::load(environment)?.release(release, http).await
+    }
+
+    pub(super) async fn download(
+        settings: Settings,
+        release: &ReleaseVersion,
+        http: &Http,
+    ) -> Result<Self, ConfigError> {
+        settings.versions().check(release)?;
+        settings.document()?;
+        let stream = release.y_stream();
+        let url = settings.endpoints().build_data(stream)?;
+        let text =
+            if url.scheme() == "file" { read_file(&url, stream)? } else { fetch(&url, stream, http).await? };
+        Self::of_text(settings, release, &text, url.as_str())
+    }
+
+    /// A ConfigStore of build data that is at hand; `location` says in errors where it came from.
+    pub fn of_text(
+        settings: Settings,
+        release: &ReleaseVersion,
+        build_data: &str,
+        location: &str,
+    ) -> Result<Self, ConfigError> {
+        let wrong = |source| ConfigError::BuildData { location: location.into(), source };
+        let data = BuildData::parse(build_data).map_err(wrong)?;
+        let Some(assembly) = data.release(release).map_err(wrong)? else {
+            return Err(ConfigError::ReleaseNotReady {
+                release: release.clone(),
+                assembly: release.assembly(),
+                location: location.into(),
+                closest: data.closest(release),
+            });
+        };
+        let facts = ReleaseFacts::of(&assembly).map_err(wrong)?;
+        Ok(Self { settings, release: release.clone(), facts })
+    }
+
+    /// The release.
+    pub fn release(&self) -> &ReleaseVersion {
+        &self.release
+    }
+
+    /// The release's y-stream.
+    pub fn y_stream(&self) -> YStream {
+        self.release.y_stream()
+    }
+
+    /// The settings that the release was read with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the build data says about the release.
+    pub fn facts(&self) -> &ReleaseFacts {
+        &self.facts
+    }
+
+    /// How the release ships: Konflux exactly when the build data names a shipment merge request.
+    pub fn flow(&self) -> Flow {
+        if self.facts.shipment_mr.is_some() { Flow::Konflux } else { Flow::Errata }
+    }
+
+    /// The advisories by kind; empty when the build data names none.
+    pub fn advisories(&self) -> &Advisories {
+        &self.facts.advisories
+    }
+
+    /// The key of ART's Jira ticket.
+    pub fn jira_ticket(&self) -> Option<&str> {
+        self.facts.jira_ticket.as_deref()
+    }
+
+    /// The candidate build of each architecture; empty when the build data names none.
+    pub fn candidate_builds(&self) -> &IndexMap<String, String> {
+        &self.facts.candidate_builds
+    }
+
+    /// The planned date.
+    pub fn release_date(&self) -> Option<&ReleaseDate> {
+        self.facts.release_date.as_ref()
+    }
+
+    /// The shipment merge request.
+    pub fn shipment_mr(&self) -> Option<&ShipmentUrl> {
+        self.facts.shipment_mr.as_ref()
+    }
+
+    /// The owner of the y-stream's releases.
+    pub fn owner(&self) -> Result<Email, ConfigError> {
+        self.settings.document()?.owner(self.y_stream())
+    }
+
+    /// The Slack channel of a team.
+    pub fn slack_channel(&self, team: SlackTeam) -> Result<&str, ConfigError> {
+        self.settings.document()?.slack_channel(team)
+    }
+
+    /// The handle of the Slack user group of the release leads.
+    pub fn release_leads(&self) -> Result<&str, ConfigError> {
+        self.settings.document()?.release_leads(self.y_stream())
+    }
+
+    /// The handle of ART's Slack user group.
+    pub fn art_group(&self) -> Result<&str, ConfigError> {
+        self.settings.document()?.art_group()
+    }
+
+    /// The handle of the Slack user group that approves documentation.
+    pub fn doc_approvers(&self) -> Result<&str, ConfigError> {
+        self.settings.document()?.doc_approvers()
+    }
+
+    /// Those who approve for product security.
+    pub fn prodsec_approvers(&self) -> Result<Vec<&str>, ConfigError> {
+        self.settings.document()?.prodsec_approvers()
+    }
+
+    /// The id of the y-stream's Google spreadsheet, when it has one.
+    pub fn report_template(&self) -> Result<Option<&str>, ConfigError> {
+        self.settings.document()?.report_template(self.y_stream())
+    }
+
+    /// What `oar metadata` answers. A document without an owner is no error here.
+    pub fn metadata(&self) -> Result<Metadata<'_>, ConfigError> {
+        let owner = match self.owner() {
+            Ok(owner) => Some(owner),
+            Err(ConfigError::MissingKey { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Metadata {
+            release: &self.release,
+            flow: self.flow(),
+            advisories: self.advisories(),
+            jira_ticket: self.jira_ticket(),
+            candidate_builds: self.candidate_builds(),
+            release_date: self.release_date(),
+            shipment_mr: self.shipment_mr(),
+            owner,
+        })
+    }
+}
+
+async fn fetch(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
+    let call = Call::get(Service::GithubRaw, "read the build data", url.clone())
+        .about(format!("openshift-{stream}"));
+    let reply = http.send(call).await?;
+    match reply.failure_kind() {
+        None => Ok(reply.text()?.to_owned()),
+        Some(ServiceErrorKind::NotFound) => {
+            Err(ConfigError::BuildDataNotFound { stream, location: url.to_string() })
+        }
+        Some(kind) => Err(reply.failure(kind, reply.text().unwrap_or_default()).into()),
+    }
+}
+
+fn read_file(url: &Url, stream: YStream) -> Result<String, ConfigError> {
+    let not_found = || ConfigError::BuildDataNotFound { stream, location: url.to_string() };
+    let path = url.to_file_path().map_err(|()| not_found())?;
+    match files::read_text("the build data", &path, SIZE_LIMIT as u64) {
+        Err(ConfigError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(not_found())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::jwe::{self, Key};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::error::{Classified, ErrorClass};
+    use crate::http::HttpSettings;
+    use crate::redact::Redactor;
+    use serde_json::json;
+    use std::path::Path;
+    use std::time::Duration;
+    use wiremock::matchers::{method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    const KEY: &str = "oar-demo-key-16b";
+    const DOCUMENT: &str = r##"{"owners": {"default": "lead@example.com"},
+        "contacts": {"slack": {"qe-release": {"channel": "#demo", "4.19": "demo-leads-4-19"}}}}"##;
+    const BUILD_DATA: &str = "
+releases:
+  4.19.1:
+    assembly:
+      basis: {reference_releases: {x86_64: 4.19.0-0.nightly-2025-01-01-000000}}
+      group:
+        advisories: {rpm: 100001, rhcos: 100002}
+        release_jira: ART-1
+        release_date: 2025-Jan-07
+        shipment: {url: 'https://gitlab.example.com/g/p/-/merge_requests/12'}
+  4.19.2: {assembly: {group: {shipment: {env: stage}}}}
+  4.19.3: {assembly: {basis: {assembly: gone}}}
+";
+
+    fn environment(directory: &Path, pairs: &[(&str, &str)], document: &str) -> Environment {
+        let file = directory.join("document.json");
+        let key = Key::new(KEY.to_owned().into()).unwrap();
+        std::fs::write(&file, jwe::encrypt(document, &key).unwrap()).unwrap();
+        let own = [("OAR_JWK", KEY), ("OAR_CONFIG", file.to_str().unwrap())];
+        Environment::from_pairs(own.iter().chain(pairs).copied())
+    }
+
+    fn http() -> Http {
+        let settings =
+            HttpSettings { attempts: 1, timeout: Duration::from_secs(5), ..HttpSettings::default() };
+        Http::new(settings, Clock::system(), Redactor::default()).unwrap()
+    }
+
+    async fn open(server: &MockServer, release: &str) -> Result<ConfigStore, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let base = format!("{}/raw", server.uri());
+        let environment = environment(directory.path(), &[("OAR_ENDPOINT_GITHUB_RAW", &base)], DOCUMENT);
+        ConfigStore::open(&release.parse().unwrap(), &environment, &http()).await
+    }
+
+    async fn server(answer: ResponseTemplate) -> MockServer {
+        let server = MockServer::start().await;
+        Mock::given(method("GET"))
+            .and(path("/raw/openshift-eng/ocp-build-data/openshift-4.19/releases.yml"))
+            .respond_with(answer)
+            .expect(1..)
+            .mount(&server)
+            .await;
+        server
+    }
+
+    #[tokio::test]
+    async fn a_konflux_release_is_read_with_one_request() {
+        let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
+        let store = open(&server, "4.19.1").await.unwrap();
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+        assert_eq!(
+            serde_json::to_value(store.metadata().unwrap()).unwrap(),
+            json!({
+                "release": "4.19.1",
+                "flow": "konflux",
+                "advisories": {"rpm": 100_001, "rhcos": 100_002},
+                "jira_ticket": "ART-1",
+                "candidate_builds": {"x86_64": "4.19.0-0.nightly-2025-01-01-000000"},
+                "release_date": "2025-Jan-07",
+                "shipment_mr": "https://gitlab.example.com/g/p/-/merge_requests/12",
+                "owner": "lead@example.com",
+            })
+        );
+        assert_eq!(store.release_leads().unwrap(), "demo-leads-4-19");
+        assert_eq!(store.slack_channel(SlackTeam::QeRelease).unwrap(), "#demo");
+        assert!(!format!("{store:?}").contains("lead@example.com"));
+    }
+
+    #[tokio::test]
+    async fn absent_facts_are_null_or_empty_and_the_flow_is_errata() {
+        let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
+        let store = open(&server, "4.19.2").await.unwrap();
+        assert_eq!(
+            serde_json::to_value(store.metadata().unwrap()).unwrap(),
+            json!({
+                "release": "4.19.2", "flow": "errata", "advisories": {}, "jira_ticket": null,
+                "candidate_builds": {}, "release_date": null, "shipment_mr": null, "owner": "lead@example.com",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn a_release_that_is_not_there_names_place_and_neighbours() {
+        let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
+        let error = open(&server, "4.19.9").await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Blocked);
+        let text = error.to_string();
+        assert!(
+            text.starts_with(
+                "the build data of 4.19.9 is not ready: no `4.19.9` under `releases` in http://"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("(the closest there: 4.19.2, 4.19.3)"), "{text}");
+        let error = open(&server, "4.19.0-rc.1").await.unwrap_err().to_string();
+        assert!(error.contains("no `rc.1`"), "{error}");
+        let error = open(&server, "4.19.3").await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Blocked);
+        assert!(error.to_string().contains("names `gone`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_branch_an_outage_and_an_empty_file_are_told_apart() {
+        for (status, class, words) in [
+            (404, ErrorClass::Configuration, "the build data of 4.19 was not found"),
+            (500, ErrorClass::Unavailable, "GitHub raw files: cannot read the build data (openshift-4.19)"),
+            (200, ErrorClass::Blocked, "the file is empty"),
+        ] {
+            let server = server(ResponseTemplate::new(status)).await;
+            let error = open(&server, "4.19.1").await.unwrap_err();
+            assert_eq!(error.class(), class, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unsupported_release_is_refused_before_any_request() {
+        let server = MockServer::start().await;
+        let error = open(&server, "4.3.1").await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Usage);
+        assert_eq!(server.received_requests().await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn build_data_may_stand_in_a_local_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let branch = directory.path().join("openshift-4.19");
+        std::fs::create_dir(&branch).unwrap();
+        std::fs::write(branch.join("releases.yml"), BUILD_DATA).unwrap();
+        let document =
+            json!({"build_data_url": format!("file://{}/%s/releases.yml", directory.path().display())})
+                .to_string();
+        let environment = environment(directory.path(), &[], &document);
+        let store = ConfigStore::open(&"4.19.1".parse().unwrap(), &environment, &http()).await.unwrap();
+        assert_eq!(store.flow(), Flow::Konflux);
+        assert!(store.metadata().unwrap().owner.is_none());
+        let error = ConfigStore::open(&"4.20.1".parse().unwrap(), &environment, &http()).await.unwrap_err();
+        assert!(error.to_string().contains("the build data of 4.20 was not found: file:///"), "{error}");
+    }
+}
