@@ -66,6 +66,8 @@ pub async fn intercept(
     }
 
     let mut request = Request::from_parts(parts, Body::from(body));
+    // For middleware of the services, which has no access to the router's state.
+    request.extensions_mut().insert(Shared::clone(&world));
     let response = if let Some(answer) = before(fault.as_ref(), &connection).await {
         answer
     } else {

@@ -33,6 +33,10 @@ pub struct Options {
     pub clock: ClockStart,
     /// Every answer waits this long.
     pub latency: Duration,
+    /// Files `openshift-<X.Y>-releases.yml` that replace the scenario's build data.
+    pub build_data: Option<PathBuf>,
+    /// StateBox files `<release>.yaml` that are there from the start.
+    pub statebox: Option<PathBuf>,
     /// The encrypted configuration document that `OAR_CONFIG` shall name.
     pub configuration: Option<PathBuf>,
 }
@@ -54,6 +58,9 @@ pub enum StartError {
     /// Files that the sandbox needs could not be written.
     #[error("cannot write the sandbox's files: {0}")]
     Files(std::io::Error),
+    /// The user's build data or StateBox files could not be taken.
+    #[error(transparent)]
+    Scenario(#[from] scenario::github::FilesError),
 }
 
 /// A handle on a running sandbox. Copies are cheap; the server ends with the last one.
@@ -98,6 +105,12 @@ impl Sandbox {
         let world = Arc::new(World::new(format!("http://{address}"), options.clock));
         world.set_latency(options.latency);
         scenario::load(&world);
+        if let Some(directory) = &options.build_data {
+            scenario::github::load_build_data(&world, directory)?;
+        }
+        if let Some(directory) = &options.statebox {
+            scenario::github::load_statebox(&world, directory)?;
+        }
 
         let configuration = options.configuration.as_ref().map(|path| path.display().to_string());
         let environment = environment::environment(&world.base_url, configuration.as_deref(), &[]);

@@ -1,7 +1,5 @@
 //! A small client for the sandbox's own tests.
 
-#![expect(dead_code, reason = "the services' tests use it; drop this line with the last of them")]
-
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
@@ -39,10 +37,6 @@ impl Ask {
 
     pub(crate) fn json(self, body: &Value) -> Self {
         Self(self.0.header("content-type", "application/json").body(body.to_string()))
-    }
-
-    pub(crate) fn form(self, body: &str) -> Self {
-        Self(self.0.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned()))
     }
 
     pub(crate) async fn send(self) -> Answer {

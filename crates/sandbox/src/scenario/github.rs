@@ -1,8 +1,131 @@
-//! The service at the start of the two releases.
+//! Repositories, accounts and build data at the start of the two releases.
 
-use crate::world::World;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-/// Fills the service.
+use crate::{
+    credentials,
+    scenario::PEOPLE,
+    services::github::{BUILD_DATA_REPOSITORY, STATE_REPOSITORY, identity::Identity},
+    world::World,
+};
+
+/// Build data of the scenario: y-stream and text.
+const BUILD_DATA: [(&str, &str); 2] = [
+    ("4.19", include_str!("../../data/openshift-4.19-releases.yml")),
+    ("4.14", include_str!("../../data/openshift-4.14-releases.yml")),
+];
+
+/// The branch with StateBox files.
+pub const STATE_BRANCH: &str = "z-stream";
+/// The branch with record files.
+pub const RECORD_BRANCH: &str = "record";
+
+/// Why files of the user could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// A directory or file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A directory holds no file of the expected names.
+    #[error("{} holds no file named {expected}", path.display())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+        /// The expected names.
+        expected: &'static str,
+    },
+    /// A file could not be committed.
+    #[error("cannot commit {path}: {reason}")]
+    Commit {
+        /// Path in the repository.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Accounts, repositories, and the build data of the two releases.
 pub fn load(world: &World) {
-    let _ = world;
+    let now = world.clock.now();
+    let mut github = world.github.lock();
+    let [lead, second, reader, ..] = PEOPLE;
+    for (token, id, person, may_push) in [
+        (credentials::GITHUB_TOKEN, 11, lead, true),
+        (credentials::GITHUB_TOKEN_SECOND, 12, second, true),
+        (credentials::GITHUB_TOKEN_READER, 13, reader, false),
+    ] {
+        github.tokens.insert(token.to_owned(), Identity::new(id, person.login, person.name, may_push));
+    }
+    github.add_repository(STATE_REPOSITORY, &["main", STATE_BRANCH, RECORD_BRANCH], now);
+    github.add_repository(BUILD_DATA_REPOSITORY, &["main"], now);
+    for (stream, text) in BUILD_DATA {
+        let text = text.replace("{{BASE_URL}}", &world.base_url);
+        let branch = format!("openshift-{stream}");
+        // Cannot fail: the repository was just made.
+        let _ = github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", text, "Update releases.yml", now);
+    }
+}
+
+/// Replaces build data by the files `openshift-<X.Y>-releases.yml` of a directory.
+pub fn load_build_data(world: &World, directory: &Path) -> Result<usize, FilesError> {
+    let expected = "openshift-<X.Y>-releases.yml";
+    let branch = |name: &str| {
+        name.strip_suffix("-releases.yml")
+            .filter(|branch| branch.starts_with("openshift-"))
+            .map(str::to_owned)
+    };
+    load_files(world, directory, expected, BUILD_DATA_REPOSITORY, |name| {
+        Some((branch(name)?, "releases.yml".to_owned()))
+    })
+}
+
+/// Preloads the StateBox files `<release>.yaml` of a directory.
+pub fn load_statebox(world: &World, directory: &Path) -> Result<usize, FilesError> {
+    load_files(world, directory, "<release>.yaml", STATE_REPOSITORY, |name| {
+        let release = name.strip_suffix(".yaml")?;
+        let mut parts = release.split('.');
+        let (major, minor) = (parts.next()?, parts.next()?);
+        parts.next()?;
+        Some((STATE_BRANCH.to_owned(), format!("_releases/{major}.{minor}/statebox/{name}")))
+    })
+}
+
+fn load_files(
+    world: &World,
+    directory: &Path,
+    expected: &'static str,
+    repository: &str,
+    place: impl Fn(&str) -> Option<(String, String)>,
+) -> Result<usize, FilesError> {
+    let read = |path: &Path, source| FilesError::Read { path: path.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|source| read(directory, source))? {
+        paths.push(entry.map_err(|source| read(directory, source))?.path());
+    }
+    paths.sort();
+    let mut loaded = 0;
+    for path in paths {
+        let Some((branch, target)) = path.file_name().and_then(|name| place(name.to_str()?)) else {
+            continue;
+        };
+        let content = fs::read(&path).map_err(|source| read(&path, source))?;
+        world
+            .github
+            .lock()
+            .put(repository, &branch, &target, content, &format!("Load {target}"), world.clock.now())
+            .map_err(|reason| FilesError::Commit { path: target, reason })?;
+        loaded += 1;
+    }
+    if loaded == 0 {
+        return Err(FilesError::Empty { path: directory.to_owned(), expected });
+    }
+    Ok(loaded)
 }

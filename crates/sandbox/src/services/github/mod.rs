@@ -1,26 +1,237 @@
-//! GitHub, under `/github` and `/github-raw`.
+//! GitHub: the REST interface under `/github`, files for everybody under `/github-raw`.
+//!
+//! Everything is in memory with git's own object names, so a client may compute them. Refusals are those of
+//! spec 01 §2.9: 401 for unknown tokens, 404 for repositories that the caller may not change, 409 for a sha
+//! that is not the file's, 422 for a missing sha or bad Base64.
+//!
+//! Changes through the control interface (`POST /_sandbox/state/github/<operation>`):
+//!
+//! | Operation | Body |
+//! |---|---|
+//! | `file` | `{"repository", "branch", "path", "content", "message"}`; `repository` defaults to `openshift/release-tests`; without `content` the file is removed |
+//! | `limits` | `{"authenticated", "anonymous", "writes_per_minute"}`, each optional |
 
-use axum::Router;
-use serde_json::{Value, json};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
+use self::{
+    identity::Identity,
+    limits::Limits,
+    repository::{Commit, Repository},
+};
 use crate::world::{Shared, Simulated};
+
+mod contents;
+mod data;
+mod gate;
+pub mod git;
+pub mod identity;
+pub mod limits;
+mod raw;
+mod reply;
+pub mod repository;
+
+/// The repository with StateBox and record files.
+pub const STATE_REPOSITORY: &str = "openshift/release-tests";
+/// The repository with build data.
+pub const BUILD_DATA_REPOSITORY: &str = "openshift-eng/ocp-build-data";
+
+/// Files above this size are named but not shown by the control interface.
+const SHOWN_LIMIT: usize = 64 * 1024;
 
 /// What GitHub knows.
 #[derive(Debug, Default)]
-pub struct State {}
+pub struct State {
+    /// Tokens and their accounts.
+    pub tokens: IndexMap<String, Identity>,
+    /// Rate limits.
+    pub limits: Limits,
+    repositories: IndexMap<String, Repository>,
+}
 
-impl Simulated for State {
-    fn snapshot(&self) -> Value {
-        json!({})
+impl State {
+    /// A repository by owner and name, in any case of letters.
+    pub fn repository(&self, owner: &str, name: &str) -> Option<&Repository> {
+        self.repositories.get(&format!("{owner}/{name}").to_lowercase())
+    }
+
+    /// The same, to change it.
+    pub fn repository_mut(&mut self, owner: &str, name: &str) -> Option<&mut Repository> {
+        self.repositories.get_mut(&format!("{owner}/{name}").to_lowercase())
+    }
+
+    /// A new repository with empty branches; the first one is the default.
+    pub fn add_repository(&mut self, full_name: &str, branches: &[&str], now: Timestamp) {
+        let (owner, name) = full_name.split_once('/').unwrap_or((full_name, full_name));
+        let id = 100 + u64::try_from(self.repositories.len()).unwrap_or(0);
+        let mut repository = Repository::new(id, owner, name, branches.first().unwrap_or(&"main"));
+        for branch in branches {
+            repository.create_branch(branch, None, &sandbox(), now);
+        }
+        self.repositories.insert(full_name.to_lowercase(), repository);
+    }
+
+    /// Commits a file as the sandbox itself, whatever it held; makes the branch where it does not exist.
+    pub fn put(
+        &mut self,
+        full_name: &str,
+        branch: &str,
+        path: &str,
+        content: impl Into<Bytes>,
+        message: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let repository = self.named(full_name)?;
+        if repository.head(branch).is_none() {
+            repository.create_branch(branch, None, &sandbox(), now);
+        }
+        repository.write(branch, path, Some(content.into()), message, &sandbox(), now).map(|_| ())
+    }
+
+    /// Removes a file as the sandbox itself.
+    pub fn remove(
+        &mut self,
+        full_name: &str,
+        branch: &str,
+        path: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let message = format!("Delete {path}");
+        self.named(full_name)?.write(branch, path, None, &message, &sandbox(), now).map(|_| ())
+    }
+
+    fn named(&mut self, full_name: &str) -> Result<&mut Repository, String> {
+        self.repositories
+            .get_mut(&full_name.to_lowercase())
+            .ok_or_else(|| format!("no repository {full_name}"))
+    }
+
+    /// The text of a file at the head of a branch.
+    pub fn text(&self, full_name: &str, branch: &str, path: &str) -> Option<String> {
+        let repository = self.repositories.get(&full_name.to_lowercase())?;
+        let (_, content) = repository.file(repository.head(branch)?, path)?;
+        Some(String::from_utf8_lossy(content).into_owned())
+    }
+
+    /// The commits of a branch, newest first.
+    pub fn commits(&self, full_name: &str, branch: &str) -> Vec<Commit> {
+        let Some(repository) = self.repositories.get(&full_name.to_lowercase()) else { return Vec::new() };
+        let head = repository.head(branch);
+        head.map(|head| repository.history(head).iter().map(|commit| Commit::clone(commit)).collect())
+            .unwrap_or_default()
     }
 }
 
-/// Its routes, without the prefix.
+/// The author of what the sandbox itself commits.
+fn sandbox() -> Identity {
+    Identity::new(1, "sandbox", "Sandbox", true)
+}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        let repositories: Map<String, Value> = self
+            .repositories
+            .values()
+            .map(|repository| {
+                let branches: Map<String, Value> = repository
+                    .branches
+                    .keys()
+                    .filter_map(|branch| {
+                        Some((branch.clone(), branch_snapshot(repository, repository.head(branch)?)))
+                    })
+                    .collect();
+                (repository.full_name(), Value::Object(branches))
+            })
+            .collect();
+        Value::Object(repositories)
+    }
+
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
+        let text = |field: &str| body.get(field).and_then(Value::as_str);
+        let need = |field: &str| text(field).ok_or_else(|| format!("{operation} needs the text {field}"));
+        match operation {
+            "file" => {
+                let repository = text("repository").unwrap_or(STATE_REPOSITORY);
+                let (branch, path) = (need("branch")?, need("path")?);
+                match text("content") {
+                    Some(content) => {
+                        let message =
+                            text("message").unwrap_or("Change a file through the control interface");
+                        self.put(repository, branch, path, content.to_owned(), message, now)?;
+                    }
+                    None => self.remove(repository, branch, path, now)?,
+                }
+                Ok(json!({"path": path}))
+            }
+            "limits" => {
+                let number = |field: &str| body.get(field).and_then(Value::as_u64);
+                self.limits.authenticated = number("authenticated").unwrap_or(self.limits.authenticated);
+                self.limits.anonymous = number("anonymous").unwrap_or(self.limits.anonymous);
+                if let Some(limit) = number("writes_per_minute") {
+                    self.limits.writes_per_minute = usize::try_from(limit).ok();
+                }
+                Ok(json!({}))
+            }
+            _ => Err(format!("no operation {operation}; there are file and limits")),
+        }
+    }
+}
+
+fn branch_snapshot(repository: &Repository, head: &std::sync::Arc<Commit>) -> Value {
+    let files: Map<String, Value> = head
+        .files
+        .iter()
+        .map(|(path, sha)| {
+            let content = repository.blob(sha).filter(|content| content.len() <= SHOWN_LIMIT);
+            let shown = content.map(|content| String::from_utf8_lossy(content).into_owned());
+            (path.clone(), json!({"sha": sha, "text": shown}))
+        })
+        .collect();
+    let commits: Vec<Value> = repository
+        .history(head)
+        .iter()
+        .map(|commit| json!({"sha": commit.sha, "author": commit.author.login, "message": commit.message}))
+        .collect();
+    json!({"head": head.sha, "files": files, "commits": commits})
+}
+
+/// Routes of the REST interface, without the prefix.
 pub fn router() -> Router<Shared> {
-    Router::new().route("/rate_limit", axum::routing::get(async || axum::Json(json!({"resources": {}}))))
+    Router::new()
+        .route("/rate_limit", get(data::rate_limit))
+        .route("/user", get(data::user))
+        .route("/users/{login}", get(data::account))
+        .route("/repos/{owner}/{repo}", get(data::repository))
+        .route("/repos/{owner}/{repo}/contents", get(contents::root))
+        .route("/repos/{owner}/{repo}/contents/", get(contents::root))
+        .route(
+            "/repos/{owner}/{repo}/contents/{*path}",
+            get(contents::read).put(contents::write).delete(contents::remove),
+        )
+        .route("/repos/{owner}/{repo}/branches", get(data::branches))
+        .route("/repos/{owner}/{repo}/branches/{*branch}", get(data::branch))
+        .route("/repos/{owner}/{repo}/commits", get(data::commits))
+        .route("/repos/{owner}/{repo}/commits/{*reference}", get(data::commit))
+        .route("/repos/{owner}/{repo}/git/refs", post(data::create_reference))
+        .route("/repos/{owner}/{repo}/git/refs/{*reference}", get(data::read_reference))
+        .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(data::read_reference))
+        .route("/repos/{owner}/{repo}/git/matching-refs/{*prefix}", get(data::matching))
+        .route("/repos/{owner}/{repo}/git/trees/{*tree}", get(data::tree))
+        .route("/repos/{owner}/{repo}/git/blobs/{sha}", get(data::blob))
+        .route("/repos/{owner}/{repo}/git/commits/{sha}", get(data::git_commit))
+        .layer(middleware::from_fn(gate::gate))
 }
 
 /// Files for everybody, without the prefix.
 pub fn raw_router() -> Router<Shared> {
-    Router::new()
+    Router::new().route("/{owner}/{repo}/{*rest}", get(raw::file))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! `/repos/{owner}/{repo}/contents/…`: read, list, write and remove files.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    identity::{Caller, Identity},
+    reply::{self, missing, not_found, refuse},
+    repository::{Commit, Repository},
+};
+use crate::{
+    intercept::StaleRead,
+    world::{Shared, World},
+};
+
+/// Files above this size are listed without their content.
+const INLINE_LIMIT: usize = 1024 * 1024;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Reference {
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+}
+
+/// `GET …/contents` lists the root.
+pub(super) async fn root(
+    state: State<Shared>,
+    Path((owner, name)): Path<(String, String)>,
+    query: Query<Reference>,
+    headers: HeaderMap,
+) -> Response {
+    read(state, Path((owner, name, String::new())), query, None, headers).await
+}
+
+/// `GET …/contents/{path}`.
+pub(super) async fn read(
+    State(world): State<Shared>,
+    Path((owner, name, path)): Path<(String, String, String)>,
+    Query(Reference { reference }): Query<Reference>,
+    stale: Option<Extension<StaleRead>>,
+    headers: HeaderMap,
+) -> Response {
+    let github = world.github.lock();
+    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
+    let reference = reference.unwrap_or_else(|| repository.default_branch.clone());
+    let Some(mut commit) = repository.resolve(&reference).cloned() else {
+        return refuse(StatusCode::NOT_FOUND, &format!("No commit found for the ref {reference}"));
+    };
+    let path = path.trim_matches('/');
+    if stale.is_some() {
+        match repository.previous_version(&commit, path) {
+            Some(previous) => commit = previous,
+            None if path.is_empty() => {}
+            None => return not_found(),
+        }
+    }
+    if let Some((sha, content)) = repository.file(&commit, path) {
+        if accepts(&headers, "raw") {
+            let kind = "application/vnd.github.raw+json; charset=utf-8";
+            return ([(header::CONTENT_TYPE, kind)], content.clone()).into_response();
+        }
+        let mut value = reply::entry(&world, repository, &reference, path, sha, Some(content.len()));
+        let (encoding, text) = if content.len() > INLINE_LIMIT {
+            ("none", String::new())
+        } else {
+            ("base64", reply::base64_lines(content))
+        };
+        if let Some(map) = value.as_object_mut() {
+            map.insert("content".to_owned(), json!(text));
+            map.insert("encoding".to_owned(), json!(encoding));
+        }
+        return Json(value).into_response();
+    }
+    match listing(&world, repository, &reference, &commit, path) {
+        Some(entries) if accepts(&headers, "object") => {
+            let mut value = reply::entry(&world, repository, &reference, path, &commit.tree, None);
+            if let Some(map) = value.as_object_mut() {
+                map.insert("entries".to_owned(), entries);
+            }
+            Json(value).into_response()
+        }
+        Some(entries) => Json(entries).into_response(),
+        None => not_found(),
+    }
+}
+
+/// The entries of a directory; `None` when there is none.
+fn listing(
+    world: &World,
+    repository: &Repository,
+    reference: &str,
+    commit: &Commit,
+    path: &str,
+) -> Option<Value> {
+    let tree = directory(repository, &commit.tree, path)?;
+    let mut entries: Vec<(String, Value)> = Vec::new();
+    for entry in repository.tree(&tree)? {
+        let below = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
+        let size = repository.blob(&entry.sha).map(bytes::Bytes::len);
+        entries
+            .push((entry.name.clone(), reply::entry(world, repository, reference, &below, &entry.sha, size)));
+    }
+    entries.sort_by(|left, right| left.0.cmp(&right.0));
+    Some(Value::Array(entries.into_iter().map(|(_, entry)| entry).collect()))
+}
+
+/// The tree of a directory below a tree.
+pub(super) fn directory(repository: &Repository, root: &str, path: &str) -> Option<String> {
+    path.split('/').filter(|part| !part.is_empty()).try_fold(root.to_owned(), |tree, part| {
+        let entry = repository.tree(&tree)?.iter().find(|entry| entry.directory && entry.name == part)?;
+        Some(entry.sha.clone())
+    })
+}
+
+/// Whether the caller asks for the media type `application/vnd.github.<kind>+json` (or its older spellings).
+pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.split(',').map(str::trim).any(|part| {
+        part.strip_prefix("application/vnd.github.").is_some_and(|rest| {
+            let rest = rest.split([';', '+']).next().unwrap_or_default();
+            rest.strip_prefix("v3.").unwrap_or(rest) == kind
+        })
+    })
+}
+
+/// What both changes have in common.
+#[derive(Debug)]
+struct Change {
+    message: String,
+    sha: Option<String>,
+    branch: Option<String>,
+    content: Option<Value>,
+    author: Identity,
+}
+
+/// `PUT …/contents/{path}`.
+pub(super) async fn write(
+    State(world): State<Shared>,
+    Path((owner, name, path)): Path<(String, String, String)>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let change = match change(&caller, &body) {
+        Ok(change) => change,
+        Err(refusal) => return *refusal,
+    };
+    let content = match &change.content {
+        None => return missing("content"),
+        Some(Value::String(text)) => BASE64_STANDARD.decode(text.replace(['\n', '\r', ' '], "")),
+        Some(_) => {
+            return refuse(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Invalid request.\n\nFor 'properties/content', nil is not a string.",
+            );
+        }
+    };
+    let Ok(content) = content else {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "content is not valid Base64");
+    };
+    apply(&world, (&owner, &name, &path), &change, Some(Bytes::from(content)))
+}
+
+/// `DELETE …/contents/{path}`. The fields may stand in the body or in the query, as GitHub takes both.
+pub(super) async fn remove(
+    State(world): State<Shared>,
+    Path((owner, name, path)): Path<(String, String, String)>,
+    Query(query): Query<serde_json::Map<String, Value>>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let body = if body.is_empty() { Bytes::from(Value::Object(query).to_string()) } else { body };
+    match change(&caller, &body) {
+        Ok(change) => apply(&world, (&owner, &name, &path), &change, None),
+        Err(refusal) => *refusal,
+    }
+}
+
+fn change(caller: &Caller, body: &Bytes) -> Result<Change, Box<Response>> {
+    let Some(author) = caller.0.clone() else {
+        return Err(refuse(StatusCode::UNAUTHORIZED, "Requires authentication").into());
+    };
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
+        return Err(refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON").into());
+    };
+    let mut text = |field: &str| match fields.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Box::new(refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &format!("Invalid request.\n\nFor 'properties/{field}', value is not a string."),
+        ))),
+    };
+    let (message, sha, branch) = (text("message")?, text("sha")?, text("branch")?);
+    let message =
+        message.filter(|message| !message.is_empty()).ok_or_else(|| Box::new(missing("message")))?;
+    let mut author = author;
+    if let Some(Value::Object(person)) = fields.get("author").or_else(|| fields.get("committer")) {
+        let field = |name: &str| person.get(name).and_then(Value::as_str).map(str::to_owned);
+        (author.name, author.email) =
+            (field("name").unwrap_or(author.name), field("email").unwrap_or(author.email));
+    }
+    Ok(Change { message, sha, branch, content: fields.remove("content"), author })
+}
+
+/// Checks a change against the repository and commits it. `content` absent: removes the file.
+fn apply(
+    world: &World,
+    (owner, name, path): (&str, &str, &str),
+    change: &Change,
+    content: Option<Bytes>,
+) -> Response {
+    let mut github = world.github.lock();
+    let Some(repository) = github.repository_mut(owner, name).filter(|_| change.author.may_push) else {
+        return not_found();
+    };
+    if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | ".." | ".git")) {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "path contains a malformed path component");
+    }
+    let branch = change.branch.clone().unwrap_or_else(|| repository.default_branch.clone());
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned();
+    let Some(head) = repository.head(&branch).cloned() else {
+        return refuse(StatusCode::NOT_FOUND, &format!("Branch {branch} not found"));
+    };
+    let present = head.files.get(path);
+    let removes = content.is_none();
+    match (present, &change.sha) {
+        (None, _) if removes => return not_found(),
+        (Some(_), None) => return missing("sha"),
+        (None, Some(sha)) => return mismatch(path, sha),
+        (Some(present), Some(sha)) if present != sha => return mismatch(path, sha),
+        _ => {}
+    }
+    let conflict = |file: &str| path.strip_prefix(file).is_some_and(|rest| rest.starts_with('/'));
+    if directory(repository, &head.tree, path).is_some() || head.files.keys().any(|file| conflict(file)) {
+        return refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &format!("{path} conflicts with a file or directory"),
+        );
+    }
+    let size = content.as_ref().map(Bytes::len);
+    let created = present.is_none();
+    let written =
+        repository.write(&branch, path, content, &change.message, &change.author, world.clock.now());
+    let Ok(commit) = written else { return not_found() };
+    answer(world, repository, &branch, path, &commit, size, created)
+}
+
+fn answer(
+    world: &World,
+    repository: &Repository,
+    branch: &str,
+    path: &str,
+    commit: &Arc<Commit>,
+    size: Option<usize>,
+    created: bool,
+) -> Response {
+    let content = commit
+        .files
+        .get(path)
+        .map(|sha| reply::entry(world, repository, branch, path, sha, size.or(Some(0))));
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let body = json!({"content": content, "commit": reply::git_commit(world, repository, commit)});
+    (status, Json(body)).into_response()
+}
+
+fn mismatch(path: &str, sha: &str) -> Response {
+    refuse(StatusCode::CONFLICT, &format!("{path} does not match {sha}"))
+}
