@@ -10,6 +10,8 @@ pub mod gitlab;
 pub mod jira;
 pub mod release_controller;
 pub mod slack;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
 pub const PREFIXES: [(&str, &str); 7] = [

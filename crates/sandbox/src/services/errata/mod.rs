@@ -1,21 +1,24 @@
-//! The Errata Tool, under `/errata`.
+//! The Errata Tool, under `/errata` (spec 02 §1, §2, §11.1, §11.2).
+//!
+//! Tests read it through [`State`]: `world.errata.lock().owner(150_001)`.
 
-use axum::Router;
-use serde_json::{Value, json};
+mod front;
+mod handlers;
+mod model;
+mod params;
+mod push;
+mod refusal;
+mod spnego;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transitions;
+mod update;
+mod views;
 
-use crate::world::{Shared, Simulated};
-
-/// What The Errata Tool knows.
-#[derive(Debug, Default)]
-pub struct State {}
-
-impl Simulated for State {
-    fn snapshot(&self) -> Value {
-        json!({})
-    }
-}
-
-/// Its routes, without the prefix.
-pub fn router() -> Router<Shared> {
-    Router::new()
-}
+pub use front::router;
+pub use model::{
+    Advisory, AdvisoryState, AdvisoryType, Build, ErrataUser, ExternalTest, FieldEdits, PushJob, Role,
+    StateChange, TpsJob,
+};
+pub use state::{Negotiate, State};

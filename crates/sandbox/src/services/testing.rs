@@ -1,0 +1,65 @@
+//! Calls to the routes without a server, for the services' unit tests.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request},
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::{
+    clock::ClockStart,
+    scenario,
+    world::{Shared, World},
+};
+
+/// A world with the scenario's data, standing at noon of 2026-07-02.
+pub(crate) fn world() -> Shared {
+    let start = ClockStart::Frozen("2026-07-02T12:00:00Z".parse().unwrap());
+    let world = World::new("http://127.0.0.1:8765".to_owned(), start);
+    scenario::load(&world);
+    Arc::new(world)
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// Sends one request to the services.
+pub(crate) async fn call(
+    world: &Shared,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.into()).unwrap();
+    let response = super::router().with_state(Arc::clone(world)).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(bytes.to_vec()).unwrap(),
+    }
+}
