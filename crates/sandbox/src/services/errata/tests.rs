@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{AdvisoryState, FieldEdits, Negotiate, Role, spnego::tests::token};
+use super::{Advisory, AdvisoryState, FieldEdits, Negotiate, Role, spnego::tests::token};
 use crate::{
     services::testing::{Answer, call, world},
     world::Shared,
@@ -19,6 +19,10 @@ async fn send(world: &Shared, method: &str, path: &str, body: &str) -> Answer {
         if body.starts_with(['{', '[']) { "application/json" } else { "application/x-www-form-urlencoded" };
     let headers = [("authorization", &*authorization()), ("content-type", kind)];
     call(world, method, &format!("/errata{path}"), &headers, body.to_owned()).await
+}
+
+fn prepare(world: &Shared, id: u32, change: impl FnOnce(&mut Advisory)) {
+    change(world.errata.lock().advisory_mut(id).unwrap());
 }
 
 async fn get(world: &Shared, path: &str) -> Answer {
@@ -220,17 +224,16 @@ async fn states_change_by_the_table_and_its_guards() {
     assert_eq!(to(150_001, "REL_PREP").await.status, 422, "a respin needs a new push");
     let empty = send(&world, "POST", "/api/v1/erratum/150001/change_state", "").await;
     assert_eq!(empty.status, 400);
-    let mut state = world.errata.lock();
-    let advisory = state.advisory_mut(150_001).unwrap();
-    assert_eq!((advisory.state_changes.len(), advisory.respin_count), (3, 2));
-    advisory.external_tests = vec![super::ExternalTest {
-        id: 1,
-        test_type: "greenwave_cvp".to_owned(),
-        active: true,
-        status: "FAILED".to_owned(),
-        nvr: "x".to_owned(),
-    }];
-    drop(state);
+    prepare(&world, 150_001, |advisory| {
+        assert_eq!((advisory.state_changes.len(), advisory.respin_count), (3, 2));
+        advisory.external_tests = vec![super::ExternalTest {
+            id: 1,
+            test_type: "greenwave_cvp".to_owned(),
+            active: true,
+            status: "FAILED".to_owned(),
+            nvr: "x".to_owned(),
+        }];
+    });
     let blocked = to(150_001, "REL_PREP").await.json();
     assert_eq!(blocked["errors"]["base"].as_array().unwrap().len(), 2);
 }
@@ -290,11 +293,10 @@ async fn security_alerts_are_for_rhsa_only() {
     let world = world();
     let quiet = send(&world, "POST", "/api/v1/erratum/140004/security_alerts/refresh", "").await.json();
     assert_eq!(quiet, json!({"alerts": {"blocking": false, "alerts": []}}));
-    let mut state = world.errata.lock();
-    let advisory = state.advisory_mut(140_004).unwrap();
-    advisory.security_alerts_block = true;
-    advisory.security_alerts = vec!["CVE-2026-1000 is not fixed".to_owned()];
-    drop(state);
+    prepare(&world, 140_004, |advisory| {
+        advisory.security_alerts_block = true;
+        advisory.security_alerts = vec!["CVE-2026-1000 is not fixed".to_owned()];
+    });
     let loud = get(&world, "/api/v1/erratum/140004/security_alerts").await.json();
     assert_eq!((&loud["alerts"]["blocking"], &loud["alerts"]["alerts"][0]["id"]), (&json!(true), &json!(1)));
     assert_eq!(send(&world, "POST", "/api/v1/erratum/140001/security_alerts/refresh", "").await.status, 422);
