@@ -222,7 +222,7 @@ fn configured(
     document: Option<&Document>,
 ) -> Result<Option<Base>, ConfigError> {
     let variable = endpoint_variable(service);
-    if let Some(text) = environment.value(&variable) {
+    if let Some(text) = environment.get(&variable) {
         return parse(service, text).map(Some).map_err(|problem| bad_endpoint(variable, problem, service));
     }
     let Some(document) = document else { return Ok(None) };

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use super::endpoints::default_base;
 use crate::service::Service;
 
@@ -20,6 +22,12 @@ pub struct Variable {
     pub secret: bool,
     /// What applies when it is not set.
     pub default: Option<&'static str>,
+}
+
+impl AsRef<str> for Variable {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
 }
 
 impl Variable {
@@ -214,14 +222,20 @@ impl Environment {
         self
     }
 
-    /// The value of `variable`; an empty one counts as not set (spec 01 §1.6).
-    pub fn get(&self, variable: &Variable) -> Option<&str> {
-        self.value(variable.name)
+    /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
+    pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
+        self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of the variable `name`; an empty one counts as not set.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    /// Every secret value, for a redactor.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        VARIABLES
+            .iter()
+            .filter(|variable| variable.secret)
+            .filter_map(|variable| self.get(variable).map(str::trim))
+            .filter(|value| !value.is_empty())
+            .map(SecretString::from)
+            .collect()
     }
 
     /// The program file, links resolved.

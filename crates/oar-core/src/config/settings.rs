@@ -307,7 +307,7 @@ fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {
 
 fn user(environment: &Environment) -> Option<String> {
     let own = environment.get(&environment::OAR_USER);
-    let name = own.or_else(|| environment.value("USER")).or_else(|| environment.value("LOGNAME"))?;
+    let name = own.or_else(|| environment.get("USER")).or_else(|| environment.get("LOGNAME"))?;
     let local_part = name.split('@').next().unwrap_or_default().trim();
     let name: String = local_part.chars().filter(|letter| !letter.is_control()).take(64).collect();
     (!name.is_empty()).then_some(name)
