@@ -1,1 +1,233 @@
-//! (empty)
+//! Slack's Web API: look-ups and posts (spec 03 §8).
+//!
+//! Requests are made by slack-morphism and travel over [`Http`].
+
+mod connector;
+mod failure;
+mod lookup;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use slack_morphism::{SlackApiToken, SlackApiTokenValue};
+use tokio::sync::OnceCell;
+use url::Url;
+
+pub use lookup::Lookup;
+pub use text::{GroupId, UserId, escape, link};
+
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::{Http, Repeat};
+use connector::Connector;
+
+/// The event type of the metadata by which a message of ours is found again.
+pub const EVENT_TYPE: &str = "oar_notification";
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// `#name` or the channel's id.
+    pub channel: String,
+    /// The text in Slack's markup.
+    pub text: String,
+    /// The `ts` of the message whose thread this belongs to.
+    pub thread: Option<String>,
+    /// The key by which the message can be found again, invisible to readers.
+    pub key: Option<String>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Posted {
+    /// The channel's id.
+    pub channel: String,
+    /// The message's time stamp, its id within the channel.
+    pub ts: String,
+}
+
+/// Looks up people, groups and messages, and posts. Cheap to clone; clones share what was looked up.
+#[derive(Clone)]
+pub struct SlackClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: Http,
+    base: Url,
+    token: Option<SecretString>,
+    groups: OnceCell<Vec<Group>>,
+}
+
+impl std::fmt::Debug for SlackClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SlackClient").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct GroupsAnswer {
+    #[serde(default)]
+    usergroups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    id: String,
+    handle: String,
+}
+
+#[derive(Deserialize)]
+struct UserAnswer {
+    user: FoundUser,
+}
+
+#[derive(Deserialize)]
+struct FoundUser {
+    id: String,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Serialize)]
+struct PostBody<'a> {
+    channel: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_ts: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata<'a>>,
+    /// Previews of the linked pages would bury the message.
+    unfurl_links: bool,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    event_type: &'static str,
+    event_payload: Payload<'a>,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    key: &'a str,
+}
+
+impl SlackClient {
+    /// A client of the Web API at `base` (`https://slack.com/api`; it may carry another path prefix).
+    ///
+    /// Without a token every call fails with [`ServiceErrorKind::MissingCredential`].
+    pub fn new(http: Http, base: Url, token: Option<SecretString>) -> Self {
+        let token = token
+            .map(|token| SecretString::from(token.expose_secret().trim()))
+            .filter(|token| !token.expose_secret().is_empty());
+        Self { inner: Arc::new(Inner { http, base, token, groups: OnceCell::new() }) }
+    }
+
+    /// Posts a message.
+    ///
+    /// After [`ServiceErrorKind::Unclear`] the message may stand there: the caller looks for its key with
+    /// [`Self::find_by_key`] before it posts again.
+    pub async fn post(&self, post: &Post, _permit: &WritePermit) -> Result<Posted, ServiceError> {
+        let connector = Connector {
+            repeat: Repeat::OnlyWhenRefused,
+            ..self.connector("post a message", format!("channel {}", post.channel))
+        };
+        let body = PostBody {
+            channel: &post.channel,
+            text: &post.text,
+            thread_ts: post.thread.as_deref(),
+            metadata: post
+                .key
+                .as_deref()
+                .map(|key| Metadata { event_type: EVENT_TYPE, event_payload: Payload { key } }),
+            unfurl_links: false,
+        };
+        let token = self.token(&connector)?;
+        let client = slack_morphism::SlackClient::new(connector);
+        client
+            .open_session(&token)
+            .http_session_api
+            .http_post("chat.postMessage", &body, None)
+            .await
+            .map_err(|error| failure::of_library(error, &client.http_api.connector))
+    }
+
+    /// The id of the user group with this handle (with or without `@`). The list is fetched once per client.
+    pub async fn usergroup_id(&self, handle: &str) -> Result<GroupId, ServiceError> {
+        let handle = handle.trim().trim_start_matches('@');
+        let groups = self.inner.groups.get_or_try_init(|| self.usergroups()).await?;
+        match groups.iter().find(|group| group.handle == handle) {
+            Some(group) => Ok(GroupId(group.id.clone())),
+            None => Err(self
+                .connector("find a user group", format!("@{handle}"))
+                .error(ServiceErrorKind::NotFound, "no user group has this handle")
+                .with_hint("Check the handle under contacts.slack in the configuration.")),
+        }
+    }
+
+    async fn usergroups(&self) -> Result<Vec<Group>, ServiceError> {
+        let connector = self.connector("list the user groups", String::new());
+        let answer: GroupsAnswer = self.get(connector, "usergroups.list", &[]).await?;
+        Ok(answer.usergroups)
+    }
+
+    /// The active account with this e-mail address, `None` when Slack knows none.
+    pub async fn user_id_by_email(&self, address: &str) -> Result<Option<UserId>, ServiceError> {
+        // The address itself never stands in an error.
+        let connector = self.connector("find an account", String::from("by e-mail address"));
+        let address = text::lookup_address(address.trim());
+        let answer: Result<UserAnswer, _> =
+            self.get(connector, "users.lookupByEmail", &[("email", address)]).await;
+        match answer {
+            Ok(answer) => Ok(Some(answer.user).filter(|user| !user.deleted).map(|user| UserId(user.id))),
+            Err(error) if error.kind == ServiceErrorKind::NotFound && error.detail == "users_not_found" => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Calls a reading method.
+    async fn get<T: for<'de> Deserialize<'de> + Send>(
+        &self,
+        connector: Connector,
+        method: &str,
+        parameters: &[(&'static str, String)],
+    ) -> Result<T, ServiceError> {
+        let token = self.token(&connector)?;
+        let parameters: Vec<(&str, Option<&String>)> =
+            parameters.iter().map(|(name, value)| (*name, Some(value))).collect();
+        let client = slack_morphism::SlackClient::new(connector);
+        client
+            .open_session(&token)
+            .http_session_api
+            .http_get(method, &parameters, None)
+            .await
+            .map_err(|error| failure::of_library(error, &client.http_api.connector))
+    }
+
+    fn connector(&self, operation: &'static str, subject: String) -> Connector {
+        Connector {
+            http: self.inner.http.clone(),
+            base: self.inner.base.clone(),
+            operation,
+            subject: Some(subject).filter(|subject| !subject.is_empty()),
+            repeat: Repeat::Safe,
+        }
+    }
+
+    fn token(&self, connector: &Connector) -> Result<SlackApiToken, ServiceError> {
+        let token = self.inner.token.as_ref().ok_or_else(|| {
+            connector.error(ServiceErrorKind::MissingCredential, "SLACK_BOT_TOKEN is not set").with_hint(
+                "Set SLACK_BOT_TOKEN to the bot token of the release team's Slack app; it tells the channels what \
+                 was done.",
+            )
+        })?;
+        Ok(SlackApiToken::new(SlackApiTokenValue(token.expose_secret().to_owned())))
+    }
+}

@@ -1,0 +1,191 @@
+//! Carries slack-morphism's requests over the one HTTP stack.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use slack_morphism::errors::{
+    SlackClientApiError, SlackClientError, SlackClientHttpProtocolError, SlackClientSystemError,
+};
+use slack_morphism::multipart_form::FileMultipartData;
+use slack_morphism::{
+    ClientResult, SlackClientApiCallContext, SlackClientHttpConnector, SlackClientId, SlackClientSecret,
+    SlackEnvelopeMessage,
+};
+use url::Url;
+
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Http, Repeat, Reply};
+use crate::service::Service;
+
+/// A connector that knows what it is used for. `POST` is never repeated after an unclear answer.
+pub(super) struct Connector {
+    pub(super) http: Http,
+    pub(super) base: Url,
+    pub(super) operation: &'static str,
+    pub(super) subject: Option<String>,
+    pub(super) repeat: Repeat,
+}
+
+impl Connector {
+    pub(super) fn error(&self, kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {
+        let mut error = ServiceError::new(Service::Slack, self.operation, kind, detail);
+        error.subject.clone_from(&self.subject);
+        error
+    }
+
+    async fn exchange<RS: for<'de> Deserialize<'de>>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        context: SlackClientApiCallContext<'_>,
+    ) -> ClientResult<RS> {
+        let mut call = Call::new(Service::Slack, self.operation, method, url).repeat(self.repeat);
+        if let Some(subject) = &self.subject {
+            call = call.about(subject);
+        }
+        if let Some(token) = context.token {
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", token.token_value.0)).map_err(|_| {
+                    wrapped(self.error(
+                        ServiceErrorKind::Unauthorized,
+                        "SLACK_BOT_TOKEN holds characters that no token has",
+                    ))
+                })?;
+            value.set_sensitive(true);
+            call = call.header(AUTHORIZATION, value);
+        }
+        if let Some(body) = body {
+            let json = HeaderValue::from_static("application/json; charset=utf-8");
+            call = call.header(CONTENT_TYPE, json).body(body);
+        }
+        let reply = self.http.send(call).await.map_err(|error| wrapped(self.after_sending(error)))?;
+        self.read(&reply)
+    }
+
+    /// Slack answers 200 also to what it refuses: `ok` and `error` tell (spec 03 §8.1).
+    fn read<RS: for<'de> Deserialize<'de>>(&self, reply: &Reply) -> ClientResult<RS> {
+        if let Some(kind) = reply.failure_kind() {
+            let words = reply.text().unwrap_or_default();
+            return Err(wrapped(reply.failure(kind, words)));
+        }
+        if reply.status != StatusCode::OK {
+            let error = reply.failure(ServiceErrorKind::Malformed, "a status that Slack does not use");
+            return Err(wrapped(self.after_sending(error)));
+        }
+        let envelope: SlackEnvelopeMessage =
+            reply.json().map_err(|error| wrapped(self.after_sending(error)))?;
+        if !envelope.ok {
+            let code = envelope.error.unwrap_or_else(|| String::from("unknown_error"));
+            let body = reply.text().unwrap_or_default().to_owned();
+            return Err(SlackClientError::ApiError(
+                SlackClientApiError::new(code).with_http_response_body(body),
+            ));
+        }
+        reply.json().map_err(|error| wrapped(self.after_sending(error)))
+    }
+
+    /// A write whose answer cannot be read has perhaps been made.
+    fn after_sending(&self, mut error: ServiceError) -> ServiceError {
+        if self.repeat == Repeat::OnlyWhenRefused && error.kind == ServiceErrorKind::Malformed {
+            error.kind = ServiceErrorKind::Unclear;
+        }
+        error
+    }
+
+    fn unused<'a, RS: Send + 'a>(&self, what: &str) -> BoxFuture<'a, ClientResult<RS>> {
+        let error = self.error(ServiceErrorKind::Rejected, format!("{what} are not used by this program"));
+        futures::future::ready(Err(wrapped(error))).boxed()
+    }
+}
+
+/// Our error inside the library's.
+fn wrapped(error: ServiceError) -> SlackClientError {
+    SlackClientError::SystemError(SlackClientSystemError::new().with_cause(Box::new(error)))
+}
+
+impl SlackClientHttpConnector for Connector {
+    fn http_get_uri<'a, RS>(
+        &'a self,
+        full_uri: Url,
+        context: SlackClientApiCallContext<'a>,
+    ) -> BoxFuture<'a, ClientResult<RS>>
+    where
+        RS: for<'de> Deserialize<'de> + Send + 'a,
+    {
+        self.exchange(Method::GET, full_uri, None, context).boxed()
+    }
+
+    fn http_post_uri<'a, RQ, RS>(
+        &'a self,
+        full_uri: Url,
+        request_body: &'a RQ,
+        context: SlackClientApiCallContext<'a>,
+    ) -> BoxFuture<'a, ClientResult<RS>>
+    where
+        RQ: Serialize + Send + Sync,
+        RS: for<'de> Deserialize<'de> + Send + 'a,
+    {
+        async move {
+            let body = serde_json::to_vec(request_body).map_err(|error| {
+                let error = self
+                    .error(ServiceErrorKind::Rejected, "the request cannot be written as JSON")
+                    .with_source(error);
+                wrapped(error)
+            })?;
+            self.exchange(Method::POST, full_uri, Some(body), context).await
+        }
+        .boxed()
+    }
+
+    fn create_method_uri_path(&self, method_relative_uri: &str) -> ClientResult<Url> {
+        let address = format!("{}/{method_relative_uri}", self.base.as_str().trim_end_matches('/'));
+        Url::parse(&address).map_err(|error| {
+            SlackClientError::HttpProtocolError(
+                SlackClientHttpProtocolError::new().with_cause(Box::new(error)),
+            )
+        })
+    }
+
+    fn http_get_with_client_secret<'a, RS>(
+        &'a self,
+        _full_uri: Url,
+        _client_id: &'a SlackClientId,
+        _client_secret: &'a SlackClientSecret,
+    ) -> BoxFuture<'a, ClientResult<RS>>
+    where
+        RS: for<'de> Deserialize<'de> + Send + 'a,
+    {
+        self.unused("client secrets")
+    }
+
+    fn http_post_uri_multipart_form<'a, 'p, RS, PT, TS>(
+        &'a self,
+        _full_uri: Url,
+        _file: Option<FileMultipartData<'p>>,
+        _params: &'p PT,
+        _context: SlackClientApiCallContext<'a>,
+    ) -> BoxFuture<'a, ClientResult<RS>>
+    where
+        RS: for<'de> Deserialize<'de> + Send + 'a,
+        PT: IntoIterator<Item = (&'p str, Option<TS>)> + Clone,
+        TS: AsRef<str> + 'p + Send,
+    {
+        self.unused("forms with files")
+    }
+
+    fn http_post_uri_binary<'a, 'p, RS>(
+        &'a self,
+        _full_uri: Url,
+        _content_type: String,
+        _data: &'a [u8],
+        _context: SlackClientApiCallContext<'a>,
+    ) -> BoxFuture<'a, ClientResult<RS>>
+    where
+        RS: for<'de> Deserialize<'de> + Send + 'a,
+    {
+        self.unused("binary uploads")
+    }
+}

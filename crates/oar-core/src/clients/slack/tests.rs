@@ -1,0 +1,286 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wiremock::matchers::{any, body_json, header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::clock::Clock;
+use crate::http::HttpSettings;
+use crate::redact::Redactor;
+
+fn client(server: &MockServer, token: Option<&str>) -> SlackClient {
+    let settings = HttpSettings {
+        attempts: 3,
+        retry_delay: Duration::from_millis(1),
+        longest_wait: Duration::from_secs(2),
+        timeout: Duration::from_secs(5),
+        ..HttpSettings::default()
+    };
+    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
+    let base = Url::parse(&format!("{}/slack/api", server.uri())).unwrap();
+    SlackClient::new(http, base, token.map(SecretString::from))
+}
+
+async fn post(client: &SlackClient) -> Result<Posted, ServiceError> {
+    let post =
+        Post { channel: "#demo".into(), text: "done".into(), thread: None, key: Some("4.19.1/x".into()) };
+    client.post(&post, &WritePermit::granted_by_user_interface()).await
+}
+
+async fn answer(server: &MockServer, status: u16, body: Value) {
+    Mock::given(any()).respond_with(ResponseTemplate::new(status).set_body_json(body)).mount(server).await;
+}
+
+async fn count(server: &MockServer) -> usize {
+    server.received_requests().await.unwrap().len()
+}
+
+fn since() -> jiff::Timestamp {
+    "2026-07-01T10:00:00Z".parse().unwrap()
+}
+
+fn message(ts: &str, key: &str) -> Value {
+    json!({"ts": ts, "text": "x", "metadata": {"event_type": "oar_notification", "event_payload": {"key": key}}})
+}
+
+#[tokio::test]
+async fn a_post_carries_its_key_and_gives_the_place() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/slack/api/chat.postMessage"))
+        .and(header("authorization", "Bearer xoxb-of-tests"))
+        .and(header("content-type", "application/json; charset=utf-8"))
+        .and(body_json(json!({
+            "channel": "#demo", "text": "done", "unfurl_links": false,
+            "metadata": {"event_type": "oar_notification", "event_payload": {"key": "4.19.1/x"}}
+        })))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1803470000.000100"})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let posted = post(&client(&server, Some("xoxb-of-tests\n"))).await.unwrap();
+    assert_eq!(posted, Posted { channel: "C0AAA".into(), ts: "1803470000.000100".into() });
+}
+
+#[tokio::test]
+async fn a_reply_names_its_thread() {
+    let server = MockServer::start().await;
+    Mock::given(body_json(
+        json!({"channel": "C0AAA", "text": "more", "thread_ts": "1.2", "unfurl_links": false}),
+    ))
+    .respond_with(
+        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.3"})),
+    )
+    .expect(1)
+    .mount(&server)
+    .await;
+    let post = Post { channel: "C0AAA".into(), text: "more".into(), thread: Some("1.2".into()), key: None };
+    let permit = WritePermit::granted_by_user_interface();
+    client(&server, Some("t0ken")).post(&post, &permit).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unclear_post_is_sent_once_and_said_to_be_unclear() {
+    for (status, body) in [
+        (500, json!({})),
+        (502, json!("garbage")),
+        (200, json!("garbage")),
+        (200, json!({"ok": true})),
+        (200, json!({"ok": false, "error": "fatal_error"})),
+        (202, json!({"ok": true})),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, status, body.clone()).await;
+        let error = post(&client(&server, Some("t0ken"))).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Unclear, "{status} {body}: {error}");
+        assert_eq!(count(&server).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_for_whatever_its_body() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(429).insert_header("retry-after", "0").set_body_string("slow"))
+        .up_to_n_times(2)
+        .mount(&server)
+        .await;
+    answer(&server, 200, json!({"ok": true, "channel": "C0AAA", "ts": "1.2"})).await;
+    assert_eq!(post(&client(&server, Some("t0ken"))).await.unwrap().ts, "1.2");
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_meaning_and_advice() {
+    for (code, kind, advice) in [
+        ("channel_not_found", ServiceErrorKind::NotFound, Some("contacts.slack")),
+        ("not_in_channel", ServiceErrorKind::Forbidden, Some("/invite")),
+        ("is_archived", ServiceErrorKind::Rejected, Some("archived")),
+        ("invalid_auth", ServiceErrorKind::Unauthorized, Some("SLACK_BOT_TOKEN")),
+        ("missing_scope", ServiceErrorKind::Forbidden, Some("`chat:write`")),
+        ("ratelimited", ServiceErrorKind::RateLimited, Some("again")),
+        ("msg_too_long", ServiceErrorKind::Rejected, None),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, 200, json!({"ok": false, "error": code, "needed": "chat:write"})).await;
+        let error = post(&client(&server, Some("t0ken"))).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{code}");
+        assert!(error.to_string().contains("channel #demo") && error.to_string().contains(code), "{error}");
+        let hint = crate::error::Classified::hint(&error);
+        assert_eq!(hint.is_some(), advice.is_some(), "{code}: {hint:?}");
+        if let (Some(hint), Some(advice)) = (hint, advice) {
+            assert!(hint.contains(advice), "{code}: {hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn groups_are_found_by_handle_and_listed_once() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/slack/api/usergroups.list"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ok": true, "usergroups": [
+            {"id": "S0AAA", "handle": "demo-leads-4-19", "is_usergroup": true, "date_delete": 0},
+            {"id": "S0BBB", "handle": "demo-art"}
+        ]})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client(&server, Some("t0ken"));
+    let (leads, art) =
+        futures::join!(client.usergroup_id("demo-leads-4-19"), client.usergroup_id("@demo-art"));
+    assert_eq!((leads.unwrap(), art.unwrap()), (GroupId("S0AAA".into()), GroupId("S0BBB".into())));
+    let error = client.clone().usergroup_id("demo").await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_failed_list_of_groups_is_not_kept() {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "missing_scope"})),
+        )
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    answer(&server, 200, json!({"ok": true, "usergroups": [{"id": "S0AAA", "handle": "demo"}]})).await;
+    let client = client(&server, Some("t0ken"));
+    client.usergroup_id("demo").await.unwrap_err();
+    client.usergroup_id("demo").await.unwrap();
+}
+
+#[tokio::test]
+async fn people_are_found_by_their_plain_address() {
+    let server = MockServer::start().await;
+    Mock::given(path("/slack/api/users.lookupByEmail"))
+        .and(query_param("email", "demo@example.com"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"ok": true, "user": {"id": "U0AAA", "deleted": false}})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let user = client(&server, Some("t0ken")).user_id_by_email("demo+jira@example.com").await.unwrap();
+    assert_eq!(user, Some(UserId("U0AAA".into())));
+}
+
+#[tokio::test]
+async fn nobody_is_not_an_error_but_a_refusal_is() {
+    for (body, found) in [
+        (json!({"ok": false, "error": "users_not_found"}), Ok(None)),
+        (json!({"ok": true, "user": {"id": "U0AAA", "deleted": true}}), Ok(None)),
+        (json!({"ok": false, "error": "missing_scope"}), Err(ServiceErrorKind::Forbidden)),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, 200, body).await;
+        let user = client(&server, Some("t0ken")).user_id_by_email("demo@example.com").await;
+        if let Err(error) = &user {
+            assert!(!format!("{error:?}").contains("demo@"), "{error:?}");
+        }
+        assert_eq!(user.map_err(|error| error.kind), found);
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_found_by_its_key_on_a_later_page() {
+    let server = MockServer::start().await;
+    Mock::given(path("/slack/api/conversations.list"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channels": [
+            {"id": "C0BBB", "name": "demo-more"}, {"id": "C0AAA", "name": "demo"}
+        ], "response_metadata": {"next_cursor": "never read"}})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path("/slack/api/conversations.history"))
+        .and(query_param("cursor", "page2"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": [message("2.2", "k")]})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let foreign =
+        json!({"ts": "9.9", "metadata": {"event_type": "other", "event_payload": {"key": "k", "n": 1}}});
+    Mock::given(path("/slack/api/conversations.history"))
+        .and(query_param("channel", "C0AAA"))
+        .and(query_param("include_all_metadata", "true"))
+        .and(query_param("oldest", "1782900000.000000"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({
+            "ok": true, "messages": [foreign, message("9.1", "other"), {"ts": "9.0"}],
+            "response_metadata": {"next_cursor": "page2"}
+        })))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let lookup = client(&server, Some("t0ken")).find_by_key("#demo", None, "k", since()).await;
+    assert_eq!(lookup, Lookup::Found(Posted { channel: "C0AAA".into(), ts: "2.2".into() }));
+}
+
+#[tokio::test]
+async fn a_message_is_looked_for_in_its_thread() {
+    let server = MockServer::start().await;
+    Mock::given(path("/slack/api/conversations.replies"))
+        .and(query_param("ts", "1.1"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": [{"ts": "1.1"}]})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let lookup = client(&server, Some("t0ken")).find_by_key("C0AAA1234", Some("1.1"), "k", since()).await;
+    assert_eq!(lookup, Lookup::NotFound);
+}
+
+#[tokio::test]
+async fn what_slack_does_not_show_is_not_taken_for_absent() {
+    let endless = json!({"ok": true, "messages": [], "response_metadata": {"next_cursor": "more"}});
+    for (channel, body, words) in [
+        ("C0AAA1234", json!({"ok": false, "error": "missing_scope"}), "missing_scope"),
+        ("#demo", json!({"ok": false, "error": "missing_scope"}), "missing_scope"),
+        ("#demo", json!({"ok": true, "channels": []}), "not among"),
+        ("C0AAA1234", json!({"ok": false, "error": "not_in_channel"}), "not_in_channel"),
+        ("C0AAA1234", endless, "more than 2000 messages"),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, 200, body).await;
+        match client(&server, Some("t0ken")).find_by_key(channel, None, "k", since()).await {
+            Lookup::CannotTell(reason) => assert!(reason.contains(words), "{reason}"),
+            other => panic!("{channel}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_token_is_named_with_its_purpose_and_nothing_is_sent() {
+    let server = MockServer::start().await;
+    let error = post(&client(&server, Some(""))).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::MissingCredential);
+    assert!(error.to_string().contains("SLACK_BOT_TOKEN"), "{error}");
+    assert!(error.hint.unwrap().contains("channels"));
+    assert_eq!(count(&server).await, 0);
+}

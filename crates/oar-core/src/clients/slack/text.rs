@@ -1,0 +1,115 @@
+//! Slack's message markup (spec 03 §8.2) and its rule for e-mail addresses (§8.3).
+
+use std::fmt;
+
+/// The id of a Slack account: `U0AAA`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserId(pub String);
+
+/// The id of a Slack user group: `S0AAA`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupId(pub String);
+
+impl fmt::Display for UserId {
+    /// The mention that notifies the person.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<@{}>", self.0)
+    }
+}
+
+impl fmt::Display for GroupId {
+    /// The mention that notifies the group's members.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<!subteam^{}>", self.0)
+    }
+}
+
+/// Plain text as Slack wants it: its control characters `&`, `<` and `>` written as entities.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A link to `url` that shows `text`.
+pub fn link(url: &str, text: &str) -> String {
+    let url = escape(&url.replace('|', "%7C").replace('<', "%3C").replace('>', "%3E"));
+    format!("<{url}|{}>", escape(&text.replace(['\n', '\r', '|'], " ")))
+}
+
+/// The address by which Slack knows a person: without the `+word` parts before the `@`.
+///
+/// A `+` goes together with the word characters that follow it, so `a+b-c@x` becomes `a-c@x`; a `+` that no word
+/// character follows stays.
+pub(super) fn lookup_address(address: &str) -> String {
+    let Some((local, domain)) = address.split_once('@') else { return address.to_owned() };
+    let mut kept = String::with_capacity(address.len());
+    let mut rest = local.chars().peekable();
+    while let Some(character) = rest.next() {
+        let is_word = |next: &char| next.is_alphanumeric() || *next == '_';
+        if character == '+' && rest.peek().is_some_and(is_word) {
+            while rest.next_if(is_word).is_some() {}
+        } else {
+            kept.push(character);
+        }
+    }
+    format!("{kept}@{domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn mentions_and_links_have_slacks_form() {
+        assert_eq!(UserId("U0AAA".into()).to_string(), "<@U0AAA>");
+        assert_eq!(GroupId("S0AAA".into()).to_string(), "<!subteam^S0AAA>");
+        assert_eq!(
+            link("https://x.test/a?b=1&c=2", "R&D <x>"),
+            "<https://x.test/a?b=1&amp;c=2|R&amp;D &lt;x&gt;>"
+        );
+        assert_eq!(link("https://x.test/a|b>", "a|b\nc"), "<https://x.test/a%7Cb%3E|a b c>");
+    }
+
+    #[test]
+    fn addresses_lose_their_plus_words() {
+        for (address, expected) in [
+            ("jdoe+jira@x", "jdoe@x"),
+            ("a+b+c@x", "a@x"),
+            ("a+b-c@x", "a-c@x"),
+            ("a+@x", "a+@x"),
+            ("a++b@x", "a+@x"),
+            ("a@x+y", "a@x+y"),
+            ("no address", "no address"),
+        ] {
+            assert_eq!(lookup_address(address), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_text_holds_no_control_character_and_loses_nothing(text in ".*") {
+            let escaped = escape(&text);
+            prop_assert!(!escaped.contains(['<', '>']));
+            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn a_link_cannot_be_broken_out_of(url in ".*", text in ".*") {
+            let link = link(&url, &text);
+            let inner = &link[1..link.len() - 1];
+            prop_assert!(!inner.contains(['<', '>']));
+            prop_assert_eq!(inner.matches('|').count(), 1);
+        }
+    }
+}
