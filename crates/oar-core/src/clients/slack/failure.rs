@@ -17,12 +17,11 @@ struct Refusal {
 pub(super) fn of_library(error: SlackClientError, connector: &Connector) -> ServiceError {
     match error {
         SlackClientError::SystemError(mut system) => {
-            match system.cause.take().map(|cause| cause.downcast()) {
-                Some(Ok(error)) => *error,
-                Some(Err(cause)) => {
-                    connector.error(ServiceErrorKind::Malformed, "the library failed").with_source(cause)
-                }
-                None => connector.error(ServiceErrorKind::Malformed, "the library failed"),
+            let error = connector.error(ServiceErrorKind::Malformed, "the library failed");
+            let Some(cause) = system.cause.take() else { return error };
+            match cause.downcast() {
+                Ok(error) => *error,
+                Err(cause) => error.with_source(cause),
             }
         }
         SlackClientError::ApiError(refusal) => {
