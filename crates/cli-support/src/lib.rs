@@ -1,1 +1,15 @@
-//! What the command lines share.
+//! What the command lines share: the user interface object, errors and exit codes, logging, signals.
+//!
+//! A program implements [`Program`]; its `main` calls [`run`].
+
+mod error;
+mod exit;
+mod interrupt;
+mod logging;
+mod run;
+mod ui;
+
+pub use error::CliError;
+pub use exit::ExitCode;
+pub use run::{CommonArgs, Program, Session, run};
+pub use ui::{OutputFormat, Tone, Ui};

@@ -1,3 +1,7 @@
 //! `job`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    job::run(std::env::args_os()).into()
+}

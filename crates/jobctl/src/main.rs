@@ -1,3 +1,7 @@
 //! `jobctl`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jobctl::run(std::env::args_os()).into()
+}

@@ -1,6 +1,6 @@
 //! Credentials, read when they are needed and not before.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
@@ -55,7 +55,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn new(environment: Environment) -> Self {
+    /// The credentials that `environment` holds; none is read before it is asked for.
+    pub fn new(environment: Environment) -> Self {
         Self { environment }
     }
 
@@ -94,7 +95,13 @@ impl Credentials {
 
     /// Every secret value of the environment, for a redactor.
     pub fn secrets(&self) -> Vec<SecretString> {
-        self.environment.secrets()
+        environment::VARIABLES
+            .iter()
+            .filter(|variable| variable.secret)
+            .filter_map(|variable| self.environment.get(variable))
+            .map(|value| SecretString::from(value.trim()))
+            .filter(|value| !value.expose_secret().is_empty())
+            .collect()
     }
 }
 
@@ -102,7 +109,6 @@ impl Credentials {
 mod tests {
     use super::*;
     use crate::error::{Classified, ErrorClass};
-    use secrecy::ExposeSecret;
 
     fn credentials(pairs: &[(&str, &str)]) -> Credentials {
         Credentials::new(Environment::from_pairs(pairs.iter().copied()))

@@ -1,3 +1,5 @@
-//! Running tasks: consent to write, outcomes, markers.
+//! Running tasks: consent to write, the log and its capture, interruption, outcomes.
 
+pub mod interrupt;
+pub mod log;
 pub mod permit;

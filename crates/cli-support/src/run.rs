@@ -1,0 +1,112 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use oar_core::clock::Clock;
+use oar_core::config::{Credentials, Environment, LogFormat};
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::redact::Redactor;
+
+use crate::{CliError, ExitCode, OutputFormat, Ui, logging};
+
+/// How long an interrupted command may take to write down that it was interrupted.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The options that every program has.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CommonArgs {
+    /// Form of the result on standard output
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+    /// Log in detail: every request with its answer and time
+    #[arg(short = 'v', long = "debug", visible_alias = "verbose", global = true)]
+    pub debug: bool,
+}
+
+/// What a command needs from the process that it runs in.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Speaks to the user.
+    pub ui: Ui,
+    /// The environment variables of the process.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Clock,
+    /// Knows the secrets of the environment.
+    pub redactor: Redactor,
+    /// Tells when the user wants to stop.
+    pub interrupt: Interrupt,
+}
+
+/// A command line: its definition and what its commands do.
+pub trait Program: clap::Parser {
+    /// The options that every program has.
+    fn common(&self) -> &CommonArgs;
+
+    /// Runs the command that was parsed. When [`Session::interrupt`] fires, a command that holds it is given time
+    /// to return by itself; any other is dropped.
+    fn dispatch(self, session: Session) -> impl Future<Output = Result<ExitCode, CliError>>;
+}
+
+/// Parses `arguments` (the program's name first), runs the command, and returns the exit code.
+pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let program = match P::try_parse_from(arguments) {
+        Ok(program) => program,
+        Err(error) => {
+            // Nothing is left to be told when the streams are closed.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+        }
+    };
+    let environment = Environment::of_process();
+    let redactor = Redactor::new(Credentials::new(environment.clone()).secrets());
+    let ui = Ui::new(program.common().output, redactor.clone());
+    let clock = Clock::system();
+    let format = match LogFormat::of(&environment) {
+        Ok(format) => format,
+        Err(error) => return ui.fail(&error.into()),
+    };
+    logging::init(&ui, &redactor, &clock, format, program.common().debug);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return ui.fail(&CliError::new(
+                oar_core::error::ErrorClass::Failed,
+                format!("cannot start the asynchronous runtime: {error}"),
+            ));
+        }
+    };
+    let code = runtime.block_on(async {
+        let interrupt = match crate::interrupt::listen() {
+            Ok(interrupt) => interrupt,
+            Err(error) => {
+                let message = format!("cannot listen for signals: {error}");
+                return ui.fail(&CliError::new(oar_core::error::ErrorClass::Failed, message));
+            }
+        };
+        let session = Session { ui: ui.clone(), environment, clock, redactor, interrupt: interrupt.clone() };
+        let command = program.dispatch(session);
+        tokio::pin!(command);
+        let outcome = tokio::select! {
+            outcome = &mut command => outcome,
+            signal = interrupt.wait() => {
+                if !interrupt.is_held() {
+                    return ExitCode::from(signal);
+                }
+                match tokio::time::timeout(GRACE, &mut command).await {
+                    Ok(outcome) => {
+                        if let Err(error) = outcome { ui.fail(&error); }
+                    }
+                    Err(_) => ui.warn("stopped before the interruption could be recorded"),
+                }
+                return ExitCode::from(signal);
+            }
+        };
+        match outcome {
+            Ok(code) => code,
+            Err(error) => ui.fail(&error),
+        }
+    });
+    // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,105 @@
+//! The user's wish to stop, as the task runner sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// Why the program was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: the user pressed Ctrl-C.
+    Interrupt,
+    /// SIGTERM: the system or a supervisor ends the program.
+    Terminate,
+}
+
+impl Signal {
+    /// The signal's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Tells whoever waits that the program was asked to stop. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    receiver: watch::Receiver<Option<Signal>>,
+    holds: Arc<AtomicUsize>,
+}
+
+/// While this exists, somebody has something to write down before the program may stop.
+#[derive(Debug)]
+pub struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The side that announces the signal.
+#[derive(Debug)]
+pub struct InterruptSender(watch::Sender<Option<Signal>>);
+
+impl Interrupt {
+    /// A connected pair.
+    pub fn channel() -> (InterruptSender, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (InterruptSender(sender), Self { receiver, holds: Arc::default() })
+    }
+
+    /// Asks the program to wait, when it is told to stop, until the returned value is dropped.
+    pub fn hold(&self) -> Hold {
+        self.holds.fetch_add(1, Ordering::SeqCst);
+        Hold(Arc::clone(&self.holds))
+    }
+
+    /// Whether somebody asked the program to wait.
+    pub fn is_held(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits until the program is asked to stop; for ever when that never happens.
+    pub async fn wait(&self) -> Signal {
+        let mut receiver = self.receiver.clone();
+        let seen = match receiver.wait_for(Option::is_some).await {
+            Ok(signal) => *signal,
+            Err(_) => None,
+        };
+        match seen {
+            Some(signal) => signal,
+            // The sender is gone, so nobody can ask any more.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl InterruptSender {
+    /// Announces `signal`.
+    pub fn send(&self, signal: Signal) {
+        self.0.send_replace(Some(signal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_holder_sees_the_signal_also_when_it_waits_late() {
+        let (sender, interrupt) = Interrupt::channel();
+        let other = interrupt.clone();
+        sender.send(Signal::Terminate);
+        assert_eq!(interrupt.wait().await, Signal::Terminate);
+        drop(sender);
+        let hold = other.hold();
+        assert!(interrupt.is_held());
+        drop(hold);
+        assert!(!interrupt.is_held());
+        assert_eq!(other.wait().await, Signal::Terminate);
+    }
+}

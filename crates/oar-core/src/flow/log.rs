@@ -1,0 +1,153 @@
+//! The log line format and the capture of a task's own log.
+//!
+//! The format is `interop-exact` (spec 01 §4.1): people and other tools read it, and the StateBox stores it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::clock::stamp;
+
+/// The longest captured log, in bytes; beyond it the middle is left out.
+const CAPTURE_LIMIT: usize = 16 * 1024;
+
+/// How serious a log line is, with the names that the log format uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only with `-v`.
+    Debug,
+    /// The course of the work.
+    Info,
+    /// Something the reader should know about.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        })
+    }
+}
+
+/// `<UTC time>: <LEVEL>: <message>`; further lines of a message follow as they are.
+pub fn line(time: Timestamp, level: Level, message: &str) -> String {
+    format!("{}: {level}: {message}", stamp(time))
+}
+
+/// The log of one task run, collected while it runs. Cheap to clone; bounded.
+#[derive(Debug, Clone, Default)]
+pub struct LogCapture(Arc<Mutex<Buffer>>);
+
+#[derive(Debug, Default)]
+struct Buffer {
+    head: Vec<String>,
+    head_bytes: usize,
+    tail: VecDeque<String>,
+    tail_bytes: usize,
+    left_out: usize,
+}
+
+tokio::task_local! {
+    static CURRENT: LogCapture;
+}
+
+impl LogCapture {
+    /// Runs `work` with this capture receiving every line that is logged inside it.
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+        CURRENT.scope(self.clone(), work).await
+    }
+
+    /// The collected lines, joined; says how many lines were left out when there were too many.
+    pub fn text(&self) -> String {
+        let buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines: Vec<&str> = buffer.head.iter().map(String::as_str).collect();
+        let note = format!("… {} lines left out …", buffer.left_out);
+        if buffer.left_out > 0 {
+            lines.push(&note);
+        }
+        lines.extend(buffer.tail.iter().map(String::as_str));
+        lines.join("\n")
+    }
+
+    fn push(&self, line: &str) {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line: String =
+            if line.len() > CAPTURE_LIMIT / 4 { line.chars().take(1000).collect() } else { line.to_owned() };
+        let bytes = line.len() + 1;
+        if buffer.tail.is_empty() && buffer.head_bytes + bytes <= CAPTURE_LIMIT / 2 {
+            buffer.head_bytes += bytes;
+            buffer.head.push(line);
+            return;
+        }
+        buffer.tail_bytes += bytes;
+        buffer.tail.push_back(line);
+        while buffer.tail_bytes > CAPTURE_LIMIT / 2 {
+            let Some(dropped) = buffer.tail.pop_front() else { break };
+            buffer.tail_bytes -= dropped.len() + 1;
+            buffer.left_out += 1;
+        }
+    }
+}
+
+/// Hands a finished line to the task run that it was logged in, if any. Debug lines are not stored: a StateBox is
+/// public and wants the course of the work, not its traffic.
+pub fn record(level: Level, line: &str) {
+    if level > Level::Debug {
+        // Outside a task run there is nobody to hand the line to.
+        let _ = CURRENT.try_with(|capture| capture.push(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_reference_format() {
+        let time: Timestamp = "2026-07-02T06:55:57Z".parse().unwrap();
+        assert_eq!(line(time, Level::Warning, "x\ny"), "2026-07-02T06:55:57Z: WARNING: x\ny");
+    }
+
+    #[tokio::test]
+    async fn lines_reach_the_capture_of_their_own_run_only() {
+        let (first, second) = (LogCapture::default(), LogCapture::default());
+        let run = |capture: LogCapture, word: &'static str| async move {
+            capture
+                .scope(async {
+                    record(Level::Info, word);
+                    tokio::task::yield_now().await;
+                    record(Level::Debug, "traffic");
+                    record(Level::Error, word);
+                })
+                .await;
+        };
+        record(Level::Info, "outside");
+        tokio::join!(run(first.clone(), "one"), run(second.clone(), "two"));
+        assert_eq!(first.text(), "one\none");
+        assert_eq!(second.text(), "two\ntwo");
+    }
+
+    #[tokio::test]
+    async fn a_long_log_keeps_its_beginning_and_its_end() {
+        let capture = LogCapture::default();
+        capture
+            .scope(async {
+                for number in 0..5000 {
+                    record(Level::Info, &format!("line {number}"));
+                }
+            })
+            .await;
+        let text = capture.text();
+        assert!(text.len() <= CAPTURE_LIMIT + 100, "{}", text.len());
+        assert!(text.starts_with("line 0\nline 1\n") && text.ends_with("line 4999"));
+        assert!(text.contains("lines left out"));
+    }
+}
