@@ -1,21 +1,23 @@
+//! Sending: limits, budgets, repetition.
+
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use backon::BackoffBuilder;
-use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use http::{Method, StatusCode};
-use jiff::Timestamp;
+use bytes::BytesMut;
+use http::Method;
+use http::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::call::{Call, Repeat};
+use super::reply::{Reply, excerpt};
+use super::wait::asked_wait;
 use crate::clock::Clock;
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
-use crate::service::Service;
 
 /// Limits of the HTTP stack. The defaults are right for production; tests shorten them.
 #[derive(Debug, Clone)]
@@ -56,242 +58,6 @@ impl Default for HttpSettings {
     }
 }
 
-/// Whether a request may be sent again after a fault that leaves open whether the service acted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// A read, or a write that has the same effect however often it is sent.
-    Safe,
-    /// A write that is repeated only when the service certainly did not act on it.
-    OnlyWhenRefused,
-}
-
-/// Makes the `Authorization` header of each attempt, for schemes whose proof may be used only once.
-#[async_trait]
-pub trait Authorize: Send + Sync {
-    /// The header for one request to `url`. An error ends the call: it is not repeated.
-    async fn authorization(&self, url: &Url) -> Result<HeaderValue, ServiceError>;
-}
-
-/// One request to an external service.
-#[derive(Clone)]
-pub struct Call {
-    service: Service,
-    operation: &'static str,
-    subject: Option<String>,
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Bytes,
-    repeat: Repeat,
-    timeout: Option<Duration>,
-    authorize: Option<Arc<dyn Authorize>>,
-}
-
-impl Call {
-    /// A request to `url`; `GET` and `HEAD` are safe to repeat, everything else is not until [`Call::repeat`].
-    pub fn new(service: Service, operation: &'static str, method: Method, url: Url) -> Self {
-        let repeat = if method == Method::GET || method == Method::HEAD {
-            Repeat::Safe
-        } else {
-            Repeat::OnlyWhenRefused
-        };
-        Self {
-            service,
-            operation,
-            subject: None,
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            repeat,
-            timeout: None,
-            authorize: None,
-        }
-    }
-
-    /// A `GET` of `url`.
-    pub fn get(service: Service, operation: &'static str, url: Url) -> Self {
-        Self::new(service, operation, Method::GET, url)
-    }
-
-    /// Names what the request is about, for errors and logs: `advisory 169293`.
-    #[must_use]
-    pub fn about(mut self, subject: impl Into<String>) -> Self {
-        self.subject = Some(subject.into());
-        self
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// Adds headers.
-    #[must_use]
-    pub fn headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
-        self
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    /// Says whether the request may be repeated after an unclear fault.
-    #[must_use]
-    pub fn repeat(mut self, repeat: Repeat) -> Self {
-        self.repeat = repeat;
-        self
-    }
-
-    /// Gives one attempt another time limit than [`HttpSettings::timeout`].
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Asks `authorize` for the `Authorization` header of each attempt.
-    #[must_use]
-    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
-        self.authorize = Some(authorize);
-        self
-    }
-
-    fn error(&self, kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {
-        let mut error = ServiceError::new(self.service, self.operation, kind, detail);
-        error.subject.clone_from(&self.subject);
-        error
-    }
-}
-
-/// An answer, whatever its status, read whole.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    service: Service,
-    operation: &'static str,
-    subject: Option<String>,
-    redactor: Redactor,
-    repeat: Repeat,
-    received: Timestamp,
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl Reply {
-    /// The body as JSON.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            self.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
-        })
-    }
-
-    /// The body as text.
-    pub fn text(&self) -> Result<&str, ServiceError> {
-        std::str::from_utf8(&self.body)
-            .map_err(|_| self.failure(ServiceErrorKind::Malformed, "not UTF-8 text"))
-    }
-
-    /// The kind of failure that this status stands for, by the general meaning of HTTP; `None` for 2xx and 304.
-    ///
-    /// A 5xx to a write that is not safe to repeat is [`ServiceErrorKind::Unclear`]: a gateway may have lost the
-    /// answer of a service that acted.
-    /// A 403 that names a time to wait is a rate limit (GitHub's way, spec 01 §2.9).
-    pub fn failure_kind(&self) -> Option<ServiceErrorKind> {
-        match failure_kind(self.status) {
-            Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
-                Some(ServiceErrorKind::RateLimited)
-            }
-            Some(ServiceErrorKind::Unavailable)
-                if self.repeat == Repeat::OnlyWhenRefused && !self.headers.contains_key(RETRY_AFTER) =>
-            {
-                Some(ServiceErrorKind::Unclear)
-            }
-            kind => kind,
-        }
-    }
-
-    /// A failure of this call, with this answer's status and the given words (redacted and cut here).
-    pub fn failure(&self, kind: ServiceErrorKind, detail: impl AsRef<str>) -> ServiceError {
-        let mut error = ServiceError::new(
-            self.service,
-            self.operation,
-            kind,
-            excerpt(&self.redactor.redact(detail.as_ref())),
-        )
-        .with_status(self.status.as_u16());
-        error.subject.clone_from(&self.subject);
-        error
-    }
-
-    /// What the body says in a few words, for a failure: its first line, or the title of an HTML page.
-    ///
-    /// A redirection says where it leads, without the path, which may carry a token.
-    pub fn words(&self) -> String {
-        if self.status.is_redirection()
-            && let Some(target) = self.headers.get(LOCATION).and_then(|value| value.to_str().ok())
-        {
-            let host = Url::parse(target).ok().and_then(|url| url.host_str().map(str::to_owned));
-            return format!("redirected to {}", host.as_deref().unwrap_or("another path"));
-        }
-        let text = String::from_utf8_lossy(&self.body);
-        let text = text.trim();
-        if text.starts_with('<') {
-            return html_title(text)
-                .map_or_else(|| "an HTML page".to_owned(), |title| format!("HTML page: {title}"));
-        }
-        excerpt(text)
-    }
-
-    /// This answer when its status is a success, otherwise the failure that `describe` words from the body.
-    pub fn success(self, describe: impl FnOnce(&Self) -> String) -> Result<Self, ServiceError> {
-        match self.failure_kind() {
-            None => Ok(self),
-            Some(kind) => Err(self.failure(kind, describe(&self))),
-        }
-    }
-}
-
-fn failure_kind(status: StatusCode) -> Option<ServiceErrorKind> {
-    match status.as_u16() {
-        200..=299 | 304 => None,
-        401 => Some(ServiceErrorKind::Unauthorized),
-        403 => Some(ServiceErrorKind::Forbidden),
-        404 | 410 => Some(ServiceErrorKind::NotFound),
-        409 | 412 => Some(ServiceErrorKind::Conflict),
-        429 => Some(ServiceErrorKind::RateLimited),
-        500..=599 => Some(ServiceErrorKind::Unavailable),
-        _ => Some(ServiceErrorKind::Rejected),
-    }
-}
-
-fn html_title(html: &str) -> Option<String> {
-    let lower = html.to_ascii_lowercase();
-    let start = lower.find("<title")?;
-    let open = start + lower.get(start..)?.find('>')? + 1;
-    let end = open + lower.get(open..)?.find("</title")?;
-    let title = html.get(open..end)?.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!title.is_empty()).then(|| excerpt(&title))
-}
-
-/// The first line of a text, at most 300 characters.
-fn excerpt(text: &str) -> String {
-    let line = text.trim().lines().next().unwrap_or_default().trim();
-    if line.chars().count() <= 300 {
-        return line.to_owned();
-    }
-    line.chars().take(300).chain(['…']).collect()
-}
-
 /// The handle through which every request leaves the program. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
@@ -315,12 +81,27 @@ impl std::fmt::Debug for Http {
 /// Why the HTTP stack could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSetupError {
-    /// The bundle of private authorities is not PEM.
-    #[error("the CA bundle holds no certificate in PEM form: {0}")]
+    /// The bundle of private authorities is damaged.
+    #[error("the CA bundle cannot be read as certificates in PEM form")]
     CaBundle(#[source] reqwest::Error),
+    /// The bundle of private authorities holds no certificate.
+    #[error(
+        "the CA bundle holds no certificate: expected PEM, which begins with `-----BEGIN CERTIFICATE-----`"
+    )]
+    EmptyCaBundle,
     /// The TLS library refused its settings.
-    #[error("cannot set up TLS: {0}")]
+    #[error("cannot set up TLS")]
     Tls(#[source] reqwest::Error),
+}
+
+impl Classified for HttpSetupError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Configuration
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Check the file that OAR_CA_BUNDLE names.".to_owned())
+    }
 }
 
 impl Http {
@@ -333,7 +114,12 @@ impl Http {
             .pool_max_idle_per_host(settings.per_host)
             .tcp_nodelay(true);
         if let Some(pem) = &settings.ca_bundle {
-            for certificate in reqwest::Certificate::from_pem_bundle(pem).map_err(HttpSetupError::CaBundle)? {
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(HttpSetupError::CaBundle)?;
+            if certificates.is_empty() {
+                return Err(HttpSetupError::EmptyCaBundle);
+            }
+            for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
         }
@@ -508,47 +294,6 @@ enum Pause {
     Backoff,
     Asked(Duration),
 }
-
-/// The wait that the service asks for: `Retry-After` in seconds or as a date, or the reset of an exhausted rate limit.
-///
-/// The reset is a Unix time at GitHub and GitLab, a number of seconds in the IETF draft, a date at Jira Cloud
-/// (spec 02 §5.6); a small number cannot be a Unix time.
-fn asked_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str| text.parse::<u64>().ok();
-    let until = |then: Timestamp| Duration::try_from(then.duration_since(now)).unwrap_or_default();
-    if let Some(after) = text(RETRY_AFTER.as_str()) {
-        if let Some(seconds) = number(after) {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Ok(date) = jiff::fmt::rfc2822::parse(after) {
-            return Some(until(date.timestamp()));
-        }
-    }
-    for (remaining, reset) in
-        [("x-ratelimit-remaining", "x-ratelimit-reset"), ("ratelimit-remaining", "ratelimit-reset")]
-    {
-        if text(remaining).and_then(number) != Some(0) {
-            continue;
-        }
-        let Some(reset) = text(reset) else { continue };
-        let wait = match number(reset) {
-            Some(seconds) if seconds < SMALLEST_UNIX_TIME => Some(Duration::from_secs(seconds)),
-            Some(time) => {
-                i64::try_from(time).ok().and_then(|time| Timestamp::from_second(time).ok()).map(until)
-            }
-            None => reset.parse().ok().map(until),
-        };
-        if let Some(wait) = wait {
-            // The service's clock and ours may differ by a part of a second.
-            return Some(wait.saturating_add(Duration::from_secs(1)));
-        }
-    }
-    None
-}
-
-/// A reset below this (the year 2001) is a number of seconds and not a Unix time.
-const SMALLEST_UNIX_TIME: u64 = 1_000_000_000;
 
 /// Tells a request that was never sent from one whose answer is missing.
 fn transport_error(call: &Call, redactor: &Redactor, error: reqwest::Error) -> ServiceError {

@@ -4,6 +4,13 @@
 //! fault, any other request only when the service said that it did not act (429, or 503 with `Retry-After`, or
 //! GitHub's 403 rate limits) or when no connection was made.
 
+mod call;
 mod client;
+mod reply;
+#[cfg(test)]
+pub(crate) mod tests;
+mod wait;
 
-pub use client::{Authorize, Call, Http, HttpSettings, HttpSetupError, Repeat, Reply};
+pub use call::{Authorize, Call, Repeat};
+pub use client::{Http, HttpSettings, HttpSetupError};
+pub use reply::Reply;

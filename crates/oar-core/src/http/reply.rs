@@ -1,0 +1,135 @@
+//! One answer, and what its status means.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use jiff::Timestamp;
+use url::Url;
+
+use super::call::Repeat;
+use super::wait::asked_wait;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::redact::Redactor;
+use crate::service::Service;
+
+/// An answer, whatever its status, read whole.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub(super) service: Service,
+    pub(super) operation: &'static str,
+    pub(super) subject: Option<String>,
+    pub(super) redactor: Redactor,
+    pub(super) repeat: Repeat,
+    pub(super) received: Timestamp,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, ServiceError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            self.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
+        })
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> Result<&str, ServiceError> {
+        std::str::from_utf8(&self.body)
+            .map_err(|_| self.failure(ServiceErrorKind::Malformed, "not UTF-8 text"))
+    }
+
+    /// The kind of failure that this status stands for, by the general meaning of HTTP; `None` for 2xx and 304.
+    ///
+    /// A 5xx to a write that is not safe to repeat is [`ServiceErrorKind::Unclear`]: a gateway may have lost the
+    /// answer of a service that acted.
+    /// A 403 that names a time to wait is a rate limit (GitHub's way, spec 01 §2.9).
+    pub fn failure_kind(&self) -> Option<ServiceErrorKind> {
+        match failure_kind(self.status) {
+            Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
+                Some(ServiceErrorKind::RateLimited)
+            }
+            Some(ServiceErrorKind::Unavailable)
+                if self.repeat == Repeat::OnlyWhenRefused && !self.headers.contains_key(RETRY_AFTER) =>
+            {
+                Some(ServiceErrorKind::Unclear)
+            }
+            kind => kind,
+        }
+    }
+
+    /// A failure of this call, with this answer's status and the given words (redacted and cut here).
+    pub fn failure(&self, kind: ServiceErrorKind, detail: impl AsRef<str>) -> ServiceError {
+        let mut error = ServiceError::new(
+            self.service,
+            self.operation,
+            kind,
+            excerpt(&self.redactor.redact(detail.as_ref())),
+        )
+        .with_status(self.status.as_u16());
+        error.subject.clone_from(&self.subject);
+        error
+    }
+
+    /// What the body says in a few words, for a failure: its first line, or the title of an HTML page.
+    ///
+    /// A redirection says where it leads, without the path, which may carry a token.
+    pub fn words(&self) -> String {
+        if self.status.is_redirection()
+            && let Some(target) = self.headers.get(LOCATION).and_then(|value| value.to_str().ok())
+        {
+            let host = Url::parse(target).ok().and_then(|url| url.host_str().map(str::to_owned));
+            return format!("redirected to {}", host.as_deref().unwrap_or("another path"));
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        let text = text.trim();
+        if text.starts_with('<') {
+            return html_title(text)
+                .map_or_else(|| "an HTML page".to_owned(), |title| format!("HTML page: {title}"));
+        }
+        excerpt(text)
+    }
+
+    /// This answer when its status is a success, otherwise the failure that `describe` words from the body.
+    pub fn success(self, describe: impl FnOnce(&Self) -> String) -> Result<Self, ServiceError> {
+        match self.failure_kind() {
+            None => Ok(self),
+            Some(kind) => Err(self.failure(kind, describe(&self))),
+        }
+    }
+}
+
+fn failure_kind(status: StatusCode) -> Option<ServiceErrorKind> {
+    match status.as_u16() {
+        200..=299 | 304 => None,
+        401 => Some(ServiceErrorKind::Unauthorized),
+        403 => Some(ServiceErrorKind::Forbidden),
+        404 | 410 => Some(ServiceErrorKind::NotFound),
+        409 | 412 => Some(ServiceErrorKind::Conflict),
+        429 => Some(ServiceErrorKind::RateLimited),
+        500..=599 => Some(ServiceErrorKind::Unavailable),
+        _ => Some(ServiceErrorKind::Rejected),
+    }
+}
+
+fn html_title(html: &str) -> Option<String> {
+    let lower = html.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let open = start + lower.get(start..)?.find('>')? + 1;
+    let end = open + lower.get(open..)?.find("</title")?;
+    let title = html.get(open..end)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!title.is_empty()).then(|| excerpt(&title))
+}
+
+/// The first line of a text, at most 300 characters.
+pub(super) fn excerpt(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= 300 {
+        return line.to_owned();
+    }
+    line.chars().take(300).chain(['…']).collect()
+}

@@ -1,0 +1,7 @@
+//! Every branch of the stack against real sockets.
+
+mod certificates;
+mod faults;
+mod limits;
+pub(crate) mod support;
+mod waits;

@@ -1,0 +1,126 @@
+//! Waits that the service asks for: honoured, and bounded.
+
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::super::wait::asked_wait;
+use super::support::{NOW, stack};
+use crate::error::ServiceErrorKind;
+use crate::http::{Call, HttpSettings};
+use crate::service::Service;
+
+/// 2026-07-01T10:00:00Z.
+const NOW_UNIX: i64 = 1_782_900_000;
+
+const REMAINING: (&str, &str) = ("x-ratelimit-remaining", "0");
+
+type Headers = Vec<(&'static str, String)>;
+type FixedHeaders = &'static [(&'static str, &'static str)];
+
+async fn server_with(status: u16, headers: &[(&str, String)], times: u64) -> MockServer {
+    let server = MockServer::start().await;
+    let mut template = ResponseTemplate::new(status);
+    for (name, value) in headers {
+        template = template.insert_header(*name, value.as_str());
+    }
+    Mock::given(method("POST")).respond_with(template).up_to_n_times(times).mount(&server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(201)).mount(&server).await;
+    server
+}
+
+fn post(server: &MockServer) -> Call {
+    Call::new(Service::Slack, "post", Method::POST, server.uri().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_a_wait_is_repeated_after_it_for_any_call() {
+    let reset = (NOW_UNIX + 30).to_string();
+    let cases: [(u16, Headers, u64); 6] = [
+        (429, vec![("retry-after", "7".to_owned())], 7),
+        (503, vec![("retry-after", "3".to_owned())], 3),
+        (403, vec![("retry-after", "60".to_owned())], 60),
+        (403, vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset.clone())], 31),
+        (429, vec![("ratelimit-remaining", "0".to_owned()), ("ratelimit-reset", reset)], 31),
+        (429, vec![("retry-after", "Wed, 01 Jul 2026 10:00:05 GMT".to_owned())], 5),
+    ];
+    for (status, headers, seconds) in cases {
+        let server = server_with(status, &headers, 1).await;
+        let (http, clock) = stack(HttpSettings::default());
+        let reply = http.send(post(&server)).await.unwrap();
+        assert_eq!(reply.status, StatusCode::CREATED, "{headers:?}");
+        assert_eq!(clock.waits(), [Duration::from_secs(seconds)], "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_without_a_wait_is_repeated_with_growing_waits() {
+    let server = server_with(429, &[], 2).await;
+    let (http, clock) = stack(HttpSettings::default());
+    assert_eq!(http.send(post(&server)).await.unwrap().status, StatusCode::CREATED);
+    assert_eq!(clock.waits(), [Duration::from_millis(125), Duration::from_millis(250)]);
+}
+
+#[tokio::test]
+async fn a_wait_longer_than_allowed_ends_the_call_at_once() {
+    for status in [429, 403] {
+        let server = server_with(status, &[("retry-after", "91".to_owned())], 9).await;
+        let (http, clock) = stack(HttpSettings::default());
+        let reply = http.send(post(&server)).await.unwrap();
+        assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::RateLimited), "{status}");
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+        assert!(clock.waits().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn waiting_is_bounded_by_the_number_of_attempts() {
+    let server = server_with(429, &[("retry-after", "90".to_owned())], 99).await;
+    let (http, clock) = stack(HttpSettings::default());
+    let reply = http.send(post(&server)).await.unwrap();
+    assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::RateLimited));
+    assert_eq!(clock.waits().len(), 3);
+}
+
+#[tokio::test]
+async fn a_plain_forbidden_stays_forbidden() {
+    let headers =
+        [("x-ratelimit-remaining", "10".to_owned()), ("x-ratelimit-reset", (NOW_UNIX + 5).to_string())];
+    let server = server_with(403, &headers, 1).await;
+    let (http, clock) = stack(HttpSettings::default());
+    let reply = http.send(post(&server)).await.unwrap();
+    assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::Forbidden));
+    assert!(clock.waits().is_empty());
+}
+
+#[test]
+fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
+    let now: Timestamp = NOW.parse().unwrap();
+    assert_eq!(now.as_second(), NOW_UNIX);
+    let cases: [(FixedHeaders, Option<u64>); 13] = [
+        (&[], None),
+        (&[("retry-after", "0")], Some(0)),
+        (&[("retry-after", " 12 ")], Some(12)),
+        (&[("retry-after", "Wed, 01 Jul 2026 10:01:00 GMT")], Some(60)),
+        (&[("retry-after", "Wed, 01 Jul 2026 09:00:00 GMT")], Some(0)),
+        (&[("retry-after", "soon")], None),
+        (&[("retry-after", "-5")], None),
+        (&[REMAINING, ("x-ratelimit-reset", "30")], Some(31)),
+        (&[REMAINING, ("x-ratelimit-reset", "1782900010")], Some(11)),
+        (&[REMAINING, ("x-ratelimit-reset", "1782800000")], Some(1)),
+        (&[REMAINING, ("x-ratelimit-reset", "2026-07-01T10:00:20Z")], Some(21)),
+        (&[REMAINING, ("x-ratelimit-reset", "99999999999999999999")], None),
+        (&[("x-ratelimit-remaining", "5"), ("x-ratelimit-reset", "30")], None),
+    ];
+    for (pairs, expected) in cases {
+        let headers: HeaderMap = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        assert_eq!(asked_wait(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
+    }
+}
