@@ -1,0 +1,220 @@
+//! Channels, users, groups, tokens and messages.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::text::{Parsed, parse};
+use crate::world::Simulated;
+
+/// Characters of a message that Slack keeps.
+pub const TEXT_LIMIT: usize = 40_000;
+
+/// A bot token: who it is and what it may do.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The bot's user id.
+    pub user: String,
+    /// The bot's own id.
+    pub bot: String,
+    /// Scopes such as `chat:write`.
+    pub scopes: Vec<String>,
+}
+
+/// A channel.
+#[derive(Clone, Debug, Serialize)]
+pub struct Channel {
+    /// `C…`.
+    pub id: String,
+    /// Name without `#`.
+    pub name: String,
+    /// Nobody can post any more.
+    pub is_archived: bool,
+    /// Whether the bot was invited.
+    pub is_member: bool,
+}
+
+/// A user.
+#[derive(Clone, Debug, Serialize)]
+pub struct User {
+    /// `U…`.
+    pub id: String,
+    /// Account name.
+    pub name: String,
+    /// Full name.
+    pub real_name: String,
+    /// E-mail address.
+    pub email: String,
+    /// Deactivated.
+    pub deleted: bool,
+}
+
+/// A user group.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserGroup {
+    /// `S…`.
+    pub id: String,
+    /// What people type after `@`.
+    pub handle: String,
+    /// Disabled.
+    pub disabled: bool,
+    /// Ids of its users.
+    pub users: Vec<String>,
+}
+
+/// A posted message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    /// Channel id.
+    pub channel: String,
+    /// Channel name without `#`.
+    pub channel_name: String,
+    /// Unique in its channel, increasing.
+    pub ts: String,
+    /// `ts` of the message it answers.
+    pub thread_ts: Option<String>,
+    /// The text, as sent, cut at [`TEXT_LIMIT`] characters.
+    pub text: String,
+    /// User id of the author.
+    pub user: String,
+    /// Bot id of the author.
+    pub bot_id: Option<String>,
+    /// `event_type` and `event_payload`.
+    pub metadata: Option<Value>,
+    /// Whom it mentions and what it links to.
+    pub parsed: Parsed,
+    #[serde(skip)]
+    pub(super) at: Timestamp,
+}
+
+/// What Slack knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Tokens and their rights.
+    pub tokens: IndexMap<String, Token>,
+    /// All channels.
+    pub channels: Vec<Channel>,
+    /// All users.
+    pub users: Vec<User>,
+    /// All groups.
+    pub groups: Vec<UserGroup>,
+    /// All messages, oldest first.
+    pub messages: Vec<Message>,
+    /// Refuses a second message to a channel within one second, as Slack does.
+    pub one_message_per_second: bool,
+    last_ts: i64,
+}
+
+impl State {
+    /// A channel by `#name`, name or id.
+    pub fn channel(&self, wanted: &str) -> Option<&Channel> {
+        let name = wanted.strip_prefix('#').unwrap_or(wanted);
+        self.channels.iter().find(|channel| channel.id == wanted || channel.name == name)
+    }
+
+    /// The messages of a channel (`#name`, name or id), oldest first.
+    pub fn messages_in(&self, channel: &str) -> Vec<Message> {
+        let Some(channel) = self.channel(channel) else { return Vec::new() };
+        self.messages.iter().filter(|message| message.channel == channel.id).cloned().collect()
+    }
+
+    /// A channel that the bot was invited to.
+    pub fn add_channel(&mut self, name: &str) -> &mut Channel {
+        let id = format!("C0000CH{:03}", self.channels.len() + 1);
+        let channel = Channel { id, name: name.to_owned(), is_archived: false, is_member: true };
+        self.channels.push_mut(channel)
+    }
+
+    /// A group with these users.
+    pub fn add_group(&mut self, handle: &str, users: &[&str]) -> &mut UserGroup {
+        let id = format!("S0000GR{:03}", self.groups.len() + 1);
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        self.groups.push_mut(UserGroup { id, handle: handle.to_owned(), disabled: false, users })
+    }
+
+    /// Stores a message and gives it its time stamp.
+    pub(super) fn post(&mut self, channel: &Channel, draft: Draft, now: Timestamp) -> Message {
+        self.last_ts = now.as_microsecond().max(self.last_ts + 1);
+        let ts = format!("{}.{:06}", self.last_ts / 1_000_000, self.last_ts % 1_000_000);
+        let text: String = draft.text.chars().take(TEXT_LIMIT).collect();
+        let message = Message {
+            channel: channel.id.clone(),
+            channel_name: channel.name.clone(),
+            ts,
+            thread_ts: draft.thread_ts,
+            parsed: parse(&text),
+            text,
+            user: draft.user,
+            bot_id: draft.bot_id,
+            metadata: draft.metadata,
+            at: now,
+        };
+        self.messages.push(message.clone());
+        message
+    }
+}
+
+/// A message before it has a time stamp.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) thread_ts: Option<String>,
+    pub(super) user: String,
+    pub(super) bot_id: Option<String>,
+    pub(super) metadata: Option<Value>,
+}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        json!({
+            "channels": self.channels,
+            "users": self.users,
+            "usergroups": self.groups,
+            "messages": self.messages,
+            "one_message_per_second": self.one_message_per_second,
+        })
+    }
+
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
+        let text = |field: &str| body.get(field).and_then(Value::as_str);
+        let need = |field: &str| text(field).ok_or_else(|| format!("{operation} needs the text {field}"));
+        let flag = |field: &str, default: bool| body.get(field).and_then(Value::as_bool).unwrap_or(default);
+        match operation {
+            "channel" => {
+                let channel = self.add_channel(need("name")?);
+                channel.is_archived = flag("is_archived", false);
+                channel.is_member = flag("is_member", true);
+                Ok(json!(channel))
+            }
+            "group" => Ok(json!(self.add_group(need("handle")?, &[]))),
+            "user" => {
+                let email = need("email")?.to_owned();
+                let name = email.split('@').next().unwrap_or_default().to_owned();
+                let id = format!("U0000US{:03}", self.users.len() + 1);
+                let real_name = text("real_name").unwrap_or(&name).to_owned();
+                let user = User { id, name, real_name, email, deleted: flag("deleted", false) };
+                self.users.push(user.clone());
+                Ok(json!(user))
+            }
+            "message" => {
+                let channel = need("channel")?;
+                let channel =
+                    self.channel(channel).cloned().ok_or_else(|| format!("no channel {channel}"))?;
+                let draft = Draft {
+                    text: need("text")?.to_owned(),
+                    thread_ts: text("thread_ts").map(str::to_owned),
+                    user: text("user").unwrap_or("U0000OTHER").to_owned(),
+                    bot_id: None,
+                    metadata: None,
+                };
+                Ok(json!(self.post(&channel, draft, now)))
+            }
+            "limits" => {
+                self.one_message_per_second = flag("one_message_per_second", self.one_message_per_second);
+                Ok(json!({"one_message_per_second": self.one_message_per_second}))
+            }
+            _ => Err(format!("no operation {operation}; there are channel, group, user, message and limits")),
+        }
+    }
+}
