@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use oar_core::clock::Clock;
-use oar_core::config::{Credentials, Environment, LogFormat};
+use oar_core::config::{Environment, LogFormat};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::redact::Redactor;
 
@@ -58,7 +58,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
         }
     };
     let environment = Environment::of_process();
-    let redactor = Redactor::new(Credentials::new(environment.clone()).secrets());
+    let redactor = Redactor::new(environment.secrets());
     let ui = Ui::new(program.common().output, redactor.clone());
     let clock = Clock::system();
     let format = match LogFormat::of(&environment) {

@@ -1,6 +1,6 @@
 //! Credentials, read when they are needed and not before.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
@@ -55,8 +55,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The credentials that `environment` holds; none is read before it is asked for.
-    pub fn new(environment: Environment) -> Self {
+    pub(super) fn new(environment: Environment) -> Self {
         Self { environment }
     }
 
@@ -95,13 +94,7 @@ impl Credentials {
 
     /// Every secret value of the environment, for a redactor.
     pub fn secrets(&self) -> Vec<SecretString> {
-        environment::VARIABLES
-            .iter()
-            .filter(|variable| variable.secret)
-            .filter_map(|variable| self.environment.get(variable))
-            .map(|value| SecretString::from(value.trim()))
-            .filter(|value| !value.expose_secret().is_empty())
-            .collect()
+        self.environment.secrets()
     }
 }
 
@@ -109,6 +102,7 @@ impl Credentials {
 mod tests {
     use super::*;
     use crate::error::{Classified, ErrorClass};
+    use secrecy::ExposeSecret;
 
     fn credentials(pairs: &[(&str, &str)]) -> Credentials {
         Credentials::new(Environment::from_pairs(pairs.iter().copied()))
