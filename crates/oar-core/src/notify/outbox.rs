@@ -1,0 +1,262 @@
+//! Delivery: each message once, and never at the cost of the task.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{GroupMention, Message};
+use crate::clients::slack::{Lookup, Posted, SlackClient, UserId};
+use crate::clock::Clock;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// How long Slack gets to show a message whose post had no answer.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How far clocks may differ when a message is looked for.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether an earlier run may have sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// It certainly has not.
+    NotSent,
+    /// It may have, at that time or later: the message is looked for first.
+    PerhapsSince(Timestamp),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It stands in the channel, by this run.
+    Sent(Posted),
+    /// It stood there already; nothing was sent.
+    AlreadySent(Posted),
+    /// It was not sent; the reason. A later run may send it.
+    Pending(String),
+    /// It may stand there, and Slack does not let us see; the reason. It must not be sent again without a look.
+    Unclear(String),
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent(_) => formatter.write_str("sent"),
+            Self::AlreadySent(_) => formatter.write_str("sent already by an earlier run"),
+            Self::Pending(reason) => write!(formatter, "not sent: {reason}"),
+            Self::Unclear(reason) => write!(formatter, "perhaps sent, and not sent again: {reason}"),
+        }
+    }
+}
+
+/// Delivers `message`.
+///
+/// A message that may stand there already, from an earlier run or after a post without an answer, is looked for by
+/// its key before it is sent again; where Slack does not show whether it stands there, it is not sent again.
+pub async fn deliver(
+    slack: &SlackClient,
+    clock: &Clock,
+    message: &Message,
+    earlier: Earlier,
+    permit: &WritePermit,
+) -> Delivery {
+    if let Earlier::PerhapsSince(since) = earlier {
+        match find(slack, message, since).await {
+            Lookup::Found(posted) => return Delivery::AlreadySent(posted),
+            Lookup::CannotTell(reason) => return Delivery::Unclear(reason),
+            Lookup::NotFound => {}
+        }
+    }
+    let started = clock.now();
+    let post = message.to_post();
+    for _ in 0..2 {
+        let error = match slack.post(&post, permit).await {
+            Ok(posted) => return Delivery::Sent(posted),
+            Err(error) => error,
+        };
+        if error.kind != ServiceErrorKind::Unclear {
+            return Delivery::Pending(with_hint(&error));
+        }
+        clock.sleep(SETTLE).await;
+        match find(slack, message, started).await {
+            Lookup::Found(posted) => return Delivery::Sent(posted),
+            Lookup::CannotTell(reason) => return Delivery::Unclear(format!("{error}; {reason}")),
+            Lookup::NotFound => {}
+        }
+    }
+    Delivery::Pending(String::from(
+        "Slack gave no answer twice, and the message does not stand in the channel",
+    ))
+}
+
+async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
+    let since = since.checked_sub(SKEW).unwrap_or(since);
+    slack.find_by_key(&message.channel, message.thread.as_deref(), &message.key, since).await
+}
+
+fn with_hint(error: &ServiceError) -> String {
+    match &error.hint {
+        Some(hint) => format!("{error}. {hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// The mention of the group with this handle; its plain name when Slack does not tell.
+pub async fn group_mention(slack: &SlackClient, handle: &str) -> GroupMention {
+    match slack.usergroup_id(handle).await {
+        Ok(id) => GroupMention::Known(id),
+        Err(error) => {
+            tracing::warn!("the group is named without notifying it: {}", with_hint(&error));
+            GroupMention::Handle(handle.to_owned())
+        }
+    }
+}
+
+/// The Slack account with this e-mail address; `None` when there is none or Slack does not tell.
+pub async fn person(slack: &SlackClient, address: &str) -> Option<UserId> {
+    match slack.user_id_by_email(address).await {
+        Ok(user) => user,
+        Err(error) => {
+            tracing::warn!("the person is not notified in Slack: {}", with_hint(&error));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::future::BoxFuture;
+    use serde_json::{Value, json};
+    use url::Url;
+    use wiremock::matchers::path;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::clock::ClockSource;
+    use crate::http::{Http, HttpSettings};
+    use crate::redact::Redactor;
+
+    struct NoWaiting;
+
+    impl ClockSource for NoWaiting {
+        fn now(&self) -> Timestamp {
+            "2026-07-01T10:00:00Z".parse().unwrap()
+        }
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(futures::future::ready(()))
+        }
+        fn random(&self) -> f64 {
+            0.5
+        }
+    }
+
+    fn message() -> Message {
+        Message { key: "4.19.1/t/x".into(), channel: "C0AAA".into(), text: "done".into(), thread: None }
+    }
+
+    fn history(keys: &[&str]) -> ResponseTemplate {
+        let messages: Vec<Value> = keys
+            .iter()
+            .map(|key| {
+                json!({"ts": "1.5", "metadata": {"event_type": "oar_notification", "event_payload": {"key": key}}})
+            })
+            .collect();
+        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": messages}))
+    }
+
+    fn sent() -> ResponseTemplate {
+        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.5"}))
+    }
+
+    fn refused(code: &str) -> ResponseTemplate {
+        ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": code}))
+    }
+
+    /// Delivers against a Slack that answers posts and looks in this order (the last answer stays); gives the
+    /// outcome and how often each was asked.
+    async fn run(
+        posts: Vec<ResponseTemplate>,
+        looks: Vec<ResponseTemplate>,
+        earlier: Earlier,
+    ) -> (Delivery, usize, usize) {
+        let server = MockServer::start().await;
+        for (name, answers) in [("/chat.postMessage", posts), ("/conversations.history", looks)] {
+            let last = answers.len().saturating_sub(1);
+            for (index, answer) in answers.into_iter().enumerate() {
+                let mock = Mock::given(path(name)).respond_with(answer);
+                let mock = if index == last { mock } else { mock.up_to_n_times(1) };
+                mock.mount(&server).await;
+            }
+        }
+        let clock = Clock::new(Arc::new(NoWaiting));
+        let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
+        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let permit = WritePermit::granted_by_user_interface();
+        let delivery = deliver(&slack, &clock, &message(), earlier, &permit).await;
+        let requests = server.received_requests().await.unwrap();
+        let count = |name: &str| requests.iter().filter(|request| request.url.path() == name).count();
+        (delivery, count("/chat.postMessage"), count("/conversations.history"))
+    }
+
+    fn place() -> Posted {
+        Posted { channel: "C0AAA".into(), ts: "1.5".into() }
+    }
+
+    fn perhaps() -> Earlier {
+        Earlier::PerhapsSince("2026-07-01T09:00:00Z".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_new_message_is_sent_without_a_look() {
+        assert_eq!(run(vec![sent()], vec![], Earlier::NotSent).await, (Delivery::Sent(place()), 1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_message_of_an_earlier_run_is_not_sent_again() {
+        let looks = vec![history(&["other", "4.19.1/t/x"])];
+        assert_eq!(run(vec![], looks, perhaps()).await, (Delivery::AlreadySent(place()), 0, 1));
+        let looks = vec![history(&["other"])];
+        assert_eq!(run(vec![sent()], looks, perhaps()).await, (Delivery::Sent(place()), 1, 1));
+        let (delivery, posts, _) = run(vec![sent()], vec![refused("missing_scope")], perhaps()).await;
+        assert!(
+            matches!(&delivery, Delivery::Unclear(reason) if reason.contains("missing_scope")),
+            "{delivery}"
+        );
+        assert_eq!(posts, 0);
+    }
+
+    #[tokio::test]
+    async fn a_post_without_an_answer_is_looked_for() {
+        let lost = || ResponseTemplate::new(502);
+        let outcome = run(vec![lost()], vec![history(&["4.19.1/t/x"])], Earlier::NotSent).await;
+        assert_eq!(outcome, (Delivery::Sent(place()), 1, 1));
+        let outcome = run(vec![lost(), sent()], vec![history(&[])], Earlier::NotSent).await;
+        assert_eq!(outcome, (Delivery::Sent(place()), 2, 1));
+        let (delivery, posts, _) = run(vec![lost()], vec![history(&[])], Earlier::NotSent).await;
+        assert!(matches!(delivery, Delivery::Pending(_)), "{delivery}");
+        assert_eq!(posts, 2);
+        let (delivery, posts, _) = run(vec![lost()], vec![refused("missing_scope")], Earlier::NotSent).await;
+        assert!(matches!(delivery, Delivery::Unclear(_)), "{delivery}");
+        assert_eq!(posts, 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_message_stays_pending_with_its_reason_and_advice() {
+        let (delivery, posts, looks) = run(vec![refused("not_in_channel")], vec![], Earlier::NotSent).await;
+        assert_eq!((posts, looks), (1, 0));
+        let words = delivery.to_string();
+        assert!(words.starts_with("not sent: ") && words.contains("/invite"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_look_up_costs_only_the_mention() {
+        let server = MockServer::start().await;
+        Mock::given(wiremock::matchers::any()).respond_with(refused("missing_scope")).mount(&server).await;
+        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
+        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        assert_eq!(group_mention(&slack, "demo-leads").await, GroupMention::Handle("demo-leads".into()));
+        assert_eq!(person(&slack, "demo@example.com").await, None);
+    }
+}
