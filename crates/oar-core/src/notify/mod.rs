@@ -128,7 +128,8 @@ fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update(fact.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let start = hash.finalize().iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{start:012x}")
 }
 
 #[cfg(test)]
