@@ -1,6 +1,14 @@
 //! The environment in which a product process finds the sandbox instead of the real services.
 
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
 use crate::credentials;
+
+/// The encrypted configuration document, relative to an installation or a working tree.
+const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
 const ENDPOINTS: [(&str, &str); 7] = [
@@ -63,4 +71,19 @@ pub(crate) fn environment(
     }
     variables.extend_from_slice(kerberos);
     variables
+}
+
+/// The encrypted configuration document of the installation or the working tree: beside the running program,
+/// above it, or above the current directory; the first that exists.
+pub fn find_configuration() -> Option<PathBuf> {
+    let program = env::current_exe().ok();
+    let current = env::current_dir().ok();
+    let above = |path: Option<PathBuf>| {
+        path.map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<PathBuf>>()).unwrap_or_default()
+    };
+    above(program)
+        .into_iter()
+        .chain(above(current))
+        .map(|path| path.join(CONFIGURATION))
+        .find(|path| path.is_file())
 }

@@ -1,12 +1,14 @@
 //! Simulated external services on one port.
 
+pub mod cli;
 pub mod clock;
 pub mod connection;
 pub mod control;
 pub mod credentials;
-mod environment;
+pub mod environment;
 pub mod faults;
 pub mod intercept;
+pub mod kerberos;
 pub mod requests;
 mod sandbox;
 pub mod scenario;
@@ -19,6 +21,7 @@ pub mod world;
 pub use crate::{
     clock::ClockStart,
     faults::{Fault, FaultKind},
+    kerberos::Tickets,
     requests::RecordedRequest,
     sandbox::{Options, Sandbox, StartError},
     unexpected::Unexpected,

@@ -1,3 +1,7 @@
 //! `oar-sandbox`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sandbox::cli::main()
+}

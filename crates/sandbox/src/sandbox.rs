@@ -18,6 +18,7 @@ use crate::{
     control, environment,
     faults::Faults,
     intercept,
+    kerberos::{Kerberos, Tickets},
     requests::RecordedRequest,
     scenario, services,
     unexpected::UnexpectedRequest,
@@ -37,7 +38,10 @@ pub struct Options {
     pub build_data: Option<PathBuf>,
     /// StateBox files `<release>.yaml` that are there from the start.
     pub statebox: Option<PathBuf>,
-    /// The encrypted configuration document that `OAR_CONFIG` shall name.
+    /// What the Kerberos cache of a product process holds.
+    pub tickets: Tickets,
+    /// The encrypted configuration document that `OAR_CONFIG` shall name; absent: see
+    /// [`crate::environment::find_configuration`].
     pub configuration: Option<PathBuf>,
 }
 
@@ -73,6 +77,7 @@ pub struct Sandbox {
 struct Inner {
     world: Shared,
     environment: Vec<(String, String)>,
+    kerberos: Kerberos,
     server: Mutex<Option<Server>>,
     _files: TempDir,
 }
@@ -112,10 +117,16 @@ impl Sandbox {
             scenario::github::load_statebox(&world, directory)?;
         }
 
-        let configuration = options.configuration.as_ref().map(|path| path.display().to_string());
-        let environment = environment::environment(&world.base_url, configuration.as_deref(), &[]);
+        let configuration = options.configuration.clone().or_else(environment::find_configuration);
+        let configuration = configuration.map(|path| path.display().to_string());
+        let kerberos = Kerberos::write(files.path()).map_err(StartError::Files)?;
+        let environment = environment::environment(
+            &world.base_url,
+            configuration.as_deref(),
+            &kerberos.environment(options.tickets),
+        );
         let server = serve(Arc::clone(&world), environment.clone(), listener)?;
-        let inner = Inner { world, environment, server: Mutex::new(Some(server)), _files: files };
+        let inner = Inner { world, environment, kerberos, server: Mutex::new(Some(server)), _files: files };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -127,6 +138,12 @@ impl Sandbox {
     /// Variables that lead a product process here, with credentials.
     pub fn environment(&self) -> Vec<(String, String)> {
         self.inner.environment.clone()
+    }
+
+    /// Kerberos configuration and ticket caches, for a process that shall have other tickets than
+    /// [`Options::tickets`].
+    pub fn kerberos(&self) -> &Kerberos {
+        &self.inner.kerberos
     }
 
     /// The time in all services.

@@ -1,0 +1,167 @@
+//! The command line of `oar-sandbox`.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    clock::ClockStart,
+    faults::Fault,
+    kerberos::Tickets,
+    sandbox::{Options, Sandbox, StartError},
+};
+
+mod demo;
+mod run;
+mod serve;
+
+/// Simulated GitHub, Errata Tool, Jira, GitLab, Slack and release controller on one port
+///
+/// Two made-up releases live there: 4.19.1 (Konflux) and 4.14.60 (Errata). Nothing that a program does to them
+/// leaves this machine, and everything is forgotten at the end.
+#[derive(Debug, Parser)]
+#[command(name = "oar-sandbox", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until interrupted; standard output gets the environment as `export` lines for a shell
+    Serve(Common),
+    /// Serve while a command runs in the sandbox's environment; exits as the command does
+    Run(Run),
+    /// Take both releases from announced to owned, showing each command and the state it leaves
+    Demo(Common),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Directory with openshift-<X.Y>-releases.yml files to serve as build data
+    #[arg(long, value_name = "DIR")]
+    build_data: Option<PathBuf>,
+    /// Directory with StateBox files <release>.yaml that exist from the start
+    #[arg(long, value_name = "DIR")]
+    statebox: Option<PathBuf>,
+    /// The encrypted configuration document [default: the one of the installation or the working tree]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What the Kerberos ticket cache holds
+    #[arg(long, value_enum, default_value_t = TicketChoice::Valid)]
+    tickets: TicketChoice,
+    /// Every answer waits so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency: u64,
+    /// Instant at which the services' clock stands still, such as 2026-07-02T10:00:00Z [default: the real time]
+    #[arg(long, value_name = "INSTANT")]
+    clock: Option<jiff::Timestamp>,
+    /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable
+    #[arg(long, value_name = "JSON", value_parser = fault)]
+    fault: Vec<Fault>,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    common: Common,
+    /// Show on standard error what was asked of the services
+    #[arg(long)]
+    show_requests: bool,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TicketChoice {
+    /// Valid for a year
+    Valid,
+    /// Ended yesterday
+    Expired,
+    /// No cache
+    None,
+}
+
+fn fault(text: &str) -> Result<Fault, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+impl Common {
+    fn start(&self) -> Result<Sandbox, StartError> {
+        let sandbox = Sandbox::start(&Options {
+            port: self.port,
+            clock: self.clock.map_or(ClockStart::Real, ClockStart::Frozen),
+            latency: Duration::from_millis(self.latency),
+            build_data: self.build_data.clone(),
+            statebox: self.statebox.clone(),
+            tickets: match self.tickets {
+                TicketChoice::Valid => Tickets::Valid,
+                TicketChoice::Expired => Tickets::Expired,
+                TicketChoice::None => Tickets::None,
+            },
+            configuration: self.config.clone(),
+        })?;
+        for fault in &self.fault {
+            sandbox.faults().add(fault.clone());
+        }
+        Ok(sandbox)
+    }
+}
+
+/// Why a command of `oar-sandbox` ended badly.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot run {program}: {source}")]
+    Spawn { program: String, source: io::Error },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("found neither oar nor release-tests beside {}; build them first: cargo build", .0.display())]
+    NoPrograms(PathBuf),
+    #[error("`{line}` ended with {status}")]
+    Step { line: String, status: String },
+    #[error("there is no StateBox file {0} although the commands succeeded")]
+    NoState(String),
+    #[error("the commands asked for what the sandbox does not simulate:\n{0}")]
+    Unexpected(String),
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(common) => serve::serve(&common),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Demo(common) => demo::demo(&common),
+    };
+    outcome.unwrap_or_else(|failure| {
+        say(&format!("oar-sandbox: {failure}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// A line on standard error. Nothing is left to do when even that fails.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Requests that no service knows, a line each.
+fn unexpected_lines(sandbox: &Sandbox) -> Option<String> {
+    let unexpected = sandbox.unexpected();
+    let lines: Vec<String> = unexpected
+        .iter()
+        .map(|request| {
+            format!("  {} {} {}: {}", request.method, request.service, request.path, request.reason)
+        })
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
