@@ -1,4 +1,63 @@
-//! Simulated external services on one port.
+//! Simulated external services on one port, for tests, for the demonstration and for trying things out.
+//!
+//! Each service is state behind real HTTP: it answers as the real one does, refusals included, so that clients
+//! which others wrote work against it. It is an independent reading of the protocols: this crate depends on no
+//! product crate.
+//!
+//! | Prefix | Service | Module |
+//! |---|---|---|
+//! | `/github` | GitHub's REST interface | [`services::github`] |
+//! | `/github-raw` | files of repositories for everybody, build data too | [`services::github`] |
+//! | `/errata` | Errata Tool behind HTTP Negotiate | [`services::errata`] |
+//! | `/jira` | Jira Cloud | [`services::jira`] |
+//! | `/gitlab` | GitLab | [`services::gitlab`] |
+//! | `/slack/api` | Slack's Web API | [`services::slack`] |
+//! | `/release-controller` | release streams and payloads | [`services::release_controller`] |
+//! | `/_sandbox` | faults, clock, log of requests, state | [`control`] |
+//!
+//! Two made-up releases live there ([`scenario`]): 4.19.1 of the Konflux flow and 4.14.60 of the Errata flow.
+//!
+//! # In a test
+//!
+//! ```
+//! use sandbox::{Fault, FaultKind, Options, Sandbox};
+//!
+//! # fn main() -> Result<(), sandbox::StartError> {
+//! let sandbox = Sandbox::start(&Options::default())?;
+//! // The second write to GitHub takes effect, but its answer is lost.
+//! sandbox.faults().add(Fault::on("github", FaultKind::DropAfter).method("PUT").skip(1));
+//! // … run a program with `sandbox.environment()` …
+//! assert!(sandbox.writes().is_empty());
+//! let messages = sandbox.world().slack.lock().messages_in("#team-qe-release-demo");
+//! assert!(messages.is_empty());
+//! sandbox.assert_no_unexpected();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The server has a thread and a runtime of its own, so tests need none; it ends with the last copy of the
+//! handle. What no service knows is answered 501 and fails [`Sandbox::assert_no_unexpected`].
+//!
+//! # In a shell
+//!
+//! ```text
+//! oar-sandbox run -- oar -r 4.19.1 status        the command finds the sandbox by its environment
+//! oar-sandbox serve --port 8765 > /tmp/environment &   and then: . /tmp/environment
+//! curl -s http://127.0.0.1:8765/_sandbox/requests
+//! curl -s http://127.0.0.1:8765/_sandbox/faults -H 'content-type: application/json' \
+//!   -d '{"service": "jira", "path": "/rest/api/*", "times": 2, "kind": {"type": "rate_limited", "retry_after": 1}}'
+//! ```
+//!
+//! # Faults
+//!
+//! A [`Fault`] says which requests it is for (service, method, pattern of the path), how many it lets pass, how
+//! many it hits or at which rate, and what happens ([`FaultKind`]). Rates draw from a seeded generator
+//! ([`faults::Faults::seed`]). Dropping really closes the TCP connection, before a byte of the status line.
+//!
+//! # Kerberos
+//!
+//! The environment names a ticket cache and a configuration from which the real MIT library makes real tokens
+//! without a KDC ([`kerberos`]); a cache with expired tickets and none at all can be chosen.
 
 pub mod cli;
 pub mod clock;

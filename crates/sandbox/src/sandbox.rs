@@ -1,6 +1,7 @@
 //! The running sandbox and its handle.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, TcpListener as StdTcpListener},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -176,6 +177,12 @@ impl Sandbox {
         self.requests().into_iter().filter(RecordedRequest::is_write).collect()
     }
 
+    /// How many connections carried the recorded requests.
+    pub fn connections(&self) -> usize {
+        let numbers: BTreeSet<u64> = self.requests().iter().map(|request| request.connection).collect();
+        numbers.len()
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.inner.world.requests.clear();
@@ -266,6 +273,36 @@ mod tests {
             assert_eq!((requests[0].acted, requests[0].status), (acted, None));
         }
         assert!(get(&sandbox, "/github/rate_limit").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn connections_are_counted() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        let client = reqwest::Client::new();
+        for _ in 0..3 {
+            let url = format!("{}/github/rate_limit", sandbox.base_url());
+            client.get(url).send().await.unwrap().text().await.unwrap();
+        }
+        assert_eq!(sandbox.connections(), 1);
+        get(&sandbox, "/github/rate_limit").await.unwrap();
+        assert_eq!((sandbox.requests().len(), sandbox.connections()), (4, 2));
+    }
+
+    #[tokio::test]
+    async fn slow_and_stalled_answers() {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_millis(300)).build().unwrap();
+        let ask = async || client.get(format!("{}/github/rate_limit", sandbox.base_url())).send().await;
+        sandbox.faults().add(Fault::on("github", FaultKind::HangAfter));
+        assert!(ask().await.unwrap_err().is_timeout());
+        assert!(sandbox.requests()[0].acted, "the request took effect before the answer stalled");
+        sandbox.faults().add(Fault::on("github", FaultKind::Slow { ms: 60_000 }));
+        assert!(ask().await.unwrap_err().is_timeout());
+        assert!(!sandbox.requests()[1].acted);
+        sandbox.set_latency(Duration::from_mins(1));
+        assert!(ask().await.unwrap_err().is_timeout());
+        sandbox.set_latency(Duration::ZERO);
+        assert!(ask().await.is_ok());
     }
 
     #[tokio::test]

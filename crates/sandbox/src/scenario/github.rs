@@ -129,3 +129,45 @@ fn load_files(
     }
     Ok(loaded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        sandbox::{Options, Sandbox, StartError},
+        testing::ask,
+    };
+
+    #[tokio::test]
+    async fn files_of_the_user_replace_build_data_and_preload_the_statebox() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::write(path.join("openshift-4.20-releases.yml"), "releases: {}\n").unwrap();
+        fs::write(path.join("openshift-4.19-releases.yml"), "releases: {4.19.1: {}}\n").unwrap();
+        fs::write(path.join("4.20.28.yaml"), "release: 4.20.28\n").unwrap();
+        fs::write(path.join("5.0.0-ec.3.yaml"), "release: 5.0.0-ec.3\n").unwrap();
+        fs::write(path.join("README.md"), "not a StateBox file").unwrap();
+        let options = Options {
+            build_data: Some(path.to_owned()),
+            statebox: Some(path.to_owned()),
+            ..Options::default()
+        };
+        let sandbox = Sandbox::start(&options).unwrap();
+        for (stream, expected) in [("4.20", "releases: {}\n"), ("4.19", "releases: {4.19.1: {}}\n")] {
+            let path = format!("/github-raw/{BUILD_DATA_REPOSITORY}/openshift-{stream}/releases.yml");
+            assert_eq!(ask(&sandbox, "GET", &path).send().await.text, expected);
+        }
+        let github = sandbox.world().github.lock();
+        let text = |path: &str| github.text(STATE_REPOSITORY, STATE_BRANCH, path);
+        assert_eq!(text("_releases/4.20/statebox/4.20.28.yaml").unwrap(), "release: 4.20.28\n");
+        assert_eq!(text("_releases/5.0/statebox/5.0.0-ec.3.yaml").unwrap(), "release: 5.0.0-ec.3\n");
+    }
+
+    #[test]
+    fn a_directory_that_does_not_exist_is_named() {
+        let options = Options { statebox: Some(PathBuf::from("/no/such/place")), ..Options::default() };
+        let error = Sandbox::start(&options).unwrap_err();
+        assert!(matches!(error, StartError::Scenario(FilesError::Read { .. })), "{error:?}");
+        assert!(error.to_string().contains("/no/such/place"), "{error}");
+    }
+}

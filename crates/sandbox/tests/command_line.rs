@@ -1,0 +1,148 @@
+//! `oar-sandbox` as a user calls it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn sandbox() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_oar-sandbox"))
+}
+
+fn run(options: &[&str], script: &str) -> Output {
+    sandbox().arg("run").args(options).args(["--", "sh", "-c", script]).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn run_gives_the_environment_and_the_exit_code_and_prints_nothing_else() {
+    let output = run(&[], "echo \"$OAR_JWK $JIRA_USERNAME\"; exit 7");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(text(&output.stdout), "oar-demo-key-16b rlead@example.com\n");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn run_reports_a_signal_as_shells_do() {
+    assert_eq!(run(&[], "kill -TERM $$").status.code(), Some(128 + 15));
+}
+
+#[test]
+fn run_says_which_command_does_not_exist() {
+    let output = sandbox().args(["run", "--", "no-such-command-anywhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot run no-such-command-anywhere"), "{}", text(&output.stderr));
+    assert_eq!(sandbox().arg("run").output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn every_service_is_in_the_environment() {
+    let output = run(&[], "env");
+    let lines = text(&output.stdout);
+    for name in
+        ["GITHUB_API", "GITHUB_RAW", "ERRATA", "JIRA", "GITLAB", "SLACK", "RELEASE_CONTROLLER", "PROW"]
+    {
+        let prefix = format!("OAR_ENDPOINT_{name}=http://127.0.0.1:");
+        assert!(lines.lines().any(|line| line.starts_with(&prefix)), "{name} in {lines}");
+    }
+    for name in ["GITHUB_TOKEN", "JIRA_TOKEN", "GITLAB_TOKEN", "SLACK_BOT_TOKEN", "KRB5CCNAME", "KRB5_CONFIG"]
+    {
+        assert!(lines.lines().any(|line| line.starts_with(&format!("{name}="))), "{name} in {lines}");
+    }
+}
+
+#[test]
+fn bad_fault_rules_and_directories_are_refused() {
+    let output = sandbox().args(["run", "--fault", "{\"kind\":{}}", "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    for option in ["--build-data", "--statebox"] {
+        let output = sandbox().args(["run", option, path, "--", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("holds no file named"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn demo_names_the_programs_it_does_not_find() {
+    // A copy alone in a directory has no other programs beside it.
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("oar-sandbox");
+    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let output = Command::new(&copy).arg("demo").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("found neither oar nor release-tests"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("oar-sandbox");
+    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let program = directory.path().join("oar");
+    fs::write(&program, "#!/bin/sh\necho \"ran $*\"\ntest \"$3\" != take-ownership\n").unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let output = Command::new(&copy).arg("demo").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("$ oar -r 4.19.1 create-test-report\nran -r 4.19.1 create-test-report\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("status"), "{shown}");
+    let problem = text(&output.stderr);
+    assert!(problem.contains("`oar -r 4.19.1 take-ownership -e rlead@example.com` ended with"), "{problem}");
+}
+
+#[test]
+fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
+    let mut child = sandbox().arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    assert!(first.starts_with("export OAR_ENDPOINT_GITHUB_API='http://127.0.0.1:"), "{first}");
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut problems = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut problems).unwrap();
+    assert!(problems.contains("serving on http://127.0.0.1:"), "{problems}");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = sandbox().args(["run", "--port", &port, "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&format!("cannot listen on 127.0.0.1:{port}")));
+}
+
+/// The ticket caches are what MIT Kerberos reads, where its programs are installed.
+#[test]
+fn klist_reads_the_ticket_caches() {
+    if Command::new("klist").arg("-V").output().is_err() {
+        return;
+    }
+    let output = run(&[], "klist && klist -s");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let list = text(&output.stdout);
+    for expected in [
+        "Default principal: rlead@SANDBOX.TEST",
+        "krbtgt/SANDBOX.TEST@SANDBOX.TEST",
+        "HTTP/127.0.0.1@SANDBOX.TEST",
+        "HTTP/localhost@SANDBOX.TEST",
+    ] {
+        assert!(list.contains(expected), "{expected} in {list}");
+    }
+    assert_eq!(run(&["--tickets", "expired"], "klist -s").status.code(), Some(1));
+    assert_eq!(run(&["--tickets", "none"], "klist -s").status.code(), Some(1));
+}
