@@ -1,21 +1,28 @@
-//! Jira Cloud, under `/jira`.
+//! Jira Cloud, under `/jira` (spec 02 §5, §11.5).
+//!
+//! Tests read it through [`State`]: `world.jira.lock().issue("ART-14192")`, then [`Issue::writes`].
 
-use axum::Router;
-use serde_json::{Value, json};
+mod comments;
+mod create;
+mod edit;
+mod fields;
+mod front;
+mod issues;
+mod jql;
+mod model;
+mod people;
+mod refusal;
+mod search;
+mod state;
+#[cfg(test)]
+mod tests;
+mod text;
+mod transitions;
+mod views;
 
-use crate::world::{Shared, Simulated};
-
-/// What Jira Cloud knows.
-#[derive(Debug, Default)]
-pub struct State {}
-
-impl Simulated for State {
-    fn snapshot(&self) -> Value {
-        json!({})
-    }
-}
-
-/// Its routes, without the prefix.
-pub fn router() -> Router<Shared> {
-    Router::new()
-}
+pub use front::router;
+pub use model::{
+    Account, ChangelogEntry, ChangelogItem, Comment, Issue, Login, Project, RemoteLink, Right, Status,
+    Transition, Write,
+};
+pub use state::{BadToken, RateLimit, State};

@@ -1,0 +1,156 @@
+//! What stands before Jira: Basic authentication and the burst limit; and the routes behind.
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Request, State as AxumState},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::{
+    comments, create, fields, issues,
+    model::Login,
+    people,
+    refusal::Refusal,
+    search,
+    state::{BadToken, State},
+    transitions,
+};
+use crate::{unexpected::unknown_route, world::Shared};
+
+/// Version of the interface; it decides the form of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Texts are wiki markup.
+    Two,
+    /// Texts are Atlassian documents.
+    Three,
+}
+
+/// Who calls; `None` for nobody in particular.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub(super) Option<Login>);
+
+impl Caller {
+    /// For what anonymous callers never see.
+    pub(super) fn login(&self) -> Result<&Login, Refusal> {
+        self.0.as_ref().ok_or(Refusal::LogIn)
+    }
+
+    /// For issues, which do not exist for anonymous callers.
+    pub(super) fn viewer(&self) -> Result<&Login, Refusal> {
+        self.0.as_ref().ok_or(Refusal::NoIssue)
+    }
+}
+
+const LOGIN_REASON: HeaderName = HeaderName::from_static("x-seraph-loginreason");
+
+/// Its routes, without the prefix.
+pub fn router() -> Router<Shared> {
+    Router::new().fallback(front)
+}
+
+fn site() -> Router<Shared> {
+    Router::new()
+        .nest("/rest/api/2", api().layer(Extension(Version::Two)))
+        .nest("/rest/api/latest", api().layer(Extension(Version::Two)))
+        .nest("/rest/api/3", api().layer(Extension(Version::Three)))
+        .fallback(unknown_route)
+}
+
+fn api() -> Router<Shared> {
+    Router::new()
+        .route("/serverInfo", get(people::server_info))
+        .route("/myself", get(people::myself))
+        .route("/user", get(people::user))
+        .route("/user/search", get(people::search))
+        .route("/field", get(fields::list))
+        .route("/project/{key}", get(create::project))
+        .route("/search", get(search::removed).post(search::removed))
+        .route("/search/jql", get(search::by_query).post(search::by_body))
+        .route("/issue", post(create::issue))
+        .route("/issue/{key}", get(issues::show).put(issues::edit))
+        .route("/issue/{key}/assignee", put(transitions::assign))
+        .route("/issue/{key}/transitions", get(transitions::list).post(transitions::perform))
+        .route("/issue/{key}/comment", get(comments::list).post(comments::add))
+        .route("/issue/{key}/comment/{id}", get(comments::show).put(comments::edit))
+        .route("/issue/{key}/changelog", get(issues::changelog))
+        .route("/issue/{key}/remotelink", get(issues::remote_links))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+}
+
+async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Response {
+    let (caller, reason) = {
+        let mut state = world.jira.lock();
+        if let Some(refused) = limit(&mut state) {
+            return refused;
+        }
+        let anonymous = request.uri().path().ends_with("/serverInfo");
+        match authenticate(&state, &request) {
+            Ok(login) => (Caller(login), None),
+            Err(()) if anonymous || state.bad_token == BadToken::Anonymous => {
+                (Caller(None), Some(HeaderValue::from_static("AUTHENTICATED_FAILED")))
+            }
+            Err(()) => return wrong_token(),
+        }
+    };
+    request.extensions_mut().insert(caller);
+    let mut response = match site().with_state(world).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if let Some(reason) = reason {
+        response.headers_mut().insert(LOGIN_REASON, reason);
+    }
+    response
+}
+
+/// The login behind the `Authorization` header; `None` without one, an error for a wrong one.
+fn authenticate(state: &State, request: &Request) -> Result<Option<Login>, ()> {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().map_err(drop)?.strip_prefix("Basic ").ok_or(())?;
+    let pair = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(())?;
+    let (email, token) = pair.split_once(':').ok_or(())?;
+    state
+        .logins
+        .iter()
+        .find(|login| login.email.eq_ignore_ascii_case(email) && login.token == token)
+        .cloned()
+        .map(Some)
+        .ok_or(())
+}
+
+fn wrong_token() -> Response {
+    let mut response = Refusal::LogIn.into_response();
+    let headers = response.headers_mut();
+    headers.insert(LOGIN_REASON, HeaderValue::from_static("AUTHENTICATED_FAILED"));
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("OAuth realm=\"sandbox\""));
+    response
+}
+
+fn limit(state: &mut State) -> Option<Response> {
+    let limit = state.rate_limit.as_mut()?;
+    if limit.allow > 0 {
+        limit.allow -= 1;
+        return None;
+    }
+    if limit.refuse == 0 {
+        state.rate_limit = None;
+        return None;
+    }
+    limit.refuse -= 1;
+    let headers = [
+        ("retry-after", limit.retry_after.to_string()),
+        ("x-ratelimit-limit", "100".to_owned()),
+        ("x-ratelimit-remaining", "0".to_owned()),
+        ("ratelimit-reason", "jira-burst-based".to_owned()),
+    ];
+    let body = Json(json!({"errorMessages": ["Rate limit exceeded."], "errors": {}}));
+    Some((StatusCode::TOO_MANY_REQUESTS, headers, body).into_response())
+}

@@ -1,0 +1,135 @@
+//! One issue: reading, editing, its changelog and links.
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State as AxumState},
+    http::StatusCode,
+};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::{
+    edit,
+    front::{Caller, Version},
+    model::{Right, Write},
+    refusal::Refusal,
+    state::stamp,
+    views::{Views, Wanted},
+};
+use crate::world::Shared;
+
+/// The values of a query parameter, also when they are joined by commas.
+pub(super) fn values(query: Option<&str>, name: &str) -> Vec<String> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .filter(|(found, _)| found == name)
+        .flat_map(|(_, value)| value.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
+/// The single value of a query parameter.
+pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// A page by `startAt` and `maxResults`: first index and length.
+pub(super) fn page(query: Option<&str>, default: usize, limit: usize) -> Result<(usize, usize), Refusal> {
+    let number = |name: &str, otherwise: usize| match value(query, name) {
+        None => Ok(otherwise),
+        Some(text) => text.parse().map_err(|_| Refusal::Bad(format!("{name} is not a number: {text}"))),
+    };
+    Ok((number("startAt", 0)?, number("maxResults", default)?.min(limit)))
+}
+
+/// A JSON body.
+pub(super) fn body(bytes: &Bytes) -> Result<Value, Refusal> {
+    serde_json::from_slice(bytes).map_err(|_| Refusal::Bad("There was an error parsing JSON.".to_owned()))
+}
+
+/// J-2.
+pub(super) async fn show(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    Path(key): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    caller.viewer()?;
+    let state = world.jira.lock();
+    let issue = state.visible_issue(&key)?;
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    let expand = values(query.as_deref(), "expand");
+    let wanted = Wanted::all_or(values(query.as_deref(), "fields"));
+    Ok(Json(views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"))))
+}
+
+/// J-8.
+pub(super) async fn edit(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    Path(key): Path<String>,
+    bytes: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let login = caller.viewer()?;
+    let now = stamp(world.clock.now());
+    let mut state = world.jira.lock();
+    let key = state.visible(&key)?;
+    login.may(Right::Edit)?;
+    let body = body(&bytes)?;
+    let before = state.visible_issue(&key)?;
+    let edit = edit::read(&state, before, version, &body)?;
+    let items = edit::changes(&state, before, &edit.draft);
+    let mut draft = edit.draft;
+    draft.writes.push(Write::Edited(edit.fields));
+    state.issues.insert(key.clone(), draft);
+    state.log_change(&key, &login.account_id, &now, items);
+    for comment in edit.comments {
+        super::comments::append(&mut state, &key, &login.account_id, comment, &now)?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// All entries of the changelog, oldest first, in pages of at most 100.
+pub(super) async fn changelog(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    Path(key): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    caller.viewer()?;
+    let (start, length) = page(query.as_deref(), 100, 100)?;
+    let state = world.jira.lock();
+    let issue = state.visible_issue(&key)?;
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    let values: Vec<Value> =
+        issue.changelog.iter().skip(start).take(length).map(|entry| views.change(entry)).collect();
+    let total = issue.changelog.len();
+    Ok(Json(json!({
+        "startAt": start, "maxResults": length, "total": total, "isLast": start + values.len() >= total,
+        "values": values,
+    })))
+}
+
+/// J-11.
+pub(super) async fn remote_links(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    caller.viewer()?;
+    let state = world.jira.lock();
+    let issue = state.visible_issue(&key)?;
+    let links = issue.remote_links.iter().map(|link| {
+        json!({
+            "id": link.id,
+            "self": format!("{}/rest/api/2/issue/{}/remotelink/{}", world.url("/jira"), issue.key, link.id),
+            "object": {"url": link.url, "title": link.title, "icon": {}, "status": {}},
+        })
+    });
+    Ok(Json(links.collect()))
+}

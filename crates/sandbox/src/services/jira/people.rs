@@ -1,0 +1,107 @@
+//! The server, the caller, and the search for people (J-1, J-4).
+
+use axum::{
+    Extension, Json,
+    extract::{RawQuery, State as AxumState},
+};
+use serde_json::{Value, json};
+
+use super::{
+    front::{Caller, Version},
+    issues::{page, value},
+    model::Account,
+    refusal::Refusal,
+    views::Views,
+};
+use crate::world::Shared;
+
+const GONE_PARAMETER: &str = "The query parameter 'username' is not supported in GDPR strict mode.";
+
+/// J-1: answered to everybody.
+pub(super) async fn server_info(AxumState(world): AxumState<Shared>) -> Json<Value> {
+    Json(json!({
+        "baseUrl": world.url("/jira"), "displayUrl": world.url("/jira"), "version": "1001.0.0-SNAPSHOT",
+        "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud", "buildNumber": 100_300,
+        "serverTitle": "Jira", "defaultLocale": {"locale": "en_US"},
+    }))
+}
+
+/// The caller.
+pub(super) async fn myself(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+) -> Result<Json<Value>, Refusal> {
+    let login = caller.login()?;
+    let state = world.jira.lock();
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    let account = state.account(&login.account_id).ok_or(Refusal::LogIn)?;
+    let mut view = views.account(account);
+    // One's own address is never hidden.
+    view["emailAddress"] = json!(account.email);
+    Ok(Json(view))
+}
+
+/// One account by its id.
+pub(super) async fn user(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    caller.login()?;
+    let id = value(query.as_deref(), "accountId").ok_or_else(|| Refusal::Bad(GONE_PARAMETER.to_owned()))?;
+    let state = world.jira.lock();
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    let missing = || {
+        Refusal::NotFound("Specified user does not exist or you do not have required permissions".to_owned())
+    };
+    Ok(Json(views.account(state.account(&id).ok_or_else(missing)?)))
+}
+
+/// J-4: accounts of which a word of the name or of the e-mail address begins with the text.
+pub(super) async fn search(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refusal> {
+    caller.login()?;
+    let query = query.as_deref();
+    if value(query, "username").is_some() {
+        return Err(Refusal::Bad(GONE_PARAMETER.to_owned()));
+    }
+    let text = value(query, "query").ok_or_else(|| {
+        Refusal::Bad("Neither the query parameter nor the accountId parameter is present".to_owned())
+    })?;
+    let (start, length) = page(query, 50, 1000)?;
+    let inactive_too = value(query, "includeInactive").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+    let state = world.jira.lock();
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    let found = state
+        .accounts
+        .iter()
+        .filter(|account| (account.active || inactive_too) && fits(account, &text))
+        .skip(start)
+        .take(length)
+        .map(|account| views.account(account));
+    Ok(Json(found.collect()))
+}
+
+/// A hidden address is found only by the whole of it.
+fn fits(account: &Account, text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    let email = account.email.to_lowercase();
+    let name = account.display_name.to_lowercase();
+    if text.is_empty() {
+        return true;
+    }
+    let begins = |whole: &str, separators: &[char]| {
+        whole.starts_with(&text)
+            || whole
+                .match_indices(separators)
+                .any(|(at, mark)| whole.get(at + mark.len()..).is_some_and(|rest| rest.starts_with(&text)))
+    };
+    let by_email = if account.email_hidden { email == text } else { begins(&email, &['@', '.', '-', '_']) };
+    by_email || begins(&name, &[' '])
+}
