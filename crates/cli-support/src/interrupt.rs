@@ -17,6 +17,7 @@ pub(crate) fn listen() -> std::io::Result<Interrupt> {
     let (sender, interrupt) = Interrupt::channel();
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
+    let watched = interrupt.clone();
     tokio::spawn(async move {
         let mut asked = false;
         loop {
@@ -24,6 +25,9 @@ pub(crate) fn listen() -> std::io::Result<Interrupt> {
                 _ = interrupts.recv() => Signal::Interrupt,
                 _ = terminations.recv() => Signal::Terminate,
             };
+            if received == Signal::Interrupt && watched.is_shielded() {
+                continue;
+            }
             if std::mem::replace(&mut asked, true) {
                 std::process::exit(i32::from(ExitCode::from(received).number()));
             }

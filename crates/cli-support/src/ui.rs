@@ -100,7 +100,7 @@ impl Ui {
 
     /// Writes a result exactly as it is, in either form: a configuration value, a decrypted document.
     pub fn raw(&self, text: impl AsRef<str>) {
-        self.write(false, text.as_ref());
+        self.write_exactly(false, text.as_ref(), "");
     }
 
     /// Writes the JSON document; nothing when the output is for people.
@@ -155,9 +155,13 @@ impl Ui {
     }
 
     fn write(&self, to_err: bool, text: &str) {
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        self.write_exactly(to_err, text, end);
+    }
+
+    fn write_exactly(&self, to_err: bool, text: &str, end: &str) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let stream: &mut dyn Write = if to_err { &mut streams.err } else { &mut streams.out };
-        let end = if text.ends_with('\n') { "" } else { "\n" };
         // A reader that went away (`oar … | head -1`) is no error of ours, and there is nobody left to tell.
         let _ = write!(stream, "{text}{end}").and_then(|()| stream.flush());
     }

@@ -29,6 +29,7 @@ impl Signal {
 pub struct Interrupt {
     receiver: watch::Receiver<Option<Signal>>,
     holds: Arc<AtomicUsize>,
+    shields: Arc<AtomicUsize>,
 }
 
 /// While this exists, somebody has something to write down before the program may stop.
@@ -36,6 +37,16 @@ pub struct Interrupt {
 pub struct Hold(Arc<AtomicUsize>);
 
 impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// While this exists, Ctrl-C belongs to a program in the foreground, such as an editor, and not to us.
+#[derive(Debug)]
+pub struct Shield(Arc<AtomicUsize>);
+
+impl Drop for Shield {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -49,7 +60,7 @@ impl Interrupt {
     /// A connected pair.
     pub fn channel() -> (InterruptSender, Self) {
         let (sender, receiver) = watch::channel(None);
-        (InterruptSender(sender), Self { receiver, holds: Arc::default() })
+        (InterruptSender(sender), Self { receiver, holds: Arc::default(), shields: Arc::default() })
     }
 
     /// Asks the program to wait, when it is told to stop, until the returned value is dropped.
@@ -61,6 +72,17 @@ impl Interrupt {
     /// Whether somebody asked the program to wait.
     pub fn is_held(&self) -> bool {
         self.holds.load(Ordering::SeqCst) > 0
+    }
+
+    /// Leaves Ctrl-C to another program until the returned value is dropped.
+    pub fn shield(&self) -> Shield {
+        self.shields.fetch_add(1, Ordering::SeqCst);
+        Shield(Arc::clone(&self.shields))
+    }
+
+    /// Whether Ctrl-C belongs to another program now.
+    pub fn is_shielded(&self) -> bool {
+        self.shields.load(Ordering::SeqCst) > 0
     }
 
     /// Waits until the program is asked to stop; for ever when that never happens.
@@ -100,6 +122,10 @@ mod tests {
         assert!(interrupt.is_held());
         drop(hold);
         assert!(!interrupt.is_held());
+        let shield = other.shield();
+        assert!(interrupt.is_shielded());
+        drop(shield);
+        assert!(!interrupt.is_shielded());
         assert_eq!(other.wait().await, Signal::Terminate);
     }
 }
