@@ -82,16 +82,6 @@ impl Credentials {
         Ok((!value.is_empty()).then(|| SecretString::from(value)))
     }
 
-    /// The key of the configuration document. Unlike the others it is taken as it is, white space included, as the
-    /// Python reference does.
-    pub fn document_key(&self) -> Result<SecretString, ConfigError> {
-        let variable = &environment::OAR_JWK;
-        self.environment
-            .get(variable)
-            .map(SecretString::from)
-            .ok_or(ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose })
-    }
-
     /// Every secret value of the environment, for a redactor.
     pub fn secrets(&self) -> Vec<SecretString> {
         self.environment.secrets()

@@ -56,6 +56,9 @@ pub enum ConfigError {
         /// The limit.
         limit: u64,
     },
+    /// The key of the document cannot be used.
+    #[error(transparent)]
+    DocumentKey(#[from] JweError),
     /// The document cannot be decrypted.
     #[error("{}: {source}", .path.display())]
     Encrypted {
@@ -181,7 +184,7 @@ impl Classified for ConfigError {
             Self::DocumentNotFound { .. } => {
                 Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
             }
-            Self::Encrypted { source, .. } => Some(source.hint().into()),
+            Self::DocumentKey(source) | Self::Encrypted { source, .. } => Some(source.hint().into()),
             Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {
                 Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
             }

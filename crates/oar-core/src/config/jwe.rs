@@ -5,6 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jwe::{self, Dir, JweHeader};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::{self, Environment};
+use super::error::ConfigError;
+
 /// The largest encrypted document that the Python reference's library reads, in bytes.
 pub const SIZE_LIMIT: usize = 250 * 1024;
 const KEY_LENGTH: usize = 16;
@@ -91,6 +94,13 @@ impl Key {
             return Ok(Self(text));
         }
         Err(JweError::KeyLength { length: value.len(), padded: value.trim().len() != value.len() })
+    }
+
+    /// The key in `OAR_JWK`. White space belongs to it, as for the Python reference.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        let variable = &environment::OAR_JWK;
+        let missing = ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose };
+        Ok(Self::new(environment.get(variable).ok_or(missing)?.into())?)
     }
 
     /// A new random key of sixteen letters and digits, that survives shells, YAML and copying.

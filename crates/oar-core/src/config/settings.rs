@@ -218,10 +218,11 @@ fn read_document(environment: &Environment) -> Result<DocumentState, ConfigError
         Err(ConfigError::DocumentNotFound { searched }) => return Ok(DocumentState::NotFound(searched)),
         Err(error) => return Err(error),
     };
-    let Ok(key) = Credentials::new(environment.clone()).document_key() else {
-        return Ok(DocumentState::NoKey);
+    let key = match Key::of(environment) {
+        Ok(key) => key,
+        Err(ConfigError::MissingVariable { .. }) => return Ok(DocumentState::NoKey),
+        Err(error) => return Err(error),
     };
-    let key = Key::new(key).map_err(|source| ConfigError::Encrypted { path: path.clone(), source })?;
     let plain = open_document(&path, &key)?;
     Ok(DocumentState::Read(path, Document::parse(plain.expose_secret())?))
 }
