@@ -1,1 +1,42 @@
-//! The `oarctl` command line.
+//! The `oarctl` command line: the configuration document and StateBox files.
+
+mod commands;
+mod editor;
+mod private;
+
+use std::ffi::OsString;
+
+use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
+
+/// Look after the release tooling's configuration and state files
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "oarctl",
+    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done · 1 a check found something · 2 usage · 3 configuration or credentials · \
+                  4 a service is unavailable · 5 conflict · 6 blocked · 130/143 interrupted"
+)]
+pub struct Oarctl {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+impl Program for Oarctl {
+    fn common(&self) -> &CommonArgs {
+        &self.common
+    }
+
+    async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
+        commands::run(self.command, &session).await
+    }
+}
+
+/// Parses `arguments` and runs the command.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    cli_support::run::<Oarctl>(arguments)
+}

@@ -1,3 +1,7 @@
 //! `oarctl`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oarctl::run(std::env::args_os()).into()
+}

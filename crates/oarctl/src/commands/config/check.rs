@@ -1,0 +1,66 @@
+use std::path::PathBuf;
+
+use cli_support::{CliError, ExitCode, Session, Tone};
+use oar_core::config::{Problem, Severity, SupportedVersions, check_document, find_document};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::input;
+
+/// Check every section of a document against what the programs read
+///
+/// Ends with 1 when a command would fail because of the document; warnings alone end with 0.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The document, plain or encrypted; without it the one that the programs use
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What `check` answers as JSON.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    document: String,
+    errors: usize,
+    warnings: usize,
+    problems: &'a [Problem],
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
+    let path = match &args.file {
+        Some(path) => path.clone(),
+        None => find_document(&session.environment)?,
+    };
+    let text = input::text_of(&path)?;
+    let is_plain = text.expose_secret().trim_start().starts_with(['{', '[']);
+    let plain = if is_plain { text } else { input::decrypted(&text, &path, session)? };
+    let problems = check_document(plain.expose_secret(), &SupportedVersions::beside(Some(&path))?);
+    let count = |severity: Severity| problems.iter().filter(|problem| problem.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let document = path.display().to_string();
+    session.ui.json(&Report { document: document.clone(), errors, warnings, problems: &problems });
+    let mut lines: Vec<String> = problems.iter().map(line).collect();
+    lines.push(match (errors, warnings) {
+        (0, 0) => format!("{document}: no problem found"),
+        _ => format!("{document}: {} and {}", counted(errors, "error"), counted(warnings, "warning")),
+    });
+    session.ui.text(lines.join("\n"));
+    Ok(if errors > 0 { ExitCode::Failed } else { ExitCode::Done })
+}
+
+/// A problem as one line.
+pub(super) fn line(problem: &Problem) -> String {
+    let tone = match problem.severity {
+        Severity::Error => Tone::Bad,
+        Severity::Warning => Tone::Attention,
+    };
+    let severity = tone.paint(format!("{}:", problem.severity));
+    if problem.path.is_empty() {
+        return format!("{severity} {}", problem.message);
+    }
+    format!("{severity} {}: {}", Tone::Strong.paint(&problem.path), problem.message)
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

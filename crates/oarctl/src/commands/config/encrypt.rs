@@ -1,0 +1,42 @@
+use std::path::PathBuf;
+
+use cli_support::{CliError, ExitCode, Session};
+use oar_core::config::jwe::{self, Key};
+use oar_core::config::{Document, SupportedVersions, check_document};
+use secrecy::ExposeSecret;
+
+use super::input;
+use crate::private;
+
+/// Encrypt a plain document with the key in `OAR_JWK`
+///
+/// The document must be a JSON object; what `config check` would say about it is shown as warnings. The result has no
+/// line break at its end, because the Python tooling reads none.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The plain document; `-` for standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Write to this file instead of standard output
+    #[arg(short, long = "out", value_name = "OUT")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
+    let key = Key::of(&session.environment)?;
+    let plain = input::text_of(&args.input)?;
+    Document::parse(plain.expose_secret())?;
+    for problem in check_document(plain.expose_secret(), &SupportedVersions::beside(args.out.as_deref())?) {
+        session.ui.warn(format!("{}: {}", problem.path, problem.message));
+    }
+    let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(oar_core::config::ConfigError::from)?;
+    match &args.out {
+        None => session.ui.raw(encrypted),
+        Some(path) => {
+            private::replace(path, encrypted.as_bytes(), 0o644)
+                .map_err(|error| input::not_written(path, &error))?;
+            session.ui.note(format!("Wrote {}.", path.display()));
+        }
+    }
+    Ok(ExitCode::Done)
+}

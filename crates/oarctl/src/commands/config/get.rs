@@ -1,0 +1,28 @@
+use cli_support::{CliError, ExitCode, Session};
+use oar_core::error::ErrorClass;
+use serde_json::Value;
+
+use super::input;
+
+/// Print one value of the document as it is
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The key's path with dots, for example owners.default or contacts.slack.qe-release.4.19
+    #[arg(value_name = "KEY")]
+    key: String,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
+    let document = input::configured(session)?;
+    let value = document.lookup(&args.key).ok_or_else(|| {
+        CliError::new(ErrorClass::Configuration, format!("the configuration document has no `{}`", args.key))
+            .with_hint("`oarctl config view` lists every key.")
+    })?;
+    session.ui.json(value);
+    match value {
+        Value::String(text) => session.ui.text(text),
+        Value::Object(_) | Value::Array(_) => session.ui.text(format!("{value:#}")),
+        other => session.ui.text(other.to_string()),
+    }
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,18 @@
+//! One file per subcommand.
+
+mod config;
+
+use cli_support::{CliError, ExitCode, Session};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// The encrypted configuration document
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Config(command) => config::run(command, session).await,
+    }
+}

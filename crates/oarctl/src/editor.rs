@@ -1,0 +1,98 @@
+//! The user's editor, called without a shell.
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use cli_support::CliError;
+use oar_core::config::{Environment, environment};
+use oar_core::error::ErrorClass;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long an editor may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(3);
+const DEFAULT: &str = "vi";
+
+/// An editor's program and arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Editor {
+    words: Vec<String>,
+    variable: &'static str,
+}
+
+impl Editor {
+    /// The editor of `VISUAL`, otherwise of `EDITOR`, otherwise `vi`. The value is split into words by the shell's
+    /// quoting rules, and nothing else of a shell applies.
+    pub(crate) fn of(environment: &Environment) -> Result<Self, CliError> {
+        let set = |variable: &'static str| environment.get(variable).map(|value| (variable, value));
+        let (variable, value) = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or(("EDITOR", DEFAULT));
+        match shlex::split(value) {
+            Some(words) if !words.is_empty() => Ok(Self { words, variable }),
+            _ => Err(CliError::new(
+                ErrorClass::Configuration,
+                format!("{variable} is not a command: a quote is not closed, or it is blank"),
+            )
+            .with_hint(format!("Set {variable} to an editor, for example `{DEFAULT}` or `code --wait`."))),
+        }
+    }
+
+    /// Starts the editor on `path`. It does not see the secrets of the environment.
+    pub(crate) fn start(&self, path: &Path) -> Result<Child, CliError> {
+        let (program, arguments) = self
+            .words
+            .split_first()
+            .map_or((DEFAULT, &[][..]), |(program, arguments)| (program.as_str(), arguments));
+        let mut command = Command::new(program);
+        command.args(arguments).arg(path).kill_on_drop(true);
+        for variable in environment::VARIABLES.iter().filter(|variable| variable.secret) {
+            command.env_remove(variable.name);
+        }
+        command.spawn().map_err(|error| {
+            CliError::new(ErrorClass::Configuration, format!("cannot start the editor `{program}`: {error}"))
+                .with_hint(format!("Set {} to an editor that is installed.", self.variable))
+        })
+    }
+}
+
+/// Asks a running editor to end, so that it can put the terminal in order, and ends it when it does not.
+pub(crate) async fn stop(editor: &mut Child) {
+    if let Some(id) =
+        editor.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+    {
+        // It may have ended by itself in the meantime.
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+    if timeout(GRACE, editor.wait()).await.is_err() {
+        let _ = editor.kill().await;
+    }
+}
+
+/// The error of an editor that failed; the text it left is not looked at.
+pub(crate) fn failure(status: ExitStatus) -> CliError {
+    CliError::new(ErrorClass::Failed, format!("the editor failed ({status}); nothing was written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cli_support::ExitCode;
+
+    fn editor(pairs: &[(&str, &str)]) -> Result<Vec<String>, CliError> {
+        Editor::of(&Environment::from_pairs(pairs.iter().copied())).map(|editor| editor.words)
+    }
+
+    #[test]
+    fn visual_comes_before_editor_and_words_are_split_as_a_shell_does() {
+        assert_eq!(editor(&[("VISUAL", "code --wait"), ("EDITOR", "nano")]).unwrap(), ["code", "--wait"]);
+        assert_eq!(
+            editor(&[("EDITOR", "'/opt/my editor' -a \"b c\"")]).unwrap(),
+            ["/opt/my editor", "-a", "b c"]
+        );
+        assert_eq!(editor(&[]).unwrap(), ["vi"]);
+        assert_eq!(editor(&[("EDITOR", "vi; rm -rf $HOME")]).unwrap(), ["vi;", "rm", "-rf", "$HOME"]);
+        for bad in ["'", "   "] {
+            assert_eq!(editor(&[("EDITOR", bad)]).unwrap_err().code, ExitCode::Configuration);
+        }
+    }
+}

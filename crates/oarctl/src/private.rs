@@ -1,0 +1,167 @@
+//! Files that only their owner may read, files replaced in one step, and leaving nothing readable behind.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+/// A directory of mode 0700, in memory where the machine has such a place, whose files are overwritten before they
+/// are removed: when it is wiped, dropped, or unwound over.
+#[derive(Debug)]
+pub(crate) struct PrivateDirectory {
+    directory: Option<TempDir>,
+}
+
+impl PrivateDirectory {
+    /// A new one in the first of `candidates` where that works, otherwise in the system's temporary directory.
+    pub(crate) fn create(candidates: &[PathBuf]) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("oarctl-").permissions(Permissions::from_mode(0o700));
+        let preferred = candidates
+            .iter()
+            .filter(|path| path.is_absolute())
+            .find_map(|path| builder.tempdir_in(path).ok());
+        let directory = preferred.map_or_else(|| builder.tempdir(), Ok)?;
+        Ok(Self { directory: Some(directory) })
+    }
+
+    /// Writes a new file of mode 0600 and returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let directory = self.directory.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let path = directory.path().join(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode_private().open(&path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Overwrites and removes everything in the directory, also what an editor left beside the file.
+    pub(crate) fn wipe(mut self) -> io::Result<()> {
+        self.wipe_now()
+    }
+
+    fn wipe_now(&mut self) -> io::Result<()> {
+        let Some(directory) = self.directory.take() else { return Ok(()) };
+        let overwritten = overwrite_files(directory.path(), 8);
+        directory.close()?;
+        overwritten
+    }
+}
+
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = self.wipe_now() {
+            tracing::warn!("cannot remove the temporary copy of the document: {error}");
+        }
+    }
+}
+
+trait ModePrivate {
+    fn mode_private(&mut self) -> &mut Self;
+}
+
+impl ModePrivate for OpenOptions {
+    fn mode_private(&mut self) -> &mut Self {
+        use std::os::unix::fs::OpenOptionsExt;
+        self.mode(0o600)
+    }
+}
+
+fn overwrite_files(directory: &Path, depth: usize) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_file() {
+            overwrite(&entry.path())?;
+        } else if kind.is_dir() && depth > 0 {
+            overwrite_files(&entry.path(), depth - 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn overwrite(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    file.rewind()?;
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()
+}
+
+/// Replaces `path` in one step: readers see the old file or the new one, and a crash leaves one of them. An existing
+/// file keeps its mode and, behind a link, its place; a new one gets `mode`.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mode = std::fs::metadata(path).map_or(mode, |metadata| metadata.mode() & 0o7777);
+    replace_with_mode(path, bytes, mode)
+}
+
+/// Like [`replace`], but the file can be read by its owner only, also when another one stood there.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, bytes, 0o600)
+}
+
+fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    // The new name is safe only once the directory is.
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn the_directory_and_its_files_are_private_and_gone_afterwards() {
+        let outer = tempfile::tempdir().unwrap();
+        let private = PrivateDirectory::create(&["relative".into(), outer.path().into()]).unwrap();
+        let path = private.write("document.json", "planted").unwrap();
+        assert!(path.starts_with(outer.path()));
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let link = outer.path().join("link");
+        std::fs::hard_link(&path, &link).unwrap();
+        std::fs::write(path.with_extension("json~"), "planted backup").unwrap();
+        private.wipe().unwrap();
+        assert!(!path.parent().unwrap().exists());
+        assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
+    }
+
+    #[test]
+    fn dropping_wipes_too() {
+        let outer = tempfile::tempdir().unwrap();
+        let private = PrivateDirectory::create(&[outer.path().into()]).unwrap();
+        let path = private.write("document.json", "planted").unwrap();
+        drop(private);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn replacing_keeps_mode_and_link_and_leaves_nothing_beside() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        replace(&file, b"one", 0o600).unwrap();
+        assert_eq!(mode(&file), 0o600);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        replace(&link, b"two", 0o600).unwrap();
+        assert_eq!((std::fs::read(&file).unwrap(), mode(&file)), (b"two".to_vec(), 0o640));
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert!(replace(&directory.path().join("no/such"), b"", 0o600).is_err());
+        replace_private(&file, b"three").unwrap();
+        assert_eq!(mode(&file), 0o600);
+    }
+}
