@@ -46,6 +46,12 @@ impl FromStr for EmailAddress {
     }
 }
 
+impl From<&crate::config::Email> for EmailAddress {
+    fn from(configured: &crate::config::Email) -> Self {
+        Self(configured.expose().into())
+    }
+}
+
 impl PartialEq for EmailAddress {
     fn eq(&self, other: &Self) -> bool {
         self.is(other.expose())
@@ -78,6 +84,8 @@ mod tests {
         assert_eq!(address, "jdoe@example.com".parse().unwrap());
         assert_ne!(address, "jdoe2@example.com".parse().unwrap());
         assert!(!format!("{address:?}").to_lowercase().contains("jdoe"));
+        let configured: crate::config::Email = "jdoe@example.com".parse().unwrap();
+        assert_eq!(EmailAddress::from(&configured), address);
     }
 
     #[test]
