@@ -105,7 +105,7 @@ impl Call {
         self
     }
 
-    /// Gives one attempt another time limit than [`HttpSettings::timeout`].
+    /// Gives one attempt another time limit than [`HttpSettings::timeout`](super::HttpSettings::timeout).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
