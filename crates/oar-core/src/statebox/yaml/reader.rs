@@ -1,0 +1,354 @@
+//! Reads one YAML document into a tree, with positions, and with bounds on what a file may make us build.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use super::resolve::{Kind, resolve};
+use super::{Mapping, Node, Position, Scalar, Value};
+
+/// The largest file that is read, in bytes. The largest StateBox file so far has 40 kB; GitHub's contents API
+/// gives no content above 1 MB.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// How deep collections may be nested. A StateBox file needs six levels.
+const MAX_DEPTH: usize = 64;
+/// How many values a document may have after its aliases are resolved.
+const MAX_NODES: usize = 200_000;
+
+/// A text that is not one document of the YAML we read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{position}: {message}")]
+pub struct YamlError {
+    /// Where.
+    pub position: Position,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+/// A document and what a rewrite of it would lose.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The document's value; null when the document is empty.
+    pub root: Node,
+    /// Where comments start. A rewrite loses them.
+    pub comments: Vec<Position>,
+}
+
+/// Reads `text` as exactly one document.
+///
+/// Accepts what PyYAML's safe loader accepts, with these differences: a byte order mark and CRLF line ends are
+/// tolerated; a key may not occur twice in a mapping; only scalars may be keys; the tags `!!binary`, `!!set`,
+/// `!!omap` and `!!pairs` are refused. Aliases and merge keys are resolved by value.
+pub fn parse(text: &str) -> Result<Document, YamlError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_text(text)?;
+    // YAML 1.1 takes U+0085 for a line feed; the scanner, which follows YAML 1.2, does not.
+    let text: &str = &if text.contains('\u{85}') { Cow::Owned(text.replace('\u{85}', "\n")) } else { Cow::Borrowed(text) };
+    let mut builder = Builder::default();
+    let mut scalars = Vec::new();
+    let mut parser = Parser::new_from_str(text);
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(|error| scan_error(&error))?;
+        if matches!(event, Event::Scalar(..)) {
+            scalars.push(span);
+        }
+        if matches!(event, Event::StreamEnd) {
+            break;
+        }
+        builder.event(event, span)?;
+    }
+    let comments = super::comments::find(text, &scalars);
+    Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments })
+}
+
+fn scan_error(error: &ScanError) -> YamlError {
+    let marker = error.marker();
+    failure(Position { line: marker.line(), column: marker.col() + 1 }, format!("not valid YAML: {}", error.info()))
+}
+
+fn failure(position: Position, message: impl Into<String>) -> YamlError {
+    YamlError { position, message: message.into() }
+}
+
+fn position(span: Span) -> Position {
+    Position { line: span.start.line(), column: span.start.col() + 1 }
+}
+
+/// Refuses what no YAML reader accepts but the scanner does not notice: too much text, control characters.
+fn check_text(text: &str) -> Result<(), YamlError> {
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        return Err(failure(Position { line: 1, column: 1 }, message));
+    }
+    let allowed = |character: char| {
+        matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}')
+            || matches!(character, '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+    };
+    let mut place = Position { line: 1, column: 1 };
+    for character in text.chars() {
+        if !allowed(character) {
+            let message = format!("the control character U+{:04X} may not stand here unescaped", u32::from(character));
+            return Err(failure(place, message));
+        }
+        if character == '\n' {
+            place = Position { line: place.line + 1, column: 1 };
+        } else {
+            place.column += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A collection that is still open.
+struct Open {
+    position: Position,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping(OpenMapping),
+}
+
+#[derive(Default)]
+struct OpenMapping {
+    entries: Mapping,
+    merged: Vec<(Node, Node)>,
+    key: Option<Key>,
+    seen: HashMap<String, Position>,
+}
+
+enum Key {
+    Named(Node),
+    Merge(Position),
+}
+
+/// Builds the tree from events; iterative, so that depth costs no stack.
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, usize)>,
+    nodes: usize,
+    documents: usize,
+    root: Option<Node>,
+}
+
+impl Builder {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
+        let position = position(span);
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(failure(position, "a second document starts here; a file holds exactly one"));
+                }
+                Ok(())
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let merge = plain && tag.is_none() && text == "<<";
+                let kind = scalar_kind(&text, plain, tag.as_deref(), position)?;
+                let text = unfold_separators(text, style, span);
+                let node = Node { position, value: Value::Scalar(Scalar { text, kind }) };
+                self.complete(node, anchor, 1, merge)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
+                    return Err(failure(position, "this alias refers to a value that contains it"));
+                };
+                let (node, size) = (Node { position, value: node.value.clone() }, *size);
+                self.complete(node, 0, size, false)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "seq", position)?;
+                self.enter(Open { position, anchor, content: Content::Sequence(Vec::new()) })
+            }
+            Event::MappingStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "map", position)?;
+                self.enter(Open { position, anchor, content: Content::Mapping(OpenMapping::default()) })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.leave(),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, open: Open) -> Result<(), YamlError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(failure(open.position, format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), YamlError> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let value = match open.content {
+            Content::Sequence(items) => Value::Sequence(items),
+            Content::Mapping(mapping) => Value::Mapping(mapping.finish()),
+        };
+        let node = Node { position: open.position, value };
+        let size = if open.anchor == 0 { 1 } else { count(&node) };
+        self.complete(node, open.anchor, size, false)
+    }
+
+    /// Puts a finished value where it belongs. `size` is the number of values it adds.
+    fn complete(&mut self, node: Node, anchor: usize, size: usize, merge: bool) -> Result<(), YamlError> {
+        self.nodes = self.nodes.saturating_add(size);
+        if self.nodes > MAX_NODES {
+            return Err(failure(node.position, format!("more than {MAX_NODES} values, aliases resolved")));
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping(mapping)) => mapping.accept(node, merge)?,
+        }
+        Ok(())
+    }
+}
+
+impl OpenMapping {
+    fn accept(&mut self, node: Node, merge: bool) -> Result<(), YamlError> {
+        match self.key.take() {
+            None if merge => self.key = Some(Key::Merge(node.position)),
+            None => {
+                let Some(name) = canonical(&node) else {
+                    let message = format!("a key must be a scalar, but this is {}", node.describe());
+                    return Err(failure(node.position, message));
+                };
+                if let Some(first) = self.seen.insert(name, node.position) {
+                    let shown = node.as_scalar().map_or("", |scalar| scalar.text.as_str());
+                    let message = format!(
+                        "the key `{}` stands twice in this mapping, first at line {} and again at line {}",
+                        shown.chars().take(80).collect::<String>(),
+                        first.line,
+                        node.position.line
+                    );
+                    return Err(failure(node.position, message));
+                }
+                self.key = Some(Key::Named(node));
+            }
+            Some(Key::Named(key)) => self.entries.push(key, node),
+            Some(Key::Merge(place)) => self.merge(node, place)?,
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, node: Node, place: Position) -> Result<(), YamlError> {
+        let sources = match node.value {
+            Value::Mapping(_) => vec![node],
+            Value::Sequence(items) => items,
+            Value::Scalar(_) => return Err(failure(place, "`<<` needs a mapping or a list of mappings")),
+        };
+        for source in sources {
+            let Value::Mapping(mapping) = source.value else {
+                return Err(failure(place, "`<<` needs a mapping or a list of mappings"));
+            };
+            self.merged.extend(mapping.entries);
+        }
+        Ok(())
+    }
+
+    /// The mapping's own entries and, before them, what it merges in and does not have itself.
+    fn finish(self) -> Mapping {
+        if self.merged.is_empty() {
+            return self.entries;
+        }
+        let mut known: HashSet<String> = self.seen.into_keys().collect();
+        let mut all = Mapping::new();
+        for (key, value) in self.merged {
+            if canonical(&key).is_some_and(|name| known.insert(name)) {
+                all.push(key, value);
+            }
+        }
+        all.entries.extend(self.entries.entries);
+        all
+    }
+}
+
+/// A text by which two keys are the same exactly when Python takes them for the same.
+fn canonical(key: &Node) -> Option<String> {
+    let scalar = key.as_scalar()?;
+    Some(match &scalar.kind {
+        Kind::Null => "n".into(),
+        Kind::Bool(value) => format!("d{}", u8::from(*value)),
+        Kind::Integer(digits) => format!("d{digits}"),
+        Kind::Float(value) if value.fract() == 0.0 => format!("d{value:.0}"),
+        Kind::Float(value) => format!("d{value}"),
+        Kind::Verbatim => format!("v{}", scalar.text),
+        Kind::Text => format!("t{}", scalar.text),
+    })
+}
+
+/// Removes the indentation after U+2028 and U+2029, which YAML 1.1 takes for line breaks and keeps.
+fn unfold_separators(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> String {
+    let separator = |character: char| matches!(character, '\u{2028}' | '\u{2029}');
+    let indent = match style {
+        ScalarStyle::Literal => span.start.col(),
+        ScalarStyle::Plain | ScalarStyle::SingleQuoted => usize::MAX,
+        ScalarStyle::DoubleQuoted | ScalarStyle::Folded => 0,
+    };
+    if indent == 0 || !text.contains(separator) {
+        return text.into_owned();
+    }
+    let mut unfolded = String::with_capacity(text.len());
+    let mut to_skip = 0;
+    for character in text.chars() {
+        if character == ' ' && to_skip > 0 {
+            to_skip -= 1;
+            continue;
+        }
+        to_skip = if separator(character) { indent } else { 0 };
+        unfolded.push(character);
+    }
+    unfolded
+}
+
+fn count(node: &Node) -> usize {
+    let mut total = 0;
+    let mut waiting = vec![node];
+    while let Some(next) = waiting.pop() {
+        total += 1;
+        match &next.value {
+            Value::Scalar(_) => {}
+            Value::Sequence(items) => waiting.extend(items),
+            Value::Mapping(mapping) => waiting.extend(mapping.iter().flat_map(|(key, value)| [key, value])),
+        }
+    }
+    total
+}
+
+fn check_tag(tag: Option<&Tag>, expected: &str, position: Position) -> Result<(), YamlError> {
+    match tag {
+        None => Ok(()),
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == expected => Ok(()),
+        Some(tag) => Err(failure(position, format!("the tag `{tag}` is not supported here"))),
+    }
+}
+
+fn scalar_kind(text: &str, plain: bool, tag: Option<&Tag>, position: Position) -> Result<Kind, YamlError> {
+    let resolved = || resolve(text);
+    let Some(tag) = tag else {
+        return Ok(if plain { resolved() } else { Kind::Text });
+    };
+    let unusable = || failure(position, format!("`{text}` is not a value of the tag `{tag}`"));
+    if !tag.is_yaml_core_schema() {
+        let message = format!("the tag `{tag}` is not supported here");
+        return if tag.handle.is_empty() && tag.suffix == "!" { Ok(Kind::Text) } else { Err(failure(position, message)) };
+    }
+    match (tag.suffix.as_str(), resolved()) {
+        ("str", _) => Ok(Kind::Text),
+        ("null", _) => Ok(Kind::Null),
+        ("bool", kind @ Kind::Bool(_))
+        | ("int", kind @ Kind::Integer(_))
+        | ("float", kind @ Kind::Float(_))
+        | ("timestamp", kind @ Kind::Verbatim) => Ok(kind),
+        ("float", Kind::Integer(digits)) => digits.parse().map(Kind::Float).map_err(|_| unusable()),
+        ("bool" | "int" | "float" | "timestamp", _) => Err(unusable()),
+        _ => Err(failure(position, format!("the tag `{tag}` is not supported here"))),
+    }
+}
