@@ -1,3 +1,34 @@
 //! The StateBox: one YAML file per release that holds what was done, and the only way to change it.
+//!
+//! [`StateBox`] is the handle of one release's file: it loads a [`State`] and changes it in transactions, against
+//! any [`store::Store`]. The file's tree is the truth, so keys that this program does not know survive; [`yaml`]
+//! writes the dialect that PyYAML reads and writes, because the Python reference works on the same files.
 
+pub mod check;
+mod diagnostic;
+mod error;
+mod handle;
+mod issues;
+mod names;
+mod runs;
+mod state;
+pub mod store;
+pub mod transaction;
+mod validate;
+mod views;
 pub mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use error::StateError;
+pub use handle::{Created, StateBox, StateBoxError, Updated};
+pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
+pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
+pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
+pub use state::{Change, State};
+pub use views::{
+    IssueView, Job, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
+    Waiver,
+};

@@ -38,6 +38,7 @@ enum Context {
 /// The output so far and what decides blanks and line breaks. The flags have the meaning that PyYAML's emitter
 /// gives them; its layout follows from them and cannot be had more simply.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of the output so far")]
 pub(super) struct Emitter {
     pub(super) out: String,
     pub(super) column: usize,
@@ -155,9 +156,8 @@ impl Emitter {
 
     /// Goes to the indentation column, on a new line unless this one is still free up to there.
     pub(super) fn line_start(&mut self) {
-        let occupied = !self.indention
-            || self.column > self.indent
-            || (self.column == self.indent && !self.whitespace);
+        let occupied =
+            !self.indention || self.column > self.indent || (self.column == self.indent && !self.whitespace);
         if occupied {
             self.line_break('\n');
         }

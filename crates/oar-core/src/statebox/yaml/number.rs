@@ -55,11 +55,11 @@ pub(super) fn float(text: &str) -> Option<f64> {
     }
     if digits.contains(':') {
         // From the last part to the first, as PyYAML adds them: the rounding is part of the value.
-        let mut base = 1.0;
+        let mut weight = 1.0;
         let mut value = 0.0;
         for part in digits.rsplit(':') {
-            value += part.parse::<f64>().ok()? * base;
-            base *= 60.0;
+            value += part.parse::<f64>().ok()? * weight;
+            weight *= 60.0;
         }
         return Some(sign * value);
     }

@@ -44,7 +44,8 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_text(text)?;
     // YAML 1.1 takes U+0085 for a line feed; the scanner, which follows YAML 1.2, does not.
-    let text: &str = &if text.contains('\u{85}') { Cow::Owned(text.replace('\u{85}', "\n")) } else { Cow::Borrowed(text) };
+    let text: &str =
+        &if text.contains('\u{85}') { Cow::Owned(text.replace('\u{85}', "\n")) } else { Cow::Borrowed(text) };
     let mut builder = Builder::default();
     let mut scalars = Vec::new();
     let mut parser = Parser::new_from_str(text);
@@ -64,7 +65,10 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
 
 fn scan_error(error: &ScanError) -> YamlError {
     let marker = error.marker();
-    failure(Position { line: marker.line(), column: marker.col() + 1 }, format!("not valid YAML: {}", error.info()))
+    failure(
+        Position { line: marker.line(), column: marker.col() + 1 },
+        format!("not valid YAML: {}", error.info()),
+    )
 }
 
 fn failure(position: Position, message: impl Into<String>) -> YamlError {
@@ -88,7 +92,8 @@ fn check_text(text: &str) -> Result<(), YamlError> {
     let mut place = Position { line: 1, column: 1 };
     for character in text.chars() {
         if !allowed(character) {
-            let message = format!("the control character U+{:04X} may not stand here unescaped", u32::from(character));
+            let message =
+                format!("the control character U+{:04X} may not stand here unescaped", u32::from(character));
             return Err(failure(place, message));
         }
         if character == '\n' {
@@ -338,7 +343,11 @@ fn scalar_kind(text: &str, plain: bool, tag: Option<&Tag>, position: Position) -
     let unusable = || failure(position, format!("`{text}` is not a value of the tag `{tag}`"));
     if !tag.is_yaml_core_schema() {
         let message = format!("the tag `{tag}` is not supported here");
-        return if tag.handle.is_empty() && tag.suffix == "!" { Ok(Kind::Text) } else { Err(failure(position, message)) };
+        return if tag.handle.is_empty() && tag.suffix == "!" {
+            Ok(Kind::Text)
+        } else {
+            Err(failure(position, message))
+        };
     }
     match (tag.suffix.as_str(), resolved()) {
         ("str", _) => Ok(Kind::Text),

@@ -128,7 +128,9 @@ fn looks_like_integer(text: &str) -> bool {
     cursor.sign();
     match cursor.0 {
         [b'0'] => true,
-        [b'0', b'b', rest @ ..] => !rest.is_empty() && rest.iter().all(|byte| matches!(byte, b'0' | b'1' | b'_')),
+        [b'0', b'b', rest @ ..] => {
+            !rest.is_empty() && rest.iter().all(|byte| matches!(byte, b'0' | b'1' | b'_'))
+        }
         [b'0', b'x', rest @ ..] => {
             !rest.is_empty() && rest.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'_')
         }

@@ -65,7 +65,8 @@ impl Analysis {
             multiline: text.contains(is_break),
             typed: needs_quotes(text),
             indicators: has_indicators(text, &characters),
-            outer_blank: outer(characters.first(), space_or_break) || outer(characters.last(), space_or_break),
+            outer_blank: outer(characters.first(), space_or_break)
+                || outer(characters.last(), space_or_break),
             trailing_space: text.ends_with(' '),
             indented: pairs().any(|(left, right)| is_break(*left) && *right == ' '),
             escaped: characters.iter().any(|character| !is_printable(*character))
@@ -93,13 +94,13 @@ impl Analysis {
             return if literal { Style::Literal } else { Style::Double };
         }
         let plain = !self.typed && !self.indicators && !self.outer_blank && !self.multiline && !self.escaped;
-        let single = !self.indented && !self.escaped && !(simple_key && self.multiline);
+        let double = self.indented || self.escaped || (simple_key && self.multiline);
         if plain && !self.empty {
             Style::Plain
-        } else if single {
-            Style::Single
-        } else {
+        } else if double {
             Style::Double
+        } else {
+            Style::Single
         }
     }
 }
@@ -111,15 +112,17 @@ fn has_indicators(text: &str, characters: &[char]) -> bool {
     }
     let ends_word = |index: usize| characters.get(index).copied().is_none_or(is_separator);
     let leading = match characters.first() {
-        Some('#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`') => {
-            true
-        }
+        Some(
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`',
+        ) => true,
         Some('?' | ':' | '-') => ends_word(1),
         _ => false,
     };
     let within = |(index, character): (usize, &char)| match character {
         ':' => ends_word(index + 1),
-        '#' => index.checked_sub(1).and_then(|before| characters.get(before)).copied().is_some_and(is_separator),
+        '#' => {
+            index.checked_sub(1).and_then(|before| characters.get(before)).copied().is_some_and(is_separator)
+        }
         _ => false,
     };
     leading || characters.iter().enumerate().skip(1).any(within)

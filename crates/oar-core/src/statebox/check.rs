@@ -1,0 +1,45 @@
+//! The library side of `oarctl statebox fmt` and `oarctl statebox validate`.
+
+use super::diagnostic::{Diagnostics, Severity};
+use super::validate;
+use super::yaml::{self, Position};
+
+/// A file in the form in which this program writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Formatted {
+    /// The text.
+    pub text: String,
+    /// Whether it differs from what was given.
+    pub changed: bool,
+    /// Where the comments stood that the text no longer has.
+    pub lost_comments: Vec<Position>,
+    /// What was found; no errors among them.
+    pub warnings: Diagnostics,
+}
+
+/// Writes a StateBox file anew: same values, same order, the quoting and folding that PyYAML uses.
+///
+/// Refuses what is not a StateBox, has errors, or has a newer schema version.
+pub fn format_text(text: &str) -> Result<Formatted, Diagnostics> {
+    let mut document = yaml::parse(text)?;
+    let mut found = validate::check(&mut document.root);
+    if let Some(version) = document.root.as_mapping().and_then(validate::newer_schema) {
+        let message = format!("version {version} is newer than what this program may write");
+        found.push(Severity::Error, document.root.position, "schema_version", message);
+    }
+    if found.has_errors() {
+        return Err(found);
+    }
+    let formatted = yaml::emit(&document.root);
+    let changed = formatted != text;
+    let lost_comments = document.comments;
+    Ok(Formatted { text: formatted, changed, lost_comments, warnings: found })
+}
+
+/// Everything that is to be said about a StateBox file: nothing when it is as it should be.
+pub fn validate_text(text: &str) -> Diagnostics {
+    match yaml::parse(text) {
+        Ok(mut document) => validate::check(&mut document.root),
+        Err(error) => error.into(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a change of the state was refused.
+
+use super::names::{TaskName, TaskStatus};
+use crate::error::{Classified, ErrorClass};
+
+/// Why a change of the state was refused. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// A passed task would lose its Pass.
+    #[error("{task} has passed; it is not set to {to}")]
+    Downgrade {
+        /// The task.
+        task: TaskName,
+        /// The status asked for.
+        to: TaskStatus,
+    },
+    /// An issue without text.
+    #[error("an issue needs a text")]
+    EmptyIssue,
+    /// An issue that is too long for the file.
+    #[error(
+        "the issue has {length} characters; at most {limit} are stored, so name the essentials and link the rest"
+    )]
+    IssueTooLong {
+        /// Its length in characters.
+        length: usize,
+        /// The longest permitted.
+        limit: usize,
+    },
+    /// The task has another open blocker already.
+    #[error("{task} has an open blocker already: {issue}")]
+    BlockerExists {
+        /// The task.
+        task: TaskName,
+        /// The blocker's text.
+        issue: String,
+    },
+    /// No open issue has the text.
+    #[error("no open issue matches `{search}`{}", listed("; open are", open))]
+    NoSuchIssue {
+        /// The text looked for.
+        search: String,
+        /// The texts of the open issues.
+        open: Vec<String>,
+    },
+    /// More than one open issue has the text.
+    #[error("`{search}` matches more than one open issue{}", listed(":", matches))]
+    AmbiguousIssue {
+        /// The text looked for.
+        search: String,
+        /// The texts of the issues that match.
+        matches: Vec<String>,
+    },
+    /// The run is not in the task's history.
+    #[error("{task} has no run `{run}` in its history")]
+    UnknownRun {
+        /// The task.
+        task: TaskName,
+        /// The run's id.
+        run: String,
+    },
+    /// A precondition that the caller's change requires of the state is not met.
+    #[error("{reason}")]
+    Precondition {
+        /// What is missing, as a sentence.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+fn listed(lead: &str, texts: &[String]) -> String {
+    if texts.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = texts.iter().map(|text| format!("`{}`", excerpt(text))).collect();
+    format!("{lead} {}", shown.join(", "))
+}
+
+/// The first line of a text, cut to a length that fits a message.
+fn excerpt(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(100).collect();
+    if cut.len() < text.trim().len() { format!("{cut}…") } else { cut }
+}
+
+impl Classified for StateError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Downgrade { .. } | Self::BlockerExists { .. } | Self::Precondition { .. } => {
+                ErrorClass::Blocked
+            }
+            Self::EmptyIssue
+            | Self::IssueTooLong { .. }
+            | Self::NoSuchIssue { .. }
+            | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
+            Self::UnknownRun { .. } => ErrorClass::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Downgrade { .. } => Some("Add --force and a reason to set it all the same.".into()),
+            Self::BlockerExists { .. } => {
+                Some("Resolve the open blocker first, or report this one without --blocker.".into())
+            }
+            Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
+            Self::Precondition { hint, .. } => hint.clone(),
+            Self::EmptyIssue
+            | Self::IssueTooLong { .. }
+            | Self::NoSuchIssue { .. }
+            | Self::UnknownRun { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The handle of one release's StateBox.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::diagnostic::Diagnostics;
+use super::error::StateError;
+use super::state::{Change, State};
+use super::store::{Revision, Store, StoreError, Stored};
+use super::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
+use crate::clock::{Clock, stamp};
+use crate::error::{Classified, ErrorClass};
+use crate::flow::permit::WritePermit;
+use crate::redact::Redactor;
+use crate::version::ReleaseVersion;
+
+/// For how long what was read is recent enough to say that nothing is to be changed.
+const RECENT: Duration = Duration::from_secs(10);
+/// How often a read that gives a revision which this handle itself replaced is repeated.
+const STALE_READS: u32 = 4;
+const STALE_PAUSE: Duration = Duration::from_millis(250);
+/// How many replaced revisions are remembered.
+const REMEMBERED: usize = 16;
+/// The longest commit message, in characters.
+const MESSAGE_LIMIT: usize = 200;
+
+/// Why the state could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StateBoxError {
+    /// The release has no state yet.
+    #[error("release {release} has no StateBox ({location} does not exist)")]
+    Absent {
+        /// The release.
+        release: ReleaseVersion,
+        /// Where the file would be.
+        location: String,
+    },
+    /// The file exists and cannot be understood; it is never overwritten.
+    #[error("the StateBox cannot be used: {}", diagnostics.lines(location).collect::<Vec<_>>().join("\n"))]
+    Invalid {
+        /// The file.
+        location: String,
+        /// What is wrong.
+        diagnostics: Diagnostics,
+    },
+    /// The file is another release's.
+    #[error("{location} says that it belongs to release `{found}`, not {expected}")]
+    WrongRelease {
+        /// The file.
+        location: String,
+        /// The release that the file names.
+        found: String,
+        /// The release that was asked for.
+        expected: ReleaseVersion,
+    },
+    /// A newer program wrote the file; this one may read it only.
+    #[error("{location} has schema version {version}, which is newer than what this program may write")]
+    NewerSchema {
+        /// The file.
+        location: String,
+        /// Its schema version.
+        version: String,
+    },
+    /// The change was refused.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others changed the file at every attempt; nothing was written.
+    #[error(
+        "{location} was changed by others at each of {attempts} attempts in {seconds} s; nothing was written"
+    )]
+    Contended {
+        /// The file.
+        location: String,
+        /// How many writes were tried.
+        attempts: u32,
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+impl Classified for StateBoxError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Absent { .. } => ErrorClass::Blocked,
+            Self::Invalid { .. } | Self::WrongRelease { .. } => ErrorClass::Failed,
+            Self::NewerSchema { .. } => ErrorClass::Configuration,
+            Self::State(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Contended { .. } => ErrorClass::Conflict,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Absent { release, .. } => Some(format!("Run `oar -r {release} create-test-report` first.")),
+            Self::Invalid { .. } => Some(
+                "Repair the lines named above; `oarctl statebox validate FILE` checks the result.".into(),
+            ),
+            Self::WrongRelease { .. } => Some("Correct the key `release` in the file, or its name.".into()),
+            Self::NewerSchema { .. } => Some("Install a newer version of this program.".into()),
+            Self::State(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Contended { .. } => Some("Run the same command again.".into()),
+        }
+    }
+}
+
+/// How an update ended.
+#[derive(Debug, Clone)]
+pub struct Updated {
+    /// The state as it is now.
+    pub state: State,
+    /// Whether this update changed it.
+    pub change: Change,
+}
+
+/// How a creation ended.
+#[derive(Debug, Clone)]
+pub enum Created {
+    /// The file is new.
+    Now(State),
+    /// The file existed and was left alone.
+    Before(State),
+}
+
+/// The state of one release in a store.
+///
+/// Remembers what it read or wrote last, so that an update after a load, or after another update, costs one write
+/// and no read. Updates through one handle follow one another; handles and processes may compete.
+#[derive(Debug)]
+pub struct StateBox {
+    release: ReleaseVersion,
+    path: String,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    redactor: Redactor,
+    policy: Policy,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    known: Option<Known>,
+    replaced: VecDeque<Revision>,
+}
+
+#[derive(Debug)]
+struct Known {
+    stored: Option<Stored>,
+    at: Timestamp,
+}
+
+impl StateBox {
+    /// The state of `release` in `store`. Makes no request.
+    pub fn new(release: ReleaseVersion, store: Arc<dyn Store>, clock: Clock, redactor: Redactor) -> Self {
+        let path = format!("_releases/{}/statebox/{release}.yaml", release.y_stream());
+        let (policy, memory) = (Policy::default(), Mutex::default());
+        Self { release, path, store, clock, redactor, policy, memory }
+    }
+
+    /// The same handle with other limits for its transactions.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The release.
+    pub fn release(&self) -> &ReleaseVersion {
+        &self.release
+    }
+
+    /// The file's path in its store: `_releases/4.19/statebox/4.19.1.yaml` (`interop-exact`, spec 01 §2.1).
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the file is, for people: an address or a path.
+    pub fn location(&self) -> String {
+        self.store.describe(&self.path)
+    }
+
+    /// Reads the state; [`StateBoxError::Absent`] when there is none.
+    pub async fn load(&self) -> Result<State, StateBoxError> {
+        self.find().await?.ok_or_else(|| self.absent())
+    }
+
+    /// Reads the state; `default` when there is none. Writes nothing.
+    pub async fn load_or(&self, default: State) -> Result<State, StateBoxError> {
+        let found = self.find().await?;
+        Ok(found.unwrap_or_else(|| default.with_redactor(self.redactor.clone())))
+    }
+
+    /// Reads the state, if there is one.
+    pub async fn find(&self) -> Result<Option<State>, StateBoxError> {
+        let mut memory = self.memory.lock().await;
+        let mut stored = self.store.read(&self.path).await?;
+        for _ in 1..STALE_READS {
+            let replaced = |stored: &Stored| memory.replaced.contains(&stored.revision);
+            if !stored.as_ref().is_some_and(replaced) {
+                break;
+            }
+            // A replica that has not seen our own write yet.
+            self.clock.sleep(self.clock.jittered(STALE_PAUSE)).await;
+            stored = self.store.read(&self.path).await?;
+        }
+        let state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
+        memory.known = Some(Known { stored, at: self.clock.now() });
+        state
+    }
+
+    /// Changes the state in a transaction. The file must exist.
+    ///
+    /// `change` is applied to the state as it is when the write succeeds; it may be called several times and must
+    /// take ids and times from outside, so that applying it to its own result changes nothing. Without a change
+    /// nothing is written; with one, `updated_at` is set.
+    pub async fn update(
+        &self,
+        permit: &WritePermit,
+        message: &str,
+        change: impl FnMut(&mut State) -> Result<Change, StateError> + Send,
+    ) -> Result<Updated, StateBoxError> {
+        self.commit(permit, message, None, change).await
+    }
+
+    /// Changes the state in a transaction; when there is none, creates it from `default` with the change applied, in
+    /// one write.
+    pub async fn update_or_create(
+        &self,
+        permit: &WritePermit,
+        message: &str,
+        default: State,
+        change: impl FnMut(&mut State) -> Result<Change, StateError> + Send,
+    ) -> Result<Updated, StateBoxError> {
+        self.commit(permit, message, Some(default), change).await
+    }
+
+    /// Creates the state; one that exists is left alone and returned.
+    pub async fn create(
+        &self,
+        permit: &WritePermit,
+        message: &str,
+        state: State,
+    ) -> Result<Created, StateBoxError> {
+        let updated = self.commit(permit, message, Some(state), |_| Ok(Change::Unchanged)).await?;
+        Ok(match updated.change {
+            Change::Changed => Created::Now(updated.state),
+            Change::Unchanged => Created::Before(updated.state),
+        })
+    }
+
+    async fn commit(
+        &self,
+        permit: &WritePermit,
+        message: &str,
+        default: Option<State>,
+        mut change: impl FnMut(&mut State) -> Result<Change, StateError> + Send,
+    ) -> Result<Updated, StateBoxError> {
+        let default = default.map(|state| state.with_redactor(self.redactor.clone()));
+        let message = self.message(message);
+        let mut memory = self.memory.lock().await;
+        let start = match memory.known.take() {
+            None => Start::Read,
+            Some(known) => {
+                let age = Duration::try_from(self.clock.now().duration_since(known.at)).unwrap_or_default();
+                Start::Known { stored: known.stored, recent: age < RECENT }
+            }
+        };
+        let mut result: Option<State> = None;
+        let apply = |current: Option<&str>| -> Result<Option<String>, StateBoxError> {
+            let mut state = match (current, &default) {
+                (Some(text), _) => self.parse_for_change(text)?,
+                (None, Some(default)) => default.clone(),
+                (None, None) => return Err(self.absent()),
+            };
+            let changed = change(&mut state)?.is_changed();
+            if changed {
+                state.set_updated_at(&stamp(self.clock.now()));
+            }
+            let text = (changed || current.is_none()).then(|| state.to_yaml());
+            result = Some(state);
+            Ok(text)
+        };
+        let target = Target { store: &*self.store, path: &self.path, message: &message };
+        let Committed { stored, written, replaced, .. } =
+            transact(target, permit, &self.clock, &self.policy, start, apply).await.map_err(|error| {
+                match error {
+                    TransactionError::Apply(error) => error,
+                    TransactionError::Store(error) => error.into(),
+                    TransactionError::Contended { location, attempts, seconds } => {
+                        StateBoxError::Contended { location, attempts, seconds }
+                    }
+                }
+            })?;
+        let now = stored.as_ref().map(|stored| &stored.revision);
+        memory.replaced.extend(replaced);
+        if memory.replaced.len() > REMEMBERED {
+            memory.replaced.pop_front();
+        }
+        if let Some(now) = now {
+            // A change that was taken back gives an earlier revision again.
+            memory.replaced.retain(|revision| revision != now);
+        }
+        memory.known = Some(Known { stored, at: self.clock.now() });
+        let state = result.ok_or_else(|| self.absent())?;
+        Ok(Updated { state, change: if written { Change::Changed } else { Change::Unchanged } })
+    }
+
+    /// The message as one line without secrets: it is public.
+    fn message(&self, message: &str) -> String {
+        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.redactor.redact(&line).chars().take(MESSAGE_LIMIT).collect()
+    }
+
+    fn absent(&self) -> StateBoxError {
+        StateBoxError::Absent { release: self.release.clone(), location: self.location() }
+    }
+
+    fn parse(&self, text: &str) -> Result<State, StateBoxError> {
+        let state = State::parse(text)
+            .map_err(|diagnostics| StateBoxError::Invalid { location: self.location(), diagnostics })?;
+        match state.release() {
+            Some(found) if found != self.release.to_string() => Err(StateBoxError::WrongRelease {
+                location: self.location(),
+                found: found.chars().take(80).collect(),
+                expected: self.release.clone(),
+            }),
+            _ => Ok(state.with_redactor(self.redactor.clone())),
+        }
+    }
+
+    fn parse_for_change(&self, text: &str) -> Result<State, StateBoxError> {
+        let state = self.parse(text)?;
+        match state.newer_schema() {
+            Some(version) => Err(StateBoxError::NewerSchema {
+                location: self.location(),
+                version: version.chars().take(80).collect(),
+            }),
+            None => Ok(state),
+        }
+    }
+}

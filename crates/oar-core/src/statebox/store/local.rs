@@ -1,0 +1,239 @@
+//! State files in a folder of this machine.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Revision, Store, StoreError, Stored};
+use crate::clock::Clock;
+use crate::flow::permit::WritePermit;
+
+/// The file whose lock a writer holds, in the store's folder. It stays; the lock ends with its process.
+const LOCK: &str = ".lock";
+const TEMPORARY_PREFIX: &str = ".write-";
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+const LOCK_POLL: Duration = Duration::from_millis(20);
+
+/// Keeps files in a folder: one writer at a time, each write all or nothing, also when the machine stops.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    root: PathBuf,
+    clock: Clock,
+}
+
+impl LocalStore {
+    /// A store in `root`, which is made at the first write.
+    pub fn new(root: impl Into<PathBuf>, clock: Clock) -> Self {
+        Self { root: root.into(), clock }
+    }
+
+    fn resolve(&self, path: &str) -> Result<PathBuf, StoreError> {
+        // Names that start with a dot are the store's own.
+        let proper =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0', ':']);
+        if path.split('/').all(proper) {
+            Ok(path.split('/').fold(self.root.clone(), |folder, part| folder.join(part)))
+        } else {
+            Err(StoreError::InvalidPath { path: path.to_owned() })
+        }
+    }
+
+    /// Takes the store's lock, waiting a bounded time for whoever holds it.
+    async fn lock(&self) -> Result<File, StoreError> {
+        let path = self.root.join(LOCK);
+        let failed = |action| move |source| StoreError::Io { path: self.root.clone(), action, source };
+        fs::create_dir_all(&self.root).map_err(failed("make the folder"))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed("open the lock in"))?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if waited < LOCK_WAIT => {
+                    let pause = self.clock.jittered(LOCK_POLL);
+                    waited += pause;
+                    self.clock.sleep(pause).await;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Locked { path, seconds: LOCK_WAIT.as_secs() });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(StoreError::Io { path, action: "lock", source });
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
+        read(&self.resolve(path)?, path)
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&Revision>,
+        _message: &str,
+        _permit: &WritePermit,
+    ) -> Result<Revision, StoreError> {
+        let file = self.resolve(path)?;
+        let lock = self.lock().await?;
+        let (name, text, expected) = (path.to_owned(), text.to_owned(), expected.cloned());
+        let written = tokio::task::spawn_blocking(move || {
+            let current = read(&file, &name)?.map(|stored| stored.revision);
+            if current != expected {
+                return Err(StoreError::Conflict { path: name });
+            }
+            replace(&file, &text)?;
+            drop(lock);
+            Ok(Revision::of(&text))
+        });
+        written.await.unwrap_or_else(|error| {
+            let source = io::Error::other(error);
+            Err(StoreError::Io { path: self.root.clone(), action: "write in", source })
+        })
+    }
+
+    fn describe(&self, path: &str) -> String {
+        self.root.join(path).display().to_string()
+    }
+}
+
+fn read(file: &Path, name: &str) -> Result<Option<Stored>, StoreError> {
+    match fs::read(file) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).map_err(|_| StoreError::NotText { path: name.to_owned() })?;
+            let revision = Revision::of(&text);
+            Ok(Some(Stored { text, revision }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path: file.to_owned(), action: "read", source }),
+    }
+}
+
+/// Puts a complete file in the place of the old one. The caller holds the lock.
+fn replace(file: &Path, text: &str) -> Result<(), StoreError> {
+    let folder = file.parent().unwrap_or(file);
+    let failed = |action| move |source| StoreError::Io { path: folder.to_owned(), action, source };
+    fs::create_dir_all(folder).map_err(failed("make the folder"))?;
+    remove_leftovers(folder);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // What an ordinary file gets; the process's mask narrows it.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder).map_err(failed("make a file in"))?;
+    temporary.write_all(text.as_bytes()).map_err(failed("write a file in"))?;
+    temporary.as_file().sync_all().map_err(failed("write a file in"))?;
+    temporary.persist(file).map_err(|error| error.error).map_err(failed("rename a file in"))?;
+    // The rename itself lasts only when the folder is on the disk too.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write the folder"))
+}
+
+/// Removes what a killed writer left. Nobody else writes while the lock is held.
+fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "_releases/4.19/statebox/4.19.1.yaml";
+
+    fn store() -> (tempfile::TempDir, LocalStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(folder.path().join("state"), Clock::system());
+        (folder, store)
+    }
+
+    fn permit() -> WritePermit {
+        WritePermit::granted_by_user_interface()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_created_read_and_replaced_by_revision() {
+        let (_folder, store) = store();
+        assert_eq!(store.read(PATH).await.unwrap(), None);
+        let first = store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap();
+        assert_eq!(first, Revision::of("a: 1\n"));
+        let second = store.write(PATH, "a: 2\n", Some(&first), "change", &permit()).await.unwrap();
+        assert_eq!(store.read(PATH).await.unwrap(), Some(Stored { text: "a: 2\n".into(), revision: second }));
+    }
+
+    #[tokio::test]
+    async fn a_write_against_another_revision_is_a_conflict_and_changes_nothing() {
+        let (_folder, store) = store();
+        let first = store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap();
+        for expected in [None, Some(Revision::of("other"))] {
+            let error = store.write(PATH, "b\n", expected.as_ref(), "x", &permit()).await.unwrap_err();
+            assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
+        }
+        let absent = store.write("other.yaml", "b\n", Some(&first), "x", &permit()).await.unwrap_err();
+        assert!(matches!(absent, StoreError::Conflict { .. }));
+        assert_eq!(store.read(PATH).await.unwrap().unwrap().text, "a: 1\n");
+        assert_eq!(store.read("other.yaml").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_path_cannot_leave_the_store() {
+        let (_folder, store) = store();
+        for path in
+            ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", ".lock", "a\\..\\b", "c:x", "a\0"]
+        {
+            assert!(matches!(store.read(path).await, Err(StoreError::InvalidPath { .. })), "{path}");
+            let written = store.write(path, "x", None, "x", &permit()).await;
+            assert!(matches!(written, Err(StoreError::InvalidPath { .. })), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn leftovers_of_a_killed_writer_do_no_harm_and_go() {
+        let (_folder, store) = store();
+        let file = store.resolve(PATH).unwrap();
+        let folder = file.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(".write-abc123"), "half a fi").unwrap();
+        fs::write(store.root.join(LOCK), "").unwrap();
+        store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap();
+        let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["4.19.1.yaml"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_lock_is_waited_for_and_named_in_the_end() {
+        let (_folder, store) = store();
+        let lock = store.lock().await.unwrap();
+        let error = store.write(PATH, "a\n", None, "x", &permit()).await.unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(".lock is held by another process for more than 30 s"), "{message}");
+        drop(lock);
+        store.write(PATH, "a\n", None, "x", &permit()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_text_is_named() {
+        let (_folder, store) = store();
+        fs::create_dir_all(&store.root).unwrap();
+        fs::write(store.root.join("x.yaml"), [0xff, 0xfe]).unwrap();
+        assert_eq!(store.read("x.yaml").await.unwrap_err().to_string(), "x.yaml is not UTF-8 text");
+    }
+}

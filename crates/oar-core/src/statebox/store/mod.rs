@@ -1,0 +1,162 @@
+//! Where state files are kept, behind one interface: read a text with its revision, write a text against a
+//! revision.
+
+pub mod local;
+#[cfg(test)]
+pub(crate) mod memory;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use sha1::{Digest, Sha1};
+
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::flow::permit::WritePermit;
+
+/// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// A revision as the store names it.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The revision of a text: git's blob SHA-1.
+    pub fn of(text: &str) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(format!("blob {}\0", text.len()));
+        hash.update(text);
+        Self(format!("{:x}", hash.finalize()))
+    }
+
+    /// The store's name of the revision.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A file's text and the revision it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The text.
+    pub text: String,
+    /// The revision that a write over this text must carry.
+    pub revision: Revision,
+}
+
+/// Keeps text files with revisions. Paths are relative, with `/` between their parts.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The file as it is now; `None` when there is no such file. A store may answer with an older state for a
+    /// moment, but [`Store::write`] never takes an older state for the current one.
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes the file if its revision is `expected` (`None`: if there is no such file) and returns the new
+    /// revision. `message` says what changed, for stores that keep a log.
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&Revision>,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<Revision, StoreError>;
+
+    /// Where the file is, for people: an address or a path.
+    fn describe(&self, path: &str) -> String;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is not at the expected revision; nothing was written. Read it and apply the change again.
+    #[error("{path} was changed by somebody else")]
+    Conflict {
+        /// The file.
+        path: String,
+    },
+    /// The write was sent and its answer never came: it may have been done. Read the file to know.
+    #[error("it is not known whether the change was written: {0}")]
+    Unclear(#[source] ServiceError),
+    /// The service behind the store failed; nothing was written.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The file system failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// Another process holds the file's lock.
+    #[error("{} is held by another process for more than {seconds} s", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The path leads out of the store, or is not one.
+    #[error(
+        "`{path}` is not a path within the store; expected parts joined by `/`, such as _releases/4.19/statebox/4.19.1.yaml"
+    )]
+    InvalidPath {
+        /// The path.
+        path: String,
+    },
+    /// The file is not text.
+    #[error("{path} is not UTF-8 text")]
+    NotText {
+        /// The file.
+        path: String,
+    },
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
+            Self::Unclear(error) | Self::Service(error) => error.class(),
+            Self::Io { .. } => ErrorClass::Unavailable,
+            Self::InvalidPath { .. } | Self::NotText { .. } => ErrorClass::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Conflict { .. } => Some("Run the same command again.".into()),
+            Self::Unclear(error) | Self::Service(error) => error.hint(),
+            Self::Locked { .. } => Some(
+                "Wait for the other command to end and run this one again; a lock ends with the process that \
+                 holds it."
+                    .into(),
+            ),
+            Self::Io { .. } => Some("Check that the folder named in OAR_STATE exists and may be written.".into()),
+            Self::InvalidPath { .. } | Self::NotText { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_are_those_of_git() {
+        // `printf 'hello\n' | git hash-object --stdin`, and the empty blob.
+        assert_eq!(Revision::of("hello\n").as_str(), "ce013625030ba8dba906f756967f9e9ca394464a");
+        assert_eq!(Revision::of("").as_str(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    }
+}

@@ -1,0 +1,197 @@
+//! Changing a stored text without losing anybody's change: read, apply, write against the revision read; on a
+//! conflict read again and apply *again*.
+//!
+//! Nothing is merged, so no update is lost. A write whose answer never came is settled the same way: the change is
+//! applied to what is there now, and a change that takes its ids and times from its caller finds itself there.
+
+use std::time::Duration;
+
+use super::store::{Revision, Store, StoreError, Stored};
+use crate::clock::Clock;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// How long a transaction goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// How many writes are tried.
+    pub attempts: u32,
+    /// After how much time no further write is tried.
+    pub total: Duration,
+    /// The pause after the first failed write; it doubles with each further one.
+    pub first_pause: Duration,
+    /// The longest pause. Kept short, because a writer that waits long meets as many others again.
+    pub longest_pause: Duration,
+    /// How many writes may fail because the service is unavailable.
+    pub unavailable: u32,
+}
+
+impl Default for Policy {
+    /// Enough for eight writers that write one file without a break.
+    fn default() -> Self {
+        Self {
+            attempts: 60,
+            total: Duration::from_mins(2),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(2),
+            unavailable: 4,
+        }
+    }
+}
+
+impl Policy {
+    fn pause(&self, attempts: u32) -> Duration {
+        let doubled = 1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_pause.saturating_mul(doubled).min(self.longest_pause)
+    }
+}
+
+/// The file to change.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Where it is kept.
+    pub store: &'a dyn Store,
+    /// Its path there.
+    pub path: &'a str,
+    /// What the change is, for the store's log.
+    pub message: &'a str,
+}
+
+/// What the change is applied to first.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// What a read gives.
+    Read,
+    /// What the caller read or wrote before (`None`: there was no file). It costs no read; when it is outdated, the
+    /// write finds out.
+    Known {
+        /// The file as the caller knows it.
+        stored: Option<Stored>,
+        /// Whether this is recent enough to believe that nothing is to be changed. A refusal of the change is never
+        /// believed without a read.
+        recent: bool,
+    },
+}
+
+/// How a transaction ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The file as it is now, as far as is known.
+    pub stored: Option<Stored>,
+    /// Whether this transaction wrote (or may have written, when an answer was lost and the change is there).
+    pub written: bool,
+    /// The revision that was written over, if this transaction wrote and there was one.
+    pub replaced: Option<Revision>,
+    /// How many writes were tried.
+    pub attempts: u32,
+}
+
+/// How a transaction failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError<E> {
+    /// The store failed. [`StoreError::Unclear`]: the change may have been written.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The change refused the file as it is; nothing was written.
+    #[error("{0}")]
+    Apply(E),
+    /// Others changed the file at every attempt; nothing was written.
+    #[error("{location} was changed by others at each of {attempts} attempts in {seconds} s")]
+    Contended {
+        /// The file.
+        location: String,
+        /// How many writes were tried.
+        attempts: u32,
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+/// Applies a change to a file, exactly once as far as the change lets itself be recognised.
+///
+/// `apply` gets the file's text (`None`: there is no file) and gives the new text, or `None` when nothing is to be
+/// changed; then nothing is written. It is called again, with the newest text, after every write that met another
+/// one and after every write whose answer was lost, so it must recognise its own work.
+pub async fn transact<E>(
+    target: Target<'_>,
+    permit: &WritePermit,
+    clock: &Clock,
+    policy: &Policy,
+    start: Start,
+    mut apply: impl FnMut(Option<&str>) -> Result<Option<String>, E> + Send,
+) -> Result<Committed, TransactionError<E>> {
+    let begun = clock.now();
+    let mut attempts = 0;
+    let mut unavailable = 0;
+    let mut lost_answer: Option<ServiceError> = None;
+    let mut replaced = None;
+    let (mut current, mut believed, mut was_read) = match start {
+        Start::Read => (read(target, &mut lost_answer).await?, true, true),
+        Start::Known { stored, recent } => (stored, recent, false),
+    };
+    loop {
+        let applied = apply(current.as_ref().map(|stored| stored.text.as_str()));
+        let settled = match &applied {
+            Ok(next) => next.is_none() || next.as_ref() == current.as_ref().map(|stored| &stored.text),
+            Err(_) => true,
+        };
+        if settled && !(was_read || believed && applied.is_ok()) {
+            current = read(target, &mut lost_answer).await?;
+            (was_read, believed) = (true, true);
+            continue;
+        }
+        let text = match applied.map_err(TransactionError::Apply)? {
+            Some(text) if !settled => text,
+            _ => {
+                return Ok(Committed { stored: current, written: lost_answer.is_some(), replaced, attempts });
+            }
+        };
+        attempts += 1;
+        let expected = current.as_ref().map(|stored| &stored.revision);
+        let Target { store, path, message } = target;
+        match store.write(path, &text, expected, message, permit).await {
+            Ok(revision) => {
+                let stored = Some(Stored { text, revision });
+                let replaced = expected.cloned();
+                return Ok(Committed { stored, written: true, replaced, attempts });
+            }
+            Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Unclear(error)) => {
+                lost_answer = Some(error);
+                replaced = expected.cloned();
+            }
+            Err(StoreError::Service(error))
+                if error.kind == ServiceErrorKind::Unavailable && unavailable + 1 < policy.unavailable =>
+            {
+                unavailable += 1;
+            }
+            Err(error) => return Err(failure(error, lost_answer)),
+        }
+        let elapsed = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
+        if attempts >= policy.attempts || elapsed >= policy.total {
+            return Err(lost_answer.map_or_else(
+                || TransactionError::Contended {
+                    location: store.describe(path),
+                    attempts,
+                    seconds: elapsed.as_secs(),
+                },
+                |error| TransactionError::Store(StoreError::Unclear(error)),
+            ));
+        }
+        clock.sleep(clock.jittered(policy.pause(attempts))).await;
+        current = read(target, &mut lost_answer).await?;
+        (was_read, believed) = (true, true);
+    }
+}
+
+async fn read<E>(
+    target: Target<'_>,
+    lost_answer: &mut Option<ServiceError>,
+) -> Result<Option<Stored>, TransactionError<E>> {
+    target.store.read(target.path).await.map_err(|error| failure(error, lost_answer.take()))
+}
+
+/// A failure after a write whose answer was lost does not tell whether that write was done.
+fn failure<E>(error: StoreError, lost_answer: Option<ServiceError>) -> TransactionError<E> {
+    TransactionError::Store(lost_answer.map_or(error, StoreError::Unclear))
+}

@@ -1,0 +1,427 @@
+//! Checks a file's tree against the StateBox schema (spec 01 §2.2) and makes known fields what they should be.
+//!
+//! Fields that hold text are text whatever YAML takes them for, so a hand-written `4.20` or an unquoted time stamp
+//! keeps its letters and is quoted at the next write. Unknown keys are left alone.
+
+use super::diagnostic::{Diagnostics, Severity};
+use super::names::{TaskName, TaskStatus};
+use super::views;
+use super::yaml::{Kind, Mapping, Node, Position, Value};
+
+/// The schema that we write.
+pub(super) const SCHEMA_VERSION: &str = "1.0";
+const SCHEMA_MAJOR: u64 = 1;
+const LONGEST_NAME: usize = 200;
+
+/// Checks `root` and returns the findings in the order of the file.
+pub(super) fn check(root: &mut Node) -> Diagnostics {
+    let mut checker = Checker::default();
+    checker.file(root);
+    checker.found.sort();
+    checker.found
+}
+
+/// The file's schema version when it is newer than what we may write.
+pub(super) fn newer_schema(root: &Mapping) -> Option<&str> {
+    let version = root.text("schema_version")?;
+    major(version).is_some_and(|major| major > SCHEMA_MAJOR).then_some(version)
+}
+
+fn major(version: &str) -> Option<u64> {
+    version.split('.').next()?.parse().ok()
+}
+
+/// What the absence of a field means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Fine,
+    Warning,
+    Error,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Time,
+}
+
+#[derive(Default)]
+struct Checker {
+    found: Diagnostics,
+    /// A newer program wrote the file: its shape is not ours to judge, only to show.
+    lenient: bool,
+}
+
+impl Checker {
+    fn error(&mut self, position: Position, field: &str, message: impl Into<String>) {
+        let severity = if self.lenient { Severity::Warning } else { Severity::Error };
+        self.found.push(severity, position, field, message.into());
+    }
+
+    fn warning(&mut self, position: Position, field: &str, message: impl Into<String>) {
+        self.found.push(Severity::Warning, position, field, message.into());
+    }
+
+    fn file(&mut self, root: &mut Node) {
+        let position = Position { line: root.position.line.max(1), column: root.position.column.max(1) };
+        let described = root.describe();
+        let Some(mapping) = root.as_mapping_mut() else {
+            let message = format!(
+                "a StateBox is a mapping with the keys schema_version, release, metadata, tasks and issues, but \
+                 this is {described}"
+            );
+            return self.error(position, "", message);
+        };
+        let has = |key: &str| mapping.get(key).is_some();
+        if has("releases") && !has("tasks") && !has("schema_version") {
+            let message = "this is a release tracking file (it has `releases`), not a StateBox; a StateBox is \
+                           _releases/<X.Y>/statebox/<release>.yaml";
+            return self.error(position, "releases", message);
+        }
+        if !["schema_version", "metadata", "tasks", "issues"].into_iter().any(has) {
+            let message = "this is not a StateBox: none of the keys schema_version, metadata, tasks and issues \
+                           is here";
+            return self.error(position, "", message);
+        }
+        self.schema_version(mapping, position);
+        self.text(mapping, "", "release", position, Absent::Warning, Form::Text);
+        self.text(mapping, "", "created_at", position, Absent::Warning, Form::Time);
+        self.text(mapping, "", "updated_at", position, Absent::Warning, Form::Time);
+        self.metadata(mapping, position);
+        let mut names = Vec::new();
+        self.list(mapping, "", "tasks", position, Absent::Warning, |checker, item, field| {
+            checker.task(item, field, &mut names);
+        });
+        self.list(mapping, "", "issues", position, Absent::Warning, Self::issue);
+    }
+
+    fn schema_version(&mut self, mapping: &mut Mapping, position: Position) {
+        self.text(mapping, "", "schema_version", position, Absent::Warning, Form::Text);
+        let Some(node) = mapping.get("schema_version") else { return };
+        let Some(version) = node.as_text() else { return };
+        match major(version) {
+            None => {
+                let message =
+                    format!("`{}` is not a schema version; expected '{SCHEMA_VERSION}'", short(version));
+                self.error(node.position, "schema_version", message);
+            }
+            Some(major) if major > SCHEMA_MAJOR => {
+                let message = format!(
+                    "version {version} is newer than {SCHEMA_VERSION}, which this program writes: the file is \
+                     read, never changed"
+                );
+                self.warning(node.position, "schema_version", message);
+                self.lenient = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn metadata(&mut self, mapping: &mut Mapping, parent: Position) {
+        let Some(metadata) = self.mapping(mapping, "", "metadata", parent, Absent::Warning) else { return };
+        let position = metadata.0;
+        let metadata = metadata.1;
+        for key in ["jira_ticket", "release_date", "shipment_mr"] {
+            self.text(metadata, "metadata", key, position, Absent::Fine, Form::Text);
+        }
+        if let Some(node) = metadata.get("release_date")
+            && let Some(date) = node.as_text()
+            && !is_release_date(date)
+        {
+            let message =
+                format!("`{}` is not a date like 2026-Jul-07 (year, month's name, day)", short(date));
+            self.warning(node.position, "metadata.release_date", message);
+        }
+        if let Some((_, advisories)) =
+            self.mapping(metadata, "metadata", "advisory_ids", position, Absent::Fine)
+        {
+            for (key, value) in advisories.iter() {
+                let field = format!("metadata.advisory_ids.{}", key_text(key));
+                if value.as_u64().is_some() {
+                    continue;
+                }
+                let message = format!(
+                    "{} is not an advisory's number; expected digits without quotes, such as 169352",
+                    value.describe()
+                );
+                if views::number(value).is_some() {
+                    self.warning(value.position, &field, message);
+                } else {
+                    self.error(value.position, &field, message);
+                }
+            }
+        }
+        if let Some((_, builds)) =
+            self.mapping(metadata, "metadata", "candidate_builds", position, Absent::Fine)
+        {
+            for (key, value) in builds.iter_mut() {
+                let field = format!("metadata.candidate_builds.{}", key_text(key));
+                self.make_text(value, &field, Form::Text);
+            }
+        }
+    }
+
+    fn task(&mut self, item: &mut Node, field: &str, names: &mut Vec<String>) {
+        let position = item.position;
+        let Some(task) = item.as_mapping_mut() else {
+            return self.error(position, field, "expected a mapping with name and status");
+        };
+        self.text(task, field, "name", position, Absent::Error, Form::Text);
+        self.text(task, field, "status", position, Absent::Error, Form::Text);
+        if let Some(node) = task.get("name") {
+            let place = format!("{field}.name");
+            match node.as_text() {
+                None => self.error(node.position, &place, "a task needs a name, such as stage-testing"),
+                Some(name) if name.is_empty() || name.chars().count() > LONGEST_NAME => {
+                    let message = format!("a task's name has 1 to {LONGEST_NAME} characters");
+                    self.error(node.position, &place, message);
+                }
+                Some(name) => {
+                    if names.iter().any(|known| known == name) {
+                        let message =
+                            format!("the task `{}` stands twice; the first one counts", short(name));
+                        self.warning(node.position, &place, message);
+                    }
+                    if let Some(problem) = unknown_task(name) {
+                        self.warning(node.position, &place, problem);
+                    }
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        if let Some(node) = task.get("status")
+            && node.as_text().and_then(TaskStatus::from_file).is_none()
+        {
+            let message = format!(
+                "{} is not a status; expected Not Started, In Progress, Pass or Fail, spelled so",
+                node.describe()
+            );
+            self.error(node.position, &format!("{field}.status"), message);
+        }
+        self.text(task, field, "started_at", position, Absent::Fine, Form::Time);
+        self.text(task, field, "completed_at", position, Absent::Fine, Form::Time);
+        self.text(task, field, "result", position, Absent::Fine, Form::Text);
+        self.list(task, field, "history", position, Absent::Fine, Self::run);
+        for (key, fields) in [
+            ("job", &["system", "name", "id", "url", "triggered_at"]),
+            ("wait", &["for", "since", "until", "next_check", "holder"]),
+            ("waiver", &["by", "reason", "scope", "at", "expires"]),
+        ] {
+            if task.get(key).is_some_and(Node::is_null) {
+                continue;
+            }
+            if let Some((place, record)) = self.mapping(task, field, key, position, Absent::Fine) {
+                let record_field = format!("{field}.{key}");
+                for name in fields {
+                    self.text(record, &record_field, name, place, Absent::Fine, Form::Text);
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, item: &mut Node, field: &str) {
+        let position = item.position;
+        let Some(run) = item.as_mapping_mut() else {
+            return self.error(position, field, "expected a mapping with id, started and outcome");
+        };
+        self.text(run, field, "id", position, Absent::Error, Form::Text);
+        for key in ["started", "finished"] {
+            self.text(run, field, key, position, Absent::Fine, Form::Time);
+        }
+        for key in ["by", "command", "outcome", "class", "reason"] {
+            self.text(run, field, key, position, Absent::Fine, Form::Text);
+        }
+        self.list(run, field, "links", position, Absent::Fine, |checker, link, field| {
+            checker.make_text(link, field, Form::Text);
+        });
+        self.list(run, field, "notifications", position, Absent::Fine, |checker, entry, field| {
+            let place = entry.position;
+            let Some(entry) = entry.as_mapping_mut() else {
+                return checker.error(place, field, "expected a mapping with key, state, channel and at");
+            };
+            for key in ["key", "state", "channel", "ts", "at"] {
+                checker.text(entry, field, key, place, Absent::Fine, Form::Text);
+            }
+        });
+    }
+
+    fn issue(&mut self, item: &mut Node, field: &str) {
+        let position = item.position;
+        let Some(issue) = item.as_mapping_mut() else {
+            return self.error(position, field, "expected a mapping with issue and resolved");
+        };
+        self.text(issue, field, "issue", position, Absent::Error, Form::Text);
+        if let Some(node) = issue.get("issue")
+            && node.as_text().is_none_or(|text| text.trim().is_empty())
+        {
+            self.error(node.position, &format!("{field}.issue"), "an issue needs a text");
+        }
+        self.truth(issue, field, "resolved", position, Absent::Error);
+        self.truth(issue, field, "blocker", position, Absent::Fine);
+        self.text(issue, field, "reported_at", position, Absent::Fine, Form::Time);
+        self.text(issue, field, "resolution", position, Absent::Fine, Form::Text);
+        self.text(issue, field, "resolved_at", position, Absent::Fine, Form::Time);
+        self.list(issue, field, "related_tasks", position, Absent::Fine, |checker, task, field| {
+            checker.make_text(task, field, Form::Text);
+            if let Some(problem) = task.as_text().and_then(unknown_task) {
+                checker.warning(task.position, field, problem);
+            }
+        });
+    }
+
+    fn truth(&mut self, mapping: &Mapping, path: &str, key: &str, parent: Position, absent: Absent) {
+        match mapping.get(key) {
+            None => self.absent(path, key, parent, absent, "true or false"),
+            Some(node) if node.as_bool().is_none() => {
+                let message =
+                    format!("expected true or false without quotes, but this is {}", node.describe());
+                self.error(node.position, &join(path, key), message);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn text(
+        &mut self,
+        mapping: &mut Mapping,
+        path: &str,
+        key: &str,
+        parent: Position,
+        absent: Absent,
+        form: Form,
+    ) {
+        match mapping.get_mut(key) {
+            None => {
+                let expected = if form == Form::Time { EXAMPLE_TIME } else { "text" };
+                self.absent(path, key, parent, absent, expected);
+            }
+            Some(node) => self.make_text(node, &join(path, key), form),
+        }
+    }
+
+    /// Makes a scalar text, whatever YAML takes it for; null stays null.
+    fn make_text(&mut self, node: &mut Node, field: &str, form: Form) {
+        let position = node.position;
+        let described = node.describe();
+        let Value::Scalar(scalar) = &mut node.value else {
+            return self.error(position, field, format!("expected text, but this is {described}"));
+        };
+        if scalar.kind == Kind::Null {
+            return;
+        }
+        scalar.kind = Kind::Text;
+        if form == Form::Time && !is_time(&scalar.text) {
+            let message = format!("`{}` is not a time like {EXAMPLE_TIME}", short(&scalar.text));
+            self.warning(position, field, message);
+        }
+    }
+
+    fn mapping<'a>(
+        &mut self,
+        parent: &'a mut Mapping,
+        path: &str,
+        key: &str,
+        position: Position,
+        absent: Absent,
+    ) -> Option<(Position, &'a mut Mapping)> {
+        let Some(node) = parent.get_mut(key) else {
+            self.absent(path, key, position, absent, "a mapping");
+            return None;
+        };
+        if node.is_null() {
+            node.value = Value::Mapping(Mapping::new());
+        }
+        let (place, described) = (node.position, node.describe());
+        let found = node.as_mapping_mut();
+        if found.is_none() {
+            let message = format!("expected a mapping, but this is {described}");
+            self.error(place, &join(path, key), message);
+        }
+        found.map(|mapping| (place, mapping))
+    }
+
+    fn list(
+        &mut self,
+        parent: &mut Mapping,
+        path: &str,
+        key: &str,
+        position: Position,
+        absent: Absent,
+        mut each: impl FnMut(&mut Self, &mut Node, &str),
+    ) {
+        let Some(node) = parent.get_mut(key) else {
+            return self.absent(path, key, position, absent, "a list");
+        };
+        if node.is_null() {
+            node.value = Value::Sequence(Vec::new());
+        }
+        let field = join(path, key);
+        let (place, described) = (node.position, node.describe());
+        match node.as_sequence_mut() {
+            None => self.error(place, &field, format!("expected a list, but this is {described}")),
+            Some(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    each(self, item, &format!("{field}[{index}]"));
+                }
+            }
+        }
+    }
+
+    fn absent(&mut self, path: &str, key: &str, parent: Position, absent: Absent, expected: &str) {
+        let message = format!("the key is missing; expected {expected}");
+        match absent {
+            Absent::Fine => {}
+            Absent::Warning => self.warning(parent, &join(path, key), message),
+            Absent::Error => self.error(parent, &join(path, key), message),
+        }
+    }
+}
+
+const EXAMPLE_TIME: &str = "'2026-07-02T15:03:03Z'";
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn key_text(key: &Node) -> String {
+    key.as_scalar().map(|scalar| short(&scalar.text)).unwrap_or_default()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+fn unknown_task(name: &str) -> Option<String> {
+    if TaskName::ALL.iter().any(|task| task.id() == name) {
+        return None;
+    }
+    // The name may differ only in spelling; files are read to the letter.
+    Some(match name.parse::<TaskName>() {
+        Ok(task) => format!("`{}` is not a task name; did you mean `{task}`?", short(name)),
+        Err(error) => error.to_string(),
+    })
+}
+
+/// A time with a zone, as any program of the family has written it.
+fn is_time(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Year, abbreviated month in any case, day of one or two digits (spec 01 §2.10).
+fn is_release_date(text: &str) -> bool {
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let mut parts = text.split('-');
+    let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let digits = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    digits(year, 4..=4)
+        && MONTHS.contains(&month.to_lowercase().as_str())
+        && digits(day, 1..=2)
+        && day.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day))
+}

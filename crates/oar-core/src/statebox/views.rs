@@ -1,0 +1,340 @@
+//! What a StateBox file says, as types: read-only views that are made from the tree when they are asked for.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
+use super::yaml::{Mapping, Node};
+
+/// What the build data said about the release when its state was created.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Metadata {
+    /// The release's Jira ticket: `ART-1`.
+    pub jira_ticket: Option<String>,
+    /// Impetus (`rpm`, `rhcos`, …) to advisory number.
+    pub advisory_ids: IndexMap<String, u64>,
+    /// The planned date, as the build data writes it: `2026-Jul-07`.
+    pub release_date: Option<String>,
+    /// Architecture to candidate nightly.
+    pub candidate_builds: IndexMap<String, String>,
+    /// The shipment merge request's address; absent in the Errata flow.
+    pub shipment_mr: Option<String>,
+}
+
+/// One task as the file holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskView {
+    /// The name as the file writes it.
+    pub name: String,
+    /// The task, unless the name is not one that we know.
+    pub task: Option<TaskName>,
+    /// The status.
+    pub status: TaskStatus,
+    /// When the task was started first, as the file writes it.
+    pub started_at: Option<String>,
+    /// When the task was decided, as the file writes it.
+    pub completed_at: Option<String>,
+    /// The captured log or a note.
+    pub result: Option<String>,
+    /// The runs, oldest first.
+    pub history: Vec<RunView>,
+    /// The external job that the task started.
+    pub job: Option<Job>,
+    /// What the task waits for.
+    pub wait: Option<Wait>,
+    /// Why the task need not pass.
+    pub waiver: Option<Waiver>,
+}
+
+/// One run of a task, from its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunView {
+    /// The run's id, given by who ran it.
+    pub id: String,
+    /// When it started, as the file writes it.
+    pub started: Option<String>,
+    /// When it ended; absent while it runs or when its end was lost.
+    pub finished: Option<String>,
+    /// Who ran it.
+    pub by: Option<String>,
+    /// With which command.
+    pub command: Option<String>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// Why it did not pass.
+    pub class: Option<ReasonClass>,
+    /// Why it did not pass, in words.
+    pub reason: Option<String>,
+    /// Where to look for more.
+    pub links: Vec<String>,
+    /// What was, or is to be, said to people about it.
+    pub notifications: Vec<Notification>,
+}
+
+/// How far a notification got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotificationState {
+    /// It arrived.
+    Sent,
+    /// It is still to be sent.
+    Pending,
+    /// It was sent and the answer never came: look before sending again.
+    Unclear,
+}
+
+impl NotificationState {
+    /// The state as files write it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Pending => "pending",
+            Self::Unclear => "unclear",
+        }
+    }
+
+    /// The state that a file holds as `text`, to the letter.
+    pub fn from_file(text: &str) -> Option<Self> {
+        [Self::Sent, Self::Pending, Self::Unclear].into_iter().find(|state| state.text() == text)
+    }
+}
+
+/// One entry of a run's outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// What the message says, in one stable word: the same key is never sent twice for one run.
+    pub key: String,
+    /// How far it got.
+    pub state: NotificationState,
+    /// The channel, merge request or ticket it goes to.
+    pub channel: String,
+    /// The service's own id of the message, once it has one.
+    pub ts: Option<String>,
+    /// When this state was reached, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub at: String,
+}
+
+/// A notification that has not certainly arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenNotification {
+    /// The task, as the file writes it.
+    pub task: String,
+    /// The run that wants to say it.
+    pub run: String,
+    /// The entry.
+    pub notification: Notification,
+}
+
+/// An external job that a task started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Where it runs: `prow`, `jenkins`.
+    pub system: String,
+    /// Its name there.
+    pub name: String,
+    /// Its id there; absent between the intent and the trigger's answer.
+    pub id: Option<String>,
+    /// Its address.
+    pub url: Option<String>,
+    /// When it was triggered, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub triggered_at: Option<String>,
+}
+
+/// What a task waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What must happen.
+    pub condition: String,
+    /// Since when, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub since: String,
+    /// Until when, if there is a deadline.
+    pub until: Option<String>,
+    /// When to look next.
+    pub next_check: Option<String>,
+    /// Who looks.
+    pub holder: Option<String>,
+}
+
+/// Why a task need not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// What it covers.
+    pub scope: Option<String>,
+    /// When it was given, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub at: String,
+    /// When it ends.
+    pub expires: Option<String>,
+}
+
+/// One issue as the file holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssueView {
+    /// The text.
+    pub issue: String,
+    /// When it was reported, as the file writes it.
+    pub reported_at: Option<String>,
+    /// Whether it is over.
+    pub resolved: bool,
+    /// How it was resolved.
+    pub resolution: Option<String>,
+    /// When it was resolved, as the file writes it.
+    pub resolved_at: Option<String>,
+    /// Whether it stands in the way of its tasks, or of the whole release when it has none.
+    pub blocker: bool,
+    /// The tasks it concerns, as the file writes them; none means the whole release.
+    pub related_tasks: Vec<String>,
+}
+
+impl IssueView {
+    /// Whether this is an open blocker.
+    pub fn blocks(&self) -> bool {
+        self.blocker && !self.resolved
+    }
+}
+
+fn owned(mapping: &Mapping, key: &str) -> Option<String> {
+    mapping.text(key).map(str::to_owned)
+}
+
+fn texts(mapping: &Mapping, key: &str) -> Vec<String> {
+    let items = mapping.get(key).and_then(Node::as_sequence).unwrap_or_default();
+    items.iter().filter_map(Node::as_text).map(str::to_owned).collect()
+}
+
+fn mappings<'a>(mapping: &'a Mapping, key: &str) -> impl Iterator<Item = &'a Mapping> {
+    mapping.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_mapping)
+}
+
+/// A number that was written as one, or as text by hand.
+pub(super) fn number(node: &Node) -> Option<u64> {
+    node.as_u64().or_else(|| node.as_text()?.parse().ok())
+}
+
+impl Metadata {
+    pub(super) fn from_mapping(mapping: &Mapping) -> Self {
+        let entries = |key: &str| mapping.get(key).and_then(Node::as_mapping).cloned().unwrap_or_default();
+        let advisories = entries("advisory_ids");
+        let builds = entries("candidate_builds");
+        Self {
+            jira_ticket: owned(mapping, "jira_ticket"),
+            advisory_ids: advisories
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_text()?.to_owned(), number(value)?)))
+                .collect(),
+            release_date: owned(mapping, "release_date"),
+            candidate_builds: builds
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_text()?.to_owned(), value.as_text()?.to_owned())))
+                .collect(),
+            shipment_mr: owned(mapping, "shipment_mr").filter(|address| !address.is_empty()),
+        }
+    }
+}
+
+impl TaskView {
+    pub(super) fn from_mapping(mapping: &Mapping) -> Self {
+        let name = owned(mapping, "name").unwrap_or_default();
+        Self {
+            task: TaskName::ALL.into_iter().find(|task| task.id() == name),
+            name,
+            status: mapping.text("status").and_then(TaskStatus::from_file).unwrap_or(TaskStatus::NotStarted),
+            started_at: owned(mapping, "started_at"),
+            completed_at: owned(mapping, "completed_at"),
+            result: owned(mapping, "result"),
+            history: mappings(mapping, "history").map(RunView::from_mapping).collect(),
+            job: mapping.get("job").and_then(Node::as_mapping).map(Job::from_mapping),
+            wait: mapping.get("wait").and_then(Node::as_mapping).map(Wait::from_mapping),
+            waiver: mapping.get("waiver").and_then(Node::as_mapping).map(Waiver::from_mapping),
+        }
+    }
+
+    /// The run that started last.
+    pub fn last_run(&self) -> Option<&RunView> {
+        self.history.last()
+    }
+}
+
+impl RunView {
+    fn from_mapping(mapping: &Mapping) -> Self {
+        Self {
+            id: owned(mapping, "id").unwrap_or_default(),
+            started: owned(mapping, "started"),
+            finished: owned(mapping, "finished"),
+            by: owned(mapping, "by"),
+            command: owned(mapping, "command"),
+            outcome: mapping.text("outcome").and_then(RunOutcome::from_file),
+            class: mapping.text("class").and_then(ReasonClass::from_file),
+            reason: owned(mapping, "reason"),
+            links: texts(mapping, "links"),
+            notifications: mappings(mapping, "notifications")
+                .filter_map(Notification::from_mapping)
+                .collect(),
+        }
+    }
+}
+
+impl Notification {
+    pub(super) fn from_mapping(mapping: &Mapping) -> Option<Self> {
+        Some(Self {
+            key: owned(mapping, "key")?,
+            state: NotificationState::from_file(mapping.text("state")?)?,
+            channel: owned(mapping, "channel").unwrap_or_default(),
+            ts: owned(mapping, "ts"),
+            at: owned(mapping, "at").unwrap_or_default(),
+        })
+    }
+}
+
+impl Job {
+    fn from_mapping(mapping: &Mapping) -> Self {
+        Self {
+            system: owned(mapping, "system").unwrap_or_default(),
+            name: owned(mapping, "name").unwrap_or_default(),
+            id: owned(mapping, "id"),
+            url: owned(mapping, "url"),
+            triggered_at: owned(mapping, "triggered_at"),
+        }
+    }
+}
+
+impl Wait {
+    fn from_mapping(mapping: &Mapping) -> Self {
+        Self {
+            condition: owned(mapping, "for").unwrap_or_default(),
+            since: owned(mapping, "since").unwrap_or_default(),
+            until: owned(mapping, "until"),
+            next_check: owned(mapping, "next_check"),
+            holder: owned(mapping, "holder"),
+        }
+    }
+}
+
+impl Waiver {
+    fn from_mapping(mapping: &Mapping) -> Self {
+        Self {
+            by: owned(mapping, "by").unwrap_or_default(),
+            reason: owned(mapping, "reason").unwrap_or_default(),
+            scope: owned(mapping, "scope"),
+            at: owned(mapping, "at").unwrap_or_default(),
+            expires: owned(mapping, "expires"),
+        }
+    }
+}
+
+impl IssueView {
+    pub(super) fn from_mapping(mapping: &Mapping) -> Self {
+        let truth = |key: &str| mapping.get(key).and_then(Node::as_bool).unwrap_or(false);
+        Self {
+            issue: owned(mapping, "issue").unwrap_or_default(),
+            reported_at: owned(mapping, "reported_at"),
+            resolved: truth("resolved"),
+            resolution: owned(mapping, "resolution"),
+            resolved_at: owned(mapping, "resolved_at"),
+            blocker: truth("blocker"),
+            related_tasks: texts(mapping, "related_tasks"),
+        }
+    }
+}
