@@ -1,21 +1,27 @@
-//! GitLab, under `/gitlab`.
+//! GitLab, under `/gitlab` (spec 03 §2, §13.1). Git itself is not served.
+//!
+//! Tests read it through [`State`]: `world.gitlab.lock().merge_request(5150, 612)`, then
+//! [`MergeRequest::notes`] and [`State::mentioned`].
 
-use axum::Router;
-use serde_json::{Value, json};
+mod approvals;
+mod front;
+mod merge_requests;
+mod model;
+mod notes;
+mod pagination;
+mod pipelines;
+mod projects;
+mod refusal;
+mod repository;
+mod state;
+#[cfg(test)]
+mod tests;
+mod users;
+mod views;
 
-use crate::world::{Shared, Simulated};
-
-/// What GitLab knows.
-#[derive(Debug, Default)]
-pub struct State {}
-
-impl Simulated for State {
-    fn snapshot(&self) -> Value {
-        json!({})
-    }
-}
-
-/// Its routes, without the prefix.
-pub fn router() -> Router<Shared> {
-    Router::new()
-}
+pub use front::router;
+pub use model::{
+    AccessLevel, ApprovalRule, Branch, Job, MergeRequest, MergeRequestState, Note, Pipeline, Project, Scope,
+    Token, User,
+};
+pub use state::{RateLimit, State};

@@ -1,21 +1,9 @@
-//! The release controller, under `/release-controller`.
+//! The release controller, under `/release-controller` (spec 04 §2.5): the streams' read-only interface.
 
-use axum::Router;
-use serde_json::{Value, json};
+mod handlers;
+mod model;
+#[cfg(test)]
+mod tests;
 
-use crate::world::{Shared, Simulated};
-
-/// What The release controller knows.
-#[derive(Debug, Default)]
-pub struct State {}
-
-impl Simulated for State {
-    fn snapshot(&self) -> Value {
-        json!({})
-    }
-}
-
-/// Its routes, without the prefix.
-pub fn router() -> Router<Shared> {
-    Router::new()
-}
+pub use handlers::router;
+pub use model::{Payload, Phase, State};
