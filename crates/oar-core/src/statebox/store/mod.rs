@@ -1,6 +1,7 @@
 //! Where state files are kept, behind one interface: read a text with its revision, write a text against a
 //! revision.
 
+pub mod github;
 pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;

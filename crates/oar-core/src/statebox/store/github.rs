@@ -1,0 +1,255 @@
+//! State files on a branch of a GitHub repository (spec 01 §2.1, §2.9).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use url::Url;
+
+use super::{Revision, Store, StoreError, Stored};
+use crate::clients::github::{Contents, GithubClient, Repository};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// How many files are remembered for conditional reads; beyond it all are forgotten, because a command reads a few.
+const REMEMBERED: usize = 64;
+
+/// Keeps files in a GitHub repository: a read is one `GET` (two when the file is absent), a write one `PUT` and one
+/// commit.
+///
+/// What was read is remembered with its entity tag, so that reading an unchanged file again costs neither a body
+/// nor rate limit.
+#[derive(Debug)]
+pub struct GithubStore {
+    client: GithubClient,
+    repository: Repository,
+    branch: String,
+    web: Url,
+    remembered: Mutex<HashMap<String, Remembered>>,
+}
+
+#[derive(Debug, Clone)]
+struct Remembered {
+    etag: String,
+    stored: Stored,
+}
+
+impl GithubStore {
+    /// A store on `branch` of `repository`; `web` is the base of GitHub's web pages, for links.
+    pub fn new(client: GithubClient, repository: Repository, branch: impl Into<String>, web: Url) -> Self {
+        Self { client, repository, branch: branch.into(), web, remembered: Mutex::default() }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+        // Every change of the map is one call, so a panic elsewhere leaves it whole.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, path: &str, etag: Option<String>, stored: &Stored) {
+        let mut remembered = self.remembered();
+        if remembered.len() >= REMEMBERED {
+            remembered.clear();
+        }
+        match etag {
+            Some(etag) => {
+                remembered.insert(path.to_owned(), Remembered { etag, stored: stored.clone() });
+            }
+            None => {
+                remembered.remove(path);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for GithubStore {
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
+        check(path)?;
+        let remembered = self.remembered().get(path).cloned();
+        let etag = remembered.as_ref().map(|remembered| remembered.etag.as_str());
+        match self.client.contents(&self.repository, path, &self.branch, etag).await? {
+            Contents::Found(file) => {
+                let stored = Stored { text: file.text, revision: Revision::new(file.sha) };
+                self.remember(path, file.etag, &stored);
+                Ok(Some(stored))
+            }
+            Contents::Unchanged => Ok(remembered.map(|remembered| remembered.stored)),
+            Contents::Absent => {
+                self.remembered().remove(path);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&Revision>,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<Revision, StoreError> {
+        check(path)?;
+        // Whatever comes of the write, the next read must see the file itself.
+        self.remembered().remove(path);
+        let expected = expected.map(Revision::as_str);
+        self.client
+            .put_contents(&self.repository, path, &self.branch, text, expected, message, permit)
+            .await
+            .map(Revision::new)
+            .map_err(|error| of_write(path, error))
+    }
+
+    /// The file's web page: the link that messages carry (interop-exact, spec 01 §2.1).
+    fn describe(&self, path: &str) -> String {
+        let web = self.web.as_str().trim_end_matches('/');
+        format!("{web}/{}/blob/{}/{path}", self.repository, self.branch)
+    }
+}
+
+fn of_write(path: &str, error: ServiceError) -> StoreError {
+    match error.kind {
+        ServiceErrorKind::Conflict => StoreError::Conflict { path: path.to_owned() },
+        ServiceErrorKind::Unclear => StoreError::Unclear(error),
+        _ => StoreError::Service(error),
+    }
+}
+
+fn check(path: &str) -> Result<(), StoreError> {
+    let part = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0']);
+    if path.split('/').all(part) { Ok(()) } else { Err(StoreError::InvalidPath { path: path.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wiremock::matchers::{header, header_exists, method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::{Http, HttpSettings};
+    use crate::redact::Redactor;
+
+    const FILE: &str = "_releases/4.19/statebox/4.19.1.yaml";
+    const CONTENTS: &str = "/repos/example/states/contents/_releases/4.19/statebox/4.19.1.yaml";
+
+    fn store(server: &MockServer) -> GithubStore {
+        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
+        let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
+        let client = GithubClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let web = Url::parse("https://github.example.test/").unwrap();
+        GithubStore::new(client, "example/states".parse().unwrap(), "z-stream", web)
+    }
+
+    fn file(sha: &str) -> ResponseTemplate {
+        ResponseTemplate::new(200)
+            .insert_header("etag", format!("\"{sha}\""))
+            .set_body_json(json!({"encoding": "base64", "content": "YTogMQo=", "sha": sha}))
+    }
+
+    async fn write(store: &GithubStore, expected: Option<&str>) -> Result<Revision, StoreError> {
+        let permit = WritePermit::granted_by_user_interface();
+        store.write(FILE, "a: 2\n", expected.map(Revision::new).as_ref(), "change", &permit).await
+    }
+
+    #[tokio::test]
+    async fn reading_again_asks_whether_it_changed() {
+        let server = MockServer::start().await;
+        Mock::given(header("if-none-match", "\"s1\""))
+            .respond_with(ResponseTemplate::new(304))
+            .expect(1)
+            .mount(&server)
+            .await;
+        Mock::given(path(CONTENTS)).respond_with(file("s1")).expect(1).mount(&server).await;
+        let store = store(&server);
+        let first = store.read(FILE).await.unwrap().unwrap();
+        assert_eq!((first.text.as_str(), first.revision.as_str()), ("a: 1\n", "s1"));
+        assert_eq!(store.read(FILE).await.unwrap().unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_write_carries_the_revision_and_forgets_what_was_read() {
+        let server = MockServer::start().await;
+        Mock::given(header_exists("if-none-match"))
+            .respond_with(ResponseTemplate::new(304))
+            .expect(0)
+            .mount(&server)
+            .await;
+        Mock::given(method("GET")).respond_with(file("s1")).expect(2).mount(&server).await;
+        Mock::given(method("PUT"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": {"sha": "s2"}})))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let store = store(&server);
+        store.read(FILE).await.unwrap();
+        assert_eq!(write(&store, Some("s1")).await.unwrap().as_str(), "s2");
+        store.read(FILE).await.unwrap();
+        let requests = server.received_requests().await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&requests[1].body).unwrap();
+        assert_eq!(body["sha"], "s1");
+    }
+
+    #[tokio::test]
+    async fn an_absent_file_is_none_and_a_hidden_branch_is_an_error() {
+        for (status, absent) in [(200, true), (404, false)] {
+            let server = MockServer::start().await;
+            Mock::given(path(CONTENTS))
+                .respond_with(ResponseTemplate::new(404))
+                .expect(1)
+                .mount(&server)
+                .await;
+            Mock::given(path("/repos/example/states/git/ref/heads/z-stream"))
+                .respond_with(ResponseTemplate::new(status))
+                .expect(1)
+                .mount(&server)
+                .await;
+            let read = store(&server).read(FILE).await;
+            assert_eq!(matches!(read, Ok(None)), absent, "{read:?}");
+            assert_eq!(matches!(read, Err(StoreError::Service(_))), !absent, "{read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn conflicts_and_unclear_writes_are_told_apart() {
+        let twin = json!({"message": "Invalid request.\n\n\"sha\" wasn't supplied."});
+        for (status, body, kind) in [
+            (409, json!({"message": "does not match"}), "conflict"),
+            (422, twin, "conflict"),
+            (502, json!({}), "unclear"),
+            (403, json!({"message": "Resource not accessible"}), "service"),
+        ] {
+            let server = MockServer::start().await;
+            let answer = ResponseTemplate::new(status).set_body_json(body);
+            Mock::given(method("PUT")).respond_with(answer).expect(1).mount(&server).await;
+            let error = write(&store(&server), None).await.unwrap_err();
+            let found = match error {
+                StoreError::Conflict { .. } => "conflict",
+                StoreError::Unclear(_) => "unclear",
+                StoreError::Service(_) => "service",
+                _ => "other",
+            };
+            assert_eq!(found, kind, "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_cannot_leave_the_repository() {
+        let server = MockServer::start().await;
+        let store = store(&server);
+        for path in ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b"] {
+            assert!(matches!(store.read(path).await, Err(StoreError::InvalidPath { .. })), "{path}");
+        }
+        assert!(server.received_requests().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_description_is_the_link_that_messages_carry() {
+        let server = MockServer::start().await;
+        assert_eq!(
+            store(&server).describe(FILE),
+            "https://github.example.test/example/states/blob/z-stream/_releases/4.19/statebox/4.19.1.yaml"
+        );
+    }
+}
