@@ -2,6 +2,7 @@
 
 mod commands;
 mod editor;
+mod files;
 mod private;
 
 use std::ffi::OsString;

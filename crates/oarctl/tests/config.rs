@@ -263,6 +263,20 @@ fn edit_without_a_change_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_writes_nothing() {
+    let place = Place::new();
+    let before = std::fs::read(place.document()).unwrap();
+    let editor = place.editor("sed -i 's/demo-lead@/other-lead@/' \"$1\"");
+    let edit = place.command(&["config", "edit", "--dry-run"]).env("EDITOR", editor).output().unwrap();
+    assert!(edit.status.success() && stderr(&edit).contains("Would write"), "{}", stderr(&edit));
+    place.nothing_private_is_left();
+    place.run(&["config", "encrypt", "plain.json", "-o", "config/config_store.json", "--dry-run"]);
+    place.run(&["config", "decrypt", "config/config_store.json", "-o", "new.json", "--dry-run"]);
+    assert_eq!(std::fs::read(place.document()).unwrap(), before);
+    assert!(!place.path("new.json").exists());
+}
+
+#[test]
 fn edit_refuses_errors_failing_editors_and_lost_races_and_writes_nothing() {
     let place = Place::new();
     let before = std::fs::read(place.document()).unwrap();

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod config;
+mod statebox;
 
 use cli_support::{CliError, ExitCode, Session};
 
@@ -9,10 +10,14 @@ pub(crate) enum Command {
     /// The encrypted configuration document
     #[command(subcommand)]
     Config(config::Command),
+    /// StateBox files on disk
+    #[command(subcommand)]
+    Statebox(statebox::Command),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
         Command::Config(command) => config::run(command, session).await,
+        Command::Statebox(command) => Ok(statebox::run(command, session)),
     }
 }

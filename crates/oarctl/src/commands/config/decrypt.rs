@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Write to this file (mode 0600) instead of standard output
     #[arg(short, long = "out", value_name = "OUT")]
     out: Option<PathBuf>,
+    /// Do everything but write the file of --out
+    #[arg(long, requires = "out")]
+    dry_run: bool,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
@@ -24,6 +27,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let plain = input::decrypted(&encrypted, &args.input, session)?;
     match &args.out {
         None => session.ui.raw(plain.expose_secret()),
+        Some(path) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
         Some(path) => {
             private::replace_private(path, plain.expose_secret().as_bytes())
                 .map_err(|error| input::not_written(path, &error))?;

@@ -17,9 +17,13 @@ use crate::private::{self, PrivateDirectory};
 /// and replaces the document in one step. The copy is overwritten and removed, whatever happens. With errors in the
 /// result nothing is written; on a terminal you can edit again.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Do everything but replace the document
+    #[arg(long)]
+    dry_run: bool,
+}
 
-pub(super) async fn run(Args {}: &Args, session: &Session) -> Result<ExitCode, CliError> {
+pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
     // An interruption must not end the process before the copy is wiped.
     let _hold = session.interrupt.hold();
     let key = Key::of(&session.environment)?;
@@ -70,6 +74,7 @@ pub(super) async fn run(Args {}: &Args, session: &Session) -> Result<ExitCode, C
     match edited {
         None if code == ExitCode::Done => session.ui.note("No change; nothing was written."),
         None => session.ui.note("Stopped; nothing was written."),
+        Some(_) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
         Some(edited) => {
             store(&path, &encrypted, &edited, &key)?;
             session.ui.note(format!("Wrote {}.", path.display()));

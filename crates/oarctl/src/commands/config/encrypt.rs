@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(short, long = "out", value_name = "OUT")]
     out: Option<PathBuf>,
+    /// Do everything but write the file of --out
+    #[arg(long, requires = "out")]
+    dry_run: bool,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
@@ -32,6 +35,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(oar_core::config::ConfigError::from)?;
     match &args.out {
         None => session.ui.raw(encrypted),
+        Some(path) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
         Some(path) => {
             private::replace(path, encrypted.as_bytes(), 0o644)
                 .map_err(|error| input::not_written(path, &error))?;

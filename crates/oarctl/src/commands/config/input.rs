@@ -1,6 +1,5 @@
 //! Where the commands read documents from.
 
-use std::io::Read;
 use std::path::Path;
 
 use cli_support::{CliError, Session};
@@ -9,8 +8,7 @@ use oar_core::config::{ConfigError, Document, find_document, jwe, open_document}
 use oar_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
 
-/// More than any document has, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+use crate::files;
 
 /// The document that the programs use.
 pub(super) fn configured(session: &Session) -> Result<Document, CliError> {
@@ -21,25 +19,10 @@ pub(super) fn configured(session: &Session) -> Result<Document, CliError> {
 
 /// The text of a file, or of standard input for `-`.
 pub(super) fn text_of(path: &Path) -> Result<SecretString, CliError> {
-    let failed = |error: std::io::Error| {
-        CliError::new(ErrorClass::Configuration, format!("cannot read {}: {error}", path.display()))
+    let failed = |reason| {
+        CliError::new(ErrorClass::Configuration, format!("cannot read {}: {reason}", path.display()))
     };
-    let mut bytes = Vec::new();
-    let mut source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(failed)?)
-    };
-    source.by_ref().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LIMIT {
-        let message =
-            format!("{} is larger than {LIMIT} bytes: not a configuration document", path.display());
-        return Err(CliError::new(ErrorClass::Configuration, message));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| {
-        CliError::new(ErrorClass::Configuration, format!("{} is not UTF-8 text", path.display()))
-    })?;
-    Ok(text.into())
+    files::read(path).map(SecretString::from).map_err(failed)
 }
 
 /// Decrypts the text of `path`.

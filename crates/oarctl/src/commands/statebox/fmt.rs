@@ -1,0 +1,106 @@
+use std::path::{Path, PathBuf};
+
+use cli_support::{ExitCode, Session};
+use oar_core::statebox::Diagnostics;
+use oar_core::statebox::check::{Formatted, format_text};
+use serde::Serialize;
+
+use super::report::{self, Finding};
+use crate::{files, private};
+
+/// Write StateBox files the way the tools write them
+///
+/// Values, unknown keys and their order stay; quoting and folding become those of the Python tooling. Comments cannot be
+/// kept, and a warning names each. A file with errors is left alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write nothing; end with 1 when a file would change
+    #[arg(long)]
+    check: bool,
+    /// Write nothing; only say which files would change
+    #[arg(long)]
+    dry_run: bool,
+    /// StateBox files; `-` formats standard input to standard output
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// What became of one file.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    file: String,
+    changed: bool,
+    written: bool,
+    /// The lines of the comments that the new text does not have.
+    lost_comments: Vec<usize>,
+    problems: Vec<Finding>,
+    /// Why the file cannot be read or written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unusable: Option<String>,
+    #[serde(skip)]
+    failed: bool,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
+    let reports: Vec<Report> = args.files.iter().map(|path| format_file(args, path, session)).collect();
+    let changed = reports.iter().filter(|report| report.changed).count();
+    let unusable = reports.iter().any(|report| report.unusable.is_some());
+    let failed = reports.iter().any(|report| report.failed);
+    session.ui.json(&serde_json::json!({ "files": reports }));
+    let keeps = args.check || args.dry_run;
+    let verb = if keeps { "would change" } else { "changed" };
+    for report in reports.iter().filter(|report| report.changed && report.file != "-") {
+        session.ui.text(format!("{}: {verb}", report.file));
+    }
+    session.ui.note(format!("{}, {changed} {verb}", report::counted(reports.len(), "file")));
+    report::exit_code(unusable, failed || (args.check && changed > 0))
+}
+
+fn format_file(args: &Args, path: &Path, session: &Session) -> Report {
+    let mut report = Report { file: path.display().to_string(), ..Report::default() };
+    let text = match report::read(path, session) {
+        Ok(text) => text,
+        Err(reason) => return Report { unusable: Some(reason), ..report },
+    };
+    let formatted = match format_text(&text) {
+        Ok(formatted) => formatted,
+        Err(found) => {
+            tell(&found, path, session);
+            report.problems = report::findings(&found, &session.redactor);
+            return Report { failed: true, ..report };
+        }
+    };
+    tell(&formatted.warnings, path, session);
+    report.problems = report::findings(&formatted.warnings, &session.redactor);
+    report.lost_comments = formatted.lost_comments.iter().map(|position| position.line).collect();
+    for line in &report.lost_comments {
+        session.ui.warn(format!("{}:{line}: this comment cannot be kept", report.file));
+    }
+    report.changed = formatted.changed;
+    if !args.check && !args.dry_run {
+        write(&formatted, path, &mut report, session);
+    }
+    report
+}
+
+fn tell(diagnostics: &Diagnostics, path: &Path, session: &Session) {
+    for line in report::lines(diagnostics, path, &session.redactor) {
+        session.ui.note(line);
+    }
+}
+
+fn write(formatted: &Formatted, path: &Path, report: &mut Report, session: &Session) {
+    if path == Path::new(files::STANDARD_INPUT) {
+        if !session.ui.is_json() {
+            session.ui.raw(&formatted.text);
+        }
+    } else if formatted.changed {
+        match private::replace(path, formatted.text.as_bytes(), 0o644) {
+            Ok(()) => report.written = true,
+            Err(error) => {
+                session.ui.warn(format!("cannot write {}: {error}", path.display()));
+                report.unusable = Some(error.to_string());
+            }
+        }
+    }
+}

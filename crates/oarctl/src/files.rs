@@ -1,0 +1,26 @@
+//! Reading the files that the user names.
+
+use std::io::Read;
+use std::path::Path;
+
+/// The name that stands for standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
+/// More than any file that these commands work on has, in bytes.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// The text of a file, or of standard input for `-`; otherwise why it cannot be read.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let mut source: Box<dyn Read> = if path == Path::new(STANDARD_INPUT) {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(failed)?)
+    };
+    let mut bytes = Vec::new();
+    source.by_ref().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(format!("it has more than {LIMIT} bytes"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
+}
