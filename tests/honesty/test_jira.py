@@ -1,0 +1,180 @@
+"""Jira Cloud through the jira package."""
+
+import unittest
+
+from jira import JIRA, JIRAError
+
+import support
+
+TICKET = "ART-14191"
+HIDDEN = "OCPBUGS-60999"
+
+
+def client(login=None):
+    login = login or (support.setting("JIRA_USERNAME"), support.setting("JIRA_TOKEN"))
+    return JIRA(support.setting("OAR_ENDPOINT_JIRA"), basic_auth=login, max_retries=0)
+
+
+class Jira(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.jira = client()
+
+    def refused(self, status, text, call, *arguments, **named):
+        with self.assertRaises(JIRAError) as caught:
+            call(*arguments, **named)
+        self.assertEqual(caught.exception.status_code, status)
+        self.assertIn(text, caught.exception.text)
+
+    def test_the_server_is_cloud(self):
+        self.assertTrue(self.jira._is_cloud)
+        self.assertEqual(self.jira.server_info()["deploymentType"], "Cloud")
+
+    def test_the_caller(self):
+        self.assertEqual(self.jira.myself()["emailAddress"], support.setting("JIRA_USERNAME"))
+
+    def test_a_ticket_with_its_subtasks(self):
+        ticket = self.jira.issue(TICKET)
+        self.assertEqual((ticket.key, ticket.fields.status.name), (TICKET, "In Progress"))
+        subtasks = ticket.fields.subtasks
+        self.assertEqual(len(subtasks), 5)
+        self.assertIn("[Wed-Fri] QE does release verification", [task.fields.summary for task in subtasks])
+        self.assertFalse(hasattr(subtasks[0].fields, "assignee"))
+        self.assertEqual(self.jira.issue(ticket.id).key, TICKET)
+
+    def test_chosen_fields(self):
+        issue = self.jira.issue("OCPBUGS-60010", fields="summary,customfield_10470", expand="changelog")
+        self.assertEqual(issue.fields.customfield_10470.emailAddress, "qcontact@example.com")
+        self.assertFalse(hasattr(issue.fields, "status"))
+        self.assertEqual(issue.changelog.histories[0].items[0].toString, "ON_QA")
+
+    def test_absent_and_hidden_issues(self):
+        for key in ("ART-1", HIDDEN):
+            self.refused(404, "Issue does not exist or you do not have permission to see it.", self.jira.issue, key)
+
+    def test_people_are_found_by_prefix(self):
+        found = self.jira.search_users(query="demo-lead", includeActive=True, includeInactive=False, maxResults=20)
+        self.assertEqual([user.emailAddress for user in found], ["demo-lead@other.example.com", "demo-lead@example.com"])
+        hidden = self.jira.search_users(query="shy-lead@example.com")
+        self.assertFalse(hasattr(hidden[0], "emailAddress"))
+        self.assertEqual(self.jira.search_users(query="former-lead"), [])
+
+    def test_searching_people_by_name_is_gone(self):
+        self.refused(400, "GDPR", self.jira._get_json, "user/search", params={"username": "demo-lead"})
+
+    def test_assigning(self):
+        key = "ART-14194"
+        self.jira.assign_issue(key, "demo-lead@example.com")
+        self.assertEqual(self.jira.issue(key).fields.assignee.emailAddress, "demo-lead@example.com")
+        self.jira.assign_issue(key, None)
+        self.assertIsNone(self.jira.issue(key).fields.assignee)
+
+    def test_assignments_that_are_refused(self):
+        url = f"{support.setting('OAR_ENDPOINT_JIRA')}/rest/api/latest/issue/ART-14192/assignee"
+        put = self.jira._session.put
+        self.refused(400, "accountId", put, url, data='{"name": "demo-lead"}')
+        self.refused(400, "does not exist", put, url, data='{"accountId": "712020:nobody"}')
+        self.refused(400, "cannot be assigned", put, url, data='{"accountId": "712020:outsider"}')
+        self.assertIsNone(self.jira.issue("ART-14192").fields.assignee)
+
+    def test_a_step_by_name(self):
+        key = "ART-14195"
+        self.assertEqual([step["name"] for step in self.jira.transitions(key)], ["In Progress", "Closed"])
+        self.jira.transition_issue(key, "in progress")
+        self.assertEqual(self.jira.issue(key).fields.status.name, "In Progress")
+        self.jira.transition_issue(key, "Closed")
+        self.assertNotIn("Closed", [step["name"] for step in self.jira.transitions(key)])
+        with self.assertRaisesRegex(JIRAError, "Invalid transition name"):
+            self.jira.transition_issue(key, "Closed")
+        self.refused(400, "not valid for the current state", self.jira.transition_issue, key, "31")
+
+    def test_comments(self):
+        comment = self.jira.add_comment(TICKET, "hello [~accountid:712020:demo-lead]")
+        self.assertEqual(self.jira.comment(TICKET, comment.id).body, comment.body)
+        comment.update(body="changed")
+        self.assertIn("changed", [found.body for found in self.jira.comments(TICKET)])
+        self.refused(404, "Issue does not exist", self.jira.add_comment, HIDDEN, "x")
+        with self.assertRaises(JIRAError):
+            self.jira.add_comment(TICKET, "")
+
+    def test_editing(self):
+        bug = self.jira.issue("OCPBUGS-61011")
+        bug.update(fields={"labels": ["a"], "customfield_10482": [{"accountId": "712020:demo-lead"}]})
+        bug.update(update={"labels": [{"add": "b"}]})
+        self.assertEqual(bug.fields.labels, ["a", "b"])
+        self.assertEqual(bug.fields.customfield_10482[0].displayName, "Demo Lead")
+        self.refused(400, "cannot be set", bug.update, fields={"status": {"name": "Closed"}})
+        self.refused(400, "spaces", bug.update, fields={"labels": ["two words"]})
+
+    def test_creating(self):
+        project = self.jira.project("CVP")
+        made = self.jira.create_issue(
+            project={"id": project.id},
+            summary="[4.14.60] made up",
+            description="text",
+            issuetype={"name": "Bug"},
+            priority={"name": "Blocker"},
+        )
+        self.assertEqual((made.fields.priority.name, made.fields.status.name), ("Blocker", "To Do"))
+        self.refused(400, "issue type", self.jira.create_issue, project="CVP", summary="x", issuetype={"name": "Epic"})
+        with self.assertRaises(JIRAError):
+            self.jira.project("NONE")
+
+    def test_searching_page_by_page(self):
+        found = self.jira.enhanced_search_issues("project = OCPBUGS ORDER BY key", maxResults=0, fields="summary,comment")
+        self.assertEqual(len(found), 10)
+        page = self.jira.enhanced_search_issues("project = OCPBUGS", maxResults=4, json_result=True)
+        self.assertEqual((len(page["issues"]), page["isLast"]), (4, False))
+        second = self.jira.enhanced_search_issues(
+            "project = OCPBUGS", maxResults=4, json_result=True, nextPageToken=page["nextPageToken"]
+        )
+        self.assertEqual({issue["id"] for issue in page["issues"]} & {issue["id"] for issue in second["issues"]}, set())
+
+    def test_the_notificators_query(self):
+        jql = (
+            "project = OCPBUGS AND issuetype in (Bug, Vulnerability) AND status = ON_QA "
+            "AND 'Target Version' in (4.18.z, 4.19.z) AND status changed to ON_QA after 2026-06-01"
+        )
+        found = self.jira.enhanced_search_issues(jql, expand="changelog", maxResults=100, use_post=True)
+        self.assertEqual({issue.key for issue in found}, {"OCPBUGS-60010", "OCPBUGS-60011"})
+        self.assertEqual(found[0].changelog.histories[0].items[0].field, "status")
+
+    def test_queries_that_are_refused(self):
+        search = self.jira.enhanced_search_issues
+        self.refused(400, "does not exist for the field", search, "project = NONE")
+        self.refused(400, "Error in the JQL Query", search, "colour = red")
+        self.refused(400, "OCPBUGS-60999", search, f"key = {HIDDEN}")
+
+    def test_the_old_search_is_gone(self):
+        self.refused(410, "removed", self.jira._get_json, "search", params={"jql": "project = ART"})
+
+    def test_fields_and_links(self):
+        names = {field["id"]: field["name"] for field in self.jira.fields()}
+        self.assertEqual(names["customfield_10470"], "QA Contact")
+        self.assertEqual(self.jira.remote_links(TICKET), [])
+
+    def test_a_wrong_token(self):
+        wrong = client((support.setting("JIRA_USERNAME"), "wrong"))
+        self.refused(401, "authenticated", wrong.issue, TICKET)
+        support.change("jira", "bad-token", mode="anonymous")
+        self.addCleanup(support.change, "jira", "bad-token", mode="refused")
+        self.refused(404, "Issue does not exist", wrong.issue, TICKET)
+
+    def test_who_only_reads(self):
+        reader = client(tuple(support.setting("HONESTY_JIRA_READER").split(":")))
+        self.assertEqual(reader.issue(TICKET).key, TICKET)
+        self.assertEqual(reader.transitions("ART-14192"), [])
+        self.refused(403, "permission", reader.assign_issue, "ART-14192", "demo-lead@example.com")
+        self.refused(403, "permission", reader.add_comment, TICKET, "x")
+
+    def test_the_burst_limit(self):
+        support.change("jira", "rate-limit", allow=0, refuse=1, retry_after=9)
+        with self.assertRaises(JIRAError) as caught:
+            self.jira.issue(TICKET)
+        self.assertEqual(caught.exception.status_code, 429)
+        self.assertEqual(caught.exception.response.headers["Retry-After"], "9")
+        self.assertEqual(self.jira.issue(TICKET).key, TICKET)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,92 @@
+"""Slack through slack_sdk."""
+
+import unittest
+import warnings
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+import support
+
+CHANNEL = "#qe-demo"
+PERSON = "rlead@example.com"
+
+
+def client(token=None):
+    address = support.setting("OAR_ENDPOINT_SLACK").rstrip("/") + "/"
+    return WebClient(token=token or support.setting("SLACK_BOT_TOKEN"), base_url=address)
+
+
+class Slack(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.slack = client()
+
+    def refused(self, error, call, *arguments, **named):
+        with self.assertRaises(SlackApiError) as caught:
+            call(*arguments, **named)
+        self.assertEqual(caught.exception.response["error"], error)
+
+    def test_the_caller(self):
+        self.assertTrue(self.slack.auth_test()["bot_id"])
+
+    def test_a_person_by_address(self):
+        user = self.slack.users_lookupByEmail(email=PERSON)["user"]
+        self.assertEqual(user["profile"]["email"], PERSON)
+        self.assertEqual(self.slack.users_info(user=user["id"])["user"]["name"], user["name"])
+        self.refused("users_not_found", self.slack.users_lookupByEmail, email="nobody@example.com")
+        self.refused("user_not_found", self.slack.users_info, user="U000000000")
+
+    def test_groups(self):
+        groups = {group["handle"]: group["id"] for group in self.slack.usergroups_list()["usergroups"]}
+        self.assertIn("demo-leads-4-19", groups)
+        self.assertNotIn("old-leads-demo", groups)
+
+    def test_a_message_with_a_thread(self):
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="hello <@U0000LEAD1>")
+        answer = self.slack.chat_postMessage(channel=posted["channel"], text="more", thread_ts=posted["ts"])
+        self.assertGreater(answer["ts"], posted["ts"])
+        thread = self.slack.conversations_replies(channel=posted["channel"], ts=posted["ts"])["messages"]
+        self.assertEqual([message["text"] for message in thread], ["hello <@U0000LEAD1>", "more"])
+        history = self.slack.conversations_history(channel=posted["channel"])["messages"]
+        self.assertIn(posted["ts"], [message["ts"] for message in history])
+        self.assertNotIn(answer["ts"], [message["ts"] for message in history])
+
+    def test_metadata_is_kept(self):
+        metadata = {"event_type": "note", "event_payload": {"release": "4.19.1"}}
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="hello", metadata=metadata)
+        history = self.slack.conversations_history(channel=posted["channel"], include_all_metadata=True)
+        found = next(message for message in history["messages"] if message["ts"] == posted["ts"])
+        self.assertEqual(found["metadata"], metadata)
+
+    def test_channels(self):
+        channels = {channel["name"]: channel["id"] for channel in self.slack.conversations_list(limit=200)["channels"]}
+        self.assertIn("qe-demo", channels)
+        self.assertEqual(self.slack.conversations_info(channel=channels["qe-demo"])["channel"]["name"], "qe-demo")
+
+    def test_messages_that_are_refused(self):
+        self.refused("channel_not_found", self.slack.chat_postMessage, channel="#none", text="x")
+        self.refused("not_in_channel", self.slack.chat_postMessage, channel="#uninvited-demo", text="x")
+        self.refused("is_archived", self.slack.chat_postMessage, channel="#closed-demo", text="x")
+        warnings.simplefilter("ignore", UserWarning)
+        self.refused("no_text", self.slack.chat_postMessage, channel=CHANNEL, text="")
+
+    def test_a_wrong_token(self):
+        self.refused("invalid_auth", client("xoxb-wrong").auth_test)
+
+    def test_a_token_with_few_scopes(self):
+        narrow = client(support.setting("HONESTY_SLACK_NARROW_TOKEN"))
+        self.assertTrue(narrow.chat_postMessage(channel=CHANNEL, text="x")["ok"])
+        self.refused("missing_scope", narrow.users_lookupByEmail, email=PERSON)
+        self.refused("missing_scope", narrow.usergroups_list)
+
+    def test_the_rate_limit(self):
+        support.fault("slack", {"type": "rate_limited", "retry_after": 4})
+        with self.assertRaises(SlackApiError) as caught:
+            self.slack.auth_test()
+        self.assertEqual(caught.exception.response.status_code, 429)
+        self.assertEqual(caught.exception.response.headers["Retry-After"], "4")
+
+
+if __name__ == "__main__":
+    unittest.main()
