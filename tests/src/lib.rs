@@ -1,1 +1,220 @@
-//! The harness.
+//! The harness: the real programs, a sandbox of their own, and an environment that holds nothing else.
+
+pub mod effects;
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub use sandbox::{Fault, FaultKind, Options, RecordedRequest, Sandbox};
+use tempfile::TempDir;
+
+/// The Konflux release of the scenario.
+pub const KONFLUX: &str = "4.19.1";
+/// The Errata release of the scenario.
+pub const ERRATA: &str = "4.14.60";
+/// The release lead of the scenario.
+pub const LEAD: &str = "demo-lead@example.com";
+/// Another release lead of the scenario.
+pub const SECOND_LEAD: &str = "second-lead@example.com";
+
+/// The longest that one program may run in a test.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The top of the working tree.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The multi-call program that this build made.
+///
+/// # Panics
+/// When it was not built.
+pub fn release_tests() -> PathBuf {
+    let mut folder = std::env::current_exe().unwrap_or_default();
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    let program = folder.join("release-tests");
+    assert!(
+        program.exists(),
+        "{} is missing: build the programs first (`cargo build --workspace --bins`)",
+        program.display()
+    );
+    program
+}
+
+/// How one program ended.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// When it is not one JSON document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{self:#?}"))
+    }
+
+    /// This run, which ended with `code`.
+    ///
+    /// # Panics
+    /// When it ended otherwise.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Both outputs.
+    pub fn all(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// A sandbox and the programs that talk to it.
+#[derive(Debug)]
+pub struct Harness {
+    /// The simulated services.
+    pub sandbox: Sandbox,
+    home: TempDir,
+    extra: Vec<(String, String)>,
+}
+
+impl Default for Harness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Harness {
+    /// A fresh sandbox with the scenario of the two releases.
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// A sandbox started with `options`.
+    ///
+    /// # Panics
+    /// When the sandbox cannot start.
+    pub fn with(mut options: Options) -> Self {
+        options.configuration.get_or_insert_with(|| root().join("config/config_store.json"));
+        Self {
+            sandbox: Sandbox::start(&options).unwrap_or_else(|error| panic!("no sandbox: {error}")),
+            home: TempDir::new().unwrap_or_else(|error| panic!("no temporary folder: {error}")),
+            // Short waits: a test's faults are meant to be over at once.
+            extra: vec![
+                ("OAR_HTTP_TIMEOUT".to_owned(), "5".to_owned()),
+                ("OAR_HTTP_RETRY_DELAY".to_owned(), "5".to_owned()),
+                ("OAR_USER".to_owned(), "tester".to_owned()),
+            ],
+        }
+    }
+
+    /// Sets a variable for every program that is started from now on.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.extra.retain(|(known, _)| known != name);
+        self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A folder of this test's own.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// `program` with `arguments`, ready to start: nothing of the caller's environment but the search path.
+    pub fn command(&self, program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(release_tests());
+        command.arg(program).args(arguments).env_clear().current_dir(self.home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home.path());
+        command.envs(self.sandbox.environment()).envs(self.extra.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `program` to its end.
+    pub fn run(&self, program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
+        finish(self.command(program, arguments))
+    }
+
+    /// Runs `oar -r <release> …` to its end.
+    pub fn oar(&self, release: &str, arguments: &[&str]) -> Run {
+        self.run("oar", ["-r", release].into_iter().chain(arguments.iter().copied()))
+    }
+
+    /// The StateBox file of `release` as GitHub has it.
+    pub fn statebox(&self, release: &str) -> Option<String> {
+        let stream: Vec<&str> = release.splitn(3, '.').take(2).collect();
+        let path = format!("_releases/{}/statebox/{release}.yaml", stream.join("."));
+        self.sandbox.world().github.lock().text("openshift/release-tests", "z-stream", &path)
+    }
+
+    /// The requests so far, as lines, for messages of failed assertions.
+    pub fn request_lines(&self) -> String {
+        let lines: Vec<String> = self
+            .sandbox
+            .requests()
+            .iter()
+            .map(|request| format!("{:?} {}?{}", request.status, request.line(), request.query))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+/// Starts `command` and waits for its end, at most two minutes.
+///
+/// # Panics
+/// When it cannot start or does not end.
+pub fn finish(mut command: Command) -> Run {
+    let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    wait(child)
+}
+
+/// Waits for the end of `child`, at most two minutes.
+///
+/// # Panics
+/// When it does not end.
+pub fn wait(mut child: Child) -> Run {
+    let read = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut stream) = stream {
+                // A stream that breaks ends the text here; the assertions see what came.
+                let _ = stream.read_to_end(&mut bytes);
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let stdout = read(child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
+    let stderr = read(child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if started.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(2)),
+            outcome => {
+                // The panic below tells; a child that cannot be killed changes nothing about it.
+                let _ = child.kill();
+                panic!("the program did not end: {outcome:?}");
+            }
+        }
+    };
+    Run {
+        code: status.code(),
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    }
+}

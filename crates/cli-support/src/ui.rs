@@ -125,6 +125,21 @@ impl Ui {
 
     /// Shows an error, and as JSON too when standard output is read by a program. Returns its exit code.
     pub fn fail(&self, error: &CliError) -> ExitCode {
+        self.explain(error);
+        if self.is_json() {
+            let error = CliError {
+                code: error.code,
+                message: self.redactor.redact(&error.message).into_owned(),
+                causes: error.causes.iter().map(|cause| self.redactor.redact(cause).into_owned()).collect(),
+                hint: error.hint.as_ref().map(|hint| self.redactor.redact(hint).into_owned()),
+            };
+            self.json(&serde_json::json!({ "error": error, "exit_code": error.code.number() }));
+        }
+        error.code
+    }
+
+    /// Shows an error to the person only; the command's own JSON document tells it to programs.
+    pub fn explain(&self, error: &CliError) {
         let mut text = format!("{} {}", Tone::Bad.paint("error:"), error.message);
         for cause in &error.causes {
             text.push_str("\n  because: ");
@@ -137,16 +152,6 @@ impl Ui {
             text.push_str(hint);
         }
         self.note(text);
-        if self.is_json() {
-            let error = CliError {
-                code: error.code,
-                message: self.redactor.redact(&error.message).into_owned(),
-                causes: error.causes.iter().map(|cause| self.redactor.redact(cause).into_owned()).collect(),
-                hint: error.hint.as_ref().map(|hint| self.redactor.redact(hint).into_owned()),
-            };
-            self.json(&serde_json::json!({ "error": error, "exit_code": error.code.number() }));
-        }
-        error.code
     }
 
     /// Writes one log line, already redacted, to standard error.

@@ -1,3 +1,7 @@
 //! `oar`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oar::run(std::env::args_os()).into()
+}

@@ -1,3 +1,8 @@
-//! One file, every program.
+//! One file, every program: called as `oar`, `oarctl`, `job` or `jobctl` (by a link), or as
+//! `release-tests <program> …`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    release_tests::run(std::env::args_os()).into()
+}

@@ -25,6 +25,11 @@ impl EmailAddress {
         self.0.expose_secret()
     }
 
+    /// The part before the `@`, which names the person among colleagues without being an address.
+    pub fn local_part(&self) -> &str {
+        self.expose().split_once('@').map_or_else(|| self.expose(), |(name, _)| name)
+    }
+
     /// Whether `text` is this address, ignoring case.
     pub fn is(&self, text: &str) -> bool {
         self.expose().eq_ignore_ascii_case(text.trim())

@@ -1,5 +1,9 @@
-//! Running tasks: consent to write, the log and its capture, interruption, outcomes.
+//! Running tasks: consent to write, the log and its capture, interruption, outcomes, the runner, the task graph.
 
+pub mod graph;
 pub mod interrupt;
 pub mod log;
+pub mod outcome;
 pub mod permit;
+pub mod runner;
+pub mod task;

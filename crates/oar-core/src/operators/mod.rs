@@ -1,1 +1,4 @@
-//! (empty)
+//! Composite operations over several clients. They decide what a release needs; they never build URLs and know no
+//! StateBox.
+
+pub mod ownership;

@@ -1,0 +1,199 @@
+//! What a task plans, what it did, and why it could not.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::{Classified, ErrorClass};
+use crate::statebox::{ReasonClass, TaskStatus};
+
+/// One change that a task means to make, in words a person can check: what, of what, from what, to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What is done, up to its object: `set QE owner of`.
+    pub action: String,
+    /// Of what: `advisory 150001 (rpm)`.
+    pub subject: String,
+    /// The value that stands there now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The value that will stand there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl Step {
+    /// A change without old and new value.
+    pub fn new(action: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { action: action.into(), subject: subject.into(), from: None, to: None }
+    }
+
+    /// The same change with its old value.
+    #[must_use]
+    pub fn from(mut self, from: Option<impl Into<String>>) -> Self {
+        self.from = from.map(Into::into);
+        self
+    }
+
+    /// The same change with its new value.
+    #[must_use]
+    pub fn to(mut self, to: impl Into<String>) -> Self {
+        self.to = Some(to.into());
+        self
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.action, self.subject)?;
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(formatter, ": {from} -> {to}"),
+            (None, Some(to)) => write!(formatter, ": {to}"),
+            (Some(from), None) => write!(formatter, ": was {from}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What a task means to do, computed from reads alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// The changes, in the order in which they are made.
+    pub steps: Vec<Step>,
+    /// What the reader should know: what is already as it should be, what stays untouched and why.
+    pub notes: Vec<String>,
+}
+
+/// A plan that can be shown before it is applied.
+pub trait Plan: Send + Sync {
+    /// The plan in words. No steps means that the world is already as the task wants it.
+    fn summary(&self) -> PlanSummary;
+}
+
+/// Why a run ended as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What kind of trouble it was.
+    pub class: ReasonClass,
+    /// The trouble in words.
+    pub text: String,
+}
+
+/// What a task did. It is recorded in the StateBox as it stands here; nothing is read back from text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskOutcome {
+    /// The status that the task has now.
+    pub status: TaskStatus,
+    /// Why, when it is not Pass.
+    pub reason: Option<Reason>,
+    /// The class that decides the exit code, when the status is Fail.
+    pub class: Option<ErrorClass>,
+    /// The changes that were made.
+    pub done: Vec<Step>,
+    /// Facts for `--output json`.
+    pub data: serde_json::Value,
+}
+
+impl TaskOutcome {
+    /// The task passed, having made these changes.
+    pub fn pass(done: Vec<Step>) -> Self {
+        Self { status: TaskStatus::Pass, reason: None, class: None, done, data: serde_json::Value::Null }
+    }
+
+    /// The same outcome with facts for `--output json`.
+    #[must_use]
+    pub fn with_data(mut self, data: serde_json::Value) -> Self {
+        self.data = data;
+        self
+    }
+}
+
+/// An error of any part of the library that ended a task.
+#[derive(Debug)]
+pub struct TaskError(Box<dyn Classified + Send + Sync>);
+
+impl TaskError {
+    /// What kind of trouble it is, as the history records it.
+    pub fn reason_class(&self) -> ReasonClass {
+        match self.0.class() {
+            ErrorClass::Unavailable => ReasonClass::Infrastructure,
+            ErrorClass::Failed => ReasonClass::Product,
+            ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Conflict | ErrorClass::Blocked => {
+                ReasonClass::Precondition
+            }
+        }
+    }
+
+    /// The reason in the form that is recorded.
+    pub fn reason(&self) -> Reason {
+        Reason { class: self.reason_class(), text: self.0.to_string() }
+    }
+
+    /// The error that ended the task.
+    pub fn inner(&self) -> &(dyn Classified + Send + Sync) {
+        &*self.0
+    }
+}
+
+impl<E: Classified + Send + Sync + 'static> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// A precondition that is not met: what stands in the way and who can clear it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    class: ErrorClass,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal of the given class.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), hint: None }
+    }
+
+    /// A blocker or an unmet precondition (exit 6).
+    pub fn blocked(message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Blocked, message)
+    }
+
+    /// The same refusal with the next step.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Classified for Refusal {
+    fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_reads_as_a_sentence() {
+        let step = Step::new("set QE owner of", "advisory 150001 (rpm)").from(Some("bot")).to("demo-lead");
+        assert_eq!(step.to_string(), "set QE owner of advisory 150001 (rpm): bot -> demo-lead");
+        assert_eq!(Step::new("create", "file").to_string(), "create file");
+    }
+
+    #[test]
+    fn a_refusal_is_recorded_as_a_precondition() {
+        let error = TaskError::from(Refusal::blocked("blocked by OCPBUGS-1").with_hint("resolve it"));
+        assert_eq!(error.reason_class(), ReasonClass::Precondition);
+        assert_eq!(error.inner().hint().as_deref(), Some("resolve it"));
+    }
+}

@@ -1,0 +1,458 @@
+//! The one path that every task takes: plan, record the start, apply, tell people, record the outcome.
+//!
+//! The outcome is recorded as the typed value that the task returned, also when the task fails, is interrupted or
+//! panics. Nothing is read back from the log.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::error::ErrorClass;
+use crate::flow::graph::{Readiness, readiness};
+use crate::flow::interrupt::{Interrupt, Signal};
+use crate::flow::log::LogCapture;
+use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::Message;
+use crate::notify::outbox::{Delivery, Earlier};
+use crate::statebox::{
+    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart, RunView, State, StateBox, StateBoxError,
+    TaskName, TaskStatus,
+};
+
+/// Whether a run may change the world.
+#[derive(Debug)]
+pub enum Mode<'a> {
+    /// Only the plan is made.
+    DryRun,
+    /// The plan is applied.
+    Apply(&'a WritePermit),
+}
+
+/// Sends one message. Implemented over Slack, and by tests.
+#[async_trait]
+pub trait Deliver: Send + Sync {
+    /// Sends `message`, unless an earlier run has done so.
+    async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery;
+}
+
+/// How a run ended, as the command line shows it and `--output json` prints it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The task.
+    pub task: TaskName,
+    /// The release.
+    pub release: String,
+    /// The run's id in the history.
+    pub run: String,
+    /// Whether nothing was to be changed, by the user's wish.
+    pub dry_run: bool,
+    /// Whether this run changed anything outside the StateBox.
+    pub changed: bool,
+    /// The status that the task has now; `None` for a dry run.
+    pub status: Option<TaskStatus>,
+    /// Why the run did not pass.
+    pub reason: Option<Reason>,
+    /// The next step, when the run did not pass.
+    pub hint: Option<String>,
+    /// What was to be done.
+    pub plan: PlanSummary,
+    /// What was done.
+    pub done: Vec<Step>,
+    /// What became of each message.
+    pub notifications: Vec<NotificationRecord>,
+    /// What the user should know beside the outcome.
+    pub warnings: Vec<String>,
+    /// Facts of the task.
+    pub data: serde_json::Value,
+    /// The class that decides the exit code; `None` is success.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+    /// The signal that ended the run.
+    #[serde(skip)]
+    pub signal: Option<Signal>,
+}
+
+/// Runs tasks of one release.
+pub struct Runner<'a> {
+    /// The release's state.
+    pub statebox: &'a StateBox,
+    /// The time.
+    pub clock: &'a Clock,
+    /// The user's wish to stop.
+    pub interrupt: &'a Interrupt,
+    /// Where messages go.
+    pub deliver: &'a dyn Deliver,
+    /// Who runs it, as the history records it.
+    pub user: &'a str,
+}
+
+/// What is known of a run at any moment, so that whatever ends it finds what was done.
+#[derive(Default)]
+struct Progress {
+    plan: PlanSummary,
+    done: Vec<Step>,
+    notifications: Vec<NotificationRecord>,
+    started: bool,
+    /// The state could not be read, so there is nothing to record in.
+    unreadable: bool,
+}
+
+enum End {
+    Planned,
+    NothingToDo,
+    Finished(TaskOutcome),
+    Failed(TaskError),
+    Interrupted(Signal),
+    Panicked(String),
+}
+
+impl Runner<'_> {
+    /// Runs `task` to its end and says how it ended. `loaded` is the state as the caller has just read it.
+    ///
+    /// Whatever happens is in the report; nothing is thrown.
+    pub async fn run<T: Task>(
+        &self,
+        task: &T,
+        mode: Mode<'_>,
+        loaded: Result<Option<State>, StateBoxError>,
+    ) -> Report {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let started = self.clock.now();
+        let progress = Mutex::new(Progress::default());
+        let capture = LogCapture::default();
+        let _hold = self.interrupt.hold();
+        let remembered: Mutex<Option<T::Plan>> = Mutex::new(None);
+        capture
+            .scope(async {
+                let work = AssertUnwindSafe(self.work(task, &mode, loaded, &id, started, &progress, &remembered));
+                let end = tokio::select! {
+                    biased;
+                    signal = self.interrupt.wait() => End::Interrupted(signal),
+                    outcome = work.catch_unwind() => match outcome {
+                        Ok(Ok(end)) => end,
+                        Ok(Err(error)) => End::Failed(error),
+                        Err(panic) => End::Panicked(panic_text(&*panic)),
+                    },
+                };
+                let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let plan = remembered.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.conclude(task, &mode, end, plan.as_ref(), progress, &id, started, &capture).await
+            })
+            .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one run")]
+    async fn work<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        loaded: Result<Option<State>, StateBoxError>,
+        id: &str,
+        started: Timestamp,
+        progress: &Mutex<Progress>,
+        remembered: &Mutex<Option<T::Plan>>,
+    ) -> Result<End, TaskError> {
+        let name = task.name();
+        let state = loaded.inspect_err(|_| lock(progress).unreadable = true)?;
+        if let Some(state) = &state
+            && task.is_tracked()
+            && let Readiness::Blocked { issue } = readiness(state, name)
+        {
+            return Err(Refusal::blocked(format!("{name} is blocked by an open issue: {issue}"))
+                .with_hint(format!(
+                    "When it is cleared: oar -r {} issue resolve '<its text>' --resolution '<how>'",
+                    self.statebox.release()
+                ))
+                .into());
+        }
+        if task.is_tracked() && matches!(mode, Mode::Apply(_)) {
+            marker(name, TaskStatus::InProgress);
+        }
+        let plan = task.plan(state.as_ref()).await?;
+        let summary = plan.summary();
+        for note in &summary.notes {
+            tracing::info!("{note}");
+        }
+        lock(progress).plan = summary.clone();
+        let Mode::Apply(permit) = mode else { return Ok(End::Planned) };
+
+        let history = state.as_ref().and_then(|state| state.task(name)).map(|view| view.history).unwrap_or_default();
+        let open = OpenMessages::of(&history);
+        let is_pass = state
+            .as_ref()
+            .and_then(|state| state.task(name))
+            .is_some_and(|view| view.status == TaskStatus::Pass);
+        let done_before = if task.is_tracked() { is_pass } else { state.is_some() };
+        if summary.steps.is_empty() && done_before && !open.any() {
+            return Ok(End::NothingToDo);
+        }
+        if task.is_tracked() {
+            let start = self.start(task, id, started);
+            self.statebox
+                .update_or_create(permit, &update_message(name), task.initial_state()?, |state| {
+                    Ok(state.start_run(name, &start))
+                })
+                .await?;
+            lock(progress).started = true;
+        }
+        let outcome = task.apply(&plan, permit).await?;
+        lock(progress).done.clone_from(&outcome.done);
+        let tell = outcome.status == TaskStatus::Pass && (!summary.steps.is_empty() || open.any() || !is_pass);
+        if tell {
+            let episode = open.episode.as_ref().map_or(id, |(run, _)| run);
+            for mut message in task.notifications(&plan, &outcome).await {
+                message.key = format!("{}/{episode}", message.key);
+                let record = self.tell(&message, &open, permit).await;
+                lock(progress).notifications.push(record);
+            }
+        }
+        *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        Ok(End::Finished(outcome))
+    }
+
+    fn start<T: Task>(&self, task: &T, id: &str, started: Timestamp) -> RunStart {
+        RunStart {
+            id: id.to_owned(),
+            started,
+            by: self.user.to_owned(),
+            command: task.command(),
+            force: false,
+        }
+    }
+
+    async fn tell(&self, message: &Message, open: &OpenMessages, permit: &WritePermit) -> NotificationRecord {
+        let delivery = self.deliver.deliver(message, open.earlier(&message.key), permit).await;
+        let (state, ts) = match &delivery {
+            Delivery::Sent(posted) | Delivery::AlreadySent(posted) => {
+                tracing::info!("message to {}: {delivery}", message.channel);
+                (NotificationState::Sent, Some(posted.ts.clone()))
+            }
+            Delivery::Pending(_) => {
+                tracing::warn!("message to {}: {delivery}", message.channel);
+                (NotificationState::Pending, None)
+            }
+            Delivery::Unclear(_) => {
+                tracing::warn!("message to {}: {delivery}", message.channel);
+                (NotificationState::Unclear, None)
+            }
+        };
+        NotificationRecord {
+            key: message.key.clone(),
+            state,
+            channel: message.channel.clone(),
+            ts,
+            at: self.clock.stamp(),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one run, put together once")]
+    async fn conclude<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        end: End,
+        plan: Option<&T::Plan>,
+        progress: Progress,
+        id: &str,
+        started: Timestamp,
+        capture: &LogCapture,
+    ) -> Report {
+        let name = task.name();
+        let mut report = Report {
+            task: name,
+            release: self.statebox.release().to_string(),
+            run: id.to_string(),
+            dry_run: matches!(mode, Mode::DryRun),
+            changed: !progress.done.is_empty(),
+            status: None,
+            reason: None,
+            hint: None,
+            plan: progress.plan,
+            done: progress.done,
+            notifications: progress.notifications,
+            warnings: Vec::new(),
+            data: serde_json::Value::Null,
+            class: None,
+            signal: None,
+        };
+        let run_outcome = match &end {
+            End::Planned => return report,
+            End::NothingToDo => {
+                tracing::info!("nothing to do: everything is as it should be");
+                if task.is_tracked() {
+                    marker(name, TaskStatus::Pass);
+                }
+                report.status = Some(TaskStatus::Pass);
+                return report;
+            }
+            End::Finished(outcome) => {
+                report.status = Some(outcome.status);
+                report.reason.clone_from(&outcome.reason);
+                report.data = outcome.data.clone();
+                if outcome.status == TaskStatus::Fail {
+                    report.class = Some(outcome.class.unwrap_or(ErrorClass::Failed));
+                }
+                RunOutcome::from(outcome.status)
+            }
+            End::Failed(error) => {
+                tracing::error!("{}", error.inner());
+                report.status = Some(TaskStatus::Fail);
+                report.reason = Some(error.reason());
+                report.hint = error.inner().hint();
+                report.class = Some(error.inner().class());
+                RunOutcome::Fail
+            }
+            End::Interrupted(signal) => {
+                let text = format!("interrupted by {}", signal.name());
+                tracing::error!("{text}");
+                report.status = Some(TaskStatus::Fail);
+                report.reason = Some(Reason { class: ReasonClass::Interrupted, text });
+                report.hint = Some("Run the same command again: it goes on where this run was stopped.".to_owned());
+                report.signal = Some(*signal);
+                RunOutcome::Interrupted
+            }
+            End::Panicked(text) => {
+                let text = format!("internal error: {text}");
+                tracing::error!("{text}");
+                report.status = Some(TaskStatus::Fail);
+                report.reason = Some(Reason { class: ReasonClass::Tool, text });
+                report.hint = Some("This is a defect of the program: report it with the log above.".to_owned());
+                report.class = Some(ErrorClass::Failed);
+                RunOutcome::Fail
+            }
+        };
+        let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
+        if undelivered {
+            report.warnings.push(
+                "a message has not reached its channel; running the same command again sends it".to_owned(),
+            );
+        }
+        // A blocker or a wrong call is an answer, not a run: the state already says what stands in the way.
+        let refused_before_start = !progress.started && report.class == Some(ErrorClass::Blocked);
+        let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
+        if task.is_tracked()
+            && !refused_before_start
+            && matches!(mode, Mode::Apply(_))
+            && let Some(status) = report.status
+        {
+            marker(name, status);
+        }
+        let (true, Mode::Apply(permit)) = (records, mode) else { return report };
+        let run_end = RunEnd {
+            run: self.start(task, id, started),
+            finished: self.clock.now(),
+            outcome: run_outcome,
+            status: if task.is_tracked() { report.status } else { None },
+            class: report.reason.as_ref().map(|reason| reason.class),
+            reason: report.reason.as_ref().map(|reason| reason.text.clone()),
+            result: task.is_tracked().then(|| capture.text()),
+            notifications: report.notifications.clone(),
+            links: Vec::new(),
+        };
+        let recorded = self.record(task, &end, plan, &run_end, permit).await;
+        if let Err(error) = recorded {
+            tracing::error!("the outcome could not be recorded: {}", error.inner());
+            report.warnings.push(format!("the outcome could not be recorded: {}", error.inner()));
+            report.class.get_or_insert(error.inner().class());
+            report.hint = report.hint.or_else(|| error.inner().hint());
+        }
+        report
+    }
+
+    async fn record<T: Task>(
+        &self,
+        task: &T,
+        end: &End,
+        plan: Option<&T::Plan>,
+        run_end: &RunEnd,
+        permit: &WritePermit,
+    ) -> Result<(), TaskError> {
+        let name = task.name();
+        let initial = task.initial_state()?;
+        self.statebox
+            .update_or_create(permit, &update_message(name), initial, |state: &mut State| {
+                let mut change = state.finish_run(name, run_end);
+                if let (End::Finished(outcome), Some(plan)) = (end, plan) {
+                    change = change.or(task.remember(plan, outcome, state)?);
+                }
+                Ok(change)
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// Messages of earlier runs that may not have reached anybody.
+#[derive(Default)]
+struct OpenMessages {
+    /// The run that first meant to send them, and when it began.
+    episode: Option<(String, Timestamp)>,
+    /// Whether a run ended without saying what it had sent.
+    lost_run: bool,
+    /// Keys of messages that were perhaps sent.
+    unclear: Vec<String>,
+}
+
+impl OpenMessages {
+    /// Looks back over the runs since the last one that passed and told everybody.
+    fn of(history: &[RunView]) -> Self {
+        let mut open = Self::default();
+        for run in history.iter().rev() {
+            let lost = run.finished.is_none() || run.outcome == Some(RunOutcome::Interrupted);
+            let undelivered = run.notifications.iter().any(|message| message.state != NotificationState::Sent);
+            // A run that passed and told everybody closes the matter; whatever failed since then is one matter.
+            if run.outcome == Some(RunOutcome::Pass) && !undelivered {
+                break;
+            }
+            let began = run.started.as_deref().and_then(|stamp| stamp.parse().ok());
+            open.episode = Some((run.id.clone(), began.unwrap_or(Timestamp::UNIX_EPOCH)));
+            open.lost_run |= lost;
+            let unclear = run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
+            open.unclear.extend(unclear.map(|message| message.key.clone()));
+        }
+        open
+    }
+
+    fn any(&self) -> bool {
+        self.episode.is_some()
+    }
+
+    fn earlier(&self, key: &str) -> Earlier {
+        match &self.episode {
+            Some((_, began)) if self.lost_run || self.unclear.iter().any(|unclear| unclear == key) => {
+                Earlier::PerhapsSince(*began)
+            }
+            _ => Earlier::NotSent,
+        }
+    }
+}
+
+fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The line that other tools read (`interop-exact`, spec 01 §4.2).
+fn marker(task: TaskName, status: TaskStatus) {
+    tracing::info!("task [{}] status is changed to [{status}]", task.display_name());
+}
+
+fn update_message(task: TaskName) -> String {
+    format!("Update task: {task}")
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+        .to_owned()
+}

@@ -1,0 +1,49 @@
+//! What a task is to the runner.
+
+use async_trait::async_trait;
+
+use crate::flow::outcome::{Plan, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::notify::Message;
+use crate::statebox::{Change, State, StateError, TaskName};
+
+/// One task of the release, of both flows.
+///
+/// [`Task::plan`] only reads. [`Task::apply`] makes the planned changes, looking again where the world may have
+/// moved. What the task leaves in the StateBox beside its outcome goes through [`Task::remember`], in the same write
+/// as the outcome. What it tells people goes through [`Task::notifications`], after its effects.
+#[async_trait]
+pub trait Task: Send + Sync {
+    /// What the task means to do.
+    type Plan: Plan;
+
+    /// The task's name.
+    fn name(&self) -> TaskName;
+
+    /// Whether runs are recorded as a task of the StateBox.
+    fn is_tracked(&self) -> bool {
+        true
+    }
+
+    /// The command as the history records it, without addresses and secrets.
+    fn command(&self) -> String;
+
+    /// Computes what has to be done, from reads alone. `state` is the StateBox as it stands.
+    async fn plan(&self, state: Option<&State>) -> Result<Self::Plan, TaskError>;
+
+    /// The state that a release without a StateBox file starts with.
+    fn initial_state(&self) -> Result<State, TaskError>;
+
+    /// Makes the planned changes.
+    async fn apply(&self, plan: &Self::Plan, permit: &WritePermit) -> Result<TaskOutcome, TaskError>;
+
+    /// Changes the StateBox beside the outcome; must change nothing when applied to its own result.
+    fn remember(&self, _plan: &Self::Plan, _outcome: &TaskOutcome, _state: &mut State) -> Result<Change, StateError> {
+        Ok(Change::Unchanged)
+    }
+
+    /// What people are told once the outcome stands. The keys must be the same however often the run is repeated.
+    async fn notifications(&self, _plan: &Self::Plan, _outcome: &TaskOutcome) -> Vec<Message> {
+        Vec::new()
+    }
+}

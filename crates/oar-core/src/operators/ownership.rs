@@ -1,0 +1,427 @@
+//! Ownership of a release: QE owner of its advisories, release lead on the shipment merge request, assignee of the
+//! QE subtasks of its ART ticket (spec 01 §5.2, spec 02 §8.1, spec 03 §3.9).
+
+use futures::future::{join, join_all};
+
+use crate::clients::Effect;
+use crate::clients::email::EmailAddress;
+use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
+use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
+use crate::clients::jira::{Account, Issue, IssueKey, JiraClient};
+use crate::config::Impetus;
+use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::flow::permit::WritePermit;
+use crate::notify::merge_request::{release_lead_in, release_lead_note};
+
+/// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
+/// ownership starts it.
+const QE_SUBTASKS: [(&str, bool); 3] = [
+    ("[Fri/Mon] QE moves advisories to REL_PREP", false),
+    ("[Wed-Fri] QE does release verification", true),
+    ("[Mon-Wed] QE notifies ON_QA bugzilla owners and analyze ci failures", true),
+];
+
+/// The status in which QE subtasks are worked on.
+const IN_PROGRESS: &str = "In Progress";
+
+/// Statuses of a subtask that is finished; taking ownership again does not reopen it.
+const FINISHED: [&str; 3] = ["Closed", "Done", "Resolved"];
+
+/// What ownership is taken of.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Advisories by kind.
+    pub advisories: Vec<(String, AdvisoryId)>,
+    /// The shipment merge request of a Konflux release.
+    pub shipment: Option<MergeRequestRef>,
+    /// ART's ticket of the release.
+    pub ticket: Option<IssueKey>,
+    /// The new owner.
+    pub owner: EmailAddress,
+}
+
+/// One advisory and its owner now.
+#[derive(Debug, Clone)]
+pub struct OwnedAdvisory {
+    /// Its kind in the build data.
+    pub impetus: String,
+    /// Its number.
+    pub id: AdvisoryId,
+    /// Its state.
+    pub state: AdvisoryState,
+    /// The QE owner, when somebody else than the new one.
+    replaces: Option<Option<EmailAddress>>,
+}
+
+impl OwnedAdvisory {
+    fn subject(&self) -> String {
+        format!("advisory {} ({})", self.id, self.impetus)
+    }
+}
+
+/// What is said on the merge request.
+#[derive(Debug, Clone)]
+pub enum LeadNote {
+    /// The release has no merge request.
+    NotApplicable,
+    /// The newest note already names the owner.
+    AlreadyThere {
+        /// The owner's name at GitLab.
+        username: String,
+    },
+    /// The note is to be added.
+    Add {
+        /// The owner's name at GitLab.
+        username: String,
+    },
+    /// The merge request is no longer open, so nobody is told there.
+    NotOpen {
+        /// Its state.
+        state: MergeRequestState,
+    },
+}
+
+/// One QE subtask and what it lacks.
+#[derive(Debug, Clone)]
+pub struct OwnedSubtask {
+    issue: Issue,
+    summary: String,
+    assign: bool,
+    start: bool,
+}
+
+impl OwnedSubtask {
+    /// Its key.
+    pub fn key(&self) -> &IssueKey {
+        &self.issue.key
+    }
+}
+
+/// What taking ownership changes.
+#[derive(Debug, Clone)]
+pub struct OwnershipPlan {
+    /// The advisories that QE handles, dropped ones left out.
+    pub advisories: Vec<OwnedAdvisory>,
+    /// What is said on the merge request.
+    pub note: LeadNote,
+    /// The QE subtasks.
+    pub subtasks: Vec<OwnedSubtask>,
+    account: Option<Account>,
+    target: Target,
+    notes: Vec<String>,
+    unknown: Vec<String>,
+}
+
+/// What became of the plan.
+#[derive(Debug, Default)]
+pub struct OwnershipResult {
+    /// The changes that were made, in the plan's order.
+    pub done: Vec<Step>,
+    /// What could not be done or read, one line an item.
+    pub failed: Vec<String>,
+    /// The class of the worst failure.
+    pub class: Option<ErrorClass>,
+}
+
+impl OwnershipResult {
+    fn take(&mut self, step: Step, outcome: Result<Effect, TaskError>) {
+        match outcome {
+            Ok(Effect::Changed) => {
+                tracing::info!("{step}");
+                self.done.push(step);
+            }
+            Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
+            Err(error) => {
+                tracing::error!("{}", error.inner());
+                self.failed.push(error.inner().to_string());
+                let class = error.inner().class();
+                // A passing fault decides over the rest: running again is then the right next step.
+                if class == ErrorClass::Unavailable || self.class.is_none() {
+                    self.class = Some(class);
+                }
+            }
+        }
+    }
+}
+
+impl Plan for OwnershipPlan {
+    fn summary(&self) -> PlanSummary {
+        let owner = self.target.owner.local_part().to_owned();
+        let mut steps = Vec::new();
+        for advisory in &self.advisories {
+            if let Some(now) = &advisory.replaces {
+                let now = now.as_ref().map(|now| now.local_part().to_owned());
+                steps.push(Step::new("set QE owner of", advisory.subject()).from(now).to(&owner));
+            }
+        }
+        if let (LeadNote::Add { username }, Some(shipment)) = (&self.note, &self.target.shipment) {
+            steps.push(note_step(shipment, username));
+        }
+        for subtask in &self.subtasks {
+            if subtask.assign {
+                steps.push(assign_step(subtask, &owner));
+            }
+            if subtask.start {
+                steps.push(start_step(subtask));
+            }
+        }
+        PlanSummary { steps, notes: self.notes.clone() }
+    }
+}
+
+fn note_step(shipment: &MergeRequestRef, username: &str) -> Step {
+    Step::new("add note to", format!("merge request {shipment}")).to(release_lead_note(username))
+}
+
+fn assign_step(subtask: &OwnedSubtask, owner: &str) -> Step {
+    let now = subtask.issue.assignee().and_then(|account| account.display_name);
+    Step::new("set assignee of", format!("{} {}", subtask.issue.key, subtask.summary)).from(now).to(owner)
+}
+
+fn start_step(subtask: &OwnedSubtask) -> Step {
+    Step::new("set status of", format!("{} {}", subtask.issue.key, subtask.summary))
+        .from(subtask.issue.status().map(str::to_owned))
+        .to(IN_PROGRESS)
+}
+
+/// Whether the newest note about the lead names `username`. Notes come newest first.
+fn is_named(notes: &[Note], username: &str) -> bool {
+    notes
+        .iter()
+        .filter(|note| !note.system)
+        .find_map(|note| release_lead_in(&note.body))
+        .is_some_and(|lead| lead.eq_ignore_ascii_case(username))
+}
+
+/// Takes ownership with these clients.
+#[derive(Clone, Copy)]
+pub struct Ownership<'a> {
+    /// Errata Tool.
+    pub errata: &'a ErrataClient,
+    /// GitLab, for releases with a shipment merge request.
+    pub gitlab: Option<&'a GitlabClient>,
+    /// Jira, for releases with an ART ticket.
+    pub jira: Option<&'a JiraClient>,
+}
+
+impl OwnershipPlan {
+    /// Advisories still in `NEW_FILES`: they cannot be pushed to staging.
+    pub fn abnormal(&self) -> Vec<AdvisoryId> {
+        self.advisories
+            .iter()
+            .filter(|advisory| advisory.state == AdvisoryState::NewFiles)
+            .map(|advisory| advisory.id)
+            .collect()
+    }
+
+    /// The owner's name at GitLab, where it is known.
+    pub fn gitlab_username(&self) -> Option<&str> {
+        match &self.note {
+            LeadNote::AlreadyThere { username } | LeadNote::Add { username } => Some(username),
+            LeadNote::NotApplicable | LeadNote::NotOpen { .. } => None,
+        }
+    }
+
+    /// What ownership is taken of.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Advisories that could not be read, one line each.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+}
+
+impl Ownership<'_> {
+    /// Reads how things stand and says what has to change. An unavailable service or an owner whom a service does
+    /// not know ends it before anything was changed; an advisory that cannot be read is noted and left out.
+    pub async fn plan(&self, target: Target) -> Result<OwnershipPlan, TaskError> {
+        let handled: Vec<&(String, AdvisoryId)> =
+            target.advisories.iter().filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect();
+        let (advisories, (note, jira)) = join(
+            join_all(handled.iter().map(|(impetus, id)| self.read_advisory(impetus, *id, &target.owner))),
+            join(self.read_note(&target), self.read_subtasks(&target)),
+        )
+        .await;
+        let note = note?;
+        let (account, subtasks) = jira?;
+        let mut plan = OwnershipPlan {
+            advisories: Vec::new(),
+            note,
+            subtasks,
+            account,
+            target: target.clone(),
+            notes: Vec::new(),
+            unknown: Vec::new(),
+        };
+        for read in advisories {
+            match read {
+                Ok(advisory) if advisory.state == AdvisoryState::DroppedNoShip => {
+                    plan.notes.push(format!("{} is dropped and left alone", advisory.subject()));
+                }
+                Ok(advisory) => plan.advisories.push(advisory),
+                Err(error) if matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) => {
+                    plan.unknown.push(error.inner().to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let LeadNote::NotOpen { state } = &plan.note {
+            plan.notes.push(format!("the shipment merge request is {state}, so no note is added to it"));
+        }
+        match &plan.target.ticket {
+            None => plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned()),
+            Some(ticket) if plan.subtasks.is_empty() => {
+                plan.notes.push(format!("{ticket} has no subtask with one of the three QE titles"));
+            }
+            Some(_) => {}
+        }
+        Ok(plan)
+    }
+
+    async fn read_advisory(
+        &self,
+        impetus: &str,
+        id: AdvisoryId,
+        owner: &EmailAddress,
+    ) -> Result<OwnedAdvisory, TaskError> {
+        let (advisory, people) = join(self.errata.erratum(id), self.errata.people(id)).await;
+        let (advisory, people) = (advisory?, people?);
+        let replaces = if people.qe_owner.as_ref() == Some(owner) { None } else { Some(people.qe_owner) };
+        Ok(OwnedAdvisory { impetus: impetus.to_owned(), id, state: advisory.state, replaces })
+    }
+
+    async fn read_note(&self, target: &Target) -> Result<LeadNote, TaskError> {
+        let (Some(gitlab), Some(shipment)) = (self.gitlab, &target.shipment) else {
+            return Ok(LeadNote::NotApplicable);
+        };
+        let (merge_request, (user, notes)) = join(
+            gitlab.merge_request(shipment),
+            join(gitlab.user_by_email(target.owner.expose()), gitlab.notes(shipment)),
+        )
+        .await;
+        let state = merge_request?.state;
+        if state != MergeRequestState::Opened {
+            return Ok(LeadNote::NotOpen { state });
+        }
+        let username = user?.username;
+        if is_named(&notes?.notes, &username) {
+            return Ok(LeadNote::AlreadyThere { username });
+        }
+        Ok(LeadNote::Add { username })
+    }
+
+    async fn read_subtasks(
+        &self,
+        target: &Target,
+    ) -> Result<(Option<Account>, Vec<OwnedSubtask>), TaskError> {
+        let (Some(jira), Some(ticket)) = (self.jira, &target.ticket) else { return Ok((None, Vec::new())) };
+        let (account, subtasks) = join(jira.account_by_email(&target.owner), jira.subtasks(ticket)).await;
+        let (account, subtasks) = (account?, subtasks?);
+        let ours = subtasks.into_iter().filter_map(|subtask| {
+            let (_, starts) = QE_SUBTASKS.iter().find(|(summary, _)| *summary == subtask.summary)?;
+            Some((subtask, *starts))
+        });
+        let read = join_all(ours.map(|(subtask, starts)| {
+            let account = account.id.clone();
+            async move {
+                let issue = jira.issue(&subtask.key, &["summary", "status", "assignee"]).await?;
+                let finished =
+                    issue.status().is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
+                let started = issue.status().is_some_and(|status| status.eq_ignore_ascii_case(IN_PROGRESS));
+                Ok::<_, TaskError>(OwnedSubtask {
+                    assign: issue.assignee().is_none_or(|assignee| assignee.id != account),
+                    start: starts && !started && !finished,
+                    summary: subtask.summary,
+                    issue,
+                })
+            }
+        }))
+        .await;
+        let subtasks: Vec<OwnedSubtask> = read.into_iter().collect::<Result<_, _>>()?;
+        Ok((Some(account), subtasks))
+    }
+
+    /// Makes the planned changes, all services at once; a failed item does not stop the others.
+    pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> OwnershipResult {
+        let owner = &plan.target.owner;
+        let advisories = join_all(plan.advisories.iter().filter_map(|advisory| {
+            let now = advisory.replaces.as_ref()?;
+            let step = Step::new("set QE owner of", advisory.subject())
+                .from(now.as_ref().map(|now| now.local_part().to_owned()))
+                .to(owner.local_part());
+            Some(async move {
+                let outcome = self.errata.change_qe_owner(advisory.id, owner, permit).await;
+                (step, outcome.map(|()| Effect::Changed).map_err(TaskError::from))
+            })
+        }));
+        let note = self.apply_note(plan, permit);
+        let subtasks = join_all(plan.subtasks.iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
+        let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
+
+        let mut result = OwnershipResult::default();
+        for (step, outcome) in advisories.into_iter().chain(note).chain(subtasks.into_iter().flatten()) {
+            result.take(step, outcome);
+        }
+        for unknown in &plan.unknown {
+            tracing::error!("{unknown}");
+            result.failed.push(unknown.clone());
+            result.class.get_or_insert(ErrorClass::Failed);
+        }
+        result
+    }
+
+    async fn apply_note(
+        &self,
+        plan: &OwnershipPlan,
+        permit: &WritePermit,
+    ) -> Option<(Step, Result<Effect, TaskError>)> {
+        let (LeadNote::Add { username }, Some(gitlab), Some(shipment)) =
+            (&plan.note, self.gitlab, &plan.target.shipment)
+        else {
+            return None;
+        };
+        let step = note_step(shipment, username);
+        // An unclear answer is resolved by looking: the note is added again only when it is not there.
+        for _ in 0..2 {
+            let failure =
+                match gitlab.add_note(shipment, &release_lead_note(username), permit).await {
+                    Ok(_) => return Some((step, Ok(Effect::Changed))),
+                    Err(failure) => failure,
+                };
+            if failure.kind != ServiceErrorKind::Unclear {
+                return Some((step, Err(failure.into())));
+            }
+            match gitlab.notes(shipment).await {
+                Ok(notes) if is_named(&notes.notes, username) => return Some((step, Ok(Effect::Changed))),
+                Ok(_) => {}
+                Err(_) => return Some((step, Err(failure.into()))),
+            }
+        }
+        let failure = Refusal::new(ErrorClass::Unavailable, "GitLab did not take the note on the merge request")
+            .with_hint("Run the same command again when GitLab answers.");
+        Some((step, Err(failure.into())))
+    }
+
+    async fn apply_subtask(
+        &self,
+        plan: &OwnershipPlan,
+        subtask: &OwnedSubtask,
+        permit: &WritePermit,
+    ) -> Vec<(Step, Result<Effect, TaskError>)> {
+        let (Some(jira), Some(account)) = (self.jira, &plan.account) else { return Vec::new() };
+        let mut outcomes = Vec::new();
+        if subtask.assign {
+            let outcome = jira.assign_issue(&subtask.issue, &account.id, permit).await;
+            outcomes
+                .push((assign_step(subtask, plan.target.owner.local_part()), outcome.map_err(TaskError::from)));
+        }
+        if subtask.start {
+            let outcome = jira.transition_issue(&subtask.issue, IN_PROGRESS, permit).await;
+            outcomes.push((start_step(subtask), outcome.map_err(TaskError::from)));
+        }
+        outcomes
+    }
+}

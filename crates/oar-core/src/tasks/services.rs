@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::clients::errata::ErrataClient;
+use crate::clients::gitlab::GitlabClient;
+use crate::clients::jira::JiraClient;
+use crate::clients::kerberos::Negotiate;
+use crate::clients::slack::SlackClient;
+use crate::config::{ConfigError, ConfigStore, Credential};
+use crate::flow::outcome::TaskError;
+use crate::flow::permit::WritePermit;
+use crate::flow::runner::Deliver;
+use crate::http::Http;
+use crate::notify::Message;
+use crate::notify::outbox::{Delivery, Earlier, deliver};
+use crate::service::Service;
+use crate::statebox::{Metadata, State};
+
+/// The clients of one release's task, made from its configuration. A credential is asked for only when the client
+/// that needs it is made.
+#[derive(Clone)]
+pub struct Services {
+    config: ConfigStore,
+    http: Http,
+    slack: SlackClient,
+}
+
+impl Services {
+    /// Clients that share `http`.
+    pub fn new(config: ConfigStore, http: Http) -> Result<Self, ConfigError> {
+        let settings = config.settings();
+        let token = settings.credentials().optional(Credential::SlackBotToken)?;
+        let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token);
+        Ok(Self { config, http, slack })
+    }
+
+    /// The release's configuration.
+    pub fn config(&self) -> &ConfigStore {
+        &self.config
+    }
+
+    /// Errata Tool, with the Kerberos ticket of this process.
+    pub fn errata(&self) -> ErrataClient {
+        let cache = self.config.settings().environment().get("KRB5CCNAME").map(str::to_owned);
+        let authorize = Arc::new(Negotiate::new(Service::Errata).cache_setting(cache));
+        ErrataClient::new(self.http.clone(), self.base(Service::Errata), authorize)
+    }
+
+    /// Jira.
+    pub fn jira(&self) -> Result<JiraClient, TaskError> {
+        let credentials = self.config.settings().credentials();
+        let user = credentials.require(Credential::JiraUsername)?;
+        let token = credentials.require(Credential::JiraToken)?;
+        Ok(JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?)
+    }
+
+    /// GitLab.
+    pub fn gitlab(&self) -> Result<GitlabClient, ConfigError> {
+        let token = self.config.settings().credentials().require(Credential::GitlabToken)?;
+        Ok(GitlabClient::new(self.http.clone(), self.base(Service::Gitlab), Some(token)))
+    }
+
+    /// Slack. Without a token its calls fail; that is never an error of the task.
+    pub fn slack(&self) -> &SlackClient {
+        &self.slack
+    }
+
+    /// The state of a release that has no StateBox file yet (spec 01 §2.2).
+    pub fn initial_state(&self) -> State {
+        let config = &self.config;
+        let advisory_ids =
+            config.advisories().iter().map(|(impetus, id)| (impetus.as_str().to_owned(), *id)).collect();
+        let metadata = Metadata {
+            jira_ticket: config.jira_ticket().map(str::to_owned),
+            advisory_ids,
+            release_date: config.release_date().map(|date| date.as_str().to_owned()),
+            candidate_builds: config.candidate_builds().clone(),
+            shipment_mr: config.shipment_mr().map(|url| url.as_str().to_owned()),
+        };
+        State::new(config.release(), &metadata, self.now())
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.http.clock().now()
+    }
+
+    fn base(&self, service: Service) -> url::Url {
+        self.config.settings().endpoints().base(service).clone()
+    }
+}
+
+#[async_trait]
+impl Deliver for Services {
+    async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery {
+        deliver(&self.slack, self.http.clock(), message, earlier, permit).await
+    }
+}

@@ -1,0 +1,202 @@
+//! The release at a glance: what is done, what waits for whom, what comes next (REQUIREMENTS 16).
+
+use jiff::{SpanRound, Timestamp, Unit};
+use serde::Serialize;
+
+use crate::flow::graph::{Readiness, readiness};
+use crate::statebox::{IssueView, Metadata, NotificationState, State, TaskName, TaskStatus};
+
+/// Everything that `oar status` shows, as JSON has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusReport {
+    /// The release.
+    pub release: String,
+    /// Where the StateBox file is.
+    pub statebox: String,
+    /// When it was changed last.
+    pub updated_at: Option<String>,
+    /// Advisories, builds, ticket, date, merge request.
+    pub metadata: Metadata,
+    /// The workflow tasks in order.
+    pub tasks: Vec<TaskRow>,
+    /// Unresolved issues, blockers first.
+    pub issues: Vec<IssueRow>,
+    /// The commands that can be run now.
+    pub next: Vec<String>,
+}
+
+/// One task of the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskRow {
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: TaskStatus,
+    /// How long ago it reached that status, as `3h 20m`; `None` when it has not begun.
+    pub age: Option<String>,
+    /// When it began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub completed_at: Option<String>,
+    /// The last line of its result.
+    pub last_line: Option<String>,
+    /// Who ran it last.
+    pub by: Option<String>,
+    /// Why it is where it is, when it is not done.
+    pub waits: Option<String>,
+    /// Messages of its last run that have not reached anybody.
+    pub undelivered: usize,
+}
+
+/// One unresolved issue of the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct IssueRow {
+    /// What it is.
+    pub issue: String,
+    /// Whether it blocks.
+    pub blocker: bool,
+    /// The tasks that it concerns; empty when it concerns the release.
+    pub related_tasks: Vec<String>,
+    /// How long ago it was reported.
+    pub age: Option<String>,
+}
+
+impl StatusReport {
+    /// The report of `state` as it stands at `now`.
+    pub fn of(state: &State, location: String, now: Timestamp) -> Self {
+        let tasks: Vec<TaskRow> =
+            TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
+        let mut issues: Vec<IssueRow> =
+            state.issues().into_iter().filter(|issue| !issue.resolved).map(|issue| issue_row(issue, now)).collect();
+        issues.sort_by_key(|issue| !issue.blocker);
+        let next = TaskName::WORKFLOW
+            .into_iter()
+            .filter(|task| readiness(state, *task) == Readiness::Ready)
+            .map(|task| task.to_string())
+            .collect();
+        Self {
+            release: state.release().unwrap_or_default().to_owned(),
+            statebox: location,
+            updated_at: state.updated_at().map(str::to_owned),
+            metadata: state.metadata(),
+            tasks,
+            issues,
+            next,
+        }
+    }
+}
+
+fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
+    let view = state.task(name);
+    let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+    let started_at = view.as_ref().and_then(|view| view.started_at.clone());
+    let completed_at = view.as_ref().and_then(|view| view.completed_at.clone());
+    let since = completed_at.as_ref().or(started_at.as_ref());
+    let last_run = view.as_ref().and_then(|view| view.history.last());
+    let waits = match readiness(state, name) {
+        Readiness::Done => None,
+        Readiness::Ready if status == TaskStatus::Fail => Some("failed; can be run again".to_owned()),
+        Readiness::Ready => Some("can be run now".to_owned()),
+        Readiness::Running => Some(match last_run {
+            Some(run) if run.finished.is_none() => match &run.by {
+                Some(by) => format!("runs, started by {by}"),
+                None => "runs".to_owned(),
+            },
+            _ => "in progress".to_owned(),
+        }),
+        Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
+        Readiness::Waits { on } => {
+            let names: Vec<String> = on.iter().map(ToString::to_string).collect();
+            Some(format!("waits for {}", names.join(", ")))
+        }
+    };
+    TaskRow {
+        name: name.to_string(),
+        status,
+        age: since.and_then(|since| age(since, now)),
+        started_at,
+        completed_at,
+        last_line: view.as_ref().and_then(|view| view.result.as_deref()).and_then(last_line),
+        by: last_run.and_then(|run| run.by.clone()),
+        waits,
+        undelivered: last_run.map_or(0, |run| {
+            run.notifications.iter().filter(|message| message.state != NotificationState::Sent).count()
+        }),
+    }
+}
+
+fn issue_row(issue: IssueView, now: Timestamp) -> IssueRow {
+    IssueRow {
+        issue: issue.issue,
+        blocker: issue.blocker,
+        related_tasks: issue.related_tasks,
+        age: issue.reported_at.and_then(|at| age(&at, now)),
+    }
+}
+
+/// The last line of a result without its time stamp and level.
+fn last_line(result: &str) -> Option<String> {
+    let line = result.trim_end().lines().last()?.trim();
+    let message = line
+        .split_once(": INFO: ")
+        .or_else(|| line.split_once(": WARNING: "))
+        .or_else(|| line.split_once(": ERROR: "))
+        .map_or(line, |(_, message)| message);
+    (!message.is_empty()).then(|| message.to_owned())
+}
+
+/// How long ago `stamp` was, in its two largest units: `2d 4h`, `3h 20m`, `5m`, `12s`.
+fn age(stamp: &str, now: Timestamp) -> Option<String> {
+    let then: Timestamp = stamp.parse().ok()?;
+    let seconds = now.duration_since(then).as_secs().max(0);
+    let span = jiff::Span::new()
+        .try_seconds(seconds)
+        .ok()?
+        .round(SpanRound::new().largest(Unit::Day).days_are_24_hours())
+        .ok()?;
+    let parts = [
+        (i64::from(span.get_days()), "d"),
+        (i64::from(span.get_hours()), "h"),
+        (span.get_minutes(), "m"),
+        (span.get_seconds(), "s"),
+    ];
+    let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(3);
+    let shown: Vec<String> = parts
+        .iter()
+        .skip(first)
+        .take(if first == 2 { 1 } else { 2 })
+        .filter(|(count, unit)| *count > 0 || *unit == "s" && first == 3)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    Some(shown.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_show_their_two_largest_units() {
+        let now: Timestamp = "2026-07-02T12:00:00Z".parse().unwrap();
+        for (stamp, expected) in [
+            ("2026-07-02T11:59:48Z", "12s"),
+            ("2026-07-02T11:55:30Z", "4m"),
+            ("2026-07-02T08:40:00Z", "3h 20m"),
+            ("2026-06-30T08:00:00Z", "2d 4h"),
+            ("2026-06-30T12:00:00Z", "2d"),
+            ("2026-07-02T12:00:00Z", "0s"),
+            ("2026-07-03T12:00:00Z", "0s"),
+        ] {
+            assert_eq!(age(stamp, now).as_deref(), Some(expected), "{stamp}");
+        }
+        assert_eq!(age("yesterday", now), None);
+    }
+
+    #[test]
+    fn the_last_line_loses_its_time_and_level() {
+        let result = "2026-07-02T06:55:57Z: INFO: a\n2026-07-02T06:55:58Z: ERROR: it broke: badly\n";
+        assert_eq!(last_line(result).as_deref(), Some("it broke: badly"));
+        assert_eq!(last_line("prose written by hand").as_deref(), Some("prose written by hand"));
+        assert_eq!(last_line("\n"), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! `take-ownership`: makes somebody the QE owner of a release (spec 01 §5.2).
+
+use async_trait::async_trait;
+use futures::future::join;
+
+use super::Services;
+use crate::clients::email::EmailAddress;
+use crate::clients::errata::{AdvisoryId, ErrataClient};
+use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
+use crate::clients::jira::{IssueKey, JiraClient};
+use crate::config::SlackTeam;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Reason, Refusal, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::{group_mention, person};
+use crate::notify::{AbnormalAdvisories, Message, Owner, OwnershipTaken, Reference};
+use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
+use crate::statebox::{Change, NewIssue, ReasonClass, State, StateError, TaskName, TaskStatus};
+
+/// Makes `owner` the owner of the release of `services`.
+pub struct TakeOwnership {
+    services: Services,
+    owner: EmailAddress,
+}
+
+impl TakeOwnership {
+    /// The task.
+    pub fn new(services: Services, owner: EmailAddress) -> Self {
+        Self { services, owner }
+    }
+
+    fn clients(&self, target: &Target) -> Result<Clients, TaskError> {
+        Ok(Clients {
+            errata: self.services.errata(),
+            gitlab: target.shipment.is_some().then(|| self.services.gitlab()).transpose()?,
+            jira: target.ticket.is_some().then(|| self.services.jira()).transpose()?,
+        })
+    }
+
+    fn target(&self) -> Result<Target, TaskError> {
+        let config = self.services.config();
+        let advisories: Vec<(String, AdvisoryId)> = config
+            .advisories()
+            .iter()
+            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
+            .collect();
+        if advisories.is_empty() {
+            return Err(Refusal::new(
+                ErrorClass::Blocked,
+                format!("the build data of {} names no advisories yet", config.release()),
+            )
+            .with_hint("Run the command again when ART has added them.")
+            .into());
+        }
+        let ticket = config
+            .jira_ticket()
+            .map(str::parse::<IssueKey>)
+            .transpose()
+            .map_err(|error| Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}")))?;
+        let shipment = config
+            .shipment_mr()
+            .map(|url| MergeRequestRef { project: url.project().to_owned(), iid: url.iid() });
+        Ok(Target { advisories, shipment, ticket, owner: self.owner.clone() })
+    }
+}
+
+/// The clients that a release needs; credentials of the others are not asked for.
+struct Clients {
+    errata: ErrataClient,
+    gitlab: Option<GitlabClient>,
+    jira: Option<JiraClient>,
+}
+
+impl Clients {
+    fn ownership(&self) -> Ownership<'_> {
+        Ownership { errata: &self.errata, gitlab: self.gitlab.as_ref(), jira: self.jira.as_ref() }
+    }
+}
+
+#[async_trait]
+impl Task for TakeOwnership {
+    type Plan = OwnershipPlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::TakeOwnership
+    }
+
+    fn command(&self) -> String {
+        format!("take-ownership --email {}@…", self.owner.local_part())
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, _state: Option<&State>) -> Result<OwnershipPlan, TaskError> {
+        let target = self.target()?;
+        let clients = self.clients(&target)?;
+        clients.ownership().plan(target).await
+    }
+
+    async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let clients = self.clients(plan.target())?;
+        let result = clients.ownership().apply(plan, permit).await;
+        let abnormal = plan.abnormal();
+        if !abnormal.is_empty() {
+            tracing::warn!("advisories still in NEW_FILES: {}", list(&abnormal));
+        }
+        let mut outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
+            "owner": self.owner.local_part(),
+            "advisories": plan.advisories.iter().map(|advisory| advisory.id.number()).collect::<Vec<_>>(),
+            "subtasks": plan.subtasks.iter().map(|subtask| subtask.key().as_str()).collect::<Vec<_>>(),
+            "new_files": abnormal.iter().map(|id| id.number()).collect::<Vec<_>>(),
+            "failed": result.failed,
+        }));
+        if let Some(class) = result.class {
+            outcome.status = TaskStatus::Fail;
+            outcome.class = Some(class);
+            outcome.reason = Some(Reason {
+                class: match class {
+                    ErrorClass::Unavailable => ReasonClass::Infrastructure,
+                    _ => ReasonClass::Precondition,
+                },
+                text: result.failed.join("; "),
+            });
+        }
+        Ok(outcome)
+    }
+
+    fn remember(
+        &self,
+        plan: &OwnershipPlan,
+        _outcome: &TaskOutcome,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        let abnormal = plan.abnormal();
+        if abnormal.is_empty() {
+            return Ok(Change::Unchanged);
+        }
+        if let Some(blocker) = state.task_blocker(TaskName::PushToCdnStaging) {
+            tracing::info!("push-to-cdn-staging is blocked already: {}", blocker.issue);
+            return Ok(Change::Unchanged);
+        }
+        state.add_issue(&NewIssue {
+            text: format!(
+                "Advisories in NEW_FILES: {}. ART moves them to QE before they can be pushed to CDN staging.",
+                list(&abnormal)
+            ),
+            blocker: true,
+            related_tasks: vec![TaskName::PushToCdnStaging],
+            at: self.services.now(),
+        })
+    }
+
+    async fn notifications(&self, plan: &OwnershipPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+        let config = self.services.config();
+        let slack = self.services.slack();
+        let channels = (config.slack_channel(SlackTeam::QeRelease), config.release_leads());
+        let (channel, leads) = match channels {
+            (Ok(channel), Ok(leads)) => (channel, leads),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                return Vec::new();
+            }
+        };
+        let (leads, user) = join(group_mention(slack, leads), person(slack, self.owner.expose())).await;
+        let owner = match (user, plan.gitlab_username()) {
+            (Some(user), _) => Owner::Slack(user),
+            (None, Some(username)) => Owner::Gitlab(username.to_owned()),
+            (None, None) => Owner::Unnamed,
+        };
+        let reference = |id: &AdvisoryId| Reference::new(id.link(), id.to_string());
+        let advisories: Vec<Reference> = plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
+        let subtasks: Vec<Reference> =
+            plan.subtasks.iter().map(|task| Reference::new(task.key().link(), task.key().as_str())).collect();
+        let abnormal: Vec<Reference> = plan.abnormal().iter().map(reference).collect();
+        let merge_request = config
+            .shipment_mr()
+            .map(|url| Reference::new(url.as_str(), format!("shipment merge request {}", url.iid())));
+        let mut messages = vec![
+            OwnershipTaken {
+                release: config.release(),
+                owner: &owner,
+                owner_identity: self.owner.expose(),
+                merge_request: merge_request.as_ref(),
+                advisories: &advisories,
+                subtasks: &subtasks,
+                abnormal: &abnormal,
+                leads: &leads,
+            }
+            .message(channel),
+        ];
+        if !abnormal.is_empty() {
+            match (config.slack_channel(SlackTeam::Art), config.art_group()) {
+                (Ok(channel), Ok(art)) => {
+                    let art = group_mention(slack, art).await;
+                    messages.push(
+                        AbnormalAdvisories { release: config.release(), advisories: &abnormal, art: &art }
+                            .message(channel),
+                    );
+                }
+                (Err(error), _) | (_, Err(error)) => tracing::warn!("ART is not told: {error}"),
+            }
+        }
+        messages
+    }
+}
+
+fn list(ids: &[AdvisoryId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,20 @@
+use cli_support::{CliError, ExitCode};
+use oar_core::tasks::create_test_report::CreateTestReport;
+
+use crate::release::Release;
+use crate::report;
+
+/// Create the release's StateBox file and tell the release leads
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    change: report::ChangeArgs,
+}
+
+pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let (services, loaded) = release.services_and_state(&statebox).await;
+    let services = services?;
+    let task = CreateTestReport::new(services.clone(), &statebox);
+    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+}

@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub(crate) mod create_test_report;
+pub(crate) mod history;
+pub(crate) mod issue;
+pub(crate) mod metadata;
+pub(crate) mod status;
+pub(crate) mod take_ownership;
+pub(crate) mod task;

@@ -1,0 +1,141 @@
+use cli_support::{CliError, ExitCode, Tone};
+use oar_core::statebox::TaskStatus;
+use oar_core::tasks::status::{StatusReport, TaskRow};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::release::Release;
+
+/// The width that the report keeps to.
+const WIDTH: usize = 80;
+/// Where the second column of a task begins.
+const INDENT: usize = 4;
+
+/// Show every task of the release: its status, what it waits for, what comes next
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let state = statebox.load().await?;
+    let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());
+    let ui = &release.session.ui;
+    ui.json(&report);
+    ui.text(render(&report));
+    Ok(ExitCode::Done)
+}
+
+fn render(report: &StatusReport) -> String {
+    let mut lines = vec![header(report), Tone::Faint.paint(&report.statebox), String::new()];
+    for row in &report.tasks {
+        task(row, &mut lines);
+    }
+    if !report.issues.is_empty() {
+        lines.extend([String::new(), Tone::Strong.paint("Open issues")]);
+    }
+    for issue in &report.issues {
+        let kind = if issue.blocker { Tone::Bad.paint("blocker") } else { Tone::Faint.paint("note") };
+        let about = if issue.related_tasks.is_empty() {
+            "the release".to_owned()
+        } else {
+            issue.related_tasks.join(", ")
+        };
+        let age = issue.age.as_ref().map(|age| format!(", {age} ago")).unwrap_or_default();
+        lines.push(format!("  {kind} of {about}{age}"));
+        wrap(&issue.issue, INDENT, &mut lines);
+    }
+    lines.push(String::new());
+    let pass = report.tasks.iter().filter(|row| row.status == TaskStatus::Pass).count();
+    let next = if report.next.is_empty() {
+        if pass == report.tasks.len() { "nothing, all tasks are Pass".to_owned() } else { "nothing is ready".to_owned() }
+    } else {
+        report.next.join(", ")
+    };
+    lines.push(format!("{pass} of {} tasks are Pass. Next:", report.tasks.len()));
+    wrap(&next, INDENT, &mut lines);
+    lines.join("\n")
+}
+
+fn header(report: &StatusReport) -> String {
+    let flow = if report.metadata.shipment_mr.is_some() { "Konflux" } else { "Errata" };
+    let mut parts = vec![Tone::Strong.paint(&report.release), flow.to_owned()];
+    parts.extend(report.metadata.release_date.as_ref().map(|date| format!("ships {date}")));
+    parts.extend(report.metadata.jira_ticket.clone());
+    parts.join(" · ")
+}
+
+fn task(row: &TaskRow, lines: &mut Vec<String>) {
+    let tone = match row.status {
+        TaskStatus::Pass => Tone::Good,
+        TaskStatus::Fail => Tone::Bad,
+        TaskStatus::InProgress => Tone::Attention,
+        TaskStatus::NotStarted => Tone::Faint,
+    };
+    let status = format!("{:<11}", row.status.text());
+    let age = row.age.as_deref().unwrap_or("-");
+    let by = row.by.as_ref().map(|by| format!("by {by}")).unwrap_or_default();
+    let line = format!("  {:<24} {} {age:<8} {by}", row.name, tone.paint(status));
+    lines.push(line.trim_end().to_owned());
+    if let Some(waits) = &row.waits
+        && (row.status != TaskStatus::NotStarted || !waits.starts_with("can be"))
+    {
+        wrap(waits, INDENT, lines);
+    }
+    if row.undelivered > 0 {
+        wrap("a message of the last run has not reached its channel; run it again to send it", INDENT, lines);
+    }
+    if row.status != TaskStatus::NotStarted
+        && let Some(last) = &row.last_line
+        && !last.starts_with("task [")
+    {
+        lines.push(format!("{}{}", " ".repeat(INDENT), Tone::Faint.paint(cut(last, WIDTH - INDENT))));
+    }
+}
+
+/// `text` in lines of at most the report's width, indented.
+fn wrap(text: &str, indent: usize, lines: &mut Vec<String>) {
+    let margin = " ".repeat(indent);
+    let mut line = margin.clone();
+    for word in text.split_whitespace() {
+        let empty = line.len() == margin.len();
+        if !empty && line.width() + 1 + word.width() > WIDTH {
+            lines.push(std::mem::replace(&mut line, margin.clone()));
+        } else if !empty {
+            line.push(' ');
+        }
+        line.push_str(&cut(word, WIDTH - indent));
+    }
+    if line.len() > margin.len() {
+        lines.push(line);
+    }
+}
+
+/// `text` in at most `width` columns.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut used = 0;
+    let kept: String = text
+        .chars()
+        .take_while(|character| {
+            used += character.width().unwrap_or(0);
+            used < width
+        })
+        .collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_and_wrapped_at_the_width() {
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut("日本語", 5).width(), 5);
+        let mut lines = Vec::new();
+        wrap(&"word ".repeat(60), 4, &mut lines);
+        assert!(lines.len() > 3 && lines.iter().all(|line| line.width() <= WIDTH && line.starts_with("    word")));
+    }
+}

@@ -1,0 +1,24 @@
+use cli_support::{CliError, ExitCode};
+use oar_core::clients::email::EmailAddress;
+use oar_core::tasks::take_ownership::TakeOwnership;
+
+use crate::release::Release;
+use crate::report;
+
+/// Make somebody the QE owner of the release: advisories, merge request, ART subtasks
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// E-mail address of the new owner
+    #[arg(short, long, value_name = "ADDRESS")]
+    email: EmailAddress,
+    #[command(flatten)]
+    change: report::ChangeArgs,
+}
+
+pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let (services, loaded) = release.services_and_state(&statebox).await;
+    let services = services?;
+    let task = TakeOwnership::new(services.clone(), args.email);
+    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+}

@@ -1,0 +1,157 @@
+//! The multi-call program: what an image or a machine installs.
+
+pub mod reference;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use cli_support::{CliError, ExitCode, OutputFormat, Ui};
+use oar_core::redact::Redactor;
+
+/// A program that this file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProgramName {
+    /// Takes a release from announced to shipped.
+    Oar,
+    /// Configuration, StateBox files and agents.
+    Oarctl,
+    /// Prow jobs.
+    Job,
+    /// The job controller and the test result aggregator.
+    Jobctl,
+}
+
+impl ProgramName {
+    /// Every program.
+    pub const ALL: [Self; 4] = [Self::Oar, Self::Oarctl, Self::Job, Self::Jobctl];
+
+    /// The name that it is called by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oar => "oar",
+            Self::Oarctl => "oarctl",
+            Self::Job => "job",
+            Self::Jobctl => "jobctl",
+        }
+    }
+
+    /// Its command line definition.
+    pub fn definition(self) -> clap::Command {
+        match self {
+            Self::Oar => oar::Oar::command(),
+            Self::Oarctl => oarctl::Oarctl::command(),
+            Self::Job => job::Job::command(),
+            Self::Jobctl => jobctl::Jobctl::command(),
+        }
+    }
+
+    fn run(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        match self {
+            Self::Oar => oar::run(arguments),
+            Self::Oarctl => oarctl::run(arguments),
+            Self::Job => job::run(arguments),
+            Self::Jobctl => jobctl::run(arguments),
+        }
+    }
+
+    fn called_by(path: &OsStr) -> Option<Self> {
+        let name = Path::new(path).file_stem()?;
+        Self::ALL.into_iter().find(|program| name == program.name())
+    }
+}
+
+/// All programs of the release tooling in one file.
+#[derive(Debug, Parser)]
+#[command(name = "release-tests", version, disable_version_flag = true, disable_help_subcommand = true)]
+struct ReleaseTests {
+    /// Print the version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
+    version: (),
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take a release from announced to shipped
+    #[command(disable_help_flag = true)]
+    Oar(Passed),
+    /// Configuration, StateBox files and agents
+    #[command(disable_help_flag = true)]
+    Oarctl(Passed),
+    /// Prow jobs
+    #[command(disable_help_flag = true)]
+    Job(Passed),
+    /// The job controller and the test result aggregator
+    #[command(disable_help_flag = true)]
+    Jobctl(Passed),
+    /// Print the completion script of a program for a shell
+    Completions {
+        /// The program to complete
+        program: ProgramName,
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the reference of all programs (Markdown)
+    Reference,
+}
+
+#[derive(Debug, clap::Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Runs the program that the first argument names, as a file name or as the first word.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(program) = arguments.first().and_then(|path| ProgramName::called_by(path)) {
+        return program.run(arguments);
+    }
+    // A program's own arguments must reach its own parser untouched.
+    if let Some(program) = arguments.get(1).and_then(|word| {
+        ProgramName::ALL.into_iter().find(|program| word.to_str() == Some(program.name()))
+    }) {
+        return program.run(arguments.into_iter().skip(1));
+    }
+    let ui = Ui::new(OutputFormat::Text, Redactor::default());
+    match ReleaseTests::try_parse_from(arguments) {
+        Ok(ReleaseTests { command: Command::Completions { program, shell }, .. }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut program.definition(), program.name(), &mut script);
+            ui.raw(String::from_utf8_lossy(&script));
+            ExitCode::Done
+        }
+        Ok(ReleaseTests { command: Command::Reference, .. }) => {
+            ui.raw(reference::markdown());
+            ExitCode::Done
+        }
+        Ok(_) => ui.fail(&CliError::usage("no program was named")),
+        Err(error) => {
+            // Nothing is left to be told when the streams are closed.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_consistent() {
+        ReleaseTests::command().debug_assert();
+        for program in ProgramName::ALL {
+            program.definition().debug_assert();
+        }
+    }
+
+    #[test]
+    fn a_link_selects_its_program() {
+        assert_eq!(ProgramName::called_by(OsStr::new("/usr/bin/jobctl")), Some(ProgramName::Jobctl));
+        assert_eq!(ProgramName::called_by(OsStr::new("./release-tests")), None);
+        assert_eq!(ProgramName::called_by(OsStr::new("oar2")), None);
+    }
+}

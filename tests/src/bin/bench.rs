@@ -1,0 +1,123 @@
+//! Timings, printed as a table: start-up, the tasks at 0 and 20 ms per request, the StateBox dialect.
+//!
+//! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, Options, release_tests};
+use nix::sys::resource::{UsageWho, getrusage};
+use oar_core::statebox::State;
+
+fn main() {
+    println!("{:<58} {:>9} {:>9} {:>9}", "", "minimum", "median", "maximum");
+    // First, while this process is small: the kernel counts the parent's memory into a child's peak.
+    row("oar --help (ms)", &times(40, || run_help(&["oar", "--help"])));
+    row("oar -r 4.19.1 take-ownership --help (ms)", &times(40, || {
+        run_help(&["oar", "-r", "4.19.1", "take-ownership", "--help"]);
+    }));
+    match getrusage(UsageWho::RUSAGE_CHILDREN) {
+        Ok(usage) => println!("{:<58} {:>9.1} MB", "peak memory of --help", mebibytes(usage.max_rss())),
+        Err(error) => println!("peak memory of --help: not measured: {error}"),
+    }
+    for latency in [0, 20] {
+        tasks(latency);
+    }
+    dialect();
+}
+
+fn tasks(latency: u64) {
+    for release in [KONFLUX, ERRATA] {
+        let mut samples: Vec<(&str, Vec<f64>)> = vec![
+            ("create-test-report", Vec::new()),
+            ("take-ownership", Vec::new()),
+            ("take-ownership again", Vec::new()),
+            ("status", Vec::new()),
+        ];
+        let mut requests = [0; 4];
+        for _ in 0..5 {
+            let harness = Harness::with(Options { latency: Duration::from_millis(latency), ..Options::default() });
+            let commands: [&[&str]; 4] = [
+                &["create-test-report"],
+                &["take-ownership", "-e", LEAD],
+                &["take-ownership", "-e", LEAD],
+                &["status"],
+            ];
+            for (index, command) in commands.iter().enumerate() {
+                harness.sandbox.clear_requests();
+                let started = Instant::now();
+                harness.oar(release, command).expect(0);
+                samples[index].1.push(started.elapsed().as_secs_f64() * 1000.0);
+                requests[index] = harness.sandbox.requests().len();
+            }
+        }
+        for ((name, values), count) in samples.iter().zip(requests) {
+            row(&format!("{name} {release}, {latency} ms/request, {count} requests (ms)"), values);
+        }
+    }
+}
+
+fn dialect() {
+    let text = large_state();
+    let state = State::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let size = text.len() / 1024;
+    row(&format!("StateBox of {size} KB: parse and check (ms)"), &times(200, || {
+        std::hint::black_box(State::parse(&text).is_ok());
+    }));
+    row(&format!("StateBox of {size} KB: write (ms)"), &times(200, || {
+        std::hint::black_box(state.to_yaml().len());
+    }));
+}
+
+/// A made-up file as large as the largest real one.
+fn large_state() -> String {
+    let mut text = String::from(
+        "schema_version: '1.0'\nrelease: 4.14.60\ncreated_at: '2026-07-01T10:00:00Z'\n\
+         updated_at: '2026-07-02T10:00:00Z'\nmetadata:\n  jira_ticket: ART-14600\n  advisory_ids:\n    rpm: 140001\n\
+         \x20 release_date: 2026-Jul-09\n  candidate_builds: {}\n  shipment_mr: null\ntasks:\n",
+    );
+    for name in ["take-ownership", "stage-testing", "image-signed-check", "change-advisory-status"] {
+        text.push_str(&format!(
+            "- name: {name}\n  status: Pass\n  started_at: '2026-07-01T10:00:00Z'\n  \
+             completed_at: '2026-07-01T10:00:09Z'\n  result: |-\n"
+        ));
+        for line in 0..110 {
+            text.push_str(&format!(
+                "    2026-07-01T10:00:00Z: INFO: advisory 140001 line {line}: nothing to be done, looked again later\n"
+            ));
+        }
+    }
+    text.push_str("issues: []\n");
+    text
+}
+
+fn run_help(arguments: &[&str]) {
+    let status = Command::new(release_tests())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "{arguments:?} failed");
+}
+
+fn times(count: usize, mut work: impl FnMut()) -> Vec<f64> {
+    (0..count)
+        .map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect()
+}
+
+fn row(name: &str, values: &[f64]) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+    println!("{name:<58} {:>9.2} {:>9.2} {:>9.2}", at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1)));
+}
+
+fn mebibytes(kibibytes: i64) -> f64 {
+    f64::from(i32::try_from(kibibytes).unwrap_or(i32::MAX)) / 1024.0
+}

@@ -1,0 +1,179 @@
+//! The command line as scripts and people meet it: exit codes, spellings, errors with a next step.
+
+use end_to_end::{Harness, KONFLUX, LEAD, Options};
+use serde_json::json;
+
+#[test]
+fn usage_errors_exit_2_and_name_the_input_and_an_example() {
+    let harness = Harness::new();
+    for (arguments, expected) in [
+        (&["status"][..], "oar -r 4.19.1 status"),
+        (&["-r", "4.19", "status"], "4.19.1 or 4.22.0-rc.0"),
+        (&["-r", "4.11.3", "status"], "4.12"),
+        (&["-r", KONFLUX, "no-such-command"], "no-such-command"),
+        (&["-r", KONFLUX, "take-ownership"], "--email"),
+        (&["-r", KONFLUX, "take-ownership", "-e", "not an address"], "example.com"),
+        (&["-r", KONFLUX, "task", "set", "stage-test", "Pass", "--reason", "x"], "stage-testing"),
+        (&["-r", KONFLUX, "task", "set", "stage-testing", "Done", "--reason", "x"], "Pass"),
+        (&["-r", KONFLUX], "Usage"),
+        (&[], "Usage"),
+    ] {
+        let run = harness.run("oar", arguments).expect(2);
+        assert!(run.stderr.contains(expected), "{arguments:?}:\n{}", run.stderr);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty(), "a wrong call sends nothing");
+}
+
+#[test]
+fn help_and_version_need_nothing() {
+    for program in ["oar", "oarctl", "job", "jobctl"] {
+        let harness = Harness::new();
+        for arguments in [&["--help"][..], &["-h"], &["--version"], &["-V"]] {
+            let mut command = harness.command(program, arguments);
+            command.env_clear();
+            let run = end_to_end::finish(command).expect(0);
+            assert!(run.stdout.contains(program), "{run:?}");
+        }
+        let version = harness.run(program, ["-V"]).stdout;
+        assert!(version.starts_with(&format!("{program} v")), "{version}");
+    }
+}
+
+#[test]
+fn a_missing_credential_exits_3_and_is_named_with_its_purpose() {
+    let harness = Harness::new();
+    for (variable, arguments) in [
+        ("GITHUB_TOKEN", &["status"][..]),
+        ("OAR_JWK", &["metadata"]),
+        ("GITLAB_TOKEN", &["take-ownership", "-e", LEAD]),
+        ("JIRA_TOKEN", &["take-ownership", "-e", LEAD]),
+    ] {
+        let mut command = harness.command("oar", ["-r", KONFLUX].iter().chain(arguments));
+        command.env_remove(variable);
+        let run = end_to_end::finish(command).expect(3);
+        assert!(run.stderr.contains(variable), "{run:?}");
+    }
+    // Only what a command needs is asked for.
+    let mut command = harness.command("oar", ["-r", KONFLUX, "metadata"]);
+    for variable in ["GITHUB_TOKEN", "JIRA_TOKEN", "GITLAB_TOKEN", "SLACK_BOT_TOKEN", "KRB5CCNAME"] {
+        command.env_remove(variable);
+    }
+    end_to_end::finish(command).expect(0);
+}
+
+#[test]
+fn no_ticket_exits_3_with_the_kinit_line_and_the_state_says_so() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let mut command = harness.command("oar", ["-r", KONFLUX, "take-ownership", "-e", LEAD]);
+    command.env("KRB5CCNAME", harness.home().join("none"));
+    let run = end_to_end::finish(command).expect(3);
+    assert!(run.stderr.contains("kinit"), "{run:?}");
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("- name: take-ownership\n  status: Fail\n"), "{state}");
+}
+
+#[test]
+fn a_dead_service_exits_4_with_the_next_step() {
+    let harness = Harness::new().env("OAR_ENDPOINT_GITHUB_API", "http://127.0.0.1:9/");
+    let run = harness.oar(KONFLUX, &["status"]).expect(4);
+    assert!(run.stderr.contains("GitHub") && run.stderr.contains("next:"), "{run:?}");
+    let run = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(4);
+    assert_eq!(run.json()["exit_code"], 4);
+}
+
+#[test]
+fn without_a_statebox_commands_exit_6_and_say_how_to_make_one() {
+    let harness = Harness::new();
+    for arguments in [
+        &["status"][..],
+        &["history"],
+        &["issue", "list"],
+        &["issue", "add", "x"],
+        &["task", "set", "stage-testing", "Pass", "--reason", "x"],
+    ] {
+        let run = harness.oar(KONFLUX, arguments).expect(6);
+        assert!(run.stderr.contains("oar -r 4.19.1 create-test-report"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_pass_is_not_taken_back_without_force() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let set = |status: &str, more: &[&str]| {
+        let mut arguments = vec!["task", "set", "stage-testing", status, "--reason", "by hand"];
+        arguments.extend(more);
+        harness.oar(KONFLUX, &arguments)
+    };
+    set("pass", &[]).expect(0);
+    let run = set("Fail", &[]).expect(6);
+    assert!(run.stderr.contains("--force"), "{run:?}");
+    set("Fail", &["--force"]).expect(0);
+    let runs = harness.oar(KONFLUX, &["history", "stage-testing", "--output", "json"]).expect(0).json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2, "{runs:#}");
+}
+
+#[test]
+fn issues_are_added_once_listed_and_resolved() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let add = ["issue", "add", "stage is down", "--task", "stage-testing"];
+    harness.oar(KONFLUX, &add).expect(0);
+    harness.sandbox.clear_requests();
+    let again = harness.oar(KONFLUX, &add).expect(0);
+    assert!(again.stdout.contains("already"), "{again:?}");
+    assert!(harness.sandbox.writes().is_empty());
+    let status = harness.oar(KONFLUX, &["status"]).expect(0);
+    assert!(status.stdout.contains("blocked: stage is down"), "{}", status.stdout);
+    harness.oar(KONFLUX, &["issue", "resolve", "STAGE is down", "--resolution", "it is up"]).expect(0);
+    let all = harness.oar(KONFLUX, &["issue", "list", "--all", "--output", "json"]).expect(0).json();
+    assert_eq!(all["issues"][0]["resolved"], true, "{all:#}");
+    let open = harness.oar(KONFLUX, &["issue", "list"]).expect(0);
+    assert!(open.stdout.contains("no issue"), "{open:?}");
+}
+
+#[test]
+fn status_is_readable_at_80_columns() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    let run = harness.oar(KONFLUX, &["status"]).expect(0);
+    for line in run.stdout.lines().filter(|line| !line.starts_with("http")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(!run.stdout.contains('\u{1b}'), "no colour where there is no terminal");
+    let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
+    assert_eq!(report["tasks"].as_array().unwrap().len(), 9);
+    assert_eq!(report["tasks"][0]["status"], "Pass");
+}
+
+#[test]
+fn metadata_has_a_stable_json_shape() {
+    let harness = Harness::with(Options::default());
+    let konflux = harness.oar(KONFLUX, &["metadata", "--output", "json"]).expect(0).json();
+    let keys: Vec<&String> = konflux.as_object().unwrap().keys().collect();
+    let expected =
+        ["release", "flow", "advisories", "jira_ticket", "candidate_builds", "release_date", "shipment_mr", "owner"];
+    assert_eq!(keys, expected);
+    assert_eq!(konflux["flow"], "konflux");
+    assert_eq!(konflux["advisories"], json!({ "rpm": 150_001, "rhcos": 150_002, "microshift": 150_003 }));
+    let errata = harness.oar("4.14.60", &["metadata", "--output", "json"]).expect(0).json();
+    assert_eq!((&errata["flow"], &errata["shipment_mr"]), (&json!("errata"), &json!(null)));
+    let run = harness.oar("4.19.99", &["metadata"]).expect(6);
+    assert!(run.stderr.contains("4.19.99"), "{run:?}");
+}
+
+#[test]
+fn logs_are_in_the_reference_format_or_json() {
+    let harness = Harness::new();
+    let run = harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let line = run.stderr.lines().next().unwrap();
+    let (time, rest) = line.split_at(20);
+    assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T' && rest.starts_with(": INFO: "), "{line}");
+    let harness = harness.env("OAR_LOG_FORMAT", "json");
+    let run = harness.oar(KONFLUX, &["-v", "status"]).expect(0);
+    let first: serde_json::Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(first["level"], "DEBUG", "{first}");
+}
