@@ -19,21 +19,28 @@ impl Effects {
     /// What happened in `harness` so far.
     pub fn of(harness: &Harness) -> Self {
         let requests = harness.sandbox.requests();
-        let acted = |request: &&RecordedRequest| request.acted && request.status.is_none_or(|status| status < 300);
+        let acted =
+            |request: &&RecordedRequest| request.acted && request.status.is_none_or(|status| status < 300);
         let notes = requests
             .iter()
             .filter(acted)
-            .filter(|request| request.service == "gitlab" && request.method == "POST" && request.path.ends_with("/notes"))
+            .filter(|request| {
+                request.service == "gitlab" && request.method == "POST" && request.path.ends_with("/notes")
+            })
             .count();
         let mut transitions = BTreeMap::new();
         for request in requests.iter().filter(acted) {
-            if request.service == "jira" && request.method == "POST" && request.path.ends_with("/transitions") {
+            if request.service == "jira" && request.method == "POST" && request.path.ends_with("/transitions")
+            {
                 *transitions.entry(request.path.clone()).or_insert(0) += 1;
             }
         }
         let slack = harness.sandbox.world().slack.lock();
-        let messages =
-            slack.messages.iter().map(|message| format!("{}: {}", message.channel_name, message.text)).collect();
+        let messages = slack
+            .messages
+            .iter()
+            .map(|message| format!("{}: {}", message.channel_name, message.text))
+            .collect();
         Self { messages, notes, transitions }
     }
 
@@ -45,11 +52,17 @@ impl Effects {
     pub fn assert_none_twice(&self, expected: &Self, context: &str) {
         for message in &self.messages {
             let count = |messages: &[String]| messages.iter().filter(|other| *other == message).count();
-            assert!(count(&self.messages) <= count(&expected.messages), "message twice or unknown: {message}\n{context}");
+            assert!(
+                count(&self.messages) <= count(&expected.messages),
+                "message twice or unknown: {message}\n{context}"
+            );
         }
         assert!(self.notes <= expected.notes, "{} notes\n{context}", self.notes);
         for (issue, count) in &self.transitions {
-            assert!(count <= expected.transitions.get(issue).unwrap_or(&0), "{issue} moved {count} times\n{context}");
+            assert!(
+                count <= expected.transitions.get(issue).unwrap_or(&0),
+                "{issue} moved {count} times\n{context}"
+            );
         }
     }
 }

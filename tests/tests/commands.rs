@@ -154,8 +154,16 @@ fn metadata_has_a_stable_json_shape() {
     let harness = Harness::with(Options::default());
     let konflux = harness.oar(KONFLUX, &["metadata", "--output", "json"]).expect(0).json();
     let keys: Vec<&String> = konflux.as_object().unwrap().keys().collect();
-    let expected =
-        ["release", "flow", "advisories", "jira_ticket", "candidate_builds", "release_date", "shipment_mr", "owner"];
+    let expected = [
+        "release",
+        "flow",
+        "advisories",
+        "jira_ticket",
+        "candidate_builds",
+        "release_date",
+        "shipment_mr",
+        "owner",
+    ];
     assert_eq!(keys, expected);
     assert_eq!(konflux["flow"], "konflux");
     assert_eq!(konflux["advisories"], json!({ "rpm": 150_001, "rhcos": 150_002, "microshift": 150_003 }));

@@ -19,10 +19,7 @@ fn harness() -> Harness {
 }
 
 fn tasks(harness: &Harness, release: &str) -> Vec<Run> {
-    vec![
-        harness.oar(release, &["create-test-report"]),
-        harness.oar(release, &["take-ownership", "-e", LEAD]),
-    ]
+    vec![harness.oar(release, &["create-test-report"]), harness.oar(release, &["take-ownership", "-e", LEAD])]
 }
 
 /// What an undisturbed run does, and the requests that it makes.
@@ -118,6 +115,10 @@ fn one_fault_at_any_request_is_survived_or_reported() {
 #[test]
 fn a_service_that_stays_broken_is_reported_and_healed_later() {
     for release in [KONFLUX, ERRATA] {
-        check_all(release, &[error_500(), FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage], true);
+        check_all(
+            release,
+            &[error_500(), FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage],
+            true,
+        );
     }
 }

@@ -4,8 +4,13 @@ use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, SECOND_LEAD};
 
 fn planted(harness: &Harness) -> Vec<String> {
     let secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
-    let mut values: Vec<String> =
-        harness.sandbox.environment().into_iter().filter(|(name, _)| secret(name)).map(|(_, value)| value).collect();
+    let mut values: Vec<String> = harness
+        .sandbox
+        .environment()
+        .into_iter()
+        .filter(|(name, _)| secret(name))
+        .map(|(_, value)| value)
+        .collect();
     assert!(values.len() >= 6, "{}", values.len());
     values.extend([LEAD.to_owned(), SECOND_LEAD.to_owned(), "bot@example.com".to_owned()]);
     values
@@ -61,7 +66,9 @@ fn nothing_secret_is_written_when_services_throw_it_back() {
         for code in [400, 401, 403, 404, 422, 500] {
             let kind = FaultKind::Status { code, body: Some(body.to_string()), headers: Vec::new() };
             harness.sandbox.faults().add(Fault::on(service, kind).forever());
-            for arguments in [&["-v", "take-ownership", "-e", LEAD][..], &["-v", "status", "--output", "json"]] {
+            for arguments in
+                [&["-v", "take-ownership", "-e", LEAD][..], &["-v", "status", "--output", "json"]]
+            {
                 texts.push(harness.oar(KONFLUX, arguments).all());
             }
             harness.sandbox.faults().clear();

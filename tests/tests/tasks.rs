@@ -14,7 +14,11 @@ fn a_konflux_release_is_announced_and_owned_within_its_budgets() {
     let run = harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
     let count = harness.sandbox.requests().len();
     assert!(count <= 32, "take-ownership made {count} requests:\n{}", harness.request_lines());
-    assert!(run.stderr.contains("task [Take Ownership] status is changed to [In Progress]"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("task [Take Ownership] status is changed to [In Progress]"),
+        "{}",
+        run.stderr
+    );
     assert!(run.stderr.contains("task [Take Ownership] status is changed to [Pass]"), "{}", run.stderr);
 
     harness.sandbox.clear_requests();

@@ -58,10 +58,9 @@ impl Release {
                 let endpoints = self.settings.endpoints();
                 let api = endpoints.base(Service::GithubApi).clone();
                 let web = endpoints.base(Service::GithubWeb).clone();
-                let repository: Repository = state
-                    .repository
-                    .parse()
-                    .map_err(|error| CliError::new(ErrorClass::Configuration, format!("OAR_STATE_REPO: {error}")))?;
+                let repository: Repository = state.repository.parse().map_err(|error| {
+                    CliError::new(ErrorClass::Configuration, format!("OAR_STATE_REPO: {error}"))
+                })?;
                 let client = GithubClient::new(self.http.clone(), api, Some(token));
                 Arc::new(GithubStore::new(client, repository, state.branch.clone(), web))
             }

@@ -75,12 +75,17 @@ fn show(session: &Session, report: &Report) -> ExitCode {
     }
     match report.status {
         Some(TaskStatus::Pass) if report.done.is_empty() && report.notifications.is_empty() => {
-            ui.text(format!("{} of {}: nothing to do, everything is as it should be", report.task, report.release));
+            ui.text(format!(
+                "{} of {}: nothing to do, everything is as it should be",
+                report.task, report.release
+            ));
         }
         Some(TaskStatus::Pass) => {
             ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Good.paint("Pass")));
         }
-        Some(status) => ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status))),
+        Some(status) => {
+            ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status)))
+        }
         None => {}
     }
     code

@@ -110,9 +110,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return program.run(arguments);
     }
     // A program's own arguments must reach its own parser untouched.
-    if let Some(program) = arguments.get(1).and_then(|word| {
-        ProgramName::ALL.into_iter().find(|program| word.to_str() == Some(program.name()))
-    }) {
+    if let Some(program) = arguments
+        .get(1)
+        .and_then(|word| ProgramName::ALL.into_iter().find(|program| word.to_str() == Some(program.name())))
+    {
         return program.run(arguments.into_iter().skip(1));
     }
     let ui = Ui::new(OutputFormat::Text, Redactor::default());

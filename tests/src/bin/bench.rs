@@ -13,9 +13,12 @@ fn main() {
     println!("{:<58} {:>9} {:>9} {:>9}", "", "minimum", "median", "maximum");
     // First, while this process is small: the kernel counts the parent's memory into a child's peak.
     row("oar --help (ms)", &times(40, || run_help(&["oar", "--help"])));
-    row("oar -r 4.19.1 take-ownership --help (ms)", &times(40, || {
-        run_help(&["oar", "-r", "4.19.1", "take-ownership", "--help"]);
-    }));
+    row(
+        "oar -r 4.19.1 take-ownership --help (ms)",
+        &times(40, || {
+            run_help(&["oar", "-r", "4.19.1", "take-ownership", "--help"]);
+        }),
+    );
     match getrusage(UsageWho::RUSAGE_CHILDREN) {
         Ok(usage) => println!("{:<58} {:>9.1} MB", "peak memory of --help", mebibytes(usage.max_rss())),
         Err(error) => println!("peak memory of --help: not measured: {error}"),
@@ -36,7 +39,8 @@ fn tasks(latency: u64) {
         ];
         let mut requests = [0; 4];
         for _ in 0..5 {
-            let harness = Harness::with(Options { latency: Duration::from_millis(latency), ..Options::default() });
+            let harness =
+                Harness::with(Options { latency: Duration::from_millis(latency), ..Options::default() });
             let commands: [&[&str]; 4] = [
                 &["create-test-report"],
                 &["take-ownership", "-e", LEAD],
@@ -61,12 +65,18 @@ fn dialect() {
     let text = large_state();
     let state = State::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
     let size = text.len() / 1024;
-    row(&format!("StateBox of {size} KB: parse and check (ms)"), &times(200, || {
-        std::hint::black_box(State::parse(&text).is_ok());
-    }));
-    row(&format!("StateBox of {size} KB: write (ms)"), &times(200, || {
-        std::hint::black_box(state.to_yaml().len());
-    }));
+    row(
+        &format!("StateBox of {size} KB: parse and check (ms)"),
+        &times(200, || {
+            std::hint::black_box(State::parse(&text).is_ok());
+        }),
+    );
+    row(
+        &format!("StateBox of {size} KB: write (ms)"),
+        &times(200, || {
+            std::hint::black_box(state.to_yaml().len());
+        }),
+    );
 }
 
 /// A made-up file as large as the largest real one.
@@ -115,7 +125,12 @@ fn row(name: &str, values: &[f64]) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-    println!("{name:<58} {:>9.2} {:>9.2} {:>9.2}", at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1)));
+    println!(
+        "{name:<58} {:>9.2} {:>9.2} {:>9.2}",
+        at(0),
+        at(sorted.len() / 2),
+        at(sorted.len().saturating_sub(1))
+    );
 }
 
 fn mebibytes(kibibytes: i64) -> f64 {

@@ -23,8 +23,8 @@ use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
 use crate::statebox::{
-    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart, RunView, State, StateBox, StateBoxError,
-    TaskName, TaskStatus,
+    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart,
+    RunView, State, StateBox, StateBoxError, TaskName, TaskStatus,
 };
 
 /// Whether a run may change the world.
@@ -132,7 +132,8 @@ impl Runner<'_> {
         let remembered: Mutex<Option<T::Plan>> = Mutex::new(None);
         capture
             .scope(async {
-                let work = AssertUnwindSafe(self.work(task, &mode, loaded, &id, started, &progress, &remembered));
+                let work =
+                    AssertUnwindSafe(self.work(task, &mode, loaded, &id, started, &progress, &remembered));
                 let end = tokio::select! {
                     biased;
                     signal = self.interrupt.wait() => End::Interrupted(signal),
@@ -184,7 +185,8 @@ impl Runner<'_> {
         lock(progress).plan = summary.clone();
         let Mode::Apply(permit) = mode else { return Ok(End::Planned) };
 
-        let history = state.as_ref().and_then(|state| state.task(name)).map(|view| view.history).unwrap_or_default();
+        let history =
+            state.as_ref().and_then(|state| state.task(name)).map(|view| view.history).unwrap_or_default();
         let open = OpenMessages::of(&history);
         let is_pass = state
             .as_ref()
@@ -205,7 +207,8 @@ impl Runner<'_> {
         }
         let outcome = task.apply(&plan, permit).await?;
         lock(progress).done.clone_from(&outcome.done);
-        let tell = outcome.status == TaskStatus::Pass && (!summary.steps.is_empty() || open.any() || !is_pass);
+        let tell =
+            outcome.status == TaskStatus::Pass && (!summary.steps.is_empty() || open.any() || !is_pass);
         if tell {
             let episode = open.episode.as_ref().map_or(id, |(run, _)| run);
             for mut message in task.notifications(&plan, &outcome).await {
@@ -315,7 +318,8 @@ impl Runner<'_> {
                 tracing::error!("{text}");
                 report.status = Some(TaskStatus::Fail);
                 report.reason = Some(Reason { class: ReasonClass::Interrupted, text });
-                report.hint = Some("Run the same command again: it goes on where this run was stopped.".to_owned());
+                report.hint =
+                    Some("Run the same command again: it goes on where this run was stopped.".to_owned());
                 report.signal = Some(*signal);
                 RunOutcome::Interrupted
             }
@@ -324,7 +328,8 @@ impl Runner<'_> {
                 tracing::error!("{text}");
                 report.status = Some(TaskStatus::Fail);
                 report.reason = Some(Reason { class: ReasonClass::Tool, text });
-                report.hint = Some("This is a defect of the program: report it with the log above.".to_owned());
+                report.hint =
+                    Some("This is a defect of the program: report it with the log above.".to_owned());
                 report.class = Some(ErrorClass::Failed);
                 RunOutcome::Fail
             }
@@ -407,7 +412,8 @@ impl OpenMessages {
         let mut open = Self::default();
         for run in history.iter().rev() {
             let lost = run.finished.is_none() || run.outcome == Some(RunOutcome::Interrupted);
-            let undelivered = run.notifications.iter().any(|message| message.state != NotificationState::Sent);
+            let undelivered =
+                run.notifications.iter().any(|message| message.state != NotificationState::Sent);
             // A run that passed and told everybody closes the matter; whatever failed since then is one matter.
             if run.outcome == Some(RunOutcome::Pass) && !undelivered {
                 break;
@@ -415,7 +421,8 @@ impl OpenMessages {
             let began = run.started.as_deref().and_then(|stamp| stamp.parse().ok());
             open.episode = Some((run.id.clone(), began.unwrap_or(Timestamp::UNIX_EPOCH)));
             open.lost_run |= lost;
-            let unclear = run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
+            let unclear =
+                run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
             open.unclear.extend(unclear.map(|message| message.key.clone()));
         }
         open

@@ -38,7 +38,12 @@ pub trait Task: Send + Sync {
     async fn apply(&self, plan: &Self::Plan, permit: &WritePermit) -> Result<TaskOutcome, TaskError>;
 
     /// Changes the StateBox beside the outcome; must change nothing when applied to its own result.
-    fn remember(&self, _plan: &Self::Plan, _outcome: &TaskOutcome, _state: &mut State) -> Result<Change, StateError> {
+    fn remember(
+        &self,
+        _plan: &Self::Plan,
+        _outcome: &TaskOutcome,
+        _state: &mut State,
+    ) -> Result<Change, StateError> {
         Ok(Change::Unchanged)
     }
 

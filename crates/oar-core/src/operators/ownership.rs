@@ -272,7 +272,9 @@ impl Ownership<'_> {
             plan.notes.push(format!("the shipment merge request is {state}, so no note is added to it"));
         }
         match &plan.target.ticket {
-            None => plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned()),
+            None => {
+                plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned())
+            }
             Some(ticket) if plan.subtasks.is_empty() => {
                 plan.notes.push(format!("{ticket} has no subtask with one of the three QE titles"));
             }
@@ -328,8 +330,9 @@ impl Ownership<'_> {
             let account = account.id.clone();
             async move {
                 let issue = jira.issue(&subtask.key, &["summary", "status", "assignee"]).await?;
-                let finished =
-                    issue.status().is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
+                let finished = issue
+                    .status()
+                    .is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
                 let started = issue.status().is_some_and(|status| status.eq_ignore_ascii_case(IN_PROGRESS));
                 Ok::<_, TaskError>(OwnedSubtask {
                     assign: issue.assignee().is_none_or(|assignee| assignee.id != account),
@@ -358,7 +361,8 @@ impl Ownership<'_> {
             })
         }));
         let note = self.apply_note(plan, permit);
-        let subtasks = join_all(plan.subtasks.iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
+        let subtasks =
+            join_all(plan.subtasks.iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
         let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
 
         let mut result = OwnershipResult::default();
@@ -386,11 +390,10 @@ impl Ownership<'_> {
         let step = note_step(shipment, username);
         // An unclear answer is resolved by looking: the note is added again only when it is not there.
         for _ in 0..2 {
-            let failure =
-                match gitlab.add_note(shipment, &release_lead_note(username), permit).await {
-                    Ok(_) => return Some((step, Ok(Effect::Changed))),
-                    Err(failure) => failure,
-                };
+            let failure = match gitlab.add_note(shipment, &release_lead_note(username), permit).await {
+                Ok(_) => return Some((step, Ok(Effect::Changed))),
+                Err(failure) => failure,
+            };
             if failure.kind != ServiceErrorKind::Unclear {
                 return Some((step, Err(failure.into())));
             }
@@ -400,8 +403,9 @@ impl Ownership<'_> {
                 Err(_) => return Some((step, Err(failure.into()))),
             }
         }
-        let failure = Refusal::new(ErrorClass::Unavailable, "GitLab did not take the note on the merge request")
-            .with_hint("Run the same command again when GitLab answers.");
+        let failure =
+            Refusal::new(ErrorClass::Unavailable, "GitLab did not take the note on the merge request")
+                .with_hint("Run the same command again when GitLab answers.");
         Some((step, Err(failure.into())))
     }
 
@@ -415,8 +419,10 @@ impl Ownership<'_> {
         let mut outcomes = Vec::new();
         if subtask.assign {
             let outcome = jira.assign_issue(&subtask.issue, &account.id, permit).await;
-            outcomes
-                .push((assign_step(subtask, plan.target.owner.local_part()), outcome.map_err(TaskError::from)));
+            outcomes.push((
+                assign_step(subtask, plan.target.owner.local_part()),
+                outcome.map_err(TaskError::from),
+            ));
         }
         if subtask.start {
             let outcome = jira.transition_issue(&subtask.issue, IN_PROGRESS, permit).await;

@@ -1,5 +1,6 @@
 //! The words of a StateBox file: task names, statuses, outcomes, reason classes.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -317,6 +318,20 @@ fn distance(left: &str, right: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+macro_rules! serialized_as {
+    ($($name:ty => $text:ident),*) => {
+        $(
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.$text())
+                }
+            }
+        )*
+    };
+}
+
+serialized_as!(TaskName => id, TaskStatus => text, RunOutcome => text, ReasonClass => text);
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ pub const RESULT_LIMIT: usize = 16 * 1024;
 
 /// How many runs a task's history keeps. When more come, the oldest routine look at a waiting task goes first, then
 /// the oldest run.
-pub const HISTORY_LIMIT: usize = 100;
+pub const HISTORY_LIMIT: usize = 500;
 
 /// A run that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a StateBox file says, as types: read-only views that are made from the tree when they are asked for.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
@@ -22,7 +22,7 @@ pub struct Metadata {
 }
 
 /// One task as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TaskView {
     /// The name as the file writes it.
     pub name: String,
@@ -47,7 +47,7 @@ pub struct TaskView {
 }
 
 /// One run of a task, from its history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunView {
     /// The run's id, given by who ran it.
     pub id: String,
@@ -82,6 +82,12 @@ pub enum NotificationState {
     Unclear,
 }
 
+impl Serialize for NotificationState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
+    }
+}
+
 impl NotificationState {
     /// The state as files write it.
     pub fn text(self) -> &'static str {
@@ -99,7 +105,7 @@ impl NotificationState {
 }
 
 /// One entry of a run's outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
     /// What the message says, in one stable word: the same key is never sent twice for one run.
     pub key: String,
@@ -125,7 +131,7 @@ pub struct OpenNotification {
 }
 
 /// An external job that a task started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Job {
     /// Where it runs: `prow`, `jenkins`.
     pub system: String,
@@ -140,7 +146,7 @@ pub struct Job {
 }
 
 /// What a task waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
     /// What must happen.
     pub condition: String,
@@ -155,7 +161,7 @@ pub struct Wait {
 }
 
 /// Why a task need not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Waiver {
     /// Who decided.
     pub by: String,
@@ -170,7 +176,7 @@ pub struct Waiver {
 }
 
 /// One issue as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IssueView {
     /// The text.
     pub issue: String,

@@ -95,7 +95,10 @@ impl Task for CreateTestReport<'_> {
             (Ok(channel), Ok(leads)) => {
                 let leads = group_mention(self.services.slack(), leads).await;
                 let location = &plan.location;
-                vec![ReportCreated { release: config.release(), state_url: location, leads: &leads }.message(channel)]
+                vec![
+                    ReportCreated { release: config.release(), state_url: location, leads: &leads }
+                        .message(channel),
+                ]
             }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!("nobody is told: {error}");

@@ -66,8 +66,12 @@ impl StatusReport {
     pub fn of(state: &State, location: String, now: Timestamp) -> Self {
         let tasks: Vec<TaskRow> =
             TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
-        let mut issues: Vec<IssueRow> =
-            state.issues().into_iter().filter(|issue| !issue.resolved).map(|issue| issue_row(issue, now)).collect();
+        let mut issues: Vec<IssueRow> = state
+            .issues()
+            .into_iter()
+            .filter(|issue| !issue.resolved)
+            .map(|issue| issue_row(issue, now))
+            .collect();
         issues.sort_by_key(|issue| !issue.blocker);
         let next = TaskName::WORKFLOW
             .into_iter()

@@ -53,11 +53,9 @@ impl TakeOwnership {
             .with_hint("Run the command again when ART has added them.")
             .into());
         }
-        let ticket = config
-            .jira_ticket()
-            .map(str::parse::<IssueKey>)
-            .transpose()
-            .map_err(|error| Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}")))?;
+        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
+            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
+        })?;
         let shipment = config
             .shipment_mr()
             .map(|url| MergeRequestRef { project: url.project().to_owned(), iid: url.iid() });
@@ -171,7 +169,8 @@ impl Task for TakeOwnership {
             (None, None) => Owner::Unnamed,
         };
         let reference = |id: &AdvisoryId| Reference::new(id.link(), id.to_string());
-        let advisories: Vec<Reference> = plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
+        let advisories: Vec<Reference> =
+            plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
         let subtasks: Vec<Reference> =
             plan.subtasks.iter().map(|task| Reference::new(task.key().link(), task.key().as_str())).collect();
         let abnormal: Vec<Reference> = plan.abnormal().iter().map(reference).collect();

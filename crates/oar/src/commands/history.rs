@@ -22,9 +22,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let ui = &release.session.ui;
     let runs: Vec<serde_json::Value> = tasks
         .iter()
-        .flat_map(|view| {
-            view.history.iter().map(|run| serde_json::json!({ "task": view.name, "run": run }))
-        })
+        .flat_map(|view| view.history.iter().map(|run| serde_json::json!({ "task": view.name, "run": run })))
         .collect();
     ui.json(&serde_json::json!({ "release": release.version, "runs": runs }));
     if runs.is_empty() {

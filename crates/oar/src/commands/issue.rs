@@ -55,12 +55,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let at = release.session.clock.now();
     match args.command {
         Command::Add { text, tasks, no_blocker, change } => {
-            let issue = NewIssue {
-                text: text.clone(),
-                blocker: !no_blocker,
-                related_tasks: tasks,
-                at,
-            };
+            let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: tasks, at };
             let message = format!("Add issue: {}", first_characters(&text));
             let words = ["added", "is recorded already", "would be added"];
             update(release, &message, &text, words, &change, |state| state.add_issue(&issue)).await
@@ -68,8 +63,10 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         Command::Resolve { text, resolution, change } => {
             let message = format!("Resolve issue: {}", first_characters(&text));
             let words = ["resolved", "was resolved already", "would be resolved"];
-            update(release, &message, &text, words, &change, |state| state.resolve_issue(&text, &resolution, at))
-                .await
+            update(release, &message, &text, words, &change, |state| {
+                state.resolve_issue(&text, &resolution, at)
+            })
+            .await
         }
         Command::List { all, task } => {
             let state = release.statebox()?.load().await?;
@@ -116,7 +113,9 @@ fn list(ui: &Ui, state: &State, all: bool, task: Option<TaskName>) {
         .issues()
         .into_iter()
         .filter(|issue| all || !issue.resolved)
-        .filter(|issue| task.is_none_or(|task| issue.related_tasks.iter().any(|name| *name == task.to_string())))
+        .filter(|issue| {
+            task.is_none_or(|task| issue.related_tasks.iter().any(|name| *name == task.to_string()))
+        })
         .collect();
     ui.json(&serde_json::json!({ "release": state.release(), "issues": issues }));
     if issues.is_empty() {
@@ -128,7 +127,8 @@ fn list(ui: &Ui, state: &State, all: bool, task: Option<TaskName>) {
             (false, true) => Tone::Bad.paint("blocker"),
             (false, false) => Tone::Faint.paint("note"),
         };
-        let about = if issue.related_tasks.is_empty() { "release".into() } else { issue.related_tasks.join(", ") };
+        let about =
+            if issue.related_tasks.is_empty() { "release".into() } else { issue.related_tasks.join(", ") };
         ui.text(format!("{kind} of {about}: {}", issue.issue));
         if let Some(resolution) = issue.resolution {
             ui.text(format!("    {resolution}"));

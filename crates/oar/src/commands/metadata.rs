@@ -22,7 +22,10 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
         line("shipment MR", &or_none(metadata.shipment_mr.map(|url| url.as_str()))),
         line("owner", &or_none(metadata.owner.as_ref().map(|owner| owner.expose()))),
     ];
-    lines.push(group("advisories", metadata.advisories.iter().map(|(kind, id)| (kind.as_str(), id.to_string()))));
+    lines.push(group(
+        "advisories",
+        metadata.advisories.iter().map(|(kind, id)| (kind.as_str(), id.to_string())),
+    ));
     lines.push(group(
         "candidate builds",
         metadata.candidate_builds.iter().map(|(arch, build)| (arch.as_str(), build.clone())),

@@ -46,7 +46,11 @@ fn render(report: &StatusReport) -> String {
     lines.push(String::new());
     let pass = report.tasks.iter().filter(|row| row.status == TaskStatus::Pass).count();
     let next = if report.next.is_empty() {
-        if pass == report.tasks.len() { "nothing, all tasks are Pass".to_owned() } else { "nothing is ready".to_owned() }
+        if pass == report.tasks.len() {
+            "nothing, all tasks are Pass".to_owned()
+        } else {
+            "nothing is ready".to_owned()
+        }
     } else {
         report.next.join(", ")
     };
@@ -136,6 +140,8 @@ mod tests {
         assert_eq!(cut("日本語", 5).width(), 5);
         let mut lines = Vec::new();
         wrap(&"word ".repeat(60), 4, &mut lines);
-        assert!(lines.len() > 3 && lines.iter().all(|line| line.width() <= WIDTH && line.starts_with("    word")));
+        assert!(
+            lines.len() > 3 && lines.iter().all(|line| line.width() <= WIDTH && line.starts_with("    word"))
+        );
     }
 }

@@ -1,7 +1,7 @@
 use clap::Subcommand;
 use cli_support::{CliError, ExitCode};
 use oar_core::flow::permit::WritePermit;
-use oar_core::statebox::{Change, TaskName, ManualStatus, TaskStatus};
+use oar_core::statebox::{Change, ManualStatus, TaskName, TaskStatus};
 
 use crate::release::Release;
 use crate::report::ChangeArgs;
