@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 import support
 
 CHANNEL = "#qe-demo"
-PERSON = "rlead@example.com"
+PERSON = "demo-lead@example.com"
 
 
 def client(token=None):

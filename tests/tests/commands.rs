@@ -14,7 +14,7 @@ fn usage_errors_exit_2_and_name_the_input_and_an_example() {
         (&["-r", KONFLUX, "take-ownership"], "--email"),
         (&["-r", KONFLUX, "take-ownership", "-e", "not an address"], "example.com"),
         (&["-r", KONFLUX, "task", "set", "stage-test", "Pass", "--reason", "x"], "stage-testing"),
-        (&["-r", KONFLUX, "task", "set", "stage-testing", "Done", "--reason", "x"], "Pass"),
+        (&["-r", KONFLUX, "task", "set", "stage-testing", "Done", "--reason", "x"], "in-progress"),
         (&["-r", KONFLUX], "Usage"),
         (&[], "Usage"),
     ] {

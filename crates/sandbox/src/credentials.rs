@@ -7,7 +7,7 @@ pub const GITHUB_TOKEN_SECOND: &str = "ghp_sandboxotherleadsandboxotherlead0000"
 /// GitHub token of somebody who may only read.
 pub const GITHUB_TOKEN_READER: &str = "ghp_sandboxreadersandboxreaderreader0000";
 /// Jira account.
-pub const JIRA_USERNAME: &str = "rlead@example.com";
+pub const JIRA_USERNAME: &str = "demo-lead@example.com";
 /// Jira API token of [`JIRA_USERNAME`].
 pub const JIRA_TOKEN: &str = "sandbox-jira-token";
 /// GitLab personal access token.

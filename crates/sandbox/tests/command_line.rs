@@ -25,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
 fn run_gives_the_environment_and_the_exit_code_and_prints_nothing_else() {
     let output = run(&[], "echo \"$OAR_JWK $JIRA_USERNAME\"; exit 7");
     assert_eq!(output.status.code(), Some(7));
-    assert_eq!(text(&output.stdout), "oar-demo-key-16b rlead@example.com\n");
+    assert_eq!(text(&output.stdout), "oar-demo-key-16b demo-lead@example.com\n");
     assert_eq!(text(&output.stderr), "");
 }
 
@@ -99,7 +99,10 @@ fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     );
     assert!(!shown.contains("status"), "{shown}");
     let problem = text(&output.stderr);
-    assert!(problem.contains("`oar -r 4.19.1 take-ownership -e rlead@example.com` ended with"), "{problem}");
+    assert!(
+        problem.contains("`oar -r 4.19.1 take-ownership -e demo-lead@example.com` ended with"),
+        "{problem}"
+    );
 }
 
 #[test]

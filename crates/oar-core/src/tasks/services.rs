@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::clients::errata::ErrataClient;
-use crate::clients::gitlab::GitlabClient;
+use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::slack::SlackClient;
@@ -60,6 +60,23 @@ impl Services {
     pub fn gitlab(&self) -> Result<GitlabClient, ConfigError> {
         let token = self.config.settings().credentials().require(Credential::GitlabToken)?;
         Ok(GitlabClient::new(self.http.clone(), self.base(Service::Gitlab), Some(token)))
+    }
+
+    /// The shipment merge request at the configured GitLab.
+    ///
+    /// The host in the build data is ignored (spec 03 §3.1). A GitLab that lives below a path has that path in front
+    /// of the project in its addresses, but not in its API.
+    pub fn shipment(&self) -> Option<MergeRequestRef> {
+        let url = self.config.shipment_mr()?;
+        let base = self.base(Service::Gitlab);
+        let prefix = base.path().trim_matches('/');
+        let project = url
+            .project()
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|_| !prefix.is_empty())
+            .unwrap_or(url.project());
+        Some(MergeRequestRef { project: project.to_owned(), iid: url.iid() })
     }
 
     /// Slack. Without a token its calls fail; that is never an error of the task.

@@ -6,7 +6,7 @@ use futures::future::join;
 use super::Services;
 use crate::clients::email::EmailAddress;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
-use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
+use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
@@ -56,9 +56,7 @@ impl TakeOwnership {
         let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
             Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
         })?;
-        let shipment = config
-            .shipment_mr()
-            .map(|url| MergeRequestRef { project: url.project().to_owned(), iid: url.iid() });
+        let shipment = self.services.shipment();
         Ok(Target { advisories, shipment, ticket, owner: self.owner.clone() })
     }
 }

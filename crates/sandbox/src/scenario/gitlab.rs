@@ -66,7 +66,7 @@ fn users(state: &mut State) {
     }
     // Newer than the person whose address is a part of this one, so it comes first in a list.
     add(7250, "xdemolead", "Xenia Demo", Some("x-demo-lead@example.com"), true);
-    add(7251, "xrlead", "Xaver Lead", Some("x-rlead@example.com"), true);
+    add(7251, "xrlead", "Xaver Lead", Some("x-demo-lead@example.com"), true);
 }
 
 fn tokens(state: &mut State) {

@@ -53,14 +53,14 @@ pub const PEOPLE: [Person; 5] = [
     Person {
         login: "rlead",
         name: "Robin Lead",
-        email: "rlead@example.com",
+        email: "demo-lead@example.com",
         slack_id: "U0000LEAD1",
         active: true,
     },
     Person {
         login: "slead",
         name: "Sam Lead",
-        email: "slead@example.com",
+        email: "second-lead@example.com",
         slack_id: "U0000LEAD2",
         active: true,
     },

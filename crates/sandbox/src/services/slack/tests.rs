@@ -97,7 +97,7 @@ async fn scopes() {
     let id = sandbox.world().slack.lock().channel(CHANNEL).unwrap().id.clone();
     for (method, body, needed) in [
         ("conversations.history", json!({"channel": id}), "channels:history"),
-        ("users.lookupByEmail", json!({"email": "rlead@example.com"}), "users:read.email"),
+        ("users.lookupByEmail", json!({"email": "demo-lead@example.com"}), "users:read.email"),
         ("usergroups.list", json!({}), "usergroups:read"),
     ] {
         let answer = call(&sandbox, SLACK_BOT_TOKEN_NARROW, method, body.clone()).await;
@@ -125,7 +125,7 @@ async fn users_and_groups() {
             .await
             .json()
     };
-    let found = find("rlead@example.com").await;
+    let found = find("demo-lead@example.com").await;
     assert_eq!(found["user"]["id"], json!("U0000LEAD1"));
     assert_eq!(find("nobody@example.com").await["error"], json!("users_not_found"));
     assert_eq!(find("gone@example.com").await["error"], json!("users_not_found"));
