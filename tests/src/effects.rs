@@ -35,11 +35,13 @@ impl Effects {
                 *transitions.entry(request.path.clone()).or_insert(0) += 1;
             }
         }
+        // Every sandbox has a port of its own.
+        let own = harness.sandbox.base_url();
         let slack = harness.sandbox.world().slack.lock();
         let messages = slack
             .messages
             .iter()
-            .map(|message| format!("{}: {}", message.channel_name, message.text))
+            .map(|message| format!("{}: {}", message.channel_name, message.text.replace(own, "SANDBOX")))
             .collect();
         Self { messages, notes, transitions }
     }

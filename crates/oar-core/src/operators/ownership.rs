@@ -256,13 +256,18 @@ impl Ownership<'_> {
             notes: Vec::new(),
             unknown: Vec::new(),
         };
+        // When not one advisory can be read, something is wrong that the other services must not be half-changed for.
+        let none_readable = advisories.iter().all(Result::is_err);
         for read in advisories {
             match read {
                 Ok(advisory) if advisory.state == AdvisoryState::DroppedNoShip => {
                     plan.notes.push(format!("{} is dropped and left alone", advisory.subject()));
                 }
                 Ok(advisory) => plan.advisories.push(advisory),
-                Err(error) if matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) => {
+                Err(error)
+                    if !none_readable
+                        && matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) =>
+                {
                     plan.unknown.push(error.inner().to_string());
                 }
                 Err(error) => return Err(error),

@@ -188,7 +188,15 @@ impl StateBox {
     }
 
     /// Reads the state; [`StateBoxError::Absent`] when there is none.
+    ///
+    /// The caller expects a file, so an absent one is looked for again: a replica may not have seen its creation yet.
     pub async fn load(&self) -> Result<State, StateBoxError> {
+        for _ in 1..STALE_READS {
+            if let Some(state) = self.find().await? {
+                return Ok(state);
+            }
+            self.clock.sleep(self.clock.jittered(STALE_PAUSE)).await;
+        }
         self.find().await?.ok_or_else(|| self.absent())
     }
 
