@@ -1,38 +1,66 @@
 //! Keeps secrets and people's addresses out of everything that is written, sent or stored.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::{Captures, Regex};
 use secrecy::{ExposeSecret, SecretString};
+
+#[cfg(test)]
+mod tests;
 
 /// What an e-mail address becomes (`interop-exact`, spec 01 §2.5).
 pub const EMAIL_MARK: &str = "[EMAIL_REDACTED]";
 /// What a token, password or key becomes.
 pub const SECRET_MARK: &str = "[SECRET_REDACTED]";
 
+/// Shorter values would blank out ordinary words.
+const SHORTEST_LITERAL: usize = 6;
+/// From this length on a value is also looked for within base64: of a shorter one too few characters are fixed.
+const SHORTEST_WITHIN_BASE64: usize = 8;
+const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Replaces addresses, every known shape of token, and the exact values of this process's own secrets.
 ///
-/// Cheap to clone.
+/// Redacting twice is the same as redacting once. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    literals: Arc<Vec<SecretString>>,
+    literals: Option<Arc<Regex>>,
 }
 
 impl Redactor {
     /// A redactor that also knows these exact secret values (values shorter than six characters are ignored,
-    /// because they would blank out ordinary words).
+    /// because they would blank out ordinary words). They are found percent-encoded, JSON-escaped and within base64
+    /// (basic authentication) too.
     pub fn new(literals: impl IntoIterator<Item = SecretString>) -> Self {
-        Self {
-            literals: Arc::new(
-                literals.into_iter().filter(|literal| literal.expose_secret().len() >= 6).collect(),
-            ),
+        let mut patterns: Vec<String> = Vec::new();
+        for literal in literals {
+            let value = literal.expose_secret().trim();
+            let ordinary = EMAIL_MARK.contains(value) || SECRET_MARK.contains(value);
+            if value.chars().count() >= SHORTEST_LITERAL && !ordinary {
+                patterns.extend(forms(value));
+            }
         }
+        // The longest first: one secret may be the start of another.
+        patterns.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+        patterns.dedup();
+        let literals = if patterns.is_empty() { None } else { Regex::new(&patterns.join("|")).ok() };
+        Self { literals: literals.map(Arc::new) }
     }
 
     /// `text` without addresses and secrets.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let _ = &self.literals;
-        Cow::Borrowed(text)
+        let without_literals = match &self.literals {
+            Some(literals) => literals.replace_all(text, SECRET_MARK),
+            None => Cow::Borrowed(text),
+        };
+        match without_literals {
+            Cow::Borrowed(text) => shapes(text),
+            Cow::Owned(text) => Cow::Owned(shapes(&text).into_owned()),
+        }
     }
 }
 
@@ -40,4 +68,139 @@ impl std::fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Redactor")
     }
+}
+
+/// The patterns of the forms in which a value may stand in a text.
+fn forms(value: &str) -> Vec<String> {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let encoded = utf8_percent_encode(value, URL_SAFE).to_string();
+    let mut forms = vec![
+        regex::escape(value),
+        regex::escape(json.trim_matches('"')),
+        regex::escape(&encoded),
+        regex::escape(&encoded.replace("%20", "+")),
+    ];
+    if value.len() >= SHORTEST_WITHIN_BASE64 {
+        // What precedes the value (`user:`) shifts it by 0, 1 or 2 bytes; what is fixed then is the middle.
+        for shift in 0..3 {
+            let mut bytes = vec![0; shift];
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.truncate(bytes.len() - bytes.len() % 3);
+            let whole = STANDARD.encode(&bytes);
+            let fixed = whole.get(if shift == 0 { 0 } else { 4 }..).unwrap_or_default();
+            if fixed.len() >= SHORTEST_LITERAL {
+                let fixed = regex::escape(fixed).replace('/', "[/_]").replace("\\+", "[-+]");
+                forms.push(format!("[A-Za-z0-9+/_-]*{fixed}[A-Za-z0-9+/_=-]*"));
+            }
+        }
+    }
+    forms
+}
+
+/// One shape of a secret: what stands before it and stays, the secret, what stands after it and stays.
+struct Shape {
+    before: &'static str,
+    secret: &'static str,
+    after: &'static str,
+}
+
+const fn token(secret: &'static str) -> Shape {
+    Shape { before: "", secret, after: "" }
+}
+
+const fn value(before: &'static str, secret: &'static str) -> Shape {
+    Shape { before, secret, after: "" }
+}
+
+/// A key whose value is secret, with the quotes and the sign that follow it. Values that look like words stay when
+/// they follow such a key as in prose (`token: missing`), unless it is a password's.
+const KEYED: &str = r#"(?i:\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|secret|token|(?:api|access|private)[_-]?key|x-(?:amz|goog)-signature)\\?["']?[ \t]*[:=][ \t]*)"#;
+
+/// The shapes, in the order in which they are tried at one place of the text.
+const SHAPES: &[Shape] = &[
+    // Keys.
+    token(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)"),
+    // JWS and JWE in compact form; the header is a JSON object, so it starts with `eyJ`.
+    token(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}"),
+    // Credentials in an address.
+    Shape { before: r"\b[A-Za-z][A-Za-z0-9+.-]*://", secret: r#"[^\s/?#"'<>]+"#, after: "@" },
+    value(r"\bhooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/", r"[A-Za-z0-9/_-]+"),
+    // Headers.
+    value(
+        r"(?i:\bauthorization\\?[\x22']?[ \t]*[:=][ \t]*\\?[\x22']?(?:basic|bearer|negotiate|token|digest)[ \t]+)",
+        r#"[^\s"'\\]+"#,
+    ),
+    value(r"(?i:\b(?:basic|bearer|negotiate)[ \t]+)", r"[A-Za-z0-9+/_.~-]{20,}=*"),
+    value(r"(?i:\b(?:set-)?cookie[ \t]*:[ \t]*)", r"[^\r\n]+"),
+    // GitHub, GitLab, Slack, Atlassian, Google, Kubernetes and OpenShift, Jenkins, AWS, registries, and others.
+    token(r"(?:gh[pousr]_[A-Za-z0-9_]{10,}(?:[.-][A-Za-z0-9_-]+)*|github_pat_[A-Za-z0-9_]{10,})"),
+    token(
+        r"(?:gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|oas|soat|ffct|wt)-[A-Za-z0-9_=-]{10,}(?:\.[A-Za-z0-9_-]+)*|GR1348941[A-Za-z0-9_-]{16,})",
+    ),
+    token(r"(?:xox[a-z]\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}"),
+    token(r"(?:ATATT|ATCTT|ATOAT|ATSTT)[A-Za-z0-9+/_=-]{10,}"),
+    token(
+        r"\b(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_.-]{10,}|GOCSPX-[A-Za-z0-9_-]{10,}|1//0[A-Za-z0-9_-]{20,})",
+    ),
+    token(r"sha(?:256|512)~[A-Za-z0-9_-]{16,}"),
+    token(r"\b11[0-9a-f]{32}\b"),
+    token(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    token(r"\b(?:dckr_pat_|npm_|pypi-|hf_)[A-Za-z0-9_-]{20,}"),
+    token(r"\bsk-[A-Za-z0-9_-]{20,}"),
+    value(r#""auth"[ \t]*:[ \t]*""#, r"[A-Za-z0-9+/=]{8,}"),
+];
+
+/// The parts of the combined pattern that come before [`SHAPES`].
+const KEYED_QUOTED: &str = r#"\\?"(?:[^"\\\r\n]|\\[^"])+|'[^'\r\n]+"#;
+const KEYED_BARE: &str = r#"(?i:(?:basic|bearer|negotiate)[ \t]+)?[^\s"'&,;<>\\]+"#;
+const EMAIL: &str =
+    r"[\p{L}\p{N}_][\p{L}\p{N}._%+-]*(?:@|%40)[\p{L}\p{N}](?:[\p{L}\p{N}.-]*[\p{L}\p{N}])?\.[A-Za-z]{2,}";
+
+/// All shapes as one pattern. Groups 1 and 2: key and quoted value; 3 and 4: key and bare value; then three groups
+/// per shape; an address has none.
+static COMBINED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let mut pattern = format!("({KEYED})({KEYED_QUOTED})|({KEYED})({KEYED_BARE})");
+    for Shape { before, secret, after } in SHAPES {
+        pattern.extend(["|(", before, ")(", secret, ")(", after, ")"]);
+    }
+    // ASCII word boundaries keep the search fast on texts with other letters.
+    let pattern = pattern.replace(r"\b", r"(?-u:\b)");
+    Regex::new(&format!("{pattern}|{EMAIL}")).ok()
+});
+
+fn shapes(text: &str) -> Cow<'_, str> {
+    match &*COMBINED {
+        Some(combined) => combined.replace_all(text, replacement),
+        // Cannot happen (the pattern is a constant, tested); better no text than a secret.
+        None => Cow::Borrowed(SECRET_MARK),
+    }
+}
+
+fn replacement(found: &Captures<'_>) -> String {
+    let group = |index: usize| found.get(index).map(|group| group.as_str());
+    if let (Some(key), Some(quoted)) = (group(1), group(2)) {
+        let quote = quoted.find(['"', '\'']).map_or("", |index| quoted.get(..=index).unwrap_or_default());
+        return format!("{key}{quote}{SECRET_MARK}");
+    }
+    if let (Some(key), Some(bare)) = (group(3), group(4)) {
+        let whole = format!("{key}{bare}");
+        return if is_prose(key, bare) { whole } else { format!("{key}{SECRET_MARK}") };
+    }
+    for index in 0..SHAPES.len() {
+        let first = 5 + 3 * index;
+        if let (Some(before), Some(_), Some(after)) = (group(first), group(first + 1), group(first + 2)) {
+            return format!("{before}{SECRET_MARK}{after}");
+        }
+    }
+    EMAIL_MARK.to_owned()
+}
+
+/// Whether what looks like a key and its secret is none: words of a sentence (`token: missing`), a place in a list
+/// of results, Jira's header against forged requests.
+fn is_prose(key: &str, value: &str) -> bool {
+    let name = key.trim_end().to_lowercase();
+    let word = value.len() < 16 && value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'));
+    let status = value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let page = name.contains("page");
+    !name.contains("pass") && (page || (name.ends_with(':') && (word || status || value.starts_with('`'))))
 }

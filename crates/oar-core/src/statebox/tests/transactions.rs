@@ -246,6 +246,14 @@ async fn a_transaction_ends_and_says_how() {
 }
 
 #[tokio::test]
+async fn a_message_is_one_line_without_addresses() {
+    let store = stored();
+    let message = "Add issue: mail\n  lead@example.com";
+    handle(&store).update(&permit(), message, begin("run-1")).await.unwrap();
+    assert_eq!(store.messages(), ["Add issue: mail [EMAIL_REDACTED]"]);
+}
+
+#[tokio::test]
 async fn eight_writers_lose_nothing_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(store::local::LocalStore::new(folder.path(), Clock::system()));
