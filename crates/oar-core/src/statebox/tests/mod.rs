@@ -1,3 +1,4 @@
+mod files;
 mod model;
 mod transactions;
 

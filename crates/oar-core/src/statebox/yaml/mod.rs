@@ -4,9 +4,9 @@
 //! Both sides follow YAML 1.1, because PyYAML reads the same files: `yes`, `4.20`, `12:30:45`, `1_000` and
 //! `2026-07-01T10:00:06Z` are not text there unless they are quoted.
 
-mod comments;
 mod emitter;
 mod number;
+mod outside;
 mod reader;
 mod resolve;
 mod scalar;

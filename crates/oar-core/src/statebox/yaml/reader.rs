@@ -1,10 +1,11 @@
 //! Reads one YAML document into a tree, with positions, and with bounds on what a file may make us build.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::outside;
 use super::resolve::{Kind, resolve};
 use super::{Mapping, Node, Position, Scalar, Value};
 
@@ -49,18 +50,23 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
     let mut builder = Builder::default();
     let mut scalars = Vec::new();
     let mut parser = Parser::new_from_str(text);
+    // Where a file ends that has no final line break; the scanner adds one to a block scalar there, PyYAML does not.
+    let ends = if text.ends_with(['\n', '\r']) { usize::MAX } else { text.chars().count() };
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| scan_error(&error))?;
-        if matches!(event, Event::Scalar(..)) {
-            scalars.push(span);
+        if let Event::Scalar(_, style, _, _) = &event {
+            scalars.push((span, *style));
         }
         if matches!(event, Event::StreamEnd) {
             break;
         }
-        builder.event(event, span)?;
+        builder.event(event, span, ends)?;
     }
-    let comments = super::comments::find(text, &scalars);
-    Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments })
+    let outside = outside::look(text, &scalars);
+    if let Some(place) = outside.tab {
+        return Err(failure(place, "a tab stands here; indentation and separation are done with blanks"));
+    }
+    Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments: outside.comments })
 }
 
 fn scan_error(error: &ScanError) -> YamlError {
@@ -141,7 +147,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
+    fn event(&mut self, event: Event<'_>, span: Span, ends: usize) -> Result<(), YamlError> {
         let position = position(span);
         match event {
             Event::DocumentStart(_) => {
@@ -155,7 +161,11 @@ impl Builder {
                 let plain = style == ScalarStyle::Plain;
                 let merge = plain && tag.is_none() && text == "<<";
                 let kind = scalar_kind(&text, plain, tag.as_deref(), position)?;
-                let text = unfold_separators(text, style, span);
+                let mut text = unfold_separators(text, style, span);
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if block && span.end.index() >= ends && text.ends_with('\n') {
+                    text.pop();
+                }
                 let node = Node { position, value: Value::Scalar(Scalar { text, kind }) };
                 self.complete(node, anchor, 1, merge)
             }
@@ -249,7 +259,8 @@ impl OpenMapping {
             Value::Sequence(items) => items,
             Value::Scalar(_) => return Err(failure(place, "`<<` needs a mapping or a list of mappings")),
         };
-        for source in sources {
+        // Of several, the first one with a key wins, so it comes last.
+        for source in sources.into_iter().rev() {
             let Value::Mapping(mapping) = source.value else {
                 return Err(failure(place, "`<<` needs a mapping or a list of mappings"));
             };
@@ -258,19 +269,20 @@ impl OpenMapping {
         Ok(())
     }
 
-    /// The mapping's own entries and, before them, what it merges in and does not have itself.
+    /// What the mapping merges in, then its own entries; an own value takes the place of a merged one.
     fn finish(self) -> Mapping {
         if self.merged.is_empty() {
             return self.entries;
         }
-        let mut known: HashSet<String> = self.seen.into_keys().collect();
         let mut all = Mapping::new();
-        for (key, value) in self.merged {
-            if canonical(&key).is_some_and(|name| known.insert(name)) {
-                all.push(key, value);
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for (key, value) in self.merged.into_iter().chain(self.entries.entries) {
+            let place = canonical(&key).map(|name| *places.entry(name).or_insert(all.len()));
+            match place.and_then(|place| all.entries.get_mut(place)) {
+                Some(known) => known.1 = value,
+                None => all.push(key, value),
             }
         }
-        all.entries.extend(self.entries.entries);
         all
     }
 }
@@ -341,13 +353,12 @@ fn scalar_kind(text: &str, plain: bool, tag: Option<&Tag>, position: Position) -
         return Ok(if plain { resolved() } else { Kind::Text });
     };
     let unusable = || failure(position, format!("`{text}` is not a value of the tag `{tag}`"));
+    if tag.handle.is_empty() && tag.suffix == "!" {
+        // PyYAML resolves a scalar with the lone tag `!` as if it were plain.
+        return Ok(resolved());
+    }
     if !tag.is_yaml_core_schema() {
-        let message = format!("the tag `{tag}` is not supported here");
-        return if tag.handle.is_empty() && tag.suffix == "!" {
-            Ok(Kind::Text)
-        } else {
-            Err(failure(position, message))
-        };
+        return Err(failure(position, format!("the tag `{tag}` is not supported here")));
     }
     match (tag.suffix.as_str(), resolved()) {
         ("str", _) => Ok(Kind::Text),
