@@ -154,7 +154,7 @@ fn what_a_file_may_make_us_build_is_bounded() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let inner = vec![format!("*a{}", level - 1); 9].join(", ");
-        bomb += &format!("a{level}: &a{level} [{inner}]\n");
+        bomb.extend([format!("a{level}: &a{level} [{inner}]\n")]);
     }
     assert!(parse(&bomb).unwrap_err().to_string().contains("more than 200000 values"));
     let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
