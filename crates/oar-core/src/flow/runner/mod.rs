@@ -3,6 +3,10 @@
 //! The outcome is recorded as the typed value that the task returned, also when the task fails, is interrupted or
 //! panics. Nothing is read back from the log.
 
+mod messages;
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
@@ -19,12 +23,13 @@ use crate::flow::interrupt::{Interrupt, Signal};
 use crate::flow::log::LogCapture;
 use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
+use crate::flow::runner::messages::OpenMessages;
 use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
 use crate::statebox::{
-    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart,
-    RunView, State, StateBox, StateBoxError, TaskName, TaskStatus,
+    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart, State,
+    StateBox, StateBoxError, TaskName, TaskStatus,
 };
 
 /// Whether a run may change the world.
@@ -392,53 +397,6 @@ impl Runner<'_> {
             })
             .await?;
         Ok(())
-    }
-}
-
-/// Messages of earlier runs that may not have reached anybody.
-#[derive(Default)]
-struct OpenMessages {
-    /// The run that first meant to send them, and when it began.
-    episode: Option<(String, Timestamp)>,
-    /// Whether a run ended without saying what it had sent.
-    lost_run: bool,
-    /// Keys of messages that were perhaps sent.
-    unclear: Vec<String>,
-}
-
-impl OpenMessages {
-    /// Looks back over the runs since the last one that passed and told everybody.
-    fn of(history: &[RunView]) -> Self {
-        let mut open = Self::default();
-        for run in history.iter().rev() {
-            let lost = run.finished.is_none() || run.outcome == Some(RunOutcome::Interrupted);
-            let undelivered =
-                run.notifications.iter().any(|message| message.state != NotificationState::Sent);
-            // A run that passed and told everybody closes the matter; whatever failed since then is one matter.
-            if run.outcome == Some(RunOutcome::Pass) && !undelivered {
-                break;
-            }
-            let began = run.started.as_deref().and_then(|stamp| stamp.parse().ok());
-            open.episode = Some((run.id.clone(), began.unwrap_or(Timestamp::UNIX_EPOCH)));
-            open.lost_run |= lost;
-            let unclear =
-                run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
-            open.unclear.extend(unclear.map(|message| message.key.clone()));
-        }
-        open
-    }
-
-    fn any(&self) -> bool {
-        self.episode.is_some()
-    }
-
-    fn earlier(&self, key: &str) -> Earlier {
-        match &self.episode {
-            Some((_, began)) if self.lost_run || self.unclear.iter().any(|unclear| unclear == key) => {
-                Earlier::PerhapsSince(*began)
-            }
-            _ => Earlier::NotSent,
-        }
     }
 }
 

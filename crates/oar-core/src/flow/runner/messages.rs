@@ -1,0 +1,53 @@
+//! What earlier runs may have told people, read from the history.
+
+use jiff::Timestamp;
+
+use crate::notify::outbox::Earlier;
+use crate::statebox::{NotificationState, RunOutcome, RunView};
+
+/// Messages of earlier runs that may not have reached anybody.
+#[derive(Default)]
+pub(super) struct OpenMessages {
+    /// The run that first meant to send them, and when it began.
+    pub(super) episode: Option<(String, Timestamp)>,
+    /// Whether a run ended without saying what it had sent.
+    lost_run: bool,
+    /// Keys of messages that were perhaps sent.
+    unclear: Vec<String>,
+}
+
+impl OpenMessages {
+    /// Looks back over the runs since the last one that passed and told everybody.
+    pub(super) fn of(history: &[RunView]) -> Self {
+        let mut open = Self::default();
+        for run in history.iter().rev() {
+            let lost = run.finished.is_none() || run.outcome == Some(RunOutcome::Interrupted);
+            let undelivered =
+                run.notifications.iter().any(|message| message.state != NotificationState::Sent);
+            // A run that passed and told everybody closes the matter; whatever failed since then is one matter.
+            if run.outcome == Some(RunOutcome::Pass) && !undelivered {
+                break;
+            }
+            let began = run.started.as_deref().and_then(|stamp| stamp.parse().ok());
+            open.episode = Some((run.id.clone(), began.unwrap_or(Timestamp::UNIX_EPOCH)));
+            open.lost_run |= lost;
+            let unclear =
+                run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
+            open.unclear.extend(unclear.map(|message| message.key.clone()));
+        }
+        open
+    }
+
+    pub(super) fn any(&self) -> bool {
+        self.episode.is_some()
+    }
+
+    pub(super) fn earlier(&self, key: &str) -> Earlier {
+        match &self.episode {
+            Some((_, began)) if self.lost_run || self.unclear.iter().any(|unclear| unclear == key) => {
+                Earlier::PerhapsSince(*began)
+            }
+            _ => Earlier::NotSent,
+        }
+    }
+}

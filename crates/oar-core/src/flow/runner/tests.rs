@@ -1,0 +1,309 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::clients::slack::Posted;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::redact::Redactor;
+use crate::service::Service;
+use crate::statebox::Metadata;
+use crate::statebox::store::memory::MemoryStore;
+
+/// What the task of these tests does when it is applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Pass,
+    Fail,
+    Panic,
+    Hang,
+    CannotPlan,
+}
+
+struct Demo {
+    behaviour: Behaviour,
+    steps: usize,
+    applied: AtomicUsize,
+}
+
+impl Demo {
+    fn new(behaviour: Behaviour, steps: usize) -> Self {
+        Self { behaviour, steps, applied: AtomicUsize::new(0) }
+    }
+}
+
+struct DemoPlan(usize);
+
+impl Plan for DemoPlan {
+    fn summary(&self) -> PlanSummary {
+        let steps = (0..self.0).map(|number| Step::new("change", format!("thing {number}"))).collect();
+        PlanSummary { steps, notes: Vec::new() }
+    }
+}
+
+fn release() -> crate::version::ReleaseVersion {
+    "4.19.1".parse().unwrap()
+}
+
+fn fresh() -> State {
+    State::new(&release(), &Metadata::default(), "2026-07-01T10:00:00Z".parse().unwrap())
+}
+
+#[async_trait]
+impl Task for Demo {
+    type Plan = DemoPlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::TakeOwnership
+    }
+
+    fn command(&self) -> String {
+        "take-ownership".to_owned()
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(fresh())
+    }
+
+    async fn plan(&self, _state: Option<&State>) -> Result<DemoPlan, TaskError> {
+        if self.behaviour == Behaviour::CannotPlan {
+            return Err(
+                ServiceError::new(Service::Errata, "read", ServiceErrorKind::Unavailable, "down").into()
+            );
+        }
+        Ok(DemoPlan(self.steps))
+    }
+
+    async fn apply(&self, plan: &DemoPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        match self.behaviour {
+            Behaviour::Pass | Behaviour::CannotPlan => Ok(TaskOutcome::pass(plan.summary().steps)),
+            Behaviour::Fail => {
+                let mut outcome = TaskOutcome::pass(Vec::new());
+                outcome.status = TaskStatus::Fail;
+                outcome.class = Some(ErrorClass::Unavailable);
+                outcome.reason =
+                    Some(Reason { class: ReasonClass::Infrastructure, text: "half of it failed".to_owned() });
+                Ok(outcome)
+            }
+            Behaviour::Panic => panic!("a defect"),
+            Behaviour::Hang => std::future::pending().await,
+        }
+    }
+
+    async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+        vec![Message {
+            key: "4.19.1/demo".to_owned(),
+            channel: "#demo".to_owned(),
+            text: "done".to_owned(),
+            thread: None,
+        }]
+    }
+}
+
+/// Remembers what it was given and answers as planned.
+struct Channel {
+    answer: Delivery,
+    asked: std::sync::Mutex<Vec<(String, Earlier)>>,
+}
+
+impl Channel {
+    fn new(answer: Delivery) -> Self {
+        Self { answer, asked: std::sync::Mutex::default() }
+    }
+
+    fn working() -> Self {
+        Self::new(Delivery::Sent(Posted { channel: "C0AAA".to_owned(), ts: "1.5".to_owned() }))
+    }
+
+    fn asked(&self) -> Vec<(String, Earlier)> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Deliver for Channel {
+    async fn deliver(&self, message: &Message, earlier: Earlier, _permit: &WritePermit) -> Delivery {
+        self.asked.lock().unwrap().push((message.key.clone(), earlier));
+        self.answer.clone()
+    }
+}
+
+struct Bench {
+    store: Arc<MemoryStore>,
+    statebox: StateBox,
+    clock: Clock,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = Clock::system();
+        let store = Arc::new(MemoryStore::with(&fresh().to_yaml()));
+        let statebox = StateBox::new(release(), Arc::clone(&store) as _, clock.clone(), Redactor::default());
+        Self { store, statebox, clock }
+    }
+
+    async fn run(&self, task: &Demo, channel: &Channel) -> Report {
+        let (_sender, interrupt) = Interrupt::channel();
+        self.run_until(task, channel, &interrupt).await
+    }
+
+    async fn run_until(&self, task: &Demo, channel: &Channel, interrupt: &Interrupt) -> Report {
+        let permit = WritePermit::granted_by_user_interface();
+        self.runner(channel, interrupt).run(task, Mode::Apply(&permit), self.statebox.find().await).await
+    }
+
+    fn runner<'a>(&'a self, channel: &'a Channel, interrupt: &'a Interrupt) -> Runner<'a> {
+        Runner { statebox: &self.statebox, clock: &self.clock, interrupt, deliver: channel, user: "tester" }
+    }
+
+    fn state(&self) -> State {
+        State::parse(&self.store.text().unwrap()).unwrap()
+    }
+
+    fn task(&self) -> crate::statebox::TaskView {
+        self.state().task(TaskName::TakeOwnership).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_pass_is_recorded_with_its_run_and_its_message() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let report = bench.run(&Demo::new(Behaviour::Pass, 2), &channel).await;
+    assert_eq!((report.status, report.class, report.changed), (Some(TaskStatus::Pass), None, true));
+    let task = bench.task();
+    assert_eq!((task.status, task.history.len()), (TaskStatus::Pass, 1));
+    assert_eq!(task.history[0].outcome, Some(RunOutcome::Pass));
+    assert_eq!(task.history[0].by.as_deref(), Some("tester"));
+    assert_eq!(task.history[0].notifications[0].state, NotificationState::Sent);
+    assert_eq!(channel.asked().len(), 1);
+    assert_eq!(channel.asked()[0].1, Earlier::NotSent);
+    assert_eq!(bench.store.requests(), (1, 2), "one read, the start and the end");
+}
+
+#[tokio::test]
+async fn nothing_to_do_writes_nothing_and_tells_nobody() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    let (before, told) = (bench.store.text(), channel.asked().len());
+    let task = Demo::new(Behaviour::Pass, 0);
+    let report = bench.run(&task, &channel).await;
+    assert_eq!((report.status, report.changed), (Some(TaskStatus::Pass), false));
+    assert_eq!((bench.store.text(), channel.asked().len()), (before, told));
+    assert_eq!(task.applied.into_inner(), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_records_nothing_whatever_happens() {
+    for behaviour in [Behaviour::Pass, Behaviour::CannotPlan] {
+        let (bench, channel) = (Bench::new(), Channel::working());
+        let (_sender, interrupt) = Interrupt::channel();
+        let task = Demo::new(behaviour, 2);
+        let report =
+            bench.runner(&channel, &interrupt).run(&task, Mode::DryRun, bench.statebox.find().await).await;
+        assert!(report.dry_run);
+        assert_eq!(report.class.is_some(), behaviour == Behaviour::CannotPlan);
+        assert_eq!((bench.store.requests().1, task.applied.into_inner()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn every_bad_end_is_recorded_with_its_class() {
+    for (behaviour, class, reason, text) in [
+        (Behaviour::Fail, ErrorClass::Unavailable, ReasonClass::Infrastructure, "half of it failed"),
+        (Behaviour::Panic, ErrorClass::Failed, ReasonClass::Tool, "a defect"),
+        (Behaviour::CannotPlan, ErrorClass::Unavailable, ReasonClass::Infrastructure, "down"),
+    ] {
+        let (bench, channel) = (Bench::new(), Channel::working());
+        let report = bench.run(&Demo::new(behaviour, 1), &channel).await;
+        assert_eq!((report.status, report.class), (Some(TaskStatus::Fail), Some(class)));
+        let task = bench.task();
+        assert_eq!((task.status, task.history.len()), (TaskStatus::Fail, 1));
+        let run = &task.history[0];
+        assert_eq!((run.outcome, run.class), (Some(RunOutcome::Fail), Some(reason)));
+        assert!(run.reason.as_ref().unwrap().contains(text), "{run:?}");
+        assert!(channel.asked().is_empty(), "nobody is told of a success that is none");
+    }
+}
+
+#[tokio::test]
+async fn an_interruption_ends_the_work_and_is_recorded() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let (sender, interrupt) = Interrupt::channel();
+    let task = Demo::new(Behaviour::Hang, 1);
+    let (report, ()) = tokio::join!(bench.run_until(&task, &channel, &interrupt), async {
+        while task.applied.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        sender.send(Signal::Terminate);
+    });
+    assert_eq!(report.signal, Some(Signal::Terminate));
+    let run = &bench.task().history[0];
+    assert_eq!((run.outcome, run.class), (Some(RunOutcome::Interrupted), Some(ReasonClass::Interrupted)));
+    assert!(run.reason.as_ref().unwrap().contains("SIGTERM"));
+    assert!(!interrupt.is_held(), "the program may stop now");
+}
+
+#[tokio::test]
+async fn a_failing_repeat_never_takes_a_pass_back() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    bench.run(&Demo::new(Behaviour::CannotPlan, 1), &channel).await;
+    let task = bench.task();
+    assert_eq!(task.status, TaskStatus::Pass);
+    assert_eq!(task.history.len(), 2, "the failed run is in the history all the same");
+}
+
+#[tokio::test]
+async fn a_slack_failure_leaves_the_task_passed_and_is_made_good_by_the_next_run() {
+    let bench = Bench::new();
+    let report =
+        bench.run(&Demo::new(Behaviour::Pass, 1), &Channel::new(Delivery::Pending("down".into()))).await;
+    assert_eq!((report.status, report.class, report.warnings.len()), (Some(TaskStatus::Pass), None, 1));
+    let working = Channel::working();
+    bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
+    assert_eq!(working.asked().len(), 1);
+    assert_eq!(working.asked()[0].1, Earlier::NotSent, "it certainly was not sent");
+    bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
+    assert_eq!(working.asked().len(), 1, "nothing is owed any more");
+}
+
+#[tokio::test]
+async fn a_lost_run_may_have_told_people_so_the_same_key_is_looked_for() {
+    let bench = Bench::new();
+    let (permit, channel) = (WritePermit::granted_by_user_interface(), Channel::working());
+    let lost = RunStart {
+        id: "lost".to_owned(),
+        started: "2026-07-01T10:00:00Z".parse().unwrap(),
+        by: "tester".to_owned(),
+        command: "take-ownership".to_owned(),
+        force: false,
+    };
+    bench
+        .statebox
+        .update(&permit, "start", |state| Ok(state.start_run(TaskName::TakeOwnership, &lost)))
+        .await
+        .unwrap();
+    // A run that fails in between does not make the lost one forgotten.
+    bench.run(&Demo::new(Behaviour::CannotPlan, 1), &channel).await;
+    bench.run(&Demo::new(Behaviour::Pass, 0), &channel).await;
+    assert_eq!(channel.asked(), [("4.19.1/demo/lost".to_owned(), Earlier::PerhapsSince(lost.started))]);
+    assert_eq!(bench.task().status, TaskStatus::Pass);
+}
+
+#[tokio::test]
+async fn an_open_blocker_of_the_task_refuses_it_before_anything_happens() {
+    let bench = Bench::new();
+    let permit = WritePermit::granted_by_user_interface();
+    let issue = crate::statebox::NewIssue {
+        text: "the bot has no access".to_owned(),
+        blocker: true,
+        related_tasks: vec![TaskName::TakeOwnership],
+        at: "2026-07-01T10:00:00Z".parse().unwrap(),
+    };
+    bench.statebox.update(&permit, "block", |state| state.add_issue(&issue)).await.unwrap();
+    let (before, task) = (bench.store.text(), Demo::new(Behaviour::Pass, 1));
+    let report = bench.run(&task, &Channel::working()).await;
+    assert_eq!(report.class, Some(ErrorClass::Blocked));
+    assert!(report.reason.unwrap().text.contains("the bot has no access"));
+    assert_eq!((bench.store.text(), task.applied.into_inner()), (before, 0));
+}
