@@ -211,8 +211,12 @@ impl StateBox {
         let mut memory = self.memory.lock().await;
         let mut stored = self.store.read(&self.path).await?;
         for _ in 1..STALE_READS {
-            let replaced = |stored: &Stored| memory.replaced.contains(&stored.revision);
-            if !stored.as_ref().is_some_and(replaced) {
+            let existed = memory.known.as_ref().is_some_and(|known| known.stored.is_some());
+            let outdated = match &stored {
+                Some(stored) => memory.replaced.contains(&stored.revision),
+                None => existed,
+            };
+            if !outdated {
                 break;
             }
             // A replica that has not seen our own write yet.

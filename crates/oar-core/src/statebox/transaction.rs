@@ -11,6 +11,9 @@ use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
+/// How often a file that was there a moment ago is looked for when a read does not find it.
+const ABSENT_READS: u32 = 3;
+
 /// How long a transaction goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
@@ -179,7 +182,16 @@ pub async fn transact<E>(
             ));
         }
         clock.sleep(clock.jittered(policy.pause(attempts))).await;
+        let existed = current.is_some() || lost_answer.is_some();
         current = read(target, &mut lost_answer).await?;
+        for repeated in 1..=ABSENT_READS {
+            if current.is_some() || !existed {
+                break;
+            }
+            // A replica that has not seen the file yet; a file that was removed stays absent.
+            clock.sleep(clock.jittered(policy.pause(repeated))).await;
+            current = read(target, &mut lost_answer).await?;
+        }
         (was_read, believed) = (true, true);
     }
 }

@@ -117,6 +117,21 @@ async fn a_load_does_not_go_back_behind_our_own_write() {
     store.plan([Fault::StaleRead, Fault::StaleRead]);
     let state = statebox.load().await.unwrap();
     assert_eq!(state.task(TaskName::TakeOwnership).unwrap().history.len(), 1);
+
+    let store = Arc::new(MemoryStore::default());
+    let statebox = handle(&store);
+    statebox.create(&permit(), "Initialize", fresh()).await.unwrap();
+    store.plan([Fault::StaleRead, Fault::StaleRead]);
+    assert!(statebox.find().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_does_not_vanish_within_a_transaction() {
+    let store = stored();
+    // The conflict was a busy branch; the replica that is asked then has not seen the file yet.
+    store.plan([Fault::None, Fault::Conflict, Fault::StaleRead, Fault::StaleRead]);
+    handle(&store).update(&permit(), MESSAGE, begin("run-1")).await.unwrap();
+    assert_eq!(runs(&store), ["run-1"]);
 }
 
 #[tokio::test]
@@ -349,4 +364,67 @@ proptest! {
         unique.dedup();
         prop_assert_eq!(unique.len(), present.len());
     }
+}
+
+/// Requests that take their time, so that writers meet.
+#[derive(Debug)]
+struct Slow(MemoryStore);
+
+#[async_trait::async_trait]
+impl Store for Slow {
+    async fn read(&self, path: &str) -> Result<Option<store::Stored>, StoreError> {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let read = self.0.read(path).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        read
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&store::Revision>,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<store::Revision, StoreError> {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let written = self.0.write(path, text, expected, message, permit).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        written
+    }
+
+    fn describe(&self, path: &str) -> String {
+        self.0.describe(path)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_busy_writers_on_a_bad_day_lose_nothing() {
+    let store = Arc::new(Slow(MemoryStore::with(&fresh().to_yaml().replace("ART-1", "ART-0"))));
+    store.0.replace(&fresh().to_yaml());
+    let faults = [Fault::None, Fault::None, Fault::LostAfter, Fault::None, Fault::StaleRead, Fault::Conflict];
+    store.0.plan(faults.into_iter().cycle().take(300));
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let store: Arc<dyn Store> = store.clone();
+            tokio::spawn(async move {
+                for number in 0..8 {
+                    // A handle per update, as a process per update has it.
+                    let release = "4.19.1".parse().unwrap();
+                    let mine = StateBox::new(release, store.clone(), Clock::system(), Redactor::default());
+                    let issue = NewIssue { blocker: false, ..blocker(&format!("{writer}-{number}."), &[]) };
+                    mine.update(&permit(), MESSAGE, |state| state.add_issue(&issue)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let state = State::parse(&store.0.text().unwrap()).unwrap();
+    let mut texts: Vec<_> = state.issues().into_iter().map(|issue| issue.issue).collect();
+    assert_eq!(texts.len(), 64);
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), 64);
 }
