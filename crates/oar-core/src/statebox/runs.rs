@@ -422,8 +422,12 @@ fn merge_outbox(run: &mut Mapping, entries: Vec<Mapping>) {
 
 /// The text without surrounding blank lines, at most [`RESULT_LIMIT`] bytes: the head, a line that says how much is
 /// missing, and the (longer) tail, because the end of a log says how it went.
+///
+/// Blanks at line ends go: for one of them YAML would have to write the whole text as one escaped line.
 fn bounded(text: &str) -> String {
-    let text = text.trim_start_matches(['\n', '\r']).trim_end();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let text = lines.join("\n");
+    let text = text.trim_matches('\n');
     if text.len() <= RESULT_LIMIT {
         return text.to_owned();
     }
@@ -441,6 +445,12 @@ fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_result_has_no_blanks_at_line_ends() {
+        assert_eq!(bounded("\r\n\n  a \t\r\n\nb  \n\n"), "  a\n\nb");
+        assert_eq!(bounded(" \n "), "");
+    }
 
     #[test]
     fn a_long_result_keeps_head_and_tail() {

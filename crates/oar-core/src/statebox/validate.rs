@@ -302,11 +302,12 @@ impl Checker {
 
     /// Makes a scalar text, whatever YAML takes it for; null stays null.
     fn make_text(&mut self, node: &mut Node, field: &str, form: Form) {
+        if node.as_scalar().is_none() {
+            let message = format!("expected text, but this is {}", node.describe());
+            return self.error(node.position, field, message);
+        }
         let position = node.position;
-        let described = node.describe();
-        let Value::Scalar(scalar) = &mut node.value else {
-            return self.error(position, field, format!("expected text, but this is {described}"));
-        };
+        let Value::Scalar(scalar) = &mut node.value else { return };
         if scalar.kind == Kind::Null {
             return;
         }
@@ -332,13 +333,12 @@ impl Checker {
         if node.is_null() {
             node.value = Value::Mapping(Mapping::new());
         }
-        let (place, described) = (node.position, node.describe());
-        let found = node.as_mapping_mut();
-        if found.is_none() {
-            let message = format!("expected a mapping, but this is {described}");
+        let place = node.position;
+        if node.as_mapping().is_none() {
+            let message = format!("expected a mapping, but this is {}", node.describe());
             self.error(place, &join(path, key), message);
         }
-        found.map(|mapping| (place, mapping))
+        node.as_mapping_mut().map(|mapping| (place, mapping))
     }
 
     fn list(
@@ -357,14 +357,12 @@ impl Checker {
             node.value = Value::Sequence(Vec::new());
         }
         let field = join(path, key);
-        let (place, described) = (node.position, node.describe());
-        match node.as_sequence_mut() {
-            None => self.error(place, &field, format!("expected a list, but this is {described}")),
-            Some(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    each(self, item, &format!("{field}[{index}]"));
-                }
-            }
+        if node.as_sequence().is_none() {
+            let message = format!("expected a list, but this is {}", node.describe());
+            self.error(node.position, &field, message);
+        }
+        for (index, item) in node.as_sequence_mut().into_iter().flatten().enumerate() {
+            each(self, item, &format!("{field}[{index}]"));
         }
     }
 

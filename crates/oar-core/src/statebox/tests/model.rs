@@ -465,6 +465,8 @@ fn apply(state: &mut State, step: (u8, u8, u8)) -> Change {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn applying_twice_is_applying_once(steps in prop::collection::vec(any::<(u8, u8, u8)>(), 1..24)) {
         let mut state = fresh();
