@@ -122,7 +122,7 @@ impl Emitter {
             Kind::Bool(false) => "false",
             Kind::Integer(digits) => digits,
             Kind::Float(value) => {
-                written = python_float(*value);
+                written = python_float(*value, &scalar.text);
                 &written
             }
             Kind::Verbatim => &scalar.text,

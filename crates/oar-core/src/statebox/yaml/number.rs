@@ -1,6 +1,6 @@
 //! The values of numbers and times, and how Python writes them.
 
-use super::resolve::Kind;
+use super::resolve::{Kind, looks_like_float};
 
 /// The value of a text that has the form of a YAML 1.1 integer; `None` when it has no value (`0x_`).
 pub(super) fn integer(text: &str) -> Option<Kind> {
@@ -81,7 +81,20 @@ pub(super) fn is_possible_time(text: &str) -> bool {
 }
 
 /// A float as PyYAML writes it: Python's shortest form, with a point before the exponent.
-pub(super) fn python_float(value: f64) -> String {
+///
+/// `read` is the text that the value was read from. Where two shortest forms are equally close, Python may choose
+/// the other one than we; a text that is as short and reads the same is kept.
+pub(super) fn python_float(value: f64, read: &str) -> String {
+    let shortest = shortest_float(value);
+    let alike = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e');
+    let same = read.len() == shortest.len()
+        && read.bytes().all(alike)
+        && looks_like_float(read)
+        && float(read).is_some_and(|again| again.to_bits() == value.to_bits());
+    if same { read.to_owned() } else { shortest }
+}
+
+fn shortest_float(value: f64) -> String {
     if value.is_nan() {
         return ".nan".into();
     }
@@ -120,7 +133,11 @@ mod tests {
             (f64::NEG_INFINITY, "-.inf"),
             (f64::NAN, ".nan"),
         ] {
-            assert_eq!(python_float(value), expected);
+            assert_eq!(python_float(value, ""), expected);
         }
+        assert_eq!(python_float(4.2, "4.20"), "4.2");
+        assert_eq!(python_float(1e16, "1.0E+16"), "1.0e+16");
+        // Exactly between the two.
+        assert_eq!(python_float(110_463_195_082_508.125, "110463195082508.12"), "110463195082508.12");
     }
 }

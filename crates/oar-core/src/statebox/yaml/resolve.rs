@@ -143,7 +143,7 @@ fn looks_like_integer(text: &str) -> bool {
     }
 }
 
-fn looks_like_float(text: &str) -> bool {
+pub(super) fn looks_like_float(text: &str) -> bool {
     if matches!(text, ".nan" | ".NaN" | ".NAN") {
         return true;
     }
