@@ -138,6 +138,6 @@ mod tests {
         assert_eq!(python_float(4.2, "4.20"), "4.2");
         assert_eq!(python_float(1e16, "1.0E+16"), "1.0e+16");
         // Exactly between the two.
-        assert_eq!(python_float(110_463_195_082_508.125, "110463195082508.12"), "110463195082508.12");
+        assert_eq!(python_float(110_463_195_082_508.13, "110463195082508.12"), "110463195082508.12");
     }
 }
