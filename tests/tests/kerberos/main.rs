@@ -1,7 +1,8 @@
 //! Kerberos for real: an MIT KDC, and Apache with `mod_auth_gssapi` in front of the sandbox's Errata Tool.
 //!
 //! The Kerberos library takes its ticket from the environment of the process, so every case runs the library's
-//! client in a process of its own: this test program again, with [`probe`] as its only test.
+//! client in a process of its own: this test program again, with [`probe`] as its only test. The last tests run the
+//! real `oar` the same way.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use end_to_end::{ERRATA, Harness, RecordedRequest, Run, finish};
 use oar_core::clients::Effect;
 use oar_core::clients::errata::{AdvisoryId, ErrataClient, ErrataError};
 use oar_core::clients::kerberos::Negotiate;
@@ -23,7 +25,6 @@ use oar_core::http::{Http, HttpSettings};
 use oar_core::redact::Redactor;
 use oar_core::service::Service;
 use sandbox::services::errata::Negotiate as Acceptor;
-use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::realm::Realm;
@@ -37,18 +38,18 @@ const URL_VARIABLE: &str = "OAR_TEST_PROBE_URL";
 const READERS_VARIABLE: &str = "OAR_TEST_PROBE_READERS";
 
 struct World {
-    sandbox: Sandbox,
+    harness: Harness,
     realm: Realm,
     web: WebServer,
 }
 
 impl World {
     fn start() -> Self {
-        let sandbox = Sandbox::start(&Options::default()).unwrap();
-        sandbox.world().errata.lock().negotiate = Acceptor::Off;
+        let harness = Harness::new();
+        harness.sandbox.world().errata.lock().negotiate = Acceptor::Off;
         let realm = Realm::start();
-        let web = WebServer::start(&realm, &format!("{}/errata", sandbox.base_url()));
-        Self { sandbox, realm, web }
+        let web = WebServer::start(&realm, &format!("{}/errata", harness.sandbox.base_url()));
+        Self { harness, realm, web }
     }
 
     /// Takes the advisory with the ticket in `cache`.
@@ -73,8 +74,17 @@ impl World {
         serde_json::from_str(outcome.unwrap_or_else(|| panic!("no outcome in {text}"))).unwrap()
     }
 
+    /// Runs `oar take-ownership` on the Errata release, through Apache, with the ticket in `cache`.
+    fn oar_takes(&self, cache: &Path) -> Run {
+        let mut oar = self.harness.command("oar", ["-r", ERRATA, "take-ownership", "--email", NEW_OWNER]);
+        oar.env("OAR_ENDPOINT_ERRATA", self.web.url())
+            .env("KRB5_CONFIG", self.realm.configuration())
+            .env("KRB5CCNAME", cache);
+        finish(oar)
+    }
+
     fn owner(&self) -> String {
-        self.sandbox.world().errata.lock().owner(ADVISORY).unwrap().to_owned()
+        self.harness.sandbox.world().errata.lock().owner(ADVISORY).unwrap().to_owned()
     }
 }
 
@@ -125,8 +135,8 @@ fn a_ticket_from_a_keytab_opens_the_errata_tool_with_one_exchange_per_call() {
         assert!(line.starts_with('2') && line.ends_with(" bot@EXAMPLE.TEST"), "{log:#?}");
     }
     assert_eq!(world.take(&world.web.url(), &cache), json!({"effect": "AlreadySo"}));
-    assert_eq!(world.sandbox.world().errata.lock().times_sent(ADVISORY, "assigned_to_email"), 1);
-    world.sandbox.assert_no_unexpected();
+    assert_eq!(world.harness.sandbox.world().errata.lock().times_sent(ADVISORY, "assigned_to_email"), 1);
+    world.harness.sandbox.assert_no_unexpected();
 }
 
 #[test]
@@ -168,7 +178,7 @@ fn without_a_good_ticket_nothing_is_sent_and_the_message_says_what_to_do() {
         assert!(text("hint").contains("KRB5CCNAME"), "{case}: {outcome}");
     }
     assert_eq!(world.web.log(), Vec::<String>::new());
-    assert!(world.sandbox.requests().is_empty());
+    assert!(world.harness.sandbox.requests().is_empty());
 }
 
 #[test]
@@ -185,5 +195,43 @@ fn a_refused_ticket_is_told_from_a_missing_right() {
     assert_eq!(world.owner(), owner);
     let log = world.web.log();
     assert_eq!(log.len(), 2, "neither is tried again: {log:#?}");
-    assert!(world.sandbox.writes().is_empty());
+    assert!(world.harness.sandbox.writes().is_empty());
+}
+
+#[test]
+fn oar_takes_ownership_with_a_ticket_from_a_keytab() {
+    let world = World::start();
+    assert_ne!(world.owner(), NEW_OWNER);
+    let cache = world.realm.ticket("bot", "1h");
+    let run = world.oar_takes(&cache).expect(0);
+    assert!(run.stdout.contains("set QE owner of advisory 140002"), "{run:?}");
+    assert_eq!(world.owner(), NEW_OWNER);
+    let log = world.web.log();
+    assert!(!log.is_empty());
+    for line in &log {
+        assert!(line.starts_with('2') && line.ends_with(" bot@EXAMPLE.TEST"), "{log:#?}");
+    }
+    let again = world.oar_takes(&cache).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    world.harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn oar_without_a_good_ticket_exits_3_with_the_kinit_line_and_changes_nothing() {
+    let world = World::start();
+    let owner = world.owner();
+    for (cache, words) in [
+        (world.realm.folder().join("no-such-cache"), "no Kerberos ticket in the cache"),
+        (world.realm.expired_ticket(), "the Kerberos ticket is expired"),
+    ] {
+        let run = world.oar_takes(&cache).expect(3);
+        assert!(run.stderr.contains(words), "{run:?}");
+        assert!(run.stderr.contains("kinit -k -t <keytab> <principal>"), "{run:?}");
+        let state = world.harness.statebox(ERRATA).unwrap();
+        assert!(state.contains("- name: take-ownership\n  status: Fail\n"), "{state}");
+    }
+    assert_eq!(world.owner(), owner);
+    assert_eq!(world.web.log(), Vec::<String>::new());
+    let others = |request: &RecordedRequest| request.service != "github";
+    assert!(!world.harness.sandbox.writes().iter().any(others), "{}", world.harness.request_lines());
 }

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    time::Instant,
 };
 
 use super::{Common, Failure, unexpected_lines};
@@ -14,13 +15,24 @@ use crate::{
     services::github::STATE_REPOSITORY,
 };
 
+/// Who the history says ran the commands.
+const USER: &str = "demo";
+
 /// Runs the demonstration.
 pub(super) fn demo(common: &Common) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
     let program = Program::find()?;
     let sandbox = common.start()?;
     let [lead, ..] = PEOPLE;
+    print(&format!(
+        "GitHub, Errata Tool, Jira, GitLab and Slack are simulated on {}: nothing leaves this machine.\n\
+         Two made-up releases go from announced to owned by {}. Lines with a time are the log (standard\n\
+         error), the others are results (standard output).\n",
+        sandbox.base_url(),
+        lead.name,
+    ))?;
     for (release, flow) in [(KONFLUX_RELEASE, "Konflux"), (ERRATA_RELEASE, "Errata")] {
-        print(&format!("\n=== Release {release}, {flow} flow ===\n"))?;
+        heading(&format!("Release {release}, {flow} flow"))?;
         for command in [&["create-test-report"][..], &["take-ownership", "-e", lead.email], &["status"]] {
             let mut arguments = vec!["-r", release];
             arguments.extend(command);
@@ -31,21 +43,47 @@ pub(super) fn demo(common: &Common) -> Result<ExitCode, Failure> {
         let path = statebox_path(release);
         let text = sandbox.world().github.lock().text(STATE_REPOSITORY, STATE_BRANCH, &path);
         let text = text.ok_or_else(|| Failure::NoState(path.clone()))?;
-        print(&format!("\n=== StateBox {path} ===\n\n{text}"))?;
+        heading(&format!("StateBox of {release}: {STATE_REPOSITORY}, branch {STATE_BRANCH}, {path}"))?;
+        print(&format!("\n{text}"))?;
     }
-    print("\n=== What the team reads in Slack ===\n\n")?;
-    for message in &sandbox.world().slack.lock().messages {
-        print(&format!("#{}: {}\n", message.channel_name, message.text))?;
+    heading("What the team reads in Slack")?;
+    {
+        let slack = sandbox.world().slack.lock();
+        for message in &slack.messages {
+            let text = slack.readable(&message.text).replace('\n', "\n  ");
+            print(&format!("\n#{}\n  {text}\n", message.channel_name))?;
+        }
     }
-    match unexpected_lines(&sandbox) {
-        Some(lines) => Err(Failure::Unexpected(lines)),
-        None => Ok(ExitCode::SUCCESS),
+    if let Some(lines) = unexpected_lines(&sandbox) {
+        return Err(Failure::Unexpected(lines));
     }
+    heading("Done")?;
+    print(&format!(
+        "\nBoth releases are owned: 6 commands, {} requests, {} of them changes, in {:.1} s.\n\
+         To try more, give any command a fresh sandbox of its own:\n\n  \
+         {} run -- {} -r {KONFLUX_RELEASE} metadata\n",
+        sandbox.requests().len(),
+        sandbox.writes().len(),
+        started.elapsed().as_secs_f64(),
+        shown(&env::current_exe()?),
+        program.line(),
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn statebox_path(release: &str) -> String {
     let stream = release.rsplit_once('.').map_or(release, |(stream, _)| stream);
     format!("_releases/{stream}/statebox/{release}.yaml")
+}
+
+fn heading(text: &str) -> io::Result<()> {
+    print(&format!("\n=== {text} ===\n"))
+}
+
+/// A path as short as a user in the current directory can type it.
+fn shown(path: &Path) -> String {
+    let current = env::current_dir().unwrap_or_default();
+    path.strip_prefix(current).unwrap_or(path).display().to_string()
 }
 
 fn print(text: &str) -> io::Result<()> {
@@ -76,6 +114,14 @@ impl Program {
         Err(Failure::NoPrograms(own))
     }
 
+    /// How a shell starts it.
+    fn line(&self) -> String {
+        let words: Vec<String> = std::iter::once(shown(&self.path))
+            .chain(self.before.iter().map(|word| (*word).to_owned()))
+            .collect();
+        words.join(" ")
+    }
+
     /// Shows the command as a user types it, runs it, and fails when it fails.
     fn run(&self, sandbox: &Sandbox, arguments: &[&str]) -> Result<(), Failure> {
         let line = format!("oar {}", arguments.join(" "));
@@ -84,6 +130,7 @@ impl Program {
             .args(&self.before)
             .args(arguments)
             .envs(sandbox.environment())
+            .env("OAR_USER", USER)
             .status()
             .map_err(|source| Failure::Spawn { program: self.path.display().to_string(), source })?;
         if status.success() { Ok(()) } else { Err(Failure::Step { line, status: status.to_string() }) }

@@ -128,7 +128,7 @@ enum Failure {
     Io(#[from] io::Error),
     #[error("found neither oar nor release-tests beside {}; build them first: cargo build", .0.display())]
     NoPrograms(PathBuf),
-    #[error("`{line}` ended with {status}")]
+    #[error("the demonstration stopped: `{line}` ended with {status}; its last lines above say why")]
     Step { line: String, status: String },
     #[error("there is no StateBox file {0} although the commands succeeded")]
     NoState(String),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::text::{Parsed, parse};
+use super::text::{Parsed, parse, readable};
 use crate::world::Simulated;
 
 /// Characters of a message that Slack keeps.
@@ -107,6 +107,15 @@ pub struct State {
 }
 
 impl State {
+    /// A message's text as people see it: names for mentions, labels for links.
+    pub fn readable(&self, text: &str) -> String {
+        readable(text, |id| {
+            let user = self.users.iter().find(|user| user.id == id).map(|user| &user.real_name);
+            let group = || self.groups.iter().find(|group| group.id == id).map(|group| &group.handle);
+            user.or_else(group).map(|name| format!("@{name}"))
+        })
+    }
+
     /// A channel by `#name`, name or id.
     pub fn channel(&self, wanted: &str) -> Option<&Channel> {
         let name = wanted.strip_prefix('#').unwrap_or(wanted);

@@ -1,6 +1,6 @@
 //! What a message says to machines: whom it mentions and what it links to.
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use serde::Serialize;
 
 /// A link in a message.
@@ -27,11 +27,28 @@ pub struct Parsed {
     pub links: Vec<Link>,
 }
 
+/// The parts in angle brackets.
+fn brackets() -> Option<Regex> {
+    // The pattern is constant, so it compiles.
+    Regex::new("<([^<>]+)>").ok()
+}
+
+/// The text as people see it: `names` says what stands for a mention, links show their label.
+pub fn readable(text: &str, names: impl Fn(&str) -> Option<String>) -> String {
+    let Some(brackets) = brackets() else { return text.to_owned() };
+    let shown = brackets.replace_all(text, |found: &Captures<'_>| {
+        let part = found.get(1).map_or("", |part| part.as_str());
+        let (target, label) = part.split_once('|').unwrap_or((part, part));
+        let id = target.strip_prefix("!subteam^").or_else(|| target.strip_prefix('@'));
+        id.and_then(&names).unwrap_or_else(|| label.to_owned())
+    });
+    shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 /// Reads the parts in angle brackets.
 pub fn parse(text: &str) -> Parsed {
     let mut parsed = Parsed::default();
-    // The pattern is constant, so it compiles.
-    let Ok(brackets) = Regex::new("<([^<>]+)>") else { return parsed };
+    let Some(brackets) = brackets() else { return parsed };
     for part in brackets.captures_iter(text).filter_map(|found| found.get(1)) {
         let (target, label) = match part.as_str().split_once('|') {
             Some((target, label)) => (target, Some(label.to_owned())),
@@ -55,6 +72,13 @@ pub fn parse(text: &str) -> Parsed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_see_names_and_labels() {
+        let names = |id: &str| (id == "S1").then(|| "@leads".to_owned());
+        let text = "<!subteam^S1> <@U9>: <https://x.test|the file>, <https://y.test> &lt;b&gt; &amp;lt;";
+        assert_eq!(readable(text, names), "@leads @U9: the file, https://y.test <b> &lt;");
+    }
 
     #[test]
     fn mentions_and_links() {
