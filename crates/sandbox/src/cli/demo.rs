@@ -25,9 +25,9 @@ pub(super) fn demo(common: &Common) -> Result<ExitCode, Failure> {
     let sandbox = common.start()?;
     let [lead, ..] = PEOPLE;
     print(&format!(
-        "GitHub, Errata Tool, Jira, GitLab and Slack are simulated on {}: nothing leaves this machine.\n\
-         Two made-up releases go from announced to owned by {}. Lines with a time are the log (standard\n\
-         error), the others are results (standard output).\n",
+        "GitHub, Errata Tool, Jira, GitLab and Slack are simulated on {}.\n\
+         Nothing leaves this machine. Two made-up releases go from announced to owned by {}.\n\
+         Lines with a time are the log (standard error), the others are results (standard output).\n",
         sandbox.base_url(),
         lead.name,
     ))?;
