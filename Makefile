@@ -68,8 +68,8 @@ unit:
 	$(CARGO) test --locked --workspace
 
 bench: ## Measure start-up, tasks and StateBox files
-	$(CARGO) build --locked --release -p release-tests -p sandbox
-	$(CARGO) bench --locked -p end-to-end
+	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins
+	$(TARGET)/release/bench
 
 reference: ## Write the generated references anew
 	$(CARGO) run --locked --quiet -p release-tests -- reference > $(TARGET)/reference.md
