@@ -166,7 +166,17 @@ impl Plan for OwnershipPlan {
                 steps.push(start_step(subtask));
             }
         }
-        PlanSummary { steps, notes: self.notes.clone() }
+        let mut notes = self.notes.clone();
+        notes.extend(self.unknown.iter().map(|unknown| format!("left out: {unknown}")));
+        let abnormal = self.abnormal();
+        if !abnormal.is_empty() {
+            let ids: Vec<String> = abnormal.iter().map(ToString::to_string).collect();
+            notes.push(format!(
+                "advisories still in NEW_FILES: {} (a blocker of push-to-cdn-staging; ART is told)",
+                ids.join(", ")
+            ));
+        }
+        PlanSummary { steps, notes }
     }
 }
 

@@ -100,9 +100,6 @@ impl Task for TakeOwnership {
         let clients = self.clients(plan.target())?;
         let result = clients.ownership().apply(plan, permit).await;
         let abnormal = plan.abnormal();
-        if !abnormal.is_empty() {
-            tracing::warn!("advisories still in NEW_FILES: {}", list(&abnormal));
-        }
         let mut outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
             "owner": self.owner.local_part(),
             "advisories": plan.advisories.iter().map(|advisory| advisory.id.number()).collect::<Vec<_>>(),

@@ -47,14 +47,14 @@ fn render(report: &StatusReport) -> String {
     let pass = report.tasks.iter().filter(|row| row.status == TaskStatus::Pass).count();
     let next = if report.next.is_empty() {
         if pass == report.tasks.len() {
-            "nothing, all tasks are Pass".to_owned()
+            "nothing, all tasks are done".to_owned()
         } else {
             "nothing is ready".to_owned()
         }
     } else {
         report.next.join(", ")
     };
-    lines.push(format!("{pass} of {} tasks are Pass. Next:", report.tasks.len()));
+    lines.push(format!("{pass} of {} tasks are done. Next:", report.tasks.len()));
     wrap(&next, INDENT, &mut lines);
     lines.join("\n")
 }
