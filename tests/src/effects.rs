@@ -7,7 +7,8 @@ use crate::{Harness, RecordedRequest};
 /// Effects that people see or that cannot be taken back, each with how often it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
-    /// Texts of Slack messages by channel, without what differs from run to run.
+    /// What each Slack message is about: its key without the run that sent it. The words may differ, because names are
+    /// spelled out when Slack does not tell whom to mention.
     pub messages: Vec<String>,
     /// How many notes were added to merge requests.
     pub notes: usize,
@@ -35,14 +36,8 @@ impl Effects {
                 *transitions.entry(request.path.clone()).or_insert(0) += 1;
             }
         }
-        // Every sandbox has a port of its own.
-        let own = harness.sandbox.base_url();
         let slack = harness.sandbox.world().slack.lock();
-        let messages = slack
-            .messages
-            .iter()
-            .map(|message| format!("{}: {}", message.channel_name, message.text.replace(own, "SANDBOX")))
-            .collect();
+        let messages = slack.messages.iter().map(|message| identity(message.metadata.as_ref())).collect();
         Self { messages, notes, transitions }
     }
 
@@ -67,4 +62,12 @@ impl Effects {
             );
         }
     }
+}
+
+/// The release, the task and the matter of a key; the rest stands for the run and for facts such as addresses, which
+/// hold this sandbox's port.
+fn identity(metadata: Option<&serde_json::Value>) -> String {
+    let key =
+        metadata.and_then(|metadata| metadata["event_payload"]["key"].as_str()).unwrap_or("without a key");
+    key.split('/').take(3).collect::<Vec<_>>().join("/")
 }

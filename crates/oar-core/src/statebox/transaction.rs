@@ -25,8 +25,10 @@ pub struct Policy {
     pub first_pause: Duration,
     /// The longest pause. Kept short, because a writer that waits long meets as many others again.
     pub longest_pause: Duration,
-    /// How many writes may fail because the service is unavailable.
+    /// How many writes in a row may fail because the service is unavailable.
     pub unavailable: u32,
+    /// How many writes in a row may stay without an answer.
+    pub unanswered: u32,
 }
 
 impl Default for Policy {
@@ -38,6 +40,7 @@ impl Default for Policy {
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(2),
             unavailable: 4,
+            unanswered: 6,
         }
     }
 }
@@ -125,7 +128,7 @@ pub async fn transact<E>(
 ) -> Result<Committed, TransactionError<E>> {
     let begun = clock.now();
     let mut attempts = 0;
-    let mut unavailable = 0;
+    let (mut unavailable, mut unanswered) = (0, 0);
     let mut lost_answer: Option<ServiceError> = None;
     let mut replaced = None;
     let (mut current, mut believed, mut was_read) = match start {
@@ -158,8 +161,12 @@ pub async fn transact<E>(
                 let replaced = expected.cloned();
                 return Ok(Committed { stored, written: true, replaced, attempts });
             }
-            Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Conflict { .. }) => (unavailable, unanswered) = (0, 0),
             Err(StoreError::Unclear(error)) => {
+                unanswered += 1;
+                if unanswered >= policy.unanswered {
+                    return Err(TransactionError::Store(StoreError::Unclear(error)));
+                }
                 lost_answer = Some(error);
                 replaced = expected.cloned();
             }

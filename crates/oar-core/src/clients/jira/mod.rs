@@ -161,8 +161,16 @@ impl JiraClient {
             .body(body(&json!({ "accountId": account.as_str() })))
             // Setting the assignee has the same effect however often it is sent.
             .repeat(Repeat::Safe);
-        self.send(call).await?;
-        Ok(Effect::Changed)
+        let reply = self.send(call).await?;
+        if reply.status == StatusCode::NO_CONTENT {
+            return Ok(Effect::Changed);
+        }
+        // Some other success, such as a gateway's page: only the issue itself tells.
+        let now = self.issue(&issue.key, &["assignee"]).await?;
+        if now.assignee().is_some_and(|assignee| assignee.id == *account) {
+            return Ok(Effect::Changed);
+        }
+        Err(unexpected(&reply))
     }
 
     /// Moves the issue to `status` unless it is there already (one or three requests).
@@ -207,7 +215,12 @@ impl JiraClient {
             .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
             .about(key.as_str())
             .body(body(&json!({ "transition": { "id": chosen.id } })));
-        let Err(failure) = self.send(call).await else { return Ok(Effect::Changed) };
+        let failure = match self.send(call).await {
+            Ok(reply) if reply.status == StatusCode::NO_CONTENT => return Ok(Effect::Changed),
+            // Some other success, such as a gateway's page: only the issue itself tells.
+            Ok(reply) => ServiceError { kind: ServiceErrorKind::Unclear, ..unexpected(&reply) },
+            Err(failure) => failure,
+        };
         // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says so.
         let effect = match failure.kind {
             ServiceErrorKind::Unclear => Effect::Changed,
@@ -328,6 +341,11 @@ impl JiraClient {
             reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
         })
     }
+}
+
+/// A success that is not the empty answer which Jira gives to this write, and no sign of its effect.
+fn unexpected(reply: &Reply) -> ServiceError {
+    reply.failure(ServiceErrorKind::Malformed, "not the empty answer that was expected, and nothing changed")
 }
 
 fn body(value: &Value) -> String {
