@@ -1,4 +1,5 @@
 //! Many programs write one StateBox at once, and the services misbehave: every acknowledged change is there, once.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{Fault, FaultKind, Harness, KONFLUX};
 

@@ -84,7 +84,7 @@ fn show(session: &Session, report: &Report) -> ExitCode {
             ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Good.paint("Pass")));
         }
         Some(status) => {
-            ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status)))
+            ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status)));
         }
         None => {}
     }

@@ -1,6 +1,7 @@
 //! Timings, printed as a table: start-up, the tasks at 0 and 20 ms per request, the StateBox dialect.
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
+#![expect(clippy::panic, clippy::print_stdout, reason = "a program of one page that prints a table")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

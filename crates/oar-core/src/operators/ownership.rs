@@ -50,13 +50,33 @@ pub struct OwnedAdvisory {
     pub id: AdvisoryId,
     /// Its state.
     pub state: AdvisoryState,
-    /// The QE owner, when somebody else than the new one.
-    replaces: Option<Option<EmailAddress>>,
+    owner: OwnerNow,
+}
+
+/// Who is the QE owner of an advisory before ownership is taken.
+#[derive(Debug, Clone)]
+enum OwnerNow {
+    /// The new owner already.
+    Same,
+    /// Nobody.
+    Nobody,
+    /// Somebody else.
+    Other(EmailAddress),
 }
 
 impl OwnedAdvisory {
     fn subject(&self) -> String {
         format!("advisory {} ({})", self.id, self.impetus)
+    }
+
+    /// The change of owner; `None` when there is none to make.
+    fn step(&self, owner: &EmailAddress) -> Option<Step> {
+        let now = match &self.owner {
+            OwnerNow::Same => return None,
+            OwnerNow::Nobody => None,
+            OwnerNow::Other(now) => Some(now.local_part()),
+        };
+        Some(Step::new("set QE owner of", self.subject()).from(now).to(owner.local_part()))
     }
 }
 
@@ -147,20 +167,15 @@ impl OwnershipResult {
 
 impl Plan for OwnershipPlan {
     fn summary(&self) -> PlanSummary {
-        let owner = self.target.owner.local_part().to_owned();
-        let mut steps = Vec::new();
-        for advisory in &self.advisories {
-            if let Some(now) = &advisory.replaces {
-                let now = now.as_ref().map(|now| now.local_part().to_owned());
-                steps.push(Step::new("set QE owner of", advisory.subject()).from(now).to(&owner));
-            }
-        }
+        let owner = self.target.owner.local_part();
+        let mut steps: Vec<Step> =
+            self.advisories.iter().filter_map(|advisory| advisory.step(&self.target.owner)).collect();
         if let (LeadNote::Add { username }, Some(shipment)) = (&self.note, &self.target.shipment) {
             steps.push(note_step(shipment, username));
         }
         for subtask in &self.subtasks {
             if subtask.assign {
-                steps.push(assign_step(subtask, &owner));
+                steps.push(assign_step(subtask, owner));
             }
             if subtask.start {
                 steps.push(start_step(subtask));
@@ -288,7 +303,7 @@ impl Ownership<'_> {
         }
         match &plan.target.ticket {
             None => {
-                plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned())
+                plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned());
             }
             Some(ticket) if plan.subtasks.is_empty() => {
                 plan.notes.push(format!("{ticket} has no subtask with one of the three QE titles"));
@@ -306,8 +321,12 @@ impl Ownership<'_> {
     ) -> Result<OwnedAdvisory, TaskError> {
         let (advisory, people) = join(self.errata.erratum(id), self.errata.people(id)).await;
         let (advisory, people) = (advisory?, people?);
-        let replaces = if people.qe_owner.as_ref() == Some(owner) { None } else { Some(people.qe_owner) };
-        Ok(OwnedAdvisory { impetus: impetus.to_owned(), id, state: advisory.state, replaces })
+        let owner = match people.qe_owner {
+            None => OwnerNow::Nobody,
+            Some(now) if now == *owner => OwnerNow::Same,
+            Some(now) => OwnerNow::Other(now),
+        };
+        Ok(OwnedAdvisory { impetus: impetus.to_owned(), id, state: advisory.state, owner })
     }
 
     async fn read_note(&self, target: &Target) -> Result<LeadNote, TaskError> {
@@ -366,10 +385,7 @@ impl Ownership<'_> {
     pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> OwnershipResult {
         let owner = &plan.target.owner;
         let advisories = join_all(plan.advisories.iter().filter_map(|advisory| {
-            let now = advisory.replaces.as_ref()?;
-            let step = Step::new("set QE owner of", advisory.subject())
-                .from(now.as_ref().map(|now| now.local_part().to_owned()))
-                .to(owner.local_part());
+            let step = advisory.step(owner)?;
             Some(async move {
                 let outcome = self.errata.change_qe_owner(advisory.id, owner, permit).await;
                 (step, outcome.map(|()| Effect::Changed).map_err(TaskError::from))
@@ -405,9 +421,8 @@ impl Ownership<'_> {
         let step = note_step(shipment, username);
         // An unclear answer is resolved by looking: the note is added again only when it is not there.
         for _ in 0..2 {
-            let failure = match gitlab.add_note(shipment, &release_lead_note(username), permit).await {
-                Ok(_) => return Some((step, Ok(Effect::Changed))),
-                Err(failure) => failure,
+            let Err(failure) = gitlab.add_note(shipment, &release_lead_note(username), permit).await else {
+                return Some((step, Ok(Effect::Changed)));
             };
             if failure.kind != ServiceErrorKind::Unclear {
                 return Some((step, Err(failure.into())));

@@ -44,10 +44,10 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
                 run.by.as_deref().unwrap_or("unknown"),
             );
             if let Some(command) = &run.command {
-                line.push_str(&format!("\n{:22}{command}", ""));
+                line = format!("{line}\n{:22}{command}", "");
             }
             if let Some(reason) = &run.reason {
-                line.push_str(&format!("\n{:22}{reason}", ""));
+                line = format!("{line}\n{:22}{reason}", "");
             }
             ui.text(line);
         }

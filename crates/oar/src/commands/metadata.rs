@@ -1,4 +1,5 @@
 use cli_support::{CliError, ExitCode};
+use oar_core::config::{Email, ReleaseDate, ShipmentUrl};
 
 use crate::release::Release;
 
@@ -17,10 +18,10 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let mut lines = vec![
         line("release", &metadata.release.to_string()),
         line("flow", metadata.flow.as_str()),
-        line("release date", &or_none(metadata.release_date.map(|date| date.as_str()))),
+        line("release date", &or_none(metadata.release_date.map(ReleaseDate::as_str))),
         line("ART ticket", &or_none(metadata.jira_ticket)),
-        line("shipment MR", &or_none(metadata.shipment_mr.map(|url| url.as_str()))),
-        line("owner", &or_none(metadata.owner.as_ref().map(|owner| owner.expose()))),
+        line("shipment MR", &or_none(metadata.shipment_mr.map(ShipmentUrl::as_str))),
+        line("owner", &or_none(metadata.owner.as_ref().map(Email::expose))),
     ];
     lines.push(group(
         "advisories",

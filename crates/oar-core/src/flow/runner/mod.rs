@@ -291,15 +291,57 @@ impl Runner<'_> {
             class: None,
             signal: None,
         };
-        let run_outcome = match &end {
-            End::Planned => return report,
+        let Some(run_outcome) = Self::take_end(task, &end, &mut report) else { return report };
+        let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
+        if undelivered {
+            report.warnings.push(
+                "a message has not reached its channel; running the same command again sends it".to_owned(),
+            );
+        }
+        // A blocker or a wrong call is an answer, not a run: the state already says what stands in the way.
+        let refused_before_start = !progress.started && report.class == Some(ErrorClass::Blocked);
+        let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
+        if task.is_tracked()
+            && !refused_before_start
+            && matches!(mode, Mode::Apply(_))
+            && let Some(status) = report.status
+        {
+            marker(name, status);
+        }
+        let (true, Mode::Apply(permit)) = (records, mode) else { return report };
+        let run_end = RunEnd {
+            run: self.start(task, id, started),
+            finished: self.clock.now(),
+            outcome: run_outcome,
+            status: if task.is_tracked() { report.status } else { None },
+            class: report.reason.as_ref().map(|reason| reason.class),
+            reason: report.reason.as_ref().map(|reason| reason.text.clone()),
+            result: task.is_tracked().then(|| capture.text()),
+            notifications: report.notifications.clone(),
+            links: Vec::new(),
+        };
+        let recorded = self.record(task, &end, plan, &run_end, permit).await;
+        if let Err(error) = recorded {
+            tracing::error!("the outcome could not be recorded: {}", error.inner());
+            report.warnings.push(format!("the outcome could not be recorded: {}", error.inner()));
+            report.class.get_or_insert(error.inner().class());
+            report.hint = report.hint.or_else(|| error.inner().hint());
+        }
+        report
+    }
+
+    /// Puts the end into the report; `None` when there is no run to record.
+    fn take_end<T: Task>(task: &T, end: &End, report: &mut Report) -> Option<RunOutcome> {
+        let name = task.name();
+        Some(match end {
+            End::Planned => return None,
             End::NothingToDo => {
                 tracing::info!("nothing to do: everything is as it should be");
                 if task.is_tracked() {
                     marker(name, TaskStatus::Pass);
                 }
                 report.status = Some(TaskStatus::Pass);
-                return report;
+                return None;
             }
             End::Finished(outcome) => {
                 report.status = Some(outcome.status);
@@ -338,43 +380,7 @@ impl Runner<'_> {
                 report.class = Some(ErrorClass::Failed);
                 RunOutcome::Fail
             }
-        };
-        let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
-        if undelivered {
-            report.warnings.push(
-                "a message has not reached its channel; running the same command again sends it".to_owned(),
-            );
-        }
-        // A blocker or a wrong call is an answer, not a run: the state already says what stands in the way.
-        let refused_before_start = !progress.started && report.class == Some(ErrorClass::Blocked);
-        let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
-        if task.is_tracked()
-            && !refused_before_start
-            && matches!(mode, Mode::Apply(_))
-            && let Some(status) = report.status
-        {
-            marker(name, status);
-        }
-        let (true, Mode::Apply(permit)) = (records, mode) else { return report };
-        let run_end = RunEnd {
-            run: self.start(task, id, started),
-            finished: self.clock.now(),
-            outcome: run_outcome,
-            status: if task.is_tracked() { report.status } else { None },
-            class: report.reason.as_ref().map(|reason| reason.class),
-            reason: report.reason.as_ref().map(|reason| reason.text.clone()),
-            result: task.is_tracked().then(|| capture.text()),
-            notifications: report.notifications.clone(),
-            links: Vec::new(),
-        };
-        let recorded = self.record(task, &end, plan, &run_end, permit).await;
-        if let Err(error) = recorded {
-            tracing::error!("the outcome could not be recorded: {}", error.inner());
-            report.warnings.push(format!("the outcome could not be recorded: {}", error.inner()));
-            report.class.get_or_insert(error.inner().class());
-            report.hint = report.hint.or_else(|| error.inner().hint());
-        }
-        report
+        })
     }
 
     async fn record<T: Task>(
