@@ -1,5 +1,4 @@
 //! Planted tokens and addresses reach no output, no state file, no message and no note.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, SECOND_LEAD};
 

@@ -1,5 +1,4 @@
 //! The two tasks on both flows: what they do, that a second run does nothing, and what they cost.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::effects::Effects;
 use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, SECOND_LEAD};

@@ -1,7 +1,12 @@
 //! Timings, printed as a table: start-up, the tasks at 0 and 20 ms per request, the StateBox dialect.
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
-#![expect(clippy::panic, clippy::print_stdout, reason = "a program of one page that prints a table")]
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::format_push_string,
+    reason = "a program of one page that prints a table"
+)]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -88,14 +93,14 @@ fn large_state() -> String {
          \x20 release_date: 2026-Jul-09\n  candidate_builds: {}\n  shipment_mr: null\ntasks:\n",
     );
     for name in ["take-ownership", "stage-testing", "image-signed-check", "change-advisory-status"] {
-        text.push_str(&format!(
+        text += &format!(
             "- name: {name}\n  status: Pass\n  started_at: '2026-07-01T10:00:00Z'\n  \
              completed_at: '2026-07-01T10:00:09Z'\n  result: |-\n"
-        ));
+        );
         for line in 0..110 {
-            text.push_str(&format!(
+            text += &format!(
                 "    2026-07-01T10:00:00Z: INFO: advisory 140001 line {line}: nothing to be done, looked again later\n"
-            ));
+            );
         }
     }
     text.push_str("issues: []\n");
