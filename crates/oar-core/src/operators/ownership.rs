@@ -191,6 +191,9 @@ impl Plan for OwnershipPlan {
                 ids.join(", ")
             ));
         }
+        if !steps.is_empty() {
+            notes.push("the release leads are told in Slack".to_owned());
+        }
         PlanSummary { steps, notes }
     }
 }

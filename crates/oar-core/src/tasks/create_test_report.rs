@@ -39,7 +39,10 @@ impl Plan for ReportPlan {
                 notes: vec![format!("the StateBox file exists: {}", self.location)],
             };
         }
-        PlanSummary { steps: vec![Step::new("create", self.location.clone())], notes: Vec::new() }
+        PlanSummary {
+            steps: vec![Step::new("create", self.location.clone())],
+            notes: vec!["the release leads are told in Slack".to_owned()],
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::clients::email::EmailAddress;
+use oar_core::config::Email;
 use oar_core::tasks::take_ownership::TakeOwnership;
 
 use crate::release::Release;
@@ -10,7 +10,7 @@ use crate::report;
 pub(crate) struct Args {
     /// E-mail address of the new owner
     #[arg(short, long, value_name = "ADDRESS")]
-    email: EmailAddress,
+    email: Email,
     #[command(flatten)]
     change: report::ChangeArgs,
 }
@@ -19,6 +19,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
-    let task = TakeOwnership::new(services.clone(), args.email);
+    let task = TakeOwnership::new(services.clone(), (&args.email).into());
     report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
 }
