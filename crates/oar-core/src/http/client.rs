@@ -127,6 +127,11 @@ impl Http {
         Ok(Self { inner: Arc::new(Inner { client, settings, clock, redactor, budgets: Mutex::default() }) })
     }
 
+    /// The longest that one attempt may take ([`HttpSettings::timeout`]).
+    pub fn timeout(&self) -> Duration {
+        self.inner.settings.timeout
+    }
+
     /// The clock that this stack waits by.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock

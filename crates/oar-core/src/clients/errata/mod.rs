@@ -6,7 +6,6 @@
 mod model;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
@@ -25,8 +24,9 @@ use crate::flow::permit::WritePermit;
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
 use crate::service::Service;
 
-/// The longest that one call to Errata Tool may take; the service is known to be slow (spec 02 §2.1).
-pub const ERRATA_TIMEOUT: Duration = Duration::from_mins(2);
+/// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and
+/// public clients allow it many minutes (spec 02 §2.1).
+pub const ERRATA_PATIENCE: u32 = 4;
 
 /// Why a change of an advisory failed.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +148,7 @@ impl ErrataClient {
         Ok(Call::new(Service::Errata, operation, method, url)
             .about(format!("advisory {id}"))
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(ERRATA_TIMEOUT)
+            .timeout(self.http.timeout() * ERRATA_PATIENCE)
             .authorize(Arc::clone(&self.authorize)))
     }
 
