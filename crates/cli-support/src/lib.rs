@@ -8,6 +8,7 @@ mod interrupt;
 mod logging;
 mod run;
 mod ui;
+mod usage;
 
 pub use error::CliError;
 pub use exit::ExitCode;

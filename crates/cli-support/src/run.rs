@@ -49,16 +49,13 @@ pub trait Program: clap::Parser {
 
 /// Parses `arguments` (the program's name first), runs the command, and returns the exit code.
 pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let program = match P::try_parse_from(arguments) {
-        Ok(program) => program,
-        Err(error) => {
-            // Nothing is left to be told when the streams are closed.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
-        }
-    };
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
     let redactor = Redactor::new(environment.secrets());
+    let program = match P::try_parse_from(&arguments) {
+        Ok(program) => program,
+        Err(error) => return crate::usage::answer(&error, &arguments, &redactor),
+    };
     let ui = Ui::new(program.common().output, redactor.clone());
     let clock = Clock::system();
     let format = match LogFormat::of(&environment) {
@@ -108,5 +105,5 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     });
     // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
     runtime.shutdown_background();
-    code
+    ui.settle(code)
 }

@@ -62,6 +62,8 @@ pub struct Ui {
 struct Streams {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
+    /// Why a result did not reach standard output.
+    lost: Option<String>,
 }
 
 impl Ui {
@@ -77,7 +79,7 @@ impl Ui {
         out: impl Write + Send + 'static,
         err: impl Write + Send + 'static,
     ) -> Self {
-        let streams = Streams { out: Box::new(out), err: Box::new(err) };
+        let streams = Streams { out: Box::new(out), err: Box::new(err), lost: None };
         Self { format, redactor, streams: Arc::new(Mutex::new(streams)) }
     }
 
@@ -126,6 +128,12 @@ impl Ui {
     /// Shows an error, and as JSON too when standard output is read by a program. Returns its exit code.
     pub fn fail(&self, error: &CliError) -> ExitCode {
         self.explain(error);
+        self.error_document(error);
+        error.code
+    }
+
+    /// Writes an error as the JSON document; nothing when the output is for people.
+    pub(crate) fn error_document(&self, error: &CliError) {
         if self.is_json() {
             let error = CliError {
                 code: error.code,
@@ -135,7 +143,6 @@ impl Ui {
             };
             self.json(&serde_json::json!({ "error": error, "exit_code": error.code.number() }));
         }
-        error.code
     }
 
     /// Shows an error to the person only; the command's own JSON document tells it to programs.
@@ -167,8 +174,22 @@ impl Ui {
     fn write_exactly(&self, to_err: bool, text: &str, end: &str) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let stream: &mut dyn Write = if to_err { &mut streams.err } else { &mut streams.out };
+        let written = write!(stream, "{text}{end}").and_then(|()| stream.flush());
         // A reader that went away (`oar … | head -1`) is no error of ours, and there is nobody left to tell.
-        let _ = write!(stream, "{text}{end}").and_then(|()| stream.flush());
+        if let Err(error) = written
+            && !to_err
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            streams.lost = Some(error.to_string());
+        }
+    }
+
+    /// Says that a result did not reach standard output (a full disk), and makes a success a failure.
+    pub(crate) fn settle(&self, code: ExitCode) -> ExitCode {
+        let lost = self.streams.lock().unwrap_or_else(PoisonError::into_inner).lost.take();
+        let Some(reason) = lost else { return code };
+        self.warn(format!("the result could not be written to standard output: {reason}"));
+        if code == ExitCode::Done { ExitCode::Failed } else { code }
     }
 }
 

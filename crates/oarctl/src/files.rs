@@ -10,6 +10,12 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The text of a file, or of standard input for `-`; otherwise why it cannot be read.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
+    String::from_utf8(read_bytes(path)?)
+        .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
+}
+
+/// What a file, or standard input for `-`, holds; otherwise why it cannot be read.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| error.to_string();
     let mut source: Box<dyn Read> = if path == Path::new(STANDARD_INPUT) {
         Box::new(std::io::stdin().lock())
@@ -21,6 +27,5 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > LIMIT {
         return Err(format!("it has more than {LIMIT} bytes"));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
+    Ok(bytes)
 }

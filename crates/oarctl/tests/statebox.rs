@@ -89,7 +89,7 @@ fn fmt_check_names_what_would_change_and_writes_nothing() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "other.yaml: would change\n");
     assert!(
-        text(&output.stderr).contains("other.yaml:5: this comment cannot be kept"),
+        text(&output.stderr).contains("other.yaml:5:1: warning: this comment cannot be kept"),
         "{}",
         text(&output.stderr)
     );
@@ -137,6 +137,38 @@ fn yaml_that_cannot_be_read_names_its_line() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_a_finding_with_its_place() {
+    let directory = place(&[]);
+    let path = directory.path().join("latin1.yaml");
+    std::fs::write(&path, b"release: 4.19.1\nnote: caf\xe9\n").unwrap();
+    for arguments in [&["validate", "latin1.yaml"][..], &["fmt", "latin1.yaml"]] {
+        let output = run(&directory, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("latin1.yaml:2:10: the file is not UTF-8 text"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_another_program_cannot_use_is_not_valid() {
+    for section in ["metadata", "tasks", "issues"] {
+        let start = GOOD.find(&format!("{section}:")).unwrap();
+        let length = GOOD[start..]
+            .match_indices('\n')
+            .map(|(end, _)| end + 1)
+            .find(|end| !GOOD[start + end..].starts_with([' ', '-']));
+        let without = format!("{}{}", &GOOD[..start], &GOOD[start + length.unwrap()..]);
+        let directory = place(&[("part.yaml", &without)]);
+        let output = run(&directory, &["validate", "part.yaml"]);
+        assert_eq!(output.status.code(), Some(1), "{section}");
+        let expected = format!("part.yaml:1:1: {section}: the key is missing");
+        assert!(text(&output.stdout).contains(&expected), "{}", text(&output.stdout));
+        let output = run(&directory, &["fmt", "--check", "part.yaml"]);
+        assert_eq!(output.status.code(), Some(0), "{section}: we read files of any age");
+    }
+}
+
+#[test]
 fn json_reports_hold_every_file() {
     let directory = place(&[("bad.yaml", &with_bad_status()), ("other.yaml", &restyled())]);
     let output = run(&directory, &["validate", "--output", "json", "bad.yaml", "gone.yaml"]);
@@ -156,6 +188,36 @@ fn json_reports_hold_every_file() {
         (&Value::from(true), &Value::from(false))
     );
     assert_eq!(json["files"][0]["lost_comments"][0], 5);
+}
+
+#[test]
+fn a_wrong_call_is_one_json_document_when_json_is_asked_for() {
+    let directory = place(&[]);
+    for (arguments, words) in [
+        (&["fmt", "--output", "json"][..], "<FILE>"),
+        (&["fmt", "--output=json", "--no-such"], "--no-such"),
+        (&["no-such", "--output", "json"], "no-such"),
+    ] {
+        let output = run(&directory, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["exit_code"], 2);
+        assert!(json["error"]["message"].as_str().unwrap().contains(words), "{json}");
+        assert!(text(&output.stderr).contains("Usage"), "{}", text(&output.stderr));
+    }
+    let output = run(&directory, &["fmt"]);
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let directory = place(&[("good.yaml", GOOD)]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut program = std::process::Command::new(assert_cmd::cargo::cargo_bin("oarctl"));
+    let arguments = ["statebox", "validate", "good.yaml"];
+    let output = program.current_dir(directory.path()).args(arguments).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("could not be written"), "{}", text(&output.stderr));
 }
 
 #[test]

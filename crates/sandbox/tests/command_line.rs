@@ -30,6 +30,16 @@ fn run_gives_the_environment_and_the_exit_code_and_prints_nothing_else() {
 }
 
 #[test]
+fn the_named_document_is_found_from_any_directory() {
+    let output = sandbox()
+        .args(["run", "--config", "some/document.json", "--", "sh", "-c", "cd / && echo \"$OAR_CONFIG\""])
+        .output()
+        .unwrap();
+    let expected = std::env::current_dir().unwrap().join("some/document.json");
+    assert_eq!(text(&output.stdout).trim_end(), expected.to_str().unwrap());
+}
+
+#[test]
 fn run_reports_a_signal_as_shells_do() {
     assert_eq!(run(&[], "kill -TERM $$").status.code(), Some(128 + 15));
 }

@@ -136,10 +136,16 @@ fn sends_in_the_clear(text: &str) -> bool {
 }
 
 fn required(document: &Document, problems: &mut Problems) {
-    for key in KEYS.iter().filter(|key| key.need == Need::Required) {
-        if is_absent(document, key, &[]) {
-            problems
-                .error(&key.named(&[]), format!("is missing: {} (for example {})", key.purpose, key.example));
+    for key in KEYS.iter().filter(|key| key.need != Need::Optional) {
+        if !is_absent(document, key, &[]) {
+            continue;
+        }
+        let (path, missing) =
+            (key.named(&[]), format!("is missing: {} (for example {})", key.purpose, key.example));
+        if key.need == Need::Required {
+            problems.error(&path, missing);
+        } else {
+            problems.warning(&path, format!("{missing}; commands that need it will fail"));
         }
     }
 }
@@ -256,6 +262,8 @@ mod tests {
             "contacts": {"slack": {
                 "qe-release": {"channel": "#demo", "4.19": "demo-leads-4-19", "5.0": "demo-leads-5-0"},
                 "art": {"channel": "#art", "id": "art-team-demo"},
+                "approver": {"channel": "#approvals", "doc_id": "docs-team", "prodsec_id": "demo"},
+                "qe-forum": {"channel": "#forum", "id": "forum-team"},
             }},
         })
     }
@@ -356,6 +364,11 @@ mod tests {
                 "contacts.slack.qe-release.channel",
                 "contacts.slack.art.channel",
                 "contacts.slack.art.id",
+                "contacts.slack.approver.channel",
+                "contacts.slack.approver.doc_id",
+                "contacts.slack.approver.prodsec_id",
+                "contacts.slack.qe-forum.channel",
+                "contacts.slack.qe-forum.id",
                 "contacts.slack.qe-release.4.19",
                 "contacts.slack.qe-release.5.0",
             ]

@@ -201,11 +201,14 @@ impl Classified for ConfigError {
             }
             Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
             Self::Service(error) => error.hint(),
-            Self::BadVariable { .. }
-            | Self::Unreadable { .. }
-            | Self::TooLarge { .. }
-            | Self::BadEndpoint { .. }
-            | Self::BadVersions { .. } => None,
+            Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
+            Self::Unreadable { .. } | Self::TooLarge { .. } => {
+                Some("Make the file readable, or name another configuration document with OAR_CONFIG.".into())
+            }
+            Self::BadEndpoint { .. } => Some("Correct the address where it is set.".into()),
+            Self::BadVersions { .. } => {
+                Some("Write every y-stream in quotes below `y_streams`, for example \"4.20\".".into())
+            }
         }
     }
 }

@@ -34,8 +34,10 @@ pub enum Shape {
 /// What happens without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Commands fail.
+    /// Every release's commands fail.
     Required,
+    /// Some commands fail.
+    Wanted,
     /// There is a default, or only an optional step needs it.
     Optional,
 }
@@ -106,16 +108,16 @@ keys! {
         "the Slack channel in which ART is asked", "#forum-ocp-release-demo";
     ART_GROUP = ["contacts", "slack", "art", "id"], Shape::Group, Required,
         "the handle of ART's Slack user group", "art-team-demo";
-    APPROVER_CHANNEL = ["contacts", "slack", "approver", "channel"], Shape::Channel, Optional,
+    APPROVER_CHANNEL = ["contacts", "slack", "approver", "channel"], Shape::Channel, Wanted,
         "the Slack channel in which approvals are asked for", "#forum-approvals-demo";
-    DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], Shape::Group, Optional,
+    DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], Shape::Group, Wanted,
         "the handle of the Slack user group that approves documentation", "docs-team-demo";
-    PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], Shape::Approvers, Optional,
+    PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], Shape::Approvers, Wanted,
         "the e-mail addresses of those who approve for product security, with commas between them",
         "first@example.com,second@example.com";
-    FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], Shape::Channel, Optional,
+    FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], Shape::Channel, Wanted,
         "the Slack channel in which QA contacts are reminded", "#forum-qe-demo";
-    FORUM_GROUP = ["contacts", "slack", "qe-forum", "id"], Shape::Group, Optional,
+    FORUM_GROUP = ["contacts", "slack", "qe-forum", "id"], Shape::Group, Wanted,
         "the handle of the QE forum's Slack user group", "qe-forum-demo";
     QE_CHANNEL = ["contacts", "slack", "qe", "channel"], Shape::Channel, Optional,
         "QE's own Slack channel", "#qe-demo";

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostics, Severity};
 use super::validate;
-use super::yaml::{self, Position};
+use super::yaml::{self, Position, YamlError};
 
 /// A file in the form in which this program writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,20 @@ pub struct Formatted {
     pub lost_comments: Vec<Position>,
     /// What was found; no errors among them.
     pub warnings: Diagnostics,
+}
+
+/// The text of a file's bytes, or where they are no text.
+pub fn decode(bytes: Vec<u8>) -> Result<String, Diagnostics> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let position = Position {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        };
+        YamlError { position, message: "the file is not UTF-8 text from here on".into() }.into()
+    })
 }
 
 /// Writes a StateBox file anew: same values, same order, the quoting and folding that PyYAML uses.
@@ -39,7 +53,7 @@ pub fn format_text(text: &str) -> Result<Formatted, Diagnostics> {
 /// Everything that is to be said about a StateBox file: nothing when it is as it should be.
 pub fn validate_text(text: &str) -> Diagnostics {
     match yaml::parse(text) {
-        Ok(mut document) => validate::check(&mut document.root),
+        Ok(mut document) => validate::check_for_all_programs(&mut document.root),
         Err(error) => error.into(),
     }
 }

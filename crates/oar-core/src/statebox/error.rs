@@ -102,7 +102,7 @@ impl Classified for StateError {
         match self {
             Self::Downgrade { .. } => Some("Add --force and a reason to set it all the same.".into()),
             Self::BlockerExists { .. } => {
-                Some("Resolve the open blocker first, or report this one without --blocker.".into())
+                Some("Resolve the open blocker first, or report this one with --no-blocker.".into())
             }
             Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
             Self::Precondition { hint, .. } => hint.clone(),

@@ -15,7 +15,16 @@ const LONGEST_NAME: usize = 200;
 
 /// Checks `root` and returns the findings in the order of the file.
 pub(super) fn check(root: &mut Node) -> Diagnostics {
-    let mut checker = Checker::default();
+    run_checks(root, Checker::default())
+}
+
+/// Like [`check`], and what this program can do without but the Python reference cannot is an error: it reads
+/// `metadata`, `tasks` and `issues` without looking whether they are there (spec 01 §2.13).
+pub(super) fn check_for_all_programs(root: &mut Node) -> Diagnostics {
+    run_checks(root, Checker { for_all_programs: true, ..Checker::default() })
+}
+
+fn run_checks(root: &mut Node, mut checker: Checker) -> Diagnostics {
     checker.file(root);
     checker.found.sort();
     checker.found
@@ -36,6 +45,8 @@ fn major(version: &str) -> Option<u64> {
 enum Absent {
     Fine,
     Warning,
+    /// We do without it, the Python reference does not.
+    SharedError,
     Error,
 }
 
@@ -51,6 +62,8 @@ struct Checker {
     found: Diagnostics,
     /// A newer program wrote the file: its shape is not ours to judge, only to show.
     lenient: bool,
+    /// Judges for every program that reads the file, not only for this one.
+    for_all_programs: bool,
 }
 
 impl Checker {
@@ -90,10 +103,10 @@ impl Checker {
         self.text(mapping, "", "updated_at", position, Absent::Warning, Form::Time);
         self.metadata(mapping, position);
         let mut names = Vec::new();
-        self.list(mapping, "", "tasks", position, Absent::Warning, |checker, item, field| {
+        self.list(mapping, "", "tasks", position, Absent::SharedError, |checker, item, field| {
             checker.task(item, field, &mut names);
         });
-        self.list(mapping, "", "issues", position, Absent::Warning, Self::issue);
+        self.list(mapping, "", "issues", position, Absent::SharedError, Self::issue);
     }
 
     fn schema_version(&mut self, mapping: &mut Mapping, position: Position) {
@@ -119,7 +132,9 @@ impl Checker {
     }
 
     fn metadata(&mut self, mapping: &mut Mapping, parent: Position) {
-        let Some(metadata) = self.mapping(mapping, "", "metadata", parent, Absent::Warning) else { return };
+        let Some(metadata) = self.mapping(mapping, "", "metadata", parent, Absent::SharedError) else {
+            return;
+        };
         let position = metadata.0;
         let metadata = metadata.1;
         for key in ["jira_ticket", "release_date", "shipment_mr"] {
@@ -370,7 +385,8 @@ impl Checker {
         let message = format!("the key is missing; expected {expected}");
         match absent {
             Absent::Fine => {}
-            Absent::Warning => self.warning(parent, &join(path, key), message),
+            Absent::SharedError if self.for_all_programs => self.error(parent, &join(path, key), message),
+            Absent::Warning | Absent::SharedError => self.warning(parent, &join(path, key), message),
             Absent::Error => self.error(parent, &join(path, key), message),
         }
     }

@@ -108,7 +108,11 @@ impl Common {
                 TicketChoice::Expired => Tickets::Expired,
                 TicketChoice::None => Tickets::None,
             },
-            configuration: self.config.clone(),
+            // The command may run in another directory.
+            configuration: self
+                .config
+                .as_ref()
+                .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         })?;
         for fault in &self.fault {
             sandbox.faults().add(fault.clone());

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::{ExitCode, Session};
 use oar_core::statebox::Diagnostics;
-use oar_core::statebox::check::{Formatted, format_text};
+use oar_core::statebox::check::{Formatted, decode, format_text};
 use serde::Serialize;
 
 use super::report::{self, Finding};
@@ -58,11 +58,11 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
 
 fn format_file(args: &Args, path: &Path, session: &Session) -> Report {
     let mut report = Report { file: path.display().to_string(), ..Report::default() };
-    let text = match report::read(path, session) {
-        Ok(text) => text,
+    let bytes = match report::read(path, session) {
+        Ok(bytes) => bytes,
         Err(reason) => return Report { unusable: Some(reason), ..report },
     };
-    let formatted = match format_text(&text) {
+    let formatted = match decode(bytes).and_then(|text| format_text(&text)) {
         Ok(formatted) => formatted,
         Err(found) => {
             tell(&found, path, session);
@@ -73,8 +73,8 @@ fn format_file(args: &Args, path: &Path, session: &Session) -> Report {
     tell(&formatted.warnings, path, session);
     report.problems = report::findings(&formatted.warnings, &session.redactor);
     report.lost_comments = formatted.lost_comments.iter().map(|position| position.line).collect();
-    for line in &report.lost_comments {
-        session.ui.warn(format!("{}:{line}: this comment cannot be kept", report.file));
+    for position in &formatted.lost_comments {
+        session.ui.note(format!("{}:{position}: warning: this comment cannot be kept", report.file));
     }
     report.changed = formatted.changed;
     if !args.check && !args.dry_run {

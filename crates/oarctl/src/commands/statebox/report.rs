@@ -46,9 +46,9 @@ pub(super) fn lines(diagnostics: &Diagnostics, path: &Path, redactor: &Redactor)
     diagnostics.lines(&file).map(|line| redactor.redact(&line).into_owned()).collect()
 }
 
-/// The text of a file, or of standard input for `-`. A file that cannot be read is told and does not end the others.
-pub(super) fn read(path: &Path, session: &Session) -> Result<String, String> {
-    files::read(path).map_err(|reason| {
+/// What a file, or standard input for `-`, holds. A file that cannot be read is told and does not end the others.
+pub(super) fn read(path: &Path, session: &Session) -> Result<Vec<u8>, String> {
+    files::read_bytes(path).map_err(|reason| {
         session.ui.warn(format!("cannot read {}: {reason}", path.display()));
         reason
     })

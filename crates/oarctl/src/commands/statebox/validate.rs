@@ -1,14 +1,15 @@
 use std::path::PathBuf;
 
 use cli_support::{ExitCode, Session};
-use oar_core::statebox::check::validate_text;
+use oar_core::statebox::check::{decode, validate_text};
 use serde::Serialize;
 
 use super::report::{self, Finding};
 
 /// Say what is wrong with StateBox files, with line and field
 ///
-/// Ends with 1 when a file has an error; warnings alone end with 0.
+/// An error is what one of the programs that share these files cannot read, the Python tooling among them. Ends with 1
+/// when a file has an error; warnings alone end with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// StateBox files; `-` for standard input
@@ -33,8 +34,8 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
         let file = path.display().to_string();
         reports.push(match report::read(path, session) {
             Err(reason) => Validated { file, valid: false, problems: Vec::new(), unreadable: Some(reason) },
-            Ok(text) => {
-                let diagnostics = validate_text(&text);
+            Ok(bytes) => {
+                let diagnostics = decode(bytes).map_or_else(|found| found, |text| validate_text(&text));
                 lines.extend(report::lines(&diagnostics, path, &session.redactor));
                 let problems = report::findings(&diagnostics, &session.redactor);
                 Validated { file, valid: !diagnostics.has_errors(), problems, unreadable: None }
