@@ -84,7 +84,8 @@ fn what_people_write_by_hand_is_masked() {
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
     let token = format!("ghp_{}", "a1B2".repeat(9));
     let text = format!("ask {LEAD}, token {token}");
-    harness.oar(KONFLUX, &["issue", "add", &text]).expect(0);
+    let said = harness.oar(KONFLUX, &["issue", "add", &text]).expect(0).all();
+    assert!(!said.contains(LEAD) && !said.contains(&token), "{said}");
     harness.oar(KONFLUX, &["issue", "resolve", "ask", "--resolution", &text]).expect(0);
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Fail", "--reason", &text]).expect(0);
     let state = harness.statebox(KONFLUX).unwrap();

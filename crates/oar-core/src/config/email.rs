@@ -9,7 +9,7 @@ use crate::redact::EMAIL_MARK;
 
 /// A text that is not an e-mail address. The text itself is not repeated: it may be a person's address after all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not an e-mail address (for example lead@example.com)")]
+#[error("this is not an e-mail address; expected a name, an `@` and a host such as example.com")]
 pub struct ParseEmailError;
 
 /// An e-mail address. Its `Debug` form hides it, and it has no `Display` form, so it cannot slip into a log line.

@@ -100,6 +100,8 @@ async fn update(
         (Change::Unchanged, _) => already,
     };
     let ui = &release.session.ui;
+    // Shown as it is stored: what a person typed may hold an address or a token.
+    let text = release.session.redactor.redact(text);
     ui.json(&serde_json::json!({
         "release": release.version, "issue": text,
         "changed": changed == Change::Changed && !change.dry_run, "dry_run": change.dry_run,
