@@ -21,7 +21,7 @@ fn both_releases_get_their_owner_and_everything_is_shown() {
         "$ oar -r 4.14.60 take-ownership -e demo-lead@example.com",
         "take-ownership of 4.19.1: Pass",
         "take-ownership of 4.14.60: Pass",
-        "1 of 9 tasks are Pass. Next:",
+        "1 of 9 tasks are done. Next:",
         "\nrelease: 4.19.1\n",
         "\nrelease: 4.14.60\n",
         "    by: demo\n",
