@@ -2,6 +2,7 @@
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
+mod consent;
 mod error;
 mod exit;
 mod interrupt;
@@ -10,6 +11,7 @@ mod run;
 mod ui;
 mod usage;
 
+pub use consent::AskUser;
 pub use error::CliError;
 pub use exit::ExitCode;
 pub use run::{CommonArgs, Program, Session, run};

@@ -120,6 +120,12 @@ impl Ui {
         self.write(true, &text);
     }
 
+    /// Puts a question to the person, whose answer is typed on the same line.
+    pub(crate) fn ask(&self, question: impl AsRef<str>) {
+        let text = self.redactor.redact(question.as_ref()).into_owned();
+        self.write_exactly(true, &text, "");
+    }
+
     /// Warns the person.
     pub fn warn(&self, text: impl AsRef<str>) {
         self.note(format!("{} {}", Tone::Attention.paint("warning:"), text.as_ref()));

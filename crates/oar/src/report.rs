@@ -17,6 +17,17 @@ pub(crate) struct ChangeArgs {
     pub(crate) dry_run: bool,
 }
 
+/// The options of every command whose effects cannot be taken back: it asks at a terminal, and needs `--yes`
+/// elsewhere.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CriticalArgs {
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// Consent to the plan without being asked; needed where there is no terminal
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
 /// A new id for an entry of the history.
 pub(crate) fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
@@ -31,6 +42,34 @@ pub(crate) async fn run_task<T: Task>(
     change: &ChangeArgs,
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
+    let permit = WritePermit::granted_by_user_interface();
+    let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
+    run_in(release, statebox, services, task, mode, loaded).await
+}
+
+/// Runs a task whose effects cannot be taken back: its plan is shown and consented to first.
+pub(crate) async fn run_critical_task<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    critical: &CriticalArgs,
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Result<ExitCode, CliError> {
+    let permit = WritePermit::granted_by_user_interface();
+    let consent = release.session.consent(critical.yes);
+    let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
+    run_in(release, statebox, services, task, mode, loaded).await
+}
+
+async fn run_in<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    mode: Mode<'_>,
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Result<ExitCode, CliError> {
     let runner = Runner {
         statebox,
         clock: &release.session.clock,
@@ -38,8 +77,6 @@ pub(crate) async fn run_task<T: Task>(
         deliver: services,
         user: release.user(),
     };
-    let permit = WritePermit::granted_by_user_interface();
-    let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
     let report = runner.run(task, mode, loaded).await;
     Ok(show(&release.session, &report))
 }
@@ -54,7 +91,8 @@ fn show(session: &Session, report: &Report) -> ExitCode {
         (None, Some(class)) => ExitCode::from(class),
         (None, None) => ExitCode::Done,
     };
-    if let Some(reason) = &report.reason {
+    let waits = report.status == Some(TaskStatus::InProgress);
+    if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
         let message = format!("{} of {}: {}", report.task, report.release, reason.text);
         let mut error = CliError::new(report.class.unwrap_or(ErrorClass::Failed), message);
         error.hint.clone_from(&report.hint);
@@ -82,6 +120,12 @@ fn show(session: &Session, report: &Report) -> ExitCode {
         }
         Some(TaskStatus::Pass) => {
             ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Good.paint("Pass")));
+        }
+        Some(TaskStatus::InProgress) => {
+            let status = Tone::Attention.paint(TaskStatus::InProgress);
+            let reason =
+                report.reason.as_ref().map(|reason| format!(", {}", reason.text)).unwrap_or_default();
+            ui.text(format!("{} of {}: {status}{reason}", report.task, report.release));
         }
         Some(status) => {
             ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status)));

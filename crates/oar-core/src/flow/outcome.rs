@@ -100,11 +100,34 @@ impl TaskOutcome {
         Self { status: TaskStatus::Pass, reason: None, class: None, done, data: serde_json::Value::Null }
     }
 
+    /// The task has done what it can for now and waits for something outside.
+    pub fn in_progress(done: Vec<Step>, waits_for: impl Into<String>) -> Self {
+        let reason = Reason { class: ReasonClass::Precondition, text: waits_for.into() };
+        Self { status: TaskStatus::InProgress, reason: Some(reason), ..Self::pass(done) }
+    }
+
+    /// The task failed, having made these changes. `class` decides the exit code.
+    pub fn fail(done: Vec<Step>, class: ErrorClass, why: impl Into<String>) -> Self {
+        let reason = Reason { class: reason_class(class), text: why.into() };
+        Self { status: TaskStatus::Fail, reason: Some(reason), class: Some(class), ..Self::pass(done) }
+    }
+
     /// The same outcome with facts for `--output json`.
     #[must_use]
     pub fn with_data(mut self, data: serde_json::Value) -> Self {
         self.data = data;
         self
+    }
+}
+
+/// What kind of trouble a failure of this class is, as the history records it.
+fn reason_class(class: ErrorClass) -> ReasonClass {
+    match class {
+        ErrorClass::Unavailable => ReasonClass::Infrastructure,
+        ErrorClass::Failed => ReasonClass::Product,
+        ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Conflict | ErrorClass::Blocked => {
+            ReasonClass::Precondition
+        }
     }
 }
 
@@ -115,13 +138,7 @@ pub struct TaskError(Box<dyn Classified + Send + Sync>);
 impl TaskError {
     /// What kind of trouble it is, as the history records it.
     pub fn reason_class(&self) -> ReasonClass {
-        match self.0.class() {
-            ErrorClass::Unavailable => ReasonClass::Infrastructure,
-            ErrorClass::Failed => ReasonClass::Product,
-            ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Conflict | ErrorClass::Blocked => {
-                ReasonClass::Precondition
-            }
-        }
+        reason_class(self.0.class())
     }
 
     /// The reason in the form that is recorded.

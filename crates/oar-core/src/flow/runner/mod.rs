@@ -17,7 +17,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::error::ErrorClass;
+use crate::error::{Classified, ErrorClass};
+use crate::flow::consent::{Consent, Question};
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::interrupt::{Interrupt, Signal};
 use crate::flow::log::LogCapture;
@@ -39,6 +40,17 @@ pub enum Mode<'a> {
     DryRun,
     /// The plan is applied.
     Apply(&'a WritePermit),
+    /// The plan is applied when it is consented to; an empty plan asks nothing.
+    Ask(&'a WritePermit, &'a dyn Consent),
+}
+
+impl<'a> Mode<'a> {
+    fn permit(&self) -> Option<&'a WritePermit> {
+        match self {
+            Self::DryRun => None,
+            Self::Apply(permit) | Self::Ask(permit, _) => Some(permit),
+        }
+    }
 }
 
 /// Sends one message. Implemented over Slack, and by tests.
@@ -108,11 +120,14 @@ struct Progress {
     started: bool,
     /// The state could not be read, so there is nothing to record in.
     unreadable: bool,
+    /// Consent is being asked for: a run that ends here has done nothing and leaves no trace.
+    asking: bool,
 }
 
 enum End {
     Planned,
     NothingToDo,
+    Declined(Refusal),
     Finished(TaskOutcome),
     Failed(TaskError),
     Interrupted(Signal),
@@ -179,7 +194,7 @@ impl Runner<'_> {
                 ))
                 .into());
         }
-        if task.is_tracked() && matches!(mode, Mode::Apply(_)) {
+        if task.is_tracked() && mode.permit().is_some() {
             marker(name, TaskStatus::InProgress);
         }
         let plan = task.plan(state.as_ref()).await?;
@@ -188,7 +203,7 @@ impl Runner<'_> {
             tracing::info!("{note}");
         }
         lock(progress).plan = summary.clone();
-        let Mode::Apply(permit) = mode else { return Ok(End::Planned) };
+        let Some(permit) = mode.permit() else { return Ok(End::Planned) };
 
         let history =
             state.as_ref().and_then(|state| state.task(name)).map(|view| view.history).unwrap_or_default();
@@ -200,6 +215,16 @@ impl Runner<'_> {
         let done_before = if task.is_tracked() { is_pass } else { state.is_some() };
         if summary.steps.is_empty() && done_before && !open.any() {
             return Ok(End::NothingToDo);
+        }
+        if let Mode::Ask(_, consent) = mode
+            && !summary.steps.is_empty()
+        {
+            lock(progress).asking = true;
+            let question = Question { task: name, release: self.statebox.release(), plan: &summary };
+            if let Err(refusal) = consent.ask(question).await {
+                return Ok(End::Declined(refusal));
+            }
+            lock(progress).asking = false;
         }
         if task.is_tracked() {
             let start = self.start(task, id, started);
@@ -292,6 +317,10 @@ impl Runner<'_> {
             signal: None,
         };
         let Some(run_outcome) = Self::take_end(task, &end, &mut report) else { return report };
+        if progress.asking {
+            report.status = None;
+            return report;
+        }
         let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
         if undelivered {
             report.warnings.push(
@@ -303,12 +332,12 @@ impl Runner<'_> {
         let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
         if task.is_tracked()
             && !refused_before_start
-            && matches!(mode, Mode::Apply(_))
+            && mode.permit().is_some()
             && let Some(status) = report.status
         {
             marker(name, status);
         }
-        let (true, Mode::Apply(permit)) = (records, mode) else { return report };
+        let (true, Some(permit)) = (records, mode.permit()) else { return report };
         let run_end = RunEnd {
             run: self.start(task, id, started),
             finished: self.clock.now(),
@@ -341,6 +370,13 @@ impl Runner<'_> {
                     marker(name, TaskStatus::Pass);
                 }
                 report.status = Some(TaskStatus::Pass);
+                return None;
+            }
+            End::Declined(refusal) => {
+                tracing::warn!("{refusal}");
+                report.reason = Some(Reason { class: ReasonClass::Precondition, text: refusal.to_string() });
+                report.hint = refusal.hint();
+                report.class = Some(refusal.class());
                 return None;
             }
             End::Finished(outcome) => {

@@ -1,0 +1,115 @@
+use std::io::BufRead;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oar_core::flow::consent::{Consent, Question};
+use oar_core::flow::outcome::Refusal;
+
+use crate::{Session, Tone, Ui};
+
+/// How long a question waits for its answer: what was planned gets old.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// The longest answer that is read.
+const LONGEST_ANSWER: usize = 80;
+
+/// How the user of a command line answers for a critical command: by `--yes`, or at the terminal.
+#[derive(Debug, Clone)]
+pub struct AskUser {
+    ui: Ui,
+    given: bool,
+}
+
+impl Session {
+    /// The consent to a critical command; `given` is whether the call said `--yes`.
+    pub fn consent(&self, given: bool) -> AskUser {
+        AskUser { ui: self.ui.clone(), given }
+    }
+}
+
+#[async_trait]
+impl Consent for AskUser {
+    async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
+        let Question { task, release, plan } = question;
+        if self.given {
+            return Ok(());
+        }
+        self.ui.note(shown(question));
+        if !self.ui.is_interactive() {
+            return Err(Refusal::blocked(format!(
+                "{task} changes what cannot be taken back, and there is no terminal to ask at; nothing was sent"
+            ))
+            .with_hint(format!(
+                "Look at the plan (`oar -r {release} {task} --dry-run`), then call it with `--yes`."
+            )));
+        }
+        let noun = if plan.steps.len() == 1 {
+            "this change".to_owned()
+        } else {
+            format!("these {} changes", plan.steps.len())
+        };
+        self.ui.ask(format!("{} {noun} to {release}? [y/N] ", Tone::Strong.paint("Make")));
+        match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(answer)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(_) => Err(Refusal::blocked(format!("{task} was not consented to; nothing was sent"))
+                .with_hint("Answer `y` to go on, or call the command with `--yes`.")),
+            Err(_) => Err(Refusal::blocked(format!(
+                "nobody answered within {} minutes; nothing was sent",
+                PATIENCE.as_secs() / 60
+            ))
+            .with_hint("Run the command again: it makes its plan anew.")),
+        }
+    }
+}
+
+/// Whether the next line of standard input says yes. Anything else, also its end, is no.
+fn answer() -> bool {
+    let mut line = Vec::new();
+    // One line of bounded length; a terminal gives no more than that at once.
+    let read =
+        std::io::Read::take(std::io::stdin().lock(), LONGEST_ANSWER as u64).read_until(b'\n', &mut line);
+    read.is_ok() && is_yes(&String::from_utf8_lossy(&line))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+fn shown(question: Question<'_>) -> String {
+    let Question { task, release, plan } = question;
+    let mut lines = vec![format!("{task} of {release} will:")];
+    lines.extend(plan.steps.iter().enumerate().map(|(index, step)| format!("{:>3}. {step}", index + 1)));
+    lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oar_core::flow::outcome::{PlanSummary, Step};
+    use oar_core::statebox::TaskName;
+
+    #[test]
+    fn only_a_clear_yes_is_consent() {
+        for yes in ["y", "Y\n", "yes\r\n", " YES "] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n", "no", "yess", "y n", "4.19.1", "ye"] {
+            assert!(!is_yes(no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn the_whole_plan_is_shown_with_old_and_new_values() {
+        let plan = PlanSummary {
+            steps: vec![Step::new("push", "advisory 140001 (rpm)").from(Some("FAILED")).to("cdn_stage")],
+            notes: vec!["advisory 140003 is dropped".to_owned()],
+        };
+        let release = "4.14.60".parse().unwrap();
+        let text = shown(Question { task: TaskName::PushToCdnStaging, release: &release, plan: &plan });
+        assert_eq!(
+            text,
+            "push-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\
+             note: advisory 140003 is dropped"
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The consent that a critical command asks for between its plan and its first effect.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::flow::outcome::{PlanSummary, Refusal};
+use crate::statebox::TaskName;
+use crate::version::ReleaseVersion;
+
+/// What consent is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The task.
+    pub task: TaskName,
+    /// The release that is changed.
+    pub release: &'a ReleaseVersion,
+    /// What would be done. It has at least one step.
+    pub plan: &'a PlanSummary,
+}
+
+/// Shows a plan to whoever answers for the command, and asks.
+///
+/// The runner asks only when there is something to do, and before it writes anything. A refusal ends the run: nothing
+/// is sent, and the state stays as it is.
+#[async_trait]
+pub trait Consent: fmt::Debug + Send + Sync {
+    /// Returns when the plan may be applied.
+    async fn ask(&self, question: Question<'_>) -> Result<(), Refusal>;
+}
