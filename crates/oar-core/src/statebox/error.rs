@@ -59,6 +59,22 @@ pub enum StateError {
         /// The run's id.
         run: String,
     },
+    /// Somebody else carries on the wait.
+    #[error("the wait of {task} is held by {who} until {until}")]
+    WaitHeld {
+        /// The task.
+        task: TaskName,
+        /// Who holds it.
+        who: String,
+        /// Until when, unless they renew it.
+        until: String,
+    },
+    /// There is no wait to carry on.
+    #[error("{task} does not wait for anything")]
+    NotWaiting {
+        /// The task.
+        task: TaskName,
+    },
     /// A precondition that the caller's change requires of the state is not met.
     #[error("{reason}")]
     Precondition {
@@ -95,6 +111,7 @@ impl Classified for StateError {
             | Self::NoSuchIssue { .. }
             | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
             Self::UnknownRun { .. } => ErrorClass::Failed,
+            Self::WaitHeld { .. } | Self::NotWaiting { .. } => ErrorClass::Conflict,
         }
     }
 
@@ -106,6 +123,10 @@ impl Classified for StateError {
             }
             Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
             Self::Precondition { hint, .. } => hint.clone(),
+            Self::WaitHeld { .. } => Some(
+                "Nothing is to be done: it goes on there, and is taken over when that time is past.".into(),
+            ),
+            Self::NotWaiting { task } => Some(format!("Somebody else ended the wait; run {task} to go on.")),
             Self::EmptyIssue
             | Self::IssueTooLong { .. }
             | Self::NoSuchIssue { .. }

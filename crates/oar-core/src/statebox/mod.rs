@@ -16,6 +16,7 @@ pub mod store;
 pub mod transaction;
 mod validate;
 mod views;
+mod waits;
 pub mod yaml;
 
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_
 pub use state::{Change, State};
 pub use views::{
     IssueView, Job, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
-    Waiver,
+    WaitHolder, Waiver,
 };
+pub use waits::{NewWait, WaitCheck, WaitClaim};

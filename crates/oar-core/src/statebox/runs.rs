@@ -1,11 +1,11 @@
-//! Recording what was done: runs of a task, their outbox, statuses set by hand, jobs, waits and waivers.
+//! Recording what was done: runs of a task, their outbox, statuses set by hand, jobs and waivers.
 
 use jiff::Timestamp;
 
 use super::error::StateError;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::state::{Change, State, changed};
-use super::views::{Job, Notification, NotificationState, Wait, Waiver};
+use super::views::{Job, Notification, NotificationState, Waiver};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
 
@@ -223,20 +223,6 @@ impl State {
         self.change_task(task, |fields| set_record(fields, "job", record))
     }
 
-    /// Records what a task waits for, or that it waits no longer.
-    pub fn set_wait(&mut self, task: TaskName, wait: Option<&Wait>) -> Change {
-        let record = wait.map(|wait| {
-            self.record([
-                ("for", Some(&wait.condition)),
-                ("since", Some(&wait.since)),
-                ("until", wait.until.as_ref()),
-                ("next_check", wait.next_check.as_ref()),
-                ("holder", wait.holder.as_ref()),
-            ])
-        });
-        self.change_task(task, |fields| set_record(fields, "wait", record))
-    }
-
     /// Records why a task need not pass, or takes that back.
     pub fn set_waiver(&mut self, task: TaskName, waiver: Option<&Waiver>) -> Change {
         let record = waiver.map(|waiver| {
@@ -252,7 +238,7 @@ impl State {
     }
 
     /// Changes one task's fields; the task is added when the file does not have it.
-    fn change_task(&mut self, task: TaskName, change: impl FnOnce(&mut Mapping)) -> Change {
+    pub(super) fn change_task(&mut self, task: TaskName, change: impl FnOnce(&mut Mapping)) -> Change {
         let Some(tasks) = self.list_mut("tasks") else { return Change::Unchanged };
         let is_it = |node: &Node| node.as_mapping().and_then(|fields| fields.text("name")) == Some(task.id());
         if !tasks.iter().any(is_it) {

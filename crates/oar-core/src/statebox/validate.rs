@@ -220,7 +220,6 @@ impl Checker {
         self.list(task, field, "history", position, Absent::Fine, Self::run);
         for (key, fields) in [
             ("job", &["system", "name", "id", "url", "triggered_at"]),
-            ("wait", &["for", "since", "until", "next_check", "holder"]),
             ("waiver", &["by", "reason", "scope", "at", "expires"]),
         ] {
             if task.get(key).is_some_and(Node::is_null) {
@@ -232,6 +231,31 @@ impl Checker {
                     self.text(record, &record_field, name, place, Absent::Fine, Form::Text);
                 }
             }
+        }
+        self.wait(task, field, position);
+    }
+
+    /// What a task waits for. The holder's lease decides who may act, so its time is looked at.
+    fn wait(&mut self, task: &mut Mapping, field: &str, position: Position) {
+        if task.get("wait").is_some_and(Node::is_null) {
+            return;
+        }
+        let Some((place, wait)) = self.mapping(task, field, "wait", position, Absent::Fine) else { return };
+        let field = format!("{field}.wait");
+        self.text(wait, &field, "for", place, Absent::Warning, Form::Text);
+        for key in ["since", "until", "next_check", "last_check"] {
+            self.text(wait, &field, key, place, Absent::Fine, Form::Time);
+        }
+        self.text(wait, &field, "last_result", place, Absent::Fine, Form::Text);
+        let Some(holder) = wait.get_mut("holder").filter(|holder| !holder.is_null()) else { return };
+        let field = format!("{field}.holder");
+        let place = holder.position;
+        match holder.as_mapping_mut() {
+            Some(holder) => {
+                self.text(holder, &field, "who", place, Absent::Warning, Form::Text);
+                self.text(holder, &field, "lease_until", place, Absent::Warning, Form::Time);
+            }
+            None => self.make_text(holder, &field, Form::Text),
         }
     }
 

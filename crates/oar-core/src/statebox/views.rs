@@ -156,8 +156,21 @@ pub struct Wait {
     pub until: Option<String>,
     /// When to look next.
     pub next_check: Option<String>,
+    /// When somebody looked last.
+    pub last_check: Option<String>,
+    /// What that look found.
+    pub last_result: Option<String>,
     /// Who looks.
-    pub holder: Option<String>,
+    pub holder: Option<WaitHolder>,
+}
+
+/// Whoever carries on a wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitHolder {
+    /// Their name.
+    pub who: String,
+    /// Until when nobody else carries it on, unless they renew it.
+    pub lease_until: Option<String>,
 }
 
 /// Why a task need not pass.
@@ -313,7 +326,21 @@ impl Wait {
             since: owned(mapping, "since").unwrap_or_default(),
             until: owned(mapping, "until"),
             next_check: owned(mapping, "next_check"),
-            holder: owned(mapping, "holder"),
+            last_check: owned(mapping, "last_check"),
+            last_result: owned(mapping, "last_result"),
+            holder: mapping.get("holder").and_then(WaitHolder::from_node),
+        }
+    }
+}
+
+impl WaitHolder {
+    /// A name alone is a holder without a lease: anybody may take over.
+    fn from_node(node: &Node) -> Option<Self> {
+        match node.as_mapping() {
+            Some(mapping) => {
+                Some(Self { who: owned(mapping, "who")?, lease_until: owned(mapping, "lease_until") })
+            }
+            None => Some(Self { who: node.as_text()?.to_owned(), lease_until: None }),
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 
 use crate::flow::graph::{Readiness, readiness};
-use crate::statebox::{IssueView, Metadata, NotificationState, State, TaskName, TaskStatus};
+use crate::statebox::{IssueView, Metadata, NotificationState, State, TaskName, TaskStatus, Wait};
 
 /// Everything that `oar status` shows, as JSON has it.
 #[derive(Debug, Clone, Serialize)]
@@ -44,6 +44,8 @@ pub struct TaskRow {
     pub by: Option<String>,
     /// Why it is where it is, when it is not done.
     pub waits: Option<String>,
+    /// What it waits for, when a wait is recorded.
+    pub wait: Option<Wait>,
     /// Messages of its last run that have not reached anybody.
     pub undelivered: usize,
 }
@@ -97,10 +99,12 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
     let completed_at = view.as_ref().and_then(|view| view.completed_at.clone());
     let since = completed_at.as_ref().or(started_at.as_ref());
     let last_run = view.as_ref().and_then(|view| view.history.last());
+    let wait = view.as_ref().and_then(|view| view.wait.clone());
     let waits = match readiness(state, name) {
         Readiness::Done => None,
         Readiness::Ready if status == TaskStatus::Fail => Some("failed; can be run again".to_owned()),
         Readiness::Ready => Some("can be run now".to_owned()),
+        Readiness::Running if wait.is_some() => wait.as_ref().map(|wait| waiting(wait, name, now)),
         Readiness::Running => Some(match last_run {
             Some(run) if run.finished.is_none() => match &run.by {
                 Some(by) => format!("runs, started by {by}"),
@@ -123,10 +127,27 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
         last_line: view.as_ref().and_then(|view| view.result.as_deref()).and_then(last_line),
         by: last_run.and_then(|run| run.by.clone()),
         waits,
+        wait,
         undelivered: last_run.map_or(0, |run| {
             run.notifications.iter().filter(|message| message.state != NotificationState::Sent).count()
         }),
     }
+}
+
+/// A wait in words: for what, since when, when somebody looks next, until when, what the last look found.
+fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
+    let next = wait.next_check.as_deref().unwrap_or("now");
+    let mut parts = vec![format!("waits for {} since {}", wait.condition, wait.since)];
+    parts.push(match wait.held_at(now) {
+        Some(holder) => format!("{} looks next at {next}", holder.who),
+        None if wait.due() <= now => format!("nobody looks (due since {next}): run {task} --wait"),
+        None => format!("to be looked at next at {next}"),
+    });
+    parts.extend(wait.until.as_ref().map(|until| format!("until {until}")));
+    if let (Some(result), Some(at)) = (&wait.last_result, &wait.last_check) {
+        parts.push(format!("last look at {at}: {result}"));
+    }
+    parts.join(", ")
 }
 
 fn issue_row(issue: IssueView, now: Timestamp) -> IssueRow {

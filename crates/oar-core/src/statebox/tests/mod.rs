@@ -1,6 +1,7 @@
 mod files;
 mod model;
 mod transactions;
+mod waits;
 
 use jiff::Timestamp;
 

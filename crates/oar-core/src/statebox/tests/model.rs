@@ -267,7 +267,7 @@ fn history_is_bounded_and_keeps_what_matters() {
 }
 
 #[test]
-fn jobs_waits_and_waivers_are_set_and_taken_back() {
+fn jobs_and_waivers_are_set_and_taken_back() {
     let mut state = fresh();
     let name = TaskName::StageTesting;
     let job = Job {
@@ -277,13 +277,6 @@ fn jobs_waits_and_waivers_are_set_and_taken_back() {
         url: None,
         triggered_at: Some("2026-07-02T10:00:00Z".into()),
     };
-    let wait = Wait {
-        condition: "stage release".into(),
-        since: "2026-07-02T10:00:00Z".into(),
-        until: None,
-        next_check: Some("2026-07-02T10:02:00Z".into()),
-        holder: None,
-    };
     let waiver = Waiver {
         by: "lead".into(),
         reason: "known".into(),
@@ -292,12 +285,12 @@ fn jobs_waits_and_waivers_are_set_and_taken_back() {
         expires: None,
     };
     for expected in [Change::Changed, Change::Unchanged] {
-        let change = state.set_job(name, Some(&job)).or(state.set_wait(name, Some(&wait)));
+        let change = state.set_job(name, Some(&job));
         assert_eq!(change.or(state.set_waiver(name, Some(&waiver))), expected);
     }
     let read = State::parse(&state.to_yaml()).unwrap();
     let view = task(&read, name);
-    assert_eq!((view.job, view.wait, view.waiver), (Some(job), Some(wait), Some(waiver)));
+    assert_eq!((view.job, view.waiver), (Some(job), Some(waiver)));
     assert_eq!(state.set_job(name, None), Change::Changed);
     assert_eq!(task(&state, name).job, None);
 }
