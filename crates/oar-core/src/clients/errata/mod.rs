@@ -1,9 +1,13 @@
 //! Errata Tool: advisories, their state and their QE owner (spec 02 §2).
 //!
-//! One exchange per call; a change sends only the field that it changes, so nobody else's edit is overwritten, and
-//! is read back.
+//! One exchange per call; a change sends only the field that it changes, so nobody else's edit is overwritten. A write
+//! whose answer never came is looked up, never repeated blindly.
 
+mod checks;
+mod issues;
 mod model;
+mod push;
+mod state;
 
 use std::sync::Arc;
 
@@ -11,10 +15,12 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
+pub use checks::{AdvisoryBuild, ExternalTest, SecurityAlerts, TestStatus};
 pub use model::{
     Advisory, AdvisoryId, AdvisoryKind, AdvisoryState, InvalidAdvisoryId, PRODUCTION_WEB, People,
-    advisory_link,
+    SecurityApproval, advisory_link,
 };
+pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, Verdict};
 
 use crate::clients::Effect;
 use crate::clients::email::EmailAddress;
@@ -39,13 +45,25 @@ pub enum ErrataError {
         "Errata Tool: cannot change QE owner (advisory {0}): accepted, but the advisory still shows another owner"
     )]
     OwnerNotApplied(AdvisoryId),
+    /// The service accepted the change of state, but shows another state afterwards.
+    #[error(
+        "Errata Tool: cannot change state (advisory {id}): accepted, but the advisory is {now}, not {wanted}"
+    )]
+    StateNotApplied {
+        /// The advisory.
+        id: AdvisoryId,
+        /// The state that was asked for.
+        wanted: AdvisoryState,
+        /// The state that it shows.
+        now: AdvisoryState,
+    },
 }
 
 impl Classified for ErrataError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Service(error) => error.class(),
-            Self::OwnerNotApplied(_) => ErrorClass::Failed,
+            Self::OwnerNotApplied(_) | Self::StateNotApplied { .. } => ErrorClass::Failed,
         }
     }
 
@@ -54,6 +72,10 @@ impl Classified for ErrataError {
             Self::Service(error) => error.hint(),
             Self::OwnerNotApplied(id) => Some(format!(
                 "Somebody may have changed the owner at the same moment: look at {} and run again.",
+                id.link()
+            )),
+            Self::StateNotApplied { id, .. } => Some(format!(
+                "Somebody may have changed the state at the same moment: look at {} and run again.",
                 id.link()
             )),
         }
@@ -114,16 +136,11 @@ impl ErrataClient {
         owner: &EmailAddress,
         _permit: &WritePermit,
     ) -> Result<(), ErrataError> {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("advisory[assigned_to_email]", owner.expose())
-            .finish();
         let call = self
             .call("change QE owner", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
-            .body(form)
             // Setting one field to one value has the same effect however often it is sent.
             .repeat(Repeat::Safe);
-        self.send(call, id).await?;
+        self.send(with_form(call, "advisory[assigned_to_email]", owner.expose()), id).await?;
         match self.people(id).await?.qe_owner {
             Some(now) if now == *owner => Ok(()),
             _ => Err(ErrataError::OwnerNotApplied(id)),
@@ -153,13 +170,29 @@ impl ErrataClient {
     }
 
     async fn send(&self, call: Call, id: AdvisoryId) -> Result<Reply, ServiceError> {
-        let reply = self.http.send(call).await?;
-        let status = reply.status;
-        reply.success(refusal).map_err(|error| match advice(status, id) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        })
+        successful(self.http.send(call).await?, id)
     }
+}
+
+/// `reply` when it is a success, otherwise the service's refusal with the next step.
+fn successful(reply: Reply, id: AdvisoryId) -> Result<Reply, ServiceError> {
+    let status = reply.status;
+    reply.success(refusal).map_err(|error| match advice(status, id) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
+
+/// `call` with one field as its form.
+fn with_form(call: Call, field: &str, value: &str) -> Call {
+    let form = url::form_urlencoded::Serializer::new(String::new()).append_pair(field, value).finish();
+    call.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")).body(form)
+}
+
+/// Whether a failed write may have changed what it was meant to change all the same: nobody knows whether the service
+/// acted, or it refused because it is so already.
+fn is_worth_a_look(error: &ServiceError) -> bool {
+    matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Rejected | ServiceErrorKind::Conflict)
 }
 
 /// The service's own words: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clients::email::EmailAddress;
+use crate::clients::jira::IssueKey;
 
 /// The web host of the production Errata Tool, which links point to.
 pub const PRODUCTION_WEB: &str = "https://errata.devel.redhat.com";
@@ -92,19 +93,21 @@ macro_rules! literals {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(self.as_str())
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
+        impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer).map(|literal| Self::from(literal.as_str()))
+                <String as serde::Deserialize>::deserialize(deserializer).map(|literal| Self::from(literal.as_str()))
             }
         }
     };
 }
+
+pub(super) use literals;
 
 literals! {
     /// The state of an advisory (`interop-exact`, spec 02 §2.7).
@@ -151,6 +154,43 @@ pub struct Advisory {
     pub full_name: Option<String>,
     /// Its one-line summary.
     pub synopsis: String,
+    /// Whether it carries no builds.
+    pub text_only: bool,
+    /// What it ships: `rpm`, `docker`.
+    pub content_types: Vec<String>,
+    /// Whether docs approval is requested. Approving clears it (spec 02 §2.11).
+    pub text_ready: bool,
+    /// Whether docs are approved.
+    pub doc_complete: bool,
+    /// How far product security is; only an RHSA has more than [`SecurityApproval::NotRequested`].
+    pub security_approval: SecurityApproval,
+    /// Advisories that must be pushed before this one. Empty when the answer does not tell: Errata Tool itself
+    /// refuses a push whose dependencies are not there.
+    pub blocking: Vec<AdvisoryId>,
+    /// The Jira issues that it fixes.
+    pub jira_issues: Vec<IssueKey>,
+    /// The Bugzilla bugs that it fixes.
+    pub bugs: Vec<u64>,
+    /// The CVEs that it fixes.
+    pub cves: Vec<String>,
+}
+
+impl Advisory {
+    /// Whether QE has nothing to do with it any more: it was given up.
+    pub fn is_dropped(&self) -> bool {
+        self.state == AdvisoryState::DroppedNoShip
+    }
+}
+
+/// How far product security is with an advisory (spec 02 §2.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityApproval {
+    /// Nobody asked for it, or it was lost by a change of the issue list.
+    NotRequested,
+    /// It was asked for.
+    Requested,
+    /// It was given.
+    Approved,
 }
 
 /// Who is responsible for an advisory, as E-1 shows it (spec 02 §2.2).
@@ -168,6 +208,72 @@ pub struct People {
 #[derive(Deserialize)]
 pub(super) struct ErratumAnswer {
     errata: IndexMap<String, ErratumRecord>,
+    #[serde(default)]
+    content: Option<ContentRecord>,
+    #[serde(default)]
+    bugs: Option<BugsRecord>,
+    #[serde(default)]
+    jira_issues: Option<JiraIssuesRecord>,
+}
+
+#[derive(Deserialize)]
+struct ContentRecord {
+    #[serde(default)]
+    content: Option<TextRecord>,
+}
+
+#[derive(Deserialize)]
+struct TextRecord {
+    #[serde(default)]
+    cve: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BugsRecord {
+    #[serde(default)]
+    bugs: Vec<BugEntry>,
+}
+
+#[derive(Deserialize)]
+struct BugEntry {
+    bug: BugRecord,
+}
+
+#[derive(Deserialize)]
+struct BugRecord {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct JiraIssuesRecord {
+    #[serde(default)]
+    jira_issues: Vec<JiraIssueEntry>,
+}
+
+#[derive(Deserialize)]
+struct JiraIssueEntry {
+    jira_issue: JiraIssueRecord,
+}
+
+#[derive(Deserialize)]
+struct JiraIssueRecord {
+    key: String,
+}
+
+/// A flag that one view writes as 0 or 1 and the other as a boolean (spec 02 §2.3); absent or null is unset.
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(untagged)]
+enum Flag {
+    Boolean(bool),
+    Number(u64),
+    #[default]
+    Unset,
+}
+
+impl Flag {
+    fn is_set(self) -> bool {
+        matches!(self, Self::Boolean(true) | Self::Number(1..))
+    }
 }
 
 #[derive(Deserialize)]
@@ -176,6 +282,18 @@ struct ErratumRecord {
     status: AdvisoryState,
     fulladvisory: Option<String>,
     synopsis: Option<String>,
+    #[serde(default)]
+    text_only: Flag,
+    #[serde(default)]
+    content_types: Vec<String>,
+    #[serde(default)]
+    text_ready: Flag,
+    #[serde(default)]
+    doc_complete: Flag,
+    #[serde(default)]
+    security_approved: Flag,
+    #[serde(default)]
+    blocking_advisories: Vec<u64>,
 }
 
 impl ErratumAnswer {
@@ -189,12 +307,39 @@ impl ErratumAnswer {
         if record.id != asked.number() {
             return Err(format!("asked for advisory {asked}, got {}", record.id));
         }
+        let jira_issues = self.jira_issues.map(|list| list.jira_issues).unwrap_or_default();
+        let jira_issues = jira_issues
+            .into_iter()
+            .map(|entry| entry.jira_issue.key.parse())
+            .collect::<Result<Vec<IssueKey>, _>>()
+            .map_err(|error| error.to_string())?;
+        let text = self.content.and_then(|content| content.content);
+        let cves = text.and_then(|text| text.cve).unwrap_or_default();
         Ok(Advisory {
             id: asked,
             kind: AdvisoryKind::from(kind.to_uppercase().as_str()),
             state: record.status,
             full_name: record.fulladvisory,
             synopsis: record.synopsis.unwrap_or_default(),
+            text_only: record.text_only.is_set(),
+            content_types: record.content_types,
+            text_ready: record.text_ready.is_set(),
+            doc_complete: record.doc_complete.is_set(),
+            security_approval: match record.security_approved {
+                Flag::Unset => SecurityApproval::NotRequested,
+                flag if flag.is_set() => SecurityApproval::Approved,
+                _ => SecurityApproval::Requested,
+            },
+            blocking: record.blocking_advisories.into_iter().map(AdvisoryId::new).collect(),
+            jira_issues,
+            bugs: self
+                .bugs
+                .map(|list| list.bugs)
+                .unwrap_or_default()
+                .iter()
+                .map(|entry| entry.bug.id)
+                .collect(),
+            cves: cves.split_whitespace().map(str::to_owned).collect(),
         })
     }
 }

@@ -1,3 +1,6 @@
+mod reads;
+mod writes;
+
 use async_trait::async_trait;
 use serde_json::json;
 use wiremock::matchers::{body_string, header, method, path};
@@ -44,8 +47,11 @@ fn erratum_answer() -> serde_json::Value {
     json!({
         "who": {"user": {"id": 1, "login_name": "bot@example.com"}},
         "errata": {"rhsa": {"id": ID, "status": "QE", "fulladvisory": "RHSA-2026:169293-02", "text_only": 0,
-                            "synopsis": "Moderate: made-up update", "security_approved": null}},
-        "content": {"content": {"topic": "…"}}, "bugs": {}, "jira_issues": {}
+                            "synopsis": "Moderate: made-up update", "security_approved": false, "doc_complete": 1, "content_types": ["docker"],
+                            "blocking_advisories": [169_290]}},
+        "content": {"content": {"topic": "…", "cve": "CVE-2026-1000 CVE-2026-1001"}},
+        "bugs": {"type": "bugs", "bugs": [{"bug": {"id": 2_300_001}}]},
+        "jira_issues": {"idsfixed": [], "jira_issues": [{"jira_issue": {"key": "OCPBUGS-60001", "status": "ON_QA"}}]}
     })
 }
 
@@ -85,6 +91,15 @@ async fn an_advisory_is_read_in_one_exchange_with_the_token_sent_at_once() {
             state: AdvisoryState::Qe,
             full_name: Some("RHSA-2026:169293-02".to_owned()),
             synopsis: "Moderate: made-up update".to_owned(),
+            text_only: false,
+            content_types: vec!["docker".to_owned()],
+            text_ready: false,
+            doc_complete: true,
+            security_approval: SecurityApproval::Requested,
+            blocking: vec![AdvisoryId::new(169_290)],
+            jira_issues: vec!["OCPBUGS-60001".parse().unwrap()],
+            bugs: vec![2_300_001],
+            cves: vec!["CVE-2026-1000".to_owned(), "CVE-2026-1001".to_owned()],
         }
     );
     assert_eq!(methods(&server).await, ["GET"]);

@@ -1,0 +1,249 @@
+//! What is known of an advisory's contents: builds, external tests, security alerts, container grade (E-10, E-11,
+//! E-12, E-15, E-16).
+
+use http::header::{ACCEPT, LOCATION};
+use http::{HeaderValue, Method};
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+use super::model::literals;
+use super::{AdvisoryId, ErrataClient};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::Repeat;
+use crate::service::Service;
+
+/// How many external tests are asked for at a time; the service's own limit (spec 02 §2.9).
+const PAGE_SIZE: usize = 1000;
+/// A page shorter than the service's default page is the last one, whether or not it heeds [`PAGE_SIZE`].
+const SHORT_PAGE: usize = 100;
+/// How many pages are read at most.
+const PAGES: usize = 50;
+/// What stands before the letter on the container page (`interop-exact`, spec 02 E-16).
+const GRADE_LABEL: &str = "Docker Container Content - ";
+
+literals! {
+    /// The status of an external test (spec 02 §2.9).
+    TestStatus {
+        /// Passed.
+        Passed = "PASSED",
+        /// Failed, and somebody took the responsibility.
+        Waived = "WAIVED",
+        /// There was nothing to test.
+        Ineligible = "INELIGIBLE",
+        /// For information.
+        Info = "INFO",
+        /// Somebody has to look.
+        NeedsInspection = "NEEDS_INSPECTION",
+        /// Failed.
+        Failed = "FAILED",
+        /// Not begun.
+        Pending = "PENDING",
+        /// Waits for its turn.
+        QueuedForTest = "QUEUED_FOR_TEST",
+        /// Runs.
+        Running = "RUNNING",
+    }
+}
+
+impl TestStatus {
+    /// Whether Errata Tool counts it as good (spec 02 §2.9).
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Passed | Self::Waived | Self::Ineligible | Self::Info)
+    }
+}
+
+/// One run of an external test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalTest {
+    /// Its number.
+    pub id: u64,
+    /// How it ended, or how far it is.
+    pub status: TestStatus,
+    /// The build that was tested; absent when the test is about the whole advisory.
+    pub nvr: Option<String>,
+}
+
+/// One build of an advisory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdvisoryBuild {
+    /// The product version it is attached for.
+    pub product_version: String,
+    /// Its name-version-release.
+    pub nvr: String,
+}
+
+/// What product security knows against an advisory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityAlerts {
+    /// Whether the advisory must not go on.
+    pub blocking: bool,
+    /// The alerts in the service's words, for people.
+    pub alerts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct TestsAnswer {
+    data: Vec<TestRecord>,
+}
+
+#[derive(Deserialize)]
+struct TestRecord {
+    id: u64,
+    attributes: TestAttributes,
+    #[serde(default)]
+    relationships: Option<TestRelations>,
+}
+
+#[derive(Deserialize)]
+struct TestAttributes {
+    status: TestStatus,
+}
+
+#[derive(Deserialize)]
+struct TestRelations {
+    #[serde(default)]
+    brew_build: Option<BuildRecord>,
+}
+
+#[derive(Deserialize)]
+struct BuildRecord {
+    nvr: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ProductVersion {
+    builds: Vec<IndexMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct AlertsAnswer {
+    alerts: AlertsRecord,
+}
+
+/// Without `blocking` the answer is not understood: a gate must not open because it could not read (spec 02 §10 E23).
+#[derive(Deserialize)]
+struct AlertsRecord {
+    blocking: bool,
+    #[serde(default)]
+    alerts: Vec<Value>,
+}
+
+impl From<AlertsAnswer> for SecurityAlerts {
+    fn from(answer: AlertsAnswer) -> Self {
+        let words = |alert: Value| match alert.get("text").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => alert.to_string(),
+        };
+        Self {
+            blocking: answer.alerts.blocking,
+            alerts: answer.alerts.alerts.into_iter().map(words).collect(),
+        }
+    }
+}
+
+impl ErrataClient {
+    /// The builds of an advisory (E-15).
+    pub async fn builds(&self, id: AdvisoryId) -> Result<Vec<AdvisoryBuild>, ServiceError> {
+        let call = self.call("read builds", Method::GET, id, &format!("api/v1/erratum/{id}/builds"))?;
+        let versions: IndexMap<String, ProductVersion> = self.send(call, id).await?.json()?;
+        let builds = versions.into_iter().flat_map(|(product_version, version)| {
+            version
+                .builds
+                .into_iter()
+                .flat_map(IndexMap::into_keys)
+                .map(move |nvr| AdvisoryBuild { product_version: product_version.clone(), nvr })
+        });
+        Ok(builds.collect())
+    }
+
+    /// The current runs of one kind of external test, such as `greenwave_cvp` (E-10).
+    pub async fn external_tests(
+        &self,
+        id: AdvisoryId,
+        test_type: &str,
+    ) -> Result<Vec<ExternalTest>, ServiceError> {
+        let mut tests: Vec<ExternalTest> = Vec::new();
+        for page in 1..=PAGES {
+            let query = Serializer::new(String::new())
+                .append_pair("filter[active]", "true")
+                .append_pair("filter[errata_id]", &id.to_string())
+                .append_pair("filter[test_type]", test_type)
+                .append_pair("page[number]", &page.to_string())
+                .append_pair("page[size]", &PAGE_SIZE.to_string())
+                .finish();
+            let path = format!("api/v1/external_tests/?{query}");
+            let call = self.call("read external tests", Method::GET, id, &path)?;
+            let answer: TestsAnswer = self.send(call, id).await?.json()?;
+            let count = answer.data.len();
+            for record in answer.data {
+                // A test that moved to the next page while the pages were read stands on both.
+                if !tests.iter().any(|known| known.id == record.id) {
+                    tests.push(ExternalTest {
+                        id: record.id,
+                        status: record.attributes.status,
+                        nvr: record.relationships.and_then(|it| it.brew_build).and_then(|build| build.nvr),
+                    });
+                }
+            }
+            if count < SHORT_PAGE {
+                return Ok(tests);
+            }
+        }
+        let detail = format!("more than {PAGES} pages of tests");
+        let error =
+            ServiceError::new(Service::Errata, "read external tests", ServiceErrorKind::Malformed, detail);
+        Err(error.about(format!("advisory {id}")))
+    }
+
+    /// What product security knew against an RHSA when its alerts were last refreshed (E-12); for a preview only.
+    pub async fn security_alerts(&self, id: AdvisoryId) -> Result<SecurityAlerts, ServiceError> {
+        let path = format!("api/v1/erratum/{id}/security_alerts");
+        let call = self.call("read security alerts", Method::GET, id, &path)?;
+        Ok(self.send(call, id).await?.json::<AlertsAnswer>()?.into())
+    }
+
+    /// Has the alerts of an RHSA computed anew and reads them (E-11). Other types have none and are refused.
+    pub async fn refresh_security_alerts(
+        &self,
+        id: AdvisoryId,
+        _permit: &WritePermit,
+    ) -> Result<SecurityAlerts, ServiceError> {
+        let path = format!("api/v1/erratum/{id}/security_alerts/refresh");
+        let call = self
+            .call("refresh security alerts", Method::POST, id, &path)?
+            // Computing them again gives the same alerts.
+            .repeat(Repeat::Safe);
+        Ok(self.send(call, id).await?.json::<AlertsAnswer>()?.into())
+    }
+
+    /// The overall grade of an advisory's containers, `A` to `F` (E-16); `None` when it has no containers.
+    ///
+    /// The page is HTML for people. One without the grade is an error: not knowing is not health.
+    pub async fn container_grade(&self, id: AdvisoryId) -> Result<Option<char>, ServiceError> {
+        let call = self
+            .call("read container grade", Method::GET, id, &format!("errata/container/{id}"))?
+            .header(ACCEPT, HeaderValue::from_static("text/html"));
+        let reply = self.http.send(call).await?;
+        let to_advisory = |location: &HeaderValue| {
+            location
+                .to_str()
+                .is_ok_and(|text| text.trim_end_matches('/').ends_with(&format!("/advisory/{id}")))
+        };
+        if reply.status.is_redirection() && reply.headers.get(LOCATION).is_some_and(to_advisory) {
+            return Ok(None);
+        }
+        let reply = super::successful(reply, id)?;
+        let page = reply.text()?;
+        let letter = page.split_once(GRADE_LABEL).and_then(|(_, rest)| rest.chars().next());
+        match letter.filter(|letter| matches!(letter, 'A'..='F')) {
+            Some(letter) => Ok(Some(letter)),
+            None => Err(reply.failure(
+                ServiceErrorKind::Malformed,
+                format!("the page shows no grade: expected `{GRADE_LABEL}` and a letter from A to F"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Changes of state and requests for approval (E-7, E-13, E-14; spec 02 §2.7, §2.11).
+
+use http::Method;
+
+use super::{
+    Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, is_worth_a_look,
+    with_form,
+};
+use crate::clients::Effect;
+use crate::error::ServiceError;
+use crate::flow::permit::WritePermit;
+use crate::http::Repeat;
+
+impl ErrataClient {
+    /// Moves an advisory to `wanted` and reads it back (two requests), for a caller who has just seen another state.
+    ///
+    /// Whatever Errata Tool answered, the state that the advisory shows decides: an unclear answer, and a refusal
+    /// because somebody else was faster, are good when it is `wanted`. The refusal's reasons are in the error.
+    pub async fn change_state(
+        &self,
+        id: AdvisoryId,
+        wanted: &AdvisoryState,
+        _permit: &WritePermit,
+    ) -> Result<Effect, ErrataError> {
+        let path = format!("api/v1/erratum/{id}/change_state");
+        let call = self.call("change state", Method::POST, id, &path)?;
+        let answer = self.send(with_form(call, "new_state", wanted.as_str()), id).await;
+        match answer {
+            Ok(_) => match self.erratum(id).await?.state {
+                now if now == *wanted => Ok(Effect::Changed),
+                now => Err(ErrataError::StateNotApplied { id, wanted: wanted.clone(), now }),
+            },
+            Err(error) if is_worth_a_look(&error) => match self.erratum(id).await {
+                Ok(advisory) if advisory.state == *wanted => Ok(effect_of(&error)),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks docs to approve the advisory's text (E-13).
+    pub async fn request_docs_approval(
+        &self,
+        id: AdvisoryId,
+        _permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
+        let call = self
+            .call("request docs approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
+            // Setting one field to one value has the same effect however often it is sent.
+            .repeat(Repeat::Safe);
+        self.send(with_form(call, "advisory[text_ready]", "1"), id).await?;
+        Ok(())
+    }
+
+    /// Asks product security to approve an RHSA (E-14). It can be asked only while it is not requested.
+    pub async fn request_security_approval(
+        &self,
+        id: AdvisoryId,
+        _permit: &WritePermit,
+    ) -> Result<Effect, ServiceError> {
+        let call =
+            self.call("request product security approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?;
+        let is_requested = |advisory: &Advisory| advisory.security_approval != SecurityApproval::NotRequested;
+        match self.send(with_form(call, "advisory[security_approved]", "False"), id).await {
+            Ok(_) => Ok(Effect::Changed),
+            Err(error) => self.settle(id, error, is_requested).await,
+        }
+    }
+
+    /// What a failed write did: looked up where that can tell, otherwise the failure.
+    pub(super) async fn settle(
+        &self,
+        id: AdvisoryId,
+        error: ServiceError,
+        is_so: impl Fn(&Advisory) -> bool,
+    ) -> Result<Effect, ServiceError> {
+        if !is_worth_a_look(&error) {
+            return Err(error);
+        }
+        match self.erratum(id).await {
+            Ok(advisory) if is_so(&advisory) => Ok(effect_of(&error)),
+            _ => Err(error),
+        }
+    }
+}
+
+/// What a failed write did whose wish is fulfilled: one without an answer acted, a refused one did not.
+fn effect_of(error: &ServiceError) -> Effect {
+    if error.kind == crate::error::ServiceErrorKind::Unclear { Effect::Changed } else { Effect::AlreadySo }
+}
