@@ -3,14 +3,21 @@
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
 //! import `tasks`, `operators` or `statebox`.
 
+pub mod advisory_content;
+pub mod catalog;
+mod digest;
 pub mod email;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
 pub mod kerberos;
+pub mod mirror;
+pub mod pyxis;
+pub mod release_controller;
 pub mod slack;
 
+pub use digest::{Digest, InvalidDigest};
 use url::Url;
 
 /// What a write did that looks before it acts.

@@ -104,6 +104,17 @@ impl Document {
     }
 
     /// The text at `key`, good in the key's own terms, or `None`.
+    pub fn checked(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
+        self.good(key, names)
+    }
+
+    /// The names of the entries in the section at `path`, in the document's order; none when it is absent.
+    pub fn names(&self, path: &[&str]) -> Vec<&str> {
+        let section = path.iter().try_fold(&self.root, |section, part| section.get(*part)?.as_object());
+        section.map(|section| section.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
+    /// The text at `key`, good in the key's own terms, or `None`.
     fn good(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
         let Some(text) = self.text(key, names)? else { return Ok(None) };
         match key.problem(key.path, text) {

@@ -90,6 +90,11 @@ variables! {
         "the first wait before a request is repeated, in milliseconds",
         "optional",
     ).or("250");
+    OAR_PYXIS_CONCURRENCY = Variable::new(
+        "OAR_PYXIS_CONCURRENCY",
+        "how many requests run at the same time against the container catalogue, from 1 to 16",
+        "optional",
+    ).or("16");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
         .or("the login name");
     JIRA_USERNAME = Variable::new(

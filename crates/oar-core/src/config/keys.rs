@@ -9,6 +9,7 @@ use crate::version::YStream;
 const STREAM: &str = "<X.Y>";
 const TEAM: &str = "<team>";
 const SERVICE: &str = "<service>";
+const NAME: &str = "<name>";
 
 /// What a value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,20 @@ pub enum Shape {
     Group,
     /// The id of a Google spreadsheet.
     Spreadsheet,
+    /// An OpenPGP public key in text form, or the path of a file with one.
+    PublicKey,
+    /// A number, written as a text.
+    Count,
+    /// The base URL of a proxy, or `none`.
+    Proxy,
+    /// Addresses with commas between them, below which something may be fetched.
+    Origins,
+    /// A letter from A to F, or `Unknown`.
+    WaivedGrade,
+    /// A day: `2026-08-31`.
+    Day,
+    /// Words for people, without addresses.
+    Words,
 }
 
 /// What happens without a key.
@@ -125,6 +140,24 @@ keys! {
         "the handle of QE's Slack user group", "openshift-qe-demo";
     EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
         "the e-mail address of a team", "team@example.com";
+    RELEASE_KEY = ["release_keys", NAME], Shape::PublicKey, Optional,
+        "an OpenPGP public key that signs releases, in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`), or the path \
+         of a file with it, seen from the configuration document", "keys/release-key.asc";
+    UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], Shape::Count, Optional,
+        "how many unhealthy images still pass, waived ones not counted; 0 without it", "0";
+    CATALOG_PROXY = ["image_health", "proxy"], Shape::Proxy, Optional,
+        "the proxy through which the staging container catalogue is asked, or `none`", "http://proxy.example.com:3128";
+    ADVISORY_ORIGINS = ["image_health", "advisory_origins"], Shape::Origins, Optional,
+        "the addresses below which stage advisories of a shipment may be fetched, with commas between them",
+        "https://gitlab.example.com/group/advisories/";
+    WAIVED_GRADE = ["image_health", "waivers", NAME, "grade"], Shape::WaivedGrade, Optional,
+        "the worst grade with which a component may ship, `Unknown` for no grade at all", "C";
+    WAIVED_UNTIL = ["image_health", "waivers", NAME, "until"], Shape::Day, Optional,
+        "the last day on which a component's waiver counts", "2026-08-31";
+    WAIVED_BY = ["image_health", "waivers", NAME, "who"], Shape::Words, Optional,
+        "who decided on a component's waiver; a name, no address", "demo-lead";
+    WAIVED_BECAUSE = ["image_health", "waivers", NAME, "why"], Shape::Words, Optional,
+        "why a component's waiver was given", "ART-12345: the fix is in the next release";
 }
 
 impl Key {
@@ -150,7 +183,7 @@ impl Key {
             && self.path.iter().zip(path).all(|(expected, part)| match *expected {
                 STREAM => part.parse::<YStream>().is_ok(),
                 SERVICE => endpoints::service_of(part).is_some(),
-                TEAM => true,
+                TEAM | NAME => true,
                 literal => literal == *part,
             })
     }
@@ -173,6 +206,23 @@ impl Key {
                 return endpoints::parse_base(service, value).err();
             }
             Shape::BuildDataUrl => return endpoints::check_build_data_url(value).err(),
+            Shape::PublicKey => return public_key_problem(value),
+            Shape::Origins => {
+                return crate::clients::advisory_content::Origins::new(Some(value), None)
+                    .err()
+                    .map(|_| "holds something that is no http or https address without query".into());
+            }
+            Shape::Proxy if value != "none" && !is_proxy(value) => {
+                "is neither `none` nor the http or https address of a proxy"
+            }
+            Shape::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
+            Shape::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
+                "is neither a letter from A to F nor `Unknown`"
+            }
+            Shape::Day if value.parse::<jiff::civil::Date>().is_err() => "is not a day such as 2026-08-31",
+            Shape::Words if value.contains('@') || value.chars().any(char::is_control) => {
+                "holds an address or more than one line"
+            }
             Shape::Email if value.parse::<Email>().is_err() => "is not an e-mail address",
             Shape::Approvers if !approvers_are_good(value) => {
                 "is neither e-mail addresses with commas between them nor one Slack id"
@@ -187,6 +237,24 @@ impl Key {
         };
         Some(problem.into())
     }
+}
+
+fn public_key_problem(value: &str) -> Option<String> {
+    if !value.starts_with("-----BEGIN") {
+        let bad = value.contains(char::is_whitespace) || value.len() > 4096;
+        return bad
+            .then(|| "is neither an OpenPGP public key in text form nor the path of a file".to_owned());
+    }
+    None
+}
+
+fn is_proxy(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
 }
 
 fn approvers_are_good(value: &str) -> bool {
@@ -219,6 +287,7 @@ mod tests {
                     STREAM => "4.19",
                     SERVICE => "jira",
                     TEAM => "team",
+                    NAME => "name",
                     literal => literal,
                 })
                 .collect();
@@ -232,7 +301,8 @@ mod tests {
         for key in KEYS {
             let path =
                 if key.shape == Shape::NamedBaseUrl { vec!["endpoints", "jira"] } else { key.path.to_vec() };
-            for bad in ["", "two words"] {
+            let several = if key.shape == Shape::Words { "two\nlines" } else { "two words" };
+            for bad in ["", several] {
                 assert!(key.problem(&path, bad).is_some(), "{key:?} takes `{bad}`");
             }
         }

@@ -38,6 +38,8 @@ pub struct HttpSettings {
     pub per_host: usize,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_bundle: Option<Vec<u8>>,
+    /// The proxy that every request takes, instead of those that the environment names.
+    pub proxy: Option<Url>,
     /// The `User-Agent` of every request.
     pub user_agent: String,
 }
@@ -53,6 +55,7 @@ impl Default for HttpSettings {
             body_limit: 16 * 1024 * 1024,
             per_host: 16,
             ca_bundle: None,
+            proxy: None,
             user_agent: concat!("oar/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -123,8 +126,17 @@ impl Http {
                 builder = builder.add_root_certificate(certificate);
             }
         }
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(HttpSetupError::Tls)?);
+        }
         let client = builder.build().map_err(HttpSetupError::Tls)?;
         Ok(Self { inner: Arc::new(Inner { client, settings, clock, redactor, budgets: Mutex::default() }) })
+    }
+
+    /// A stack with the same limits, clock and redactor, whose requests all take `proxy`.
+    pub fn through(&self, proxy: &Url) -> Result<Self, HttpSetupError> {
+        let settings = HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() };
+        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
     }
 
     /// The longest that one attempt may take ([`HttpSettings::timeout`]).

@@ -5,6 +5,7 @@
 //!
 //! No message names an e-mail address, and all text that comes from elsewhere is escaped.
 
+mod image_health_note;
 pub mod merge_request;
 pub mod outbox;
 mod ownership;
@@ -14,6 +15,7 @@ use std::fmt;
 
 use sha1::{Digest, Sha1};
 
+pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
 pub use ownership::{AbnormalAdvisories, OwnershipTaken};
 pub use report::ReportCreated;
 

@@ -1,4 +1,5 @@
 //! Composite operations over several clients. They decide what a release needs; they never build URLs and know no
 //! StateBox.
 
+pub mod image_health;
 pub mod ownership;

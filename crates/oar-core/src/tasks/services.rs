@@ -36,6 +36,11 @@ impl Services {
         Ok(Self { config, http, slack })
     }
 
+    /// The HTTP stack that all clients share.
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
     /// The release's configuration.
     pub fn config(&self) -> &ConfigStore {
         &self.config

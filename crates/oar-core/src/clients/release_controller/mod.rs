@@ -1,0 +1,88 @@
+//! The release controller: which image a release is (spec 01 §5.9).
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::clients::Digest;
+use crate::config::{join, join_segments};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Http, Reply};
+use crate::service::Service;
+use crate::version::ReleaseVersion;
+
+/// Reads the release controller of one architecture. Cheap to clone.
+#[derive(Clone)]
+pub struct ReleaseControllerClient {
+    http: Http,
+    base: Arc<Url>,
+}
+
+impl std::fmt::Debug for ReleaseControllerClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ReleaseControllerClient")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Release {
+    name: String,
+    #[serde(rename = "changeLogJson")]
+    changelog: Option<Changelog>,
+}
+
+#[derive(Deserialize)]
+struct Changelog {
+    to: Option<Side>,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(default)]
+    digest: Option<String>,
+}
+
+impl ReleaseControllerClient {
+    /// A client of the controller at `base`.
+    pub fn new(http: Http, base: Url) -> Self {
+        Self { http, base: Arc::new(base) }
+    }
+
+    /// The digest of exactly `release` in its stable stream; `None` while the controller has not worked it out (its
+    /// changelog, which carries the digest, is made some minutes after the release).
+    ///
+    /// A release that the stream does not have is [`ServiceErrorKind::NotFound`].
+    pub async fn digest(&self, release: &ReleaseVersion) -> Result<Option<Digest>, ServiceError> {
+        let stream = format!("{}-stable", release.major());
+        let name = release.to_string();
+        let url = join_segments(
+            &join(&self.base, "api/v1/releasestream"),
+            [stream.as_str(), "release", name.as_str()],
+        );
+        let call =
+            Call::get(Service::ReleaseController, "read a release", url).about(format!("{name} in {stream}"));
+        let reply = self.http.send(call).await?.success(Reply::words).map_err(|error| match error.kind {
+            ServiceErrorKind::NotFound => error.with_hint(
+                "The release is not in its stable stream yet: run the command again when it was promoted.",
+            ),
+            _ => error,
+        })?;
+        let answer: Release = reply.json()?;
+        if answer.name != name {
+            let detail = format!("answered for the release `{}`", answer.name.escape_debug());
+            return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+        }
+        let digest = answer.changelog.and_then(|changelog| changelog.to).and_then(|side| side.digest);
+        match digest.filter(|digest| !digest.is_empty()) {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|error| reply.failure(ServiceErrorKind::Malformed, format!("{error}"))),
+        }
+    }
+}

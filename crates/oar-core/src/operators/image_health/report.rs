@@ -1,0 +1,268 @@
+//! What was found out about a release's images.
+
+use serde::Serialize;
+
+use super::grade::Grade;
+use super::policy::Waiver;
+use crate::error::ErrorClass;
+use crate::notify::{ImageHealthNote, ImageRow, VulnerabilityRow};
+
+/// One image to be checked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ImageToCheck {
+    /// The component; in Errata releases the build.
+    pub component: String,
+    /// The architecture in Go's spelling; empty when all are meant.
+    pub architecture: String,
+    /// The image with its digest; empty in Errata releases, which know builds.
+    pub pull_spec: String,
+}
+
+/// Why the grade of an image is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "why", rename_all = "snake_case")]
+pub enum Unknown {
+    /// The catalogue answered and has no usable grade.
+    Ungraded(String),
+    /// The catalogue could not be asked. Running again may help.
+    NotChecked(String),
+}
+
+impl Unknown {
+    /// The reason in words.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Ungraded(why) | Self::NotChecked(why) => why,
+        }
+    }
+}
+
+/// What is known of one image: one of three, never two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "health", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Grade A or B.
+    Healthy {
+        /// The grade.
+        grade: Grade,
+    },
+    /// Grade C or worse.
+    Unhealthy {
+        /// The grade.
+        grade: Grade,
+        /// The decision that it may ship nevertheless.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waiver: Option<Waiver>,
+    },
+    /// Not known.
+    Unknown {
+        /// Why.
+        #[serde(flatten)]
+        unknown: Unknown,
+        /// The decision that it may ship nevertheless.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waiver: Option<Waiver>,
+    },
+}
+
+/// An image and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageResult {
+    /// The image.
+    #[serde(flatten)]
+    pub image: ImageToCheck,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What the findings mean for the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Every image was checked, and no more are unhealthy than is allowed.
+    Healthy,
+    /// More images are unhealthy than is allowed.
+    Unhealthy,
+    /// Not everything could be checked, or nothing was there to check. Never a Pass.
+    Incomplete,
+    /// There is nothing with images in this release (an Errata release whose advisories hold no containers).
+    NotApplicable,
+}
+
+/// How many images ended where. `healthy + unhealthy + unknown` is `scanned`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All images.
+    pub scanned: usize,
+    /// Grade A or B.
+    pub healthy: usize,
+    /// Grade C or worse, waived or not.
+    pub unhealthy: usize,
+    /// Not known, waived or not.
+    pub unknown: usize,
+    /// Those among the unhealthy and the unknown that a waiver accepts.
+    pub waived: usize,
+}
+
+/// What was found out about a release's images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HealthReport {
+    /// Every image, in the order of component, architecture, pull spec.
+    pub images: Vec<ImageResult>,
+    /// What kept images from being looked at at all: an advisory file that could not be read.
+    pub gaps: Vec<String>,
+    /// What the reader should know: advisories without containers, ended waivers.
+    pub notes: Vec<String>,
+    /// The vulnerabilities of unhealthy images, the worst first.
+    pub vulnerabilities: Vec<VulnerabilityRow>,
+    /// What keeps the table of vulnerabilities from being whole.
+    pub vulnerability_gaps: Vec<String>,
+    /// How many unhealthy images are allowed.
+    pub unhealthy_allowed: usize,
+    /// Whether there is nothing with images at all.
+    pub not_applicable: bool,
+}
+
+impl HealthReport {
+    /// How many images ended where.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { scanned: self.images.len(), ..Counts::default() };
+        for result in &self.images {
+            match &result.verdict {
+                Verdict::Healthy { .. } => counts.healthy += 1,
+                Verdict::Unhealthy { waiver, .. } => {
+                    counts.unhealthy += 1;
+                    counts.waived += usize::from(waiver.is_some());
+                }
+                Verdict::Unknown { waiver, .. } => {
+                    counts.unknown += 1;
+                    counts.waived += usize::from(waiver.is_some());
+                }
+            }
+        }
+        counts
+    }
+
+    /// What the findings mean for the release.
+    pub fn conclusion(&self) -> Conclusion {
+        let unhealthy = self
+            .images
+            .iter()
+            .filter(|result| matches!(result.verdict, Verdict::Unhealthy { waiver: None, .. }))
+            .count();
+        if unhealthy > self.unhealthy_allowed {
+            return Conclusion::Unhealthy;
+        }
+        if self.not_applicable && self.images.is_empty() && self.gaps.is_empty() {
+            return Conclusion::NotApplicable;
+        }
+        if self.images.is_empty() || !self.gaps.is_empty() || self.open_unknown().next().is_some() {
+            return Conclusion::Incomplete;
+        }
+        Conclusion::Healthy
+    }
+
+    fn open_unknown(&self) -> impl Iterator<Item = &Unknown> {
+        self.images.iter().filter_map(|result| match &result.verdict {
+            Verdict::Unknown { unknown, waiver: None } => Some(unknown),
+            _ => None,
+        })
+    }
+
+    /// The class of a conclusion that is no Pass: Failed (exit 1) when images are unhealthy or have no grade, Unavailable
+    /// (exit 4) when running again may tell more; `None` for a Pass.
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self.conclusion() {
+            Conclusion::Healthy | Conclusion::NotApplicable => None,
+            Conclusion::Unhealthy => Some(ErrorClass::Failed),
+            Conclusion::Incomplete => {
+                let again = !self.gaps.is_empty()
+                    || self.open_unknown().any(|unknown| matches!(unknown, Unknown::NotChecked(_)));
+                Some(if again { ErrorClass::Unavailable } else { ErrorClass::Failed })
+            }
+        }
+    }
+
+    /// The findings in one sentence, with the first reasons of what is not known.
+    pub fn summary(&self) -> String {
+        let counts = self.counts();
+        let mut text = match self.conclusion() {
+            Conclusion::NotApplicable => return "no advisory of this release holds containers".to_owned(),
+            Conclusion::Incomplete if counts.scanned == 0 && self.gaps.is_empty() => {
+                return "not one image was checked, which proves nothing".to_owned();
+            }
+            Conclusion::Healthy => "image health is good".to_owned(),
+            Conclusion::Unhealthy => "unhealthy images".to_owned(),
+            Conclusion::Incomplete => "image health is not known completely".to_owned(),
+        };
+        text.push_str(&format!(
+            ": {} scanned, {} healthy, {} unhealthy, {} unknown",
+            counts.scanned, counts.healthy, counts.unhealthy, counts.unknown
+        ));
+        if counts.waived > 0 {
+            text.push_str(&format!(", {} of them waived", counts.waived));
+        }
+        if self.unhealthy_allowed > 0 {
+            text.push_str(&format!(" (allowed unhealthy: {})", self.unhealthy_allowed));
+        }
+        for gap in self.gaps.iter().take(3) {
+            text.push_str(&format!("; {gap}"));
+        }
+        if let Some(unknown) = self.open_unknown().next() {
+            text.push_str(&format!("; unknown, for example: {}", unknown.why()));
+        }
+        text
+    }
+
+    /// The counts and the images that are not healthy, for `--output json` and the StateBox; bounded.
+    pub fn data(&self) -> serde_json::Value {
+        let not_healthy: Vec<&ImageResult> = self
+            .images
+            .iter()
+            .filter(|result| !matches!(result.verdict, Verdict::Healthy { .. }))
+            .take(1000)
+            .collect();
+        serde_json::json!({
+            "conclusion": self.conclusion(),
+            "counts": self.counts(),
+            "unhealthy_allowed": self.unhealthy_allowed,
+            "not_healthy": not_healthy,
+            "gaps": self.gaps,
+            "notes": self.notes,
+        })
+    }
+
+    /// The note on the shipment merge request.
+    pub fn note(&self, release: &str) -> String {
+        let rows = self.images.iter().filter_map(|result| {
+            let (grade, waiver) = match &result.verdict {
+                Verdict::Healthy { .. } => return None,
+                Verdict::Unhealthy { grade, waiver } => (Some(grade.letter()), waiver),
+                Verdict::Unknown { waiver, .. } => (None, waiver),
+            };
+            Some(ImageRow {
+                component: result.image.component.clone(),
+                architecture: result.image.architecture.clone(),
+                grade,
+                pull_spec: result.image.pull_spec.clone(),
+                waived: waiver.as_ref().map(|waiver| format!("{}: {}", waiver.who, waiver.why)),
+            })
+        });
+        let counts = self.counts();
+        ImageHealthNote {
+            release,
+            scanned: counts.scanned,
+            healthy: counts.healthy,
+            unhealthy: counts.unhealthy,
+            unknown: counts.unknown,
+            waived: counts.waived,
+            allowed: self.unhealthy_allowed,
+            complete: self.conclusion() != Conclusion::Incomplete,
+            rows: rows.collect(),
+            vulnerabilities: &self.vulnerabilities,
+            gaps: self.gaps.iter().chain(&self.vulnerability_gaps).map(String::as_str).collect(),
+        }
+        .text()
+    }
+}

@@ -1,0 +1,121 @@
+//! How image health is made from the configuration.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Services;
+use crate::clients::advisory_content::{AdvisoryContentClient, Origins};
+use crate::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
+use crate::clients::pyxis::PyxisClient;
+use crate::config::keys::{self, Key};
+use crate::config::{ConfigError, Document, environment};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
+use crate::service::Service;
+
+/// The proxy through which Red Hat's staging catalogue is reached (spec 03 §1.3). It is not asked when another catalogue
+/// is configured.
+const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
+
+impl Services {
+    /// Image health, as the configuration wants it.
+    pub fn image_health(&self) -> Result<ImageHealth, TaskError> {
+        let settings = self.config().settings();
+        let document = settings.document()?;
+        let endpoints = settings.endpoints();
+        let base = endpoints.base(Service::CatalogStage).clone();
+        let http = match self.catalog_proxy(document)? {
+            None => self.http().clone(),
+            Some(proxy) => self.http().through(&proxy)?,
+        };
+        let origins = Origins::new(
+            document.checked(&keys::ADVISORY_ORIGINS, &[])?,
+            endpoints.replacement(Service::AdvisoryContent),
+        )
+        .map_err(|error| Refusal::new(ErrorClass::Configuration, error.to_string()))?;
+        let cache = self.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
+        Ok(ImageHealth {
+            catalog: CatalogClient::new(http, base, self.catalog_concurrency()?),
+            advisory_content: AdvisoryContentClient::new(self.http().clone(), origins),
+            pyxis: PyxisClient::new(self.http().clone(), endpoints.base(Service::Pyxis).clone()),
+            policy: health_policy(document)?,
+            cache,
+            clock: self.http().clock().clone(),
+        })
+    }
+
+    fn catalog_proxy(&self, document: &Document) -> Result<Option<Url>, TaskError> {
+        let unparsable = |_| bad(&keys::CATALOG_PROXY, "", "is not a URL".to_owned());
+        match document.checked(&keys::CATALOG_PROXY, &[])? {
+            Some("none") => Ok(None),
+            Some(text) => Ok(Some(Url::parse(text).map_err(unparsable)?)),
+            None if self.config().settings().endpoints().replacement(Service::CatalogStage).is_some() => {
+                Ok(None)
+            }
+            None => Ok(Some(Url::parse(CATALOG_PROXY).map_err(unparsable)?)),
+        }
+    }
+
+    fn catalog_concurrency(&self) -> Result<usize, TaskError> {
+        let variable = &environment::OAR_PYXIS_CONCURRENCY;
+        let Some(text) = self.config().settings().environment().get(variable) else {
+            return Ok(PYXIS_CONCURRENCY);
+        };
+        text.trim().parse().ok().filter(|count| (1..=PYXIS_CONCURRENCY).contains(count)).ok_or_else(|| {
+            Refusal::new(
+                ErrorClass::Configuration,
+                format!(
+                    "OAR_PYXIS_CONCURRENCY is `{}`; expected a number from 1 to {PYXIS_CONCURRENCY} (for example 16)",
+                    text.escape_debug()
+                ),
+            )
+            .into()
+        })
+    }
+
+    /// `oar` in the user's cache directory; none without a home.
+    fn cache_directory(&self) -> Option<PathBuf> {
+        let environment = self.config().settings().environment();
+        let absolute =
+            |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+        Some(base.join("oar"))
+    }
+}
+
+fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
+    let allowed = document.checked(&keys::UNHEALTHY_ALLOWED, &[])?;
+    let mut policy = HealthPolicy {
+        unhealthy_allowed: allowed.and_then(|text| text.parse().ok()).unwrap_or(0),
+        waivers: Vec::new(),
+    };
+    for name in document.names(&["image_health", "waivers"]) {
+        let value = |key: &Key| {
+            document.checked(key, &[name])?.ok_or_else(|| ConfigError::MissingKey {
+                key: key.named(&[name]),
+                purpose: key.purpose,
+                example: key.example,
+            })
+        };
+        let grade = value(&keys::WAIVED_GRADE)?;
+        let until = value(&keys::WAIVED_UNTIL)?;
+        policy.waivers.push(Waiver {
+            component: name.to_owned(),
+            accepts: grade.parse::<Grade>().map_or(Accepts::Ungraded, Accepts::Grade),
+            until: until
+                .parse()
+                .map_err(|_| bad(&keys::WAIVED_UNTIL, name, "is not a day such as 2026-08-31".to_owned()))?,
+            who: value(&keys::WAIVED_BY)?.to_owned(),
+            why: value(&keys::WAIVED_BECAUSE)?.to_owned(),
+        });
+    }
+    Ok(policy)
+}
+
+pub(super) fn bad(key: &Key, name: &str, problem: String) -> TaskError {
+    let error =
+        ConfigError::BadKey { key: key.named(&[name]), problem, purpose: key.purpose, example: key.example };
+    error.into()
+}
