@@ -5,6 +5,7 @@ import warnings
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, SectionBlock
 
 import support
 
@@ -51,6 +52,25 @@ class Slack(unittest.TestCase):
         history = self.slack.conversations_history(channel=posted["channel"])["messages"]
         self.assertIn(posted["ts"], [message["ts"] for message in history])
         self.assertNotIn(answer["ts"], [message["ts"] for message in history])
+
+    def test_a_message_with_blocks(self):
+        blocks = [
+            HeaderBlock(text="4.19.1"),
+            SectionBlock(text=MarkdownTextObject(text="for <@U0000LEAD1>")),
+            ContextBlock(elements=[MarkdownTextObject(text="small print")]),
+        ]
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="4.19.1", blocks=blocks)
+        shown = [block["type"] for block in posted["message"]["blocks"]]
+        self.assertEqual(shown, ["header", "section", "context"])
+
+    def test_blocks_that_are_refused(self):
+        long = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}
+        wrong = {"type": "header", "text": {"type": "mrkdwn", "text": "x"}}
+        for blocks in ([long], [wrong], [{"type": "section"}], [{"type": "nothing"}]):
+            self.refused("invalid_blocks", self.slack.chat_postMessage, channel=CHANNEL, text="x", blocks=blocks)
+
+    def test_a_thread_needs_its_first_message(self):
+        self.refused("thread_not_found", self.slack.chat_postMessage, channel=CHANNEL, text="x", thread_ts="1.000000")
 
     def test_metadata_is_kept(self):
         metadata = {"event_type": "note", "event_payload": {"release": "4.19.1"}}

@@ -5,21 +5,41 @@
 //!
 //! No message names an e-mail address, and all text that comes from elsewhere is escaped.
 
+mod approval;
+mod approvals_needed;
+mod bugs;
+mod compose;
+mod cve;
+mod cvp;
+mod health;
 mod image_health_note;
+mod jobs;
+mod log;
 pub mod merge_request;
 pub mod outbox;
 mod ownership;
+mod people;
 mod report;
+pub mod split;
 
 use std::fmt;
 
 use sha1::{Digest, Sha1};
 
+pub use approval::{ApprovalFailed, ApprovalFinished, ApprovalOverdue};
+pub use approvals_needed::ApprovalsNeeded;
+pub use bugs::{Bug, BugsDropped, BugsToVerify, ConfirmDroppable, TellManagers};
+pub use cve::{MissingCveTrackers, MissingTrackers};
+pub use cvp::CvpIssueCreated;
+pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};
 pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
+pub use jobs::{ConsistencyCheckTriggered, StageTesting, StageTestingJob};
+pub use log::CommandLog;
 pub use ownership::{AbnormalAdvisories, OwnershipTaken};
+pub use people::{GroupMention, Owner, Person};
 pub use report::ReportCreated;
 
-use crate::clients::slack::{GroupId, Post, UserId, escape, link};
+use crate::clients::slack::{Block, Post, escape, link};
 
 /// A message, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +51,34 @@ pub struct Message {
     pub channel: String,
     /// The text in Slack's markup.
     pub text: String,
+    /// The same in blocks; none when the text alone reads well.
+    pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
 }
 
 impl Message {
+    /// A message of text alone.
+    pub fn new(key: impl Into<String>, channel: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { key: key.into(), channel: channel.into(), text: text.into(), blocks: Vec::new(), thread: None }
+    }
+
+    /// The message in parts that Slack shows whole, each with a key of its own; most messages are one part.
+    pub fn parts(self) -> Vec<Self> {
+        if self.text.chars().count() <= split::TEXT_LIMIT {
+            return vec![self];
+        }
+        let texts = split::split(&self.text, split::TEXT_LIMIT);
+        let part = |(index, text): (usize, String)| Self {
+            key: if index == 0 { self.key.clone() } else { format!("{}/{}", self.key, index + 1) },
+            channel: self.channel.clone(),
+            text,
+            blocks: Vec::new(),
+            thread: self.thread.clone(),
+        };
+        texts.into_iter().enumerate().map(part).collect()
+    }
+
     /// The same message, in the thread of the message with this `ts`.
     #[must_use]
     pub fn in_thread(mut self, thread: impl Into<String>) -> Self {
@@ -47,47 +90,9 @@ impl Message {
         Post {
             channel: self.channel.clone(),
             text: self.text.clone(),
+            blocks: self.blocks.clone(),
             thread: self.thread.clone(),
             key: Some(self.key.clone()),
-        }
-    }
-}
-
-/// A group that a message is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GroupMention {
-    /// Slack knows the group: its members are notified.
-    Known(GroupId),
-    /// Slack could not be asked: the handle stands as text.
-    Handle(String),
-}
-
-impl fmt::Display for GroupMention {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Known(id) => id.fmt(formatter),
-            Self::Handle(handle) => write!(formatter, "@{}", escape(handle.trim_start_matches('@'))),
-        }
-    }
-}
-
-/// The new owner of a release, by the best name that is known. Never an e-mail address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
-    /// The Slack account.
-    Slack(UserId),
-    /// The name at GitLab.
-    Gitlab(String),
-    /// Nothing but the address is known.
-    Unnamed,
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Slack(id) => id.fmt(formatter),
-            Self::Gitlab(username) => formatter.write_str(&escape(username)),
-            Self::Unnamed => formatter.write_str("the new owner"),
         }
     }
 }
@@ -114,13 +119,10 @@ impl fmt::Display for Reference {
     }
 }
 
-/// `title: a, b, c` as a line of its own; nothing for an empty list.
+/// [`compose::listed`] as a line of its own.
 fn list_line(title: &str, references: &[Reference]) -> String {
-    if references.is_empty() {
-        return String::new();
-    }
-    let items: Vec<_> = references.iter().map(ToString::to_string).collect();
-    format!("\n{title}: {}", items.join(", "))
+    let list = compose::listed(title, references);
+    if list.is_empty() { list } else { format!("\n{list}") }
 }
 
 /// Twelve hexadecimal digits that stand for `facts`.
@@ -139,12 +141,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_escaped_and_mentions_are_not() {
-        assert_eq!(GroupMention::Known(GroupId("S0AAA".into())).to_string(), "<!subteam^S0AAA>");
-        assert_eq!(GroupMention::Handle("@demo<leads>".into()).to_string(), "@demo&lt;leads&gt;");
-        assert_eq!(Owner::Slack(UserId("U0AAA".into())).to_string(), "<@U0AAA>");
-        assert_eq!(Owner::Gitlab("demo".into()).to_string(), "demo");
-        assert_eq!(Owner::Unnamed.to_string(), "the new owner");
+    fn a_long_message_comes_in_parts_with_keys_of_their_own() {
+        let short = Message::new("k", "#c", "one line");
+        assert_eq!(short.clone().parts(), [short]);
+        let long = Message::new("k", "#c", "a line\n".repeat(1_000)).in_thread("1.5");
+        let parts = long.parts();
+        let keys: Vec<&str> = parts.iter().map(|part| part.key.as_str()).collect();
+        assert_eq!(keys, ["k", "k/2"]);
+        assert!(parts.iter().all(|part| part.thread.as_deref() == Some("1.5") && part.channel == "#c"));
+        assert_eq!(parts.iter().map(|part| part.text.matches("a line").count()).sum::<usize>(), 1_000);
     }
 
     #[test]

@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn message() -> Message {
-        Message { key: "4.19.1/t/x".into(), channel: "C0AAA".into(), text: "done".into(), thread: None }
+        Message::new("4.19.1/t/x", "C0AAA", "done")
     }
 
     fn history(keys: &[&str]) -> ResponseTemplate {

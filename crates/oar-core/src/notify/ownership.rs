@@ -45,12 +45,7 @@ impl OwnershipTaken<'_> {
         let facts = std::iter::once(self.owner_identity)
             .chain(self.merge_request.map(|reference| reference.url.as_str()))
             .chain(self.advisories.iter().chain(self.subtasks).map(|reference| reference.url.as_str()));
-        Message {
-            key: format!("{}/take-ownership/owner/{}", self.release, short_hash(facts)),
-            channel: channel.to_owned(),
-            text,
-            thread: None,
-        }
+        Message::new(format!("{}/take-ownership/owner/{}", self.release, short_hash(facts)), channel, text)
     }
 }
 
@@ -75,12 +70,11 @@ impl AbnormalAdvisories<'_> {
             list_line("Advisories", self.advisories)
         );
         let facts = self.advisories.iter().map(|reference| reference.url.as_str());
-        Message {
-            key: format!("{}/take-ownership/abnormal-advisories/{}", self.release, short_hash(facts)),
-            channel: channel.to_owned(),
+        Message::new(
+            format!("{}/take-ownership/abnormal-advisories/{}", self.release, short_hash(facts)),
+            channel,
             text,
-            thread: None,
-        }
+        )
     }
 }
 

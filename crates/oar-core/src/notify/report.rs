@@ -18,12 +18,11 @@ impl ReportCreated<'_> {
     /// The message to the QE release channel. A release is announced once, so the key has no other part.
     pub fn message(&self, channel: &str) -> Message {
         let report = Reference::new(self.state_url, format!("test report of {}", self.release));
-        Message {
-            key: format!("{}/create-test-report/created", self.release),
-            channel: channel.to_owned(),
-            text: format!("{} The {report} is ready.", self.leads),
-            thread: None,
-        }
+        Message::new(
+            format!("{}/create-test-report/created", self.release),
+            channel,
+            format!("{} The {report} is ready.", self.leads),
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Requests are made by slack-morphism and travel over [`Http`].
 
+mod blocks;
 mod connector;
 mod failure;
 mod lookup;
@@ -14,10 +15,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use slack_morphism::blocks::SlackBlock;
 use slack_morphism::{SlackApiToken, SlackApiTokenValue};
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub use blocks::Block;
 pub use lookup::Lookup;
 pub use text::{GroupId, UserId, escape, link};
 
@@ -34,8 +37,10 @@ pub const EVENT_TYPE: &str = "oar_notification";
 pub struct Post {
     /// `#name` or the channel's id.
     pub channel: String,
-    /// The text in Slack's markup.
+    /// The text in Slack's markup. Beside blocks it is what notifications and small clients show.
     pub text: String,
+    /// What the channel shows instead of the text; none shows the text.
+    pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
     /// The key by which the message can be found again, invisible to readers.
@@ -98,6 +103,8 @@ struct FoundUser {
 struct PostBody<'a> {
     channel: &'a str,
     text: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blocks: Vec<SlackBlock>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thread_ts: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,6 +147,7 @@ impl SlackClient {
         let body = PostBody {
             channel: &post.channel,
             text: &post.text,
+            blocks: post.blocks.iter().map(Block::to_library).collect(),
             thread_ts: post.thread.as_deref(),
             metadata: post
                 .key

@@ -23,8 +23,13 @@ fn client(server: &MockServer, token: Option<&str>) -> SlackClient {
 }
 
 async fn post(client: &SlackClient) -> Result<Posted, ServiceError> {
-    let post =
-        Post { channel: "#demo".into(), text: "done".into(), thread: None, key: Some("4.19.1/x".into()) };
+    let post = Post {
+        channel: "#demo".into(),
+        text: "done".into(),
+        blocks: Vec::new(),
+        thread: None,
+        key: Some("4.19.1/x".into()),
+    };
     client.post(&post, &WritePermit::granted_by_user_interface()).await
 }
 
@@ -70,7 +75,9 @@ async fn a_post_carries_its_key_and_gives_the_place() {
 async fn a_reply_names_its_thread() {
     let server = MockServer::start().await;
     Mock::given(body_json(
-        json!({"channel": "C0AAA", "text": "more", "thread_ts": "1.2", "unfurl_links": false}),
+        json!({"channel": "C0AAA", "text": "more", "thread_ts": "1.2", "unfurl_links": false, "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": "title", "emoji": false}}
+        ]}),
     ))
     .respond_with(
         ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.3"})),
@@ -78,7 +85,9 @@ async fn a_reply_names_its_thread() {
     .expect(1)
     .mount(&server)
     .await;
-    let post = Post { channel: "C0AAA".into(), text: "more".into(), thread: Some("1.2".into()), key: None };
+    let blocks = vec![super::Block::Header("title".into())];
+    let post =
+        Post { channel: "C0AAA".into(), text: "more".into(), blocks, thread: Some("1.2".into()), key: None };
     let permit = WritePermit::granted_by_user_interface();
     client(&server, Some("t0ken")).post(&post, &permit).await.unwrap();
 }

@@ -91,12 +91,7 @@ impl Task for Demo {
     }
 
     async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome) -> Vec<Message> {
-        vec![Message {
-            key: "4.19.1/demo".to_owned(),
-            channel: "#demo".to_owned(),
-            text: "done".to_owned(),
-            thread: None,
-        }]
+        vec![Message::new("4.19.1/demo", "#demo", "done")]
     }
 }
 

@@ -86,6 +86,15 @@ impl Call {
         if value.is_object() { Ok(Some(value)) } else { Err(Refusal::new("invalid_metadata_format")) }
     }
 
+    /// An argument that is JSON, or the text of some; what is neither stays a text.
+    pub(super) fn json(&self, name: &str) -> Option<Value> {
+        match self.arguments.get(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| json!(text))),
+            value => Some(value.clone()),
+        }
+    }
+
     /// Whether an argument is there at all.
     pub(super) fn has(&self, name: &str) -> bool {
         self.arguments.get(name).is_some_and(|value| !value.is_null())
@@ -118,6 +127,12 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(error: &'static str) -> Self {
         Self { error, more: None, retry_after: None }
+    }
+
+    /// The same refusal with more fields.
+    pub(super) fn with(mut self, more: Value) -> Self {
+        self.more = Some(more);
+        self
     }
 
     /// 429.

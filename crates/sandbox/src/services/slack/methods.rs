@@ -4,6 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{
+    blocks::readable as readable_blocks,
     call::{Call, Refusal, fine},
     state::{Channel, Draft, Message, State, Token, User},
 };
@@ -27,10 +28,16 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
     let mut slack = call.world.slack.lock();
     let token = call.allowed(&slack, &["chat:write", "chat:write.public"])?;
     let channel = open_channel(&call, &slack, &token)?;
-    if call.has("attachments") || call.has("blocks") {
-        return Err(Refusal::new("sandbox_simulates_text_only"));
+    if call.has("attachments") {
+        return Err(Refusal::new("sandbox_simulates_no_attachments"));
     }
-    let text = call.text("text").ok_or_else(|| Refusal::new("no_text"))?;
+    let blocks = call.json("blocks");
+    let shown_words = blocks.as_ref().map(readable_blocks).transpose()?.filter(|words| !words.is_empty());
+    let text = call.text("text");
+    if text.is_none() && shown_words.is_none() {
+        return Err(Refusal::new("no_text"));
+    }
+    let text = text.unwrap_or_default();
     let thread_ts = call.text("thread_ts");
     if let Some(wanted) = &thread_ts
         && !slack.messages.iter().any(|message| message.channel == channel.id && message.ts == *wanted)
@@ -51,7 +58,8 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         }
     }
     let cut = text.chars().count() > super::state::TEXT_LIMIT;
-    let draft = Draft { text, thread_ts, user: token.user, bot_id: Some(token.bot), metadata };
+    let draft =
+        Draft { text, blocks, shown_words, thread_ts, user: token.user, bot_id: Some(token.bot), metadata };
     let message = slack.post(&channel, draft, now);
     let mut answer = json!({"channel": channel.id, "ts": message.ts, "message": shown(&message, true)});
     if let (Some(map), true) = (answer.as_object_mut(), cut) {
@@ -86,6 +94,9 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
         if let Some(bot) = &message.bot_id {
             map.insert("bot_id".to_owned(), json!(bot));
             map.insert("app_id".to_owned(), json!("A0000SANDB"));
+        }
+        if let Some(blocks) = &message.blocks {
+            map.insert("blocks".to_owned(), blocks.clone());
         }
         if let Some(thread) = &message.thread_ts {
             map.insert("thread_ts".to_owned(), json!(thread));

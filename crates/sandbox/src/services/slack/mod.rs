@@ -18,6 +18,7 @@ use axum::{Router, routing::get};
 use self::methods as m;
 use crate::world::Shared;
 
+mod blocks;
 mod call;
 mod methods;
 pub mod state;

@@ -76,6 +76,8 @@ pub struct Message {
     pub thread_ts: Option<String>,
     /// The text, as sent, cut at [`TEXT_LIMIT`] characters.
     pub text: String,
+    /// The blocks that people see instead of the text.
+    pub blocks: Option<Value>,
     /// User id of the author.
     pub user: String,
     /// Bot id of the author.
@@ -152,8 +154,9 @@ impl State {
             channel_name: channel.name.clone(),
             ts,
             thread_ts: draft.thread_ts,
-            parsed: parse(&text),
+            parsed: parse(draft.shown_words.as_deref().unwrap_or(&text)),
             text,
+            blocks: draft.blocks,
             user: draft.user,
             bot_id: draft.bot_id,
             metadata: draft.metadata,
@@ -168,6 +171,9 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) text: String,
+    pub(super) blocks: Option<Value>,
+    /// What the blocks say, when there are any.
+    pub(super) shown_words: Option<String>,
     pub(super) thread_ts: Option<String>,
     pub(super) user: String,
     pub(super) bot_id: Option<String>,
@@ -212,6 +218,8 @@ impl Simulated for State {
                     self.channel(channel).cloned().ok_or_else(|| format!("no channel {channel}"))?;
                 let draft = Draft {
                     text: need("text")?.to_owned(),
+                    blocks: None,
+                    shown_words: None,
                     thread_ts: text("thread_ts").map(str::to_owned),
                     user: text("user").unwrap_or("U0000OTHER").to_owned(),
                     bot_id: None,

@@ -180,3 +180,49 @@ async fn one_message_per_second_and_channel() {
     sandbox.clock().advance(jiff::SignedDuration::from_secs(1));
     assert_eq!(post(CHANNEL).await.status, 200);
 }
+
+#[tokio::test]
+async fn blocks_are_shown_and_their_words_are_parsed() {
+    let sandbox = start();
+    let body = json!({"channel": CHANNEL, "text": "for the notification", "blocks": [
+        {"type": "header", "text": {"type": "plain_text", "text": "4.19.1", "emoji": false}},
+        {"type": "divider"},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "<!subteam^S1> look at <https://a.test|a>"},
+         "fields": [{"type": "mrkdwn", "text": "<@U1>"}]},
+        {"type": "context", "elements": [{"type": "mrkdwn", "text": "small"}]}
+    ]});
+    let answer = call(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body.clone()).await;
+    assert_eq!((answer["ok"].clone(), &answer["message"]["blocks"]), (json!(true), &body["blocks"]));
+    let stored = sandbox.world().slack.lock().messages_in(CHANNEL);
+    assert_eq!(stored[0].text, "for the notification");
+    assert_eq!(stored[0].parsed.groups, ["S1"]);
+    assert_eq!(stored[0].parsed.users, ["U1"]);
+    assert_eq!(stored[0].parsed.links.len(), 1);
+}
+
+#[tokio::test]
+async fn blocks_that_slack_refuses_are_refused() {
+    let sandbox = start();
+    let header = |text: &str| json!({"type": "header", "text": {"type": "plain_text", "text": text}});
+    let section = |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
+    let element = json!({"type": "mrkdwn", "text": "x"});
+    for (blocks, expected) in [
+        (json!("[{"), "invalid_blocks_format"),
+        (json!([header(&"x".repeat(151))]), "invalid_blocks"),
+        (json!([header("")]), "invalid_blocks"),
+        (json!([{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]), "invalid_blocks"),
+        (json!([section(&"x".repeat(3_001))]), "invalid_blocks"),
+        (json!([{"type": "section"}]), "invalid_blocks"),
+        (json!([{"type": "context", "elements": []}]), "invalid_blocks"),
+        (json!([{"type": "context", "elements": vec![element; 11]}]), "invalid_blocks"),
+        (json!([{"type": "paragraph"}]), "invalid_blocks"),
+        (json!(vec![section("x"); 51]), "invalid_blocks"),
+        (json!([{"type": "image"}]), "sandbox_simulates_header_section_context_and_divider"),
+    ] {
+        let body = json!({"channel": CHANNEL, "text": "x", "blocks": blocks});
+        assert_eq!(error(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body).await, expected);
+    }
+    assert!(sandbox.world().slack.lock().messages.is_empty());
+    let body = json!({"channel": CHANNEL, "text": "x", "blocks": vec![section(&"x".repeat(3_000)); 50]});
+    assert_eq!(call(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body).await["ok"], json!(true));
+}
