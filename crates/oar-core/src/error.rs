@@ -188,6 +188,11 @@ impl Classified for ServiceError {
             ServiceErrorKind::Unclear => Some(
                 "Run the same command again: it looks first at what was done and does nothing twice.".into(),
             ),
+            ServiceErrorKind::Malformed => Some(format!(
+                "Run the same command again; if it stays so, look at what answers at the address of {} (a proxy, \
+                 a wrong endpoint).",
+                self.service
+            )),
             _ => None,
         }
     }

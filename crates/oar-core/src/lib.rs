@@ -7,6 +7,7 @@
 pub mod clients;
 pub mod clock;
 pub mod config;
+pub mod email;
 pub mod error;
 pub mod flow;
 pub mod http;

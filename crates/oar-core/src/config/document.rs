@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::email::Email;
 use super::error::ConfigError;
 use super::keys::{self, Key};
+use crate::email::EmailAddress;
 use crate::version::YStream;
 
 /// The largest plaintext that is read, in bytes; the real document has less than two thousand.
@@ -131,13 +131,14 @@ impl Document {
         })
     }
 
-    fn email(&self, key: &Key, names: &[&str]) -> Result<Option<Email>, ConfigError> {
-        let bad = |error: super::email::ParseEmailError| bad_key(key, key.named(names), error.to_string());
+    fn email(&self, key: &Key, names: &[&str]) -> Result<Option<EmailAddress>, ConfigError> {
+        let bad =
+            |error: crate::email::InvalidEmailAddress| bad_key(key, key.named(names), error.to_string());
         self.good(key, names)?.map(|text| text.parse().map_err(bad)).transpose()
     }
 
     /// The owner of a y-stream's releases: its own, otherwise the default one.
-    pub fn owner(&self, stream: YStream) -> Result<Email, ConfigError> {
+    pub fn owner(&self, stream: YStream) -> Result<EmailAddress, ConfigError> {
         if let Some(owner) = self.email(&keys::OWNER, &[&stream.to_string()])? {
             return Ok(owner);
         }
@@ -184,7 +185,7 @@ impl Document {
     }
 
     /// The e-mail address of a team.
-    pub fn email_contact(&self, team: &str) -> Result<Email, ConfigError> {
+    pub fn email_contact(&self, team: &str) -> Result<EmailAddress, ConfigError> {
         self.email(&keys::EMAIL_CONTACT, &[team])?.ok_or_else(|| ConfigError::MissingKey {
             key: keys::EMAIL_CONTACT.named(&[team]),
             purpose: keys::EMAIL_CONTACT.purpose,

@@ -97,6 +97,11 @@ variables! {
     ).or("16");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
         .or("the login name");
+    KRB5CCNAME = Variable::new(
+        "KRB5CCNAME",
+        "the cache that holds the Kerberos ticket for Errata Tool",
+        "optional",
+    ).or("the cache that `kinit` uses");
     JIRA_USERNAME = Variable::new(
         "JIRA_USERNAME",
         "the address of the Jira Cloud account that JIRA_TOKEN belongs to",

@@ -1,7 +1,7 @@
 //! The keys of the configuration document that the programs read: one table for getters, checks and documentation.
 
-use super::email::Email;
 use super::endpoints;
+use crate::email::EmailAddress;
 use crate::service::Service;
 use crate::version::YStream;
 
@@ -223,7 +223,7 @@ impl Key {
             Shape::Words if value.contains('@') || value.chars().any(char::is_control) => {
                 "holds an address or more than one line"
             }
-            Shape::Email if value.parse::<Email>().is_err() => "is not an e-mail address",
+            Shape::Email if value.parse::<EmailAddress>().is_err() => "is not an e-mail address",
             Shape::Approvers if !approvers_are_good(value) => {
                 "is neither e-mail addresses with commas between them nor one Slack id"
             }
@@ -261,7 +261,7 @@ fn approvers_are_good(value: &str) -> bool {
     if !value.contains('@') {
         return value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     }
-    value.split(',').all(|part| part.parse::<Email>().is_ok())
+    value.split(',').all(|part| part.parse::<EmailAddress>().is_ok())
 }
 
 #[cfg(test)]

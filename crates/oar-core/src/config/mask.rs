@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::email::Email;
+use crate::email::EmailAddress;
 use crate::redact::{EMAIL_MARK, Redactor, SECRET_MARK};
 
 /// Parts of a key's name that say that its value is secret.
@@ -47,7 +47,7 @@ fn masked_text(text: &str, redactor: &Redactor, show_addresses: bool) -> String 
 }
 
 fn masked_part(text: &str, redactor: &Redactor, show_addresses: bool) -> String {
-    match text.parse::<Email>() {
+    match text.parse::<EmailAddress>() {
         Ok(_) if show_addresses => text.to_owned(),
         Ok(_) => EMAIL_MARK.to_owned(),
         Err(_) => redactor.redact(text).into_owned(),

@@ -8,7 +8,6 @@ pub mod build_data;
 pub mod check;
 mod credentials;
 mod document;
-mod email;
 pub mod endpoints;
 pub mod environment;
 mod error;
@@ -24,7 +23,6 @@ pub use build_data::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl
 pub use check::{Problem, Severity, check_document};
 pub use credentials::{Credential, Credentials};
 pub use document::{Document, SlackTeam};
-pub use email::{Email, ParseEmailError};
 pub use endpoints::{Endpoints, join, join_segments};
 pub use environment::Environment;
 pub use error::ConfigError;

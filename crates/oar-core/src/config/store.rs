@@ -6,11 +6,11 @@ use url::Url;
 
 use super::build_data::{Advisories, BuildData, ReleaseDate, ReleaseFacts, SIZE_LIMIT, ShipmentUrl};
 use super::document::SlackTeam;
-use super::email::Email;
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::files;
 use super::settings::Settings;
+use crate::email::EmailAddress;
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, Http};
 use crate::service::Service;
@@ -54,7 +54,7 @@ pub struct Metadata<'a> {
     /// The shipment merge request.
     pub shipment_mr: Option<&'a ShipmentUrl>,
     /// The owner; `None` when the document names none.
-    pub owner: Option<Email>,
+    pub owner: Option<EmailAddress>,
 }
 
 /// Everything that is known about one release before its first task. It never changes.
@@ -161,7 +161,7 @@ impl ConfigStore {
     }
 
     /// The owner of the y-stream's releases.
-    pub fn owner(&self) -> Result<Email, ConfigError> {
+    pub fn owner(&self) -> Result<EmailAddress, ConfigError> {
         self.settings.document()?.owner(self.y_stream())
     }
 

@@ -4,11 +4,11 @@
 use futures::future::{join, join_all};
 
 use crate::clients::Effect;
-use crate::clients::email::EmailAddress;
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
 use crate::clients::jira::{Account, Issue, IssueKey, JiraClient};
 use crate::config::Impetus;
+use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::flow::permit::WritePermit;

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::diagnostic::Diagnostics;
 use super::error::StateError;
 use super::state::{Change, State};
-use super::store::{Revision, Store, StoreError, Stored};
+use super::store::{Revision, Store, StoreError, Stored, read_file};
 use super::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
 use crate::clock::{Clock, stamp};
 use crate::error::{Classified, ErrorClass};
@@ -88,8 +88,7 @@ pub enum StateBoxError {
 impl Classified for StateBoxError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Absent { .. } => ErrorClass::Blocked,
-            Self::Invalid { .. } | Self::WrongRelease { .. } => ErrorClass::Failed,
+            Self::Absent { .. } | Self::Invalid { .. } | Self::WrongRelease { .. } => ErrorClass::Blocked,
             Self::NewerSchema { .. } => ErrorClass::Configuration,
             Self::State(error) => error.class(),
             Self::Store(error) => error.class(),
@@ -209,7 +208,7 @@ impl StateBox {
     /// Reads the state, if there is one.
     pub async fn find(&self) -> Result<Option<State>, StateBoxError> {
         let mut memory = self.memory.lock().await;
-        let mut stored = self.store.read(&self.path).await?;
+        let mut stored = read_file(&*self.store, &self.path, &self.clock).await?;
         for _ in 1..STALE_READS {
             let existed = memory.known.as_ref().is_some_and(|known| known.stored.is_some());
             let outdated = match &stored {
@@ -221,7 +220,7 @@ impl StateBox {
             }
             // A replica that has not seen our own write yet.
             self.clock.sleep(self.clock.jittered(STALE_PAUSE)).await;
-            stored = self.store.read(&self.path).await?;
+            stored = read_file(&*self.store, &self.path, &self.clock).await?;
         }
         let state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
         memory.known = Some(Known { stored, at: self.clock.now() });

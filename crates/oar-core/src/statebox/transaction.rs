@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::store::{Revision, Store, StoreError, Stored};
+use super::store::{Revision, Store, StoreError, Stored, read_file};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
@@ -132,7 +132,7 @@ pub async fn transact<E>(
     let mut lost_answer: Option<ServiceError> = None;
     let mut replaced = None;
     let (mut current, mut believed, mut was_read) = match start {
-        Start::Read => (read(target, &mut lost_answer).await?, true, true),
+        Start::Read => (read(target, clock, &mut lost_answer).await?, true, true),
         Start::Known { stored, recent } => (stored, recent, false),
     };
     loop {
@@ -142,7 +142,7 @@ pub async fn transact<E>(
             Err(_) => true,
         };
         if settled && !(was_read || believed && applied.is_ok()) {
-            current = read(target, &mut lost_answer).await?;
+            current = read(target, clock, &mut lost_answer).await?;
             (was_read, believed) = (true, true);
             continue;
         }
@@ -190,14 +190,14 @@ pub async fn transact<E>(
         }
         clock.sleep(clock.jittered(policy.pause(attempts))).await;
         let existed = current.is_some() || lost_answer.is_some();
-        current = read(target, &mut lost_answer).await?;
+        current = read(target, clock, &mut lost_answer).await?;
         for repeated in 1..=ABSENT_READS {
             if current.is_some() || !existed {
                 break;
             }
             // A replica that has not seen the file yet; a file that was removed stays absent.
             clock.sleep(clock.jittered(policy.pause(repeated))).await;
-            current = read(target, &mut lost_answer).await?;
+            current = read(target, clock, &mut lost_answer).await?;
         }
         (was_read, believed) = (true, true);
     }
@@ -205,9 +205,10 @@ pub async fn transact<E>(
 
 async fn read<E>(
     target: Target<'_>,
+    clock: &Clock,
     lost_answer: &mut Option<ServiceError>,
 ) -> Result<Option<Stored>, TransactionError<E>> {
-    target.store.read(target.path).await.map_err(|error| failure(error, lost_answer.take()))
+    read_file(target.store, target.path, clock).await.map_err(|error| failure(error, lost_answer.take()))
 }
 
 /// A failure after a write whose answer was lost does not tell whether that write was done.

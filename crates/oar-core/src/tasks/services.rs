@@ -8,6 +8,7 @@ use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::slack::SlackClient;
+use crate::config::environment::KRB5CCNAME;
 use crate::config::{ConfigError, ConfigStore, Credential};
 use crate::flow::outcome::TaskError;
 use crate::flow::permit::WritePermit;
@@ -48,7 +49,7 @@ impl Services {
 
     /// Errata Tool, with the Kerberos ticket of this process.
     pub fn errata(&self) -> ErrataClient {
-        let cache = self.config.settings().environment().get("KRB5CCNAME").map(str::to_owned);
+        let cache = self.config.settings().environment().get(&KRB5CCNAME).map(str::to_owned);
         let authorize = Arc::new(Negotiate::new(Service::Errata).cache_setting(cache));
         ErrataClient::new(self.http.clone(), self.base(Service::Errata), authorize)
     }

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use futures::future::join;
 
 use super::Services;
-use crate::clients::email::EmailAddress;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
+use crate::email::EmailAddress;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Reason, Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;

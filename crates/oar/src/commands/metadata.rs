@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::config::{Email, ReleaseDate, ShipmentUrl};
+use oar_core::config::{ReleaseDate, ShipmentUrl};
+use oar_core::email::EmailAddress;
 
 use crate::release::Release;
 
@@ -21,7 +22,7 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
         line("release date", &or_none(metadata.release_date.map(ReleaseDate::as_str))),
         line("ART ticket", &or_none(metadata.jira_ticket)),
         line("shipment MR", &or_none(metadata.shipment_mr.map(ShipmentUrl::as_str))),
-        line("owner", &or_none(metadata.owner.as_ref().map(Email::expose))),
+        line("owner", &or_none(metadata.owner.as_ref().map(EmailAddress::expose))),
     ];
     lines.push(group(
         "advisories",

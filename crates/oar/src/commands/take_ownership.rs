@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::config::Email;
+use oar_core::email::EmailAddress;
 use oar_core::tasks::take_ownership::TakeOwnership;
 
 use crate::release::Release;
@@ -10,7 +10,7 @@ use crate::report;
 pub(crate) struct Args {
     /// E-mail address of the new owner
     #[arg(short, long, value_name = "ADDRESS")]
-    email: Email,
+    email: EmailAddress,
     #[command(flatten)]
     change: report::ChangeArgs,
 }
@@ -19,6 +19,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
-    let task = TakeOwnership::new(services.clone(), (&args.email).into());
+    let task = TakeOwnership::new(services.clone(), args.email.clone());
     report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
 }

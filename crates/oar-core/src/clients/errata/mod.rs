@@ -23,8 +23,8 @@ pub use model::{
 pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, Verdict};
 
 use crate::clients::Effect;
-use crate::clients::email::EmailAddress;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
+use crate::email::EmailAddress;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Authorize, Call, Http, Repeat, Reply};

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::email::EmailAddress;
 use crate::clients::jira::IssueKey;
+use crate::email::EmailAddress;
 
 /// The web host of the production Errata Tool, which links point to.
 pub const PRODUCTION_WEB: &str = "https://errata.devel.redhat.com";

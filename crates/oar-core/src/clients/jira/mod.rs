@@ -26,7 +26,7 @@ pub use key::{InvalidIssueKey, IssueKey, PRODUCTION_WEB};
 pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
 
 use crate::clients::Effect;
-use crate::clients::email::EmailAddress;
+use crate::email::EmailAddress;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Call, Http, Repeat, Reply};

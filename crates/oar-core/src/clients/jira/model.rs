@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::key::IssueKey;
+use crate::email::EmailAddress;
 
 /// The opaque id of an account on Jira Cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -55,8 +56,8 @@ fn yes() -> bool {
 
 impl Account {
     /// The account's address, when it is visible and one.
-    pub fn email(&self) -> Option<crate::clients::email::EmailAddress> {
-        self.email_address.as_deref()?.parse().ok()
+    pub fn email(&self) -> Option<EmailAddress> {
+        EmailAddress::from_service(self.email_address.as_deref()?).ok()
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     LostBefore,
     /// The service cannot serve now.
     Unavailable,
+    /// A read's answer is no file.
+    Garbage,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +95,7 @@ impl Store for MemoryStore {
         match inner.faults.pop_front() {
             Some(Fault::StaleRead) => versions = versions.saturating_sub(1),
             Some(Fault::Unavailable) => return Err(lost(ServiceErrorKind::Unavailable).into()),
+            Some(Fault::Garbage) => return Err(lost(ServiceErrorKind::Malformed).into()),
             _ => {}
         }
         let text = inner.versions.iter().take(versions).next_back();
@@ -115,7 +118,7 @@ impl Store for MemoryStore {
             Fault::Conflict => return Err(StoreError::Conflict { path: path.to_owned() }),
             Fault::LostBefore => return Err(StoreError::Unclear(lost(ServiceErrorKind::Unclear))),
             Fault::Unavailable => return Err(lost(ServiceErrorKind::Unavailable).into()),
-            Fault::None | Fault::StaleRead | Fault::LostAfter => {}
+            Fault::None | Fault::StaleRead | Fault::Garbage | Fault::LostAfter => {}
         }
         if inner.versions.last().map(|text| Revision::of(text)).as_ref() != expected {
             return Err(StoreError::Conflict { path: path.to_owned() });

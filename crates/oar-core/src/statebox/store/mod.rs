@@ -8,11 +8,13 @@ pub(crate) mod memory;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha1::{Digest, Sha1};
 
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::clock::Clock;
+use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
@@ -74,6 +76,29 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Where the file is, for people: an address or a path.
     fn describe(&self, path: &str) -> String;
+}
+
+/// How often a read is repeated whose answer was no file at all, such as a proxy's page.
+const MALFORMED_READS: u32 = 2;
+/// The pause before such a repetition.
+const MALFORMED_PAUSE: Duration = Duration::from_millis(200);
+
+/// Reads the file at `path`; an answer that is none is asked for again, because reading changes nothing.
+pub(super) async fn read_file(
+    store: &dyn Store,
+    path: &str,
+    clock: &Clock,
+) -> Result<Option<Stored>, StoreError> {
+    for _ in 0..MALFORMED_READS {
+        match store.read(path).await {
+            Err(StoreError::Service(error)) if error.kind == ServiceErrorKind::Malformed => {
+                tracing::debug!("reading {path} again: {error}");
+                clock.sleep(clock.jittered(MALFORMED_PAUSE)).await;
+            }
+            answer => return answer,
+        }
+    }
+    store.read(path).await
 }
 
 /// Why a store did not do what it was asked.
@@ -152,6 +177,7 @@ impl Classified for StoreError {
 
 #[cfg(test)]
 mod tests {
+    use super::memory::{Fault, MemoryStore, SteppingClock};
     use super::*;
 
     #[test]
@@ -159,5 +185,17 @@ mod tests {
         // `printf 'hello\n' | git hash-object --stdin`, and the empty blob.
         assert_eq!(Revision::of("hello\n").as_str(), "ce013625030ba8dba906f756967f9e9ca394464a");
         assert_eq!(Revision::of("").as_str(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_file_is_asked_for_again_and_reported_when_it_stays_so() {
+        let (clock, _) = SteppingClock::start();
+        let store = MemoryStore::with("a: 1\n");
+        store.plan([Fault::Garbage, Fault::Garbage]);
+        assert_eq!(read_file(&store, "x", &clock).await.unwrap().unwrap().text, "a: 1\n");
+        assert_eq!(store.requests(), (3, 0));
+        store.plan([Fault::Garbage; 3]);
+        let error = read_file(&store, "x", &clock).await.unwrap_err();
+        assert!(matches!(error, StoreError::Service(error) if error.kind == ServiceErrorKind::Malformed));
     }
 }
