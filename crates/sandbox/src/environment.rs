@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 7] = [
+const ENDPOINTS: [(&str, &str); 10] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -19,19 +19,19 @@ const ENDPOINTS: [(&str, &str); 7] = [
     ("GITLAB", "/gitlab"),
     ("SLACK", "/slack/api"),
     ("RELEASE_CONTROLLER", "/release-controller"),
+    ("CATALOG_STAGE", "/catalog-stage"),
+    ("PYXIS", "/pyxis"),
+    ("ADVISORY_CONTENT", "/advisory-content"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 14] = [
+const ABSENT: [&str; 11] = [
+    "MIRROR",
     "JENKINS",
     "GANGWAY",
     "PROW",
-    "MIRROR",
     "ACCESS",
-    "PYXIS",
     "CATALOG",
-    "CATALOG_STAGE",
-    "ADVISORY_CONTENT",
     "BREWHUB",
     "BREWROOT",
     "GOOGLE_OAUTH",

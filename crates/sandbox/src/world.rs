@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, ClockStart},
     faults::Faults,
     requests::RequestLog,
-    services::{errata, github, gitlab, jira, release_controller, slack},
+    services::{advisory_content, catalog, errata, github, gitlab, jira, pyxis, release_controller, slack},
     unexpected::UnexpectedLog,
 };
 
@@ -72,6 +72,12 @@ pub struct World {
     pub gitlab: Module<gitlab::State>,
     /// Release streams and payloads.
     pub release_controller: Module<release_controller::State>,
+    /// The staging container catalogue.
+    pub catalog: Module<catalog::State>,
+    /// Grades by build.
+    pub pyxis: Module<pyxis::State>,
+    /// Advisory files.
+    pub advisory_content: Module<advisory_content::State>,
 }
 
 impl World {
@@ -90,6 +96,9 @@ impl World {
             jira: Module::default(),
             gitlab: Module::default(),
             release_controller: Module::default(),
+            catalog: Module::default(),
+            pyxis: Module::default(),
+            advisory_content: Module::default(),
         }
     }
 
@@ -117,6 +126,9 @@ impl World {
             "jira" => f(&mut *self.jira.lock()),
             "gitlab" => f(&mut *self.gitlab.lock()),
             "release-controller" => f(&mut *self.release_controller.lock()),
+            "catalog-stage" => f(&mut *self.catalog.lock()),
+            "pyxis" => f(&mut *self.pyxis.lock()),
+            "advisory-content" => f(&mut *self.advisory_content.lock()),
             _ => return None,
         })
     }

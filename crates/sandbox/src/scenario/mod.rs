@@ -4,6 +4,7 @@
 
 use crate::world::World;
 
+pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
@@ -100,4 +101,5 @@ pub fn load(world: &World) {
     jira::load(world);
     gitlab::load(world);
     release_controller::load(world);
+    catalog::load(world);
 }

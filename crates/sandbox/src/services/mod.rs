@@ -4,17 +4,20 @@ use axum::Router;
 
 use crate::{unexpected, world::Shared};
 
+pub mod advisory_content;
+pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
+pub mod pyxis;
 pub mod release_controller;
 pub mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 7] = [
+pub const PREFIXES: [(&str, &str); 10] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -22,6 +25,9 @@ pub const PREFIXES: [(&str, &str); 7] = [
     ("/gitlab", "gitlab"),
     ("/slack/api", "slack"),
     ("/release-controller", "release-controller"),
+    ("/catalog-stage", "catalog-stage"),
+    ("/pyxis", "pyxis"),
+    ("/advisory-content", "advisory-content"),
 ];
 
 /// All services under their prefixes.
@@ -34,6 +40,9 @@ pub fn router() -> Router<Shared> {
         .nest("/gitlab", gitlab::router())
         .nest("/slack/api", slack::router())
         .nest("/release-controller", release_controller::router())
+        .nest("/catalog-stage", catalog::router())
+        .nest("/pyxis", pyxis::router())
+        .nest("/advisory-content", advisory_content::router())
         .fallback(unexpected::unknown_route)
 }
 

@@ -63,3 +63,10 @@ pub(crate) async fn call(
         text: String::from_utf8(bytes.to_vec()).unwrap(),
     }
 }
+
+/// The status of a `GET` whose answer may be no text.
+pub(crate) async fn status(world: &Shared, path: &str) -> u16 {
+    let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    let response = super::router().with_state(Arc::clone(world)).oneshot(request).await.unwrap();
+    response.status().as_u16()
+}

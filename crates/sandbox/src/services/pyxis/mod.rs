@@ -1,0 +1,95 @@
+//! Pyxis by build, under `/pyxis` (spec 02 §3, §11.3).
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    extract::{Path, RawQuery, State as AxumState},
+    response::Response,
+    routing::get,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::catalog::{GradeWindow, Query, not_found};
+use crate::{
+    unexpected::unknown_route,
+    world::{Shared, Simulated},
+};
+
+/// Builds by name-version-release, each with its architectures and their grades.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The builds.
+    pub builds: BTreeMap<String, Vec<(String, Option<Vec<GradeWindow>>)>>,
+}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        json!({"builds": self.builds.keys().collect::<Vec<_>>()})
+    }
+
+    /// `set-grade {"nvr", "grade"}`, of every architecture.
+    fn change(&mut self, operation: &str, body: &Value, _now: Timestamp) -> Result<Value, String> {
+        if operation != "set-grade" {
+            return Err("operations: set-grade".to_owned());
+        }
+        let text = |name: &str| {
+            body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
+        };
+        let grade = text("grade")?;
+        for (_, grades) in self.builds.get_mut(text("nvr")?).ok_or("no such build")? {
+            *grades = Some(vec![GradeWindow::since(grade, "2026-01-01T00:00:00+00:00")]);
+        }
+        Ok(json!({"done": operation}))
+    }
+}
+
+/// Its routes, without the prefix.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .route("/v1/images/nvr/{nvr}", get(build))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+}
+
+async fn build(
+    AxumState(world): AxumState<Shared>,
+    Path(nvr): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = match Query::parse(query.as_deref()) {
+        Ok(query) => query,
+        Err(response) => return response,
+    };
+    let state = world.pyxis.lock();
+    let Some(images) = state.builds.get(&nvr) else { return not_found("no image of this build") };
+    let rows: Result<Vec<Value>, Response> = images
+        .iter()
+        .map(|(architecture, grades)| {
+            let mut row = json!({"architecture": architecture});
+            if let Some(grades) = grades {
+                row["freshness_grades"] = grades.iter().map(GradeWindow::view).collect();
+            }
+            query.project(row)
+        })
+        .collect();
+    rows.map_or_else(|response| response, |rows| query.answer(&rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::services::testing::{call, world};
+
+    #[tokio::test]
+    async fn grades_come_by_architecture_and_unknown_builds_are_404() {
+        let world = world();
+        let nvr = world.pyxis.lock().builds.keys().next().unwrap().clone();
+        let path =
+            format!("/pyxis/v1/images/nvr/{nvr}?include=data.freshness_grades&include=data.architecture");
+        let answer = call(&world, "GET", &path, &[], "").await.json();
+        assert_eq!(answer["data"][0]["architecture"], "amd64");
+        assert!(answer["data"][0]["freshness_grades"][0]["grade"].is_string());
+        assert_eq!(call(&world, "GET", "/pyxis/v1/images/nvr/none-1-1", &[], "").await.status, 404);
+    }
+}
