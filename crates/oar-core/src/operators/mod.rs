@@ -3,3 +3,4 @@
 
 pub mod image_health;
 pub mod ownership;
+pub mod shipment;

@@ -5,6 +5,9 @@
 
 mod failure;
 mod model;
+mod pipelines;
+mod repository;
+mod review;
 mod transport;
 
 #[cfg(test)]
@@ -27,6 +30,9 @@ use model::UserHit;
 pub use model::{
     InvalidMergeRequestAddress, MergeRequest, MergeRequestRef, MergeRequestState, Note, Notes, User,
 };
+pub use pipelines::{DownstreamPipeline, Job, Pipeline};
+pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project};
+pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, NewMergeRequest};
 use transport::Operation;
 
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -36,7 +42,7 @@ use crate::http::{Http, Repeat};
 /// The most notes of one merge request that are read, newest first: ten pages.
 const NOTES_LIMIT: usize = 1000;
 
-/// Reads and annotates merge requests. Cheap to clone.
+/// Reads, annotates, approves, makes and merges merge requests, and commits to projects. Cheap to clone.
 #[derive(Clone)]
 pub struct GitlabClient {
     http: Http,
@@ -99,10 +105,7 @@ impl GitlabClient {
         body: &str,
         _permit: &WritePermit,
     ) -> Result<Note, ServiceError> {
-        let operation = Operation {
-            repeat: Repeat::OnlyWhenRefused,
-            ..self.read("add a note to a merge request", reference.to_string())
-        };
+        let operation = self.write("add a note to a merge request", reference.to_string());
         let endpoint = CreateMergeRequestNote::builder()
             .project(reference.project.as_str())
             .merge_request(reference.iid)

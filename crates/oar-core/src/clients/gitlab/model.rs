@@ -110,6 +110,28 @@ pub struct MergeRequest {
     pub web_url: String,
     /// Who made it.
     pub author: Option<User>,
+    /// Its text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Number of the project that it belongs to.
+    #[serde(default)]
+    pub project_id: Option<u64>,
+    /// Number of the project that holds the source branch; `None` when that project is gone.
+    #[serde(default)]
+    pub source_project_id: Option<u64>,
+    /// How many files it changes, as GitLab shows it: `1000+` when it stopped counting.
+    #[serde(default)]
+    pub changes_count: Option<String>,
+    /// Whether it can be merged, in GitLab's words (spec 03 §2.3).
+    #[serde(default)]
+    pub detailed_merge_status: Option<String>,
+    /// Whether it merges by itself when its pipeline succeeds.
+    #[serde(default, deserialize_with = "null_is_false")]
+    pub merge_when_pipeline_succeeds: bool,
+}
+
+fn null_is_false<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<bool>::deserialize(deserializer)?.unwrap_or(false))
 }
 
 /// An account.

@@ -1,0 +1,230 @@
+//! What a merge request changes, who approved it, and how it comes into being and to its end.
+
+use gitlab::api::projects::merge_requests::approvals::MergeRequestApprovals;
+use gitlab::api::projects::merge_requests::{
+    ApproveMergeRequest, CreateMergeRequest, MergeMergeRequest, MergeRequestDiffs, MergeRequestScope,
+    MergeRequestState as StateFilter, MergeRequests,
+};
+use gitlab::api::{AsyncQuery, Pagination, paged};
+use serde::Deserialize;
+
+use super::model::{MergeRequest, MergeRequestRef, User};
+use super::transport::Operation;
+use super::{GitlabClient, failure, query, unbuildable};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::Repeat;
+
+/// The most changed files of one merge request that are read: ten pages.
+const DIFFS_LIMIT: usize = 1000;
+
+/// The most merge requests that one search looks through.
+const SEARCH_LIMIT: usize = 200;
+
+/// One changed file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ChangedFile {
+    /// Its path before the change.
+    pub old_path: String,
+    /// Its path after the change.
+    pub new_path: String,
+    /// Whether the change removes it.
+    #[serde(default)]
+    pub deleted_file: bool,
+}
+
+/// The files that a merge request changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFiles {
+    /// The files, in GitLab's order.
+    pub files: Vec<ChangedFile>,
+    /// Whether these are all; `false` when there are more than are read.
+    pub complete: bool,
+}
+
+/// One approval.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Approval {
+    /// Who gave it.
+    pub user: User,
+}
+
+/// The approvals of a merge request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Approvals {
+    /// Those that were given.
+    #[serde(default)]
+    pub approved_by: Vec<Approval>,
+    /// How many are still needed over all rules.
+    #[serde(default)]
+    pub approvals_left: Option<u64>,
+}
+
+impl Approvals {
+    /// Whether `user` gave one of them.
+    pub fn are_by(&self, user: &User) -> bool {
+        self.approved_by.iter().any(|approval| approval.user.id == user.id)
+    }
+}
+
+/// A merge request to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMergeRequest<'a> {
+    /// Number of the project that holds the source branch.
+    pub source_project: u64,
+    /// The branch that it brings.
+    pub source_branch: &'a str,
+    /// Number of the project that it goes to.
+    pub target_project: u64,
+    /// The branch that it goes to.
+    pub target_branch: &'a str,
+    /// Its title.
+    pub title: &'a str,
+    /// Its text.
+    pub description: &'a str,
+}
+
+impl GitlabClient {
+    /// Reads which files a merge request changes, at most a thousand, a hundred per request.
+    pub async fn changed_files(&self, reference: &MergeRequestRef) -> Result<ChangedFiles, ServiceError> {
+        let operation = self.read("read the changes of a merge request", reference.to_string());
+        let endpoint = MergeRequestDiffs::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        let files: Vec<ChangedFile> = paged(endpoint, Pagination::Limit(DIFFS_LIMIT))
+            .query_async(&operation)
+            .await
+            .map_err(|error| failure::of_library(error, &operation))?;
+        Ok(ChangedFiles { complete: files.len() < DIFFS_LIMIT, files })
+    }
+
+    /// Reads the approvals of a merge request.
+    pub async fn approvals(&self, reference: &MergeRequestRef) -> Result<Approvals, ServiceError> {
+        let operation = self.read("read the approvals of a merge request", reference.to_string());
+        let endpoint = MergeRequestApprovals::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    /// Approves a merge request as it stands at the commit `sha`. [`ServiceErrorKind::Conflict`] when it moved on.
+    ///
+    /// GitLab answers 401 to whoever may not approve or has done so (spec 03 §2.3): that is
+    /// [`ServiceErrorKind::Forbidden`] here, because the token is good. After [`ServiceErrorKind::Unclear`] the
+    /// caller reads the approvals.
+    pub async fn approve(
+        &self,
+        reference: &MergeRequestRef,
+        sha: &str,
+        _permit: &WritePermit,
+    ) -> Result<Approvals, ServiceError> {
+        let operation = self.write("approve a merge request", reference.to_string());
+        let endpoint = ApproveMergeRequest::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .sha(sha)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await.map_err(|error: ServiceError| match error.kind {
+            ServiceErrorKind::Unauthorized => ServiceError {
+                kind: ServiceErrorKind::Forbidden,
+                hint: Some(
+                    "GitLab answers so to the author, to whoever no approval rule names, and to whoever approved \
+                     already; or GITLAB_TOKEN expired. Look at the merge request's approval rules."
+                        .to_owned(),
+                ),
+                ..error
+            },
+            ServiceErrorKind::Conflict => error.with_hint(
+                "Somebody pushed to the merge request after it was checked: run the same command again, it checks \
+                 the new commit.",
+            ),
+            _ => error,
+        })
+    }
+
+    /// The open merge requests of `project` whose title is exactly `title` and that go to `target_branch`, newest
+    /// first.
+    ///
+    /// GitLab's search finds parts of titles and descriptions (spec 03 §2.3); what is not an exact hit is left out.
+    pub async fn open_merge_requests_titled(
+        &self,
+        project: &str,
+        title: &str,
+        target_branch: &str,
+    ) -> Result<Vec<MergeRequest>, ServiceError> {
+        let operation = self.read("search merge requests", format!("`{title}` in {project}"));
+        let endpoint = MergeRequests::builder()
+            .project(project)
+            .state(StateFilter::Opened)
+            .scope(MergeRequestScope::All)
+            .target_branch(target_branch)
+            .search(title)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        let mut found: Vec<MergeRequest> = paged(endpoint, Pagination::Limit(SEARCH_LIMIT))
+            .query_async(&operation)
+            .await
+            .map_err(|error| failure::of_library(error, &operation))?;
+        found.retain(|request| request.title == title);
+        found.sort_by_key(|request| std::cmp::Reverse(request.iid));
+        Ok(found)
+    }
+
+    /// Makes a merge request whose commits are squashed when it is merged.
+    ///
+    /// [`ServiceErrorKind::Conflict`] when an open one for the same branches exists. After
+    /// [`ServiceErrorKind::Unclear`] the caller searches for it.
+    pub async fn create_merge_request(
+        &self,
+        new: &NewMergeRequest<'_>,
+        _permit: &WritePermit,
+    ) -> Result<MergeRequest, ServiceError> {
+        let operation = self.write("make a merge request", format!("`{}`", new.title));
+        let endpoint = CreateMergeRequest::builder()
+            .project(new.source_project)
+            .source_branch(new.source_branch)
+            .target_project_id(new.target_project)
+            .target_branch(new.target_branch)
+            .title(new.title)
+            .description(new.description)
+            .squash(true)
+            .remove_source_branch(true)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    /// Merges a merge request at the commit `sha`, squashed: at once when it has no pipeline that still runs,
+    /// otherwise when its pipeline succeeds. The answer says which.
+    ///
+    /// [`ServiceErrorKind::Rejected`] (405, 406, 422) while GitLab does not allow it, [`ServiceErrorKind::Conflict`]
+    /// when it moved on. Asking twice has the effect of asking once, but a repeated request is refused when the
+    /// first one merged; so after [`ServiceErrorKind::Unclear`] the caller reads it.
+    pub async fn merge_when_pipeline_succeeds(
+        &self,
+        reference: &MergeRequestRef,
+        sha: &str,
+        _permit: &WritePermit,
+    ) -> Result<MergeRequest, ServiceError> {
+        let operation = self.write("merge a merge request", reference.to_string());
+        let endpoint = MergeMergeRequest::builder()
+            .project(reference.project.as_str())
+            .merge_request(reference.iid)
+            .merge_when_pipeline_succeeds(true)
+            .squash(true)
+            .should_remove_source_branch(true)
+            .sha(sha)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
+    }
+
+    pub(super) fn write(&self, name: &'static str, subject: String) -> Operation<'_> {
+        Operation { repeat: Repeat::OnlyWhenRefused, ..self.read(name, subject) }
+    }
+}
