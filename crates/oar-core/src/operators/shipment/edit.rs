@@ -75,7 +75,7 @@ fn remove(text: &str, keys: &BTreeSet<IssueKey>) -> Result<Option<Edit>, Problem
 fn retain(root: &mut Node, drop: &[bool]) {
     let mut node = root;
     for key in FIXED {
-        let Value::Mapping(entries) = &mut node.value else { return };
+        let Value::Mapping { entries, .. } = &mut node.value else { return };
         let Some((_, value)) = entries.iter_mut().find(|(name, _)| name.text() == Some(key)) else { return };
         node = value;
     }
