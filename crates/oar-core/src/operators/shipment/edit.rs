@@ -88,8 +88,10 @@ fn retain(root: &mut Node, drop: &[bool]) {
 /// The character behind the last one that belongs to a value. Block collections end with their last content.
 fn last(node: &Node) -> usize {
     match &node.value {
-        Value::Scalar { .. } | Value::Alias(_) => node.end,
-        Value::Sequence { flow: true, .. } | Value::Mapping { flow: true, .. } => node.end,
+        Value::Scalar { .. }
+        | Value::Alias(_)
+        | Value::Sequence { flow: true, .. }
+        | Value::Mapping { flow: true, .. } => node.end,
         Value::Sequence { items, .. } => items.iter().map(last).max().unwrap_or(node.end),
         Value::Mapping { entries, .. } => entries
             .iter()
@@ -107,10 +109,11 @@ fn null_end(value: &Node) -> usize {
 /// What to cut out of a list in brackets: an item with what separates it from the next one, and at the end of the
 /// list from the one before.
 fn flow_cuts(list: &Node, items: &[Node], drop: &[bool]) -> Vec<Range<usize>> {
-    let Some(kept) = drop.iter().rposition(|gone| !gone) else {
-        return vec![list.start.index + 1..list.end.saturating_sub(1)];
-    };
     let mut cuts = Vec::new();
+    let Some(kept) = drop.iter().rposition(|gone| !gone) else {
+        cuts.push(list.start.index + 1..list.end.saturating_sub(1));
+        return cuts;
+    };
     for (index, pair) in items.windows(2).enumerate() {
         if index < kept && drop[index] {
             cuts.push(pair[0].start.index..pair[1].start.index);

@@ -36,7 +36,7 @@ fn permit() -> WritePermit {
     WritePermit::granted_by_user_interface()
 }
 
-fn merge_request(more: Value) -> Value {
+fn merge_request(more: &Value) -> Value {
     let mut request = json!({
         "iid": 612, "title": "Shipment for 4.19.1", "state": "opened", "draft": false, "labels": [],
         "source_branch": "prepare", "target_branch": "main", "sha": "5b1e", "project_id": 5150,
@@ -60,7 +60,7 @@ async fn get(server: &MockServer, at: &str, body: Value) {
 /// A server with the merge request, changed by `more`.
 async fn server(more: Value) -> MockServer {
     let server = MockServer::start().await;
-    get(&server, API, merge_request(more)).await;
+    get(&server, API, merge_request(&more)).await;
     server
 }
 

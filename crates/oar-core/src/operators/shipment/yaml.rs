@@ -209,20 +209,21 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
         match open.last_mut() {
             None => root = Some(node),
             Some(Open::Sequence { items, .. }) => items.push(node),
-            Some(Open::Mapping { entries, key, seen, .. }) => match key.take() {
-                Some(name) => entries.push((name, node)),
-                None => {
-                    if let Some(name) = node.text()
-                        && !seen.insert(name.to_owned())
-                    {
-                        return Err(Problem {
-                            line: node.start.line,
-                            message: format!("the key `{name}` stands twice in this mapping"),
-                        });
-                    }
-                    *key = Some(node);
+            Some(Open::Mapping { entries, key, seen, .. }) => {
+                if let Some(name) = key.take() {
+                    entries.push((name, node));
+                    continue;
                 }
-            },
+                if let Some(name) = node.text()
+                    && !seen.insert(name.to_owned())
+                {
+                    return Err(Problem {
+                        line: node.start.line,
+                        message: format!("the key `{name}` stands twice in this mapping"),
+                    });
+                }
+                *key = Some(node);
+            }
         }
     }
     Ok(root)

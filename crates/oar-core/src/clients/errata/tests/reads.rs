@@ -167,11 +167,7 @@ async fn a_grade_is_a_letter_and_its_absence_is_told_from_not_knowing() {
         (ResponseTemplate::new(404), Err(ServiceErrorKind::NotFound)),
     ] {
         let server = MockServer::start().await;
-        Mock::given(path(page))
-            .and(header("accept", "text/html"))
-            .respond_with(answer)
-            .mount(&server)
-            .await;
+        Mock::given(path(page)).and(header("accept", "text/html")).respond_with(answer).mount(&server).await;
         assert_eq!(client(&server).container_grade(id()).await.map_err(|error| error.kind), expected);
     }
 }

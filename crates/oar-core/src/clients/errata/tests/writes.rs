@@ -135,10 +135,7 @@ async fn approvals_are_requested_with_one_field() {
     assert_eq!(effect, Effect::Changed);
     assert_eq!(
         sent(&server).await,
-        [
-            "PUT 169293 advisory%5Btext_ready%5D=1",
-            "PUT 169293 advisory%5Bsecurity_approved%5D=False"
-        ]
+        ["PUT 169293 advisory%5Btext_ready%5D=1", "PUT 169293 advisory%5Bsecurity_approved%5D=False"]
     );
 }
 
@@ -192,7 +189,8 @@ async fn a_refused_push_names_the_target_and_the_reason() {
 #[tokio::test]
 async fn a_push_without_an_answer_is_found_among_the_jobs() {
     let server = MockServer::start().await;
-    let known = StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
+    let known =
+        StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
     mount(&server, "POST", PUSH, too_late(ResponseTemplate::new(201))).await;
     let jobs = json!([job(7, "FAILED"), job(8, "READY")]);
     mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(jobs)).await;
@@ -207,7 +205,8 @@ async fn a_push_that_certainly_did_not_start_is_asked_for_once_more_only() {
     let server = MockServer::start().await;
     mount(&server, "POST", PUSH, ResponseTemplate::new(502)).await;
     mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([job(7, "FAILED")]))).await;
-    let known = StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
+    let known =
+        StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
     let error = client(&server).push_stage(id(), &known, &permit()).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Unclear);
     assert_eq!(methods(&server).await, ["POST", "GET", "POST", "GET"]);
