@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 10] = [
+const ENDPOINTS: [(&str, &str); 14] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -22,22 +22,15 @@ const ENDPOINTS: [(&str, &str); 10] = [
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
     ("ADVISORY_CONTENT", "/advisory-content"),
+    ("REGISTRY", "/registry"),
+    ("ACCESS", "/access"),
+    ("BREWHUB", "/brewhub"),
+    ("BREWROOT", "/brewroot"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 11] = [
-    "MIRROR",
-    "JENKINS",
-    "GANGWAY",
-    "PROW",
-    "ACCESS",
-    "CATALOG",
-    "BREWHUB",
-    "BREWROOT",
-    "GOOGLE_OAUTH",
-    "GOOGLE_SHEETS",
-    "GCS",
-];
+const ABSENT: [&str; 8] =
+    ["MIRROR", "JENKINS", "GANGWAY", "PROW", "CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
 /// what Kerberos needs.

@@ -15,7 +15,10 @@ use crate::{
     clock::{Clock, ClockStart},
     faults::Faults,
     requests::RequestLog,
-    services::{advisory_content, catalog, errata, github, gitlab, jira, pyxis, release_controller, slack},
+    services::{
+        access, advisory_content, brew, catalog, errata, github, gitlab, jira, pyxis, registry,
+        release_controller, slack,
+    },
     unexpected::UnexpectedLog,
 };
 
@@ -78,6 +81,12 @@ pub struct World {
     pub pyxis: Module<pyxis::State>,
     /// Advisory files.
     pub advisory_content: Module<advisory_content::State>,
+    /// Images.
+    pub registry: Module<registry::State>,
+    /// Advisory pages.
+    pub access: Module<access::State>,
+    /// Koji builds.
+    pub brew: Module<brew::State>,
 }
 
 impl World {
@@ -99,6 +108,9 @@ impl World {
             catalog: Module::default(),
             pyxis: Module::default(),
             advisory_content: Module::default(),
+            registry: Module::default(),
+            access: Module::default(),
+            brew: Module::default(),
         }
     }
 
@@ -129,6 +141,9 @@ impl World {
             "catalog-stage" => f(&mut *self.catalog.lock()),
             "pyxis" => f(&mut *self.pyxis.lock()),
             "advisory-content" => f(&mut *self.advisory_content.lock()),
+            "registry" => f(&mut *self.registry.lock()),
+            "access" => f(&mut *self.access.lock()),
+            "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
             _ => return None,
         })
     }

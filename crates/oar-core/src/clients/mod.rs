@@ -4,17 +4,23 @@
 //! import `tasks`, `operators` or `statebox`.
 
 pub mod advisory_content;
+pub mod brewroot;
 pub mod catalog;
 mod digest;
+pub mod email;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
 pub mod kerberos;
+pub mod koji;
 pub mod mirror;
 pub mod pyxis;
+pub mod registry;
 pub mod release_controller;
 pub mod slack;
+
+mod digest;
 
 pub use digest::{Digest, InvalidDigest};
 use url::Url;

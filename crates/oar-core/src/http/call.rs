@@ -40,6 +40,7 @@ pub struct Call {
     pub(super) body: Bytes,
     pub(super) repeat: Repeat,
     pub(super) timeout: Option<Duration>,
+    pub(super) body_limit: Option<usize>,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -61,6 +62,7 @@ impl Call {
             body: Bytes::new(),
             repeat,
             timeout: None,
+            body_limit: None,
             authorize: None,
         }
     }
@@ -110,6 +112,26 @@ impl Call {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// Reads an answer of at most `bytes`, instead of
+    /// [`HttpSettings::body_limit`](super::HttpSettings::body_limit).
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = Some(bytes);
+        self
+    }
+
+    /// The same request to another address: where an answer led.
+    #[must_use]
+    pub fn to(mut self, url: Url) -> Self {
+        self.url = url;
+        self
+    }
+
+    /// Where the request goes.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Asks `authorize` for the `Authorization` header of each attempt.

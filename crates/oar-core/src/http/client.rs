@@ -276,7 +276,7 @@ impl Http {
     async fn exchange(&self, call: &Call, request: reqwest::RequestBuilder) -> Result<Reply, ServiceError> {
         let mut response =
             request.send().await.map_err(|error| transport_error(call, &self.inner.redactor, error))?;
-        let limit = self.inner.settings.body_limit;
+        let limit = call.body_limit.unwrap_or(self.inner.settings.body_limit);
         let too_large =
             || call.error(ServiceErrorKind::Malformed, format!("the answer is larger than {limit} bytes"));
         if response.content_length().is_some_and(|length| length > limit as u64) {

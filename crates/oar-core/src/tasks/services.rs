@@ -3,10 +3,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::clients::brewroot::BrewrootClient;
 use crate::clients::errata::ErrataClient;
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
+use crate::clients::koji::KojiClient;
+use crate::clients::registry::RegistryClient;
 use crate::clients::slack::SlackClient;
 use crate::config::environment::KRB5CCNAME;
 use crate::config::{ConfigError, ConfigStore, Credential};
@@ -66,6 +69,22 @@ impl Services {
     pub fn gitlab(&self) -> Result<GitlabClient, ConfigError> {
         let token = self.config.settings().credentials().require(Credential::GitlabToken)?;
         Ok(GitlabClient::new(self.http.clone(), self.base(Service::Gitlab), Some(token)))
+    }
+
+    /// Koji's hub, anonymously.
+    pub fn koji(&self) -> KojiClient {
+        KojiClient::new(self.http.clone(), self.base(Service::Brewhub))
+    }
+
+    /// Koji's download root, anonymously.
+    pub fn brewroot(&self) -> BrewrootClient {
+        BrewrootClient::new(self.http.clone(), self.base(Service::Brewroot))
+    }
+
+    /// Image registries, anonymously.
+    pub fn registry(&self) -> RegistryClient {
+        let replacement = self.config.settings().endpoints().replacement(Service::Registry).cloned();
+        RegistryClient::new(self.http.clone(), replacement)
     }
 
     /// The shipment merge request at the configured GitLab.

@@ -4,11 +4,13 @@
 
 use crate::world::World;
 
+pub mod brew;
 pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
+pub mod registry;
 pub mod release_controller;
 pub mod slack;
 
@@ -102,4 +104,6 @@ pub fn load(world: &World) {
     gitlab::load(world);
     release_controller::load(world);
     catalog::load(world);
+    registry::load(world);
+    brew::load(world);
 }

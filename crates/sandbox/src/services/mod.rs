@@ -4,20 +4,23 @@ use axum::Router;
 
 use crate::{unexpected, world::Shared};
 
+pub mod access;
 pub mod advisory_content;
+pub mod brew;
 pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
 pub mod pyxis;
+pub mod registry;
 pub mod release_controller;
 pub mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 10] = [
+pub const PREFIXES: [(&str, &str); 14] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -28,6 +31,10 @@ pub const PREFIXES: [(&str, &str); 10] = [
     ("/catalog-stage", "catalog-stage"),
     ("/pyxis", "pyxis"),
     ("/advisory-content", "advisory-content"),
+    ("/registry", "registry"),
+    ("/access", "access"),
+    ("/brewhub", "brewhub"),
+    ("/brewroot", "brewroot"),
 ];
 
 /// All services under their prefixes.
@@ -43,6 +50,10 @@ pub fn router() -> Router<Shared> {
         .nest("/catalog-stage", catalog::router())
         .nest("/pyxis", pyxis::router())
         .nest("/advisory-content", advisory_content::router())
+        .nest("/registry", registry::router())
+        .nest("/access", access::router())
+        .nest("/brewhub", brew::hub_router())
+        .nest("/brewroot", brew::root_router())
         .fallback(unexpected::unknown_route)
 }
 

@@ -1,0 +1,306 @@
+//! OCI registries, as far as release payloads need them: manifests, blobs, and what a payload says about itself.
+//!
+//! Access is anonymous: release payloads are public. Everything that is read by digest, or that names its digest, is
+//! checked against it. Protocol: the OCI Distribution Specification 1.1.
+
+mod auth;
+mod model;
+mod payload;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use auth::{Challenge, TokenAnswer, Tokens};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use http::{HeaderValue, StatusCode};
+pub use model::{
+    Descriptor, Digest, Image, InvalidReference, Platform, PullSpec, Reference, ReleaseMetadata,
+};
+use model::{Document, MANIFEST_TYPES, MetadataDocument};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::config::{join, join_segments};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Http, Reply};
+use crate::service::Service;
+
+/// The largest manifest that is taken, in bytes (the specification asks registries to take 4 MiB).
+const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest layer that is fetched, in bytes. The one with a release's manifests has a few hundred kilobytes.
+const LAYER_LIMIT: u64 = 64 * 1024 * 1024;
+/// How many layers are looked at, from the top.
+const LAYERS: usize = 8;
+/// How many redirections of one request are followed: registries keep blobs elsewhere.
+const REDIRECTIONS: usize = 5;
+/// How many times longer than other requests a blob may take.
+const BLOB_PATIENCE: u32 = 4;
+/// The header in which a registry names the digest of what it answers.
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// Reads images of any registry. Cheap to clone.
+#[derive(Clone)]
+pub struct RegistryClient {
+    http: Http,
+    replacement: Option<Url>,
+    tokens: Arc<Tokens>,
+}
+
+impl std::fmt::Debug for RegistryClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RegistryClient")
+            .field("replacement", &self.replacement)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RegistryClient {
+    /// A client; `replacement` takes the place of the registry's host in every pull spec.
+    pub fn new(http: Http, replacement: Option<Url>) -> Self {
+        Self { http, replacement, tokens: Arc::default() }
+    }
+
+    /// The digest of what `spec` names, computed from the manifest's bytes (one request, three the first time).
+    pub async fn digest(&self, spec: &PullSpec) -> Result<Digest, ServiceError> {
+        Ok(self.manifest(spec, "read the digest of an image").await?.0)
+    }
+
+    /// The image that `spec` names; of a list the one for `architecture` in Go's spelling (`amd64`).
+    pub async fn image(&self, spec: &PullSpec, architecture: &str) -> Result<Image, ServiceError> {
+        let operation = "read an image's manifest";
+        let (digest, document) = self.manifest(spec, operation).await?;
+        let Some(manifests) = document.manifests else {
+            return Ok(Image {
+                manifest: digest.clone(),
+                digest,
+                config: document.config,
+                layers: document.layers,
+            });
+        };
+        let chosen = manifests.iter().find(|entry| {
+            entry.platform.as_ref().is_some_and(|platform| {
+                platform.architecture == architecture && matches!(platform.os.as_str(), "" | "linux")
+            })
+        });
+        let malformed = |detail: String| {
+            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
+                .about(spec.to_string())
+        };
+        let chosen = chosen.ok_or_else(|| malformed(format!("the list has no image for {architecture}")))?;
+        let manifest =
+            chosen.digest.parse().map_err(|error: InvalidReference| malformed(error.to_string()))?;
+        let (manifest, document) = self.manifest(&spec.at(manifest), operation).await?;
+        if document.manifests.is_some() {
+            return Err(malformed("the list names another list".to_owned()));
+        }
+        Ok(Image { digest, manifest, config: document.config, layers: document.layers })
+    }
+
+    /// A blob of the repository of `spec`, checked against its digest.
+    ///
+    /// A blob that says it has more than `limit` bytes is not fetched.
+    pub async fn blob(
+        &self,
+        spec: &PullSpec,
+        descriptor: &Descriptor,
+        limit: u64,
+    ) -> Result<Bytes, ServiceError> {
+        let operation = "read a blob";
+        let subject = format!("{} of {spec}", descriptor.digest);
+        let fail = |kind, detail: String| {
+            ServiceError::new(Service::Registry, operation, kind, detail).about(subject.clone())
+        };
+        let digest: Digest = descriptor
+            .digest
+            .parse()
+            .map_err(|error: InvalidReference| fail(ServiceErrorKind::Malformed, error.to_string()))?;
+        if descriptor.size > limit {
+            let detail = format!("it has {} bytes, more than the {limit} that are read", descriptor.size);
+            return Err(fail(ServiceErrorKind::Malformed, detail));
+        }
+        let url = self.url(spec, &["blobs", digest.as_str()])?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let call = Call::get(Service::Registry, operation, url)
+            .about(subject.clone())
+            .timeout(self.http.timeout() * BLOB_PATIENCE)
+            .body_limit(limit);
+        let reply = self.send(spec, call).await?;
+        let found = Digest::of(&reply.body);
+        if found != digest {
+            let detail = format!("the content has another digest: {found}");
+            return Err(fail(ServiceErrorKind::Malformed, detail));
+        }
+        Ok(reply.body)
+    }
+
+    /// What the release payload `spec` says about itself, read from the last of its layers that has
+    /// `release-manifests/release-metadata`, as `oc adm release info` does.
+    pub async fn release_metadata(&self, spec: &PullSpec) -> Result<ReleaseMetadata, ServiceError> {
+        let operation = "read a release payload's metadata";
+        let fail = |detail: String| {
+            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
+                .about(spec.to_string())
+        };
+        let image = self.image(spec, "amd64").await?;
+        for descriptor in image.layers.iter().rev().take(LAYERS) {
+            let layer = self.blob(spec, descriptor, LAYER_LIMIT).await?;
+            let file = tokio::task::spawn_blocking(move || {
+                payload::file_of_layer(&layer, payload::RELEASE_METADATA)
+            })
+            .await
+            .map_err(|error| fail(format!("a layer could not be unpacked: {error}")))?
+            .map_err(|problem| fail(format!("layer {} cannot be read: {problem}", descriptor.digest)))?;
+            let Some(file) = file else { continue };
+            let document: MetadataDocument = serde_json::from_slice(&file).map_err(|error| {
+                fail(format!("{} is not as expected: {error}", payload::RELEASE_METADATA))
+            })?;
+            let url = document.metadata.as_ref().and_then(|metadata| metadata.get("url"));
+            return Ok(ReleaseMetadata {
+                digest: image.digest,
+                version: document.version,
+                url: url.and_then(serde_json::Value::as_str).map(str::to_owned),
+            });
+        }
+        Err(fail(format!(
+            "none of its last {} layers holds {}: it is no release payload",
+            image.layers.len().min(LAYERS),
+            payload::RELEASE_METADATA
+        )))
+    }
+
+    async fn manifest(
+        &self,
+        spec: &PullSpec,
+        operation: &'static str,
+    ) -> Result<(Digest, Document), ServiceError> {
+        let url = self.url(spec, &["manifests", spec.reference().as_str()])?;
+        let call = Call::get(Service::Registry, operation, url)
+            .about(spec.to_string())
+            .header(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES))
+            .body_limit(MANIFEST_LIMIT);
+        let reply = self.send(spec, call).await?;
+        let digest = Digest::of(&reply.body);
+        let named = reply.headers.get(CONTENT_DIGEST).and_then(|value| value.to_str().ok());
+        let wanted = match spec.reference() {
+            Reference::Digest(digest) => Some(digest.as_str()),
+            Reference::Tag(_) => named.filter(|named| named.starts_with("sha256:")),
+        };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != digest.as_str()) {
+            let detail = format!("the manifest has the digest {digest}, not {wanted}");
+            return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+        }
+        let document: Document = reply.json()?;
+        if document.manifests.is_none() && document.layers.is_empty() {
+            let what = document.media_type.as_deref().unwrap_or("no media type");
+            let detail = format!("neither an image with layers nor a list of images ({what})");
+            return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+        }
+        Ok((digest, document))
+    }
+
+    /// `/v2/<repository>/…` at the registry of `spec` or its replacement.
+    fn url(&self, spec: &PullSpec, rest: &[&str]) -> Result<Url, ServiceError> {
+        let base = match &self.replacement {
+            Some(base) => base.clone(),
+            None => Url::parse(&format!("https://{}", spec.registry())).map_err(|error| {
+                ServiceError::new(
+                    Service::Registry,
+                    "read an image",
+                    ServiceErrorKind::Rejected,
+                    format!("the registry's host is no host: {error}"),
+                )
+                .about(spec.to_string())
+            })?,
+        };
+        let repository = join(&base, &format!("v2/{}", spec.repository()));
+        Ok(join_segments(&repository, rest.iter().copied()))
+    }
+
+    /// Sends a read, with a token when the registry asks for one, and follows where it leads.
+    async fn send(&self, spec: &PullSpec, call: Call) -> Result<Reply, ServiceError> {
+        let key = format!("{}/{}", spec.registry(), spec.repository());
+        let known = self.tokens.get(&key);
+        let mut reply = self.http.send(with_token(call.clone(), known.as_ref())?).await?;
+        if reply.status == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = Challenge::of(&reply.headers)
+        {
+            let token = self.token(&challenge, call.url()).await?;
+            reply = self.http.send(with_token(call.clone(), Some(&token))?).await?;
+            self.tokens.put(&key, token);
+        }
+        let origin = call.url().origin();
+        let mut current = call.url().clone();
+        for _ in 0..REDIRECTIONS {
+            let Some(target) = redirection(&reply, &current) else { break };
+            let target = target.map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))?;
+            // The token is for the registry alone; the place it leads to carries its own in its address.
+            let token = (target.origin() == origin).then(|| self.tokens.get(&key)).flatten();
+            reply = self.http.send(with_token(call.clone().to(target.clone()), token.as_ref())?).await?;
+            current = target;
+        }
+        if reply.status.is_redirection() {
+            return Err(reply.failure(ServiceErrorKind::Malformed, reply.words()));
+        }
+        reply.success(refusal)
+    }
+
+    async fn token(&self, challenge: &Challenge, registry: &Url) -> Result<SecretString, ServiceError> {
+        let operation = "get an anonymous token";
+        let fail = |detail: String| {
+            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
+        };
+        let url = challenge.token_url(registry).map_err(fail)?;
+        let reply = self.http.send(Call::get(Service::Registry, operation, url)).await?.success(refusal)?;
+        // The answer holds the token, so no error may show it.
+        let answer: TokenAnswer = serde_json::from_slice(&reply.body)
+            .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "not the JSON that was expected"))?;
+        answer
+            .into_token()
+            .ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, "the answer holds no token"))
+    }
+}
+
+fn with_token(call: Call, token: Option<&SecretString>) -> Result<Call, ServiceError> {
+    let Some(token) = token else { return Ok(call) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
+        ServiceError::new(
+            Service::Registry,
+            "get an anonymous token",
+            ServiceErrorKind::Malformed,
+            "the token holds characters that no header may hold",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(call.header(AUTHORIZATION, value))
+}
+
+/// Where an answer leads, if it does; an error when that is no place to follow.
+fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
+    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    Some(match target.map(|target| from.join(target)) {
+        Some(Ok(url)) if url.scheme() == "https" || url.scheme() == from.scheme() => Ok(url),
+        Some(Ok(url)) => Err(format!("redirected to the scheme {}", url.scheme())),
+        Some(Err(_)) | None => Err("redirected to no address".to_owned()),
+    })
+}
+
+/// The registry's own words: codes and messages of `errors`.
+fn refusal(reply: &Reply) -> String {
+    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let errors = body.get("errors").and_then(serde_json::Value::as_array);
+    let words: Vec<String> = errors
+        .into_iter()
+        .flatten()
+        .map(|error| {
+            let text = |key: &str| error.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+            format!("{}: {}", text("code"), text("message"))
+        })
+        .collect();
+    if words.is_empty() { reply.words() } else { words.join("; ") }
+}

@@ -1,0 +1,236 @@
+//! Names and documents of an OCI registry.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Classified, ErrorClass};
+
+/// A content digest: `sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of `content`.
+    pub fn of(content: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::from("sha256:");
+        for byte in Sha256::digest(content) {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// As it is written everywhere: `sha256:…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A text that is not a pull spec or a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{input}` is not {what}; expected for example `{example}`")]
+pub struct InvalidReference {
+    input: String,
+    what: &'static str,
+    example: &'static str,
+}
+
+impl InvalidReference {
+    fn new(input: &str, what: &'static str, example: &'static str) -> Self {
+        Self { input: input.chars().take(200).collect(), what, example }
+    }
+}
+
+impl Classified for InvalidReference {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Failed
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hex = text.strip_prefix("sha256:").unwrap_or_default();
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if hex.len() == 64 && hex.bytes().all(is_hex) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(InvalidReference::new(text, "a digest", "sha256:<64 digits 0-9 a-f>"))
+    }
+}
+
+/// What a pull spec names within its repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// A name that can be moved to another image.
+    Tag(String),
+    /// Exactly one image.
+    Digest(Digest),
+}
+
+impl Reference {
+    /// As it stands in a request's path.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Tag(tag) => tag,
+            Self::Digest(digest) => digest.as_str(),
+        }
+    }
+}
+
+/// The address of an image: `quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64`, or with `@sha256:…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullSpec {
+    registry: String,
+    repository: String,
+    reference: Reference,
+}
+
+impl PullSpec {
+    /// The registry's host, with its port when it has one.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The repository's path within the registry.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// What is named within the repository.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The image with this digest in the same repository.
+    #[must_use]
+    pub fn at(&self, digest: Digest) -> Self {
+        Self { reference: Reference::Digest(digest), ..self.clone() }
+    }
+}
+
+impl fmt::Display for PullSpec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if matches!(self.reference, Reference::Tag(_)) { ':' } else { '@' };
+        write!(formatter, "{}/{}{separator}{}", self.registry, self.repository, self.reference.as_str())
+    }
+}
+
+const PULL_SPEC_EXAMPLE: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
+
+impl FromStr for PullSpec {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || InvalidReference::new(text, "a pull spec", PULL_SPEC_EXAMPLE);
+        let (registry, rest) = text.split_once('/').ok_or_else(bad)?;
+        let (repository, reference) = if let Some((repository, digest)) = rest.split_once('@') {
+            (repository, Reference::Digest(digest.parse()?))
+        } else {
+            let (repository, tag) = rest.rsplit_once(':').ok_or_else(bad)?;
+            (repository, Reference::Tag(tag.to_owned()))
+        };
+        let is_host = registry.contains(['.', ':']) || registry == "localhost";
+        let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+        let segment = |part: &str| {
+            part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+        };
+        let tag_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_tag = match &reference {
+            Reference::Tag(tag) => {
+                (1..=128).contains(&tag.len()) && tag.bytes().all(tag_byte) && !tag.starts_with(['.', '-'])
+            }
+            Reference::Digest(_) => true,
+        };
+        if !is_host || !registry.bytes().all(host_byte) || !repository.split('/').all(segment) || !is_tag {
+            return Err(bad());
+        }
+        Ok(Self { registry: registry.to_owned(), repository: repository.to_owned(), reference })
+    }
+}
+
+/// Media types of manifests that are asked for, OCI's and the older Docker ones.
+pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+/// A manifest or a list of manifests, told apart by what they hold.
+#[derive(Debug, Deserialize)]
+pub(super) struct Document {
+    #[serde(rename = "mediaType")]
+    pub(super) media_type: Option<String>,
+    pub(super) config: Option<Descriptor>,
+    #[serde(default)]
+    pub(super) layers: Vec<Descriptor>,
+    pub(super) manifests: Option<Vec<Descriptor>>,
+}
+
+/// One piece of content that a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Descriptor {
+    /// What it is.
+    #[serde(rename = "mediaType", default)]
+    pub media_type: String,
+    /// Its digest as the manifest writes it.
+    pub digest: String,
+    /// Its size in bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// For which machines it is; only in lists.
+    pub platform: Option<Platform>,
+}
+
+/// For which machines an image of a list is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Platform {
+    /// The architecture in Go's spelling: `amd64`.
+    pub architecture: String,
+    /// The operating system.
+    #[serde(default)]
+    pub os: String,
+}
+
+/// One image of one architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The digest of what the pull spec names: the list's, when it names a list.
+    pub digest: Digest,
+    /// The digest of the manifest of this architecture.
+    pub manifest: Digest,
+    /// Its configuration document.
+    pub config: Option<Descriptor>,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// What a release payload says about itself (`release-manifests/release-metadata`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseMetadata {
+    /// The digest of the payload that it was read from.
+    pub digest: Digest,
+    /// The release's version.
+    pub version: String,
+    /// The address of the advisory that people are sent to, when the payload names one.
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MetadataDocument {
+    pub(super) version: String,
+    #[serde(default)]
+    pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}

@@ -1,0 +1,97 @@
+//! What stands in the layers of a release payload.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::read::MultiGzDecoder;
+
+/// The file with the release's version and metadata URL, as `oc adm release info` reads it.
+pub(super) const RELEASE_METADATA: &str = "release-manifests/release-metadata";
+
+/// The largest file that is taken out of a layer, in bytes.
+const FILE_LIMIT: u64 = 1024 * 1024;
+/// The most bytes that one layer may unpack to.
+const UNPACKED_LIMIT: u64 = 1024 * 1024 * 1024;
+
+/// The file `name` of a layer: `None` when the layer has no such file.
+///
+/// The layer is unpacked as it is read and never held as a whole. A layer that is damaged, of an unknown
+/// compression, or larger than any release's is an error: it may have had the file.
+pub(super) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>, String> {
+    let mut layer = BufReader::new(layer);
+    let start = layer.fill_buf().map_err(|error| error.to_string())?;
+    let content: Box<dyn Read + '_> = match start {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(layer)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return Err("it is compressed with zstd, which is not supported".into());
+        }
+        _ => Box::new(layer),
+    };
+    read(content, name).map_err(|error| format!("it is no readable tar archive: {error}"))
+}
+
+fn read(content: impl Read, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut archive = tar::Archive::new(content.take(UNPACKED_LIMIT));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path_bytes().into_owned();
+        let path = String::from_utf8_lossy(&path);
+        if path.trim_start_matches("./").trim_start_matches('/') != name
+            || !entry.header().entry_type().is_file()
+        {
+            continue;
+        }
+        if entry.size() > FILE_LIMIT {
+            return Err(io::Error::other(format!("{name} has {} bytes", entry.size())));
+        }
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text)?;
+        return Ok(Some(text));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn layer(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, name, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn packed(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_file_is_found_whatever_surrounds_it() {
+        let plain = layer(&[("etc/hosts", b"x"), (RELEASE_METADATA, b"{}"), ("usr/bin/y", &[7; 4000])]);
+        for layer in [plain.clone(), packed(&plain)] {
+            assert_eq!(file_of_layer(&layer, RELEASE_METADATA), Ok(Some(b"{}".to_vec())));
+            assert_eq!(file_of_layer(&layer, "release-manifests/image-references"), Ok(None));
+        }
+        assert_eq!(file_of_layer(&packed(&layer(&[])), RELEASE_METADATA), Ok(None));
+    }
+
+    #[test]
+    fn a_damaged_layer_is_an_error_and_never_an_absent_file() {
+        let whole = packed(&layer(&[("etc/hosts", &[b'x'; 5000]), (RELEASE_METADATA, b"{}")]));
+        for broken in [&whole[..whole.len() / 2], &b"\x28\xb5\x2f\xfdrest"[..], &[b'z'; 2000][..]] {
+            assert!(file_of_layer(broken, RELEASE_METADATA).is_err());
+        }
+        let large = vec![b' '; usize::try_from(FILE_LIMIT).unwrap() + 1];
+        let error =
+            file_of_layer(&packed(&layer(&[(RELEASE_METADATA, &large)])), RELEASE_METADATA).unwrap_err();
+        assert!(error.contains("1048577 bytes"), "{error}");
+    }
+}

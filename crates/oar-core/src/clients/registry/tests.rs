@@ -1,0 +1,246 @@
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+use wiremock::matchers::{header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::clock::Clock;
+use crate::http::HttpSettings;
+use crate::redact::Redactor;
+
+const SPEC: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
+const MANIFEST: &str = "/registry/v2/openshift-release-dev/ocp-release/manifests/4.19.1-x86_64";
+const BLOBS: &str = "/registry/v2/openshift-release-dev/ocp-release/blobs";
+
+fn client(server: &MockServer) -> RegistryClient {
+    let settings = HttpSettings {
+        attempts: 2,
+        retry_delay: Duration::from_millis(1),
+        timeout: Duration::from_secs(5),
+        ..HttpSettings::default()
+    };
+    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
+    RegistryClient::new(http, Some(Url::parse(&format!("{}/registry", server.uri())).unwrap()))
+}
+
+fn spec() -> PullSpec {
+    SPEC.parse().unwrap()
+}
+
+fn layer(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, name, content).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&builder.into_inner().unwrap()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn metadata(version: &str, url: Option<&str>) -> Vec<u8> {
+    let metadata = url.map(|url| json!({"url": url})).unwrap_or(json!({}));
+    layer(
+        payload::RELEASE_METADATA,
+        json!({"kind": "cincinnati-metadata-v0", "version": version, "previous": [], "metadata": metadata})
+            .to_string()
+            .as_bytes(),
+    )
+}
+
+async fn give(server: &MockServer, place: &str, body: Vec<u8>) {
+    Mock::given(method("GET"))
+        .and(path(place))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(body))
+        .mount(server)
+        .await;
+}
+
+/// Serves layers and a manifest that names them; its digest comes back.
+async fn serve(server: &MockServer, layers: &[Vec<u8>]) -> Digest {
+    let mut descriptors = Vec::new();
+    for layer in layers {
+        let digest = Digest::of(layer);
+        give(server, &format!("{BLOBS}/{digest}"), layer.clone()).await;
+        descriptors.push(json!({
+            "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "digest": digest.as_str(), "size": layer.len(),
+        }));
+    }
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {"mediaType": "c", "digest": Digest::of(b"{}").as_str(), "size": 2}, "layers": descriptors,
+    })
+    .to_string();
+    let digest = Digest::of(manifest.as_bytes());
+    give(server, MANIFEST, manifest.into_bytes()).await;
+    digest
+}
+
+#[test]
+fn pull_specs_are_strict() {
+    let spec = spec();
+    assert_eq!((spec.registry(), spec.repository()), ("quay.io", "openshift-release-dev/ocp-release"));
+    assert_eq!(spec.to_string(), SPEC);
+    let digest = Digest::of(b"x");
+    let exact: PullSpec = format!("localhost:5000/a/b@{digest}").parse().unwrap();
+    assert_eq!(exact.reference(), &Reference::Digest(digest.clone()));
+    assert_eq!(exact.to_string(), format!("localhost:5000/a/b@{digest}"));
+    for bad in [
+        "",
+        "quay.io",
+        "ocp-release:4.19.1",
+        "quay.io/a/b",
+        "quay.io/a//b:t",
+        "quay.io/a/../b:t",
+        "quay.io/a/b:",
+        "quay.io/a/b:-t",
+        "quay.io/A/b:t",
+        "quay.io/a/b@sha256:12",
+        "user@quay.io/a:t",
+        "quay.io/a/b:t?x=1",
+    ] {
+        assert!(bad.parse::<PullSpec>().is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_sent_with_every_request() {
+    let server = MockServer::start().await;
+    let url = "https://access.redhat.com/errata/RHSA-2026:1900";
+    let layer = metadata("4.19.1", Some(url));
+    let realm = format!("{}/token", server.uri());
+    Mock::given(method("GET"))
+        .and(path("/token"))
+        .and(query_param("service", "registry.example.test"))
+        .and(query_param("scope", "repository:openshift-release-dev/ocp-release:pull"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"token": "anonymous-token"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let digest = Digest::of(&layer);
+    let manifest = json!({"schemaVersion": 2, "layers": [{"digest": digest.as_str(), "size": layer.len()}]});
+    for (place, body) in
+        [(MANIFEST.to_owned(), manifest.to_string().into_bytes()), (format!("{BLOBS}/{digest}"), layer)]
+    {
+        Mock::given(method("GET"))
+            .and(path(place))
+            .and(header("authorization", "Bearer anonymous-token"))
+            .respond_with(ResponseTemplate::new(200).set_body_bytes(body))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let challenge = format!(
+        "Bearer realm=\"{realm}\",service=\"registry.example.test\",scope=\"repository:openshift-release-dev/ocp-release:pull\""
+    );
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(401).insert_header("www-authenticate", challenge.as_str()))
+        .with_priority(9)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let found = client(&server).release_metadata(&spec()).await.unwrap();
+    assert_eq!((found.version.as_str(), found.url.as_deref()), ("4.19.1", Some(url)));
+}
+
+#[tokio::test]
+async fn the_topmost_layer_with_metadata_decides() {
+    let server = MockServer::start().await;
+    let layers =
+        [metadata("4.19.0", None), metadata("4.19.1", None), layer("usr/bin/cluster-version-operator", b"x")];
+    let digest = serve(&server, &layers).await;
+    let found = client(&server).release_metadata(&spec()).await.unwrap();
+    assert_eq!(found, ReleaseMetadata { digest: digest.clone(), version: "4.19.1".into(), url: None });
+    assert_eq!(client(&server).digest(&spec()).await.unwrap(), digest);
+}
+
+#[tokio::test]
+async fn of_a_list_the_image_for_the_architecture_is_read() {
+    let server = MockServer::start().await;
+    let layer = metadata("4.19.1", None);
+    let image =
+        json!({"schemaVersion": 2, "layers": [{"digest": Digest::of(&layer).as_str(), "size": layer.len()}]})
+            .to_string();
+    let entry = |architecture: &str, digest: &Digest| json!({"digest": digest.as_str(), "size": 1, "platform": {"architecture": architecture, "os": "linux"}});
+    let list = json!({"manifests": [entry("arm64", &Digest::of(b"other")), entry("amd64", &Digest::of(image.as_bytes()))]}).to_string();
+    let (inner, outer) = (Digest::of(image.as_bytes()), Digest::of(list.as_bytes()));
+    give(&server, MANIFEST, list.into_bytes()).await;
+    give(&server, &MANIFEST.replace("4.19.1-x86_64", inner.as_str()), image.into_bytes()).await;
+    give(&server, &format!("{BLOBS}/{}", Digest::of(&layer)), layer).await;
+    let found = client(&server).image(&spec(), "amd64").await.unwrap();
+    assert_eq!((found.digest, found.manifest), (outer.clone(), inner));
+    assert_eq!(client(&server).release_metadata(&spec()).await.unwrap().digest, outer);
+    let error = client(&server).image(&spec(), "s390x").await.unwrap_err();
+    assert!(error.to_string().contains("no image for s390x"), "{error}");
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_digest_says_is_refused() {
+    let server = MockServer::start().await;
+    let layer = metadata("4.19.1", None);
+    let wrong = Digest::of(b"something else");
+    let manifest = json!({"layers": [{"digest": wrong.as_str(), "size": layer.len()}]}).to_string();
+    give(&server, MANIFEST, manifest.into_bytes()).await;
+    give(&server, &format!("{BLOBS}/{wrong}"), layer).await;
+    let error = client(&server).release_metadata(&spec()).await.unwrap_err();
+    assert!(error.to_string().contains("another digest"), "{error}");
+    let exact = spec().at(Digest::of(b"asked for"));
+    give(
+        &server,
+        &MANIFEST.replace("4.19.1-x86_64", Digest::of(b"asked for").as_str()),
+        b"{\"layers\":[]}".to_vec(),
+    )
+    .await;
+    let error = client(&server).digest(&exact).await.unwrap_err();
+    assert!(error.to_string().contains("the manifest has the digest"), "{error}");
+}
+
+#[tokio::test]
+async fn a_blob_that_lies_elsewhere_is_fetched_without_the_token() {
+    let server = MockServer::start().await;
+    let store = MockServer::start().await;
+    let layer = metadata("4.19.1", None);
+    let digest = Digest::of(&layer);
+    let manifest = json!({"layers": [{"digest": digest.as_str(), "size": layer.len()}]}).to_string();
+    give(&server, MANIFEST, manifest.into_bytes()).await;
+    Mock::given(path(format!("{BLOBS}/{digest}")))
+        .respond_with(
+            ResponseTemplate::new(307)
+                .insert_header("location", format!("{}/there?sign=1", store.uri()).as_str()),
+        )
+        .mount(&server)
+        .await;
+    give(&store, "/there", layer).await;
+    let registry = client(&server);
+    registry.tokens.put("quay.io/openshift-release-dev/ocp-release", SecretString::from("planted-token"));
+    assert_eq!(registry.release_metadata(&spec()).await.unwrap().version, "4.19.1");
+    let requests = store.received_requests().await.unwrap();
+    assert!(requests.iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
+async fn what_is_absent_damaged_or_too_large_is_named() {
+    let server = MockServer::start().await;
+    Mock::given(path(MANIFEST))
+        .respond_with(ResponseTemplate::new(404).set_body_json(
+            json!({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": {}}]}),
+        ))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let error = client(&server).digest(&spec()).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::NotFound);
+    assert!(error.to_string().contains("MANIFEST_UNKNOWN: manifest unknown"), "{error}");
+    let large =
+        json!({"layers": [{"digest": Digest::of(b"l").as_str(), "size": LAYER_LIMIT + 1}]}).to_string();
+    give(&server, MANIFEST, large.into_bytes()).await;
+    let error = client(&server).release_metadata(&spec()).await.unwrap_err();
+    assert!(error.to_string().contains("more than the"), "{error}");
+    server.reset().await;
+    serve(&server, &[layer("etc/hosts", b"x")]).await;
+    let error = client(&server).release_metadata(&spec()).await.unwrap_err();
+    assert!(error.to_string().contains("it is no release payload"), "{error}");
+}

@@ -1,0 +1,12 @@
+//! An image registry, under `/registry`: the OCI Distribution API's pull side as quay.io answers it.
+//!
+//! Everything but the token service wants a token; anybody gets one. Blobs lie elsewhere, where a second proof of
+//! identity is refused.
+
+mod handlers;
+mod model;
+#[cfg(test)]
+mod tests;
+
+pub use handlers::router;
+pub use model::{Payload, Repository, State, digest_of};

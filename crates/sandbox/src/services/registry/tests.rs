@@ -1,0 +1,62 @@
+use crate::{
+    services::testing::{Answer, call, world},
+    world::Shared,
+};
+
+const REPOSITORY: &str = "openshift-release-dev/ocp-release";
+const ACCEPT: (&str, &str) = ("accept", "application/vnd.docker.distribution.manifest.v2+json");
+
+async fn get(world: &Shared, path: &str, headers: &[(&str, &str)]) -> Answer {
+    call(world, "GET", &format!("/registry{path}"), headers, "").await
+}
+
+async fn authorization(world: &Shared) -> String {
+    let path = format!("/v2/auth?service=registry.example.test&scope=repository:{REPOSITORY}:pull");
+    format!("Bearer {}", get(world, &path, &[]).await.json()["token"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn anybody_gets_a_token_and_nobody_gets_along_without() {
+    let world = world();
+    let path = format!("/v2/{REPOSITORY}/manifests/4.19.1-x86_64");
+    let answer = get(&world, &path, &[ACCEPT]).await;
+    assert_eq!(answer.status, 401);
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains(&format!("scope=\"repository:{REPOSITORY}:pull\"")), "{challenge}");
+    let token = authorization(&world).await;
+    let answer = get(&world, &path, &[ACCEPT, ("authorization", &token)]).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(super::digest_of(answer.text.as_bytes()), answer.header("docker-content-digest").unwrap());
+    let other = get(&world, "/v2/other/repository/manifests/x", &[ACCEPT, ("authorization", &token)]).await;
+    assert_eq!(other.status, 401, "a token is good for one repository");
+    let unknown =
+        get(&world, &format!("/v2/{REPOSITORY}/manifests/4.99.1"), &[ACCEPT, ("authorization", &token)])
+            .await;
+    assert_eq!(
+        (unknown.status, unknown.json()["errors"][0]["code"].as_str().unwrap()),
+        (404, "MANIFEST_UNKNOWN")
+    );
+}
+
+#[tokio::test]
+async fn blobs_lie_elsewhere() {
+    let world = world();
+    let token = authorization(&world).await;
+    let digest = world.registry.lock().blobs.keys().next().unwrap().clone();
+    let answer = get(&world, &format!("/v2/{REPOSITORY}/blobs/{digest}"), &[("authorization", &token)]).await;
+    assert_eq!(answer.status, 307);
+    let place = answer.header("location").unwrap().to_owned();
+    assert!(place.starts_with("http://127.0.0.1:8765/registry/storage/sha256:"), "{place}");
+    let refused = get(&world, &format!("/storage/{digest}"), &[("authorization", "Bearer another")]).await;
+    assert_eq!(refused.status, 400);
+}
+
+#[tokio::test]
+async fn the_release_controller_knows_the_digests() {
+    let world = world();
+    let answer =
+        call(&world, "GET", "/release-controller/api/v1/releasestream/4-stable/release/4.19.1", &[], "")
+            .await;
+    let digest = answer.json()["changeLogJson"]["to"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(world.registry.lock().digest(REPOSITORY, "4.19.1-x86_64"), Some(digest.as_str()));
+}
