@@ -86,7 +86,10 @@ fn list_tags(state: &State, parameters: &[Value]) -> String {
             )
         })
         .collect();
-    format!("<params>\n<param>\n<value><array><data>\n{}</data></array></value>\n</param>\n</params>\n")
+    format!(
+        "<params>\n<param>\n<value><array><data>\n{}</data></array></value>\n</param>\n</params>\n",
+        entries.concat()
+    )
 }
 
 /// The method and its parameters.
