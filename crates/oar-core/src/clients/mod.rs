@@ -6,8 +6,6 @@
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
-mod digest;
-pub mod email;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
