@@ -37,6 +37,7 @@ pub struct Oar {
 enum Command {
     CreateTestReport(commands::create_test_report::Args),
     TakeOwnership(commands::take_ownership::Args),
+    PushToCdnStaging(commands::push_to_cdn_staging::Args),
     Status(commands::status::Args),
     History(commands::history::Args),
     Task(commands::task::Args),
@@ -58,6 +59,7 @@ impl Program for Oar {
         match self.command {
             Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
             Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,
+            Command::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, &release).await,
             Command::Status(args) => commands::status::run(args, &release).await,
             Command::History(args) => commands::history::run(args, &release).await,
             Command::Task(args) => commands::task::run(args, &release).await,

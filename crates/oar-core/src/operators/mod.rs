@@ -4,3 +4,4 @@
 pub mod image_health;
 pub mod ownership;
 pub mod shipment;
+pub mod staging;

@@ -4,6 +4,7 @@ pub(crate) mod create_test_report;
 pub(crate) mod history;
 pub(crate) mod issue;
 pub(crate) mod metadata;
+pub(crate) mod push_to_cdn_staging;
 pub(crate) mod status;
 pub(crate) mod take_ownership;
 pub(crate) mod task;

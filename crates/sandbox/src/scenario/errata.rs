@@ -111,6 +111,8 @@ fn advisory(release: &str, impetus: &str, id: u32) -> Advisory {
         stage_targets: vec![if rpm { "cdn_stage" } else { "cdn_docker_stage" }.to_owned()],
         live_targets: vec![if rpm { "cdn" } else { "cdn_docker" }.to_owned()],
         push_jobs: Vec::new(),
+        push_scripts: std::collections::VecDeque::new(),
+        alerts_block_at_refresh: None,
         comments: Vec::new(),
         edits: BTreeMap::new(),
         state_changes: Vec::new(),

@@ -52,6 +52,7 @@ fn tool() -> Router<Shared> {
 async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Response {
     let (caller, acceptor_speaks) = {
         let mut state = world.errata.lock();
+        state.advance_pushes(world.clock.now());
         match authenticate(&mut state, &request) {
             Ok(identity) => identity,
             Err(Denied::Challenge) => return challenge(),

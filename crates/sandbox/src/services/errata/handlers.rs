@@ -207,7 +207,7 @@ pub(super) async fn push(
         .find(|(name, _)| name == "defaults")
         .map(|(_, value)| value.into_owned());
     let targets = Targets::read(defaults.as_deref(), &body)?;
-    let jobs = push::push(&mut world.errata.lock(), id, &targets)?;
+    let jobs = push::push(&mut world.errata.lock(), id, &targets, world.clock.now())?;
     let base = world.url("/errata");
     let status = if jobs.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
     let jobs: Vec<Value> = jobs.iter().map(|job| views::push_job(id, job, &base)).collect();
@@ -262,7 +262,13 @@ pub(super) async fn refresh_security_alerts(
     AxumState(world): AxumState<Shared>,
     Path(id): Path<String>,
 ) -> Answer {
-    Ok(Json(views::security_alerts(rhsa(&world.errata.lock(), &id)?)).into_response())
+    let mut state = world.errata.lock();
+    rhsa(&state, &id)?;
+    let advisory = find_mut(&mut state, &id)?;
+    if let Some(block) = advisory.alerts_block_at_refresh.take() {
+        advisory.security_alerts_block = block;
+    }
+    Ok(Json(views::security_alerts(advisory)).into_response())
 }
 
 /// E-16.

@@ -18,7 +18,7 @@ mod views;
 
 pub use front::router;
 pub use model::{
-    Advisory, AdvisoryState, AdvisoryType, Build, ErrataUser, ExternalTest, FieldEdits, PushJob, Role,
-    StateChange, TpsJob,
+    Advisory, AdvisoryState, AdvisoryType, Build, ErrataUser, ExternalTest, FieldEdits, PushJob, PushScript,
+    Role, StateChange, TpsJob,
 };
 pub use state::{Negotiate, State};

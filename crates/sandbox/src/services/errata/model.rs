@@ -1,6 +1,8 @@
 //! The records that the Errata Tool keeps (spec 02 §11.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
 
 /// Type of an advisory; the key of the `errata` object in answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +170,49 @@ pub struct PushJob {
     pub status: String,
     /// Respin of the advisory that was pushed; an older one does not count.
     pub respin: u32,
+    /// When it was asked for; its status follows the sandbox's clock from there. `None` stands still.
+    pub made: Option<Timestamp>,
+    /// How it goes on.
+    pub script: PushScript,
+}
+
+/// How a push job goes on, as the clock advances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PushScript {
+    /// To `COMPLETE`.
+    #[default]
+    Completes,
+    /// To this status instead of `COMPLETE`: `FAILED`, `POST_PUSH_FAILED`, or one that nobody knows.
+    EndsAs(String),
+    /// No further than this status on the way: `WAITING_ON_PUB`.
+    StopsAt(String),
+}
+
+/// From how many seconds after it was asked for a job has which status, until it ends.
+const PUSH_COURSE: [(i64, &str); 4] =
+    [(0, "READY"), (60, "WAITING_ON_PUB"), (180, "POST_PUSH_PROCESSING"), (300, "COMPLETE")];
+
+impl PushJob {
+    /// Whether nothing more comes of it.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.status.as_str(), "COMPLETE" | "FAILED" | "POST_PUSH_FAILED")
+    }
+
+    /// Takes the status that it has at `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        let Some(made) = self.made.filter(|_| !self.is_finished()) else { return };
+        let age = now.duration_since(made).as_secs();
+        let stops = match &self.script {
+            PushScript::StopsAt(status) => PUSH_COURSE.iter().position(|(_, course)| course == status),
+            _ => None,
+        };
+        let reached = PUSH_COURSE.iter().rposition(|(from, _)| *from <= age).unwrap_or(0);
+        let Some((_, status)) = PUSH_COURSE.get(reached.min(stops.unwrap_or(reached))) else { return };
+        match &self.script {
+            PushScript::EndsAs(end) if *status == "COMPLETE" => self.status.clone_from(end),
+            _ => (*status).clone_into(&mut self.status),
+        }
+    }
 }
 
 /// How often a field was sent in an update, and how often its value became another one.
@@ -277,6 +322,10 @@ pub struct Advisory {
     pub live_targets: Vec<String>,
     /// Pushes so far, oldest first.
     pub push_jobs: Vec<PushJob>,
+    /// How the next pushes go on; without an entry they complete.
+    pub push_scripts: VecDeque<PushScript>,
+    /// Whether the alerts block from the next refresh on; `None` keeps what stands.
+    pub alerts_block_at_refresh: Option<bool>,
     /// Comments, oldest first: author and text.
     pub comments: Vec<(String, String)>,
     /// Updates per field name, as in `advisory[<name>]`.

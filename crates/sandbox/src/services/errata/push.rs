@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -54,12 +55,13 @@ fn latest<'a>(advisory: &'a Advisory, target: &str) -> Option<&'a PushJob> {
         .max_by_key(|job| job.id)
 }
 
-fn is_finished(job: &PushJob) -> bool {
-    matches!(job.status.as_str(), "COMPLETE" | "FAILED" | "POST_PUSH_FAILED")
-}
-
 /// Makes the jobs; an empty list when there is nothing to do.
-pub(super) fn push(state: &mut State, id: u32, targets: &Targets) -> Result<Vec<PushJob>, Refusal> {
+pub(super) fn push(
+    state: &mut State,
+    id: u32,
+    targets: &Targets,
+    now: Timestamp,
+) -> Result<Vec<PushJob>, Refusal> {
     let missing = || Refusal::NotFound(format!("Errata with id {id}"));
     let advisory = state.advisory(id).ok_or_else(missing)?;
     let wanted: Vec<String> = match targets {
@@ -74,19 +76,27 @@ pub(super) fn push(state: &mut State, id: u32, targets: &Targets) -> Result<Vec<
     }
     let respin = advisory.respin_count;
     let first = 151_001 + state.push_jobs_made;
+    let advisory = state.advisories.get_mut(&id).ok_or_else(missing)?;
     let jobs: Vec<PushJob> = wanted
         .into_iter()
         .zip(first..)
-        .map(|(target, id)| PushJob { id, target, status: "READY".to_owned(), respin })
+        .map(|(target, id)| PushJob {
+            id,
+            target,
+            status: "READY".to_owned(),
+            respin,
+            made: Some(now),
+            script: advisory.push_scripts.pop_front().unwrap_or_default(),
+        })
         .collect();
+    advisory.push_jobs.extend(jobs.iter().cloned());
     state.push_jobs_made += u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-    state.advisories.get_mut(&id).ok_or_else(missing)?.push_jobs.extend(jobs.iter().cloned());
     Ok(jobs)
 }
 
 /// Neither in progress nor completed since the last respin.
 fn is_due(advisory: &Advisory, target: &str) -> bool {
-    latest(advisory, target).is_none_or(|job| is_finished(job) && job.status != "COMPLETE")
+    latest(advisory, target).is_none_or(|job| job.is_finished() && job.status != "COMPLETE")
 }
 
 fn obstacle(state: &State, advisory: &Advisory, target: &str) -> Option<String> {
@@ -94,7 +104,7 @@ fn obstacle(state: &State, advisory: &Advisory, target: &str) -> Option<String> 
     if !staging && !advisory.live_targets.iter().any(|found| found == target) {
         return Some("is not a supported target of this advisory".to_owned());
     }
-    if latest(advisory, target).is_some_and(|job| !is_finished(job)) {
+    if latest(advisory, target).is_some_and(|job| !job.is_finished()) {
         return Some("A push is already in progress".to_owned());
     }
     let pushable = if staging {

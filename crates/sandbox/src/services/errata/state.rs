@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::model::{Advisory, AdvisoryState, ErrataUser};
+use super::model::{Advisory, AdvisoryState, ErrataUser, PushJob, PushScript};
 use crate::world::Simulated;
 
 /// Who authenticates the caller.
@@ -68,11 +68,24 @@ impl State {
 
     /// Lets all pushes that are not finished end with `status` (`COMPLETE`, `FAILED`).
     pub fn finish_pushes(&mut self, status: &str) {
-        for job in self.advisories.values_mut().flat_map(|advisory| &mut advisory.push_jobs) {
-            if !matches!(job.status.as_str(), "COMPLETE" | "FAILED" | "POST_PUSH_FAILED") {
-                status.clone_into(&mut job.status);
-            }
+        for job in self.all_pushes().filter(|job| !job.is_finished()) {
+            status.clone_into(&mut job.status);
+            job.made = None;
         }
+    }
+
+    /// Lets every push go on as far as it is at `now`.
+    pub fn advance_pushes(&mut self, now: Timestamp) {
+        self.all_pushes().for_each(|job| job.advance(now));
+    }
+
+    fn all_pushes(&mut self) -> impl Iterator<Item = &mut PushJob> {
+        self.advisories.values_mut().flat_map(|advisory| &mut advisory.push_jobs)
+    }
+
+    fn named(&mut self, body: &Value) -> Result<&mut Advisory, String> {
+        let id = body.get("advisory").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+        id.and_then(|id| self.advisory_mut(id)).ok_or_else(|| "no such advisory".to_owned())
     }
 }
 
@@ -97,6 +110,9 @@ impl Simulated for State {
                     "edits": edits,
                     "state_changes": advisory.state_changes.len(),
                     "push_jobs": advisory.push_jobs.len(),
+                    "pushes": advisory.push_jobs.iter().map(|job| json!({
+                        "id": job.id, "target": job.target, "status": job.status,
+                    })).collect::<Vec<_>>(),
                 });
                 (advisory.id.to_string(), view)
             })
@@ -104,7 +120,10 @@ impl Simulated for State {
         json!({"token_user": self.token_user, "advisories": advisories})
     }
 
-    /// `set-state {"advisory", "state"}`, `finish-pushes {"status"}`, `negotiate {"mode": "accept"|"off"}`,
+    /// `set-state {"advisory", "state"}`, `finish-pushes {"status"}`,
+    /// `script-push {"advisory", "ends" or "stops": status}` for the next push of the advisory,
+    /// `set-blocking {"advisory", "blocking": [ids]}`, `set-tests {"advisory", "status"}`,
+    /// `set-alerts {"advisory", "blocking": bool, "from": "now"|"refresh"}`, `negotiate {"mode": "accept"|"off"}`,
     /// `token-user {"email"}`.
     fn change(&mut self, operation: &str, body: &Value, _now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
@@ -113,9 +132,38 @@ impl Simulated for State {
         match operation {
             "set-state" => {
                 let state = AdvisoryState::parse(text("state")?).ok_or("unknown state")?;
-                let id = body.get("advisory").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
-                let advisory = id.and_then(|id| self.advisory_mut(id)).ok_or("no such advisory")?;
-                advisory.state = state;
+                self.named(body)?.state = state;
+            }
+            "script-push" => {
+                let script = match (text("ends"), text("stops")) {
+                    (Ok(status), _) => PushScript::EndsAs(status.to_owned()),
+                    (_, Ok(status)) => PushScript::StopsAt(status.to_owned()),
+                    _ => return Err("script-push needs the text ends or stops".to_owned()),
+                };
+                self.named(body)?.push_scripts.push_back(script);
+            }
+            "set-blocking" => {
+                let ids =
+                    body.get("blocking").and_then(Value::as_array).ok_or("blocking is a list of ids")?;
+                let ids = ids.iter().filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok());
+                self.named(body)?.blocking_advisories = ids.collect();
+            }
+            "set-tests" => {
+                let status = text("status")?.to_owned();
+                for test in &mut self.named(body)?.external_tests {
+                    test.status.clone_from(&status);
+                }
+            }
+            "set-alerts" => {
+                let block =
+                    body.get("blocking").and_then(Value::as_bool).ok_or("blocking is true or false")?;
+                let at_refresh = text("from").is_ok_and(|from| from == "refresh");
+                let advisory = self.named(body)?;
+                if at_refresh {
+                    advisory.alerts_block_at_refresh = Some(block);
+                } else {
+                    advisory.security_alerts_block = block;
+                }
             }
             "finish-pushes" => self.finish_pushes(text("status")?),
             "negotiate" => {
@@ -126,7 +174,11 @@ impl Simulated for State {
                 };
             }
             "token-user" => text("email")?.clone_into(&mut self.token_user),
-            _ => return Err("operations: set-state, finish-pushes, negotiate, token-user".to_owned()),
+            _ => {
+                return Err("operations: set-state, finish-pushes, script-push, set-blocking, set-tests, \
+                            set-alerts, negotiate, token-user"
+                    .to_owned());
+            }
         }
         Ok(json!({"done": operation}))
     }

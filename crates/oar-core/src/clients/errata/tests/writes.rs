@@ -10,7 +10,7 @@ fn id() -> AdvisoryId {
     AdvisoryId::new(ID)
 }
 
-fn shows(state: &str, issues: &[&str], security: Value) -> ResponseTemplate {
+fn shows(state: &str, issues: &[&str], security: &Value) -> ResponseTemplate {
     let issues: Vec<Value> = issues.iter().map(|key| json!({"jira_issue": {"key": key}})).collect();
     ResponseTemplate::new(200).set_body_json(json!({
         "errata": {"rhsa": {"id": ID, "status": state, "security_approved": security}},
@@ -48,7 +48,7 @@ const TO_REL_PREP: &str = "POST change_state new_state=REL_PREP";
 async fn a_state_is_changed_and_read_back() {
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/change_state"), ResponseTemplate::new(201)).await;
-    mount(&server, "GET", API, shows("REL_PREP", &[], json!(null))).await;
+    mount(&server, "GET", API, shows("REL_PREP", &[], &json!(null))).await;
     let effect = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap();
     assert_eq!(effect, Effect::Changed);
     assert_eq!(sent(&server).await, [TO_REL_PREP, "GET 169293"]);
@@ -58,7 +58,7 @@ async fn a_state_is_changed_and_read_back() {
 async fn an_accepted_change_of_state_that_does_not_show_is_no_success() {
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/change_state"), ResponseTemplate::new(201)).await;
-    mount(&server, "GET", API, shows("QE", &[], json!(null))).await;
+    mount(&server, "GET", API, shows("QE", &[], &json!(null))).await;
     let error = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -72,7 +72,7 @@ async fn a_refused_change_of_state_passes_the_reasons_on() {
     let server = MockServer::start().await;
     let reason = "Staging push jobs not complete";
     mount(&server, "POST", &format!("{API}/change_state"), refused(reason)).await;
-    mount(&server, "GET", API, shows("QE", &[], json!(null))).await;
+    mount(&server, "GET", API, shows("QE", &[], &json!(null))).await;
     let error = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap_err();
     assert!(error.to_string().contains(reason), "{error}");
 }
@@ -81,7 +81,7 @@ async fn a_refused_change_of_state_passes_the_reasons_on() {
 async fn a_change_of_state_that_somebody_else_made_first_is_no_failure() {
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/change_state"), refused("Invalid transition")).await;
-    mount(&server, "GET", API, shows("REL_PREP", &[], json!(null))).await;
+    mount(&server, "GET", API, shows("REL_PREP", &[], &json!(null))).await;
     let effect = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap();
     assert_eq!(effect, Effect::AlreadySo);
 }
@@ -91,7 +91,7 @@ async fn an_answer_that_stays_away_is_looked_up_and_not_asked_for_again() {
     for (shown, good) in [("REL_PREP", true), ("QE", false)] {
         let server = MockServer::start().await;
         mount(&server, "POST", &format!("{API}/change_state"), ResponseTemplate::new(502)).await;
-        mount(&server, "GET", API, shows(shown, &[], json!(null))).await;
+        mount(&server, "GET", API, shows(shown, &[], &json!(null))).await;
         let outcome = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await;
         assert_eq!(outcome.is_ok(), good, "{outcome:?}");
         assert_eq!(sent(&server).await, [TO_REL_PREP, "GET 169293"]);
@@ -114,13 +114,13 @@ async fn an_issue_that_is_gone_already_is_no_failure_and_one_that_stays_is() {
     for (attached, expected) in [(&["OCPBUGS-123"][..], Some(Effect::AlreadySo)), (&["OCPBUGS-12"], None)] {
         let server = MockServer::start().await;
         mount(&server, "POST", &format!("{API}/remove_jira_issue"), refused("is not attached")).await;
-        mount(&server, "GET", API, shows("QE", attached, json!(null))).await;
+        mount(&server, "GET", API, shows("QE", attached, &json!(null))).await;
         let outcome = client(&server).remove_jira_issue(id(), &key, &permit()).await;
         assert_eq!(outcome.ok(), expected);
     }
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/add_jira_issue"), ResponseTemplate::new(500)).await;
-    mount(&server, "GET", API, shows("QE", &["OCPBUGS-12"], json!(null))).await;
+    mount(&server, "GET", API, shows("QE", &["OCPBUGS-12"], &json!(null))).await;
     let effect = client(&server).add_jira_issue(id(), &key, &permit()).await.unwrap();
     assert_eq!(effect, Effect::Changed, "the answer was lost, the issue is there");
 }
@@ -146,7 +146,7 @@ async fn a_security_approval_that_was_requested_meanwhile_is_no_failure() {
     {
         let server = MockServer::start().await;
         mount(&server, "PUT", API, refused("cannot be requested")).await;
-        mount(&server, "GET", API, shows("QE", &[], shown)).await;
+        mount(&server, "GET", API, shows("QE", &[], &shown)).await;
         assert_eq!(client(&server).request_security_approval(id(), &permit()).await.ok(), expected);
     }
 }

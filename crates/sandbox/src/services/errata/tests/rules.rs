@@ -113,3 +113,59 @@ async fn pushes_follow_the_rules() {
         format!("http://127.0.0.1:8765/errata/api/v1/erratum/140004/push/{}", jobs[0]["id"])
     );
 }
+
+#[tokio::test]
+async fn pushes_go_on_with_the_clock_and_as_scripted() {
+    use jiff::SignedDuration;
+
+    use crate::services::errata::PushScript;
+
+    let world = world();
+    prepare(&world, 140_005, |advisory| {
+        advisory.push_scripts = [
+            PushScript::EndsAs("POST_PUSH_FAILED".to_owned()),
+            PushScript::StopsAt("WAITING_ON_PUB".to_owned()),
+        ]
+        .into();
+    });
+    let status = |id: u32| {
+        let world = &world;
+        async move {
+            let jobs = get(world, &format!("/api/v1/erratum/{id}/push")).await.json();
+            jobs.as_array().unwrap().last().unwrap()["status"].as_str().unwrap().to_owned()
+        }
+    };
+    let push = |id: u32| {
+        let world = &world;
+        async move { send(world, "POST", &format!("/api/v1/erratum/{id}/push?defaults=stage"), "").await.status }
+    };
+    assert_eq!((push(140_001).await, push(140_005).await), (201, 201));
+    for (seconds, normal, scripted) in [
+        (0, "READY", "READY"),
+        (60, "WAITING_ON_PUB", "WAITING_ON_PUB"),
+        (120, "POST_PUSH_PROCESSING", "POST_PUSH_PROCESSING"),
+        (120, "COMPLETE", "POST_PUSH_FAILED"),
+    ] {
+        world.clock.advance(SignedDuration::from_secs(seconds));
+        assert_eq!((status(140_001).await.as_str(), status(140_005).await.as_str()), (normal, scripted));
+    }
+    assert_eq!((push(140_001).await, push(140_005).await), (200, 201), "only the failed one is redone");
+    world.clock.advance(SignedDuration::from_hours(5));
+    assert_eq!(status(140_005).await, "WAITING_ON_PUB");
+    assert_eq!(get(&world, "/api/v1/erratum/140001").await.json()["errata"]["rhba"]["rhnqa"], 1);
+}
+
+#[tokio::test]
+async fn a_refresh_may_find_that_alerts_block() {
+    use crate::world::Simulated as _;
+
+    let world = world();
+    let now = world.clock.now();
+    let body = json!({"advisory": 140_004, "blocking": true, "from": "refresh"});
+    world.errata.lock().change("set-alerts", &body, now).unwrap();
+    let path = "/api/v1/erratum/140004/security_alerts";
+    assert_eq!(get(&world, path).await.json()["alerts"]["blocking"], false);
+    let refreshed = send(&world, "POST", "/api/v1/erratum/140004/security_alerts/refresh", "").await;
+    assert_eq!(refreshed.json()["alerts"]["blocking"], true);
+    assert_eq!(get(&world, path).await.json()["alerts"]["blocking"], true);
+}

@@ -1,0 +1,148 @@
+//! How each advisory stands, from what was read of it and of what blocks it. Pure.
+
+use std::collections::BTreeMap;
+
+use super::Known;
+use crate::clients::errata::{AdvisoryId, AdvisoryState, Verdict};
+use crate::error::{Classified, ErrorClass, ServiceError};
+
+/// How one advisory stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Every staging target is complete.
+    Complete,
+    /// A push is under way.
+    Running,
+    /// A target has a status that this program does not know: a person has to look.
+    Unknown,
+    /// It is to be pushed now.
+    Push,
+    /// It is pushed when what blocks it is on staging.
+    Waits(Vec<AdvisoryId>),
+    /// It cannot be pushed, because what blocks it cannot.
+    Held(Held),
+    /// It must not be pushed as it is; why.
+    Refused(String),
+    /// It could not be read or pushed; why.
+    Failed {
+        /// The class of the failure.
+        class: ErrorClass,
+        /// The failure in words.
+        why: String,
+    },
+}
+
+/// Why an advisory cannot be pushed that is itself in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// An advisory that blocks it cannot be pushed.
+    By(AdvisoryId),
+    /// It blocks itself through these advisories, in order.
+    Cycle(Vec<AdvisoryId>),
+}
+
+impl Standing {
+    /// The class of the trouble; `None` when it is done, under way, or about to be.
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Complete | Self::Running | Self::Push | Self::Waits(_) => None,
+            Self::Unknown => Some(ErrorClass::Failed),
+            Self::Held(_) | Self::Refused(_) => Some(ErrorClass::Blocked),
+            Self::Failed { class, .. } => Some(*class),
+        }
+    }
+
+    /// The word for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Running => "running",
+            Self::Unknown => "unknown",
+            Self::Push => "to_push",
+            Self::Waits(_) => "waiting",
+            Self::Held(_) => "blocked",
+            Self::Refused(_) => "refused",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// Decides each advisory once.
+pub(super) struct Standings<'a> {
+    known: &'a BTreeMap<AdvisoryId, Result<Known, ServiceError>>,
+    decided: BTreeMap<AdvisoryId, Standing>,
+}
+
+impl<'a> Standings<'a> {
+    pub(super) fn new(known: &'a BTreeMap<AdvisoryId, Result<Known, ServiceError>>) -> Self {
+        Self { known, decided: BTreeMap::new() }
+    }
+
+    /// How the advisory stands.
+    pub(super) fn of(&mut self, id: AdvisoryId) -> Standing {
+        self.on_path(id, &mut Vec::new())
+    }
+
+    /// `path` holds the advisories that wait for this one, so that a circle is seen. It is no longer than the number of
+    /// advisories, which is bounded.
+    fn on_path(&mut self, id: AdvisoryId, path: &mut Vec<AdvisoryId>) -> Standing {
+        if let Some(decided) = self.decided.get(&id) {
+            return decided.clone();
+        }
+        if let Some(start) = path.iter().position(|waiting| *waiting == id) {
+            // Decided when the walk is back at the circle's first advisory.
+            let circle = path.get(start..).unwrap_or_default().iter().copied().chain([id]).collect();
+            return Standing::Held(Held::Cycle(circle));
+        }
+        let standing = match self.known.get(&id) {
+            None => Standing::Refused("was not read".to_owned()),
+            Some(Err(error)) => Standing::Failed { class: error.class(), why: error.to_string() },
+            Some(Ok(known)) => match (known.state.clone(), known.push.verdict()) {
+                (AdvisoryState::NewFiles, _) => Standing::Refused(
+                    "is in NEW_FILES: it can be pushed when ART has moved it to QE".to_owned(),
+                ),
+                (_, Verdict::Complete) => Standing::Complete,
+                (_, Verdict::Running) => Standing::Running,
+                (_, Verdict::Unknown) => Standing::Unknown,
+                (
+                    AdvisoryState::Qe
+                    | AdvisoryState::RelPrep
+                    | AdvisoryState::PushReady
+                    | AdvisoryState::ShippedLive,
+                    Verdict::NeverPushed | Verdict::Failed,
+                ) => {
+                    path.push(id);
+                    let standing = self.behind(&known.blocking, path);
+                    path.pop();
+                    standing
+                }
+                (state, _) => Standing::Refused(format!("is {state}, which takes no push to staging")),
+            },
+        };
+        self.decided.insert(id, standing.clone());
+        standing
+    }
+
+    /// How an advisory stands that needs a push and comes after `blocking`.
+    fn behind(&mut self, blocking: &[AdvisoryId], path: &mut Vec<AdvisoryId>) -> Standing {
+        let mut waits = Vec::new();
+        for id in blocking {
+            if self.known.get(id).is_some_and(|read| read.as_ref().is_ok_and(Known::needs_no_push)) {
+                continue;
+            }
+            match self.on_path(*id, path) {
+                Standing::Complete => {}
+                Standing::Running | Standing::Push | Standing::Waits(_) => waits.push(*id),
+                Standing::Held(Held::Cycle(circle))
+                    if path.last().is_some_and(|own| circle.contains(own)) =>
+                {
+                    return Standing::Held(Held::Cycle(circle));
+                }
+                Standing::Unknown | Standing::Held(_) | Standing::Refused(_) | Standing::Failed { .. } => {
+                    return Standing::Held(Held::By(*id));
+                }
+            }
+        }
+        if waits.is_empty() { Standing::Push } else { Standing::Waits(waits) }
+    }
+}

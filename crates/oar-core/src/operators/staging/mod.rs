@@ -1,0 +1,270 @@
+//! The push of a release's advisories to the staging CDN: the decision table of spec 02 §2.8.
+//!
+//! What blocks an advisory is pushed first, and to its end; the advisory itself follows in a later look. Nothing is
+//! judged by a status that was read before a push of this very run.
+
+mod decide;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::{join, join_all};
+
+pub use decide::{Held, Standing};
+pub use report::AdvisoryRow;
+
+use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::statebox::TaskStatus;
+
+/// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
+const MOST_ADVISORIES: usize = 100;
+
+/// The staging push with this client.
+#[derive(Clone, Copy)]
+pub struct Staging<'a> {
+    /// Errata Tool.
+    pub errata: &'a ErrataClient,
+}
+
+/// An advisory and its pushes as they were read.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    state: AdvisoryState,
+    text_only: bool,
+    blocking: Vec<AdvisoryId>,
+    push: StagePush,
+}
+
+impl Known {
+    /// Whether nothing has to be pushed for it at all.
+    fn needs_no_push(&self) -> bool {
+        self.state == AdvisoryState::DroppedNoShip
+            || (self.text_only && self.push.verdict() == Verdict::NeverPushed)
+    }
+}
+
+/// One advisory that is pushed, and how it stands.
+#[derive(Debug, Clone)]
+pub struct StagedAdvisory {
+    /// Its number.
+    pub id: AdvisoryId,
+    /// Its kind in the build data; `None` when it is there only because it blocks another one.
+    pub impetus: Option<String>,
+    /// Its state; absent when it could not be read.
+    pub state: Option<AdvisoryState>,
+    /// The newest job of each staging target.
+    pub push: StagePush,
+    /// What follows from it.
+    pub standing: Standing,
+}
+
+impl StagedAdvisory {
+    /// The advisory in words.
+    pub fn subject(&self) -> String {
+        match &self.impetus {
+            Some(impetus) => format!("advisory {} ({impetus})", self.id),
+            None => format!("advisory {} (blocks another one)", self.id),
+        }
+    }
+
+    fn step(&self) -> Step {
+        Step::new("push to staging", self.subject())
+            .from(Some(self.push.to_string()))
+            .to("all staging targets")
+    }
+}
+
+/// How the staging push stands and what is to be pushed now.
+#[derive(Debug, Clone)]
+pub struct StagingPlan {
+    /// The advisories: what blocks others first, then the release's own in the order of the build data.
+    pub advisories: Vec<StagedAdvisory>,
+    notes: Vec<String>,
+}
+
+impl Plan for StagingPlan {
+    fn summary(&self) -> PlanSummary {
+        let due = self.advisories.iter().filter(|advisory| advisory.standing == Standing::Push);
+        let rest = self.advisories.iter().filter(|advisory| advisory.standing != Standing::Push);
+        let mut notes: Vec<String> =
+            rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
+        notes.extend(self.notes.iter().cloned());
+        PlanSummary { steps: due.map(StagedAdvisory::step).collect(), notes }
+    }
+}
+
+impl Staging<'_> {
+    /// Reads the advisories, their push jobs, and whatever blocks those that are to be pushed.
+    ///
+    /// An advisory that cannot be read does not end the look at the others, unless none can be read.
+    pub async fn plan(&self, own: &[(String, AdvisoryId)]) -> Result<StagingPlan, TaskError> {
+        let mut known: BTreeMap<AdvisoryId, Result<Known, ServiceError>> = BTreeMap::new();
+        let mut wanted: BTreeSet<AdvisoryId> = own.iter().map(|(_, id)| *id).collect();
+        while !wanted.is_empty() {
+            if known.len() + wanted.len() > MOST_ADVISORIES {
+                return Err(Refusal::new(
+                    ErrorClass::Failed,
+                    format!("more than {MOST_ADVISORIES} advisories block one another"),
+                )
+                .with_hint("Check the blocking advisories in Errata Tool.")
+                .into());
+            }
+            let read = join_all(wanted.iter().map(|id| self.read(*id))).await;
+            known.extend(std::mem::take(&mut wanted).into_iter().zip(read));
+            if known.values().all(Result::is_err) {
+                let error = known.into_values().find_map(Result::err);
+                return Err(error.map_or_else(|| Refusal::blocked("no advisory").into(), TaskError::from));
+            }
+            for advisory in known.values().filter_map(|read| read.as_ref().ok()) {
+                let needs = matches!(advisory.push.verdict(), Verdict::NeverPushed | Verdict::Failed);
+                if needs && !advisory.needs_no_push() {
+                    wanted.extend(advisory.blocking.iter().filter(|id| !known.contains_key(id)));
+                }
+            }
+        }
+        Ok(assemble(own, &known))
+    }
+
+    async fn read(&self, id: AdvisoryId) -> Result<Known, ServiceError> {
+        let (advisory, push) = join(self.errata.erratum(id), self.errata.stage_push(id)).await;
+        let Advisory { state, text_only, blocking, .. } = advisory?;
+        Ok(Known { state, text_only, blocking, push: push? })
+    }
+
+    /// Starts the planned pushes, one after the other. One that fails does not stop the others.
+    pub async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> (StagingPlan, Vec<Step>) {
+        let (mut after, mut done) = (plan.clone(), Vec::new());
+        for advisory in after.advisories.iter_mut().filter(|advisory| advisory.standing == Standing::Push) {
+            let step = advisory.step();
+            match self.push(advisory, permit).await {
+                Ok(true) => {
+                    tracing::info!("{}: {}", advisory.subject(), advisory.words());
+                    done.push(step);
+                }
+                Ok(false) => tracing::info!("{}: {}", advisory.subject(), advisory.words()),
+                Err(error) => {
+                    tracing::error!("{error}");
+                    advisory.standing = Standing::failed(&error);
+                }
+            }
+        }
+        (after, done)
+    }
+
+    /// Pushes one advisory; whether this run started it.
+    async fn push(&self, advisory: &mut StagedAdvisory, permit: &WritePermit) -> Result<bool, ServiceError> {
+        let pushed = self.errata.push_stage(advisory.id, &advisory.push, permit).await?;
+        advisory.push = pushed.push;
+        if pushed.started.is_empty() {
+            // Nothing was due any more: somebody else pushed meanwhile, or there is nowhere to push to.
+            advisory.push = self.errata.stage_push(advisory.id).await?;
+        }
+        advisory.standing = match advisory.push.verdict() {
+            Verdict::Complete => Standing::Complete,
+            Verdict::Running => Standing::Running,
+            Verdict::Unknown => Standing::Unknown,
+            Verdict::Failed => Standing::Failed {
+                class: ErrorClass::Failed,
+                why: format!("the new push failed at once: {}", advisory.push),
+            },
+            Verdict::NeverPushed => Standing::Refused(
+                "Errata Tool started no push: the advisory has no staging target".to_owned(),
+            ),
+        };
+        Ok(!pushed.started.is_empty())
+    }
+}
+
+/// Puts the advisories in order and says how each stands.
+fn assemble(
+    own: &[(String, AdvisoryId)],
+    known: &BTreeMap<AdvisoryId, Result<Known, ServiceError>>,
+) -> StagingPlan {
+    let impetus = |id: AdvisoryId| own.iter().find(|(_, own)| *own == id).map(|(impetus, _)| impetus.clone());
+    let mut notes = Vec::new();
+    let blocking = known.keys().filter(|id| impetus(**id).is_none());
+    let mut standings = decide::Standings::new(known);
+    let mut advisories = Vec::new();
+    for id in blocking.chain(own.iter().map(|(_, id)| id)) {
+        let read = known.get(id).and_then(|read| read.as_ref().ok());
+        let advisory = StagedAdvisory {
+            id: *id,
+            impetus: impetus(*id),
+            state: read.map(|read| read.state.clone()),
+            push: read.map(|read| read.push.clone()).unwrap_or_default(),
+            standing: standings.of(*id),
+        };
+        match read {
+            Some(read) if read.state == AdvisoryState::DroppedNoShip => {
+                notes.push(format!("{} is dropped and left alone", advisory.subject()));
+            }
+            Some(read) if read.needs_no_push() => {
+                notes.push(format!("{} is text only: there is nothing to push", advisory.subject()));
+            }
+            _ => advisories.push(advisory),
+        }
+    }
+    StagingPlan { advisories, notes }
+}
+
+impl StagingPlan {
+    /// The advisories of the release itself.
+    fn own(&self) -> impl Iterator<Item = &StagedAdvisory> {
+        self.advisories.iter().filter(|advisory| advisory.impetus.is_some())
+    }
+
+    /// What the task's status is when the advisories stand like this, after these changes.
+    pub fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
+        let total = self.own().count();
+        let complete = self.own().filter(|advisory| advisory.standing == Standing::Complete).count();
+        let rows: Vec<AdvisoryRow> = self.advisories.iter().map(StagedAdvisory::row).collect();
+        let data = serde_json::json!({
+            "complete": complete,
+            "total": total,
+            "advisories": rows,
+            "notes": self.notes,
+        });
+        let bad: Vec<&StagedAdvisory> =
+            self.advisories.iter().filter(|advisory| advisory.standing.class().is_some()).collect();
+        let open = self.advisories.iter().filter(|advisory| advisory.standing != Standing::Complete);
+        let progress =
+            open.map(|it| format!("{}: {}", it.subject(), it.words())).collect::<Vec<_>>().join("; ");
+        let words = format!("{complete} of {total} advisories are on staging; {progress}");
+        // A passing fault decides over the rest, because running again is then the right next step; a precondition
+        // that somebody has to clear decides last.
+        let worst =
+            [ErrorClass::Unavailable, ErrorClass::Configuration, ErrorClass::Failed, ErrorClass::Blocked]
+                .into_iter()
+                .find(|class| bad.iter().any(|advisory| advisory.standing.class() == Some(*class)));
+        let outcome = match worst {
+            Some(class) => TaskOutcome::fail(done, class, words),
+            None if complete == total => TaskOutcome::pass(done),
+            None => TaskOutcome::in_progress(done, words),
+        };
+        outcome.with_data(data)
+    }
+
+    /// Whether nothing is left for the task to look at: every advisory was dropped or has nothing to push.
+    pub fn is_empty(&self) -> bool {
+        self.own().next().is_none()
+    }
+
+    /// Whether pushes run and nothing else is to be said or done.
+    pub fn only_waits(&self) -> bool {
+        let outcome = self.outcome(Vec::new());
+        outcome.status == TaskStatus::InProgress
+            && self.advisories.iter().all(|advisory| advisory.standing != Standing::Push)
+    }
+}
+
+impl Standing {
+    fn failed(error: &ServiceError) -> Self {
+        Self::Failed { class: error.class(), why: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The staging push in words, and for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Held, StagedAdvisory, Standing};
+use crate::clients::errata::AdvisoryId;
+
+/// One advisory for `--output json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdvisoryRow {
+    /// Its number.
+    pub id: u64,
+    /// Its kind in the build data; absent for one that only blocks another one.
+    pub impetus: Option<String>,
+    /// Its state; absent when it could not be read.
+    pub state: Option<String>,
+    /// How it stands: `complete`, `running`, `to_push`, `waiting`, `blocked`, `refused`, `unknown`, `failed`.
+    pub standing: &'static str,
+    /// The same in words.
+    pub detail: String,
+    /// The status of the newest job of each staging target.
+    pub targets: BTreeMap<String, String>,
+    /// Its page.
+    pub link: String,
+}
+
+impl StagedAdvisory {
+    /// How it stands, in words that follow its name.
+    pub fn words(&self) -> String {
+        match &self.standing {
+            Standing::Complete | Standing::Running | Standing::Push => self.push.to_string(),
+            Standing::Unknown => format!(
+                "{}: this program does not know that status, so look at {}",
+                self.push,
+                self.id.link()
+            ),
+            Standing::Waits(on) => format!("follows when {} is on staging", list(on, ", ")),
+            Standing::Held(Held::By(id)) => format!("is blocked by advisory {id}, which cannot be pushed"),
+            Standing::Held(Held::Cycle(circle)) => {
+                format!("blocks itself ({}): correct the blocking advisories", list(circle, " -> "))
+            }
+            Standing::Refused(why) | Standing::Failed { why, .. } => why.clone(),
+        }
+    }
+
+    pub(super) fn row(&self) -> AdvisoryRow {
+        let targets = self.push.targets.iter();
+        AdvisoryRow {
+            id: self.id.number(),
+            impetus: self.impetus.clone(),
+            state: self.state.as_ref().map(ToString::to_string),
+            standing: self.standing.name(),
+            detail: self.words(),
+            targets: targets.map(|(target, push)| (target.clone(), push.status.to_string())).collect(),
+            link: self.id.link(),
+        }
+    }
+}
+
+fn list(ids: &[AdvisoryId], between: &str) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}

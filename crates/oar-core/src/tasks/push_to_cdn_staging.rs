@@ -1,0 +1,77 @@
+//! `push-to-cdn-staging`: brings the release's advisories to the staging CDN (spec 01 §5.7, spec 02 §2.8).
+
+use async_trait::async_trait;
+
+use super::Services;
+use crate::clients::errata::AdvisoryId;
+use crate::config::Impetus;
+use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::operators::staging::{Staging, StagingPlan};
+use crate::statebox::{State, TaskName};
+
+/// Pushes the advisories of the release of `services`, in both flows.
+pub struct PushToCdnStaging {
+    services: Services,
+}
+
+impl PushToCdnStaging {
+    /// The task.
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+
+    fn own(&self) -> Vec<(String, AdvisoryId)> {
+        let advisories = self.services.config().advisories().iter();
+        advisories
+            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
+            .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Task for PushToCdnStaging {
+    type Plan = StagingPlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::PushToCdnStaging
+    }
+
+    fn command(&self) -> String {
+        TaskName::PushToCdnStaging.id().to_owned()
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, _state: Option<&State>) -> Result<StagingPlan, TaskError> {
+        let release = self.services.config().release();
+        let own = self.own();
+        if own.is_empty() {
+            return Err(Refusal::blocked(format!(
+                "the build data of {release} names no advisory that is pushed to staging"
+            ))
+            .with_hint("Run the command again when ART has added them.")
+            .into());
+        }
+        let errata = self.services.errata();
+        let plan = Staging { errata: &errata }.plan(&own).await?;
+        if plan.is_empty() {
+            return Err(Refusal::blocked(format!(
+                "not one advisory of {release} is left to push: all are dropped or text only"
+            ))
+            .with_hint("Ask ART which advisories the release ships with.")
+            .into());
+        }
+        Ok(plan)
+    }
+
+    async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let errata = self.services.errata();
+        let (after, done) = Staging { errata: &errata }.apply(plan, permit).await;
+        Ok(after.outcome(done))
+    }
+}
