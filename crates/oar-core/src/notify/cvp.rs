@@ -1,4 +1,4 @@
-//! check-greenwave-cvp-tests (spec 03 §9 row 19).
+//! check-greenwave-cvp-tests (spec 03 §9 row 19, spec 02 §5.7).
 
 use super::compose::Composition;
 use super::{GroupMention, Message, Reference, short_hash};
@@ -28,9 +28,115 @@ impl CvpIssueCreated<'_> {
     }
 }
 
+/// The title of the issue that follows a release's failed tests (`interop-exact`: it is searched for).
+pub fn cvp_issue_summary(release: &ReleaseVersion) -> String {
+    format!("[{release}] Greenwave CVP test failures in advisories")
+}
+
+/// One test that is not good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CvpFailure {
+    /// The advisory: its page and its number.
+    pub advisory: Reference,
+    /// The number of the test run.
+    pub test: u64,
+    /// The build that was tested, where the test is about one.
+    pub build: Option<String>,
+    /// How the test ended, in Errata Tool's word.
+    pub status: String,
+}
+
+impl CvpFailure {
+    /// The page of the test run (`interop-exact`: `<advisory>/test_run/<id>`).
+    pub fn link(&self) -> String {
+        format!("{}/test_run/{}", self.advisory.url, self.test)
+    }
+}
+
+/// The longest description: Jira takes no more than 32,767 characters.
+const DESCRIPTION_LIMIT: usize = 30_000;
+
+/// The text of that issue in wiki markup: every failed test under its advisory, advisories in the order in which
+/// they come.
+pub fn cvp_issue_description(release: &ReleaseVersion, failures: &[CvpFailure]) -> String {
+    let mut text = format!("Greenwave CVP tests of advisories of release {release} are not good:\n");
+    let mut seen: Vec<&str> = Vec::new();
+    let mut left_out = 0;
+    for failure in failures {
+        let advisory = failure.advisory.url.as_str();
+        if seen.contains(&advisory) {
+            continue;
+        }
+        seen.push(advisory);
+        text.push_str(&format!("\n* advisory {}\n", wiki_link(&failure.advisory.name, advisory)));
+        for test in failures.iter().filter(|other| other.advisory.url == advisory) {
+            let build = test.build.clone().unwrap_or_else(|| format!("test {}", test.test));
+            let line = format!("** {} {}\n", wiki_link(&build, &test.link()), wiki_text(&test.status));
+            if text.len() + line.len() > DESCRIPTION_LIMIT {
+                left_out += 1;
+            } else {
+                text.push_str(&line);
+            }
+        }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\n{left_out} more are listed at the advisories.\n"));
+    }
+    text
+}
+
+fn wiki_link(name: &str, url: &str) -> String {
+    format!("[{}|{url}]", wiki_text(name))
+}
+
+/// `text` without the characters that end or begin a link in wiki markup.
+fn wiki_text(text: &str) -> String {
+    text.chars().map(|letter| if "[]|{}\r\n".contains(letter) { ' ' } else { letter }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failure(advisory: u64, test: u64, build: Option<&str>) -> CvpFailure {
+        CvpFailure {
+            advisory: Reference::new(
+                format!("https://errata.example.test/advisory/{advisory}"),
+                advisory.to_string(),
+            ),
+            test,
+            build: build.map(str::to_owned),
+            status: "FAILED".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_issue_lists_each_test_under_its_advisory() {
+        let release = "4.14.60".parse().unwrap();
+        assert_eq!(
+            cvp_issue_summary(&release),
+            "[4.14.60] Greenwave CVP test failures in advisories"
+        );
+        let failures =
+            [failure(2, 11, Some("ose-a-1")), failure(1, 12, None), failure(2, 13, Some("ose|b]-1"))];
+        assert_eq!(
+            cvp_issue_description(&release, &failures),
+            "Greenwave CVP tests of advisories of release 4.14.60 are not good:\n\
+             \n* advisory [2|https://errata.example.test/advisory/2]\n\
+             ** [ose-a-1|https://errata.example.test/advisory/2/test_run/11] FAILED\n\
+             ** [ose b -1|https://errata.example.test/advisory/2/test_run/13] FAILED\n\
+             \n* advisory [1|https://errata.example.test/advisory/1]\n\
+             ** [test 12|https://errata.example.test/advisory/1/test_run/12] FAILED\n"
+        );
+    }
+
+    #[test]
+    fn a_thousand_failed_tests_fit_into_one_issue() {
+        let failures: Vec<_> = (0..1000).map(|test| failure(1, test, Some("ose-demo-1"))).collect();
+        let text = cvp_issue_description(&"4.14.60".parse().unwrap(), &failures);
+        assert!(text.len() < 32_767, "{}", text.len());
+        assert!(text.contains(" more are listed at the advisories."), "{text}");
+    }
 
     #[test]
     fn the_new_issue_is_linked() {

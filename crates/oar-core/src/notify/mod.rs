@@ -30,7 +30,7 @@ pub use approval::{ApprovalFailed, ApprovalFinished, ApprovalOverdue};
 pub use approvals_needed::ApprovalsNeeded;
 pub use bugs::{Bug, BugsDropped, BugsToVerify, ConfirmDroppable, TellManagers};
 pub use cve::{MissingCveTrackers, MissingTrackers};
-pub use cvp::CvpIssueCreated;
+pub use cvp::{CvpFailure, CvpIssueCreated, cvp_issue_description, cvp_issue_summary};
 pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};
 pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
 pub use jobs::{ConsistencyCheckTriggered, StageTesting, StageTestingJob};

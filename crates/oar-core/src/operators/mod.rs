@@ -4,4 +4,5 @@
 pub mod image_health;
 pub mod ownership;
 pub mod shipment;
+pub mod shipped;
 pub mod staging;

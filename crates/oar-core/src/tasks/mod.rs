@@ -2,6 +2,7 @@
 
 pub mod create_test_report;
 mod health;
+pub mod is_shipped;
 pub mod push_to_cdn_staging;
 mod services;
 pub mod status;

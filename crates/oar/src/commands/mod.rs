@@ -2,6 +2,7 @@
 
 pub(crate) mod create_test_report;
 pub(crate) mod history;
+pub(crate) mod is_shipped;
 pub(crate) mod issue;
 pub(crate) mod metadata;
 pub(crate) mod push_to_cdn_staging;
