@@ -99,6 +99,37 @@ class Errata(unittest.TestCase):
         with self.assertRaisesRegex(ErrataException, "dependencies"):
             self.load(140004).push("stage")
 
+    def test_a_push_goes_on_as_scripted(self):
+        support.change("errata", "script-push", advisory=140005, ends="POST_PUSH_FAILED")
+        first = self.load(140005).push("stage")
+        self.assertEqual([job["status"] for job in first], ["READY"])
+        support.control("POST", "clock", {"advance_seconds": 300})
+        statuses = [job["status"] for job in self.load(140005)._get("/api/v1/erratum/140005/push")]
+        self.assertEqual(statuses, ["POST_PUSH_FAILED"])
+        again = self.load(140005).push("stage")
+        self.assertGreater(again[0]["id"], first[0]["id"])
+
+    def test_a_blocking_advisory_is_named(self):
+        support.change("errata", "set-blocking", advisory=140005, blocking=[140001])
+        self.addCleanup(support.change, "errata", "set-blocking", advisory=140005, blocking=[])
+        view = self.load(140005)._get("/api/v1/erratum/140005")
+        self.assertEqual(view["errata"]["rhba"]["blocking_advisories"], [140001])
+
+    def test_one_issue_is_removed_without_the_others(self):
+        connector = ErrataConnector()
+        first, second = self.load(150003).jira_issues
+        answer = connector._post("/api/v1/erratum/150003/remove_jira_issue", data={"jira_issue": first})
+        self.assertEqual(answer.status_code, 201)
+        self.assertEqual(list(self.load(150003).jira_issues), [second])
+        answer = connector._post("/api/v1/erratum/150003/remove_jira_issue", data={"jira_issue": first})
+        self.assertEqual(answer.status_code, 422)
+
+    def test_approvals_are_requested_with_one_field(self):
+        connector = ErrataConnector()
+        for field, value in (("text_ready", "1"), ("security_approved", "False")):
+            answer = connector._put("/api/v1/erratum/140004", data={f"advisory[{field}]": value})
+            self.assertIn(answer.status_code, (204, 422), field)
+
     def test_pushes_are_listed(self):
         jobs = self.load(150001)._get("/api/v1/erratum/150001/push")
         self.assertEqual(jobs, [])

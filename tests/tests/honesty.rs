@@ -59,7 +59,7 @@ fn run(module: &str, least: usize) -> Sandbox {
 
 #[test]
 fn errata_tool() {
-    let sandbox = run("test_errata", 19);
+    let sandbox = run("test_errata", 23);
     // The client refreshes bugs on a page of its own and does not look at the answer.
     let unexpected = sandbox.unexpected();
     let others = unexpected.iter().filter(|request| request.path != "/bugs/sync_bug_list").count();
