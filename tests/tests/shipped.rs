@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
-use sandbox::services::errata::AdvisoryState::{self, DroppedNoShip, InPush, PushReady, Qe, RelPrep, ShippedLive};
+use sandbox::services::errata::AdvisoryState::{
+    self, DroppedNoShip, InPush, PushReady, Qe, RelPrep, ShippedLive,
+};
 use sandbox::services::gitlab::{MergeRequest, MergeRequestState};
 use serde_json::{Value, json};
 

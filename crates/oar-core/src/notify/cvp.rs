@@ -113,10 +113,7 @@ mod tests {
     #[test]
     fn the_issue_lists_each_test_under_its_advisory() {
         let release = "4.14.60".parse().unwrap();
-        assert_eq!(
-            cvp_issue_summary(&release),
-            "[4.14.60] Greenwave CVP test failures in advisories"
-        );
+        assert_eq!(cvp_issue_summary(&release), "[4.14.60] Greenwave CVP test failures in advisories");
         let failures =
             [failure(2, 11, Some("ose-a-1")), failure(1, 12, None), failure(2, 13, Some("ose|b]-1"))];
         assert_eq!(
