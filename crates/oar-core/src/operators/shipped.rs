@@ -19,7 +19,7 @@ const PROD_RELEASE: &str = "prod_release";
 const MERGED: &str = "shipment_mr_merged";
 
 /// What is looked at.
-#[derive(Debug)]
+#[derive(Clone, Copy)]
 pub struct ShippedCheck<'a> {
     /// The release's flow.
     pub flow: Flow,
