@@ -68,7 +68,9 @@ pub fn cvp_issue_description(release: &ReleaseVersion, failures: &[CvpFailure]) 
             continue;
         }
         seen.push(advisory);
-        text.push_str(&format!("\n* advisory {}\n", wiki_link(&failure.advisory.name, advisory)));
+        text.push_str("\n* advisory ");
+        text.push_str(&wiki_link(&failure.advisory.name, advisory));
+        text.push('\n');
         for test in failures.iter().filter(|other| other.advisory.url == advisory) {
             let build = test.build.clone().unwrap_or_else(|| format!("test {}", test.test));
             let line = format!("** {} {}\n", wiki_link(&build, &test.link()), wiki_text(&test.status));
@@ -80,7 +82,7 @@ pub fn cvp_issue_description(release: &ReleaseVersion, failures: &[CvpFailure]) 
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\n{left_out} more are listed at the advisories.\n"));
+        return format!("{text}\n{left_out} more are listed at the advisories.\n");
     }
     text
 }
