@@ -36,7 +36,7 @@ fn prod_pipeline(harness: &Harness, status: &str) {
 fn ask(harness: &Harness, release: &str, code: i32) -> Value {
     let answer = harness.oar(release, &["is-shipped", "--output", "json"]).expect(code).json();
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["details", "flow_type", "shipped"], "programs read exactly these keys: {answer:#}");
+    assert_eq!(keys, ["shipped", "flow_type", "details"], "programs read exactly these keys: {answer:#}");
     assert_eq!(answer["shipped"], json!(code == 0));
     answer
 }
