@@ -145,6 +145,20 @@ class Jira(unittest.TestCase):
         self.refused(400, "Error in the JQL Query", search, "colour = red")
         self.refused(400, "OCPBUGS-60999", search, f"key = {HIDDEN}")
 
+    def test_searching_by_key(self):
+        fields = "status,customfield_10470,customfield_10978"
+        found = self.jira.enhanced_search_issues(
+            "key in (OCPBUGS-60010, OCPBUGS-60011)", fields=fields, maxResults=100, use_post=True
+        )
+        self.assertEqual({issue.key for issue in found}, {"OCPBUGS-60010", "OCPBUGS-60011"})
+        self.assertTrue(all(hasattr(issue.fields, "customfield_10978") for issue in found))
+
+    def test_one_unknown_or_hidden_key_refuses_the_whole_search(self):
+        for key in ("OCPBUGS-1", HIDDEN):
+            message = f"An issue with key '{key}' does not exist for field 'key'."
+            jql = f"key in (OCPBUGS-60010, {key})"
+            self.refused(400, message, self.jira.enhanced_search_issues, jql, use_post=True)
+
     def test_the_old_search_is_gone(self):
         self.refused(410, "removed", self.jira._get_json, "search", params={"jql": "project = ART"})
 

@@ -6,6 +6,7 @@
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
+pub mod elliott;
 pub mod errata;
 pub mod github;
 pub mod gitlab;

@@ -154,6 +154,16 @@ variables! {
         "the bearer token with which Prow jobs are started through Gangway",
         "image-consistency-check and the job commands that start Prow jobs",
     ).secret();
+    OAR_ELLIOTT = Variable::new(
+        "OAR_ELLIOTT",
+        "the path of ART's program elliott, or its name on the search path",
+        "check-cve-tracker-bug",
+    ).or("elliott");
+    OAR_ELLIOTT_TIMEOUT = Variable::new(
+        "OAR_ELLIOTT_TIMEOUT",
+        "the longest that one run of elliott may take, in seconds",
+        "optional",
+    ).or("600");
     GCP_SA_FILE = Variable::new(
         "GCP_SA_FILE",
         "the path of the key file of a Google service account",
@@ -235,6 +245,12 @@ impl Environment {
     /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
     pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variables whose names `keep` accepts, for a program that we start.
+    pub fn select(&self, keep: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let kept = self.values.iter().filter(|(name, _)| keep(name));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Every secret value, for a redactor.

@@ -8,6 +8,7 @@ pub mod build_data;
 pub mod check;
 mod credentials;
 mod document;
+mod elliott;
 pub mod endpoints;
 pub mod environment;
 mod error;
@@ -23,6 +24,7 @@ pub use build_data::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl
 pub use check::{Problem, Severity, check_document};
 pub use credentials::{Credential, Credentials};
 pub use document::{Document, SlackTeam};
+pub use elliott::ElliottSettings;
 pub use endpoints::{Endpoints, join, join_segments};
 pub use environment::Environment;
 pub use error::ConfigError;

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::credentials::Credentials;
 use super::document::Document;
+use super::elliott::ElliottSettings;
 use super::endpoints::Endpoints;
 use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
@@ -169,6 +170,11 @@ impl Settings {
     /// The name that the history records as the one who ran a task; never an address.
     pub fn user(&self) -> Option<&str> {
         self.inner.user.as_deref()
+    }
+
+    /// How elliott is run; a setting of it that is wrong is an error of the command that runs it.
+    pub fn elliott(&self) -> Result<ElliottSettings, ConfigError> {
+        ElliottSettings::of(&self.inner.environment)
     }
 
     /// The environment that these settings were read from.

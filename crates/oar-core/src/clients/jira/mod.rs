@@ -4,9 +4,12 @@
 //! [`crate::http::Http`], whose retries, limits and redaction hold here too. Its `prepare_json_body` is not used: it
 //! logs the whole body.
 
+mod bug;
+mod create;
 mod error;
 mod key;
 mod model;
+mod search;
 
 use std::sync::Arc;
 
@@ -21,9 +24,12 @@ use tokio::sync::OnceCell;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+pub use bug::{Bug, QaContact};
+pub use create::NewIssue;
 pub use error::JiraError;
 pub use key::{InvalidIssueKey, IssueKey, PRODUCTION_WEB};
 pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
+pub use search::IssueSet;
 
 use crate::clients::Effect;
 use crate::email::EmailAddress;
@@ -325,7 +331,10 @@ impl JiraClient {
     }
 
     async fn exchange(&self, call: Call) -> Result<Reply, ServiceError> {
-        let reply = self.http.send(call).await?;
+        Self::checked(self.http.send(call).await?)
+    }
+
+    fn checked(reply: Reply) -> Result<Reply, ServiceError> {
         let status = reply.status;
         reply.success(refusal).map_err(|error| match status {
             StatusCode::UNAUTHORIZED => error.with_hint(BAD_TOKEN_HINT),
@@ -387,5 +396,7 @@ fn refusal(reply: &Reply) -> String {
     if words.is_empty() { reply.words() } else { words.join("; ") }
 }
 
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::http::tests::support::stack;
 const BASIC: &str = "Basic Ym90QGV4YW1wbGUuY29tOnBsYW50ZWQtdG9rZW4=";
 const HIDDEN: &str = "Issue does not exist or you do not have permission to see it.";
 
-fn client(server: &MockServer) -> JiraClient {
+pub(super) fn client(server: &MockServer) -> JiraClient {
     let base = format!("{}/jira", server.uri()).parse().unwrap();
     JiraClient::new(
         stack(HttpSettings::default()).0,
@@ -22,15 +22,15 @@ fn client(server: &MockServer) -> JiraClient {
     .unwrap()
 }
 
-fn permit() -> WritePermit {
+pub(super) fn permit() -> WritePermit {
     WritePermit::granted_by_user_interface()
 }
 
-fn key() -> IssueKey {
+pub(super) fn key() -> IssueKey {
     "ART-100".parse().unwrap()
 }
 
-fn ok(body: Value) -> ResponseTemplate {
+pub(super) fn ok(body: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
@@ -54,7 +54,7 @@ async fn mount_once(server: &MockServer, verb: &str, at: &str, answer: ResponseT
 }
 
 /// What was sent, as `GET /issue/ART-100`.
-async fn sent(server: &MockServer) -> Vec<String> {
+pub(super) async fn sent(server: &MockServer) -> Vec<String> {
     let requests = server.received_requests().await.unwrap();
     requests
         .iter()

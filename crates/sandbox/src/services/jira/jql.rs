@@ -219,39 +219,18 @@ pub(super) fn parse(text: &str) -> Result<Query, String> {
 }
 
 impl Query {
-    /// Names in the query that the site does not know.
-    pub(super) fn unknown_names(&self, state: &State) -> Option<String> {
-        let message =
-            |field: &str, value: &str| format!("The value '{value}' does not exist for the field '{field}'.");
+    /// What Jira says about names in the query that the site does not know: one message for each.
+    pub(super) fn unknown_names(&self, state: &State) -> Vec<String> {
+        let mut messages = Vec::new();
         for clause in &self.clauses {
             let values = match &clause.test {
                 Test::In(values) | Test::NotIn(values) => values.as_slice(),
                 Test::ChangedTo(status, _) => std::slice::from_ref(status),
                 Test::Contains(_) | Test::Empty(_) => continue,
             };
-            for value in values {
-                let known = |name: &String| name.eq_ignore_ascii_case(value);
-                let found = match clause.field.as_str() {
-                    "project" => state.project(&value.to_uppercase()).is_some(),
-                    "status" => state.projects.iter().flat_map(|p| &p.statuses).any(|s| known(&s.name)),
-                    "issuetype" | "type" => state.projects.iter().flat_map(|p| &p.issue_types).any(known),
-                    "key" | "issuekey" | "id" | "parent" => {
-                        if state.visible(value).is_err() {
-                            return Some(format!(
-                                "An issue with key '{value}' does not exist for field '{}'.",
-                                clause.field
-                            ));
-                        }
-                        true
-                    }
-                    _ => true,
-                };
-                if !found {
-                    return Some(message(&clause.field, value));
-                }
-            }
+            messages.extend(values.iter().filter_map(|value| unknown_name(state, &clause.field, value)));
         }
-        None
+        messages
     }
 
     /// The issues that fit, in order.
@@ -276,6 +255,22 @@ impl Query {
         }
         found
     }
+}
+
+fn unknown_name(state: &State, field: &str, value: &str) -> Option<String> {
+    let known = |name: &String| name.eq_ignore_ascii_case(value);
+    let found = match field {
+        "project" => state.project(&value.to_uppercase()).is_some(),
+        "status" => state.projects.iter().flat_map(|p| &p.statuses).any(|s| known(&s.name)),
+        "issuetype" | "type" => state.projects.iter().flat_map(|p| &p.issue_types).any(known),
+        "key" | "issuekey" | "id" | "parent" => {
+            let hidden = state.visible(value).is_err();
+            return hidden
+                .then(|| format!("An issue with key '{value}' does not exist for field '{field}'."));
+        }
+        _ => true,
+    };
+    (!found).then(|| format!("The value '{value}' does not exist for the field '{field}'."))
 }
 
 impl Clause {

@@ -16,6 +16,8 @@ pub(super) enum Refusal {
     NotFound(String),
     /// 400 with a message.
     Bad(String),
+    /// 400 with several messages.
+    Several(Vec<String>),
     /// 400 with messages by field.
     Fields(Vec<(String, String)>),
     /// 401: only for somebody who logged in.
@@ -48,6 +50,10 @@ impl IntoResponse for Refusal {
                 "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API."
                     .to_owned(),
             ),
+            Self::Several(messages) => {
+                let body = Json(json!({"errorMessages": messages, "errors": {}}));
+                return (StatusCode::BAD_REQUEST, body).into_response();
+            }
             Self::Fields(errors) => {
                 let errors: Map<String, Value> =
                     errors.into_iter().map(|(name, message)| (name, json!(message))).collect();

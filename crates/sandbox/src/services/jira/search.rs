@@ -115,8 +115,9 @@ fn run(world: &Shared, caller: &Caller, version: Version, search: &Search) -> Re
     let ids_only = search.fields.iter().all(|field| field == "id" || field == "key");
     let length = search.max_results.min(if ids_only { 5000 } else { 100 });
     let state = world.jira.lock();
-    if let Some(message) = query.unknown_names(&state) {
-        return Err(Refusal::Bad(message));
+    let unknown = query.unknown_names(&state);
+    if !unknown.is_empty() {
+        return Err(Refusal::Several(unknown));
     }
     let found = query.run(&state);
     let views = Views { state: &state, version, site: world.url("/jira") };

@@ -44,6 +44,16 @@ async fn hidden_issues_are_never_found() {
 }
 
 #[tokio::test]
+async fn one_hidden_or_absent_key_refuses_the_whole_query_and_every_such_key_is_named() {
+    let world = world();
+    let answer = search(&world, "key in (OCPBUGS-60010, ART-1, OCPBUGS-60999)", "&fields=key").await;
+    assert_eq!(answer.status, 400);
+    let expected = ["ART-1", "OCPBUGS-60999"]
+        .map(|key| format!("An issue with key '{key}' does not exist for field 'key'."));
+    assert_eq!(answer.json()["errorMessages"], json!(expected));
+}
+
+#[tokio::test]
 async fn bad_queries_are_refused_with_a_reason() {
     let world = world();
     for (jql, reason) in [

@@ -1,0 +1,219 @@
+//! A bug of a release, and what its fields make of it (spec 02 §5.3, §5.4).
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::key::IssueKey;
+use super::model::{Account, Issue};
+use crate::email::EmailAddress;
+
+const QA_CONTACT: &str = "customfield_10470";
+const RELEASE_BLOCKER: &str = "customfield_10847";
+const CASES_COUNTER: &str = "customfield_10978";
+const CASES_LINKS: &str = "customfield_10979";
+
+/// Who verifies a bug.
+#[derive(Clone, Default)]
+pub struct QaContact {
+    /// The name that people see, where Jira shows one.
+    pub name: Option<String>,
+    /// The address, where the user shows it.
+    pub email: Option<EmailAddress>,
+    /// Whether the account can still be used.
+    pub active: bool,
+}
+
+impl fmt::Debug for QaContact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("QaContact").field("active", &self.active).finish_non_exhaustive()
+    }
+}
+
+/// A bug with what decides about it. Fields that Jira leaves out or answers with null are ordinary (spec 02 §10 J7).
+#[derive(Debug, Clone)]
+pub struct Bug {
+    /// Its key.
+    pub key: IssueKey,
+    /// Its title; empty when Jira gives none.
+    pub summary: String,
+    /// The name of its status; `None` when Jira gives none.
+    pub status: Option<String>,
+    /// Its priority.
+    pub priority: Option<String>,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// The value of the field Release Blocker.
+    pub release_blocker: Option<String>,
+    /// Whether a customer's case is linked to it.
+    pub has_customer_case: bool,
+    /// Who verifies it; `None` when nobody is named.
+    pub qa_contact: Option<QaContact>,
+}
+
+impl Bug {
+    /// The fields that a read must ask for.
+    pub const FIELDS: [&'static str; 8] =
+        ["summary", "status", "priority", "labels", QA_CONTACT, RELEASE_BLOCKER, CASES_COUNTER, CASES_LINKS];
+
+    /// The bug in an issue that was read with [`Bug::FIELDS`].
+    pub fn of(issue: &Issue) -> Self {
+        let qa_contact = issue.field(QA_CONTACT).and_then(|value| Account::deserialize(value).ok());
+        Self {
+            key: issue.key.clone(),
+            summary: issue.summary().unwrap_or_default().to_owned(),
+            status: issue.status().map(str::to_owned),
+            priority: issue.priority().map(str::to_owned),
+            labels: issue.labels().into_iter().map(str::to_owned).collect(),
+            release_blocker: issue
+                .field(RELEASE_BLOCKER)
+                .and_then(|value| value.get("value"))
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            // The values are opaque on Cloud; only null means that there is no case.
+            has_customer_case: issue.field(CASES_COUNTER).is_some() || issue.field(CASES_LINKS).is_some(),
+            qa_contact: qa_contact.map(|account| QaContact {
+                email: account.email(),
+                active: account.active,
+                name: account.display_name,
+            }),
+        }
+    }
+
+    fn is_in(&self, statuses: &[&str]) -> bool {
+        self.status.as_deref().is_some_and(|status| statuses.contains(&status))
+    }
+
+    /// Whether QE has nothing left to do: Verified, Closed or Release Pending.
+    pub fn is_finished(&self) -> bool {
+        self.is_in(&["Verified", "Closed", "Release Pending"])
+    }
+
+    /// Whether it waits for QE.
+    pub fn is_on_qa(&self) -> bool {
+        self.is_in(&["ON_QA"])
+    }
+
+    /// Whether QE has verified it, or it was closed.
+    pub fn is_verified(&self) -> bool {
+        self.is_in(&["Verified", "Closed"])
+    }
+
+    /// Whether it tracks a vulnerability.
+    pub fn is_cve_tracker(&self) -> bool {
+        self.summary.starts_with("CVE") || self.labels.iter().any(|label| label.starts_with("CVE"))
+    }
+
+    /// Whether the release should not go out without it.
+    pub fn is_critical(&self) -> bool {
+        matches!(self.priority.as_deref(), Some("Critical" | "Blocker"))
+            || self.labels.iter().any(|label| label == "TestBlocker")
+            || matches!(self.release_blocker.as_deref(), Some("Approved" | "Proposed"))
+    }
+
+    /// Whether somebody has to agree before it is dropped.
+    pub fn is_high_severity(&self) -> bool {
+        self.is_cve_tracker() || self.is_critical() || self.has_customer_case
+    }
+
+    /// Whether the QA contact is asked if it can be dropped (`--confirm-droppable`).
+    pub fn must_be_confirmed(&self) -> bool {
+        !self.is_verified() && self.is_high_severity()
+    }
+
+    /// Whether the QA contact's manager is told (`--notify-managers`).
+    pub fn is_unverified_cve(&self) -> bool {
+        self.is_on_qa() && self.is_cve_tracker()
+    }
+
+    /// Whether it may leave the release: not finished and not a CVE tracker, at any status and severity.
+    ///
+    /// Whether a bug of high severity leaves without being confirmed is the caller's decision (spec 02 §10 E17).
+    pub fn is_droppable(&self) -> bool {
+        !self.is_finished() && !self.is_cve_tracker()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bug(fields: Value) -> Bug {
+        let issue = serde_json::from_value(json!({"key": "OCPBUGS-60001", "fields": fields})).unwrap();
+        Bug::of(&issue)
+    }
+
+    fn with(status: &str, priority: &str, more: Value) -> Bug {
+        let mut fields = json!({
+            "summary": "made up", "status": {"name": status}, "priority": {"name": priority}, "labels": [],
+            CASES_COUNTER: null, CASES_LINKS: null, RELEASE_BLOCKER: null, QA_CONTACT: null,
+        });
+        for (name, value) in more.as_object().unwrap() {
+            fields[name] = value.clone();
+        }
+        bug(fields)
+    }
+
+    #[test]
+    fn severity_follows_the_vectors_of_the_reference() {
+        let high = [
+            with("ON_QA", "Blocker", json!({})),
+            with("New", "Blocker", json!({})),
+            with("ON_QA", "Critical", json!({})),
+            with("ON_QA", "Major", json!({"labels": ["CVE_2026"]})),
+            with("ON_QA", "Major", json!({"labels": ["TestBlocker"]})),
+            with("ON_QA", "Major", json!({"summary": "CVE-2026-1 made up"})),
+            with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Proposed"}})),
+            with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Approved"}})),
+            with("ON_QA", "Major", json!({CASES_COUNTER: "b3BhcXVl"})),
+            with("ON_QA", "Major", json!({CASES_LINKS: "b3BhcXVl"})),
+        ];
+        for bug in high {
+            assert!(bug.is_high_severity() && bug.must_be_confirmed(), "{bug:?}");
+        }
+        let low = with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Rejected"}}));
+        assert!(!low.is_high_severity() && !low.must_be_confirmed() && low.is_droppable());
+        let closed = with("Closed", "Critical", json!({}));
+        assert!(!closed.must_be_confirmed() && !closed.is_droppable());
+    }
+
+    #[test]
+    fn statuses_decide_who_is_told() {
+        for (status, finished, verified) in [
+            ("ON_QA", false, false),
+            ("Verified", true, true),
+            ("Closed", true, true),
+            ("Release Pending", true, false),
+            ("In Progress", false, false),
+        ] {
+            let bug = with(status, "Major", json!({}));
+            assert_eq!((bug.is_finished(), bug.is_verified()), (finished, verified), "{status}");
+            assert_eq!(bug.is_droppable(), !finished, "{status}");
+        }
+        let cve = json!({"labels": ["CVE-2026-1"]});
+        assert!(with("ON_QA", "Major", cve.clone()).is_unverified_cve());
+        assert!(!with("New", "Major", cve.clone()).is_unverified_cve());
+        assert!(!with("ON_QA", "Major", cve).is_droppable());
+    }
+
+    #[test]
+    fn nulls_and_absent_fields_are_ordinary() {
+        let names = ["summary", "status", "priority", "labels", QA_CONTACT, RELEASE_BLOCKER];
+        for fields in [json!({}), names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()] {
+            let bug = bug(fields);
+            assert_eq!((bug.status.as_deref(), bug.priority.as_deref()), (None, None));
+            assert!(bug.qa_contact.is_none() && !bug.is_finished() && !bug.is_high_severity());
+        }
+        let hidden = with("ON_QA", "Major", json!({QA_CONTACT: {"accountId": "1", "displayName": "Q"}}));
+        let contact = hidden.qa_contact.unwrap();
+        assert!(contact.email.is_none() && contact.active);
+        assert_eq!(contact.name.as_deref(), Some("Q"));
+        let gone = json!({"accountId": "1", "emailAddress": "q@example.com", "active": false});
+        let gone = with("ON_QA", "Major", json!({QA_CONTACT: gone}));
+        assert!(!gone.qa_contact.as_ref().unwrap().active);
+        assert!(!format!("{gone:?}").contains("q@example.com"));
+    }
+}
