@@ -68,6 +68,18 @@ pub struct PlanSummary {
 pub trait Plan: Send + Sync {
     /// The plan in words. No steps means that the world is already as the task wants it.
     fn summary(&self) -> PlanSummary;
+
+    /// The outcome when looking at the world has shown that everything stands as the StateBox says already, such as a
+    /// job that still runs. Nothing is recorded then: a look is not a run.
+    fn standing(&self) -> Option<TaskOutcome> {
+        None
+    }
+
+    /// Whether applying changes anything beside the StateBox. When it does not, the run is recorded in one write, at
+    /// its end.
+    fn acts(&self) -> bool {
+        true
+    }
 }
 
 /// Why a run ended as it did.
@@ -86,8 +98,12 @@ pub struct TaskOutcome {
     pub status: TaskStatus,
     /// Why, when it is not Pass.
     pub reason: Option<Reason>,
-    /// The class that decides the exit code, when the status is Fail.
+    /// The class that decides the exit code. Without one, Fail is [`ErrorClass::Failed`] and all else success.
     pub class: Option<ErrorClass>,
+    /// The next step, when the status is not Pass.
+    pub hint: Option<String>,
+    /// Where to look for more, as the history records it.
+    pub links: Vec<String>,
     /// The changes that were made.
     pub done: Vec<Step>,
     /// Facts for `--output json`.
@@ -97,7 +113,48 @@ pub struct TaskOutcome {
 impl TaskOutcome {
     /// The task passed, having made these changes.
     pub fn pass(done: Vec<Step>) -> Self {
-        Self { status: TaskStatus::Pass, reason: None, class: None, done, data: serde_json::Value::Null }
+        Self::of(TaskStatus::Pass, done)
+    }
+
+    /// The task has this status, having made these changes.
+    pub fn of(status: TaskStatus, done: Vec<Step>) -> Self {
+        Self {
+            status,
+            reason: None,
+            class: None,
+            hint: None,
+            links: Vec::new(),
+            done,
+            data: serde_json::Value::Null,
+        }
+    }
+
+    /// The same outcome with why it is not Pass.
+    #[must_use]
+    pub fn because(mut self, class: ReasonClass, text: impl Into<String>) -> Self {
+        self.reason = Some(Reason { class, text: text.into() });
+        self
+    }
+
+    /// The same outcome with the class that decides the exit code.
+    #[must_use]
+    pub fn with_class(mut self, class: ErrorClass) -> Self {
+        self.class = Some(class);
+        self
+    }
+
+    /// The same outcome with the next step.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same outcome with one more place to look at.
+    #[must_use]
+    pub fn with_link(mut self, link: impl Into<String>) -> Self {
+        self.links.push(link.into());
+        self
     }
 
     /// The task has done what it can for now and waits for something outside.

@@ -31,6 +31,13 @@ pub trait Task: Send + Sync {
     /// Computes what has to be done, from reads alone. `state` is the StateBox as it stands.
     async fn plan(&self, state: Option<&State>) -> Result<Self::Plan, TaskError>;
 
+    /// Records in the StateBox what is about to be done, in the same write as the run's start and before
+    /// [`Task::apply`]. An error ends the run before it does anything. Must change nothing when applied to its own
+    /// result.
+    fn intend(&self, _plan: &Self::Plan, _state: &mut State) -> Result<Change, StateError> {
+        Ok(Change::Unchanged)
+    }
+
     /// The state that a release without a StateBox file starts with.
     fn initial_state(&self) -> Result<State, TaskError>;
 
@@ -48,6 +55,9 @@ pub trait Task: Send + Sync {
     }
 
     /// What people are told once the outcome stands. The keys must be the same however often the run is repeated.
+    ///
+    /// Asked after a Pass, and after a run that left the task In Progress when it changed something or an earlier
+    /// message is owed. A message that a run of the same matter has sent is not sent again.
     async fn notifications(&self, _plan: &Self::Plan, _outcome: &TaskOutcome) -> Vec<Message> {
         Vec::new()
     }

@@ -75,6 +75,14 @@ pub enum StateError {
         /// The task.
         task: TaskName,
     },
+    /// Somebody else recorded a job of the task meanwhile.
+    #[error("{task}: {} has started a job meanwhile; none was started by this run", by.as_deref().unwrap_or("somebody else"))]
+    JobTaken {
+        /// The task.
+        task: TaskName,
+        /// Who it was.
+        by: Option<String>,
+    },
     /// A precondition that the caller's change requires of the state is not met.
     #[error("{reason}")]
     Precondition {
@@ -112,6 +120,7 @@ impl Classified for StateError {
             | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
             Self::UnknownRun { .. } => ErrorClass::Failed,
             Self::WaitHeld { .. } | Self::NotWaiting { .. } => ErrorClass::Conflict,
+            Self::JobTaken { .. } => ErrorClass::Conflict,
         }
     }
 
@@ -127,6 +136,7 @@ impl Classified for StateError {
                 "Nothing is to be done: it goes on there, and is taken over when that time is past.".into(),
             ),
             Self::NotWaiting { task } => Some(format!("Somebody else ended the wait; run {task} to go on.")),
+            Self::JobTaken { .. } => Some("Run the same command again: it follows that job.".into()),
             Self::EmptyIssue
             | Self::IssueTooLong { .. }
             | Self::NoSuchIssue { .. }

@@ -9,6 +9,7 @@ mod diagnostic;
 mod error;
 mod handle;
 mod issues;
+mod jobs;
 mod names;
 mod runs;
 mod state;
@@ -26,11 +27,12 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use error::StateError;
 pub use handle::{Created, StateBox, StateBoxError, Updated};
 pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
+pub use jobs::{Job, JobIntent, JobSystem};
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::{Change, State};
 pub use views::{
-    IssueView, Job, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
+    IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,
 };
 pub use waits::{NewWait, WaitCheck, WaitClaim};

@@ -1,11 +1,11 @@
-//! Recording what was done: runs of a task, their outbox, statuses set by hand, jobs and waivers.
+//! Recording what was done: runs of a task, their outbox, statuses set by hand and waivers.
 
 use jiff::Timestamp;
 
 use super::error::StateError;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::state::{Change, State, changed};
-use super::views::{Job, Notification, NotificationState, Waiver};
+use super::views::{Notification, NotificationState, Waiver};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
 
@@ -209,20 +209,6 @@ impl State {
         }))
     }
 
-    /// Records the external job of a task, or forgets it.
-    pub fn set_job(&mut self, task: TaskName, job: Option<&Job>) -> Change {
-        let record = job.map(|job| {
-            self.record([
-                ("system", Some(&job.system)),
-                ("name", Some(&job.name)),
-                ("id", job.id.as_ref()),
-                ("url", job.url.as_ref()),
-                ("triggered_at", job.triggered_at.as_ref()),
-            ])
-        });
-        self.change_task(task, |fields| set_record(fields, "job", record))
-    }
-
     /// Records why a task need not pass, or takes that back.
     pub fn set_waiver(&mut self, task: TaskName, waiver: Option<&Waiver>) -> Change {
         let record = waiver.map(|waiver| {
@@ -274,7 +260,7 @@ impl State {
     }
 
     /// A mapping of the texts that are there, masked.
-    fn record<const N: usize>(&self, fields: [(&str, Option<&String>); N]) -> Mapping {
+    pub(super) fn record<const N: usize>(&self, fields: [(&str, Option<&String>); N]) -> Mapping {
         let mut record = Mapping::new();
         for (key, text) in fields {
             if let Some(text) = text {

@@ -4,6 +4,7 @@
 //! keeps its letters and is quoted at the next write. Unknown keys are left alone.
 
 use super::diagnostic::{Diagnostics, Severity};
+use super::jobs::JobSystem;
 use super::names::{TaskName, TaskStatus};
 use super::views;
 use super::yaml::{Kind, Mapping, Node, Position, Value};
@@ -218,18 +219,13 @@ impl Checker {
         self.text(task, field, "completed_at", position, Absent::Fine, Form::Time);
         self.text(task, field, "result", position, Absent::Fine, Form::Text);
         self.list(task, field, "history", position, Absent::Fine, Self::run);
-        for (key, fields) in [
-            ("job", &["system", "name", "id", "url", "triggered_at"]),
-            ("waiver", &["by", "reason", "scope", "at", "expires"]),
-        ] {
-            if task.get(key).is_some_and(Node::is_null) {
-                continue;
-            }
-            if let Some((place, record)) = self.mapping(task, field, key, position, Absent::Fine) {
-                let record_field = format!("{field}.{key}");
-                for name in fields {
-                    self.text(record, &record_field, name, place, Absent::Fine, Form::Text);
-                }
+        self.job(task, field, position);
+        if !task.get("waiver").is_some_and(Node::is_null)
+            && let Some((place, waiver)) = self.mapping(task, field, "waiver", position, Absent::Fine)
+        {
+            let field = join(field, "waiver");
+            for name in ["by", "reason", "scope", "at", "expires"] {
+                self.text(waiver, &field, name, place, Absent::Fine, Form::Text);
             }
         }
         self.wait(task, field, position);
@@ -256,6 +252,47 @@ impl Checker {
                 self.text(holder, &field, "lease_until", place, Absent::Warning, Form::Time);
             }
             None => self.make_text(holder, &field, Form::Text),
+        }
+    }
+
+    fn job(&mut self, task: &mut Mapping, field: &str, position: Position) {
+        if task.get("job").is_none_or(Node::is_null) {
+            return;
+        }
+        let Some((place, job)) = self.mapping(task, field, "job", position, Absent::Fine) else { return };
+        let field = join(field, "job");
+        for name in ["system", "name"] {
+            self.text(job, &field, name, place, Absent::Error, Form::Text);
+        }
+        for name in ["id", "queue_item", "url", "state"] {
+            self.text(job, &field, name, place, Absent::Fine, Form::Text);
+        }
+        self.text(job, &field, "triggered_at", place, Absent::Fine, Form::Time);
+        if let Some(node) = job.get("system")
+            && let Some(JobSystem::Other(other)) = node.as_text().map(JobSystem::from_file)
+        {
+            let message = format!("`{}` is not a system of jobs; expected prow or jenkins", short(&other));
+            self.warning(node.position, &join(&field, "system"), message);
+        }
+        let known = ["id", "queue_item", "intent"];
+        if known.iter().all(|key| job.get(key).is_none_or(Node::is_null)) {
+            self.warning(place, &field, "a job needs an id, a queue_item or an intent to be found by");
+        }
+        if job.get("intent").is_none_or(Node::is_null) {
+            return;
+        }
+        let Some((place, intent)) = self.mapping(job, &field, "intent", place, Absent::Fine) else { return };
+        let field = join(&field, "intent");
+        self.text(intent, &field, "key", place, Absent::Error, Form::Text);
+        self.text(intent, &field, "at", place, Absent::Error, Form::Time);
+        for name in ["by", "holder", "replaces"] {
+            self.text(intent, &field, name, place, Absent::Fine, Form::Text);
+        }
+        if let Some((_, parameters)) = self.mapping(intent, &field, "parameters", place, Absent::Fine) {
+            for (key, value) in parameters.iter_mut() {
+                let field = format!("{field}.parameters.{}", key_text(key));
+                self.make_text(value, &field, Form::Text);
+            }
         }
     }
 

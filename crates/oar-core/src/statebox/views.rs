@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
+use super::jobs::Job;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
 
@@ -128,21 +129,6 @@ pub struct OpenNotification {
     pub run: String,
     /// The entry.
     pub notification: Notification,
-}
-
-/// An external job that a task started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Job {
-    /// Where it runs: `prow`, `jenkins`.
-    pub system: String,
-    /// Its name there.
-    pub name: String,
-    /// Its id there; absent between the intent and the trigger's answer.
-    pub id: Option<String>,
-    /// Its address.
-    pub url: Option<String>,
-    /// When it was triggered, `YYYY-MM-DDTHH:MM:SSZ`.
-    pub triggered_at: Option<String>,
 }
 
 /// What a task waits for.
@@ -304,18 +290,6 @@ impl Notification {
             ts: owned(mapping, "ts"),
             at: owned(mapping, "at").unwrap_or_default(),
         })
-    }
-}
-
-impl Job {
-    fn from_mapping(mapping: &Mapping) -> Self {
-        Self {
-            system: owned(mapping, "system").unwrap_or_default(),
-            name: owned(mapping, "name").unwrap_or_default(),
-            id: owned(mapping, "id"),
-            url: owned(mapping, "url"),
-            triggered_at: owned(mapping, "triggered_at"),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 
 use crate::flow::graph::{Readiness, readiness};
-use crate::statebox::{IssueView, Metadata, NotificationState, State, TaskName, TaskStatus, Wait};
+use crate::statebox::{IssueView, Job, Metadata, NotificationState, State, TaskName, TaskStatus, Wait};
 
 /// Everything that `oar status` shows, as JSON has it.
 #[derive(Debug, Clone, Serialize)]
@@ -46,6 +46,8 @@ pub struct TaskRow {
     pub waits: Option<String>,
     /// What it waits for, when a wait is recorded.
     pub wait: Option<Wait>,
+    /// The external job that it started last.
+    pub job: Option<Job>,
     /// Messages of its last run that have not reached anybody.
     pub undelivered: usize,
 }
@@ -110,7 +112,10 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
                 Some(by) => format!("runs, started by {by}"),
                 None => "runs".to_owned(),
             },
-            _ => "in progress".to_owned(),
+            _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
+                Some(job) => job_words(job),
+                None => "in progress".to_owned(),
+            },
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
@@ -128,6 +133,7 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
         by: last_run.and_then(|run| run.by.clone()),
         waits,
         wait,
+        job: view.as_ref().and_then(|view| view.job.clone()),
         undelivered: last_run.map_or(0, |run| {
             run.notifications.iter().filter(|message| message.state != NotificationState::Sent).count()
         }),
@@ -148,6 +154,22 @@ fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
         parts.push(format!("last look at {at}: {result}"));
     }
     parts.join(", ")
+}
+
+/// What is known of a job that runs, in a few words.
+fn job_words(job: &Job) -> String {
+    let system = job.system.name();
+    match (&job.id, &job.queue_item) {
+        (Some(id), _) => {
+            let state =
+                job.state.as_ref().map(|state| format!(", {state} when last recorded")).unwrap_or_default();
+            format!("waits for the {system} job {} {id}{state}", job.name)
+        }
+        (None, Some(item)) => format!("waits in the queue of {system} as item {item}: {}", job.name),
+        (None, None) => {
+            format!("was about to start the {system} job {}; the next run looks for it", job.name)
+        }
+    }
 }
 
 fn issue_row(issue: IssueView, now: Timestamp) -> IssueRow {

@@ -84,6 +84,12 @@ fn task(row: &TaskRow, lines: &mut Vec<String>) {
     {
         wrap(waits, INDENT, lines);
     }
+    if row.status != TaskStatus::NotStarted
+        && let Some(url) = row.job.as_ref().and_then(|job| job.url.as_ref())
+    {
+        // Whole, however long it is: half an address is none.
+        lines.push(format!("{}{url}", " ".repeat(INDENT)));
+    }
     if row.undelivered > 0 {
         wrap("a message of the last run has not reached its channel; run it again to send it", INDENT, lines);
     }

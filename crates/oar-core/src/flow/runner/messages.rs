@@ -14,6 +14,10 @@ pub(super) struct OpenMessages {
     lost_run: bool,
     /// Keys of messages that were perhaps sent.
     unclear: Vec<String>,
+    /// Keys of messages that arrived.
+    sent: Vec<String>,
+    /// Whether a message is owed: one that has not arrived, or one of a run that was lost.
+    owes: bool,
 }
 
 impl OpenMessages {
@@ -34,8 +38,26 @@ impl OpenMessages {
             let unclear =
                 run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
             open.unclear.extend(unclear.map(|message| message.key.clone()));
+            // Later runs were looked at before: what they have told is not owed any more.
+            let told = !open.sent.is_empty();
+            open.owes |= (lost && !told)
+                || run.notifications.iter().any(|message| {
+                    message.state != NotificationState::Sent && !open.sent.contains(&message.key)
+                });
+            let sent = run.notifications.iter().filter(|message| message.state == NotificationState::Sent);
+            open.sent.extend(sent.map(|message| message.key.clone()));
         }
         open
+    }
+
+    /// Whether a run that leaves the task In Progress has something to make good.
+    pub(super) fn owes(&self) -> bool {
+        self.owes
+    }
+
+    /// Whether a run of the same matter has sent this message.
+    pub(super) fn was_sent(&self, key: &str) -> bool {
+        self.sent.iter().any(|sent| sent == key)
     }
 
     pub(super) fn any(&self) -> bool {

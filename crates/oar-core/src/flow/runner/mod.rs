@@ -117,6 +117,8 @@ struct Progress {
     plan: PlanSummary,
     done: Vec<Step>,
     notifications: Vec<NotificationRecord>,
+    /// The status that the StateBox holds before the run.
+    status: Option<TaskStatus>,
     started: bool,
     /// The state could not be read, so there is nothing to record in.
     unreadable: bool,
@@ -128,6 +130,7 @@ enum End {
     Planned,
     NothingToDo,
     Declined(Refusal),
+    Stands(TaskOutcome),
     Finished(TaskOutcome),
     Failed(TaskError),
     Interrupted(Signal),
@@ -183,6 +186,7 @@ impl Runner<'_> {
     ) -> Result<End, TaskError> {
         let name = task.name();
         let state = loaded.inspect_err(|_| lock(progress).unreadable = true)?;
+        lock(progress).status = state.as_ref().and_then(|state| state.task(name)).map(|view| view.status);
         if let Some(state) = &state
             && task.is_tracked()
             && let Readiness::Blocked { issue } = readiness(state, name)
@@ -216,6 +220,11 @@ impl Runner<'_> {
         if summary.steps.is_empty() && done_before && !open.any() {
             return Ok(End::NothingToDo);
         }
+        if let Some(outcome) = plan.standing()
+            && !open.owes()
+        {
+            return Ok(End::Stands(outcome));
+        }
         if let Mode::Ask(_, consent) = mode
             && !summary.steps.is_empty()
         {
@@ -226,23 +235,30 @@ impl Runner<'_> {
             }
             lock(progress).asking = false;
         }
-        if task.is_tracked() {
+        if task.is_tracked() && plan.acts() {
             let start = self.start(task, id, started);
             self.statebox
                 .update_or_create(permit, &update_message(name), task.initial_state()?, |state| {
-                    Ok(state.start_run(name, &start))
+                    let intended = task.intend(&plan, state)?;
+                    Ok(intended.or(state.start_run(name, &start)))
                 })
                 .await?;
             lock(progress).started = true;
         }
         let outcome = task.apply(&plan, permit).await?;
         lock(progress).done.clone_from(&outcome.done);
-        let tell =
-            outcome.status == TaskStatus::Pass && (!summary.steps.is_empty() || open.any() || !is_pass);
+        let tell = match outcome.status {
+            TaskStatus::Pass => !summary.steps.is_empty() || open.any() || !is_pass,
+            TaskStatus::InProgress => !outcome.done.is_empty() || open.owes(),
+            TaskStatus::Fail | TaskStatus::NotStarted => false,
+        };
         if tell {
             let episode = open.episode.as_ref().map_or(id, |(run, _)| run);
             for mut message in task.notifications(&plan, &outcome).await {
                 message.key = format!("{}/{episode}", message.key);
+                if open.was_sent(&message.key) {
+                    continue;
+                }
                 let record = self.tell(&message, &open, permit).await;
                 lock(progress).notifications.push(record);
             }
@@ -321,14 +337,20 @@ impl Runner<'_> {
             report.status = None;
             return report;
         }
+        // A blocker, a wrong call or somebody who was faster is an answer, not a run: the state says already what
+        // stands in the way.
+        let refused_before_start = !progress.started
+            && matches!(report.class, Some(ErrorClass::Blocked | ErrorClass::Usage | ErrorClass::Conflict))
+            && matches!(end, End::Failed(_));
+        if refused_before_start && task.is_tracked() {
+            report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
+        }
         let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
         if undelivered {
             report.warnings.push(
                 "a message has not reached its channel; running the same command again sends it".to_owned(),
             );
         }
-        // A blocker or a wrong call is an answer, not a run: the state already says what stands in the way.
-        let refused_before_start = !progress.started && report.class == Some(ErrorClass::Blocked);
         let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
         if task.is_tracked()
             && !refused_before_start
@@ -347,7 +369,10 @@ impl Runner<'_> {
             reason: report.reason.as_ref().map(|reason| reason.text.clone()),
             result: task.is_tracked().then(|| capture.text()),
             notifications: report.notifications.clone(),
-            links: Vec::new(),
+            links: match &end {
+                End::Finished(outcome) => outcome.links.clone(),
+                _ => Vec::new(),
+            },
         };
         let recorded = self.record(task, &end, plan, &run_end, permit).await;
         if let Err(error) = recorded {
@@ -379,13 +404,15 @@ impl Runner<'_> {
                 report.class = Some(refusal.class());
                 return None;
             }
-            End::Finished(outcome) => {
-                report.status = Some(outcome.status);
-                report.reason.clone_from(&outcome.reason);
-                report.data = outcome.data.clone();
-                if outcome.status == TaskStatus::Fail {
-                    report.class = Some(outcome.class.unwrap_or(ErrorClass::Failed));
+            End::Stands(outcome) => {
+                if task.is_tracked() {
+                    marker(name, outcome.status);
                 }
+                Self::take_outcome(outcome, report);
+                return None;
+            }
+            End::Finished(outcome) => {
+                Self::take_outcome(outcome, report);
                 RunOutcome::from(outcome.status)
             }
             End::Failed(error) => {
@@ -417,6 +444,17 @@ impl Runner<'_> {
                 RunOutcome::Fail
             }
         })
+    }
+
+    fn take_outcome(outcome: &TaskOutcome, report: &mut Report) {
+        report.status = Some(outcome.status);
+        report.reason.clone_from(&outcome.reason);
+        report.hint.clone_from(&outcome.hint);
+        report.data = outcome.data.clone();
+        report.class = match outcome.status {
+            TaskStatus::Fail => Some(outcome.class.unwrap_or(ErrorClass::Failed)),
+            _ => outcome.class,
+        };
     }
 
     async fn record<T: Task>(

@@ -6,8 +6,8 @@ use crate::clients::slack::Posted;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 use crate::service::Service;
-use crate::statebox::Metadata;
 use crate::statebox::store::memory::MemoryStore;
+use crate::statebox::{Change, Metadata, StateError};
 
 /// What the task of these tests does when it is applied.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,12 @@ enum Behaviour {
     Panic,
     Hang,
     CannotPlan,
+    /// Starts something that goes on outside.
+    Begin,
+    /// Sees that it still goes on.
+    Look,
+    /// Cannot even record what it intends.
+    Overtaken,
 }
 
 struct Demo {
@@ -31,12 +37,17 @@ impl Demo {
     }
 }
 
-struct DemoPlan(usize);
+struct DemoPlan(usize, Behaviour);
 
 impl Plan for DemoPlan {
     fn summary(&self) -> PlanSummary {
         let steps = (0..self.0).map(|number| Step::new("change", format!("thing {number}"))).collect();
         PlanSummary { steps, notes: Vec::new() }
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        let waits = TaskOutcome::of(TaskStatus::InProgress, Vec::new());
+        (self.1 == Behaviour::Look).then(|| waits.because(ReasonClass::Precondition, "it still runs"))
     }
 }
 
@@ -70,7 +81,16 @@ impl Task for Demo {
                 ServiceError::new(Service::Errata, "read", ServiceErrorKind::Unavailable, "down").into()
             );
         }
-        Ok(DemoPlan(self.steps))
+        Ok(DemoPlan(self.steps, self.behaviour))
+    }
+
+    fn intend(&self, plan: &DemoPlan, _state: &mut State) -> Result<Change, StateError> {
+        match plan.1 {
+            Behaviour::Overtaken => {
+                Err(StateError::JobTaken { task: TaskName::TakeOwnership, by: Some("another".to_owned()) })
+            }
+            _ => Ok(Change::Unchanged),
+        }
     }
 
     async fn apply(&self, plan: &DemoPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
@@ -87,6 +107,9 @@ impl Task for Demo {
             }
             Behaviour::Panic => panic!("a defect"),
             Behaviour::Hang => std::future::pending().await,
+            Behaviour::Begin => Ok(TaskOutcome::of(TaskStatus::InProgress, plan.summary().steps)),
+            Behaviour::Look => Ok(TaskOutcome::of(TaskStatus::InProgress, Vec::new())),
+            Behaviour::Overtaken => panic!("nothing may be done"),
         }
     }
 
@@ -382,4 +405,44 @@ async fn leaving_at_the_question_leaves_no_trace() {
     });
     assert_eq!((report.signal, report.status), (Some(Signal::Interrupt), None));
     assert_eq!((bench.store.text(), task.applied.into_inner()), (before, 0));
+}
+
+#[tokio::test]
+async fn what_goes_on_outside_is_told_once_and_a_look_at_it_writes_nothing() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let report = bench.run(&Demo::new(Behaviour::Begin, 1), &channel).await;
+    assert_eq!((report.status, report.class), (Some(TaskStatus::InProgress), None));
+    assert_eq!((bench.task().status, channel.asked().len()), (TaskStatus::InProgress, 1));
+    let before = bench.store.text();
+    let look = Demo::new(Behaviour::Look, 0);
+    let report = bench.run(&look, &channel).await;
+    assert_eq!((report.status, report.class), (Some(TaskStatus::InProgress), None));
+    assert_eq!(report.reason.unwrap().text, "it still runs");
+    assert_eq!((bench.store.text(), look.applied.into_inner()), (before, 0));
+    // The same message is not sent again, however often the matter goes on.
+    bench.run(&Demo::new(Behaviour::Begin, 1), &channel).await;
+    assert_eq!(channel.asked().len(), 1);
+    assert_eq!(bench.task().history.len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_about_what_goes_on_is_made_good_by_the_next_look() {
+    let bench = Bench::new();
+    bench.run(&Demo::new(Behaviour::Begin, 1), &Channel::new(Delivery::Pending("down".into()))).await;
+    let working = Channel::working();
+    bench.run(&Demo::new(Behaviour::Look, 0), &working).await;
+    assert_eq!(working.asked().len(), 1);
+    let before = bench.store.text();
+    bench.run(&Demo::new(Behaviour::Look, 0), &working).await;
+    assert_eq!((working.asked().len(), bench.store.text()), (1, before), "nothing is owed any more");
+}
+
+#[tokio::test]
+async fn whoever_was_overtaken_does_nothing_and_records_nothing() {
+    let bench = Bench::new();
+    let before = bench.store.text();
+    let report = bench.run(&Demo::new(Behaviour::Overtaken, 1), &Channel::working()).await;
+    assert_eq!((report.class, report.status), (Some(ErrorClass::Conflict), Some(TaskStatus::NotStarted)));
+    assert!(report.reason.unwrap().text.contains("another has started a job meanwhile"));
+    assert_eq!(bench.store.text(), before);
 }

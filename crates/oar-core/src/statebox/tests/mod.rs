@@ -1,4 +1,5 @@
 mod files;
+mod jobs;
 mod model;
 mod transactions;
 mod waits;

@@ -270,13 +270,8 @@ fn history_is_bounded_and_keeps_what_matters() {
 fn jobs_and_waivers_are_set_and_taken_back() {
     let mut state = fresh();
     let name = TaskName::StageTesting;
-    let job = Job {
-        system: "jenkins".into(),
-        name: "stage".into(),
-        id: None,
-        url: None,
-        triggered_at: Some("2026-07-02T10:00:00Z".into()),
-    };
+    let job =
+        Job { triggered_at: Some("2026-07-02T10:00:00Z".into()), ..Job::new(JobSystem::Jenkins, "stage") };
     let waiver = Waiver {
         by: "lead".into(),
         reason: "known".into(),
@@ -410,12 +405,14 @@ fn everything_stored_is_masked() {
     );
     let _ = state.add_issue(&blocker(&planted, &[])).unwrap();
     let _ = state.resolve_issue(&planted, &planted, at("12:00:00")).unwrap();
+    let parameters = [("PULL_SPEC".to_owned(), planted.clone())].into();
     let job = Job {
-        system: planted.clone(),
-        name: planted.clone(),
-        id: None,
-        url: Some(planted),
-        triggered_at: None,
+        url: Some(planted.clone()),
+        intent: Some(JobIntent {
+            by: Some(planted.clone()),
+            ..JobIntent::new(planted.clone(), at("10:00:00"), parameters)
+        }),
+        ..Job::new(JobSystem::Other(planted.clone()), planted)
     };
     let _ = state.set_job(name, Some(&job));
     let text = state.to_yaml();
