@@ -13,6 +13,7 @@ pub mod gitlab;
 pub mod jira;
 pub mod kerberos;
 pub mod koji;
+pub mod ldap;
 pub mod mirror;
 pub mod pyxis;
 pub mod registry;

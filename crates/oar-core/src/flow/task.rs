@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::flow::outcome::{Plan, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::notify::Message;
-use crate::statebox::{Change, State, StateError, TaskName};
+use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
 /// One task of the release, of both flows.
 ///
@@ -27,6 +27,12 @@ pub trait Task: Send + Sync {
 
     /// The command as the history records it, without addresses and secrets.
     fn command(&self) -> String;
+
+    /// Whether the open blocker with this text is the task's own: it was put there by a run, and this run decides
+    /// whether it still holds. Any other blocker refuses the run.
+    fn keeps_blocker(&self, _text: &str) -> bool {
+        false
+    }
 
     /// Computes what has to be done, from reads alone. `state` is the StateBox as it stands.
     async fn plan(&self, state: Option<&State>) -> Result<Self::Plan, TaskError>;
@@ -52,6 +58,11 @@ pub trait Task: Send + Sync {
         _state: &mut State,
     ) -> Result<Change, StateError> {
         Ok(Change::Unchanged)
+    }
+
+    /// Whether people are told of this outcome at all: a Pass, what goes on outside, and no failure.
+    fn tells(&self, outcome: &TaskOutcome) -> bool {
+        matches!(outcome.status, TaskStatus::Pass | TaskStatus::InProgress)
     }
 
     /// What people are told once the outcome stands. The keys must be the same however often the run is repeated.

@@ -1,6 +1,8 @@
 //! Composite operations over several clients. They decide what a release needs; they never build URLs and know no
 //! StateBox.
 
+pub mod bugs;
+pub mod cve;
 pub mod image_health;
 pub mod ownership;
 pub mod shipment;

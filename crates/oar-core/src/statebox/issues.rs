@@ -147,6 +147,40 @@ impl State {
         Ok(Change::Changed)
     }
 
+    /// Gives the open issue whose text is `current` (whatever its case and the blanks around it) the text `text`;
+    /// when it was reported and what it concerns stay.
+    ///
+    /// An open issue that has the new text is enough: nothing changes.
+    pub fn reword_issue(&mut self, current: &str, text: &str) -> Result<Change, StateError> {
+        if text.trim().is_empty() {
+            return Err(StateError::EmptyIssue);
+        }
+        let text = self.mask(text);
+        let length = text.chars().count();
+        if length > ISSUE_LIMIT {
+            return Err(StateError::IssueTooLong { length, limit: ISSUE_LIMIT });
+        }
+        let issues = self.issues();
+        let open_with = |wanted: &str| {
+            let wanted = normalised(wanted);
+            issues.iter().position(|issue| !issue.resolved && normalised(&issue.issue) == wanted)
+        };
+        if open_with(&text).is_some() {
+            return Ok(Change::Unchanged);
+        }
+        let Some(index) = open_with(&self.mask(current)) else {
+            let open = issues.iter().filter(|issue| !issue.resolved).map(|issue| issue.issue.clone());
+            return Err(StateError::NoSuchIssue { search: self.mask(current), open: open.collect() });
+        };
+        let entry = self
+            .list_mut("issues")
+            .and_then(|issues| issues.iter_mut().filter_map(Node::as_mapping_mut).nth(index));
+        if let Some(entry) = entry {
+            entry.set("issue", Node::text(text));
+        }
+        Ok(Change::Changed)
+    }
+
     /// The issues that meet the filter, in the order of the file.
     pub fn issues_where(&self, filter: IssueFilter) -> Vec<IssueView> {
         let meets = |issue: &IssueView| {

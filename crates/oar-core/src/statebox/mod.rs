@@ -4,6 +4,7 @@
 //! any [`store::Store`]. The file's tree is the truth, so keys that this program does not know survive; [`yaml`]
 //! writes the dialect that PyYAML reads and writes, because the Python reference works on the same files.
 
+mod bugs;
 pub mod check;
 mod diagnostic;
 mod error;
@@ -23,6 +24,7 @@ pub mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use bugs::BugList;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use error::StateError;
 pub use handle::{Created, StateBox, StateBoxError, Updated};

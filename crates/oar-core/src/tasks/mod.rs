@@ -1,5 +1,6 @@
 //! The commands' work, one file each; both flows are visible in it.
 
+pub mod check_cve_tracker_bug;
 pub mod create_test_report;
 mod health;
 pub mod is_shipped;
@@ -7,5 +8,6 @@ pub mod push_to_cdn_staging;
 mod services;
 pub mod status;
 pub mod take_ownership;
+pub mod update_bug_list;
 
 pub use services::Services;

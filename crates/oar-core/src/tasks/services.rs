@@ -4,11 +4,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::clients::brewroot::BrewrootClient;
+use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::koji::KojiClient;
+use crate::clients::ldap::{LdapClient, LdapSettings};
 use crate::clients::registry::RegistryClient;
 use crate::clients::slack::SlackClient;
 use crate::config::environment::KRB5CCNAME;
@@ -63,6 +65,23 @@ impl Services {
         let user = credentials.require(Credential::JiraUsername)?;
         let token = credentials.require(Credential::JiraToken)?;
         Ok(JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?)
+    }
+
+    /// The company directory; it is asked at the first look-up.
+    pub fn directory(&self) -> LdapClient {
+        let http = self.config.settings().http();
+        LdapClient::new(LdapSettings {
+            url: self.base(Service::Ldap),
+            timeout: http.timeout,
+            ca_bundle: http.ca_bundle.clone(),
+        })
+    }
+
+    /// elliott, as a program on this machine.
+    pub fn elliott(&self) -> Result<ElliottProcess, ConfigError> {
+        let settings = self.config.settings().elliott()?;
+        let redactor = self.http.redactor().clone();
+        Ok(ElliottProcess::new(settings.program, settings.limit, settings.environment, redactor))
     }
 
     /// GitLab.

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod create_test_report;
 pub(crate) mod history;
 pub(crate) mod is_shipped;
@@ -9,3 +10,4 @@ pub(crate) mod push_to_cdn_staging;
 pub(crate) mod status;
 pub(crate) mod take_ownership;
 pub(crate) mod task;
+pub(crate) mod update_bug_list;

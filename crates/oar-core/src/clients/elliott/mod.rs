@@ -61,8 +61,16 @@ pub trait FindTrackers: Send + Sync {
 pub fn arguments(release: &ReleaseVersion, system: BuildSystem) -> Vec<String> {
     let group = format!("openshift-{}", release.y_stream());
     let assembly = release.assembly();
-    let common =
-        ["--data-path", DATA_PATH, "--group", &group, "--assembly", &assembly, "--build-system", system.name()];
+    let common = [
+        "--data-path",
+        DATA_PATH,
+        "--group",
+        &group,
+        "--assembly",
+        &assembly,
+        "--build-system",
+        system.name(),
+    ];
     let own: &[&str] = match system {
         BuildSystem::Brew => &["find-bugs", "--cve-only", "--output", "json", "--permissive"],
         BuildSystem::Konflux => &["find-bugs", "--cve-only", "-o", "json"],
@@ -134,7 +142,9 @@ pub enum ElliottError {
         words: String,
     },
     /// It ended well and said nothing, which happens when it could not sign in.
-    #[error("elliott printed nothing for build system {system}, which is not the same as no missing trackers")]
+    #[error(
+        "elliott printed nothing for build system {system}, which is not the same as no missing trackers"
+    )]
     Empty {
         /// The build system.
         system: BuildSystem,
@@ -180,13 +190,15 @@ impl Classified for ElliottError {
         Some(match self {
             Self::NoAccount => "Set JIRA_USERNAME to the address that JIRA_TOKEN belongs to.".to_owned(),
             Self::NotInstalled { .. } | Self::NotStarted { .. } => {
-                "Install elliott (https://github.com/openshift-eng/art-tools), or name it with OAR_ELLIOTT.".to_owned()
+                "Install elliott (https://github.com/openshift-eng/art-tools), or name it with OAR_ELLIOTT."
+                    .to_owned()
             }
             Self::TimedOut { .. } => {
                 "Run the command again; OAR_ELLIOTT_TIMEOUT allows it more time (in seconds).".to_owned()
             }
             Self::Empty { .. } => {
-                "Check that JIRA_USERNAME and JIRA_TOKEN are good: elliott says nothing when Jira refuses it.".to_owned()
+                "Check that JIRA_USERNAME and JIRA_TOKEN are good: elliott says nothing when Jira refuses it."
+                    .to_owned()
             }
             _ => "Run the command again; when it stays so, run elliott by hand and tell ART.".to_owned(),
         })

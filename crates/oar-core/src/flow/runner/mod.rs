@@ -190,6 +190,7 @@ impl Runner<'_> {
         if let Some(state) = &state
             && task.is_tracked()
             && let Readiness::Blocked { issue } = readiness(state, name)
+            && !task.keeps_blocker(&issue)
         {
             return Err(Refusal::blocked(format!("{name} is blocked by an open issue: {issue}"))
                 .with_hint(format!(
@@ -250,9 +251,9 @@ impl Runner<'_> {
         let tell = match outcome.status {
             TaskStatus::Pass => !summary.steps.is_empty() || open.any() || !is_pass,
             TaskStatus::InProgress => !outcome.done.is_empty() || open.owes(),
-            TaskStatus::Fail | TaskStatus::NotStarted => false,
+            TaskStatus::Fail | TaskStatus::NotStarted => true,
         };
-        if tell {
+        if tell && task.tells(&outcome) {
             let episode = open.episode.as_ref().map_or(id, |(run, _)| run);
             for mut message in task.notifications(&plan, &outcome).await {
                 message.key = format!("{}/{episode}", message.key);

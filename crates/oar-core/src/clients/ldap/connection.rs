@@ -1,0 +1,138 @@
+//! One connection to the directory.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry};
+use native_tls::{Certificate, TlsConnector};
+use tokio::task::JoinHandle;
+
+use super::{LdapSettings, failure};
+use crate::error::{ServiceError, ServiceErrorKind};
+
+/// The result code of a search below an entry that does not exist.
+const NO_SUCH_OBJECT: u32 = 32;
+
+/// An open connection; it ends with this value.
+pub(super) struct Connection {
+    ldap: Ldap,
+    driver: JoinHandle<()>,
+    timeout: Duration,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    /// Connects, and signs in as nobody.
+    pub(super) async fn open(settings: &LdapSettings) -> Result<Self, ServiceError> {
+        let url = &settings.url;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(failure(ServiceErrorKind::Rejected, format!("`{url}` names no host")));
+        }
+        let mut options = LdapConnSettings::new().set_conn_timeout(settings.timeout);
+        if url.scheme() == "ldaps" {
+            options = options.set_connector(tls(settings)?);
+        }
+        let connecting = LdapConnAsync::from_url_with_settings(options, url);
+        let (connection, mut ldap) = tokio::time::timeout(settings.timeout, connecting)
+            .await
+            .map_err(|_| failure(ServiceErrorKind::Unavailable, "no connection in time"))?
+            .map_err(|error| connect_failure(&error))?;
+        let driver = tokio::spawn(async move {
+            // Its end shows in whatever is asked next.
+            let _ = connection.drive().await;
+        });
+        ldap.with_timeout(settings.timeout);
+        let bound = ldap.simple_bind("", "").await.and_then(ldap3::LdapResult::success);
+        let connection = Self { ldap, driver, timeout: settings.timeout };
+        bound.map_err(|error| operation_failure(&error))?;
+        Ok(connection)
+    }
+
+    /// The entries that the filter finds.
+    pub(super) async fn search(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attribute: &'static str,
+    ) -> Result<Vec<SearchEntry>, ServiceError> {
+        let (mut ldap, timeout) = (self.ldap.clone(), self.timeout);
+        let (base, filter) = (base.to_owned(), filter.to_owned());
+        // In a task of its own: the library panics on an entry that breaks the protocol.
+        let search = tokio::spawn(async move {
+            ldap.with_timeout(timeout);
+            let found = ldap.search(&base, scope, &filter, vec![attribute]).await?;
+            if found.1.rc == NO_SUCH_OBJECT {
+                return Ok(Vec::new());
+            }
+            let (entries, _) = found.success()?;
+            let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
+            Ok(entries.map(SearchEntry::construct).collect())
+        });
+        match search.await {
+            Ok(outcome) => outcome.map_err(|error: LdapError| operation_failure(&error)),
+            Err(_) => Err(failure(ServiceErrorKind::Malformed, "an entry that breaks the protocol")),
+        }
+    }
+}
+
+/// TLS that verifies: the system's authorities and the configured ones.
+fn tls(settings: &LdapSettings) -> Result<TlsConnector, ServiceError> {
+    let mut builder = TlsConnector::builder();
+    if let Some(bundle) = &settings.ca_bundle {
+        for certificate in certificates(bundle) {
+            let certificate = Certificate::from_pem(certificate.as_bytes())
+                .map_err(|error| failure(ServiceErrorKind::Rejected, format!("CA bundle: {error}")))?;
+            builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map_err(|error| failure(ServiceErrorKind::Rejected, format!("TLS: {error}")))
+}
+
+/// The certificates of a bundle, each in its own PEM text.
+fn certificates(bundle: &[u8]) -> Vec<String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = String::from_utf8_lossy(bundle);
+    let parts = text.split_inclusive(END).filter(|part| part.ends_with(END));
+    let from_begin = |part: &str| {
+        part.find("-----BEGIN CERTIFICATE-----").and_then(|at| part.get(at..)).map(str::to_owned)
+    };
+    parts.filter_map(from_begin).collect()
+}
+
+fn connect_failure(error: &LdapError) -> ServiceError {
+    let words = innermost(error);
+    let is_certificate = words.contains("certificate");
+    let failure = failure(ServiceErrorKind::Unavailable, format!("no connection: {words}"));
+    if is_certificate {
+        failure.with_hint(
+            "The directory's certificate is not trusted: name the file of your company's certificates (PEM) with \
+             OAR_CA_BUNDLE, or check the host name in OAR_ENDPOINT_LDAP.",
+        )
+    } else {
+        failure
+    }
+}
+
+fn operation_failure(error: &LdapError) -> ServiceError {
+    match error {
+        LdapError::LdapResult { result } => {
+            failure(ServiceErrorKind::Rejected, format!("result code {}: {}", result.rc, result.text))
+        }
+        LdapError::Timeout { .. } => failure(ServiceErrorKind::Unavailable, "no answer in time"),
+        other => failure(ServiceErrorKind::Unavailable, innermost(other)),
+    }
+}
+
+fn innermost(error: &dyn StdError) -> String {
+    let mut current = error;
+    while let Some(next) = current.source() {
+        current = next;
+    }
+    current.to_string()
+}

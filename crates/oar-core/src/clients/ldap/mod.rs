@@ -1,0 +1,176 @@
+//! The company directory: who manages whom (spec 02 §6).
+//!
+//! One connection serves all look-ups of a command. The server's certificate is always verified. What the directory
+//! does not hold is an [`Absence`]; that it cannot be asked is a [`ServiceError`]: the two are never the same.
+
+mod connection;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use ldap3::{Scope, SearchEntry, ldap_escape};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::email::EmailAddress;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::service::Service;
+use connection::Connection;
+
+/// Below which entry people stand.
+const BASE: &str = "dc=redhat,dc=com";
+const MAIL: &str = "rhatPrimaryMail";
+const MANAGER: &str = "manager";
+
+/// What a look-up gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManagerLookup {
+    /// The manager's address.
+    Found(EmailAddress),
+    /// The directory does not tell.
+    Absent(Absence),
+}
+
+/// Why the directory does not tell somebody's manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Nobody has the address.
+    NoSuchPerson,
+    /// Several people have the address.
+    SeveralPeople,
+    /// The person has no manager.
+    NoManager,
+    /// The manager has no entry.
+    ManagerGone,
+    /// The manager has no address.
+    ManagerWithoutAddress,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoSuchPerson => "nobody in the directory has this address",
+            Self::SeveralPeople => "several people in the directory have this address",
+            Self::NoManager => "the directory names no manager",
+            Self::ManagerGone => "the manager has no entry in the directory",
+            Self::ManagerWithoutAddress => "the manager has no address in the directory",
+        })
+    }
+}
+
+/// How the directory is reached.
+#[derive(Clone)]
+pub struct LdapSettings {
+    /// `ldaps://host[:port]`, or `ldap://` without TLS where the configuration says so.
+    pub url: Url,
+    /// The longest that connecting, or one look-up, may take.
+    pub timeout: Duration,
+    /// Certificates (PEM) of a private authority, trusted besides the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+}
+
+/// The client of the directory, without an account: it reads as anybody may.
+pub struct LdapClient {
+    settings: LdapSettings,
+    connection: Mutex<Option<Connection>>,
+    /// What was found so far; one command asks for the same people again and again.
+    known: Mutex<HashMap<String, ManagerLookup>>,
+}
+
+impl LdapClient {
+    /// A client; it connects at the first look-up.
+    pub fn new(settings: LdapSettings) -> Self {
+        Self { settings, connection: Mutex::default(), known: Mutex::default() }
+    }
+
+    /// The address of the manager of whoever has this address.
+    pub async fn manager_of(&self, address: &EmailAddress) -> Result<ManagerLookup, ServiceError> {
+        let key = address.expose().to_lowercase();
+        if let Some(known) = self.known.lock().await.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(address).await?;
+        self.known.lock().await.insert(key, found.clone());
+        Ok(found)
+    }
+
+    async fn look_up(&self, address: &EmailAddress) -> Result<ManagerLookup, ServiceError> {
+        use ManagerLookup::{Absent, Found};
+        let filter = format!("({MAIL}={})", ldap_escape(address.expose()));
+        let people = self.search(BASE, Scope::Subtree, &filter, MANAGER).await?;
+        let [person] = people.as_slice() else {
+            return Ok(Absent(if people.is_empty() {
+                Absence::NoSuchPerson
+            } else {
+                Absence::SeveralPeople
+            }));
+        };
+        let managers = values(person, MANAGER);
+        if managers.is_empty() {
+            return Ok(Absent(Absence::NoManager));
+        }
+        let mut absence = Absence::ManagerGone;
+        // Some have two; the first one with an address is told.
+        for manager in managers {
+            for entry in self.search(manager, Scope::Base, "(objectClass=*)", MAIL).await? {
+                absence = Absence::ManagerWithoutAddress;
+                let address =
+                    values(&entry, MAIL).iter().find_map(|mail| EmailAddress::from_service(mail).ok());
+                if let Some(address) = address {
+                    return Ok(Found(address));
+                }
+            }
+        }
+        Ok(Absent(absence))
+    }
+
+    /// The entries below `base`; none when there is no such base. A connection that was lost is made once more.
+    async fn search(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attribute: &'static str,
+    ) -> Result<Vec<SearchEntry>, ServiceError> {
+        let mut kept = self.connection.lock().await;
+        let is_fresh = kept.is_none();
+        let connection = match kept.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.settings).await?,
+        };
+        let first = connection.search(base, scope, filter, attribute).await;
+        let (connection, outcome) = match first {
+            Err(error) if !is_fresh && error.kind == ServiceErrorKind::Unavailable => {
+                let connection = Connection::open(&self.settings).await?;
+                let outcome = connection.search(base, scope, filter, attribute).await;
+                (connection, outcome)
+            }
+            outcome => (connection, outcome),
+        };
+        if outcome.is_ok() {
+            *kept = Some(connection);
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for LdapClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("LdapClient").field("url", &self.settings.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// An attribute's values, whatever the case in which the server writes its name.
+fn values<'a>(entry: &'a SearchEntry, attribute: &str) -> &'a [String] {
+    entry
+        .attrs
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(attribute))
+        .map(|(_, values)| values.as_slice())
+        .unwrap_or_default()
+}
+
+fn failure(kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {
+    ServiceError::new(Service::Ldap, "look up a manager", kind, detail)
+}

@@ -1,0 +1,391 @@
+//! `check-cve-tracker-bug`: no CVE tracker that a release fixes may be missing from it (spec 01 §5.6).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+
+use super::Services;
+use crate::clients::elliott::{BuildSystem, FindTrackers, Trackers};
+use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient};
+use crate::clients::jira::IssueKey;
+use crate::config::SlackTeam;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::group_mention;
+use crate::notify::{Message, MissingCveTrackers, MissingTrackers, Reference};
+use crate::operators::cve::{Attached, Comparison, Place, ShippedIssues, compare};
+use crate::operators::shipment::{Shipment, ShipmentError};
+use crate::statebox::{Change, ISSUE_LIMIT, NewIssue, State, StateError, TaskName, TaskStatus};
+
+/// How the text of our own blocker begins; by it we know it again.
+const BLOCKER: &str = "Missing CVE trackers";
+
+/// What our own blocker is resolved with.
+const RESOLUTION: &str = "check-cve-tracker-bug finds no missing CVE tracker any more";
+
+/// Looks for CVE trackers that the release misses.
+pub struct CheckCveTrackerBug {
+    services: Services,
+    elliott: Arc<dyn FindTrackers>,
+    notify: bool,
+}
+
+impl CheckCveTrackerBug {
+    /// The task; `notify` is whether ART is told of missing trackers.
+    pub fn new(services: Services, elliott: Arc<dyn FindTrackers>, notify: bool) -> Self {
+        Self { services, elliott, notify }
+    }
+
+    async fn advisories(&self) -> Result<Vec<(String, Advisory)>, TaskError> {
+        let errata = self.services.errata();
+        let mut reads = Vec::new();
+        for (impetus, id) in self.services.config().advisories() {
+            reads.push(advisory(&errata, impetus.as_str(), AdvisoryId::new(*id)));
+        }
+        try_join_all(reads).await
+    }
+
+    async fn shipment(&self) -> Result<Option<Vec<ShippedIssues>>, TaskError> {
+        let Some(reference) = self.services.shipment() else { return Ok(None) };
+        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await?;
+        let (mut files, mut problems) = (Vec::new(), Vec::new());
+        for file in shipment.files().await? {
+            match file.jira_keys() {
+                Ok(keys) => files.push(ShippedIssues {
+                    path: file.path().to_owned(),
+                    keys: keys.iter().cloned().collect(),
+                }),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        // A file that cannot be read might hold the tracker: what is missing cannot be said.
+        if problems.is_empty() { Ok(Some(files)) } else { Err(ShipmentError::Files(problems).into()) }
+    }
+
+    async fn trackers(&self) -> Result<(Trackers, Option<Trackers>), TaskError> {
+        let release = self.services.config().release();
+        let brew = self.elliott.find(release, BuildSystem::Brew);
+        if self.services.shipment().is_none() {
+            return Ok((brew.await?, None));
+        }
+        let konflux = self.elliott.find(release, BuildSystem::Konflux);
+        let (brew, konflux) = tokio::try_join!(brew, konflux)?;
+        Ok((brew, Some(konflux)))
+    }
+
+    fn target(&self, place: &Place) -> Option<Reference> {
+        let merge_request = || {
+            let url = self.services.config().shipment_mr()?;
+            Some(Reference::new(url.as_str(), format!("shipment merge request {}", url.iid())))
+        };
+        match place {
+            Place::Advisory(id) => Some(Reference::new(id.link(), format!("advisory {id}"))),
+            Place::ShipmentFile(_) | Place::Shipment => merge_request(),
+            Place::Nowhere => None,
+        }
+    }
+}
+
+async fn advisory(
+    errata: &ErrataClient,
+    impetus: &str,
+    id: AdvisoryId,
+) -> Result<(String, Advisory), TaskError> {
+    Ok((impetus.to_owned(), errata.erratum(id).await?))
+}
+
+/// What the check found, and what it makes of the blocker.
+#[derive(Debug, Clone)]
+pub struct CvePlan {
+    comparison: Comparison,
+    /// The text that the blocker must have; `None` when nothing is missing.
+    wanted: Option<String>,
+    /// The text of our open blocker now.
+    open: Option<String>,
+    /// Whether the StateBox says Fail already.
+    has_failed: bool,
+    notify: bool,
+}
+
+impl CvePlan {
+    fn step(&self) -> Option<Step> {
+        let count = self.comparison.count();
+        match (&self.wanted, &self.open) {
+            (Some(wanted), Some(open)) if wanted == open => None,
+            (Some(_), Some(_)) => {
+                Some(Step::new("update the blocker of", "check-cve-tracker-bug").to(missing(count)))
+            }
+            (Some(_), None) => {
+                Some(Step::new("add a blocker to", "check-cve-tracker-bug").to(missing(count)))
+            }
+            (None, Some(_)) => Some(
+                Step::new("resolve the blocker of", "check-cve-tracker-bug").to("none is missing any more"),
+            ),
+            (None, None) => None,
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.comparison.missing.iter().flat_map(|kind| {
+            kind.trackers.iter().map(move |tracker| {
+                format!(
+                    "missing: {} ({}), belongs to {}: {}",
+                    tracker.key, kind.kind, kind.place, tracker.why
+                )
+            })
+        })
+    }
+
+    fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
+        let data = serde_json::json!({
+            "attached": self.comparison.attached,
+            "missing": self.comparison.missing.iter().flat_map(|kind| kind.trackers.iter().map(|tracker| {
+                serde_json::json!({
+                    "tracker": tracker.key.as_str(),
+                    "kind": kind.kind,
+                    "belongs_to": kind.place.to_string(),
+                    "why": tracker.why,
+                })
+            })).collect::<Vec<_>>(),
+            "notes": self.comparison.notes,
+        });
+        match self.comparison.count() {
+            0 => TaskOutcome::pass(done),
+            count => TaskOutcome::fail(done, ErrorClass::Failed, self.reason(count)),
+        }
+        .with_data(data)
+    }
+
+    fn reason(&self, count: usize) -> String {
+        let kinds: Vec<String> = self.comparison.missing.iter().map(of_kind).collect();
+        shortened(&format!("{}: {}", missing(count), kinds.join("; ")), 500)
+    }
+}
+
+impl Plan for CvePlan {
+    fn summary(&self) -> PlanSummary {
+        let mut notes: Vec<String> = self.lines().collect();
+        notes.extend(self.comparison.notes.iter().cloned());
+        if self.comparison.missing.is_empty() {
+            let count = self.comparison.attached;
+            let trackers = if count == 1 { "tracker" } else { "trackers" };
+            notes.push(format!("no CVE tracker is missing; {count} {trackers} attached"));
+        } else if self.notify {
+            notes.push("ART is told in Slack".to_owned());
+        }
+        PlanSummary { steps: self.step().into_iter().collect(), notes }
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        (self.has_failed && self.wanted.is_some() && self.step().is_none()).then(|| self.outcome(Vec::new()))
+    }
+
+    fn acts(&self) -> bool {
+        // A message cannot be taken back: that the run began must be known before it is sent.
+        self.notify && self.wanted.is_some()
+    }
+}
+
+fn missing(count: usize) -> String {
+    format!("{count} CVE {} missing", if count == 1 { "tracker is" } else { "trackers are" })
+}
+
+fn of_kind(kind: &crate::operators::cve::MissingOfKind) -> String {
+    let keys: Vec<&str> = kind.trackers.iter().map(|tracker| tracker.key.as_str()).collect();
+    format!("{} (belongs to {}): {}", kind.kind, kind.place, keys.join(", "))
+}
+
+/// The blocker's text: how many, then the kinds with their trackers as far as the StateBox takes them.
+fn blocker_text(comparison: &Comparison) -> Option<String> {
+    let count = comparison.count();
+    if count == 0 {
+        return None;
+    }
+    let kinds: Vec<String> = comparison.missing.iter().map(of_kind).collect();
+    Some(shortened(&format!("{BLOCKER} ({count}):\n{}", kinds.join("\n")), ISSUE_LIMIT))
+}
+
+/// `text`, cut between keys when it has more than `limit` characters; the end says how much is not shown.
+fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let is_key = |word: &str| word.trim_end_matches([',', ';']).parse::<IssueKey>().is_ok();
+    let rest_of = |cut: &str| {
+        let rest = text.get(cut.len()..).unwrap_or_default();
+        let hidden = rest.split_whitespace().filter(|word| is_key(word)).count();
+        format!("… and {hidden} more: run check-cve-tracker-bug for all")
+    };
+    let mut cut = text;
+    while let Some((before, _)) = cut.rsplit_once([' ', '\n']) {
+        cut = before;
+        let candidate = format!("{} {}", cut.trim_end_matches([',', ';']), rest_of(cut));
+        if candidate.chars().count() <= limit {
+            return candidate;
+        }
+    }
+    text.chars().take(limit).collect()
+}
+
+fn is_ours(text: &str) -> bool {
+    text.starts_with(BLOCKER)
+}
+
+#[async_trait]
+impl Task for CheckCveTrackerBug {
+    type Plan = CvePlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::CheckCveTrackerBug
+    }
+
+    fn command(&self) -> String {
+        let option = if self.notify { "" } else { " --no-notify" };
+        format!("check-cve-tracker-bug{option}")
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    fn keeps_blocker(&self, text: &str) -> bool {
+        is_ours(text)
+    }
+
+    fn tells(&self, _outcome: &TaskOutcome) -> bool {
+        // What is missing is what ART has to hear.
+        true
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<CvePlan, TaskError> {
+        if self.services.config().advisories().is_empty() && self.services.shipment().is_none() {
+            let release = self.services.config().release();
+            let message = format!("the build data of {release} names no advisories yet");
+            return Err(Refusal::blocked(message)
+                .with_hint("Run the command again when ART has added them.")
+                .into());
+        }
+        let ((brew, konflux), advisories, shipment) =
+            tokio::try_join!(self.trackers(), self.advisories(), self.shipment())?;
+        let comparison = compare(&brew, konflux.as_ref(), &Attached { advisories, shipment });
+        let open = state
+            .and_then(|state| state.task_blocker(self.name()))
+            .map(|blocker| blocker.issue)
+            .filter(|text| is_ours(text));
+        let has_failed = state
+            .and_then(|state| state.task(self.name()))
+            .is_some_and(|task| task.status == TaskStatus::Fail);
+        let wanted = blocker_text(&comparison);
+        Ok(CvePlan { wanted, comparison, open, has_failed, notify: self.notify })
+    }
+
+    async fn apply(&self, plan: &CvePlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        for line in plan.lines() {
+            tracing::warn!("{line}");
+        }
+        Ok(plan.outcome(plan.step().into_iter().collect()))
+    }
+
+    fn remember(
+        &self,
+        plan: &CvePlan,
+        _outcome: &TaskOutcome,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        let open = state.task_blocker(self.name()).map(|blocker| blocker.issue);
+        match (&plan.wanted, open) {
+            (Some(wanted), None) => state.add_issue(&NewIssue {
+                text: wanted.clone(),
+                blocker: true,
+                related_tasks: vec![self.name()],
+                at: self.services.now(),
+            }),
+            (Some(wanted), Some(open)) if is_ours(&open) => state.reword_issue(&open, wanted),
+            (None, Some(open)) if is_ours(&open) => {
+                state.resolve_issue(&open, RESOLUTION, self.services.now())
+            }
+            _ => Ok(Change::Unchanged),
+        }
+    }
+
+    async fn notifications(&self, plan: &CvePlan, _outcome: &TaskOutcome) -> Vec<Message> {
+        if !self.notify || plan.comparison.missing.is_empty() {
+            return Vec::new();
+        }
+        let config = self.services.config();
+        let (channel, art) = match (config.slack_channel(SlackTeam::Art), config.art_group()) {
+            (Ok(channel), Ok(art)) => (channel, art),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("ART is not told: {error}");
+                return Vec::new();
+            }
+        };
+        let missing: Vec<MissingTrackers> = plan
+            .comparison
+            .missing
+            .iter()
+            .map(|kind| MissingTrackers {
+                kind: kind.kind.clone(),
+                target: self.target(&kind.place),
+                trackers: kind
+                    .trackers
+                    .iter()
+                    .map(|tracker| {
+                        let reference = Reference::new(tracker.key.link(), tracker.key.as_str());
+                        (reference, Some(tracker.why.clone()))
+                    })
+                    .collect(),
+            })
+            .collect();
+        let art = group_mention(self.services.slack(), art).await;
+        vec![MissingCveTrackers { release: config.release(), missing: &missing, art: &art }.message(channel)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::cve::{MissingOfKind, MissingTracker};
+
+    fn comparison(count: u32) -> Comparison {
+        let tracker = |number: u32| MissingTracker {
+            key: format!("OCPBUGS-{}", 60_000 + number).parse().unwrap(),
+            why: "in no advisory of the release".to_owned(),
+        };
+        let trackers = (0..count).map(tracker).collect();
+        let kind = MissingOfKind {
+            kind: "rpm".to_owned(),
+            place: Place::Advisory(AdvisoryId::new(150_001)),
+            trackers,
+        };
+        Comparison { missing: if count == 0 { Vec::new() } else { vec![kind] }, ..Comparison::default() }
+    }
+
+    #[test]
+    fn the_blocker_names_count_kind_place_and_trackers() {
+        assert_eq!(
+            blocker_text(&comparison(2)).unwrap(),
+            "Missing CVE trackers (2):\nrpm (belongs to advisory 150001): OCPBUGS-60000, OCPBUGS-60001"
+        );
+        assert_eq!(blocker_text(&comparison(0)), None);
+    }
+
+    #[test]
+    fn however_many_there_are_the_statebox_takes_the_text_and_the_rest_is_counted() {
+        for count in [60, 61, 70, 200, 2000] {
+            let text = blocker_text(&comparison(count)).unwrap();
+            assert!(text.chars().count() <= ISSUE_LIMIT, "{}", text.len());
+            let shown = text.matches("OCPBUGS-").count();
+            let hidden = usize::try_from(count).unwrap() - shown;
+            if hidden > 0 {
+                assert!(
+                    text.ends_with(&format!("… and {hidden} more: run check-cve-tracker-bug for all")),
+                    "{text}"
+                );
+            }
+        }
+    }
+}

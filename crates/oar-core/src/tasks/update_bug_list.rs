@@ -1,0 +1,334 @@
+//! `update-bug-list`: how far the bugs of a release are, and who has to hear of it (spec 01 §5.3, spec 03 §9).
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use futures::future::{join_all, try_join_all};
+
+use super::Services;
+use crate::clients::errata::{Advisory, AdvisoryId};
+use crate::clients::jira::{self, IssueKey};
+use crate::clients::ldap::{LdapClient, ManagerLookup};
+use crate::config::{Impetus, SlackTeam};
+use crate::email::EmailAddress;
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::person;
+use crate::notify::{self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, TellManagers};
+use crate::operators::bugs::{DROPPED, Progress, ReleaseBugs, Statuses, keys_of};
+use crate::operators::shipment::Shipment;
+use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
+
+/// Who is told of the bugs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reminder {
+    /// Nobody.
+    Nobody,
+    /// The QA contacts of the bugs in `ON_QA`, to verify them.
+    ToVerify,
+    /// The QA contacts of the bugs of high severity that are not verified: may they be dropped?
+    ConfirmDroppable,
+    /// The managers of the QA contacts of the CVE bugs in `ON_QA`.
+    Managers,
+}
+
+impl Reminder {
+    fn concerns(self, bug: &jira::Bug) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::ToVerify => bug.is_on_qa(),
+            Self::ConfirmDroppable => bug.must_be_confirmed(),
+            Self::Managers => bug.is_unverified_cve(),
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Nobody => " --no-notify",
+            Self::ToVerify => "",
+            Self::ConfirmDroppable => " --confirm-droppable",
+            Self::Managers => " --notify-managers",
+        }
+    }
+
+    fn step(self, count: usize) -> Step {
+        let bugs = if count == 1 { "bug" } else { "bugs" };
+        match self {
+            Self::ConfirmDroppable => {
+                Step::new("ask the QA contacts whether to drop", format!("{count} {bugs}"))
+            }
+            Self::Managers => Step::new("tell the managers of the QA contacts of", format!("{count} {bugs}")),
+            Self::Nobody | Self::ToVerify => {
+                Step::new("ask the QA contacts to verify", format!("{count} {bugs}"))
+            }
+        }
+    }
+}
+
+/// Brings the list of the release's bugs up to date.
+pub struct UpdateBugList {
+    services: Services,
+    reminder: Reminder,
+}
+
+impl UpdateBugList {
+    /// The task.
+    pub fn new(services: Services, reminder: Reminder) -> Self {
+        Self { services, reminder }
+    }
+
+    async fn keys(&self) -> Result<BTreeSet<IssueKey>, TaskError> {
+        let (advisories, shipped) = tokio::try_join!(self.advisories(), self.shipped())?;
+        let mut keys = keys_of(&advisories);
+        keys.extend(shipped);
+        Ok(keys)
+    }
+
+    async fn advisories(&self) -> Result<Vec<Advisory>, TaskError> {
+        let errata = self.services.errata();
+        let ids = self.services.config().advisories().iter();
+        let ids = ids.filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT);
+        let mut reads = Vec::new();
+        for (_, id) in ids {
+            reads.push(errata.erratum(AdvisoryId::new(*id)));
+        }
+        Ok(try_join_all(reads).await?)
+    }
+
+    async fn shipped(&self) -> Result<BTreeSet<IssueKey>, TaskError> {
+        let Some(reference) = self.services.shipment() else { return Ok(BTreeSet::new()) };
+        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await?;
+        Ok(shipment.jira_keys().await?)
+    }
+
+    /// The message, without looking anybody up when `people` is empty.
+    fn message(&self, bugs: &[notify::Bug]) -> Option<Message> {
+        let config = self.services.config();
+        let release = config.release();
+        let channel = match config.slack_channel(SlackTeam::QeForum) {
+            Ok(channel) => channel,
+            Err(error) => {
+                tracing::warn!("nobody is told: {error}");
+                return None;
+            }
+        };
+        if bugs.is_empty() {
+            return None;
+        }
+        let mut message = match self.reminder {
+            Reminder::Nobody => return None,
+            Reminder::ToVerify => BugsToVerify { release, bugs }.message(channel),
+            Reminder::ConfirmDroppable => ConfirmDroppable { release, bugs }.message(channel),
+            Reminder::Managers => TellManagers { release, bugs }.message(channel),
+        };
+        // The same bugs are a reason to remind people once a day.
+        message.key = format!("{}/{}", message.key, self.services.now().strftime("%Y-%m-%d"));
+        Some(message)
+    }
+
+    /// Whom the reminder about a bug is for.
+    async fn person(&self, bug: &jira::Bug, directory: &LdapClient) -> Option<Person> {
+        let contact = bug.qa_contact.as_ref()?;
+        if !contact.active {
+            tracing::warn!("the QA contact of {} has a deactivated account", bug.key);
+        }
+        if self.reminder != Reminder::Managers {
+            let name = || contact.name.as_deref().map(Person::named);
+            return match &contact.email {
+                Some(address) => self.in_slack(address).await.or_else(name),
+                None => name(),
+            };
+        }
+        let Some(address) = &contact.email else {
+            tracing::warn!("the QA contact of {} hides the address, so the manager cannot be found", bug.key);
+            return None;
+        };
+        match directory.manager_of(address).await {
+            Ok(ManagerLookup::Found(manager)) => {
+                let slack = self.in_slack(&manager).await;
+                Some(slack.unwrap_or_else(|| Person::named(manager.local_part())))
+            }
+            Ok(ManagerLookup::Absent(absence)) => {
+                tracing::warn!("the manager of the QA contact of {} is not known: {absence}", bug.key);
+                None
+            }
+            Err(error) => {
+                tracing::warn!("the manager of the QA contact of {} cannot be looked up: {error}", bug.key);
+                None
+            }
+        }
+    }
+
+    async fn in_slack(&self, address: &EmailAddress) -> Option<Person> {
+        person(self.services.slack(), address.expose()).await.map(Person::Slack)
+    }
+}
+
+fn told(bug: &jira::Bug, person: Option<Person>) -> notify::Bug {
+    notify::Bug {
+        reference: Reference::new(bug.key.link(), bug.key.as_str()),
+        person,
+        is_cve_tracker: bug.is_cve_tracker(),
+    }
+}
+
+/// What changed among the bugs, and who is to hear of it.
+#[derive(Debug, Clone)]
+pub struct BugListPlan {
+    before: Statuses,
+    list: Statuses,
+    reminder: Reminder,
+    /// The bugs of the reminder.
+    remind: Vec<jira::Bug>,
+    /// Whether the reminder has not been sent today.
+    is_due: bool,
+    /// Whether the StateBox says In Progress already.
+    is_in_progress: bool,
+}
+
+impl BugListPlan {
+    fn changes(&self) -> Option<Step> {
+        if self.before == self.list {
+            return None;
+        }
+        let count = |what: &str, wanted: &dyn Fn(Option<&String>, &String) -> bool| {
+            let count =
+                self.list.iter().filter(|(key, status)| wanted(self.before.get(*key), status)).count();
+            (count > 0).then(|| format!("{count} {what}"))
+        };
+        let parts = [
+            count("added", &|old, _| old.is_none()),
+            count("changed", &|old, new| old.is_some_and(|old| old != new) && new != DROPPED),
+            count("dropped", &|old, new| old.is_some_and(|old| old != new) && new == DROPPED),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        Some(Step::new("update", "the list of bugs").to(parts.join(", ")))
+    }
+
+    fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
+        let progress = Progress::of(&self.list);
+        let outcome = if progress.is_complete() {
+            TaskOutcome::pass(done)
+        } else {
+            let total = self.list.len();
+            let mut text = format!("{} of {total} bugs are not verified", progress.open);
+            if progress.unknown > 0 {
+                text = format!("{text}; unknown, because Jira does not show them: {}", progress.unknown);
+            }
+            TaskOutcome::in_progress(done, text)
+        };
+        outcome.with_data(serde_json::json!({
+            "bugs": self.list,
+            "done": progress.done,
+            "open": progress.open,
+            "unknown": progress.unknown,
+            "reminded": self.remind.iter().map(|bug| bug.key.as_str()).collect::<Vec<_>>(),
+        }))
+    }
+}
+
+impl Plan for BugListPlan {
+    fn summary(&self) -> PlanSummary {
+        let mut steps: Vec<Step> = self.changes().into_iter().collect();
+        let mut notes = Vec::new();
+        if self.is_due {
+            steps.push(self.reminder.step(self.remind.len()));
+        } else if !self.remind.is_empty() {
+            notes.push("the reminder about these bugs was sent today already".to_owned());
+        }
+        for (key, status) in &self.list {
+            match self.before.get(key) {
+                Some(old) if old != status => notes.push(format!("{key}: {old} -> {status}")),
+                None => notes.push(format!("{key}: {status}")),
+                Some(_) => {}
+            }
+        }
+        PlanSummary { steps, notes }
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        let outcome = self.outcome(Vec::new());
+        let stands = self.is_in_progress && outcome.status == TaskStatus::InProgress;
+        (stands && self.summary().steps.is_empty()).then_some(outcome)
+    }
+
+    fn acts(&self) -> bool {
+        // A message cannot be taken back: that the run began must be known before it is sent.
+        self.is_due
+    }
+}
+
+#[async_trait]
+impl Task for UpdateBugList {
+    type Plan = BugListPlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::UpdateBugList
+    }
+
+    fn command(&self) -> String {
+        format!("update-bug-list{}", self.reminder.option())
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<BugListPlan, TaskError> {
+        let config = self.services.config();
+        if config.advisories().is_empty() && config.shipment_mr().is_none() {
+            let message = format!("the build data of {} names no advisories yet", config.release());
+            return Err(Refusal::blocked(message)
+                .with_hint("Run the command again when ART has added them.")
+                .into());
+        }
+        let bugs = ReleaseBugs::read(&self.services.jira()?, &self.keys().await?).await?;
+        let before = state.and_then(State::bug_list).unwrap_or_default();
+        let remind: Vec<jira::Bug> =
+            bugs.which(|bug| self.reminder.concerns(bug)).into_iter().cloned().collect();
+        let facts: Vec<notify::Bug> = remind.iter().map(|bug| told(bug, None)).collect();
+        let key = self.message(&facts).map(|message| message.key);
+        let task = state.and_then(|state| state.task(self.name()));
+        let is_in_progress = task.as_ref().is_some_and(|task| task.status == TaskStatus::InProgress);
+        let runs = task.map(|task| task.history).unwrap_or_default();
+        let sent = |key: &String| {
+            let mut keys = runs.iter().flat_map(|run| &run.notifications).map(|told| &told.key);
+            keys.any(|told| told.starts_with(key))
+        };
+        let is_due = key.is_some_and(|key| !sent(&key));
+        Ok(BugListPlan {
+            list: bugs.list(&before),
+            before,
+            reminder: self.reminder,
+            remind,
+            is_due,
+            is_in_progress,
+        })
+    }
+
+    async fn apply(&self, plan: &BugListPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        Ok(plan.outcome(plan.summary().steps))
+    }
+
+    fn remember(
+        &self,
+        plan: &BugListPlan,
+        _outcome: &TaskOutcome,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        Ok(state.keep_bug_list(&plan.list))
+    }
+
+    async fn notifications(&self, plan: &BugListPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+        let directory = self.services.directory();
+        let mut people = Vec::new();
+        for bug in &plan.remind {
+            people.push(self.person(bug, &directory));
+        }
+        let people = join_all(people).await;
+        let bugs: Vec<notify::Bug> =
+            plan.remind.iter().zip(people).map(|(bug, person)| told(bug, person)).collect();
+        self.message(&bugs).into_iter().collect()
+    }
+}

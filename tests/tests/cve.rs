@@ -1,0 +1,326 @@
+//! check-cve-tracker-bug with the real program and an elliott of the test's own: what is missing, where it belongs, who
+//! hears of it, and that nothing happens twice.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// An elliott that accepts exactly the agreed arguments and an account, writes a log, and answers with the files
+/// `brew` and `konflux` of the test's folder.
+const ELLIOTT: &str = r#"#!/bin/sh
+here="$(dirname "$0")"
+echo "INFO looking for bugs" >&2
+test -n "$JIRA_EMAIL" || { echo "JIRA_EMAIL is missing" >&2; exit 9; }
+test -z "$OAR_JWK$SLACK_BOT_TOKEN$GITHUB_TOKEN" || { echo "a secret too many" >&2; exit 9; }
+data="--data-path https://github.com/openshift-eng/ocp-build-data.git"
+case "$*" in
+"$data --group openshift-4.19 --assembly 4.19.1 --build-system brew find-bugs --cve-only --output json --permissive") s=brew;;
+"$data --group openshift-4.14 --assembly 4.14.60 --build-system brew find-bugs --cve-only --output json --permissive") s=brew;;
+"$data --group openshift-4.19 --assembly 4.19.1 --build-system konflux find-bugs --cve-only -o json") s=konflux;;
+*) echo "unknown arguments: $*" >&2; exit 2;;
+esac
+echo "$s" >> "$here/calls"
+test -f "$here/$s.sh" && . "$here/$s.sh"
+cat "$here/$s"
+"#;
+
+const NOTHING: &str = r#"{"rpm": [], "image": [], "extras": [], "metadata": [], "microshift": []}"#;
+
+struct Bench {
+    harness: Harness,
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let harness = Harness::new();
+        let folder = harness.home().join("elliott");
+        std::fs::create_dir(&folder).unwrap();
+        let program = folder.join("elliott");
+        std::fs::write(&program, ELLIOTT).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let harness = harness.env("OAR_ELLIOTT", program.to_str().unwrap());
+        let bench = Self { harness, folder };
+        bench.answers(NOTHING, NOTHING);
+        bench
+    }
+
+    fn answers(&self, brew: &str, konflux: &str) {
+        std::fs::write(self.folder.join("brew"), brew).unwrap();
+        std::fs::write(self.folder.join("konflux"), konflux).unwrap();
+    }
+
+    fn before(&self, system: &str, script: &str) {
+        std::fs::write(self.folder.join(format!("{system}.sh")), script).unwrap();
+    }
+
+    fn calls(&self) -> usize {
+        std::fs::read_to_string(self.folder.join("calls")).map_or(0, |text| text.lines().count())
+    }
+
+    fn check(&self, release: &str) -> Run {
+        self.harness.oar(release, &["check-cve-tracker-bug"])
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let slack = self.harness.sandbox.world().slack.lock();
+        slack.messages_in("#forum-ocp-release-demo").into_iter().map(|message| message.text).collect()
+    }
+
+    fn state(&self, release: &str) -> String {
+        self.harness.statebox(release).unwrap_or_default()
+    }
+}
+
+#[test]
+fn nothing_missing_is_a_pass_within_the_budget() {
+    for (release, brew, konflux, calls) in [
+        (KONFLUX, NOTHING, r#"{"image": ["OCPBUGS-60010"]}"#, 2),
+        (ERRATA, r#"{"metadata": ["OCPBUGS-61040"], "image": []}"#, "unused", 1),
+    ] {
+        let bench = Bench::new();
+        bench.answers(brew, konflux);
+        bench.harness.oar(release, &["create-test-report"]).expect(0);
+        bench.harness.sandbox.clear_requests();
+        bench.check(release).expect(0);
+        let count = bench.harness.sandbox.requests().len();
+        assert!(count <= 16, "{count} requests:\n{}", bench.harness.request_lines());
+        assert_eq!(bench.calls(), calls, "the Errata flow has no Konflux builds");
+        assert!(bench.state(release).contains("- name: check-cve-tracker-bug\n  status: Pass\n"));
+        assert!(bench.messages().is_empty());
+
+        bench.harness.sandbox.clear_requests();
+        let again = bench.check(release).expect(0);
+        assert!(again.stdout.contains("nothing to do"), "{again:?}");
+        assert!(bench.harness.sandbox.writes().is_empty(), "{:#?}", bench.harness.sandbox.writes());
+        bench.harness.sandbox.assert_no_unexpected();
+    }
+}
+
+#[test]
+fn missing_trackers_fail_the_task_once_and_the_blocker_follows_what_is_missing() {
+    let bench = Bench::new();
+    bench.answers(
+        r#"{"rpm": ["OCPBUGS-60500"], "image": ["OCPBUGS-1"]}"#,
+        r#"{"image": ["OCPBUGS-60010", "OCPBUGS-60501"], "rpm": ["OCPBUGS-60500"]}"#,
+    );
+    bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    bench.harness.sandbox.clear_requests();
+    let run = bench.check(KONFLUX).expect(1);
+    let count = bench.harness.sandbox.requests().len();
+    assert!(count <= 16, "{count} requests:\n{}", bench.harness.request_lines());
+    assert!(
+        run.stderr
+            .contains("missing: OCPBUGS-60500 (rpm), belongs to advisory 150001: in no advisory and in no"),
+        "{run:?}"
+    );
+    assert!(
+        run.stderr.contains("missing: OCPBUGS-60501 (image), belongs to shipment file 4.19.1.image."),
+        "{run:?}"
+    );
+    assert!(!run.all().contains("OCPBUGS-1 "), "brew's images are Konflux's business: {run:?}");
+    let state = bench.state(KONFLUX);
+    assert!(state.contains("- name: check-cve-tracker-bug\n  status: Fail\n"), "{state}");
+    assert_eq!(state.matches("Missing CVE trackers (2)").count(), 1, "{state}");
+    let messages = bench.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(messages[0].contains("4.19.1") && messages[0].contains("OCPBUGS-60501"), "{messages:?}");
+
+    bench.harness.sandbox.clear_requests();
+    bench.check(KONFLUX).expect(1);
+    assert!(bench.harness.sandbox.writes().is_empty(), "{:#?}", bench.harness.sandbox.writes());
+    assert_eq!((bench.state(KONFLUX), bench.messages().len()), (state, 1), "a second run changes nothing");
+
+    bench.answers(NOTHING, r#"{"image": ["OCPBUGS-60501"]}"#);
+    bench.check(KONFLUX).expect(1);
+    let state = bench.state(KONFLUX);
+    assert!(
+        !state.contains("trackers (2)") && state.matches("Missing CVE trackers (1)").count() == 1,
+        "{state}"
+    );
+    assert_eq!(bench.messages().len(), 2);
+
+    bench.answers(NOTHING, NOTHING);
+    bench.check(KONFLUX).expect(0);
+    let state = bench.state(KONFLUX);
+    assert!(state.contains("- name: check-cve-tracker-bug\n  status: Pass\n"), "{state}");
+    assert!(state.contains("finds no missing CVE tracker any more"), "{state}");
+    assert_eq!(bench.messages().len(), 2);
+    bench.harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn every_kind_of_an_errata_release_is_looked_at_and_routed() {
+    let bench = Bench::new();
+    bench.answers(r#"{"image": ["OCPBUGS-61020"], "metadata": ["OCPBUGS-61999"]}"#, "unused");
+    let run =
+        bench.harness.oar(ERRATA, &["check-cve-tracker-bug", "--no-notify", "--output", "json"]).expect(1);
+    let report = run.json();
+    let missing = report["data"]["missing"].as_array().unwrap();
+    assert_eq!(missing.len(), 2, "{report:#}");
+    assert_eq!(missing[0]["belongs_to"], "advisory 140002");
+    assert!(missing[0]["why"].as_str().unwrap().contains("only RHSA publishes CVEs"), "{report:#}");
+    assert_eq!(missing[1]["belongs_to"], "advisory 140004");
+    assert_eq!(report["exit_code"], 1);
+    assert!(bench.messages().is_empty(), "--no-notify");
+    assert!(bench.harness.sandbox.requests().iter().all(|request| request.service != "gitlab"));
+}
+
+#[test]
+fn however_many_are_missing_the_blocker_fits() {
+    let bench = Bench::new();
+    let keys: Vec<String> = (70_000..70_300).map(|number| format!("\"OCPBUGS-{number}\"")).collect();
+    bench.answers(&format!("{{\"rpm\": [{}]}}", keys.join(", ")), NOTHING);
+    bench.check(KONFLUX).expect(1);
+    let state = bench.state(KONFLUX);
+    assert!(state.contains("Missing CVE trackers (300)"), "{state}");
+    let listed = bench.harness.oar(KONFLUX, &["issue", "list"]).expect(0);
+    assert!(listed.stdout.contains("more: run check-cve-tracker-bug for all"), "{listed:?}");
+}
+
+#[test]
+fn an_elliott_that_does_not_answer_is_an_error_and_never_a_pass() {
+    for (system, script, answer, code, words) in [
+        ("brew", "", "", 4, "printed nothing for build system brew"),
+        ("konflux", "", " ", 4, "printed nothing for build system konflux"),
+        ("brew", "echo 'no ticket for jdoe@example.com' >&2; exit 1", "{}", 4, "no ticket for"),
+        ("konflux", "", "[]", 4, "not an object"),
+        ("konflux", "", r#"{"rpm": {"a": 1}}"#, 4, "is not a list"),
+        ("brew", "sleep 100", "{}", 4, "was stopped"),
+    ] {
+        let mut bench = Bench::new();
+        bench.harness = bench.harness.env("OAR_ELLIOTT_TIMEOUT", "2");
+        std::fs::write(bench.folder.join(system), answer).unwrap();
+        bench.before(system, script);
+        let run = bench.check(KONFLUX).expect(code);
+        assert!(run.stderr.contains(words), "{run:?}");
+        assert!(!run.all().contains("jdoe@example.com"), "{run:?}");
+        let state = bench.state(KONFLUX);
+        assert!(!state.contains("Missing CVE") && !state.contains("status: Pass"), "{state}");
+        bench.before(system, "");
+        bench.answers(NOTHING, NOTHING);
+        bench.check(KONFLUX).expect(0);
+    }
+    let bench = Bench::new();
+    let harness = bench.harness.env("OAR_ELLIOTT", "/nonexistent/elliott");
+    let run = harness.oar(ERRATA, &["check-cve-tracker-bug"]).expect(3);
+    assert!(run.stderr.contains("OAR_ELLIOTT"), "{run:?}");
+}
+
+#[test]
+fn a_dry_run_shows_what_is_missing_and_writes_nothing() {
+    for release in [KONFLUX, ERRATA] {
+        let bench = Bench::new();
+        bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
+        let run = bench.harness.oar(release, &["check-cve-tracker-bug", "--dry-run"]).expect(0);
+        assert!(run.stdout.contains("missing: OCPBUGS-60500 (rpm)"), "{run:?}");
+        assert!(run.stdout.contains("add a blocker to check-cve-tracker-bug"), "{run:?}");
+        assert!(bench.harness.sandbox.writes().is_empty(), "{:#?}", bench.harness.sandbox.writes());
+        assert_eq!(bench.harness.statebox(release), None);
+    }
+}
+
+#[test]
+fn a_blocker_of_somebody_else_refuses_the_run() {
+    let bench = Bench::new();
+    bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let blocker = ["issue", "add", "ART rebuilds", "--task", "check-cve-tracker-bug"];
+    bench.harness.oar(KONFLUX, &blocker).expect(0);
+    let run = bench.check(KONFLUX).expect(6);
+    assert!(run.stderr.contains("ART rebuilds"), "{run:?}");
+    assert_eq!(bench.calls(), 0);
+}
+
+#[test]
+fn a_slack_outage_changes_nothing_but_the_time_of_the_message() {
+    let bench = Bench::new();
+    bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    bench.harness.sandbox.faults().add(Fault::on("slack", down).forever());
+    bench.check(KONFLUX).expect(1);
+    assert!(bench.messages().is_empty());
+    bench.harness.sandbox.faults().clear();
+    bench.check(KONFLUX).expect(1);
+    assert_eq!(bench.messages().len(), 1);
+    bench.check(KONFLUX).expect(1);
+    assert_eq!(bench.messages().len(), 1);
+    assert_eq!(bench.state(KONFLUX).matches("Missing CVE trackers (1)").count(), 1);
+}
+
+#[test]
+fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_effect_once() {
+    for release in [KONFLUX, ERRATA] {
+        let prepared = || {
+            let bench = Bench::new();
+            bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
+            bench.harness.oar(release, &["create-test-report"]).expect(0);
+            bench.harness.sandbox.clear_requests();
+            bench
+        };
+        let bench = prepared();
+        bench.check(release).expect(1);
+        let total = bench.harness.sandbox.requests().len() as u64;
+        for after in 0..total {
+            let bench = prepared();
+            let faults = bench.harness.sandbox.faults();
+            faults.add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+            let child =
+                bench.harness.command("oar", ["-r", release, "check-cve-tracker-bug"]).spawn().unwrap();
+            let started = Instant::now();
+            let hangs = || {
+                let requests = bench.harness.sandbox.requests();
+                requests.iter().any(|request| request.fault.is_some() && request.acted)
+            };
+            while !hangs() {
+                assert!(started.elapsed() < Duration::from_secs(60), "request {after} never came");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+            wait(child);
+            faults.clear();
+            bench.check(release).expect(1);
+            assert_eq!(bench.messages().len(), 1, "killed after request {after} of {release}");
+            let state = bench.state(release);
+            assert_eq!(state.matches("Missing CVE trackers (1)").count(), 1, "after {after}:\n{state}");
+            bench.harness.sandbox.assert_no_unexpected();
+        }
+    }
+}
+
+#[test]
+fn one_fault_at_any_request_is_survived_or_reported() {
+    let release = KONFLUX;
+    let prepared = || {
+        let bench = Bench::new();
+        bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
+        bench
+    };
+    let bench = prepared();
+    bench.check(release).expect(1);
+    let mut requests: Vec<(String, String, String)> = Vec::new();
+    for request in bench.harness.sandbox.requests() {
+        let line = (request.service, request.method, request.path);
+        if !requests.contains(&line) {
+            requests.push(line);
+        }
+    }
+    for (service, method, path) in &requests {
+        for kind in [FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage] {
+            let bench = prepared();
+            bench.harness.sandbox.faults().add(Fault::on(service, kind.clone()).method(method).path(path));
+            let run = bench.check(release);
+            let text = run.all();
+            assert!(!text.contains("panicked") && !text.contains("internal error"), "{text}");
+            assert!([1, 3, 4, 5, 6].contains(&run.code.unwrap_or(-1)), "{kind:?} at {path}: {run:?}");
+            bench.harness.sandbox.faults().clear();
+            bench.check(release).expect(1);
+            assert_eq!(bench.messages().len(), 1, "{kind:?} at {service} {method} {path}\n{text}");
+            assert_eq!(bench.state(release).matches("Missing CVE trackers (1)").count(), 1);
+        }
+    }
+}
