@@ -53,6 +53,15 @@ class Slack(unittest.TestCase):
         self.assertIn(posted["ts"], [message["ts"] for message in history])
         self.assertNotIn(answer["ts"], [message["ts"] for message in history])
 
+    def test_an_answer_that_the_channel_shows_as_well(self):
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="hello")
+        answer = self.slack.chat_postMessage(
+            channel=posted["channel"], text="all", thread_ts=posted["ts"], reply_broadcast=True
+        )
+        history = self.slack.conversations_history(channel=posted["channel"])["messages"]
+        found = next(message for message in history if message["ts"] == answer["ts"])
+        self.assertEqual((found["subtype"], found["thread_ts"]), ("thread_broadcast", posted["ts"]))
+
     def test_a_message_with_blocks(self):
         blocks = [
             HeaderBlock(text="4.19.1"),

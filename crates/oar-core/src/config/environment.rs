@@ -139,12 +139,12 @@ variables! {
     ).secret();
     OAR_SLACK_CHANNEL = Variable::new(
         "OAR_SLACK_CHANNEL",
-        "the channel of the Slack thread that asked for the command; the Slack bot sets it",
+        "the id of the channel whose thread gets the messages to that channel; the Slack bot sets it",
         "optional",
     );
     OAR_SLACK_THREAD = Variable::new(
         "OAR_SLACK_THREAD",
-        "the Slack thread that asked for the command; the Slack bot sets it",
+        "the `ts` of the first message of that thread; the Slack bot sets it",
         "optional",
     );
     JENKINS_USER = Variable::new("JENKINS_USER", "the Jenkins user that JENKINS_TOKEN belongs to", "stage-testing");

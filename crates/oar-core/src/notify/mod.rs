@@ -21,6 +21,7 @@ mod ownership;
 mod people;
 mod report;
 pub mod split;
+mod thread;
 
 use std::fmt;
 
@@ -38,6 +39,7 @@ pub use log::CommandLog;
 pub use ownership::{AbnormalAdvisories, OwnershipTaken};
 pub use people::{GroupMention, Owner, Person};
 pub use report::ReportCreated;
+pub use thread::ReleaseThread;
 
 use crate::clients::slack::{Block, Post, escape, link};
 
@@ -55,12 +57,21 @@ pub struct Message {
     pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
+    /// Whether a message of a thread is shown in the channel as well.
+    pub broadcast: bool,
 }
 
 impl Message {
     /// A message of text alone.
     pub fn new(key: impl Into<String>, channel: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { key: key.into(), channel: channel.into(), text: text.into(), blocks: Vec::new(), thread: None }
+        Self {
+            key: key.into(),
+            channel: channel.into(),
+            text: text.into(),
+            blocks: Vec::new(),
+            thread: None,
+            broadcast: false,
+        }
     }
 
     /// The message in parts that Slack shows whole, each with a key of its own; most messages are one part.
@@ -75,6 +86,7 @@ impl Message {
             text,
             blocks: Vec::new(),
             thread: self.thread.clone(),
+            broadcast: self.broadcast,
         };
         texts.into_iter().enumerate().map(part).collect()
     }
@@ -92,6 +104,7 @@ impl Message {
             text: self.text.clone(),
             blocks: self.blocks.clone(),
             thread: self.thread.clone(),
+            broadcast: self.broadcast,
             key: Some(self.key.clone()),
         }
     }

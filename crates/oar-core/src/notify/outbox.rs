@@ -74,6 +74,11 @@ pub async fn deliver(
             Ok(posted) => return Delivery::Sent(posted),
             Err(error) => error,
         };
+        if error.detail == "thread_not_found" && message.thread.is_some() {
+            // Somebody deleted the thread's first message; the channel is there all the same.
+            let plain = Message { thread: None, broadcast: false, ..message.clone() };
+            return Box::pin(deliver(slack, clock, &plain, Earlier::NotSent, permit)).await;
+        }
         if error.kind != ServiceErrorKind::Unclear {
             return Delivery::Pending(with_hint(&error));
         }
@@ -240,6 +245,24 @@ mod tests {
         let (delivery, posts, _) = run(vec![lost()], vec![refused("missing_scope")], Earlier::NotSent).await;
         assert!(matches!(delivery, Delivery::Unclear(_)), "{delivery}");
         assert_eq!(posts, 1);
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_thread_is_gone_goes_to_the_channel() {
+        let server = MockServer::start().await;
+        Mock::given(wiremock::matchers::body_partial_json(json!({"thread_ts": "1.2"})))
+            .respond_with(refused("thread_not_found"))
+            .expect(1)
+            .mount(&server)
+            .await;
+        Mock::given(path("/chat.postMessage")).respond_with(sent()).expect(1).mount(&server).await;
+        let clock = Clock::new(Arc::new(NoWaiting));
+        let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
+        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let permit = WritePermit::granted_by_user_interface();
+        let message = Message { broadcast: true, ..message().in_thread("1.2") };
+        let delivery = deliver(&slack, &clock, &message, Earlier::NotSent, &permit).await;
+        assert_eq!(delivery, Delivery::Sent(place()));
     }
 
     #[tokio::test]

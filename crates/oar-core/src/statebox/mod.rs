@@ -12,6 +12,7 @@ mod handle;
 mod issues;
 mod jobs;
 mod names;
+mod outbox;
 mod runs;
 mod state;
 pub mod store;
@@ -31,6 +32,7 @@ pub use handle::{Created, StateBox, StateBoxError, Updated};
 pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
 pub use jobs::{Job, JobIntent, JobSystem};
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
+pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::{Change, State};
 pub use views::{

@@ -256,6 +256,8 @@ impl State {
             ("channel", Some(&notification.channel)),
             ("ts", notification.ts.as_ref()),
             ("at", Some(&notification.at)),
+            ("thread", notification.thread.as_ref()),
+            ("text", notification.text.as_ref().filter(|_| notification.state != NotificationState::Sent)),
         ])
     }
 
@@ -382,6 +384,9 @@ fn merge_outbox(run: &mut Mapping, entries: Vec<Mapping>) {
             None => outbox.push(Node::mapping(entry)),
             Some(known) if known.text("state") == Some(NotificationState::Sent.text()) => {}
             Some(known) => {
+                if entry.get("text").is_none() {
+                    known.remove("text");
+                }
                 for (name, value) in entry.iter() {
                     if let Some(name) = name.as_text() {
                         known.set(name, value.clone());

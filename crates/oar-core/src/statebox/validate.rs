@@ -316,7 +316,7 @@ impl Checker {
             let Some(entry) = entry.as_mapping_mut() else {
                 return checker.error(place, field, "expected a mapping with key, state, channel and at");
             };
-            for key in ["key", "state", "channel", "ts", "at"] {
+            for key in ["key", "state", "channel", "ts", "at", "thread", "text"] {
                 checker.text(entry, field, key, place, Absent::Fine, Form::Text);
             }
         });

@@ -118,6 +118,12 @@ pub struct Notification {
     pub ts: Option<String>,
     /// When this state was reached, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: String,
+    /// The thread it belongs to, by the id of the thread's first message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// The text, as long as the message has not certainly arrived: whoever comes next sends it.
+    #[serde(skip)]
+    pub text: Option<String>,
 }
 
 /// A notification that has not certainly arrived.
@@ -289,6 +295,8 @@ impl Notification {
             channel: owned(mapping, "channel").unwrap_or_default(),
             ts: owned(mapping, "ts"),
             at: owned(mapping, "at").unwrap_or_default(),
+            thread: owned(mapping, "thread"),
+            text: owned(mapping, "text"),
         })
     }
 }

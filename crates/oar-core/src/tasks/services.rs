@@ -19,8 +19,8 @@ use crate::flow::outcome::TaskError;
 use crate::flow::permit::WritePermit;
 use crate::flow::runner::Deliver;
 use crate::http::Http;
-use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
+use crate::notify::{Message, ReleaseThread};
 use crate::service::Service;
 use crate::statebox::{Metadata, State};
 
@@ -156,6 +156,11 @@ impl Services {
 #[async_trait]
 impl Deliver for Services {
     async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery {
-        deliver(&self.slack, self.http.clock(), message, earlier, permit).await
+        let thread = ReleaseThread::of(self.config.settings().environment());
+        let message = match thread {
+            Some(thread) => thread.take(message.clone(), &self.slack).await,
+            None => message.clone(),
+        };
+        deliver(&self.slack, self.http.clock(), &message, earlier, permit).await
     }
 }

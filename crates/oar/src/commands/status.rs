@@ -91,7 +91,11 @@ fn task(row: &TaskRow, lines: &mut Vec<String>) {
         lines.push(format!("{}{url}", " ".repeat(INDENT)));
     }
     if row.undelivered > 0 {
-        wrap("a message of the last run has not reached its channel; run it again to send it", INDENT, lines);
+        wrap(
+            "a message of the last run has not reached its channel; the next command of the release sends it",
+            INDENT,
+            lines,
+        );
     }
     if row.status != TaskStatus::NotStarted
         && let Some(last) = &row.last_line

@@ -11,7 +11,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub struct Post {
     pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
+    /// Whether a message of a thread is shown in the channel as well.
+    pub broadcast: bool,
     /// The key by which the message can be found again, invisible to readers.
     pub key: Option<String>,
 }
@@ -67,6 +70,10 @@ struct Inner {
     base: Url,
     token: Option<SecretString>,
     groups: OnceCell<Vec<Group>>,
+    /// Who was looked up, by the address that Slack was asked for.
+    people: Mutex<HashMap<String, Option<UserId>>>,
+    /// The names of channels, by id.
+    channels: Mutex<HashMap<String, String>>,
 }
 
 impl std::fmt::Debug for SlackClient {
@@ -99,6 +106,21 @@ struct FoundUser {
     deleted: bool,
 }
 
+#[derive(Deserialize)]
+struct ChannelAnswer {
+    channel: FoundChannel,
+}
+
+#[derive(Deserialize)]
+struct FoundChannel {
+    #[serde(default)]
+    name: String,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[derive(Serialize)]
 struct PostBody<'a> {
     channel: &'a str,
@@ -107,6 +129,8 @@ struct PostBody<'a> {
     blocks: Vec<SlackBlock>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thread_ts: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reply_broadcast: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Metadata<'a>>,
     /// Previews of the linked pages would bury the message.
@@ -132,7 +156,16 @@ impl SlackClient {
         let token = token
             .map(|token| SecretString::from(token.expose_secret().trim()))
             .filter(|token| !token.expose_secret().is_empty());
-        Self { inner: Arc::new(Inner { http, base, token, groups: OnceCell::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                http,
+                base,
+                token,
+                groups: OnceCell::new(),
+                people: Mutex::default(),
+                channels: Mutex::default(),
+            }),
+        }
     }
 
     /// Posts a message.
@@ -149,6 +182,7 @@ impl SlackClient {
             text: &post.text,
             blocks: post.blocks.iter().map(Block::to_library).collect(),
             thread_ts: post.thread.as_deref(),
+            reply_broadcast: post.broadcast && post.thread.is_some(),
             metadata: post
                 .key
                 .as_deref()
@@ -189,15 +223,33 @@ impl SlackClient {
         // The address itself never stands in an error.
         let connector = self.connector("find an account", String::from("by e-mail address"));
         let address = text::lookup_address(address.trim());
-        let answer: Result<UserAnswer, _> =
-            self.get(connector, "users.lookupByEmail", &[("email", address)]).await;
-        match answer {
-            Ok(answer) => Ok(Some(answer.user).filter(|user| !user.deleted).map(|user| UserId(user.id))),
-            Err(error) if error.kind == ServiceErrorKind::NotFound && error.detail == "users_not_found" => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        if let Some(known) = locked(&self.inner.people).get(&address) {
+            return Ok(known.clone());
         }
+        let answer: Result<UserAnswer, _> =
+            self.get(connector, "users.lookupByEmail", &[("email", address.clone())]).await;
+        let found = match answer {
+            Ok(answer) => Some(answer.user).filter(|user| !user.deleted).map(|user| UserId(user.id)),
+            Err(error) if error.kind == ServiceErrorKind::NotFound && error.detail == "users_not_found" => {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        locked(&self.inner.people).insert(address, found.clone());
+        Ok(found)
+    }
+
+    /// The name, without `#`, of the channel with this id. Asked once per client; needs the scope `channels:read`, for
+    /// private channels `groups:read`.
+    pub async fn channel_name(&self, id: &str) -> Result<String, ServiceError> {
+        if let Some(known) = locked(&self.inner.channels).get(id) {
+            return Ok(known.clone());
+        }
+        let connector = self.connector("read a channel", format!("channel {id}"));
+        let answer: ChannelAnswer =
+            self.get(connector, "conversations.info", &[("channel", id.to_owned())]).await?;
+        locked(&self.inner.channels).insert(id.to_owned(), answer.channel.name.clone());
+        Ok(answer.channel.name)
     }
 
     /// Calls a reading method.

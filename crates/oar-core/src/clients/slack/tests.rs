@@ -28,6 +28,7 @@ async fn post(client: &SlackClient) -> Result<Posted, ServiceError> {
         text: "done".into(),
         blocks: Vec::new(),
         thread: None,
+        broadcast: false,
         key: Some("4.19.1/x".into()),
     };
     client.post(&post, &WritePermit::granted_by_user_interface()).await
@@ -75,7 +76,7 @@ async fn a_post_carries_its_key_and_gives_the_place() {
 async fn a_reply_names_its_thread() {
     let server = MockServer::start().await;
     Mock::given(body_json(
-        json!({"channel": "C0AAA", "text": "more", "thread_ts": "1.2", "unfurl_links": false, "blocks": [
+        json!({"channel": "C0AAA", "text": "more", "thread_ts": "1.2", "reply_broadcast": true, "unfurl_links": false, "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": "title", "emoji": false}}
         ]}),
     ))
@@ -86,8 +87,14 @@ async fn a_reply_names_its_thread() {
     .mount(&server)
     .await;
     let blocks = vec![super::Block::Header("title".into())];
-    let post =
-        Post { channel: "C0AAA".into(), text: "more".into(), blocks, thread: Some("1.2".into()), key: None };
+    let post = Post {
+        channel: "C0AAA".into(),
+        text: "more".into(),
+        blocks,
+        thread: Some("1.2".into()),
+        broadcast: true,
+        key: None,
+    };
     let permit = WritePermit::granted_by_user_interface();
     client(&server, Some("t0ken")).post(&post, &permit).await.unwrap();
 }
@@ -194,8 +201,28 @@ async fn people_are_found_by_their_plain_address() {
         .expect(1)
         .mount(&server)
         .await;
-    let user = client(&server, Some("t0ken")).user_id_by_email("demo+jira@example.com").await.unwrap();
-    assert_eq!(user, Some(UserId("U0AAA".into())));
+    let client = client(&server, Some("t0ken"));
+    for address in ["demo+jira@example.com", "demo@example.com"] {
+        let user = client.user_id_by_email(address).await.unwrap();
+        assert_eq!(user, Some(UserId("U0AAA".into())), "and asked for once");
+    }
+}
+
+#[tokio::test]
+async fn a_channels_name_is_asked_for_once() {
+    let server = MockServer::start().await;
+    Mock::given(path("/slack/api/conversations.info"))
+        .and(query_param("channel", "C0AAA"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"ok": true, "channel": {"id": "C0AAA", "name": "demo"}})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client(&server, Some("t0ken"));
+    assert_eq!(client.channel_name("C0AAA").await.unwrap(), "demo");
+    assert_eq!(client.channel_name("C0AAA").await.unwrap(), "demo");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::notify::outbox::Earlier;
-use crate::statebox::{NotificationState, RunOutcome, RunView};
+use crate::statebox::{Notification, NotificationState, RunOutcome, RunView};
 
 /// Messages of earlier runs that may not have reached anybody.
 #[derive(Default)]
@@ -14,9 +14,9 @@ pub(super) struct OpenMessages {
     lost_run: bool,
     /// Keys of messages that were perhaps sent.
     unclear: Vec<String>,
-    /// Keys of messages that arrived.
-    sent: Vec<String>,
-    /// Whether a message is owed: one that has not arrived, or one of a run that was lost.
+    /// Keys of messages that arrived, or whose text is kept and sent from there.
+    settled: Vec<String>,
+    /// Whether a message is owed: one that is not settled, or one of a run that was lost.
     owes: bool,
 }
 
@@ -26,8 +26,7 @@ impl OpenMessages {
         let mut open = Self::default();
         for run in history.iter().rev() {
             let lost = run.finished.is_none() || run.outcome == Some(RunOutcome::Interrupted);
-            let undelivered =
-                run.notifications.iter().any(|message| message.state != NotificationState::Sent);
+            let undelivered = run.notifications.iter().any(|message| !is_settled(message));
             // A run that passed and told everybody closes the matter; whatever failed since then is one matter.
             if run.outcome == Some(RunOutcome::Pass) && !undelivered {
                 break;
@@ -39,13 +38,14 @@ impl OpenMessages {
                 run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
             open.unclear.extend(unclear.map(|message| message.key.clone()));
             // Later runs were looked at before: what they have told is not owed any more.
-            let told = !open.sent.is_empty();
+            let told = !open.settled.is_empty();
             open.owes |= (lost && !told)
-                || run.notifications.iter().any(|message| {
-                    message.state != NotificationState::Sent && !open.sent.contains(&message.key)
-                });
-            let sent = run.notifications.iter().filter(|message| message.state == NotificationState::Sent);
-            open.sent.extend(sent.map(|message| message.key.clone()));
+                || run
+                    .notifications
+                    .iter()
+                    .any(|message| !is_settled(message) && !open.is_settled(&message.key));
+            let settled = run.notifications.iter().filter(|message| is_settled(message));
+            open.settled.extend(settled.map(|message| message.key.clone()));
         }
         open
     }
@@ -55,9 +55,9 @@ impl OpenMessages {
         self.owes
     }
 
-    /// Whether a run of the same matter has sent this message.
-    pub(super) fn was_sent(&self, key: &str) -> bool {
-        self.sent.iter().any(|sent| sent == key)
+    /// Whether nobody has to be told this again by its task: it arrived, or its text is kept.
+    pub(super) fn is_settled(&self, key: &str) -> bool {
+        self.settled.iter().any(|settled| settled == key)
     }
 
     pub(super) fn any(&self) -> bool {
@@ -72,4 +72,8 @@ impl OpenMessages {
             _ => Earlier::NotSent,
         }
     }
+}
+
+fn is_settled(message: &Notification) -> bool {
+    message.state == NotificationState::Sent || message.text.is_some()
 }

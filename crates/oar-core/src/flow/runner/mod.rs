@@ -4,6 +4,7 @@
 //! panics. Nothing is read back from the log.
 
 mod messages;
+mod outbox;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +30,8 @@ use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
 use crate::statebox::{
-    Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart, State,
-    StateBox, StateBoxError, TaskName, TaskStatus,
+    KEPT_LIMIT, Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome,
+    RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
 };
 
 /// Whether a run may change the world.
@@ -85,6 +86,8 @@ pub struct Report {
     pub done: Vec<Step>,
     /// What became of each message.
     pub notifications: Vec<NotificationRecord>,
+    /// What became of the messages that earlier runs of this release could not send.
+    pub earlier_notifications: Vec<NotificationRecord>,
     /// What the user should know beside the outcome.
     pub warnings: Vec<String>,
     /// Facts of the task.
@@ -117,6 +120,7 @@ struct Progress {
     plan: PlanSummary,
     done: Vec<Step>,
     notifications: Vec<NotificationRecord>,
+    earlier_notifications: Vec<NotificationRecord>,
     /// The status that the StateBox holds before the run.
     status: Option<TaskStatus>,
     started: bool,
@@ -185,8 +189,13 @@ impl Runner<'_> {
         remembered: &Mutex<Option<T::Plan>>,
     ) -> Result<End, TaskError> {
         let name = task.name();
-        let state = loaded.inspect_err(|_| lock(progress).unreadable = true)?;
+        let mut state = loaded.inspect_err(|_| lock(progress).unreadable = true)?;
         lock(progress).status = state.as_ref().and_then(|state| state.task(name)).map(|view| view.status);
+        if let (Some(found), Some(permit)) = (state.take_if(|_| mode.permit().is_some()), mode.permit()) {
+            let (now, sent) = self.send_kept(found, permit).await;
+            lock(progress).earlier_notifications = sent;
+            state = Some(now);
+        }
         if let Some(state) = &state
             && task.is_tracked()
             && let Readiness::Blocked { issue } = readiness(state, name)
@@ -255,13 +264,18 @@ impl Runner<'_> {
         };
         if tell && task.tells(&outcome) {
             let episode = open.episode.as_ref().map_or(id, |(run, _)| run);
+            let mut room = state.as_ref().map_or(KEPT_LIMIT, State::room_for_messages);
             for mut message in task.notifications(&plan, &outcome).await {
                 message.key = format!("{}/{episode}", message.key);
-                if open.was_sent(&message.key) {
-                    continue;
+                for part in message.parts() {
+                    if open.is_settled(&part.key) {
+                        continue;
+                    }
+                    let delivery = self.deliver.deliver(&part, open.earlier(&part.key), permit).await;
+                    let record = self.record_of(&part, &delivery, room);
+                    room = room.saturating_sub(record.text.as_ref().map_or(0, String::len));
+                    lock(progress).notifications.push(record);
                 }
-                let record = self.tell(&message, &open, permit).await;
-                lock(progress).notifications.push(record);
             }
         }
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
@@ -275,31 +289,6 @@ impl Runner<'_> {
             by: self.user.to_owned(),
             command: task.command(),
             force: false,
-        }
-    }
-
-    async fn tell(&self, message: &Message, open: &OpenMessages, permit: &WritePermit) -> NotificationRecord {
-        let delivery = self.deliver.deliver(message, open.earlier(&message.key), permit).await;
-        let (state, ts) = match &delivery {
-            Delivery::Sent(posted) | Delivery::AlreadySent(posted) => {
-                tracing::info!("message to {}: {delivery}", message.channel);
-                (NotificationState::Sent, Some(posted.ts.clone()))
-            }
-            Delivery::Pending(_) => {
-                tracing::warn!("message to {}: {delivery}", message.channel);
-                (NotificationState::Pending, None)
-            }
-            Delivery::Unclear(_) => {
-                tracing::warn!("message to {}: {delivery}", message.channel);
-                (NotificationState::Unclear, None)
-            }
-        };
-        NotificationRecord {
-            key: message.key.clone(),
-            state,
-            channel: message.channel.clone(),
-            ts,
-            at: self.clock.stamp(),
         }
     }
 
@@ -328,11 +317,19 @@ impl Runner<'_> {
             plan: progress.plan,
             done: progress.done,
             notifications: progress.notifications,
+            earlier_notifications: progress.earlier_notifications,
             warnings: Vec::new(),
             data: serde_json::Value::Null,
             class: None,
             signal: None,
         };
+        let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
+        if owed.any(|record| record.state != NotificationState::Sent) {
+            report.warnings.push(
+                "a message has not reached its channel; it is kept, and the next command of the release sends it"
+                    .to_owned(),
+            );
+        }
         let Some(run_outcome) = Self::take_end(task, &end, &mut report) else { return report };
         if progress.asking {
             report.status = None;
@@ -347,11 +344,6 @@ impl Runner<'_> {
             report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
         }
         let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
-        if undelivered {
-            report.warnings.push(
-                "a message has not reached its channel; running the same command again sends it".to_owned(),
-            );
-        }
         let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
         if task.is_tracked()
             && !refused_before_start

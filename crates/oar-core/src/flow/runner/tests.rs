@@ -29,11 +29,12 @@ struct Demo {
     behaviour: Behaviour,
     steps: usize,
     applied: AtomicUsize,
+    tells_of_failure: bool,
 }
 
 impl Demo {
     fn new(behaviour: Behaviour, steps: usize) -> Self {
-        Self { behaviour, steps, applied: AtomicUsize::new(0) }
+        Self { behaviour, steps, applied: AtomicUsize::new(0), tells_of_failure: false }
     }
 }
 
@@ -111,6 +112,10 @@ impl Task for Demo {
             Behaviour::Look => Ok(TaskOutcome::of(TaskStatus::InProgress, Vec::new())),
             Behaviour::Overtaken => panic!("nothing may be done"),
         }
+    }
+
+    fn tells(&self, outcome: &TaskOutcome) -> bool {
+        self.tells_of_failure || outcome.status != TaskStatus::Fail
     }
 
     async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome) -> Vec<Message> {
@@ -283,6 +288,45 @@ async fn a_slack_failure_leaves_the_task_passed_and_is_made_good_by_the_next_run
     assert_eq!(working.asked()[0].1, Earlier::NotSent, "it certainly was not sent");
     bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
     assert_eq!(working.asked().len(), 1, "nothing is owed any more");
+}
+
+#[tokio::test]
+async fn a_check_that_found_something_says_so_once() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    for _ in 0..3 {
+        let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Fail, 1) };
+        assert_eq!(bench.run(&task, &channel).await.status, Some(TaskStatus::Fail));
+    }
+    assert_eq!(channel.asked().len(), 1);
+    // When all was well in between, the next finding is a new one.
+    bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    let told = channel.asked().len();
+    let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Fail, 1) };
+    bench.run(&task, &channel).await;
+    assert_eq!(channel.asked().len(), told + 1);
+}
+
+#[tokio::test]
+async fn a_kept_message_is_tried_once_per_run_and_its_task_does_not_say_it_again() {
+    let bench = Bench::new();
+    bench.run(&Demo::new(Behaviour::Pass, 1), &Channel::new(Delivery::Unclear("no answer".into()))).await;
+    let kept = bench.state().kept_messages();
+    assert_eq!((kept.len(), kept[0].notification.text.as_deref()), (1, Some("done")));
+    let silent = Channel::new(Delivery::Unclear("still none".into()));
+    let report = bench.run(&Demo::new(Behaviour::Pass, 0), &silent).await;
+    assert_eq!((silent.asked().len(), report.earlier_notifications.len(), report.warnings.len()), (1, 1, 1));
+    assert!(matches!(silent.asked()[0].1, Earlier::PerhapsSince(_)), "it may stand there");
+    let task = Demo::new(Behaviour::CannotPlan, 0);
+    let working = Channel::working();
+    let report = bench.run(&task, &working).await;
+    assert_eq!(
+        report.earlier_notifications[0].state,
+        NotificationState::Sent,
+        "also before a run that fails"
+    );
+    assert_eq!(bench.state().kept_messages(), []);
+    bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
+    assert_eq!(working.asked().len(), 1);
 }
 
 #[tokio::test]

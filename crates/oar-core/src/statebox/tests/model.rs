@@ -28,6 +28,8 @@ fn note(key: &str, state: NotificationState) -> Notification {
         channel: "#team".into(),
         ts: (state == NotificationState::Sent).then(|| "1.2".to_owned()),
         at: "2026-07-02T10:06:00Z".into(),
+        thread: None,
+        text: None,
     }
 }
 
@@ -390,6 +392,7 @@ fn everything_stored_is_masked() {
         links: vec![planted.clone()],
         notifications: vec![Notification {
             channel: planted.clone(),
+            text: Some(planted.clone()),
             ..note("x", NotificationState::Pending)
         }],
         ..end(&run, "10:01:00", TaskStatus::Fail, Some(&planted))

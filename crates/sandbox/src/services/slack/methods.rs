@@ -44,6 +44,7 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
     {
         return Err(Refusal::new("thread_not_found"));
     }
+    let broadcast = call.flag("reply_broadcast") && thread_ts.is_some();
     let metadata = call.object("metadata")?;
     if metadata.as_ref().is_some_and(|value| {
         !value.get("event_type").is_some_and(Value::is_string)
@@ -58,8 +59,16 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         }
     }
     let cut = text.chars().count() > super::state::TEXT_LIMIT;
-    let draft =
-        Draft { text, blocks, shown_words, thread_ts, user: token.user, bot_id: Some(token.bot), metadata };
+    let draft = Draft {
+        text,
+        blocks,
+        shown_words,
+        thread_ts,
+        broadcast,
+        user: token.user,
+        bot_id: Some(token.bot),
+        metadata,
+    };
     let message = slack.post(&channel, draft, now);
     let mut answer = json!({"channel": channel.id, "ts": message.ts, "message": shown(&message, true)});
     if let (Some(map), true) = (answer.as_object_mut(), cut) {
@@ -98,6 +107,9 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
         if let Some(blocks) = &message.blocks {
             map.insert("blocks".to_owned(), blocks.clone());
         }
+        if message.broadcast {
+            map.insert("subtype".to_owned(), json!("thread_broadcast"));
+        }
         if let Some(thread) = &message.thread_ts {
             map.insert("thread_ts".to_owned(), json!(thread));
         }
@@ -118,7 +130,9 @@ pub(super) async fn history(call: Call) -> Result<Response, Refusal> {
         .iter()
         .rev()
         .filter(|message| message.channel == channel.id)
-        .filter(|message| message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts))
+        .filter(|message| {
+            message.broadcast || message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts)
+        })
         .collect();
     Ok(page_of_messages(&call, &messages))
 }

@@ -74,6 +74,8 @@ pub struct Message {
     pub ts: String,
     /// `ts` of the message it answers.
     pub thread_ts: Option<String>,
+    /// An answer in a thread that the channel shows as well.
+    pub broadcast: bool,
     /// The text, as sent, cut at [`TEXT_LIMIT`] characters.
     pub text: String,
     /// The blocks that people see instead of the text.
@@ -154,6 +156,7 @@ impl State {
             channel_name: channel.name.clone(),
             ts,
             thread_ts: draft.thread_ts,
+            broadcast: draft.broadcast,
             parsed: parse(draft.shown_words.as_deref().unwrap_or(&text)),
             text,
             blocks: draft.blocks,
@@ -175,6 +178,7 @@ pub(super) struct Draft {
     /// What the blocks say, when there are any.
     pub(super) shown_words: Option<String>,
     pub(super) thread_ts: Option<String>,
+    pub(super) broadcast: bool,
     pub(super) user: String,
     pub(super) bot_id: Option<String>,
     pub(super) metadata: Option<Value>,
@@ -221,6 +225,7 @@ impl Simulated for State {
                     blocks: None,
                     shown_words: None,
                     thread_ts: text("thread_ts").map(str::to_owned),
+                    broadcast: false,
                     user: text("user").unwrap_or("U0000OTHER").to_owned(),
                     bot_id: None,
                     metadata: None,

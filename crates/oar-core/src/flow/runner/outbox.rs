@@ -1,0 +1,101 @@
+//! Messages that earlier runs, of any task, could not send: the next command of the release sends them.
+
+use crate::flow::permit::WritePermit;
+use crate::flow::runner::Runner;
+use crate::notify::Message;
+use crate::notify::outbox::{Delivery, Earlier};
+use crate::statebox::{Change, Notification, NotificationState, State};
+
+const UPDATE_MESSAGE: &str = "Send kept messages";
+
+impl Runner<'_> {
+    /// Sends what `state` keeps; gives the state as it is then and what became of each message.
+    ///
+    /// Nothing here ever fails the run: a message that cannot be sent, or whose fate cannot be recorded, stays kept.
+    pub(super) async fn send_kept(&self, state: State, permit: &WritePermit) -> (State, Vec<Notification>) {
+        let kept = state.kept_messages();
+        if kept.is_empty() {
+            return (state, Vec::new());
+        }
+        let (now, mut claimed) = (self.clock.now(), Vec::new());
+        let claim = self.statebox.update(permit, UPDATE_MESSAGE, |state| {
+            let (change, mine) = state.claim_messages(&kept, now);
+            claimed = mine;
+            Ok(change)
+        });
+        let state = match claim.await {
+            Ok(updated) => updated.state,
+            Err(error) => {
+                tracing::warn!("messages of earlier runs stay unsent: {error}");
+                return (state, Vec::new());
+            }
+        };
+        let mut fates = Vec::new();
+        for open in &claimed {
+            let fate = self.send_again(&open.notification, permit).await;
+            fates.push((open, fate));
+        }
+        let record = self.statebox.update(permit, UPDATE_MESSAGE, |state| {
+            let mut change = Change::Unchanged;
+            for (open, fate) in &fates {
+                change = change.or(state.record_message(open, fate.clone()));
+            }
+            Ok(change)
+        });
+        let state = match record.await {
+            Ok(updated) => updated.state,
+            Err(error) => {
+                tracing::warn!("what became of messages of earlier runs could not be recorded: {error}");
+                state
+            }
+        };
+        (state, fates.into_iter().map(|(_, fate)| fate).collect())
+    }
+
+    async fn send_again(&self, kept: &Notification, permit: &WritePermit) -> Notification {
+        let mut message =
+            Message::new(kept.key.as_str(), kept.channel.as_str(), kept.text.clone().unwrap_or_default());
+        message.thread.clone_from(&kept.thread);
+        // Pending is what certainly was not sent; all else may stand in the channel since then.
+        let earlier = match (kept.state, kept.at.parse()) {
+            (NotificationState::Pending, _) => Earlier::NotSent,
+            (_, Ok(since)) => Earlier::PerhapsSince(since),
+            (_, Err(_)) => Earlier::PerhapsSince(jiff::Timestamp::UNIX_EPOCH),
+        };
+        let delivery = self.deliver.deliver(&message, earlier, permit).await;
+        // The time of the first perhaps is kept: from there on the message is looked for.
+        let at = match (&delivery, kept.state) {
+            (Delivery::Unclear(_), NotificationState::Unclear) => kept.at.clone(),
+            _ => self.clock.stamp(),
+        };
+        Notification { at, ..self.record_of(&message, &delivery, usize::MAX) }
+    }
+
+    /// The record of a message. The text of one that did not arrive stays, when it has no more than `room` bytes.
+    pub(super) fn record_of(&self, message: &Message, delivery: &Delivery, room: usize) -> Notification {
+        let (state, ts) = match delivery {
+            Delivery::Sent(posted) | Delivery::AlreadySent(posted) => {
+                tracing::info!("message to {}: {delivery}", message.channel);
+                (NotificationState::Sent, Some(posted.ts.clone()))
+            }
+            Delivery::Pending(_) => {
+                tracing::warn!("message to {}: {delivery}", message.channel);
+                (NotificationState::Pending, None)
+            }
+            Delivery::Unclear(_) => {
+                tracing::warn!("message to {}: {delivery}", message.channel);
+                (NotificationState::Unclear, None)
+            }
+        };
+        let keep = state != NotificationState::Sent && message.text.len() <= room;
+        Notification {
+            key: message.key.clone(),
+            state,
+            channel: message.channel.clone(),
+            ts,
+            at: self.clock.stamp(),
+            thread: message.thread.clone(),
+            text: keep.then(|| message.text.clone()),
+        }
+    }
+}

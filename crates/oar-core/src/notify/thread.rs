@@ -1,0 +1,97 @@
+//! The Slack thread that asked for a command (spec 03 §8.6).
+
+use super::Message;
+use crate::clients::slack::SlackClient;
+use crate::config::environment::{Environment, OAR_SLACK_CHANNEL, OAR_SLACK_THREAD};
+
+/// A thread: the conversation about a release that the Slack bot was asked in. The bot names it to the commands that
+/// it starts, and they to the processes that they leave behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseThread {
+    /// The channel's id.
+    pub channel: String,
+    /// The `ts` of the thread's first message.
+    pub ts: String,
+}
+
+impl ReleaseThread {
+    /// The thread that the environment names; `None` unless it names channel and message.
+    pub fn of(environment: &Environment) -> Option<Self> {
+        let channel = environment.get(&OAR_SLACK_CHANNEL)?.trim();
+        let ts = environment.get(&OAR_SLACK_THREAD)?.trim();
+        (!channel.is_empty() && !ts.is_empty())
+            .then(|| Self { channel: channel.to_owned(), ts: ts.to_owned() })
+    }
+
+    /// The message, in this thread when it goes to the thread's channel, and shown in the channel as well: the people
+    /// it is for may not follow the thread. A message to another channel, or one whose channel Slack does not let us
+    /// compare, stays as it is.
+    pub async fn take(&self, message: Message, slack: &SlackClient) -> Message {
+        if message.thread.is_some() {
+            return message;
+        }
+        let wanted = message.channel.trim_start_matches('#');
+        if wanted != self.channel {
+            match slack.channel_name(&self.channel).await {
+                Ok(name) if name == wanted => {}
+                Ok(_) => return message,
+                Err(error) => {
+                    tracing::debug!("the thread's channel is not known: {error}");
+                    return message;
+                }
+            }
+        }
+        Message { broadcast: true, ..message.in_thread(self.ts.as_str()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::{Http, HttpSettings};
+    use crate::redact::Redactor;
+    use serde_json::json;
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    fn environment(channel: &str, thread: &str) -> Environment {
+        Environment::from_pairs([("OAR_SLACK_CHANNEL", channel), ("OAR_SLACK_THREAD", thread)])
+    }
+
+    #[test]
+    fn a_thread_needs_channel_and_message() {
+        let thread = ReleaseThread { channel: "C0AAA".into(), ts: "1.5".into() };
+        assert_eq!(ReleaseThread::of(&environment("C0AAA", "1.5")), Some(thread));
+        assert_eq!(ReleaseThread::of(&environment("C0AAA", "")), None);
+        assert_eq!(ReleaseThread::of(&environment(" ", "1.5")), None);
+    }
+
+    async fn taken(channel: &str, answer: serde_json::Value) -> Message {
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+            .mount(&server)
+            .await;
+        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
+        let slack = SlackClient::new(http, url::Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let thread = ReleaseThread::of(&environment("C0AAA", "1.5")).unwrap();
+        thread.take(Message::new("k", channel, "x"), &slack).await
+    }
+
+    #[tokio::test]
+    async fn a_message_to_the_threads_channel_goes_there_and_others_stay() {
+        let answer = json!({"ok": true, "channel": {"id": "C0AAA", "name": "demo"}});
+        for (channel, thread) in [("#demo", Some("1.5")), ("C0AAA", Some("1.5")), ("#other", None)] {
+            let message = taken(channel, answer.clone()).await;
+            assert_eq!(
+                (message.thread.as_deref(), message.broadcast),
+                (thread, thread.is_some()),
+                "{channel}"
+            );
+            assert_eq!(message.channel, channel);
+        }
+        let hidden = taken("#demo", json!({"ok": false, "error": "missing_scope"})).await;
+        assert_eq!((hidden.thread, hidden.broadcast), (None, false));
+    }
+}
