@@ -6,6 +6,7 @@ use crate::report;
 
 /// Bring the list of the release's bugs up to date, and remind whoever has to verify them
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
     /// Remind the QA contacts of the bugs in ON_QA (the default)
     #[arg(long, overrides_with = "no_notify")]
