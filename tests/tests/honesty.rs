@@ -85,3 +85,8 @@ fn pygithub() {
 fn slack_sdk() {
     run("test_slack", 10).assert_no_unexpected();
 }
+
+#[test]
+fn gnupg_and_plain_requests() {
+    run("test_signatures", 6).assert_no_unexpected();
+}

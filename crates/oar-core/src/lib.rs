@@ -15,6 +15,7 @@ pub mod notify;
 pub mod operators;
 pub mod redact;
 pub mod service;
+pub mod signature;
 pub mod statebox;
 pub mod tasks;
 pub mod version;

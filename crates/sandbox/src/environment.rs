@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 14] = [
+const ENDPOINTS: [(&str, &str); 15] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -19,6 +19,7 @@ const ENDPOINTS: [(&str, &str); 14] = [
     ("GITLAB", "/gitlab"),
     ("SLACK", "/slack/api"),
     ("RELEASE_CONTROLLER", "/release-controller"),
+    ("MIRROR", "/mirror"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
     ("ADVISORY_CONTENT", "/advisory-content"),
@@ -29,8 +30,7 @@ const ENDPOINTS: [(&str, &str); 14] = [
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 8] =
-    ["MIRROR", "JENKINS", "GANGWAY", "PROW", "CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 7] = ["JENKINS", "GANGWAY", "PROW", "CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
 /// what Kerberos needs.

@@ -16,7 +16,7 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jira, pyxis, registry,
+        access, advisory_content, brew, catalog, errata, github, gitlab, jira, mirror, pyxis, registry,
         release_controller, slack,
     },
     unexpected::UnexpectedLog,
@@ -75,6 +75,8 @@ pub struct World {
     pub gitlab: Module<gitlab::State>,
     /// Release streams and payloads.
     pub release_controller: Module<release_controller::State>,
+    /// Release signatures.
+    pub mirror: Module<mirror::State>,
     /// The staging container catalogue.
     pub catalog: Module<catalog::State>,
     /// Grades by build.
@@ -105,6 +107,7 @@ impl World {
             jira: Module::default(),
             gitlab: Module::default(),
             release_controller: Module::default(),
+            mirror: Module::default(),
             catalog: Module::default(),
             pyxis: Module::default(),
             advisory_content: Module::default(),
@@ -138,6 +141,7 @@ impl World {
             "jira" => f(&mut *self.jira.lock()),
             "gitlab" => f(&mut *self.gitlab.lock()),
             "release-controller" => f(&mut *self.release_controller.lock()),
+            "mirror" => f(&mut *self.mirror.lock()),
             "catalog-stage" => f(&mut *self.catalog.lock()),
             "pyxis" => f(&mut *self.pyxis.lock()),
             "advisory-content" => f(&mut *self.advisory_content.lock()),

@@ -11,11 +11,30 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, Options, release_tests};
+use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, Options, Sandbox, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
+use oar_core::clients::advisory_content::{AdvisoryContentClient, Origins};
+use oar_core::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
+use oar_core::clients::pyxis::PyxisClient;
+use oar_core::clock::Clock;
+use oar_core::http::{Http, HttpSettings};
+use oar_core::operators::image_health::{HealthPolicy, ImageHealth, ShipmentAdvisory};
+use oar_core::redact::Redactor;
 use oar_core::statebox::State;
 
 fn main() {
+    if let Ok(base) = std::env::var(CHILD) {
+        if let Err(error) = check_images(&base) {
+            println!("failed: {error}");
+        }
+        return;
+    }
+    if std::env::args().any(|argument| argument == "image-health") {
+        if let Err(error) = image_health() {
+            println!("image health: not measured: {error}");
+        }
+        return;
+    }
     println!("{:<58} {:>9} {:>9} {:>9}", "", "minimum", "median", "maximum");
     // First, while this process is small: the kernel counts the parent's memory into a child's peak.
     row("oar --help (ms)", &times(40, || run_help(&["oar", "--help"])));
@@ -33,6 +52,9 @@ fn main() {
         tasks(latency);
     }
     dialect();
+    if let Err(error) = image_health() {
+        println!("image health: not measured: {error}");
+    }
 }
 
 fn tasks(latency: u64) {
@@ -65,6 +87,55 @@ fn tasks(latency: u64) {
             row(&format!("{name} {release}, {latency} ms/request, {count} requests (ms)"), values);
         }
     }
+}
+
+/// 860 images of one release with 100 ms per answer, in lists and one by one; every one of them a new process, so that
+/// the peak memory is its own.
+fn image_health() -> Result<(), Box<dyn std::error::Error>> {
+    const IMAGES: usize = 860;
+    for lists in [true, false] {
+        let sandbox = Sandbox::start(&Options { latency: Duration::from_millis(100), ..Options::default() })?;
+        sandbox::scenario::catalog::fill(sandbox.world(), IMAGES);
+        sandbox.world().catalog.lock().refuse_lists = !lists;
+        let started = Instant::now();
+        let child = Command::new(std::env::current_exe()?).env(CHILD, sandbox.base_url()).output()?;
+        let elapsed = started.elapsed().as_secs_f64() * 1000.0;
+        let said = String::from_utf8_lossy(&child.stdout);
+        let how = if lists { "in lists" } else { "one by one" };
+        let requests = sandbox.requests().len();
+        row(
+            &format!("health of {IMAGES} images {how}, 100 ms/request, {requests} requests (ms)"),
+            &[elapsed],
+        );
+        println!("  {}", said.trim());
+    }
+    Ok(())
+}
+
+/// Set for the child that checks images: the sandbox's address.
+const CHILD: &str = "OAR_BENCH_IMAGE_HEALTH";
+
+/// Checks the images of the sandbox at `base` and prints what came out and the peak memory of this process.
+fn check_images(base: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let url = |prefix: &str| format!("{base}{prefix}").parse::<url::Url>();
+    let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default())?;
+    let content = url("/advisory-content")?;
+    let health = ImageHealth {
+        catalog: CatalogClient::new(http.clone(), url("/catalog-stage")?, PYXIS_CONCURRENCY),
+        advisory_content: AdvisoryContentClient::new(http.clone(), Origins::new(None, Some(&content))?),
+        pyxis: PyxisClient::new(http, url("/pyxis")?),
+        policy: HealthPolicy::default(),
+        cache: None,
+        clock: Clock::system(),
+    };
+    let files = [ShipmentAdvisory {
+        file: "image.yaml".to_owned(),
+        address: Some(format!("{content}{}", sandbox::scenario::catalog::ADVISORY_PATH)),
+    }];
+    let report = tokio::runtime::Runtime::new()?.block_on(health.check_shipment(&files));
+    let memory = getrusage(UsageWho::RUSAGE_SELF)?.max_rss();
+    println!("{}; peak memory {:.1} MB", report.summary(), mebibytes(memory));
+    Ok(())
 }
 
 fn dialect() {

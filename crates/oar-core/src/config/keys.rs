@@ -245,7 +245,7 @@ fn public_key_problem(value: &str) -> Option<String> {
         return bad
             .then(|| "is neither an OpenPGP public key in text form nor the path of a file".to_owned());
     }
-    None
+    crate::signature::ReleaseKeys::default().add("key", value).err().map(|fault| fault.to_string())
 }
 
 fn is_proxy(value: &str) -> bool {

@@ -10,11 +10,15 @@ pub const NOTE_LIMIT: usize = 1_000_000;
 /// The most images that are listed.
 const IMAGE_ROWS: usize = 200;
 /// The most packages that are listed.
-const PACKAGE_ROWS: usize = 200;
+const PACKAGE_ROWS: usize = 100;
 /// The most CVE ids or suggestions in one cell.
-const CELL_ITEMS: usize = 20;
-/// The longest text that is taken over from elsewhere, in characters.
-const TEXT: usize = 250;
+const CELL_ITEMS: usize = 15;
+/// The longest name that is taken over from elsewhere, in characters.
+const NAME: usize = 120;
+/// The longest item of a list in a cell.
+const ITEM: usize = 80;
+/// The longest pull spec or sentence.
+const SENTENCE: usize = 250;
 
 /// One image that is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +108,6 @@ impl ImageHealthNote<'_> {
         self.images(&mut text);
         self.packages(&mut text);
         self.gaps(&mut text);
-        debug_assert!(text.chars().count() < NOTE_LIMIT);
         text
     }
 
@@ -120,13 +123,13 @@ impl ImageHealthNote<'_> {
         for row in rows.iter().take(IMAGE_ROWS) {
             let grade = row.grade.map_or_else(|| "Unknown".to_owned(), String::from);
             let waived =
-                row.waived.as_ref().map(|by| format!(" (waived by {})", cell(by))).unwrap_or_default();
+                row.waived.as_ref().map(|by| format!(" (waived by {})", cell(by, NAME))).unwrap_or_default();
             let image = code(&row.pull_spec);
             let _ = writeln!(
                 text,
                 "| {} | {grade}{waived} | {} | {image} |",
-                cell(&row.component),
-                cell(&row.architecture)
+                cell(&row.component, NAME),
+                cell(&row.architecture, NAME)
             );
         }
         if rows.len() > IMAGE_ROWS {
@@ -155,8 +158,8 @@ impl ImageHealthNote<'_> {
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {suggested} |",
-                cell(&row.package),
-                cell(&row.severity),
+                cell(&row.package, NAME),
+                cell(&row.severity, NAME),
                 listed(&row.cves)
             );
         }
@@ -172,7 +175,7 @@ impl ImageHealthNote<'_> {
         }
         text.push_str("\nNot checked:  \n\n");
         for gap in self.gaps.iter().take(20) {
-            let _ = writeln!(text, "- {}", cell(gap));
+            let _ = writeln!(text, "- {}", cell(gap, SENTENCE));
         }
         if self.gaps.len() > 20 {
             let _ = writeln!(text, "- and {} more", self.gaps.len() - 20);
@@ -181,7 +184,7 @@ impl ImageHealthNote<'_> {
 }
 
 fn listed(items: &[String]) -> String {
-    let mut shown: Vec<String> = items.iter().take(CELL_ITEMS).map(|item| cell(item)).collect();
+    let mut shown: Vec<String> = items.iter().take(CELL_ITEMS).map(|item| cell(item, ITEM)).collect();
     if items.len() > CELL_ITEMS {
         shown.push(format!("and {} more", items.len() - CELL_ITEMS));
     }
@@ -189,9 +192,9 @@ fn listed(items: &[String]) -> String {
 }
 
 /// Text from elsewhere as text of a table's cell: it makes no new cell, no markup and no mention.
-fn cell(text: &str) -> String {
+fn cell(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars().take(TEXT) {
+    for letter in text.chars().take(limit) {
         match letter {
             '|' | '<' | '>' | '`' | '*' | '_' | '[' | ']' | '\\' | '@' | '!' | '#' | '~' | '&' => {
                 out.push('\\');
@@ -201,7 +204,7 @@ fn cell(text: &str) -> String {
             letter => out.push(letter),
         }
     }
-    if text.chars().count() > TEXT {
+    if text.chars().count() > limit {
         out.push('…');
     }
     out
@@ -214,7 +217,7 @@ fn code(text: &str) -> String {
     }
     let clean: String = text
         .chars()
-        .take(TEXT)
+        .take(SENTENCE)
         .filter(|letter| !matches!(letter, '`' | '|') && !letter.is_control())
         .collect();
     format!("`{clean}`")
@@ -234,7 +237,7 @@ mod tests {
         }
     }
 
-    fn note<'a>(rows: Vec<ImageRow>, vulnerabilities: &'a [VulnerabilityRow]) -> ImageHealthNote<'a> {
+    fn note(rows: Vec<ImageRow>, vulnerabilities: &[VulnerabilityRow]) -> ImageHealthNote<'_> {
         ImageHealthNote {
             release: "4.19.1",
             scanned: 3,
@@ -313,7 +316,7 @@ mod tests {
         note.gaps = vec![long.as_str(); 500];
         let text = note.text();
         assert!(text.chars().count() <= NOTE_LIMIT, "{}", text.chars().count());
-        assert!(text.contains("200 of 5000 are shown") && text.contains("200 of 5000 packages"));
+        assert!(text.contains("200 of 5000 are shown") && text.contains("100 of 5000 packages"));
         assert!(text.contains("In all: grade F: 5000."));
     }
 

@@ -5,6 +5,7 @@ pub mod bugs;
 pub mod cve;
 pub mod image_health;
 pub mod ownership;
+pub mod release_signature;
 pub mod shipment;
 pub mod shipped;
 pub mod staging;

@@ -42,6 +42,11 @@ impl Services {
         Ok(Self { config, http, slack })
     }
 
+    /// The clock that all clients wait by.
+    pub(super) fn clock(&self) -> &crate::clock::Clock {
+        self.http.clock()
+    }
+
     /// The HTTP stack that all clients share.
     pub(super) fn http(&self) -> &Http {
         &self.http

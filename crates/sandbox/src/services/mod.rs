@@ -12,6 +12,7 @@ pub mod errata;
 pub mod github;
 pub mod gitlab;
 pub mod jira;
+pub mod mirror;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
@@ -20,7 +21,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 14] = [
+pub const PREFIXES: [(&str, &str); 15] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -28,6 +29,7 @@ pub const PREFIXES: [(&str, &str); 14] = [
     ("/gitlab", "gitlab"),
     ("/slack/api", "slack"),
     ("/release-controller", "release-controller"),
+    ("/mirror", "mirror"),
     ("/catalog-stage", "catalog-stage"),
     ("/pyxis", "pyxis"),
     ("/advisory-content", "advisory-content"),
@@ -47,6 +49,7 @@ pub fn router() -> Router<Shared> {
         .nest("/gitlab", gitlab::router())
         .nest("/slack/api", slack::router())
         .nest("/release-controller", release_controller::router())
+        .nest("/mirror", mirror::router())
         .nest("/catalog-stage", catalog::router())
         .nest("/pyxis", pyxis::router())
         .nest("/advisory-content", advisory_content::router())

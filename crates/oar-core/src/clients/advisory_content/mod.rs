@@ -4,8 +4,6 @@
 //! origins are asked, redirections are not followed, and no credentials are sent.
 
 mod origins;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -4,8 +4,6 @@
 //! (`image_id=in=(…)`); a catalogue that refuses this is asked for each digest alone. No credentials are sent.
 
 mod model;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -3,5 +3,6 @@
 mod certificates;
 mod faults;
 mod limits;
+mod proxy;
 pub(crate) mod support;
 mod waits;

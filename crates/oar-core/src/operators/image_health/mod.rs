@@ -9,8 +9,6 @@ mod grade;
 mod policy;
 mod publish;
 mod report;
-#[cfg(test)]
-mod tests;
 mod vulnerabilities;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

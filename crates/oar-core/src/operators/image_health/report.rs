@@ -1,5 +1,7 @@
 //! What was found out about a release's images.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::grade::Grade;
@@ -196,21 +198,22 @@ impl HealthReport {
             Conclusion::Unhealthy => "unhealthy images".to_owned(),
             Conclusion::Incomplete => "image health is not known completely".to_owned(),
         };
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             ": {} scanned, {} healthy, {} unhealthy, {} unknown",
             counts.scanned, counts.healthy, counts.unhealthy, counts.unknown
-        ));
+        );
         if counts.waived > 0 {
-            text.push_str(&format!(", {} of them waived", counts.waived));
+            let _ = write!(text, ", {} of them waived", counts.waived);
         }
         if self.unhealthy_allowed > 0 {
-            text.push_str(&format!(" (allowed unhealthy: {})", self.unhealthy_allowed));
+            let _ = write!(text, " (allowed unhealthy: {})", self.unhealthy_allowed);
         }
         for gap in self.gaps.iter().take(3) {
-            text.push_str(&format!("; {gap}"));
+            let _ = write!(text, "; {gap}");
         }
         if let Some(unknown) = self.open_unknown().next() {
-            text.push_str(&format!("; unknown, for example: {}", unknown.why()));
+            let _ = write!(text, "; unknown, for example: {}", unknown.why());
         }
         text
     }

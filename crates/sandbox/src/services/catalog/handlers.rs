@@ -37,21 +37,25 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Response> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Box<Response>> {
         let mut parsed = Self { page: 0, page_size: 100, include: Vec::new(), filter: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned() {
             match name.as_str() {
-                "page" => parsed.page = value.parse().map_err(|_| refusal("page is not a number"))?,
+                "page" => {
+                    parsed.page = value.parse().map_err(|_| Box::new(refusal("page is not a number")))?;
+                }
                 "page_size" => {
                     parsed.page_size = value
                         .parse()
                         .ok()
                         .filter(|size| (1..=100).contains(size))
-                        .ok_or_else(|| refusal("page_size must be between 1 and 100"))?;
+                        .ok_or_else(|| Box::new(refusal("page_size must be between 1 and 100")))?;
                 }
                 "include" => parsed.include.extend(value.split(',').map(str::to_owned)),
                 "filter" => parsed.filter = Some(value),
-                _ => return Err(Unexpected::new(format!("query parameter {name}")).into_response()),
+                _ => {
+                    return Err(Box::new(Unexpected::new(format!("query parameter {name}")).into_response()));
+                }
             }
         }
         Ok(parsed)
@@ -65,14 +69,14 @@ impl Query {
     }
 
     /// `row` with nothing but the members that are asked for.
-    pub(crate) fn project(&self, row: Value) -> Result<Value, Response> {
+    pub(crate) fn project(&self, row: Value) -> Result<Value, Box<Response>> {
         let Value::Object(row) = row else { return Ok(row) };
         let mut wanted = Map::new();
         for path in &self.include {
             let Some(path) = path.strip_prefix("data.") else { continue };
             let field = path.split('.').next().unwrap_or_default();
             if !FIELDS.contains(&field) {
-                return Err(Unexpected::new(format!("include of {path}")).into_response());
+                return Err(Box::new(Unexpected::new(format!("include of {path}")).into_response()));
             }
             if let Some(value) = row.get(field) {
                 wanted.insert(field.to_owned(), value.clone());
@@ -119,7 +123,7 @@ fn view(digest: &str, image: &Image) -> Value {
 async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Response {
     let query = match Query::parse(query.as_deref()) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let Some(filter) = query.filter.as_deref() else {
         return Unexpected::new("images without a filter").into_response();
@@ -135,13 +139,13 @@ async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) 
         return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"status": 500, "title": "Server Error"})))
             .into_response();
     }
-    let rows: Result<Vec<Value>, Response> = state
+    let rows: Result<Vec<Value>, Box<Response>> = state
         .images
         .iter()
         .filter(|(digest, _)| wanted.contains(&digest.as_str()))
         .map(|(digest, image)| query.project(view(digest, image)))
         .collect();
-    rows.map_or_else(|response| response, |rows| query.answer(&rows))
+    rows.map_or_else(|response| *response, |rows| query.answer(&rows))
 }
 
 async fn vulnerabilities(
@@ -151,7 +155,7 @@ async fn vulnerabilities(
 ) -> Response {
     let query = match Query::parse(query.as_deref()) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let state = world.catalog.lock();
     match state.by_id(&id) {

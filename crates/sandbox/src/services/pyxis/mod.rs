@@ -17,11 +17,14 @@ use crate::{
     world::{Shared, Simulated},
 };
 
+/// An architecture and its grades; `None` when the record has no such member.
+pub type ArchitectureGrades = (String, Option<Vec<GradeWindow>>);
+
 /// Builds by name-version-release, each with its architectures and their grades.
 #[derive(Debug, Default)]
 pub struct State {
     /// The builds.
-    pub builds: BTreeMap<String, Vec<(String, Option<Vec<GradeWindow>>)>>,
+    pub builds: BTreeMap<String, Vec<ArchitectureGrades>>,
 }
 
 impl Simulated for State {
@@ -60,11 +63,11 @@ async fn build(
 ) -> Response {
     let query = match Query::parse(query.as_deref()) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let state = world.pyxis.lock();
     let Some(images) = state.builds.get(&nvr) else { return not_found("no image of this build") };
-    let rows: Result<Vec<Value>, Response> = images
+    let rows: Result<Vec<Value>, Box<Response>> = images
         .iter()
         .map(|(architecture, grades)| {
             let mut row = json!({"architecture": architecture});
@@ -74,7 +77,7 @@ async fn build(
             query.project(row)
         })
         .collect();
-    rows.map_or_else(|response| response, |rows| query.answer(&rows))
+    rows.map_or_else(|response| *response, |rows| query.answer(&rows))
 }
 
 #[cfg(test)]

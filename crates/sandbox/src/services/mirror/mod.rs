@@ -1,0 +1,98 @@
+//! The signature mirror, under `/mirror` (spec 01 §5.9): `sha256=<hex>/signature-N`.
+//!
+//! Every accepted payload of the release controller is signed with the sandbox's own key, which opens nothing else.
+
+mod sign;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    extract::{Path, State as AxumState},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub use sign::{PUBLIC_KEY, sign};
+
+use crate::{
+    services::release_controller::Phase,
+    unexpected::unknown_route,
+    world::{Shared, Simulated},
+};
+
+/// The repository that signatures name.
+pub const REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
+
+/// The mirror.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Nothing is published yet.
+    pub empty: bool,
+    /// Files by digest and number in place of the sandbox's own signature; `None` stands for no file.
+    pub files: BTreeMap<(String, u32), Option<Vec<u8>>>,
+}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        json!({"empty": self.empty, "replaced": self.files.len()})
+    }
+
+    /// `publish` and `withdraw`: whether there are signatures at all.
+    fn change(&mut self, operation: &str, _body: &Value, _now: Timestamp) -> Result<Value, String> {
+        match operation {
+            "publish" => self.empty = false,
+            "withdraw" => self.empty = true,
+            _ => return Err("operations: publish, withdraw".to_owned()),
+        }
+        Ok(json!({"done": operation}))
+    }
+}
+
+/// Its routes, without the prefix.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .route("/{digest}/{file}", get(signature))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+}
+
+async fn signature(
+    AxumState(world): AxumState<Shared>,
+    Path((digest, file)): Path<(String, String)>,
+) -> Response {
+    let missing = || (StatusCode::NOT_FOUND, "404 Not Found\n").into_response();
+    let (Some(hex), Some(number)) = (
+        digest.strip_prefix("sha256="),
+        file.strip_prefix("signature-").and_then(|number| number.parse::<u32>().ok()),
+    ) else {
+        return missing();
+    };
+    let digest = format!("sha256:{hex}");
+    let replaced = {
+        let state = world.mirror.lock();
+        if state.empty {
+            return missing();
+        }
+        state.files.get(&(digest.clone(), number)).cloned()
+    };
+    let bytes = match replaced {
+        Some(file) => file,
+        None if number == 1 => {
+            let name = world.release_controller.lock().streams.values().flatten().find_map(|payload| {
+                (payload.digest == digest && payload.phase == Phase::Accepted).then(|| payload.name.clone())
+            });
+            name.and_then(|name| sign(&digest, &format!("{REPOSITORY}:{name}-x86_64")).ok())
+        }
+        None => None,
+    };
+    match bytes {
+        Some(bytes) => ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
+        None => missing(),
+    }
+}
