@@ -69,8 +69,11 @@ fn a_konflux_release_is_pushed_and_passes_when_the_pushes_are_through() {
     assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 1), (150_002, 1)]), "microshift is left alone");
     assert_eq!(status(&harness, KONFLUX), "In Progress");
 
-    harness.oar(KONFLUX, PUSH).expect(0);
+    let before = harness.statebox(KONFLUX);
+    let run = harness.oar(KONFLUX, PUSH).expect(0);
+    assert!(run.stdout.contains("In Progress"), "{run:?}");
     assert_eq!(jobs(&harness).values().sum::<usize>(), 2, "a running push is not started again");
+    assert_eq!(harness.statebox(KONFLUX), before, "a look that finds the same is no new run");
 
     later(&harness);
     let run = harness.oar(KONFLUX, &["push-to-cdn-staging", "--output", "json"]).expect(0).json();

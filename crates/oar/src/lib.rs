@@ -38,6 +38,7 @@ enum Command {
     CreateTestReport(commands::create_test_report::Args),
     TakeOwnership(commands::take_ownership::Args),
     PushToCdnStaging(commands::push_to_cdn_staging::Args),
+    CheckGreenwaveCvpTests(commands::check_greenwave_cvp_tests::Args),
     IsShipped(commands::is_shipped::Args),
     UpdateBugList(commands::update_bug_list::Args),
     CheckCveTrackerBug(commands::check_cve_tracker_bug::Args),
@@ -64,6 +65,9 @@ impl Program for Oar {
             Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
             Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,
             Command::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, &release).await,
+            Command::CheckGreenwaveCvpTests(args) => {
+                commands::check_greenwave_cvp_tests::run(args, &release).await
+            }
             Command::IsShipped(args) => commands::is_shipped::run(args, &release).await,
             Command::UpdateBugList(args) => commands::update_bug_list::run(args, &release).await,
             Command::CheckCveTrackerBug(args) => commands::check_cve_tracker_bug::run(args, &release).await,

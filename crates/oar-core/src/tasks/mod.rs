@@ -1,6 +1,7 @@
 //! The commands' work, one file each; both flows are visible in it.
 
 pub mod check_cve_tracker_bug;
+pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
 mod health;
 pub mod image_signed_check;
@@ -13,3 +14,12 @@ pub mod take_ownership;
 pub mod update_bug_list;
 
 pub use services::Services;
+
+use crate::statebox::{State, TaskName};
+
+/// Why the last run of a task did not pass, as the StateBox says; a look that finds the same is no new run.
+fn last_reason(state: Option<&State>, task: TaskName) -> Option<String> {
+    let view = state?.task(task)?;
+    let last = view.history.last()?;
+    last.reason.clone().filter(|_| last.outcome == Some(view.status.into()))
+}

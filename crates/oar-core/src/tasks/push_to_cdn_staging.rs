@@ -47,7 +47,7 @@ impl Task for PushToCdnStaging {
         Ok(self.services.initial_state())
     }
 
-    async fn plan(&self, _state: Option<&State>) -> Result<StagingPlan, TaskError> {
+    async fn plan(&self, state: Option<&State>) -> Result<StagingPlan, TaskError> {
         let release = self.services.config().release();
         let own = self.own();
         if own.is_empty() {
@@ -58,7 +58,8 @@ impl Task for PushToCdnStaging {
             .into());
         }
         let errata = self.services.errata();
-        let plan = Staging { errata: &errata }.plan(&own).await?;
+        let mut plan = Staging { errata: &errata }.plan(&own).await?;
+        plan.recorded = super::last_reason(state, self.name());
         if plan.is_empty() {
             return Err(Refusal::blocked(format!(
                 "not one advisory of {release} is left to push: all are dropped or text only"

@@ -17,7 +17,6 @@ use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, 
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
-use crate::statebox::TaskStatus;
 
 /// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
 const MOST_ADVISORIES: usize = 100;
@@ -82,6 +81,8 @@ impl StagedAdvisory {
 pub struct StagingPlan {
     /// The advisories: what blocks others first, then the release's own in the order of the build data.
     pub advisories: Vec<StagedAdvisory>,
+    /// Why the last run did not pass, as the StateBox says.
+    pub recorded: Option<String>,
     notes: Vec<String>,
 }
 
@@ -93,6 +94,16 @@ impl Plan for StagingPlan {
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
         PlanSummary { steps: due.map(StagedAdvisory::step).collect(), notes }
+    }
+
+    fn acts(&self) -> bool {
+        self.advisories.iter().any(|advisory| advisory.standing == Standing::Push)
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        let outcome = self.outcome(Vec::new());
+        let reason = outcome.reason.as_ref().map(|reason| reason.text.clone());
+        (!self.acts() && reason.is_some() && reason == self.recorded).then_some(outcome)
     }
 }
 
@@ -207,7 +218,7 @@ fn assemble(
             _ => advisories.push(advisory),
         }
     }
-    StagingPlan { advisories, notes }
+    StagingPlan { advisories, recorded: None, notes }
 }
 
 impl StagingPlan {
@@ -250,13 +261,6 @@ impl StagingPlan {
     /// Whether nothing is left for the task to look at: every advisory was dropped or has nothing to push.
     pub fn is_empty(&self) -> bool {
         self.own().next().is_none()
-    }
-
-    /// Whether pushes run and nothing else is to be said or done.
-    pub fn only_waits(&self) -> bool {
-        let outcome = self.outcome(Vec::new());
-        outcome.status == TaskStatus::InProgress
-            && self.advisories.iter().all(|advisory| advisory.standing != Standing::Push)
     }
 }
 

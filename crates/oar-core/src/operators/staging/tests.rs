@@ -2,6 +2,7 @@ use super::*;
 use crate::clients::errata::{PushJob, PushStatus};
 use crate::error::ServiceErrorKind;
 use crate::service::Service;
+use crate::statebox::TaskStatus;
 
 type World = BTreeMap<AdvisoryId, Result<Known, ServiceError>>;
 
@@ -140,7 +141,9 @@ fn the_outcome_is_pass_only_when_every_advisory_is_on_staging() {
     let waiting = plan(&[1, 2], &known);
     let outcome = waiting.outcome(Vec::new());
     assert_eq!(outcome.status, TaskStatus::InProgress);
-    assert!(waiting.only_waits());
+    assert!(!waiting.acts() && waiting.standing().is_none());
+    let again = StagingPlan { recorded: outcome.reason.as_ref().map(|it| it.text.clone()), ..waiting };
+    assert_eq!(again.standing(), Some(outcome.clone()), "a look that finds the same is no new run");
     let words = outcome.reason.unwrap().text;
     assert_eq!(words, "1 of 2 advisories are on staging; advisory 2 (kind2): cdn_stage RUNNING");
     assert_eq!(outcome.data["advisories"][1]["targets"]["cdn_stage"], "RUNNING");

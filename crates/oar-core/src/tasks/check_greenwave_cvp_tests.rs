@@ -1,0 +1,328 @@
+//! `check-greenwave-cvp-tests`: whether the container verification tests of the advisories are good (spec 01 §5.5,
+//! spec 02 §2.9). Errata flow only.
+
+use async_trait::async_trait;
+use futures::future::{join, join_all};
+
+use super::Services;
+use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, ExternalTest, TestStatus};
+use crate::clients::jira::{IssueKey, NewIssue as NewJiraIssue};
+use crate::config::{Flow, Impetus, SlackTeam};
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::group_mention;
+use crate::notify::{
+    CvpFailure, CvpIssueCreated, Message, Reference, cvp_issue_description, cvp_issue_summary,
+};
+use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
+
+/// The kind of external test (`interop-exact`).
+const TEST_TYPE: &str = "greenwave_cvp";
+/// The Jira project of container verification (`interop-exact`).
+const PROJECT: &str = "CVP";
+/// Statuses of an issue that follows nothing any more.
+const FINISHED: [&str; 4] = ["Closed", "Done", "Resolved", "Verified"];
+/// How the StateBox's note about the issue begins.
+const NOTE: &str = "Greenwave CVP test failures are followed in";
+
+/// Checks the tests of the release of `services`.
+pub struct CheckGreenwaveCvpTests {
+    services: Services,
+}
+
+/// What the tests say, and what is to be done about it.
+#[derive(Debug, Clone)]
+pub struct CvpPlan {
+    tests: usize,
+    failures: Vec<CvpFailure>,
+    running: Vec<String>,
+    unread: Vec<(ErrorClass, String)>,
+    summary: String,
+    /// The open issue that follows the failures.
+    open: Option<IssueKey>,
+    /// Issues of the same title that are finished; a new one is not among them.
+    finished: Vec<IssueKey>,
+    notes: Vec<String>,
+    /// Why the last run did not pass, as the StateBox says.
+    recorded: Option<String>,
+}
+
+impl CvpPlan {
+    fn step(&self) -> Option<Step> {
+        let missing = !self.failures.is_empty() && self.open.is_none();
+        missing.then(|| Step::new("create", format!("issue in {PROJECT}")).to(self.summary.clone()))
+    }
+}
+
+impl Plan for CvpPlan {
+    fn summary(&self) -> PlanSummary {
+        let mut notes = self.notes.clone();
+        notes.extend(self.failures.iter().map(|failure| {
+            let build = failure.build.as_deref().unwrap_or("the whole advisory");
+            format!("advisory {}: {build} is {} ({})", failure.advisory.name, failure.status, failure.link())
+        }));
+        notes.extend(self.running.iter().cloned());
+        notes.extend(self.unread.iter().map(|(_, words)| format!("unknown: {words}")));
+        if let Some(open) = &self.open {
+            notes.push(format!("{open} follows the failures already"));
+        }
+        PlanSummary { steps: self.step().into_iter().collect(), notes }
+    }
+
+    fn acts(&self) -> bool {
+        self.step().is_some()
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        let outcome = self.outcome(self.open.as_ref(), Vec::new());
+        let reason = outcome.reason.as_ref().map(|reason| reason.text.clone());
+        (self.step().is_none() && reason.is_some() && reason == self.recorded).then_some(outcome)
+    }
+}
+
+impl CheckGreenwaveCvpTests {
+    /// The task.
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+
+    fn new_issue(&self, plan: &CvpPlan) -> NewJiraIssue {
+        NewJiraIssue {
+            project: PROJECT.to_owned(),
+            issue_type: "Bug".to_owned(),
+            summary: plan.summary.clone(),
+            description: cvp_issue_description(self.services.config().release(), &plan.failures),
+            priority: "Blocker".to_owned(),
+        }
+    }
+
+    /// The issues about this release's tests: the open one, and finished ones.
+    async fn look_up(&self, summary: &str) -> Result<(Option<IssueKey>, Vec<IssueKey>), TaskError> {
+        let found = self.services.jira()?.issues_titled(PROJECT, summary, &["status"]).await?;
+        let (finished, open): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|issue| issue.status().is_some_and(|status| FINISHED.contains(&status)));
+        let open = open.into_iter().next().map(|issue| issue.key);
+        Ok((open, finished.into_iter().map(|issue| issue.key).collect()))
+    }
+
+    async fn create(&self, plan: &CvpPlan, permit: &WritePermit) -> Result<(IssueKey, bool), TaskError> {
+        // Another run may have created it since the plan was made.
+        if let (Some(open), _) = self.look_up(&plan.summary).await? {
+            return Ok((open, false));
+        }
+        let key = self.services.jira()?.create_issue(&self.new_issue(plan), permit).await?;
+        if plan.finished.contains(&key) {
+            let message = format!("Jira did not say whether it created the issue `{}`", plan.summary);
+            return Err(Refusal::new(ErrorClass::Unavailable, message)
+                .with_hint("Run the same command again: it looks for the issue first.")
+                .into());
+        }
+        Ok((key, true))
+    }
+}
+
+async fn read(
+    errata: &ErrataClient,
+    id: AdvisoryId,
+) -> Result<Option<(Advisory, Vec<ExternalTest>)>, ServiceError> {
+    let (advisory, tests) = join(errata.erratum(id), errata.external_tests(id, TEST_TYPE)).await;
+    let advisory = advisory?;
+    if advisory.is_dropped() { Ok(None) } else { Ok(Some((advisory, tests?))) }
+}
+
+#[async_trait]
+impl Task for CheckGreenwaveCvpTests {
+    type Plan = CvpPlan;
+
+    fn name(&self) -> TaskName {
+        TaskName::CheckGreenwaveCvpTests
+    }
+
+    fn command(&self) -> String {
+        TaskName::CheckGreenwaveCvpTests.id().to_owned()
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<CvpPlan, TaskError> {
+        let config = self.services.config();
+        let release = config.release();
+        if config.flow() == Flow::Konflux {
+            return Err(Refusal::blocked(format!(
+                "{release} is a Konflux release: its images have no Greenwave CVP tests in Errata Tool"
+            ))
+            .with_hint(format!(
+                "Their health is checked by `oar -r {release} image-consistency-check`; there is nothing to run \
+                 here."
+            ))
+            .into());
+        }
+        let advisories: Vec<(&Impetus, AdvisoryId)> = config
+            .advisories()
+            .iter()
+            .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
+            .map(|(impetus, id)| (impetus, AdvisoryId::new(*id)))
+            .collect();
+        if advisories.is_empty() {
+            return Err(Refusal::blocked(format!("the build data of {release} names no advisory to check"))
+                .with_hint("Run the command again when ART has added them.")
+                .into());
+        }
+        let errata = self.services.errata();
+        let answers = join_all(advisories.iter().map(|(_, id)| read(&errata, *id))).await;
+        let mut plan = CvpPlan {
+            tests: 0,
+            failures: Vec::new(),
+            running: Vec::new(),
+            unread: Vec::new(),
+            summary: cvp_issue_summary(release),
+            open: None,
+            finished: Vec::new(),
+            notes: Vec::new(),
+            recorded: super::last_reason(state, self.name()),
+        };
+        if answers.iter().all(Result::is_err) {
+            let first = answers.into_iter().find_map(Result::err);
+            return Err(
+                first.map_or_else(|| Refusal::blocked("no advisory was read").into(), TaskError::from)
+            );
+        }
+        for ((impetus, id), answer) in advisories.iter().zip(answers) {
+            match answer {
+                Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and left alone")),
+                Ok(Some((_, tests))) => plan.judge(impetus, *id, &tests),
+                Err(error) => plan.unread.push((error.class(), error.to_string())),
+            }
+        }
+        if !plan.failures.is_empty() {
+            (plan.open, plan.finished) = self.look_up(&plan.summary).await?;
+        }
+        Ok(plan)
+    }
+
+    async fn apply(&self, plan: &CvpPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let mut done = Vec::new();
+        let mut issue = plan.open.clone();
+        if let Some(step) = plan.step() {
+            let (key, created) = self.create(plan, permit).await?;
+            if created {
+                done.push(step);
+            }
+            issue = Some(key);
+        }
+        Ok(plan.outcome(issue.as_ref(), done))
+    }
+
+    fn remember(
+        &self,
+        _plan: &CvpPlan,
+        outcome: &TaskOutcome,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        let at = self.services.now();
+        let open = state.issues().into_iter().find(|issue| !issue.resolved && issue.issue.starts_with(NOTE));
+        match (outcome.status, outcome.data["issue"].as_str(), open) {
+            (TaskStatus::Fail, Some(key), None) => {
+                let Ok(key) = key.parse::<IssueKey>() else { return Ok(Change::Unchanged) };
+                state.add_issue(&NewIssue {
+                    text: format!("{NOTE} {key}: {}", key.link()),
+                    // The check itself must stay possible while they are being worked on.
+                    blocker: false,
+                    related_tasks: vec![TaskName::CheckGreenwaveCvpTests],
+                    at,
+                })
+            }
+            (TaskStatus::Pass, _, Some(open)) => state.resolve_issue(&open.issue, "all tests are good", at),
+            _ => Ok(Change::Unchanged),
+        }
+    }
+
+    fn tells(&self, outcome: &TaskOutcome) -> bool {
+        outcome.status == TaskStatus::Fail
+    }
+
+    async fn notifications(&self, _plan: &CvpPlan, outcome: &TaskOutcome) -> Vec<Message> {
+        let key = outcome.data["issue"].as_str().and_then(|key| key.parse::<IssueKey>().ok());
+        let Some(key) = key else { return Vec::new() };
+        let config = self.services.config();
+        match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => {
+                let leads = group_mention(self.services.slack(), leads).await;
+                let issue = Reference::new(key.link(), key.as_str());
+                vec![
+                    CvpIssueCreated { release: config.release(), issue: &issue, leads: &leads }
+                        .message(channel),
+                ]
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl CvpPlan {
+    fn judge(&mut self, impetus: &Impetus, id: AdvisoryId, tests: &[ExternalTest]) {
+        self.tests += tests.len();
+        if tests.is_empty() {
+            self.notes.push(format!("advisory {id} ({impetus}) has no Greenwave CVP tests"));
+        }
+        let unfinished = |test: &&ExternalTest| {
+            matches!(test.status, TestStatus::Pending | TestStatus::QueuedForTest | TestStatus::Running)
+        };
+        let running = tests.iter().filter(unfinished).count();
+        if running > 0 {
+            self.running.push(format!("advisory {id} ({impetus}): {running} tests have not finished"));
+        }
+        let bad = tests.iter().filter(|test| !test.status.is_good() && !unfinished(test));
+        self.failures.extend(bad.map(|test| CvpFailure {
+            advisory: Reference::new(id.link(), id.to_string()),
+            test: test.id,
+            build: test.nvr.clone(),
+            status: test.status.to_string(),
+        }));
+    }
+
+    fn outcome(&self, issue: Option<&IssueKey>, done: Vec<Step>) -> TaskOutcome {
+        let data = serde_json::json!({
+            "tests": self.tests,
+            "failures": self.failures.iter().map(|failure| serde_json::json!({
+                "advisory": failure.advisory.name,
+                "test": failure.test,
+                "build": failure.build,
+                "status": failure.status,
+                "link": failure.link(),
+            })).collect::<Vec<_>>(),
+            "running": self.running,
+            "unknown": self.unread.iter().map(|(_, words)| words).collect::<Vec<_>>(),
+            "issue": issue.map(IssueKey::as_str),
+        });
+        let outcome = if let Some((class, _)) = self.unread.first() {
+            let words: Vec<&str> = self.unread.iter().map(|(_, words)| words.as_str()).collect();
+            let failed = match self.failures.len() {
+                0 => String::new(),
+                count => format!("{count} tests are not good; "),
+            };
+            TaskOutcome::fail(done, *class, format!("{failed}not all could be read: {}", words.join("; ")))
+        } else if !self.failures.is_empty() {
+            let (count, noun) = match self.failures.len() {
+                1 => (1, "test is"),
+                count => (count, "tests are"),
+            };
+            let follow = issue.map(|key| format!(", see {} {}", key, key.link())).unwrap_or_default();
+            let words = format!("{count} Greenwave CVP {noun} not good{follow}");
+            TaskOutcome::fail(done, ErrorClass::Failed, words)
+        } else if self.running.is_empty() {
+            TaskOutcome::pass(done)
+        } else {
+            TaskOutcome::in_progress(done, self.running.join("; "))
+        };
+        outcome.with_data(data)
+    }
+}
