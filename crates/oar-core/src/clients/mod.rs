@@ -8,8 +8,10 @@ pub mod brewroot;
 pub mod catalog;
 pub mod elliott;
 pub mod errata;
+pub mod gangway;
 pub mod github;
 pub mod gitlab;
+pub mod jenkins;
 pub mod jira;
 pub mod kerberos;
 pub mod koji;
@@ -18,6 +20,7 @@ pub mod mirror;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
+pub mod prow;
 pub mod slack;
 
 mod digest;
