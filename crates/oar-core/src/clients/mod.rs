@@ -17,10 +17,10 @@ pub mod kerberos;
 pub mod koji;
 pub mod ldap;
 pub mod mirror;
+pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
-pub mod prow;
 pub mod slack;
 
 mod digest;

@@ -8,12 +8,11 @@ pub mod holder;
 mod jenkins;
 mod prow;
 mod release;
-#[cfg(test)]
-mod tests;
 
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use indexmap::IndexMap;
 
 pub use jenkins::JenkinsJobs;
 pub use prow::ProwJobs;
@@ -21,10 +20,11 @@ pub use release::ExpectedPayload;
 
 pub(crate) use follow::{Known, known};
 
+use super::Services;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
-use crate::statebox::{Change, Job, ReasonClass, State, StateError, TaskName, TaskStatus};
+use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -314,6 +314,21 @@ impl Plan for JobPlan {
             JobStep::Passed | JobStep::Unseen { .. } => false,
         }
     }
+}
+
+/// The intent to start `job` with `parameters`, in place of the job that was `seen`.
+pub(crate) fn intended(
+    services: &Services,
+    job: Job,
+    parameters: IndexMap<String, String>,
+    seen: Option<&Job>,
+) -> Job {
+    let key = uuid::Uuid::now_v7().simple().to_string();
+    let mut intent = JobIntent::new(key, services.now(), parameters);
+    intent.by = services.config().settings().user().map(str::to_owned);
+    intent.holder = holder::current();
+    intent.replaces = seen.and_then(|seen| seen.id.clone());
+    Job { intent: Some(intent), ..job }
 }
 
 /// A job in a few words: `the Prow job periodic-demo 0b8e…`.
