@@ -37,6 +37,8 @@ pub struct Oar {
 enum Command {
     CreateTestReport(commands::create_test_report::Args),
     TakeOwnership(commands::take_ownership::Args),
+    ImageConsistencyCheck(commands::image_consistency_check::Args),
+    StageTesting(commands::stage_testing::Args),
     PushToCdnStaging(commands::push_to_cdn_staging::Args),
     IsShipped(commands::is_shipped::Args),
     UpdateBugList(commands::update_bug_list::Args),
@@ -63,6 +65,10 @@ impl Program for Oar {
         match self.command {
             Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
             Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,
+            Command::ImageConsistencyCheck(args) => {
+                commands::image_consistency_check::run(args, &release).await
+            }
+            Command::StageTesting(args) => commands::stage_testing::run(args, &release).await,
             Command::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, &release).await,
             Command::IsShipped(args) => commands::is_shipped::run(args, &release).await,
             Command::UpdateBugList(args) => commands::update_bug_list::run(args, &release).await,

@@ -8,9 +8,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
-use super::external_job::{
-    ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known,
-};
+use super::external_job::{ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known};
 use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
@@ -23,7 +21,9 @@ use crate::notify::{ConsistencyCheckTriggered, Message, Reference};
 use crate::operators::image_health::{
     AdvisoryToCheck, Conclusion, HealthReport, NoteTarget, ShipmentAdvisory,
 };
-use crate::statebox::{Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView};
+use crate::statebox::{
+    Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView,
+};
 
 const TASK: TaskName = TaskName::ImageConsistencyCheck;
 /// The variables that the job's step reads (`interop-exact`, spec 04 §1.2).
@@ -139,7 +139,7 @@ impl ImageConsistencyCheck {
             for file in shipment.files().await? {
                 files.push(ShipmentAdvisory {
                     file: file.path().to_owned(),
-                    address: file.stage_advisory_url()?.map(str::to_owned),
+                    address: file.stage_advisory_url().map_err(ShipmentError::from)?.map(str::to_owned),
                 });
             }
             return Ok(health.check_shipment(&files).await);

@@ -45,7 +45,10 @@ impl StageTesting {
     fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
         let config = self.services.config();
         let path: JobPath = config.jobs()?.stage_testing.parse().map_err(|error| {
-            Refusal::new(ErrorClass::Configuration, format!("jobs.stage-testing of the configuration: {error}"))
+            Refusal::new(
+                ErrorClass::Configuration,
+                format!("jobs.stage-testing of the configuration: {error}"),
+            )
         })?;
         let candidate = config.candidate_builds().get("x86_64").map(String::as_str);
         Ok(JenkinsJobs {
@@ -75,7 +78,9 @@ impl StageTesting {
                     "{} ships by advisories, and none of them is a metadata advisory, which the job tests",
                     config.release()
                 ))
-                .with_hint("Ask ART to add the metadata advisory to the build data, then run the command again.")
+                .with_hint(
+                    "Ask ART to add the metadata advisory to the build data, then run the command again.",
+                )
                 .into());
             }
             None => {}
@@ -129,10 +134,8 @@ impl Task for StageTesting {
     async fn plan(&self, state: Option<&State>) -> Result<JobPlan, TaskError> {
         let view = state.and_then(|state| state.task(TASK));
         let jobs = self.jobs()?;
-        let by_number = |number: String| Job {
-            id: Some(number),
-            ..Job::new(JobSystem::Jenkins, jobs.path.to_string())
-        };
+        let by_number =
+            |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
         let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);

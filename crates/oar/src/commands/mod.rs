@@ -3,11 +3,13 @@
 pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod create_test_report;
 pub(crate) mod history;
+pub(crate) mod image_consistency_check;
 pub(crate) mod image_signed_check;
 pub(crate) mod is_shipped;
 pub(crate) mod issue;
 pub(crate) mod metadata;
 pub(crate) mod push_to_cdn_staging;
+pub(crate) mod stage_testing;
 pub(crate) mod status;
 pub(crate) mod take_ownership;
 pub(crate) mod task;

@@ -163,7 +163,15 @@ fn is_over(job: &Job, status: TaskStatus) -> bool {
         // Whoever puts the task back to the start wants another job.
         Some(state) if is_success(state) => status == TaskStatus::NotStarted,
         Some(state) => [
-            "failure", "aborted", "error", "lost", "cancelled", "FAILURE", "UNSTABLE", "ABORTED", "NOT_BUILT",
+            "failure",
+            "aborted",
+            "error",
+            "lost",
+            "cancelled",
+            "FAILURE",
+            "UNSTABLE",
+            "ABORTED",
+            "NOT_BUILT",
         ]
         .contains(&state),
     }

@@ -189,12 +189,7 @@ impl JobPlan {
         }
     }
 
-    async fn start(
-        &self,
-        intended: &Job,
-        system: &dyn JobSystemClient,
-        permit: &WritePermit,
-    ) -> TaskOutcome {
+    async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
         let error = match system.trigger(intended, permit).await {
             Ok(job) => return self.started(job),
             Err(error) => error,
@@ -268,13 +263,17 @@ impl Plan for JobPlan {
         let mut notes = self.notes.clone();
         let steps = match &self.step {
             JobStep::Passed => {
-                notes.push("the task has passed; to run it again, set its status first (`oar task set`)".into());
+                notes.push(
+                    "the task has passed; to run it again, set its status first (`oar task set`)".into(),
+                );
                 Vec::new()
             }
             JobStep::Start { intended } => {
                 let mut steps = vec![Step::new("start", describe(intended))];
                 let parameters = intended.intent.iter().flat_map(|intent| &intent.parameters);
-                steps.extend(parameters.map(|(name, value)| Step::new("with", name.clone()).to(value.clone())));
+                steps.extend(
+                    parameters.map(|(name, value)| Step::new("with", name.clone()).to(value.clone())),
+                );
                 steps
             }
             JobStep::Follow { sight } => {
@@ -356,13 +355,12 @@ fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
         Stage::Ended(status, class, words) => {
             let text = format!("{} {words}", describe(&sight.job));
             tracing::warn!("{text}");
-            TaskOutcome::of(*status, done)
-                .because(*class, text)
-                .with_class(ErrorClass::Failed)
-                .with_hint(match &sight.job.url {
+            TaskOutcome::of(*status, done).because(*class, text).with_class(ErrorClass::Failed).with_hint(
+                match &sight.job.url {
                     Some(url) => format!("See {url}. {again}"),
                     None => again.to_owned(),
-                })
+                },
+            )
         }
         Stage::Lost(words) | Stage::Foreign(words) => {
             let text = format!("{} {words}", describe(&sight.job));

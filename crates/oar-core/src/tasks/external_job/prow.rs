@@ -53,7 +53,9 @@ impl ProwJobs {
                 ServiceErrorKind::MissingCredential,
                 "APITOKEN is not set",
             )
-            .with_hint("Set APITOKEN to a token of the CI cluster: `oc whoami -t` prints it after a login there.")
+            .with_hint(
+                "Set APITOKEN to a token of the CI cluster: `oc whoami -t` prints it after a login there.",
+            )
         })
     }
 
@@ -102,7 +104,9 @@ impl JobSystemClient for ProwJobs {
             Some(found) => self.sight(job.clone(), &found),
             None => Sight {
                 job: job.clone(),
-                stage: Stage::Lost("is unknown to Prow, which keeps finished jobs for about a day".to_owned()),
+                stage: Stage::Lost(
+                    "is unknown to Prow, which keeps finished jobs for about a day".to_owned(),
+                ),
             },
         })
     }
@@ -116,8 +120,10 @@ impl JobSystemClient for ProwJobs {
         if executions.len() > CANDIDATES {
             tracing::warn!("{} executions are there; {CANDIDATES} of them are looked at", executions.len());
         }
+        let ids: Vec<String> =
+            executions.into_iter().take(CANDIDATES).map(|execution| execution.id).collect();
         let jobs: Vec<Result<Option<ProwJob>, ServiceError>> =
-            iter(executions.iter().take(CANDIDATES).map(|execution| self.prow.job(&execution.id)))
+            iter(ids.into_iter().map(|id| async move { self.prow.job(&id).await }))
                 .buffered(LOOK_CONCURRENCY)
                 .collect()
                 .await;
@@ -138,7 +144,8 @@ impl JobSystemClient for ProwJobs {
                 Some(_) => {}
                 // A server that drops annotations: then exactly our parameters, not before our intent.
                 None => {
-                    let same = intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
+                    let same =
+                        intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
                     let fresh = job.started.is_some_and(|started| started >= since);
                     let other = intent.replaces.as_deref() == Some(job.id.as_str());
                     if same && fresh && !other {

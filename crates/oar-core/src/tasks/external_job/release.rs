@@ -58,7 +58,9 @@ mod tests {
         let expected = ExpectedPayload::new(&"4.19.1".parse().unwrap(), Some(nightly));
         let own = expected.pull_spec("registry.example.test:5000/demo/ocp-release");
         assert_eq!(own, "registry.example.test:5000/demo/ocp-release:4.19.1-x86_64");
-        for good in [own.as_str(), "r.example.test/x:4.19.1", &format!("r.example.test/ocp/release:{nightly}")] {
+        for good in
+            [own.as_str(), "r.example.test/x:4.19.1", &format!("r.example.test/ocp/release:{nightly}")]
+        {
             assert_eq!(expected.check(good), Ok(()), "{good}");
         }
         for (bad, words) in [
