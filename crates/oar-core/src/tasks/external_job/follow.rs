@@ -45,7 +45,10 @@ pub(crate) async fn known(
         return Ok(Known::Plan(plan(JobStep::Passed)));
     }
     if let Some(job) = named {
-        let sight = system.look(&job).await?;
+        let sight = match system.look(&job).await {
+            Ok(sight) => sight,
+            Err(error) => return Ok(Known::Plan(plan(cannot_look(&job, &error)))),
+        };
         return match sight.stage {
             Stage::Foreign(words) | Stage::Lost(words) => Err(wrong_job(task, &sight.job, &words)),
             _ => Ok(Known::Plan(plan(JobStep::Follow { sight: Box::new(sight) }))),
@@ -172,6 +175,7 @@ fn is_over(job: &Job, status: TaskStatus) -> bool {
             "UNSTABLE",
             "ABORTED",
             "NOT_BUILT",
+            "UNKNOWN",
         ]
         .contains(&state),
     }

@@ -174,7 +174,7 @@ impl JobPlan {
             JobStep::Passed => Ok(TaskOutcome::pass(Vec::new())),
             JobStep::Unseen { job, why, hint } => {
                 self.leave(Some((**job).clone()));
-                Ok(unseen(job, why, hint.as_deref()))
+                Ok(unseen(self.status, job, why, hint.as_deref()))
             }
             JobStep::Follow { sight } => {
                 let mut job = sight.job.clone();
@@ -301,7 +301,7 @@ impl Plan for JobPlan {
                 Stage::Running(_) if !self.is_news(sight) => Some(outcome_of(sight, Vec::new())),
                 _ => None,
             },
-            JobStep::Unseen { job, why, hint } => Some(unseen(job, why, hint.as_deref())),
+            JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
             JobStep::Passed | JobStep::Start { .. } => None,
         }
     }
@@ -375,8 +375,8 @@ fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
     outcome.with_data(data(&sight.job))
 }
 
-fn unseen(job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome {
-    let outcome = TaskOutcome::of(TaskStatus::InProgress, Vec::new())
+fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome {
+    let outcome = TaskOutcome::of(status, Vec::new())
         .because(ReasonClass::Infrastructure, format!("{} cannot be looked at: {why}", describe(job)))
         .with_class(ErrorClass::Unavailable)
         .with_data(data(job));
