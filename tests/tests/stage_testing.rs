@@ -148,7 +148,11 @@ fn a_cancelled_item_puts_the_task_back() {
 #[test]
 fn a_release_that_is_not_on_stage_yet_waits_without_a_job_and_without_a_failure() {
     let harness = prepared(KONFLUX);
-    harness.sandbox.world().gitlab.lock().merge_request_mut(5150, 612).unwrap().labels.clear();
+    {
+        let mut gitlab = harness.sandbox.world().gitlab.lock();
+        gitlab.merge_request_mut(5150, 612).unwrap().labels.clear();
+        gitlab.pipelines.clear();
+    }
     let before = harness.statebox(KONFLUX);
     let run = stage(&harness, KONFLUX).expect(6);
     assert!(run.stderr.contains("to stage"), "{run:?}");

@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis, registry,
-        release_controller, slack,
+        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
+        registry, release_controller, slack,
     },
     unexpected::UnexpectedLog,
 };

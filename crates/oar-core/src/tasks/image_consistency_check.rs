@@ -21,6 +21,7 @@ use crate::notify::{ConsistencyCheckTriggered, Message, Reference};
 use crate::operators::image_health::{
     AdvisoryToCheck, Conclusion, HealthReport, NoteTarget, ShipmentAdvisory,
 };
+use crate::operators::shipment::ShipmentError;
 use crate::statebox::{
     Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView,
 };

@@ -8,6 +8,8 @@ pub mod holder;
 mod jenkins;
 mod prow;
 mod release;
+#[cfg(test)]
+mod tests;
 
 use std::sync::OnceLock;
 

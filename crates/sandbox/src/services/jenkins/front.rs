@@ -63,7 +63,7 @@ async fn front(AxumState(world): AxumState<Shared>, request: Request) -> Respons
     state.advance(now);
     let account = match authenticate(&state, &ask.headers) {
         Ok(account) => account,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let reads = ask.method == Method::GET;
     if account.is_none() && !(reads && state.anonymous_read) {
@@ -83,9 +83,9 @@ async fn front(AxumState(world): AxumState<Shared>, request: Request) -> Respons
     response
 }
 
-fn authenticate(state: &State, headers: &HeaderMap) -> Result<Option<Account>, Response> {
+fn authenticate(state: &State, headers: &HeaderMap) -> Result<Option<Account>, Box<Response>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let wrong = || page(StatusCode::UNAUTHORIZED, "Unauthorized");
+    let wrong = || Box::new(page(StatusCode::UNAUTHORIZED, "Unauthorized"));
     let basic = value.to_str().ok().and_then(|value| value.strip_prefix("Basic ")).ok_or_else(wrong)?;
     let decoded = base64::engine::general_purpose::STANDARD.decode(basic).map_err(|_| wrong())?;
     let text = String::from_utf8(decoded).map_err(|_| wrong())?;
