@@ -96,7 +96,7 @@ pub struct Job {
 impl Job {
     /// The path below the base: `/job/zstreams/job/Stage-Pipeline`.
     pub fn url_path(&self) -> String {
-        self.path.split('/').map(|part| format!("/job/{part}")).collect()
+        self.path.split('/').flat_map(|part| ["/job/", part]).collect()
     }
 }
 
