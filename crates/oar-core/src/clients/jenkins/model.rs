@@ -6,6 +6,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The path of a job through its folders: `zstreams/Stage-Pipeline`.
@@ -204,7 +205,7 @@ struct Executable {
 #[serde(untagged)]
 enum Action {
     Parameters { parameters: Vec<Parameter> },
-    Other(Value),
+    Other(IgnoredAny),
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
 /// The annotation that holds the key of the intent.
-pub const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
+const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
 /// How many executions are read when one is looked for. A periodic job of a release has a few a day.
 const CANDIDATES: usize = 60;
 /// How many of them at the same time.
