@@ -164,6 +164,20 @@ impl Harness {
         self.sandbox.world().github.lock().text("openshift/release-tests", "z-stream", &path)
     }
 
+    /// Makes `text` the StateBox file of `release`, as another program would.
+    ///
+    /// # Panics
+    /// When the sandbox has no such repository.
+    pub fn put_statebox(&self, release: &str, text: &str) {
+        let stream: Vec<&str> = release.splitn(3, '.').take(2).collect();
+        let path = format!("_releases/{}/statebox/{release}.yaml", stream.join("."));
+        let now = self.sandbox.clock().now();
+        let mut github = self.sandbox.world().github.lock();
+        github
+            .put("openshift/release-tests", "z-stream", &path, text.to_owned(), "by another program", now)
+            .unwrap_or_else(|error| panic!("no StateBox: {error}"));
+    }
+
     /// The requests so far, as lines, for messages of failed assertions.
     pub fn request_lines(&self) -> String {
         let lines: Vec<String> = self

@@ -24,6 +24,8 @@ fn refused_credentials() -> Vec<(&'static str, String)> {
         ("HONESTY_GITLAB_READ_ONLY_TOKEN", scenario::gitlab::READ_ONLY_TOKEN.to_owned()),
         ("HONESTY_GITLAB_EXPIRED_TOKEN", scenario::gitlab::EXPIRED_TOKEN.to_owned()),
         ("HONESTY_GITLAB_OUTSIDER_TOKEN", scenario::gitlab::OUTSIDER_TOKEN.to_owned()),
+        ("HONESTY_JENKINS_PASSWORD", scenario::jenkins::PASSWORD.to_owned()),
+        ("HONESTY_GANGWAY_OTHER_TENANT", credentials::APITOKEN_OTHER_TENANT.to_owned()),
         ("HONESTY_SLACK_NARROW_TOKEN", credentials::SLACK_BOT_TOKEN_NARROW.to_owned()),
     ]
 }
@@ -89,4 +91,14 @@ fn slack_sdk() {
 #[test]
 fn gnupg_and_plain_requests() {
     run("test_signatures", 6).assert_no_unexpected();
+}
+
+#[test]
+fn python_jenkins() {
+    run("test_jenkins", 6).assert_no_unexpected();
+}
+
+#[test]
+fn gangway_and_prow() {
+    run("test_gangway", 5).assert_no_unexpected();
 }

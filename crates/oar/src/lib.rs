@@ -37,6 +37,8 @@ pub struct Oar {
 enum Command {
     CreateTestReport(commands::create_test_report::Args),
     TakeOwnership(commands::take_ownership::Args),
+    ImageConsistencyCheck(commands::image_consistency_check::Args),
+    StageTesting(commands::stage_testing::Args),
     PushToCdnStaging(commands::push_to_cdn_staging::Args),
     CheckGreenwaveCvpTests(commands::check_greenwave_cvp_tests::Args),
     IsShipped(commands::is_shipped::Args),
@@ -64,6 +66,10 @@ impl Program for Oar {
         match self.command {
             Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
             Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,
+            Command::ImageConsistencyCheck(args) => {
+                commands::image_consistency_check::run(args, &release).await
+            }
+            Command::StageTesting(args) => commands::stage_testing::run(args, &release).await,
             Command::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, &release).await,
             Command::CheckGreenwaveCvpTests(args) => {
                 commands::check_greenwave_cvp_tests::run(args, &release).await

@@ -18,3 +18,11 @@ pub const SLACK_BOT_TOKEN: &str = "xoxb-0000000000-sandbox";
 pub const SLACK_BOT_TOKEN_NARROW: &str = "xoxb-0000000001-sandbox";
 /// Key of the demonstration's encrypted configuration document (the raw 16 bytes that `OAR_JWK` holds).
 pub const JWK: &str = "oar-demo-key-16b";
+/// Bearer token for Gangway.
+pub const APITOKEN: &str = "sha256~sandbox-apitoken-00000000";
+/// Bearer token whose owner may start none of our jobs.
+pub const APITOKEN_OTHER_TENANT: &str = "sha256~sandbox-apitoken-00000001";
+/// Jenkins account.
+pub const JENKINS_USER: &str = "rlead";
+/// Jenkins API token of [`JENKINS_USER`].
+pub const JENKINS_TOKEN: &str = "11sandboxjenkinsapitoken0000000000";

@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 15] = [
+const ENDPOINTS: [(&str, &str); 18] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -22,6 +22,9 @@ const ENDPOINTS: [(&str, &str); 15] = [
     ("MIRROR", "/mirror"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
+    ("GANGWAY", "/gangway"),
+    ("PROW", "/prow"),
+    ("JENKINS", "/jenkins"),
     ("ADVISORY_CONTENT", "/advisory-content"),
     ("REGISTRY", "/registry"),
     ("ACCESS", "/access"),
@@ -30,7 +33,7 @@ const ENDPOINTS: [(&str, &str); 15] = [
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 7] = ["JENKINS", "GANGWAY", "PROW", "CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 4] = ["CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
 /// what Kerberos needs.
@@ -57,6 +60,9 @@ pub(crate) fn environment(
         ("JIRA_TOKEN", credentials::JIRA_TOKEN),
         ("GITLAB_TOKEN", credentials::GITLAB_TOKEN),
         ("SLACK_BOT_TOKEN", credentials::SLACK_BOT_TOKEN),
+        ("APITOKEN", credentials::APITOKEN),
+        ("JENKINS_USER", credentials::JENKINS_USER),
+        ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
     ] {

@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jira, mirror, pyxis, registry,
-        release_controller, slack,
+        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
+        registry, release_controller, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -79,6 +79,10 @@ pub struct World {
     pub mirror: Module<mirror::State>,
     /// The staging container catalogue.
     pub catalog: Module<catalog::State>,
+    /// Jobs, queue and builds of Jenkins.
+    pub jenkins: Module<jenkins::State>,
+    /// Prow jobs, and who may start them through Gangway.
+    pub prow: Module<prow::State>,
     /// Grades by build.
     pub pyxis: Module<pyxis::State>,
     /// Advisory files.
@@ -109,6 +113,8 @@ impl World {
             release_controller: Module::default(),
             mirror: Module::default(),
             catalog: Module::default(),
+            jenkins: Module::default(),
+            prow: Module::default(),
             pyxis: Module::default(),
             advisory_content: Module::default(),
             registry: Module::default(),
@@ -143,6 +149,8 @@ impl World {
             "release-controller" => f(&mut *self.release_controller.lock()),
             "mirror" => f(&mut *self.mirror.lock()),
             "catalog-stage" => f(&mut *self.catalog.lock()),
+            "jenkins" => f(&mut *self.jenkins.lock()),
+            "prow" | "gangway" => f(&mut *self.prow.lock()),
             "pyxis" => f(&mut *self.pyxis.lock()),
             "advisory-content" => f(&mut *self.advisory_content.lock()),
             "registry" => f(&mut *self.registry.lock()),

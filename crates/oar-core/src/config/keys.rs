@@ -44,6 +44,12 @@ pub enum Shape {
     Day,
     /// Words for people, without addresses.
     Words,
+    /// The name of a job, with its folders.
+    JobName,
+    /// `path` or `body`.
+    TriggerForm,
+    /// A repository of images: `registry.example.com/team/release`.
+    Repository,
 }
 
 /// What happens without a key.
@@ -138,6 +144,16 @@ keys! {
         "QE's own Slack channel", "#qe-demo";
     QE_GROUP = ["contacts", "slack", "qe", "id"], Shape::Group, Optional,
         "the handle of QE's Slack user group", "openshift-qe-demo";
+    IMAGE_CONSISTENCY_JOB = ["jobs", "image-consistency-check"], Shape::JobName, Optional,
+        "the name of the Prow job that checks the consistency of a release's images",
+        "periodic-ci-demo-main-image-consistency-check";
+    STAGE_TESTING_JOB = ["jobs", "stage-testing"], Shape::JobName, Optional,
+        "the path of the Jenkins job that tests a release on stage", "folder/Stage-Pipeline";
+    GANGWAY_FORM = ["jobs", "gangway"], Shape::TriggerForm, Optional,
+        "where Gangway takes the name of the job from", "path";
+    PAYLOAD_REPOSITORY = ["jobs", "payload-repository"], Shape::Repository, Optional,
+        "the repository of the release payloads that jobs are started with",
+        "registry.example.com/releases/ocp-release";
     EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
         "the e-mail address of a team", "team@example.com";
     RELEASE_KEY = ["release_keys", NAME], Shape::PublicKey, Optional,
@@ -230,6 +246,9 @@ impl Key {
             Shape::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
             Shape::Group if value.starts_with('@') => "is a handle without the leading `@`, but has one",
             Shape::Group if !plain(b"") => "is not the handle of a Slack user group",
+            Shape::JobName if !plain(b"/") => "is not the name of a job",
+            Shape::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
+            Shape::Repository if !(plain(b"/:") && value.contains('/')) => "is not a repository of images",
             Shape::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
                 "is not the id of a Google spreadsheet"
             }

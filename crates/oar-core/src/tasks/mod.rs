@@ -3,12 +3,16 @@
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
+pub mod external_job;
 mod health;
+pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;
 pub mod push_to_cdn_staging;
 mod services;
 mod signatures;
+mod stage_release;
+pub mod stage_testing;
 pub mod status;
 pub mod take_ownership;
 pub mod update_bug_list;

@@ -6,13 +6,17 @@ use jiff::Timestamp;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
+use crate::clients::gangway::{GangwayClient, TriggerForm};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
+use crate::clients::jenkins::JenkinsClient;
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::koji::KojiClient;
 use crate::clients::ldap::{LdapClient, LdapSettings};
+use crate::clients::prow::ProwClient;
 use crate::clients::registry::RegistryClient;
 use crate::clients::slack::SlackClient;
+use crate::clock::Clock;
 use crate::config::environment::KRB5CCNAME;
 use crate::config::{ConfigError, ConfigStore, Credential};
 use crate::flow::outcome::TaskError;
@@ -111,6 +115,28 @@ impl Services {
         RegistryClient::new(self.http.clone(), replacement)
     }
 
+    /// Prow's deck.
+    pub fn prow(&self) -> ProwClient {
+        ProwClient::new(self.http.clone(), self.base(Service::Prow))
+    }
+
+    /// Gangway; `None` without a credential.
+    pub fn gangway(&self) -> Result<Option<GangwayClient>, ConfigError> {
+        let token = self.config.settings().credentials().optional(Credential::GangwayToken)?;
+        // The document's check has looked at the form.
+        let form: TriggerForm = self.config.jobs()?.gangway.parse().unwrap_or_default();
+        let base = self.base(Service::Gangway);
+        Ok(token.map(|token| GangwayClient::new(self.http.clone(), base, token, form)))
+    }
+
+    /// Jenkins.
+    pub fn jenkins(&self) -> Result<JenkinsClient, ConfigError> {
+        let credentials = self.config.settings().credentials();
+        let user = credentials.require(Credential::JenkinsUser)?;
+        let token = credentials.require(Credential::JenkinsToken)?;
+        Ok(JenkinsClient::new(self.http.clone(), self.base(Service::Jenkins), user, token))
+    }
+
     /// The shipment merge request at the configured GitLab.
     ///
     /// The host in the build data is ignored (spec 03 §3.1). A GitLab that lives below a path has that path in front
@@ -146,6 +172,11 @@ impl Services {
             shipment_mr: config.shipment_mr().map(|url| url.as_str().to_owned()),
         };
         State::new(config.release(), &metadata, self.now())
+    }
+
+    /// The clock.
+    pub(super) fn clock(&self) -> &Clock {
+        self.http.clock()
     }
 
     /// The time now.

@@ -9,7 +9,9 @@ pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
+pub mod jenkins;
 pub mod jira;
+pub mod prow;
 pub mod registry;
 pub mod release_controller;
 pub mod slack;
@@ -106,4 +108,6 @@ pub fn load(world: &World) {
     catalog::load(world);
     registry::load(world);
     brew::load(world);
+    jenkins::load(world);
+    prow::load(world);
 }

@@ -11,8 +11,10 @@ pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
+pub mod jenkins;
 pub mod jira;
 pub mod mirror;
+pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
@@ -21,7 +23,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 15] = [
+pub const PREFIXES: [(&str, &str); 18] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -32,6 +34,9 @@ pub const PREFIXES: [(&str, &str); 15] = [
     ("/mirror", "mirror"),
     ("/catalog-stage", "catalog-stage"),
     ("/pyxis", "pyxis"),
+    ("/gangway", "gangway"),
+    ("/prow", "prow"),
+    ("/jenkins", "jenkins"),
     ("/advisory-content", "advisory-content"),
     ("/registry", "registry"),
     ("/access", "access"),
@@ -52,6 +57,9 @@ pub fn router() -> Router<Shared> {
         .nest("/mirror", mirror::router())
         .nest("/catalog-stage", catalog::router())
         .nest("/pyxis", pyxis::router())
+        .nest("/gangway", prow::gangway_router())
+        .nest("/prow", prow::router())
+        .nest("/jenkins", jenkins::router())
         .nest("/advisory-content", advisory_content::router())
         .nest("/registry", registry::router())
         .nest("/access", access::router())

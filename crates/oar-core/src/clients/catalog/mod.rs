@@ -64,10 +64,9 @@ impl CatalogClient {
         digests: &BTreeSet<Digest>,
     ) -> HashMap<Digest, Result<CatalogImage, Arc<ServiceError>>> {
         let digests: Vec<&Digest> = digests.iter().collect();
-        let answers: Vec<_> = iter(digests.chunks(CHUNK).map(|chunk| self.chunk(chunk)))
-            .buffer_unordered(self.concurrency)
-            .collect()
-            .await;
+        // Collected first: a stream over the closure itself is not `Send` for every lifetime.
+        let looks: Vec<_> = digests.chunks(CHUNK).map(|chunk| self.chunk(chunk)).collect();
+        let answers: Vec<_> = iter(looks).buffer_unordered(self.concurrency).collect().await;
         let mut found = HashMap::with_capacity(digests.len());
         let mut alone = Vec::new();
         for answer in answers {
@@ -162,10 +161,8 @@ impl CatalogClient {
         &self,
         images: &[&CatalogImage],
     ) -> Vec<Result<Vec<Vulnerability>, ServiceError>> {
-        iter(images.iter().map(|image| self.vulnerabilities(image)))
-            .buffered(self.concurrency)
-            .collect()
-            .await
+        let looks: Vec<_> = images.iter().map(|image| self.vulnerabilities(image)).collect();
+        iter(looks).buffered(self.concurrency).collect().await
     }
 
     async fn pages<T: DeserializeOwned>(

@@ -85,11 +85,9 @@ impl ImageHealth {
             .iter()
             .filter(|advisory| !matches!(advisory.impetus.as_str(), "rpm" | "microshift"))
             .collect();
-        let findings: Vec<Finding> =
-            iter(with_containers.iter().map(|advisory| self.advisory(advisory, errata)))
-                .buffered(PYXIS_CONCURRENCY)
-                .collect()
-                .await;
+        // Collected first: a stream over the closure itself is not `Send` for every lifetime.
+        let looks: Vec<_> = with_containers.iter().map(|advisory| self.advisory(advisory, errata)).collect();
+        let findings: Vec<Finding> = iter(looks).buffered(PYXIS_CONCURRENCY).collect().await;
         let (mut results, mut notes) = (Vec::<ImageResult>::new(), Vec::new());
         for (advisory, finding) in with_containers.iter().zip(findings) {
             match finding {
@@ -127,8 +125,9 @@ impl ImageHealth {
             Err(error) => return whole(Err(Unknown::NotChecked(error.to_string()))),
             Ok(builds) => builds,
         };
+        let looks: Vec<_> = builds.iter().map(|nvr| self.build(nvr)).collect();
         let entries: Vec<Vec<(ImageToCheck, Result<Grade, Unknown>)>> =
-            iter(builds.iter().map(|nvr| self.build(nvr))).buffered(PYXIS_CONCURRENCY).collect().await;
+            iter(looks).buffered(PYXIS_CONCURRENCY).collect().await;
         let entries: Vec<_> = entries.into_iter().flatten().collect();
         // The builds explain the advisory's grade; when they do not, the advisory's own grade stands.
         let explained =

@@ -1,0 +1,237 @@
+//! Gangway, which starts Prow jobs (spec 04 §2.3).
+//!
+//! Its rate limit is shared by all its users: reads count too, so nothing here is asked twice.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use indexmap::IndexMap;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use crate::clients::prow::ProwState;
+use crate::config::endpoints::join_segments;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::{Call, Http, Repeat, Reply};
+use crate::service::Service;
+
+/// Kubernetes cuts the label that executions are listed by to so many characters.
+const LABEL: usize = 63;
+
+/// Where the name of the job to be started stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TriggerForm {
+    /// `POST /v1/executions/<job>`, as the reference asks.
+    #[default]
+    JobInPath,
+    /// `POST /v1/executions` with `job_name` in the body, as Prow defines it.
+    JobInBody,
+}
+
+impl FromStr for TriggerForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "path" => Ok(Self::JobInPath),
+            "body" => Ok(Self::JobInBody),
+            _ => Err("is neither `path` nor `body`".to_owned()),
+        }
+    }
+}
+
+/// A job to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The periodic job's name.
+    pub job: String,
+    /// Variables for its containers. Gangway refuses empty names and values.
+    pub envs: IndexMap<String, String>,
+    /// Annotations of the Prow job, by which it can be found again.
+    pub annotations: IndexMap<String, String>,
+}
+
+/// One execution of a job, as Gangway tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// Its id, the same as the Prow job's.
+    pub id: String,
+    /// The job.
+    pub job: String,
+    /// How far it is; `None` when Gangway does not say.
+    pub state: Option<ProwState>,
+    /// The page of its run, on newer servers.
+    pub url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    job_name: String,
+    #[serde(default)]
+    job_status: String,
+    #[serde(default)]
+    job_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    #[serde(default)]
+    job_execution: Vec<Answer>,
+}
+
+impl From<Answer> for Execution {
+    fn from(answer: Answer) -> Self {
+        Self {
+            id: answer.id,
+            job: answer.job_name,
+            state: ProwState::parse(&answer.job_status),
+            url: answer.job_url.filter(|url| !url.is_empty()),
+        }
+    }
+}
+
+/// Starts Prow jobs. Cheap to clone.
+#[derive(Clone)]
+pub struct GangwayClient {
+    http: Http,
+    base: Arc<Url>,
+    token: Arc<SecretString>,
+    form: TriggerForm,
+}
+
+impl fmt::Debug for GangwayClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GangwayClient").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl GangwayClient {
+    /// A client of the Gangway at `base` (without `/v1`).
+    pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm) -> Self {
+        Self { http, base: Arc::new(base), token: Arc::new(token), form }
+    }
+
+    /// Starts a job.
+    ///
+    /// A rate limit is waited out within bounds, because Gangway did not act then. Nothing else is repeated: after
+    /// [`ServiceErrorKind::Unclear`] the job may run, and the caller looks for it by its annotation. An unknown job is
+    /// answered with 500 (spec 04 §2.3), so that it is unclear too.
+    pub async fn trigger(&self, trigger: &Trigger, _permit: &WritePermit) -> Result<Execution, ServiceError> {
+        const OPERATION: &str = "start a job";
+        let mut body = json!({
+            "job_execution_type": "1",
+            "pod_spec_options": { "envs": trigger.envs, "annotations": trigger.annotations },
+        });
+        let mut path = vec!["v1", "executions"];
+        match self.form {
+            TriggerForm::JobInPath => path.push(&trigger.job),
+            TriggerForm::JobInBody => {
+                if let Some(body) = body.as_object_mut() {
+                    body.insert("job_name".to_owned(), trigger.job.clone().into());
+                }
+            }
+        }
+        let call = self
+            .call(Method::POST, OPERATION, join_segments(&self.base, path))?
+            .about(trigger.job.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.to_string())
+            .repeat(Repeat::OnlyWhenRefused);
+        let reply = self.http.send(call).await?;
+        if let Some(kind) = reply.failure_kind() {
+            return Err(refusal(&reply, kind));
+        }
+        // Whatever cannot be read may be the answer of a Gangway that acted.
+        let unclear = |detail: &str| reply.failure(ServiceErrorKind::Unclear, detail);
+        if reply.status != StatusCode::OK {
+            return Err(unclear("a status that Gangway does not use"));
+        }
+        let answer: Answer = reply.json().map_err(|error| unclear(&error.detail))?;
+        if answer.id.trim().is_empty() {
+            return Err(unclear("the answer names no id"));
+        }
+        Ok(answer.into())
+    }
+
+    /// The execution with this id.
+    pub async fn execution(&self, id: &str) -> Result<Execution, ServiceError> {
+        let url = join_segments(&self.base, ["v1", "executions", id]);
+        let call = self.call(Method::GET, "read an execution", url)?.about(id.to_owned());
+        let reply = self.http.send(call).await?;
+        match reply.failure_kind() {
+            Some(kind) => Err(refusal(&reply, kind)),
+            None => Ok(reply.json::<Answer>()?.into()),
+        }
+    }
+
+    /// All executions of `job` that Prow still has, in no particular order.
+    pub async fn executions(&self, job: &str) -> Result<Vec<Execution>, ServiceError> {
+        let mut url = join_segments(&self.base, ["v1", "executions"]);
+        url.query_pairs_mut().append_pair("job_name", label(job));
+        let call = self.call(Method::GET, "list executions", url)?.about(job.to_owned());
+        let reply = self.http.send(call).await?;
+        if let Some(kind) = reply.failure_kind() {
+            return Err(refusal(&reply, kind));
+        }
+        let answers: Answers = reply.json()?;
+        // Other jobs may share the part of the name that the label holds.
+        Ok(answers
+            .job_execution
+            .into_iter()
+            .filter(|answer| answer.job_name == job && !answer.id.is_empty())
+            .map(Into::into)
+            .collect())
+    }
+
+    fn call(&self, method: Method, operation: &'static str, url: Url) -> Result<Call, ServiceError> {
+        let token = self.token.expose_secret().trim();
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+            ServiceError::new(
+                Service::Gangway,
+                operation,
+                ServiceErrorKind::Unauthorized,
+                "APITOKEN holds characters that no token has",
+            )
+        })?;
+        value.set_sensitive(true);
+        Ok(Call::new(Service::Gangway, operation, method, url).header(AUTHORIZATION, value))
+    }
+}
+
+/// The name as the label of its executions holds it.
+fn label(job: &str) -> &str {
+    let cut = job.get(..job.floor_char_boundary(LABEL)).unwrap_or(job);
+    if cut.len() < job.len() { cut.trim_end_matches(['.', '_', '-']) } else { cut }
+}
+
+fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
+    #[derive(Deserialize)]
+    struct Words {
+        message: String,
+    }
+    let words =
+        serde_json::from_slice::<Words>(&reply.body).map_or_else(|_| reply.words(), |words| words.message);
+    let failure = reply.failure(kind, &words);
+    match kind {
+        ServiceErrorKind::Unauthorized => failure.with_hint(
+            "APITOKEN is wrong or expired: log in to the CI cluster and take a new one with `oc whoami -t`.",
+        ),
+        ServiceErrorKind::Forbidden => failure.with_hint(
+            "The owner of APITOKEN may not start this job: ask for access to the job's tenant, or use the token \
+             of an account that has it.",
+        ),
+        _ => failure,
+    }
+}

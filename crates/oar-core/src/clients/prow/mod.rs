@@ -1,0 +1,55 @@
+//! Prow's deck: what a job does (spec 04 §2.1 H2, §2.4). Needs no login.
+
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use url::Url;
+
+pub use model::{ProwJob, ProwState};
+
+use crate::config::endpoints::join;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Http};
+use crate::service::Service;
+
+/// Reads Prow jobs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ProwClient {
+    http: Http,
+    base: Arc<Url>,
+}
+
+impl ProwClient {
+    /// A client of the deck at `base`.
+    pub fn new(http: Http, base: Url) -> Self {
+        Self { http, base: Arc::new(base) }
+    }
+
+    /// The address at which people read what Prow knows about the job `id`; it exists before the job's own page does.
+    pub fn link(&self, id: &str) -> Url {
+        let mut url = join(&self.base, "prowjob");
+        url.query_pairs_mut().append_pair("prowjob", id);
+        url
+    }
+
+    /// The job `id`; `None` when Prow does not have it: it is not visible yet, or it was cleaned up (finished periodic
+    /// jobs are kept about a day from their start).
+    pub async fn job(&self, id: &str) -> Result<Option<ProwJob>, ServiceError> {
+        let call = Call::get(Service::Prow, "read a job", self.link(id)).about(format!("Prow job {id}"));
+        let reply = self.http.send(call).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let reply = reply.success(crate::http::Reply::words)?;
+        let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
+        let job = ProwJob::parse(reply.text()?).map_err(malformed)?;
+        if job.id != id {
+            return Err(malformed(format!("the answer is about another job, {}", job.id)));
+        }
+        Ok(Some(job))
+    }
+}

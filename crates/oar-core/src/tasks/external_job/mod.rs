@@ -1,0 +1,386 @@
+//! External jobs of tasks: intent, trigger, id, look, result (DESIGN "Triggers happen once").
+//!
+//! A job is paid for, so it is started once: the intent is recorded before the trigger; an intent without an id is
+//! looked for before anything is started again; and two runs at the same time cannot both record one.
+
+mod follow;
+pub mod holder;
+mod jenkins;
+mod prow;
+mod release;
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+
+pub use jenkins::JenkinsJobs;
+pub use prow::ProwJobs;
+pub use release::ExpectedPayload;
+
+pub(crate) use follow::{Known, known};
+
+use super::Services;
+use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits or runs; in words.
+    Running(String),
+    /// It ended well.
+    Succeeded,
+    /// It ended otherwise: what that makes of its task, what kind of trouble it was, and the words.
+    Ended(TaskStatus, ReasonClass, String),
+    /// Its system knows it no longer; in words.
+    Lost(String),
+    /// It was started for another release; in words.
+    Foreign(String),
+}
+
+/// A job as it was seen: what is known of it now, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// The job, with everything that looking at it told.
+    pub job: Job,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// A system of jobs, as tasks need it.
+#[async_trait]
+pub trait JobSystemClient: Send + Sync {
+    /// Looks at a job whose id or queue item is known.
+    async fn look(&self, job: &Job) -> Result<Sight, ServiceError>;
+
+    /// Looks for the job that `intended` (which has an intent) has become.
+    async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError>;
+
+    /// Looks for a job with the same parameters that somebody else started and that has not ended.
+    async fn running_already(&self, _intended: &Job) -> Result<Option<Job>, ServiceError> {
+        Ok(None)
+    }
+
+    /// Starts the job that `intended` describes.
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError>;
+
+    /// Waits until a job without an answer had time to appear.
+    async fn settle(&self);
+}
+
+/// What is to be done about a task's job.
+#[derive(Debug)]
+pub enum JobStep {
+    /// The task has passed.
+    Passed,
+    /// A job is to be started.
+    Start {
+        /// The job with its intent.
+        intended: Box<Job>,
+    },
+    /// A job is there.
+    Follow {
+        /// What was seen of it.
+        sight: Box<Sight>,
+    },
+    /// A job is there, or may be, and cannot be looked at now.
+    Unseen {
+        /// The job.
+        job: Box<Job>,
+        /// Why it cannot be looked at.
+        why: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+}
+
+/// The plan of a task with an external job.
+#[derive(Debug)]
+pub struct JobPlan {
+    /// The task.
+    pub task: TaskName,
+    /// What is to be done.
+    pub step: JobStep,
+    /// The job that the StateBox holds.
+    pub seen: Option<Job>,
+    /// The status that the StateBox holds.
+    pub status: TaskStatus,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+    /// What is done about the result of a job that ended well, beside recording it.
+    pub evaluation: Vec<Step>,
+    /// The job as the run left it; the inner `None` forgets it.
+    result: OnceLock<Option<Job>>,
+}
+
+impl JobPlan {
+    /// A plan that knows nothing but its step.
+    pub fn new(task: TaskName, step: JobStep, seen: Option<Job>, status: TaskStatus) -> Self {
+        Self { task, step, seen, status, notes: Vec::new(), evaluation: Vec::new(), result: OnceLock::new() }
+    }
+
+    /// The job as it stands after the run, for messages.
+    pub fn job(&self) -> Option<&Job> {
+        match (self.result.get(), &self.step) {
+            (Some(job), _) => job.as_ref(),
+            (None, JobStep::Follow { sight }) => Some(&sight.job),
+            (None, _) => self.seen.as_ref(),
+        }
+    }
+
+    fn leave(&self, job: Option<Job>) {
+        // Applied once; a second value could only be the same.
+        let _ = self.result.set(job);
+    }
+
+    /// Records the intent ([`crate::flow::task::Task::intend`]).
+    pub fn intend(&self, state: &mut State) -> Result<Change, StateError> {
+        match &self.step {
+            JobStep::Start { intended } => state.intend_job(self.task, self.seen.as_ref(), intended),
+            _ => Ok(Change::Unchanged),
+        }
+    }
+
+    /// Records how far the job got ([`crate::flow::task::Task::remember`]).
+    pub fn remember(&self, state: &mut State) -> Change {
+        let base = match &self.step {
+            JobStep::Start { intended } => Some(&**intended),
+            _ => self.seen.as_ref(),
+        };
+        match self.result.get() {
+            None => Change::Unchanged,
+            Some(Some(job)) => state.update_job(self.task, base, job),
+            Some(None) => {
+                let ours = state
+                    .task(self.task)
+                    .and_then(|view| view.job)
+                    .is_some_and(|now| base.is_some_and(|base| now.is_same(base)));
+                if ours { state.set_job(self.task, None) } else { Change::Unchanged }
+            }
+        }
+    }
+
+    /// Starts what is to be started, and says what the job means for the task. A job that ended well is `Pass` here:
+    /// the task may look further.
+    pub async fn apply(
+        &self,
+        system: &dyn JobSystemClient,
+        permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        match &self.step {
+            JobStep::Passed => Ok(TaskOutcome::pass(Vec::new())),
+            JobStep::Unseen { job, why, hint } => {
+                self.leave(Some((**job).clone()));
+                Ok(unseen(self.status, job, why, hint.as_deref()))
+            }
+            JobStep::Follow { sight } => {
+                let mut job = sight.job.clone();
+                let outcome = outcome_of(sight, self.changes());
+                if let Stage::Lost(_) = sight.stage {
+                    job.state = Some("lost".to_owned());
+                }
+                self.leave(Some(job));
+                Ok(outcome)
+            }
+            JobStep::Start { intended } => Ok(self.start(intended, system, permit).await),
+        }
+    }
+
+    async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
+        let error = match system.trigger(intended, permit).await {
+            Ok(job) => return self.started(job),
+            Err(error) => error,
+        };
+        if error.kind != ServiceErrorKind::Unclear {
+            // It did not act, so there is nothing to look for.
+            self.leave(None);
+            let class = error.class();
+            let reason = TaskError::from(error);
+            let hint = reason.inner().hint();
+            let recorded = reason.reason();
+            tracing::error!("{}", recorded.text);
+            let mut outcome = TaskOutcome::of(TaskStatus::Fail, Vec::new())
+                .because(recorded.class, recorded.text)
+                .with_class(class);
+            outcome.hint = hint;
+            return outcome;
+        }
+        tracing::warn!("{error}");
+        for _ in 0..3 {
+            system.settle().await;
+            match system.find(intended).await {
+                Ok(Some(job)) => {
+                    tracing::info!("it did act: the job is there");
+                    return self.started(job);
+                }
+                Ok(None) => {}
+                Err(look) => tracing::warn!("{look}"),
+            }
+        }
+        self.leave(Some(intended.clone()));
+        TaskOutcome::of(TaskStatus::InProgress, Vec::new())
+            .because(
+                ReasonClass::Infrastructure,
+                format!("{error}; the job is not to be seen, and may still appear"),
+            )
+            .with_class(ErrorClass::Unavailable)
+            .with_hint("Run the same command again: it looks for the job before it starts one.")
+    }
+
+    fn started(&self, job: Job) -> TaskOutcome {
+        let done = vec![Step::new("start", describe(&job))];
+        let mut outcome = TaskOutcome::of(TaskStatus::InProgress, done).with_data(data(&job));
+        outcome.links.extend(job.url.clone());
+        self.leave(Some(job));
+        outcome
+    }
+
+    /// What following the job changes in the StateBox.
+    fn changes(&self) -> Vec<Step> {
+        let JobStep::Follow { sight } = &self.step else { return Vec::new() };
+        match &sight.stage {
+            Stage::Running(words) if self.is_news(sight) => {
+                vec![Step::new("follow", format!("{}: {words}", describe(&sight.job)))]
+            }
+            Stage::Running(_) | Stage::Foreign(_) => Vec::new(),
+            Stage::Succeeded => vec![Step::new("record", format!("{}: it ended well", describe(&sight.job)))],
+            Stage::Ended(_, _, words) | Stage::Lost(words) => {
+                vec![Step::new("record", format!("{}: {words}", describe(&sight.job)))]
+            }
+        }
+    }
+
+    fn is_news(&self, sight: &Sight) -> bool {
+        self.status != TaskStatus::InProgress || self.seen.as_ref() != Some(&sight.job)
+    }
+}
+
+impl Plan for JobPlan {
+    fn summary(&self) -> PlanSummary {
+        let mut notes = self.notes.clone();
+        let steps = match &self.step {
+            JobStep::Passed => {
+                notes.push(
+                    "the task has passed; to run it again, set its status first (`oar task set`)".into(),
+                );
+                Vec::new()
+            }
+            JobStep::Start { intended } => {
+                let mut steps = vec![Step::new("start", describe(intended))];
+                let parameters = intended.intent.iter().flat_map(|intent| &intent.parameters);
+                steps.extend(
+                    parameters.map(|(name, value)| Step::new("with", name.clone()).to(value.clone())),
+                );
+                steps
+            }
+            JobStep::Follow { sight } => {
+                if let Stage::Running(words) = &sight.stage {
+                    notes.push(format!("{}: {words}", describe(&sight.job)));
+                    notes.extend(sight.job.url.clone());
+                }
+                let mut steps = self.changes();
+                if sight.stage == Stage::Succeeded {
+                    steps.extend(self.evaluation.iter().cloned());
+                }
+                steps
+            }
+            JobStep::Unseen { job, why, .. } => {
+                notes.push(format!("{} cannot be looked at: {why}", describe(job)));
+                Vec::new()
+            }
+        };
+        PlanSummary { steps, notes }
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        match &self.step {
+            JobStep::Follow { sight } => match &sight.stage {
+                Stage::Running(_) if !self.is_news(sight) => Some(outcome_of(sight, Vec::new())),
+                _ => None,
+            },
+            JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
+            JobStep::Passed | JobStep::Start { .. } => None,
+        }
+    }
+
+    fn acts(&self) -> bool {
+        match &self.step {
+            JobStep::Start { .. } => true,
+            JobStep::Follow { sight } => sight.stage == Stage::Succeeded && !self.evaluation.is_empty(),
+            JobStep::Passed | JobStep::Unseen { .. } => false,
+        }
+    }
+}
+
+/// The intent to start `job` with `parameters`, in place of the job that was `seen`.
+pub(crate) fn intended(
+    services: &Services,
+    job: Job,
+    parameters: IndexMap<String, String>,
+    seen: Option<&Job>,
+) -> Job {
+    let key = uuid::Uuid::now_v7().simple().to_string();
+    let mut intent = JobIntent::new(key, services.now(), parameters);
+    intent.by = services.config().settings().user().map(str::to_owned);
+    intent.holder = holder::current();
+    intent.replaces = seen.and_then(|seen| seen.id.clone());
+    Job { intent: Some(intent), ..job }
+}
+
+/// A job in a few words: `the Prow job periodic-demo 0b8e…`.
+pub fn describe(job: &Job) -> String {
+    let system = job.system.name();
+    match (&job.id, &job.queue_item) {
+        (Some(id), _) => format!("the {system} job {} {id}", job.name),
+        (None, Some(item)) => format!("the {system} job {} (queue item {item})", job.name),
+        (None, None) => format!("the {system} job {}", job.name),
+    }
+}
+
+fn data(job: &Job) -> serde_json::Value {
+    serde_json::json!({ "job": job })
+}
+
+fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
+    let again = "Run the same command again: it starts a new job.";
+    let mut outcome = match &sight.stage {
+        Stage::Running(words) => {
+            tracing::info!("{}: {words}", describe(&sight.job));
+            TaskOutcome::of(TaskStatus::InProgress, done)
+        }
+        Stage::Succeeded => TaskOutcome::pass(done),
+        Stage::Ended(status, class, words) => {
+            let text = format!("{} {words}", describe(&sight.job));
+            tracing::warn!("{text}");
+            TaskOutcome::of(*status, done).because(*class, text).with_class(ErrorClass::Failed).with_hint(
+                match &sight.job.url {
+                    Some(url) => format!("See {url}. {again}"),
+                    None => again.to_owned(),
+                },
+            )
+        }
+        Stage::Lost(words) | Stage::Foreign(words) => {
+            let text = format!("{} {words}", describe(&sight.job));
+            tracing::warn!("{text}");
+            TaskOutcome::of(TaskStatus::NotStarted, done)
+                .because(ReasonClass::Infrastructure, text)
+                .with_class(ErrorClass::Failed)
+                .with_hint(again)
+        }
+    };
+    outcome.links.extend(sight.job.url.clone());
+    outcome.with_data(data(&sight.job))
+}
+
+fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome {
+    let outcome = TaskOutcome::of(status, Vec::new())
+        .because(ReasonClass::Infrastructure, format!("{} cannot be looked at: {why}", describe(job)))
+        .with_class(ErrorClass::Unavailable)
+        .with_data(data(job));
+    outcome.with_hint(hint.unwrap_or("Run the same command again; the job goes on meanwhile."))
+}

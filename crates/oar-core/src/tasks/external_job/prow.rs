@@ -1,0 +1,191 @@
+//! Jobs of Prow, started through Gangway.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::iter;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
+use crate::clients::gangway::{GangwayClient, Trigger};
+use crate::clients::prow::{ProwClient, ProwJob, ProwState};
+use crate::clock::{Clock, stamp};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::service::Service;
+use crate::statebox::{Job, ReasonClass, TaskStatus};
+
+/// The annotation that holds the key of the intent.
+const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
+/// How many executions are read when one is looked for. A periodic job of a release has a few a day.
+const CANDIDATES: usize = 60;
+/// How many of them at the same time.
+const LOOK_CONCURRENCY: usize = 4;
+/// How far clocks may differ.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How long an answer that never came gets to show its effect.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Prow, for jobs that get a release payload in one variable.
+#[derive(Debug, Clone)]
+pub struct ProwJobs {
+    /// Reads jobs.
+    pub prow: ProwClient,
+    /// Starts and lists them; `None` when the credential is missing and only reading is needed.
+    pub gangway: Option<GangwayClient>,
+    /// The variable that holds the payload's pull spec.
+    pub payload_variable: &'static str,
+    /// The payload that jobs must have.
+    pub payload: ExpectedPayload,
+    /// The name of the job that is meant.
+    pub name: String,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl ProwJobs {
+    fn gangway(&self, operation: &'static str) -> Result<&GangwayClient, ServiceError> {
+        self.gangway.as_ref().ok_or_else(|| {
+            ServiceError::new(
+                Service::Gangway,
+                operation,
+                ServiceErrorKind::MissingCredential,
+                "APITOKEN is not set",
+            )
+            .with_hint(
+                "Set APITOKEN to a token of the CI cluster: `oc whoami -t` prints it after a login there.",
+            )
+        })
+    }
+
+    fn sight(&self, mut job: Job, found: &ProwJob) -> Sight {
+        let url = found.url.clone().unwrap_or_else(|| self.prow.link(&found.id).to_string());
+        job.url = Some(url);
+        job.state = found.state.is_final().then(|| found.state.text().to_owned());
+        job.triggered_at = job.triggered_at.or_else(|| found.started.map(stamp));
+        if found.job != self.name {
+            return Sight { job, stage: Stage::Foreign(format!("it is an execution of {}", found.job)) };
+        }
+        let pull_spec = found.envs.get(self.payload_variable).map(String::as_str).unwrap_or_default();
+        if let Err(words) = self.payload.check(pull_spec) {
+            return Sight { job, stage: Stage::Foreign(words) };
+        }
+        let words = |text: &str| match &found.description {
+            Some(description) => format!("{text} ({})", description.chars().take(200).collect::<String>()),
+            None => text.to_owned(),
+        };
+        let stage = match found.state {
+            ProwState::Scheduling | ProwState::Triggered | ProwState::Pending => {
+                Stage::Running(format!("is {}", found.state.text()))
+            }
+            ProwState::Success => Stage::Succeeded,
+            ProwState::Failure => Stage::Ended(TaskStatus::Fail, ReasonClass::Product, words("failed")),
+            ProwState::Aborted => Stage::Ended(
+                TaskStatus::NotStarted,
+                ReasonClass::Infrastructure,
+                words("was aborted before it had a result"),
+            ),
+            ProwState::Error => Stage::Ended(
+                TaskStatus::NotStarted,
+                ReasonClass::Infrastructure,
+                words("ended in an error of the CI system, without a result"),
+            ),
+        };
+        Sight { job, stage }
+    }
+}
+
+#[async_trait]
+impl JobSystemClient for ProwJobs {
+    async fn look(&self, job: &Job) -> Result<Sight, ServiceError> {
+        let id = job.id.as_deref().unwrap_or_default();
+        Ok(match self.prow.job(id).await? {
+            Some(found) => self.sight(job.clone(), &found),
+            None => Sight {
+                job: job.clone(),
+                stage: Stage::Lost(
+                    "is unknown to Prow, which keeps finished jobs for about a day".to_owned(),
+                ),
+            },
+        })
+    }
+
+    async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
+        let Some(intent) = &intended.intent else { return Ok(None) };
+        let gangway = self.gangway("look for a job that may have been started")?;
+        let mut executions = gangway.executions(&intended.name).await?;
+        // What has just been started has not ended.
+        executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
+        if executions.len() > CANDIDATES {
+            tracing::warn!("{} executions are there; {CANDIDATES} of them are looked at", executions.len());
+        }
+        let ids: Vec<String> =
+            executions.into_iter().take(CANDIDATES).map(|execution| execution.id).collect();
+        let jobs: Vec<Result<Option<ProwJob>, ServiceError>> =
+            iter(ids.into_iter().map(|id| async move { self.prow.job(&id).await }))
+                .buffered(LOOK_CONCURRENCY)
+                .collect()
+                .await;
+        let since = intent.time().unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = since.checked_sub(SKEW).unwrap_or(since);
+        let (mut likely, mut failure): (Option<ProwJob>, Option<ServiceError>) = (None, None);
+        for job in jobs {
+            let job = match job {
+                Ok(Some(job)) => job,
+                Ok(None) => continue,
+                Err(error) => {
+                    failure = Some(error);
+                    continue;
+                }
+            };
+            match job.annotations.get(INTENT_ANNOTATION) {
+                Some(key) if *key == intent.key => return Ok(Some(identified(intended, &job))),
+                Some(_) => {}
+                // A server that drops annotations: then exactly our parameters, not before our intent.
+                None => {
+                    let same =
+                        intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
+                    let fresh = job.started.is_some_and(|started| started >= since);
+                    let other = intent.replaces.as_deref() == Some(job.id.as_str());
+                    if same && fresh && !other {
+                        likely = Some(job);
+                    }
+                }
+            }
+        }
+        match (likely, failure) {
+            (Some(job), _) => Ok(Some(identified(intended, &job))),
+            // The one that could not be read may be ours.
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError> {
+        let intent = intended.intent.as_ref();
+        let trigger = Trigger {
+            job: intended.name.clone(),
+            envs: intent.map(|intent| intent.parameters.clone()).unwrap_or_default(),
+            annotations: intent
+                .map(|intent| (INTENT_ANNOTATION.to_owned(), intent.key.clone()))
+                .into_iter()
+                .collect(),
+        };
+        let execution = self.gangway("start a job")?.trigger(&trigger, permit).await?;
+        Ok(Job {
+            url: Some(execution.url.unwrap_or_else(|| self.prow.link(&execution.id).to_string())),
+            id: Some(execution.id),
+            triggered_at: Some(self.clock.stamp()),
+            ..intended.clone()
+        })
+    }
+
+    async fn settle(&self) {
+        self.clock.sleep(SETTLE).await;
+    }
+}
+
+fn identified(intended: &Job, found: &ProwJob) -> Job {
+    Job { id: Some(found.id.clone()), triggered_at: found.started.map(stamp), ..intended.clone() }
+}

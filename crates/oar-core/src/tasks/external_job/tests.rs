@@ -1,0 +1,170 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::service::Service;
+use crate::statebox::{Metadata, RunStart};
+
+const TASK: TaskName = TaskName::StageTesting;
+
+/// A system whose answers are written down.
+#[derive(Default)]
+struct Script {
+    found: Option<Job>,
+    stage: Option<Stage>,
+    down: bool,
+    triggered: Mutex<usize>,
+    looks: Mutex<usize>,
+}
+
+fn down() -> ServiceError {
+    ServiceError::new(Service::Jenkins, "look", ServiceErrorKind::Unavailable, "down")
+}
+
+#[async_trait]
+impl JobSystemClient for Script {
+    async fn look(&self, job: &Job) -> Result<Sight, ServiceError> {
+        if self.down {
+            return Err(down());
+        }
+        let stage = self.stage.clone().unwrap_or(Stage::Running("runs".to_owned()));
+        Ok(Sight { job: job.clone(), stage })
+    }
+
+    async fn find(&self, _: &Job) -> Result<Option<Job>, ServiceError> {
+        *self.looks.lock().unwrap() += 1;
+        if self.down { Err(down()) } else { Ok(self.found.clone()) }
+    }
+
+    async fn trigger(&self, _: &Job, _: &WritePermit) -> Result<Job, ServiceError> {
+        *self.triggered.lock().unwrap() += 1;
+        Err(ServiceError::new(Service::Jenkins, "start", ServiceErrorKind::Unclear, "no answer"))
+    }
+
+    async fn settle(&self) {}
+}
+
+fn now() -> jiff::Timestamp {
+    "2026-07-02T12:00:00Z".parse().unwrap()
+}
+
+fn job() -> Job {
+    let intent = JobIntent::new("key", now(), IndexMap::new());
+    Job { intent: Some(intent), ..Job::new(crate::statebox::JobSystem::Jenkins, "demo/Stage") }
+}
+
+fn identified(state: Option<&str>) -> Job {
+    Job { id: Some("7".into()), state: state.map(str::to_owned), ..job() }
+}
+
+fn state(status: TaskStatus, job: Option<&Job>) -> State {
+    let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), now());
+    let run =
+        RunStart { id: "r".into(), started: now(), by: "lead".into(), command: "x".into(), force: false };
+    let _ = state.start_run(TASK, &run);
+    let text = state.to_yaml().replace("status: In Progress", &format!("status: {status}"));
+    let mut state = State::parse(&text).unwrap();
+    let _ = state.set_job(TASK, job);
+    state
+}
+
+async fn follow(
+    status: TaskStatus,
+    recorded: Option<&Job>,
+    old: Option<Job>,
+    script: &Script,
+) -> Result<Known, TaskError> {
+    let view = state(status, recorded).task(TASK);
+    known(TASK, view.as_ref(), None, old, script, now()).await
+}
+
+fn step(known: Result<Known, TaskError>) -> String {
+    match known {
+        Ok(Known::Nothing { .. }) => "start".into(),
+        Ok(Known::Plan(plan)) => match plan.step {
+            JobStep::Passed => "passed".into(),
+            JobStep::Start { .. } => "start".into(),
+            JobStep::Follow { sight } => format!("follow {}", sight.job.id.unwrap_or_default()),
+            JobStep::Unseen { .. } => "unseen".into(),
+        },
+        Err(error) => format!("{:?}", error.inner().class()),
+    }
+}
+
+#[tokio::test]
+async fn what_is_recorded_decides_what_comes_next() {
+    use TaskStatus::{Fail, InProgress, NotStarted, Pass};
+    let held = |holder: &str| {
+        let mut job = job();
+        if let Some(intent) = &mut job.intent {
+            intent.holder = Some(holder.to_owned());
+        }
+        job
+    };
+    let own = holder::current().unwrap();
+    let old = Job { intent: None, ..identified(None) };
+    for (status, recorded, old, expected) in [
+        (Pass, Some(identified(None)), None, "passed"),
+        (NotStarted, None, None, "start"),
+        (InProgress, Some(identified(None)), None, "follow 7"),
+        (Fail, Some(identified(None)), None, "follow 7"),
+        (Fail, Some(identified(Some("FAILURE"))), None, "start"),
+        (NotStarted, Some(identified(Some("aborted"))), None, "start"),
+        (Fail, Some(identified(Some("success"))), None, "follow 7"),
+        (NotStarted, Some(identified(Some("success"))), None, "start"),
+        (InProgress, None, Some(old.clone()), "follow 7"),
+        (
+            InProgress,
+            Some(identified(Some("FAILURE"))),
+            Some(Job { id: Some("8".into()), ..old }),
+            "follow 8",
+        ),
+        (InProgress, Some(job()), None, "start"),
+        (InProgress, Some(held(&own)), None, "Conflict"),
+        (InProgress, Some(held("elsewhere.1.1")), None, "Conflict"),
+        (InProgress, Some(held(&format!("{own}9"))), None, "start"),
+    ] {
+        let found = follow(status, recorded.as_ref(), old, &Script::default()).await;
+        assert_eq!(step(found), expected, "{status} {recorded:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_intent_is_looked_for_and_an_outage_decides_nothing() {
+    let script = Script { found: Some(identified(None)), ..Script::default() };
+    assert_eq!(step(follow(TaskStatus::InProgress, Some(&job()), None, &script).await), "follow 7");
+    let script = Script { down: true, ..Script::default() };
+    for recorded in [job(), identified(None)] {
+        assert_eq!(step(follow(TaskStatus::InProgress, Some(&recorded), None, &script).await), "unseen");
+    }
+}
+
+#[tokio::test]
+async fn an_unclear_trigger_is_looked_for_and_never_repeated() {
+    let permit = WritePermit::granted_by_user_interface();
+    for found in [Some(identified(None)), None] {
+        let script = Script { found: found.clone(), ..Script::default() };
+        let step = JobStep::Start { intended: Box::new(job()) };
+        let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
+        let outcome = plan.apply(&script, &permit).await.unwrap();
+        assert_eq!(*script.triggered.lock().unwrap(), 1);
+        assert_eq!(outcome.status, TaskStatus::InProgress);
+        assert_eq!(outcome.class.is_none(), found.is_some());
+        let mut state = state(TaskStatus::InProgress, Some(&job()));
+        let _ = plan.remember(&mut state);
+        let left = state.task(TASK).unwrap().job.unwrap();
+        assert_eq!(left.id, found.and_then(|found| found.id), "the intent stays until the job is known");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_runs_as_recorded_stands_and_anything_else_is_recorded() {
+    let plan = |stage: Stage, status| {
+        let sight = Sight { job: identified(None), stage };
+        JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, Some(identified(None)), status)
+    };
+    let runs = || Stage::Running("runs".into());
+    assert!(plan(runs(), TaskStatus::InProgress).standing().is_some());
+    assert!(plan(runs(), TaskStatus::Fail).standing().is_none(), "the status is put right");
+    assert!(plan(Stage::Succeeded, TaskStatus::InProgress).standing().is_none());
+    assert!(!plan(Stage::Succeeded, TaskStatus::InProgress).acts(), "recording needs one write only");
+}

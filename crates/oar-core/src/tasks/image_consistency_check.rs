@@ -1,0 +1,274 @@
+//! `image-consistency-check`: a Prow job compares the payload with the shipment, then the images' health decides
+//! (spec 01 §5.4, spec 03 §4).
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use regex::Regex;
+
+use super::Services;
+use super::external_job::{ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known};
+use crate::clients::Effect;
+use crate::clients::errata::AdvisoryId;
+use crate::config::SlackTeam;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::group_mention;
+use crate::notify::{ConsistencyCheckTriggered, Message, Reference};
+use crate::operators::image_health::{
+    AdvisoryToCheck, Conclusion, HealthReport, NoteTarget, ShipmentAdvisory,
+};
+use crate::operators::shipment::ShipmentError;
+use crate::statebox::{
+    Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView,
+};
+
+const TASK: TaskName = TaskName::ImageConsistencyCheck;
+/// The variables that the job's step reads (`interop-exact`, spec 04 §1.2).
+const PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
+const MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
+/// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
+const TRIGGERED: &str = "Triggered image consistency check Prow job:";
+
+/// Checks the consistency and the health of the images of the release of `services`.
+pub struct ImageConsistencyCheck {
+    services: Services,
+    job_id: Option<String>,
+}
+
+impl ImageConsistencyCheck {
+    /// The task; `job_id` names the Prow job to be followed instead of the StateBox's own.
+    pub fn new(services: Services, job_id: Option<String>) -> Self {
+        Self { services, job_id }
+    }
+
+    fn payload(&self) -> ExpectedPayload {
+        let config = self.services.config();
+        let candidate = config.candidate_builds().get("x86_64").map(String::as_str);
+        ExpectedPayload::new(config.release(), candidate)
+    }
+
+    fn jobs(&self) -> Result<ProwJobs, TaskError> {
+        Ok(ProwJobs {
+            prow: self.services.prow(),
+            gangway: self.services.gangway()?,
+            payload_variable: PAYLOAD,
+            payload: self.payload(),
+            name: self.services.config().jobs()?.image_consistency,
+            clock: self.services.clock().clone(),
+        })
+    }
+
+    /// The job to be started, when it may be.
+    fn start(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<JobStep, TaskError> {
+        let config = self.services.config();
+        if jobs.gangway.is_none() {
+            config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
+        }
+        let Some(shipment) = config.shipment_mr() else {
+            return Err(Refusal::blocked(format!(
+                "{} has no shipment merge request, and the Prow job compares the payload with one",
+                config.release()
+            ))
+            .with_hint(
+                "Follow a job that was started otherwise with -i JOB_ID; then the grades of the advisories decide.",
+            )
+            .into());
+        };
+        let repository = config.jobs()?.payload_repository;
+        let parameters: IndexMap<String, String> = [
+            (PAYLOAD.to_owned(), self.payload().pull_spec(&repository)),
+            (MERGE_REQUEST.to_owned(), shipment.iid().to_string()),
+        ]
+        .into();
+        let job = Job::new(JobSystem::Prow, jobs.name.clone());
+        Ok(JobStep::Start { intended: Box::new(intended(&self.services, job, parameters, seen)) })
+    }
+
+    /// Checks the images' health and makes of it what it means for the task.
+    async fn evaluate(
+        &self,
+        mut outcome: TaskOutcome,
+        permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        let report = self.health().await?;
+        tracing::info!("{}", report.summary());
+        if let (Some(reference), true) = (self.services.shipment(), !report.images.is_empty()) {
+            let gitlab = self.services.gitlab()?;
+            let release = self.services.config().release().to_string();
+            let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
+            // The verdict stands without the note, and the next run writes it.
+            match report.publish(target, permit).await {
+                Ok(Effect::Changed) => {
+                    outcome.done.push(Step::new("write the image health on", reference.to_string()));
+                }
+                Ok(Effect::AlreadySo) => {}
+                Err(error) => tracing::warn!("the image health is not on the merge request: {error}"),
+            }
+        }
+        if let Some(data) = outcome.data.as_object_mut() {
+            data.insert("image_health".to_owned(), report.data());
+        }
+        let (status, class) = match report.conclusion() {
+            Conclusion::Healthy | Conclusion::NotApplicable => return Ok(outcome),
+            Conclusion::Unhealthy => (TaskStatus::Fail, ReasonClass::Product),
+            Conclusion::Incomplete => (TaskStatus::InProgress, ReasonClass::Infrastructure),
+        };
+        outcome.status = status;
+        outcome.class = report.class();
+        let mut outcome = outcome.because(class, report.summary());
+        outcome.hint = Some(match status {
+            TaskStatus::Fail => {
+                "See the note on the merge request. A known problem is waived in the configuration \
+                 (image_health.waivers); then run the same command again: the job is not started again."
+                    .to_owned()
+            }
+            _ => "Run the same command again: only the images' health is looked at.".to_owned(),
+        });
+        Ok(outcome)
+    }
+
+    async fn health(&self) -> Result<HealthReport, TaskError> {
+        let health = self.services.image_health()?;
+        let config = self.services.config();
+        if let Some(shipment) = self.services.loaded_shipment().await? {
+            self.services.require_stage_release(&shipment).await?;
+            let mut files = Vec::new();
+            for file in shipment.files().await? {
+                files.push(ShipmentAdvisory {
+                    file: file.path().to_owned(),
+                    address: file.stage_advisory_url().map_err(ShipmentError::from)?.map(str::to_owned),
+                });
+            }
+            return Ok(health.check_shipment(&files).await);
+        }
+        let advisories: Vec<AdvisoryToCheck> = config
+            .advisories()
+            .iter()
+            .map(|(impetus, id)| AdvisoryToCheck {
+                impetus: impetus.as_str().to_owned(),
+                id: AdvisoryId::new(*id),
+            })
+            .collect();
+        Ok(health.check_advisories(&advisories, &self.services.errata()).await)
+    }
+}
+
+#[async_trait]
+impl Task for ImageConsistencyCheck {
+    type Plan = JobPlan;
+
+    fn name(&self) -> TaskName {
+        TASK
+    }
+
+    fn command(&self) -> String {
+        match &self.job_id {
+            Some(id) => format!("image-consistency-check --job-id {id}"),
+            None => "image-consistency-check".to_owned(),
+        }
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<JobPlan, TaskError> {
+        let view = state.and_then(|state| state.task(TASK));
+        let jobs = self.jobs()?;
+        let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
+        let named = self.job_id.clone().map(by_id);
+        let old = view.as_ref().and_then(old_job).map(by_id);
+        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+        match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
+            Known::Plan(mut plan) => {
+                plan.evaluation.push(Step::new("check", "the health of the images"));
+                if let Some(shipment) = self.services.shipment() {
+                    plan.evaluation.push(Step::new("write the image health on", shipment.to_string()));
+                }
+                Ok(plan)
+            }
+            Known::Nothing { seen, notes } => {
+                let mut plan = JobPlan::new(TASK, self.start(&jobs, seen.as_ref())?, seen, status);
+                plan.notes = notes;
+                Ok(plan)
+            }
+        }
+    }
+
+    fn intend(&self, plan: &JobPlan, state: &mut State) -> Result<Change, StateError> {
+        plan.intend(state)
+    }
+
+    async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let outcome = plan.apply(&self.jobs()?, permit).await?;
+        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
+            && let Some(id) = &job.id
+        {
+            tracing::info!("{TRIGGERED} {id}");
+            if let Some(url) = &job.url {
+                tracing::info!("{url}");
+            }
+        }
+        match &plan.step {
+            JobStep::Follow { sight } if sight.stage == Stage::Succeeded => {
+                match self.evaluate(outcome, permit).await {
+                    Ok(outcome) => Ok(outcome),
+                    // The job's own result stands; its images are looked at by the next run.
+                    Err(error) => {
+                        let class = error.inner().class();
+                        let mut outcome = TaskOutcome::of(TaskStatus::InProgress, Vec::new())
+                            .because(error.reason_class(), format!("the images' health: {}", error.inner()))
+                            .with_class(match class {
+                                ErrorClass::Failed => ErrorClass::Unavailable,
+                                class => class,
+                            });
+                        outcome.hint = error.inner().hint();
+                        Ok(outcome)
+                    }
+                }
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    fn remember(&self, plan: &JobPlan, _: &TaskOutcome, state: &mut State) -> Result<Change, StateError> {
+        Ok(plan.remember(state))
+    }
+
+    async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome) -> Vec<Message> {
+        let Some(job) = plan.job().filter(|_| outcome.status == TaskStatus::InProgress) else {
+            return Vec::new();
+        };
+        // What an older program started was told by it; a job whose result is there needs no word any more.
+        let (Some(id), None, true) = (&job.id, &job.state, job.intent.is_some()) else { return Vec::new() };
+        let config = self.services.config();
+        match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => {
+                let leads = group_mention(self.services.slack(), leads).await;
+                // Not the run's page, which is known later only: the same message has the same words.
+                let page = Reference::new(self.services.prow().link(id).to_string(), job.name.clone());
+                vec![
+                    ConsistencyCheckTriggered { release: config.release(), job: &page, leads: &leads }
+                        .message(channel),
+                ]
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// The id of the job that a result names, as the Python reference and this program log it.
+fn old_job(view: &TaskView) -> Option<String> {
+    static LITERAL: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} ([0-9A-Za-z-]{{8,64}})")).ok());
+    let result = view.result.as_deref()?;
+    let found = LITERAL.as_ref()?.captures_iter(result).last()?;
+    found.get(1).map(|id| id.as_str().to_owned())
+}

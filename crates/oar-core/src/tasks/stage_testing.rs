@@ -1,0 +1,215 @@
+//! `stage-testing`: a Jenkins pipeline tests the release on stage (spec 01 §5.8, spec 03 §7).
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use regex::Regex;
+
+use super::Services;
+use super::external_job::{
+    ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
+};
+use crate::clients::jenkins::JobPath;
+use crate::config::SlackTeam;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::group_mention;
+use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
+use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
+
+const TASK: TaskName = TaskName::StageTesting;
+/// The parameters of the job (`interop-exact`, spec 03 §7.1).
+const VERSION: &str = "VERSION";
+const PULL_SPEC: &str = "PULL_SPEC";
+const METADATA: &str = "METADATA_AD";
+/// The parameters that hold the payload, of this job and of its forerunner.
+const PAYLOAD: &[&str] = &[PULL_SPEC, "PAYLOAD_URL"];
+/// What precedes the build's address in a log (`interop-exact`: agents take the build's number from it).
+const TRIGGERED: &str = "triggered stage pipeline job:";
+
+/// Tests the release of `services` on stage.
+pub struct StageTesting {
+    services: Services,
+    build: Option<u64>,
+}
+
+impl StageTesting {
+    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own.
+    pub fn new(services: Services, build: Option<u64>) -> Self {
+        Self { services, build }
+    }
+
+    fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
+        let config = self.services.config();
+        let path: JobPath = config.jobs()?.stage_testing.parse().map_err(|error| {
+            Refusal::new(
+                ErrorClass::Configuration,
+                format!("jobs.stage-testing of the configuration: {error}"),
+            )
+        })?;
+        let candidate = config.candidate_builds().get("x86_64").map(String::as_str);
+        Ok(JenkinsJobs {
+            jenkins: self.services.jenkins()?,
+            path,
+            payload_parameters: PAYLOAD,
+            payload: ExpectedPayload::new(config.release(), candidate),
+            clock: self.services.clock().clone(),
+        })
+    }
+
+    fn parameters(&self, jobs: &JenkinsJobs) -> Result<IndexMap<String, String>, TaskError> {
+        let config = self.services.config();
+        let repository = config.jobs()?.payload_repository;
+        let mut parameters: IndexMap<String, String> = [
+            (VERSION.to_owned(), config.y_stream().to_string()),
+            (PULL_SPEC.to_owned(), jobs.payload.pull_spec(&repository)),
+        ]
+        .into();
+        let metadata = config.advisories().iter().find(|(impetus, _)| impetus.as_str() == "metadata");
+        match metadata {
+            Some((_, id)) => {
+                parameters.insert(METADATA.to_owned(), id.to_string());
+            }
+            None if config.shipment_mr().is_none() => {
+                return Err(Refusal::blocked(format!(
+                    "{} ships by advisories, and none of them is a metadata advisory, which the job tests",
+                    config.release()
+                ))
+                .with_hint(
+                    "Ask ART to add the metadata advisory to the build data, then run the command again.",
+                )
+                .into());
+            }
+            None => {}
+        }
+        Ok(parameters)
+    }
+
+    /// What is to be done when no job is known: wait for the stage release, follow what somebody else started, or
+    /// start one.
+    async fn begin(
+        &self,
+        jobs: &JenkinsJobs,
+        seen: Option<Job>,
+        status: TaskStatus,
+    ) -> Result<JobPlan, TaskError> {
+        let parameters = self.parameters(jobs)?;
+        if let Some(shipment) = self.services.loaded_shipment().await? {
+            self.services.require_stage_release(&shipment).await?;
+        }
+        let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
+        let intended = intended(&self.services, job, parameters, seen.as_ref());
+        if let Some(running) = jobs.running_already(&intended).await? {
+            let sight = jobs.look(&running).await?;
+            let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+            plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
+            return Ok(plan);
+        }
+        Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status))
+    }
+}
+
+#[async_trait]
+impl Task for StageTesting {
+    type Plan = JobPlan;
+
+    fn name(&self) -> TaskName {
+        TASK
+    }
+
+    fn command(&self) -> String {
+        match self.build {
+            Some(number) => format!("stage-testing --build-number {number}"),
+            None => "stage-testing".to_owned(),
+        }
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<JobPlan, TaskError> {
+        let view = state.and_then(|state| state.task(TASK));
+        let jobs = self.jobs()?;
+        let by_number =
+            |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
+        let named = self.build.map(|number| by_number(number.to_string()));
+        let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
+        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+        match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
+            Known::Plan(plan) => Ok(plan),
+            Known::Nothing { seen, notes } => {
+                let mut plan = self.begin(&jobs, seen, status).await?;
+                plan.notes.splice(0..0, notes);
+                Ok(plan)
+            }
+        }
+    }
+
+    fn intend(&self, plan: &JobPlan, state: &mut State) -> Result<Change, StateError> {
+        plan.intend(state)
+    }
+
+    async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let outcome = plan.apply(&self.jobs()?, permit).await?;
+        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
+            && let Some(url) = &job.url
+        {
+            // The address of a queue item ends in a number too: whoever reads the literal would take it for a build.
+            if job.id.is_some() {
+                tracing::info!("{TRIGGERED} <{url}>");
+            } else {
+                tracing::info!("the stage pipeline job waits in Jenkins' queue: {url}");
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn remember(&self, plan: &JobPlan, _: &TaskOutcome, state: &mut State) -> Result<Change, StateError> {
+        Ok(plan.remember(state))
+    }
+
+    async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome) -> Vec<Message> {
+        let Some(job) = plan.job().filter(|_| outcome.status == TaskStatus::InProgress) else {
+            return Vec::new();
+        };
+        let (Some(url), true) = (&job.url, job.intent.is_some()) else { return Vec::new() };
+        let config = self.services.config();
+        let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => (channel, leads),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                return Vec::new();
+            }
+        };
+        let leads = group_mention(self.services.slack(), leads).await;
+        let number = job.id.as_ref().or(job.queue_item.as_ref()).map(|number| format!("#{number}"));
+        let place = Reference::new(url.clone(), number.unwrap_or_else(|| "build".to_owned()));
+        let state = if job.id.is_some() {
+            StageTestingJob::Started { build: &place }
+        } else {
+            StageTestingJob::Queued { item: &place }
+        };
+        let name = job.name.rsplit('/').next().unwrap_or(&job.name);
+        vec![
+            StageTestingMessage { release: config.release(), job: name, state, leads: &leads }
+                .message(channel),
+        ]
+    }
+}
+
+/// The number of the build whose address a result names, as the Python reference and this program log it. A queue
+/// item's address is none.
+fn old_build(view: &TaskView, path: &JobPath) -> Option<String> {
+    static LITERAL: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} <([^>\s]+)>")).ok());
+    let result = view.result.as_deref()?;
+    let address = LITERAL.as_ref()?.captures_iter(result).last()?.get(1)?.as_str();
+    let address = address.trim_end_matches('/');
+    let (job, number) = address.rsplit_once('/')?;
+    let number: u64 = number.parse().ok()?;
+    job.ends_with(&format!("/job/{}", path.leaf())).then(|| number.to_string())
+}

@@ -1,0 +1,35 @@
+use cli_support::{CliError, ExitCode};
+use oar_core::tasks::image_consistency_check::ImageConsistencyCheck;
+
+use crate::release::Release;
+use crate::report;
+
+/// Check the images of the release: a Prow job compares payload and shipment, then the images' health decides
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+    #[arg(short = 'i', long, visible_alias = "job_id", value_name = "ID", value_parser = job_id)]
+    job_id: Option<String>,
+    #[command(flatten)]
+    change: report::ChangeArgs,
+}
+
+/// The name of a Kubernetes object, which is what the id of a Prow job is.
+fn job_id(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let good = (8..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the id of a Prow job, for example 0b8e7c1a-1111-4222-8333-944455556666".to_owned())
+    }
+}
+
+pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let (services, loaded) = release.services_and_state(&statebox).await;
+    let services = services?;
+    let task = ImageConsistencyCheck::new(services.clone(), args.job_id);
+    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+}

@@ -1,0 +1,29 @@
+use cli_support::{CliError, ExitCode};
+use oar_core::tasks::stage_testing::StageTesting;
+
+use crate::release::Release;
+use crate::report;
+
+/// Test the release on stage: a Jenkins pipeline, started once and followed to its result
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+    #[arg(
+        short = 'n',
+        long,
+        visible_alias = "build_number",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    build_number: Option<u64>,
+    #[command(flatten)]
+    change: report::ChangeArgs,
+}
+
+pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let (services, loaded) = release.services_and_state(&statebox).await;
+    let services = services?;
+    let task = StageTesting::new(services.clone(), args.build_number);
+    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+}

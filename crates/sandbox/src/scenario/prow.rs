@@ -1,0 +1,26 @@
+//! Prow at the start of the two releases: what can be started, and nothing that runs.
+
+use crate::{
+    credentials,
+    services::prow::{KnownJob, Token},
+    world::World,
+};
+
+/// The job that compares a payload with its shipment.
+pub const IMAGE_CONSISTENCY_JOB: &str = "periodic-ci-openshift-release-tests-main-image-consistency-check";
+
+/// Fills the service.
+pub fn load(world: &World) {
+    let mut state = world.prow.lock();
+    state.known = [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"]
+        .map(|name| KnownJob { name: name.to_owned(), tenant: "qe-private".to_owned() })
+        .into();
+    let token = |value: &str, tenants: &[&str]| Token {
+        value: value.to_owned(),
+        tenants: tenants.iter().map(|tenant| (*tenant).to_owned()).collect(),
+    };
+    state.tokens = vec![
+        token(credentials::APITOKEN, &["qe-private"]),
+        token(credentials::APITOKEN_OTHER_TENANT, &["somebody-else"]),
+    ];
+}

@@ -1,0 +1,275 @@
+//! Prow jobs and who may start them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::world::Simulated;
+
+/// Until then a job has no pod, so no address.
+const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(20);
+/// Until then it waits to be scheduled.
+const TRIGGERED_AFTER: SignedDuration = SignedDuration::from_secs(1);
+/// Finished jobs are kept so long from their start, except the newest of each name.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Waits to be scheduled.
+    Scheduling,
+    /// Without a pod.
+    Triggered,
+    /// With a pod.
+    Pending,
+    /// Ended well.
+    Success,
+    /// Ran and failed.
+    Failure,
+    /// Was killed.
+    Aborted,
+    /// Could not be scheduled.
+    Error,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Scheduling,
+        Self::Triggered,
+        Self::Pending,
+        Self::Success,
+        Self::Failure,
+        Self::Aborted,
+        Self::Error,
+    ];
+
+    /// As the deck writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduling => "scheduling",
+            Self::Triggered => "triggered",
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Aborted => "aborted",
+            Self::Error => "error",
+        }
+    }
+
+    /// The state with this name, in any case.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is an end.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Scheduling | Self::Triggered | Self::Pending)
+    }
+}
+
+/// One execution of a job.
+#[derive(Clone, Debug)]
+pub struct ProwJob {
+    /// Its id.
+    pub id: String,
+    /// The name of the job.
+    pub job: String,
+    /// When it was created.
+    pub started: Timestamp,
+    /// How it will end, and after which time.
+    pub outcome: JobState,
+    /// From its start to its end.
+    pub duration: SignedDuration,
+    /// The number of its run, in addresses.
+    pub build: u64,
+    /// Environment of its container.
+    pub envs: BTreeMap<String, String>,
+    /// Labels of its object.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of its object.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl ProwJob {
+    /// How far it is at `now`.
+    pub fn state_at(&self, now: Timestamp) -> JobState {
+        let age = now.duration_since(self.started);
+        if age >= self.duration {
+            self.outcome
+        } else if age >= PENDING_AFTER {
+            JobState::Pending
+        } else if age >= TRIGGERED_AFTER {
+            JobState::Triggered
+        } else {
+            JobState::Scheduling
+        }
+    }
+
+    /// Whether it has a pod, and so an address. One that could not be scheduled never has.
+    pub fn has_page(&self, now: Timestamp) -> bool {
+        let state = self.state_at(now);
+        !matches!(state, JobState::Scheduling | JobState::Triggered | JobState::Error)
+    }
+
+    /// When it ended.
+    pub fn completed(&self, now: Timestamp) -> Option<Timestamp> {
+        let end = self.started.checked_add(self.duration).ok()?;
+        self.state_at(now).is_final().then_some(end)
+    }
+}
+
+/// A periodic job that can be started.
+#[derive(Clone, Debug)]
+pub struct KnownJob {
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub tenant: String,
+}
+
+/// A bearer token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Its value.
+    pub value: String,
+    /// Whose jobs it may start.
+    pub tenants: Vec<String>,
+}
+
+/// One bucket for all callers, as nginx keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    /// Requests that drain from the bucket in a minute.
+    pub per_minute: f64,
+    /// What the bucket holds beside the one that is served.
+    pub burst: f64,
+    /// What it holds now.
+    pub level: f64,
+    /// When that was so.
+    pub at: Timestamp,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { per_minute: 20.0, burst: 10.0, level: 0.0, at: Timestamp::UNIX_EPOCH }
+    }
+}
+
+impl RateLimit {
+    /// Counts one request; whether it may pass.
+    pub(super) fn admit(&mut self, now: Timestamp) -> bool {
+        let seconds = now.duration_since(self.at).as_secs_f64().max(0.0);
+        let level = (self.level - seconds * self.per_minute / 60.0).max(0.0);
+        self.at = now;
+        if level > self.burst {
+            self.level = level;
+            return false;
+        }
+        self.level = level + 1.0;
+        true
+    }
+}
+
+/// Everything that Prow knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// What can be started.
+    pub known: Vec<KnownJob>,
+    /// Who may start it.
+    pub tokens: Vec<Token>,
+    /// All executions, oldest first.
+    pub jobs: Vec<ProwJob>,
+    /// The limit in front of Gangway.
+    pub limit: RateLimit,
+    /// Whether the server forgets labels and annotations of a request, as older ones do.
+    pub drops_annotations: bool,
+    scripts: BTreeMap<String, VecDeque<(JobState, SignedDuration)>>,
+}
+
+impl State {
+    /// The next execution of `job` ends so, after that time.
+    pub fn script(&mut self, job: &str, outcome: JobState, duration: SignedDuration) {
+        self.scripts.entry(job.to_owned()).or_default().push_back((outcome, duration));
+    }
+
+    /// The executions that are still kept at `now`.
+    pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = &ProwJob> {
+        self.jobs
+            .iter()
+            .enumerate()
+            .filter(move |(index, job)| {
+                let newest = self.jobs.iter().skip(index + 1).all(|later| later.job != job.job);
+                newest || !job.state_at(now).is_final() || now.duration_since(job.started) < KEPT
+            })
+            .map(|(_, job)| job)
+    }
+
+    /// Creates an execution.
+    pub fn start(
+        &mut self,
+        job: &str,
+        envs: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+        labels: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> ProwJob {
+        let scripted = self.scripts.get_mut(job).and_then(VecDeque::pop_front);
+        let (outcome, duration) = scripted.unwrap_or((JobState::Success, SignedDuration::from_mins(26)));
+        let number = self.jobs.len() as u64 + 1;
+        let created = ProwJob {
+            id: uuid::Uuid::new_v4().to_string(),
+            job: job.to_owned(),
+            started: now,
+            outcome,
+            duration,
+            build: 2_099_000_000_000_000_000 + number,
+            envs,
+            labels: if self.drops_annotations { BTreeMap::new() } else { labels },
+            annotations: if self.drops_annotations { BTreeMap::new() } else { annotations },
+        };
+        self.jobs.push(created.clone());
+        created
+    }
+}
+
+impl Simulated for State {
+    fn snapshot(&self) -> Value {
+        let jobs: Vec<Value> = self
+            .jobs
+            .iter()
+            .map(|job| {
+                json!({
+                    "id": job.id, "job": job.job, "started": job.started.to_string(),
+                    "outcome": job.outcome.name(), "duration_seconds": job.duration.as_secs(),
+                    "envs": job.envs, "annotations": job.annotations,
+                })
+            })
+            .collect();
+        json!({"jobs": jobs})
+    }
+
+    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"id", "outcome"}`.
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
+        let text = |name: &str| {
+            body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
+        };
+        let outcome = JobState::parse(text("outcome")?).filter(|state| state.is_final());
+        let outcome = outcome.ok_or("outcome is success, failure, aborted or error")?;
+        match operation {
+            "script" => {
+                let seconds = body.get("duration_seconds").and_then(Value::as_i64).unwrap_or(26 * 60);
+                self.script(text("job")?, outcome, SignedDuration::from_secs(seconds));
+            }
+            "finish" => {
+                let id = text("id")?.to_owned();
+                let job = self.jobs.iter_mut().find(|job| job.id == id).ok_or("no such job")?;
+                job.outcome = outcome;
+                job.duration = now.duration_since(job.started);
+            }
+            _ => return Err("operations: script, finish".to_owned()),
+        }
+        Ok(json!({"done": operation}))
+    }
+}

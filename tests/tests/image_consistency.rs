@@ -1,0 +1,257 @@
+//! image-consistency-check in both flows: one Prow job for one intent, its result, and everything between.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
+use sandbox::services::prow::JobState;
+use std::time::{Duration, Instant};
+
+fn prepared(release: &str) -> Harness {
+    let harness = Harness::new();
+    harness.oar(release, &["create-test-report"]).expect(0);
+    harness.sandbox.clear_requests();
+    harness
+}
+
+fn check(harness: &Harness, release: &str) -> Run {
+    harness.oar(release, &["image-consistency-check"])
+}
+
+fn advance(harness: &Harness, seconds: i64) {
+    harness.sandbox.clock().advance(jiff::SignedDuration::from_secs(seconds));
+}
+
+fn jobs(harness: &Harness) -> usize {
+    harness.sandbox.world().prow.lock().jobs.len()
+}
+
+fn started(harness: &Harness, release: &str) -> String {
+    let envs = [(
+        "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(),
+        format!("quay.io/openshift-release-dev/ocp-release:{release}-x86_64"),
+    )];
+    let now = harness.sandbox.clock().now();
+    let none = std::collections::BTreeMap::new();
+    let mut prow = harness.sandbox.world().prow.lock();
+    prow.start(IMAGE_CONSISTENCY_JOB, envs.into(), none.clone(), none, now).id
+}
+
+/// No message stands twice.
+fn told_once(harness: &Harness) -> bool {
+    let slack = harness.sandbox.world().slack.lock();
+    let mut texts: Vec<&str> = slack.messages.iter().map(|message| message.text.as_str()).collect();
+    let all = texts.len();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.len() == all
+}
+
+fn messages(harness: &Harness) -> usize {
+    let slack = harness.sandbox.world().slack.lock();
+    slack.messages.iter().filter(|message| message.text.contains("image consistency check")).count()
+}
+
+#[test]
+fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
+    let harness = prepared(KONFLUX);
+    let run = check(&harness, KONFLUX).expect(0);
+    let count = harness.sandbox.requests().len();
+    assert!(count <= 7, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
+    let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
+    assert!(run.stderr.contains(&format!("Triggered image consistency check Prow job: {id}\n")), "{run:?}");
+    let job = harness.sandbox.world().prow.lock().jobs[0].clone();
+    let env = |name: &str| job.envs.get(name).cloned().unwrap_or_default();
+    assert_eq!(
+        env("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL"),
+        "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64"
+    );
+    assert_eq!(env("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID"), "612");
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("- name: image-consistency-check\n  status: In Progress\n"), "{state}");
+    assert!(state.contains(&format!("Triggered image consistency check Prow job: {id}")), "{state}");
+
+    // Its page is known when its pod runs; after that a look changes nothing.
+    advance(&harness, 60);
+    check(&harness, KONFLUX).expect(0);
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("/view/gs/test-platform-results/logs/"), "{state}");
+    harness.sandbox.clear_requests();
+    check(&harness, KONFLUX).expect(0);
+    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+    assert_eq!(harness.statebox(KONFLUX).unwrap(), state);
+
+    advance(&harness, 3600);
+    let run = check(&harness, KONFLUX);
+    assert!(matches!(run.code, Some(0 | 1 | 4)), "{run:?}");
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("    state: success\n"), "{state}\n{run:?}");
+    assert_eq!((jobs(&harness), messages(&harness)), (1, 1), "{run:?}");
+    harness.sandbox.assert_no_unexpected();
+
+    // Whatever the images' health is, the job is not started again for it.
+    check(&harness, KONFLUX);
+    assert_eq!(jobs(&harness), 1);
+}
+
+#[test]
+fn an_errata_release_is_refused_before_a_job_and_takes_one_that_is_named() {
+    let harness = prepared(ERRATA);
+    let before = harness.statebox(ERRATA);
+    let run = check(&harness, ERRATA).expect(6);
+    assert!(run.stderr.contains("no shipment merge request") && run.stderr.contains("-i JOB_ID"), "{run:?}");
+    assert_eq!((harness.statebox(ERRATA), jobs(&harness)), (before, 0));
+    let id = started(&harness, ERRATA);
+    advance(&harness, 3600);
+    let run = harness.oar(ERRATA, &["image-consistency-check", "--job_id", &id]);
+    assert!(matches!(run.code, Some(0 | 1 | 4)), "{run:?}");
+    assert!(harness.statebox(ERRATA).unwrap().contains("    state: success\n"), "{run:?}");
+}
+
+#[test]
+fn bad_ends_are_told_apart_and_the_next_run_starts_anew() {
+    for (outcome, status, class) in [
+        (JobState::Failure, "Fail", "product"),
+        (JobState::Aborted, "Not Started", "infrastructure"),
+        (JobState::Error, "Not Started", "infrastructure"),
+    ] {
+        let harness = prepared(KONFLUX);
+        let minute = jiff::SignedDuration::from_mins(1);
+        harness.sandbox.world().prow.lock().script(IMAGE_CONSISTENCY_JOB, outcome, minute);
+        check(&harness, KONFLUX).expect(0);
+        advance(&harness, 120);
+        check(&harness, KONFLUX).expect(1);
+        let state = harness.statebox(KONFLUX).unwrap();
+        assert!(state.contains(&format!("- name: image-consistency-check\n  status: {status}\n")), "{state}");
+        assert!(state.contains(&format!("    class: {class}\n")), "{state}");
+        assert!(state.contains("    links:\n"), "{state}");
+        check(&harness, KONFLUX).expect(0);
+        assert_eq!(jobs(&harness), 2, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_job_of_another_release_is_refused() {
+    let harness = prepared(KONFLUX);
+    let before = harness.statebox(KONFLUX);
+    let other = started(&harness, "4.19.12");
+    let run = harness.oar(KONFLUX, &["image-consistency-check", "-i", &other]).expect(2);
+    assert!(run.stderr.contains("started for 4.19.12, not for 4.19.1"), "{run:?}");
+    let run = harness.oar(KONFLUX, &["image-consistency-check", "-i", "00000000-none"]).expect(2);
+    assert!(run.stderr.contains("unknown to Prow"), "{run:?}");
+    assert_eq!(harness.statebox(KONFLUX), before);
+    harness.oar(KONFLUX, &["image-consistency-check", "-i", "../x"]).expect(2);
+}
+
+#[test]
+fn a_job_that_an_older_program_recorded_is_followed() {
+    let harness = prepared(KONFLUX);
+    let id = started(&harness, KONFLUX);
+    let text = harness.statebox(KONFLUX).unwrap();
+    let task = format!(
+        "tasks:\n- name: image-consistency-check\n  status: In Progress\n  started_at: '2026-07-01T10:00:00Z'\n  \
+         completed_at: null\n  result: |-\n    2026-07-01T10:00:00Z: INFO: Triggered image consistency check Prow job: \
+         {id}\n    2026-07-01T10:00:01Z: INFO: https://prow.example.test/view/1\n"
+    );
+    harness.put_statebox(KONFLUX, &text.replace("tasks: []\n", &task));
+    advance(&harness, 60);
+    check(&harness, KONFLUX).expect(0);
+    assert_eq!(jobs(&harness), 1);
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains(&format!("    id: {id}\n")), "{state}");
+    assert_eq!(messages(&harness), 0, "whoever started it has told");
+}
+
+#[test]
+fn a_dry_run_prints_the_job_and_sends_nothing() {
+    let harness = prepared(KONFLUX);
+    let run = harness.oar(KONFLUX, &["image-consistency-check", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains(&format!("start the Prow job {IMAGE_CONSISTENCY_JOB}")), "{run:?}");
+    assert!(run.stdout.contains("4.19.1-x86_64") && run.stdout.contains("612"), "{run:?}");
+    assert!(harness.sandbox.writes().is_empty());
+    assert_eq!(jobs(&harness), 0);
+}
+
+#[test]
+fn a_missing_token_is_named_and_changes_nothing() {
+    let harness = Harness::new().env("APITOKEN", "");
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let run = check(&harness, KONFLUX).expect(3);
+    assert!(run.stderr.contains("APITOKEN"), "{run:?}");
+    assert_eq!(jobs(&harness), 0);
+}
+
+#[test]
+fn an_answer_that_never_came_starts_one_job() {
+    for annotations in [true, false] {
+        for kind in [FaultKind::DropAfter, FaultKind::DropBefore, FaultKind::HangAfter, FaultKind::Garbage] {
+            let harness = prepared(KONFLUX).env("OAR_HTTP_TIMEOUT", "0.5");
+            harness.sandbox.world().prow.lock().drops_annotations = !annotations;
+            harness.sandbox.faults().add(Fault::on("gangway", kind.clone()).method("POST"));
+            let run = check(&harness, KONFLUX);
+            assert!(matches!(run.code, Some(0 | 4)), "{kind:?}: {run:?}");
+            check(&harness, KONFLUX).expect(0);
+            assert_eq!(jobs(&harness), 1, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_limit_is_waited_out_and_an_outage_of_prow_is_no_failure() {
+    let harness = prepared(KONFLUX);
+    harness
+        .sandbox
+        .faults()
+        .add(Fault::on("gangway", FaultKind::RateLimited { retry_after: 0 }).method("POST"));
+    check(&harness, KONFLUX).expect(0);
+    assert_eq!(jobs(&harness), 1);
+    let state = harness.statebox(KONFLUX);
+    let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("prow", outage).forever());
+    let run = check(&harness, KONFLUX).expect(4);
+    assert!(run.stderr.contains("cannot be looked at"), "{run:?}");
+    assert_eq!(harness.statebox(KONFLUX), state, "the job runs; only the look failed");
+}
+
+#[test]
+fn a_run_killed_after_any_request_leaves_one_job() {
+    let total = {
+        let harness = prepared(KONFLUX);
+        check(&harness, KONFLUX).expect(0);
+        harness.sandbox.requests().len() as u64
+    };
+    for after in 0..total {
+        let harness = prepared(KONFLUX);
+        harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+        let child = harness.command("oar", ["-r", KONFLUX, "image-consistency-check"]).spawn().unwrap();
+        let begun = Instant::now();
+        while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "request {after} never came");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(30));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+        assert_eq!(wait(child).code, None);
+        harness.sandbox.faults().clear();
+        let again = check(&harness, KONFLUX).expect(0);
+        check(&harness, KONFLUX).expect(0);
+        assert_eq!(jobs(&harness), 1, "killed after request {after}: {again:?}");
+        assert!(told_once(&harness), "killed after request {after}");
+        let state = harness.statebox(KONFLUX).unwrap();
+        let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
+        assert!(state.contains(&format!("    id: {id}\n")), "killed after {after}:\n{state}");
+    }
+}
+
+#[test]
+fn nothing_secret_is_written() {
+    let harness = prepared(KONFLUX);
+    let run = harness.oar(KONFLUX, &["-v", "image-consistency-check"]).expect(0);
+    let all = format!("{}{}", run.all(), harness.statebox(KONFLUX).unwrap());
+    for (name, value) in harness.sandbox.environment() {
+        if name.ends_with("TOKEN") {
+            assert!(!all.contains(&value), "{name} is shown");
+        }
+    }
+}

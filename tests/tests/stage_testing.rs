@@ -1,0 +1,290 @@
+//! stage-testing in both flows: one build for one intent, its result, and everything that may come between.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::scenario::jenkins::STAGE_JOB;
+use std::time::{Duration, Instant};
+
+const POST: &str = "/job/zstreams/job/Stage-Pipeline/buildWithParameters";
+
+fn prepared(release: &str) -> Harness {
+    let harness = Harness::new();
+    harness.oar(release, &["create-test-report"]).expect(0);
+    harness.sandbox.clear_requests();
+    harness
+}
+
+fn stage(harness: &Harness, release: &str) -> Run {
+    harness.oar(release, &["stage-testing"])
+}
+
+fn advance(harness: &Harness, seconds: i64) {
+    harness.sandbox.clock().advance(jiff::SignedDuration::from_secs(seconds));
+}
+
+/// How many builds and waiting items of `release` there are.
+fn builds(harness: &Harness, release: &str) -> usize {
+    let mut state = harness.sandbox.world().jenkins.lock();
+    state.advance(harness.sandbox.clock().now());
+    let ours = |parameters: &[(String, serde_json::Value)]| {
+        parameters.iter().any(|(name, value)| {
+            name == "PULL_SPEC"
+                && value.as_str().is_some_and(|value| value.ends_with(&format!(":{release}-x86_64")))
+        })
+    };
+    let waiting = state.items.iter().filter(|item| item.left.is_none() && ours(&item.parameters)).count();
+    let started =
+        state.job_mut(STAGE_JOB).unwrap().builds.iter().filter(|build| ours(&build.parameters)).count();
+    waiting + started
+}
+
+fn script(harness: &Harness, outcome: &str) {
+    let mut state = harness.sandbox.world().jenkins.lock();
+    let hour = jiff::SignedDuration::from_hours(1);
+    state.job_mut(STAGE_JOB).unwrap().script.push_back((outcome.to_owned(), hour));
+}
+
+/// No message stands twice.
+fn told_once(harness: &Harness) -> bool {
+    let slack = harness.sandbox.world().slack.lock();
+    let mut texts: Vec<&str> = slack.messages.iter().map(|message| message.text.as_str()).collect();
+    let all = texts.len();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.len() == all
+}
+
+fn messages(harness: &Harness) -> usize {
+    let slack = harness.sandbox.world().slack.lock();
+    slack.messages.iter().filter(|message| message.text.contains("stage test")).count()
+}
+
+#[test]
+fn a_build_is_started_followed_and_its_success_recorded() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        let run = stage(&harness, release).expect(0);
+        let count = harness.sandbox.requests().len();
+        assert!(count <= 11, "stage-testing made {count} requests:\n{}", harness.request_lines());
+        assert!(run.stdout.contains("In Progress"), "{run:?}");
+        assert!(
+            !run.stderr.contains("triggered stage pipeline job:"),
+            "the queue's number is no build: {run:?}"
+        );
+
+        // The build is known now; its address is told and logged for those who read it there.
+        advance(&harness, 6);
+        let run = stage(&harness, release).expect(0);
+        let literal = "/jenkins/job/zstreams/job/Stage-Pipeline/1702/>";
+        assert!(
+            run.stderr.contains("triggered stage pipeline job: <http") && run.stderr.contains(literal),
+            "{run:?}"
+        );
+        let state = harness.statebox(release).unwrap();
+        assert!(state.contains("- name: stage-testing\n  status: In Progress\n"), "{state}");
+        assert!(state.contains("    id: '1702'\n"), "{state}");
+        let status = harness.oar(release, &["status"]).expect(0);
+        assert!(status.stdout.contains("job/Stage-Pipeline/1702/"), "{status:?}");
+
+        // While it runs nothing changes, whoever looks.
+        harness.sandbox.clear_requests();
+        let run = stage(&harness, release).expect(0);
+        assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+        assert_eq!(harness.statebox(release).unwrap(), state, "{run:?}");
+
+        advance(&harness, 3 * 3600);
+        stage(&harness, release).expect(0);
+        let passed = harness.statebox(release).unwrap();
+        assert!(passed.contains("- name: stage-testing\n  status: Pass\n"), "{passed}");
+        let run = stage(&harness, release).expect(0);
+        assert!(run.stdout.contains("nothing to do"), "{run:?}");
+        assert_eq!(harness.statebox(release).unwrap(), passed, "a Pass is left alone");
+        assert_eq!((builds(&harness, release), messages(&harness)), (1, 2));
+        harness.sandbox.assert_no_unexpected();
+        let checked = harness.home().join("state.yaml");
+        std::fs::write(&checked, &passed).unwrap();
+        harness.run("oarctl", ["statebox", "validate", checked.to_str().unwrap()]).expect(0);
+    }
+}
+
+#[test]
+fn results_are_told_apart_and_the_next_run_starts_anew() {
+    for (outcome, class, words) in [
+        ("FAILURE", "product", "ended with FAILURE"),
+        ("UNSTABLE", "product", "UNSTABLE"),
+        ("ABORTED", "infrastructure", "ABORTED"),
+        ("NOT_BUILT", "infrastructure", "NOT_BUILT"),
+    ] {
+        let harness = prepared(ERRATA);
+        script(&harness, outcome);
+        stage(&harness, ERRATA).expect(0);
+        advance(&harness, 2 * 3600);
+        let run = stage(&harness, ERRATA).expect(1);
+        assert!(run.stderr.contains(words), "{run:?}");
+        let state = harness.statebox(ERRATA).unwrap();
+        assert!(state.contains("- name: stage-testing\n  status: Fail\n"), "{state}");
+        assert!(state.contains(&format!("    class: {class}\n")), "{state}");
+        assert!(state.contains("    links:\n"), "{state}");
+        stage(&harness, ERRATA).expect(0);
+        assert_eq!(builds(&harness, ERRATA), 2, "{outcome}");
+    }
+}
+
+#[test]
+fn a_cancelled_item_puts_the_task_back() {
+    let harness = prepared(ERRATA);
+    harness.sandbox.world().jenkins.lock().busy = true;
+    stage(&harness, ERRATA).expect(0);
+    for item in &mut harness.sandbox.world().jenkins.lock().items {
+        item.cancelled = true;
+    }
+    let run = stage(&harness, ERRATA).expect(1);
+    assert!(run.stderr.contains("taken out of the queue"), "{run:?}");
+    assert!(harness.statebox(ERRATA).unwrap().contains("- name: stage-testing\n  status: Not Started\n"));
+}
+
+#[test]
+fn a_release_that_is_not_on_stage_yet_waits_without_a_job_and_without_a_failure() {
+    let harness = prepared(KONFLUX);
+    {
+        let mut gitlab = harness.sandbox.world().gitlab.lock();
+        gitlab.merge_request_mut(5150, 612).unwrap().labels.clear();
+        gitlab.pipelines.clear();
+    }
+    let before = harness.statebox(KONFLUX);
+    let run = stage(&harness, KONFLUX).expect(6);
+    assert!(run.stderr.contains("to stage"), "{run:?}");
+    assert_eq!(harness.statebox(KONFLUX), before, "a wait is no Fail");
+    assert_eq!(builds(&harness, KONFLUX), 0);
+    assert!(harness.sandbox.writes().is_empty());
+}
+
+#[test]
+fn a_build_of_another_release_is_refused_and_one_of_ours_is_taken() {
+    let harness = prepared(KONFLUX);
+    let before = harness.statebox(KONFLUX);
+    let run = harness.oar(KONFLUX, &["stage-testing", "-n", "1700"]).expect(2);
+    assert!(run.stderr.contains("started for 4.19.12, not for 4.19.1"), "{run:?}");
+    let run = harness.oar(KONFLUX, &["stage-testing", "--build-number", "99999"]).expect(2);
+    assert!(run.stderr.contains("no build 99999"), "{run:?}");
+    assert_eq!(harness.statebox(KONFLUX), before);
+    harness.oar(KONFLUX, &["stage-testing", "-n", "0"]).expect(2);
+
+    // Somebody started it by hand: named, or found because its parameters are ours.
+    let parameters = [("VERSION", "4.19"), ("METADATA_AD", "")]
+        .map(|(name, value)| (name.to_owned(), serde_json::json!(value)));
+    let pull_spec = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
+    let mut all = parameters.to_vec();
+    all.push(("PULL_SPEC".to_owned(), serde_json::json!(pull_spec)));
+    let now = harness.sandbox.clock().now();
+    harness.sandbox.world().jenkins.lock().enqueue(STAGE_JOB, all, now);
+    advance(&harness, 6);
+    stage(&harness, KONFLUX).expect(0);
+    assert_eq!(builds(&harness, KONFLUX), 1, "the running build is followed, none is started");
+    advance(&harness, 4 * 3600);
+    harness.oar(KONFLUX, &["stage-testing", "--build_number", "1702"]).expect(0);
+    assert!(harness.statebox(KONFLUX).unwrap().contains("- name: stage-testing\n  status: Pass\n"));
+}
+
+#[test]
+fn a_job_that_an_older_program_recorded_is_followed() {
+    let harness = prepared(KONFLUX);
+    stage(&harness, KONFLUX).expect(0);
+    advance(&harness, 6);
+    stage(&harness, KONFLUX).expect(0);
+    // The state as the Python reference leaves it: no job, the address in the result.
+    let text = harness.statebox(KONFLUX).unwrap();
+    let (before, after) = text.split_once("  job:\n").unwrap();
+    let rest: Vec<&str> = after.lines().skip_while(|line| line.starts_with("    ")).collect();
+    harness.put_statebox(KONFLUX, &format!("{before}{}\n", rest.join("\n")));
+    let run = stage(&harness, KONFLUX).expect(0);
+    assert_eq!(builds(&harness, KONFLUX), 1, "{run:?}");
+    assert!(harness.statebox(KONFLUX).unwrap().contains("    id: '1702'\n"));
+}
+
+#[test]
+fn a_dry_run_prints_the_build_and_sends_nothing() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        let before = harness.statebox(release);
+        let run = harness.oar(release, &["stage-testing", "--dry-run"]).expect(0);
+        assert!(run.stdout.contains("start the Jenkins job zstreams/Stage-Pipeline"), "{run:?}");
+        assert!(run.stdout.contains(&format!("ocp-release:{release}-x86_64")), "{run:?}");
+        assert!(run.stdout.contains("METADATA_AD") == (release == ERRATA), "{run:?}");
+        assert!(harness.sandbox.writes().is_empty());
+        assert_eq!(harness.statebox(release), before);
+    }
+}
+
+#[test]
+fn an_answer_that_never_came_starts_one_build() {
+    for kind in [FaultKind::DropAfter, FaultKind::DropBefore, FaultKind::HangAfter, FaultKind::Garbage] {
+        let harness = prepared(ERRATA).env("OAR_HTTP_TIMEOUT", "0.5");
+        harness.sandbox.faults().add(Fault::on("jenkins", kind.clone()).method("POST").path(POST));
+        let run = stage(&harness, ERRATA);
+        assert!(matches!(run.code, Some(0 | 4)), "{kind:?}: {run:?}");
+        stage(&harness, ERRATA).expect(0);
+        stage(&harness, ERRATA).expect(0);
+        assert_eq!(builds(&harness, ERRATA), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
+    let harness = prepared(ERRATA);
+    harness.sandbox.world().jenkins.lock().accounts[0].may_build = false;
+    let run = stage(&harness, ERRATA).expect(3);
+    assert!(run.stderr.contains("Job/Build"), "{run:?}");
+    let state = harness.statebox(ERRATA).unwrap();
+    assert!(
+        state.contains("- name: stage-testing\n  status: Fail\n") && !state.contains("  job:\n"),
+        "{state}"
+    );
+    harness.sandbox.world().jenkins.lock().accounts[0].may_build = true;
+    stage(&harness, ERRATA).expect(0);
+    assert_eq!(builds(&harness, ERRATA), 1);
+}
+
+#[test]
+fn a_run_killed_after_any_request_leaves_one_build() {
+    let total = {
+        let harness = prepared(ERRATA);
+        stage(&harness, ERRATA).expect(0);
+        harness.sandbox.requests().len() as u64
+    };
+    assert!(total >= 8, "{total}");
+    for after in 0..total {
+        let harness = prepared(ERRATA);
+        harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+        let child = harness.command("oar", ["-r", ERRATA, "stage-testing"]).spawn().unwrap();
+        let started = Instant::now();
+        while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
+            assert!(started.elapsed() < Duration::from_secs(30), "request {after} never came");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(30));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+        assert_eq!(wait(child).code, None);
+        harness.sandbox.faults().clear();
+        let again = stage(&harness, ERRATA).expect(0);
+        assert_eq!(builds(&harness, ERRATA), 1, "killed after request {after}: {again:?}");
+        let last = stage(&harness, ERRATA).expect(0);
+        assert_eq!(builds(&harness, ERRATA), 1, "killed after request {after}: {last:?}");
+        assert!(told_once(&harness), "killed after request {after}");
+        harness.sandbox.assert_no_unexpected();
+    }
+}
+
+#[test]
+fn two_runs_at_the_same_time_start_one_build() {
+    let harness = prepared(ERRATA);
+    let children: Vec<_> =
+        (0..4).map(|_| harness.command("oar", ["-r", ERRATA, "stage-testing"]).spawn().unwrap()).collect();
+    for child in children {
+        let run = wait(child);
+        assert!(matches!(run.code, Some(0 | 5)), "{run:?}");
+    }
+    assert_eq!(builds(&harness, ERRATA), 1);
+}
