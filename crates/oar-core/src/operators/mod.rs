@@ -4,6 +4,7 @@
 pub mod bugs;
 pub mod cve;
 pub mod image_health;
+pub mod approval;
 pub mod ownership;
 pub mod release_signature;
 pub mod shipment;
