@@ -123,7 +123,11 @@ mod tests {
         let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
         let client = AccessClient::new(http, Url::parse("http://127.0.0.1:9").unwrap());
         for address in ["http://access.redhat.com/errata/x", "https://169.254.169.254/", "nonsense", ""] {
-            assert_eq!(client.page(address).await.unwrap_err().kind, ServiceErrorKind::Malformed, "{address}");
+            assert_eq!(
+                client.page(address).await.unwrap_err().kind,
+                ServiceErrorKind::Malformed,
+                "{address}"
+            );
         }
     }
 }

@@ -21,8 +21,6 @@ pub mod registry;
 pub mod release_controller;
 pub mod slack;
 
-mod digest;
-
 pub use digest::{Digest, InvalidDigest};
 use url::Url;
 

@@ -119,8 +119,7 @@ impl Classified for StateError {
             | Self::NoSuchIssue { .. }
             | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
             Self::UnknownRun { .. } => ErrorClass::Failed,
-            Self::WaitHeld { .. } | Self::NotWaiting { .. } => ErrorClass::Conflict,
-            Self::JobTaken { .. } => ErrorClass::Conflict,
+            Self::WaitHeld { .. } | Self::NotWaiting { .. } | Self::JobTaken { .. } => ErrorClass::Conflict,
         }
     }
 

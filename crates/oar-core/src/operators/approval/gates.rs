@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::{join, join_all};
 
-use super::{
-    Approval, ApprovalPlan, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work,
-};
+use super::{Approval, ApprovalPlan, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work};
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind, AdvisoryState};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jira::{Bug, IssueKey};
@@ -163,11 +161,10 @@ impl Approval<'_> {
         keys: &BTreeSet<IssueKey>,
         accepted: &BTreeSet<IssueKey>,
     ) -> Result<String, Vec<Problem>> {
-        let set = self
-            .jira
-            .issues(keys, &Bug::FIELDS)
-            .await
-            .map_err(|error| vec![Problem::unknown(format!("the release's bugs: {error}"), error.class())])?;
+        let set =
+            self.jira.issues(keys, &Bug::FIELDS).await.map_err(|error| {
+                vec![Problem::unknown(format!("the release's bugs: {error}"), error.class())]
+            })?;
         let open: Vec<String> = set
             .found
             .values()

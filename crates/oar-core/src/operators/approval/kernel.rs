@@ -35,7 +35,9 @@ impl Approval<'_> {
         for (id, answer) in carriers.iter().zip(answers) {
             match answer {
                 Ok(builds) => {
-                    images.extend(builds.into_iter().map(|build| build.nvr).filter(|nvr| nvr.starts_with(IMAGE_PREFIX)));
+                    images.extend(
+                        builds.into_iter().map(|build| build.nvr).filter(|nvr| nvr.starts_with(IMAGE_PREFIX)),
+                    );
                 }
                 Err(error) => findings
                     .problems
@@ -43,7 +45,9 @@ impl Approval<'_> {
             }
         }
         if images.is_empty() && findings.problems.is_empty() {
-            findings.notes.push("no advisory carries an x86 operating system image, so no kernel is looked at".into());
+            findings
+                .notes
+                .push("no advisory carries an x86 operating system image, so no kernel is looked at".into());
         }
         for result in join_all(images.iter().map(|image| self.kernel_of(image))).await {
             match result {

@@ -201,7 +201,8 @@ impl ApprovalPlan {
     /// Whether something is to be done now, not only once the wait is over.
     pub fn acts_now(&self) -> bool {
         self.approval_step().is_some()
-            || self.waits().is_none() && (self.advisories.iter().any(ShippedAdvisory::moves) || !self.subtasks.is_empty())
+            || self.waits().is_none()
+                && (self.advisories.iter().any(ShippedAdvisory::moves) || !self.subtasks.is_empty())
     }
 
     /// Every change, in the order in which they are made.

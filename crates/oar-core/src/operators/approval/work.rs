@@ -65,7 +65,8 @@ impl ApprovalResult {
 
 /// What a blocking alert means.
 pub(super) fn blocking_alerts(id: AdvisoryId, alerts: &SecurityAlerts) -> Problem {
-    let words = if alerts.alerts.is_empty() { String::new() } else { format!(": {}", alerts.alerts.join("; ")) };
+    let words =
+        if alerts.alerts.is_empty() { String::new() } else { format!(": {}", alerts.alerts.join("; ")) };
     Problem::blocked(format!(
         "advisory {id} has a security alert that blocks{words}; product security has to clear it"
     ))
@@ -122,9 +123,9 @@ impl Approval<'_> {
             .iter()
             .filter(|advisory| advisory.moves() && advisory.kind == AdvisoryKind::Security)
             .map(|advisory: &ShippedAdvisory| advisory.id);
-        let answers = join_all(security.map(|id| async move {
-            (id, self.errata.refresh_security_alerts(id, permit).await)
-        }))
+        let answers = join_all(
+            security.map(|id| async move { (id, self.errata.refresh_security_alerts(id, permit).await) }),
+        )
         .await;
         for (id, answer) in answers {
             match answer {
