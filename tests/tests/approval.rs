@@ -114,7 +114,7 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
             });
         }),
         (ERRATA, "an open issue blocks the release: everything stops", |harness| {
-            harness.oar(ERRATA, &["issue", "add", "everything stops", "--blocker"]).expect(0);
+            harness.oar(ERRATA, &["issue", "add", "everything stops"]).expect(0);
         }),
     ];
     for (release, expected, broken) in cases {
@@ -176,4 +176,20 @@ fn one_advisory_that_cannot_move_does_not_stop_the_others_and_nothing_is_closed(
     harness.sandbox.world().errata.lock().advisory_mut(140_001).unwrap().stage_targets.clear();
     harness.oar(ERRATA, &APPROVE).expect(0);
     assert!(is_closed(&harness, ERRATA));
+}
+
+#[test]
+fn the_merge_request_alone_is_approved_once_and_an_errata_release_has_none() {
+    let harness = ready(KONFLUX);
+    harness.oar(KONFLUX, &["add-qe-approval", "--yes"]).expect(0);
+    assert_eq!(approved_by(&harness).len(), 1);
+    assert_eq!(state_of(&harness, 150_001), AdvisoryState::Qe);
+    harness.sandbox.clear_requests();
+    let again = harness.oar(KONFLUX, &["add-qe-approval", "--yes"]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    assert_eq!(acts(&harness), Vec::<String>::new());
+    let harness = ready(ERRATA);
+    let run = harness.oar(ERRATA, &["add-qe-approval", "--yes"]).expect(6);
+    assert!(run.stderr.contains("oar -r 4.14.60 change-advisory-status"), "{run:?}");
+    assert_eq!(acts(&harness), Vec::<String>::new());
 }

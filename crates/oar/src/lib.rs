@@ -44,6 +44,7 @@ enum Command {
     CheckCveTrackerBug(commands::check_cve_tracker_bug::Args),
     ImageSignedCheck(commands::image_signed_check::Args),
     ChangeAdvisoryStatus(commands::change_advisory_status::Args),
+    AddQeApproval(commands::add_qe_approval::Args),
     Status(commands::status::Args),
     History(commands::history::Args),
     Task(commands::task::Args),
@@ -73,6 +74,7 @@ impl Program for Oar {
             Command::ChangeAdvisoryStatus(args) => {
                 commands::change_advisory_status::run(args, &release).await
             }
+            Command::AddQeApproval(args) => commands::add_qe_approval::run(args, &release).await,
             Command::Status(args) => commands::status::run(args, &release).await,
             Command::History(args) => commands::history::run(args, &release).await,
             Command::Task(args) => commands::task::run(args, &release).await,

@@ -97,6 +97,15 @@ impl ChangeAdvisoryStatus {
         })
     }
 
+    /// Approves the merge request of `plan` and nothing else.
+    pub(super) async fn approve_merge_request(
+        &self,
+        plan: &StatusPlan,
+        permit: &WritePermit,
+    ) -> Result<ApprovalResult, TaskError> {
+        Ok(self.clients()?.approval().approve(&plan.approval, permit).await)
+    }
+
     fn claim(&self, at: Timestamp) -> WaitClaim {
         WaitClaim { who: self.who.clone(), at, lease_until: after(at, self.policy.lease), eager: true }
     }
@@ -164,6 +173,12 @@ impl Plan for StatusPlan {
 }
 
 impl StatusPlan {
+    /// The plan's part that concerns the merge request.
+    pub(super) fn merge_request(&self) -> PlanSummary {
+        let steps = self.approval.approval_step().into_iter().collect();
+        PlanSummary { steps, notes: self.approval.notes.clone() }
+    }
+
     fn waits_for(&self, done: Vec<Step>, why: &str) -> TaskOutcome {
         TaskOutcome::in_progress(done, format!("waits for {}: {why}", self.condition))
             .with_data(self.data(None))

@@ -189,7 +189,7 @@ impl ApprovalPlan {
     }
 
     /// The approval of the merge request, when it is due.
-    fn approval_step(&self) -> Option<Step> {
+    pub fn approval_step(&self) -> Option<Step> {
         let (ShipmentPlan::Approve(shipment), Some(reference)) = (&self.shipment, &self.reference) else {
             return None;
         };

@@ -83,11 +83,9 @@ impl Approval<'_> {
         if !result.failed.is_empty() {
             return result;
         }
-        if let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) {
-            let outcome = shipment.approve(permit).await;
-            if !result.take(step, outcome) {
-                return result;
-            }
+        self.approve_shipment(plan, permit, &mut result).await;
+        if !result.failed.is_empty() {
+            return result;
         }
         if plan.waits().is_some() {
             return result;
@@ -115,6 +113,22 @@ impl Approval<'_> {
             result.take(step, outcome);
         }
         result
+    }
+
+    /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
+    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+        let mut result = ApprovalResult::default();
+        self.fresh_alerts(plan, permit, &mut result).await;
+        if result.failed.is_empty() {
+            self.approve_shipment(plan, permit, &mut result).await;
+        }
+        result
+    }
+
+    async fn approve_shipment(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {
+        if let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) {
+            result.take(step, shipment.approve(permit).await);
+        }
     }
 
     async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {
