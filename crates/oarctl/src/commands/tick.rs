@@ -16,7 +16,7 @@ use serde::Serialize;
 /// Only a look that is due is made, and only when nobody else carries the wait on; meant for a timer. What is waited
 /// for was begun, and consented to, by a command of `oar`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// A release to look at; may be repeated
     #[arg(short, long = "release", required = true, value_name = "VERSION")]
     releases: Vec<ReleaseVersion>,
