@@ -1,9 +1,9 @@
 //! The commands' work, one file each; both flows are visible in it.
 
-pub mod check_cve_tracker_bug;
 pub mod add_qe_approval;
 pub mod approval_wait;
 pub mod change_advisory_status;
+pub mod check_cve_tracker_bug;
 pub mod create_test_report;
 mod health;
 pub mod image_signed_check;

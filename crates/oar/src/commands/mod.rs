@@ -1,8 +1,8 @@
 //! One file per command.
 
-pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod add_qe_approval;
 pub(crate) mod change_advisory_status;
+pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod create_test_report;
 pub(crate) mod history;
 pub(crate) mod image_signed_check;
