@@ -7,6 +7,7 @@ pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
+mod digest;
 pub mod elliott;
 pub mod errata;
 pub mod github;
