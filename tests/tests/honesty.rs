@@ -89,6 +89,9 @@ fn slack_sdk() {
 #[test]
 fn gnupg_and_plain_requests() {
     run("test_signatures", 6).assert_no_unexpected();
+}
+
+#[test]
 fn koji() {
     run("test_koji", 6).assert_no_unexpected();
 }
