@@ -1,6 +1,7 @@
 //! The harness: the real programs, a sandbox of their own, and an environment that holds nothing else.
 #![expect(clippy::panic, reason = "a harness that cannot do its work fails the test")]
 
+pub mod approval;
 pub mod effects;
 
 use std::ffi::OsStr;

@@ -102,3 +102,8 @@ fn python_jenkins() {
 fn gangway_and_prow() {
     run("test_gangway", 5).assert_no_unexpected();
 }
+
+#[test]
+fn koji() {
+    run("test_koji", 6).assert_no_unexpected();
+}

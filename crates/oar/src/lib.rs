@@ -5,6 +5,7 @@
 mod commands;
 mod release;
 mod report;
+mod watcher;
 
 use std::ffi::OsString;
 
@@ -45,6 +46,8 @@ enum Command {
     UpdateBugList(commands::update_bug_list::Args),
     CheckCveTrackerBug(commands::check_cve_tracker_bug::Args),
     ImageSignedCheck(commands::image_signed_check::Args),
+    ChangeAdvisoryStatus(commands::change_advisory_status::Args),
+    AddQeApproval(commands::add_qe_approval::Args),
     Status(commands::status::Args),
     History(commands::history::Args),
     Task(commands::task::Args),
@@ -78,6 +81,10 @@ impl Program for Oar {
             Command::UpdateBugList(args) => commands::update_bug_list::run(args, &release).await,
             Command::CheckCveTrackerBug(args) => commands::check_cve_tracker_bug::run(args, &release).await,
             Command::ImageSignedCheck(args) => commands::image_signed_check::run(args, &release).await,
+            Command::ChangeAdvisoryStatus(args) => {
+                commands::change_advisory_status::run(args, &release).await
+            }
+            Command::AddQeApproval(args) => commands::add_qe_approval::run(args, &release).await,
             Command::Status(args) => commands::status::run(args, &release).await,
             Command::History(args) => commands::history::run(args, &release).await,
             Command::Task(args) => commands::task::run(args, &release).await,

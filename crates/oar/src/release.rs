@@ -1,16 +1,9 @@
-use std::sync::Arc;
-
 use cli_support::{CliError, Session};
-use oar_core::clients::github::{GithubClient, Repository};
-use oar_core::config::{ConfigStore, Credential, Settings, StateLocation};
+use oar_core::config::{ConfigStore, Settings};
 use oar_core::error::ErrorClass;
 use oar_core::http::Http;
-use oar_core::service::Service;
-use oar_core::statebox::store::Store;
-use oar_core::statebox::store::github::GithubStore;
-use oar_core::statebox::store::local::LocalStore;
 use oar_core::statebox::{State, StateBox, StateBoxError};
-use oar_core::tasks::Services;
+use oar_core::tasks::{Services, open_statebox};
 use oar_core::version::ReleaseVersion;
 
 /// One release as the commands see it: settings first, everything that costs a request only when it is asked for.
@@ -50,27 +43,8 @@ impl Release {
 
     /// The release's state; nothing is read yet.
     pub(crate) fn statebox(&self) -> Result<StateBox, CliError> {
-        let state = self.settings.state();
-        let store: Arc<dyn Store> = match &state.location {
-            StateLocation::Local(folder) => Arc::new(LocalStore::new(folder, self.session.clock.clone())),
-            StateLocation::Github => {
-                let token = self.settings.credentials().require(Credential::GithubToken)?;
-                let endpoints = self.settings.endpoints();
-                let api = endpoints.base(Service::GithubApi).clone();
-                let web = endpoints.base(Service::GithubWeb).clone();
-                let repository: Repository = state.repository.parse().map_err(|error| {
-                    CliError::new(ErrorClass::Configuration, format!("OAR_STATE_REPO: {error}"))
-                })?;
-                let client = GithubClient::new(self.http.clone(), api, Some(token));
-                Arc::new(GithubStore::new(client, repository, state.branch.clone(), web))
-            }
-        };
-        Ok(StateBox::new(
-            self.version.clone(),
-            store,
-            self.session.clock.clone(),
-            self.session.redactor.clone(),
-        ))
+        let Session { clock, redactor, .. } = &self.session;
+        Ok(open_statebox(&self.settings, &self.version, &self.http, clock, redactor)?)
     }
 
     /// Who runs the command, as the history records it.

@@ -56,10 +56,34 @@ pub(crate) async fn run_critical_task<T: Task>(
     critical: &CriticalArgs,
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
+    let report = critical_report(release, statebox, services, task, critical, loaded).await;
+    Ok(show(&release.session, &report))
+}
+
+/// Runs a task whose effects cannot be taken back, and leaves it to the caller to show how it ended.
+pub(crate) async fn critical_report<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    critical: &CriticalArgs,
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Report {
     let permit = WritePermit::granted_by_user_interface();
     let consent = release.session.consent(critical.yes);
     let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
-    run_in(release, statebox, services, task, mode, loaded).await
+    runner(release, statebox, services).run(task, mode, loaded).await
+}
+
+/// What runs the tasks of a release.
+pub(crate) fn runner<'a>(release: &'a Release, statebox: &'a StateBox, services: &'a Services) -> Runner<'a> {
+    Runner {
+        statebox,
+        clock: &release.session.clock,
+        interrupt: &release.session.interrupt,
+        deliver: services,
+        user: release.user(),
+    }
 }
 
 async fn run_in<T: Task>(
@@ -70,18 +94,12 @@ async fn run_in<T: Task>(
     mode: Mode<'_>,
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
-    let runner = Runner {
-        statebox,
-        clock: &release.session.clock,
-        interrupt: &release.session.interrupt,
-        deliver: services,
-        user: release.user(),
-    };
-    let report = runner.run(task, mode, loaded).await;
+    let report = runner(release, statebox, services).run(task, mode, loaded).await;
     Ok(show(&release.session, &report))
 }
 
-fn show(session: &Session, report: &Report) -> ExitCode {
+/// Shows how a run ended.
+pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
     let ui = &session.ui;
     for warning in &report.warnings {
         ui.warn(warning);

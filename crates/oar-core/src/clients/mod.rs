@@ -3,9 +3,11 @@
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
 //! import `tasks`, `operators` or `statebox`.
 
+pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
+mod digest;
 pub mod elliott;
 pub mod errata;
 pub mod gangway;
@@ -22,8 +24,6 @@ pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
 pub mod slack;
-
-mod digest;
 
 pub use digest::{Digest, InvalidDigest};
 use url::Url;

@@ -95,6 +95,21 @@ variables! {
         "how many requests run at the same time against the container catalogue, from 1 to 16",
         "optional",
     ).or("16");
+    OAR_WAIT_INTERVAL = Variable::new(
+        "OAR_WAIT_INTERVAL",
+        "the time between two looks of a waiting task, in seconds",
+        "optional",
+    ).or("1800");
+    OAR_WAIT_LIMIT = Variable::new(
+        "OAR_WAIT_LIMIT",
+        "how long a task waits before people are asked, in seconds",
+        "optional",
+    ).or("172800");
+    OAR_WAIT_LEASE = Variable::new(
+        "OAR_WAIT_LEASE",
+        "how long whoever carries on a wait may be silent before another process takes over, in seconds",
+        "optional",
+    ).or("600");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
         .or("the login name");
     KRB5CCNAME = Variable::new(

@@ -20,6 +20,7 @@ mod mask;
 mod settings;
 mod store;
 mod versions;
+mod wait;
 
 pub use build_data::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl};
 pub use check::{Problem, Severity, check_document};
@@ -34,3 +35,4 @@ pub use mask::masked;
 pub use settings::{LogFormat, Settings, StateLocation, StateSettings, find_document, open_document};
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;
+pub use wait::WaitPolicy;

@@ -16,7 +16,7 @@ use crate::notify::merge_request::{release_lead_in, release_lead_note};
 
 /// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
 /// ownership starts it.
-const QE_SUBTASKS: [(&str, bool); 3] = [
+pub(crate) const QE_SUBTASKS: [(&str, bool); 3] = [
     ("[Fri/Mon] QE moves advisories to REL_PREP", false),
     ("[Wed-Fri] QE does release verification", true),
     ("[Mon-Wed] QE notifies ON_QA bugzilla owners and analyze ci failures", true),

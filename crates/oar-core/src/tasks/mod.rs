@@ -1,5 +1,8 @@
 //! The commands' work, one file each; both flows are visible in it.
 
+pub mod add_qe_approval;
+pub mod approval_wait;
+pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
@@ -16,8 +19,10 @@ pub mod stage_testing;
 pub mod status;
 pub mod take_ownership;
 pub mod update_bug_list;
+mod workspace;
 
 pub use services::Services;
+pub use workspace::open_statebox;
 
 use crate::statebox::{State, TaskName};
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
@@ -97,6 +98,11 @@ impl Services {
     pub fn gitlab(&self) -> Result<GitlabClient, ConfigError> {
         let token = self.config.settings().credentials().require(Credential::GitlabToken)?;
         Ok(GitlabClient::new(self.http.clone(), self.base(Service::Gitlab), Some(token)))
+    }
+
+    /// The customer portal, anonymously.
+    pub fn access(&self) -> AccessClient {
+        AccessClient::new(self.http.clone(), self.base(Service::Access))
     }
 
     /// Koji's hub, anonymously.

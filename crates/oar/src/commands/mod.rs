@@ -1,5 +1,7 @@
 //! One file per command.
 
+pub(crate) mod add_qe_approval;
+pub(crate) mod change_advisory_status;
 pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod check_greenwave_cvp_tests;
 pub(crate) mod create_test_report;

@@ -2,6 +2,7 @@
 
 mod config;
 mod statebox;
+mod tick;
 
 use cli_support::{CliError, ExitCode, Session};
 
@@ -13,11 +14,13 @@ pub(crate) enum Command {
     /// StateBox files on disk
     #[command(subcommand)]
     Statebox(statebox::Command),
+    Tick(tick::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => Ok(statebox::run(command, session)),
+        Command::Tick(args) => tick::run(args, session).await,
     }
 }

@@ -1,0 +1,133 @@
+//! The customer portal's advisory pages: what a release payload names as its metadata URL (spec 02 §9.2).
+
+use std::time::Duration;
+
+use http::header::LOCATION;
+use url::Url;
+
+use crate::config::join;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Http};
+use crate::service::Service;
+
+/// The host under which payloads name the portal; the endpoint's base replaces it.
+const HOST: &str = "access.redhat.com";
+/// How long one look may take (spec 02 §9.2).
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many redirections within the portal are followed.
+const REDIRECTIONS: usize = 4;
+
+/// Whether a page is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// It is.
+    Up,
+    /// It is not; what the portal said.
+    Missing(String),
+}
+
+/// Looks at advisory pages, anonymously. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AccessClient {
+    http: Http,
+    base: Url,
+}
+
+impl AccessClient {
+    /// A client of the portal at `base`.
+    pub fn new(http: Http, base: Url) -> Self {
+        Self { http, base }
+    }
+
+    /// Whether the page at `address` is there.
+    ///
+    /// Only the portal's own addresses are looked at: the address comes from an image, and a request of ours is not
+    /// for anybody to direct. A page that leads out of the portal is not there.
+    pub async fn page(&self, address: &str) -> Result<Page, ServiceError> {
+        let operation = "look at an advisory page";
+        let refused = |detail: String| {
+            ServiceError::new(Service::Access, operation, ServiceErrorKind::Malformed, detail).about(address)
+        };
+        let url = Url::parse(address).map_err(|error| refused(format!("not an address: {error}")))?;
+        if url.scheme() != "https" || url.host_str() != Some(HOST) || url.port().is_some() {
+            return Err(refused(format!("expected an address that begins with https://{HOST}/errata/")));
+        }
+        let mut current = self.at_base(&url);
+        for _ in 0..=REDIRECTIONS {
+            let call = Call::get(Service::Access, operation, current.clone())
+                .about(address)
+                .timeout(PATIENCE.min(self.http.timeout()));
+            let reply = self.http.send(call).await?;
+            match reply.status.as_u16() {
+                200..=299 => return Ok(Page::Up),
+                300..=399 => {
+                    let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                    match target.and_then(|target| current.join(target).ok()) {
+                        Some(target) if target.host_str() == Some(HOST) => current = self.at_base(&target),
+                        Some(target) if target.origin() == self.base.origin() => current = target,
+                        _ => return Ok(Page::Missing(reply.words())),
+                    }
+                }
+                403 | 404 | 410 => return Ok(Page::Missing(format!("HTTP {}", reply.status.as_u16()))),
+                _ => {
+                    let kind = reply.failure_kind().unwrap_or(ServiceErrorKind::Malformed);
+                    return Err(reply.failure(kind, reply.words()));
+                }
+            }
+        }
+        Ok(Page::Missing(format!("more than {REDIRECTIONS} redirections")))
+    }
+
+    fn at_base(&self, url: &Url) -> Url {
+        let mut target = join(&self.base, url.path());
+        target.set_query(url.query());
+        target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::path;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::HttpSettings;
+    use crate::redact::Redactor;
+
+    const PAGE: &str = "https://access.redhat.com/errata/RHSA-2026:1900";
+
+    async fn look(response: ResponseTemplate) -> Result<Page, ServiceError> {
+        let server = MockServer::start().await;
+        Mock::given(path("/access/errata/RHSA-2026:1900")).respond_with(response).mount(&server).await;
+        Mock::given(path("/access/there")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+        let settings =
+            HttpSettings { attempts: 2, retry_delay: Duration::from_millis(1), ..HttpSettings::default() };
+        let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
+        AccessClient::new(http, Url::parse(&format!("{}/access", server.uri())).unwrap()).page(PAGE).await
+    }
+
+    #[tokio::test]
+    async fn a_page_is_there_or_missing_or_unknown() {
+        assert_eq!(look(ResponseTemplate::new(200)).await.unwrap(), Page::Up);
+        assert_eq!(look(ResponseTemplate::new(404)).await.unwrap(), Page::Missing("HTTP 404".into()));
+        assert_eq!(look(ResponseTemplate::new(502)).await.unwrap_err().kind, ServiceErrorKind::Unavailable);
+        let within = ResponseTemplate::new(302).insert_header("location", "https://access.redhat.com/there");
+        assert_eq!(look(within).await.unwrap(), Page::Up);
+        let without = ResponseTemplate::new(302).insert_header("location", "https://sso.example.test/login");
+        assert!(matches!(look(without).await.unwrap(), Page::Missing(_)));
+    }
+
+    #[tokio::test]
+    async fn only_the_portal_is_looked_at() {
+        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
+        let client = AccessClient::new(http, Url::parse("http://127.0.0.1:9").unwrap());
+        for address in ["http://access.redhat.com/errata/x", "https://169.254.169.254/", "nonsense", ""] {
+            assert_eq!(
+                client.page(address).await.unwrap_err().kind,
+                ServiceErrorKind::Malformed,
+                "{address}"
+            );
+        }
+    }
+}

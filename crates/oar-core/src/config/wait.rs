@@ -1,0 +1,73 @@
+//! How long and how often a task waits for something outside.
+
+use std::time::Duration;
+
+use super::environment::{self, Environment, Variable};
+use super::error::ConfigError;
+
+/// How long and how often a task waits for something outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitPolicy {
+    /// The time between two looks.
+    pub interval: Duration,
+    /// After how long people are asked.
+    pub limit: Duration,
+    /// How long a holder may be silent after its look is due before somebody else takes over.
+    pub lease: Duration,
+}
+
+impl Default for WaitPolicy {
+    /// Every half hour for two days (spec 02 §9.3).
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(30),
+            limit: Duration::from_hours(48),
+            lease: Duration::from_mins(10),
+        }
+    }
+}
+
+impl WaitPolicy {
+    /// The policy that the environment asks for.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let seconds = |variable: &Variable, default: Duration| match environment.get(variable) {
+            None => Ok(default),
+            Some(text) => text
+                .trim()
+                .parse::<u64>()
+                .ok()
+                .filter(|seconds| (1..=30 * 24 * 3600).contains(seconds))
+                .map(Duration::from_secs)
+                .ok_or_else(|| ConfigError::BadVariable {
+                    name: variable.name.into(),
+                    problem: format!(
+                        "`{}` cannot be used",
+                        text.chars().take(80).collect::<String>().escape_debug()
+                    ),
+                    expected: "whole seconds from 1 to 2592000 (for example 1800)".into(),
+                }),
+        };
+        Ok(Self {
+            interval: seconds(&environment::OAR_WAIT_INTERVAL, default.interval)?,
+            limit: seconds(&environment::OAR_WAIT_LIMIT, default.limit)?,
+            lease: seconds(&environment::OAR_WAIT_LEASE, default.lease)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_may_shorten_a_wait() {
+        let policy = |pairs: &[(&str, &str)]| WaitPolicy::of(&Environment::from_pairs(pairs.iter().copied()));
+        assert_eq!(policy(&[]).unwrap(), WaitPolicy::default());
+        let short = policy(&[("OAR_WAIT_INTERVAL", "1"), ("OAR_WAIT_LIMIT", " 60 ")]).unwrap();
+        assert_eq!((short.interval.as_secs(), short.limit.as_secs(), short.lease.as_secs()), (1, 60, 600));
+        for bad in ["0", "-1", "soon", "2592001"] {
+            assert!(policy(&[("OAR_WAIT_LEASE", bad)]).unwrap_err().to_string().contains("OAR_WAIT_LEASE"));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `add-qe-approval`: QE's approval of the shipment merge request alone (spec 01 §5.13).
+
+use async_trait::async_trait;
+
+use super::Services;
+use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::statebox::{State, TaskName};
+
+/// Approves the shipment merge request of the release of `services`, behind the gates of the whole approval.
+pub struct AddQeApproval {
+    services: Services,
+    whole: ChangeAdvisoryStatus,
+}
+
+impl AddQeApproval {
+    /// The task; `whole` is the approval that it is a part of.
+    pub fn new(services: Services, whole: ChangeAdvisoryStatus) -> Self {
+        Self { services, whole }
+    }
+}
+
+/// The approval of the merge request.
+pub struct QeApprovalPlan(StatusPlan);
+
+impl Plan for QeApprovalPlan {
+    fn summary(&self) -> PlanSummary {
+        self.0.merge_request()
+    }
+}
+
+#[async_trait]
+impl Task for AddQeApproval {
+    type Plan = QeApprovalPlan;
+
+    fn name(&self) -> TaskName {
+        TASK
+    }
+
+    fn is_tracked(&self) -> bool {
+        false
+    }
+
+    fn command(&self) -> String {
+        "add-qe-approval".to_owned()
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<QeApprovalPlan, TaskError> {
+        let release = self.services.config().release();
+        if self.services.shipment().is_none() {
+            return Err(Refusal::blocked(format!(
+                "{release} has no shipment merge request: its build data names advisories only"
+            ))
+            .with_hint(format!("Approve its advisories: oar -r {release} change-advisory-status"))
+            .into());
+        }
+        Ok(QeApprovalPlan(self.whole.plan(state).await?))
+    }
+
+    async fn apply(&self, plan: &QeApprovalPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let result = self.whole.approve_merge_request(&plan.0, permit).await?;
+        Ok(match result.class {
+            None => TaskOutcome::pass(result.done),
+            Some(class) => {
+                let hint = result.hint.clone();
+                let mut outcome = TaskOutcome::fail(result.done, class, result.failed.join("; "));
+                outcome.hint = hint;
+                outcome
+            }
+        })
+    }
+}

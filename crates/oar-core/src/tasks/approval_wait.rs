@@ -1,0 +1,296 @@
+//! Carrying on the wait of an approval: a look when one is due, and the approval when what was waited for is there.
+//!
+//! Whoever runs this (a command that waits, a watcher of its own, a tick) claims the wait in the StateBox first, so
+//! that of several only one acts. What fails is recorded and the wait goes on; only its deadline ends it, and then
+//! people are asked.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Services;
+use super::change_advisory_status::{ChangeAdvisoryStatus, TASK, after};
+use crate::clients::jira::IssueKey;
+use crate::config::{SlackTeam, WaitPolicy};
+use crate::error::ErrorClass;
+use crate::flow::outcome::TaskError;
+use crate::flow::permit::WritePermit;
+use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
+use crate::flow::task::Task as _;
+use crate::notify::outbox::{Earlier, group_mention};
+use crate::notify::{ApprovalFailed, ApprovalOverdue, GroupMention, Message, Reference};
+use crate::operators::approval::MetadataUrl;
+use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
+
+/// The longest that is slept at a time: the state is looked at again by then, whatever it said.
+const LONGEST_SLEEP: Duration = Duration::from_mins(30);
+/// The shortest, so that clocks that differ a little cause no busy loop.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
+
+/// Carries on the wait of one release.
+pub struct Watcher<'a> {
+    /// The release's services.
+    pub services: &'a Services,
+    /// Runs the approval, and knows StateBox, clock and the user's wish to stop.
+    pub runner: Runner<'a>,
+    /// Who this is, by a name that no other process has.
+    pub who: String,
+    /// How long and how often.
+    pub policy: WaitPolicy,
+    /// Bugs for which somebody answers.
+    pub accepted: BTreeSet<IssueKey>,
+}
+
+/// How a look ended.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing is waited for (any more).
+    NoWait,
+    /// The approval is done.
+    Finished(Box<Report>),
+    /// The deadline has passed: people were asked.
+    Overdue,
+    /// Not yet; when to look again, and why.
+    Later(Timestamp, String),
+}
+
+impl Watcher<'_> {
+    /// Looks until the wait is over, however that ends. Ends early with the user's wish to stop.
+    pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
+        let mut troubles = 0_u32;
+        loop {
+            let until = match self.look(permit).await {
+                Ok(Look::Later(until, why)) => {
+                    troubles = 0;
+                    tracing::info!("{why}");
+                    until
+                }
+                Ok(end) => return Ok(end),
+                // The state itself cannot be read or written: the next look may find it again.
+                Err(error) if passes(&error) && troubles < 200 => {
+                    troubles += 1;
+                    tracing::warn!("{}", error.inner());
+                    after(self.runner.clock.now(), self.policy.interval)
+                }
+                Err(error) => return Err(error),
+            };
+            let pause = Duration::try_from(until.duration_since(self.runner.clock.now())).unwrap_or_default();
+            let pause = pause.clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+            tokio::select! {
+                () = self.runner.clock.sleep(pause) => {}
+                _ = self.runner.interrupt.wait() => {
+                    return Ok(Look::Later(until, "stopped; the wait stands in the StateBox".to_owned()));
+                }
+            }
+        }
+    }
+
+    /// One look, when it is due and nobody else has the wait.
+    pub async fn look(&self, permit: &WritePermit) -> Result<Look, TaskError> {
+        let statebox = self.runner.statebox;
+        let state = statebox.load().await?;
+        let Some(wait) = state.wait(TASK) else { return Ok(Look::NoWait) };
+        let now = self.runner.clock.now();
+        let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
+        let overdue = wait.deadline().is_some_and(|deadline| now >= deadline);
+        if !passed && !overdue && wait.due() > now {
+            return Ok(Look::Later(wait.due(), format!("the next look is due at {}", wait.due())));
+        }
+        let claim = WaitClaim {
+            who: self.who.clone(),
+            at: now,
+            lease_until: after(now, self.policy.lease),
+            eager: false,
+        };
+        match statebox
+            .update(permit, "Claim the wait of change-advisory-status", |state| {
+                state.claim_wait(TASK, &claim)
+            })
+            .await
+        {
+            Ok(_) => {}
+            Err(StateBoxError::State(StateError::NotWaiting { .. })) => return Ok(Look::NoWait),
+            Err(StateBoxError::State(StateError::WaitHeld { who, until, .. })) => {
+                let again = until.parse().unwrap_or_else(|_| after(now, self.policy.lease));
+                return Ok(Look::Later(again, format!("{who} carries the wait on until {until}")));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if passed {
+            self.end(permit).await?;
+            return Ok(Look::NoWait);
+        }
+        if overdue {
+            return self.ask(&wait, permit).await;
+        }
+        self.act(&state, &wait, permit).await
+    }
+
+    async fn act(&self, state: &State, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
+        let task = ChangeAdvisoryStatus::new(self.services.clone(), self.who.clone(), self.policy)
+            .accepting(self.accepted.iter().cloned())
+            .carrying_on();
+        let found = match task.clients() {
+            Ok(clients) => clients.approval().metadata_url(self.services.config().release()).await,
+            Err(error) => return self.trouble(wait, &error, permit).await,
+        };
+        match found {
+            Ok(MetadataUrl::Up(url)) => tracing::info!("{url} is up"),
+            Ok(MetadataUrl::NotYet(why)) => return self.later(&why, permit).await,
+            Err(problem) => {
+                let error = crate::flow::outcome::Refusal::new(problem.class, problem.text).into();
+                return self.trouble(wait, &error, permit).await;
+            }
+        }
+        // Whatever would fail now, such as a missing ticket, is found before a run begins that would be a Fail.
+        if let Err(error) = task.plan(Some(state)).await {
+            return self.trouble(wait, &error, permit).await;
+        }
+        let loaded = self.runner.statebox.find().await;
+        let report = self.runner.run(&task, Mode::Apply(permit), loaded).await;
+        match report.status {
+            Some(TaskStatus::Pass) => {
+                self.end(permit).await?;
+                Ok(Look::Finished(Box::new(report)))
+            }
+            _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
+            _ => {
+                let why = report.reason.map_or_else(|| "it did not end".to_owned(), |reason| reason.text);
+                self.tell_trouble(wait, &why, report.hint.as_deref(), permit).await;
+                self.later(&why, permit).await
+            }
+        }
+    }
+
+    /// Records a look that found nothing; this holder keeps the wait until its next look.
+    async fn later(&self, why: &str, permit: &WritePermit) -> Result<Look, TaskError> {
+        let at = self.runner.clock.now();
+        let next_check = after(at, self.policy.interval);
+        let check = WaitCheck {
+            who: self.who.clone(),
+            at,
+            result: why.to_owned(),
+            next_check,
+            lease_until: Some(after(next_check, self.policy.lease)),
+        };
+        let recorded = self
+            .runner
+            .statebox
+            .update(permit, "Look at the wait of change-advisory-status", |state| {
+                state.record_wait_check(TASK, &check)
+            })
+            .await;
+        match recorded {
+            Ok(_) => Ok(Look::Later(next_check, why.to_owned())),
+            Err(StateBoxError::State(StateError::NotWaiting { .. })) => Ok(Look::NoWait),
+            Err(StateBoxError::State(StateError::WaitHeld { who, .. })) => {
+                Ok(Look::Later(next_check, format!("{who} has taken the wait over")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What went wrong is recorded; what does not pass by itself is told to people, once.
+    async fn trouble(&self, wait: &Wait, error: &TaskError, permit: &WritePermit) -> Result<Look, TaskError> {
+        let why = error.inner().to_string();
+        tracing::warn!("{why}");
+        if error.inner().class() != ErrorClass::Unavailable {
+            self.tell_trouble(wait, &why, error.inner().hint().as_deref(), permit).await;
+        }
+        self.later(&why, permit).await
+    }
+
+    async fn end(&self, permit: &WritePermit) -> Result<(), TaskError> {
+        let ended = self
+            .runner
+            .statebox
+            .update(permit, "End the wait of change-advisory-status", |state| state.end_wait(TASK, &self.who))
+            .await;
+        match ended {
+            Ok(_) | Err(StateBoxError::State(StateError::WaitHeld { .. })) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The deadline: people decide. The task stays as it is; running it again goes on waiting.
+    async fn ask(&self, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
+        let release = self.services.config().release();
+        let command = format!("oar -r {release} change-advisory-status --wait");
+        let now = self.runner.clock.now();
+        let since = wait.since.parse().unwrap_or(now);
+        let until = wait.deadline().unwrap_or(now);
+        let awaited = Reference::new("https://access.redhat.com/errata/", wait.condition.clone());
+        if let Some((channel, leads)) = self.readers().await {
+            let message = ApprovalOverdue {
+                release,
+                awaited: &awaited,
+                since,
+                until,
+                command: &command,
+                leads: &leads,
+            }
+            .message(&channel);
+            self.tell(wait, &message, permit).await;
+        }
+        let last = wait.last_result.as_deref().unwrap_or("nobody looked");
+        let text = format!(
+            "Decide: {} was not there by {}. Run `{command}` to wait further. Last look: {last}",
+            wait.condition,
+            crate::clock::stamp(until)
+        );
+        let issue = NewIssue {
+            text: text.chars().take(900).collect(),
+            blocker: false,
+            related_tasks: vec![TASK],
+            at: until,
+        };
+        self.runner
+            .statebox
+            .update(permit, "The wait of change-advisory-status is over its deadline", |state| {
+                if state.wait(TASK).is_none() {
+                    return Ok(crate::statebox::Change::Unchanged);
+                }
+                let ended = state.end_wait(TASK, &self.who)?;
+                Ok(ended.or(state.add_issue(&issue)?))
+            })
+            .await?;
+        Ok(Look::Overdue)
+    }
+
+    async fn tell_trouble(&self, wait: &Wait, why: &str, hint: Option<&str>, permit: &WritePermit) {
+        // The same trouble at every look is told once: the last look said it already.
+        if wait.last_result.as_deref() == Some(why) {
+            return;
+        }
+        if let Some((channel, leads)) = self.readers().await {
+            let release = self.services.config().release();
+            let message =
+                ApprovalFailed { release, reason: why, next: hint, leads: &leads }.message(&channel);
+            self.tell(wait, &message, permit).await;
+        }
+    }
+
+    async fn readers(&self) -> Option<(String, GroupMention)> {
+        let config = self.services.config();
+        match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => {
+                Some((channel.to_owned(), group_mention(self.services.slack(), leads).await))
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                None
+            }
+        }
+    }
+
+    async fn tell(&self, wait: &Wait, message: &Message, permit: &WritePermit) {
+        let since = wait.since.parse().map_or(Earlier::NotSent, Earlier::PerhapsSince);
+        let delivery = self.services.deliver(message, since, permit).await;
+        tracing::info!("message to {}: {delivery}", message.channel);
+    }
+}
+
+fn passes(error: &TaskError) -> bool {
+    matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict)
+}

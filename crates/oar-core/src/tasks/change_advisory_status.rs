@@ -1,0 +1,368 @@
+//! `change-advisory-status`: approves a release (spec 01 §5.11, spec 02 §9).
+//!
+//! In the Konflux flow the advisories move only when the metadata URL of the release is up. Until then the task waits,
+//! and the wait stands in the StateBox: [`super::approval_wait`] carries it on.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Services;
+use crate::clients::access::AccessClient;
+use crate::clients::brewroot::BrewrootClient;
+use crate::clients::errata::{AdvisoryId, ErrataClient};
+use crate::clients::gitlab::GitlabClient;
+use crate::clients::jira::{IssueKey, JiraClient};
+use crate::clients::koji::KojiClient;
+use crate::clients::registry::RegistryClient;
+use crate::config::{Impetus, SlackTeam, WaitPolicy};
+use crate::error::ErrorClass;
+use crate::flow::graph::prerequisites;
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::notify::outbox::group_mention;
+use crate::notify::{ApprovalFinished, Message, Reference};
+use crate::operators::approval::{
+    Approval, ApprovalPlan, ApprovalResult, MetadataUrl, Problem, Target, payload_of, refusal,
+};
+use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
+
+pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
+
+/// `duration` after `time`.
+pub(super) fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// What the wait of `release` is for, in the words that name it in the StateBox.
+pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
+    format!("the metadata URL of {}", payload_of(release))
+}
+
+/// Approves the release of `services`.
+pub struct ChangeAdvisoryStatus {
+    services: Services,
+    who: String,
+    accepted: BTreeSet<IssueKey>,
+    policy: WaitPolicy,
+    carries_on: bool,
+}
+
+impl ChangeAdvisoryStatus {
+    /// The task, run by a process of the name `who`, which no other process has.
+    pub fn new(services: Services, who: impl Into<String>, policy: WaitPolicy) -> Self {
+        Self { services, who: who.into(), accepted: BTreeSet::new(), policy, carries_on: false }
+    }
+
+    /// Bugs for which somebody answers although they are not finished.
+    #[must_use]
+    pub fn accepting(mut self, bugs: impl IntoIterator<Item = IssueKey>) -> Self {
+        self.accepted.extend(bugs);
+        self
+    }
+
+    /// The task as whoever carries on a wait runs it: what fails leaves the task waiting.
+    #[must_use]
+    pub fn carrying_on(mut self) -> Self {
+        self.carries_on = true;
+        self
+    }
+
+    pub(super) fn clients(&self) -> Result<Clients, TaskError> {
+        Clients::of(&self.services)
+    }
+
+    fn target(&self) -> Result<Target, TaskError> {
+        let config = self.services.config();
+        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
+            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
+        })?;
+        Ok(Target {
+            release: config.release().clone(),
+            advisories: config
+                .advisories()
+                .iter()
+                .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
+                .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
+                .collect(),
+            shipment: self.services.shipment(),
+            ticket,
+            accepted: self.accepted.clone(),
+        })
+    }
+
+    /// Approves the merge request of `plan` and nothing else.
+    pub(super) async fn approve_merge_request(
+        &self,
+        plan: &StatusPlan,
+        permit: &WritePermit,
+    ) -> Result<ApprovalResult, TaskError> {
+        Ok(self.clients()?.approval().approve(&plan.approval, permit).await)
+    }
+
+    fn claim(&self, at: Timestamp) -> WaitClaim {
+        WaitClaim { who: self.who.clone(), at, lease_until: after(at, self.policy.lease), eager: true }
+    }
+}
+
+/// The clients of an approval.
+pub(super) struct Clients {
+    errata: ErrataClient,
+    gitlab: Option<GitlabClient>,
+    jira: JiraClient,
+    koji: KojiClient,
+    brewroot: BrewrootClient,
+    registry: RegistryClient,
+    access: AccessClient,
+}
+
+impl Clients {
+    fn of(services: &Services) -> Result<Self, TaskError> {
+        Ok(Self {
+            errata: services.errata(),
+            gitlab: services.shipment().is_some().then(|| services.gitlab()).transpose()?,
+            jira: services.jira()?,
+            koji: services.koji(),
+            brewroot: services.brewroot(),
+            registry: services.registry(),
+            access: services.access(),
+        })
+    }
+
+    pub(super) fn approval(&self) -> Approval<'_> {
+        Approval {
+            errata: &self.errata,
+            gitlab: self.gitlab.as_ref(),
+            jira: &self.jira,
+            koji: &self.koji,
+            brewroot: &self.brewroot,
+            registry: &self.registry,
+            access: &self.access,
+        }
+    }
+}
+
+/// What an approval does, and how the wait stands.
+pub struct StatusPlan {
+    approval: ApprovalPlan,
+    condition: String,
+    at: Timestamp,
+    /// Whether the StateBox says already that the task waits for this.
+    waiting: bool,
+}
+
+impl Plan for StatusPlan {
+    fn summary(&self) -> PlanSummary {
+        let mut notes = self.approval.notes.clone();
+        if let Some(why) = self.approval.waits() {
+            notes.push(format!("the advisories move when {} is up: {why}", self.condition));
+        }
+        PlanSummary { steps: self.approval.steps(), notes }
+    }
+
+    fn standing(&self) -> Option<TaskOutcome> {
+        let why = self.approval.waits().filter(|_| self.waiting && !self.approval.acts_now())?;
+        Some(self.waits_for(Vec::new(), why))
+    }
+}
+
+impl StatusPlan {
+    /// The plan's part that concerns the merge request.
+    pub(super) fn merge_request(&self) -> PlanSummary {
+        let steps = self.approval.approval_step().into_iter().collect();
+        PlanSummary { steps, notes: self.approval.notes.clone() }
+    }
+
+    fn waits_for(&self, done: Vec<Step>, why: &str) -> TaskOutcome {
+        TaskOutcome::in_progress(done, format!("waits for {}: {why}", self.condition))
+            .with_data(self.data(None))
+    }
+
+    fn data(&self, result: Option<&ApprovalResult>) -> serde_json::Value {
+        let numbers = |ids: &[AdvisoryId]| ids.iter().map(|id| id.number()).collect::<Vec<_>>();
+        serde_json::json!({
+            "waits_for": self.approval.waits().map(|_| &self.condition),
+            "moved": result.map(|result| numbers(&result.moved)).unwrap_or_default(),
+            "not_moved": result.map(|result| numbers(&result.not_moved)).unwrap_or_default(),
+            "failed": result.map(|result| result.failed.clone()).unwrap_or_default(),
+        })
+    }
+}
+
+/// What the StateBox says that stands in the way.
+fn state_problems(state: Option<&State>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some(state) = state else {
+        return vec![Problem::blocked("the release has no StateBox: run create-test-report first")];
+    };
+    if state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass) {
+        return problems;
+    }
+    for before in prerequisites(TASK) {
+        let view = state.task(*before);
+        let passed = view.as_ref().is_some_and(|view| view.status == TaskStatus::Pass);
+        let waived = view.as_ref().is_some_and(|view| view.waiver.is_some());
+        if !passed && !waived {
+            let status = view.map_or(TaskStatus::NotStarted, |view| view.status);
+            problems.push(Problem::blocked(format!("{before} is {status}, and must be Pass")));
+        }
+    }
+    for issue in state.issues().iter().filter(|issue| issue.blocks() && issue.related_tasks.is_empty()) {
+        problems.push(Problem::blocked(format!("an open issue blocks the release: {}", issue.issue)));
+    }
+    problems
+}
+
+#[async_trait]
+impl Task for ChangeAdvisoryStatus {
+    type Plan = StatusPlan;
+
+    fn name(&self) -> TaskName {
+        TASK
+    }
+
+    fn command(&self) -> String {
+        let accepted: String =
+            self.accepted.iter().map(|key| format!(" --accept-bug {key}")).collect::<Vec<_>>().concat();
+        format!("change-advisory-status{accepted}")
+    }
+
+    fn initial_state(&self) -> Result<State, TaskError> {
+        Ok(self.services.initial_state())
+    }
+
+    async fn plan(&self, state: Option<&State>) -> Result<StatusPlan, TaskError> {
+        let target = self.target()?;
+        let condition = condition(&target.release);
+        let clients = self.clients()?;
+        let (approval, found) = clients.approval().plan(&target).await?;
+        let mut problems = state_problems(state);
+        problems.extend(found);
+        if let Some(refusal) = refusal(&problems) {
+            return Err(refusal.into());
+        }
+        let waiting =
+            state.and_then(|state| state.wait(TASK)).is_some_and(|wait| wait.condition == condition);
+        Ok(StatusPlan { approval, condition, at: self.services.now(), waiting })
+    }
+
+    fn intend(&self, plan: &StatusPlan, state: &mut State) -> Result<Change, StateError> {
+        if state.wait(TASK).is_none() || plan.approval.waits().is_some() {
+            return Ok(Change::Unchanged);
+        }
+        // Whoever else carries on the wait must not act at the same time.
+        state.claim_wait(TASK, &self.claim(plan.at))
+    }
+
+    async fn apply(&self, plan: &StatusPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        let clients = self.clients()?;
+        let result = clients.approval().apply(&plan.approval, permit).await;
+        let data = plan.data(Some(&result));
+        let Some(class) = result.class else {
+            return Ok(match plan.approval.waits() {
+                Some(why) => plan.waits_for(result.done, why),
+                None => TaskOutcome::pass(result.done).with_data(data),
+            });
+        };
+        let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut why = result.failed.join("; ");
+        if !result.not_moved.is_empty() {
+            let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
+            why = format!("in REL_PREP or further: {moved}; not moved: {}: {why}", list(&result.not_moved));
+        }
+        let mut outcome = if self.carries_on {
+            TaskOutcome::in_progress(result.done, why)
+        } else {
+            TaskOutcome::fail(result.done, class, why)
+        };
+        outcome.hint = result.hint;
+        Ok(outcome.with_data(data))
+    }
+
+    fn remember(
+        &self,
+        plan: &StatusPlan,
+        outcome: &TaskOutcome,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        let held_by_other =
+            state.wait(TASK).and_then(|wait| wait.holder).is_some_and(|holder| holder.who != self.who);
+        if let (Some(why), true) = (plan.approval.waits(), outcome.status == TaskStatus::InProgress) {
+            let begun = state.begin_wait(
+                TASK,
+                &NewWait {
+                    condition: plan.condition.clone(),
+                    since: plan.at,
+                    until: after(plan.at, self.policy.limit),
+                    next_check: after(plan.at, self.policy.interval),
+                },
+            );
+            if held_by_other {
+                return Ok(begun);
+            }
+            let looked = state.record_wait_check(TASK, &self.check(plan.at, why))?;
+            return Ok(begun.or(looked));
+        }
+        if state.wait(TASK).is_none() || held_by_other {
+            return Ok(Change::Unchanged);
+        }
+        if outcome.status == TaskStatus::Pass {
+            return state.end_wait(TASK, &self.who);
+        }
+        let why = outcome.reason.as_ref().map_or("failed", |reason| reason.text.as_str());
+        state.record_wait_check(TASK, &self.check(plan.at, why))
+    }
+
+    async fn notifications(&self, plan: &StatusPlan, outcome: &TaskOutcome) -> Vec<Message> {
+        if outcome.status != TaskStatus::Pass {
+            return Vec::new();
+        }
+        let config = self.services.config();
+        let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => (channel, leads),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                return Vec::new();
+            }
+        };
+        let leads = group_mention(self.services.slack(), leads).await;
+        let advisories: Vec<Reference> = plan
+            .approval
+            .advisories
+            .iter()
+            .map(|advisory| Reference::new(advisory.id.link(), advisory.id.to_string()))
+            .collect();
+        let metadata = match &plan.approval.metadata {
+            Some(MetadataUrl::Up(url)) => Some(Reference::new(url.as_str(), "metadata URL")),
+            _ => None,
+        };
+        vec![
+            ApprovalFinished {
+                release: config.release(),
+                metadata: metadata.as_ref(),
+                advisories: &advisories,
+                leads: &leads,
+            }
+            .message(channel),
+        ]
+    }
+}
+
+impl ChangeAdvisoryStatus {
+    /// A look that found nothing new; the wait is free afterwards.
+    fn check(&self, at: Timestamp, result: &str) -> WaitCheck {
+        WaitCheck {
+            who: self.who.clone(),
+            at,
+            result: result.to_owned(),
+            next_check: after(at, self.policy.interval),
+            lease_until: None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The watcher: a process of its own that carries on a wait after the command that began it has ended.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cli_support::CliError;
+use oar_core::error::ErrorClass;
+
+use crate::release::Release;
+
+/// The size at which a log file is put aside, in bytes.
+const LOG_LIMIT: u64 = 1024 * 1024;
+/// How many logs that were put aside are kept.
+const OLD_LOGS: usize = 3;
+
+/// A watcher that was started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Its process.
+    pub(crate) process: u32,
+    /// Where its output goes.
+    pub(crate) log: PathBuf,
+}
+
+/// Starts this program again with `arguments`, with nothing of this process but its environment: no terminal, its
+/// output in a log file that only the user can read.
+pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, CliError> {
+    let failed = |what: &str, error: std::io::Error| {
+        CliError::new(ErrorClass::Failed, format!("no watcher could be started: {what}: {error}"))
+    };
+    let environment = &release.session.environment;
+    let folder = log_folder(release)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| failed("log folder", error))?;
+    let log = folder.join(format!("change-advisory-status-{}.log", release.version));
+    rotate(&log);
+    let output = open(&log).map_err(|error| failed("log file", error))?;
+    let errors = output.try_clone().map_err(|error| failed("log file", error))?;
+    let program = environment.program().ok_or_else(|| {
+        CliError::new(ErrorClass::Failed, "no watcher could be started: the program's file is unknown")
+    })?;
+    let mut command = Command::new(program);
+    if program.file_stem().is_none_or(|name| name != "oar") {
+        // The multi-call program takes its name from the first argument.
+        command.arg("oar");
+    }
+    let child = command
+        .args(["-r", &release.version.to_string()])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(|error| failed("process", error))?;
+    Ok(Started { process: child.id(), log })
+}
+
+/// Leaves the session of the process that started this one, so that its end, and a Ctrl-C meant for it, do not reach
+/// us. A process that leads a group already has a session of its own or a shell's job control; that is fine too.
+pub(crate) fn detach() {
+    if let Err(error) = rustix::process::setsid() {
+        tracing::debug!("no session of its own: {error}");
+    }
+}
+
+/// `$XDG_STATE_HOME/release-tests`, by default `~/.local/state/release-tests`.
+fn log_folder(release: &Release) -> Result<PathBuf, CliError> {
+    let environment = &release.session.environment;
+    let absolute = |path: &&str| Path::new(path).is_absolute();
+    let base = match environment.get("XDG_STATE_HOME").filter(absolute) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            environment.get("HOME").map(|home| Path::new(home).join(".local/state")).ok_or_else(|| {
+                CliError::new(ErrorClass::Configuration, "no watcher could be started: HOME is not set")
+                    .with_hint("Set HOME or XDG_STATE_HOME, or call the command with --wait.")
+            })?
+        }
+    };
+    Ok(base.join("release-tests"))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Puts a log that has grown aside, and the oldest away. A log that cannot be moved is appended to.
+fn rotate(log: &Path) {
+    if fs::metadata(log).is_ok_and(|data| data.len() < LOG_LIMIT) || !log.exists() {
+        return;
+    }
+    let old = |number: usize| log.with_extension(format!("log.{number}"));
+    for number in (1..OLD_LOGS).rev() {
+        let _ = fs::rename(old(number), old(number + 1));
+    }
+    let _ = fs::rename(log, old(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn logs_are_private_and_put_aside_when_they_have_grown() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("watch.log");
+        drop(open(&log).unwrap());
+        assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+        rotate(&log);
+        assert!(log.exists(), "a small log stays");
+        for _ in 0..OLD_LOGS + 2 {
+            fs::write(&log, vec![b'x'; usize::try_from(LOG_LIMIT).unwrap()]).unwrap();
+            rotate(&log);
+            assert!(!log.exists());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), OLD_LOGS);
+    }
+}

@@ -1,0 +1,132 @@
+//! The wait of an approval: carried on by one of many, taken over from a killed one, and never for ever.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use end_to_end::approval::{approved_by, is_closed, make_ready, moves_of, publish, state_of};
+use end_to_end::{Harness, KONFLUX, wait};
+use sandbox::services::errata::AdvisoryState;
+
+const CARRY_ON: [&str; 5] = ["-r", KONFLUX, "change-advisory-status", "--carry-on", "--yes"];
+
+/// A release that waits, with looks every second and a lease of two.
+fn waiting(limit: &str) -> Harness {
+    let harness =
+        Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2").env("OAR_WAIT_LIMIT", limit);
+    make_ready(&harness, KONFLUX);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    assert!(state(&harness).contains("  wait:\n"), "{}", state(&harness));
+    harness
+}
+
+fn state(harness: &Harness) -> String {
+    harness.statebox(KONFLUX).unwrap()
+}
+
+fn watcher(harness: &Harness) -> Child {
+    harness.command("oar", CARRY_ON).spawn().unwrap()
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn assert_approved_once(harness: &Harness) {
+    for id in [150_001, 150_002] {
+        assert_eq!((state_of(harness, id), moves_of(harness, id)), (AdvisoryState::RelPrep, 1), "{id}");
+    }
+    assert_eq!(approved_by(harness).len(), 1);
+    assert!(is_closed(harness, KONFLUX));
+    let state = state(harness);
+    assert!(
+        state.contains("- name: change-advisory-status\n  status: Pass\n") && !state.contains("  wait:\n"),
+        "{state}"
+    );
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn of_two_watchers_one_acts_and_both_end() {
+    let harness = waiting("600");
+    let watchers = [watcher(&harness), watcher(&harness)];
+    until("a look", || state(&harness).contains("    holder:\n"));
+    publish(&harness);
+    for child in watchers {
+        wait(child).expect(0);
+    }
+    assert_approved_once(&harness);
+}
+
+#[test]
+fn a_killed_watcher_is_taken_over() {
+    let harness = waiting("600");
+    let mut first = watcher(&harness);
+    until("a holder", || state(&harness).contains("    holder:\n"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    publish(&harness);
+    wait(watcher(&harness)).expect(0);
+    assert_approved_once(&harness);
+}
+
+#[test]
+fn the_deadline_asks_and_the_task_stays_in_progress() {
+    let harness = waiting("1");
+    std::thread::sleep(Duration::from_millis(1100));
+    let run = wait(watcher(&harness)).expect(6);
+    assert!(run.stderr.contains("the release leads were asked"), "{run:?}");
+    let state = state(&harness);
+    assert!(state.contains("- name: change-advisory-status\n  status: In Progress\n"), "{state}");
+    assert!(state.contains("Decide: the metadata URL") && !state.contains("  wait:\n"), "{state}");
+    let messages: Vec<String> =
+        harness.sandbox.world().slack.lock().messages.iter().map(|message| message.text.clone()).collect();
+    assert_eq!(messages.iter().filter(|text| text.contains("the deadline")).count(), 1, "{messages:#?}");
+    let again = wait(watcher(&harness)).expect(0);
+    assert!(again.stdout.contains("nothing is waited for"), "{again:?}");
+    // Whoever runs it again decided to wait further.
+    publish(&harness);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
+    assert_approved_once(&harness);
+}
+
+#[test]
+fn trouble_is_recorded_and_the_wait_goes_on() {
+    let harness = waiting("600");
+    publish(&harness);
+    harness.sandbox.world().errata.lock().advisory_mut(150_001).unwrap().state = AdvisoryState::NewFiles;
+    let child = watcher(&harness);
+    until("the trouble", || state(&harness).contains("is in NEW_FILES"));
+    assert!(state(&harness).contains("- name: change-advisory-status\n  status: In Progress\n"));
+    harness.sandbox.world().errata.lock().advisory_mut(150_001).unwrap().state = AdvisoryState::Qe;
+    wait(child).expect(0);
+    assert_approved_once(&harness);
+}
+
+#[test]
+fn a_watcher_of_its_own_survives_the_command_and_writes_a_private_log() {
+    let harness = Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2");
+    make_ready(&harness, KONFLUX);
+    let run = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
+    assert!(run.stderr.contains("A watcher carries the wait on (process "), "{run:?}");
+    let log = harness.home().join(".local/state/release-tests/change-advisory-status-4.19.1.log");
+    until("the log", || log.exists());
+    assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    until("a holder", || state(&harness).contains("    holder:\n"));
+    let second = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
+    assert!(second.stderr.contains("carries the wait on and looks next at"), "no second watcher: {second:?}");
+    publish(&harness);
+    until("the approval", || state(&harness).contains("- name: change-advisory-status\n  status: Pass\n"));
+    until("the end of the wait", || !state(&harness).contains("  wait:\n"));
+    assert_approved_once(&harness);
+    let text = std::fs::read_to_string(&log).unwrap();
+    for (name, value) in harness.sandbox.environment() {
+        if name.ends_with("TOKEN") || name == "OAR_JWK" {
+            assert!(!text.contains(&value), "{name} is in the log");
+        }
+    }
+}
