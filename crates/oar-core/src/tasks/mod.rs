@@ -2,6 +2,7 @@
 
 pub mod check_cve_tracker_bug;
 pub mod create_test_report;
+pub mod drop_bugs;
 mod health;
 pub mod image_signed_check;
 pub mod is_shipped;

@@ -148,6 +148,11 @@ impl Services {
         State::new(config.release(), &metadata, self.now())
     }
 
+    /// The clock of every wait.
+    pub fn clock(&self) -> crate::clock::Clock {
+        self.http.clock().clone()
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.http.clock().now()

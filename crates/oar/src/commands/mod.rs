@@ -2,6 +2,7 @@
 
 pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod create_test_report;
+pub(crate) mod drop_bugs;
 pub(crate) mod history;
 pub(crate) mod image_signed_check;
 pub(crate) mod is_shipped;

@@ -1,0 +1,144 @@
+//! Dropping bugs from one advisory, and asking again for the approvals that it costs (spec 02 §2.11).
+
+use std::collections::BTreeSet;
+
+use super::Intent;
+use crate::clients::Effect;
+use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, SecurityApproval};
+use crate::clients::jira::IssueKey;
+use crate::flow::outcome::{Step, TaskError};
+use crate::flow::permit::WritePermit;
+
+/// What changes in one advisory.
+#[derive(Debug, Clone)]
+pub struct AdvisoryDrop {
+    /// Its kind in the build data.
+    pub impetus: String,
+    /// Its number.
+    pub id: AdvisoryId,
+    /// The bugs that it loses.
+    pub keys: Vec<IssueKey>,
+    /// Whether documentation had approved it before the first of our runs.
+    pub docs: bool,
+    /// Whether product security had.
+    pub security: bool,
+    docs_lost: bool,
+    security_lost: bool,
+    docs_asked: bool,
+    security_asked: bool,
+}
+
+fn docs_lost(advisory: &Advisory) -> bool {
+    !advisory.doc_complete && !advisory.text_ready
+}
+
+impl AdvisoryDrop {
+    /// What dropping `dropped` changes in `advisory`; `None` when nothing does.
+    pub(super) fn of(
+        impetus: &str,
+        advisory: &Advisory,
+        dropped: &BTreeSet<IssueKey>,
+        earlier: &Intent,
+    ) -> Option<Self> {
+        let id = advisory.id;
+        let keys: Vec<IssueKey> =
+            advisory.jira_issues.iter().filter(|key| dropped.contains(*key)).cloned().collect();
+        let (had_docs, had_security) = (earlier.docs.contains(&id), earlier.security.contains(&id));
+        if keys.is_empty() && !had_docs && !had_security {
+            return None;
+        }
+        Some(Self {
+            impetus: impetus.to_owned(),
+            id,
+            keys,
+            docs: had_docs || advisory.doc_complete,
+            security: had_security || advisory.security_approval == SecurityApproval::Approved,
+            docs_lost: had_docs && docs_lost(advisory),
+            security_lost: had_security && advisory.security_approval == SecurityApproval::NotRequested,
+            docs_asked: had_docs && !advisory.doc_complete && advisory.text_ready,
+            security_asked: had_security && advisory.security_approval == SecurityApproval::Requested,
+        })
+    }
+
+    fn subject(&self) -> String {
+        format!("advisory {} ({})", self.id, self.impetus)
+    }
+
+    fn remove_step(&self, key: &IssueKey) -> Step {
+        Step::new("remove from", self.subject()).to(key.as_str())
+    }
+
+    fn docs_step(&self) -> Step {
+        Step::new("ask documentation to approve again", self.subject())
+    }
+
+    fn security_step(&self) -> Step {
+        Step::new("ask product security to approve again", self.subject())
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.keys.iter().map(|key| self.remove_step(key)).collect();
+        if self.docs_lost {
+            steps.push(self.docs_step());
+        }
+        // Any change of an approved RHSA's issue list costs this approval.
+        if self.security_lost || (self.security && !self.keys.is_empty()) {
+            steps.push(self.security_step());
+        }
+        steps
+    }
+}
+
+/// What became of one advisory.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) done: Vec<Step>,
+    pub(super) failed: Vec<TaskError>,
+    pub(super) docs: Option<AdvisoryId>,
+    pub(super) security: Option<AdvisoryId>,
+}
+
+pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &WritePermit) -> Applied {
+    let mut applied = Applied {
+        docs: plan.docs_asked.then_some(plan.id),
+        security: plan.security_asked.then_some(plan.id),
+        ..Applied::default()
+    };
+    // One after the other: they change the same record.
+    for key in &plan.keys {
+        match errata.remove_jira_issue(plan.id, key, permit).await {
+            Ok(Effect::Changed) => applied.done.push(plan.remove_step(key)),
+            Ok(Effect::AlreadySo) => {}
+            Err(error) => applied.failed.push(error.into()),
+        }
+    }
+    if !plan.docs && !plan.security {
+        return applied;
+    }
+    let advisory = match errata.erratum(plan.id).await {
+        Ok(advisory) => advisory,
+        Err(error) => {
+            applied.failed.push(error.into());
+            return applied;
+        }
+    };
+    if plan.docs && docs_lost(&advisory) {
+        match errata.request_docs_approval(plan.id, permit).await {
+            Ok(_) => {
+                applied.done.push(plan.docs_step());
+                applied.docs = Some(plan.id);
+            }
+            Err(error) => applied.failed.push(error.into()),
+        }
+    }
+    if plan.security && advisory.security_approval == SecurityApproval::NotRequested {
+        match errata.request_security_approval(plan.id, permit).await {
+            Ok(_) => {
+                applied.done.push(plan.security_step());
+                applied.security = Some(plan.id);
+            }
+            Err(error) => applied.failed.push(error.into()),
+        }
+    }
+    applied
+}
