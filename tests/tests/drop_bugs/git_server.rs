@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A bare repository behind an address. Its thread ends with the test.
-pub struct GitServer {
+pub(crate) struct GitServer {
     folder: TempDir,
     port: u16,
 }
 
 /// `git` without the settings of the machine.
-pub fn git(folder: &Path) -> Command {
+pub(crate) fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
     git.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     git.env("GIT_TERMINAL_PROMPT", "0").env("HOME", folder);
@@ -22,7 +22,7 @@ pub fn git(folder: &Path) -> Command {
 }
 
 /// What a git command prints.
-pub fn output(mut git: Command) -> Vec<u8> {
+pub(crate) fn output(mut git: Command) -> Vec<u8> {
     let output = git.output().unwrap();
     assert!(output.status.success(), "{git:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
@@ -30,7 +30,7 @@ pub fn output(mut git: Command) -> Vec<u8> {
 
 impl GitServer {
     /// Makes `shipment.git` out of a `git fast-import` stream and serves it.
-    pub fn start(stream: &[u8]) -> Self {
+    pub(crate) fn start(stream: &[u8]) -> Self {
         let folder = TempDir::new().unwrap();
         let mut init = git(folder.path());
         init.args(["init", "--quiet", "--bare", "shipment.git"]);
@@ -55,7 +55,7 @@ impl GitServer {
     }
 
     /// Clones one branch and answers the folder.
-    pub fn clone_branch(&self, branch: &str) -> PathBuf {
+    pub(crate) fn clone_branch(&self, branch: &str) -> PathBuf {
         let mut clone = git(self.folder.path());
         let address = format!("http://127.0.0.1:{}/shipment.git", self.port);
         clone.args(["clone", "--quiet", "--branch", branch, &address, "clone"]);
@@ -65,7 +65,7 @@ impl GitServer {
 }
 
 /// One request to `git http-backend`, by the rules of CGI.
-fn serve(stream: &TcpStream, root: &Path) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, root: &Path) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -82,9 +82,15 @@ fn serve(stream: &TcpStream, root: &Path) -> std::io::Result<()> {
         let Some((name, value)) = header.trim_end().split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().unwrap_or(0),
-            "content-type" => drop(backend.env("CONTENT_TYPE", value)),
-            "content-encoding" => drop(backend.env("HTTP_CONTENT_ENCODING", value)),
-            "git-protocol" => drop(backend.env("HTTP_GIT_PROTOCOL", value)),
+            "content-type" => {
+                backend.env("CONTENT_TYPE", value);
+            }
+            "content-encoding" => {
+                backend.env("HTTP_CONTENT_ENCODING", value);
+            }
+            "git-protocol" => {
+                backend.env("HTTP_GIT_PROTOCOL", value);
+            }
             _ => {}
         }
     }
@@ -100,7 +106,6 @@ fn serve(stream: &TcpStream, root: &Path) -> std::io::Result<()> {
         .split(|byte| *byte == b'\n')
         .take_while(|line| !line.trim_ascii().is_empty())
         .find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix("Status: ").map(str::to_owned));
-    let mut stream = stream;
     write!(stream, "HTTP/1.0 {}\r\n", status.as_deref().unwrap_or("200 OK").trim())?;
     stream.write_all(&answer)
 }

@@ -73,7 +73,16 @@ fn facts(harness: &Harness) -> Facts {
     let requests = ours.map(|request| (request.title.clone(), request.state.name())).collect();
     let notes = gitlab.note_bodies(SHIPMENT, 612).len();
     let fork_branches = gitlab.project_mut(FORK).unwrap().branches.len();
-    Facts { issues, removals, security, files, requests, notes, fork_branches, messages: Effects::of(harness).messages }
+    Facts {
+        issues,
+        removals,
+        security,
+        files,
+        requests,
+        notes,
+        fork_branches,
+        messages: Effects::of(harness).messages,
+    }
 }
 
 #[test]
@@ -152,9 +161,12 @@ fn a_bug_of_high_severity_leaves_only_when_it_is_named() {
     let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
     assert!(plan.stdout.contains("OCPBUGS-61010 stays: it is critical"), "{plan:?}");
     assert!(plan.stdout.contains("nothing would be changed"), "{plan:?}");
-    for (key, words) in
-        [("OCPBUGS-61011", "tracks a CVE"), ("OCPBUGS-61020", "is finished"), ("OCPBUGS-1", "is not among"), ("OCPBUGS-61050", "cannot be read")]
-    {
+    for (key, words) in [
+        ("OCPBUGS-61011", "tracks a CVE"),
+        ("OCPBUGS-61020", "is finished"),
+        ("OCPBUGS-1", "is not among"),
+        ("OCPBUGS-61050", "cannot be read"),
+    ] {
         let refused = drop_bugs(&harness, ERRATA, &["--include", key]).expect(2);
         assert!(refused.stderr.contains(words), "{refused:?}");
     }
@@ -170,7 +182,8 @@ fn a_shipment_that_is_not_open_is_refused() {
         control(&harness, "set-state", &json!({"project": SHIPMENT, "iid": 612, "state": state}));
         let refused = drop_bugs(&harness, KONFLUX, &[]).expect(6);
         assert!(refused.stderr.contains(&format!("is {state}, not open")), "{refused:?}");
-        let effects: Vec<_> = harness.sandbox.writes().into_iter().filter(|write| write.service != "github").collect();
+        let effects: Vec<_> =
+            harness.sandbox.writes().into_iter().filter(|write| write.service != "github").collect();
         assert!(effects.is_empty(), "{effects:#?}");
     }
 }
@@ -190,11 +203,19 @@ fn a_broken_file_is_named_and_nothing_is_changed() {
 fn keys_are_matched_whole_and_an_emptied_list_stays_valid() {
     let harness = prepared(KONFLUX);
     let entry = |key: &str| format!("          - id: {key}\n            source: redhat.atlassian.net\n");
-    let file = |entries: &str| format!("shipment:\n  data:\n    releaseNotes:\n      issues:\n        fixed:{entries}      topic: x\n");
+    let file = |entries: &str| {
+        format!(
+            "shipment:\n  data:\n    releaseNotes:\n      issues:\n        fixed:{entries}      topic: x\n"
+        )
+    };
     let both = file(&format!("\n{}{}", entry("OCPBUGS-60010"), entry("OCPBUGS-6001")));
     let alone = file(&format!("\n{}", entry("OCPBUGS-60010")));
     for (path, content) in [("shipment/both.yaml", &both), ("shipment/alone.yaml", &alone)] {
-        control(&harness, "push", &json!({"project": SHIPMENT, "branch": BRANCH, "path": path, "content": content}));
+        control(
+            &harness,
+            "push",
+            &json!({"project": SHIPMENT, "branch": BRANCH, "path": path, "content": content}),
+        );
     }
     // OCPBUGS-6001 is unknown to Jira, so it stays.
     drop_bugs(&harness, KONFLUX, &[]).expect(0);
@@ -216,11 +237,16 @@ fn the_branch_is_what_git_sees_and_a_running_pipeline_is_waited_for() {
     let (stream, branch, sha) = {
         let mut gitlab = harness.sandbox.world().gitlab.lock();
         let fork = gitlab.project_mut(FORK).unwrap();
-        let branch = fork.branches.keys().find(|name| name.starts_with("drop-bugs-for-4.19.1-")).unwrap().clone();
+        let branch =
+            fork.branches.keys().find(|name| name.starts_with("drop-bugs-for-4.19.1-")).unwrap().clone();
         (fork.fast_import(), branch.clone(), fork.branches[&branch].sha())
     };
-    assert!(branch.trim_start_matches("drop-bugs-for-4.19.1-").bytes().all(|byte| byte.is_ascii_digit()), "{branch}");
-    let clone = GitServer::start(&stream).clone_branch(&branch);
+    assert!(
+        branch.trim_start_matches("drop-bugs-for-4.19.1-").bytes().all(|byte| byte.is_ascii_digit()),
+        "{branch}"
+    );
+    let server = GitServer::start(&stream);
+    let clone = server.clone_branch(&branch);
     let mut log = git(&clone);
     log.args(["log", "-1", "--format=%H %P"]);
     let log = String::from_utf8(output(log)).unwrap();
@@ -275,7 +301,12 @@ fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_effect_once(
             let harness = prepared(release);
             killed_after(&harness, release, after);
             let again = drop_bugs(&harness, release, &[]).expect(0);
-            assert_eq!(facts(&harness), expected, "killed after request {after}:\n{again:?}\n{}", harness.request_lines());
+            assert_eq!(
+                facts(&harness),
+                expected,
+                "killed after request {after}:\n{again:?}\n{}",
+                harness.request_lines()
+            );
             harness.sandbox.assert_no_unexpected();
         }
     }
@@ -287,12 +318,18 @@ fn every_write_that_goes_wrong_is_healed_with_each_effect_once() {
         let harness = prepared(release);
         drop_bugs(&harness, release, &[]).expect(0);
         let expected = facts(&harness);
-        let writes: Vec<_> =
-            harness.sandbox.writes().into_iter().filter(|write| matches!(&*write.service, "gitlab" | "errata")).collect();
+        let writes: Vec<_> = harness
+            .sandbox
+            .writes()
+            .into_iter()
+            .filter(|write| matches!(&*write.service, "gitlab" | "errata"))
+            .collect();
         assert!(!writes.is_empty());
         let status = |code| FaultKind::Status { code, body: None, headers: Vec::new() };
         for write in &writes {
-            for kind in [status(500), status(503), FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage] {
+            for kind in
+                [status(500), status(503), FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage]
+            {
                 let harness = prepared(release);
                 let fault = Fault::on(&write.service, kind).method(&write.method).path(&write.path).times(1);
                 harness.sandbox.faults().add(fault.clone());

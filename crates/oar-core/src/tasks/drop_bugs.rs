@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use futures::future::join_all;
 
 use super::Services;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
@@ -236,11 +235,11 @@ impl Task for DropBugs {
         }
         match (config.slack_channel(SlackTeam::Approver), config.prodsec_approvers()) {
             (Ok(channel), Ok(addresses)) => {
-                let security = join_all(addresses.into_iter().map(|address| async move {
+                let mut security = Vec::new();
+                for address in addresses {
                     let known = person(slack, address).await;
-                    known.map_or_else(|| Person::named(address), Person::Slack)
-                }))
-                .await;
+                    security.push(known.map_or_else(|| Person::named(address), Person::Slack));
+                }
                 let needed = ApprovalsNeeded {
                     release: config.release(),
                     docs_advisories: &docs_advisories,

@@ -18,14 +18,21 @@ pub struct AdvisoryDrop {
     pub id: AdvisoryId,
     /// The bugs that it loses.
     pub keys: Vec<IssueKey>,
-    /// Whether documentation had approved it before the first of our runs.
-    pub docs: bool,
-    /// Whether product security had.
-    pub security: bool,
-    docs_lost: bool,
-    security_lost: bool,
-    docs_asked: bool,
-    security_asked: bool,
+    /// The approval of documentation.
+    pub docs: Approval,
+    /// The approval of product security.
+    pub security: Approval,
+}
+
+/// What becomes of one approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// It was given before the first of our runs.
+    pub had: bool,
+    /// An earlier run of ours cost it, and nobody was asked again.
+    lost: bool,
+    /// An earlier run of ours asked for it again.
+    asked: bool,
 }
 
 fn docs_lost(advisory: &Advisory) -> bool {
@@ -51,12 +58,16 @@ impl AdvisoryDrop {
             impetus: impetus.to_owned(),
             id,
             keys,
-            docs: had_docs || advisory.doc_complete,
-            security: had_security || advisory.security_approval == SecurityApproval::Approved,
-            docs_lost: had_docs && docs_lost(advisory),
-            security_lost: had_security && advisory.security_approval == SecurityApproval::NotRequested,
-            docs_asked: had_docs && !advisory.doc_complete && advisory.text_ready,
-            security_asked: had_security && advisory.security_approval == SecurityApproval::Requested,
+            docs: Approval {
+                had: had_docs || advisory.doc_complete,
+                lost: had_docs && docs_lost(advisory),
+                asked: had_docs && !advisory.doc_complete && advisory.text_ready,
+            },
+            security: Approval {
+                had: had_security || advisory.security_approval == SecurityApproval::Approved,
+                lost: had_security && advisory.security_approval == SecurityApproval::NotRequested,
+                asked: had_security && advisory.security_approval == SecurityApproval::Requested,
+            },
         })
     }
 
@@ -78,11 +89,11 @@ impl AdvisoryDrop {
 
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self.keys.iter().map(|key| self.remove_step(key)).collect();
-        if self.docs_lost {
+        if self.docs.lost {
             steps.push(self.docs_step());
         }
         // Any change of an approved RHSA's issue list costs this approval.
-        if self.security_lost || (self.security && !self.keys.is_empty()) {
+        if self.security.lost || (self.security.had && !self.keys.is_empty()) {
             steps.push(self.security_step());
         }
         steps
@@ -100,8 +111,8 @@ pub(super) struct Applied {
 
 pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &WritePermit) -> Applied {
     let mut applied = Applied {
-        docs: plan.docs_asked.then_some(plan.id),
-        security: plan.security_asked.then_some(plan.id),
+        docs: plan.docs.asked.then_some(plan.id),
+        security: plan.security.asked.then_some(plan.id),
         ..Applied::default()
     };
     // One after the other: they change the same record.
@@ -112,7 +123,7 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
             Err(error) => applied.failed.push(error.into()),
         }
     }
-    if !plan.docs && !plan.security {
+    if !plan.docs.had && !plan.security.had {
         return applied;
     }
     let advisory = match errata.erratum(plan.id).await {
@@ -122,7 +133,7 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
             return applied;
         }
     };
-    if plan.docs && docs_lost(&advisory) {
+    if plan.docs.had && docs_lost(&advisory) {
         match errata.request_docs_approval(plan.id, permit).await {
             Ok(_) => {
                 applied.done.push(plan.docs_step());
@@ -131,7 +142,7 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
             Err(error) => applied.failed.push(error.into()),
         }
     }
-    if plan.security && advisory.security_approval == SecurityApproval::NotRequested {
+    if plan.security.had && advisory.security_approval == SecurityApproval::NotRequested {
         match errata.request_security_approval(plan.id, permit).await {
             Ok(_) => {
                 applied.done.push(plan.security_step());

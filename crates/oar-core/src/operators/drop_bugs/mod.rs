@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use futures::future::{join, join_all};
 
-pub use advisories::AdvisoryDrop;
+pub use advisories::{AdvisoryDrop, Approval};
 pub use intent::Intent;
 pub use selection::{Decision, Judged};
 pub use shipment::{ShipmentDrop, ShipmentEnd, ShipmentTarget};
@@ -70,10 +70,10 @@ impl DropPlan {
         let mut intent = Intent { keys: self.dropped(), ..Intent::default() };
         intent.keys.extend(self.gone.iter().cloned());
         for advisory in &self.advisories {
-            if advisory.docs {
+            if advisory.docs.had {
                 intent.docs.insert(advisory.id);
             }
-            if advisory.security {
+            if advisory.security.had {
                 intent.security.insert(advisory.id);
             }
         }

@@ -88,8 +88,12 @@ pub(super) async fn plan(
             removed.extend(edit.removed);
         }
     }
-    let Some(project) = shipment.merge_request().project_id.filter(|_| !files.is_empty()) else {
+    if files.is_empty() {
         return Ok(None);
+    }
+    let Some(project) = shipment.merge_request().project_id else {
+        let message = format!("GitLab does not say which project {} belongs to", shipment.reference());
+        return Err(Refusal::new(ErrorClass::Unavailable, message).into());
     };
     let fork = gitlab.project(&target.fork).await?;
     let is_fork =
@@ -433,7 +437,14 @@ impl ShipmentDrop {
                 }
                 Err(failure) if failure.kind == ServiceErrorKind::Unclear => asked = true,
                 // GitLab knows its own rules; what it does not allow now, somebody has to allow.
-                Err(failure) if failure.kind == ServiceErrorKind::Rejected => {
+                Err(failure)
+                    if matches!(
+                        failure.kind,
+                        ServiceErrorKind::Rejected
+                            | ServiceErrorKind::Unauthorized
+                            | ServiceErrorKind::Forbidden
+                    ) =>
+                {
                     return end(Some(format!("somebody to allow it ({status})")));
                 }
                 Err(failure) => return Err(failure.into()),

@@ -90,8 +90,16 @@ async fn commits_that_are_refused() {
         (with(json!({"branch": "x", "start_branch": "none"})), 400, "Cannot find"),
         (with(json!({"branch": "x", "start_branch": "main", "start_sha": "1"})), 400, "mutually exclusive"),
         (with(json!({"actions": []})), 400, "actions is missing"),
-        (with(json!({"actions": [{"action": "update", "file_path": "none", "content": "x"}]})), 400, "doesn't exist"),
-        (with(json!({"actions": [{"action": "create", "file_path": path, "content": "x"}]})), 400, "already exists"),
+        (
+            with(json!({"actions": [{"action": "update", "file_path": "none", "content": "x"}]})),
+            400,
+            "doesn't exist",
+        ),
+        (
+            with(json!({"actions": [{"action": "create", "file_path": path, "content": "x"}]})),
+            400,
+            "already exists",
+        ),
         (with(json!({"actions": [{"action": "move", "file_path": path}]})), 501, ""),
         (with(json!({"branch": null})), 400, "branch is missing"),
     ] {
@@ -100,8 +108,13 @@ async fn commits_that_are_refused() {
         assert!(answer.text.contains(words), "{body}: {answer:?}");
     }
     let foreign = with(json!({"branch": "x", "start_project": 5151, "start_branch": "drop-1"}));
-    assert_eq!(send(&world, "POST", "projects/5150/repository/commits", &foreign).await.status, 403, "no fork of it");
-    let reporter = send_as(&world, REPORTER_TOKEN, "POST", "projects/5150/repository/commits", &with(json!({})));
+    assert_eq!(
+        send(&world, "POST", "projects/5150/repository/commits", &foreign).await.status,
+        403,
+        "no fork of it"
+    );
+    let reporter =
+        send_as(&world, REPORTER_TOKEN, "POST", "projects/5150/repository/commits", &with(json!({})));
     assert_eq!(reporter.await.status, 403);
 }
 
@@ -119,9 +132,11 @@ async fn a_merge_request_is_checked_and_merged_squashed() {
     assert_eq!(get(&world, path).await.json()["detailed_merge_status"], "mergeable");
     let wrong = send(&world, "PUT", &format!("{path}/merge"), r#"{"sha":"0000"}"#).await;
     assert_eq!(wrong.status, 409);
-    let alone = send(&world, "PUT", &format!("{path}/merge"), r#"{"merge_when_pipeline_succeeds":true}"#).await;
+    let alone =
+        send(&world, "PUT", &format!("{path}/merge"), r#"{"merge_when_pipeline_succeeds":true}"#).await;
     assert_eq!(alone.status, 405, "there is no pipeline");
-    let merged = send(&world, "PUT", &format!("{path}/merge"), &json!({"sha": made["sha"]}).to_string()).await;
+    let merged =
+        send(&world, "PUT", &format!("{path}/merge"), &json!({"sha": made["sha"]}).to_string()).await;
     assert_eq!((merged.status, &merged.json()["state"]), (200, &json!("merged")));
     assert_eq!(send(&world, "PUT", &format!("{path}/merge"), "{}").await.status, 405);
     let state = world.gitlab.lock();
@@ -140,11 +155,17 @@ async fn a_running_pipeline_is_waited_for() {
     let made = request(&world, "drop-1").await;
     let path = "projects/5150/merge_requests/614";
     let open = get(&world, path).await.json();
-    assert_eq!((&open["detailed_merge_status"], &open["head_pipeline"]["status"]), (&json!("ci_still_running"), &json!("running")));
+    assert_eq!(
+        (&open["detailed_merge_status"], &open["head_pipeline"]["status"]),
+        (&json!("ci_still_running"), &json!("running"))
+    );
     assert_eq!(send(&world, "PUT", &format!("{path}/merge"), "{}").await.status, 405);
     let body = json!({"merge_when_pipeline_succeeds": true, "sha": made["sha"]}).to_string();
     let waiting = send(&world, "PUT", &format!("{path}/merge"), &body).await.json();
-    assert_eq!((&waiting["state"], &waiting["merge_when_pipeline_succeeds"]), (&json!("opened"), &json!(true)));
+    assert_eq!(
+        (&waiting["state"], &waiting["merge_when_pipeline_succeeds"]),
+        (&json!("opened"), &json!(true))
+    );
     let body = json!({"pipeline": open["head_pipeline"]["id"], "status": "success"});
     world.gitlab.lock().change("pipeline", &body, world.clock.now()).unwrap();
     assert_eq!(get(&world, path).await.json()["state"], "merged");
@@ -171,7 +192,10 @@ async fn merge_requests_that_are_refused() {
     world.gitlab.lock().change("push", &push, world.clock.now()).unwrap();
     get(&world, "projects/5150/merge_requests/614").await;
     let answer = get(&world, "projects/5150/merge_requests/614").await.json();
-    assert_eq!((&answer["detailed_merge_status"], &answer["has_conflicts"]), (&json!("conflict"), &json!(true)));
+    assert_eq!(
+        (&answer["detailed_merge_status"], &answer["has_conflicts"]),
+        (&json!("conflict"), &json!(true))
+    );
     assert_eq!(send(&world, "PUT", "projects/5150/merge_requests/614/merge", "{}").await.status, 422);
     world.gitlab.lock().merge_request_mut(5150, 614).unwrap().state = MergeRequestState::Closed;
     assert_eq!(send(&world, "PUT", "projects/5150/merge_requests/614/merge", "{}").await.status, 405);
@@ -189,7 +213,11 @@ async fn a_push_moves_the_head_and_scripts_change_jobs() {
     world.gitlab.lock().change("job", &job, now).unwrap();
     let bridges = get(&world, "projects/5150/pipelines/910002/bridges").await.json();
     assert!(bridges.as_array().unwrap().iter().any(|job| job["status"] == "running"));
-    for (operation, body) in [("push", json!({"project": 1})), ("job", json!({"pipeline": 1, "name": "x", "status": "y"})), ("label", json!({}))] {
+    for (operation, body) in [
+        ("push", json!({"project": 1})),
+        ("job", json!({"pipeline": 1, "name": "x", "status": "y"})),
+        ("label", json!({})),
+    ] {
         assert!(world.gitlab.lock().change(operation, &body, now).is_err());
     }
 }
