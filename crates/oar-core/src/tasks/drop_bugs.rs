@@ -189,6 +189,10 @@ impl Task for DropBugs {
         let config = self.services.config();
         let slack = self.services.slack();
         let mut messages = Vec::new();
+        // What only a merge request proposes has not left the release.
+        if outcome.status != TaskStatus::Pass {
+            return messages;
+        }
         let mut dropped = plan.dropped();
         dropped.extend(plan.gone.iter().cloned());
         let advisories = |name: &str| -> Vec<Reference> {

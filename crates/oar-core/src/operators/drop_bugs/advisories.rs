@@ -6,7 +6,8 @@ use super::Intent;
 use crate::clients::Effect;
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, SecurityApproval};
 use crate::clients::jira::IssueKey;
-use crate::flow::outcome::{Step, TaskError};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, Step, TaskError};
 use crate::flow::permit::WritePermit;
 
 /// What changes in one advisory.
@@ -116,15 +117,12 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
         ..Applied::default()
     };
     // One after the other: they change the same record.
+    let mut removed = Vec::new();
     for key in &plan.keys {
         match errata.remove_jira_issue(plan.id, key, permit).await {
-            Ok(Effect::Changed) => applied.done.push(plan.remove_step(key)),
-            Ok(Effect::AlreadySo) => {}
+            Ok(effect) => removed.push((key, effect)),
             Err(error) => applied.failed.push(error.into()),
         }
-    }
-    if !plan.docs.had && !plan.security.had {
-        return applied;
     }
     let advisory = match errata.erratum(plan.id).await {
         Ok(advisory) => advisory,
@@ -133,6 +131,16 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
             return applied;
         }
     };
+    // What counts is what the advisory shows, not what was answered on the way.
+    for (key, effect) in removed {
+        if advisory.jira_issues.contains(key) {
+            let message = format!("{} still names {key} after it was removed", plan.subject());
+            let refusal = Refusal::new(ErrorClass::Unavailable, message);
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+        } else if effect == Effect::Changed {
+            applied.done.push(plan.remove_step(key));
+        }
+    }
     if plan.docs.had && docs_lost(&advisory) {
         match errata.request_docs_approval(plan.id, permit).await {
             Ok(_) => {
