@@ -122,12 +122,11 @@ impl Task for DropBugs {
     async fn plan(&self, state: Option<&State>) -> Result<DropPlan, TaskError> {
         let target = self.target(state)?;
         let clients = self.clients()?;
-        let clock = self.services.clock();
         let operator = Operator {
             errata: &clients.errata,
             gitlab: clients.gitlab.as_ref(),
             jira: &clients.jira,
-            clock: &clock,
+            clock: self.services.clock(),
         };
         let plan = operator.plan(&target).await?;
         *self.intent.lock().unwrap_or_else(PoisonError::into_inner) = plan.intent();
@@ -136,12 +135,11 @@ impl Task for DropBugs {
 
     async fn apply(&self, plan: &DropPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients()?;
-        let clock = self.services.clock();
         let operator = Operator {
             errata: &clients.errata,
             gitlab: clients.gitlab.as_ref(),
             jira: &clients.jira,
-            clock: &clock,
+            clock: self.services.clock(),
         };
         let result = operator.apply(plan, permit).await;
         let (merge_request, waits_for) = match &result.shipment {

@@ -148,11 +148,6 @@ impl Services {
         State::new(config.release(), &metadata, self.now())
     }
 
-    /// The clock of every wait.
-    pub fn clock(&self) -> crate::clock::Clock {
-        self.http.clock().clone()
-    }
-
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.http.clock().now()

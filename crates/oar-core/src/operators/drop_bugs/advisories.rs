@@ -141,23 +141,39 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
             applied.done.push(plan.remove_step(key));
         }
     }
-    if plan.docs.had && docs_lost(&advisory) {
-        match errata.request_docs_approval(plan.id, permit).await {
-            Ok(_) => {
-                applied.done.push(plan.docs_step());
-                applied.docs = Some(plan.id);
-            }
-            Err(error) => applied.failed.push(error.into()),
-        }
+    let docs = plan.docs.had && docs_lost(&advisory);
+    let security = plan.security.had && advisory.security_approval == SecurityApproval::NotRequested;
+    if docs && let Err(error) = errata.request_docs_approval(plan.id, permit).await {
+        applied.failed.push(error.into());
     }
-    if plan.security.had && advisory.security_approval == SecurityApproval::NotRequested {
-        match errata.request_security_approval(plan.id, permit).await {
-            Ok(_) => {
-                applied.done.push(plan.security_step());
-                applied.security = Some(plan.id);
-            }
-            Err(error) => applied.failed.push(error.into()),
-        }
+    if security && let Err(error) = errata.request_security_approval(plan.id, permit).await {
+        applied.failed.push(error.into());
     }
+    if !docs && !security {
+        return applied;
+    }
+    let advisory = match errata.erratum(plan.id).await {
+        Ok(advisory) => advisory,
+        Err(error) => {
+            applied.failed.push(error.into());
+            return applied;
+        }
+    };
+    let mut asked = |wanted: bool, shown: bool, step: Step| {
+        if wanted && shown {
+            applied.done.push(step);
+        } else if wanted && applied.failed.is_empty() {
+            let message = format!("{} does not show that its approval was asked for", plan.subject());
+            let refusal = Refusal::new(ErrorClass::Unavailable, message);
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+        }
+        wanted && shown
+    };
+    let (docs, security) = (
+        asked(docs, !docs_lost(&advisory), plan.docs_step()),
+        asked(security, advisory.security_approval != SecurityApproval::NotRequested, plan.security_step()),
+    );
+    applied.docs = applied.docs.or(docs.then_some(plan.id));
+    applied.security = applied.security.or(security.then_some(plan.id));
     applied
 }
