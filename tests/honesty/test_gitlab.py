@@ -129,6 +129,49 @@ class GitLab(unittest.TestCase):
         bridges = pipeline.bridges.list(get_all=True)
         self.assertEqual({bridge.stage: bridge.status for bridge in bridges}["stage-release-triggers"], "success")
 
+    def test_writing_a_branch_a_commit_and_a_merge_request(self):
+        fork = self.gitlab.projects.get("demo-release-bot/ocp-shipment-data")
+        self.assertEqual(fork.forked_from_project["id"], self.project.id)
+        support.change("gitlab", "new-requests", checking_reads=1, pipeline="running")
+        shipment = self.shipment()
+        path = next(change["new_path"] for change in shipment.changes()["changes"] if ".image." in change["new_path"])
+        text = self.project.files.get(path, ref=shipment.sha).decode().decode()
+        commit = fork.commits.create(
+            {
+                "branch": "honest-1",
+                "commit_message": "Change a file",
+                "start_project": self.project.id,
+                "start_branch": shipment.source_branch,
+                "actions": [{"action": "update", "file_path": path, "content": text + "# more\n"}],
+            }
+        )
+        self.assertEqual(commit.parent_ids, [shipment.sha])
+        self.assertEqual(fork.branches.get("honest-1").commit["id"], commit.id)
+        self.assertEqual([branch.name for branch in fork.branches.list(search="^honest-", get_all=True)], ["honest-1"])
+        again = {"branch": "honest-1", "commit_message": "x", "start_branch": "main", "actions": [{"action": "update", "file_path": path, "content": "x"}]}
+        self.assertIn("already exists", self.refused(400, fork.commits.create, again))
+        wanted = {
+            "source_branch": "honest-1",
+            "target_branch": shipment.source_branch,
+            "target_project_id": self.project.id,
+            "title": "honest change",
+            "squash": True,
+            "remove_source_branch": True,
+        }
+        made = fork.mergerequests.create(wanted)
+        self.assertEqual((made.project_id, made.source_project_id), (self.project.id, fork.id))
+        self.assertIn("Another open merge request", self.refused(409, fork.mergerequests.create, wanted))
+        request = self.project.mergerequests.get(made.iid)
+        self.assertEqual(request.detailed_merge_status, "checking")
+        self.refused(409, self.project.mergerequests.get(made.iid).merge, sha="0" * 40, merge_when_pipeline_succeeds=True)
+        waiting = request.merge(merge_when_pipeline_succeeds=True, sha=made.sha)
+        self.assertEqual((waiting["state"], waiting["merge_when_pipeline_succeeds"]), ("opened", True))
+        pipeline = request.pipelines.list(get_all=True)[0]
+        support.change("gitlab", "pipeline", pipeline=pipeline.id, status="success")
+        self.assertEqual(self.project.mergerequests.get(made.iid).state, "merged")
+        self.assertEqual(self.project.files.get(path, ref=shipment.source_branch).decode().decode(), text + "# more\n")
+        self.assertEqual(fork.branches.list(search="^honest-", get_all=True), [])
+
     def test_labels(self):
         self.assertIn("stage-release-success", [label.name for label in self.project.labels.list(get_all=True)])
         request = self.shipment(613)

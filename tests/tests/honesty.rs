@@ -75,7 +75,7 @@ fn jira() {
 
 #[test]
 fn python_gitlab() {
-    run("test_gitlab", 16).assert_no_unexpected();
+    run("test_gitlab", 17).assert_no_unexpected();
 }
 
 #[test]

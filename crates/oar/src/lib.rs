@@ -48,6 +48,7 @@ enum Command {
     ImageSignedCheck(commands::image_signed_check::Args),
     ChangeAdvisoryStatus(commands::change_advisory_status::Args),
     AddQeApproval(commands::add_qe_approval::Args),
+    DropBugs(commands::drop_bugs::Args),
     Status(commands::status::Args),
     History(commands::history::Args),
     Task(commands::task::Args),
@@ -85,6 +86,7 @@ impl Program for Oar {
                 commands::change_advisory_status::run(args, &release).await
             }
             Command::AddQeApproval(args) => commands::add_qe_approval::run(args, &release).await,
+            Command::DropBugs(args) => commands::drop_bugs::run(args, &release).await,
             Command::Status(args) => commands::status::run(args, &release).await,
             Command::History(args) => commands::history::run(args, &release).await,
             Command::Task(args) => commands::task::run(args, &release).await,

@@ -193,6 +193,21 @@ impl Document {
         })
     }
 
+    /// The path of the GitLab project to which drop-bugs commits.
+    pub fn shipment_fork(&self) -> Result<&str, ConfigError> {
+        self.required(&keys::SHIPMENT_FORK, &[])
+    }
+
+    /// The path of the GitLab project with the shipments, where the document names it.
+    pub fn shipment_project(&self) -> Result<Option<&str>, ConfigError> {
+        self.good(&keys::SHIPMENT_PROJECT, &[])
+    }
+
+    /// The name of the GitLab account that drop-bugs must act as, where the document names it.
+    pub fn shipment_bot(&self) -> Result<Option<&str>, ConfigError> {
+        self.good(&keys::SHIPMENT_BOT, &[])
+    }
+
     /// The address of the build data, with `%s` where the branch name goes; `None` when the default applies.
     pub fn build_data_url(&self) -> Result<Option<String>, ConfigError> {
         Ok(self.good(&keys::BUILD_DATA_URL, &[])?.map(ToOwned::to_owned))

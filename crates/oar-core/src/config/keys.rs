@@ -50,6 +50,10 @@ pub enum Shape {
     TriggerForm,
     /// A repository of images: `registry.example.com/team/release`.
     Repository,
+    /// The path of a GitLab project.
+    Project,
+    /// The name of a GitLab account.
+    Account,
 }
 
 /// What happens without a key.
@@ -154,6 +158,14 @@ keys! {
     PAYLOAD_REPOSITORY = ["jobs", "payload-repository"], Shape::Repository, Optional,
         "the repository of the release payloads that jobs are started with",
         "registry.example.com/releases/ocp-release";
+    SHIPMENT_FORK = ["shipment", "fork"], Shape::Project, Optional,
+        "the path of the GitLab project to which drop-bugs commits: a fork of the one with the shipments",
+        "release-bot/ocp-shipment-data";
+    SHIPMENT_PROJECT = ["shipment", "project"], Shape::Project, Optional,
+        "the path of the GitLab project with the shipments; drop-bugs writes to no other one",
+        "group/ocp-shipment-data";
+    SHIPMENT_BOT = ["shipment", "bot_user"], Shape::Account, Optional,
+        "the name of the GitLab account that drop-bugs must act as", "release-bot";
     EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
         "the e-mail address of a team", "team@example.com";
     RELEASE_KEY = ["release_keys", NAME], Shape::PublicKey, Optional,
@@ -252,6 +264,12 @@ impl Key {
             Shape::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
                 "is not the id of a Google spreadsheet"
             }
+            Shape::Project
+                if !(plain(b"/") && value.contains('/')) || value.split('/').any(str::is_empty) =>
+            {
+                "is not the path of a GitLab project, like group/project"
+            }
+            Shape::Account if !plain(b"") => "is not the name of a GitLab account",
             _ => return None,
         };
         Some(problem.into())

@@ -6,6 +6,7 @@ pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
+pub mod drop_bugs;
 pub mod external_job;
 mod health;
 pub mod image_consistency_check;

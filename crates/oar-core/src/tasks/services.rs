@@ -17,7 +17,6 @@ use crate::clients::ldap::{LdapClient, LdapSettings};
 use crate::clients::prow::ProwClient;
 use crate::clients::registry::RegistryClient;
 use crate::clients::slack::SlackClient;
-use crate::clock::Clock;
 use crate::config::environment::KRB5CCNAME;
 use crate::config::{ConfigError, ConfigStore, Credential};
 use crate::flow::outcome::TaskError;
@@ -178,11 +177,6 @@ impl Services {
             shipment_mr: config.shipment_mr().map(|url| url.as_str().to_owned()),
         };
         State::new(config.release(), &metadata, self.now())
-    }
-
-    /// The clock.
-    pub(super) fn clock(&self) -> &Clock {
-        self.http.clock()
     }
 
     /// The time now.

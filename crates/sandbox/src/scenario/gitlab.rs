@@ -14,6 +14,10 @@ use crate::{
 
 /// Id of the project with the shipment merge requests.
 pub const PROJECT: u64 = 5150;
+/// Id of the release bot's fork of it.
+pub const FORK: u64 = 5151;
+/// Path of the fork.
+pub const FORK_PROJECT: &str = "demo-release-bot/ocp-shipment-data";
 /// Account of the programs' token.
 pub const BOT: u64 = 7001;
 /// Account of ART, the author of shipment merge requests.
@@ -83,7 +87,8 @@ fn tokens(state: &mut State) {
 }
 
 fn project(state: &mut State) {
-    let main = Branch { files: BTreeMap::from([("README.md".to_owned(), "# Shipment data\n".to_owned())]) };
+    let mut main = Branch::new(BTreeMap::from([("README.md".to_owned(), "# Shipment data\n".to_owned())]));
+    main.commits = main.history();
     let mut source = main.clone();
     for (kind, application, content) in [
         ("image", "openshift-4-19", include_str!("gitlab/image.yaml")),
@@ -105,8 +110,19 @@ fn project(state: &mut State) {
             (7101, AccessLevel::Developer),
             (7102, AccessLevel::Reporter),
         ]),
-        branches: BTreeMap::from([("main".to_owned(), main), (BRANCH.to_owned(), source)]),
+        branches: BTreeMap::from([("main".to_owned(), main.clone()), (BRANCH.to_owned(), source)]),
+        forked_from: None,
     });
+    state.projects.push(Project {
+        id: FORK,
+        path: FORK_PROJECT.to_owned(),
+        default_branch: "main".to_owned(),
+        labels: Vec::new(),
+        members: BTreeMap::from([(BOT, AccessLevel::Maintainer)]),
+        branches: BTreeMap::from([("main".to_owned(), main)]),
+        forked_from: Some(PROJECT),
+    });
+    state.checking_reads = 1;
 }
 
 fn merge_requests(state: &mut State) {
@@ -120,6 +136,7 @@ fn merge_requests(state: &mut State) {
             id: 880_000 + iid,
             iid,
             project: PROJECT,
+            source_project: PROJECT,
             title: title.to_owned(),
             description: "Created by job: https://ci.example.test/1".to_owned(),
             state: request_state,
@@ -139,6 +156,11 @@ fn merge_requests(state: &mut State) {
             notes_added: 0,
             notes_edited: 0,
             updates: 0,
+            squash: false,
+            auto_merge: false,
+            remove_source_branch: false,
+            checks_left: 0,
+            merge_commit: None,
         });
     }
 }
@@ -150,6 +172,8 @@ fn pipelines(state: &mut State) {
         stage: stage.to_owned(),
         status: status.to_owned(),
         retried,
+        allow_failure: false,
+        downstream: None,
     };
     for (id, status, stage_status) in [(910_001, "failed", "failed"), (910_002, "manual", "success")] {
         state.pipelines.push(Pipeline {

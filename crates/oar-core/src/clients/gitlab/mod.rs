@@ -28,11 +28,12 @@ use url::Url;
 
 use model::UserHit;
 pub use model::{
-    InvalidMergeRequestAddress, MergeRequest, MergeRequestRef, MergeRequestState, Note, Notes, User,
+    HeadPipeline, InvalidMergeRequestAddress, MergeRequest, MergeRequestRef, MergeRequestState, Note, Notes,
+    User,
 };
 pub use pipelines::{DownstreamPipeline, Job, Pipeline};
 pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project};
-pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, NewMergeRequest};
+pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewMergeRequest};
 use transport::Operation;
 
 use crate::error::{ServiceError, ServiceErrorKind};

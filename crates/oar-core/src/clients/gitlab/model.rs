@@ -128,6 +128,18 @@ pub struct MergeRequest {
     /// Whether it merges by itself when its pipeline succeeds.
     #[serde(default, deserialize_with = "null_is_false")]
     pub merge_when_pipeline_succeeds: bool,
+    /// The pipeline of its newest commit; only where one merge request is read.
+    #[serde(default)]
+    pub head_pipeline: Option<HeadPipeline>,
+}
+
+/// The pipeline of a merge request's newest commit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HeadPipeline {
+    /// Its number.
+    pub id: u64,
+    /// Its status.
+    pub status: String,
 }
 
 fn null_is_false<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

@@ -67,6 +67,15 @@ impl Approvals {
     }
 }
 
+/// When a merge request is to be merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeWhen {
+    /// At once.
+    Now,
+    /// By itself, when its pipeline succeeds.
+    PipelineSucceeds,
+}
+
 /// A merge request to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMergeRequest<'a> {
@@ -199,28 +208,31 @@ impl GitlabClient {
         query(endpoint, &operation).await
     }
 
-    /// Merges a merge request at the commit `sha`, squashed: at once when it has no pipeline that still runs,
-    /// otherwise when its pipeline succeeds. The answer says which.
+    /// Merges a merge request at the commit `sha`, squashed: now, or when the pipeline that runs succeeds. The answer
+    /// says whether it is merged.
     ///
-    /// [`ServiceErrorKind::Rejected`] (405, 406, 422) while GitLab does not allow it, [`ServiceErrorKind::Conflict`]
-    /// when it moved on. Asking twice has the effect of asking once, but a repeated request is refused when the
-    /// first one merged; so after [`ServiceErrorKind::Unclear`] the caller reads it.
-    pub async fn merge_when_pipeline_succeeds(
+    /// [`ServiceErrorKind::Rejected`] (405, 406, 422) while GitLab does not allow it, also for a merge by itself
+    /// without a running pipeline; [`ServiceErrorKind::Conflict`] when it moved on. After
+    /// [`ServiceErrorKind::Unclear`] the caller reads it.
+    pub async fn merge(
         &self,
         reference: &MergeRequestRef,
         sha: &str,
+        when: MergeWhen,
         _permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
         let operation = self.write("merge a merge request", reference.to_string());
-        let endpoint = MergeMergeRequest::builder()
+        let mut builder = MergeMergeRequest::builder();
+        builder
             .project(reference.project.as_str())
             .merge_request(reference.iid)
-            .merge_when_pipeline_succeeds(true)
             .squash(true)
             .should_remove_source_branch(true)
-            .sha(sha)
-            .build()
-            .map_err(|error| unbuildable(&operation, error))?;
+            .sha(sha);
+        if when == MergeWhen::PipelineSucceeds {
+            builder.merge_when_pipeline_succeeds(true);
+        }
+        let endpoint = builder.build().map_err(|error| unbuildable(&operation, error))?;
         query(endpoint, &operation).await
     }
 

@@ -285,3 +285,55 @@ async fn the_owner_of_the_token_is_read() {
     let user = client(&server, Some("t0ken")).current_user().await.unwrap();
     assert_eq!(user.username, "group_9_bot_ab12");
 }
+
+#[tokio::test]
+async fn a_merge_request_is_found_by_its_exact_title_only() {
+    let server = MockServer::start().await;
+    let titled = |iid: u64, title: &str| {
+        let mut request = merge_request("opened");
+        (request["iid"], request["title"]) = (json!(iid), json!(title));
+        request
+    };
+    Mock::given(query_param("search", "4.19.1 drop bugs"))
+        .and(query_param("state", "opened"))
+        .and(query_param("target_branch", "prepare"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([
+            titled(1, "4.19.1 drop bugs again"),
+            titled(2, "4.19.1 drop bugs"),
+            titled(3, "4.19.1 Drop Bugs"),
+            titled(4, "4.19.1 drop bugs")
+        ])))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client(&server, Some("t0ken"));
+    let found =
+        client.open_merge_requests_titled("group/shipments", "4.19.1 drop bugs", "prepare").await.unwrap();
+    assert_eq!(found.iter().map(|request| request.iid).collect::<Vec<_>>(), [4, 2]);
+}
+
+#[tokio::test]
+async fn a_commit_names_its_base_and_carries_every_byte() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(201).set_body_json(json!({"id": "c1", "parent_ids": ["5b1e"]})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let commit = NewCommit {
+        project: 7,
+        branch: "drop-1",
+        base: CommitBase::NewBranch { project: 5150, sha: "5b1e" },
+        message: "Drop bugs",
+        files: &[("s/a.yaml".to_owned(), "é: 1\r\n".to_owned())],
+    };
+    let permit = WritePermit::granted_by_user_interface();
+    let made = client(&server, Some("t0ken")).commit(&commit, &permit).await.unwrap();
+    assert_eq!((made.id.as_str(), made.parent_ids), ("c1", vec!["5b1e".to_owned()]));
+    let requests = server.received_requests().await.unwrap();
+    let body: Vec<(String, String)> = url::form_urlencoded::parse(&requests[0].body).into_owned().collect();
+    let field = |name: &str| body.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    assert_eq!((field("start_project"), field("start_sha")), (Some("5150"), Some("5b1e")));
+    assert_eq!(field("actions[][content]"), Some("w6k6IDENCg=="));
+    assert_eq!(field("actions[][encoding]"), Some("base64"));
+}

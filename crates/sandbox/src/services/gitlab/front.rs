@@ -5,13 +5,13 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State as AxumState},
     http::{HeaderName, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use jiff::Timestamp;
 use tower::ServiceExt as _;
 
 use super::{
-    approvals, merge_requests,
+    approvals, commits, merge_requests, merging,
     model::Scope,
     notes, pipelines, projects,
     refusal::Refusal,
@@ -49,6 +49,7 @@ fn site() -> Router<Shared> {
         .route("/notes/{note}", get(notes::show).put(notes::edit))
         .route("/approvals", get(approvals::show))
         .route("/approve", post(approvals::approve))
+        .route("/merge", put(merging::merge))
         .route("/unapprove", post(approvals::unapprove))
         .route("/pipelines", get(pipelines::of_merge_request));
     Router::new()
@@ -58,8 +59,11 @@ fn site() -> Router<Shared> {
         .route("/api/v4/merge_requests", get(merge_requests::list_everywhere))
         .route("/api/v4/projects/{project}", get(projects::show))
         .route("/api/v4/projects/{project}/labels", get(projects::labels))
-        .route("/api/v4/projects/{project}/merge_requests", get(merge_requests::list))
+        .route("/api/v4/projects/{project}/merge_requests", get(merge_requests::list).post(merging::create))
         .nest("/api/v4/projects/{project}/merge_requests/{iid}", request)
+        .route("/api/v4/projects/{project}/repository/branches", get(commits::list))
+        .route("/api/v4/projects/{project}/repository/branches/{branch}", get(commits::show))
+        .route("/api/v4/projects/{project}/repository/commits", post(commits::create))
         .route("/api/v4/projects/{project}/repository/files/{path}", get(repository::file))
         .route("/api/v4/projects/{project}/repository/files/{path}/raw", get(repository::raw_file))
         .route("/api/v4/projects/{project}/pipelines/{id}", get(pipelines::show))

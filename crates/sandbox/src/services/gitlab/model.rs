@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha1::{Digest as _, Sha1};
+use super::git::Commit;
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -56,25 +56,13 @@ pub enum AccessLevel {
     Maintainer,
 }
 
-/// The files of a branch by path.
+/// A branch: its files, and the commits that led to them.
 #[derive(Clone, Debug, Default)]
 pub struct Branch {
-    /// Contents by path.
+    /// Contents by path. Files that differ from the newest commit count as one more commit.
     pub files: BTreeMap<String, String>,
-}
-
-impl Branch {
-    /// Name of the newest commit: it changes with the files.
-    pub fn sha(&self) -> String {
-        let mut hash = Sha1::new();
-        for (path, content) in &self.files {
-            hash.update(path);
-            hash.update([0]);
-            hash.update(content);
-            hash.update([0]);
-        }
-        hex(&hash.finalize())
-    }
+    /// Commits, oldest first.
+    pub commits: Vec<Commit>,
 }
 
 /// Lower-case hexadecimal digits.
@@ -102,6 +90,8 @@ pub struct Project {
     pub members: BTreeMap<u64, AccessLevel>,
     /// Branches by name.
     pub branches: BTreeMap<String, Branch>,
+    /// Id of the project that it was forked from.
+    pub forked_from: Option<u64>,
 }
 
 /// State of a merge request.
@@ -173,6 +163,8 @@ pub struct MergeRequest {
     pub iid: u64,
     /// Id of the project it goes to.
     pub project: u64,
+    /// Id of the project that holds its source branch.
+    pub source_project: u64,
     /// Title; a draft's begins with `Draft:`.
     pub title: String,
     /// Text.
@@ -203,6 +195,16 @@ pub struct MergeRequest {
     pub notes_edited: u32,
     /// How many updates (`PUT`) were carried out.
     pub updates: u32,
+    /// Whether its commits become one when it is merged.
+    pub squash: bool,
+    /// Whether it merges by itself when its pipeline succeeds.
+    pub auto_merge: bool,
+    /// Whether its source branch goes when it is merged.
+    pub remove_source_branch: bool,
+    /// How many more times it is read before GitLab has checked whether it can be merged.
+    pub checks_left: u32,
+    /// The commit that merged it.
+    pub merge_commit: Option<String>,
 }
 
 impl MergeRequest {
@@ -237,6 +239,10 @@ pub struct Job {
     pub status: String,
     /// Whether a later run replaced it; hidden unless asked for.
     pub retried: bool,
+    /// Whether the pipeline goes on when it fails.
+    pub allow_failure: bool,
+    /// Status of the pipeline that it started, where that differs from its own.
+    pub downstream: Option<String>,
 }
 
 /// A pipeline of a merge request.

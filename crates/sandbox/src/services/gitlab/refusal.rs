@@ -26,8 +26,18 @@ pub(super) enum Refusal {
     Parameter(String),
     /// A field breaks a rule.
     Field(&'static str, String),
+    /// A rule is broken: one text.
+    Message(String),
+    /// A rule is broken: a list of texts.
+    Messages(String),
     /// Somebody else changed it meanwhile.
     Conflict(String),
+    /// The same is there already: a list of texts.
+    Conflicts(String),
+    /// It cannot be merged now.
+    NotAllowed,
+    /// It cannot be merged as it is.
+    Unprocessable(String),
     /// GitLab could do it; the sandbox does not.
     Unexpected(Unexpected),
 }
@@ -60,7 +70,14 @@ impl IntoResponse for Refusal {
             }
             Self::Parameter(message) => (StatusCode::BAD_REQUEST, json!({"error": message})),
             Self::Field(field, message) => (StatusCode::BAD_REQUEST, json!({"message": {field: [message]}})),
+            Self::Message(message) => (StatusCode::BAD_REQUEST, json!({"message": message})),
+            Self::Messages(message) => (StatusCode::BAD_REQUEST, json!({"message": [message]})),
             Self::Conflict(message) => (StatusCode::CONFLICT, json!({"message": message})),
+            Self::Conflicts(message) => (StatusCode::CONFLICT, json!({"message": [message]})),
+            Self::NotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, json!({"message": "405 Method Not Allowed"}))
+            }
+            Self::Unprocessable(message) => (StatusCode::UNPROCESSABLE_ENTITY, json!({"message": message})),
             Self::Unexpected(what) => return what.into_response(),
         };
         (status, Json(body)).into_response()

@@ -1,6 +1,6 @@
 //! Files of branches (G6) and what a merge request changes (G5).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Extension, Json,
@@ -15,19 +15,22 @@ use sha2::Sha256;
 
 use super::{
     front::Caller,
+    git::Commit,
     model::{Branch, MergeRequest, Project, hex},
     pagination::{self, Query},
     projects,
     refusal::Refusal,
+    state::State,
     views::Views,
 };
 use crate::world::Shared;
 
-fn branch<'a>(project: &'a Project, reference: &str) -> Result<&'a Branch, Refusal> {
+/// The newest commit of a branch, or the commit with this name.
+fn commit(project: &Project, reference: &str) -> Result<Commit, Refusal> {
     let reference = if reference == "HEAD" { &project.default_branch } else { reference };
     let name = reference.strip_prefix("refs/heads/").unwrap_or(reference);
-    let by_commit = || project.branches.values().find(|branch| branch.sha() == name);
-    project.branches.get(name).or_else(by_commit).ok_or(Refusal::NotFound("Commit"))
+    let branch = project.branches.get(name).and_then(Branch::head);
+    branch.or_else(|| project.commit(name)).ok_or(Refusal::NotFound("Commit"))
 }
 
 /// G6.
@@ -41,12 +44,12 @@ pub(super) async fn file(
     let state = world.gitlab.lock();
     let access = projects::find(&state, caller, &project)?;
     let reference = query.get("ref").ok_or_else(|| Refusal::Parameter("ref is missing".to_owned()))?;
-    let branch = branch(access.project, reference)?;
-    let content = branch.files.get(&path).ok_or(Refusal::NotFound("File"))?;
+    let commit = commit(access.project, reference)?;
+    let content = commit.files.get(&path).ok_or(Refusal::NotFound("File"))?;
     Ok(Json(json!({
         "file_name": path.rsplit('/').next(), "file_path": path, "size": content.len(), "encoding": "base64",
         "content": STANDARD.encode(content), "content_sha256": hex(&Sha256::digest(content)), "ref": reference,
-        "blob_id": hex(&Sha1::digest(content)), "commit_id": branch.sha(), "last_commit_id": branch.sha(),
+        "blob_id": hex(&Sha1::digest(content)), "commit_id": commit.id, "last_commit_id": commit.id,
         "execute_filemode": false,
     })))
 }
@@ -61,21 +64,24 @@ pub(super) async fn raw_file(
     let query = Query::read(uri.query());
     let state = world.gitlab.lock();
     let access = projects::find(&state, caller, &project)?;
-    let branch = branch(access.project, query.get("ref").unwrap_or("HEAD"))?;
-    let content = branch.files.get(&path).ok_or(Refusal::NotFound("File"))?;
+    let commit = commit(access.project, query.get("ref").unwrap_or("HEAD"))?;
+    let content = commit.files.get(&path).ok_or(Refusal::NotFound("File"))?;
     Ok(content.clone().into_response())
 }
 
-fn differences(project: &Project, request: &MergeRequest) -> Vec<Value> {
-    let none = Branch::default();
-    let at = |name: &str| project.branches.get(name).unwrap_or(&none);
-    let (old, new) = (at(&request.target_branch), at(&request.source_branch));
-    let paths: BTreeSet<&String> = old.files.keys().chain(new.files.keys()).collect();
+/// The files that differ between the branches' common commit and the source.
+pub(super) fn differences(source: &Branch, target: &Branch) -> Vec<Value> {
+    let ours = target.history();
+    let theirs = source.history();
+    let none = BTreeMap::new();
+    let base = theirs.iter().rev().find(|commit| ours.iter().any(|own| own.id == commit.id));
+    let (old, new) = (base.map_or(&none, |commit| &commit.files), &source.files);
+    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     paths
         .into_iter()
-        .filter(|path| old.files.get(*path) != new.files.get(*path))
+        .filter(|path| old.get(*path) != new.get(*path))
         .map(|path| {
-            let (before, after) = (old.files.get(path), new.files.get(path));
+            let (before, after) = (old.get(path), new.get(path));
             json!({
                 "old_path": path, "new_path": path, "a_mode": if before.is_some() { "100644" } else { "0" },
                 "b_mode": if after.is_some() { "100644" } else { "0" }, "new_file": before.is_none(),
@@ -84,6 +90,16 @@ fn differences(project: &Project, request: &MergeRequest) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+fn of_request(state: &State, request: &MergeRequest) -> Vec<Value> {
+    let none = Branch::default();
+    let views = Views { state, site: String::new() };
+    let (source, target) = views.branches(request);
+    match source {
+        Some(source) => differences(source, target.unwrap_or(&none)),
+        None => Vec::new(),
+    }
 }
 
 /// One hunk that replaces everything: valid, if not the smallest.
@@ -113,7 +129,7 @@ pub(super) async fn changes(
     let access = projects::find(&state, caller, &project)?;
     let request = access.merge_request(&state, &iid)?;
     let mut view = Views { state: &state, site: world.url("/gitlab") }.merge_request(request);
-    let changes = differences(access.project, request);
+    let changes = of_request(&state, request);
     view["changes_count"] = json!(changes.len().to_string());
     view["changes"] = json!(changes);
     view["overflow"] = json!(false);
@@ -130,5 +146,5 @@ pub(super) async fn diffs(
     let state = world.gitlab.lock();
     let access = projects::find(&state, caller, &project)?;
     let request = access.merge_request(&state, &iid)?;
-    pagination::answer(&world.base_url, &uri, &differences(access.project, request))
+    pagination::answer(&world.base_url, &uri, &of_request(&state, request))
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::git::Commit;
+use super::merging;
 use super::model::{MergeRequest, MergeRequestState, Pipeline, Project, Token, User};
 use crate::world::Simulated;
 
@@ -46,6 +48,10 @@ pub struct State {
     pub pipelines: Vec<Pipeline>,
     /// How many requests are answered.
     pub rate_limit: RateLimit,
+    /// How often a new merge request is read before GitLab has checked whether it can be merged.
+    pub checking_reads: u32,
+    /// Status of the pipeline that a new merge request gets; none when it gets none.
+    pub new_pipeline: Option<String>,
     pub(super) ids: u64,
 }
 
@@ -58,6 +64,17 @@ impl State {
     /// A merge request, to prepare a case.
     pub fn merge_request_mut(&mut self, project: u64, iid: u64) -> Option<&mut MergeRequest> {
         self.merge_requests.iter_mut().find(|request| request.project == project && request.iid == iid)
+    }
+
+    /// The newest pipeline of a merge request.
+    pub fn newest_pipeline(&self, project: u64, iid: u64) -> Option<&Pipeline> {
+        let of_request = |pipeline: &&Pipeline| (pipeline.project, pipeline.merge_request) == (project, iid);
+        self.pipelines.iter().filter(of_request).max_by_key(|pipeline| pipeline.id)
+    }
+
+    /// A project, to look at or to prepare a case.
+    pub fn project_mut(&mut self, id: u64) -> Option<&mut Project> {
+        self.projects.iter_mut().find(|project| project.id == id)
     }
 
     /// The account with this id.
@@ -127,6 +144,8 @@ impl Simulated for State {
                     "title": request.title, "state": request.state.name(), "labels": request.labels,
                     "notes": notes, "notes_added": request.notes_added, "notes_edited": request.notes_edited,
                     "updates": request.updates, "approved_by": request.approved_by,
+                    "source_branch": request.source_branch, "target_branch": request.target_branch,
+                    "auto_merge": request.auto_merge, "merge_commit": request.merge_commit,
                 });
                 (format!("{}!{}", request.project, request.iid), view)
             })
@@ -134,25 +153,70 @@ impl Simulated for State {
         json!({"merge_requests": requests})
     }
 
-    /// `set-state {"project", "iid", "state"}`, `rate-limit {"per_minute"}`.
-    fn change(&mut self, operation: &str, body: &Value, _now: Timestamp) -> Result<Value, String> {
+    /// `set-state {"project", "iid", "state"}`, `rate-limit {"per_minute"}`,
+    /// `push {"project", "branch", "path", "content"}`, `label {"project", "iid", "label"}`,
+    /// `job {"pipeline", "name", "status"}` (of a job or bridge), `pipeline {"pipeline", "status"}` (a success merges
+    /// what waits for it), `new-requests {"checking_reads", "pipeline"}`.
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let number = |name: &str| {
             let value = body.get(name).and_then(Value::as_u64);
             value.ok_or_else(|| format!("{operation} needs the number {name}"))
         };
+        let text = |name: &str| {
+            let value = body.get(name).and_then(Value::as_str);
+            value.map(str::to_owned).ok_or_else(|| format!("{operation} needs the text {name}"))
+        };
         match operation {
             "set-state" => {
-                let name = body.get("state").and_then(Value::as_str).unwrap_or_default();
-                let state =
-                    MergeRequestState::parse(name).ok_or("state is opened, closed, merged or locked")?;
+                let state = MergeRequestState::parse(&text("state")?)
+                    .ok_or("state is opened, closed, merged or locked")?;
                 let request = self.merge_request_mut(number("project")?, number("iid")?);
                 request.ok_or("no such merge request")?.state = state;
+            }
+            "label" => {
+                let request = self.merge_request_mut(number("project")?, number("iid")?);
+                request.ok_or("no such merge request")?.labels.push(text("label")?);
             }
             "rate-limit" => {
                 let count = u32::try_from(number("per_minute")?).map_err(|error| error.to_string())?;
                 self.rate_limit = RateLimit::per_minute(count);
             }
-            _ => return Err("operations: set-state, rate-limit".to_owned()),
+            "push" => {
+                let project = self.project_mut(number("project")?).ok_or("no such project")?;
+                let branch = project.branches.get_mut(&text("branch")?).ok_or("no such branch")?;
+                let mut files = branch.files.clone();
+                files.insert(text("path")?, text("content")?);
+                let signature = format!("art bot <art-bot@example.test> {} +0000", now.as_second());
+                let commit = Commit::new(files, vec![branch.sha()], &signature, "Update shipment\n");
+                branch.push(commit);
+            }
+            "job" => {
+                let (id, name, status) = (number("pipeline")?, text("name")?, text("status")?);
+                let pipeline = self.pipelines.iter_mut().find(|pipeline| pipeline.id == id);
+                let pipeline = pipeline.ok_or("no such pipeline")?;
+                let job = pipeline.jobs.iter_mut().chain(&mut pipeline.bridges).rfind(|job| job.name == name);
+                job.ok_or("no such job")?.status = status;
+            }
+            "pipeline" => {
+                let (id, status) = (number("pipeline")?, text("status")?);
+                let pipeline = self.pipelines.iter_mut().find(|pipeline| pipeline.id == id);
+                let pipeline = pipeline.ok_or("no such pipeline")?;
+                pipeline.status.clone_from(&status);
+                let (project, iid) = (pipeline.project, pipeline.merge_request);
+                if status == "success" && self.merge_request(project, iid).is_some_and(|r| r.auto_merge) {
+                    merging::carry_out(self, project, iid, now);
+                }
+            }
+            "new-requests" => {
+                let reads = u32::try_from(number("checking_reads")?).map_err(|error| error.to_string())?;
+                self.checking_reads = reads;
+                self.new_pipeline = body.get("pipeline").and_then(Value::as_str).map(str::to_owned);
+            }
+            _ => {
+                return Err(
+                    "operations: set-state, label, rate-limit, push, job, pipeline, new-requests".to_owned()
+                );
+            }
         }
         Ok(json!({"done": operation}))
     }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
+    merging::merged_files,
     model::{Branch, Job, MergeRequest, MergeRequestState, Note, Pipeline, Project, User},
+    repository::differences,
     state::State,
 };
 
@@ -39,6 +41,7 @@ impl Views<'_> {
             "web_url": format!("{}/{}", self.site, project.path),
             "http_url_to_repo": format!("{}/{}.git", self.site, project.path),
             "ssh_url_to_repo": format!("git@gitlab.example.test:{}.git", project.path),
+            "forked_from_project": project.forked_from.map(|id| json!({"id": id})),
         })
     }
 
@@ -46,41 +49,84 @@ impl Views<'_> {
         self.state.projects.iter().find(|project| project.id == request.project)
     }
 
-    fn sha(&self, request: &MergeRequest, branch: &str) -> Option<String> {
-        self.project_of(request)?.branches.get(branch).map(Branch::sha)
+    fn branch(&self, project: u64, name: &str) -> Option<&Branch> {
+        self.state.projects.iter().find(|found| found.id == project)?.branches.get(name)
+    }
+
+    /// The source and the target branch.
+    pub(super) fn branches(&self, request: &MergeRequest) -> (Option<&Branch>, Option<&Branch>) {
+        (
+            self.branch(request.source_project, &request.source_branch),
+            self.branch(request.project, &request.target_branch),
+        )
     }
 
     /// Name of the newest commit of the source branch.
     pub(super) fn head(&self, request: &MergeRequest) -> Option<String> {
-        self.sha(request, &request.source_branch)
+        self.branches(request).0.map(Branch::sha)
     }
 
-    /// A merge request.
-    pub(super) fn merge_request(&self, request: &MergeRequest) -> Value {
-        let path = self.project_of(request).map_or("", |project| project.path.as_str());
-        let (head, base) = (self.head(request), self.sha(request, &request.target_branch));
-        let opened = request.state == MergeRequestState::Opened;
-        let detailed = if request.state != MergeRequestState::Opened {
-            "not_open"
+    /// Whether it can be merged, in GitLab's words.
+    pub(super) fn detailed_status(&self, request: &MergeRequest) -> &'static str {
+        if request.state != MergeRequestState::Opened {
+            return "not_open";
+        }
+        if request.checks_left > 0 {
+            return "checking";
+        }
+        let merges = match self.branches(request) {
+            (Some(source), Some(target)) => merged_files(source, target).is_some(),
+            _ => true,
+        };
+        let pipeline = self.state.newest_pipeline(request.project, request.iid);
+        if !merges {
+            "conflict"
         } else if request.is_draft() {
             "draft_status"
         } else if request.approvals_left() > 0 {
             "not_approved"
         } else {
-            "mergeable"
+            match pipeline.map(|pipeline| pipeline.status.as_str()) {
+                Some("created" | "waiting_for_resource" | "preparing" | "pending" | "running") => {
+                    "ci_still_running"
+                }
+                Some("failed" | "canceled") => "ci_must_pass",
+                _ => "mergeable",
+            }
+        }
+    }
+
+    /// A merge request.
+    pub(super) fn merge_request(&self, request: &MergeRequest) -> Value {
+        let path = self.project_of(request).map_or("", |project| project.path.as_str());
+        let (source, target) = self.branches(request);
+        let (head, base) = (source.map(Branch::sha), target.map(Branch::sha));
+        let opened = request.state == MergeRequestState::Opened;
+        let detailed = self.detailed_status(request);
+        let status = match detailed {
+            "checking" => "checking",
+            "conflict" => "cannot_be_merged",
+            _ if opened => "can_be_merged",
+            _ => "unchecked",
         };
+        let changes = match (source, target) {
+            (Some(source), Some(target)) => Some(differences(source, target).len().to_string()),
+            _ => None,
+        };
+        let pipeline = self.state.newest_pipeline(request.project, request.iid);
         let merged_at = (request.state == MergeRequestState::Merged).then_some(&request.updated_at);
         json!({
             "id": request.id, "iid": request.iid, "project_id": request.project,
-            "source_project_id": request.project, "target_project_id": request.project,
+            "source_project_id": request.source_project, "target_project_id": request.project,
             "title": request.title, "description": request.description, "state": request.state.name(),
             "draft": request.is_draft(), "work_in_progress": request.is_draft(), "labels": request.labels,
             "source_branch": request.source_branch, "target_branch": request.target_branch,
             "author": self.author(request.author), "assignees": [], "reviewers": [],
             "created_at": request.created_at, "updated_at": request.updated_at, "merged_at": merged_at,
-            "sha": head, "merge_commit_sha": null, "squash": false, "has_conflicts": false,
-            "merge_status": if opened { "can_be_merged" } else { "unchecked" },
-            "detailed_merge_status": detailed,
+            "sha": head, "merge_commit_sha": request.merge_commit, "squash": request.squash,
+            "has_conflicts": detailed == "conflict", "merge_status": status, "detailed_merge_status": detailed,
+            "changes_count": changes, "merge_when_pipeline_succeeds": request.auto_merge,
+            "head_pipeline": pipeline.map(|pipeline| self.pipeline(pipeline)),
             "user_notes_count": request.notes.iter().filter(|note| !note.system).count(),
             "diff_refs": {"base_sha": base, "start_sha": base, "head_sha": head},
             "references": {"short": format!("!{}", request.iid), "full": format!("{path}!{}", request.iid)},
@@ -130,14 +176,16 @@ impl Views<'_> {
 /// A job, or a bridge.
 pub(super) fn job(pipeline: &Pipeline, job: &Job, bridge: bool) -> Value {
     let mut view = json!({
-        "id": job.id, "name": job.name, "stage": job.stage, "status": job.status, "allow_failure": false,
+        "id": job.id, "name": job.name, "stage": job.stage, "status": job.status,
+        "allow_failure": job.allow_failure,
         "created_at": pipeline.created_at, "started_at": null, "finished_at": null, "duration": null,
         "ref": format!("refs/merge-requests/{}/merge", pipeline.merge_request),
         "pipeline": {"id": pipeline.id, "project_id": pipeline.project, "status": pipeline.status},
     });
     if bridge {
         view["downstream_pipeline"] = json!({
-            "id": pipeline.id + 100_000, "status": job.status, "source": "parent_pipeline",
+            "id": pipeline.id + 100_000, "status": job.downstream.as_ref().unwrap_or(&job.status),
+            "source": "parent_pipeline",
         });
     }
     view

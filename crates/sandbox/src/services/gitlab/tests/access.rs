@@ -101,5 +101,5 @@ async fn other_routes_are_refused_loudly() {
     let world = world();
     assert_eq!(get(&world, "projects/5150/issues").await.status, 501);
     assert_eq!(super::send(&world, "DELETE", REQUEST, "").await.status, 501);
-    assert_eq!(super::send(&world, "POST", "projects/5150/merge_requests", "{}").await.status, 501);
+    assert_eq!(super::send(&world, "POST", "projects/5150/repository/branches", "{}").await.status, 501);
 }

@@ -4,6 +4,7 @@ mod access;
 mod notes;
 mod reading;
 mod requests;
+mod writing;
 
 use crate::{
     credentials::GITLAB_TOKEN,

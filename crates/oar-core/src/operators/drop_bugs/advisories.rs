@@ -1,0 +1,179 @@
+//! Dropping bugs from one advisory, and asking again for the approvals that it costs (spec 02 §2.11).
+
+use std::collections::BTreeSet;
+
+use super::Intent;
+use crate::clients::Effect;
+use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, SecurityApproval};
+use crate::clients::jira::IssueKey;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, Step, TaskError};
+use crate::flow::permit::WritePermit;
+
+/// What changes in one advisory.
+#[derive(Debug, Clone)]
+pub struct AdvisoryDrop {
+    /// Its kind in the build data.
+    pub impetus: String,
+    /// Its number.
+    pub id: AdvisoryId,
+    /// The bugs that it loses.
+    pub keys: Vec<IssueKey>,
+    /// The approval of documentation.
+    pub docs: Approval,
+    /// The approval of product security.
+    pub security: Approval,
+}
+
+/// What becomes of one approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// It was given before the first of our runs.
+    pub had: bool,
+    /// An earlier run of ours cost it, and nobody was asked again.
+    lost: bool,
+    /// An earlier run of ours asked for it again.
+    asked: bool,
+}
+
+fn docs_lost(advisory: &Advisory) -> bool {
+    !advisory.doc_complete && !advisory.text_ready
+}
+
+impl AdvisoryDrop {
+    /// What dropping `dropped` changes in `advisory`; `None` when nothing does.
+    pub(super) fn of(
+        impetus: &str,
+        advisory: &Advisory,
+        dropped: &BTreeSet<IssueKey>,
+        earlier: &Intent,
+    ) -> Option<Self> {
+        let id = advisory.id;
+        let keys: Vec<IssueKey> =
+            advisory.jira_issues.iter().filter(|key| dropped.contains(*key)).cloned().collect();
+        let (had_docs, had_security) = (earlier.docs.contains(&id), earlier.security.contains(&id));
+        if keys.is_empty() && !had_docs && !had_security {
+            return None;
+        }
+        Some(Self {
+            impetus: impetus.to_owned(),
+            id,
+            keys,
+            docs: Approval {
+                had: had_docs || advisory.doc_complete,
+                lost: had_docs && docs_lost(advisory),
+                asked: had_docs && !advisory.doc_complete && advisory.text_ready,
+            },
+            security: Approval {
+                had: had_security || advisory.security_approval == SecurityApproval::Approved,
+                lost: had_security && advisory.security_approval == SecurityApproval::NotRequested,
+                asked: had_security && advisory.security_approval == SecurityApproval::Requested,
+            },
+        })
+    }
+
+    fn subject(&self) -> String {
+        format!("advisory {} ({})", self.id, self.impetus)
+    }
+
+    fn remove_step(&self, key: &IssueKey) -> Step {
+        Step::new("remove from", self.subject()).to(key.as_str())
+    }
+
+    fn docs_step(&self) -> Step {
+        Step::new("ask documentation to approve again", self.subject())
+    }
+
+    fn security_step(&self) -> Step {
+        Step::new("ask product security to approve again", self.subject())
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.keys.iter().map(|key| self.remove_step(key)).collect();
+        if self.docs.lost {
+            steps.push(self.docs_step());
+        }
+        // Any change of an approved RHSA's issue list costs this approval.
+        if self.security.lost || (self.security.had && !self.keys.is_empty()) {
+            steps.push(self.security_step());
+        }
+        steps
+    }
+}
+
+/// What became of one advisory.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) done: Vec<Step>,
+    pub(super) failed: Vec<TaskError>,
+    pub(super) docs: Option<AdvisoryId>,
+    pub(super) security: Option<AdvisoryId>,
+}
+
+pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &WritePermit) -> Applied {
+    let mut applied = Applied {
+        docs: plan.docs.asked.then_some(plan.id),
+        security: plan.security.asked.then_some(plan.id),
+        ..Applied::default()
+    };
+    // One after the other: they change the same record.
+    let mut removed = Vec::new();
+    for key in &plan.keys {
+        match errata.remove_jira_issue(plan.id, key, permit).await {
+            Ok(effect) => removed.push((key, effect)),
+            Err(error) => applied.failed.push(error.into()),
+        }
+    }
+    let advisory = match errata.erratum(plan.id).await {
+        Ok(advisory) => advisory,
+        Err(error) => {
+            applied.failed.push(error.into());
+            return applied;
+        }
+    };
+    // What counts is what the advisory shows, not what was answered on the way.
+    for (key, effect) in removed {
+        if advisory.jira_issues.contains(key) {
+            let message = format!("{} still names {key} after it was removed", plan.subject());
+            let refusal = Refusal::new(ErrorClass::Unavailable, message);
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+        } else if effect == Effect::Changed {
+            applied.done.push(plan.remove_step(key));
+        }
+    }
+    let docs = plan.docs.had && docs_lost(&advisory);
+    let security = plan.security.had && advisory.security_approval == SecurityApproval::NotRequested;
+    if docs && let Err(error) = errata.request_docs_approval(plan.id, permit).await {
+        applied.failed.push(error.into());
+    }
+    if security && let Err(error) = errata.request_security_approval(plan.id, permit).await {
+        applied.failed.push(error.into());
+    }
+    if !docs && !security {
+        return applied;
+    }
+    let advisory = match errata.erratum(plan.id).await {
+        Ok(advisory) => advisory,
+        Err(error) => {
+            applied.failed.push(error.into());
+            return applied;
+        }
+    };
+    let mut asked = |wanted: bool, shown: bool, step: Step| {
+        if wanted && shown {
+            applied.done.push(step);
+        } else if wanted && applied.failed.is_empty() {
+            let message = format!("{} does not show that its approval was asked for", plan.subject());
+            let refusal = Refusal::new(ErrorClass::Unavailable, message);
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+        }
+        wanted && shown
+    };
+    let (docs, security) = (
+        asked(docs, !docs_lost(&advisory), plan.docs_step()),
+        asked(security, advisory.security_approval != SecurityApproval::NotRequested, plan.security_step()),
+    );
+    applied.docs = applied.docs.or(docs.then_some(plan.id));
+    applied.security = applied.security.or(security.then_some(plan.id));
+    applied
+}

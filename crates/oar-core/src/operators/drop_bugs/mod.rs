@@ -1,0 +1,262 @@
+//! Dropping bugs from a release: from its advisories one issue at a time, and from its shipment through a merge
+//! request of our own (spec 02 §2.11, §5.4, spec 03 §5).
+//!
+//! Dropped is what QE has not finished and what tracks no CVE. A bug of high severity leaves a release only when it
+//! is named; one that cannot be read stays.
+
+mod advisories;
+mod intent;
+mod selection;
+mod shipment;
+
+use std::collections::BTreeSet;
+
+use futures::future::{join, join_all};
+
+pub use advisories::{AdvisoryDrop, Approval};
+pub use intent::Intent;
+pub use selection::{Decision, Judged};
+pub use shipment::{ShipmentDrop, ShipmentEnd, ShipmentTarget};
+
+use crate::clients::errata::{AdvisoryId, ErrataClient};
+use crate::clients::gitlab::GitlabClient;
+use crate::clients::jira::{Bug, IssueKey, JiraClient};
+use crate::clock::Clock;
+use crate::config::Impetus;
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::flow::permit::WritePermit;
+use crate::operators::shipment::Shipment;
+use crate::version::ReleaseVersion;
+
+/// What bugs are dropped from.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// Advisories by kind.
+    pub advisories: Vec<(String, AdvisoryId)>,
+    /// The shipment of a Konflux release, and where its changes are committed.
+    pub shipment: Option<ShipmentTarget>,
+    /// Bugs of high severity that are dropped because somebody named them.
+    pub include: BTreeSet<IssueKey>,
+    /// What runs that did not come to their end meant to do.
+    pub earlier: Intent,
+}
+
+/// What is dropped, and what stays.
+#[derive(Debug)]
+pub struct DropPlan {
+    /// Every bug of the release with what becomes of it, by key.
+    pub bugs: Vec<Judged>,
+    /// The advisories that change.
+    pub advisories: Vec<AdvisoryDrop>,
+    /// The change of the shipment.
+    pub shipment: Option<ShipmentDrop>,
+    /// Bugs that an earlier run dropped without coming to its end.
+    pub gone: BTreeSet<IssueKey>,
+    notes: Vec<String>,
+    unknown: Vec<String>,
+}
+
+impl DropPlan {
+    /// The bugs that are dropped.
+    pub fn dropped(&self) -> BTreeSet<IssueKey> {
+        self.bugs.iter().filter(|bug| bug.decision == Decision::Drop).map(|bug| bug.key.clone()).collect()
+    }
+
+    /// What this run means to do, for the next one to know if this one is stopped.
+    pub fn intent(&self) -> Intent {
+        let mut intent = Intent { keys: self.dropped(), ..Intent::default() };
+        intent.keys.extend(self.gone.iter().cloned());
+        for advisory in &self.advisories {
+            if advisory.docs.had {
+                intent.docs.insert(advisory.id);
+            }
+            if advisory.security.had {
+                intent.security.insert(advisory.id);
+            }
+        }
+        intent
+    }
+}
+
+impl Plan for DropPlan {
+    fn summary(&self) -> PlanSummary {
+        let mut steps: Vec<Step> = self.advisories.iter().flat_map(AdvisoryDrop::steps).collect();
+        steps.extend(self.shipment.iter().flat_map(ShipmentDrop::steps));
+        let mut notes = self.notes.clone();
+        notes.extend(self.bugs.iter().filter_map(Judged::note));
+        notes.extend(self.unknown.iter().map(|unknown| format!("left out: {unknown}")));
+        if !steps.is_empty() {
+            notes.push("the release leads and the documentation team are told in Slack".to_owned());
+        }
+        PlanSummary { steps, notes }
+    }
+}
+
+/// What became of the plan.
+#[derive(Debug, Default)]
+pub struct DropResult {
+    /// The changes that were made.
+    pub done: Vec<Step>,
+    /// What could not be done, one line an item.
+    pub failed: Vec<String>,
+    /// The class of the worst failure.
+    pub class: Option<ErrorClass>,
+    /// Advisories whose approval by documentation was asked for again.
+    pub docs: BTreeSet<AdvisoryId>,
+    /// Advisories whose approval by product security was asked for again.
+    pub security: BTreeSet<AdvisoryId>,
+    /// How far the change of the shipment got.
+    pub shipment: Option<ShipmentEnd>,
+}
+
+impl DropResult {
+    fn fail(&mut self, error: &TaskError) {
+        tracing::error!("{}", error.inner());
+        self.failed.push(error.inner().to_string());
+        let class = error.inner().class();
+        // A passing fault decides over the rest: running again is then the right next step.
+        if class == ErrorClass::Unavailable || self.class.is_none() {
+            self.class = Some(class);
+        }
+    }
+
+    fn did(&mut self, step: Step) {
+        tracing::info!("{step}");
+        self.done.push(step);
+    }
+}
+
+/// Drops bugs with these clients.
+#[derive(Clone, Copy)]
+pub struct DropBugs<'a> {
+    /// Errata Tool.
+    pub errata: &'a ErrataClient,
+    /// GitLab, for releases with a shipment merge request.
+    pub gitlab: Option<&'a GitlabClient>,
+    /// Jira.
+    pub jira: &'a JiraClient,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+impl DropBugs<'_> {
+    /// Reads how things stand and says what is dropped.
+    pub async fn plan(&self, target: &Target) -> Result<DropPlan, TaskError> {
+        let handled: Vec<&(String, AdvisoryId)> =
+            target.advisories.iter().filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect();
+        let (advisories, shipment) = join(
+            join_all(handled.iter().map(|(_, id)| self.errata.erratum(*id))),
+            self.load_shipment(target),
+        )
+        .await;
+        let shipment = shipment?;
+        let (mut notes, mut unknown) = (Vec::new(), Vec::new());
+        let none_readable = !advisories.is_empty() && advisories.iter().all(Result::is_err);
+        let mut readable = Vec::new();
+        for ((impetus, id), advisory) in handled.into_iter().zip(advisories) {
+            match advisory.map_err(TaskError::from) {
+                Ok(advisory) if advisory.is_dropped() => {
+                    notes.push(format!("advisory {id} ({impetus}) is dropped and left alone"));
+                }
+                Ok(advisory) => readable.push((impetus.clone(), advisory)),
+                Err(error)
+                    if !none_readable
+                        && matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) =>
+                {
+                    unknown.push(error.inner().to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut keys: BTreeSet<IssueKey> =
+            readable.iter().flat_map(|(_, advisory)| advisory.jira_issues.iter().cloned()).collect();
+        if let Some(shipment) = &shipment {
+            keys.extend(shipment.jira_keys().await?);
+        }
+        let read = self.jira.issues(&keys, &Bug::FIELDS).await?;
+        let bugs: Vec<Judged> = keys
+            .iter()
+            .map(|key| Judged::of(key, read.get(key).map(Bug::of).as_ref(), &target.include))
+            .collect();
+        selection::check_include(&target.include, &bugs)?;
+        let dropped: BTreeSet<IssueKey> =
+            bugs.iter().filter(|bug| bug.decision == Decision::Drop).map(|bug| bug.key.clone()).collect();
+        let change = match (&shipment, &target.shipment, self.gitlab) {
+            (Some(shipment), Some(place), Some(gitlab)) => {
+                shipment::plan(gitlab, shipment, place, &target.release, &dropped).await?
+            }
+            _ => None,
+        };
+        let advisories = readable
+            .iter()
+            .filter_map(|(impetus, advisory)| AdvisoryDrop::of(impetus, advisory, &dropped, &target.earlier))
+            .collect();
+        let gone = target.earlier.keys.difference(&keys).cloned().collect();
+        Ok(DropPlan { bugs, advisories, shipment: change, gone, notes, unknown })
+    }
+
+    async fn load_shipment(&self, target: &Target) -> Result<Option<Shipment>, TaskError> {
+        let (Some(place), Some(gitlab)) = (&target.shipment, self.gitlab) else { return Ok(None) };
+        if let Some(project) = &place.project
+            && !project.eq_ignore_ascii_case(&place.reference.project)
+        {
+            return Err(Refusal::new(
+                ErrorClass::Configuration,
+                format!(
+                    "the shipment merge request {} is not in {project}, the only project that may be changed",
+                    place.reference
+                ),
+            )
+            .with_hint("Check `shipment.project` of the configuration document.")
+            .into());
+        }
+        let shipment = Shipment::load(gitlab, &place.reference).await?;
+        shipment.require_open()?;
+        shipment.files().await?;
+        Ok(Some(shipment))
+    }
+
+    /// Makes the planned changes; a failed item does not stop the others.
+    pub async fn apply(&self, plan: &DropPlan, permit: &WritePermit) -> DropResult {
+        let mut result = DropResult::default();
+        let advisories =
+            join_all(plan.advisories.iter().map(|advisory| advisories::apply(self.errata, advisory, permit)));
+        let shipment = async {
+            match (&plan.shipment, self.gitlab) {
+                (Some(change), Some(gitlab)) => {
+                    Some(shipment::apply(gitlab, self.clock, change, permit).await)
+                }
+                _ => None,
+            }
+        };
+        let (advisories, shipment) = join(advisories, shipment).await;
+        for applied in advisories {
+            for step in applied.done {
+                result.did(step);
+            }
+            for error in &applied.failed {
+                result.fail(error);
+            }
+            result.docs.extend(applied.docs);
+            result.security.extend(applied.security);
+        }
+        if let Some((done, end)) = shipment {
+            for step in done {
+                result.did(step);
+            }
+            match end {
+                Ok(end) => result.shipment = Some(end),
+                Err(error) => result.fail(&error),
+            }
+        }
+        for unknown in &plan.unknown {
+            tracing::error!("{unknown}");
+            result.failed.push(unknown.clone());
+            result.class.get_or_insert(ErrorClass::Failed);
+        }
+        result
+    }
+}

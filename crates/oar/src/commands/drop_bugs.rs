@@ -1,0 +1,27 @@
+use cli_support::{CliError, ExitCode};
+use oar_core::clients::jira::IssueKey;
+use oar_core::tasks::drop_bugs::DropBugs;
+
+use crate::release::Release;
+use crate::report;
+
+/// Take bugs that QE did not finish out of the advisories and the shipment
+///
+/// CVE trackers, and bugs that cannot be read in Jira, stay. Critical bugs and bugs with a customer case stay unless
+/// they are named with --include.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also drop this critical bug or bug with a customer case; may be given several times
+    #[arg(long, value_name = "KEY")]
+    include: Vec<IssueKey>,
+    #[command(flatten)]
+    critical: report::CriticalArgs,
+}
+
+pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
+    let statebox = release.statebox()?;
+    let (services, loaded) = release.services_and_state(&statebox).await;
+    let services = services?;
+    let task = DropBugs::new(services.clone(), args.include.into_iter().collect());
+    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+}

@@ -1,0 +1,345 @@
+//! drop-bugs in both flows: what leaves the release and what stays, refusals, repetition, kills and faults; and the
+//! branch that it makes, seen by git itself.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+mod git_server;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use end_to_end::effects::Effects;
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use git_server::{GitServer, git, output};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+const BRANCH: &str = "prepare-shipment-4.19.1-20260625080910";
+const SHIPMENT: u64 = 5150;
+const FORK: u64 = 5151;
+
+fn drop_bugs(harness: &Harness, release: &str, more: &[&str]) -> Run {
+    harness.oar(release, &[&["drop-bugs", "--yes"], more].concat())
+}
+
+fn prepared(release: &str) -> Harness {
+    let harness = Harness::new();
+    if let Some(metadata) = harness.sandbox.world().errata.lock().advisory_mut(140_004) {
+        metadata.security_approved = Some(true);
+        metadata.doc_complete = true;
+    }
+    harness.oar(release, &["create-test-report"]).expect(0);
+    harness.sandbox.clear_requests();
+    harness
+}
+
+fn control(harness: &Harness, operation: &str, body: &serde_json::Value) {
+    let now = harness.sandbox.clock().now();
+    let changed = harness.sandbox.world().with_service("gitlab", |state| state.change(operation, body, now));
+    changed.unwrap().unwrap();
+}
+
+fn files(harness: &Harness) -> BTreeMap<String, String> {
+    harness.sandbox.world().gitlab.lock().project_mut(SHIPMENT).unwrap().branches[BRANCH].files.clone()
+}
+
+/// What a run left behind.
+#[derive(Debug, PartialEq, Eq)]
+struct Facts {
+    issues: BTreeMap<u32, Vec<String>>,
+    removals: BTreeMap<u32, u32>,
+    security: Option<bool>,
+    files: BTreeMap<String, String>,
+    requests: Vec<(String, &'static str)>,
+    notes: usize,
+    fork_branches: usize,
+    messages: Vec<String>,
+}
+
+fn facts(harness: &Harness) -> Facts {
+    let world = harness.sandbox.world();
+    let (issues, removals, security) = {
+        let errata = world.errata.lock();
+        let ids = || errata.advisories.keys().copied();
+        (
+            errata.advisories.iter().map(|(id, advisory)| (*id, advisory.jira_issues.clone())).collect(),
+            ids().map(|id| (id, errata.times_sent(id, "jira_issue"))).collect(),
+            errata.advisory(140_004).unwrap().security_approved,
+        )
+    };
+    let files = files(harness);
+    let mut gitlab = world.gitlab.lock();
+    let ours = gitlab.merge_requests.iter().filter(|request| request.title.ends_with("drop bugs"));
+    let requests = ours.map(|request| (request.title.clone(), request.state.name())).collect();
+    let notes = gitlab.note_bodies(SHIPMENT, 612).len();
+    let fork_branches = gitlab.project_mut(FORK).unwrap().branches.len();
+    Facts {
+        issues,
+        removals,
+        security,
+        files,
+        requests,
+        notes,
+        fork_branches,
+        messages: Effects::of(harness).messages,
+    }
+}
+
+#[test]
+fn a_konflux_release_loses_the_bug_in_advisory_and_shipment() {
+    let harness = prepared(KONFLUX);
+    let before = files(&harness);
+    let run = drop_bugs(&harness, KONFLUX, &["--output", "json"]).expect(0);
+    let count = harness.sandbox.requests().len();
+    assert!(count <= 45, "{count} requests:\n{}", harness.request_lines());
+    harness.sandbox.assert_no_unexpected();
+    let report = run.json();
+    assert_eq!((&report["status"], &report["data"]["dropped"]), (&json!("Pass"), &json!(["OCPBUGS-60010"])));
+    assert_eq!(report["data"]["kept_cve_trackers"], json!(["OCPBUGS-60011"]));
+    let facts = facts(&harness);
+    assert_eq!(facts.issues[&150_001], ["OCPBUGS-60011"]);
+    assert_eq!(facts.requests, [("4.19.1 drop bugs".to_owned(), "merged")]);
+    assert_eq!((facts.notes, facts.fork_branches, facts.messages.len()), (1, 1, 2));
+    let entry = "          - id: OCPBUGS-60010\n            source: redhat.atlassian.net\n";
+    for (path, content) in &before {
+        assert_eq!(facts.files[path], content.replace(entry, ""), "{path}");
+    }
+    assert!(harness.statebox(KONFLUX).unwrap().contains("- name: drop-bugs\n  status: Pass\n"));
+
+    harness.sandbox.clear_requests();
+    let again = drop_bugs(&harness, KONFLUX, &[]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+}
+
+#[test]
+fn an_errata_release_loses_its_bugs_and_asks_for_the_lost_approval() {
+    let harness = prepared(ERRATA);
+    let run = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(0);
+    let count = harness.sandbox.requests().len();
+    assert!(count <= 40, "{count} requests:\n{}", harness.request_lines());
+    harness.sandbox.assert_no_unexpected();
+    let report = run.json();
+    assert_eq!(report["data"]["dropped"], json!(["OCPBUGS-61010", "OCPBUGS-61040"]), "{report:#}");
+    assert_eq!(report["data"]["unknown"], json!(["OCPBUGS-61050", "OCPBUGS-61051"]));
+    assert_eq!(report["data"]["security_requested"], json!([140_004]));
+    let facts = facts(&harness);
+    assert_eq!(facts.issues[&140_001], ["OCPBUGS-61011"]);
+    assert_eq!(facts.issues[&140_004], ["OCPBUGS-61041"]);
+    assert_eq!(facts.issues[&140_005].len(), 2, "what cannot be read stays");
+    assert_eq!(facts.security, Some(false), "asked for again");
+    assert_eq!(facts.messages.len(), 3, "{:?}", facts.messages);
+    assert!(harness.sandbox.requests().iter().all(|request| request.service != "gitlab"));
+
+    harness.sandbox.clear_requests();
+    let again = drop_bugs(&harness, ERRATA, &[]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+}
+
+#[test]
+fn a_dry_run_and_a_missing_consent_write_nothing() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        let plan = harness.oar(release, &["drop-bugs", "--dry-run"]).expect(0);
+        assert!(plan.stdout.contains("remove from advisory"), "{plan:?}");
+        assert!(plan.stdout.contains("stays: it tracks a CVE"), "{plan:?}");
+        assert_eq!(plan.stdout.contains("make merge request `4.19.1 drop bugs`"), release == KONFLUX);
+        let refused = harness.oar(release, &["drop-bugs"]).expect(6);
+        assert!(refused.stderr.contains("--yes"), "{refused:?}");
+        assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+    }
+}
+
+#[test]
+fn a_bug_of_high_severity_leaves_only_when_it_is_named() {
+    let harness = prepared(ERRATA);
+    for key in ["OCPBUGS-61010", "OCPBUGS-61040"] {
+        let mut jira = harness.sandbox.world().jira.lock();
+        jira.issue_mut(key).unwrap().priority = Some("Blocker".to_owned());
+    }
+    let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains("OCPBUGS-61010 stays: it is critical"), "{plan:?}");
+    assert!(plan.stdout.contains("nothing would be changed"), "{plan:?}");
+    for (key, words) in [
+        ("OCPBUGS-61011", "tracks a CVE"),
+        ("OCPBUGS-61020", "is finished"),
+        ("OCPBUGS-1", "is not among"),
+        ("OCPBUGS-61050", "cannot be read"),
+    ] {
+        let refused = drop_bugs(&harness, ERRATA, &["--include", key]).expect(2);
+        assert!(refused.stderr.contains(words), "{refused:?}");
+    }
+    drop_bugs(&harness, ERRATA, &["--include", "OCPBUGS-61040"]).expect(0);
+    let facts = facts(&harness);
+    assert_eq!((facts.issues[&140_001].len(), facts.issues[&140_004].len()), (2, 1));
+}
+
+#[test]
+fn a_shipment_that_is_not_open_is_refused() {
+    for state in ["merged", "closed", "locked"] {
+        let harness = prepared(KONFLUX);
+        control(&harness, "set-state", &json!({"project": SHIPMENT, "iid": 612, "state": state}));
+        let refused = drop_bugs(&harness, KONFLUX, &[]).expect(6);
+        assert!(refused.stderr.contains(&format!("is {state}, not open")), "{refused:?}");
+        let effects: Vec<_> =
+            harness.sandbox.writes().into_iter().filter(|write| write.service != "github").collect();
+        assert!(effects.is_empty(), "{effects:#?}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_named_and_nothing_is_changed() {
+    let harness = prepared(KONFLUX);
+    let push = json!({"project": SHIPMENT, "branch": BRANCH, "path": "shipment/broken.yaml", "content": "shipment:\n  data: [\n"});
+    control(&harness, "push", &push);
+    let before = facts(&harness);
+    let refused = drop_bugs(&harness, KONFLUX, &[]).expect(1);
+    assert!(refused.stderr.contains("shipment/broken.yaml, line"), "{refused:?}");
+    assert_eq!(facts(&harness), before);
+}
+
+#[test]
+fn keys_are_matched_whole_and_an_emptied_list_stays_valid() {
+    let harness = prepared(KONFLUX);
+    let entry = |key: &str| format!("          - id: {key}\n            source: redhat.atlassian.net\n");
+    let file = |entries: &str| {
+        format!(
+            "shipment:\n  data:\n    releaseNotes:\n      issues:\n        fixed:{entries}      topic: x\n"
+        )
+    };
+    let both = file(&format!("\n{}{}", entry("OCPBUGS-60010"), entry("OCPBUGS-6001")));
+    let alone = file(&format!("\n{}", entry("OCPBUGS-60010")));
+    for (path, content) in [("shipment/both.yaml", &both), ("shipment/alone.yaml", &alone)] {
+        control(
+            &harness,
+            "push",
+            &json!({"project": SHIPMENT, "branch": BRANCH, "path": path, "content": content}),
+        );
+    }
+    // OCPBUGS-6001 is unknown to Jira, so it stays.
+    drop_bugs(&harness, KONFLUX, &[]).expect(0);
+    let files = files(&harness);
+    assert_eq!(files["shipment/both.yaml"], file(&format!("\n{}", entry("OCPBUGS-6001"))));
+    assert_eq!(files["shipment/alone.yaml"], file(" []\n"));
+}
+
+#[test]
+fn the_branch_is_what_git_sees_and_a_running_pipeline_is_waited_for() {
+    let harness = prepared(KONFLUX);
+    control(&harness, "new-requests", &json!({"checking_reads": 2, "pipeline": "running"}));
+    let before = files(&harness);
+    let head = harness.sandbox.world().gitlab.lock().project_mut(SHIPMENT).unwrap().branches[BRANCH].sha();
+    let run = drop_bugs(&harness, KONFLUX, &["--output", "json"]).expect(0).json();
+    assert_eq!((&run["status"], &run["data"]["waits_for"]), (&json!("In Progress"), &json!("its pipeline")));
+    assert_eq!(facts(&harness).messages.len(), 1, "nobody is told before it is merged");
+
+    let (stream, branch, sha) = {
+        let mut gitlab = harness.sandbox.world().gitlab.lock();
+        let fork = gitlab.project_mut(FORK).unwrap();
+        let branch =
+            fork.branches.keys().find(|name| name.starts_with("drop-bugs-for-4.19.1-")).unwrap().clone();
+        (fork.fast_import(), branch.clone(), fork.branches[&branch].sha())
+    };
+    assert!(
+        branch.trim_start_matches("drop-bugs-for-4.19.1-").bytes().all(|byte| byte.is_ascii_digit()),
+        "{branch}"
+    );
+    let server = GitServer::start(&stream);
+    let clone = server.clone_branch(&branch);
+    let mut log = git(&clone);
+    log.args(["log", "-1", "--format=%H %P"]);
+    let log = String::from_utf8(output(log)).unwrap();
+    assert_eq!(log.trim(), format!("{sha} {head}"), "git computes the same names");
+    let mut changed = git(&clone);
+    changed.args(["diff", "--name-only", "HEAD~1", "HEAD"]);
+    let changed = String::from_utf8(output(changed)).unwrap();
+    assert_eq!(changed.lines().count(), 1, "{changed}");
+    let entry = "          - id: OCPBUGS-60010\n            source: redhat.atlassian.net\n";
+    for (path, content) in &before {
+        assert_eq!(std::fs::read_to_string(clone.join(path)).unwrap(), content.replace(entry, ""), "{path}");
+    }
+
+    // A second run finds everything done and waits on; after the merge it passes and tells people.
+    let waiting = facts(&harness);
+    drop_bugs(&harness, KONFLUX, &[]).expect(0);
+    assert_eq!(facts(&harness), waiting);
+    let pipeline = harness.sandbox.world().gitlab.lock().newest_pipeline(SHIPMENT, 614).unwrap().id;
+    control(&harness, "pipeline", &json!({"pipeline": pipeline, "status": "success"}));
+    let run = drop_bugs(&harness, KONFLUX, &["--output", "json"]).expect(0).json();
+    assert_eq!((&run["status"], &run["data"]["dropped"]), (&json!("Pass"), &json!(["OCPBUGS-60010"])));
+    let facts = facts(&harness);
+    assert_eq!((facts.messages.len(), facts.notes), (2, 1));
+    assert_eq!(facts.requests, [("4.19.1 drop bugs".to_owned(), "merged")]);
+}
+
+/// Starts drop-bugs, lets `after` requests be answered, and kills it when the next one has acted.
+fn killed_after(harness: &Harness, release: &str, after: u64) {
+    harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+    let child = harness.command("oar", ["-r", release, "drop-bugs", "--yes"]).spawn().unwrap();
+    let started = Instant::now();
+    while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
+        assert!(started.elapsed() < Duration::from_secs(30), "request {after} never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Requests that run beside the one that hangs get their answers.
+    std::thread::sleep(Duration::from_millis(30));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    wait(child);
+    harness.sandbox.faults().clear();
+}
+
+#[test]
+fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_effect_once() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        drop_bugs(&harness, release, &[]).expect(0);
+        let expected = facts(&harness);
+        let total = harness.sandbox.requests().len() as u64;
+        assert!(total > 15, "{total}");
+        for after in 0..total {
+            let harness = prepared(release);
+            killed_after(&harness, release, after);
+            let again = drop_bugs(&harness, release, &[]).expect(0);
+            assert_eq!(
+                facts(&harness),
+                expected,
+                "killed after request {after}:\n{again:?}\n{}",
+                harness.request_lines()
+            );
+            harness.sandbox.assert_no_unexpected();
+        }
+    }
+}
+
+#[test]
+fn every_write_that_goes_wrong_is_healed_with_each_effect_once() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        drop_bugs(&harness, release, &[]).expect(0);
+        let expected = facts(&harness);
+        let writes: Vec<_> = harness
+            .sandbox
+            .writes()
+            .into_iter()
+            .filter(|write| matches!(&*write.service, "gitlab" | "errata"))
+            .collect();
+        assert!(!writes.is_empty());
+        let status = |code| FaultKind::Status { code, body: None, headers: Vec::new() };
+        for write in &writes {
+            for kind in
+                [status(500), status(503), FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage]
+            {
+                let harness = prepared(release);
+                let fault = Fault::on(&write.service, kind).method(&write.method).path(&write.path).times(1);
+                harness.sandbox.faults().add(fault.clone());
+                let run = drop_bugs(&harness, release, &[]);
+                assert!(!run.all().contains("panicked"), "{fault:?}\n{run:?}");
+                assert!([Some(0), Some(1), Some(4), Some(5)].contains(&run.code), "{fault:?}\n{run:?}");
+                harness.sandbox.faults().clear();
+                let again = drop_bugs(&harness, release, &[]).expect(0);
+                assert_eq!(facts(&harness), expected, "{fault:?}\n{run:?}\n{again:?}");
+            }
+        }
+    }
+}
