@@ -48,7 +48,7 @@ pub fn make_ready(harness: &Harness, release: &str) {
     }
     for issue in world.jira.lock().issues.values_mut() {
         if issue.key.starts_with("OCPBUGS-") {
-            issue.status = "Verified".to_owned();
+            "Verified".clone_into(&mut issue.status);
         }
     }
     harness.sandbox.clear_requests();
@@ -103,6 +103,6 @@ pub fn acts(harness: &Harness) -> Vec<String> {
         .writes()
         .iter()
         .filter(|request| !request.path.ends_with("/search/jql") && request.service != "brewhub")
-        .map(|request| request.line())
+        .map(sandbox::RecordedRequest::line)
         .collect()
 }

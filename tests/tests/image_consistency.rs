@@ -1,5 +1,4 @@
 //! image-consistency-check in both flows: one Prow job for one intent, its result, and everything between.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
 use nix::sys::signal::{Signal, kill};

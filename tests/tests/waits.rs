@@ -1,4 +1,5 @@
 //! The wait of an approval: carried on by one of many, taken over from a killed one, and never for ever.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Child;
@@ -31,7 +32,7 @@ fn watcher(harness: &Harness) -> Child {
 fn until(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{what} did not come");
+        assert!(started.elapsed() < Duration::from_mins(1), "{what} did not come");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

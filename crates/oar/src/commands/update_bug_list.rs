@@ -8,7 +8,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
-    /// Remind the QA contacts of the bugs in ON_QA (the default)
+    /// Remind the QA contacts of the bugs in `ON_QA` (the default)
     #[arg(long, overrides_with = "no_notify")]
     notify: bool,
     /// Remind nobody

@@ -95,10 +95,10 @@ impl FindTrackers for ElliottProcess {
         let mut group = self.start(release, system)?;
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         let work = async {
-            let ended = async {
+            let ended = Box::pin(async {
                 let (output, log) = tokio::join!(all(stdout), tail(stderr));
                 Ok::<_, io::Error>((output?, log, group.child.wait().await?))
-            };
+            });
             ended.await.map_err(|source| ElliottError::Unreadable { system, source })
         };
         let Ok(ended) = tokio::time::timeout(self.limit, work).await else {
@@ -268,7 +268,7 @@ mod tests {
         let pids = folder.path().join("pids");
         let script =
             format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; echo $$ >> {0}; wait", pids.display());
-        let elliott = elliott(program(folder.path(), &script), Duration::from_secs(60));
+        let elliott = elliott(program(folder.path(), &script), Duration::from_mins(1));
         let release = "4.19.1".parse().unwrap();
         let started = async {
             while std::fs::read_to_string(&pids).map_or(0, |text| text.lines().count()) < 2 {

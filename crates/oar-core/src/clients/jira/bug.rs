@@ -141,12 +141,12 @@ mod tests {
 
     use super::*;
 
-    fn bug(fields: Value) -> Bug {
+    fn bug(fields: &Value) -> Bug {
         let issue = serde_json::from_value(json!({"key": "OCPBUGS-60001", "fields": fields})).unwrap();
         Bug::of(&issue)
     }
 
-    fn with(status: &str, priority: &str, more: Value) -> Bug {
+    fn with(status: &str, priority: &str, more: &Value) -> Bug {
         let mut fields = json!({
             "summary": "made up", "status": {"name": status}, "priority": {"name": priority}, "labels": [],
             CASES_COUNTER: null, CASES_LINKS: null, RELEASE_BLOCKER: null, QA_CONTACT: null,
@@ -154,29 +154,29 @@ mod tests {
         for (name, value) in more.as_object().unwrap() {
             fields[name] = value.clone();
         }
-        bug(fields)
+        bug(&fields)
     }
 
     #[test]
     fn severity_follows_the_vectors_of_the_reference() {
         let high = [
-            with("ON_QA", "Blocker", json!({})),
-            with("New", "Blocker", json!({})),
-            with("ON_QA", "Critical", json!({})),
-            with("ON_QA", "Major", json!({"labels": ["CVE_2026"]})),
-            with("ON_QA", "Major", json!({"labels": ["TestBlocker"]})),
-            with("ON_QA", "Major", json!({"summary": "CVE-2026-1 made up"})),
-            with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Proposed"}})),
-            with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Approved"}})),
-            with("ON_QA", "Major", json!({CASES_COUNTER: "b3BhcXVl"})),
-            with("ON_QA", "Major", json!({CASES_LINKS: "b3BhcXVl"})),
+            with("ON_QA", "Blocker", &json!({})),
+            with("New", "Blocker", &json!({})),
+            with("ON_QA", "Critical", &json!({})),
+            with("ON_QA", "Major", &json!({"labels": ["CVE_2026"]})),
+            with("ON_QA", "Major", &json!({"labels": ["TestBlocker"]})),
+            with("ON_QA", "Major", &json!({"summary": "CVE-2026-1 made up"})),
+            with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Proposed"}})),
+            with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Approved"}})),
+            with("ON_QA", "Major", &json!({CASES_COUNTER: "b3BhcXVl"})),
+            with("ON_QA", "Major", &json!({CASES_LINKS: "b3BhcXVl"})),
         ];
         for bug in high {
             assert!(bug.is_high_severity() && bug.must_be_confirmed(), "{bug:?}");
         }
-        let low = with("ON_QA", "Major", json!({RELEASE_BLOCKER: {"value": "Rejected"}}));
+        let low = with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Rejected"}}));
         assert!(!low.is_high_severity() && !low.must_be_confirmed() && low.is_droppable());
-        let closed = with("Closed", "Critical", json!({}));
+        let closed = with("Closed", "Critical", &json!({}));
         assert!(!closed.must_be_confirmed() && !closed.is_droppable());
     }
 
@@ -189,30 +189,30 @@ mod tests {
             ("Release Pending", true, false),
             ("In Progress", false, false),
         ] {
-            let bug = with(status, "Major", json!({}));
+            let bug = with(status, "Major", &json!({}));
             assert_eq!((bug.is_finished(), bug.is_verified()), (finished, verified), "{status}");
             assert_eq!(bug.is_droppable(), !finished, "{status}");
         }
         let cve = json!({"labels": ["CVE-2026-1"]});
-        assert!(with("ON_QA", "Major", cve.clone()).is_unverified_cve());
-        assert!(!with("New", "Major", cve.clone()).is_unverified_cve());
-        assert!(!with("ON_QA", "Major", cve).is_droppable());
+        assert!(with("ON_QA", "Major", &cve).is_unverified_cve());
+        assert!(!with("New", "Major", &cve).is_unverified_cve());
+        assert!(!with("ON_QA", "Major", &cve).is_droppable());
     }
 
     #[test]
     fn nulls_and_absent_fields_are_ordinary() {
         let names = ["summary", "status", "priority", "labels", QA_CONTACT, RELEASE_BLOCKER];
         for fields in [json!({}), names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()] {
-            let bug = bug(fields);
+            let bug = bug(&fields);
             assert_eq!((bug.status.as_deref(), bug.priority.as_deref()), (None, None));
             assert!(bug.qa_contact.is_none() && !bug.is_finished() && !bug.is_high_severity());
         }
-        let hidden = with("ON_QA", "Major", json!({QA_CONTACT: {"accountId": "1", "displayName": "Q"}}));
+        let hidden = with("ON_QA", "Major", &json!({QA_CONTACT: {"accountId": "1", "displayName": "Q"}}));
         let contact = hidden.qa_contact.unwrap();
         assert!(contact.email.is_none() && contact.active);
         assert_eq!(contact.name.as_deref(), Some("Q"));
         let gone = json!({"accountId": "1", "emailAddress": "q@example.com", "active": false});
-        let gone = with("ON_QA", "Major", json!({QA_CONTACT: gone}));
+        let gone = with("ON_QA", "Major", &json!({QA_CONTACT: gone}));
         assert!(!gone.qa_contact.as_ref().unwrap().active);
         assert!(!format!("{gone:?}").contains("q@example.com"));
     }

@@ -483,15 +483,12 @@ async fn take_steps(
         .with_hint("Run the same command again: it makes its plan anew.")
         .into());
     }
-    let ours = match change.our_request(gitlab).await? {
-        Some(request) => {
-            change.complete_branch(gitlab, &request, permit, done).await?;
-            request
-        }
-        None => {
-            let branch = change.branch(gitlab, clock, permit, done).await?;
-            change.make_request(gitlab, &branch, permit, done).await?
-        }
+    let ours = if let Some(request) = change.our_request(gitlab).await? {
+        change.complete_branch(gitlab, &request, permit, done).await?;
+        request
+    } else {
+        let branch = change.branch(gitlab, clock, permit, done).await?;
+        change.make_request(gitlab, &branch, permit, done).await?
     };
     change.comment(gitlab, &ours, permit, done).await?;
     change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, done).await

@@ -16,6 +16,7 @@ const LEASE: Duration = Duration::from_mins(10);
 const APPEARS: Duration = Duration::from_mins(5);
 
 /// What is known of a task's job.
+#[expect(clippy::large_enum_variant, reason = "one value a run, taken apart at once")]
 pub(crate) enum Known {
     /// The plan is clear.
     Plan(JobPlan),

@@ -29,7 +29,9 @@ fn place() -> Option<String> {
     let mut hash = Sha1::new();
     hash.update(boot.trim().as_bytes());
     hash.update(numbering.as_os_str().as_encoded_bytes());
-    Some(hash.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect())
+    let digest = hash.finalize();
+    let mark = digest.iter().take(5).fold(0u64, |mark, byte| mark << 8 | u64::from(*byte));
+    Some(format!("{mark:010x}"))
 }
 
 /// When a process was started, in ticks since the boot; `None` when there is none.

@@ -18,7 +18,7 @@ async fn head(world: &Shared) -> String {
 async fn image(world: &Shared) -> String {
     let changes = get(world, &format!("{REQUEST}/diffs")).await.json();
     let paths = changes.as_array().unwrap().iter().map(|change| change["new_path"].as_str().unwrap());
-    paths.filter(|path| path.contains(".image.")).last().unwrap().to_owned()
+    paths.rev().find(|path| path.contains(".image.")).unwrap().to_owned()
 }
 
 /// A commit on a new branch of the fork, on top of the shipment.
