@@ -15,10 +15,7 @@ pub struct EmailAddress(SecretString);
 
 /// The text is not an e-mail address. The text itself is not repeated, because it may be one with a typing error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not an e-mail address: expected a name, one `@` and a host with a dot, without spaces, such as \
-     jdoe@example.com"
-)]
+#[error("not an e-mail address; expected a name, an `@` and a host such as example.com, without spaces")]
 pub struct InvalidEmailAddress;
 
 impl EmailAddress {
@@ -117,7 +114,7 @@ mod tests {
         let neither = ["", "lead", "@example.com", "lead@", "a@b@c.com", "j doe@example.com", "a@b.com\nc"];
         for text in neither {
             let error = text.parse::<EmailAddress>().unwrap_err();
-            assert!(error.to_string().contains("jdoe@example.com"), "{text}");
+            assert!(error.to_string().contains("a host such as example.com"), "{text}");
             assert!(EmailAddress::from_service(text).is_err(), "{text}");
         }
         let error = serde_json::from_str::<EmailAddress>("\"secret.person at example\"").unwrap_err();
