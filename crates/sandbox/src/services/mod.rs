@@ -60,6 +60,7 @@ pub fn router() -> Router<Shared> {
         .nest("/gangway", prow::gangway_router())
         .nest("/prow", prow::router())
         .nest("/jenkins", jenkins::router())
+        .route("/jenkins/", jenkins::first_page())
         .nest("/advisory-content", advisory_content::router())
         .nest("/registry", registry::router())
         .nest("/access", access::router())

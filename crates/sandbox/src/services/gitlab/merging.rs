@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Path, State as AxumState},
+    extract::{Path, RawQuery, State as AxumState},
     http::{HeaderMap, StatusCode},
 };
 use jiff::Timestamp;
@@ -131,6 +131,7 @@ pub(super) async fn merge(
     AxumState(world): AxumState<Shared>,
     Extension(caller): Extension<Caller>,
     Path((project, iid)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Json<Value>, Refusal> {
@@ -145,7 +146,7 @@ pub(super) async fn merge(
         }
         request.clone()
     };
-    let body = Body::read(&headers, &bytes)?;
+    let body = Body::read(&headers, &bytes)?.or_query(query.as_deref());
     let views = Views { state: &state, site: String::new() };
     let head = views.head(&request).unwrap_or_default();
     let status = views.detailed_status(&request);

@@ -49,6 +49,14 @@ impl Body {
         Ok(Self(Map::new()))
     }
 
+    /// The same with the parameters of the query; those of the body count first.
+    pub(super) fn or_query(mut self, query: Option<&str>) -> Self {
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            self.0.entry(name.into_owned()).or_insert_with(|| Value::from(value.into_owned()));
+        }
+        self
+    }
+
     /// A parameter as text; a list is joined by commas.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {

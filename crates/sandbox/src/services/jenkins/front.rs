@@ -4,8 +4,9 @@ use axum::{
     Router,
     body::{Bytes, to_bytes},
     extract::{Request, State as AxumState},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
+    routing::{MethodRouter, any},
 };
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
@@ -24,6 +25,14 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new().fallback(front)
+}
+
+/// Its first page, at the prefix with a slash, which a nested router does not get.
+pub fn first_page() -> MethodRouter<Shared> {
+    any(|world: AxumState<Shared>, mut request: Request| async move {
+        *request.uri_mut() = Uri::from_static("/");
+        front(world, request).await
+    })
 }
 
 /// A page as Jenkins answers errors.

@@ -9,5 +9,5 @@ mod tests;
 mod tree;
 mod views;
 
-pub use front::router;
+pub use front::{first_page, router};
 pub use model::{Account, Build, Crumbs, Item, Job, State};
