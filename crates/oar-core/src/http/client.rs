@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use backon::BackoffBuilder;
 use bytes::BytesMut;
 use http::Method;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -232,6 +232,10 @@ impl Http {
             .await
             .map_err(|_| call.error(ServiceErrorKind::Unavailable, "the program is shutting down"))?;
         let mut headers = call.headers.clone();
+        if call.body.is_empty() && matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Servers may refuse such a request when it does not say that it has no body (411).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         if let Some(authorize) = &call.authorize {
             let mut value = authorize.authorization(&call.url).await.map_err(|mut error| {
                 error.operation = call.operation;
