@@ -89,8 +89,11 @@ impl World {
 }
 
 /// The library's client in a process of its own: `readers` concurrent reads, then a change of the owner.
+///
+/// The other tests of this file start it with its environment: `cargo test -p end-to-end --test kerberos` runs it, and
+/// fails when it finds something wrong.
 #[test]
-#[ignore = "run by the other tests with the environment that it needs"]
+#[ignore = "the other tests of this file run it with the environment that it needs"]
 fn probe() {
     let Ok(url) = std::env::var(URL_VARIABLE) else { return };
     let readers: usize = std::env::var(READERS_VARIABLE).unwrap().parse().unwrap();

@@ -141,7 +141,8 @@ pub(crate) struct SteppingClock(Mutex<Timestamp>);
 
 impl SteppingClock {
     pub(crate) fn start() -> (Clock, Arc<Self>) {
-        let source = Arc::new(Self(Mutex::new("2026-07-02T15:00:00Z".parse().unwrap())));
+        // 2026-07-02T15:00:00Z.
+        let source = Arc::new(Self(Mutex::new(Timestamp::constant(1_783_004_400, 0))));
         (Clock::new(source.clone()), source)
     }
 
