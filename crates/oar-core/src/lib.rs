@@ -19,3 +19,4 @@ pub mod signature;
 pub mod statebox;
 pub mod tasks;
 pub mod version;
+mod yaml_scan;

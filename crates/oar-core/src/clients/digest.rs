@@ -4,8 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 digest of an image's manifest: `sha256:` and 64 hexadecimal digits in lower case.
+use crate::error::{Classified, ErrorClass};
+
+/// The SHA-256 digest of a manifest or another content: `sha256:` and 64 hexadecimal digits in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Digest(String);
@@ -17,7 +20,24 @@ pub struct InvalidDigest(String);
 
 const ALGORITHM: &str = "sha256:";
 
+impl Classified for InvalidDigest {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Failed
+    }
+}
+
 impl Digest {
+    /// The digest of `content`.
+    pub fn of(content: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::from(ALGORITHM);
+        for byte in Sha256::digest(content) {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
     /// `sha256:…`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -165,8 +165,16 @@ impl TaskOutcome {
 
     /// The task failed, having made these changes. `class` decides the exit code.
     pub fn fail(done: Vec<Step>, class: ErrorClass, why: impl Into<String>) -> Self {
-        let reason = Reason { class: reason_class(class), text: why.into() };
-        Self { status: TaskStatus::Fail, reason: Some(reason), class: Some(class), ..Self::pass(done) }
+        Self::pass(done).failed(class, why)
+    }
+
+    /// The same outcome as a failure. `class` decides the exit code.
+    #[must_use]
+    pub fn failed(mut self, class: ErrorClass, why: impl Into<String>) -> Self {
+        self.status = TaskStatus::Fail;
+        self.class = Some(class);
+        self.reason = Some(Reason { class: reason_class(class), text: why.into() });
+        self
     }
 
     /// The same outcome with facts for `--output json`.

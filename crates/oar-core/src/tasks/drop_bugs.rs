@@ -10,14 +10,13 @@ use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
-use crate::error::ErrorClass;
-use crate::flow::outcome::{Reason, Refusal, TaskError, TaskOutcome};
+use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{ApprovalsNeeded, BugsDropped, Message, Person, Reference};
 use crate::operators::drop_bugs::{Decision, DropBugs as Operator, DropPlan, Intent, ShipmentTarget, Target};
-use crate::statebox::{ReasonClass, RunOutcome, State, TaskName, TaskStatus};
+use crate::statebox::{RunOutcome, State, TaskName, TaskStatus};
 
 /// Drops bugs from the release of `services`.
 pub struct DropBugs {
@@ -167,15 +166,7 @@ impl Task for DropBugs {
             "failed": result.failed,
         }));
         if let Some(class) = result.class {
-            outcome.status = TaskStatus::Fail;
-            outcome.class = Some(class);
-            outcome.reason = Some(Reason {
-                class: match class {
-                    ErrorClass::Unavailable => ReasonClass::Infrastructure,
-                    _ => ReasonClass::Precondition,
-                },
-                text: result.failed.join("; "),
-            });
+            outcome = outcome.failed(class, result.failed.join("; "));
         } else if let (Some(address), Some(what)) = (merge_request, waits_for) {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;

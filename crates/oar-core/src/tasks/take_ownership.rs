@@ -10,13 +10,13 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
 use crate::email::EmailAddress;
 use crate::error::ErrorClass;
-use crate::flow::outcome::{Reason, Refusal, TaskError, TaskOutcome};
+use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{AbnormalAdvisories, Message, Owner, OwnershipTaken, Reference};
 use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
-use crate::statebox::{Change, NewIssue, ReasonClass, State, StateError, TaskName, TaskStatus};
+use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 
 /// Makes `owner` the owner of the release of `services`.
 pub struct TakeOwnership {
@@ -108,15 +108,7 @@ impl Task for TakeOwnership {
             "failed": result.failed,
         }));
         if let Some(class) = result.class {
-            outcome.status = TaskStatus::Fail;
-            outcome.class = Some(class);
-            outcome.reason = Some(Reason {
-                class: match class {
-                    ErrorClass::Unavailable => ReasonClass::Infrastructure,
-                    _ => ReasonClass::Precondition,
-                },
-                text: result.failed.join("; "),
-            });
+            outcome = outcome.failed(class, result.failed.join("; "));
         }
         Ok(outcome)
     }

@@ -1,12 +1,15 @@
 //! Pipelines of a merge request, their jobs and their trigger jobs (spec 03 §2.1, G7 to G10).
 
+use std::fmt::Display;
+
 use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines::{PipelineBridges, PipelineJobs};
-use gitlab::api::{AsyncQuery, Pagination, paged};
+use gitlab::api::{AsyncQuery, Endpoint, Pageable, Pagination, paged};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::model::MergeRequestRef;
+use super::transport::Operation;
 use super::{GitlabClient, failure, unbuildable};
 use crate::error::ServiceError;
 
@@ -82,28 +85,26 @@ impl GitlabClient {
     /// The jobs of a pipeline, retried ones left out.
     pub async fn jobs(&self, project: u64, pipeline: u64) -> Result<Vec<Job>, ServiceError> {
         let operation = self.read("read the jobs of a pipeline", format!("pipeline {pipeline}"));
-        let endpoint = PipelineJobs::builder()
-            .project(project)
-            .pipeline(pipeline)
-            .build()
-            .map_err(|error| unbuildable(&operation, error))?;
-        paged(endpoint, Pagination::Limit(JOBS_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))
+        let endpoint = PipelineJobs::builder().project(project).pipeline(pipeline).build();
+        all_jobs(endpoint, &operation).await
     }
 
     /// The trigger jobs (bridges) of a pipeline.
     pub async fn bridges(&self, project: u64, pipeline: u64) -> Result<Vec<Job>, ServiceError> {
         let operation = self.read("read the trigger jobs of a pipeline", format!("pipeline {pipeline}"));
-        let endpoint = PipelineBridges::builder()
-            .project(project)
-            .pipeline(pipeline)
-            .build()
-            .map_err(|error| unbuildable(&operation, error))?;
-        paged(endpoint, Pagination::Limit(JOBS_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))
+        let endpoint = PipelineBridges::builder().project(project).pipeline(pipeline).build();
+        all_jobs(endpoint, &operation).await
     }
+}
+
+async fn all_jobs<E, B>(endpoint: Result<E, B>, operation: &Operation<'_>) -> Result<Vec<Job>, ServiceError>
+where
+    E: Endpoint + Pageable + Sync + Send,
+    B: Display,
+{
+    let endpoint = endpoint.map_err(|error| unbuildable(operation, error))?;
+    paged(endpoint, Pagination::Limit(JOBS_LIMIT))
+        .query_async(operation)
+        .await
+        .map_err(|error| failure::of_library(error, operation))
 }

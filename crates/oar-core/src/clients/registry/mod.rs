@@ -15,13 +15,12 @@ use auth::{Challenge, TokenAnswer, Tokens};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{HeaderValue, StatusCode};
-pub use model::{
-    Descriptor, Digest, Image, InvalidReference, Platform, PullSpec, Reference, ReleaseMetadata,
-};
+pub use model::{Descriptor, Image, InvalidReference, Platform, PullSpec, Reference, ReleaseMetadata};
 use model::{Document, MANIFEST_TYPES, MetadataDocument};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::clients::{Digest, InvalidDigest};
 use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
@@ -90,8 +89,7 @@ impl RegistryClient {
                 .about(spec.to_string())
         };
         let chosen = chosen.ok_or_else(|| malformed(format!("the list has no image for {architecture}")))?;
-        let manifest =
-            chosen.digest.parse().map_err(|error: InvalidReference| malformed(error.to_string()))?;
+        let manifest = chosen.digest.parse().map_err(|error: InvalidDigest| malformed(error.to_string()))?;
         let (manifest, document) = self.manifest(&spec.at(manifest), operation).await?;
         if document.manifests.is_some() {
             return Err(malformed("the list names another list".to_owned()));
@@ -116,7 +114,7 @@ impl RegistryClient {
         let digest: Digest = descriptor
             .digest
             .parse()
-            .map_err(|error: InvalidReference| fail(ServiceErrorKind::Malformed, error.to_string()))?;
+            .map_err(|error: InvalidDigest| fail(ServiceErrorKind::Malformed, error.to_string()))?;
         if descriptor.size > limit {
             let detail = format!("it has {} bytes, more than the {limit} that are read", descriptor.size);
             return Err(fail(ServiceErrorKind::Malformed, detail));

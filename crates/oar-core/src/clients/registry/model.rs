@@ -4,39 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
+use crate::clients::Digest;
 use crate::error::{Classified, ErrorClass};
 
-/// A content digest: `sha256:` and 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(String);
-
-impl Digest {
-    /// The digest of `content`.
-    pub fn of(content: &[u8]) -> Self {
-        use fmt::Write as _;
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(content) {
-            // Writing to a text cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
-    }
-
-    /// As it is written everywhere: `sha256:…`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// A text that is not a pull spec or a digest.
+/// A text that is not a pull spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` is not {what}; expected for example `{example}`")]
 pub struct InvalidReference {
@@ -54,19 +26,6 @@ impl InvalidReference {
 impl Classified for InvalidReference {
     fn class(&self) -> ErrorClass {
         ErrorClass::Failed
-    }
-}
-
-impl FromStr for Digest {
-    type Err = InvalidReference;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let hex = text.strip_prefix("sha256:").unwrap_or_default();
-        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if hex.len() == 64 && hex.bytes().all(is_hex) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(InvalidReference::new(text, "a digest", "sha256:<64 digits 0-9 a-f>"))
     }
 }
 
@@ -136,7 +95,7 @@ impl FromStr for PullSpec {
         let bad = || InvalidReference::new(text, "a pull spec", PULL_SPEC_EXAMPLE);
         let (registry, rest) = text.split_once('/').ok_or_else(bad)?;
         let (repository, reference) = if let Some((repository, digest)) = rest.split_once('@') {
-            (repository, Reference::Digest(digest.parse()?))
+            (repository, Reference::Digest(digest.parse().map_err(|_| bad())?))
         } else {
             let (repository, tag) = rest.rsplit_once(':').ok_or_else(bad)?;
             (repository, Reference::Tag(tag.to_owned()))

@@ -7,6 +7,8 @@ use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
+use crate::yaml_scan::quoted_end;
+
 /// The largest text that is read, in bytes.
 const SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// How deep collections may be nested. A shipment file needs eight levels.
@@ -229,32 +231,14 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
     Ok(root)
 }
 
-/// The character behind a scalar. The parser's own mark of a quoted one stands behind a comment that follows it.
+/// The index of the character behind a scalar.
 fn scalar_end(characters: &[char], span: Span, style: ScalarStyle) -> usize {
-    let start = span.start.index();
-    match style {
-        ScalarStyle::SingleQuoted => after_quote(characters, start, '\'', '\''),
-        ScalarStyle::DoubleQuoted => after_quote(characters, start, '"', '\\'),
-        ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => {
-            let mut end = span.end.index().min(characters.len());
-            while end > start && characters.get(end - 1).is_some_and(|c| c.is_whitespace()) {
-                end -= 1;
-            }
-            end
+    quoted_end(characters, span, style).unwrap_or_else(|| {
+        let start = span.start.index();
+        let mut end = span.end.index().min(characters.len());
+        while end > start && characters.get(end - 1).is_some_and(|c| c.is_whitespace()) {
+            end -= 1;
         }
-    }
-}
-
-fn after_quote(characters: &[char], start: usize, quote: char, escape: char) -> usize {
-    let mut index = start + 1;
-    while let Some(character) = characters.get(index) {
-        if *character == escape && (escape != quote || characters.get(index + 1) == Some(&quote)) {
-            index += 2;
-        } else if *character == quote {
-            return index + 1;
-        } else {
-            index += 1;
-        }
-    }
-    characters.len()
+        end
+    })
 }

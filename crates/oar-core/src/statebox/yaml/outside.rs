@@ -4,6 +4,7 @@
 use saphyr_parser::{ScalarStyle, Span};
 
 use super::Position;
+use crate::yaml_scan::quoted_end;
 
 /// What stands outside the scalars.
 #[derive(Debug, Default)]
@@ -28,11 +29,7 @@ pub(super) fn look(text: &str, scalars: &[(Span, ScalarStyle)]) -> Outside {
     let mut scalar_end = 0;
     for (index, character) in characters.iter().copied().enumerate() {
         while let Some((span, style)) = scalars.next_if(|(span, _)| span.start.index() <= index) {
-            scalar_end = match style {
-                ScalarStyle::SingleQuoted => after_quote(&characters, span.start.index(), '\'', '\''),
-                ScalarStyle::DoubleQuoted => after_quote(&characters, span.start.index(), '"', '\\'),
-                _ => span.end.index(),
-            };
+            scalar_end = quoted_end(&characters, *span, *style).unwrap_or_else(|| span.end.index());
         }
         let outside = index >= scalar_end && !in_comment;
         if outside && character == '#' && matches!(before, ' ' | '\t' | '\n' | '\r') {
@@ -50,19 +47,4 @@ pub(super) fn look(text: &str, scalars: &[(Span, ScalarStyle)]) -> Outside {
         before = character;
     }
     found
-}
-
-/// Where a quoted scalar ends; the scanner's own mark stands after a comment that follows.
-fn after_quote(characters: &[char], start: usize, quote: char, escape: char) -> usize {
-    let mut index = start + 1;
-    while let Some(character) = characters.get(index) {
-        if *character == escape && (escape != quote || characters.get(index + 1) == Some(&quote)) {
-            index += 2;
-        } else if *character == quote {
-            return index + 1;
-        } else {
-            index += 1;
-        }
-    }
-    characters.len()
 }

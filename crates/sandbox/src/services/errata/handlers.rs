@@ -32,8 +32,8 @@ fn find<'a>(state: &'a State, id: &str) -> Result<&'a Advisory, Refusal> {
     state.advisory(number(id)?).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
-fn find_mut<'a>(state: &'a mut State, id: &str) -> Result<&'a mut Advisory, Refusal> {
-    state.advisory_mut(number(id)?).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
+fn numbered(state: &mut State, id: u32) -> Result<&mut Advisory, Refusal> {
+    state.advisory_mut(id).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
 fn show(world: &Shared, id: &str, view: impl Fn(&Advisory) -> Value) -> Answer {
@@ -100,6 +100,19 @@ pub(super) async fn update(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Carries out what a form asks of one advisory, and answers with the advisory.
+fn change(
+    world: &Shared,
+    caller: &str,
+    id: &str,
+    params: &Params,
+    change: impl FnOnce(&mut State, u32, &Params) -> Result<(), Refusal>,
+) -> Answer {
+    let mut state = world.errata.lock();
+    change(&mut state, number(id)?, params)?;
+    Ok((StatusCode::CREATED, Json(views::erratum(find(&state, id)?, caller))).into_response())
+}
+
 pub(super) async fn change_state(
     AxumState(world): AxumState<Shared>,
     Extension(Caller(caller)): Extension<Caller>,
@@ -107,16 +120,16 @@ pub(super) async fn change_state(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let params = Params::read(&headers, &body)?;
     let now = second(world.clock.now());
-    let mut state = world.errata.lock();
-    let user = state.user(&caller).cloned().ok_or_else(|| Refusal::NotFound(format!("User {caller}")))?;
-    let advisory = find_mut(&mut state, &id)?;
-    transitions::change_state(advisory, &user, params.get("new_state"), &now)?;
-    if let Some(comment) = params.get("comment") {
-        advisory.comments.push((caller.clone(), comment.to_owned()));
-    }
-    Ok((StatusCode::CREATED, Json(views::erratum(advisory, &caller))).into_response())
+    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
+        let user = state.user(&caller).cloned().ok_or_else(|| Refusal::NotFound(format!("User {caller}")))?;
+        let advisory = numbered(state, id)?;
+        transitions::change_state(advisory, &user, params.get("new_state"), &now)?;
+        if let Some(comment) = params.get("comment") {
+            advisory.comments.push((caller.clone(), comment.to_owned()));
+        }
+        Ok(())
+    })
 }
 
 pub(super) async fn add_comment(
@@ -126,12 +139,11 @@ pub(super) async fn add_comment(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let params = Params::read(&headers, &body)?;
-    let comment = params.get("comment").ok_or_else(|| Refusal::MissingParameter("comment".to_owned()))?;
-    let mut state = world.errata.lock();
-    let advisory = find_mut(&mut state, &id)?;
-    advisory.comments.push((caller.clone(), comment.to_owned()));
-    Ok((StatusCode::CREATED, Json(views::erratum(advisory, &caller))).into_response())
+    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
+        let comment = needed(params, "comment")?;
+        numbered(state, id)?.comments.push((caller.clone(), comment.to_owned()));
+        Ok(())
+    })
 }
 
 /// Attaches one issue without touching the others.
@@ -142,20 +154,20 @@ pub(super) async fn add_jira_issue(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let params = Params::read(&headers, &body)?;
-    let key = params.get("jira_issue").ok_or_else(|| Refusal::MissingParameter("jira_issue".to_owned()))?;
-    if !update::is_key(key) {
-        return Err(Refusal::base(format!("{key} is not a Jira issue")));
-    }
-    let mut state = world.errata.lock();
-    update::attachable(&state, number(&id)?, key).map_err(Refusal::base)?;
-    let advisory = find_mut(&mut state, &id)?;
-    if advisory.jira_issues.iter().any(|found| found == key) {
-        return Err(Refusal::base(format!("Jira issue {key} is attached already")));
-    }
-    advisory.jira_issues.push(key.to_owned());
-    issue_list_changed(advisory);
-    Ok((StatusCode::CREATED, Json(views::erratum(advisory, &caller))).into_response())
+    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
+        let key = needed(params, "jira_issue")?;
+        if !update::is_key(key) {
+            return Err(Refusal::base(format!("{key} is not a Jira issue")));
+        }
+        update::attachable(state, id, key).map_err(Refusal::base)?;
+        let advisory = numbered(state, id)?;
+        if advisory.jira_issues.iter().any(|found| found == key) {
+            return Err(Refusal::base(format!("Jira issue {key} is attached already")));
+        }
+        advisory.jira_issues.push(key.to_owned());
+        issue_list_changed(advisory);
+        Ok(())
+    })
 }
 
 /// Detaches one issue without touching the others.
@@ -166,17 +178,21 @@ pub(super) async fn remove_jira_issue(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let params = Params::read(&headers, &body)?;
-    let key = params.get("jira_issue").ok_or_else(|| Refusal::MissingParameter("jira_issue".to_owned()))?;
-    let mut state = world.errata.lock();
-    let advisory = find_mut(&mut state, &id)?;
-    let before = advisory.jira_issues.len();
-    advisory.jira_issues.retain(|found| found != key);
-    if advisory.jira_issues.len() == before {
-        return Err(Refusal::base(format!("Jira issue {key} is not attached")));
-    }
-    issue_list_changed(advisory);
-    Ok((StatusCode::CREATED, Json(views::erratum(advisory, &caller))).into_response())
+    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
+        let key = needed(params, "jira_issue")?;
+        let advisory = numbered(state, id)?;
+        let before = advisory.jira_issues.len();
+        advisory.jira_issues.retain(|found| found != key);
+        if advisory.jira_issues.len() == before {
+            return Err(Refusal::base(format!("Jira issue {key} is not attached")));
+        }
+        issue_list_changed(advisory);
+        Ok(())
+    })
+}
+
+fn needed<'a>(params: &'a Params, name: &str) -> Result<&'a str, Refusal> {
+    params.get(name).ok_or_else(|| Refusal::MissingParameter(name.to_owned()))
 }
 
 fn issue_list_changed(advisory: &mut Advisory) {
@@ -264,7 +280,7 @@ pub(super) async fn refresh_security_alerts(
 ) -> Answer {
     let mut state = world.errata.lock();
     rhsa(&state, &id)?;
-    let advisory = find_mut(&mut state, &id)?;
+    let advisory = numbered(&mut state, number(&id)?)?;
     if let Some(block) = advisory.alerts_block_at_refresh.take() {
         advisory.security_alerts_block = block;
     }

@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::{
     front::Caller,
     git::Commit,
-    model::{AccessLevel, Branch},
+    model::Branch,
     notes::Body,
     pagination::{self, Query},
     projects,
@@ -212,10 +212,7 @@ pub(super) async fn create(
     let now = world.clock.now();
     let mut state = world.gitlab.lock();
     let (id, signature) = {
-        let access = projects::find(&state, caller, &project)?;
-        if access.level < AccessLevel::Developer {
-            return Err(Refusal::Forbidden);
-        }
+        let access = projects::find_to_change(&state, caller, &project)?;
         let user = state.user(access.user).ok_or(Refusal::Unauthorized)?;
         let address = format!("{}@noreply.example.test", user.username);
         (access.project.id, format!("{} <{address}> {} +0000", user.name, now.as_second()))

@@ -34,10 +34,7 @@ pub(super) async fn create(
     let now = world.clock.now();
     let mut state = world.gitlab.lock();
     let (source, author) = {
-        let access = projects::find(&state, caller, &project)?;
-        if access.level < AccessLevel::Developer {
-            return Err(Refusal::Forbidden);
-        }
+        let access = projects::find_to_change(&state, caller, &project)?;
         (access.project.id, access.user)
     };
     let body = Body::read(&headers, &bytes)?;

@@ -35,6 +35,19 @@ pub(super) fn find<'a>(state: &'a State, caller: Caller, name: &str) -> Result<A
     Ok(Access { project, user, level: *level })
 }
 
+/// The project with this id or path, for a caller who changes it.
+pub(super) fn find_to_change<'a>(
+    state: &'a State,
+    caller: Caller,
+    name: &str,
+) -> Result<Access<'a>, Refusal> {
+    let access = find(state, caller, name)?;
+    if access.level < AccessLevel::Developer {
+        return Err(Refusal::Forbidden);
+    }
+    Ok(access)
+}
+
 impl<'a> Access<'a> {
     /// A merge request of the project.
     pub(super) fn merge_request(&self, state: &'a State, iid: &str) -> Result<&'a MergeRequest, Refusal> {
