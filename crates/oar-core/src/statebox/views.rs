@@ -1,6 +1,9 @@
 //! What a StateBox file says, as types: read-only views that are made from the tree when they are asked for.
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::jobs::Job;
@@ -176,7 +179,7 @@ pub struct Waiver {
     pub scope: Option<String>,
     /// When it was given, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: String,
-    /// When it ends.
+    /// When it ends: its last day `YYYY-MM-DD`, or a moment `YYYY-MM-DDTHH:MM:SSZ`.
     pub expires: Option<String>,
 }
 
@@ -328,6 +331,17 @@ impl WaitHolder {
 }
 
 impl Waiver {
+    /// Whether it counts at `now`: it has no end, its last day is not over (UTC), or its last moment has not come. An
+    /// end that cannot be read has come.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        let Some(expires) = self.expires.as_deref() else { return true };
+        match (expires.parse::<Timestamp>(), expires.parse::<Date>()) {
+            (Ok(end), _) => now < end,
+            (_, Ok(day)) => now.to_zoned(TimeZone::UTC).date() <= day,
+            _ => false,
+        }
+    }
+
     fn from_mapping(mapping: &Mapping) -> Self {
         Self {
             by: owned(mapping, "by").unwrap_or_default(),

@@ -196,7 +196,7 @@ impl StatusPlan {
 }
 
 /// What the StateBox says that stands in the way.
-fn state_problems(state: Option<&State>) -> Vec<Problem> {
+fn state_problems(state: Option<&State>, now: Timestamp) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some(state) = state else {
         return vec![Problem::blocked("the release has no StateBox: run create-test-report first")];
@@ -206,11 +206,16 @@ fn state_problems(state: Option<&State>) -> Vec<Problem> {
     }
     for before in prerequisites(TASK) {
         let view = state.task(*before);
-        let passed = view.as_ref().is_some_and(|view| view.status == TaskStatus::Pass);
-        let waived = view.as_ref().is_some_and(|view| view.waiver.is_some());
-        if !passed && !waived {
-            let status = view.map_or(TaskStatus::NotStarted, |view| view.status);
-            problems.push(Problem::blocked(format!("{before} is {status}, and must be Pass")));
+        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+        if status == TaskStatus::Pass {
+            continue;
+        }
+        match view.and_then(|view| view.waiver) {
+            Some(waiver) if waiver.counts_at(now) => {}
+            Some(_) => problems.push(Problem::blocked(format!(
+                "{before} is {status}, and must be Pass: its waiver has expired"
+            ))),
+            None => problems.push(Problem::blocked(format!("{before} is {status}, and must be Pass"))),
         }
     }
     for issue in state.issues().iter().filter(|issue| issue.blocks() && issue.related_tasks.is_empty()) {
@@ -242,7 +247,7 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let (approval, found) = clients.approval().plan(&target).await?;
-        let mut problems = state_problems(state);
+        let mut problems = state_problems(state, self.services.now());
         problems.extend(found);
         if let Some(refusal) = refusal(&problems) {
             return Err(refusal.into());

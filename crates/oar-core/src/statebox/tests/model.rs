@@ -293,6 +293,24 @@ fn jobs_and_waivers_are_set_and_taken_back() {
 }
 
 #[test]
+fn a_waiver_counts_until_its_end() {
+    let now: jiff::Timestamp = "2026-07-02T10:00:00Z".parse().unwrap();
+    let waiver = |expires: Option<&str>| Waiver {
+        by: "lead".into(),
+        reason: "known".into(),
+        scope: None,
+        at: "2026-07-01T10:00:00Z".into(),
+        expires: expires.map(str::to_owned),
+    };
+    for good in [None, Some("2026-07-02"), Some("2027-01-01"), Some("2026-07-02T10:00:01Z")] {
+        assert!(waiver(good).counts_at(now), "{good:?}");
+    }
+    for over in ["2026-07-01", "2026-07-02T10:00:00Z", "2026-07-02T09:59:59Z", "next week", ""] {
+        assert!(!waiver(Some(over)).counts_at(now), "{over:?}");
+    }
+}
+
+#[test]
 fn an_issue_is_added_once_and_resolved_once() {
     let mut state = fresh();
     let issue = blocker("Advisory 100001 is in NEW_FILES", &[TaskName::PushToCdnStaging]);
