@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
-        registry, release_controller, slack,
+        access, advisory_content, brew, catalog, errata, github, gitlab, google_oauth, jenkins, jira, mirror,
+        prow, pyxis, registry, release_controller, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -93,6 +93,8 @@ pub struct World {
     pub access: Module<access::State>,
     /// Koji builds.
     pub brew: Module<brew::State>,
+    /// Google's service accounts and their tokens.
+    pub google_oauth: Module<google_oauth::State>,
 }
 
 impl World {
@@ -120,6 +122,7 @@ impl World {
             registry: Module::default(),
             access: Module::default(),
             brew: Module::default(),
+            google_oauth: Module::default(),
         }
     }
 
@@ -156,6 +159,7 @@ impl World {
             "registry" => f(&mut *self.registry.lock()),
             "access" => f(&mut *self.access.lock()),
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
+            "google-oauth" => f(&mut *self.google_oauth.lock()),
             _ => return None,
         })
     }

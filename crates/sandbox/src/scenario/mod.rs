@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod prow;
@@ -110,4 +111,5 @@ pub fn load(world: &World) {
     brew::load(world);
     jenkins::load(world);
     prow::load(world);
+    google::load(world);
 }
