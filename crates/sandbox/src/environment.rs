@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 19] = [
+const ENDPOINTS: [(&str, &str); 20] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -31,10 +31,11 @@ const ENDPOINTS: [(&str, &str); 19] = [
     ("BREWHUB", "/brewhub"),
     ("BREWROOT", "/brewroot"),
     ("GOOGLE_OAUTH", "/google-oauth"),
+    ("GOOGLE_SHEETS", "/sheets"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 3] = ["CATALOG", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 2] = ["CATALOG", "GCS"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
 /// of the service account's key file, `kerberos` what Kerberos needs.

@@ -17,7 +17,7 @@ use crate::{
     requests::RequestLog,
     services::{
         access, advisory_content, brew, catalog, errata, github, gitlab, google_oauth, jenkins, jira, mirror,
-        prow, pyxis, registry, release_controller, slack,
+        prow, pyxis, registry, release_controller, sheets, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -95,6 +95,8 @@ pub struct World {
     pub brew: Module<brew::State>,
     /// Google's service accounts and their tokens.
     pub google_oauth: Module<google_oauth::State>,
+    /// Google's spreadsheets.
+    pub sheets: Module<sheets::State>,
 }
 
 impl World {
@@ -123,6 +125,7 @@ impl World {
             access: Module::default(),
             brew: Module::default(),
             google_oauth: Module::default(),
+            sheets: Module::default(),
         }
     }
 
@@ -160,6 +163,7 @@ impl World {
             "access" => f(&mut *self.access.lock()),
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
             "google-oauth" => f(&mut *self.google_oauth.lock()),
+            "sheets" => f(&mut *self.sheets.lock()),
             _ => return None,
         })
     }

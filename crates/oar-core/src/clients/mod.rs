@@ -24,6 +24,7 @@ pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 
 pub use digest::{Digest, InvalidDigest};

@@ -15,6 +15,7 @@ pub mod jira;
 pub mod prow;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 
 /// The release of the Konflux flow.
@@ -112,4 +113,5 @@ pub fn load(world: &World) {
     jenkins::load(world);
     prow::load(world);
     google::load(world);
+    sheets::load(world);
 }

@@ -19,12 +19,13 @@ pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 19] = [
+pub const PREFIXES: [(&str, &str); 20] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -44,6 +45,7 @@ pub const PREFIXES: [(&str, &str); 19] = [
     ("/brewhub", "brewhub"),
     ("/brewroot", "brewroot"),
     ("/google-oauth", "google-oauth"),
+    ("/sheets", "sheets"),
 ];
 
 /// All services under their prefixes.
@@ -69,6 +71,7 @@ pub fn router() -> Router<Shared> {
         .nest("/brewhub", brew::hub_router())
         .nest("/brewroot", brew::root_router())
         .nest("/google-oauth", google_oauth::router())
+        .nest("/sheets", sheets::router())
         .fallback(unexpected::unknown_route)
 }
 

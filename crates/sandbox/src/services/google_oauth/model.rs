@@ -62,7 +62,7 @@ impl State {
     }
 
     /// Gives out a token; with it, the seconds that it is good for.
-    pub(super) fn issue(&mut self, account: &str, scopes: Vec<String>) -> (String, i64) {
+    pub(crate) fn issue(&mut self, account: &str, scopes: Vec<String>) -> (String, i64) {
         let token = format!("ya29.c.sandbox{}", Uuid::new_v4().simple());
         let ends = Timestamp::now().saturating_add(LIFE).unwrap_or(Timestamp::MAX);
         self.tokens.insert(token.clone(), Grant { account: account.to_owned(), scopes, ends });
