@@ -92,6 +92,33 @@ impl SheetPlan {
     }
 }
 
+/// Enters what a task did in the release's worksheet, when there is one. The task's own effects are what counts: trouble
+/// with the worksheet is only warned about.
+pub(super) async fn mirror(
+    services: &Services,
+    entry: &Entry<'_>,
+    outcome: &mut TaskOutcome,
+    permit: &WritePermit,
+) {
+    let worksheets = match services.worksheet() {
+        Ok(Some(worksheets)) => worksheets,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!("the worksheet is not up to date: {error}");
+            return;
+        }
+    };
+    let entered = async {
+        let Some(sheet) = worksheets.find().await? else { return Ok(None) };
+        let cells = worksheets.enter(&sheet, entry, permit).await?;
+        Ok::<_, WorksheetError>((cells > 0).then(|| step(&sheet, cells)))
+    };
+    match entered.await {
+        Ok(step) => outcome.done.extend(step),
+        Err(trouble) => tracing::warn!("{}", words(&trouble)),
+    }
+}
+
 fn step(sheet: &Worksheet, cells: usize) -> Step {
     let noun = if cells == 1 { "cell" } else { "cells" };
     Step::new("update", format!("the worksheet {}", sheet.title)).to(format!("{cells} {noun}"))

@@ -173,7 +173,14 @@ impl SheetsClient {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string())
             .repeat(Repeat::OnlyWhenRefused);
-        self.send(call).await.map(drop)
+        let reply = self.send(call).await?;
+        // Whatever else answers with success may stand before a service that never saw the write.
+        let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
+        let written = answer.as_ref().and_then(|answer| answer.get("spreadsheetId")?.as_str());
+        if written == Some(sheet.spreadsheet.as_str()) {
+            return Ok(());
+        }
+        Err(reply.failure(ServiceErrorKind::Unclear, "not the answer to a write"))
     }
 
     fn values(&self, sheet: &Worksheet, operation: &str) -> Url {

@@ -83,12 +83,17 @@ async fn all_blocks_are_read_and_written_with_one_request_each() {
             "valueInputOption": "USER_ENTERED",
             "data": [{"range": "'it''s'!B9", "values": [["Pass"]]}],
         })))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"spreadsheetId": "1Sheet_A-b"})))
         .expect(1)
+        .up_to_n_times(1)
         .mount(&place.server)
         .await;
     let permit = WritePermit::granted_by_user_interface();
-    place.client.write(&sheet(), &[CellWrite::one("B9", "Pass")], &permit).await.unwrap();
+    let writes = [CellWrite::one("B9", "Pass")];
+    place.client.write(&sheet(), &writes, &permit).await.unwrap();
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&place.server).await;
+    let unclear = place.client.write(&sheet(), &writes, &permit).await.unwrap_err();
+    assert_eq!(unclear.kind, ServiceErrorKind::Unclear, "an answer that is not of a write");
     place.client.write(&sheet(), &[], &permit).await.unwrap();
 }
 

@@ -16,12 +16,13 @@ pub struct Entry<'a> {
     status: TaskStatus,
     bugs: Option<&'a ReleaseBugs>,
     other: Option<&'a IssueKey>,
+    dropped: &'a [IssueKey],
 }
 
 impl<'a> Entry<'a> {
     /// The status of `task`.
     pub fn status(task: TaskName, status: TaskStatus) -> Self {
-        Self { task, status, bugs: None, other: None }
+        Self { task, status, bugs: None, other: None, dropped: &[] }
     }
 
     /// The bugs of the release too.
@@ -36,11 +37,18 @@ impl<'a> Entry<'a> {
         Self { other: key, ..self }
     }
 
+    /// Bugs that were dropped from the release too.
+    #[must_use]
+    pub fn dropped(self, keys: &'a [IssueKey]) -> Self {
+        Self { dropped: keys, ..self }
+    }
+
     /// The blocks that [`Entry::writes`] looks at.
     pub(super) fn blocks(&self) -> Vec<&'static str> {
         let mut blocks = vec![STATUSES];
         blocks.extend(self.bugs.map(|_| BUGS));
         blocks.extend(self.other.map(|_| OTHERS));
+        blocks.extend((!self.dropped.is_empty()).then_some(BUGS));
         blocks
     }
 
@@ -55,6 +63,9 @@ impl<'a> Entry<'a> {
         }
         if let Some(key) = self.other {
             writes.extend(other(next(), key));
+        }
+        if !self.dropped.is_empty() {
+            writes.extend(dropped_rows(next(), self.dropped));
         }
         writes
     }
@@ -103,6 +114,19 @@ fn bug_rows(rows: &Rows, bugs: &ReleaseBugs) -> Vec<CellWrite> {
         writes.push(CellWrite { cells: format!("C{first}:E{last}"), values: new });
     }
     writes
+}
+
+/// The rows of bugs that were dropped.
+fn dropped_rows(rows: &Rows, dropped: &[IssueKey]) -> Vec<CellWrite> {
+    let ours = |key: &str| dropped.iter().any(|dropped| dropped.as_str() == key);
+    let status = |row: &[String]| row.get(2).map_or("", |text| text.trim()).to_owned();
+    keys(rows)
+        .into_iter()
+        .zip(rows)
+        .zip(FIRST..)
+        .filter(|((key, row), _)| ours(key) && status(row) != DROPPED)
+        .map(|(_, number)| CellWrite::one(format!("E{number}"), DROPPED))
+        .collect()
 }
 
 /// The issue in the first empty cell, unless it stands there.
@@ -176,6 +200,19 @@ mod tests {
         ]);
         assert_eq!(bug_rows(&after, &bugs), []);
         assert_eq!(bug_rows(&Rows::new(), &release(&[], &[])), []);
+    }
+
+    #[test]
+    fn a_dropped_bug_is_marked_by_its_whole_key() {
+        let keys = ["OCPBUGS-12".parse().unwrap()];
+        let entry = Entry::status(TaskName::DropBugs, TaskStatus::Pass).dropped(&keys);
+        let sheet = rows(&[&["OCPBUGS-123", "q", "ON_QA"], &["OCPBUGS-12", "q", "ON_QA"]]);
+        let cells = |blocks: &[Rows]| {
+            let writes = entry.writes(Flow::Errata, blocks);
+            writes.into_iter().map(|write| write.cells).collect::<Vec<_>>()
+        };
+        assert_eq!(cells(&[Rows::new(), sheet]), ["B18", "E9"]);
+        assert_eq!(cells(&[Rows::new(), rows(&[&["OCPBUGS-12", "q", "Dropped"]])]), ["B18"]);
     }
 
     #[test]
