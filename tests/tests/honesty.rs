@@ -104,6 +104,11 @@ fn gangway_and_prow() {
 }
 
 #[test]
+fn gspread_and_google_auth() {
+    run("test_sheets", 13).assert_no_unexpected();
+}
+
+#[test]
 fn koji() {
     run("test_koji", 6).assert_no_unexpected();
 }

@@ -110,7 +110,8 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         (None, None) => ExitCode::Done,
     };
     let waits = report.status == Some(TaskStatus::InProgress);
-    if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
+    // What is in progress and exits with an error has a next step to show as well.
+    if let Some(reason) = report.reason.as_ref().filter(|_| !waits || report.class.is_some()) {
         let message = format!("{} of {}: {}", report.task, report.release, reason.text);
         let mut error = CliError::new(report.class.unwrap_or(ErrorClass::Failed), message);
         error.hint.clone_from(&report.hint);

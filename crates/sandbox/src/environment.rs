@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 18] = [
+const ENDPOINTS: [(&str, &str); 20] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -30,16 +30,19 @@ const ENDPOINTS: [(&str, &str); 18] = [
     ("ACCESS", "/access"),
     ("BREWHUB", "/brewhub"),
     ("BREWROOT", "/brewroot"),
+    ("GOOGLE_OAUTH", "/google-oauth"),
+    ("GOOGLE_SHEETS", "/sheets"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 4] = ["CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 2] = ["CATALOG", "GCS"];
 
-/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
-/// what Kerberos needs.
+/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
+/// of the service account's key file, `kerberos` what Kerberos needs.
 pub(crate) fn environment(
     base_url: &str,
     configuration: Option<&str>,
+    google_key: &str,
     kerberos: &[(String, String)],
 ) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = ENDPOINTS
@@ -63,6 +66,8 @@ pub(crate) fn environment(
         ("APITOKEN", credentials::APITOKEN),
         ("JENKINS_USER", credentials::JENKINS_USER),
         ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),
+        ("GCP_SA_FILE", google_key),
+        ("GCS_CRED_FILE", google_key),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
     ] {

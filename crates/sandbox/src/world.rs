@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
-        registry, release_controller, slack,
+        access, advisory_content, brew, catalog, errata, github, gitlab, google_oauth, jenkins, jira, mirror,
+        prow, pyxis, registry, release_controller, sheets, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -93,6 +93,10 @@ pub struct World {
     pub access: Module<access::State>,
     /// Koji builds.
     pub brew: Module<brew::State>,
+    /// Google's service accounts and their tokens.
+    pub google_oauth: Module<google_oauth::State>,
+    /// Google's spreadsheets.
+    pub sheets: Module<sheets::State>,
 }
 
 impl World {
@@ -120,6 +124,8 @@ impl World {
             registry: Module::default(),
             access: Module::default(),
             brew: Module::default(),
+            google_oauth: Module::default(),
+            sheets: Module::default(),
         }
     }
 
@@ -156,6 +162,8 @@ impl World {
             "registry" => f(&mut *self.registry.lock()),
             "access" => f(&mut *self.access.lock()),
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
+            "google-oauth" => f(&mut *self.google_oauth.lock()),
+            "sheets" => f(&mut *self.sheets.lock()),
             _ => return None,
         })
     }

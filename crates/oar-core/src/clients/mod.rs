@@ -13,6 +13,7 @@ pub mod errata;
 pub mod gangway;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod kerberos;
@@ -23,6 +24,7 @@ pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 
 pub use digest::{Digest, InvalidDigest};

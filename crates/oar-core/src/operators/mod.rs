@@ -11,3 +11,4 @@ pub mod release_signature;
 pub mod shipment;
 pub mod shipped;
 pub mod staging;
+pub mod worksheet;

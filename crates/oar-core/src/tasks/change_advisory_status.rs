@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Services;
+use super::worksheet::mirror;
 use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
@@ -28,6 +29,7 @@ use crate::notify::{ApprovalFinished, Message, Reference};
 use crate::operators::approval::{
     Approval, ApprovalPlan, ApprovalResult, MetadataUrl, Problem, Target, payload_of, refusal,
 };
+use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
@@ -268,26 +270,11 @@ impl Task for ChangeAdvisoryStatus {
     async fn apply(&self, plan: &StatusPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients()?;
         let result = clients.approval().apply(&plan.approval, permit).await;
-        let data = plan.data(Some(&result));
-        let Some(class) = result.class else {
-            return Ok(match plan.approval.waits() {
-                Some(why) => plan.waits_for(result.done, why),
-                None => TaskOutcome::pass(result.done).with_data(data),
-            });
-        };
-        let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let mut why = result.failed.join("; ");
-        if !result.not_moved.is_empty() {
-            let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
-            why = format!("in REL_PREP or further: {moved}; not moved: {}: {why}", list(&result.not_moved));
-        }
-        let mut outcome = if self.carries_on {
-            TaskOutcome::in_progress(result.done, why)
-        } else {
-            TaskOutcome::fail(result.done, class, why)
-        };
-        outcome.hint = result.hint;
-        Ok(outcome.with_data(data))
+        let mut outcome = self.outcome(plan, result);
+        // Only this task's cell: the tests of the builds have verdicts of their own.
+        let entry = Entry::status(TASK, outcome.status);
+        mirror(&self.services, &entry, &mut outcome, permit).await;
+        Ok(outcome)
     }
 
     fn remember(
@@ -360,6 +347,30 @@ impl Task for ChangeAdvisoryStatus {
 }
 
 impl ChangeAdvisoryStatus {
+    /// What came of the approval.
+    fn outcome(&self, plan: &StatusPlan, result: ApprovalResult) -> TaskOutcome {
+        let data = plan.data(Some(&result));
+        let Some(class) = result.class else {
+            return match plan.approval.waits() {
+                Some(why) => plan.waits_for(result.done, why),
+                None => TaskOutcome::pass(result.done).with_data(data),
+            };
+        };
+        let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut why = result.failed.join("; ");
+        if !result.not_moved.is_empty() {
+            let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
+            why = format!("in REL_PREP or further: {moved}; not moved: {}: {why}", list(&result.not_moved));
+        }
+        let mut outcome = if self.carries_on {
+            TaskOutcome::in_progress(result.done, why)
+        } else {
+            TaskOutcome::fail(result.done, class, why)
+        };
+        outcome.hint = result.hint;
+        outcome.with_data(data)
+    }
+
     /// A look that found nothing new; the wait is free afterwards.
     fn check(&self, at: Timestamp, result: &str) -> WaitCheck {
         WaitCheck {

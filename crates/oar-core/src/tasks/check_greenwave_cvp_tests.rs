@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use futures::future::{join, join_all};
 
 use super::Services;
+use super::worksheet::SheetPlan;
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, ExternalTest, TestStatus};
 use crate::clients::jira::{IssueKey, NewIssue as NewJiraIssue};
 use crate::config::{Flow, Impetus, SlackTeam};
@@ -16,6 +17,7 @@ use crate::notify::outbox::group_mention;
 use crate::notify::{
     CvpFailure, CvpIssueCreated, Message, Reference, cvp_issue_description, cvp_issue_summary,
 };
+use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
 
 /// The kind of external test (`interop-exact`).
@@ -47,6 +49,7 @@ pub struct CvpPlan {
     notes: Vec<String>,
     /// Why the last run did not pass, as the StateBox says.
     recorded: Option<String>,
+    sheet: SheetPlan,
 }
 
 impl CvpPlan {
@@ -68,17 +71,18 @@ impl Plan for CvpPlan {
         if let Some(open) = &self.open {
             notes.push(format!("{open} follows the failures already"));
         }
-        PlanSummary { steps: self.step().into_iter().collect(), notes }
+        notes.extend(self.sheet.notes());
+        PlanSummary { steps: self.step().into_iter().chain(self.sheet.step()).collect(), notes }
     }
 
     fn acts(&self) -> bool {
-        self.step().is_some()
+        self.step().is_some() || self.sheet.step().is_some()
     }
 
     fn standing(&self) -> Option<TaskOutcome> {
-        let outcome = self.outcome(self.open.as_ref(), Vec::new());
+        let outcome = self.sheet.tell(self.outcome(self.open.as_ref(), Vec::new()));
         let reason = outcome.reason.as_ref().map(|reason| reason.text.clone());
-        (self.step().is_none() && reason.is_some() && reason == self.recorded).then_some(outcome)
+        (!self.acts() && reason.is_some() && reason == self.recorded).then_some(outcome)
     }
 }
 
@@ -185,6 +189,7 @@ impl Task for CheckGreenwaveCvpTests {
             finished: Vec::new(),
             notes: Vec::new(),
             recorded: super::last_reason(state, self.name()),
+            sheet: SheetPlan::default(),
         };
         if answers.iter().all(Result::is_err) {
             let first = answers.into_iter().find_map(Result::err);
@@ -202,6 +207,7 @@ impl Task for CheckGreenwaveCvpTests {
         if !plan.failures.is_empty() {
             (plan.open, plan.finished) = self.look_up(&plan.summary).await?;
         }
+        plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
         Ok(plan)
     }
 
@@ -215,7 +221,8 @@ impl Task for CheckGreenwaveCvpTests {
             }
             issue = Some(key);
         }
-        Ok(plan.outcome(issue.as_ref(), done))
+        let outcome = plan.outcome(issue.as_ref(), done);
+        plan.sheet.enter(&self.services, &plan.entry(issue.as_ref()), outcome, permit).await
     }
 
     fn remember(
@@ -268,6 +275,12 @@ impl Task for CheckGreenwaveCvpTests {
 }
 
 impl CvpPlan {
+    /// What the worksheet shall say, when `issue` follows the failures.
+    fn entry<'a>(&self, issue: Option<&'a IssueKey>) -> Entry<'a> {
+        let status = self.outcome(issue, Vec::new()).status;
+        Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
+    }
+
     fn judge(&mut self, impetus: &Impetus, id: AdvisoryId, tests: &[ExternalTest]) {
         self.tests += tests.len();
         if tests.is_empty() {

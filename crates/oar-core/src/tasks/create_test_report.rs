@@ -1,8 +1,11 @@
 //! `create-test-report`: gives a release its StateBox file and tells the release leads (spec 01 §5.1).
+//!
+//! A release that has a worksheet was begun with one, and gets no StateBox file here.
 
 use async_trait::async_trait;
 
 use super::Services;
+use super::services::NO_KEY_FILE;
 use crate::config::SlackTeam;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
@@ -29,6 +32,15 @@ impl<'a> CreateTestReport<'a> {
 pub struct ReportPlan {
     location: String,
     exists: bool,
+    /// The address of the release's worksheet, looked for when there is no StateBox file.
+    worksheet: Option<String>,
+    note: Option<&'static str>,
+}
+
+impl ReportPlan {
+    fn creates(&self) -> bool {
+        !self.exists && self.worksheet.is_none()
+    }
 }
 
 impl Plan for ReportPlan {
@@ -39,10 +51,15 @@ impl Plan for ReportPlan {
                 notes: vec![format!("the StateBox file exists: {}", self.location)],
             };
         }
-        PlanSummary {
-            steps: vec![Step::new("create", self.location.clone())],
-            notes: vec!["the release leads are told in Slack".to_owned()],
+        if let Some(worksheet) = &self.worksheet {
+            return PlanSummary {
+                steps: Vec::new(),
+                notes: vec![format!("the release has a worksheet, and needs no StateBox file: {worksheet}")],
+            };
         }
+        let mut notes = vec!["the release leads are told in Slack".to_owned()];
+        notes.extend(self.note.map(str::to_owned));
+        PlanSummary { steps: vec![Step::new("create", self.location.clone())], notes }
     }
 }
 
@@ -67,12 +84,23 @@ impl Task for CreateTestReport<'_> {
     }
 
     async fn plan(&self, state: Option<&State>) -> Result<ReportPlan, TaskError> {
-        Ok(ReportPlan { location: self.statebox.location(), exists: state.is_some() })
+        let (location, exists) = (self.statebox.location(), state.is_some());
+        let mut plan = ReportPlan { location, exists, worksheet: None, note: None };
+        if exists {
+            return Ok(plan);
+        }
+        match self.services.worksheet()? {
+            // Trouble is no answer: a second report beside an old one would be worse than another run.
+            Some(worksheets) => plan.worksheet = worksheets.find().await?.map(|sheet| sheet.url),
+            None if self.services.config().report_template()?.is_some() => plan.note = Some(NO_KEY_FILE),
+            None => {}
+        }
+        Ok(plan)
     }
 
     async fn apply(&self, plan: &ReportPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let mut done = Vec::new();
-        if !plan.exists {
+        if plan.creates() {
             let release = self.services.config().release();
             let message = format!("Initialize StateBox for release {release}");
             match self.statebox.create(permit, &message, self.initial_state()?).await? {
@@ -84,13 +112,16 @@ impl Task for CreateTestReport<'_> {
             }
         }
         let created = !done.is_empty();
-        Ok(TaskOutcome::pass(done)
-            .with_data(serde_json::json!({ "statebox": plan.location, "created": created })))
+        Ok(TaskOutcome::pass(done).with_data(serde_json::json!({
+            "statebox": plan.worksheet.is_none().then_some(&plan.location),
+            "created": created,
+            "worksheet": plan.worksheet,
+        })))
     }
 
     async fn notifications(&self, plan: &ReportPlan, outcome: &TaskOutcome) -> Vec<Message> {
         // Whoever created the file tells; a message that an earlier run owes is told as well.
-        if outcome.done.is_empty() && !plan.exists {
+        if plan.worksheet.is_some() || (outcome.done.is_empty() && !plan.exists) {
             return Vec::new();
         }
         let config = self.services.config();

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::Services;
+use super::worksheet::mirror;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
@@ -16,6 +17,7 @@ use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{ApprovalsNeeded, BugsDropped, Message, Person, Reference};
 use crate::operators::drop_bugs::{Decision, DropBugs as Operator, DropPlan, Intent, ShipmentTarget, Target};
+use crate::operators::worksheet::Entry;
 use crate::statebox::{RunOutcome, State, TaskName, TaskStatus};
 
 /// Drops bugs from the release of `services`.
@@ -171,6 +173,11 @@ impl Task for DropBugs {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;
         }
+        // What only a merge request proposes has not left the release.
+        let dropped: Vec<IssueKey> =
+            if outcome.status == TaskStatus::Pass { dropped.into_iter().collect() } else { Vec::new() };
+        let entry = Entry::status(self.name(), outcome.status).dropped(&dropped);
+        mirror(&self.services, &entry, &mut outcome, permit).await;
         Ok(outcome)
     }
 

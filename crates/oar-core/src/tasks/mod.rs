@@ -20,6 +20,7 @@ pub mod stage_testing;
 pub mod status;
 pub mod take_ownership;
 pub mod update_bug_list;
+mod worksheet;
 mod workspace;
 
 pub use services::Services;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
 use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
@@ -9,6 +10,7 @@ use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
 use crate::clients::gangway::{GangwayClient, TriggerForm};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
+use crate::clients::google::{KeyFile, Scope, ServiceAccount};
 use crate::clients::jenkins::JenkinsClient;
 use crate::clients::jira::JiraClient;
 use crate::clients::kerberos::Negotiate;
@@ -16,8 +18,9 @@ use crate::clients::koji::KojiClient;
 use crate::clients::ldap::{LdapClient, LdapSettings};
 use crate::clients::prow::ProwClient;
 use crate::clients::registry::RegistryClient;
+use crate::clients::sheets::SheetsClient;
 use crate::clients::slack::SlackClient;
-use crate::config::environment::KRB5CCNAME;
+use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
 use crate::config::{ConfigError, ConfigStore, Credential};
 use crate::flow::outcome::TaskError;
 use crate::flow::permit::WritePermit;
@@ -25,8 +28,12 @@ use crate::flow::runner::Deliver;
 use crate::http::Http;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
 use crate::notify::{Message, ReleaseThread};
+use crate::operators::worksheet::ReleaseWorksheet;
 use crate::service::Service;
 use crate::statebox::{Metadata, State};
+
+/// Why no worksheet is looked for although the y-stream has a spreadsheet.
+pub(super) const NO_KEY_FILE: &str = "no worksheet is looked for: GCP_SA_FILE is not set";
 
 /// The clients of one release's task, made from its configuration. A credential is asked for only when the client
 /// that needs it is made.
@@ -35,6 +42,8 @@ pub struct Services {
     config: ConfigStore,
     http: Http,
     slack: SlackClient,
+    /// The Google account, when its key file is named; kept, because it holds the token.
+    google: Option<ServiceAccount>,
 }
 
 impl Services {
@@ -43,7 +52,14 @@ impl Services {
         let settings = config.settings();
         let token = settings.credentials().optional(Credential::SlackBotToken)?;
         let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token);
-        Ok(Self { config, http, slack })
+        let key_file = settings.credentials().optional(Credential::GoogleServiceAccountFile)?;
+        let google = key_file.map(|path| {
+            let path = path.expose_secret().into();
+            let file = KeyFile { path, variable: GCP_SA_FILE.name };
+            let base = settings.endpoints().base(Service::GoogleOauth).clone();
+            ServiceAccount::new(http.clone(), base, file, Scope::Spreadsheets)
+        });
+        Ok(Self { config, http, slack, google })
     }
 
     /// The clock that all clients wait by.
@@ -157,6 +173,15 @@ impl Services {
             .filter(|_| !prefix.is_empty())
             .unwrap_or(url.project());
         Some(MergeRequestRef { project: project.to_owned(), iid: url.iid() })
+    }
+
+    /// Where the release's worksheet is looked for; `None` when the y-stream has no spreadsheet or no key file is named.
+    pub fn worksheet(&self) -> Result<Option<ReleaseWorksheet>, ConfigError> {
+        let spreadsheet = self.config.report_template()?;
+        let (Some(spreadsheet), Some(account)) = (spreadsheet, &self.google) else { return Ok(None) };
+        let client = SheetsClient::new(account.clone(), self.base(Service::GoogleSheets));
+        let release = self.config.release().to_string();
+        Ok(Some(ReleaseWorksheet::new(client, spreadsheet, &release, self.config.flow())))
     }
 
     /// Slack. Without a token its calls fail; that is never an error of the task.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
 
 use super::Services;
+use super::worksheet::SheetPlan;
 use crate::clients::errata::{Advisory, AdvisoryId};
 use crate::clients::jira::{self, IssueKey};
 use crate::clients::ldap::{LdapClient, ManagerLookup};
@@ -18,6 +19,7 @@ use crate::notify::outbox::person;
 use crate::notify::{self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, TellManagers};
 use crate::operators::bugs::{DROPPED, Progress, ReleaseBugs, Statuses, keys_of};
 use crate::operators::shipment::Shipment;
+use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
 /// Who is told of the bugs.
@@ -185,6 +187,9 @@ pub struct BugListPlan {
     is_due: bool,
     /// Whether the StateBox says In Progress already.
     is_in_progress: bool,
+    /// The bugs as Jira shows them, for the worksheet.
+    bugs: ReleaseBugs,
+    sheet: SheetPlan,
 }
 
 impl BugListPlan {
@@ -204,6 +209,21 @@ impl BugListPlan {
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         Some(Step::new("update", "the list of bugs").to(parts.join(", ")))
+    }
+
+    /// What changes beside the worksheet.
+    fn own_steps(&self) -> Vec<Step> {
+        let reminder = self.is_due.then(|| self.reminder.step(self.remind.len()));
+        self.changes().into_iter().chain(reminder).collect()
+    }
+
+    fn status(&self) -> TaskStatus {
+        let complete = Progress::of(&self.list).is_complete();
+        if complete { TaskStatus::Pass } else { TaskStatus::InProgress }
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry::status(TaskName::UpdateBugList, self.status()).bugs(&self.bugs)
     }
 
     fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
@@ -230,11 +250,10 @@ impl BugListPlan {
 
 impl Plan for BugListPlan {
     fn summary(&self) -> PlanSummary {
-        let mut steps: Vec<Step> = self.changes().into_iter().collect();
-        let mut notes = Vec::new();
-        if self.is_due {
-            steps.push(self.reminder.step(self.remind.len()));
-        } else if !self.remind.is_empty() {
+        let mut steps = self.own_steps();
+        steps.extend(self.sheet.step());
+        let mut notes = self.sheet.notes();
+        if !self.is_due && !self.remind.is_empty() {
             notes.push("the reminder about these bugs was sent today already".to_owned());
         }
         for (key, status) in &self.list {
@@ -248,14 +267,14 @@ impl Plan for BugListPlan {
     }
 
     fn standing(&self) -> Option<TaskOutcome> {
-        let outcome = self.outcome(Vec::new());
+        let outcome = self.sheet.tell(self.outcome(Vec::new()));
         let stands = self.is_in_progress && outcome.status == TaskStatus::InProgress;
         (stands && self.summary().steps.is_empty()).then_some(outcome)
     }
 
     fn acts(&self) -> bool {
         // A message cannot be taken back: that the run began must be known before it is sent.
-        self.is_due
+        self.is_due || self.sheet.step().is_some()
     }
 }
 
@@ -297,18 +316,16 @@ impl Task for UpdateBugList {
             keys.any(|told| told.starts_with(key))
         };
         let is_due = key.is_some_and(|key| !sent(&key));
-        Ok(BugListPlan {
-            list: bugs.list(&before),
-            before,
-            reminder: self.reminder,
-            remind,
-            is_due,
-            is_in_progress,
-        })
+        let list = bugs.list(&before);
+        let reminder = self.reminder;
+        let sheet = SheetPlan::default();
+        let mut plan = BugListPlan { before, list, reminder, remind, is_due, is_in_progress, bugs, sheet };
+        plan.sheet = SheetPlan::of(&self.services, &plan.entry()).await?;
+        Ok(plan)
     }
 
-    async fn apply(&self, plan: &BugListPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        Ok(plan.outcome(plan.summary().steps))
+    async fn apply(&self, plan: &BugListPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+        plan.sheet.enter(&self.services, &plan.entry(), plan.outcome(plan.own_steps()), permit).await
     }
 
     fn remember(

@@ -9,11 +9,13 @@ pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod prow;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 
 /// The release of the Konflux flow.
@@ -110,4 +112,6 @@ pub fn load(world: &World) {
     brew::load(world);
     jenkins::load(world);
     prow::load(world);
+    google::load(world);
+    sheets::load(world);
 }

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod errata;
 pub mod github;
 pub mod gitlab;
+pub mod google_oauth;
 pub mod jenkins;
 pub mod jira;
 pub mod mirror;
@@ -18,12 +19,13 @@ pub mod prow;
 pub mod pyxis;
 pub mod registry;
 pub mod release_controller;
+pub mod sheets;
 pub mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 18] = [
+pub const PREFIXES: [(&str, &str); 20] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -42,6 +44,8 @@ pub const PREFIXES: [(&str, &str); 18] = [
     ("/access", "access"),
     ("/brewhub", "brewhub"),
     ("/brewroot", "brewroot"),
+    ("/google-oauth", "google-oauth"),
+    ("/sheets", "sheets"),
 ];
 
 /// All services under their prefixes.
@@ -66,6 +70,8 @@ pub fn router() -> Router<Shared> {
         .nest("/access", access::router())
         .nest("/brewhub", brew::hub_router())
         .nest("/brewroot", brew::root_router())
+        .nest("/google-oauth", google_oauth::router())
+        .nest("/sheets", sheets::router())
         .fallback(unexpected::unknown_route)
 }
 

@@ -1,0 +1,129 @@
+//! How tasks with a worksheet plan and report it.
+
+use serde_json::{Value, json};
+
+use super::Services;
+use crate::clients::sheets::Worksheet;
+use crate::error::Classified;
+use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
+use crate::flow::permit::WritePermit;
+use crate::operators::worksheet::{Entry, WorksheetError};
+use crate::statebox::{ReasonClass, TaskStatus};
+
+/// The worksheet of the release in a task's plan. Trouble with it never stands in the way of the task's other work.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SheetPlan {
+    sheet: Option<Worksheet>,
+    /// How many cells differ.
+    cells: usize,
+    trouble: Option<WorksheetError>,
+    note: Option<&'static str>,
+}
+
+impl SheetPlan {
+    /// Looks for the worksheet, and at what `entry` would change in it.
+    pub(super) async fn of(services: &Services, entry: &Entry<'_>) -> Result<Self, TaskError> {
+        let Some(worksheets) = services.worksheet()? else {
+            let unset = services.config().report_template()?.is_some();
+            return Ok(Self { note: unset.then_some(super::services::NO_KEY_FILE), ..Self::default() });
+        };
+        let looked = async {
+            let Some(sheet) = worksheets.find().await? else { return Ok(Self::default()) };
+            let writes = worksheets.missing(&sheet, entry).await?;
+            let cells = writes.iter().flat_map(|write| &write.values).map(Vec::len).sum();
+            Ok(Self { sheet: Some(sheet), cells, ..Self::default() })
+        };
+        Ok(looked.await.unwrap_or_else(|trouble| Self { trouble: Some(trouble), ..Self::default() }))
+    }
+
+    /// The change of the worksheet, when there is one.
+    pub(super) fn step(&self) -> Option<Step> {
+        let sheet = self.sheet.as_ref().filter(|_| self.cells > 0)?;
+        Some(step(sheet, self.cells))
+    }
+
+    /// What the reader should know.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let trouble = self.trouble.as_ref().map(words);
+        let same = self.sheet.as_ref().filter(|_| self.cells == 0);
+        let same = same.map(|sheet| format!("the worksheet is up to date: {}", sheet.url));
+        trouble.into_iter().chain(same).chain(self.note.map(str::to_owned)).collect()
+    }
+
+    /// Enters `entry`, as the outcome stands; the outcome says what came of it.
+    pub(super) async fn enter(
+        &self,
+        services: &Services,
+        entry: &Entry<'_>,
+        outcome: TaskOutcome,
+        permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        let (Some(sheet), Some(worksheets)) = (&self.sheet, services.worksheet()?) else {
+            return Ok(self.tell(outcome));
+        };
+        Ok(match worksheets.enter(sheet, entry, permit).await {
+            Ok(0) => self.tell(outcome),
+            Ok(cells) => {
+                let mut outcome = self.tell(outcome);
+                outcome.done.push(step(sheet, cells));
+                outcome
+            }
+            Err(trouble) => Self { trouble: Some(trouble), ..self.clone() }.tell(outcome),
+        })
+    }
+
+    /// The outcome with where the worksheet is, or with why it could not be brought up to date: nothing passes then.
+    pub(super) fn tell(&self, mut outcome: TaskOutcome) -> TaskOutcome {
+        if let (Some(sheet), Value::Object(data)) = (&self.sheet, &mut outcome.data) {
+            data.insert("worksheet".to_owned(), json!(sheet.url));
+        }
+        let Some(trouble) = &self.trouble else { return outcome };
+        let words = words(trouble);
+        outcome.reason = Some(match outcome.reason {
+            Some(Reason { class, text }) => Reason { class, text: format!("{text}; {words}") },
+            None => Reason { class: ReasonClass::Infrastructure, text: words },
+        });
+        if outcome.status == TaskStatus::Pass {
+            outcome.status = TaskStatus::InProgress;
+        }
+        outcome.class = outcome.class.or(Some(trouble.class()));
+        outcome.hint = outcome.hint.or_else(|| trouble.hint());
+        outcome
+    }
+}
+
+/// Enters what a task did in the release's worksheet, when there is one. The task's own effects are what counts: trouble
+/// with the worksheet is only warned about.
+pub(super) async fn mirror(
+    services: &Services,
+    entry: &Entry<'_>,
+    outcome: &mut TaskOutcome,
+    permit: &WritePermit,
+) {
+    let worksheets = match services.worksheet() {
+        Ok(Some(worksheets)) => worksheets,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!("the worksheet is not up to date: {error}");
+            return;
+        }
+    };
+    let entered = async {
+        let Some(sheet) = worksheets.find().await? else { return Ok(None) };
+        let cells = worksheets.enter(&sheet, entry, permit).await?;
+        Ok::<_, WorksheetError>((cells > 0).then(|| step(&sheet, cells)))
+    };
+    match entered.await {
+        Ok(step) => outcome.done.extend(step),
+        Err(trouble) => tracing::warn!("{}", words(&trouble)),
+    }
+}
+
+fn step(sheet: &Worksheet, cells: usize) -> Step {
+    let noun = if cells == 1 { "cell" } else { "cells" };
+    Step::new("update", format!("the worksheet {}", sheet.title)).to(format!("{cells} {noun}"))
+}
+
+fn words(trouble: &WorksheetError) -> String {
+    format!("the worksheet is not up to date: {trouble}")
+}
