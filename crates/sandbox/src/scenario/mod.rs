@@ -11,6 +11,7 @@ pub mod github;
 pub mod gitlab;
 pub mod jenkins;
 pub mod jira;
+pub mod parties;
 pub mod prow;
 pub mod registry;
 pub mod release_controller;
