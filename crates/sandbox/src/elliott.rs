@@ -62,7 +62,8 @@ pub fn call(world: &World, call: &Call) -> Ended {
     };
     let (group, assembly) = (arguments.group.unwrap_or_default(), arguments.assembly.unwrap_or_default());
     if !ASSEMBLIES.contains(&(group, assembly)) {
-        let err = format!("ValueError: Assembly {assembly} is not defined in releases.yml of group {group}.\n");
+        let err =
+            format!("ValueError: Assembly {assembly} is not defined in releases.yml of group {group}.\n");
         return Ended { code: 1, err, ..Ended::default() };
     }
     let jira = world.jira.lock();

@@ -34,15 +34,11 @@ pub struct ReportPlan {
 impl Plan for ReportPlan {
     fn summary(&self) -> PlanSummary {
         if self.exists {
-            return PlanSummary {
-                steps: Vec::new(),
-                notes: vec![format!("the StateBox file exists: {}", self.location)],
-            };
+            let note = format!("the StateBox file exists: {}", self.location);
+            return PlanSummary::new(Vec::new(), vec![note]);
         }
-        PlanSummary {
-            steps: vec![Step::new("create", self.location.clone())],
-            notes: vec!["the release leads are told in Slack".to_owned()],
-        }
+        let step = Step::new("create", self.location.clone());
+        PlanSummary::new(vec![step], vec!["the release leads are told in Slack".to_owned()])
     }
 }
 

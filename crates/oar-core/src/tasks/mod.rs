@@ -23,7 +23,7 @@ pub mod update_bug_list;
 mod workspace;
 
 pub use services::Services;
-pub use workspace::open_statebox;
+pub use workspace::{open_statebox, releases_with_state};
 
 use crate::statebox::{State, TaskName};
 

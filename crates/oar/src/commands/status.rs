@@ -29,6 +29,12 @@ fn render(report: &StatusReport) -> String {
     for row in &report.tasks {
         task(row, &mut lines);
     }
+    if !report.others.is_empty() {
+        lines.push(Tone::Faint.paint("  beside them:"));
+    }
+    for row in &report.others {
+        task(row, &mut lines);
+    }
     if !report.issues.is_empty() {
         lines.extend([String::new(), Tone::Strong.paint("Open issues")]);
     }

@@ -230,9 +230,8 @@ impl Stage<'_> {
             }
             Step::Do(deed) => {
                 let world = self.running.sandbox.world();
-                let done = deed
-                    .carry_out(world, release)
-                    .map_err(|why| Failure::Deed { deed: deed.name(), why })?;
+                let done =
+                    deed.carry_out(world, release).map_err(|why| Failure::Deed { deed: deed.name(), why })?;
                 Ok(print(&format!("\n* {done}\n"))?)
             }
             Step::Pass(by, why) => {

@@ -169,11 +169,15 @@ enum Failure {
     Io(#[from] io::Error),
     #[error("found neither oar and oarctl nor release-tests beside {}; build them first: cargo build", .0.display())]
     NoPrograms(PathBuf),
-    #[error("the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; what it said stands above")]
+    #[error(
+        "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; what it said stands above"
+    )]
     Step { line: String, status: String, expected: String },
     #[error("the demonstration stopped: {deed}: {why}")]
     Deed { deed: &'static str, why: String },
-    #[error("OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox serve` prints")]
+    #[error(
+        "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox serve` prints"
+    )]
     NoSandbox,
     #[error("the sandbox at {0} does not answer: {1}")]
     Gone(String, String),

@@ -53,7 +53,9 @@ impl Deed {
     pub fn about(self) -> &'static str {
         match self {
             Self::ArtMovesAdvisories => "ART moves advisories in NEW_FILES to QE",
-            Self::ArtRunsConsistencyJob => "ART starts the Prow job that compares payload and advisories (Errata)",
+            Self::ArtRunsConsistencyJob => {
+                "ART starts the Prow job that compares payload and advisories (Errata)"
+            }
             Self::ContactsVerifyCves => "the QA contacts verify the CVE bugs, and leave the others",
             Self::ArtShips => "ART releases to production and ships what QE has approved",
         }
@@ -69,7 +71,9 @@ impl Deed {
         let advisories = match release {
             KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],
             ERRATA_RELEASE => &ERRATA_ADVISORIES[..],
-            _ => return Err(format!("no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}")),
+            _ => {
+                return Err(format!("no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"));
+            }
         };
         // MicroShift ships on its own.
         let advisories: Vec<(&str, u32)> = advisories
@@ -142,7 +146,10 @@ fn verify_cves(world: &World, release: &str) -> String {
     if verified.is_empty() {
         return "No CVE bug is left to be verified.".to_owned();
     }
-    format!("The QA contacts verified the CVE bugs {}; for the others there is no time left.", verified.join(", "))
+    format!(
+        "The QA contacts verified the CVE bugs {}; for the others there is no time left.",
+        verified.join(", ")
+    )
 }
 
 fn ship(world: &World, release: &str, advisories: &[(&str, u32)]) -> Result<String, String> {
@@ -202,14 +209,20 @@ mod tests {
         let done = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap();
         assert!(done.contains("merged !612 and shipped the advisories 150001, 150002"), "{done}");
         assert_eq!(world.errata.lock().advisory(150_001).unwrap().state, AdvisoryState::ShippedLive);
-        assert_eq!(world.errata.lock().advisory(150_003).unwrap().state, AdvisoryState::Qe, "MicroShift's own");
+        assert_eq!(
+            world.errata.lock().advisory(150_003).unwrap().state,
+            AdvisoryState::Qe,
+            "MicroShift's own"
+        );
     }
 
     #[test]
     fn each_deed_is_done_once_and_only_where_it_makes_sense() {
         let world = world();
         assert!(Deed::ArtMovesAdvisories.carry_out(&world, ERRATA_RELEASE).is_err());
-        assert!(Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).unwrap().contains("150002 (rhcos)"));
+        assert!(
+            Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).unwrap().contains("150002 (rhcos)")
+        );
         assert!(Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).is_err());
         assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, KONFLUX_RELEASE).is_err());
         assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_ok());
