@@ -230,7 +230,10 @@ fn outcome(report: &Report) -> Option<String> {
     };
     let painted = tone.paint(status);
     Some(match status {
-        _ if report.refused => format!("refused, {} stays {painted}", report.task),
+        _ if report.refused && report.command == report.task.id() => {
+            format!("refused, the task stays {painted}")
+        }
+        _ if report.refused => format!("refused, {} stays as it is", report.task),
         TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is as it should be".to_owned(),
         TaskStatus::Pass => match &report.finding {
             Some(finding) => format!("{painted}, {finding}"),
@@ -239,7 +242,7 @@ fn outcome(report: &Report) -> Option<String> {
         },
         TaskStatus::InProgress if report.class.is_none() => match &report.reason {
             Some(reason) => format!("{painted}, {}", itemized(&reason.text)),
-            None => painted,
+            None => format!("{painted}; run it again to see how it goes on"),
         },
         _ => painted,
     })

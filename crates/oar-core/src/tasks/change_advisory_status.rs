@@ -22,6 +22,7 @@ use crate::error::ErrorClass;
 use crate::flow::graph::prerequisites;
 use crate::flow::outcome::{Check, Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
+use crate::flow::runner::resolve_command;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, Message, Reference};
@@ -237,9 +238,8 @@ fn state_gates(state: Option<&State>) -> (Vec<Check>, Vec<Problem>) {
         open.push(Check::ok("no open issue blocks the release"));
     }
     problems.extend(blockers.into_iter().map(|issue| {
-        Problem::blocked(format!("an open issue blocks the release: {}", issue.issue)).then(format!(
-            "when it is cleared: oar -r {release} issue resolve '<its text>' --resolution '<how>'"
-        ))
+        Problem::blocked(format!("an open issue blocks the release: {}", issue.issue))
+            .then(format!("when it is cleared: {}", resolve_command(release, &issue.issue)))
     }));
     (open, problems)
 }

@@ -61,21 +61,27 @@ fn konflux() -> Vec<Step> {
         oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.19.1: Pass"),
         oar("image-signed-check", "image-signed-check of 4.19.1: Pass"),
         oar("image-consistency-check", "In Progress"),
-        minutes(30, "the Prow job ends"),
+        minutes(30, "the Prow job has ended"),
         oar("image-consistency-check", "image-consistency-check of 4.19.1: Pass"),
         Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
         refused("push-to-cdn-staging --yes", 6, ""),
         Step::Do(Deed::ArtMovesAdvisories),
         Step::Oar(
-            vec!["issue", "resolve", "NEW_FILES", "--resolution", "ART moved 150002 to QE"],
+            vec![
+                "issue",
+                "resolve",
+                "Advisories in NEW_FILES: 150002.",
+                "--resolution",
+                "ART moved it to QE",
+            ],
             0,
             "issue resolved",
         ),
         oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the pushes end"),
+        minutes(60, "the pushes have ended"),
         oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.19.1: Pass"),
         oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline ends"),
+        minutes(150, "the stage pipeline has ended"),
         oar("stage-testing", "stage-testing of 4.19.1: Pass"),
         by_hand("analyze-candidate-build", "all failures are known"),
         by_hand("analyze-promoted-build", "no failures"),
@@ -84,7 +90,7 @@ fn konflux() -> Vec<Step> {
         Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
         oar("change-advisory-status --yes --no-watch", "In Progress"),
         oar("status", "waits for"),
-        minutes(6 * 60, "the portal publishes the advisory"),
+        minutes(6 * 60, "the portal has published the advisory"),
         Step::Tick("4.19.1: done"),
         refused("is-shipped", 1, "not shipped"),
         Step::Do(Deed::ArtShips),
@@ -103,14 +109,14 @@ fn errata() -> Vec<Step> {
         oar("image-signed-check", "image-signed-check of 4.14.60: Pass"),
         Step::Do(Deed::ArtRunsConsistencyJob),
         oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the job and the first pushes end"),
+        minutes(60, "the job and the first pushes have ended"),
         Step::Oar(vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
         Step::Say("The metadata advisory follows those that it lists."),
         oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the last push ends"),
+        minutes(60, "the last push has ended"),
         oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.14.60: Pass"),
         oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline ends"),
+        minutes(150, "the stage pipeline has ended"),
         oar("stage-testing", "stage-testing of 4.14.60: Pass"),
         by_hand("analyze-candidate-build", "all failures are known"),
         by_hand("analyze-promoted-build", "no failures"),
@@ -236,7 +242,7 @@ impl Stage<'_> {
             }
             Step::Pass(by, why) => {
                 self.running.sandbox.clock().advance(*by);
-                Ok(print(&format!("\n* {by:#} pass: {why}.\n"))?)
+                Ok(print(&format!("\n* {by:#} later: {why}.\n"))?)
             }
         }
     }

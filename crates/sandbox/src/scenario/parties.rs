@@ -72,7 +72,9 @@ impl Deed {
             KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],
             ERRATA_RELEASE => &ERRATA_ADVISORIES[..],
             _ => {
-                return Err(format!("no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"));
+                return Err(format!(
+                    "no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"
+                ));
             }
         };
         // MicroShift ships on its own.

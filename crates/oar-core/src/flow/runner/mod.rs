@@ -216,10 +216,10 @@ impl Runner<'_> {
             && let Readiness::Blocked { issue } = readiness(state, name)
             && !task.keeps_blocker(&issue)
         {
-            return Err(Refusal::blocked(format!("{name} is blocked by an open issue: {issue}"))
+            return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
                 .with_hint(format!(
-                    "When it is cleared: oar -r {} issue resolve '<its text>' --resolution '<how>'",
-                    self.statebox.release()
+                    "When it is cleared: {}",
+                    resolve_command(&self.statebox.release().to_string(), &issue)
                 ))
                 .into());
         }
@@ -325,7 +325,7 @@ impl Runner<'_> {
         let name = task.name();
         let mut report = Report {
             task: name,
-            command: task.command().split(' ').next().unwrap_or_default().to_owned(),
+            command: task.command().split([' ', ':']).next().unwrap_or_default().to_owned(),
             release: self.statebox.release().to_string(),
             run: id.to_string(),
             dry_run: matches!(mode, Mode::DryRun),
@@ -506,6 +506,22 @@ impl Runner<'_> {
             .await?;
         Ok(())
     }
+}
+
+/// The command that resolves an issue, by the beginning of its text.
+pub(crate) fn resolve_command(release: &str, issue: &str) -> String {
+    let line = issue.lines().next().unwrap_or_default();
+    let mut begin = String::new();
+    for word in line.split(' ') {
+        if !begin.is_empty() && begin.len() + word.len() > 40 {
+            break;
+        }
+        begin.push_str(if begin.is_empty() { "" } else { " " });
+        begin.push_str(word);
+    }
+    // Whatever a shell takes apart inside quotes is left out with what follows it.
+    let begin = begin.split('\'').next().unwrap_or_default().trim_end();
+    format!("oar -r {release} issue resolve '{begin}' --resolution '<how>'")
 }
 
 fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
