@@ -144,8 +144,12 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
     assert_eq!(run.stderr.matches("things stand in the way").count(), 1, "said once:\n{}", run.stderr);
     assert!(run.stdout.contains("refused, the task stays Not Started"), "{run:?}");
     let json = harness.oar(ERRATA, &["change-advisory-status", "--yes", "--output", "json"]).expect(6).json();
-    let verdicts: Vec<&str> =
-        json["plan"]["checks"].as_array().unwrap().iter().filter_map(|check| check["verdict"].as_str()).collect();
+    let verdicts: Vec<&str> = json["plan"]["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|check| check["verdict"].as_str())
+        .collect();
     assert!(verdicts.contains(&"ok") && verdicts.contains(&"blocked"), "{json:#}");
     assert_eq!(json["refused"], true);
 }

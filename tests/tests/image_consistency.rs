@@ -272,7 +272,7 @@ fn unhealthy_images_are_told_once() {
     check(&harness, KONFLUX).expect(1);
     let told = unhealthy(&harness);
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].contains("1 of 32 images are unhealthy") && told[0].contains("D"), "{told:#?}");
+    assert!(told[0].contains("1 of 32 images are unhealthy") && told[0].contains(": D"), "{told:#?}");
     check(&harness, KONFLUX).expect(1);
     assert_eq!(unhealthy(&harness).len(), 1, "nobody is told the same twice");
     let other = sandbox::scenario::catalog::digest(4);
@@ -290,7 +290,8 @@ fn unhealthy_advisories_are_told_with_their_builds() {
         let Some(advisory) = errata.advisory_mut(140_002) else { panic!("no advisory") };
         advisory.grade = Some('C');
         let nvr = advisory.builds[0].nvr.clone();
-        let grades = Some(vec![sandbox::services::catalog::GradeWindow::since("C", "2026-01-01T00:00:00+00:00")]);
+        let grades =
+            Some(vec![sandbox::services::catalog::GradeWindow::since("C", "2026-01-01T00:00:00+00:00")]);
         world.pyxis.lock().builds.insert(nvr.clone(), vec![("amd64".to_owned(), grades)]);
         nvr
     };

@@ -1,5 +1,4 @@
 //! `oarctl tick`: one look at everything that waits.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::approval::{acts, approved_by, is_closed, make_ready, moves_of, publish, state_of};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};

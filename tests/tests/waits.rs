@@ -124,7 +124,11 @@ fn the_log_of_the_approval_goes_into_the_thread_that_asked_for_it() {
     let logs: Vec<_> = slack.messages.iter().filter(|message| message.text.starts_with("```")).collect();
     assert_eq!(logs.len(), 1, "{:#?}", slack.messages);
     assert_eq!(logs[0].thread_ts.as_deref(), Some(thread.as_str()));
-    assert!(logs[0].text.contains("task [Change Advisory Status] status is changed to [Pass]"), "{}", logs[0].text);
+    assert!(
+        logs[0].text.contains("task [Change Advisory Status] status is changed to [Pass]"),
+        "{}",
+        logs[0].text
+    );
     drop(slack);
     assert_approved_once(&harness);
 }

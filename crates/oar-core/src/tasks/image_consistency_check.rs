@@ -78,10 +78,11 @@ impl ImageConsistencyCheck {
                 "{} has no shipment merge request, and the Prow job compares the payload with one",
                 config.release()
             ))
-            .with_hint(
-                "Follow a job that was started otherwise with -i JOB_ID; then the grades of the advisories decide. When \
-                 there is none, say by hand how it went: oar task set image-consistency-check Pass --reason TEXT",
-            )
+            .with_hint(format!(
+                "Follow a job that was started otherwise with -i JOB_ID; then the grades of the advisories decide. \
+                 When there is none, say by hand how it went: oar -r {} task set {TASK} Pass --reason TEXT",
+                config.release()
+            ))
             .into());
         };
         let repository = config.jobs()?.payload_repository;

@@ -15,7 +15,7 @@ use oar_core::tasks::{Services, open_statebox, releases_with_state};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 
-/// How many StateBoxes are read at a time.
+/// How many releases are read at a time.
 const READS: usize = 8;
 
 /// Look once at what releases wait for, and go on with what is there
@@ -49,7 +49,7 @@ impl Row {
 /// The rows so far, and the exit code: that of the first trouble.
 struct Rows<'a> {
     session: &'a Session,
-    rows: Vec<Row>,
+    all: Vec<Row>,
     code: ExitCode,
 }
 
@@ -59,7 +59,7 @@ impl Rows<'_> {
             Some(detail) => format!("{}: {}: {detail}", row.release, row.result),
             None => format!("{}: {}", row.release, row.result),
         });
-        self.rows.push(row);
+        self.all.push(row);
         self.code = failure.filter(|_| self.code == ExitCode::Done).unwrap_or(self.code);
     }
 }
@@ -69,7 +69,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let policy = WaitPolicy::of(&session.environment)?;
     let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
         .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
-    let mut rows = Rows { session, rows: Vec::new(), code: ExitCode::Done };
+    let mut rows = Rows { session, all: Vec::new(), code: ExitCode::Done };
     let mut releases = args.releases;
     let all = releases.is_empty();
     if all {
@@ -96,10 +96,10 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         };
         rows.add(row, failure);
     }
-    if all && rows.rows.is_empty() {
+    if all && rows.all.is_empty() {
         session.ui.text(format!("{count} releases looked at: nothing waits"));
     }
-    session.ui.json(&rows.rows);
+    session.ui.json(&rows.all);
     Ok(rows.code)
 }
 

@@ -87,6 +87,7 @@ fn konflux() -> Vec<Step> {
         by_hand("analyze-promoted-build", "no failures"),
         Step::Do(Deed::ContactsVerifyCves),
         oar("drop-bugs --yes", "drop-bugs of 4.19.1: Pass"),
+        oar("update-bug-list", "update-bug-list of 4.19.1: Pass"),
         Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
         oar("change-advisory-status --yes --no-watch", "In Progress"),
         oar("status", "waits for"),
@@ -174,7 +175,8 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
             let first = text.lines().next().unwrap_or_default();
             let more = match text.lines().count() {
                 0 | 1 => String::new(),
-                count => format!(" (and {} lines)", count - 1),
+                2 => " (and a line more)".to_owned(),
+                count => format!(" (and {} lines more)", count - 1),
             };
             print(&format!("{:<23} {first}{more}\n", format!("#{}", message.channel_name)))?;
         }

@@ -148,10 +148,9 @@ fn verify_cves(world: &World, release: &str) -> String {
     if verified.is_empty() {
         return "No CVE bug is left to be verified.".to_owned();
     }
-    format!(
-        "The QA contacts verified the CVE bugs {}; for the others there is no time left.",
-        verified.join(", ")
-    )
+    let bugs = if verified.len() == 1 { "bug" } else { "bugs" };
+    let verified = verified.join(", ");
+    format!("The QA contacts verified the CVE {bugs} {verified}; for the others there is no time left.")
 }
 
 fn ship(world: &World, release: &str, advisories: &[(&str, u32)]) -> Result<String, String> {

@@ -63,6 +63,7 @@ pub trait Deliver: Send + Sync {
 
 /// How a run ended, as the command line shows it and `--output json` prints it.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a run for programs, each with its own meaning")]
 pub struct Report {
     /// The task.
     pub task: TaskName,
@@ -518,6 +519,10 @@ pub(crate) fn resolve_command(release: &str, issue: &str) -> String {
         }
         begin.push_str(if begin.is_empty() { "" } else { " " });
         begin.push_str(word);
+        // A sentence is enough when it says something.
+        if begin.len() >= 15 && begin.ends_with('.') {
+            break;
+        }
     }
     // Whatever a shell takes apart inside quotes is left out with what follows it.
     let begin = begin.split('\'').next().unwrap_or_default().trim_end();
