@@ -29,7 +29,7 @@ deps: ## Install what is missing: system packages, the virtual environment of th
 build: ## Build the programs for use (release profile)
 	$(CARGO) build --locked --release -p release-tests -p sandbox
 
-demo: deps ## Take two releases from announced to owned against the sandbox
+demo: deps ## Take two releases from announced to shipped against the sandbox
 	$(CARGO) build --locked -p release-tests -p oar -p sandbox
 	$(TARGET)/debug/oar-sandbox demo
 

@@ -65,7 +65,7 @@ class GitLab(unittest.TestCase):
     def test_changed_files_are_readable(self):
         request = self.shipment()
         paths = [change["new_path"] for change in request.changes()["changes"]]
-        self.assertEqual(len(paths), 2)
+        self.assertEqual(len(paths), 4)
         for path in paths:
             text = self.project.files.get(path, ref=request.source_branch).decode()
             self.assertEqual(yaml.safe_load(text)["shipment"]["metadata"]["assembly"], "4.19.1")

@@ -133,6 +133,25 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
     for part in PREDECESSORS.iter().copied().chain(["things stand in the way", "OCPBUGS-61010"]) {
         assert!(run.stderr.contains(part), "{part}:\n{}", run.stderr);
     }
+    for line in [
+        "  ok       advisory 140001 (rpm) is in QE\n",
+        "  ok       no open issue blocks the release\n",
+        "  blocked  stage-testing is Not Started, and must be Pass\n           next: oar -r 4.14.60 stage-testing\n",
+        "           next: judge the tests, then: oar -r 4.14.60 task set analyze-candidate-build Pass --reason TEXT\n",
+    ] {
+        assert!(run.stderr.contains(line), "{line}:\n{}", run.stderr);
+    }
+    assert_eq!(run.stderr.matches("things stand in the way").count(), 1, "said once:\n{}", run.stderr);
+    assert!(run.stdout.contains("refused, the task stays Not Started"), "{run:?}");
+    let json = harness.oar(ERRATA, &["change-advisory-status", "--yes", "--output", "json"]).expect(6).json();
+    let verdicts: Vec<&str> = json["plan"]["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|check| check["verdict"].as_str())
+        .collect();
+    assert!(verdicts.contains(&"ok") && verdicts.contains(&"blocked"), "{json:#}");
+    assert_eq!(json["refused"], true);
 }
 
 #[test]
@@ -191,5 +210,6 @@ fn the_merge_request_alone_is_approved_once_and_an_errata_release_has_none() {
     let harness = ready(ERRATA);
     let run = harness.oar(ERRATA, &["add-qe-approval", "--yes"]).expect(6);
     assert!(run.stderr.contains("oar -r 4.14.60 change-advisory-status"), "{run:?}");
+    assert!(run.all().contains("add-qe-approval of 4.14.60") && !run.all().contains("Fail"), "{run:?}");
     assert_eq!(acts(&harness), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! `oar-sandbox demo`: the first thing that a newcomer runs.
+//! `oar-sandbox demo`: the first thing that a newcomer runs. Every step checks by itself that it went as it should.
 
 use std::process::{Command, Stdio};
 
@@ -9,38 +9,44 @@ fn demo(options: &[&str]) -> Run {
     assert!(program.exists(), "{} is missing: build the programs first", program.display());
     let mut command = Command::new(program);
     command.arg("demo").args(options).env_clear().current_dir(root());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(command)
 }
 
 #[test]
-fn both_releases_get_their_owner_and_everything_is_shown() {
+fn both_releases_are_shipped_and_everything_is_shown() {
     let run = demo(&[]).expect(0);
     for expected in [
         "$ oar -r 4.19.1 create-test-report",
         "$ oar -r 4.14.60 take-ownership -e demo-lead@example.com",
-        "take-ownership of 4.19.1: Pass",
-        "take-ownership of 4.14.60: Pass",
-        "1 of 9 tasks are done. Next:",
-        "\nrelease: 4.19.1\n",
-        "\nrelease: 4.14.60\n",
-        "    by: demo\n",
-        "@demo-leads-4-14 Release 4.14.60 has a new owner: @Robin Lead.",
-        "Both releases are owned: 6 commands",
+        "image-signed-check of 4.19.1: Pass, signature-1 is signed by the key sandbox",
+        "refused, the task stays Not Started",
+        "* ART finished the files of advisory 150002 (rhcos) and moved it to QE.",
+        "issue resolved: Advisories in NEW_FILES: 150002. ART moves them",
+        "* 2h 30m later: the stage pipeline has ended.",
+        "\n$ oarctl tick\n4.19.1: done\n",
+        "* ART released the shipment to production, merged !612 and shipped the advisories 150001, 150002.",
+        "4.19.1 (konflux): shipped",
+        "4.14.60 (errata): shipped",
+        "Both releases are shipped: ",
     ] {
         assert!(run.stdout.contains(expected), "`{expected}` is missing in\n{}", run.all());
     }
+    assert_eq!(run.stdout.matches("9 of 9 tasks are done").count(), 2, "{}", run.stdout);
+    assert!(!run.stdout.contains(": INFO: "), "the log is shown on demand only\n{}", run.stdout);
+    assert_eq!(run.stderr, "");
 }
 
 #[test]
-fn a_command_that_fails_stops_it_and_is_named() {
+fn a_command_that_fails_stops_it_and_is_named_with_its_log() {
     let run = demo(&["--tickets", "none"]).expect(1);
-    assert!(run.stderr.contains("kinit"), "{}", run.stderr);
+    assert!(run.stdout.contains("kinit") && run.stdout.contains(": INFO: "), "{}", run.stdout);
     let last = run.stderr.lines().last().unwrap_or_default();
     assert!(
         last.starts_with("oar-sandbox: the demonstration stopped: `oar -r 4.19.1 take-ownership")
-            && last.contains("exit status: 3"),
+            && last.contains("exit status: 3, and exit code 0"),
         "{last}"
     );
-    assert!(!run.stdout.contains("Done"), "{}", run.stdout);
+    assert!(!run.stdout.contains("=== Done"), "{}", run.stdout);
 }

@@ -254,3 +254,47 @@ fn nothing_secret_is_written() {
         }
     }
 }
+
+/// Messages about unhealthy images.
+fn unhealthy(harness: &Harness) -> Vec<String> {
+    let slack = harness.sandbox.world().slack.lock();
+    let texts = slack.messages.iter().map(|message| message.text.clone());
+    texts.filter(|text| text.contains("unhealthy")).collect()
+}
+
+#[test]
+fn unhealthy_images_are_told_once() {
+    let harness = prepared(KONFLUX);
+    let digest = sandbox::scenario::catalog::digest(3);
+    assert!(harness.sandbox.world().catalog.lock().set_grade(&digest, "D"));
+    check(&harness, KONFLUX).expect(0);
+    advance(&harness, 3600);
+    check(&harness, KONFLUX).expect(1);
+    let told = unhealthy(&harness);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("1 of 32 images are unhealthy") && told[0].contains(": D"), "{told:#?}");
+    check(&harness, KONFLUX).expect(1);
+    assert_eq!(unhealthy(&harness).len(), 1, "nobody is told the same twice");
+}
+
+#[test]
+fn unhealthy_advisories_are_told_with_their_builds() {
+    let harness = prepared(ERRATA);
+    let nvr = {
+        let world = harness.sandbox.world();
+        let mut errata = world.errata.lock();
+        let Some(advisory) = errata.advisory_mut(140_002) else { panic!("no advisory") };
+        advisory.grade = Some('C');
+        let nvr = advisory.builds[0].nvr.clone();
+        let grades =
+            Some(vec![sandbox::services::catalog::GradeWindow::since("C", "2026-01-01T00:00:00+00:00")]);
+        world.pyxis.lock().builds.insert(nvr.clone(), vec![("amd64".to_owned(), grades)]);
+        nvr
+    };
+    let id = started(&harness, ERRATA);
+    advance(&harness, 3600);
+    harness.oar(ERRATA, &["image-consistency-check", "--job_id", &id]).expect(1);
+    let told = unhealthy(&harness);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("140002") && told[0].contains(&nvr) && !told[0].contains("140004"), "{told:#?}");
+}

@@ -58,6 +58,8 @@ fn both_flows_are_proved_within_their_budgets_and_a_second_run_changes_nothing()
         let report = run.json();
         assert_eq!(report["status"], "Pass", "{report:#}");
         assert_eq!(report["data"]["digest"], digest(&harness, release));
+        assert_eq!(report["finding"], "signature-1 is signed by the key sandbox");
+        assert_eq!(report["nothing_to_do"], false, "it was looked at for the first time");
         assert_eq!(report["data"]["signatures"][0]["verified"]["key"], "sandbox");
         assert!(
             run.stderr.contains("task [Image Signed Check] status is changed to [Pass]"),

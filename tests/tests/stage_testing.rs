@@ -288,3 +288,24 @@ fn two_runs_at_the_same_time_start_one_build() {
     }
     assert_eq!(builds(&harness, ERRATA), 1);
 }
+
+#[test]
+fn with_wait_the_command_follows_the_build_to_its_end() {
+    let harness = prepared(KONFLUX).env("OAR_WAIT_INTERVAL", "1");
+    let arguments = ["-r", KONFLUX, "stage-testing", "--wait", "--output", "json"];
+    let child = harness.command("oar", arguments).spawn().unwrap();
+    let started = Instant::now();
+    while builds(&harness, KONFLUX) == 0 {
+        assert!(started.elapsed() < Duration::from_mins(1), "no build");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    advance(&harness, 60);
+    std::thread::sleep(Duration::from_millis(1500));
+    advance(&harness, 3 * 3600);
+    let run = wait(child).expect(0);
+    assert_eq!(run.json()["status"], "Pass", "one document, of the last look: {run:?}");
+    assert_eq!(builds(&harness, KONFLUX), 1);
+    assert!(told_once(&harness));
+    let again = stage(&harness, KONFLUX).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+}

@@ -109,6 +109,27 @@ fn trouble_is_recorded_and_the_wait_goes_on() {
 }
 
 #[test]
+fn the_log_of_the_approval_goes_into_the_thread_that_asked_for_it() {
+    let harness = waiting("600");
+    let (channel, thread) = {
+        let slack = harness.sandbox.world().slack.lock();
+        let first = slack.messages.first().unwrap();
+        (first.channel.clone(), first.ts.clone())
+    };
+    let harness = harness.env("OAR_SLACK_CHANNEL", &channel).env("OAR_SLACK_THREAD", &thread);
+    publish(&harness);
+    std::thread::sleep(Duration::from_millis(1100));
+    wait(watcher(&harness)).expect(0);
+    let slack = harness.sandbox.world().slack.lock();
+    let logs: Vec<_> = slack.messages.iter().filter(|message| message.text.starts_with("```")).collect();
+    let parts: String = logs.iter().map(|message| message.text.as_str()).collect();
+    assert!(logs.iter().all(|message| message.thread_ts.as_deref() == Some(thread.as_str())), "{logs:#?}");
+    assert_eq!(parts.matches("status is changed to [Pass]").count(), 1, "{:#?}", slack.messages);
+    drop(slack);
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn a_watcher_of_its_own_survives_the_command_and_writes_a_private_log() {
     let harness = Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2");
     make_ready(&harness, KONFLUX);

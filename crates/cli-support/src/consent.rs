@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::outcome::Refusal;
 
-use crate::{Session, Tone, Ui};
+use crate::{Session, Tone, Ui, checks};
 
 /// How long a question waits for its answer: what was planned gets old.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -76,7 +76,8 @@ fn is_yes(answer: &str) -> bool {
 
 fn shown(question: Question<'_>) -> String {
     let Question { task, release, plan } = question;
-    let mut lines = vec![format!("{task} of {release} will:")];
+    let mut lines = checks(&plan.checks);
+    lines.push(format!("{task} of {release} will:"));
     lines.extend(plan.steps.iter().enumerate().map(|(index, step)| format!("{:>3}. {step}", index + 1)));
     lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
@@ -101,14 +102,15 @@ mod tests {
     #[test]
     fn the_whole_plan_is_shown_with_old_and_new_values() {
         let plan = PlanSummary {
+            checks: vec![oar_core::flow::outcome::Check::ok("no blocker is open")],
             steps: vec![Step::new("push", "advisory 140001 (rpm)").from(Some("FAILED")).to("cdn_stage")],
             notes: vec!["advisory 140003 is dropped".to_owned()],
         };
         let release = "4.14.60".parse().unwrap();
         let text = shown(Question { task: TaskName::PushToCdnStaging, release: &release, plan: &plan });
         assert_eq!(
-            text,
-            "push-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\
+            anstream::adapter::strip_str(&text).to_string(),
+            "  ok       no blocker is open\npush-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\
              note: advisory 140003 is dropped"
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
+mod checks;
 mod consent;
 mod error;
 mod exit;
@@ -11,6 +12,7 @@ mod run;
 mod ui;
 mod usage;
 
+pub use checks::checks;
 pub use consent::AskUser;
 pub use error::CliError;
 pub use exit::ExitCode;

@@ -70,7 +70,10 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         }
         let line = log::line(now, level, &message);
         log::record(level, &line);
+        let told_by_the_report =
+            event.metadata().target() == log::OUTCOME_TARGET && self.lowest > Level::Debug;
         match self.format {
+            LogFormat::Text if told_by_the_report => {}
             LogFormat::Text => self.ui.log(&line),
             LogFormat::Json => {
                 let mut object = serde_json::Map::new();

@@ -1,4 +1,7 @@
-use cli_support::{CliError, ExitCode, Session, Tone};
+use std::time::Duration;
+
+use cli_support::{CliError, ExitCode, Session, Tone, checks};
+use oar_core::config::WaitPolicy;
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::PlanSummary;
 use oar_core::flow::permit::WritePermit;
@@ -28,6 +31,17 @@ pub(crate) struct CriticalArgs {
     pub(crate) yes: bool,
 }
 
+/// The option of a command whose task goes on outside after it was started.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Stay, and look again every five minutes until the task has ended
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
+}
+
+/// The longest pause between two looks of a command that waits.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// A new id for an entry of the history.
 pub(crate) fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
@@ -44,7 +58,80 @@ pub(crate) async fn run_task<T: Task>(
 ) -> Result<ExitCode, CliError> {
     let permit = WritePermit::granted_by_user_interface();
     let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
-    run_in(release, statebox, services, task, mode, loaded).await
+    let report = runner(release, statebox, services).run(task, mode, loaded).await;
+    Ok(show(&release.session, &report))
+}
+
+/// Runs a task, and with `--wait` looks again until it has ended.
+pub(crate) async fn run_task_to_its_end<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    (change, wait): (&ChangeArgs, WaitArgs),
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Result<ExitCode, CliError> {
+    let permit = WritePermit::granted_by_user_interface();
+    let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
+    to_the_end(release, statebox, services, task, (mode, wait), loaded).await
+}
+
+/// The same for a task whose effects cannot be taken back.
+pub(crate) async fn run_critical_task_to_its_end<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    (critical, wait): (&CriticalArgs, WaitArgs),
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Result<ExitCode, CliError> {
+    let permit = WritePermit::granted_by_user_interface();
+    let consent = release.session.consent(critical.yes);
+    let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
+    to_the_end(release, statebox, services, task, (mode, wait), loaded).await
+}
+
+async fn to_the_end<T: Task>(
+    release: &Release,
+    statebox: &StateBox,
+    services: &Services,
+    task: &T,
+    (mode, wait): (Mode<'_>, WaitArgs),
+    loaded: Result<Option<State>, StateBoxError>,
+) -> Result<ExitCode, CliError> {
+    let session = &release.session;
+    let policy = WaitPolicy::of(&session.environment)?;
+    let pause = policy.interval.min(LONGEST_PAUSE);
+    let mut waited = Duration::ZERO;
+    let mut report = runner(release, statebox, services).run(task, mode, loaded).await;
+    loop {
+        // What could not be looked at may be there at the next look; everything else decides.
+        let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
+        let goes_on = report.status == Some(TaskStatus::InProgress) && passes && report.signal.is_none();
+        if !wait.wait || !goes_on {
+            return Ok(show(session, &report));
+        }
+        if waited >= policy.limit {
+            session.ui.warn("the task has not ended in time; run the same command again to wait further");
+            return Ok(show(session, &report));
+        }
+        let words = outcome(&report).unwrap_or_default();
+        session.ui.note(format!("{} of {}: {words}", report.command, report.release));
+        session.ui.note(format!(
+            "Looking again in {} s; Ctrl-C stops looking, and the task goes on.",
+            pause.as_secs()
+        ));
+        let signal = tokio::select! {
+            () = session.clock.sleep(pause) => None,
+            signal = session.interrupt.wait() => Some(signal),
+        };
+        if let Some(signal) = signal {
+            show(session, &report);
+            return Ok(signal.into());
+        }
+        waited += pause;
+        report = runner(release, statebox, services).run(task, mode, statebox.find().await).await;
+    }
 }
 
 /// Runs a task whose effects cannot be taken back: its plan is shown and consented to first.
@@ -86,18 +173,6 @@ pub(crate) fn runner<'a>(release: &'a Release, statebox: &'a StateBox, services:
     }
 }
 
-async fn run_in<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &Services,
-    task: &T,
-    mode: Mode<'_>,
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let report = runner(release, statebox, services).run(task, mode, loaded).await;
-    Ok(show(&release.session, &report))
-}
-
 /// Shows how a run ended.
 pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
     let ui = &session.ui;
@@ -109,10 +184,18 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         (None, Some(class)) => ExitCode::from(class),
         (None, None) => ExitCode::Done,
     };
-    let waits = report.status == Some(TaskStatus::InProgress);
-    // What is in progress and exits with an error has a next step to show as well.
-    if let Some(reason) = report.reason.as_ref().filter(|_| !waits || report.class.is_some()) {
-        let message = format!("{} of {}: {}", report.task, report.release, reason.text);
+    // A task that waits as it should is no error.
+    let waits = report.status == Some(TaskStatus::InProgress) && code == ExitCode::Done;
+    if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
+        let why = match &report.headline {
+            Some(headline) => {
+                let mut lines = vec![format!("{headline}:")];
+                lines.extend(checks(&report.plan.checks));
+                lines.join("\n")
+            }
+            None => itemized(&reason.text),
+        };
+        let message = format!("{} of {}: {why}", report.command, report.release);
         let mut error = CliError::new(report.class.unwrap_or(ErrorClass::Failed), message);
         error.hint.clone_from(&report.hint);
         error.code = code;
@@ -130,32 +213,50 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
     for step in &report.done {
         ui.text(format!("{} {step}", Tone::Good.paint("done:")));
     }
-    match report.status {
-        Some(TaskStatus::Pass) if report.done.is_empty() && report.notifications.is_empty() => {
-            ui.text(format!(
-                "{} of {}: nothing to do, everything is as it should be",
-                report.task, report.release
-            ));
-        }
-        Some(TaskStatus::Pass) => {
-            ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Good.paint("Pass")));
-        }
-        Some(TaskStatus::InProgress) => {
-            let status = Tone::Attention.paint(TaskStatus::InProgress);
-            let reason =
-                report.reason.as_ref().map(|reason| format!(", {}", reason.text)).unwrap_or_default();
-            ui.text(format!("{} of {}: {status}{reason}", report.task, report.release));
-        }
-        Some(status) => {
-            ui.text(format!("{} of {}: {}", report.task, report.release, Tone::Bad.paint(status)));
-        }
-        None => {}
+    if let Some(words) = outcome(report) {
+        ui.text(format!("{} of {}: {words}", report.command, report.release));
     }
     code
 }
 
+/// The last line: what the task is now, and why.
+fn outcome(report: &Report) -> Option<String> {
+    let status = report.status?;
+    let tone = match status {
+        TaskStatus::Pass => Tone::Good,
+        TaskStatus::InProgress => Tone::Attention,
+        TaskStatus::Fail => Tone::Bad,
+        TaskStatus::NotStarted => Tone::Faint,
+    };
+    let painted = tone.paint(status);
+    Some(match status {
+        _ if report.refused && report.command == report.task.id() => {
+            format!("refused, the task stays {painted}")
+        }
+        _ if report.refused => format!("refused, {} stays as it is", report.task),
+        TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is as it should be".to_owned(),
+        TaskStatus::Pass => match &report.finding {
+            Some(finding) => format!("{painted}, {finding}"),
+            None if report.done.is_empty() => format!("{painted}, nothing had to be changed"),
+            None => painted,
+        },
+        TaskStatus::InProgress if report.class.is_none() => match &report.reason {
+            Some(reason) => format!("{painted}, {}", itemized(&reason.text)),
+            None => format!("{painted}; run it again to see how it goes on"),
+        },
+        _ => painted,
+    })
+}
+
+/// A reason that lists several things, with a line for each.
+fn itemized(text: &str) -> String {
+    let parts: Vec<&str> = text.split("; ").collect();
+    if parts.len() < 3 { text.to_owned() } else { parts.join("\n    ") }
+}
+
 fn plan(plan: &PlanSummary) -> String {
-    let mut lines: Vec<String> = plan.notes.iter().map(|note| format!("note: {note}")).collect();
+    let mut lines = checks(&plan.checks);
+    lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     if plan.steps.is_empty() {
         lines.push("dry run: nothing would be changed".to_owned());
     } else {

@@ -10,6 +10,8 @@
 //! | `POST /_sandbox/latency` `{"ms": 20}` | every answer waits so long |
 //! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service knows |
 //! | `GET /_sandbox/environment` | what a product process needs |
+//! | `GET /_sandbox/deeds`, `POST` `{"release": "4.19.1", "deed": "art-ships"}` | what the other parties do ([`Deed`]) |
+//! | `POST /_sandbox/elliott` | a call of the stand-in for elliott ([`elliott`]) |
 //! | `GET /_sandbox/state/<service>` | the service's state as JSON |
 //! | `POST /_sandbox/state/<service>/<operation>` | a change, as the service's module documents |
 
@@ -26,7 +28,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{faults::Fault, unexpected, world::Shared};
+use crate::{elliott, faults::Fault, scenario::parties::Deed, unexpected, world::Shared};
 
 /// The control interface, with its prefix.
 pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
@@ -40,6 +42,8 @@ pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
         .route("/_sandbox/latency", post(latency))
         .route("/_sandbox/unexpected", get(unexpected_requests).delete(clear_unexpected))
         .route("/_sandbox/environment", get(async || Json(environment)))
+        .route("/_sandbox/deeds", get(deeds).post(do_deed))
+        .route("/_sandbox/elliott", post(call_elliott))
         .route("/_sandbox/state/{service}", get(state))
         .route("/_sandbox/state/{service}/{operation}", post(change))
         .route("/_sandbox/{*rest}", get(unexpected::unknown_route))
@@ -114,6 +118,35 @@ async fn unexpected_requests(State(world): State<Shared>) -> impl IntoResponse {
 async fn clear_unexpected(State(world): State<Shared>) -> StatusCode {
     world.unexpected.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn deeds() -> Json<Value> {
+    let all: serde_json::Map<String, Value> =
+        Deed::ALL.iter().map(|deed| (deed.name().to_owned(), json!(deed.about()))).collect();
+    Json(Value::Object(all))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeedOfRelease {
+    release: String,
+    deed: String,
+}
+
+async fn do_deed(State(world): State<Shared>, Json(asked): Json<DeedOfRelease>) -> Response {
+    let Some(deed) = Deed::parse(&asked.deed) else {
+        let names: Vec<&str> = Deed::ALL.iter().map(|deed| deed.name()).collect();
+        let words = format!("no deed {}; there are {}", asked.deed, names.join(", "));
+        return refused(StatusCode::NOT_FOUND, &words);
+    };
+    match deed.carry_out(&world, &asked.release) {
+        Ok(done) => Json(json!({"done": done})).into_response(),
+        Err(why) => refused(StatusCode::CONFLICT, &why),
+    }
+}
+
+async fn call_elliott(State(world): State<Shared>, Json(call): Json<elliott::Call>) -> Json<elliott::Ended> {
+    Json(elliott::call(&world, &call))
 }
 
 async fn state(State(world): State<Shared>, Path(service): Path<String>) -> Response {

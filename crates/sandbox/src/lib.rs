@@ -64,6 +64,7 @@ pub mod clock;
 pub mod connection;
 pub mod control;
 pub mod credentials;
+pub mod elliott;
 pub mod environment;
 pub mod faults;
 pub mod intercept;

@@ -110,6 +110,8 @@ fn a_konflux_release_loses_the_bug_in_advisory_and_shipment() {
     let again = drop_bugs(&harness, KONFLUX, &[]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{again:?}");
     assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+    let wrong = drop_bugs(&harness, KONFLUX, &["--include", "OCPBUGS-60010"]).expect(2);
+    assert!(wrong.stdout.contains("refused, the task stays Pass"), "{wrong:?}");
 }
 
 #[test]

@@ -10,6 +10,10 @@ use jiff::Timestamp;
 
 use crate::clock::stamp;
 
+/// The target of the line that says why a run ended. Whoever shows the report shows that reason, so it need not be in
+/// front of the same eyes twice; it is always recorded.
+pub const OUTCOME_TARGET: &str = "oar_core::outcome";
+
 /// The longest captured log, in bytes; beyond it the middle is left out.
 const CAPTURE_LIMIT: usize = 16 * 1024;
 

@@ -55,13 +55,54 @@ impl fmt::Display for Step {
     }
 }
 
+/// How something stands that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it must be.
+    Ok,
+    /// It stands in the way.
+    Blocked,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// One thing that must be so before anything is done, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// How it stands.
+    pub verdict: Verdict,
+    /// What was found, in one sentence.
+    pub text: String,
+    /// The next step, when it is not as it must be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Check {
+    /// Something that is as it must be.
+    pub fn ok(text: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Ok, text: text.into(), next: None }
+    }
+}
+
 /// What a task means to do, computed from reads alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
+    /// What was looked at first, and how it stands; empty for a task without such gates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// The changes, in the order in which they are made.
     pub steps: Vec<Step>,
     /// What the reader should know: what is already as it should be, what stays untouched and why.
     pub notes: Vec<String>,
+}
+
+impl PlanSummary {
+    /// A plan without gates.
+    pub fn new(steps: Vec<Step>, notes: Vec<String>) -> Self {
+        Self { checks: Vec::new(), steps, notes }
+    }
 }
 
 /// A plan that can be shown before it is applied.
@@ -108,6 +149,8 @@ pub struct TaskOutcome {
     pub done: Vec<Step>,
     /// Facts for `--output json`.
     pub data: serde_json::Value,
+    /// What was looked at and found good, in a few words; for a check whose Pass changes nothing.
+    pub finding: Option<String>,
 }
 
 impl TaskOutcome {
@@ -126,7 +169,15 @@ impl TaskOutcome {
             links: Vec::new(),
             done,
             data: serde_json::Value::Null,
+            finding: None,
         }
+    }
+
+    /// The same outcome with what was looked at and found good.
+    #[must_use]
+    pub fn found(mut self, finding: impl Into<String>) -> Self {
+        self.finding = Some(finding.into());
+        self
     }
 
     /// The same outcome with why it is not Pass.
@@ -211,6 +262,12 @@ impl TaskError {
         Reason { class: self.reason_class(), text: self.0.to_string() }
     }
 
+    /// The refusal, when the error is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        let error: &(dyn std::error::Error + 'static) = &*self.0;
+        error.downcast_ref()
+    }
+
     /// The error that ended the task.
     pub fn inner(&self) -> &(dyn Classified + Send + Sync) {
         &*self.0
@@ -230,12 +287,14 @@ pub struct Refusal {
     class: ErrorClass,
     message: String,
     hint: Option<String>,
+    headline: Option<String>,
+    checks: Vec<Check>,
 }
 
 impl Refusal {
     /// A refusal of the given class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), hint: None }
+        Self { class, message: message.into(), hint: None, headline: None, checks: Vec::new() }
     }
 
     /// A blocker or an unmet precondition (exit 6).
@@ -248,6 +307,24 @@ impl Refusal {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same refusal with everything that was looked at; `headline` stands above the list.
+    #[must_use]
+    pub fn with_checks(mut self, headline: impl Into<String>, checks: Vec<Check>) -> Self {
+        self.headline = Some(headline.into());
+        self.checks = checks;
+        self
+    }
+
+    /// What stands above [`Refusal::checks`], where they are shown as a list.
+    pub fn headline(&self) -> Option<&str> {
+        self.headline.as_deref()
+    }
+
+    /// Everything that was looked at.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
     }
 }
 
@@ -277,5 +354,13 @@ mod tests {
         let error = TaskError::from(Refusal::blocked("blocked by OCPBUGS-1").with_hint("resolve it"));
         assert_eq!(error.reason_class(), ReasonClass::Precondition);
         assert_eq!(error.inner().hint().as_deref(), Some("resolve it"));
+        assert!(error.refusal().is_some());
+        let other = TaskError::from(crate::error::ServiceError::new(
+            crate::service::Service::Jira,
+            "read issue",
+            crate::error::ServiceErrorKind::Unavailable,
+            "no connection",
+        ));
+        assert!(other.refusal().is_none());
     }
 }

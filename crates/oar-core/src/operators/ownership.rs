@@ -194,7 +194,7 @@ impl Plan for OwnershipPlan {
         if !steps.is_empty() {
             notes.push("the release leads are told in Slack".to_owned());
         }
-        PlanSummary { steps, notes }
+        PlanSummary::new(steps, notes)
     }
 }
 

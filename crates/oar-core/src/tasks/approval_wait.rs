@@ -18,8 +18,10 @@ use crate::flow::outcome::TaskError;
 use crate::flow::permit::WritePermit;
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
-use crate::notify::outbox::{Earlier, group_mention};
-use crate::notify::{ApprovalFailed, ApprovalOverdue, GroupMention, Message, Reference};
+use crate::notify::outbox::{Delivery, Earlier, group_mention};
+use crate::notify::{
+    ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference, ReleaseThread,
+};
 use crate::operators::approval::MetadataUrl;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
@@ -152,13 +154,33 @@ impl Watcher<'_> {
         match report.status {
             Some(TaskStatus::Pass) => {
                 self.end(permit).await?;
+                self.tell_thread(&report, permit).await;
                 Ok(Look::Finished(Box::new(report)))
             }
             _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
             _ => {
-                let why = report.reason.map_or_else(|| "it did not end".to_owned(), |reason| reason.text);
+                let why = report.reason.as_ref().map_or("it did not end", |reason| &reason.text).to_owned();
+                // The same trouble at every look is told once.
+                if wait.last_result.as_deref() != Some(why.as_str()) {
+                    self.tell_thread(&report, permit).await;
+                }
                 self.tell_trouble(wait, &why, report.hint.as_deref(), permit).await;
                 self.later(&why, permit).await
+            }
+        }
+    }
+
+    /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).
+    async fn tell_thread(&self, report: &Report, permit: &WritePermit) {
+        let config = self.services.config();
+        let Some(thread) = ReleaseThread::of(config.settings().environment()) else { return };
+        let log =
+            CommandLog { release: config.release(), task: TASK.id(), run: &report.run, log: &report.log };
+        for message in log.messages(&thread.channel, &thread.ts) {
+            let delivery = self.services.deliver(&message, Earlier::NotSent, permit).await;
+            if !matches!(delivery, Delivery::Sent(_) | Delivery::AlreadySent(_)) {
+                tracing::warn!("the log is not in the Slack thread: {delivery}");
+                return;
             }
         }
     }

@@ -21,8 +21,9 @@ use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::graph::prerequisites;
-use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Check, Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
+use crate::flow::runner::resolve_command;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, Message, Reference};
@@ -153,6 +154,8 @@ impl Clients {
 /// What an approval does, and how the wait stands.
 pub struct StatusPlan {
     approval: ApprovalPlan,
+    /// The gates of the StateBox.
+    state: Vec<Check>,
     condition: String,
     at: Timestamp,
     /// Whether the StateBox says already that the task waits for this.
@@ -165,7 +168,7 @@ impl Plan for StatusPlan {
         if let Some(why) = self.approval.waits() {
             notes.push(format!("the advisories move when {} is up: {why}", self.condition));
         }
-        PlanSummary { steps: self.approval.steps(), notes }
+        PlanSummary { checks: self.checks(), steps: self.approval.steps(), notes }
     }
 
     fn standing(&self) -> Option<TaskOutcome> {
@@ -175,10 +178,15 @@ impl Plan for StatusPlan {
 }
 
 impl StatusPlan {
+    /// Every gate, all of them open.
+    fn checks(&self) -> Vec<Check> {
+        self.state.iter().chain(&self.approval.checks).cloned().collect()
+    }
+
     /// The plan's part that concerns the merge request.
     pub(super) fn merge_request(&self) -> PlanSummary {
         let steps = self.approval.approval_step().into_iter().collect();
-        PlanSummary { steps, notes: self.approval.notes.clone() }
+        PlanSummary { checks: self.checks(), steps, notes: self.approval.notes.clone() }
     }
 
     fn waits_for(&self, done: Vec<Step>, why: &str) -> TaskOutcome {
@@ -197,33 +205,50 @@ impl StatusPlan {
     }
 }
 
-/// What the StateBox says that stands in the way.
-fn state_problems(state: Option<&State>, now: Timestamp) -> Vec<Problem> {
-    let mut problems = Vec::new();
+/// What the StateBox says: the gates that are open, and what stands in the way.
+fn state_gates(state: Option<&State>, now: Timestamp) -> (Vec<Check>, Vec<Problem>) {
+    let (mut open, mut problems) = (Vec::new(), Vec::new());
     let Some(state) = state else {
-        return vec![Problem::blocked("the release has no StateBox: run create-test-report first")];
+        let problem = Problem::blocked("the release has no StateBox").then("run `create-test-report` first");
+        return (open, vec![problem]);
     };
     if state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass) {
-        return problems;
+        return (open, problems);
     }
+    let release = state.release().unwrap_or_default();
     for before in prerequisites(TASK) {
         let view = state.task(*before);
         let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         if status == TaskStatus::Pass {
+            open.push(Check::ok(format!("{before} is Pass")));
             continue;
         }
-        match view.and_then(|view| view.waiver) {
-            Some(waiver) if waiver.counts_at(now) => {}
-            Some(_) => problems.push(Problem::blocked(format!(
-                "{before} is {status}, and must be Pass: its waiver has expired"
-            ))),
-            None => problems.push(Problem::blocked(format!("{before} is {status}, and must be Pass"))),
+        let waiver = view.and_then(|view| view.waiver);
+        if waiver.as_ref().is_some_and(|waiver| waiver.counts_at(now)) {
+            open.push(Check::ok(format!("{before} is waived")));
+        } else {
+            let by_hand = matches!(before, TaskName::AnalyzeCandidateBuild | TaskName::AnalyzePromotedBuild);
+            let next = if by_hand {
+                format!("judge the tests, then: oar -r {release} task set {before} Pass --reason TEXT")
+            } else {
+                format!("oar -r {release} {before}")
+            };
+            let expired = if waiver.is_some() { ": its waiver has expired" } else { "" };
+            problems
+                .push(Problem::blocked(format!("{before} is {status}, and must be Pass{expired}")).then(next));
         }
     }
-    for issue in state.issues().iter().filter(|issue| issue.blocks() && issue.related_tasks.is_empty()) {
-        problems.push(Problem::blocked(format!("an open issue blocks the release: {}", issue.issue)));
+    let issues = state.issues();
+    let blockers: Vec<_> =
+        issues.iter().filter(|issue| issue.blocks() && issue.related_tasks.is_empty()).collect();
+    if blockers.is_empty() {
+        open.push(Check::ok("no open issue blocks the release"));
     }
-    problems
+    problems.extend(blockers.into_iter().map(|issue| {
+        Problem::blocked(format!("an open issue blocks the release: {}", issue.issue))
+            .then(format!("when it is cleared: {}", resolve_command(release, &issue.issue)))
+    }));
+    (open, problems)
 }
 
 #[async_trait]
@@ -249,14 +274,17 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let (approval, found) = clients.approval().plan(&target).await?;
-        let mut problems = state_problems(state, self.services.now());
+        let (mut open, mut problems) = state_gates(state, self.services.now());
         problems.extend(found);
-        if let Some(refusal) = refusal(&problems) {
+        if !problems.is_empty() {
+            open.extend(approval.checks.iter().cloned());
+        }
+        if let Some(refusal) = refusal(&open, &problems) {
             return Err(refusal.into());
         }
         let waiting =
             state.and_then(|state| state.wait(TASK)).is_some_and(|wait| wait.condition == condition);
-        Ok(StatusPlan { approval, condition, at: self.services.now(), waiting })
+        Ok(StatusPlan { approval, state: open, condition, at: self.services.now(), waiting })
     }
 
     fn intend(&self, plan: &StatusPlan, state: &mut State) -> Result<Change, StateError> {

@@ -153,10 +153,18 @@ impl CvePlan {
             "notes": self.comparison.notes,
         });
         match self.comparison.count() {
-            0 => TaskOutcome::pass(done),
+            0 => TaskOutcome::pass(done).found(self.none_missing()),
             count => TaskOutcome::fail(done, ErrorClass::Failed, self.reason(count)),
         }
         .with_data(data)
+    }
+
+    fn none_missing(&self) -> String {
+        match self.comparison.attached {
+            0 => "the release needs no CVE tracker".to_owned(),
+            1 => "no CVE tracker is missing; 1 tracker is attached".to_owned(),
+            count => format!("no CVE tracker is missing; {count} trackers are attached"),
+        }
     }
 
     fn reason(&self, count: usize) -> String {
@@ -170,13 +178,11 @@ impl Plan for CvePlan {
         let mut notes: Vec<String> = self.lines().collect();
         notes.extend(self.comparison.notes.iter().cloned());
         if self.comparison.missing.is_empty() {
-            let count = self.comparison.attached;
-            let trackers = if count == 1 { "tracker" } else { "trackers" };
-            notes.push(format!("no CVE tracker is missing; {count} {trackers} attached"));
+            notes.push(self.none_missing());
         } else if self.notify {
             notes.push("ART is told in Slack".to_owned());
         }
-        PlanSummary { steps: self.step().into_iter().collect(), notes }
+        PlanSummary::new(self.step().into_iter().collect(), notes)
     }
 
     fn standing(&self) -> Option<TaskOutcome> {

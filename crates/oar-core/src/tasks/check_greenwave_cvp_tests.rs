@@ -72,7 +72,7 @@ impl Plan for CvpPlan {
             notes.push(format!("{open} follows the failures already"));
         }
         notes.extend(self.sheet.notes());
-        PlanSummary { steps: self.step().into_iter().chain(self.sheet.step()).collect(), notes }
+        PlanSummary::new(self.step().into_iter().chain(self.sheet.step()).collect(), notes)
     }
 
     fn acts(&self) -> bool {
@@ -332,7 +332,11 @@ impl CvpPlan {
             let words = format!("{count} Greenwave CVP {noun} not good{follow}");
             TaskOutcome::fail(done, ErrorClass::Failed, words)
         } else if self.running.is_empty() {
-            TaskOutcome::pass(done)
+            TaskOutcome::pass(done).found(match self.tests {
+                0 => "no advisory has Greenwave CVP tests".to_owned(),
+                1 => "the one Greenwave CVP test is good".to_owned(),
+                tests => format!("all {tests} Greenwave CVP tests are good"),
+            })
         } else {
             TaskOutcome::in_progress(done, self.running.join("; "))
         };

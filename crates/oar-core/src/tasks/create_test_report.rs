@@ -46,20 +46,16 @@ impl ReportPlan {
 impl Plan for ReportPlan {
     fn summary(&self) -> PlanSummary {
         if self.exists {
-            return PlanSummary {
-                steps: Vec::new(),
-                notes: vec![format!("the StateBox file exists: {}", self.location)],
-            };
+            let note = format!("the StateBox file exists: {}", self.location);
+            return PlanSummary::new(Vec::new(), vec![note]);
         }
         if let Some(worksheet) = &self.worksheet {
-            return PlanSummary {
-                steps: Vec::new(),
-                notes: vec![format!("the release has a worksheet, and needs no StateBox file: {worksheet}")],
-            };
+            let note = format!("the release has a worksheet, and needs no StateBox file: {worksheet}");
+            return PlanSummary::new(Vec::new(), vec![note]);
         }
         let mut notes = vec!["the release leads are told in Slack".to_owned()];
         notes.extend(self.note.map(str::to_owned));
-        PlanSummary { steps: vec![Step::new("create", self.location.clone())], notes }
+        PlanSummary::new(vec![Step::new("create", self.location.clone())], notes)
     }
 }
 

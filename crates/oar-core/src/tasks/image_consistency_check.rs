@@ -1,7 +1,7 @@
 //! `image-consistency-check`: a Prow job compares the payload with the shipment, then the images' health decides
 //! (spec 01 §5.4, spec 03 §4).
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -17,9 +17,12 @@ use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
-use crate::notify::{ConsistencyCheckTriggered, Message, Reference};
+use crate::notify::{
+    ConsistencyCheckTriggered, Message, Reference, UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild,
+    UnhealthyImage, UnhealthyImages,
+};
 use crate::operators::image_health::{
-    AdvisoryToCheck, Conclusion, HealthReport, NoteTarget, ShipmentAdvisory,
+    AdvisoryToCheck, Conclusion, Grade, HealthReport, NoteTarget, ShipmentAdvisory,
 };
 use crate::operators::shipment::ShipmentError;
 use crate::statebox::{
@@ -37,12 +40,14 @@ const TRIGGERED: &str = "Triggered image consistency check Prow job:";
 pub struct ImageConsistencyCheck {
     services: Services,
     job_id: Option<String>,
+    /// What the last run found unhealthy, for the message about it.
+    unhealthy: Mutex<Option<HealthReport>>,
 }
 
 impl ImageConsistencyCheck {
     /// The task; `job_id` names the Prow job to be followed instead of the StateBox's own.
     pub fn new(services: Services, job_id: Option<String>) -> Self {
-        Self { services, job_id }
+        Self { services, job_id, unhealthy: Mutex::default() }
     }
 
     fn payload(&self) -> ExpectedPayload {
@@ -73,9 +78,11 @@ impl ImageConsistencyCheck {
                 "{} has no shipment merge request, and the Prow job compares the payload with one",
                 config.release()
             ))
-            .with_hint(
-                "Follow a job that was started otherwise with -i JOB_ID; then the grades of the advisories decide.",
-            )
+            .with_hint(format!(
+                "Follow a job that was started otherwise with -i JOB_ID; then the grades of the advisories decide. \
+                 When there is none, say by hand how it went: oar -r {} task set {TASK} Pass --reason TEXT",
+                config.release()
+            ))
             .into());
         };
         let repository = config.jobs()?.payload_repository;
@@ -113,10 +120,15 @@ impl ImageConsistencyCheck {
             data.insert("image_health".to_owned(), report.data());
         }
         let (status, class) = match report.conclusion() {
-            Conclusion::Healthy | Conclusion::NotApplicable => return Ok(outcome),
+            Conclusion::Healthy | Conclusion::NotApplicable => {
+                return Ok(outcome.found(format!("the Prow job succeeded, {}", report.summary())));
+            }
             Conclusion::Unhealthy => (TaskStatus::Fail, ReasonClass::Product),
             Conclusion::Incomplete => (TaskStatus::InProgress, ReasonClass::Infrastructure),
         };
+        if report.conclusion() == Conclusion::Unhealthy {
+            *self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+        }
         outcome.status = status;
         outcome.class = report.class();
         let mut outcome = outcome.because(class, report.summary());
@@ -129,6 +141,66 @@ impl ImageConsistencyCheck {
             _ => "Run the same command again: only the images' health is looked at.".to_owned(),
         });
         Ok(outcome)
+    }
+
+    /// What the release leads hear of unhealthy images.
+    async fn unhealthy_message(&self, report: &HealthReport) -> Option<Message> {
+        let config = self.services.config();
+        let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
+            (Ok(channel), Ok(leads)) => (channel, group_mention(self.services.slack(), leads).await),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("nobody is told: {error}");
+                return None;
+            }
+        };
+        let release = config.release();
+        let unhealthy = report.unhealthy();
+        let grade = |grade: Grade| Some(grade.letter().to_string());
+        if let Some(url) = config.shipment_mr() {
+            let images: Vec<UnhealthyImage> = unhealthy
+                .iter()
+                .map(|(image, found)| UnhealthyImage {
+                    component: image.component.clone(),
+                    architecture: image.architecture.clone(),
+                    grade: grade(*found),
+                })
+                .collect();
+            let merge_request = Reference::new(url.as_str(), format!("shipment merge request {}", url.iid()));
+            let counts = report.counts();
+            let message = UnhealthyImages {
+                release,
+                merge_request: &merge_request,
+                scanned: counts.scanned,
+                unknown: counts.unknown,
+                unhealthy: &images,
+                leads: &leads,
+            };
+            return Some(message.message(channel));
+        }
+        let advisories: Vec<UnhealthyAdvisory> = report
+            .advisories
+            .iter()
+            .filter_map(|(id, images)| {
+                let ours: Vec<_> = unhealthy.iter().filter(|(image, _)| images.contains(image)).collect();
+                // The worst one is the first.
+                let (_, worst) = ours.first()?;
+                // An entry without a build stands for the whole advisory.
+                let builds = ours.iter().filter(|(image, _)| !image.pull_spec.is_empty());
+                Some(UnhealthyAdvisory {
+                    advisory: Reference::new(id.link(), id.to_string()),
+                    grade: grade(*worst),
+                    builds: builds
+                        .map(|(image, found)| UnhealthyBuild {
+                            nvr: image.pull_spec.clone(),
+                            architecture: image.architecture.clone(),
+                            grade: grade(*found),
+                        })
+                        .collect(),
+                })
+            })
+            .collect();
+        let message = UnhealthyAdvisories { release, advisories: &advisories, leads: &leads };
+        (!advisories.is_empty()).then(|| message.message(channel))
     }
 
     async fn health(&self) -> Result<HealthReport, TaskError> {
@@ -239,7 +311,19 @@ impl Task for ImageConsistencyCheck {
         Ok(plan.remember(state))
     }
 
+    fn tells(&self, outcome: &TaskOutcome) -> bool {
+        // Unhealthy images are what the release leads have to hear.
+        matches!(outcome.status, TaskStatus::Pass | TaskStatus::InProgress | TaskStatus::Fail)
+    }
+
     async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome) -> Vec<Message> {
+        if outcome.status == TaskStatus::Fail {
+            let unhealthy = self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return match unhealthy {
+                Some(report) => self.unhealthy_message(&report).await.into_iter().collect(),
+                None => Vec::new(),
+            };
+        }
         let Some(job) = plan.job().filter(|_| outcome.status == TaskStatus::InProgress) else {
             return Vec::new();
         };

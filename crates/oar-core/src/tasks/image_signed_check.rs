@@ -38,7 +38,7 @@ impl Plan for Findings {
         }
         notes.extend(self.report.lines());
         notes.extend(self.report.waits_for.clone());
-        PlanSummary { steps: Vec::new(), notes }
+        PlanSummary::new(Vec::new(), notes)
     }
 }
 
@@ -91,11 +91,12 @@ impl Task for ImageSignedCheck {
         let report = &plan.report;
         let data = serde_json::to_value(report).unwrap_or_default();
         let outcome = match (report.good(), &report.waits_for) {
-            (Some(_), _) => {
+            (Some(good), _) => {
                 for line in report.lines().iter().filter(|line| line.contains(": WRONG: ")) {
                     tracing::warn!("the mirror holds a file that must not be there: {line}");
                 }
-                TaskOutcome::pass(Vec::new())
+                let key = good.verified.as_ref().map_or("a release key", |by| by.key.as_str());
+                TaskOutcome::pass(Vec::new()).found(format!("{} is signed by the key {key}", good.file))
             }
             (None, Some(missing)) => TaskOutcome::in_progress(Vec::new(), missing.clone()),
             (None, None) => TaskOutcome::fail(

@@ -19,6 +19,8 @@ pub struct StatusReport {
     pub metadata: Metadata,
     /// The workflow tasks in order.
     pub tasks: Vec<TaskRow>,
+    /// The other tasks that were run; nothing waits for them.
+    pub others: Vec<TaskRow>,
     /// Unresolved issues, blockers first.
     pub issues: Vec<IssueRow>,
     /// The commands that can be run now.
@@ -70,6 +72,12 @@ impl StatusReport {
     pub fn of(state: &State, location: String, now: Timestamp) -> Self {
         let tasks: Vec<TaskRow> =
             TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
+        let others = TaskName::ALL
+            .into_iter()
+            .filter(|task| !TaskName::WORKFLOW.contains(task) && *task != TaskName::CreateTestReport)
+            .filter(|task| state.task(*task).is_some())
+            .map(|task| task_row(state, task, now))
+            .collect();
         let mut issues: Vec<IssueRow> = state
             .issues()
             .into_iter()
@@ -88,6 +96,7 @@ impl StatusReport {
             updated_at: state.updated_at().map(str::to_owned),
             metadata: state.metadata(),
             tasks,
+            others,
             issues,
             next,
         }
@@ -102,9 +111,13 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
     let since = completed_at.as_ref().or(started_at.as_ref());
     let last_run = view.as_ref().and_then(|view| view.history.last());
     let wait = view.as_ref().and_then(|view| view.wait.clone());
+    let reason = last_run.and_then(|run| run.reason.as_deref());
     let waits = match readiness(state, name) {
         Readiness::Done => None,
-        Readiness::Ready if status == TaskStatus::Fail => Some("failed; can be run again".to_owned()),
+        Readiness::Ready if status == TaskStatus::Fail => Some(match reason {
+            Some(reason) => format!("failed: {reason}"),
+            None => "failed; can be run again".to_owned(),
+        }),
         Readiness::Ready => Some("can be run now".to_owned()),
         Readiness::Running if wait.is_some() => wait.as_ref().map(|wait| waiting(wait, name, now)),
         Readiness::Running => Some(match last_run {
@@ -114,7 +127,7 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
             },
             _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
                 Some(job) => job_words(job),
-                None => "in progress".to_owned(),
+                None => reason.unwrap_or("in progress").to_owned(),
             },
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),

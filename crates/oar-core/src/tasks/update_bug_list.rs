@@ -229,7 +229,7 @@ impl BugListPlan {
     fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
         let progress = Progress::of(&self.list);
         let outcome = if progress.is_complete() {
-            TaskOutcome::pass(done)
+            TaskOutcome::pass(done).found(format!("all {} bugs are done", self.list.len()))
         } else {
             let total = self.list.len();
             let mut text = format!("{} of {total} bugs are not verified", progress.open);
@@ -263,7 +263,7 @@ impl Plan for BugListPlan {
                 Some(_) => {}
             }
         }
-        PlanSummary { steps, notes }
+        PlanSummary::new(steps, notes)
     }
 
     fn standing(&self) -> Option<TaskOutcome> {

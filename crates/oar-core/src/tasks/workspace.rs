@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clients::github::{GithubClient, Repository};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Credential, Settings, StateLocation};
+use crate::flow::outcome::TaskError;
 use crate::http::Http;
 use crate::redact::Redactor;
 use crate::service::Service;
@@ -12,7 +13,27 @@ use crate::statebox::StateBox;
 use crate::statebox::store::Store;
 use crate::statebox::store::github::GithubStore;
 use crate::statebox::store::local::LocalStore;
-use crate::version::ReleaseVersion;
+use crate::version::{ReleaseVersion, YStream};
+
+/// How many releases of a y-stream are named: a release is open for some weeks, and the next one of
+/// its y-stream comes after one or two.
+const NEWEST: usize = 8;
+
+/// The newest releases of a y-stream that have a StateBox, oldest first; at most eight: a
+/// release that waits is among them.
+pub async fn releases_with_state(
+    settings: &Settings,
+    stream: YStream,
+    http: &Http,
+    clock: &Clock,
+) -> Result<Vec<ReleaseVersion>, TaskError> {
+    let names = store(settings, http, clock)?.list(&format!("_releases/{stream}/statebox")).await?;
+    let release = |name: String| name.strip_suffix(".yaml")?.parse::<ReleaseVersion>().ok();
+    let mut releases: Vec<ReleaseVersion> =
+        names.into_iter().filter_map(release).filter(|release| release.y_stream() == stream).collect();
+    releases.sort();
+    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
+}
 
 /// The StateBox of `release` where the settings keep it; nothing is read yet.
 pub fn open_statebox(
@@ -22,8 +43,13 @@ pub fn open_statebox(
     clock: &Clock,
     redactor: &Redactor,
 ) -> Result<StateBox, ConfigError> {
+    let store = store(settings, http, clock)?;
+    Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
+}
+
+fn store(settings: &Settings, http: &Http, clock: &Clock) -> Result<Arc<dyn Store>, ConfigError> {
     let state = settings.state();
-    let store: Arc<dyn Store> = match &state.location {
+    Ok(match &state.location {
         StateLocation::Local(folder) => Arc::new(LocalStore::new(folder, clock.clone())),
         StateLocation::Github => {
             let token = settings.credentials().require(Credential::GithubToken)?;
@@ -39,6 +65,5 @@ pub fn open_statebox(
             let client = GithubClient::new(http.clone(), api, Some(token));
             Arc::new(GithubStore::new(client, repository, state.branch.clone(), web))
         }
-    };
-    Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
+    })
 }

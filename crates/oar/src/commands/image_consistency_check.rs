@@ -11,6 +11,8 @@ pub(crate) struct Args {
     #[arg(short = 'i', long, visible_alias = "job_id", value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
     #[command(flatten)]
+    wait: report::WaitArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -31,5 +33,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = ImageConsistencyCheck::new(services.clone(), args.job_id);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    let how = (&args.change, args.wait);
+    report::run_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
 }

@@ -58,12 +58,13 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: tasks, at };
             let message = format!("Add issue: {}", first_characters(&text));
             let words = ["added", "is recorded already", "would be added"];
-            update(release, &message, &text, words, &change, |state| state.add_issue(&issue)).await
+            let shown = |_: &State, text: &str| text.to_owned();
+            update(release, &message, &text, words, &change, shown, |state| state.add_issue(&issue)).await
         }
         Command::Resolve { text, resolution, change } => {
             let message = format!("Resolve issue: {}", first_characters(&text));
             let words = ["resolved", "was resolved already", "would be resolved"];
-            update(release, &message, &text, words, &change, |state| {
+            update(release, &message, &text, words, &change, whole, |state| {
                 state.resolve_issue(&text, &resolution, at)
             })
             .await
@@ -76,17 +77,27 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     }
 }
 
+/// The whole text of the open issue that `part` is a part of.
+fn whole(state: &State, part: &str) -> String {
+    let open: Vec<_> = state.issues().into_iter().filter(|issue| !issue.resolved).collect();
+    let exact = open.iter().find(|issue| issue.issue == part);
+    let found = exact.or_else(|| open.iter().find(|issue| issue.issue.contains(part)));
+    found.map_or_else(|| part.to_owned(), |issue| issue.issue.clone())
+}
+
 async fn update(
     release: &Release,
     message: &str,
     text: &str,
     [done, already, would]: [&str; 3],
     change: &ChangeArgs,
+    shown: impl Fn(&State, &str) -> String,
     mut apply: impl FnMut(&mut State) -> Result<Change, StateError> + Send,
 ) -> Result<ExitCode, CliError> {
     let statebox = release.statebox()?;
     let state = statebox.load().await?;
     let _hold = release.session.interrupt.hold();
+    let text = shown(&state, text);
     let changed = if change.dry_run {
         // The same rules decide, on a copy that is thrown away.
         apply(&mut state.clone())?
@@ -101,7 +112,7 @@ async fn update(
     };
     let ui = &release.session.ui;
     // Shown as it is stored: what a person typed may hold an address or a token.
-    let text = release.session.redactor.redact(text);
+    let text = release.session.redactor.redact(&text);
     ui.json(&serde_json::json!({
         "release": release.version, "issue": text,
         "changed": changed == Change::Changed && !change.dry_run, "dry_run": change.dry_run,

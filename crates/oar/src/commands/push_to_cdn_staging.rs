@@ -8,6 +8,8 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
+    wait: report::WaitArgs,
+    #[command(flatten)]
     critical: report::CriticalArgs,
 }
 
@@ -16,5 +18,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = PushToCdnStaging::new(services.clone());
-    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+    let how = (&args.critical, args.wait);
+    report::run_critical_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
 }

@@ -17,6 +17,8 @@ pub(crate) struct Args {
     )]
     build_number: Option<u64>,
     #[command(flatten)]
+    wait: report::WaitArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -25,5 +27,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = StageTesting::new(services.clone(), args.build_number);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    let how = (&args.change, args.wait);
+    report::run_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
 }

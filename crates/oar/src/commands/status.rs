@@ -7,6 +7,8 @@ use crate::release::Release;
 
 /// The width that the report keeps to.
 const WIDTH: usize = 80;
+/// The least width of the tasks' names.
+const NAMES: usize = 24;
 /// Where the second column of a task begins.
 const INDENT: usize = 4;
 
@@ -26,8 +28,16 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
 
 fn render(report: &StatusReport) -> String {
     let mut lines = vec![header(report), Tone::Faint.paint(&report.statebox), String::new()];
+    let names = report.tasks.iter().chain(&report.others).map(|row| row.name.len());
+    let width = names.max().unwrap_or(0).max(NAMES);
     for row in &report.tasks {
-        task(row, &mut lines);
+        task(row, width, &mut lines);
+    }
+    if !report.others.is_empty() {
+        lines.push(Tone::Faint.paint("  beside them:"));
+    }
+    for row in &report.others {
+        task(row, width, &mut lines);
     }
     if !report.issues.is_empty() {
         lines.extend([String::new(), Tone::Strong.paint("Open issues")]);
@@ -67,7 +77,7 @@ fn header(report: &StatusReport) -> String {
     parts.join(" · ")
 }
 
-fn task(row: &TaskRow, lines: &mut Vec<String>) {
+fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
     let tone = match row.status {
         TaskStatus::Pass => Tone::Good,
         TaskStatus::Fail => Tone::Bad,
@@ -77,7 +87,7 @@ fn task(row: &TaskRow, lines: &mut Vec<String>) {
     let status = format!("{:<11}", row.status.text());
     let age = row.age.as_deref().unwrap_or("-");
     let by = row.by.as_ref().map(|by| format!("by {by}")).unwrap_or_default();
-    let line = format!("  {:<24} {} {age:<8} {by}", row.name, tone.paint(status));
+    let line = format!("  {:<width$} {} {age:<8} {by}", row.name, tone.paint(status));
     lines.push(line.trim_end().to_owned());
     if let Some(waits) = &row.waits
         && (row.status != TaskStatus::NotStarted || !waits.starts_with("can be"))

@@ -15,12 +15,18 @@ use crate::{
     kerberos::Tickets,
     sandbox::{Options, Sandbox, StartError},
 };
+use running::Running;
 
 mod demo;
+mod remote;
 mod run;
+mod running;
 mod serve;
 
-/// Simulated GitHub, Errata Tool, Jira, GitLab, Slack and release controller on one port
+/// Where a sandbox serves, for `play` and `advance`.
+const SANDBOX: &str = "OAR_SANDBOX";
+
+/// Simulated GitHub, Errata Tool, Jira, GitLab, Jenkins, Prow, Slack and more on one port
 ///
 /// Two made-up releases live there: 4.19.1 (Konflux) and 4.14.60 (Errata). Nothing that a program does to them
 /// leaves this machine, and everything is forgotten at the end.
@@ -37,8 +43,39 @@ enum Command {
     Serve(Common),
     /// Serve while a command runs in the sandbox's environment; exits as the command does
     Run(Run),
-    /// Take both releases from announced to owned, showing each command and the state it leaves
-    Demo(Common),
+    /// Take both releases from announced to shipped, showing each command and what it prints
+    Demo(Demo),
+    /// Let another party do something in a sandbox that serves; without arguments, say what there is
+    Play {
+        /// The release: 4.19.1 or 4.14.60
+        #[arg(requires = "deed")]
+        release: Option<String>,
+        /// What is done, such as art-ships
+        deed: Option<String>,
+    },
+    /// Move the clock of a sandbox that serves
+    Advance {
+        /// By how much, such as 30m or 6h
+        #[arg(value_name = "DURATION")]
+        by: jiff::SignedDuration,
+    },
+    /// Answer as elliott, ART's command line, does
+    #[command(hide = true)]
+    Elliott {
+        #[arg(long)]
+        sandbox: Option<String>,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    #[command(flatten)]
+    common: Common,
+    /// Show the log of the commands as well
+    #[arg(long)]
+    log: bool,
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +133,7 @@ fn fault(text: &str) -> Result<Fault, String> {
 }
 
 impl Common {
-    fn start(&self) -> Result<Sandbox, StartError> {
+    fn start(&self) -> Result<Running, Failure> {
         let sandbox = Sandbox::start(&Options {
             port: self.port,
             clock: self.clock.map_or(ClockStart::Real, ClockStart::Frozen),
@@ -117,7 +154,7 @@ impl Common {
         for fault in &self.fault {
             sandbox.faults().add(fault.clone());
         }
-        Ok(sandbox)
+        Ok(Running::new(sandbox)?)
     }
 }
 
@@ -130,12 +167,22 @@ enum Failure {
     Spawn { program: String, source: io::Error },
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("found neither oar nor release-tests beside {}; build them first: cargo build", .0.display())]
+    #[error("found neither oar and oarctl nor release-tests beside {}; build them first: cargo build", .0.display())]
     NoPrograms(PathBuf),
-    #[error("the demonstration stopped: `{line}` ended with {status}; its last lines above say why")]
-    Step { line: String, status: String },
-    #[error("there is no StateBox file {0} although the commands succeeded")]
-    NoState(String),
+    #[error(
+        "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; what it said stands above"
+    )]
+    Step { line: String, status: String, expected: String },
+    #[error("the demonstration stopped: {deed}: {why}")]
+    Deed { deed: &'static str, why: String },
+    #[error(
+        "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox serve` prints"
+    )]
+    NoSandbox,
+    #[error("the sandbox at {0} does not answer: {1}")]
+    Gone(String, String),
+    #[error("{0}")]
+    Refused(String),
     #[error("the commands asked for what the sandbox does not simulate:\n{0}")]
     Unexpected(String),
 }
@@ -145,7 +192,10 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(common) => serve::serve(&common),
         Command::Run(arguments) => run::run(&arguments),
-        Command::Demo(common) => demo::demo(&common),
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Play { release, deed } => remote::play(release.as_deref(), deed.as_deref()),
+        Command::Advance { by } => remote::advance(by),
+        Command::Elliott { sandbox, arguments } => remote::elliott(sandbox.as_deref(), &arguments),
     };
     outcome.unwrap_or_else(|failure| {
         say(&format!("oar-sandbox: {failure}"));

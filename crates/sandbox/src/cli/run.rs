@@ -16,14 +16,15 @@ use super::{Failure, Run, say, unexpected_lines};
 
 /// Runs the command and answers its exit code; 128 + n when signal n ended it.
 pub(super) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let sandbox = arguments.common.start()?;
+    let running = arguments.common.start()?;
+    let sandbox = &running.sandbox;
     let Some((program, rest)) = arguments.command.split_first() else {
         // The argument parser requires one.
         return Ok(ExitCode::FAILURE);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime
-        .block_on(child(program, rest, sandbox.environment()))
+        .block_on(child(program, rest, running.environment()))
         .map_err(|source| Failure::Spawn { program: program.clone(), source })?;
     if arguments.show_requests {
         for request in sandbox.requests() {
@@ -31,7 +32,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
             say(&format!("oar-sandbox: {} -> {status}", request.line()));
         }
     }
-    if let Some(lines) = unexpected_lines(&sandbox) {
+    if let Some(lines) = unexpected_lines(sandbox) {
         say(&format!("oar-sandbox: requests that are not simulated:\n{lines}"));
     }
     Ok(code(status))

@@ -7,15 +7,16 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Common, Failure, say, unexpected_lines};
+use super::{Common, Failure, running::quoted, say, unexpected_lines};
 
 /// Serves until SIGINT or SIGTERM.
 pub(super) fn serve(common: &Common) -> Result<ExitCode, Failure> {
-    let sandbox = common.start()?;
+    let running = common.start()?;
+    let sandbox = &running.sandbox;
     say(&format!("oar-sandbox: serving on {}, control interface {0}/_sandbox", sandbox.base_url()));
     say("oar-sandbox: the lines on standard output are the environment for a shell; Ctrl-C ends");
     let mut out = io::stdout().lock();
-    for (name, value) in sandbox.environment() {
+    for (name, value) in running.environment() {
         writeln!(out, "export {name}={}", quoted(&value))?;
     }
     out.flush()?;
@@ -29,22 +30,8 @@ pub(super) fn serve(common: &Common) -> Result<ExitCode, Failure> {
         }
         io::Result::Ok(())
     })?;
-    if let Some(lines) = unexpected_lines(&sandbox) {
+    if let Some(lines) = unexpected_lines(sandbox) {
         say(&format!("oar-sandbox: requests that are not simulated:\n{lines}"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// As a shell reads it back.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn quotes_survive_a_shell() {
-        assert_eq!(super::quoted("a b"), "'a b'");
-        assert_eq!(super::quoted("it's"), r"'it'\''s'");
-    }
 }

@@ -16,24 +16,38 @@ use crate::{
 
 /// Where the stage advisory of the Konflux release's images is, below its host.
 pub const ADVISORY_PATH: &str = "/demo/advisories/-/raw/main/2026/90001/advisory.yaml";
+/// The stage advisories of its other shipments, with the numbers of their images.
+const OTHER_ADVISORIES: [(&str, std::ops::Range<usize>); 2] = [
+    ("/demo/advisories/-/raw/main/2026/90002/advisory.yaml", 10_000..10_004),
+    ("/demo/advisories/-/raw/main/2026/90003/advisory.yaml", 10_004..10_008),
+];
 /// Architectures of every component.
 pub const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "ppc64le", "s390x"];
-/// How many images the Konflux release has at the start, all of them healthy.
+/// How many images the shipment of images has at the start, all of them healthy.
 pub const IMAGES: usize = 24;
 const LONG_AGO: &str = "2026-01-01T00:00:00+00:00";
 
 /// Fills the services.
 pub fn load(world: &World) {
     fill(world, IMAGES);
+    for (path, numbers) in OTHER_ADVISORIES {
+        put(world, path, numbers);
+    }
     builds(world);
 }
 
-/// Gives the Konflux release `count` healthy images, four architectures of each component.
+/// Gives the shipment of images `count` healthy ones, four architectures of each component, and takes every other image
+/// away.
 pub fn fill(world: &World, count: usize) {
+    world.catalog.lock().images.clear();
+    put(world, ADVISORY_PATH, 0..count);
+}
+
+/// Puts healthy images with these numbers into the catalogue and into a stage advisory.
+fn put(world: &World, path: &str, numbers: std::ops::Range<usize>) {
     let mut yaml = String::from("spec:\n  content:\n    images:\n");
     let mut catalog = world.catalog.lock();
-    catalog.images.clear();
-    for number in 0..count {
+    for number in numbers {
         let (component, architecture) = (name(number), ARCHITECTURES[number % ARCHITECTURES.len()]);
         let digest = digest(number);
         let repository = format!("openshift4/{component}-rhel9");
@@ -67,7 +81,7 @@ pub fn fill(world: &World, count: usize) {
             },
         );
     }
-    world.advisory_content.lock().files.insert(ADVISORY_PATH.to_owned(), File::Yaml(yaml));
+    world.advisory_content.lock().files.insert(path.to_owned(), File::Yaml(yaml));
 }
 
 /// The component of image `number`.

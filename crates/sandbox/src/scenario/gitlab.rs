@@ -92,6 +92,8 @@ fn project(state: &mut State) {
     let mut source = main.clone();
     for (kind, application, content) in [
         ("image", "openshift-4-19", include_str!("gitlab/image.yaml")),
+        ("extras", "openshift-4-19", include_str!("gitlab/extras.yaml")),
+        ("metadata", "openshift-4-19", include_str!("gitlab/metadata.yaml")),
         ("fbc", "fbc-openshift-4-19", include_str!("gitlab/fbc.yaml")),
     ] {
         let path = format!("{FOLDER}/{application}/prod/{KONFLUX_RELEASE}.{kind}.20260625080910.yaml");

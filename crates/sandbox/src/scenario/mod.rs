@@ -12,6 +12,7 @@ pub mod gitlab;
 pub mod google;
 pub mod jenkins;
 pub mod jira;
+pub mod parties;
 pub mod prow;
 pub mod registry;
 pub mod release_controller;

@@ -21,7 +21,7 @@ use serde::Serialize;
 use url::Url;
 
 pub use model::{Contents, FileContent, InvalidRepository, Repository};
-use model::{ContentsAnswer, ContentsWrite, WriteAnswer};
+use model::{ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 use transport::{Purpose, Transport};
 
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -98,6 +98,35 @@ impl GithubClient {
                 Ok(Contents::Absent)
             }
             StatusCode::OK => Ok(Contents::Found(file_content(&reply)?)),
+            _ => Err(failure::of(&reply)),
+        }
+    }
+
+    /// The names of the files in the folder `path` on `branch`, in alphabetical order; none when there is no such
+    /// folder. GitHub lists a thousand at most.
+    pub async fn files(
+        &self,
+        repository: &Repository,
+        path: &str,
+        branch: &str,
+    ) -> Result<Vec<String>, ServiceError> {
+        let purpose =
+            Purpose { operation: "list a folder", subject: format!("{path} on {branch} of {repository}") };
+        let address = format!("{}?ref={}", contents_path(repository, path), encoded(branch));
+        let request = http::Request::builder().method(Method::GET).uri(address);
+        let reply = self.send(request, None::<&()>, purpose).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => {
+                self.require_branch(repository, branch).await?;
+                Ok(Vec::new())
+            }
+            StatusCode::OK => {
+                let entries: Vec<FolderEntry> = reply.json()?;
+                let files = entries.into_iter().filter(|entry| entry.kind == "file");
+                let mut names: Vec<String> = files.map(|entry| entry.name).collect();
+                names.sort();
+                Ok(names)
+            }
             _ => Err(failure::of(&reply)),
         }
     }

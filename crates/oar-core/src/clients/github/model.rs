@@ -84,6 +84,14 @@ pub(super) struct ContentsAnswer {
     pub(super) sha: String,
 }
 
+/// An entry of the answer to a contents read of a folder.
+#[derive(Deserialize)]
+pub(super) struct FolderEntry {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
 /// The body of a contents write. No author or committer: the commit carries the token's owner.
 #[derive(Serialize)]
 pub(super) struct ContentsWrite<'a> {

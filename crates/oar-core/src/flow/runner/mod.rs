@@ -22,7 +22,7 @@ use crate::error::{Classified, ErrorClass};
 use crate::flow::consent::{Consent, Question};
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::interrupt::{Interrupt, Signal};
-use crate::flow::log::LogCapture;
+use crate::flow::log::{LogCapture, OUTCOME_TARGET};
 use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::runner::messages::OpenMessages;
@@ -35,7 +35,7 @@ use crate::statebox::{
 };
 
 /// Whether a run may change the world.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Mode<'a> {
     /// Only the plan is made.
     DryRun,
@@ -63,9 +63,12 @@ pub trait Deliver: Send + Sync {
 
 /// How a run ended, as the command line shows it and `--output json` prints it.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a run for programs, each with its own meaning")]
 pub struct Report {
     /// The task.
     pub task: TaskName,
+    /// The command that was run; it is not always named like the task.
+    pub command: String,
     /// The release.
     pub release: String,
     /// The run's id in the history.
@@ -74,8 +77,15 @@ pub struct Report {
     pub dry_run: bool,
     /// Whether this run changed anything outside the StateBox.
     pub changed: bool,
+    /// Whether the task had passed before, and there was nothing to do.
+    pub nothing_to_do: bool,
+    /// Whether the run was refused before it began, so that the task stays as it was.
+    pub refused: bool,
     /// The status that the task has now; `None` for a dry run.
     pub status: Option<TaskStatus>,
+    /// What was looked at and found good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// Why the run did not pass.
     pub reason: Option<Reason>,
     /// The next step, when the run did not pass.
@@ -98,6 +108,12 @@ pub struct Report {
     /// The signal that ended the run.
     #[serde(skip)]
     pub signal: Option<Signal>,
+    /// What stands above the checks of the plan, when they refused the run.
+    #[serde(skip)]
+    pub headline: Option<String>,
+    /// The log of the run.
+    #[serde(skip)]
+    pub log: String,
 }
 
 /// Runs tasks of one release.
@@ -201,10 +217,10 @@ impl Runner<'_> {
             && let Readiness::Blocked { issue } = readiness(state, name)
             && !task.keeps_blocker(&issue)
         {
-            return Err(Refusal::blocked(format!("{name} is blocked by an open issue: {issue}"))
+            return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
                 .with_hint(format!(
-                    "When it is cleared: oar -r {} issue resolve '<its text>' --resolution '<how>'",
-                    self.statebox.release()
+                    "When it is cleared: {}",
+                    resolve_command(&self.statebox.release().to_string(), &issue)
                 ))
                 .into());
         }
@@ -213,6 +229,9 @@ impl Runner<'_> {
         }
         let plan = task.plan(state.as_ref()).await?;
         let summary = plan.summary();
+        for check in &summary.checks {
+            tracing::info!("ok: {}", check.text);
+        }
         for note in &summary.notes {
             tracing::info!("{note}");
         }
@@ -307,11 +326,15 @@ impl Runner<'_> {
         let name = task.name();
         let mut report = Report {
             task: name,
+            command: task.command().split([' ', ':']).next().unwrap_or_default().to_owned(),
             release: self.statebox.release().to_string(),
             run: id.to_string(),
             dry_run: matches!(mode, Mode::DryRun),
             changed: !progress.done.is_empty(),
+            nothing_to_do: matches!(end, End::NothingToDo),
+            refused: false,
             status: None,
+            finding: None,
             reason: None,
             hint: None,
             plan: progress.plan,
@@ -322,6 +345,8 @@ impl Runner<'_> {
             data: serde_json::Value::Null,
             class: None,
             signal: None,
+            headline: None,
+            log: String::new(),
         };
         let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
         if owed.any(|record| record.state != NotificationState::Sent) {
@@ -340,6 +365,11 @@ impl Runner<'_> {
         let refused_before_start = !progress.started
             && matches!(report.class, Some(ErrorClass::Blocked | ErrorClass::Usage | ErrorClass::Conflict))
             && matches!(end, End::Failed(_));
+        report.refused = refused_before_start;
+        if let End::Finished(outcome) = &end {
+            let passed = (outcome.status, progress.status) == (TaskStatus::Pass, Some(TaskStatus::Pass));
+            report.nothing_to_do = passed && outcome.done.is_empty() && report.notifications.is_empty();
+        }
         if refused_before_start && task.is_tracked() {
             report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
         }
@@ -352,6 +382,7 @@ impl Runner<'_> {
         {
             marker(name, status);
         }
+        report.log = capture.text();
         let (true, Some(permit)) = (records, mode.permit()) else { return report };
         let run_end = RunEnd {
             run: self.start(task, id, started),
@@ -360,7 +391,7 @@ impl Runner<'_> {
             status: if task.is_tracked() { report.status } else { None },
             class: report.reason.as_ref().map(|reason| reason.class),
             reason: report.reason.as_ref().map(|reason| reason.text.clone()),
-            result: task.is_tracked().then(|| capture.text()),
+            result: task.is_tracked().then(|| report.log.clone()),
             notifications: report.notifications.clone(),
             links: match &end {
                 End::Finished(outcome) => outcome.links.clone(),
@@ -391,7 +422,7 @@ impl Runner<'_> {
                 return None;
             }
             End::Declined(refusal) => {
-                tracing::warn!("{refusal}");
+                tracing::warn!(target: OUTCOME_TARGET, "{refusal}");
                 report.reason = Some(Reason { class: ReasonClass::Precondition, text: refusal.to_string() });
                 report.hint = refusal.hint();
                 report.class = Some(refusal.class());
@@ -409,8 +440,12 @@ impl Runner<'_> {
                 RunOutcome::from(outcome.status)
             }
             End::Failed(error) => {
-                tracing::error!("{}", error.inner());
+                tracing::error!(target: OUTCOME_TARGET, "{}", error.inner());
                 report.status = Some(TaskStatus::Fail);
+                if let Some(refusal) = error.refusal() {
+                    report.headline = refusal.headline().map(str::to_owned);
+                    report.plan.checks = refusal.checks().to_vec();
+                }
                 report.reason = Some(error.reason());
                 report.hint = error.inner().hint();
                 report.class = Some(error.inner().class());
@@ -418,7 +453,7 @@ impl Runner<'_> {
             }
             End::Interrupted(signal) => {
                 let text = format!("interrupted by {}", signal.name());
-                tracing::error!("{text}");
+                tracing::error!(target: OUTCOME_TARGET, "{text}");
                 report.status = Some(TaskStatus::Fail);
                 report.reason = Some(Reason { class: ReasonClass::Interrupted, text });
                 report.hint =
@@ -428,7 +463,7 @@ impl Runner<'_> {
             }
             End::Panicked(text) => {
                 let text = format!("internal error: {text}");
-                tracing::error!("{text}");
+                tracing::error!(target: OUTCOME_TARGET, "{text}");
                 report.status = Some(TaskStatus::Fail);
                 report.reason = Some(Reason { class: ReasonClass::Tool, text });
                 report.hint =
@@ -441,6 +476,7 @@ impl Runner<'_> {
 
     fn take_outcome(outcome: &TaskOutcome, report: &mut Report) {
         report.status = Some(outcome.status);
+        report.finding.clone_from(&outcome.finding);
         report.reason.clone_from(&outcome.reason);
         report.hint.clone_from(&outcome.hint);
         report.data = outcome.data.clone();
@@ -471,6 +507,26 @@ impl Runner<'_> {
             .await?;
         Ok(())
     }
+}
+
+/// The command that resolves an issue, by the beginning of its text.
+pub(crate) fn resolve_command(release: &str, issue: &str) -> String {
+    let line = issue.lines().next().unwrap_or_default();
+    let mut begin = String::new();
+    for word in line.split(' ') {
+        if !begin.is_empty() && begin.len() + word.len() > 40 {
+            break;
+        }
+        begin.push_str(if begin.is_empty() { "" } else { " " });
+        begin.push_str(word);
+        // A sentence is enough when it says something.
+        if begin.len() >= 15 && begin.ends_with('.') {
+            break;
+        }
+    }
+    // Whatever a shell takes apart inside quotes is left out with what follows it.
+    let begin = begin.split('\'').next().unwrap_or_default().trim_end();
+    format!("oar -r {release} issue resolve '{begin}' --resolution '<how>'")
 }
 
 fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {

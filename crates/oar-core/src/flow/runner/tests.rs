@@ -43,7 +43,7 @@ struct DemoPlan(usize, Behaviour);
 impl Plan for DemoPlan {
     fn summary(&self) -> PlanSummary {
         let steps = (0..self.0).map(|number| Step::new("change", format!("thing {number}"))).collect();
-        PlanSummary { steps, notes: Vec::new() }
+        PlanSummary::new(steps, Vec::new())
     }
 
     fn standing(&self) -> Option<TaskOutcome> {

@@ -9,7 +9,7 @@ use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind, AdvisoryState};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jira::{Bug, IssueKey};
 use crate::error::{Classified as _, ErrorClass};
-use crate::flow::outcome::TaskError;
+use crate::flow::outcome::{Check, TaskError};
 use crate::operators::ownership::QE_SUBTASKS;
 use crate::operators::shipment::Shipment;
 
@@ -18,7 +18,7 @@ impl Approval<'_> {
     /// means that not even the plan could be made.
     pub async fn plan(&self, target: &Target) -> Result<(ApprovalPlan, Vec<Problem>), TaskError> {
         let mut problems = Vec::new();
-        let mut notes = Vec::new();
+        let (mut checks, mut notes) = (Vec::new(), Vec::new());
         let (read, (shipment, subtasks)) =
             join(self.advisories(target), join(self.shipment(target), self.open_subtasks(target))).await;
         let read = read?;
@@ -30,8 +30,15 @@ impl Approval<'_> {
                 (ShipmentPlan::None, BTreeSet::new())
             }
         };
-        if matches!(shipment, ShipmentPlan::Merged) {
-            notes.push("the shipment merge request is merged: there is nothing left to approve".to_owned());
+        match &shipment {
+            ShipmentPlan::Merged => {
+                notes.push(
+                    "the shipment merge request is merged: there is nothing left to approve".to_owned(),
+                );
+            }
+            ShipmentPlan::Approve(_) => checks.push(Check::ok("the shipment merge request is open")),
+            ShipmentPlan::Approved => checks.push(Check::ok("the shipment merge request is approved")),
+            ShipmentPlan::None => {}
         }
         let mut keys = shipment_keys;
         let mut advisories = Vec::new();
@@ -41,17 +48,21 @@ impl Approval<'_> {
                 continue;
             }
             keys.extend(advisory.jira_issues.iter().cloned());
-            if let Some(problem) = state_problem(&impetus, &advisory) {
-                problems.push(problem);
+            match state_problem(&impetus, &advisory) {
+                Some(problem) => problems.push(problem),
+                None => checks.push(Check::ok(format!(
+                    "advisory {} ({impetus}) is in {}",
+                    advisory.id, advisory.state
+                ))),
             }
             let (id, kind, state) = (advisory.id, advisory.kind, advisory.state);
             advisories.push(ShippedAdvisory { impetus, id, kind, state });
         }
         if advisories.is_empty() {
-            problems.push(Problem::blocked(format!(
-                "{} has no advisory that ships: ask ART to add them to the build data",
-                target.release
-            )));
+            problems.push(
+                Problem::blocked(format!("{} has no advisory that ships", target.release))
+                    .then("ask ART to add them to the build data"),
+            );
         }
         let moving: Vec<(String, AdvisoryId)> = advisories
             .iter()
@@ -75,20 +86,31 @@ impl Approval<'_> {
                 ),
             )
             .await;
-            notes.extend(kernels.notes);
+            checks.extend(kernels.notes.into_iter().map(Check::ok));
             problems.extend(kernels.problems);
             match bugs {
-                Ok(note) => notes.push(note),
+                Ok(note) => checks.push(Check::ok(note)),
                 Err(found) => problems.extend(found),
             }
-            problems.extend(alerts.into_iter().flatten());
+            let alerts: Vec<Problem> = alerts.into_iter().flatten().collect();
+            if alerts.is_empty() {
+                checks.push(Check::ok("no security alert blocks"));
+            }
+            problems.extend(alerts);
             match url.transpose() {
-                Ok(found) => metadata = found,
+                Ok(found) => {
+                    checks.extend(
+                        found.is_some().then(|| {
+                            Check::ok(format!("the payload in the registry is of {}", target.release))
+                        }),
+                    );
+                    metadata = found;
+                }
                 Err(problem) => problems.push(problem),
             }
         }
         let reference = target.shipment.clone();
-        Ok((ApprovalPlan { advisories, shipment, metadata, subtasks, notes, reference }, problems))
+        Ok((ApprovalPlan { advisories, shipment, metadata, subtasks, checks, notes, reference }, problems))
     }
 
     async fn advisories(&self, target: &Target) -> Result<Vec<(String, Advisory)>, TaskError> {
@@ -115,7 +137,7 @@ impl Approval<'_> {
         }
         if let Err(refusal) = shipment.require_open() {
             let hint = refusal.hint().unwrap_or_default();
-            return Ok(Err(Problem::blocked(format!("{refusal}. {hint}"))));
+            return Ok(Err(Problem::blocked(refusal.to_string()).then(hint)));
         }
         let (keys, (user, approvals)) =
             join(shipment.jira_keys(), join(gitlab.current_user(), gitlab.approvals(reference))).await;
@@ -177,21 +199,23 @@ impl Approval<'_> {
         let mut problems = Vec::new();
         if !open.is_empty() {
             problems.push(Problem::blocked(format!(
-                "{} of {} bugs are not Verified, Closed or Release Pending: {}; verify or drop them, or answer for \
-                 each with --accept-bug",
+                "{} of {} bugs are not Verified, Closed or Release Pending: {}",
                 open.len(),
                 keys.len(),
                 open.join(", ")
-            )));
+            ))
+            .then("have them verified, drop them with `drop-bugs`, or answer for each with --accept-bug KEY"));
         }
         if !hidden.is_empty() {
-            problems.push(Problem::blocked(format!(
-                "{} of {} bugs cannot be seen with this account: {}; have somebody look, and answer for each with \
-                 --accept-bug",
-                hidden.len(),
-                keys.len(),
-                hidden.join(", ")
-            )));
+            problems.push(
+                Problem::blocked(format!(
+                    "{} of {} bugs cannot be seen with this account: {}",
+                    hidden.len(),
+                    keys.len(),
+                    hidden.join(", ")
+                ))
+                .then("have somebody look who may, and answer for each with --accept-bug KEY"),
+            );
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -214,9 +238,10 @@ fn state_problem(impetus: &str, advisory: &Advisory) -> Option<Problem> {
         | AdvisoryState::PushReady
         | AdvisoryState::InPush
         | AdvisoryState::ShippedLive => None,
-        AdvisoryState::NewFiles => Some(Problem::blocked(format!(
-            "advisory {id} ({impetus}) is in NEW_FILES: ART moves it to QE, then it is pushed to staging"
-        ))),
+        AdvisoryState::NewFiles => Some(
+            Problem::blocked(format!("advisory {id} ({impetus}) is in NEW_FILES"))
+                .then("ART moves it to QE, then `push-to-cdn-staging` pushes it"),
+        ),
         other => Some(Problem::unknown(
             format!("advisory {id} ({impetus}) is in {other}, a state that is not known"),
             ErrorClass::Blocked,

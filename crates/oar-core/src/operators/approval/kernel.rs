@@ -76,8 +76,9 @@ impl Approval<'_> {
             let tags = self.koji.list_tags(name).await.map_err(unknown)?;
             if tags.iter().any(|tag| tag == STOP_TAG) {
                 return Err(Problem::blocked(format!(
-                    "{name} of {image} has the tag {STOP_TAG}: it must not ship; ask ART for an image with another kernel"
-                )));
+                    "{name} of {image} has the tag {STOP_TAG}: it must not ship"
+                ))
+                .then("ask ART for an image with another kernel"));
             }
         }
         Ok(format!("{} of {image} may ship", names.join(", ")))

@@ -37,12 +37,14 @@ impl Approval<'_> {
         };
         if metadata.version != release.to_string() {
             return Err(Problem::blocked(format!(
-                "the payload {text} ({}) says that it is {}, not {release}: ask ART",
+                "the payload {text} ({}) says that it is {}, not {release}",
                 metadata.digest, metadata.version
-            )));
+            ))
+            .then("ask ART"));
         }
         let Some(url) = metadata.url else {
-            return Err(Problem::blocked(format!("the payload {text} names no metadata URL: ask ART")));
+            let words = format!("the payload {text} names no metadata URL");
+            return Err(Problem::blocked(words).then("ask ART"));
         };
         match self.access.page(&url).await {
             Ok(Page::Up) => Ok(MetadataUrl::Up(url)),

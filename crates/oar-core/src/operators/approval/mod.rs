@@ -20,7 +20,7 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
 use crate::error::ErrorClass;
-use crate::flow::outcome::{Refusal, Step};
+use crate::flow::outcome::{Check, Refusal, Step, Verdict};
 use crate::version::ReleaseVersion;
 
 /// The state that an approved advisory has.
@@ -62,8 +62,10 @@ pub struct Target {
 /// Something that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What, and who can clear it.
+    /// What, in one sentence.
     pub text: String,
+    /// Who can clear it, and how.
+    pub next: Option<String>,
     /// Whether it is a fact that blocks, or something that could not be found out.
     pub class: ErrorClass,
 }
@@ -71,19 +73,31 @@ pub struct Problem {
 impl Problem {
     /// A fact that stands in the way.
     pub fn blocked(text: impl Into<String>) -> Self {
-        Self { text: text.into(), class: ErrorClass::Blocked }
+        Self { text: text.into(), next: None, class: ErrorClass::Blocked }
     }
 
     /// Something that could not be found out.
     pub fn unknown(text: impl Into<String>, class: ErrorClass) -> Self {
-        Self { text: text.into(), class }
+        Self { text: text.into(), next: None, class }
+    }
+
+    /// The same with the next step.
+    #[must_use]
+    pub fn then(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    fn check(&self) -> Check {
+        let verdict = if self.class == ErrorClass::Blocked { Verdict::Blocked } else { Verdict::Unknown };
+        Check { verdict, text: self.text.clone(), next: self.next.clone() }
     }
 }
 
-/// All that stands in the way in one refusal; `None` when nothing does.
+/// All that stands in the way in one refusal, with what is as it must be; `None` when nothing stands in the way.
 ///
 /// A fact outweighs what could not be found out: running again alone will not do then.
-pub fn refusal(problems: &[Problem]) -> Option<Refusal> {
+pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
     let first = problems.first()?;
     let class = problems
         .iter()
@@ -100,11 +114,14 @@ pub fn refusal(problems: &[Problem]) -> Option<Refusal> {
         }
     };
     let hint = if class == ErrorClass::Blocked {
-        "Clear what is named, then run the same command again; nothing was changed."
+        "Clear what is marked, then run the same command again; nothing was changed."
     } else {
         "Run the same command again when the services answer; nothing was changed."
     };
-    Some(Refusal::new(class, text).with_hint(hint))
+    let (things, stand) = if problems.len() == 1 { ("thing", "stands") } else { ("things", "stand") };
+    let headline = format!("{} {things} {stand} in the way", problems.len());
+    let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
+    Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
 }
 
 /// One advisory that ships with the release.
@@ -174,6 +191,8 @@ pub struct ApprovalPlan {
     pub metadata: Option<MetadataUrl>,
     /// The subtasks that are still open.
     pub subtasks: Vec<OpenSubtask>,
+    /// The gates that are open.
+    pub checks: Vec<Check>,
     /// What the reader should know.
     pub notes: Vec<String>,
     reference: Option<MergeRequestRef>,

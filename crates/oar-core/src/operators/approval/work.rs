@@ -59,7 +59,7 @@ impl ApprovalResult {
     }
 
     fn refuse(&mut self, problem: Problem) {
-        self.fail(problem.text, problem.class, None);
+        self.fail(problem.text, problem.class, problem.next);
     }
 }
 
@@ -67,9 +67,8 @@ impl ApprovalResult {
 pub(super) fn blocking_alerts(id: AdvisoryId, alerts: &SecurityAlerts) -> Problem {
     let words =
         if alerts.alerts.is_empty() { String::new() } else { format!(": {}", alerts.alerts.join("; ")) };
-    Problem::blocked(format!(
-        "advisory {id} has a security alert that blocks{words}; product security has to clear it"
-    ))
+    Problem::blocked(format!("advisory {id} has a security alert that blocks{words}"))
+        .then("product security has to clear it")
 }
 
 impl Approval<'_> {

@@ -91,7 +91,7 @@ impl Plan for DropPlan {
         if !steps.is_empty() {
             notes.push("the release leads and the documentation team are told in Slack".to_owned());
         }
-        PlanSummary { steps, notes }
+        PlanSummary::new(steps, notes)
     }
 }
 

@@ -142,8 +142,11 @@ impl ShipmentDrop {
 
     fn commit_step(&self) -> Step {
         Step::new("commit to a branch of", self.fork.path_with_namespace.clone()).to(format!(
-            "{} file(s) without {}",
-            self.files.len(),
+            "{} without {}",
+            match self.files.len() {
+                1 => "1 file".to_owned(),
+                count => format!("{count} files"),
+            },
             self.list()
         ))
     }

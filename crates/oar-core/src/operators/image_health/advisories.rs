@@ -89,10 +89,12 @@ impl ImageHealth {
         let looks: Vec<_> = with_containers.iter().map(|advisory| self.advisory(advisory, errata)).collect();
         let findings: Vec<Finding> = iter(looks).buffered(PYXIS_CONCURRENCY).collect().await;
         let (mut results, mut notes) = (Vec::<ImageResult>::new(), Vec::new());
+        let mut belongs = Vec::new();
         for (advisory, finding) in with_containers.iter().zip(findings) {
             match finding {
                 Finding::NoContainers => notes.push(format!("{} holds no containers", advisory.subject())),
                 Finding::Images(images) => {
+                    belongs.push((advisory.id, images.iter().map(|(image, _)| image.clone()).collect()));
                     results.extend(images.into_iter().map(|(image, verdict)| self.result(image, verdict)));
                 }
             }
@@ -102,6 +104,7 @@ impl ImageHealth {
         // Not one advisory at all is not the same as none with containers.
         report.not_applicable = !advisories.is_empty();
         report.notes.splice(0..0, notes);
+        report.advisories = belongs;
         report
     }
 

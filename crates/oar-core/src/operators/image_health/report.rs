@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::grade::Grade;
 use super::policy::Waiver;
+use crate::clients::errata::AdvisoryId;
 use crate::error::ErrorClass;
 use crate::notify::{ImageHealthNote, ImageRow, VulnerabilityRow};
 
@@ -124,6 +125,9 @@ pub struct HealthReport {
     pub unhealthy_allowed: usize,
     /// Whether there is nothing with images at all.
     pub not_applicable: bool,
+    /// Which of the images belong to which advisory of an Errata release.
+    #[serde(skip)]
+    pub advisories: Vec<(AdvisoryId, Vec<ImageToCheck>)>,
 }
 
 impl HealthReport {
@@ -170,6 +174,20 @@ impl HealthReport {
             Verdict::Unknown { unknown, waiver: None } => Some(unknown),
             _ => None,
         })
+    }
+
+    /// The images that are unhealthy and not waived, the worst first.
+    pub fn unhealthy(&self) -> Vec<(&ImageToCheck, Grade)> {
+        let mut unhealthy: Vec<(&ImageToCheck, Grade)> = self
+            .images
+            .iter()
+            .filter_map(|result| match &result.verdict {
+                Verdict::Unhealthy { grade, waiver: None } => Some((&result.image, *grade)),
+                _ => None,
+            })
+            .collect();
+        unhealthy.sort_by_key(|(_, grade)| std::cmp::Reverse(*grade));
+        unhealthy
     }
 
     /// The class of a conclusion that is no Pass: Failed (exit 1) when images are unhealthy or have no grade, Unavailable

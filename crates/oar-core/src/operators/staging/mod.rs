@@ -93,7 +93,7 @@ impl Plan for StagingPlan {
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
-        PlanSummary { steps: due.map(StagedAdvisory::step).collect(), notes }
+        PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes)
     }
 
     fn acts(&self) -> bool {
@@ -252,7 +252,10 @@ impl StagingPlan {
                 .find(|class| bad.iter().any(|advisory| advisory.standing.class() == Some(*class)));
         let outcome = match worst {
             Some(class) => TaskOutcome::fail(done, class, words),
-            None if complete == total => TaskOutcome::pass(done),
+            None if complete == total => TaskOutcome::pass(done).found(match total {
+                1 => "the advisory is on staging".to_owned(),
+                total => format!("all {total} advisories are on staging"),
+            }),
             None => TaskOutcome::in_progress(done, words),
         };
         outcome.with_data(data)

@@ -81,6 +81,11 @@ impl Store for GithubStore {
         }
     }
 
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        check(folder)?;
+        Ok(self.client.files(&self.repository, folder, &self.branch).await?)
+    }
+
     async fn write(
         &self,
         path: &str,
@@ -209,6 +214,24 @@ mod tests {
             assert_eq!(matches!(read, Ok(None)), absent, "{read:?}");
             assert_eq!(matches!(read, Err(StoreError::Service(_))), !absent, "{read:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_listed_and_an_absent_one_is_empty() {
+        let server = MockServer::start().await;
+        let entry = |name: &str, kind: &str| json!({"name": name, "type": kind, "sha": "s1"});
+        let entries = json!([entry("b.yaml", "file"), entry("a.yaml", "file"), entry("old", "dir")]);
+        Mock::given(path("/repos/example/states/contents/_releases/4.19/statebox"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(entries))
+            .mount(&server)
+            .await;
+        Mock::given(path("/repos/example/states/git/ref/heads/z-stream"))
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&server)
+            .await;
+        let store = store(&server);
+        assert_eq!(store.list("_releases/4.19/statebox").await.unwrap(), ["a.yaml", "b.yaml"]);
+        assert!(store.list("_releases/4.18/statebox").await.unwrap().is_empty());
     }
 
     #[tokio::test]

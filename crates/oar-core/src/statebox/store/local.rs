@@ -78,6 +78,27 @@ impl Store for LocalStore {
         read(&self.resolve(path)?, path)
     }
 
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.resolve(folder)?;
+        let failed = |source| StoreError::Io { path: path.clone(), action: "list", source };
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(failed(source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Names that start with a dot are the store's own.
+            if entry.file_type().map_err(failed)?.is_file() && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     async fn write(
         &self,
         path: &str,
@@ -177,6 +198,8 @@ mod tests {
         assert_eq!(first, Revision::of("a: 1\n"));
         let second = store.write(PATH, "a: 2\n", Some(&first), "change", &permit()).await.unwrap();
         assert_eq!(store.read(PATH).await.unwrap(), Some(Stored { text: "a: 2\n".into(), revision: second }));
+        assert_eq!(store.list("_releases/4.19/statebox").await.unwrap(), ["4.19.1.yaml"]);
+        assert!(store.list("_releases/4.18/statebox").await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -102,6 +102,10 @@ impl Store for MemoryStore {
         Ok(text.map(|text| Stored { text: text.clone(), revision: Revision::of(text) }))
     }
 
+    async fn list(&self, _folder: &str) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn write(
         &self,
         path: &str,

@@ -63,6 +63,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// moment, but [`Store::write`] never takes an older state for the current one.
     async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError>;
 
+    /// The names of the files in a folder, in alphabetical order; none when there is no such folder.
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError>;
+
     /// Writes the file if its revision is `expected` (`None`: if there is no such file) and returns the new
     /// revision. `message` says what changed, for stores that keep a log.
     async fn write(

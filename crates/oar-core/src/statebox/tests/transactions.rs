@@ -379,6 +379,10 @@ impl Store for Slow {
         read
     }
 
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.0.list(folder).await
+    }
+
     async fn write(
         &self,
         path: &str,

@@ -294,7 +294,7 @@ impl Plan for JobPlan {
                 Vec::new()
             }
         };
-        PlanSummary { steps, notes }
+        PlanSummary::new(steps, notes)
     }
 
     fn standing(&self) -> Option<TaskOutcome> {
@@ -353,7 +353,7 @@ fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
             tracing::info!("{}: {words}", describe(&sight.job));
             TaskOutcome::of(TaskStatus::InProgress, done)
         }
-        Stage::Succeeded => TaskOutcome::pass(done),
+        Stage::Succeeded => TaskOutcome::pass(done).found(format!("{} succeeded", describe(&sight.job))),
         Stage::Ended(status, class, words) => {
             let text = format!("{} {words}", describe(&sight.job));
             tracing::warn!("{text}");

@@ -24,9 +24,9 @@ async fn changed_files_are_new_and_readable() {
     let world = world();
     let request = get(&world, &format!("{REQUEST}/changes")).await.json();
     let changes = request["changes"].as_array().unwrap();
-    assert_eq!((changes.len(), &request["overflow"]), (2, &json!(false)));
+    assert_eq!((changes.len(), &request["overflow"]), (4, &json!(false)));
     let diffs = get(&world, &format!("{REQUEST}/diffs")).await;
-    assert_eq!((diffs.json(), diffs.header("x-total")), (request["changes"].clone(), Some("2")));
+    assert_eq!((diffs.json(), diffs.header("x-total")), (request["changes"].clone(), Some("4")));
     let branch = request["source_branch"].as_str().unwrap();
     for change in changes {
         assert_eq!(change["new_file"], true);

@@ -1,0 +1,82 @@
+//! Commands that speak to a sandbox that serves: `play`, `advance`, and the stand-in for elliott.
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use jiff::SignedDuration;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Failure, SANDBOX};
+use crate::{
+    elliott::{Call, Ended},
+    scenario::parties::Deed,
+};
+
+/// The sandbox that serves: as it is called, else as its environment names it.
+fn address(named: Option<&str>) -> Result<String, Failure> {
+    named.map(str::to_owned).or_else(|| env::var(SANDBOX).ok()).ok_or(Failure::NoSandbox)
+}
+
+/// Posts to the control interface; the answer, or the words of its refusal.
+fn post<T: DeserializeOwned>(sandbox: &str, path: &str, body: &Value) -> Result<T, Failure> {
+    let gone = |error: &dyn std::fmt::Display| Failure::Gone(sandbox.to_owned(), error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (status, text) = runtime
+        .block_on(async {
+            // A proxy of the environment is none of our business: the sandbox is on this machine.
+            let client = reqwest::Client::builder().no_proxy().build()?;
+            let request = client.post(format!("{sandbox}/_sandbox/{path}"));
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            let answer = request.send().await?;
+            Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
+        })
+        .map_err(|error| gone(&error))?;
+    if status.is_success() {
+        return serde_json::from_str(&text).map_err(|error| gone(&error));
+    }
+    let refusal: Value = serde_json::from_str(&text).unwrap_or_default();
+    Err(Failure::Refused(refusal["message"].as_str().unwrap_or(&text).to_owned()))
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Lets another party do something; without a deed, says which there are.
+pub(super) fn play(release: Option<&str>, deed: Option<&str>) -> Result<ExitCode, Failure> {
+    let (Some(release), Some(deed)) = (release, deed) else {
+        for deed in Deed::ALL {
+            print(&format!("{:<25} {}\n", deed.name(), deed.about()))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let answer: Value = post(&address(None)?, "deeds", &json!({"release": release, "deed": deed}))?;
+    print(&format!("{}\n", answer["done"].as_str().unwrap_or_default()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Moves the clock.
+pub(super) fn advance(by: SignedDuration) -> Result<ExitCode, Failure> {
+    let answer: Value = post(&address(None)?, "clock", &json!({"advance_seconds": by.as_secs()}))?;
+    print(&format!("in the sandbox it is {}\n", answer["now"].as_str().unwrap_or_default()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers as elliott does.
+pub(super) fn elliott(sandbox: Option<&str>, arguments: &[String]) -> Result<ExitCode, Failure> {
+    let call = Call {
+        arguments: arguments.to_vec(),
+        email: env::var("JIRA_EMAIL").ok(),
+        token: env::var("JIRA_TOKEN").ok(),
+    };
+    let ended: Ended = post(&address(sandbox)?, "elliott", &json!(call))?;
+    print(&ended.out)?;
+    io::stderr().write_all(ended.err.as_bytes())?;
+    Ok(ExitCode::from(ended.code))
+}

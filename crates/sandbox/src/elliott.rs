@@ -1,0 +1,185 @@
+//! A stand-in for elliott, ART's command line: `find-bugs --cve-only`, answered from the sandbox's Jira and from what
+//! ART's build data would say about the trackers' components (spec 02 §7).
+//!
+//! It takes the arguments that elliott takes and refuses the others as elliott's option parser does. An account that
+//! Jira does not know finds nothing and says nothing, as with the real one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{services::jira::Issue, world::World};
+
+/// The kinds of advisories in an answer.
+const KINDS: [&str; 6] = ["rpm", "image", "extras", "metadata", "microshift", "rhcos"];
+/// The trackers of the two releases: key, build system of the component, kind of advisory that ships it.
+const COMPONENTS: [(&str, &str, &str); 2] =
+    [("OCPBUGS-60011", "konflux", "image"), ("OCPBUGS-61041", "brew", "metadata")];
+/// Groups that the build data knows, with their assemblies.
+const ASSEMBLIES: [(&str, &str); 2] = [("openshift-4.19", "4.19.1"), ("openshift-4.14", "4.14.60")];
+
+/// A call of the program.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Call {
+    /// The arguments after the program's name.
+    pub arguments: Vec<String>,
+    /// `JIRA_EMAIL`.
+    pub email: Option<String>,
+    /// `JIRA_TOKEN`.
+    pub token: Option<String>,
+}
+
+/// How the call ended.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// The exit code.
+    pub code: u8,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+#[derive(Debug, Default)]
+struct Arguments<'a> {
+    group: Option<&'a str>,
+    assembly: Option<&'a str>,
+    build_system: Option<&'a str>,
+    find_bugs: bool,
+    cve_only: bool,
+    output: Option<&'a str>,
+}
+
+/// Answers a call.
+pub fn call(world: &World, call: &Call) -> Ended {
+    let arguments = match parse(&call.arguments) {
+        Ok(arguments) => arguments,
+        Err(words) => {
+            let err = format!("Usage: elliott [OPTIONS] COMMAND [ARGS]...\n\nError: {words}\n");
+            return Ended { code: 2, err, ..Ended::default() };
+        }
+    };
+    let (group, assembly) = (arguments.group.unwrap_or_default(), arguments.assembly.unwrap_or_default());
+    if !ASSEMBLIES.contains(&(group, assembly)) {
+        let err =
+            format!("ValueError: Assembly {assembly} is not defined in releases.yml of group {group}.\n");
+        return Ended { code: 1, err, ..Ended::default() };
+    }
+    let jira = world.jira.lock();
+    let knows = |login: &&crate::services::jira::Login| {
+        Some(&login.email) == call.email.as_ref() && Some(&login.token) == call.token.as_ref()
+    };
+    if !jira.logins.iter().any(|login| knows(&login)) {
+        return Ended { err: "WARNING jira: anonymous session\n".to_owned(), ..Ended::default() };
+    }
+    let stream = format!("{}.z", group.trim_start_matches("openshift-"));
+    let system = arguments.build_system.unwrap_or("brew");
+    let mut found: BTreeMap<&str, Vec<&str>> = KINDS.iter().map(|kind| (*kind, Vec::new())).collect();
+    for (key, of_system, kind) in COMPONENTS {
+        let Some(issue) = jira.issue(key).filter(|issue| is_tracker(issue, &stream)) else { continue };
+        if of_system == system {
+            found.entry(kind).or_default().push(issue.key.as_str());
+        }
+    }
+    let count: usize = found.values().map(Vec::len).sum();
+    Ended {
+        code: 0,
+        out: format!("{:#}\n", json!(found)),
+        err: format!("INFO {count} CVE trackers with target release {stream} for build system {system}\n"),
+    }
+}
+
+/// Whether an issue that this account sees tracks a CVE in this y-stream.
+fn is_tracker(issue: &Issue, target: &str) -> bool {
+    let releases = issue.custom.get("customfield_10855").and_then(serde_json::Value::as_array);
+    let targets = releases.is_some_and(|all| all.iter().any(|release| release["name"] == target));
+    targets && !issue.hidden && issue.labels.iter().any(|label| label.starts_with("CVE-"))
+}
+
+fn parse(words: &[String]) -> Result<Arguments<'_>, String> {
+    let mut arguments = Arguments::default();
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("Option '{word}' requires an argument."));
+        match (word, arguments.find_bugs) {
+            ("--data-path", false) => drop(value()?),
+            ("--group", false) => arguments.group = Some(value()?),
+            ("--assembly", false) => arguments.assembly = Some(value()?),
+            ("--build-system", false) => arguments.build_system = Some(value()?),
+            ("find-bugs", false) => arguments.find_bugs = true,
+            ("--cve-only", true) => arguments.cve_only = true,
+            ("--permissive", true) => {}
+            ("--output" | "-o", true) => arguments.output = Some(value()?),
+            (option, _) if option.starts_with('-') => return Err(format!("No such option: {option}")),
+            (other, _) => return Err(format!("No such command '{other}'.")),
+        }
+    }
+    if !arguments.find_bugs {
+        return Err("Missing command.".to_owned());
+    }
+    if !arguments.cve_only || arguments.output != Some("json") {
+        return Err("the sandbox's elliott answers find-bugs --cve-only --output json only".to_owned());
+    }
+    if !matches!(arguments.build_system, Some("brew" | "konflux")) {
+        return Err("Invalid value for '--build-system': choose from brew, konflux.".to_owned());
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{credentials, services::testing::world};
+
+    fn ask(world: &World, line: &str) -> Ended {
+        let call = Call {
+            arguments: line.split(' ').map(str::to_owned).collect(),
+            email: Some(credentials::JIRA_USERNAME.to_owned()),
+            token: Some(credentials::JIRA_TOKEN.to_owned()),
+        };
+        super::call(world, &call)
+    }
+
+    const KONFLUX: &str = "--data-path x --group openshift-4.19 --assembly 4.19.1 --build-system konflux \
+                           find-bugs --cve-only -o json";
+
+    #[test]
+    fn trackers_come_from_jira_by_build_system_and_kind() {
+        let world = world();
+        let trackers = |line: &str| -> serde_json::Value {
+            let ended = ask(&world, line);
+            assert_eq!(ended.code, 0, "{ended:?}");
+            serde_json::from_str(&ended.out).unwrap()
+        };
+        assert_eq!(trackers(KONFLUX)["image"], json!(["OCPBUGS-60011"]));
+        assert_eq!(trackers(&KONFLUX.replace("konflux", "brew"))["image"], json!([]));
+        let errata = KONFLUX.replace("4.19.1", "4.14.60").replace("4.19", "4.14").replace("konflux", "brew");
+        assert_eq!(trackers(&errata)["metadata"], json!(["OCPBUGS-61041"]));
+        world.jira.lock().issue_mut("OCPBUGS-60011").unwrap().hidden = true;
+        assert_eq!(trackers(KONFLUX)["image"], json!([]));
+    }
+
+    #[test]
+    fn what_elliott_refuses_is_refused_and_a_stranger_hears_nothing() {
+        let world = world();
+        for (line, code, words) in [
+            ("--group openshift-4.19", 2, "Missing command"),
+            ("--nothing", 2, "No such option: --nothing"),
+            ("find-builds", 2, "No such command 'find-builds'"),
+            (&KONFLUX.replace("4.19.1", "4.19.99"), 1, "Assembly 4.19.99 is not defined"),
+            (&KONFLUX.replace("konflux", "make"), 2, "--build-system"),
+            (&KONFLUX.replace(" -o json", " -o"), 2, "requires an argument"),
+        ] {
+            let ended = ask(&world, line);
+            assert!(ended.code == code && ended.out.is_empty() && ended.err.contains(words), "{ended:?}");
+        }
+        let stranger = Call {
+            arguments: KONFLUX.split(' ').map(str::to_owned).collect(),
+            email: Some("nobody@example.com".to_owned()),
+            token: None,
+        };
+        let ended = call(&world, &stranger);
+        assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");
+    }
+}

@@ -1,0 +1,239 @@
+//! What the other parties do in the course of the two releases: ART and the QA contacts. Each deed is refused while the
+//! releases are not so far, as people would refuse it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::{
+    ERRATA_ADVISORIES, ERRATA_RELEASE, KONFLUX_ADVISORIES, KONFLUX_RELEASE, SHIPMENT_IID, gitlab::PROJECT,
+    prow::IMAGE_CONSISTENCY_JOB,
+};
+use crate::{
+    services::{
+        errata::AdvisoryState,
+        gitlab::MergeRequestState,
+        prow::{JobState, ProwJob},
+    },
+    world::World,
+};
+
+/// The id of the job that [`Deed::ArtRunsConsistencyJob`] starts.
+pub const CONSISTENCY_JOB_ID: &str = "0d9a1c52-6c1e-4f7a-9a53-4146004e0001";
+
+/// Something that somebody else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// ART finishes the files of advisories.
+    ArtMovesAdvisories,
+    /// ART runs the check that an Errata release cannot start by itself.
+    ArtRunsConsistencyJob,
+    /// The QA contacts verify CVE bugs.
+    ContactsVerifyCves,
+    /// ART ships.
+    ArtShips,
+}
+
+impl Deed {
+    /// Every deed.
+    pub const ALL: [Self; 4] =
+        [Self::ArtMovesAdvisories, Self::ArtRunsConsistencyJob, Self::ContactsVerifyCves, Self::ArtShips];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ArtMovesAdvisories => "art-moves-advisories",
+            Self::ArtRunsConsistencyJob => "art-runs-consistency-job",
+            Self::ContactsVerifyCves => "contacts-verify-cves",
+            Self::ArtShips => "art-ships",
+        }
+    }
+
+    /// What it is, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::ArtMovesAdvisories => "ART moves advisories in NEW_FILES to QE",
+            Self::ArtRunsConsistencyJob => {
+                "ART starts the Prow job that compares payload and advisories (Errata)"
+            }
+            Self::ContactsVerifyCves => "the QA contacts verify the CVE bugs, and leave the others",
+            Self::ArtShips => "ART releases to production and ships what QE has approved",
+        }
+    }
+
+    /// The deed of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.name() == name)
+    }
+
+    /// Does it; says what was done, or why it cannot be done.
+    pub fn carry_out(self, world: &World, release: &str) -> Result<String, String> {
+        let advisories = match release {
+            KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],
+            ERRATA_RELEASE => &ERRATA_ADVISORIES[..],
+            _ => {
+                return Err(format!(
+                    "no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"
+                ));
+            }
+        };
+        // MicroShift ships on its own.
+        let advisories: Vec<(&str, u32)> = advisories
+            .iter()
+            .filter(|(kind, _)| *kind != "microshift")
+            .filter_map(|(kind, id)| Some((*kind, u32::try_from(*id).ok()?)))
+            .collect();
+        match self {
+            Self::ArtMovesAdvisories => move_advisories(world, &advisories),
+            Self::ArtRunsConsistencyJob => run_consistency_job(world, release),
+            Self::ContactsVerifyCves => Ok(verify_cves(world, release)),
+            Self::ArtShips => ship(world, release, &advisories),
+        }
+    }
+}
+
+fn move_advisories(world: &World, advisories: &[(&str, u32)]) -> Result<String, String> {
+    let mut state = world.errata.lock();
+    let mut moved = Vec::new();
+    for (kind, id) in advisories {
+        if let Some(advisory) = state.advisory_mut(*id).filter(|one| one.state == AdvisoryState::NewFiles) {
+            advisory.state = AdvisoryState::Qe;
+            moved.push(format!("{id} ({kind})"));
+        }
+    }
+    if moved.is_empty() {
+        return Err("no advisory of the release is in NEW_FILES".to_owned());
+    }
+    Ok(format!("ART finished the files of advisory {} and moved it to QE.", moved.join(", ")))
+}
+
+fn run_consistency_job(world: &World, release: &str) -> Result<String, String> {
+    if release == KONFLUX_RELEASE {
+        return Err(format!("`oar -r {release} image-consistency-check` starts the job itself"));
+    }
+    let mut state = world.prow.lock();
+    if state.jobs.iter().any(|job| job.id == CONSISTENCY_JOB_ID) {
+        return Err(format!("the job was started before: {CONSISTENCY_JOB_ID}"));
+    }
+    let payload = format!("quay.io/openshift-release-dev/ocp-release:{release}-x86_64");
+    let build = 2_099_000_000_000_900_001;
+    state.jobs.push(ProwJob {
+        id: CONSISTENCY_JOB_ID.to_owned(),
+        job: IMAGE_CONSISTENCY_JOB.to_owned(),
+        started: world.clock.now(),
+        outcome: JobState::Success,
+        duration: SignedDuration::from_mins(26),
+        build,
+        envs: BTreeMap::from([("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), payload)]),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    });
+    Ok(format!("ART started the Prow job {CONSISTENCY_JOB_ID} for {release}; it takes 26 minutes."))
+}
+
+fn verify_cves(world: &World, release: &str) -> String {
+    let stream = release.rsplit_once('.').map_or(release, |(stream, _)| stream);
+    let target = format!("{stream}.z");
+    let mut state = world.jira.lock();
+    let mut verified = Vec::new();
+    for issue in state.issues.values_mut() {
+        let targets = issue.custom.get("customfield_10855").and_then(|value| value.as_array());
+        let ours = targets.is_some_and(|all| all.iter().any(|one| one["name"] == target.as_str()));
+        let cve = issue.labels.iter().any(|label| label.starts_with("CVE-"));
+        if ours && cve && issue.status == "ON_QA" {
+            "Verified".clone_into(&mut issue.status);
+            verified.push(issue.key.clone());
+        }
+    }
+    if verified.is_empty() {
+        return "No CVE bug is left to be verified.".to_owned();
+    }
+    let bugs = if verified.len() == 1 { "bug" } else { "bugs" };
+    let verified = verified.join(", ");
+    format!("The QA contacts verified the CVE {bugs} {verified}; for the others there is no time left.")
+}
+
+fn ship(world: &World, release: &str, advisories: &[(&str, u32)]) -> Result<String, String> {
+    let mut errata = world.errata.lock();
+    for (kind, id) in advisories {
+        let state = errata.advisory(*id).map(|advisory| advisory.state);
+        let approved = matches!(state, Some(AdvisoryState::RelPrep | AdvisoryState::DroppedNoShip));
+        if !approved {
+            let state = state.map_or("nowhere", AdvisoryState::name);
+            return Err(format!("advisory {id} ({kind}) is in {state}: QE has not approved it"));
+        }
+    }
+    let mut shipment = String::new();
+    if release == KONFLUX_RELEASE {
+        let mut gitlab = world.gitlab.lock();
+        let request = gitlab.merge_request_mut(PROJECT, SHIPMENT_IID).ok_or("there is no shipment")?;
+        if request.approved_by.is_empty() {
+            return Err(format!("the shipment merge request !{SHIPMENT_IID} is not approved"));
+        }
+        request.state = MergeRequestState::Merged;
+        request.labels.push("prod-release-success".to_owned());
+        let newest = gitlab.newest_pipeline(PROJECT, SHIPMENT_IID).map(|pipeline| pipeline.id);
+        for pipeline in gitlab.pipelines.iter_mut().filter(|pipeline| Some(pipeline.id) == newest) {
+            "success".clone_into(&mut pipeline.status);
+            for job in &mut pipeline.bridges {
+                "success".clone_into(&mut job.status);
+            }
+        }
+        shipment = format!("released the shipment to production, merged !{SHIPMENT_IID} and ");
+    }
+    let mut shipped = Vec::new();
+    for (_, id) in advisories {
+        if let Some(advisory) = errata.advisory_mut(*id).filter(|one| one.state == AdvisoryState::RelPrep) {
+            advisory.state = AdvisoryState::ShippedLive;
+            shipped.push(id.to_string());
+        }
+    }
+    Ok(format!("ART {shipment}shipped the advisories {}.", shipped.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::testing::world;
+
+    #[test]
+    fn nothing_ships_before_it_is_approved() {
+        let world = world();
+        let refused = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
+        assert!(refused.contains("150001 (rpm) is in QE"), "{refused}");
+        for id in [150_001, 150_002] {
+            world.errata.lock().advisory_mut(id).unwrap().state = AdvisoryState::RelPrep;
+        }
+        let refused = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
+        assert!(refused.contains("!612 is not approved"), "{refused}");
+        world.gitlab.lock().merge_request_mut(PROJECT, SHIPMENT_IID).unwrap().approved_by.push(7001);
+        let done = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(done.contains("merged !612 and shipped the advisories 150001, 150002"), "{done}");
+        assert_eq!(world.errata.lock().advisory(150_001).unwrap().state, AdvisoryState::ShippedLive);
+        assert_eq!(
+            world.errata.lock().advisory(150_003).unwrap().state,
+            AdvisoryState::Qe,
+            "MicroShift's own"
+        );
+    }
+
+    #[test]
+    fn each_deed_is_done_once_and_only_where_it_makes_sense() {
+        let world = world();
+        assert!(Deed::ArtMovesAdvisories.carry_out(&world, ERRATA_RELEASE).is_err());
+        assert!(
+            Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).unwrap().contains("150002 (rhcos)")
+        );
+        assert!(Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).is_err());
+        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, KONFLUX_RELEASE).is_err());
+        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_ok());
+        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_err());
+        let verified = Deed::ContactsVerifyCves.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(verified.contains("OCPBUGS-60011;"), "{verified}");
+        assert_eq!(world.jira.lock().issue("OCPBUGS-61041").unwrap().status, "ON_QA", "another release's");
+        assert!(Deed::ArtShips.carry_out(&world, "4.18.1").unwrap_err().contains("no release 4.18.1"));
+        for deed in Deed::ALL {
+            assert_eq!(Deed::parse(deed.name()), Some(deed));
+        }
+    }
+}
