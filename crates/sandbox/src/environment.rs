@@ -11,14 +11,14 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 18] = [
+const ENDPOINTS: [(&str, &str); 20] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
     ("JIRA", "/jira"),
     ("GITLAB", "/gitlab"),
     ("SLACK", "/slack/api"),
-    ("RELEASE_CONTROLLER", "/release-controller"),
+    ("RELEASE_CONTROLLER", "/release-controller/{arch}"),
     ("MIRROR", "/mirror"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
@@ -30,10 +30,12 @@ const ENDPOINTS: [(&str, &str); 18] = [
     ("ACCESS", "/access"),
     ("BREWHUB", "/brewhub"),
     ("BREWROOT", "/brewroot"),
+    ("GCS", "/gcs"),
+    ("KUBE", "/kube"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 4] = ["CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 3] = ["CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
 /// what Kerberos needs.
@@ -63,6 +65,7 @@ pub(crate) fn environment(
         ("APITOKEN", credentials::APITOKEN),
         ("JENKINS_USER", credentials::JENKINS_USER),
         ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),
+        ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
     ] {

@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
-        registry, release_controller, slack,
+        access, advisory_content, brew, catalog, errata, gcs, github, gitlab, jenkins, jira, kubernetes,
+        mirror, prow, pyxis, registry, release_controller, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -93,6 +93,10 @@ pub struct World {
     pub access: Module<access::State>,
     /// Koji builds.
     pub brew: Module<brew::State>,
+    /// Artifacts of Prow jobs.
+    pub gcs: Module<gcs::State>,
+    /// Release payload objects and leases.
+    pub kubernetes: Module<kubernetes::State>,
 }
 
 impl World {
@@ -120,6 +124,8 @@ impl World {
             registry: Module::default(),
             access: Module::default(),
             brew: Module::default(),
+            gcs: Module::default(),
+            kubernetes: Module::default(),
         }
     }
 
@@ -156,6 +162,8 @@ impl World {
             "registry" => f(&mut *self.registry.lock()),
             "access" => f(&mut *self.access.lock()),
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
+            "gcs" => f(&mut *self.gcs.lock()),
+            "kubernetes" => f(&mut *self.kubernetes.lock()),
             _ => return None,
         })
     }
