@@ -13,6 +13,7 @@ pub mod errata;
 pub mod gangway;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod kerberos;

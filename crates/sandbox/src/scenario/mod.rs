@@ -10,6 +10,7 @@ pub mod errata;
 pub mod gcs;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod kubernetes;
@@ -113,6 +114,7 @@ pub fn load(world: &World) {
     brew::load(world);
     jenkins::load(world);
     prow::load(world);
+    google::load(world);
     records::load(world);
     gcs::load(world);
     kubernetes::load(world);

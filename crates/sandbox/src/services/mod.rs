@@ -12,6 +12,7 @@ pub mod errata;
 pub mod gcs;
 pub mod github;
 pub mod gitlab;
+pub mod google_oauth;
 pub mod jenkins;
 pub mod jira;
 pub mod kubernetes;
@@ -25,7 +26,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 20] = [
+pub const PREFIXES: [(&str, &str); 21] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -44,6 +45,7 @@ pub const PREFIXES: [(&str, &str); 20] = [
     ("/access", "access"),
     ("/brewhub", "brewhub"),
     ("/brewroot", "brewroot"),
+    ("/google-oauth", "google-oauth"),
     ("/gcs", "gcs"),
     ("/kube", "kubernetes"),
 ];
@@ -70,6 +72,7 @@ pub fn router() -> Router<Shared> {
         .nest("/access", access::router())
         .nest("/brewhub", brew::hub_router())
         .nest("/brewroot", brew::root_router())
+        .nest("/google-oauth", google_oauth::router())
         .nest("/gcs", gcs::router())
         .nest("/kube", kubernetes::router())
         .fallback(unexpected::unknown_route)
