@@ -8,7 +8,7 @@ use futures::stream::iter;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
-use crate::clients::gangway::{GangwayClient, Trigger};
+use crate::clients::gangway::{GangwayClient, INTENT_ANNOTATION, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob, ProwState};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -16,8 +16,6 @@ use crate::flow::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// The annotation that holds the key of the intent.
-const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
 /// How many executions are read when one is looked for. A periodic job of a release has a few a day.
 const CANDIDATES: usize = 60;
 /// How many of them at the same time.

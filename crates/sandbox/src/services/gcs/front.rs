@@ -9,6 +9,14 @@ use serde_json::json;
 
 use crate::world::World;
 
+/// What a token must be good for.
+const SCOPES: [&str; 4] = [
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/devstorage.read_only",
+    "https://www.googleapis.com/auth/devstorage.read_write",
+    "https://www.googleapis.com/auth/devstorage.full_control",
+];
+
 /// A refusal in the form of Google's JSON interfaces.
 pub(super) fn refuse(status: StatusCode, reason: &str, message: &str) -> Response {
     let body = json!({"error": {
@@ -30,15 +38,25 @@ pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &
         return Some(challenge(refuse(StatusCode::UNAUTHORIZED, "required", &message)));
     };
     let token = value.strip_prefix("Bearer ").unwrap_or_default().trim();
+    let grant = world.google_oauth.lock().authorize(headers, &SCOPES);
+    let who = match grant {
+        Ok(grant) => grant.account,
+        Err(refusal) if refusal.status() == StatusCode::FORBIDDEN => {
+            let message = "Request had insufficient authentication scopes.";
+            return Some(refuse(StatusCode::FORBIDDEN, "insufficientPermissions", message));
+        }
+        // A token that nobody was given.
+        Err(_) => token.to_owned(),
+    };
     let state = world.gcs.lock();
-    if state.strangers.contains(token) {
+    if state.strangers.contains(&who) {
         let message = format!(
             "stranger@demo.example.test does not have {permission} access to the Google Cloud Storage {what}. \
              Permission '{permission}' denied on resource (or it may not exist)."
         );
         return Some(refuse(StatusCode::FORBIDDEN, "forbidden", &message));
     }
-    if state.readers.contains(token) {
+    if state.readers.contains(&who) {
         return None;
     }
     Some(challenge(refuse(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")))

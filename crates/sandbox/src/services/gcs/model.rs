@@ -49,9 +49,9 @@ pub enum Report {
 /// Everything that the service knows.
 #[derive(Debug)]
 pub struct State {
-    /// Bearer tokens that may read, besides those that the sign-in gave out.
+    /// Service accounts that may read, and bearer tokens that need no sign-in.
     pub readers: BTreeSet<String>,
-    /// Bearer tokens of somebody who may not read.
+    /// The same of those who are known and may not read.
     pub strangers: BTreeSet<String>,
     /// Names of the buckets.
     pub buckets: BTreeSet<String>,
@@ -99,7 +99,7 @@ impl Simulated for State {
         json!({"buckets": self.buckets, "objects": objects})
     }
 
-    /// `put {"bucket", "name", "content"}`, `report {"job", "kind": "fitting", "repeated" or "absent"}` or `{"job",
+    /// `access {"account", "reads": true or false}`, `put {"bucket", "name", "content"}`, `report {"job", "kind": "fitting", "repeated" or "absent"}` or `{"job",
     /// "text"}`, `settings {"clutter", "page"}`.
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
@@ -120,11 +120,21 @@ impl Simulated for State {
                 };
                 self.reports.insert(text("job")?.to_owned(), report);
             }
+            "access" => {
+                let account = text("account")?.to_owned();
+                let (from, to) = match body.get("reads").and_then(Value::as_bool) {
+                    Some(true) => (&mut self.strangers, &mut self.readers),
+                    Some(false) => (&mut self.readers, &mut self.strangers),
+                    None => return Err("access needs reads".to_owned()),
+                };
+                from.remove(&account);
+                to.insert(account);
+            }
             "settings" => {
                 self.clutter = number("clutter").unwrap_or(self.clutter);
                 self.page = number("page").unwrap_or(self.page).clamp(1, 1_000);
             }
-            _ => return Err("operations: put, report, settings".to_owned()),
+            _ => return Err("operations: access, put, report, settings".to_owned()),
         }
         Ok(json!({"done": operation}))
     }
