@@ -11,14 +11,14 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 18] = [
+const ENDPOINTS: [(&str, &str); 21] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
     ("JIRA", "/jira"),
     ("GITLAB", "/gitlab"),
     ("SLACK", "/slack/api"),
-    ("RELEASE_CONTROLLER", "/release-controller"),
+    ("RELEASE_CONTROLLER", "/release-controller/{arch}"),
     ("MIRROR", "/mirror"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
@@ -30,16 +30,20 @@ const ENDPOINTS: [(&str, &str); 18] = [
     ("ACCESS", "/access"),
     ("BREWHUB", "/brewhub"),
     ("BREWROOT", "/brewroot"),
+    ("GOOGLE_OAUTH", "/google-oauth"),
+    ("GCS", "/gcs"),
+    ("KUBE", "/kube"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 4] = ["CATALOG", "GOOGLE_OAUTH", "GOOGLE_SHEETS", "GCS"];
+const ABSENT: [&str; 2] = ["CATALOG", "GOOGLE_SHEETS"];
 
-/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `kerberos`
-/// what Kerberos needs.
+/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
+/// of the service account's key file, `kerberos` what Kerberos needs.
 pub(crate) fn environment(
     base_url: &str,
     configuration: Option<&str>,
+    google_key: &str,
     kerberos: &[(String, String)],
 ) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = ENDPOINTS
@@ -63,6 +67,9 @@ pub(crate) fn environment(
         ("APITOKEN", credentials::APITOKEN),
         ("JENKINS_USER", credentials::JENKINS_USER),
         ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),
+        ("GCP_SA_FILE", google_key),
+        ("GCS_CRED_FILE", google_key),
+        ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
     ] {

@@ -63,6 +63,9 @@ pub enum StartError {
     /// Files that the sandbox needs could not be written.
     #[error("cannot write the sandbox's files: {0}")]
     Files(std::io::Error),
+    /// The key of the Google service account could not be made.
+    #[error("cannot make a key: {0}")]
+    Key(String),
     /// The user's build data or StateBox files could not be taken.
     #[error(transparent)]
     Scenario(#[from] scenario::github::FilesError),
@@ -121,9 +124,11 @@ impl Sandbox {
         let configuration = options.configuration.clone().or_else(environment::find_configuration);
         let configuration = configuration.map(|path| path.display().to_string());
         let kerberos = Kerberos::write(files.path()).map_err(StartError::Files)?;
+        let google_key = scenario::google::write_key(&world.base_url, files.path())?;
         let environment = environment::environment(
             &world.base_url,
             configuration.as_deref(),
+            &google_key.display().to_string(),
             &kerberos.environment(options.tickets),
         );
         let server = serve(Arc::clone(&world), environment.clone(), listener)?;

@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, jenkins, jira, mirror, prow, pyxis,
-        registry, release_controller, slack,
+        access, advisory_content, brew, catalog, errata, gcs, github, gitlab, google_oauth, jenkins, jira,
+        kubernetes, mirror, prow, pyxis, registry, release_controller, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -93,6 +93,12 @@ pub struct World {
     pub access: Module<access::State>,
     /// Koji builds.
     pub brew: Module<brew::State>,
+    /// Google's service accounts and their tokens.
+    pub google_oauth: Module<google_oauth::State>,
+    /// Artifacts of Prow jobs.
+    pub gcs: Module<gcs::State>,
+    /// Release payload objects and leases.
+    pub kubernetes: Module<kubernetes::State>,
 }
 
 impl World {
@@ -120,6 +126,9 @@ impl World {
             registry: Module::default(),
             access: Module::default(),
             brew: Module::default(),
+            google_oauth: Module::default(),
+            gcs: Module::default(),
+            kubernetes: Module::default(),
         }
     }
 
@@ -156,6 +165,9 @@ impl World {
             "registry" => f(&mut *self.registry.lock()),
             "access" => f(&mut *self.access.lock()),
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
+            "google-oauth" => f(&mut *self.google_oauth.lock()),
+            "gcs" => f(&mut *self.gcs.lock()),
+            "kubernetes" => f(&mut *self.kubernetes.lock()),
             _ => return None,
         })
     }

@@ -7,11 +7,15 @@ use crate::world::World;
 pub mod brew;
 pub mod catalog;
 pub mod errata;
+pub mod gcs;
 pub mod github;
 pub mod gitlab;
+pub mod google;
 pub mod jenkins;
 pub mod jira;
+pub mod kubernetes;
 pub mod prow;
+pub mod records;
 pub mod registry;
 pub mod release_controller;
 pub mod slack;
@@ -110,4 +114,8 @@ pub fn load(world: &World) {
     brew::load(world);
     jenkins::load(world);
     prow::load(world);
+    google::load(world);
+    records::load(world);
+    gcs::load(world);
+    kubernetes::load(world);
 }

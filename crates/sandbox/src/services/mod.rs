@@ -9,10 +9,13 @@ pub mod advisory_content;
 pub mod brew;
 pub mod catalog;
 pub mod errata;
+pub mod gcs;
 pub mod github;
 pub mod gitlab;
+pub mod google_oauth;
 pub mod jenkins;
 pub mod jira;
+pub mod kubernetes;
 pub mod mirror;
 pub mod prow;
 pub mod pyxis;
@@ -23,7 +26,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 18] = [
+pub const PREFIXES: [(&str, &str); 21] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -42,6 +45,9 @@ pub const PREFIXES: [(&str, &str); 18] = [
     ("/access", "access"),
     ("/brewhub", "brewhub"),
     ("/brewroot", "brewroot"),
+    ("/google-oauth", "google-oauth"),
+    ("/gcs", "gcs"),
+    ("/kube", "kubernetes"),
 ];
 
 /// All services under their prefixes.
@@ -66,6 +72,9 @@ pub fn router() -> Router<Shared> {
         .nest("/access", access::router())
         .nest("/brewhub", brew::hub_router())
         .nest("/brewroot", brew::root_router())
+        .nest("/google-oauth", google_oauth::router())
+        .nest("/gcs", gcs::router())
+        .nest("/kube", kubernetes::router())
         .fallback(unexpected::unknown_route)
 }
 
