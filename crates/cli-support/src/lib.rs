@@ -5,6 +5,7 @@
 mod consent;
 mod error;
 mod exit;
+pub mod files;
 mod interrupt;
 mod logging;
 mod run;
