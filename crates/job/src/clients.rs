@@ -58,10 +58,9 @@ impl Clients {
     pub(crate) fn records(&self) -> Result<GithubStore, CliError> {
         let settings = self.0.settings();
         let state = settings.state();
-        let repository = state
-            .repository
-            .parse()
-            .map_err(|error: InvalidRepository| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+        let repository = state.repository.parse().map_err(|error: InvalidRepository| {
+            CliError::new(ErrorClass::Configuration, error.to_string())
+        })?;
         let web = settings.endpoints().base(Service::GithubWeb).clone();
         Ok(GithubStore::new(self.0.github()?, repository, state.record_branch.clone(), web))
     }

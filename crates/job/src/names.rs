@@ -117,13 +117,23 @@ fn unknown(name: &str, names: &[String]) -> CliError {
 }
 
 /// The tests of a component, by file.
-pub(crate) async fn tests(clients: &Clients, component: &str, branch: &str) -> Result<Vec<TestFile>, CliError> {
+pub(crate) async fn tests(
+    clients: &Clients,
+    component: &str,
+    branch: &str,
+) -> Result<Vec<TestFile>, CliError> {
     let folder = format!("ci-operator/config/{component}");
-    files(clients, &folder, branch, |name| name.ends_with(".yaml"), |file, text| {
-        let configuration: Configuration = serde_yaml::from_str(text)?;
-        let tests = configuration.tests.into_iter().map(|test| test.name).collect();
-        Ok(TestFile { file, tests })
-    })
+    files(
+        clients,
+        &folder,
+        branch,
+        |name| name.ends_with(".yaml"),
+        |file, text| {
+            let configuration: Configuration = serde_yaml::from_str(text)?;
+            let tests = configuration.tests.into_iter().map(|test| test.name).collect();
+            Ok(TestFile { file, tests })
+        },
+    )
     .await
 }
 
@@ -150,7 +160,10 @@ async fn files<T>(
         .map_err(|error: InvalidRepository| CliError::new(ErrorClass::Failed, error.to_string()))?;
     let folder = clients.folder(repository, branch, folder)?;
     let tree = folder.list().await?.ok_or_else(|| {
-        CliError::new(ErrorClass::Usage, format!("{REPOSITORY} has no folder {} on {branch}", folder.path("")))
+        CliError::new(
+            ErrorClass::Usage,
+            format!("{REPOSITORY} has no folder {} on {branch}", folder.path("")),
+        )
     })?;
     let entries: Vec<TreeEntry> =
         tree.entries.into_iter().filter(|entry| entry.is_file() && wanted(&entry.name)).collect();

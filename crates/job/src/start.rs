@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, Session};
 use indexmap::IndexMap;
+use oar_core::clients::gangway::RunIntent;
 use oar_core::error::ServiceErrorKind;
 use oar_core::flow::permit::WritePermit;
-use oar_core::clients::gangway::RunIntent;
 use uuid::Uuid;
 
 use crate::clients::Clients;
@@ -85,10 +85,14 @@ pub(crate) async fn finish(
             Ok(Some(job)) => run = RunView { envs: run.envs, ..RunView::of(&job, |_| false) },
             Ok(None) => {}
             // It runs; that its page cannot be read now is no failure of the start.
-            Err(error) => session.ui.warn(format!("the page of {} is not known yet: {}", run.id, error.message)),
+            Err(error) => {
+                session.ui.warn(format!("the page of {} is not known yet: {}", run.id, error.message))
+            }
         }
         if run.page.is_none() {
-            session.ui.note(format!("{} runs and has no page yet; see `job get_results {}`.", run.name, run.id));
+            session
+                .ui
+                .note(format!("{} runs and has no page yet; see `job get_results {}`.", run.name, run.id));
         }
     }
     if let Some(path) = &begin.csv {

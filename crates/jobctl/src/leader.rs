@@ -66,7 +66,9 @@ impl Leader {
                 let taken = holder.acquire(&WritePermit::granted_by_user_interface()).await;
                 match &taken {
                     Ok(LeaseState::Ours) => {}
-                    Ok(LeaseState::Theirs { holder }) => tracing::info!("{holder} has the lease; standing by"),
+                    Ok(LeaseState::Theirs { holder }) => {
+                        tracing::info!("{holder} has the lease; standing by")
+                    }
                     Err(error) => tracing::error!("{error}"),
                 }
                 *ours = matches!(taken, Ok(LeaseState::Ours));

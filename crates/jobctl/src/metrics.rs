@@ -1,5 +1,6 @@
 //! What a program that runs on tells about itself: `/healthz` and `/metrics` (Prometheus' text format, OpenMetrics 1.0).
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -54,10 +55,8 @@ struct Inner {
 
 impl Metrics {
     pub(crate) fn new(role: &'static str, interval: Duration, clock: Clock) -> Self {
-        let mut registry = Registry::with_labels(
-            Some("jobctl".to_owned()).into_iter(),
-            [("role".into(), role.into())].into_iter(),
-        );
+        let labels = [(Cow::Borrowed("role"), Cow::Borrowed(role))];
+        let mut registry = Registry::with_prefix_and_labels("jobctl", labels.into_iter());
         let passes = Family::<Vec<(String, String)>, Counter>::default();
         registry.register("passes", "Passes, by how they ended", passes.clone());
         let started = Counter::default();
@@ -65,9 +64,18 @@ impl Metrics {
         let problems = Counter::default();
         registry.register("problems", "Things that went wrong in passes", problems.clone());
         let seconds = Gauge::<f64, AtomicU64>::default();
-        registry.register_with_unit("last_pass_duration", "Duration of the last pass", Unit::Seconds, seconds.clone());
+        registry.register_with_unit(
+            "last_pass_duration",
+            "Duration of the last pass",
+            Unit::Seconds,
+            seconds.clone(),
+        );
         let last = Gauge::<i64, AtomicI64>::default();
-        registry.register("last_good_pass_timestamp_seconds", "When a pass last ended without a problem", last.clone());
+        registry.register(
+            "last_good_pass_timestamp_seconds",
+            "When a pass last ended without a problem",
+            last.clone(),
+        );
         let leads = Gauge::<i64, AtomicI64>::default();
         registry.register("leader", "Whether this program works, or stands by", leads.clone());
         let records = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
@@ -122,8 +130,10 @@ impl Metrics {
         })?;
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!("health and metrics: http://{address}/healthz and /metrics");
-        let router =
-            Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(self.clone());
+        let router = Router::new()
+            .route("/healthz", get(health))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let ended = axum::serve(listener, router).with_graceful_shutdown(async {
@@ -152,7 +162,8 @@ impl Server {
 }
 
 async fn health(State(metrics): State<Metrics>) -> Response {
-    let alive = Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let alive =
+        Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
     let silent = metrics.0.clock.now().duration_since(alive);
     if silent > SignedDuration::try_from(metrics.0.patience).unwrap_or(SignedDuration::MAX) {
         let words = format!("no pass has ended for {} s\n", silent.as_secs());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli_support::{CliError, Session};
+use jiff::SignedDuration;
 use oar_core::clients::github::InvalidRepository;
 use oar_core::clients::kube::LeaseHolder;
 use oar_core::clients::prow::ProwClient;
@@ -12,10 +13,9 @@ use oar_core::clock::Clock;
 use oar_core::config::{Credential, Settings};
 use oar_core::error::{Classified, ErrorClass};
 use oar_core::http::Http;
-use oar_core::prow::live::{
-    LiveArtifacts, LiveBuilds, LiveJobs, LivePayloads, LiveRecords, LiveRegistries,
-};
+use oar_core::prow::live::{LiveArtifacts, LiveBuilds, LiveJobs, LivePayloads, LiveRecords, LiveRegistries};
 use oar_core::prow::names::{self, ResultName};
+use oar_core::prow::outcome::Policy;
 use oar_core::prow::record::ResultFile;
 use oar_core::prow::world::{Records as _, World};
 use oar_core::prow_services::ProwServices;
@@ -54,10 +54,9 @@ impl Setup {
         let token = settings.credentials().optional(Credential::GangwayToken)?;
         let gangway = token.map(|_| services.gangway()).transpose()?;
         let state = settings.state();
-        let repository = state
-            .repository
-            .parse()
-            .map_err(|error: InvalidRepository| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+        let repository = state.repository.parse().map_err(|error: InvalidRepository| {
+            CliError::new(ErrorClass::Configuration, error.to_string())
+        })?;
         let web = settings.endpoints().base(Service::GithubWeb).clone();
         let store = GithubStore::new(services.github()?, repository, state.record_branch.clone(), web);
         let folder = services.records().map_err(|error| failure(&error))?;
@@ -81,7 +80,13 @@ impl Setup {
             records: &self.records,
             registries: &self.registries,
             clock: &self.clock,
+            patience: SignedDuration::try_from(self.services.intent_lease()).unwrap_or(SignedDuration::MAX),
         }
+    }
+
+    /// How long the aggregator waits for what.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { intent_patience: self.services.intent_lease(), ..Policy::default() }
     }
 
     /// Forgets what one pass has read, so that the next one sees what changed.

@@ -80,6 +80,11 @@ impl ProwServices {
         self.http.clock()
     }
 
+    /// How long the start of a job is left to the program that recorded it.
+    pub fn intent_lease(&self) -> Duration {
+        self.prow.intent_lease
+    }
+
     /// The settings that the clients are made from.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -126,8 +131,18 @@ impl ProwServices {
 
     fn folder(&self, branch: &str) -> Result<GithubFolder, SetupError> {
         let repository: Repository = self.settings.state().repository.parse()?;
+        Ok(self.folder_of(repository, branch, FOLDER)?)
+    }
+
+    /// A folder of a repository on GitHub; what was read of it before is not fetched again.
+    pub fn folder_of(
+        &self,
+        repository: Repository,
+        branch: &str,
+        folder: &str,
+    ) -> Result<GithubFolder, ConfigError> {
         let cache = self.prow.cache.clone().map(|folder| ObjectCache::at(folder.join("github")));
-        Ok(GithubFolder::new(self.github()?, repository, branch, FOLDER, cache))
+        Ok(GithubFolder::new(self.github()?, repository, branch, folder, cache))
     }
 
     /// The artifacts of QE's jobs; an error without the key file of an account that may read them.

@@ -40,7 +40,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         let controller = clients.release_controller(Arch::Amd64)?;
         let tags = controller.tags(&stream).await?.unwrap_or_default();
         let latest = newest(&tags, version);
-        let mut row = Row { release: minor.to_string(), latest: latest.map(|latest| latest.to_string()), recorded: false };
+        let mut row = Row {
+            release: minor.to_string(),
+            latest: latest.as_ref().map(ToString::to_string),
+            recorded: false,
+        };
         match latest {
             Some(latest) => {
                 session.ui.text(format!("The latest version of {minor} is: {latest}"));

@@ -66,7 +66,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 session.ui.text(format!("  with {name}={value}"));
             }
         }
-        let plan: Vec<_> = jobs.iter().map(|(job, envs)| serde_json::json!({"job": job, "envs": envs})).collect();
+        let plan: Vec<_> =
+            jobs.iter().map(|(job, envs)| serde_json::json!({"job": job, "envs": envs})).collect();
         session.ui.json(&serde_json::json!({ "dry_run": true, "jobs": plan }));
         return Ok(ExitCode::Done);
     }
@@ -85,8 +86,12 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             others: Vec::new(),
         };
         let row = match gangway.start_once(&prow, &intent, &permit).await {
-            Ok(StartedRun::New { id }) => Row { job: intent.job, id: Some(id), result: "started", problem: None },
-            Ok(StartedRun::Found { id }) => Row { job: intent.job, id: Some(id), result: "found", problem: None },
+            Ok(StartedRun::New { id }) => {
+                Row { job: intent.job, id: Some(id), result: "started", problem: None }
+            }
+            Ok(StartedRun::Found { id }) => {
+                Row { job: intent.job, id: Some(id), result: "found", problem: None }
+            }
             Err(error) => {
                 let error = CliError::from(error);
                 session.ui.warn(format!("{}: {}", intent.job, error.message));
@@ -133,7 +138,10 @@ fn read(path: &Path) -> Result<BTreeMap<String, Vec<String>>, CliError> {
         CliError::new(ErrorClass::Usage, format!("cannot read {}: {error}", path.display()))
     })?;
     serde_json::from_str(&text).map_err(|error| {
-        CliError::new(ErrorClass::Usage, format!("{} is not a list of required jobs: {error}", path.display()))
-            .with_hint("It maps minor versions to lists of jobs: {\"4.10\": [\"periodic-ci-…\"]}.")
+        CliError::new(
+            ErrorClass::Usage,
+            format!("{} is not a list of required jobs: {error}", path.display()),
+        )
+        .with_hint("It maps minor versions to lists of jobs: {\"4.10\": [\"periodic-ci-…\"]}.")
     })
 }

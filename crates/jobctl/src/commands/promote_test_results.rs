@@ -30,8 +30,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": file.is_promoted() }));
         return Ok(ExitCode::Done);
     };
-    let promoted =
-        by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;
+    let promoted = by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;
     session.ui.text(if promoted {
         format!("{name} is promoted. The aggregator's next pass labels the release payload.")
     } else {

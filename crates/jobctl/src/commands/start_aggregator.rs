@@ -1,7 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::Classified as _;
 use oar_core::prow::aggregator::{Aggregator, AggregatorReport};
-use oar_core::prow::outcome::Policy;
 use oar_core::version::Arch;
 
 use super::failure;
@@ -40,7 +39,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 world: setup.world(),
                 artifacts: &artifacts,
                 payloads: Some(&payloads),
-                policy: Policy::default(),
+                policy: setup.policy(),
             };
             let mut pass = Pass::default();
             match aggregator.pass(args.arch, permit.as_ref()).await {

@@ -95,7 +95,9 @@ pub(super) fn show(session: &Session, report: &ControllerReport) {
         Verdict::NoBuild => format!("{name}: the stream has no accepted build"),
         Verdict::Same => format!("{name}: {latest} is recorded; nothing new"),
         Verdict::Older => format!("{name}: {latest} is older than the recorded {recorded}; nothing new"),
-        Verdict::New => format!("{name}: {} {latest} (recorded: {recorded})", Tone::Strong.paint("new build")),
+        Verdict::New => {
+            format!("{name}: {} {latest} (recorded: {recorded})", Tone::Strong.paint("new build"))
+        }
     };
     session.ui.text(line);
     for warning in &report.warnings {

@@ -43,7 +43,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             .with_hint("Nothing was changed. Check --new-job-id and --job-name."));
         }
         Some(_) => {}
-        None => session.ui.warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new)),
+        None => session
+            .ui
+            .warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new)),
     }
     let Some(permit) = super::permit(args.dry_run) else {
         let mut file = setup.record(&name).await?;

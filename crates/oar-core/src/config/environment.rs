@@ -214,6 +214,16 @@ variables! {
         "the directory of caches; what was read from GitHub is kept below it, and may be deleted at any time",
         "optional",
     ).or("~/.cache");
+    OAR_INTENT_LEASE = Variable::new(
+        "OAR_INTENT_LEASE",
+        "for how many seconds the start of a job is left to the program that recorded it, before another takes it over",
+        "optional",
+    ).or("600");
+    XDG_RUNTIME_DIR = Variable::new(
+        "XDG_RUNTIME_DIR",
+        "the directory of files that live as long as programs run: locks",
+        "optional",
+    ).or("the system's directory of temporary files");
 }
 
 /// The name of the variable that replaces the base URL of `service`.

@@ -1,9 +1,11 @@
 //! Settings of what watches, starts and counts Prow jobs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::environment::{
-    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_LIMIT, OAR_LEASE_NAMESPACE, XDG_CACHE_HOME,
+    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE, OAR_LEASE_NAMESPACE,
+    XDG_CACHE_HOME,
 };
 use super::error::ConfigError;
 use super::settings::Settings;
@@ -34,6 +36,8 @@ pub struct ProwSettings {
     pub lease_namespace: Option<String>,
     /// The pace of requests to Gangway.
     pub gangway: RateLimit,
+    /// How long the start of a job is left to the program that recorded it.
+    pub intent_lease: Duration,
     /// The variable that names the key file for artifacts.
     pub artifacts_variable: &'static str,
 }
@@ -74,6 +78,7 @@ impl ProwSettings {
             in_cluster,
             lease_namespace,
             gangway: limit(environment)?,
+            intent_lease: intent_lease(environment)?,
             artifacts_variable: GCS_CRED_FILE.name,
         })
     }
@@ -87,6 +92,14 @@ fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
         Some((per_minute, burst)) if per_minute > 0 => Ok(RateLimit { per_minute, burst }),
         _ => Err(bad(OAR_GANGWAY_LIMIT.name, text, "two numbers, the first above 0 (for example 20/10)")),
     }
+}
+
+fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
+    let Some(text) = environment.get(&OAR_INTENT_LEASE) else { return Ok(Duration::from_mins(10)) };
+    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| *seconds <= 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| bad(OAR_INTENT_LEASE.name, text, "whole seconds from 0 to 86400 (for example 600)"))
 }
 
 fn bad(name: &'static str, value: &str, expected: &str) -> ConfigError {
@@ -142,6 +155,7 @@ mod tests {
         assert_eq!(limit, RateLimit { per_minute: 6, burst: 0 });
         for (name, value) in [
             ("OAR_GANGWAY_LIMIT", "20"),
+            ("OAR_INTENT_LEASE", "soon"),
             ("OAR_GANGWAY_LIMIT", "0/1"),
             ("OAR_GANGWAY_LIMIT", "a/b"),
             ("OAR_LEASE_NAMESPACE", "Not A Name"),

@@ -9,11 +9,7 @@ use crate::statebox::transaction::Start;
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
 /// already.
-pub async fn promote(
-    world: World<'_>,
-    name: &ResultName,
-    permit: &WritePermit,
-) -> Result<bool, ChangeError> {
+pub async fn promote(world: World<'_>, name: &ResultName, permit: &WritePermit) -> Result<bool, ChangeError> {
     let message = format!("{} {}: promoted by hand", name.build, name.arch);
     let promoted = change(world, name, &message, Start::Read, permit, None, |file| {
         let _ = file.promote();

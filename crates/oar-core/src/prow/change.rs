@@ -6,8 +6,8 @@ use super::record::{RecordError, ResultFile};
 use super::world::World;
 use crate::error::{Classified, ErrorClass};
 use crate::flow::permit::WritePermit;
-use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
 use crate::statebox::store::{StoreError, Stored};
+use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
 
 /// Why a record was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -20,13 +20,26 @@ pub enum ChangeError {
     Invalid(FileProblems),
     /// The change does not fit the record.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(Box<RecordError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Others changed the file at every attempt.
     #[error("{0}")]
     Contended(String),
+}
+
+impl From<RecordError> for ChangeError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(Box::new(error))
+    }
+}
+
+impl ChangeError {
+    /// Whether the run that was to be changed is not in the record: somebody else was faster.
+    pub(super) fn is_missing_run(&self) -> bool {
+        matches!(self, Self::Record(error) if matches!(**error, RecordError::NoSuchRun { .. }))
+    }
 }
 
 impl Classified for ChangeError {
@@ -83,9 +96,7 @@ pub(super) async fn change<T: Send>(
     let mut last = None;
     let committed = transact(target, permit, world.clock, &Policy::default(), start, |text| {
         let mut file = match (text, create) {
-            (Some(text), _) => {
-                ResultFile::parse(name, text.as_bytes()).map_err(ChangeError::Invalid)?
-            }
+            (Some(text), _) => ResultFile::parse(name, text.as_bytes()).map_err(ChangeError::Invalid)?,
             (None, Some(create)) => create(),
             (None, None) => return Err(ChangeError::Absent(name.clone())),
         };

@@ -285,7 +285,11 @@ impl Controller<'_> {
         let name = ResultName { build: build.name.clone(), arch };
         let jobs: Vec<TestJob> = registry.enabled(build.name.kind()).cloned().collect();
         if jobs.is_empty() {
-            report.warnings.push(format!("{} names no job for {} builds", registry.name(), build.name.kind()));
+            report.warnings.push(format!(
+                "{} names no job for {} builds",
+                registry.name(),
+                build.name.kind()
+            ));
             return Ok(true);
         }
         let now = self.world.clock.now();
@@ -347,7 +351,11 @@ impl Controller<'_> {
     ) -> Result<(), ControllerError> {
         let name = ResultName { build: build.clone(), arch };
         let Some((file, _)) = read(self.world, &name).await? else {
-            if self.registry(&name).await?.is_some_and(|registry| registry.enabled(build.kind()).next().is_some()) {
+            if self
+                .registry(&name)
+                .await?
+                .is_some_and(|registry| registry.enabled(build.kind()).next().is_some())
+            {
                 report.warnings.push(format!(
                     "{build} is the recorded latest build and has no record of tests; if nobody is starting them now, \
                      run `jobctl trigger-jobs-for-build --build {build} --arch {arch}`"
@@ -355,7 +363,7 @@ impl Controller<'_> {
             }
             return Ok(());
         };
-        let left = left_behind(&file, self.world.clock.now());
+        let left = left_behind(&file, self.world);
         if left.is_empty() {
             return Ok(());
         }
@@ -380,7 +388,7 @@ impl Controller<'_> {
         let starter = Starter { world: self.world, permit, name: file.name() };
         let rules = Rules::of(file, Some(registry));
         let mut wanted = Vec::new();
-        for (job, intent, _) in left_behind(file, self.world.clock.now()) {
+        for (job, intent, _) in left_behind(file, self.world) {
             if !mine.contains(&intent) {
                 wanted.push(starter.prepare(file, &rules.rule(&job).job, intent).await?);
             }
@@ -406,7 +414,8 @@ impl Controller<'_> {
         permit: &WritePermit,
     ) -> Result<bool, ControllerError> {
         let path = names::path(name);
-        let message = format!("{} {} {}: the latest build is {}", name.release, name.kind, name.arch, build.name);
+        let message =
+            format!("{} {} {}: the latest build is {}", name.release, name.kind, name.arch, build.name);
         let target = Target { store: self.world.records.store(), path: &path, message: &message };
         let start = Start::Known { stored, recent: false };
         let written = transact(target, permit, self.world.clock, &Policy::default(), start, |text| {
@@ -420,7 +429,9 @@ impl Controller<'_> {
         .map_err(|error| match error {
             TransactionError::Store(error) => ControllerError::Store(error),
             TransactionError::Apply(error) => error,
-            contended @ TransactionError::Contended { .. } => ControllerError::Contended(contended.to_string()),
+            contended @ TransactionError::Contended { .. } => {
+                ControllerError::Contended(contended.to_string())
+            }
         })?
         .written;
         Ok(written)

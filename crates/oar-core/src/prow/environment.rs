@@ -68,6 +68,14 @@ impl JobImages {
         Ok((images, payload.is_some() && (from.is_some() || to.is_some())))
     }
 
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Configured => Vec::new(),
+            Self::Payload(one) | Self::UpgradeFrom(one) | Self::UpgradeTo(one) => vec![one],
+            Self::Upgrade { from, to } => vec![from, to],
+        }
+    }
+
     /// The images for a job of the registry that tests a build. `latest_stable` is the image of the newest stable build
     /// of the same minor version, for the jobs of which [`upgrades_from_stable`] says that they begin with it.
     pub fn of_job(job: &TestJob, build: &BuildName, pull_spec: &str, latest_stable: Option<&str>) -> Self {
@@ -120,14 +128,15 @@ impl Column {
     /// The column for images of which nothing is known but their names. Two images must agree on the architecture;
     /// otherwise the first column holds, as in the reference.
     pub fn of_images(images: &JobImages) -> Self {
-        let names: Vec<&str> = match images {
-            JobImages::Configured => Vec::new(),
-            JobImages::Payload(one) | JobImages::UpgradeFrom(one) | JobImages::UpgradeTo(one) => vec![one],
-            JobImages::Upgrade { from, to } => vec![from, to],
-        };
+        let names = images.names();
         let mut archs = names.iter().map(|name| arch_of_image(name));
         let arch = archs.next().filter(|arch| archs.all(|other| other == *arch)).unwrap_or(Arch::Amd64);
         Self::of(arch, names.iter().any(|name| name.contains("nightly")))
+    }
+
+    /// The column for images of which only the architecture is known.
+    pub fn of_arch(images: &JobImages, arch: Arch) -> Self {
+        Self::of(arch, images.names().iter().any(|name| name.contains("nightly")))
     }
 
     fn of(arch: Arch, nightly: bool) -> Self {

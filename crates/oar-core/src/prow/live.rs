@@ -24,7 +24,7 @@ use crate::flow::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::store::github::GithubStore;
 use crate::statebox::store::{Revision, Store, StoreError};
-use crate::version::{Arch, YStream};
+use crate::version::{Arch, ParseVersionError, ReleaseVersion, YStream};
 
 /// The release controllers of all architectures.
 #[derive(Debug, Clone)]
@@ -60,7 +60,12 @@ impl Builds for LiveBuilds {
     }
 
     async fn find(&self, build: &BuildName, arch: Arch) -> Result<Option<StreamTag>, ServiceError> {
-        self.of(arch)?.find_build(&build.to_string(), arch.text()).await
+        let name = build.to_string();
+        let version: ReleaseVersion = name.parse().map_err(|error: ParseVersionError| {
+            let kind = ServiceErrorKind::Rejected;
+            ServiceError::new(Service::ReleaseController, "find a build", kind, error.to_string())
+        })?;
+        self.of(arch)?.find_build(&version, arch.text()).await
     }
 
     async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Option<Vec<String>>, ServiceError> {

@@ -6,13 +6,13 @@
 //! intent of one's own (spec 04 §7.6).
 
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::change::{ChangeError, change};
 use super::environment::{self, Column, ImagesError, JobImages};
 use super::names::{self, BuildKind, LatestName, ResultName};
-use super::record::{Build, Intent, LatestFile, RecordError, ResultFile, RunId, Stage};
+use super::record::{Build, Intent, LatestFile, ResultFile, RunId, Stage};
 use super::registry::TestJob;
 use super::world::World;
 use crate::clients::gangway::{RunIntent, StartedRun};
@@ -21,12 +21,6 @@ use crate::flow::permit::WritePermit;
 use crate::statebox::store::{StoreError, Stored};
 use crate::statebox::transaction::Start;
 use crate::version::{Arch, YStream};
-
-/// How old an intent must be before somebody else takes it over.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
-/// How old an own intent may be when its job is started. The rest of the lease is for the start itself, whose requests end
-/// much sooner.
-const START_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// A run that is to be started.
 #[derive(Debug, Clone)]
@@ -39,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) intent: Intent,
     /// Since when a start is intended.
     pub(super) since: Timestamp,
+    /// Whether it may be started; otherwise it is only looked for, and given up when it is not there.
+    pub(super) may_start: bool,
 }
 
 /// What became of a run that was to be started.
@@ -50,6 +46,8 @@ pub enum Begun {
     Found(RunId),
     /// Somebody else is at it.
     Elsewhere,
+    /// It could not be started for long enough, or may not be started any more.
+    GivenUp,
     /// It was not started; the intent stays, and a later pass goes on.
     Not(StartError),
 }
@@ -186,7 +184,7 @@ pub struct BegunJob {
     pub job: String,
     /// The run's id, when there is one.
     pub id: Option<String>,
-    /// What became of it: `started`, `found`, `elsewhere`, `failed`.
+    /// What became of it: `started`, `found`, `elsewhere`, `given up`, `failed`.
     pub result: &'static str,
     /// Why it was not started.
     pub problem: Option<String>,
@@ -201,6 +199,7 @@ impl BegunJob {
             Begun::Started(id) => (Some(id.to_string()), "started", None, None),
             Begun::Found(id) => (Some(id.to_string()), "found", None, None),
             Begun::Elsewhere => (None, "elsewhere", None, None),
+            Begun::GivenUp => (None, "given up", None, None),
             Begun::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
         };
         Self { job, id, result, problem, class }
@@ -235,7 +234,7 @@ impl Starter<'_> {
         let since = intents(file).find(|(_, known, _)| *known == intent).map(|(_, _, since)| since);
         let since = since.or_else(|| intent.recorded()).unwrap_or(Timestamp::UNIX_EPOCH);
         let envs = environment_of(self.world, job, file.build(), self.name.arch).await?;
-        Ok(Wanted { job: job.name.clone(), envs, intent, since })
+        Ok(Wanted { job: job.name.clone(), envs, intent, since, may_start: true })
     }
 
     async fn each(&self, file: &ResultFile, wanted: Vec<Wanted>, look_first: bool) -> Vec<BegunJob> {
@@ -254,7 +253,12 @@ impl Starter<'_> {
                     tracing::info!("{}: {job} runs as {id}", self.name.build);
                     others.push((job.clone(), id.to_string()));
                 }
-                Begun::Elsewhere => tracing::info!("{}: {job} is started by another program", self.name.build),
+                Begun::GivenUp => {
+                    tracing::warn!("{}: {job} is given up, it could not be started", self.name.build);
+                }
+                Begun::Elsewhere => {
+                    tracing::info!("{}: {job} is started by another program", self.name.build);
+                }
                 Begun::Not(error) => {
                     tracing::error!("{}: {job}: {error}", self.name.build);
                     refused |= matches!(error, StartError::Service(error) if concerns_all(error));
@@ -285,8 +289,12 @@ impl Starter<'_> {
             self.record(&run.job, intent, &id).await?;
             return Ok(Begun::Found(id));
         }
+        if !wanted.may_start {
+            return Ok(self.give_up(&run.job, intent).await?);
+        }
         let age = self.world.clock.now().duration_since(intent.recorded().unwrap_or(Timestamp::UNIX_EPOCH));
-        if look_first || age > START_WITHIN {
+        // The rest of the patience is for the start itself, whose requests end much sooner.
+        if look_first || age > self.world.patience / 2 {
             let Some(renewed) = self.renew(&run.job, intent).await? else { return Ok(Begun::Elsewhere) };
             intent = renewed;
             run.key = intent.key();
@@ -310,7 +318,21 @@ impl Starter<'_> {
         .await;
         match renewed {
             Ok(_) => Ok(Some(new)),
-            Err(ChangeError::Record(RecordError::NoSuchRun { .. })) => Ok(None),
+            Err(error) if error.is_missing_run() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn give_up(&self, job: &str, intent: Intent) -> Result<Begun, ChangeError> {
+        let now = self.world.clock.now();
+        let message = format!("{} {}: {job} could not be started", self.name.build, self.name.arch);
+        let given_up = change(self.world, self.name, &message, Start::Read, self.permit, None, |file| {
+            file.record_lost(job, &intent.to_string(), now)
+        })
+        .await;
+        match given_up {
+            Ok(_) => Ok(Begun::GivenUp),
+            Err(error) if error.is_missing_run() => Ok(Begun::Elsewhere),
             Err(error) => Err(error),
         }
     }
@@ -346,10 +368,11 @@ fn known_runs(file: &ResultFile) -> Vec<(String, String)> {
 }
 
 /// The intents of a record that have been left behind: job, intent, and since when a start is intended.
-pub(super) fn left_behind(file: &ResultFile, now: Timestamp) -> Vec<(String, Intent, Timestamp)> {
+pub(super) fn left_behind(file: &ResultFile, world: World<'_>) -> Vec<(String, Intent, Timestamp)> {
+    let now = world.clock.now();
     intents(file)
         .filter(|(_, intent, _)| {
-            intent.recorded().is_none_or(|recorded| now.duration_since(recorded) >= LEASE)
+            intent.recorded().is_none_or(|recorded| now.duration_since(recorded) >= world.patience)
         })
         .collect()
 }

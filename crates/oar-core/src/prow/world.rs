@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use super::json::Map;
 use super::names::{BuildKind, BuildName, RegistryName};
@@ -105,8 +106,12 @@ pub trait Records: Send + Sync {
     fn store(&self) -> &dyn Store;
 
     /// Removes a file that has not changed since it was listed.
-    async fn delete(&self, entry: &RecordEntry, message: &str, permit: &WritePermit)
-    -> Result<(), StoreError>;
+    async fn delete(
+        &self,
+        entry: &RecordEntry,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<(), StoreError>;
 }
 
 /// Why a registry of test jobs cannot be used.
@@ -156,4 +161,6 @@ pub struct World<'a> {
     pub registries: &'a dyn Registries,
     /// The time.
     pub clock: &'a crate::clock::Clock,
+    /// How long an intent is left to the program that recorded it.
+    pub patience: SignedDuration,
 }

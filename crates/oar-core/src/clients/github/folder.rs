@@ -88,8 +88,9 @@ impl GithubFolder {
     /// several at the same time. One file that cannot be read does not keep the others from being read.
     pub async fn read(&self, entries: &[TreeEntry]) -> Vec<Result<FolderFile, ServiceError>> {
         let kept = self.kept(entries).await;
-        let work: Vec<(&TreeEntry, Option<Vec<u8>>)> =
-            entries.iter().map(|entry| (entry, kept.get(&entry.sha).cloned())).collect();
+        // Owned, so that the future can be sent between threads.
+        let work: Vec<(TreeEntry, Option<Vec<u8>>)> =
+            entries.iter().map(|entry| (entry.clone(), kept.get(&entry.sha).cloned())).collect();
         iter(work.into_iter().map(|(entry, content)| self.one(entry, content)))
             .buffered(READERS)
             .collect()
@@ -159,7 +160,7 @@ impl GithubFolder {
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
 
-    async fn one(&self, entry: &TreeEntry, kept: Option<Vec<u8>>) -> Result<FolderFile, ServiceError> {
+    async fn one(&self, entry: TreeEntry, kept: Option<Vec<u8>>) -> Result<FolderFile, ServiceError> {
         let content = if let Some(content) = kept {
             content
         } else {
@@ -172,7 +173,7 @@ impl GithubFolder {
         let text = String::from_utf8(content).map_err(|_| {
             self.failure("read a file", "the file is not UTF-8 text", &self.path(&entry.name))
         })?;
-        Ok(FolderFile { name: entry.name.clone(), text, sha: entry.sha.clone() })
+        Ok(FolderFile { name: entry.name, text, sha: entry.sha })
     }
 
     fn failure(&self, operation: &'static str, detail: &str, path: &str) -> ServiceError {

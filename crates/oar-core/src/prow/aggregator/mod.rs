@@ -14,15 +14,15 @@ use futures::stream::iter;
 use serde::Serialize;
 
 use super::names::{BuildKind, ResultName};
-use super::outcome::{Observed, Policy};
+use super::outcome::{AtHand, Observed, Policy};
 use super::record::ResultFile;
 use super::registry::TestJobRegistry;
 use super::world::{Artifacts, Payloads, RecordEntry, World};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::permit::WritePermit;
 use crate::statebox::store::{StoreError, Stored};
-use work::Work;
 use crate::version::{Arch, YStream};
+use work::Work;
 
 /// How many records are worked on at the same time.
 const RECORD_CONCURRENCY: usize = 8;
@@ -102,6 +102,14 @@ impl AggregatorReport {
     }
 }
 
+/// What became of reading a registry.
+#[derive(Clone)]
+enum Found {
+    Read(Arc<TestJobRegistry>),
+    Absent,
+    Unreadable,
+}
+
 /// Follows the builds of the world.
 #[derive(Clone, Copy)]
 pub struct Aggregator<'a> {
@@ -140,7 +148,7 @@ impl Aggregator<'_> {
         let entries: Vec<RecordEntry> = named.iter().map(|(_, entry)| entry.clone()).collect();
         let texts = self.world.records.texts(&entries).await;
         let work = named.into_iter().zip(texts).map(|((name, entry), text)| {
-            let registry = registries.get(&name.registry().release).cloned();
+            let registry = registries.get(&name.registry().release).cloned().unwrap_or(Found::Absent);
             let gone = gone.contains(&entry.name);
             async move {
                 if gone {
@@ -191,22 +199,27 @@ impl Aggregator<'_> {
         &self,
         named: &[(ResultName, RecordEntry)],
         report: &mut AggregatorReport,
-    ) -> BTreeMap<YStream, Arc<TestJobRegistry>> {
+    ) -> BTreeMap<YStream, Found> {
         let mut wanted: Vec<_> = named.iter().map(|(name, _)| name.registry()).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let read = iter(wanted.into_iter().map(|name| async move {
-            (name, self.world.registries.registry(name).await)
-        }));
+        let read = iter(
+            wanted.into_iter().map(|name| async move { (name, self.world.registries.registry(name).await) }),
+        );
         let mut found = BTreeMap::new();
         for (name, registry) in read.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
-            match registry {
-                Ok(Some(registry)) => {
-                    found.insert(name.release, registry);
+            let registry = match registry {
+                Ok(Some(registry)) => Found::Read(registry),
+                Ok(None) => {
+                    tracing::warn!("there is no registry {name}: nothing is started for its builds");
+                    Found::Absent
                 }
-                Ok(None) => tracing::warn!("there is no registry {name}: nothing is started for its builds"),
-                Err(error) => report.fail(&format!("the registry {name}"), &error),
-            }
+                Err(error) => {
+                    report.fail(&format!("the registry {name}"), &error);
+                    Found::Unreadable
+                }
+            };
+            found.insert(name.release, registry);
         }
         found
     }
@@ -241,7 +254,7 @@ impl Aggregator<'_> {
         name: &ResultName,
         entry: &RecordEntry,
         text: Result<String, StoreError>,
-        registry: Option<Arc<TestJobRegistry>>,
+        registry: Found,
         permit: Option<&WritePermit>,
     ) -> Option<BuildReport> {
         let mut report = BuildReport::new(&entry.name, name.build.to_string());
@@ -264,11 +277,16 @@ impl Aggregator<'_> {
         let work = Work {
             aggregator: *self,
             name,
-            registry: registry.as_deref(),
+            registry: match &registry {
+                Found::Read(registry) => AtHand::Read(registry),
+                Found::Absent => AtHand::Absent,
+                Found::Unreadable => AtHand::Unreadable,
+            },
             permit,
             file,
             stored,
             observed: Observed::default(),
+            label_failed: false,
             report,
         };
         Some(work.run().await)

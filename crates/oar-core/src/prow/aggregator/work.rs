@@ -7,13 +7,13 @@ use jiff::SignedDuration;
 use super::{Aggregator, BuildReport, READ_CONCURRENCY};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::permit::WritePermit;
-use crate::prow::change::{Changed, ChangeError, change, read};
+use crate::prow::change::{ChangeError, Changed, change, read};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
-use crate::prow::outcome::{BuildOutcome, Label, Observed, Rules, Step, judge, next_steps};
-use crate::prow::record::{Intent, Observation, RecordError, ResultFile, RunId, Stage};
-use crate::prow::registry::{TestJob, TestJobRegistry};
-use crate::prow::starter::Starter;
+use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, judge, next_steps};
+use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
+use crate::prow::registry::TestJob;
+use crate::prow::starter::{Starter, Wanted};
 use crate::prow::world::Labelled;
 use crate::statebox::Change;
 use crate::statebox::store::Stored;
@@ -31,7 +31,6 @@ enum Finding {
     Run(String, Observation),
     Lost(String, String),
     Summary(String, String, Map),
-    GiveUp(String, Intent),
 }
 
 /// What one round found out, and what it is to start.
@@ -44,7 +43,7 @@ struct Round {
     first: Vec<TestJob>,
     /// Jobs whose retried runs are to be started, and how many they are to have.
     retries: Vec<(TestJob, usize)>,
-    /// Runs that are to be started under intents that the record has; `true` for those of this process.
+    /// Runs whose intents the record has, and whether they may still be started.
     settle: Vec<(TestJob, Intent, bool)>,
     label: bool,
     complete: Option<bool>,
@@ -57,11 +56,13 @@ type ToStart = Vec<(TestJob, Intent)>;
 pub(super) struct Work<'a> {
     pub(super) aggregator: Aggregator<'a>,
     pub(super) name: &'a ResultName,
-    pub(super) registry: Option<&'a TestJobRegistry>,
+    pub(super) registry: AtHand<'a>,
     pub(super) permit: Option<&'a WritePermit>,
     pub(super) file: ResultFile,
     pub(super) stored: Option<Stored>,
     pub(super) observed: Observed,
+    /// Whether the label was tried in vain: then it is left to the next pass.
+    pub(super) label_failed: bool,
     pub(super) report: BuildReport,
 }
 
@@ -71,16 +72,19 @@ impl Work<'_> {
         for _ in 0..ROUNDS {
             let now = self.aggregator.world.clock.now();
             let policy = &self.aggregator.policy;
-            let steps = next_steps(&self.file, self.registry, &self.observed, policy, now);
+            let mut steps = next_steps(&self.file, self.registry, &self.observed, policy, now);
+            if self.label_failed {
+                steps.retain(|step| *step != Step::Label);
+            }
             if steps.is_empty() {
                 break;
             }
             let round = self.look(steps).await;
-            let gone_on = match self.permit {
-                Some(permit) => self.act(round, permit).await,
-                None => self.imagine(round),
+            let Some(permit) = self.permit else {
+                self.imagine(round);
+                continue;
             };
-            if let Err(error) = gone_on {
+            if let Err(error) = self.act(round, permit).await {
                 self.fail("the record", &error);
                 break;
             }
@@ -89,12 +93,12 @@ impl Work<'_> {
     }
 
     fn conclude(mut self) -> BuildReport {
-        let verdict = judge(&self.file, &Rules::of(&self.file, self.registry));
-        self.report.reasons = verdict.reasons();
-        self.report.result = match (self.file.is_aggregated(), self.file.accepted(), verdict.outcome()) {
-            (true, Some(true), _) => "accepted",
-            (true, ..) => "rejected",
-            (false, _, BuildOutcome::Open | BuildOutcome::Accepted | BuildOutcome::Rejected) => "open",
+        let registry = if let AtHand::Read(registry) = self.registry { Some(registry) } else { None };
+        self.report.reasons = judge(&self.file, &Rules::of(&self.file, registry)).reasons();
+        self.report.result = match (self.file.is_aggregated(), self.file.accepted()) {
+            (true, Some(true)) => "accepted",
+            (true, _) => "rejected",
+            (false, _) => "open",
         };
         self.report
     }
@@ -111,8 +115,7 @@ impl Work<'_> {
             match step {
                 Step::Read { job, id } => runs.push((job, id)),
                 Step::FetchReport { job, id, url } => reports.push((job, id, url)),
-                Step::Settle { job, intent, own } => round.settle.push((job, intent, own)),
-                Step::GiveUp { job, intent } => round.findings.push(Finding::GiveUp(job, intent)),
+                Step::Settle { job, intent, may_start, .. } => round.settle.push((job, intent, may_start)),
                 Step::StartFirst { jobs } => round.first.extend(jobs),
                 Step::StartRetries { job, wanted } => round.retries.push((job, wanted)),
                 Step::Label => round.label = true,
@@ -156,10 +159,10 @@ impl Work<'_> {
     /// old; a young one may just not be visible yet.
     async fn look_for_forgotten(&mut self, round: &mut Round) {
         for (job, id) in std::mem::take(&mut round.unknown) {
-            let entries: Vec<_> = self.file.entries(&job).flat_map(|entry| entry.runs()).collect();
+            let entries: Vec<_> = self.file.entries(&job).flat_map(Job::runs).collect();
             let run = entries.into_iter().find(|run| run.id().is_some_and(|known| known == id.as_str()));
-            let page = run.and_then(|run| run.url()).map(std::borrow::Cow::into_owned);
-            let started = run.and_then(|run| run.started()).and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            let page = run.and_then(Run::url).map(std::borrow::Cow::into_owned);
+            let started = run.and_then(Run::started).and_then(|time| time.parse::<jiff::Timestamp>().ok());
             let since = started.or_else(|| self.file.started_with()?.at?.parse().ok());
             if let Some(page) = page {
                 match self.aggregator.artifacts.ended(&id, &page).await {
@@ -192,28 +195,24 @@ impl Work<'_> {
         let to_start = self.record(&round, permit).await?;
         let starter = Starter { world: self.aggregator.world, permit, name: self.name };
         let mut own = Vec::new();
-        let mut left = Vec::new();
         for (job, intent) in to_start {
             self.observed.started.insert(job.name.clone());
-            own.push((job, intent));
+            own.push((job, intent, true));
         }
-        for (job, intent, ours) in round.settle {
-            if ours { own.push((job, intent)) } else { left.push((job, intent)) }
-        }
-        if own.is_empty() && left.is_empty() {
+        if own.is_empty() && round.settle.is_empty() {
             return Ok(());
         }
         let mut begun = Vec::new();
-        for (list, look_first) in [(own, false), (left, true)] {
+        for (list, left_behind) in [(own, false), (round.settle, true)] {
             let mut wanted = Vec::new();
-            for (job, intent) in list {
+            for (job, intent, may_start) in list {
                 self.observed.settled.insert(intent);
                 match starter.prepare(&self.file, &job, intent).await {
-                    Ok(start) => wanted.push(start),
+                    Ok(start) => wanted.push(Wanted { may_start, ..start }),
                     Err(error) => self.fail(&format!("the start of {}", job.name), &error),
                 }
             }
-            begun.extend(if look_first {
+            begun.extend(if left_behind {
                 starter.take_over(&self.file, wanted).await
             } else {
                 starter.start(&self.file, wanted).await
@@ -229,6 +228,9 @@ impl Work<'_> {
                 (None, Some(problem)) => {
                     let class = job.class.unwrap_or(ErrorClass::Failed);
                     self.report.problem(format!("{}: {problem}", job.job), class);
+                }
+                (None, None) if job.result == "given up" => {
+                    self.report.done.push(format!("{}: given up, it could not be started", job.job));
                 }
                 (None, None) => {}
             }
@@ -283,7 +285,8 @@ impl Work<'_> {
                 }
                 // Somebody may have changed the record since it was judged.
                 let complete = round.complete.filter(|accepted| {
-                    next_steps(file, registry, observed, policy, now) == [Step::Complete { accepted: *accepted }]
+                    next_steps(file, registry, observed, policy, now)
+                        == [Step::Complete { accepted: *accepted }]
                 });
                 if let Some(accepted) = complete {
                     let _ = file.complete(accepted);
@@ -325,37 +328,55 @@ impl Work<'_> {
     async fn label(&mut self, permit: &WritePermit) {
         let ResultName { build, arch } = self.name;
         let Some(payloads) = self.aggregator.payloads else {
-            self.observed.label = Label::Failed;
+            self.label_failed = true;
             let words = "the release payload is not labelled: the cluster that has it is not configured";
             self.report.problem(words.to_owned(), ErrorClass::Configuration);
             return;
         };
-        self.observed.label = match payloads.accept(build, *arch, permit).await {
+        match payloads.accept(build, *arch, permit).await {
             Ok(Labelled::Now) => {
                 self.report.done.push("labelled the release payload: Accepted".to_owned());
-                Label::Present
+                self.observed.label = Label::Present;
             }
-            Ok(Labelled::Already) => Label::Present,
+            Ok(Labelled::Already) => self.observed.label = Label::Present,
             Ok(Labelled::Other(value)) => {
                 let words = format!("the release payload is labelled `{value}` by somebody, which stays");
                 tracing::warn!("{build}: {words}");
                 self.report.done.push(words);
-                Label::Other
+                self.observed.label = Label::Other;
             }
-            Ok(Labelled::Absent) => {
-                let words = "there is no release payload of this name to be labelled";
+            Ok(Labelled::Absent) => self.without_payload().await,
+            Err(error) => {
+                self.label_failed = true;
+                self.fail("the label of the release payload", &error);
+            }
+        }
+    }
+
+    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited.
+    async fn without_payload(&mut self) {
+        let ResultName { build, arch } = self.name;
+        match self.aggregator.world.builds.find(build, *arch).await {
+            Ok(None) => {
+                self.report
+                    .done
+                    .push("the build and its release payload are gone; no label is needed".to_owned());
+                self.observed.label = Label::NoPayload;
+            }
+            Ok(Some(_)) => {
+                self.label_failed = true;
+                let words = "there is no release payload of this name to be labelled, though its stream has the build";
                 self.report.problem(words.to_owned(), ErrorClass::Unavailable);
-                Label::Failed
             }
             Err(error) => {
-                self.fail("the label of the release payload", &error);
-                Label::Failed
+                self.label_failed = true;
+                self.fail("whether the build is there still", &error);
             }
-        };
+        }
     }
 
     /// What would be done: findings are applied to our copy alone.
-    fn imagine(&mut self, round: Round) -> Result<(), ChangeError> {
+    fn imagine(&mut self, round: Round) {
         let now = self.aggregator.world.clock.now();
         for finding in &round.findings {
             if apply(&mut self.file, finding, now).is_ok_and(Change::is_changed) {
@@ -383,7 +404,6 @@ impl Work<'_> {
             let words = if accepted { "accepted" } else { "rejected" };
             self.report.done.push(format!("complete the record: {words}"));
         }
-        Ok(())
     }
 }
 
@@ -392,7 +412,6 @@ fn apply(file: &mut ResultFile, finding: &Finding, now: jiff::Timestamp) -> Resu
         Finding::Run(job, seen) => file.record_run(job, seen),
         Finding::Lost(job, id) => file.record_lost(job, id, now),
         Finding::Summary(job, id, summary) => file.record_summary(job, id, summary),
-        Finding::GiveUp(job, intent) => file.record_lost(job, &intent.to_string(), now),
     }
 }
 
@@ -401,6 +420,5 @@ fn described(finding: &Finding) -> String {
         Finding::Run(job, seen) => format!("{job} {} is {}", seen.id, seen.state.text()),
         Finding::Lost(job, id) => format!("{job} {id} is lost: Prow and its artifacts do not know it"),
         Finding::Summary(job, id, _) => format!("{job} {id}: read its test report"),
-        Finding::GiveUp(job, _) => format!("{job} could not be started for a day and is given up"),
     }
 }

@@ -163,14 +163,17 @@ async fn existing_jobs_are_kept_or_started_again_as_it_is_asked() {
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_says_what_would_be() {
-    let world = FakeWorld::new(1, REGISTRY, |_, number| {
-        if number == 0 { ProwState::Failure } else { ProwState::Success }
-    });
+    let world =
+        FakeWorld::new(
+            1,
+            REGISTRY,
+            |_, number| {
+                if number == 0 { ProwState::Failure } else { ProwState::Success }
+            },
+        );
     world.publish("4.20.1");
-    let report = Controller { world: world.world() }
-        .pass(scope(BuildKind::Stable), true, None)
-        .await
-        .unwrap();
+    let report =
+        Controller { world: world.world() }.pass(scope(BuildKind::Stable), true, None).await.unwrap();
     assert_eq!(report.planned.len(), 3, "{report:?}");
     assert!(world.files().is_empty() && world.runs().is_empty());
     control(&world, BuildKind::Stable).await;
@@ -206,7 +209,8 @@ fn assert_all_recorded(world: &FakeWorld, context: &str) {
     let started: BTreeSet<String> = world.runs().into_iter().map(|run| run.id).collect();
     let mut recorded = BTreeSet::new();
     for (file, text) in world.files() {
-        let Some(name) = file.strip_prefix("_releases/").and_then(|name| name.parse::<ResultName>().ok()) else {
+        let Some(name) = file.strip_prefix("_releases/").and_then(|name| name.parse::<ResultName>().ok())
+        else {
             continue;
         };
         let file = ResultFile::parse(&name, text.as_bytes()).unwrap();
@@ -286,7 +290,8 @@ async fn two_controllers_and_two_aggregators_test_a_thousand_builds_once_each() 
         let permit = WritePermit::granted_by_user_interface();
         let controller = || async {
             // A fault of a service may end a pass; the next one goes on.
-            let _ = Controller { world: world.world() }.pass(scope(BuildKind::Stable), true, Some(&permit)).await;
+            let _ =
+                Controller { world: world.world() }.pass(scope(BuildKind::Stable), true, Some(&permit)).await;
         };
         let aggregator = || async {
             let _ = aggregator(&world).pass(Arch::Amd64, Some(&permit)).await;

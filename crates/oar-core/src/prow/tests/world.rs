@@ -103,7 +103,14 @@ impl FakeWorld {
     }
 
     pub(super) fn world(&self) -> World<'_> {
-        World { builds: self, jobs: self, records: self, registries: self, clock: &self.clock }
+        World {
+            builds: self,
+            jobs: self,
+            records: self,
+            registries: self,
+            clock: &self.clock,
+            patience: SignedDuration::from_mins(10),
+        }
     }
 
     pub(super) fn advance(&self, duration: Duration) {
@@ -440,7 +447,8 @@ impl Records for FakeWorld {
 impl Registries for FakeWorld {
     async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError> {
         self.request().await;
-        let registry = TestJobRegistry::parse(name, self.registry.as_bytes()).map_err(RegistryError::Invalid)?;
+        let registry =
+            TestJobRegistry::parse(name, self.registry.as_bytes()).map_err(RegistryError::Invalid)?;
         Ok(Some(Arc::new(registry)))
     }
 }
