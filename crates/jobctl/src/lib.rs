@@ -1,16 +1,29 @@
-//! The `jobctl` command line: the job controller and the test result aggregator. Its commands arrive with the Prow clients; today it tells its version.
+//! The `jobctl` command line: the job controller and the test result aggregator.
+
+mod commands;
+mod records;
+mod render;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
 
 /// Control Prow test jobs and accept builds
-#[derive(Debug, Parser)]
-#[command(name = "jobctl", version = concat!("v", env!("CARGO_PKG_VERSION")), arg_required_else_help = true)]
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "jobctl",
+    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done · 1 a check found something · 2 usage · 3 configuration or credentials · \
+                  4 a service is unavailable · 5 conflict · 6 blocked · 130/143 interrupted"
+)]
 pub struct Jobctl {
     #[command(flatten)]
     common: CommonArgs,
+    #[command(subcommand)]
+    command: commands::Command,
 }
 
 impl Program for Jobctl {
@@ -18,8 +31,8 @@ impl Program for Jobctl {
         &self.common
     }
 
-    async fn dispatch(self, _session: Session) -> Result<ExitCode, CliError> {
-        Err(CliError::usage("no command was given").with_hint("jobctl --help"))
+    async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
+        commands::run(self.command, &session).await
     }
 }
 
