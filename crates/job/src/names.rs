@@ -1,5 +1,7 @@
 //! The names of jobs and tests, read from the CI configuration on GitHub (spec 04 §2.1 H6).
 
+use std::path::Path;
+
 use cli_support::CliError;
 use oar_core::clients::github::{InvalidRepository, Repository, TreeEntry};
 use oar_core::error::ErrorClass;
@@ -65,18 +67,13 @@ pub(crate) fn component(text: &str) -> Result<String, String> {
 /// The job whose name contains `part`.
 pub(crate) async fn only_match(clients: &Clients, part: &str) -> Result<String, CliError> {
     let names = periodic_jobs(clients).await?;
-    let mut found: Vec<&String> = names.iter().filter(|name| name.contains(part)).collect();
+    let found: Vec<&String> = names.iter().filter(|name| name.contains(part)).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
         [] => Err(unknown(part, &names)),
         several => {
-            let more = several.len().saturating_sub(LISTED);
+            let listed = listed(several.iter().map(|name| name.as_str()));
             let count = several.len();
-            found.truncate(LISTED);
-            let mut listed: String = found.iter().map(|name| format!("\n  {name}")).collect();
-            if more > 0 {
-                listed.push_str(&format!("\n  and {more} more"));
-            }
             Err(CliError::usage(format!("`{part}` is part of the names of {count} jobs:{listed}"))
                 .with_hint("Give the whole name of the one that is meant."))
         }
@@ -105,15 +102,29 @@ fn unknown(name: &str, names: &[String]) -> CliError {
         .filter(|(likeness, _)| *likeness >= CLOSE)
         .collect();
     close.sort_by(|left, right| right.0.total_cmp(&left.0));
-    close.truncate(LISTED);
     if close.is_empty() {
         return error.with_hint(format!(
             "The names stand in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there comes close.",
             names.len()
         ));
     }
-    let listed: String = close.iter().map(|(_, name)| format!("\n  {name}")).collect();
+    let listed = listed(close.iter().map(|(_, name)| name.as_str()));
     error.with_hint(format!("These come close:{listed}"))
+}
+
+/// Names on lines of their own, as many as a person reads.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let mut lines = vec![String::new()];
+    lines.extend(names.take(LISTED).map(|name| format!("  {name}")));
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn is_yaml(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "yaml")
 }
 
 /// The tests of a component, by file.
@@ -123,23 +134,17 @@ pub(crate) async fn tests(
     branch: &str,
 ) -> Result<Vec<TestFile>, CliError> {
     let folder = format!("ci-operator/config/{component}");
-    files(
-        clients,
-        &folder,
-        branch,
-        |name| name.ends_with(".yaml"),
-        |file, text| {
-            let configuration: Configuration = serde_yaml::from_str(text)?;
-            let tests = configuration.tests.into_iter().map(|test| test.name).collect();
-            Ok(TestFile { file, tests })
-        },
-    )
+    files(clients, &folder, branch, is_yaml, |file, text| {
+        let configuration: Configuration = serde_yaml::from_str(text)?;
+        let tests = configuration.tests.into_iter().map(|test| test.name).collect();
+        Ok(TestFile { file, tests })
+    })
     .await
 }
 
 async fn periodic_jobs(clients: &Clients) -> Result<Vec<String>, CliError> {
     let folder = format!("ci-operator/jobs/{COMPONENT}");
-    let is_periodics = |name: &str| name.ends_with(".yaml") && name.contains("periodics");
+    let is_periodics = |name: &str| is_yaml(name) && name.contains("periodics");
     let names = files(clients, &folder, BRANCH, is_periodics, |_, text| {
         let periodics: Periodics = serde_yaml::from_str(text)?;
         Ok(periodics.periodics.into_iter().map(|periodic| periodic.name).collect::<Vec<_>>())

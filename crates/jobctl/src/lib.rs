@@ -3,6 +3,8 @@
 mod commands;
 mod leader;
 mod metrics;
+mod records;
+mod render;
 mod rhythm;
 mod setup;
 mod shown;

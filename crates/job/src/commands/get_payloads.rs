@@ -45,17 +45,14 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             latest: latest.as_ref().map(ToString::to_string),
             recorded: false,
         };
-        match latest {
-            Some(latest) => {
-                session.ui.text(format!("The latest version of {minor} is: {latest}"));
-                if args.push {
-                    row.recorded = record(&clients, session, latest, args.dry_run).await?;
-                }
+        if let Some(latest) = latest {
+            session.ui.text(format!("The latest version of {minor} is: {latest}"));
+            if args.push {
+                row.recorded = record(&clients, session, latest, args.dry_run).await?;
             }
-            None => {
-                session.ui.warn(format!("{stream} has no accepted release of {minor} from {version} on"));
-                code = ExitCode::from(ErrorClass::Failed);
-            }
+        } else {
+            session.ui.warn(format!("{stream} has no accepted release of {minor} from {version} on"));
+            code = ExitCode::from(ErrorClass::Failed);
         }
         rows.push(row);
     }

@@ -14,7 +14,7 @@ use crate::clients::Clients;
 
 /// Start the jobs that a file requires for a release, each once
 ///
-/// The file maps minor versions to lists of jobs: {"4.10": ["periodic-ci-…"]}. A job whose name contains
+/// The file maps minor versions to lists of jobs: `{"4.10": ["periodic-ci-…"]}`. A job whose name contains
 /// `upgrade-from-stable` is upgraded to the release, any other upgrade job runs the images of its configuration, and the
 /// rest install the release. A second run of the same command finds what the first one started.
 #[derive(Debug, clap::Args)]

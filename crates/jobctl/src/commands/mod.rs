@@ -1,10 +1,12 @@
 //! One file per subcommand.
 
 mod promote_test_results;
+mod show;
 mod start_aggregator;
 mod start_controller;
 mod trigger_jobs_for_build;
 mod update_retried_job_run;
+mod verify;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::Classified;
@@ -17,6 +19,8 @@ pub(crate) enum Command {
     StartAggregator(start_aggregator::Args),
     PromoteTestResults(promote_test_results::Args),
     UpdateRetriedJobRun(update_retried_job_run::Args),
+    Show(show::Args),
+    Verify(verify::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
@@ -26,6 +30,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::StartAggregator(args) => start_aggregator::run(args, session).await,
         Command::PromoteTestResults(args) => promote_test_results::run(args, session).await,
         Command::UpdateRetriedJobRun(args) => update_retried_job_run::run(args, session).await,
+        Command::Show(args) => show::run(&args, session).await,
+        Command::Verify(args) => verify::run(&args, session),
     }
 }
 

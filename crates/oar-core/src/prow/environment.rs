@@ -188,8 +188,11 @@ enum Set {
     Base,
 }
 
+/// A cell of the table: the variables in their order.
+type Cell = (Given, Column, &'static [(&'static str, Set)]);
+
 /// The table (interop-exact, spec 04 §3): for what is given, the variables of each column.
-const TABLE: [(Given, Column, &[(&str, Set)]); 24] = [
+const TABLE: [Cell; 24] = [
     (Given::Payload, Column::Amd64, &[("RELEASE_IMAGE_LATEST", Set::Image)]),
     (Given::Payload, Column::Arm64Nightly, &[("RELEASE_IMAGE_ARM64_LATEST", Set::Image)]),
     (

@@ -114,7 +114,9 @@ impl Node {
             Self::List(list) => Value::List(list.iter().map(Self::to_value).collect()),
             Self::Map(entries) => {
                 let mut map = Map::default();
-                entries.iter().for_each(|(key, node)| map.set(key, node.to_value()));
+                for (key, node) in entries {
+                    map.set(key, node.to_value());
+                }
                 Value::Map(map)
             }
         }
@@ -311,7 +313,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_suite_is_lost_and_every_name_is_there_once(names in prop::collection::vec("(ginkgo|ginkgo-1|a|b-2|b)", 1..8)) {
-            let report: String = names.iter().map(|name| format!("{name}: {{total: 1}}\n")).collect();
+            let report: Vec<String> = names.iter().map(|name| format!("{name}: {{total: 1}}")).collect();
+            let report = report.join("\n");
             let summary = summarise(&report).unwrap();
             prop_assert_eq!(summary.len(), names.len());
         }

@@ -1,5 +1,7 @@
 //! A build's tests as people and programs look at them: jobs, runs, results, and why the build is accepted or not.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -192,25 +194,25 @@ impl JobView {
 
 impl RunView {
     fn of(run: Run<'_>) -> Self {
-        let stage = run.stage();
-        let state = match (stage, run.state_text()) {
+        let state = match (run.stage(), run.state_text()) {
             (Stage::Intended(_), _) => "intended".to_owned(),
-            (_, Some(state)) => state.into_owned(),
+            (_, Some(text)) => text.into_owned(),
             (_, None) => "started".to_owned(),
         };
-        let time = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Timestamp>().ok());
-        let started = run.started().map(|text| text.into_owned());
-        let completed = run.completed().map(|text| text.into_owned());
-        let seconds =
-            time(&started).zip(time(&completed)).map(|(start, end)| end.duration_since(start).as_secs());
+        let time = |text: Option<&String>| text.and_then(|text| text.parse::<Timestamp>().ok());
+        let started = run.started().map(Cow::into_owned);
+        let completed = run.completed().map(Cow::into_owned);
+        let seconds = time(started.as_ref())
+            .zip(time(completed.as_ref()))
+            .map(|(start, end)| end.duration_since(start).as_secs());
         Self {
-            id: run.id().map(|text| text.into_owned()).unwrap_or_default(),
+            id: run.id().map(Cow::into_owned).unwrap_or_default(),
             state,
-            ended: matches!(stage, Stage::Ended(_)),
+            ended: matches!(run.stage(), Stage::Ended(_)),
             started,
             completed,
             seconds,
-            url: run.url().map(|text| text.into_owned()),
+            url: run.url().map(Cow::into_owned),
             tests: run.summary().map(suites).unwrap_or_default(),
         }
     }

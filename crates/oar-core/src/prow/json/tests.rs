@@ -17,7 +17,9 @@ pub(crate) fn values() -> impl Strategy<Value = Value> {
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
             prop::collection::vec((any::<String>(), inner), 0..6).prop_map(|entries| {
                 let mut map = Map::default();
-                entries.into_iter().for_each(|(key, value)| map.set(&key, value));
+                for (key, value) in entries {
+                    map.set(&key, value);
+                }
                 Value::Map(map)
             }),
         ]

@@ -22,7 +22,7 @@ fn write(value: &Value, depth: usize, out: &mut String) {
         Value::Number(number) => out.push_str(number.text()),
         Value::Text(text) => quote(text, out),
         Value::List(list) => {
-            block(out, depth, ['[', ']'], list, |element, out| write(element, depth + 1, out))
+            block(out, depth, ['[', ']'], list, |element, out| write(element, depth + 1, out));
         }
         Value::Map(map) => write_map(map, depth, out),
     }

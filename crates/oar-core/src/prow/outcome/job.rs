@@ -106,11 +106,11 @@ impl JobVerdict {
         let mut parts = vec![first.to_owned()];
         match self.wanted_retries {
             Some(wanted) if *retried == 0 => {
-                parts.push(format!("{} to be started", counted(wanted, "retry")))
+                parts.push(format!("{} to be started", counted(wanted, "retry")));
             }
             Some(wanted) => parts.push(format!("{} more to be started", counted(wanted - retried, "retry"))),
             None if *retried == 0 && !self.rule.is_required() => {
-                parts.push("optional jobs are not retried".to_owned())
+                parts.push("optional jobs are not retried".to_owned());
             }
             None if *retried == 0 && !self.rule.startable => {
                 parts.push("not retried: the registry has no such enabled job".to_owned());

@@ -12,6 +12,8 @@
 mod build;
 mod job;
 mod rules;
+#[cfg(test)]
+mod simulation;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -19,4 +21,4 @@ mod tests;
 pub use build::{BuildOutcome, BuildVerdict, judge};
 pub use job::{JobOutcome, JobVerdict, needed};
 pub use rules::{JobRule, RuleSource, Rules};
-pub use steps::{AtHand, Label, Observed, Policy, Step, next_steps};
+pub use steps::{AtHand, Label, Observed, Policy, Step, is_lost, next_steps};

@@ -112,10 +112,14 @@ pub struct Observed {
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long an intent is left to the process that recorded it.
+    /// How long an intent is left to the process that recorded it. That process starts the job within this time or not
+    /// at all (`Intent::is_fresh`), with room for the longest request.
     pub intent_patience: Duration,
     /// How long a start is tried before the run is given up.
     pub give_up_after: Duration,
+    /// How long after its start a run that Prow does not have is looked for: Prow removes what has ended 24 hours after
+    /// its start, and jobs may run 22 hours (spec 04 §2.4).
+    pub lost_after: Duration,
     /// How long a test report that cannot be fetched keeps a record open, from the end of its run.
     pub report_patience: Duration,
     /// Whether required jobs that a record of the Python tooling lacks are started, when every entry that it has is
@@ -125,11 +129,11 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        const HOUR: u64 = 60 * 60;
         Self {
-            intent_patience: Duration::from_secs(10 * 60),
-            give_up_after: Duration::from_secs(24 * HOUR),
-            report_patience: Duration::from_secs(24 * HOUR),
+            intent_patience: Duration::from_mins(10),
+            give_up_after: Duration::from_hours(24),
+            lost_after: Duration::from_hours(48),
+            report_patience: Duration::from_hours(24),
             start_missing: true,
         }
     }
@@ -201,6 +205,12 @@ pub fn next_steps(
         pass.steps.push(Step::Complete { accepted: verdict.is_accepted() });
     }
     pass.steps
+}
+
+/// Whether a run that neither Prow nor the artifacts have any more is to be given up (`ResultFile::record_lost`). One
+/// of which no time is known is not.
+pub fn is_lost(file: &ResultFile, job: &str, id: &str, policy: &Policy, now: Timestamp) -> bool {
+    file.known_since(job, id).is_some_and(|since| now.duration_since(since) >= signed(policy.lost_after))
 }
 
 struct Pass<'a> {

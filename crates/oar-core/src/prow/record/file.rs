@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use super::build::Build;
 use super::run::Run;
 use crate::prow::json::{Map, Value};
@@ -60,6 +62,10 @@ impl StartedWith {
 pub struct Job<'a>(&'a Map);
 
 impl<'a> Job<'a> {
+    pub(super) fn of(entry: &'a Map) -> Self {
+        Self(entry)
+    }
+
     /// The Prow job's name.
     pub fn name(self) -> Cow<'a, str> {
         self.0.text("jobName").unwrap_or_default()
@@ -170,6 +176,16 @@ impl ResultFile {
         Some(StartedWith { at: map.text("at").map(Cow::into_owned), jobs })
     }
 
+    /// A time at which the run with this id was known to exist: its own, or else that of the other runs.
+    pub fn known_since(&self, job: &str, id: &str) -> Option<Timestamp> {
+        let time = |run: Run<'_>| run.started().and_then(|time| time.parse().ok());
+        let mut own =
+            self.entries(job).flat_map(Job::runs).filter(|run| run.id().is_some_and(|known| known == id));
+        let others = || self.jobs().flat_map(Job::runs).filter_map(time).max();
+        let at = || self.started_with().and_then(|started| started.at?.parse().ok());
+        own.find_map(time).or_else(others).or_else(at)
+    }
+
     /// How the file was written when it was read.
     pub fn form(&self) -> Form {
         self.form
@@ -251,7 +267,7 @@ fn check_job(job: &Value, at: &str, findings: &mut Findings) {
             }
         }
         Some(other) => {
-            findings.error(format!("{at}.retriedJobs"), format!("a list was expected, not {}", other.kind()))
+            findings.error(format!("{at}.retriedJobs"), format!("a list was expected, not {}", other.kind()));
         }
     }
 }
@@ -265,7 +281,7 @@ fn check_run(run: &Value, at: &str, findings: &mut Findings) {
         match run.get(key) {
             None | Some(Value::Text(_) | Value::Null) => {}
             Some(other) => {
-                findings.error(format!("{at}.{key}"), format!("a string was expected, not {}", other.kind()))
+                findings.error(format!("{at}.{key}"), format!("a string was expected, not {}", other.kind()));
             }
         }
     }

@@ -125,15 +125,14 @@ impl ResultFile {
         let mut added = Vec::new();
         let mut ours = Vec::new();
         for (job, intent) in jobs {
-            let recorded: Vec<String> =
-                self.entries(&job.name).filter_map(|entry| Some(entry.first()?.id()?.into_owned())).collect();
-            if recorded.is_empty() {
-                if !self.set_first(&job.name, *intent, &since) {
+            if !self.entries(&job.name).any(|entry| has_run(entry, &intent.to_string())) {
+                let absent = |entry: &Map| Job::of(entry).first().is_none();
+                if self.entries(&job.name).next().is_none() {
                     self.push_entry(new_entry(&job.name, *intent, &since));
+                } else if !self.set_first(&job.name, absent, *intent, &since) {
+                    continue;
                 }
                 added.push(job.clone());
-            } else if !recorded.contains(&intent.to_string()) {
-                continue;
             }
             ours.push((job.clone(), *intent));
         }
@@ -150,7 +149,7 @@ impl ResultFile {
             return Change::Unchanged;
         }
         let since = stamp(now);
-        if !self.set_first(&job.name, intent, &since) {
+        if !self.set_first(&job.name, |_| true, intent, &since) {
             let _ = self.intend_first_runs(&[(job.clone(), intent)], now);
         }
         for entry in self.entries_mut() {
@@ -163,8 +162,8 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Records that retried runs of a job are about to be started, until it has `wanted` of them. Answers the intents of
-    /// the caller that stand in the record now: those it is to start.
+    /// Records that retried runs of a job whose first run failed are about to be started, until it has `wanted` of them.
+    /// Answers the intents of the caller that stand in the record now: those it is to start.
     pub fn intend_retries(
         &mut self,
         job: &str,
@@ -174,28 +173,21 @@ impl ResultFile {
     ) -> Result<Vec<Intent>, RecordError> {
         let since = stamp(now);
         self.require_job(job)?;
-        let mut ours = Vec::new();
-        // Of entries that repeat a job the first one is retried: the same intents cannot stand in several.
-        if let Some(entry) = self.entries_mut().find(|entry| is_of(entry, job)) {
+        let stands =
+            |file: &Self, intent: &Intent| file.entries(job).any(|entry| has_run(entry, &intent.to_string()));
+        let (mut ours, mut new): (Vec<Intent>, Vec<Intent>) =
+            intents.iter().copied().partition(|intent| stands(self, intent));
+        for entry in self.entries_mut().filter(|entry| is_of(entry, job) && first_failed(entry)) {
             if entry.get("retriedJobs").and_then(Value::as_list).is_none() {
                 entry.set("retriedJobs", Vec::new());
             }
-            let Some(runs) = entry.get_mut("retriedJobs").and_then(Value::as_list_mut) else {
-                return Ok(ours);
-            };
-            let stands = |runs: &[Value], intent: Intent| {
-                runs.iter().filter_map(Value::as_map).any(|run| Run(run).stage() == Stage::Intended(intent))
-            };
-            for intent in intents {
-                if !stands(runs, *intent) {
-                    // A retried run without an id was never started and holds nothing.
-                    runs.retain(|run| run.as_map().is_some_and(|run| Run(run).id().is_some()));
-                    if runs.len() >= wanted {
-                        continue;
-                    }
-                    runs.push(run::intended(*intent, &since).into());
-                }
-                ours.push(*intent);
+            let Some(runs) = entry.get_mut("retriedJobs").and_then(Value::as_list_mut) else { continue };
+            // A retried run without an id was never started and holds nothing.
+            runs.retain(|run| run.as_map().is_some_and(|run| Run(run).id().is_some()));
+            let added = new.drain(..wanted.saturating_sub(runs.len()).min(new.len()));
+            for intent in added {
+                runs.push(run::intended(intent, &since).into());
+                ours.push(intent);
             }
         }
         Ok(ours)
@@ -359,9 +351,11 @@ impl ResultFile {
         }
     }
 
-    /// Sets the first run of the first entry of the job; `false` when it has no entry.
-    fn set_first(&mut self, job: &str, intent: Intent, since: &str) -> bool {
-        let Some(entry) = self.entries_mut().find(|entry| is_of(entry, job)) else { return false };
+    /// Sets the first run of the first entry of the job that is `wanted`; `false` when there is none.
+    fn set_first(&mut self, job: &str, wanted: impl Fn(&Map) -> bool, intent: Intent, since: &str) -> bool {
+        let Some(entry) = self.entries_mut().find(|entry| is_of(entry, job) && wanted(entry)) else {
+            return false;
+        };
         entry.set("firstJob", run::intended(intent, since));
         true
     }
@@ -426,6 +420,12 @@ fn new_entry(job: &str, intent: Intent, since: &str) -> Map {
 
 fn is_of(entry: &Map, job: &str) -> bool {
     entry.text("jobName").is_some_and(|name| name == job)
+}
+
+/// Whether the first run of an entry ended without success.
+fn first_failed(entry: &Map) -> bool {
+    let first = Job::of(entry).first().map(Run::stage);
+    matches!(first, Some(Stage::Ended(state)) if state != ProwState::Success)
 }
 
 fn has_run(entry: Job<'_>, id: &str) -> bool {

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::clients::prow::{ProwJob, ProwState};
@@ -77,6 +78,13 @@ impl Intent {
     pub fn recorded(self) -> Option<Timestamp> {
         let (seconds, _) = self.0.get_timestamp()?.to_unix();
         Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+    }
+
+    /// Whether the process that recorded it may still start the job at `now`: only while `patience` lasts, because
+    /// others take the intent over when it has passed. One that does not tell its time may not.
+    pub fn is_fresh(self, now: Timestamp, patience: Duration) -> bool {
+        let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+        self.recorded().is_some_and(|recorded| now.duration_since(recorded) < patience)
     }
 
     /// The intent that a `jobID` stands for.

@@ -59,6 +59,13 @@ pub(crate) fn started() -> ResultFile {
     file
 }
 
+/// The same when the first run of the first job failed.
+pub(crate) fn failed() -> ResultFile {
+    let mut file = started();
+    assert!(file.record_run(INSTALL, &seen(INSTALL, &id(1), ProwState::Failure)).unwrap().is_changed());
+    file
+}
+
 /// The file as another process reads it.
 pub(crate) fn stored(file: &ResultFile) -> ResultFile {
     ResultFile::parse(file.name(), file.to_text().as_bytes()).unwrap()
@@ -222,7 +229,7 @@ fn keys_stand_in_the_order_of_the_references_operations() {
 
 #[test]
 fn a_run_is_replaced_wherever_it_stands_and_a_slip_changes_nothing() {
-    let mut file = started();
+    let mut file = failed();
     file.intend_retries(INSTALL, 2, &[intent(3), intent(4)], time(5)).unwrap();
     let _ = file.record_id(INSTALL, intent(3), &id(3)).unwrap();
     let _ = file.record_id(INSTALL, intent(4), &id(4)).unwrap();
@@ -281,7 +288,7 @@ fn an_entry_without_a_run_is_started_and_not_read() {
 
 #[test]
 fn retries_are_intended_up_to_the_wanted_number_by_however_many() {
-    let mut file = started();
+    let mut file = failed();
     assert_eq!(
         file.intend_retries(INSTALL, 2, &[intent(3), intent(4)], time(5)).unwrap(),
         [intent(3), intent(4)]
@@ -295,6 +302,30 @@ fn retries_are_intended_up_to_the_wanted_number_by_however_many() {
     assert_eq!(file.to_text(), after);
     assert_eq!(file.intend_retries(INSTALL, 4, &[intent(5)], time(5)).unwrap(), [intent(5)]);
     assert!(file.intend_retries("periodic-ci-nosuch", 2, &[intent(9)], time(5)).is_err());
+    assert_eq!(
+        file.intend_retries(UPGRADE, 2, &[intent(9)], time(5)).unwrap(),
+        [],
+        "its first run has not failed"
+    );
+}
+
+#[test]
+fn entries_that_repeat_a_job_are_all_brought_to_their_end() {
+    let run = r#"{"jobID": "run-1", "jobState": "failure", "jobCompletionTime": "2026-01-01T04:00:00Z"}"#;
+    let text = format!(
+        r#"{{"result": [{{"jobName": "{INSTALL}", "firstJob": {run}}}, {{"jobName": "{INSTALL}", "firstJob": {run}}},
+            {{"jobName": "{INSTALL}"}}], "build": {{"name": "4.99.1"}}}}"#
+    );
+    let mut file = ResultFile::parse(&name(), text.as_bytes()).unwrap();
+    let intents = |from: u128| [intent(from), intent(from + 1)];
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(10), time(5)).unwrap(), intents(10));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(20), time(5)).unwrap(), intents(20));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(10), time(5)).unwrap(), intents(10));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(30), time(5)).unwrap(), []);
+    let job = TestJob::required(INSTALL);
+    assert_eq!(file.intend_first_runs(&[(job.clone(), intent(40))], time(5)), [(job.clone(), intent(40))]);
+    assert_eq!(file.intend_first_runs(&[(job, intent(41))], time(5)), []);
+    assert_eq!(file.jobs().map(|job| job.runs().count()).collect::<Vec<_>>(), [3, 3, 1]);
 }
 
 #[test]
@@ -333,7 +364,10 @@ fn an_intent_tells_its_time() {
     let intent = Intent::at(time(3));
     assert_eq!(intent.recorded(), Some(time(3)));
     assert_eq!(Intent::of_id(&intent.to_string()), Some(intent));
+    let patience = std::time::Duration::from_hours(1);
+    assert!(intent.is_fresh(time(3), patience) && !intent.is_fresh(time(4), patience));
     assert_eq!(super::tests::intent(1).recorded(), None);
+    assert!(!super::tests::intent(1).is_fresh(time(0), patience));
     assert_eq!(Intent::of_id("intent-"), None);
     assert!(intent.to_string().parse::<RunId>().is_err() && "".parse::<RunId>().is_err());
 }
