@@ -154,8 +154,10 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
     };
     note_form(&mut verified, file.form());
     if recorded == Some(true) && !file.is_promoted() {
-        for job in verdict.missing_required() {
-            let text = format!("accepted without the enabled required job {}", job.job.name);
+        let missing = verified.lacks.iter().filter(|job| job.required && job.recorded_as.is_none());
+        let missing: Vec<String> =
+            missing.map(|job| format!("accepted without the enabled required job {}", job.job)).collect();
+        for text in missing {
             verified.note(NoteKind::PartOfTheEvidence, text);
         }
         for job in verdict.jobs.iter().filter(|job| lacks_majority(job)) {
@@ -444,6 +446,8 @@ mod tests {
             (&verified.agreement, &verified.unknown[..]),
             (&Agreement::Agrees, &["a-f360".to_owned()][..])
         );
+        assert_eq!(verified.lacks[0].recorded_as.as_deref(), Some("a-f360"));
+        assert_eq!(kinds(&verified), [], "a renamed job is no missing evidence");
         let verified = verify(
             &record("4.99.1", "2026-01-02", &[("a-f360", "F"), ("a-f999", "S")], true),
             Some(&registry),
