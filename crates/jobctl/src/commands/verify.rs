@@ -80,7 +80,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
                 .note(format!("there is no {name}: its records are judged by the jobs that stand in them"));
         }
     }
-    session.ui.text(summary.text());
+    if !checked.is_empty() {
+        session.ui.text(summary.text());
+    }
     let bad = checked.iter().any(|verified| verified.is_bad() || (args.strict && verified.is_weak()));
     Ok(match (unusable.is_empty(), bad || !registries.refused.is_empty()) {
         (false, _) => ExitCode::Usage,
