@@ -27,7 +27,11 @@ pub(crate) fn build(view: &BuildView) -> String {
         } else {
             (Tone::Attention.paint("missing"), "optional")
         };
-        lines.extend([format!("{word}  {}", missing.job), format!("         {required}"), String::new()]);
+        lines.extend([format!("{word}  {}", missing.job), format!("         {required}")]);
+        if let Some(other) = &missing.recorded_as {
+            lines.push(format!("         perhaps in the record as {other}"));
+        }
+        lines.push(String::new());
     }
     lines.push(Tone::Strong.paint(match view.outcome {
         BuildOutcome::Accepted => "Accepted:",
@@ -66,11 +70,14 @@ fn headline(view: &BuildView) -> String {
             format!("{}, though its jobs say {outcome}", Tone::Attention.paint("recorded as rejected"))
         }
     };
+    let mut parts = vec![headline];
     if recorded.manual_promotion {
-        format!("{headline}, {}", Tone::Good.paint("promoted by hand"))
-    } else {
-        headline
+        parts.push(Tone::Good.paint("promoted by hand"));
     }
+    if !recorded.aggregated && (view.outcome != BuildOutcome::Open || recorded.manual_promotion) {
+        parts.push("not recorded yet".to_owned());
+    }
+    parts.join(", ")
 }
 
 fn job(view: &JobView, lines: &mut Vec<String>) {

@@ -243,6 +243,17 @@ Judged by the registry at hand; the record does not keep the one it was started 
 "
     );
     assert_eq!(out(&output), expected);
+    let reopened = record(&[(JOB, "S")], true)
+        .replace("\"aggregated\": true,\n  \"accepted\": true", "\"aggregated\": false");
+    std::fs::write(directory.path().join("ocp-test-result-4.99.1-arm64.json"), reopened).unwrap();
+    let output = run(&directory, &["show", "ocp-test-result-4.99.1-arm64.json"]);
+    assert!(out(&output).starts_with("4.99.1 · arm64 · accepted, not recorded yet\n"), "{}", out(&output));
+    let output = run(&directory, &["verify", "ocp-test-result-4.99.1-arm64.json", "--registry", "."]);
+    assert!(
+        err(&output).contains("there is no ocp-4.99-test-jobs-arm64.json: its records"),
+        "{}",
+        err(&output)
+    );
     let document = json(&run(&directory, &["show", RECORD, "--output", "json"]));
     assert_eq!((&document["outcome"], &document["judged_by"]), (&"rejected".into(), &"entries_only".into()));
     assert_eq!(document["jobs"][0]["runs"][1]["seconds"], 42 * 60);

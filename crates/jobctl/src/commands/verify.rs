@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session, Tone, files};
+use oar_core::prow::names::{RegistryName, ResultName};
 use oar_core::prow::verify::{Agreement, NoteKind, Verified, verify_file};
+use oar_core::prow::view::JudgedBy;
 use serde::Serialize;
 
 use crate::records::{self, Registries};
@@ -37,6 +40,8 @@ struct Summary {
     disagree: usize,
     unreadable: usize,
     lacking_jobs: usize,
+    no_majority: usize,
+    odd_runs: usize,
     not_exact: usize,
 }
 
@@ -68,7 +73,16 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     for reason in &unusable {
         session.ui.warn(reason);
     }
-    session.ui.text(summary.text());
+    if args.registry.is_some() {
+        for name in unknown_registries(&checked) {
+            session
+                .ui
+                .note(format!("there is no {name}: its records are judged by the jobs that stand in them"));
+        }
+    }
+    if !checked.is_empty() {
+        session.ui.text(summary.text());
+    }
     let bad = checked.iter().any(|verified| verified.is_bad() || (args.strict && verified.is_weak()));
     Ok(match (unusable.is_empty(), bad || !registries.refused.is_empty()) {
         (false, _) => ExitCode::Usage,
@@ -86,12 +100,18 @@ fn check(path: &Path, registries: &Registries) -> Result<Verified, String> {
     })
 }
 
+/// The registries that were wanted and are not there.
+fn unknown_registries(checked: &[Verified]) -> BTreeSet<RegistryName> {
+    let entries_only = checked.iter().filter(|verified| verified.judged_by == Some(JudgedBy::EntriesOnly));
+    entries_only.filter_map(|verified| Some(verified.file.parse::<ResultName>().ok()?.registry())).collect()
+}
+
 fn has_news(verified: &Verified) -> bool {
-    verified.agreement != Agreement::Agrees || !verified.notes.is_empty() || lacks(verified)
+    verified.agreement != Agreement::Agrees || !verified.notes.is_empty() || !verified.lacks.is_empty()
 }
 
 fn lacks(verified: &Verified) -> bool {
-    verified.lacks.iter().any(|job| job.required)
+    verified.lacks.iter().any(|job| job.required && job.recorded_as.is_none())
 }
 
 fn word(accepted: Option<bool>) -> &'static str {
@@ -131,14 +151,18 @@ fn render(verified: &Verified) -> String {
         }
     };
     details.extend(verified.notes.iter().map(|note| note.text.clone()));
-    let noted = |job: &str| {
-        verified.notes.iter().any(|note| note.kind == NoteKind::PartOfTheEvidence && note.text.ends_with(job))
-    };
-    for job in verified.lacks.iter().filter(|job| !noted(&job.job)) {
+    let told = details.join("\n");
+    for job in &verified.lacks {
         let required = if job.required { "required" } else { "optional" };
-        details.push(format!("lacks {} (enabled, {required})", job.job));
+        match &job.recorded_as {
+            Some(other) => details.push(format!("has {other} where the registry has {}", job.job)),
+            None if told.contains(&job.job) => {}
+            None => details.push(format!("lacks {} (enabled, {required})", job.job)),
+        }
     }
-    for job in &verified.unknown {
+    let renamed =
+        |job: &String| verified.lacks.iter().any(|missing| missing.recorded_as.as_ref() == Some(job));
+    for job in verified.unknown.iter().filter(|job| !renamed(job)) {
         details.push(format!("the registry does not know {job}"));
     }
     let mut lines = vec![format!("{}: {verdict}", verified.file)];
@@ -159,7 +183,10 @@ impl Summary {
             };
             *sort += 1;
             summary.lacking_jobs += usize::from(lacks(verified));
-            summary.not_exact += usize::from(verified.notes.iter().any(|note| note.kind == NoteKind::Form));
+            let noted = |kind| usize::from(verified.notes.iter().any(|note| note.kind == kind));
+            summary.no_majority += noted(NoteKind::NoMajority);
+            summary.odd_runs += noted(NoteKind::OddRun);
+            summary.not_exact += noted(NoteKind::Form);
         }
         summary
     }
@@ -172,6 +199,8 @@ impl Summary {
             (self.disagree, "disagree"),
             (self.unreadable, "cannot be understood"),
             (self.lacking_jobs, "without a required job"),
+            (self.no_majority, "accepted without a majority"),
+            (self.odd_runs, "with odd runs"),
             (self.not_exact, "not written exactly"),
         ] {
             if count > 0 {

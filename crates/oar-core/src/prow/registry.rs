@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::json::{Map, Number, Value};
 use super::names::{BuildKind, RegistryName};
 use super::problem::{FileProblems, Findings, Problem, utf8};
+use crate::statebox::distance;
 
 /// How often a failed job is run again when its entry says nothing (spec 04 §5.2).
 pub const DEFAULT_RETRIES: u32 = 2;
@@ -245,32 +246,17 @@ fn unknown_key(findings: &mut Findings, at: &str, key: &str, known: &[&str]) {
     let shown: String = key.chars().take(60).collect();
     let at = format!("{at}{}", shown.escape_debug());
     let letters = |text: &str| -> String {
-        text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        text.chars()
+            .take(64)
+            .filter(|character| character.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
     };
     let meant = known.iter().find(|known| distance(&letters(key), known) <= known.len() / 3);
     match meant {
         Some(meant) => findings.error(at, format!("no such key; `{meant}` may be meant")),
         None => findings.warn(at, format!("no program reads this key; known are {}", known.join(", "))),
     }
-}
-
-/// How many letters must be changed, added or removed to make one word of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, letter) in left.chars().take(64).enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&right) {
-            let next = (diagonal + usize::from(letter != *other)).min(before + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, next);
-            before = next;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Prow's own rule, which also makes the name safe in an address.

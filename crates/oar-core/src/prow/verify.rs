@@ -27,6 +27,8 @@ pub struct Verified {
     pub recorded: Option<bool>,
     /// The acceptance that the runs in the record give.
     pub recomputed: Option<bool>,
+    /// The acceptance when the jobs that are missing count too; absent when nothing says which jobs there should be.
+    pub with_missing_jobs: Option<bool>,
     /// Why it is recomputed so.
     pub reasons: Vec<String>,
     /// Where the list of jobs comes from; absent for files that are no records.
@@ -89,6 +91,7 @@ impl Verified {
             agreement,
             recorded: None,
             recomputed: None,
+            with_missing_jobs: None,
             reasons: Vec::new(),
             judged_by: None,
             lacks: Vec::new(),
@@ -145,6 +148,8 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
     let mut verified = Verified::new(name, agreement);
     verified.recorded = recorded;
     verified.recomputed = Some(recomputed).filter(|_| verdict.has_ended() || recorded.is_some());
+    verified.with_missing_jobs =
+        verified.recomputed.filter(|_| judged_by != JudgedBy::EntriesOnly).map(|_| verdict.is_accepted());
     verified.reasons = verdict.reasons();
     verified.judged_by = Some(judged_by);
     verified.lacks = missing(&verdict);
@@ -154,8 +159,10 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
     };
     note_form(&mut verified, file.form());
     if recorded == Some(true) && !file.is_promoted() {
-        for job in verdict.missing_required() {
-            let text = format!("accepted without the enabled required job {}", job.job.name);
+        let missing = verified.lacks.iter().filter(|job| job.required && job.recorded_as.is_none());
+        let missing: Vec<String> =
+            missing.map(|job| format!("accepted without the enabled required job {}", job.job)).collect();
+        for text in missing {
             verified.note(NoteKind::PartOfTheEvidence, text);
         }
         for job in verdict.jobs.iter().filter(|job| lacks_majority(job)) {
@@ -415,6 +422,7 @@ mod tests {
         );
         let verified = verify(&record("4.99.1", "2026-01-02", &[("a", "S")], true), Some(&registry));
         assert_eq!(verified.agreement, Agreement::Agrees);
+        assert_eq!((verified.recomputed, verified.with_missing_jobs), (Some(true), Some(false)));
         let lacks: Vec<_> = verified.lacks.iter().map(|job| (job.job.as_str(), job.required)).collect();
         assert_eq!(lacks, [("b", true), ("c", false)]);
         assert_eq!(
@@ -444,6 +452,8 @@ mod tests {
             (&verified.agreement, &verified.unknown[..]),
             (&Agreement::Agrees, &["a-f360".to_owned()][..])
         );
+        assert_eq!(verified.lacks[0].recorded_as.as_deref(), Some("a-f360"));
+        assert_eq!(kinds(&verified), [], "a renamed job is no missing evidence");
         let verified = verify(
             &record("4.99.1", "2026-01-02", &[("a-f360", "F"), ("a-f999", "S")], true),
             Some(&registry),
