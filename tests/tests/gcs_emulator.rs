@@ -1,4 +1,4 @@
-//! The client of Google Cloud Storage at a store that others wrote: PyPI's `gcp-storage-emulator`.
+//! The client of Google Cloud Storage at a store that others wrote: `PyPI`'s `gcp-storage-emulator`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::net::TcpListener;
@@ -48,7 +48,7 @@ impl Emulator {
         let emulator = Self { process, base: format!("http://127.0.0.1:{port}"), _folder: folder };
         let started = Instant::now();
         while reqwest::get(&emulator.base).await.is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "the emulator does not answer");
+            assert!(started.elapsed() < Duration::from_mins(1), "the emulator does not answer");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         emulator

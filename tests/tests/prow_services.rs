@@ -56,6 +56,8 @@ impl ClockSource for Shared {
 struct Scene {
     sandbox: Sandbox,
     services: ProwServices,
+    /// The same with the machine's clock, by which Google's sign-in goes.
+    signed_in: ProwServices,
     clock: Arc<Shared>,
     permit: WritePermit,
     _home: TempDir,
@@ -77,9 +79,13 @@ fn scene_with(extra: &[(&str, &str)]) -> Scene {
     let settings = Settings::load(&Environment::from_pairs(pairs)).unwrap();
     let clock = Arc::new(Shared { sandbox: sandbox.clone(), slept: AtomicI64::new(0) });
     let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
-    let http = Http::new(limits, Clock::new(clock.clone()), Redactor::default()).unwrap();
-    let services = ProwServices::new(settings, http).unwrap();
-    Scene { sandbox, services, clock, permit: WritePermit::granted_by_user_interface(), _home: home }
+    let services = |clock: Clock| {
+        let http = Http::new(limits.clone(), clock, Redactor::default()).unwrap();
+        ProwServices::new(settings.clone(), http).unwrap()
+    };
+    let (signed_in, services) = (services(Clock::system()), services(Clock::new(clock.clone())));
+    let permit = WritePermit::granted_by_user_interface();
+    Scene { sandbox, services, signed_in, clock, permit, _home: home }
 }
 
 impl Scene {
@@ -209,7 +215,7 @@ async fn a_run_its_report_and_its_end_after_prow_forgot_it() {
     let location = RunLocation::of_page(job.url.as_deref().unwrap()).unwrap();
     assert_eq!(location.job, NIGHTLY_JOB);
 
-    let artifacts = scene.services.artifacts().unwrap();
+    let artifacts = scene.signed_in.artifacts().unwrap();
     scene.sandbox.clear_requests();
     let report = artifacts.qe_report(&location).await.unwrap().unwrap();
     assert!(report.contains("failures: 1"), "{report}");
