@@ -1,8 +1,9 @@
 """GitHub through PyGithub."""
 
+import base64
 import unittest
 
-from github import Auth, Github, GithubException, UnknownObjectException
+from github import Auth, Github, GithubException, InputGitTreeElement, UnknownObjectException
 
 import support
 
@@ -90,6 +91,35 @@ class GitHub(unittest.TestCase):
         made = self.write("_releases/honesty/blob.yaml", "blob\n")
         self.assertEqual(self.repository.get_git_ref(f"heads/{BRANCH}").object.sha, made["commit"].sha)
         self.assertEqual(self.repository.get_git_blob(made["content"].sha).size, 5)
+
+    def test_a_folder_by_its_tree(self):
+        tree = self.repository.get_git_tree("record:_releases")
+        names = [element.path for element in tree.tree]
+        self.assertIn("ocp-latest-4.20-stable-amd64.json", names)
+        element = tree.tree[names.index("ocp-latest-4.20-stable-amd64.json")]
+        text = base64.b64decode(self.repository.get_git_blob(element.sha).content)
+        read = self.repository.get_contents(f"_releases/{element.path}", ref="record")
+        self.assertEqual((text, element.sha), (read.decoded_content, read.sha))
+        self.refused(404, self.repository.get_git_tree, "record:none")
+
+    def test_several_files_in_one_commit(self):
+        head = self.repository.get_git_ref("heads/record")
+        parent = self.repository.get_git_commit(head.object.sha)
+        blob = self.repository.create_git_blob("made by honesty\n", "utf-8")
+        elements = [
+            InputGitTreeElement("_releases/honesty-1.json", "100644", "blob", sha=blob.sha),
+            InputGitTreeElement("_releases/honesty-2.json", "100644", "blob", content="two\n"),
+        ]
+        tree = self.repository.create_git_tree(elements, parent.tree)
+        commit = self.repository.create_git_commit("Two files", tree, [parent])
+        other = self.repository.create_git_commit("Too late", tree, [parent])
+        head.edit(commit.sha)
+        self.refused(422, head.edit, other.sha)
+        read = self.repository.get_contents("_releases/honesty-2.json", ref="record")
+        self.assertEqual(read.decoded_content, b"two\n")
+        gone = [InputGitTreeElement(f"_releases/honesty-{n}.json", "100644", "blob", sha=None) for n in (1, 2)]
+        without = self.repository.create_git_tree(gone, tree)
+        self.assertEqual(without.sha, parent.tree.sha)
 
     def test_history_of_a_path(self):
         path = "_releases/honesty/history.yaml"

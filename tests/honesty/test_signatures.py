@@ -14,7 +14,7 @@ KEY = pathlib.Path(__file__).resolve().parents[2] / "crates/sandbox/data/release
 
 
 def digest(release):
-    base = os.environ["OAR_ENDPOINT_RELEASE_CONTROLLER"]
+    base = os.environ["OAR_ENDPOINT_RELEASE_CONTROLLER"].replace("{arch}", "amd64")
     answer = requests.get(f"{base}/api/v1/releasestream/4-stable/release/{release}", timeout=10)
     return answer.json()["changeLogJson"]["to"]["digest"]
 

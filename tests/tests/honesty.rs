@@ -26,6 +26,7 @@ fn refused_credentials() -> Vec<(&'static str, String)> {
         ("HONESTY_GITLAB_OUTSIDER_TOKEN", scenario::gitlab::OUTSIDER_TOKEN.to_owned()),
         ("HONESTY_JENKINS_PASSWORD", scenario::jenkins::PASSWORD.to_owned()),
         ("HONESTY_GANGWAY_OTHER_TENANT", credentials::APITOKEN_OTHER_TENANT.to_owned()),
+        ("HONESTY_KUBE_READER", credentials::KUBE_TOKEN_READER.to_owned()),
         ("HONESTY_SLACK_NARROW_TOKEN", credentials::SLACK_BOT_TOKEN_NARROW.to_owned()),
     ]
 }
@@ -80,7 +81,7 @@ fn python_gitlab() {
 
 #[test]
 fn pygithub() {
-    run("test_github", 12).assert_no_unexpected();
+    run("test_github", 14).assert_no_unexpected();
 }
 
 #[test]
@@ -111,4 +112,14 @@ fn gspread_and_google_auth() {
 #[test]
 fn koji() {
     run("test_koji", 6).assert_no_unexpected();
+}
+
+#[test]
+fn google_cloud_storage() {
+    run("test_gcs", 6).assert_no_unexpected();
+}
+
+#[test]
+fn kubernetes() {
+    run("test_kubernetes", 4).assert_no_unexpected();
 }

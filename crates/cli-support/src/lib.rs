@@ -6,6 +6,7 @@ mod checks;
 mod consent;
 mod error;
 mod exit;
+pub mod files;
 mod interrupt;
 mod logging;
 mod run;

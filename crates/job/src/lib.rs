@@ -1,16 +1,35 @@
-//! The `job` command line: Prow jobs. Its commands arrive with the Prow clients; today it tells its version.
+//! The `job` command line: Prow jobs, started once and looked at.
+
+mod clients;
+mod commands;
+mod csv;
+mod names;
+mod shown;
+mod start;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
 
-/// Start and follow Prow jobs
-#[derive(Debug, Parser)]
-#[command(name = "job", version = concat!("v", env!("CARGO_PKG_VERSION")), arg_required_else_help = true)]
+/// Start Prow jobs and read their results
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "job",
+    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done · 1 the job failed or is not known · 2 usage · 3 configuration or credentials · \
+                  4 a service is unavailable or refused · 130/143 interrupted"
+)]
 pub struct Job {
     #[command(flatten)]
     common: CommonArgs,
+    /// Log no details; the default, accepted for older scripts
+    #[arg(long, global = true, hide = true, conflicts_with = "debug")]
+    no_debug: bool,
+    #[command(subcommand)]
+    command: commands::Command,
 }
 
 impl Program for Job {
@@ -18,8 +37,8 @@ impl Program for Job {
         &self.common
     }
 
-    async fn dispatch(self, _session: Session) -> Result<ExitCode, CliError> {
-        Err(CliError::usage("no command was given").with_hint("job --help"))
+    async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
+        commands::run(self.command, &session).await
     }
 }
 

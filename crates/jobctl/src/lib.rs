@@ -1,16 +1,37 @@
-//! The `jobctl` command line: the job controller and the test result aggregator. Its commands arrive with the Prow clients; today it tells its version.
+//! The `jobctl` command line: the job controller and the test result aggregator.
+
+mod commands;
+mod leader;
+mod metrics;
+mod records;
+mod render;
+mod rhythm;
+mod setup;
+mod shown;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
 
-/// Control Prow test jobs and accept builds
-#[derive(Debug, Parser)]
-#[command(name = "jobctl", version = concat!("v", env!("CARGO_PKG_VERSION")), arg_required_else_help = true)]
+/// Start the test jobs of new builds, follow them, and accept builds
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "jobctl",
+    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done · 1 a check found something · 2 usage · 3 configuration or credentials · \
+                  4 a service is unavailable · 5 conflict · 130/143 interrupted"
+)]
 pub struct Jobctl {
     #[command(flatten)]
     common: CommonArgs,
+    /// Log no details; the default, accepted for older scripts
+    #[arg(long, global = true, hide = true, conflicts_with = "debug")]
+    no_debug: bool,
+    #[command(subcommand)]
+    command: commands::Command,
 }
 
 impl Program for Jobctl {
@@ -18,8 +39,8 @@ impl Program for Jobctl {
         &self.common
     }
 
-    async fn dispatch(self, _session: Session) -> Result<ExitCode, CliError> {
-        Err(CliError::usage("no command was given").with_hint("jobctl --help"))
+    async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
+        commands::run(self.command, &session).await
     }
 }
 

@@ -13,6 +13,8 @@ pub mod flow;
 pub mod http;
 pub mod notify;
 pub mod operators;
+pub mod prow;
+pub mod prow_services;
 pub mod redact;
 pub mod service;
 pub mod signature;

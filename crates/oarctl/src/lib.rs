@@ -2,7 +2,6 @@
 
 mod commands;
 mod editor;
-mod files;
 mod private;
 
 use std::ffi::OsString;

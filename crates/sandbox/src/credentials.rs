@@ -26,3 +26,11 @@ pub const APITOKEN_OTHER_TENANT: &str = "sha256~sandbox-apitoken-00000001";
 pub const JENKINS_USER: &str = "rlead";
 /// Jenkins API token of [`JENKINS_USER`].
 pub const JENKINS_TOKEN: &str = "11sandboxjenkinsapitoken0000000000";
+/// Bearer token that may read the bucket of QE's artifacts.
+pub const GCS_TOKEN: &str = "ya29.sandbox-artifacts-reader-000000";
+/// Bearer token of somebody who may not.
+pub const GCS_TOKEN_STRANGER: &str = "ya29.sandbox-artifacts-stranger-0000";
+/// Bearer token for the CI cluster that may label release payloads and hold leases.
+pub const KUBE_TOKEN: &str = "sha256~sandbox-kube-modifier-0000000";
+/// Bearer token for the CI cluster that may only read.
+pub const KUBE_TOKEN_READER: &str = "sha256~sandbox-kube-reader-000000000";

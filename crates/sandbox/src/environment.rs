@@ -11,14 +11,14 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 20] = [
+const ENDPOINTS: [(&str, &str); 22] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
     ("JIRA", "/jira"),
     ("GITLAB", "/gitlab"),
     ("SLACK", "/slack/api"),
-    ("RELEASE_CONTROLLER", "/release-controller"),
+    ("RELEASE_CONTROLLER", "/release-controller/{arch}"),
     ("MIRROR", "/mirror"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
@@ -32,10 +32,12 @@ const ENDPOINTS: [(&str, &str); 20] = [
     ("BREWROOT", "/brewroot"),
     ("GOOGLE_OAUTH", "/google-oauth"),
     ("GOOGLE_SHEETS", "/sheets"),
+    ("GCS", "/gcs"),
+    ("KUBE", "/kube"),
 ];
 
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
-const ABSENT: [&str; 2] = ["CATALOG", "GCS"];
+const ABSENT: [&str; 1] = ["CATALOG"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
 /// of the service account's key file, `kerberos` what Kerberos needs.
@@ -68,6 +70,7 @@ pub(crate) fn environment(
         ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),
         ("GCP_SA_FILE", google_key),
         ("GCS_CRED_FILE", google_key),
+        ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
     ] {

@@ -16,8 +16,8 @@ use crate::{
     faults::Faults,
     requests::RequestLog,
     services::{
-        access, advisory_content, brew, catalog, errata, github, gitlab, google_oauth, jenkins, jira, mirror,
-        prow, pyxis, registry, release_controller, sheets, slack,
+        access, advisory_content, brew, catalog, errata, gcs, github, gitlab, google_oauth, jenkins, jira,
+        kubernetes, mirror, prow, pyxis, registry, release_controller, sheets, slack,
     },
     unexpected::UnexpectedLog,
 };
@@ -97,6 +97,10 @@ pub struct World {
     pub google_oauth: Module<google_oauth::State>,
     /// Google's spreadsheets.
     pub sheets: Module<sheets::State>,
+    /// Artifacts of Prow jobs.
+    pub gcs: Module<gcs::State>,
+    /// Release payload objects and leases.
+    pub kubernetes: Module<kubernetes::State>,
 }
 
 impl World {
@@ -126,6 +130,8 @@ impl World {
             brew: Module::default(),
             google_oauth: Module::default(),
             sheets: Module::default(),
+            gcs: Module::default(),
+            kubernetes: Module::default(),
         }
     }
 
@@ -164,6 +170,8 @@ impl World {
             "brewhub" | "brewroot" => f(&mut *self.brew.lock()),
             "google-oauth" => f(&mut *self.google_oauth.lock()),
             "sheets" => f(&mut *self.sheets.lock()),
+            "gcs" => f(&mut *self.gcs.lock()),
+            "kubernetes" => f(&mut *self.kubernetes.lock()),
             _ => return None,
         })
     }

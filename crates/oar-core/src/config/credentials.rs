@@ -28,6 +28,10 @@ pub enum Credential {
     GangwayToken,
     /// The path of the Google service account's key file.
     GoogleServiceAccountFile,
+    /// The path of the key file of the account that reads the artifacts of Prow jobs.
+    ArtifactsAccountFile,
+    /// The bearer token for the cluster that holds the release payloads.
+    ClusterToken,
 }
 
 impl Credential {
@@ -44,6 +48,8 @@ impl Credential {
             Self::JenkinsToken => &environment::JENKINS_TOKEN,
             Self::GangwayToken => &environment::APITOKEN,
             Self::GoogleServiceAccountFile => &environment::GCP_SA_FILE,
+            Self::ArtifactsAccountFile => &environment::GCS_CRED_FILE,
+            Self::ClusterToken => &environment::OAR_KUBE_TOKEN,
         }
     }
 }
@@ -111,6 +117,8 @@ mod tests {
             (Credential::JenkinsToken, "JENKINS_TOKEN"),
             (Credential::GangwayToken, "APITOKEN"),
             (Credential::GoogleServiceAccountFile, "GCP_SA_FILE"),
+            (Credential::ArtifactsAccountFile, "GCS_CRED_FILE"),
+            (Credential::ClusterToken, "OAR_KUBE_TOKEN"),
         ] {
             let error = credentials(&[]).require(credential).unwrap_err();
             assert_eq!(

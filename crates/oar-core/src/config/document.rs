@@ -44,7 +44,7 @@ impl SlackTeam {
 ///
 /// Nothing is required of it as a whole: each getter asks for its own key and says what is wrong with that one, so
 /// that a command needs only what it uses. `check` looks at everything.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Document {
     root: Map<String, Value>,
 }

@@ -184,6 +184,46 @@ variables! {
         "the path of the key file of a Google service account",
         "commands that read or write a release's worksheet",
     );
+    GCS_CRED_FILE = Variable::new(
+        "GCS_CRED_FILE",
+        "the path of the key file of a Google service account that may read the artifacts of Prow jobs",
+        "jobctl start-aggregator",
+    );
+    OAR_KUBE_TOKEN = Variable::new(
+        "OAR_KUBE_TOKEN",
+        "the bearer token for the cluster that holds the release payloads",
+        "optional",
+    ).secret().or("the login of the kubeconfig");
+    KUBECONFIG = Variable::new(
+        "KUBECONFIG",
+        "the paths of kubeconfig files, with colons between them",
+        "optional",
+    ).or("~/.kube/config");
+    OAR_LEASE_NAMESPACE = Variable::new(
+        "OAR_LEASE_NAMESPACE",
+        "the namespace of the leases by which replicas agree who works",
+        "optional",
+    ).or("that of the pod");
+    OAR_GANGWAY_LIMIT = Variable::new(
+        "OAR_GANGWAY_LIMIT",
+        "how many requests a minute go to Gangway, and how many at once: `<per minute>/<at once>`",
+        "optional",
+    ).or("20/10");
+    XDG_CACHE_HOME = Variable::new(
+        "XDG_CACHE_HOME",
+        "the directory of caches; what was read from GitHub is kept below it, and may be deleted at any time",
+        "optional",
+    ).or("~/.cache");
+    OAR_INTENT_LEASE = Variable::new(
+        "OAR_INTENT_LEASE",
+        "for how many seconds the start of a job is left to the program that recorded it, before another takes it over",
+        "optional",
+    ).or("600");
+    XDG_RUNTIME_DIR = Variable::new(
+        "XDG_RUNTIME_DIR",
+        "the directory of files that live as long as programs run: locks",
+        "optional",
+    ).or("the system's directory of temporary files");
 }
 
 /// The name of the variable that replaces the base URL of `service`.

@@ -9,6 +9,7 @@ use backon::BackoffBuilder;
 use bytes::BytesMut;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -38,6 +39,8 @@ pub struct HttpSettings {
     pub per_host: usize,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_bundle: Option<Vec<u8>>,
+    /// Our certificate and its key (PEM), for servers that ask for one.
+    pub identity: Option<SecretString>,
     /// The proxy that every request takes, instead of those that the environment names.
     pub proxy: Option<Url>,
     /// The `User-Agent` of every request.
@@ -55,6 +58,7 @@ impl Default for HttpSettings {
             body_limit: 16 * 1024 * 1024,
             per_host: 16,
             ca_bundle: None,
+            identity: None,
             proxy: None,
             user_agent: concat!("oar/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -92,6 +96,9 @@ pub enum HttpSetupError {
         "the CA bundle holds no certificate: expected PEM, which begins with `-----BEGIN CERTIFICATE-----`"
     )]
     EmptyCaBundle,
+    /// The certificate with which we would identify ourselves is damaged.
+    #[error("the client certificate or its key cannot be read in PEM form")]
+    Identity(#[source] reqwest::Error),
     /// The TLS library refused its settings.
     #[error("cannot set up TLS")]
     Tls(#[source] reqwest::Error),
@@ -126,6 +133,11 @@ impl Http {
                 builder = builder.add_root_certificate(certificate);
             }
         }
+        if let Some(pem) = &settings.identity {
+            let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes())
+                .map_err(HttpSetupError::Identity)?;
+            builder = builder.identity(identity);
+        }
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(HttpSetupError::Tls)?);
         }
@@ -136,6 +148,23 @@ impl Http {
     /// A stack with the same limits, clock and redactor, whose requests all take `proxy`.
     pub fn through(&self, proxy: &Url) -> Result<Self, HttpSetupError> {
         let settings = HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() };
+        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
+    }
+
+    /// A stack with the same limits, clock and redactor that also trusts `authorities` (PEM) and shows `identity` (our
+    /// certificate and its key, PEM) to servers that ask.
+    pub fn with_certificates(
+        &self,
+        authorities: Option<&[u8]>,
+        identity: Option<SecretString>,
+    ) -> Result<Self, HttpSetupError> {
+        let mut settings = HttpSettings { identity, ..self.inner.settings.clone() };
+        if let Some(authorities) = authorities {
+            let mut bundle = settings.ca_bundle.unwrap_or_default();
+            bundle.push(b'\n');
+            bundle.extend_from_slice(authorities);
+            settings.ca_bundle = Some(bundle);
+        }
         Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
     }
 

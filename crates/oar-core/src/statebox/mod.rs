@@ -31,6 +31,7 @@ pub use error::StateError;
 pub use handle::{Created, StateBox, StateBoxError, Updated};
 pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
 pub use jobs::{Job, JobIntent, JobSystem};
+pub(crate) use names::distance;
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};

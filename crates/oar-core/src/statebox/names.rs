@@ -304,7 +304,7 @@ fn shown(input: &str) -> String {
 }
 
 /// How many letters must be changed, added or removed to make `right` of `left`.
-fn distance(left: &str, right: &str) -> usize {
+pub(crate) fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (index, character) in left.chars().enumerate() {

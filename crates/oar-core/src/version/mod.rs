@@ -1,4 +1,6 @@
-//! Versions, parsed once at the edge and passed as types.
+//! Versions and architectures, parsed once at the edge and passed as types.
+
+mod arch;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,13 +8,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that is not a version.
+pub use arch::Arch;
+
+/// A text that is not a version, or not the name of one of the things that carry a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` is not {expected} (for example {example})")]
 pub struct ParseVersionError {
     input: String,
     expected: &'static str,
     example: &'static str,
+}
+
+impl ParseVersionError {
+    /// `input` is not `expected`; long input is cut.
+    pub(crate) fn new(input: &str, expected: &'static str, example: &'static str) -> Self {
+        Self { input: input.chars().take(120).collect(), expected, example }
+    }
 }
 
 /// The version of one release: `4.19.1`, `4.22.0-rc.0`, `5.0.0-ec.3`.
@@ -49,10 +60,12 @@ impl FromStr for ReleaseVersion {
     type Err = ParseVersionError;
 
     fn from_str(input: &str) -> Result<Self, Self::Err> {
-        semver::Version::parse(input).map(Self).map_err(|_| ParseVersionError {
-            input: input.chars().take(80).collect(),
-            expected: "a release version: three numbers, with an optional pre-release part",
-            example: "4.19.1 or 4.22.0-rc.0",
+        semver::Version::parse(input).map(Self).map_err(|_| {
+            ParseVersionError::new(
+                input,
+                "a release version: three numbers, with an optional pre-release part",
+                "4.19.1 or 4.22.0-rc.0",
+            )
         })
     }
 }
@@ -124,11 +137,7 @@ impl FromStr for YStream {
         input
             .split_once('.')
             .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }))
-            .ok_or_else(|| ParseVersionError {
-                input: input.chars().take(80).collect(),
-                expected: "a y-stream: two numbers",
-                example: "4.19 or 5.0",
-            })
+            .ok_or_else(|| ParseVersionError::new(input, "a y-stream: two numbers", "4.19 or 5.0"))
     }
 }
 

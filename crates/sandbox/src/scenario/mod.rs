@@ -7,13 +7,16 @@ use crate::world::World;
 pub mod brew;
 pub mod catalog;
 pub mod errata;
+pub mod gcs;
 pub mod github;
 pub mod gitlab;
 pub mod google;
 pub mod jenkins;
 pub mod jira;
+pub mod kubernetes;
 pub mod parties;
 pub mod prow;
+pub mod records;
 pub mod registry;
 pub mod release_controller;
 pub mod sheets;
@@ -115,4 +118,7 @@ pub fn load(world: &World) {
     prow::load(world);
     google::load(world);
     sheets::load(world);
+    records::load(world);
+    gcs::load(world);
+    kubernetes::load(world);
 }

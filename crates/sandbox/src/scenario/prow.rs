@@ -1,5 +1,6 @@
 //! Prow at the start of the two releases: what can be started, and nothing that runs.
 
+use super::records;
 use crate::{
     credentials,
     services::prow::{KnownJob, Token},
@@ -12,9 +13,15 @@ pub const IMAGE_CONSISTENCY_JOB: &str = "periodic-ci-openshift-release-tests-mai
 /// Fills the service.
 pub fn load(world: &World) {
     let mut state = world.prow.lock();
-    state.known = [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"]
-        .map(|name| KnownJob { name: name.to_owned(), tenant: "qe-private".to_owned() })
-        .into();
+    let known = |name: &str| KnownJob { name: name.to_owned(), tenant: "qe-private".to_owned() };
+    state.known = [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"].map(known).into();
+    state.known.extend(records::jobs().iter().map(|name| known(name)));
+    let staged = |minor: &&str| {
+        known(&format!(
+            "periodic-ci-openshift-openshift-tests-private-release-{minor}-stage-testing-e2e-aws-ipi"
+        ))
+    };
+    state.known.extend(records::MINORS.iter().map(staged));
     let token = |value: &str, tenants: &[&str]| Token {
         value: value.to_owned(),
         tenants: tenants.iter().map(|tenant| (*tenant).to_owned()).collect(),

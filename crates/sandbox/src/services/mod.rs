@@ -9,11 +9,13 @@ pub mod advisory_content;
 pub mod brew;
 pub mod catalog;
 pub mod errata;
+pub mod gcs;
 pub mod github;
 pub mod gitlab;
 pub mod google_oauth;
 pub mod jenkins;
 pub mod jira;
+pub mod kubernetes;
 pub mod mirror;
 pub mod prow;
 pub mod pyxis;
@@ -25,7 +27,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 20] = [
+pub const PREFIXES: [(&str, &str); 22] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -46,6 +48,8 @@ pub const PREFIXES: [(&str, &str); 20] = [
     ("/brewroot", "brewroot"),
     ("/google-oauth", "google-oauth"),
     ("/sheets", "sheets"),
+    ("/gcs", "gcs"),
+    ("/kube", "kubernetes"),
 ];
 
 /// All services under their prefixes.
@@ -72,6 +76,8 @@ pub fn router() -> Router<Shared> {
         .nest("/brewroot", brew::root_router())
         .nest("/google-oauth", google_oauth::router())
         .nest("/sheets", sheets::router())
+        .nest("/gcs", gcs::router())
+        .nest("/kube", kubernetes::router())
         .fallback(unexpected::unknown_route)
 }
 

@@ -1,7 +1,10 @@
 //! Gangway, which starts Prow jobs (spec 04 §2.3).
 //!
-//! Its rate limit is shared by all its users: reads count too, so nothing here is asked twice.
+//! Its rate limit is shared by all its users: reads count too, so nothing here is asked twice, and the requests of
+//! one process are paced.
 
+mod intent;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +20,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+pub use intent::{INTENT_ANNOTATION, RunIntent, StartedRun};
+pub use pace::RateLimit;
+
+use self::pace::Pace;
 use crate::clients::prow::ProwState;
 use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -109,6 +116,7 @@ pub struct GangwayClient {
     base: Arc<Url>,
     token: Arc<SecretString>,
     form: TriggerForm,
+    pace: Arc<Pace>,
 }
 
 impl fmt::Debug for GangwayClient {
@@ -118,9 +126,25 @@ impl fmt::Debug for GangwayClient {
 }
 
 impl GangwayClient {
-    /// A client of the Gangway at `base` (without `/v1`).
+    /// A client of the Gangway at `base` (without `/v1`), paced to [`RateLimit::default`].
+    ///
+    /// Clones share the pace.
     pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm) -> Self {
-        Self { http, base: Arc::new(base), token: Arc::new(token), form }
+        let pace = Arc::new(Pace::new(RateLimit::default()));
+        Self { http, base: Arc::new(base), token: Arc::new(token), form, pace }
+    }
+
+    /// The same client with another pace.
+    #[must_use]
+    pub fn paced(mut self, limit: RateLimit) -> Self {
+        self.pace = Arc::new(Pace::new(limit));
+        self
+    }
+
+    /// Sends a request when it is its turn.
+    async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        self.pace.turn(self.http.clock()).await;
+        self.http.send(call).await
     }
 
     /// Starts a job.
@@ -149,7 +173,7 @@ impl GangwayClient {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string())
             .repeat(Repeat::OnlyWhenRefused);
-        let reply = self.http.send(call).await?;
+        let reply = self.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
             return Err(refusal(&reply, kind));
         }
@@ -169,7 +193,7 @@ impl GangwayClient {
     pub async fn execution(&self, id: &str) -> Result<Execution, ServiceError> {
         let url = join_segments(&self.base, ["v1", "executions", id]);
         let call = self.call(Method::GET, "read an execution", url)?.about(id.to_owned());
-        let reply = self.http.send(call).await?;
+        let reply = self.send(call).await?;
         match reply.failure_kind() {
             Some(kind) => Err(refusal(&reply, kind)),
             None => Ok(reply.json::<Answer>()?.into()),
@@ -181,7 +205,7 @@ impl GangwayClient {
         let mut url = join_segments(&self.base, ["v1", "executions"]);
         url.query_pairs_mut().append_pair("job_name", label(job));
         let call = self.call(Method::GET, "list executions", url)?.about(job.to_owned());
-        let reply = self.http.send(call).await?;
+        let reply = self.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
             return Err(refusal(&reply, kind));
         }

@@ -106,3 +106,198 @@ async fn executions_are_listed_by_the_cut_name_and_compared_by_the_whole_one() {
     assert_eq!(found.iter().map(|execution| execution.id.as_str()).collect::<Vec<_>>(), ["1"]);
     assert_eq!(label("short-name-"), "short-name-");
 }
+
+/// A clock whose sleeps are over at once, and which remembers them.
+#[derive(Default)]
+struct Hurry(std::sync::Mutex<Vec<std::time::Duration>>);
+
+impl crate::clock::ClockSource for Hurry {
+    fn now(&self) -> jiff::Timestamp {
+        "2026-07-02T12:00:00Z".parse().unwrap()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> futures::future::BoxFuture<'static, ()> {
+        self.0.lock().unwrap().push(duration);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+fn intent(may_be_started: bool) -> RunIntent {
+    RunIntent {
+        key: "key-1".into(),
+        job: "periodic-demo".into(),
+        envs: [("PAYLOAD".to_owned(), "p:1".to_owned())].into(),
+        since: "2026-07-02T12:00:00Z".parse().unwrap(),
+        may_be_started,
+        others: vec!["other".into()],
+    }
+}
+
+struct Scene {
+    server: MockServer,
+    gangway: GangwayClient,
+    prow: crate::clients::prow::ProwClient,
+    clock: std::sync::Arc<Hurry>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let server = MockServer::start().await;
+        let clock = std::sync::Arc::new(Hurry::default());
+        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
+        let http = Http::new(settings, Clock::new(clock.clone()), Redactor::default()).unwrap();
+        let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
+        let gangway =
+            GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);
+        let prow = crate::clients::prow::ProwClient::new(http, base("deck"));
+        Self { server, gangway, prow, clock }
+    }
+
+    /// The answers to the attempts to start, one after the other.
+    async fn starts(&self, answers: Vec<ResponseTemplate>) {
+        for (place, answer) in answers.into_iter().enumerate() {
+            Mock::given(method("POST"))
+                .respond_with(answer)
+                .up_to_n_times(1)
+                .with_priority(u8::try_from(place).unwrap() + 1)
+                .mount(&self.server)
+                .await;
+        }
+    }
+
+    /// The executions that Gangway lists and Prow shows: id, annotation, the variable, and when it started.
+    async fn runs(&self, runs: &[(&str, Option<&str>, &str, &str)]) {
+        let rows: Vec<Value> = runs
+            .iter()
+            .map(|(id, ..)| json!({"id": id, "job_name": "periodic-demo", "job_status": "PENDING"}))
+            .collect();
+        Mock::given(method("GET"))
+            .and(path("/gangway/v1/executions"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"job_execution": rows})))
+            .mount(&self.server)
+            .await;
+        for (id, key, payload, started) in runs {
+            let annotations = match key {
+                Some(key) => json!({INTENT_ANNOTATION: key}),
+                None => json!({}),
+            };
+            let job = json!({
+                "metadata": {"name": id, "annotations": annotations},
+                "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"env": [{"name": "PAYLOAD", "value": payload}]}]}},
+                "status": {"state": "pending", "startTime": started},
+            });
+            Mock::given(method("GET"))
+                .and(path("/deck/prowjob"))
+                .and(query_param("prowjob", *id))
+                .respond_with(ResponseTemplate::new(200).set_body_string(job.to_string()))
+                .mount(&self.server)
+                .await;
+        }
+    }
+
+    async fn start_once(&self, intent: &RunIntent) -> Result<StartedRun, ServiceError> {
+        self.gangway.start_once(&self.prow, intent, &WritePermit::granted_by_user_interface()).await
+    }
+
+    async fn posts(&self) -> Vec<Value> {
+        let requests = self.server.received_requests().await.unwrap();
+        requests
+            .iter()
+            .filter(|request| request.method == "POST")
+            .map(|request| request.body_json().unwrap())
+            .collect()
+    }
+}
+
+const NOW: &str = "2026-07-02T12:00:05Z";
+
+#[tokio::test]
+async fn a_new_intent_is_one_request_with_its_key() {
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    assert_eq!(scene.start_once(&intent(false)).await.unwrap(), StartedRun::New { id: "0b8e".into() });
+    let bodies = scene.posts().await;
+    assert_eq!(bodies[0]["pod_spec_options"]["annotations"], json!({INTENT_ANNOTATION: "key-1"}));
+    assert_eq!(scene.server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_intent_of_an_earlier_process_is_looked_for_first() {
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    scene.runs(&[("a", Some("key-0"), "p:1", NOW), ("b", Some("key-1"), "p:1", NOW)]).await;
+    assert_eq!(scene.start_once(&intent(true)).await.unwrap(), StartedRun::Found { id: "b".into() });
+    assert!(scene.posts().await.is_empty());
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    scene.runs(&[("a", Some("key-0"), "p:1", NOW)]).await;
+    assert_eq!(scene.start_once(&intent(true)).await.unwrap(), StartedRun::New { id: "0b8e".into() });
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_and_not_repeated() {
+    let scene = Scene::new().await;
+    scene.starts(vec![ResponseTemplate::new(504), started()]).await;
+    scene.runs(&[("b", Some("key-1"), "p:1", NOW)]).await;
+    assert_eq!(scene.start_once(&intent(false)).await.unwrap(), StartedRun::Found { id: "b".into() });
+    assert_eq!(scene.posts().await.len(), 1);
+
+    // Not to be seen: only a gateway's refusal is tried again, and once.
+    for (answers, posts, kind) in [
+        (vec![ResponseTemplate::new(504), started()], 1, Some(ServiceErrorKind::Unclear)),
+        (vec![ResponseTemplate::new(500), started()], 1, Some(ServiceErrorKind::Unclear)),
+        (vec![ResponseTemplate::new(502), started()], 2, None),
+        (
+            vec![ResponseTemplate::new(502), ResponseTemplate::new(503), started()],
+            2,
+            Some(ServiceErrorKind::Unclear),
+        ),
+        (vec![ResponseTemplate::new(403), started()], 1, Some(ServiceErrorKind::Forbidden)),
+    ] {
+        let scene = Scene::new().await;
+        scene.starts(answers).await;
+        scene.runs(&[]).await;
+        let outcome = scene.start_once(&intent(false)).await;
+        assert_eq!((scene.posts().await.len(), outcome.err().map(|error| error.kind)), (posts, kind));
+    }
+}
+
+#[tokio::test]
+async fn where_annotations_are_dropped_variables_and_time_decide() {
+    let early = "2026-07-02T10:00:00Z";
+    for (runs, found) in [
+        (vec![("a", None, "p:1", NOW)], Some("a")),
+        (vec![("a", None, "p:2", NOW), ("b", None, "p:1", early), ("other", None, "p:1", NOW)], None),
+    ] {
+        let scene = Scene::new().await;
+        scene.runs(&runs).await;
+        let job = scene.gangway.find_run(&scene.prow, &intent(true)).await.unwrap();
+        assert_eq!(job.as_ref().map(|job| job.id.as_str()), found);
+    }
+    // A run that cannot be read may be the one.
+    let scene = Scene::new().await;
+    let rows = json!({"job_execution": [{"id": "a", "job_name": "periodic-demo", "job_status": "PENDING"}]});
+    Mock::given(path("/gangway/v1/executions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(rows))
+        .mount(&scene.server)
+        .await;
+    Mock::given(path("/deck/prowjob")).respond_with(ResponseTemplate::new(503)).mount(&scene.server).await;
+    assert!(scene.start_once(&intent(true)).await.is_err());
+    assert!(scene.posts().await.is_empty());
+}
+
+#[tokio::test]
+async fn requests_wait_for_their_turn() {
+    let mut scene = Scene::new().await;
+    scene.gangway = scene.gangway.paced(RateLimit { per_minute: 6, burst: 1 });
+    scene.runs(&[]).await;
+    for _ in 0..4 {
+        scene.gangway.clone().executions("periodic-demo").await.unwrap();
+    }
+    let waits: Vec<u64> = scene.clock.0.lock().unwrap().iter().map(std::time::Duration::as_secs).collect();
+    assert_eq!(waits, [10, 20], "the clock stands, so each turn is ten seconds further");
+}

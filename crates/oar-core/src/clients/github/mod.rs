@@ -2,9 +2,14 @@
 //!
 //! Requests are made by octocrab and travel over [`Http`]: one `GET` per read, one `PUT` per write.
 
+mod cache;
 mod failure;
+mod folder;
+#[cfg(test)]
+mod folder_tests;
 mod model;
 mod transport;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +25,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+pub use cache::ObjectCache;
+pub use folder::{FolderFile, GithubFolder};
 pub use model::{Contents, FileContent, InvalidRepository, Repository};
 use model::{ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 use transport::{Purpose, Transport};
+pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;

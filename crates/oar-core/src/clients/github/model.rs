@@ -102,6 +102,14 @@ pub(super) struct ContentsWrite<'a> {
     pub(super) branch: &'a str,
 }
 
+/// The body of a contents removal.
+#[derive(Serialize)]
+pub(super) struct ContentsDelete<'a> {
+    pub(super) message: &'a str,
+    pub(super) sha: &'a str,
+    pub(super) branch: &'a str,
+}
+
 /// The part of the answer to a contents write that is read.
 #[derive(Deserialize)]
 pub(super) struct WriteAnswer {

@@ -6,6 +6,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::iter;
 use http::StatusCode;
 use url::Url;
 
@@ -15,6 +17,9 @@ use crate::config::endpoints::join;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http};
 use crate::service::Service;
+
+/// How many jobs are read at the same time.
+const READERS: usize = 12;
 
 /// Reads Prow jobs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +39,12 @@ impl ProwClient {
         let mut url = join(&self.base, "prowjob");
         url.query_pairs_mut().append_pair("prowjob", id);
         url
+    }
+
+    /// The jobs with these ids, in their order, several at the same time. One that cannot be read does not keep the
+    /// others from being read.
+    pub async fn jobs(&self, ids: &[String]) -> Vec<Result<Option<ProwJob>, ServiceError>> {
+        iter(ids.iter().map(|id| self.job(id))).buffered(READERS).collect().await
     }
 
     /// The job `id`; `None` when Prow does not have it: it is not visible yet, or it was cleaned up (finished periodic

@@ -136,7 +136,7 @@ struct Status {
 
 impl ProwJob {
     /// Reads the deck's YAML.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::clients) fn parse(text: &str) -> Result<Self, String> {
         let document: Document =
             serde_yaml::from_str(text).map_err(|error| format!("not a Prow job in YAML: {error}"))?;
         // Kubernetes creates the object before its state is set.

@@ -1,4 +1,8 @@
-//! The release controller: which image a release is (spec 01 §5.9).
+//! The release controller: which image a release is (spec 01 §5.9), and the builds of its streams (spec 04 §2.5).
+
+mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -11,6 +15,8 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 use crate::version::ReleaseVersion;
+
+pub use streams::{LatestBuild, Phase, StreamName, StreamTag};
 
 /// Reads the release controller of one architecture. Cheap to clone.
 #[derive(Clone)]

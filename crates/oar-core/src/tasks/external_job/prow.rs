@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
-use futures::stream::iter;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
-use crate::clients::gangway::{GangwayClient, Trigger};
+use crate::clients::gangway::{GangwayClient, INTENT_ANNOTATION, RunIntent, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob, ProwState};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -16,14 +14,6 @@ use crate::flow::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// The annotation that holds the key of the intent.
-const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
-/// How many executions are read when one is looked for. A periodic job of a release has a few a day.
-const CANDIDATES: usize = 60;
-/// How many of them at the same time.
-const LOOK_CONCURRENCY: usize = 4;
-/// How far clocks may differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer that never came gets to show its effect.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -56,6 +46,19 @@ impl ProwJobs {
             .with_hint(
                 "Set APITOKEN to a token of the CI cluster: `oc whoami -t` prints it after a login there.",
             )
+        })
+    }
+
+    /// The run that `intended` stands for; `None` without an intent.
+    fn run_intent(intended: &Job) -> Option<RunIntent> {
+        let intent = intended.intent.as_ref()?;
+        Some(RunIntent {
+            key: intent.key.clone(),
+            job: intended.name.clone(),
+            envs: intent.parameters.clone(),
+            since: intent.time().unwrap_or(Timestamp::UNIX_EPOCH),
+            may_be_started: true,
+            others: intent.replaces.iter().cloned().collect(),
         })
     }
 
@@ -112,54 +115,13 @@ impl JobSystemClient for ProwJobs {
     }
 
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
-        let Some(intent) = &intended.intent else { return Ok(None) };
+        let Some(intent) = Self::run_intent(intended) else { return Ok(None) };
         let gangway = self.gangway("look for a job that may have been started")?;
-        let mut executions = gangway.executions(&intended.name).await?;
-        // What has just been started has not ended.
-        executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
-        if executions.len() > CANDIDATES {
-            tracing::warn!("{} executions are there; {CANDIDATES} of them are looked at", executions.len());
-        }
-        let ids: Vec<String> =
-            executions.into_iter().take(CANDIDATES).map(|execution| execution.id).collect();
-        let jobs: Vec<Result<Option<ProwJob>, ServiceError>> =
-            iter(ids.into_iter().map(|id| async move { self.prow.job(&id).await }))
-                .buffered(LOOK_CONCURRENCY)
-                .collect()
-                .await;
-        let since = intent.time().unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = since.checked_sub(SKEW).unwrap_or(since);
-        let (mut likely, mut failure): (Option<ProwJob>, Option<ServiceError>) = (None, None);
-        for job in jobs {
-            let job = match job {
-                Ok(Some(job)) => job,
-                Ok(None) => continue,
-                Err(error) => {
-                    failure = Some(error);
-                    continue;
-                }
-            };
-            match job.annotations.get(INTENT_ANNOTATION) {
-                Some(key) if *key == intent.key => return Ok(Some(identified(intended, &job))),
-                Some(_) => {}
-                // A server that drops annotations: then exactly our parameters, not before our intent.
-                None => {
-                    let same =
-                        intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
-                    let fresh = job.started.is_some_and(|started| started >= since);
-                    let other = intent.replaces.as_deref() == Some(job.id.as_str());
-                    if same && fresh && !other {
-                        likely = Some(job);
-                    }
-                }
-            }
-        }
-        match (likely, failure) {
-            (Some(job), _) => Ok(Some(identified(intended, &job))),
-            // The one that could not be read may be ours.
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(None),
-        }
+        Ok(gangway.find_run(&self.prow, &intent).await?.map(|found| Job {
+            id: Some(found.id),
+            triggered_at: found.started.map(stamp),
+            ..intended.clone()
+        }))
     }
 
     async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError> {
@@ -184,8 +146,4 @@ impl JobSystemClient for ProwJobs {
     async fn settle(&self) {
         self.clock.sleep(SETTLE).await;
     }
-}
-
-fn identified(intended: &Job, found: &ProwJob) -> Job {
-    Job { id: Some(found.id.clone()), triggered_at: found.started.map(stamp), ..intended.clone() }
 }

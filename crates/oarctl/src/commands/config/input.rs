@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use cli_support::{CliError, Session};
+use cli_support::{CliError, Session, files};
 use oar_core::config::jwe::Key;
 use oar_core::config::{ConfigError, Document, find_document, jwe, open_document};
 use oar_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
-
-use crate::files;
 
 /// The document that the programs use.
 pub(super) fn configured(session: &Session) -> Result<Document, CliError> {

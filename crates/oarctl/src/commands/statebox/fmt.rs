@@ -1,12 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use cli_support::{ExitCode, Session};
+use cli_support::{ExitCode, Session, files};
 use oar_core::statebox::Diagnostics;
 use oar_core::statebox::check::{Formatted, decode, format_text};
 use serde::Serialize;
 
 use super::report::{self, Finding};
-use crate::{files, private};
+use crate::private;
 
 /// Write StateBox files the way the tools write them
 ///

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use cli_support::{ExitCode, Session};
+use cli_support::{ExitCode, Session, files};
 use oar_core::redact::Redactor;
 use oar_core::statebox::{Diagnostic, Diagnostics, Severity};
 use serde::Serialize;
-
-use crate::files;
 
 /// One finding as JSON.
 #[derive(Debug, Serialize)]

@@ -26,6 +26,9 @@ use crate::{
 /// Files above this size are listed without their content.
 const INLINE_LIMIT: usize = 1024 * 1024;
 
+/// A directory is listed with so many entries at most; the rest is left out without a word.
+const LISTED: usize = 1_000;
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Reference {
     #[serde(rename = "ref")]
@@ -111,6 +114,7 @@ fn listing(
             .push((entry.name.clone(), reply::entry(world, repository, reference, &below, &entry.sha, size)));
     }
     entries.sort_by(|left, right| left.0.cmp(&right.0));
+    entries.truncate(LISTED);
     Some(Value::Array(entries.into_iter().map(|(_, entry)| entry).collect()))
 }
 

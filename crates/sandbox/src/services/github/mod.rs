@@ -29,6 +29,7 @@ use crate::world::{Shared, Simulated};
 
 mod contents;
 mod data;
+mod database;
 mod gate;
 pub mod git;
 pub mod identity;
@@ -92,6 +93,20 @@ impl State {
             repository.create_branch(branch, None, &sandbox(), now);
         }
         repository.write(branch, path, Some(content.into()), message, &sandbox(), now).map(|_| ())
+    }
+
+    /// Commits many files in one commit as the sandbox itself.
+    pub fn put_all(
+        &mut self,
+        full_name: &str,
+        branch: &str,
+        files: Vec<(String, String)>,
+        message: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let repository = self.named(full_name)?;
+        let changes = files.into_iter().map(|(path, text)| (path, Some(Bytes::from(text)))).collect();
+        repository.write_all(branch, changes, message, &sandbox(), now).map(|_| ())
     }
 
     /// Removes a file as the sandbox itself.
@@ -219,7 +234,13 @@ pub fn router() -> Router<Shared> {
         .route("/repos/{owner}/{repo}/commits", get(data::commits))
         .route("/repos/{owner}/{repo}/commits/{*reference}", get(data::commit))
         .route("/repos/{owner}/{repo}/git/refs", post(data::create_reference))
-        .route("/repos/{owner}/{repo}/git/refs/{*reference}", get(data::read_reference))
+        .route(
+            "/repos/{owner}/{repo}/git/refs/{*reference}",
+            get(data::read_reference).patch(database::move_reference),
+        )
+        .route("/repos/{owner}/{repo}/git/trees", post(database::create_tree))
+        .route("/repos/{owner}/{repo}/git/blobs", post(database::create_blob))
+        .route("/repos/{owner}/{repo}/git/commits", post(database::create_commit))
         .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(data::read_reference))
         .route("/repos/{owner}/{repo}/git/matching-refs/{*prefix}", get(data::matching))
         .route("/repos/{owner}/{repo}/git/trees/{*tree}", get(data::tree))

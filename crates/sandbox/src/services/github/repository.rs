@@ -132,16 +132,29 @@ impl Repository {
         author: &Identity,
         now: Timestamp,
     ) -> Result<Arc<Commit>, String> {
+        self.write_all(branch, vec![(path.to_owned(), content)], message, author, now)
+    }
+
+    /// Commits changes of several files in one commit. A change without content removes the file.
+    pub fn write_all(
+        &mut self,
+        branch: &str,
+        changes: Vec<(String, Option<Bytes>)>,
+        message: &str,
+        author: &Identity,
+        now: Timestamp,
+    ) -> Result<Arc<Commit>, String> {
         let head = self.head(branch).cloned().ok_or_else(|| format!("no branch {branch}"))?;
         let mut files = Files::clone(&head.files);
-        match content {
-            Some(content) => {
-                let sha = git::blob_id(&content);
-                self.blobs.insert(sha.clone(), content);
-                files.insert(path.to_owned(), sha);
-            }
-            None => {
-                files.remove(path).ok_or_else(|| format!("no file {path}"))?;
+        for (path, content) in changes {
+            match content {
+                Some(content) => {
+                    let sha = self.add_blob(content);
+                    files.insert(path, sha);
+                }
+                None => {
+                    files.remove(&path).ok_or_else(|| format!("no file {path}"))?;
+                }
             }
         }
         let commit = self.record(files, vec![head.sha.clone()], message, author, now);
@@ -149,7 +162,39 @@ impl Repository {
         Ok(commit)
     }
 
-    fn record(
+    /// Keeps a file's content; its name.
+    pub fn add_blob(&mut self, content: Bytes) -> Sha {
+        let sha = git::blob_id(&content);
+        self.blobs.insert(sha.clone(), content);
+        sha
+    }
+
+    /// Keeps the trees of all files; the root's name.
+    pub fn add_tree(&mut self, files: &Files) -> Sha {
+        let (tree, all) = git::trees(files);
+        self.trees.extend(all);
+        tree
+    }
+
+    /// The files of a tree and of all trees below it.
+    pub fn files(&self, tree: &str) -> Option<Files> {
+        let mut files = Files::new();
+        let mut open = vec![(String::new(), tree.to_owned())];
+        while let Some((prefix, tree)) = open.pop() {
+            for entry in self.tree(&tree)? {
+                let path = format!("{prefix}{}", entry.name);
+                if entry.directory {
+                    open.push((format!("{path}/"), entry.sha.clone()));
+                } else {
+                    files.insert(path, entry.sha.clone());
+                }
+            }
+        }
+        Some(files)
+    }
+
+    /// Keeps a commit that no branch has yet.
+    pub fn record(
         &mut self,
         files: Files,
         parents: Vec<Sha>,

@@ -164,7 +164,7 @@ async fn raw_media_type_large_files_and_directories() {
         .iter()
         .map(|entry| (entry["name"].as_str().unwrap(), entry["type"].as_str().unwrap()))
         .collect();
-    assert_eq!(names, [("big.txt", "file"), ("d", "dir")]);
+    assert_eq!(names, [("_releases", "dir"), ("big.txt", "file"), ("d", "dir")]);
     let below = get("/d?ref=main").send().await.json();
     assert_eq!(below[0]["path"], json!("d/e f.txt"));
     assert_eq!(get("/d/e%20f.txt").send().await.json()["size"], json!(5));
@@ -284,4 +284,70 @@ async fn the_control_interface_writes_and_shows_files() {
     assert_eq!(state[STATE_REPOSITORY]["z-stream"]["files"]["a.txt"]["text"], json!("hello"));
     let nowhere = json!({"repository": "a/b", "branch": "x", "path": "a.txt", "content": "hello"});
     assert_eq!(ask(&sandbox, "POST", "/_sandbox/state/github/file").json(&nowhere).send().await.status, 400);
+}
+
+#[tokio::test]
+async fn several_files_become_one_commit() {
+    let sandbox = start();
+    let base = "/github/repos/openshift/release-tests/git";
+    let post = |path: &str, body: Value| {
+        ask(&sandbox, "POST", &format!("{base}/{path}")).bearer(GITHUB_TOKEN).json(&body).send()
+    };
+    let head = ask(&sandbox, "GET", &format!("{base}/ref/heads/record"))
+        .bearer(GITHUB_TOKEN)
+        .send()
+        .await
+        .json()["object"]["sha"]
+        .clone();
+    let commit = ask(&sandbox, "GET", &format!("{base}/commits/{}", head.as_str().unwrap()))
+        .bearer(GITHUB_TOKEN)
+        .send()
+        .await
+        .json();
+    let blob = post("blobs", json!({"content": "b25lCg==", "encoding": "base64"})).await;
+    assert_eq!((blob.status, blob.json()["sha"].clone()), (201, json!(git::blob_id(b"one\n"))));
+    let entry =
+        |path: &str| json!({"path": path, "mode": "100644", "type": "blob", "sha": git::blob_id(b"one\n")});
+    let gone = json!({"path": "_releases/ocp-latest-4.20-stable-amd64.json", "mode": "100644", "type": "blob", "sha": null});
+    let tree = post(
+        "trees",
+        json!({"base_tree": commit["tree"]["sha"], "tree": [entry("_releases/a.json"), entry("_releases/b.json"), gone]}),
+    )
+    .await;
+    assert_eq!(tree.status, 201, "{tree:?}");
+    let made =
+        post("commits", json!({"message": "Two", "tree": tree.json()["sha"], "parents": [head]})).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let side =
+        post("commits", json!({"message": "Side", "tree": tree.json()["sha"], "parents": [head]})).await;
+    let advance = |sha: Value, force: bool| {
+        let body = json!({"sha": sha, "force": force});
+        ask(&sandbox, "PATCH", &format!("{base}/refs/heads/record")).bearer(GITHUB_TOKEN).json(&body).send()
+    };
+    assert_eq!(advance(made.json()["sha"].clone(), false).await.status, 200);
+    let late = advance(side.json()["sha"].clone(), false).await;
+    assert_eq!((late.status, message(&late)), (422, "Update is not a fast forward".to_owned()));
+    let github = sandbox.world().github.lock();
+    let text = |path: &str| github.text(STATE_REPOSITORY, "record", path);
+    assert_eq!(text("_releases/a.json").as_deref(), Some("one\n"));
+    assert_eq!(text("_releases/ocp-latest-4.20-stable-amd64.json"), None);
+    assert_eq!(github.commits(STATE_REPOSITORY, "record")[0].message, "Two");
+}
+
+#[tokio::test]
+async fn a_long_folder_is_cut_in_the_listing_and_whole_in_the_tree() {
+    let sandbox = start();
+    crate::scenario::records::fill(sandbox.world(), 1_100);
+    let get = |path: &str| {
+        ask(&sandbox, "GET", &format!("/github/repos/openshift/release-tests/{path}")).bearer(GITHUB_TOKEN)
+    };
+    let listed = get("contents/_releases?ref=record").send().await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1_000);
+    let tree = get("git/trees/record:_releases").send().await;
+    assert_eq!(tree.json()["truncated"], json!(false));
+    assert_eq!(tree.json()["tree"].as_array().unwrap().len(), 1_120);
+    let again =
+        get("git/trees/record:_releases").header("if-none-match", tree.header("etag").unwrap()).send().await;
+    assert_eq!((again.status, again.text.as_str()), (304, ""));
+    sandbox.assert_no_unexpected();
 }

@@ -34,7 +34,7 @@ async fn prow_job(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery
     let now = world.clock.now();
     let base = world.url("/prow");
     let state = world.prow.lock();
-    match state.kept(now).find(|job| job.id == id) {
+    match state.find(&id, now) {
         None => (StatusCode::NOT_FOUND, format!("ProwJob not found: {id}\n")).into_response(),
         Some(job) => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], yaml(job, now, &base)).into_response()
@@ -59,7 +59,7 @@ fn map(text: &mut String, indent: &str, name: &str, entries: &BTreeMap<String, S
 }
 
 /// The object as the deck writes it: keys sorted, times quoted.
-fn yaml(job: &ProwJob, now: Timestamp, base: &str) -> String {
+pub fn yaml(job: &ProwJob, now: Timestamp, base: &str) -> String {
     let mut text = String::from("apiVersion: prow.k8s.io/v1\nkind: ProwJob\nmetadata:\n");
     map(&mut text, "  ", "annotations", &job.annotations);
     let mut labels = job.labels.clone();
@@ -81,11 +81,11 @@ fn yaml(job: &ProwJob, now: Timestamp, base: &str) -> String {
     }
     text.push_str("      image: ci-operator:latest\n  report: true\n  type: periodic\nstatus:\n");
     let state = job.state_at(now);
-    if let Some(completed) = job.completed(now) {
-        let _ = writeln!(text, "  completionTime: {}", quoted(&stamp(completed)));
-    }
     if job.has_page(now) {
         let _ = writeln!(text, "  build_id: {}", quoted(&job.build.to_string()));
+    }
+    if let Some(completed) = job.completed(now) {
+        let _ = writeln!(text, "  completionTime: {}", quoted(&stamp(completed)));
     }
     let description = match state {
         super::JobState::Error => Some("Pod scheduling timeout."),
@@ -97,9 +97,12 @@ fn yaml(job: &ProwJob, now: Timestamp, base: &str) -> String {
     if let Some(description) = description {
         let _ = writeln!(text, "  description: {description}");
     }
+    if let Some(pending) = job.pending_since(now) {
+        let _ = write!(text, "  pendingTime: {}\n  pod_name: {}\n", quoted(&stamp(pending)), job.id);
+    }
     let _ = write!(text, "  startTime: {}\n  state: {}\n", quoted(&stamp(job.started)), state.name());
     if job.has_page(now) {
-        let _ = writeln!(text, "  url: {base}/view/gs/test-platform-results/logs/{}/{}", job.job, job.build);
+        let _ = writeln!(text, "  url: {}", job.page(base));
     }
     text
 }

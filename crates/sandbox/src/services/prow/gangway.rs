@@ -174,7 +174,7 @@ async fn show(AxumState(world): AxumState<Shared>, Path(id): Path<String>) -> Re
     let now = world.clock.now();
     let base = world.url("/prow");
     let state = world.prow.lock();
-    let Some(job) = state.kept(now).find(|job| job.id == id) else {
+    let Some(job) = state.find(&id, now) else {
         let text = format!("prowjobs.prow.k8s.io \"{id}\" not found");
         return refused(StatusCode::INTERNAL_SERVER_ERROR, 2, text);
     };
@@ -182,8 +182,7 @@ async fn show(AxumState(world): AxumState<Shared>, Path(id): Path<String>) -> Re
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("create_time".to_owned(), job.started.to_string().into());
         if job.has_page(now) {
-            let url = format!("{base}/view/gs/test-platform-results/logs/{}/{}", job.job, job.build);
-            fields.insert("job_url".to_owned(), url.into());
+            fields.insert("job_url".to_owned(), job.page(&base).into());
         }
         if let Some(completed) = job.completed(now) {
             fields.insert("completion_time".to_owned(), completed.to_string().into());

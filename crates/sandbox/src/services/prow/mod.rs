@@ -9,6 +9,6 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use deck::router;
+pub use deck::{router, yaml};
 pub use gangway::router as gangway_router;
-pub use model::{JobState, KnownJob, ProwJob, RateLimit, State, Token};
+pub use model::{JobState, KnownJob, Pace, ProwJob, QE_BUCKET, RateLimit, State, Token};

@@ -1,16 +1,12 @@
 //! Prow jobs and who may start them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::world::Simulated;
 
-/// Until then a job has no pod, so no address.
-const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(20);
-/// Until then it waits to be scheduled.
-const TRIGGERED_AFTER: SignedDuration = SignedDuration::from_secs(1);
 /// Finished jobs are kept so long from their start, except the newest of each name.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -69,6 +65,30 @@ impl JobState {
     }
 }
 
+/// How long the steps of a job's life take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From its creation until the deck and Gangway's list show it.
+    pub visible_after: SignedDuration,
+    /// From its creation until it was scheduled.
+    pub triggered_after: SignedDuration,
+    /// From its creation until it has a pod, and so an address.
+    pub pending_after: SignedDuration,
+    /// After its end it still reads as pending for so long, with a completion time.
+    pub change_takes: SignedDuration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            visible_after: SignedDuration::ZERO,
+            triggered_after: SignedDuration::from_secs(1),
+            pending_after: SignedDuration::from_secs(20),
+            change_takes: SignedDuration::ZERO,
+        }
+    }
+}
+
 /// One execution of a job.
 #[derive(Clone, Debug)]
 pub struct ProwJob {
@@ -82,6 +102,8 @@ pub struct ProwJob {
     pub outcome: JobState,
     /// From its start to its end.
     pub duration: SignedDuration,
+    /// How long the steps before and after take.
+    pub pace: Pace,
     /// The number of its run, in addresses.
     pub build: u64,
     /// Environment of its container.
@@ -96,15 +118,25 @@ impl ProwJob {
     /// How far it is at `now`.
     pub fn state_at(&self, now: Timestamp) -> JobState {
         let age = now.duration_since(self.started);
-        if age >= self.duration {
+        if age >= self.duration + self.pace.change_takes {
             self.outcome
-        } else if age >= PENDING_AFTER {
-            JobState::Pending
-        } else if age >= TRIGGERED_AFTER {
+        } else if age >= self.pace.pending_after {
+            if self.outcome == JobState::Error { JobState::Triggered } else { JobState::Pending }
+        } else if age >= self.pace.triggered_after {
             JobState::Triggered
         } else {
             JobState::Scheduling
         }
+    }
+
+    /// Whether the clean-up leaves it, whatever came after it.
+    fn is_kept(&self, now: Timestamp) -> bool {
+        !self.state_at(now).is_final() || now.duration_since(self.started) < KEPT
+    }
+
+    /// Whether the deck and the list show it.
+    pub fn is_visible(&self, now: Timestamp) -> bool {
+        now.duration_since(self.started) >= self.pace.visible_after
     }
 
     /// Whether it has a pod, and so an address. One that could not be scheduled never has.
@@ -116,9 +148,28 @@ impl ProwJob {
     /// When it ended.
     pub fn completed(&self, now: Timestamp) -> Option<Timestamp> {
         let end = self.started.checked_add(self.duration).ok()?;
-        self.state_at(now).is_final().then_some(end)
+        (end <= now).then_some(end)
+    }
+
+    /// When its pod started.
+    pub fn pending_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let at = self.started.checked_add(self.pace.pending_after.min(self.duration)).ok()?;
+        self.has_page(now).then_some(at)
+    }
+
+    /// The bucket of its artifacts.
+    pub fn bucket(&self) -> &'static str {
+        if self.job.contains("openshift-tests-private") { QE_BUCKET } else { "test-platform-results" }
+    }
+
+    /// The page of its run on the deck at `base`.
+    pub fn page(&self, base: &str) -> String {
+        format!("{base}/view/gs/{}/logs/{}/{}", self.bucket(), self.job, self.build)
     }
 }
+
+/// The bucket with the artifacts of QE's jobs.
+pub const QE_BUCKET: &str = "qe-private-deck";
 
 /// A periodic job that can be started.
 #[derive(Clone, Debug)]
@@ -183,6 +234,8 @@ pub struct State {
     pub jobs: Vec<ProwJob>,
     /// The limit in front of Gangway.
     pub limit: RateLimit,
+    /// How long the steps of the next jobs take.
+    pub pace: Pace,
     /// Whether the server forgets labels and annotations of a request, as older ones do.
     pub drops_annotations: bool,
     scripts: BTreeMap<String, VecDeque<(JobState, SignedDuration)>>,
@@ -194,16 +247,22 @@ impl State {
         self.scripts.entry(job.to_owned()).or_default().push_back((outcome, duration));
     }
 
-    /// The executions that are still kept at `now`.
+    /// The executions that are visible and still kept at `now`, oldest first.
     pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = &ProwJob> {
-        self.jobs
-            .iter()
-            .enumerate()
-            .filter(move |(index, job)| {
-                let newest = self.jobs.iter().skip(index + 1).all(|later| later.job != job.job);
-                newest || !job.state_at(now).is_final() || now.duration_since(job.started) < KEPT
-            })
-            .map(|(_, job)| job)
+        let mut named = HashSet::new();
+        let mut kept: Vec<&ProwJob> =
+            self.jobs.iter().rev().filter(|job| named.insert(job.job.as_str()) || job.is_kept(now)).collect();
+        kept.reverse();
+        kept.into_iter().filter(move |job| job.is_visible(now))
+    }
+
+    /// The execution with this id, if it is visible and still kept at `now`.
+    pub fn find(&self, id: &str, now: Timestamp) -> Option<&ProwJob> {
+        let place = self.jobs.iter().position(|job| job.id == id)?;
+        let (_, rest) = self.jobs.split_at_checked(place)?;
+        let (job, later) = rest.split_first()?;
+        let kept = job.is_kept(now) || later.iter().all(|other| other.job != job.job);
+        Some(job).filter(|job| kept && job.is_visible(now))
     }
 
     /// Creates an execution.
@@ -224,6 +283,7 @@ impl State {
             started: now,
             outcome,
             duration,
+            pace: self.pace,
             build: 2_099_000_000_000_000_000 + number,
             envs,
             labels: if self.drops_annotations { BTreeMap::new() } else { labels },
@@ -250,25 +310,46 @@ impl Simulated for State {
         json!({"jobs": jobs})
     }
 
-    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"id", "outcome"}`.
+    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"id", "outcome"}`, `know {"job", "tenant"}`, `limit
+    /// {"per_minute", "burst"}`, `pace {"visible_after_seconds", "pending_after_seconds", "change_takes_seconds"}`.
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
             body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
         };
-        let outcome = JobState::parse(text("outcome")?).filter(|state| state.is_final());
-        let outcome = outcome.ok_or("outcome is success, failure, aborted or error")?;
+        let outcome = || {
+            JobState::parse(text("outcome")?)
+                .filter(|state| state.is_final())
+                .ok_or_else(|| "outcome is success, failure, aborted or error".to_owned())
+        };
+        let seconds = |name: &str| body.get(name).and_then(Value::as_i64).map(SignedDuration::from_secs);
         match operation {
             "script" => {
-                let seconds = body.get("duration_seconds").and_then(Value::as_i64).unwrap_or(26 * 60);
-                self.script(text("job")?, outcome, SignedDuration::from_secs(seconds));
+                let duration = seconds("duration_seconds").unwrap_or(SignedDuration::from_mins(26));
+                self.script(text("job")?, outcome()?, duration);
             }
             "finish" => {
                 let id = text("id")?.to_owned();
+                let outcome = outcome()?;
                 let job = self.jobs.iter_mut().find(|job| job.id == id).ok_or("no such job")?;
                 job.outcome = outcome;
                 job.duration = now.duration_since(job.started);
             }
-            _ => return Err("operations: script, finish".to_owned()),
+            "know" => {
+                let tenant = body.get("tenant").and_then(Value::as_str).unwrap_or("qe-private");
+                self.known.push(KnownJob { name: text("job")?.to_owned(), tenant: tenant.to_owned() });
+            }
+            "limit" => {
+                let number = |name: &str| body.get(name).and_then(Value::as_f64);
+                self.limit.per_minute = number("per_minute").unwrap_or(self.limit.per_minute);
+                self.limit.burst = number("burst").unwrap_or(self.limit.burst);
+            }
+            "pace" => {
+                let pace = &mut self.pace;
+                pace.visible_after = seconds("visible_after_seconds").unwrap_or(pace.visible_after);
+                pace.pending_after = seconds("pending_after_seconds").unwrap_or(pace.pending_after);
+                pace.change_takes = seconds("change_takes_seconds").unwrap_or(pace.change_takes);
+            }
+            _ => return Err("operations: script, finish, know, limit, pace".to_owned()),
         }
         Ok(json!({"done": operation}))
     }

@@ -110,3 +110,43 @@ async fn executions_are_listed_by_label_and_state() {
     assert_eq!(list(&format!("job_name={label}&status=FAILURE")).await, Some(1));
     assert_eq!(list("job_name=periodic-other").await, Some(0));
 }
+
+#[tokio::test]
+async fn a_job_is_seen_late_and_in_the_middle_of_its_end() {
+    let world = world();
+    let seconds = jiff::SignedDuration::from_secs;
+    {
+        let mut state = world.prow.lock();
+        state.pace.visible_after = seconds(5);
+        state.pace.change_takes = seconds(30);
+        state.script(IMAGE_CONSISTENCY_JOB, JobState::Failure, seconds(100));
+        state.script(IMAGE_CONSISTENCY_JOB, JobState::Error, seconds(100));
+    }
+    let path = format!("/{IMAGE_CONSISTENCY_JOB}");
+    let id = |answer: &Answer| answer.json()["id"].as_str().unwrap().to_owned();
+    let failing = id(&start(&world, credentials::APITOKEN, &path, &body()).await);
+    let broken = id(&start(&world, credentials::APITOKEN, &path, &body()).await);
+    let read = async |id: &str| call(&world, "GET", &format!("/prow/prowjob?prowjob={id}"), &[], "").await;
+    assert_eq!(read(&failing).await.status, 404, "not visible yet");
+    world.clock.advance(seconds(110));
+    let text = read(&failing).await.text;
+    assert!(text.contains("state: pending") && text.contains("completionTime:"), "{text}");
+    world.clock.advance(seconds(30));
+    let text = read(&failing).await.text;
+    assert!(text.contains("state: failure") && text.contains("/view/gs/test-platform-results/"), "{text}");
+    let text = read(&broken).await.text;
+    assert!(text.contains("state: error") && !text.contains("url:"), "{text}");
+}
+
+#[tokio::test]
+async fn the_limit_can_be_set() {
+    use crate::world::Simulated as _;
+    let world = world();
+    let now = world.clock.now();
+    world.prow.lock().change("limit", &json!({"per_minute": 6, "burst": 0}), now).unwrap();
+    let path = format!("/{IMAGE_CONSISTENCY_JOB}");
+    assert_eq!(start(&world, credentials::APITOKEN, &path, &body()).await.status, 200);
+    assert_eq!(start(&world, credentials::APITOKEN, &path, &body()).await.status, 429);
+    world.clock.advance(jiff::SignedDuration::from_secs(10));
+    assert_eq!(start(&world, credentials::APITOKEN, &path, &body()).await.status, 200);
+}

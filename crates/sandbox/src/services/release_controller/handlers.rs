@@ -1,5 +1,7 @@
 //! The routes of the release controller.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Router,
     extract::{Path, RawQuery, State as AxumState},
@@ -7,23 +9,50 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use serde::Serialize as _;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::model::{Payload, Phase, version_key};
+use super::{
+    model::{Payload, Phase, State, architecture},
+    range,
+};
 use crate::{
     unexpected::{Unexpected, unknown_route},
     world::Shared,
 };
 
-/// Its routes, without the prefix.
+/// Its routes, without the prefix: of amd64, and below the name of an architecture those of that one.
 pub fn router() -> Router<Shared> {
-    Router::new()
-        .route("/api/v1/releasestream/{stream}/latest", get(latest))
-        .route("/api/v1/releasestream/{stream}/tags", get(tags))
-        .route("/api/v1/releasestream/{stream}/release/{tag}", get(release))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_route)
+    let site = || {
+        Router::new()
+            .route("/api/v1/releasestream/{stream}/latest", get(latest))
+            .route("/api/v1/releasestream/{stream}/tags", get(tags))
+            .route("/api/v1/releasestream/{stream}/release/{tag}", get(release))
+            .route("/api/v1/releasestreams/{list}", get(streams))
+    };
+    site().nest("/{architecture}", site()).fallback(unknown_route).method_not_allowed_fallback(unknown_route)
+}
+
+/// What a path names.
+type Named = Path<BTreeMap<String, String>>;
+
+fn named<'a>(path: &'a BTreeMap<String, String>, part: &str) -> &'a str {
+    path.get(part).map(String::as_str).unwrap_or_default()
+}
+
+/// The stream that is meant, when the controller that was asked has it.
+fn stream<'a>(path: &'a BTreeMap<String, String>, state: &State) -> Result<&'a str, Box<Response>> {
+    let name = named(path, "stream");
+    if state.streams.contains_key(name) && architecture(name) == asked(path) {
+        return Ok(name);
+    }
+    Err(missing(&format!("the release stream {name} was not found")).into())
+}
+
+/// The architecture whose controller was asked.
+fn asked(path: &BTreeMap<String, String>) -> &str {
+    path.get("architecture").map_or("amd64", String::as_str)
 }
 
 fn parameters(query: Option<&str>) -> Vec<(String, String)> {
@@ -39,94 +68,176 @@ fn missing(what: &str) -> Response {
     (StatusCode::NOT_FOUND, format!("error: {what}\n")).into_response()
 }
 
-fn tag(payload: &Payload) -> Value {
+fn bad(what: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("error: {what}\n")).into_response()
+}
+
+fn tag(stream: &str, payload: &Payload) -> Value {
     json!({
         "name": payload.name,
         "phase": payload.phase.name(),
-        "pullSpec": format!("quay.io/openshift-release-dev/ocp-release:{}-x86_64", payload.name),
+        "pullSpec": payload.pull_spec(stream),
         "downloadURL": format!("https://openshift-release-artifacts.example.test/{}", payload.name),
     })
 }
 
 async fn latest(
     AxumState(world): AxumState<Shared>,
-    Path(stream): Path<String>,
+    Path(path): Named,
     RawQuery(query): RawQuery,
 ) -> Response {
+    const KNOWN: [&str; 4] = ["prefix", "in", "rel", "format"];
     let query = parameters(query.as_deref());
-    if let Some((name, _)) = query.iter().find(|(name, _)| !matches!(name.as_str(), "prefix" | "format")) {
+    if let Some((name, _)) = query.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
         return Unexpected::new(format!("parameter {name} of latest")).into_response();
     }
     let value = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
     let prefix = value("prefix").unwrap_or_default();
     let state = world.release_controller.lock();
-    let Some(payloads) = state.streams.get(&stream) else {
-        return missing(&format!("the release stream {stream} was not found"));
+    let stream = match stream(&path, &state) {
+        Ok(stream) => stream,
+        Err(refusal) => return *refusal,
     };
-    let newest = payloads
-        .iter()
-        .filter(|payload| payload.phase == Phase::Accepted && payload.name.starts_with(prefix))
-        .max_by_key(|payload| version_key(&payload.name));
-    let Some(payload) = newest else {
+    let mut found = state.newest(stream, |payload| payload.name.starts_with(prefix));
+    if let Some(range) = value("in") {
+        if let Err(problem) = range::contains(range, "0.0.0") {
+            return bad(&format!("invalid version range: {problem}"));
+        }
+        found.retain(|payload| range::contains(range, &payload.name).unwrap_or(false));
+    }
+    let back = match value("rel").map(str::parse::<usize>) {
+        None => 0,
+        Some(Ok(back)) => back,
+        Some(Err(_)) => return bad("rel must be a non-negative integer"),
+    };
+    let Some(payload) = found.get(back) else {
         return missing(&format!("no tags exist within the release stream {stream} that match the request"));
     };
-    let view = tag(payload);
+    let view = tag(stream, payload);
     match value("format") {
         None | Some("json") => pretty(&view),
         Some(member @ ("name" | "pullSpec" | "downloadURL")) => {
             view.get(member).and_then(Value::as_str).unwrap_or_default().to_owned().into_response()
         }
-        Some(other) => (
-            StatusCode::BAD_REQUEST,
-            format!(
-                "error: unknown format {other}, must be one of 'json', 'name', 'pullSpec', 'downloadURL'\n"
-            ),
-        )
-            .into_response(),
+        Some(other) => {
+            bad(&format!("unknown format {other}, must be one of 'json', 'name', 'pullSpec', 'downloadURL'"))
+        }
     }
 }
 
-async fn tags(
-    AxumState(world): AxumState<Shared>,
-    Path(stream): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
+async fn tags(AxumState(world): AxumState<Shared>, Path(path): Named, RawQuery(query): RawQuery) -> Response {
     let query = parameters(query.as_deref());
     let phases: Vec<&str> =
         query.iter().filter(|(name, _)| name == "phase").map(|(_, value)| value.as_str()).collect();
     let state = world.release_controller.lock();
-    let Some(payloads) = state.streams.get(&stream) else {
-        return missing(&format!("the release stream {stream} was not found"));
+    let stream = match stream(&path, &state) {
+        Ok(stream) => stream,
+        Err(refusal) => return *refusal,
     };
-    let wanted =
-        payloads.iter().filter(|payload| phases.is_empty() || phases.contains(&payload.phase.name()));
-    pretty(&json!({"name": stream, "tags": wanted.map(tag).collect::<Vec<_>>()}))
+    let wanted = state
+        .streams
+        .get(stream)
+        .into_iter()
+        .flatten()
+        .filter(|payload| phases.is_empty() || phases.contains(&payload.phase.name()));
+    let tags: Vec<Value> = wanted.map(|payload| tag(stream, payload)).collect();
+    pretty(&json!({"name": stream, "tags": tags}))
 }
 
-/// Every look-up error is a 404. The changelog is left out with `format=short`.
+/// Every look-up error is a 404. The changelog, which takes its time, is left out with `format=short`.
 async fn release(
     AxumState(world): AxumState<Shared>,
-    Path((stream, name)): Path<(String, String)>,
+    Path(path): Named,
     RawQuery(query): RawQuery,
 ) -> Response {
     let short = parameters(query.as_deref()).iter().any(|(name, value)| name == "format" && value == "short");
-    let state = world.release_controller.lock();
-    let found = state.streams.get(&stream).and_then(|list| list.iter().find(|payload| payload.name == name));
-    let Some(payload) = found else {
-        return missing(&format!("unable to find release tag {name} in stream {stream}"));
-    };
-    let mut view = json!({
-        "name": payload.name,
-        "phase": payload.phase.name(),
-        "results": {"blockingJobs": {}, "informingJobs": {}},
-    });
-    if !short && payload.has_changelog {
-        view["changeLogJson"] = json!({
-            "from": {"name": "", "created": "2026-06-20T00:00:00Z", "digest": ""},
-            "to": {"name": payload.name, "created": "2026-06-25T00:00:00Z", "digest": payload.digest},
-            "components": [],
-            "updatedImages": [],
+    let name = named(&path, "tag");
+    let (view, delay) = {
+        let state = world.release_controller.lock();
+        let stream = match stream(&path, &state) {
+            Ok(stream) => stream,
+            Err(refusal) => return *refusal,
+        };
+        let found = state.streams.get(stream).and_then(|list| list.iter().find(|tag| tag.name == name));
+        let Some(payload) = found.filter(|_| !state.lookups_fail) else {
+            return missing(&format!("unable to find release tag {name} in stream {stream}"));
+        };
+        let mut view = json!({
+            "name": payload.name,
+            "phase": payload.phase.name(),
+            "results": {"blockingJobs": {}, "informingJobs": {}},
         });
-    }
+        if short {
+            return pretty(&view);
+        }
+        if state.changelog_busy {
+            let wait = [(header::RETRY_AFTER, "60")];
+            return (StatusCode::TOO_MANY_REQUESTS, wait, "too many changelogs are being rendered\n")
+                .into_response();
+        }
+        if payload.has_changelog {
+            view["changeLogJson"] = json!({
+                "from": {"name": "", "created": "2026-06-20T00:00:00Z", "digest": ""},
+                "to": {"name": payload.name, "created": "2026-06-25T00:00:00Z", "digest": payload.digest},
+                "components": [],
+                "updatedImages": [],
+            });
+        }
+        (view, state.changelog_delay)
+    };
+    tokio::time::sleep(delay).await;
     pretty(&view)
+}
+
+/// `accepted`, `rejected`, `ready` and `all`: stream and names; `approvals`: payloads that a team's label accepts.
+async fn streams(
+    AxumState(world): AxumState<Shared>,
+    Path(path): Named,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let list = named(&path, "list");
+    let phase = match list {
+        "accepted" => Some(Phase::Accepted),
+        "rejected" => Some(Phase::Rejected),
+        "ready" => Some(Phase::Ready),
+        "all" | "approvals" => None,
+        other => return Unexpected::new(format!("the list {other} of all streams")).into_response(),
+    };
+    let query = parameters(query.as_deref());
+    let value = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
+    let state = world.release_controller.lock();
+    let mine = state.streams.iter().filter(|(stream, _)| architecture(stream) == asked(&path));
+    if list == "approvals" {
+        let Some(team) = value("team").filter(|team| !team.is_empty()) else {
+            return bad("the parameter team is required");
+        };
+        let prefix = value("prefix").unwrap_or_default();
+        let label = format!("release.openshift.io/{}_state", team.to_lowercase());
+        let accepted = world.kubernetes.lock().payloads_with(asked(&path), &label, "Accepted");
+        let rows: Vec<Value> = mine
+            .flat_map(|(stream, payloads)| payloads.iter().map(move |payload| (stream, payload)))
+            .filter(|(_, payload)| payload.name.starts_with(&prefix) && accepted.contains(&payload.name))
+            .map(|(stream, payload)| tag(stream, payload))
+            .collect();
+        // One space is the indentation of this answer alone.
+        let mut text = Vec::new();
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+        if rows.serialize(&mut serializer).is_err() {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        text.push(b'\n');
+        return ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    }
+    let view: serde_json::Map<String, Value> = mine
+        .map(|(stream, payloads)| {
+            let names: Vec<&str> = payloads
+                .iter()
+                .filter(|payload| phase.is_none_or(|phase| payload.phase == phase))
+                .map(|payload| payload.name.as_str())
+                .collect();
+            (stream.clone(), json!(names))
+        })
+        .collect();
+    pretty(&Value::Object(view))
 }

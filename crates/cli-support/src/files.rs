@@ -4,18 +4,18 @@ use std::io::Read;
 use std::path::Path;
 
 /// The name that stands for standard input.
-pub(crate) const STANDARD_INPUT: &str = "-";
+pub const STANDARD_INPUT: &str = "-";
 /// More than any file that these commands work on has, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The text of a file, or of standard input for `-`; otherwise why it cannot be read.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+pub fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(read_bytes(path)?)
         .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
 }
 
 /// What a file, or standard input for `-`, holds; otherwise why it cannot be read.
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| error.to_string();
     let mut source: Box<dyn Read> = if path == Path::new(STANDARD_INPUT) {
         Box::new(std::io::stdin().lock())

@@ -1,0 +1,54 @@
+//! One file per subcommand.
+
+mod promote_test_results;
+mod show;
+mod start_aggregator;
+mod start_controller;
+mod trigger_jobs_for_build;
+mod update_retried_job_run;
+mod verify;
+
+use cli_support::{CliError, ExitCode, Session};
+use oar_core::error::Classified;
+use oar_core::flow::permit::WritePermit;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    StartController(start_controller::Args),
+    TriggerJobsForBuild(trigger_jobs_for_build::Args),
+    StartAggregator(start_aggregator::Args),
+    PromoteTestResults(promote_test_results::Args),
+    UpdateRetriedJobRun(update_retried_job_run::Args),
+    Show(show::Args),
+    Verify(verify::Args),
+}
+
+pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
+    match command {
+        Command::StartController(args) => start_controller::run(args, session).await,
+        Command::TriggerJobsForBuild(args) => trigger_jobs_for_build::run(args, session).await,
+        Command::StartAggregator(args) => start_aggregator::run(args, session).await,
+        Command::PromoteTestResults(args) => promote_test_results::run(args, session).await,
+        Command::UpdateRetriedJobRun(args) => update_retried_job_run::run(args, session).await,
+        Command::Show(args) => show::run(&args, session).await,
+        Command::Verify(args) => verify::run(&args, session),
+    }
+}
+
+/// The permit to write, unless it is only to be said what would be done.
+pub(crate) fn permit(dry_run: bool) -> Option<WritePermit> {
+    (!dry_run).then(WritePermit::granted_by_user_interface)
+}
+
+pub(crate) fn failure(error: &dyn Classified) -> CliError {
+    CliError { hint: error.hint(), ..CliError::new(error.class(), error.to_string()) }
+}
+
+/// The words for truth that the Python tooling takes.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}

@@ -1,0 +1,41 @@
+use cli_support::{CliError, ExitCode, Session};
+use oar_core::prow::by_hand;
+use oar_core::prow::names::{BuildName, ResultName};
+use oar_core::version::Arch;
+
+use super::failure;
+use crate::setup::Setup;
+
+/// Promote a build by hand, whatever its test results say
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Architecture: amd64, arm64, multi, ppc64le, s390x
+    #[arg(long, default_value_t = Arch::Amd64, value_name = "ARCH")]
+    arch: Arch,
+    /// The build's whole name, such as 4.20.27
+    #[arg(long, value_name = "BUILD")]
+    build: BuildName,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let setup = Setup::new(session)?;
+    let name = ResultName { build: args.build, arch: args.arch };
+    let Some(permit) = super::permit(args.dry_run) else {
+        let file = setup.record(&name).await?;
+        let words = if file.is_promoted() { "is promoted already" } else { "would be promoted" };
+        session.ui.text(format!("{name} {words}."));
+        session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": file.is_promoted() }));
+        return Ok(ExitCode::Done);
+    };
+    let promoted = by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;
+    session.ui.text(if promoted {
+        format!("{name} is promoted. The aggregator's next pass labels the release payload.")
+    } else {
+        format!("{name} is promoted already; nothing to do.")
+    });
+    session.ui.json(&serde_json::json!({ "file": name.to_string(), "changed": promoted }));
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,113 @@
+use cli_support::{CliError, ExitCode, Session, Tone};
+use oar_core::error::Classified as _;
+use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
+use oar_core::prow::names::BuildKind;
+use oar_core::version::{Arch, YStream};
+
+use super::failure;
+use crate::rhythm::{Pass, Rhythm};
+use crate::setup::Setup;
+use crate::shown;
+
+/// Start the test jobs of a new build, each once
+///
+/// Looks at the newest accepted build of each release. A new one gets a record with an intent per job before any job is
+/// started; it becomes the recorded latest build when all of them are. A pass that was interrupted is carried on by the
+/// next one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Minor version such as 4.20; may be repeated
+    #[arg(short, long = "release", required = true, value_delimiter = ',', value_name = "X.Y")]
+    releases: Vec<YStream>,
+    /// Look at nightly builds; the default
+    #[arg(long, overrides_with = "no_nightly")]
+    nightly: bool,
+    /// Look at stable builds
+    #[arg(long, overrides_with = "nightly")]
+    no_nightly: bool,
+    /// Whether jobs are started; otherwise a new build is only recorded
+    #[arg(
+        long = "trigger-prow-job",
+        value_name = "BOOLEAN",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_parser = super::boolean
+    )]
+    trigger: bool,
+    /// Architecture: amd64, arm64, multi, ppc64le, s390x
+    #[arg(long, default_value_t = Arch::Amd64, value_name = "ARCH")]
+    arch: Arch,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    rhythm: Rhythm,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let setup = Setup::new(session)?;
+    if args.trigger && !args.dry_run {
+        setup.require_gangway()?;
+    }
+    let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
+    let rhythm = args.rhythm.clone();
+    let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();
+    let scope = format!("{kind}-{}-{}", args.arch, releases.join("-"));
+    rhythm
+        .beat(session, &setup, "controller", &scope, || async {
+            let permit = super::permit(args.dry_run);
+            let controller = Controller { world: setup.world() };
+            let mut pass = Pass::default();
+            let mut reports = Vec::new();
+            for release in &args.releases {
+                let scope = Scope { release: *release, kind, arch: args.arch };
+                match controller.pass(scope, args.trigger, permit.as_ref()).await {
+                    Ok(report) => {
+                        show(session, &report);
+                        pass.problem(report.class());
+                        pass.started += report.jobs.iter().filter(|job| job.result == "started").count();
+                        reports.push(serde_json::json!(report));
+                    }
+                    // The next release has nothing to do with it.
+                    Err(error) => {
+                        let shown = failure(&error);
+                        session.ui.explain(&CliError {
+                            message: format!("{release} {kind} {}: {}", args.arch, shown.message),
+                            ..shown
+                        });
+                        pass.problem(Some(error.class()));
+                        reports.push(serde_json::json!({ "scope": scope, "error": error.to_string() }));
+                    }
+                }
+            }
+            session.ui.json(&reports);
+            pass
+        })
+        .await
+}
+
+pub(super) fn show(session: &Session, report: &ControllerReport) {
+    let Scope { release, kind, arch } = report.scope;
+    let name = format!("{release} {kind} {arch}");
+    let latest = report.latest.as_deref().unwrap_or("none");
+    let recorded = report.recorded.as_deref().unwrap_or("none");
+    let line = match report.verdict {
+        Verdict::NoBuild => format!("{name}: the stream has no accepted build"),
+        Verdict::Same => format!("{name}: {latest} is recorded; nothing new"),
+        Verdict::Older => format!("{name}: {latest} is older than the recorded {recorded}; nothing new"),
+        Verdict::New => {
+            format!("{name}: {} {latest} (recorded: {recorded})", Tone::Strong.paint("new build"))
+        }
+    };
+    session.ui.text(line);
+    for warning in &report.warnings {
+        session.ui.warn(format!("{name}: {warning}"));
+    }
+    shown::begun(session, &report.jobs);
+    for step in &report.planned {
+        session.ui.text(format!("  would {step}"));
+    }
+    if report.recorded_now {
+        session.ui.text(format!("  recorded {latest} as the latest build"));
+    }
+}

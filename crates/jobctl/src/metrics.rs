@@ -1,0 +1,181 @@
+//! What a program that runs on tells about itself: `/healthz` and `/metrics` (Prometheus' text format, OpenMetrics 1.0).
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cli_support::CliError;
+use jiff::{SignedDuration, Timestamp};
+use oar_core::clock::Clock;
+use oar_core::error::ErrorClass;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::rhythm::Pass;
+
+/// The media type of the answer to `/metrics`.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How many intervals without a pass mean that something hangs.
+const LATE: u32 = 3;
+/// What a pass may take in any case, however short the interval.
+const PASS_LIMIT: Duration = Duration::from_mins(30);
+
+/// Counts what passes do. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    passes: Family<Vec<(String, String)>, Counter>,
+    started: Counter,
+    problems: Counter,
+    seconds: Gauge<f64, AtomicU64>,
+    last: Gauge<i64, AtomicI64>,
+    leads: Gauge<i64, AtomicI64>,
+    records: Family<Vec<(String, String)>, Gauge<i64, AtomicI64>>,
+    /// When the program last did what it is for: passed, or looked whether it is its turn; seconds since the epoch.
+    alive: AtomicI64,
+    patience: Duration,
+    clock: Clock,
+}
+
+impl Metrics {
+    pub(crate) fn new(role: &'static str, interval: Duration, clock: Clock) -> Self {
+        let labels = [(Cow::Borrowed("role"), Cow::Borrowed(role))];
+        let mut registry = Registry::with_prefix_and_labels("jobctl", labels.into_iter());
+        let passes = Family::<Vec<(String, String)>, Counter>::default();
+        registry.register("passes", "Passes, by how they ended", passes.clone());
+        let started = Counter::default();
+        registry.register("jobs_started", "Jobs that were started", started.clone());
+        let problems = Counter::default();
+        registry.register("problems", "Things that went wrong in passes", problems.clone());
+        let seconds = Gauge::<f64, AtomicU64>::default();
+        registry.register_with_unit(
+            "last_pass_duration",
+            "Duration of the last pass",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        let last = Gauge::<i64, AtomicI64>::default();
+        registry.register(
+            "last_good_pass_timestamp_seconds",
+            "When a pass last ended without a problem",
+            last.clone(),
+        );
+        let leads = Gauge::<i64, AtomicI64>::default();
+        registry.register("leader", "Whether this program works, or stands by", leads.clone());
+        let records = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
+        registry.register("records", "Records, by state", records.clone());
+        let alive = AtomicI64::new(clock.now().as_second());
+        Self(Arc::new(Inner {
+            registry,
+            passes,
+            started,
+            problems,
+            seconds,
+            last,
+            leads,
+            records,
+            alive,
+            patience: interval.saturating_mul(LATE).max(PASS_LIMIT),
+            clock,
+        }))
+    }
+
+    /// Counts a pass.
+    pub(crate) fn passed(&self, pass: &Pass, duration: SignedDuration) {
+        let result = if pass.is_good() { "good" } else { "problem" };
+        self.0.passes.get_or_create(&vec![("result".to_owned(), result.to_owned())]).inc();
+        self.0.started.inc_by(pass.started as u64);
+        self.0.problems.inc_by(pass.problems as u64);
+        self.0.seconds.set(duration.as_secs_f64());
+        let now = self.0.clock.now().as_second();
+        if pass.is_good() {
+            self.0.last.set(now);
+        }
+        if let Some((all, open)) = pass.records {
+            for (state, count) in [("open", open), ("final", all.saturating_sub(open))] {
+                let labels = vec![("state".to_owned(), state.to_owned())];
+                self.0.records.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+        self.0.alive.store(now, Ordering::Relaxed);
+    }
+
+    /// Notes whether this program works or stands by.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.0.leads.set(i64::from(leads));
+        self.0.alive.store(self.0.clock.now().as_second(), Ordering::Relaxed);
+    }
+
+    /// Serves health and metrics.
+    pub(crate) async fn serve(&self, address: SocketAddr) -> Result<Server, CliError> {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            CliError::new(ErrorClass::Configuration, format!("cannot listen at {address}: {error}"))
+                .with_hint("Give another address with --listen; port 0 takes any free one.")
+        })?;
+        let address = listener.local_addr().unwrap_or(address);
+        tracing::info!("health and metrics: http://{address}/healthz and /metrics");
+        let router = Router::new()
+            .route("/healthz", get(health))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let ended = axum::serve(listener, router).with_graceful_shutdown(async {
+                let _ = stopped.await;
+            });
+            if let Err(error) = ended.await {
+                tracing::error!("health and metrics are not served any more: {error}");
+            }
+        });
+        Ok(Server { stop, task })
+    }
+}
+
+/// Serves until it is stopped.
+pub(crate) struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Ends it; requests that are being answered get a moment.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;
+    }
+}
+
+async fn health(State(metrics): State<Metrics>) -> Response {
+    let alive =
+        Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let silent = metrics.0.clock.now().duration_since(alive);
+    if silent > SignedDuration::try_from(metrics.0.patience).unwrap_or(SignedDuration::MAX) {
+        let words = format!("no pass has ended for {} s\n", silent.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
+    }
+    (StatusCode::OK, "ok\n").into_response()
+}
+
+async fn metrics(State(metrics): State<Metrics>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &metrics.0.registry) {
+        Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}

@@ -1,0 +1,153 @@
+//! A build's tests as text.
+
+use cli_support::Tone;
+use oar_core::prow::outcome::{BuildOutcome, JobOutcome};
+use oar_core::prow::view::{BuildView, JobView, JudgedBy, RunView};
+
+/// How many failing tests of a suite are named.
+const NAMED: usize = 5;
+
+/// The whole build: what is recorded, every job with its runs, and why it is accepted or not.
+pub(crate) fn build(view: &BuildView) -> String {
+    let mut lines = vec![
+        format!("{} · {} · {}", Tone::Strong.paint(&view.build), view.arch, headline(view)),
+        Tone::Faint.paint(&view.pull_spec),
+        Tone::Faint.paint(match &view.started {
+            Some(time) => format!("{}, jobs started {time}", view.file),
+            None => view.file.clone(),
+        }),
+        String::new(),
+    ];
+    for view in &view.jobs {
+        job(view, &mut lines);
+    }
+    for missing in &view.missing {
+        let (word, required) = if missing.required {
+            (Tone::Bad.paint("missing"), "required, enabled, and not in the record")
+        } else {
+            (Tone::Attention.paint("missing"), "optional")
+        };
+        lines.extend([format!("{word}  {}", missing.job), format!("         {required}")]);
+        if let Some(other) = &missing.recorded_as {
+            lines.push(format!("         perhaps in the record as {other}"));
+        }
+        lines.push(String::new());
+    }
+    lines.push(Tone::Strong.paint(match view.outcome {
+        BuildOutcome::Accepted => "Accepted:",
+        BuildOutcome::Rejected => "Not accepted:",
+        BuildOutcome::Open => "Open:",
+    }));
+    lines.extend(view.reasons.iter().map(|reason| format!("  {reason}")));
+    let judged = match view.judged_by {
+        JudgedBy::StartedWith => "Judged by the registry that the build was started with.",
+        JudgedBy::Registry => {
+            "Judged by the registry at hand; the record does not keep the one it was started with."
+        }
+        JudgedBy::EntriesOnly => {
+            "Judged without a registry: whether a job is missing cannot be told (--registry DIR tells it)."
+        }
+    };
+    lines.push(Tone::Faint.paint(judged));
+    lines.join("\n")
+}
+
+fn headline(view: &BuildView) -> String {
+    let outcome = match view.outcome {
+        BuildOutcome::Accepted => Tone::Good.paint("accepted"),
+        BuildOutcome::Rejected => Tone::Bad.paint("not accepted"),
+        BuildOutcome::Open => Tone::Attention.paint("open"),
+    };
+    let recorded = view.recorded;
+    let headline = match recorded.accepted.filter(|_| recorded.aggregated) {
+        None => outcome,
+        Some(true) if view.outcome == BuildOutcome::Accepted => outcome,
+        Some(false) if view.outcome == BuildOutcome::Rejected => outcome,
+        Some(true) => {
+            format!("{}, though its jobs say {outcome}", Tone::Attention.paint("recorded as accepted"))
+        }
+        Some(false) => {
+            format!("{}, though its jobs say {outcome}", Tone::Attention.paint("recorded as rejected"))
+        }
+    };
+    let mut parts = vec![headline];
+    if recorded.manual_promotion {
+        parts.push(Tone::Good.paint("promoted by hand"));
+    }
+    if !recorded.aggregated && (view.outcome != BuildOutcome::Open || recorded.manual_promotion) {
+        parts.push("not recorded yet".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn job(view: &JobView, lines: &mut Vec<String>) {
+    let outcome = match view.outcome {
+        JobOutcome::Success => Tone::Good.paint("passed "),
+        JobOutcome::Failed if view.required => Tone::Bad.paint("failed "),
+        JobOutcome::Failed => Tone::Attention.paint("failed "),
+        JobOutcome::Open => Tone::Attention.paint("open   "),
+    };
+    let optional = if view.required { "" } else { " (optional)" };
+    lines.push(format!("{outcome}  {}{optional}", view.job));
+    lines.push(format!("         {}", view.reason));
+    for (index, view) in view.runs.iter().enumerate() {
+        let name = if index == 0 { "first".to_owned() } else { format!("retry {index}") };
+        run(&name, view, lines);
+    }
+    lines.push(String::new());
+}
+
+fn run(name: &str, view: &RunView, lines: &mut Vec<String>) {
+    let tone = match (view.state.as_str(), view.ended) {
+        ("success", _) => Tone::Good,
+        (_, true) => Tone::Bad,
+        (_, false) => Tone::Attention,
+    };
+    let state = tone.paint(format!("{:<9}", view.state));
+    let started = view.started.as_deref().unwrap_or("-");
+    let took = view.seconds.map(duration).unwrap_or_default();
+    let line = format!("         {name:<8} {state} {started:<20}  {took:<11}  {}", tests(view));
+    lines.push(line.trim_end().to_owned());
+    if view.state == "success" {
+        return;
+    }
+    // Whole, however long it is: half an address is none.
+    lines.push(format!("{:18}{}", "", view.url.as_ref().unwrap_or(&view.id)));
+    for suite in &view.tests {
+        for test in suite.failing.iter().take(NAMED) {
+            lines.push(format!("{:18}{} {test}", "", Tone::Bad.paint("·")));
+        }
+        if let Some(more) = suite.failing.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            lines.push(format!("{:18}and {more} more of {}", "", suite.suite));
+        }
+    }
+}
+
+fn tests(view: &RunView) -> String {
+    if view.tests.is_empty() {
+        return String::new();
+    }
+    let sum = |number: fn(&oar_core::prow::view::SuiteView) -> Option<u64>| -> u64 {
+        view.tests.iter().filter_map(number).fold(0, u64::saturating_add)
+    };
+    let mut parts = vec![format!("{} tests", sum(|suite| suite.total))];
+    for (count, word) in [
+        (sum(|suite| suite.failures), "failed"),
+        (sum(|suite| suite.errors), "in error"),
+        (sum(|suite| suite.skipped), "skipped"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// `2 h 55 min`, `43 s`.
+fn duration(seconds: i64) -> String {
+    match (seconds / 3600, seconds % 3600 / 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}

@@ -1,0 +1,111 @@
+//! One pass, or a pass every so often until the program is told to stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cli_support::{CliError, ExitCode, Session};
+use oar_core::error::ErrorClass;
+
+use crate::leader::{Leader, PATIENCE};
+use crate::metrics::Metrics;
+use crate::setup::Setup;
+
+/// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
+const LAST_PASS: Duration = Duration::from_secs(15);
+
+/// How often a command does its work.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Rhythm {
+    /// Make one pass and end; the default
+    #[arg(long, conflicts_with = "interval")]
+    once: bool,
+    /// Make a pass every so many seconds, until told to stop
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    interval: Option<u64>,
+    /// With --interval: serve /healthz and /metrics at this address, such as 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS", requires = "interval")]
+    listen: Option<SocketAddr>,
+}
+
+/// How a pass went.
+#[derive(Debug, Default)]
+pub(crate) struct Pass {
+    class: Option<ErrorClass>,
+    /// How many jobs were started.
+    pub(crate) started: usize,
+    /// How many things went wrong.
+    pub(crate) problems: usize,
+    /// How many records there are, and how many of them are open.
+    pub(crate) records: Option<(usize, usize)>,
+}
+
+impl Pass {
+    /// Notes a problem; the first one decides the exit code.
+    pub(crate) fn problem(&mut self, class: Option<ErrorClass>) {
+        self.class = self.class.or(class);
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.class.is_none()
+    }
+}
+
+impl Rhythm {
+    /// Runs `pass` in this rhythm. Of several programs with the same `role` and `scope` that run on, one works and the
+    /// others stand by.
+    pub(crate) async fn beat<F>(
+        self,
+        session: &Session,
+        setup: &Setup,
+        role: &'static str,
+        scope: &str,
+        mut pass: impl FnMut() -> F,
+    ) -> Result<ExitCode, CliError>
+    where
+        F: Future<Output = Pass>,
+    {
+        let Some(interval) = self.interval.map(Duration::from_secs) else {
+            let _hold = session.interrupt.hold();
+            return Ok(pass().await.class.map_or(ExitCode::Done, ExitCode::from));
+        };
+        let _hold = session.interrupt.hold();
+        let metrics = Metrics::new(role, interval, session.clock.clone());
+        let server = match self.listen {
+            Some(address) => Some(metrics.serve(address).await?),
+            None => None,
+        };
+        let mut leader = Leader::of(setup, session, &format!("{role}-{scope}"))?;
+        tracing::info!("a pass every {} s", interval.as_secs());
+        loop {
+            let leads = leader.leads().await;
+            metrics.leads(leads);
+            if leads {
+                setup.refresh().await;
+                let begun = session.clock.now();
+                tokio::select! {
+                    done = leader.during(session, pass()) => {
+                        metrics.passed(&done, session.clock.now().duration_since(begun));
+                    }
+                    () = stopped(session, LAST_PASS) => break,
+                }
+            }
+            let pause = if leads { session.clock.jittered(interval) } else { interval.min(PATIENCE) };
+            tokio::select! {
+                () = leader.during(session, session.clock.sleep(pause)) => {}
+                () = stopped(session, Duration::ZERO) => break,
+            }
+        }
+        leader.give_up().await;
+        if let Some(server) = server {
+            server.stop().await;
+        }
+        tracing::info!("stopped");
+        Ok(ExitCode::Done)
+    }
+}
+
+/// Waits until the program is told to stop, and then for `grace`.
+async fn stopped(session: &Session, grace: Duration) {
+    session.interrupt.wait().await;
+    session.clock.sleep(grace).await;
+}

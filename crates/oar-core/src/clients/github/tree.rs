@@ -1,0 +1,262 @@
+//! Folders and files by git's own names, which say by themselves whether what came is what was asked for.
+
+use base64::Engine as _;
+use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use sha1::{Digest as _, Sha1};
+
+use super::model::{ContentsDelete, Repository};
+use super::transport::Purpose;
+use super::{GithubClient, contents_path, encoded, failure};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeEntry {
+    /// Its name, without the folder.
+    #[serde(rename = "path")]
+    pub name: String,
+    /// Git's name of its content.
+    pub sha: String,
+    /// Git's mode, in octal: `100644` for a file.
+    mode: String,
+    /// Its size in bytes, for files.
+    #[serde(default)]
+    pub size: Option<u64>,
+}
+
+impl TreeEntry {
+    /// Whether it is an ordinary file.
+    pub fn is_file(&self) -> bool {
+        self.mode == "100644" || self.mode == "100755"
+    }
+}
+
+/// A folder at the head of a branch: all its entries, however many there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderTree {
+    /// Git's name of the folder with exactly these entries.
+    pub sha: String,
+    /// The entries in git's order.
+    #[serde(rename = "tree")]
+    pub entries: Vec<TreeEntry>,
+    #[serde(default)]
+    truncated: bool,
+    /// The entity tag of this answer, for a conditional read later.
+    #[serde(default)]
+    pub etag: Option<String>,
+}
+
+impl FolderTree {
+    /// The ordinary file `name`.
+    pub fn file(&self, name: &str) -> Option<&TreeEntry> {
+        self.entries.iter().find(|entry| entry.name == name && entry.is_file())
+    }
+
+    /// Whether `sha` is git's name of these entries.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut body = Vec::new();
+        for entry in &self.entries {
+            let Some(binary) = binary(&entry.sha) else { return false };
+            body.extend_from_slice(entry.mode.trim_start_matches('0').as_bytes());
+            body.push(b' ');
+            body.extend_from_slice(entry.name.as_bytes());
+            body.push(0);
+            body.extend_from_slice(&binary);
+        }
+        !self.truncated && object_id("tree", &body) == self.sha
+    }
+}
+
+/// What reading a folder gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// The folder as it is now.
+    Found(FolderTree),
+    /// The folder is still the one that the given entity tag stands for.
+    Unchanged,
+    /// The branch is visible and has no such folder.
+    Absent,
+}
+
+/// Git's name of an object.
+fn object_id(kind: &str, body: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(format!("{kind} {}\0", body.len()));
+    hash.update(body);
+    format!("{:x}", hash.finalize())
+}
+
+/// Git's name of a file's content.
+pub fn blob_id(content: &[u8]) -> String {
+    object_id("blob", content)
+}
+
+/// The 20 bytes behind 40 hexadecimal digits.
+fn binary(sha: &str) -> Option<Vec<u8>> {
+    if sha.len() != 40 || !sha.is_ascii() {
+        return None;
+    }
+    (0..20).map(|place| u8::from_str_radix(sha.get(2 * place..2 * place + 2)?, 16).ok()).collect()
+}
+
+#[derive(Deserialize)]
+struct BlobAnswer {
+    content: String,
+    encoding: String,
+}
+
+impl GithubClient {
+    /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the contents
+    /// interface stops at a thousand).
+    ///
+    /// With the entity tag of an earlier answer the read is conditional: an unchanged folder costs no rate limit and
+    /// no body. An absent folder takes one request more, as with [`GithubClient::contents`].
+    pub async fn tree(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        folder: &str,
+        etag: Option<&str>,
+    ) -> Result<Tree, ServiceError> {
+        let purpose =
+            Purpose { operation: "list a folder", subject: format!("{folder} on {branch} of {repository}") };
+        let folder = folder.split('/').map(encoded).collect::<Vec<_>>().join("%2F");
+        let address = format!(
+            "/repos/{}/{}/git/trees/{}:{folder}",
+            encoded(repository.owner()),
+            encoded(repository.name()),
+            encoded(branch)
+        );
+        let mut request = http::Request::builder().method(Method::GET).uri(address);
+        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let reply = self.send(request, None::<&()>, purpose).await?;
+        match reply.status {
+            StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Tree::Unchanged),
+            StatusCode::NOT_FOUND => {
+                self.require_branch(repository, branch).await?;
+                Ok(Tree::Absent)
+            }
+            StatusCode::OK => {
+                let mut tree: FolderTree = reply.json()?;
+                if tree.truncated {
+                    let detail = "the folder has more files than GitHub lists";
+                    return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+                }
+                if !tree.is_sound() {
+                    let detail = "the entries are not those that the folder's name stands for";
+                    return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+                }
+                tree.etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+                Ok(Tree::Found(tree))
+            }
+            _ => Err(failure::of(&reply)),
+        }
+    }
+
+    /// Reads the content that git names `sha`, and checks that it is that content.
+    pub async fn blob(&self, repository: &Repository, sha: &str) -> Result<Vec<u8>, ServiceError> {
+        let purpose =
+            Purpose { operation: "read a file", subject: format!("the blob {sha} of {repository}") };
+        let address = format!(
+            "/repos/{}/{}/git/blobs/{}",
+            encoded(repository.owner()),
+            encoded(repository.name()),
+            encoded(sha)
+        );
+        let request = http::Request::builder().method(Method::GET).uri(address);
+        let reply = self.send(request, None::<&()>, purpose).await?;
+        if reply.status != StatusCode::OK {
+            return Err(failure::of(&reply));
+        }
+        let mut answer: BlobAnswer = reply.json()?;
+        let malformed = |detail: &str| reply.failure(ServiceErrorKind::Malformed, detail);
+        if answer.encoding != "base64" {
+            return Err(malformed("the content is not in base64"));
+        }
+        answer.content.retain(|letter| !letter.is_ascii_whitespace());
+        let content = base64::engine::general_purpose::STANDARD
+            .decode(&answer.content)
+            .map_err(|_| malformed("the content is not base64"))?;
+        if blob_id(&content) != sha {
+            return Err(malformed("the content is another one than its name says"));
+        }
+        Ok(content)
+    }
+
+    /// Removes the file `path` on `branch` as one commit. `sha` is the revision that was read.
+    ///
+    /// Failures are those of [`GithubClient::put_contents`]; a file that is gone already is
+    /// [`ServiceErrorKind::Conflict`].
+    pub async fn delete_contents(
+        &self,
+        repository: &Repository,
+        path: &str,
+        branch: &str,
+        sha: &str,
+        message: &str,
+        _permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
+        let purpose =
+            Purpose { operation: "remove a file", subject: format!("{path} on {branch} of {repository}") };
+        let body = ContentsDelete { message, sha, branch };
+        let request = http::Request::builder().method(Method::DELETE).uri(contents_path(repository, path));
+        let reply =
+            self.send(request, Some(&body), purpose).await.map_err(failure::unclear_when_malformed)?;
+        match reply.status {
+            StatusCode::OK => Ok(()),
+            StatusCode::NOT_FOUND => {
+                // Gone already, or never visible to this token.
+                self.require_branch(repository, branch).await?;
+                Err(reply.failure(ServiceErrorKind::Conflict, failure::message(&reply)))
+            }
+            _ => Err(failure::of_write(&reply)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, mode: &str) -> TreeEntry {
+        TreeEntry { name: name.to_owned(), sha: blob_id(b"hello\n"), mode: mode.to_owned(), size: Some(6) }
+    }
+
+    #[test]
+    fn names_are_those_of_git() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        assert_eq!(blob_id(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+        // `git mktree < /dev/null`
+        let empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904".to_owned();
+        let tree = FolderTree { sha: empty.clone(), entries: Vec::new(), truncated: false, etag: None };
+        assert!(tree.is_sound());
+        let other =
+            FolderTree { sha: empty, entries: vec![entry("a", "100644")], truncated: false, etag: None };
+        assert!(!other.is_sound());
+    }
+
+    #[test]
+    fn a_tree_is_sound_only_with_all_its_entries() {
+        // Made with `git add . && git write-tree` on two such files.
+        let mut tree = FolderTree {
+            sha: String::new(),
+            entries: vec![entry("a.json", "100644"), entry("b.json", "100644")],
+            truncated: false,
+            etag: None,
+        };
+        tree.sha = "e4c59beed803a7dc6dd5d8572534c7d863912ef0".to_owned();
+        assert!(tree.is_sound());
+        let mut damaged = tree.clone();
+        damaged.entries.pop();
+        assert!(!damaged.is_sound());
+        let mut damaged = tree.clone();
+        damaged.entries[0].sha = "zz".repeat(20);
+        assert!(!damaged.is_sound());
+        assert!(tree.file("a.json").is_some() && tree.file("c.json").is_none());
+    }
+}

@@ -1,0 +1,224 @@
+//! A lease: which of several replicas works.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ::kube::api::{GetParams, PostParams};
+use ::kube::core::{ObjectMeta, Request};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::transport::Purpose;
+use super::{KubeClient, refusal};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::http::Reply;
+
+/// How far the clocks of two machines may differ before a lease that nobody renewed is taken at first sight.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// Who has a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseState {
+    /// We have it, until it ends or is renewed.
+    Ours,
+    /// Somebody else has it.
+    Theirs {
+        /// Who, in their own words.
+        holder: String,
+    },
+}
+
+/// One contender for a lease. Its holder renews it well before the duration is over.
+pub struct LeaseHolder {
+    client: KubeClient,
+    namespace: String,
+    name: String,
+    identity: String,
+    duration: Duration,
+    /// The holder's last renewal that we saw, and when we first saw it.
+    observed: Mutex<Option<(Observation, Timestamp)>>,
+}
+
+/// What changes with every renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Observation {
+    holder: Option<String>,
+    renewed: Option<Timestamp>,
+    version: Option<String>,
+}
+
+impl fmt::Debug for LeaseHolder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LeaseHolder")
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .field("identity", &self.identity)
+            .field("duration", &self.duration)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LeaseHolder {
+    /// A contender named `identity`, unique among the replicas, for the lease `name`.
+    ///
+    /// Who is silent for `duration` (at least a second) loses it.
+    pub fn new(
+        client: KubeClient,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+        identity: impl Into<String>,
+        duration: Duration,
+    ) -> Self {
+        Self {
+            client,
+            namespace: namespace.into(),
+            name: name.into(),
+            identity: identity.into(),
+            duration: duration.max(Duration::from_secs(1)),
+            observed: Mutex::default(),
+        }
+    }
+
+    /// Takes the lease when it is free or its holder is silent, and renews it when it is ours.
+    ///
+    /// A holder is silent when we saw no renewal for the lease's whole duration by our own clock, or when its last
+    /// renewal is older than that by more than clocks differ. Two contenders never both take it: the write holds only
+    /// for the lease as it was read.
+    pub async fn acquire(&self, _permit: &WritePermit) -> Result<LeaseState, ServiceError> {
+        let now = self.client.clock().now();
+        let Some(present) = self.read().await? else { return self.create(now).await };
+        let spec = present.spec.clone().unwrap_or_default();
+        let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
+        let ours = holder.as_deref() == Some(self.identity.as_str());
+        if let Some(holder) = holder.filter(|_| !ours)
+            && !self.is_silent(&present, now)
+        {
+            return Ok(LeaseState::Theirs { holder });
+        }
+        let transitions = spec.lease_transitions.unwrap_or(0) + i32::from(!ours);
+        let acquired = if ours { spec.acquire_time.clone() } else { Some(MicroTime(now)) };
+        let mut renewed = present;
+        renewed.spec = Some(LeaseSpec {
+            acquire_time: acquired,
+            lease_transitions: Some(transitions),
+            ..self.spec(now)
+        });
+        self.replace(&renewed).await
+    }
+
+    /// Gives the lease up, so that another replica may take it at once; nothing when it is not ours.
+    pub async fn release(&self, _permit: &WritePermit) -> Result<(), ServiceError> {
+        let Some(mut present) = self.read().await? else { return Ok(()) };
+        let spec = present.spec.get_or_insert_with(LeaseSpec::default);
+        if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
+            return Ok(());
+        }
+        spec.holder_identity = Some(String::new());
+        spec.renew_time = Some(MicroTime(self.client.clock().now()));
+        // Somebody who took it in between keeps it.
+        self.replace(&present).await.map(|_| ())
+    }
+
+    fn is_silent(&self, present: &Lease, now: Timestamp) -> bool {
+        let spec = present.spec.as_ref();
+        let renewed = spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
+        let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(0).max(0);
+        let duration = SignedDuration::from_secs(i64::from(seconds));
+        if renewed.is_none_or(|renewed| now.duration_since(renewed) > duration + SKEW) {
+            return true;
+        }
+        let seen = Observation {
+            holder: spec.and_then(|spec| spec.holder_identity.clone()),
+            renewed,
+            version: present.metadata.resource_version.clone(),
+        };
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*observed {
+            Some((before, since)) if *before == seen => now.duration_since(*since) > duration,
+            _ => {
+                *observed = Some((seen, now));
+                false
+            }
+        }
+    }
+
+    fn spec(&self, now: Timestamp) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)),
+            renew_time: Some(MicroTime(now)),
+            ..LeaseSpec::default()
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Lease>, ServiceError> {
+        let request = Request::new(self.path()).get(&self.name, &GetParams::default());
+        let reply = self.client.send(request, self.purpose("read a lease")).await?;
+        match reply.failure_kind() {
+            None => reply.json().map(Some),
+            Some(ServiceErrorKind::NotFound) if super::words(&reply).contains(&self.name) => Ok(None),
+            Some(kind) => Err(refusal(&reply, kind)),
+        }
+    }
+
+    async fn create(&self, now: Timestamp) -> Result<LeaseState, ServiceError> {
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                namespace: Some(self.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec { acquire_time: Some(MicroTime(now)), ..self.spec(now) }),
+        };
+        let request = Request::new(self.path()).create(&PostParams::default(), self.body(&lease)?);
+        let reply = self.client.send(request, self.purpose("take a lease")).await;
+        self.outcome(reply).await
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<LeaseState, ServiceError> {
+        let request =
+            Request::new(self.path()).replace(&self.name, &PostParams::default(), self.body(lease)?);
+        let reply = self.client.send(request, self.purpose("take a lease")).await;
+        self.outcome(reply).await
+    }
+
+    /// Who has the lease after a write: the answer says, or a look when it does not.
+    async fn outcome(&self, reply: Result<Reply, ServiceError>) -> Result<LeaseState, ServiceError> {
+        let failure = match reply {
+            Ok(reply) => match reply.failure_kind() {
+                None => return Ok(LeaseState::Ours),
+                Some(kind) => refusal(&reply, kind),
+            },
+            Err(error) => error,
+        };
+        if !matches!(failure.kind, ServiceErrorKind::Conflict | ServiceErrorKind::Unclear) {
+            return Err(failure);
+        }
+        let present = self.read().await?.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity);
+        match present.filter(|holder| !holder.is_empty()) {
+            Some(holder) if holder == self.identity => Ok(LeaseState::Ours),
+            Some(holder) => Ok(LeaseState::Theirs { holder }),
+            None => Err(failure),
+        }
+    }
+
+    fn body(&self, lease: &Lease) -> Result<Vec<u8>, ServiceError> {
+        serde_json::to_vec(lease).map_err(|error| {
+            self.purpose("take a lease")
+                .error(ServiceErrorKind::Rejected, "the lease cannot be written")
+                .with_source(error)
+        })
+    }
+
+    fn path(&self) -> String {
+        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace)
+    }
+
+    fn purpose(&self, operation: &'static str) -> Purpose {
+        Purpose { operation, subject: format!("{} in {}", self.name, self.namespace) }
+    }
+}

@@ -1,0 +1,144 @@
+//! Kubernetes' API: the QE label of release payload objects (spec 04 §2.6), and leases.
+//!
+//! Requests are made by the crate `kube` and travel over [`Http`]; kubeconfig, token files and login plugins are its
+//! work. `oc` is not needed.
+
+mod access;
+mod lease;
+mod payload;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::fmt;
+use std::sync::Arc;
+
+use ::kube::client::{Body, Client, ConfigExt as _};
+use ::kube::core::Status;
+use tokio::sync::OnceCell;
+use tower::{BoxError, ServiceBuilder};
+
+pub use access::{AccessError, ClusterAccess, ServiceAccountFiles};
+pub use lease::{LeaseHolder, LeaseState};
+pub use payload::{ACCEPTED, PayloadOutcome, QE_LABEL};
+use transport::{Purpose, Transport};
+
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Http, Reply};
+
+/// A client of one cluster's API server. Cheap to clone.
+#[derive(Clone)]
+pub struct KubeClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: Http,
+    access: ClusterAccess,
+    // Made at the first call: it needs a running runtime, and a login plugin may run then.
+    client: OnceCell<Client>,
+}
+
+impl fmt::Debug for KubeClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KubeClient").field("access", &self.inner.access).finish_non_exhaustive()
+    }
+}
+
+impl KubeClient {
+    /// A client of the cluster that `access` leads to.
+    ///
+    /// The cluster's own authority and the caller's certificate, where `access` has them, are used for it alone.
+    pub fn new(http: &Http, access: ClusterAccess) -> Result<Self, AccessError> {
+        let http = access.stack(http)?;
+        Ok(Self { inner: Arc::new(Inner { http, access, client: OnceCell::new() }) })
+    }
+
+    /// The clock that this client waits by.
+    fn clock(&self) -> &crate::clock::Clock {
+        self.inner.http.clock()
+    }
+
+    async fn client(&self, purpose: &Purpose) -> Result<&Client, ServiceError> {
+        let Inner { http, access, client } = &*self.inner;
+        client
+            .get_or_try_init(|| async {
+                let config = access.config();
+                let login = config.auth_layer().map_err(|error| login_failure(purpose, error))?;
+                let service = ServiceBuilder::new()
+                    .layer(config.base_uri_layer())
+                    .option_layer(login)
+                    .map_err(BoxError::from)
+                    .service(Transport::new(http.clone()));
+                Ok(Client::new(service, config.default_namespace.clone()))
+            })
+            .await
+    }
+
+    /// Sends a request that `kube` built; the answer whatever its status.
+    async fn send(
+        &self,
+        request: Result<http::Request<Vec<u8>>, ::kube::core::request::Error>,
+        purpose: Purpose,
+    ) -> Result<Reply, ServiceError> {
+        let mut request = request.map_err(|error| {
+            purpose.error(ServiceErrorKind::Rejected, "the request cannot be built").with_source(error)
+        })?;
+        request.extensions_mut().insert(purpose.clone());
+        let client = self.client(&purpose).await?;
+        let mut response =
+            client.send(request.map(Body::from)).await.map_err(|error| of_library(error, &purpose))?;
+        response.extensions_mut().remove::<Reply>().ok_or_else(|| {
+            purpose.error(ServiceErrorKind::Malformed, "the answer was lost inside the program")
+        })
+    }
+}
+
+/// Our own error out of the library's.
+fn of_library(error: ::kube::Error, purpose: &Purpose) -> ServiceError {
+    match error {
+        ::kube::Error::Service(source) => match source.downcast::<ServiceError>() {
+            Ok(error) => *error,
+            Err(source) => match source.downcast::<::kube::Error>() {
+                Ok(error) => login_failure(purpose, *error),
+                Err(source) => purpose
+                    .error(ServiceErrorKind::Unclear, "the connection to the cluster is closed")
+                    .with_source(source),
+            },
+        },
+        error => login_failure(purpose, error),
+    }
+}
+
+/// A login that failed before anything was sent.
+fn login_failure(purpose: &Purpose, error: ::kube::Error) -> ServiceError {
+    // The words of a login plugin may hold what it was given.
+    purpose
+        .error(ServiceErrorKind::MissingCredential, "the login of the kubeconfig's user failed")
+        .with_source(error)
+        .with_hint("Log in to the cluster again, or set OAR_KUBE_TOKEN to a token for it.")
+}
+
+/// The API server's own words.
+fn words(reply: &Reply) -> String {
+    serde_json::from_slice::<Status>(&reply.body)
+        .map(|status| status.message)
+        .ok()
+        .filter(|message| !message.is_empty())
+        .unwrap_or_else(|| reply.words())
+}
+
+/// The failure that an answer stands for.
+fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
+    let failure = reply.failure(kind, words(reply));
+    match kind {
+        ServiceErrorKind::Unauthorized => failure.with_hint(
+            "The token for the cluster is wrong or expired: log in again, or set OAR_KUBE_TOKEN to a new one.",
+        ),
+        ServiceErrorKind::Forbidden => failure.with_hint(
+            "The owner of the token lacks a right in the cluster: it needs to get and patch releasepayloads in the \
+             namespaces `ocp` and `ocp-<architecture>`, and to get, create and update its leases.",
+        ),
+        _ => failure,
+    }
+}

@@ -1,0 +1,161 @@
+//! The QE label of a release payload's object (spec 04 §2.6).
+
+use std::collections::BTreeMap;
+
+use ::kube::api::{GetParams, Patch, PatchParams};
+use ::kube::core::Request;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::transport::Purpose;
+use super::{KubeClient, refusal};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// The label by which the release controller knows QE's verdict (`interop-exact`).
+pub const QE_LABEL: &str = "release.openshift.io/qe_state";
+/// The label's value for an accepted build (`interop-exact`).
+pub const ACCEPTED: &str = "Accepted";
+
+/// How often a label is tried when others change the object at the same time.
+const ATTEMPTS: usize = 4;
+
+/// What became of a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadOutcome {
+    /// The object carries the label now, as reading it back showed.
+    Labelled,
+    /// It carried the label before; nothing was sent that changes anything.
+    AlreadyLabelled,
+    /// It carries another value, which somebody set and which stays.
+    HasOther(String),
+    /// There is no such object: the build was recycled, or is not made yet.
+    Absent,
+}
+
+/// The object, as far as it is read.
+#[derive(Deserialize)]
+struct Payload {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Payload {
+    fn label(&self) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(QE_LABEL).map(String::as_str)
+    }
+}
+
+/// The namespace of an architecture's payloads.
+fn namespace(architecture: &str) -> String {
+    if architecture == "amd64" { "ocp".to_owned() } else { format!("ocp-{architecture}") }
+}
+
+impl KubeClient {
+    /// The QE label of the payload `build`: `None` without an object, `Some(None)` without the label.
+    pub async fn payload_label(
+        &self,
+        architecture: &str,
+        build: &str,
+    ) -> Result<Option<Option<String>>, ServiceError> {
+        let payload = self.payload(architecture, build).await?;
+        Ok(payload.map(|payload| payload.label().map(str::to_owned)))
+    }
+
+    /// Labels the payload `build` as accepted by QE, and reads it back.
+    ///
+    /// Another value is never overwritten: the write holds only for the object as it was read (its resource version),
+    /// and is tried again when somebody else changed it. After an answer that never came the object is read again.
+    pub async fn accept_payload(
+        &self,
+        architecture: &str,
+        build: &str,
+        _permit: &WritePermit,
+    ) -> Result<PayloadOutcome, ServiceError> {
+        let mut sent = false;
+        let mut failure = None;
+        for _ in 0..ATTEMPTS {
+            let Some(payload) = self.payload(architecture, build).await? else {
+                return Ok(PayloadOutcome::Absent);
+            };
+            match payload.label() {
+                Some(ACCEPTED) if sent => return Ok(PayloadOutcome::Labelled),
+                Some(ACCEPTED) => return Ok(PayloadOutcome::AlreadyLabelled),
+                Some(other) => return Ok(PayloadOutcome::HasOther(other.to_owned())),
+                None => {}
+            }
+            match self.patch_payload(architecture, build, &payload.metadata.resource_version).await {
+                Ok(()) => sent = true,
+                Err(error) if error.kind == ServiceErrorKind::Conflict => failure = Some(error),
+                Err(error) if error.kind == ServiceErrorKind::Unclear => {
+                    sent = true;
+                    failure = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // One more look: the last write may have been the one.
+        if sent && self.payload_label(architecture, build).await? == Some(Some(ACCEPTED.to_owned())) {
+            return Ok(PayloadOutcome::Labelled);
+        }
+        Err(failure.unwrap_or_else(|| {
+            let detail = "the label was taken, and is not there when the object is read back";
+            purpose("label a release payload", architecture, build).error(ServiceErrorKind::Malformed, detail)
+        }))
+    }
+
+    async fn payload(&self, architecture: &str, build: &str) -> Result<Option<Payload>, ServiceError> {
+        let request = Request::new(path(architecture)).get(build, &GetParams::default());
+        let reply = self.send(request, purpose("read a release payload", architecture, build)).await?;
+        match reply.failure_kind() {
+            None => {
+                let payload: Payload = reply.json()?;
+                if payload.metadata.name != build {
+                    let detail =
+                        format!("answered with the object `{}`", payload.metadata.name.escape_debug());
+                    return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+                }
+                Ok(Some(payload))
+            }
+            // A server without this kind of object says 404 in plain words, without the object's name.
+            Some(ServiceErrorKind::NotFound) if super::words(&reply).contains(build) => Ok(None),
+            Some(kind) => Err(refusal(&reply, kind)),
+        }
+    }
+
+    async fn patch_payload(
+        &self,
+        architecture: &str,
+        build: &str,
+        version: &str,
+    ) -> Result<(), ServiceError> {
+        let mut metadata = json!({"labels": {QE_LABEL: ACCEPTED}});
+        if !version.is_empty() {
+            metadata["resourceVersion"] = version.into();
+        }
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        let request = Request::new(path(architecture)).patch(build, &PatchParams::default(), &patch);
+        let reply = self.send(request, purpose("label a release payload", architecture, build)).await?;
+        match reply.failure_kind() {
+            None => Ok(()),
+            Some(kind) => Err(refusal(&reply, kind)),
+        }
+    }
+}
+
+fn path(architecture: &str) -> String {
+    format!("/apis/release.openshift.io/v1alpha1/namespaces/{}/releasepayloads", namespace(architecture))
+}
+
+fn purpose(operation: &'static str, architecture: &str, build: &str) -> Purpose {
+    Purpose { operation, subject: format!("{build} in {}", namespace(architecture)) }
+}

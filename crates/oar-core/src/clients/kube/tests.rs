@@ -1,0 +1,293 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use super::*;
+use crate::clock::Clock;
+use crate::flow::permit::WritePermit;
+use crate::http::HttpSettings;
+use crate::redact::Redactor;
+
+const PAYLOAD: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads/4.20.5";
+const LEASES: &str = "/kube/apis/coordination.k8s.io/v1/namespaces/tools/leases";
+
+fn http() -> Http {
+    let settings = HttpSettings { attempts: 1, timeout: Duration::from_secs(5), ..HttpSettings::default() };
+    Http::new(settings, Clock::system(), Redactor::default()).unwrap()
+}
+
+fn client(server: &MockServer) -> KubeClient {
+    let base = format!("{}/kube", server.uri()).parse().unwrap();
+    KubeClient::new(&http(), ClusterAccess::with_token(&base, &"sha256~demo\n".into()).unwrap()).unwrap()
+}
+
+fn payload(label: Option<&str>, version: &str) -> ResponseTemplate {
+    let mut metadata = json!({"name": "4.20.5", "namespace": "ocp", "resourceVersion": version});
+    if let Some(label) = label {
+        metadata["labels"] = json!({QE_LABEL: label});
+    }
+    ResponseTemplate::new(200).set_body_json(json!({
+        "apiVersion": "release.openshift.io/v1alpha1", "kind": "ReleasePayload", "metadata": metadata,
+    }))
+}
+
+fn status(code: u16, reason: &str, message: &str) -> ResponseTemplate {
+    ResponseTemplate::new(code).set_body_json(json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+        "reason": reason, "code": code,
+    }))
+}
+
+/// Answers one after the other; the last one for ever.
+struct InTurn(Vec<ResponseTemplate>, AtomicUsize);
+
+impl Respond for InTurn {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let turn = self.1.fetch_add(1, Ordering::SeqCst);
+        self.0[turn.min(self.0.len() - 1)].clone()
+    }
+}
+
+async fn answers(server: &MockServer, verb: &str, place: &str, answers: Vec<ResponseTemplate>) {
+    Mock::given(method(verb))
+        .and(path(place))
+        .and(header("authorization", "Bearer sha256~demo"))
+        .respond_with(InTurn(answers, AtomicUsize::new(0)))
+        .mount(server)
+        .await;
+}
+
+async fn accept(server: &MockServer) -> Result<PayloadOutcome, ServiceError> {
+    client(server).accept_payload("amd64", "4.20.5", &WritePermit::granted_by_user_interface()).await
+}
+
+async fn patches(server: &MockServer) -> Vec<Value> {
+    let requests = server.received_requests().await.unwrap();
+    requests
+        .iter()
+        .filter(|request| request.method == "PATCH")
+        .map(|request| request.body_json().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_label_is_written_for_the_object_as_read_and_read_back() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(None, "7"), payload(Some(ACCEPTED), "8")]).await;
+    Mock::given(method("PATCH"))
+        .and(path(PAYLOAD))
+        .and(header("content-type", "application/merge-patch+json"))
+        .respond_with(payload(Some(ACCEPTED), "8"))
+        .mount(&server)
+        .await;
+    assert_eq!(accept(&server).await.unwrap(), PayloadOutcome::Labelled);
+    let expected = json!({"metadata": {"labels": {QE_LABEL: "Accepted"}, "resourceVersion": "7"}});
+    assert_eq!(patches(&server).await, [expected]);
+}
+
+#[tokio::test]
+async fn what_is_there_stays() {
+    for (first, outcome) in [
+        (payload(Some(ACCEPTED), "7"), PayloadOutcome::AlreadyLabelled),
+        (payload(Some("Rejected"), "7"), PayloadOutcome::HasOther("Rejected".to_owned())),
+        (
+            status(404, "NotFound", "releasepayloads.release.openshift.io \"4.20.5\" not found"),
+            PayloadOutcome::Absent,
+        ),
+    ] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", PAYLOAD, vec![first]).await;
+        assert_eq!(accept(&server).await.unwrap(), outcome);
+        assert_eq!(patches(&server).await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_is_read_again_and_another_s_verdict_wins() {
+    let moved = || status(409, "Conflict", "the object has been modified");
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(None, "7"), payload(Some("Rejected"), "8")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![moved()]).await;
+    assert_eq!(accept(&server).await.unwrap(), PayloadOutcome::HasOther("Rejected".to_owned()));
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(None, "7")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![moved()]).await;
+    assert_eq!(accept(&server).await.unwrap_err().kind, ServiceErrorKind::Conflict);
+    assert_eq!(patches(&server).await.len(), 4, "bounded");
+}
+
+#[tokio::test]
+async fn an_unclear_answer_is_looked_up() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(None, "7"), payload(Some(ACCEPTED), "8")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![ResponseTemplate::new(504)]).await;
+    assert_eq!(accept(&server).await.unwrap(), PayloadOutcome::Labelled);
+    assert_eq!(patches(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_label_that_does_not_stay_is_an_error() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(None, "7")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![payload(Some(ACCEPTED), "8")]).await;
+    assert_eq!(accept(&server).await.unwrap_err().kind, ServiceErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    for (code, reason, kind, words) in [
+        (401, "Unauthorized", ServiceErrorKind::Unauthorized, "OAR_KUBE_TOKEN"),
+        (403, "Forbidden", ServiceErrorKind::Forbidden, "patch releasepayloads"),
+    ] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", PAYLOAD, vec![status(code, reason, "no, says the server")]).await;
+        let error = accept(&server).await.unwrap_err();
+        assert_eq!(error.kind, kind);
+        assert!(error.to_string().contains("no, says the server"), "{error}");
+        assert!(error.hint.unwrap().contains(words));
+    }
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![ResponseTemplate::new(404).set_body_string("404 page not found")])
+        .await;
+    assert_eq!(accept(&server).await.unwrap_err().kind, ServiceErrorKind::NotFound, "no such kind of object");
+}
+
+fn lease(holder: &str, version: &str, renewed: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "controller", "namespace": "tools", "resourceVersion": version},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 60, "renewTime": renewed, "leaseTransitions": 2},
+    }))
+}
+
+fn holder(server: &MockServer) -> LeaseHolder {
+    LeaseHolder::new(client(server), "tools", "controller", "me", Duration::from_mins(1))
+}
+
+async fn acquire(holder: &LeaseHolder) -> Result<LeaseState, ServiceError> {
+    holder.acquire(&WritePermit::granted_by_user_interface()).await
+}
+
+#[tokio::test]
+async fn a_free_lease_is_made_and_a_silent_one_is_taken() {
+    let one = format!("{LEASES}/controller");
+    let server = MockServer::start().await;
+    answers(
+        &server,
+        "GET",
+        &one,
+        vec![status(404, "NotFound", "leases.coordination.k8s.io \"controller\" not found")],
+    )
+    .await;
+    answers(&server, "POST", LEASES, vec![lease("me", "1", "2026-07-02T12:00:00.000000Z")]).await;
+    assert_eq!(acquire(&holder(&server)).await.unwrap(), LeaseState::Ours);
+
+    let server = MockServer::start().await;
+    answers(&server, "GET", &one, vec![lease("other", "5", "2020-01-01T00:00:00.000000Z")]).await;
+    answers(&server, "PUT", &one, vec![lease("me", "6", "2026-07-02T12:00:00.000000Z")]).await;
+    assert_eq!(acquire(&holder(&server)).await.unwrap(), LeaseState::Ours);
+    let requests = server.received_requests().await.unwrap();
+    let body: Value = requests.last().unwrap().body_json().unwrap();
+    assert_eq!(body["metadata"]["resourceVersion"], "5");
+    assert_eq!(
+        (body["spec"]["holderIdentity"].clone(), body["spec"]["leaseTransitions"].clone()),
+        (json!("me"), json!(3))
+    );
+    assert_eq!(body["spec"]["renewTime"].as_str().unwrap().len(), "2026-07-02T12:00:00.000000Z".len());
+}
+
+#[tokio::test]
+async fn a_lease_that_another_renews_is_left_to_it() {
+    let one = format!("{LEASES}/controller");
+    let server = MockServer::start().await;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
+    answers(&server, "GET", &one, vec![lease("other", "5", &now)]).await;
+    let theirs = LeaseState::Theirs { holder: "other".to_owned() };
+    assert_eq!(acquire(&holder(&server)).await.unwrap(), theirs);
+    assert!(server.received_requests().await.unwrap().iter().all(|request| request.method == "GET"));
+
+    // Two take a silent one at the same time: the slower is told by the conflict.
+    let server = MockServer::start().await;
+    let silent = lease("gone", "5", "2020-01-01T00:00:00.000000Z");
+    answers(&server, "GET", &one, vec![silent, lease("other", "6", &now)]).await;
+    answers(&server, "PUT", &one, vec![status(409, "Conflict", "the object has been modified")]).await;
+    assert_eq!(acquire(&holder(&server)).await.unwrap(), theirs);
+}
+
+#[tokio::test]
+async fn a_lease_is_given_up_only_when_it_is_ours() {
+    let one = format!("{LEASES}/controller");
+    for (present, writes) in [("me", 1), ("other", 0)] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", &one, vec![lease(present, "5", "2026-07-02T12:00:00.000000Z")]).await;
+        answers(&server, "PUT", &one, vec![lease("", "6", "2026-07-02T12:00:00.000000Z")]).await;
+        holder(&server).release(&WritePermit::granted_by_user_interface()).await.unwrap();
+        let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests.iter().filter(|request| request.method == "PUT").count(), writes);
+    }
+}
+
+#[tokio::test]
+async fn a_kubeconfig_gives_server_and_token() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(Some(ACCEPTED), "7")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let text = |extra: &str| {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: demo\ncontexts:\n- name: demo\n  context: {{cluster: demo, \
+             user: demo}}\nclusters:\n- name: demo\n  cluster: {{server: \"{}/kube\"{extra}}}\nusers:\n- name: demo\n  \
+             user: {{token: sha256~demo}}\n",
+            server.uri()
+        )
+    };
+    std::fs::write(&file, text("")).unwrap();
+    let paths = [folder.path().join("none"), file.clone()];
+    let access = ClusterAccess::of_kubeconfig(&paths).await.unwrap().unwrap();
+    assert!(!format!("{access:?}").contains("sha256~demo"));
+    let client = KubeClient::new(&http(), access).unwrap();
+    assert_eq!(client.payload_label("amd64", "4.20.5").await.unwrap(), Some(Some(ACCEPTED.to_owned())));
+
+    assert!(ClusterAccess::of_kubeconfig(&paths[..1]).await.unwrap().is_none());
+    std::fs::write(&file, text(", insecure-skip-tls-verify: true")).unwrap();
+    let error = ClusterAccess::of_kubeconfig(&paths).await.unwrap_err().to_string();
+    assert!(error.contains("insecure-skip-tls-verify"), "{error}");
+    std::fs::write(&file, "contexts: 7").unwrap();
+    assert!(ClusterAccess::of_kubeconfig(&paths).await.is_err());
+}
+
+#[test]
+fn a_pod_s_account_is_read_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ServiceAccountFiles { folder: folder.path().to_owned() };
+    let error = ClusterAccess::in_cluster("10.0.0.1", "443", &files).unwrap_err().to_string();
+    assert!(error.contains("ca.crt"), "{error}");
+    for (name, text) in
+        [("ca.crt", "-----BEGIN CERTIFICATE-----\n"), ("token", "t0ken"), ("namespace", "tools\n")]
+    {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let access = ClusterAccess::in_cluster("fd00::1", "443", &files).unwrap();
+    assert_eq!(files.namespace().unwrap(), "tools");
+    assert!(format!("{access:?}").contains("[fd00::1]"), "{access:?}");
+    assert!(
+        matches!(KubeClient::new(&http(), access), Err(AccessError::Certificates(_))),
+        "a damaged authority"
+    );
+}
+
+#[tokio::test]
+async fn clones_share_one_client() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(Some(ACCEPTED), "7")]).await;
+    let client = client(&server);
+    let other = client.clone();
+    assert!(Arc::ptr_eq(&client.inner, &other.inner));
+    for client in [client, other] {
+        assert!(client.payload_label("amd64", "4.20.5").await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,221 @@
+//! Release streams: their names, their tags, and which of them is the latest (spec 04 §2.5, §4).
+
+use std::fmt;
+
+use http::StatusCode;
+use serde::Deserialize;
+use url::Url;
+
+use super::ReleaseControllerClient;
+use crate::config::{join, join_segments};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::{Call, Reply};
+use crate::service::Service;
+use crate::version::{ReleaseVersion, YStream};
+
+/// The name of a release stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamName(String);
+
+impl StreamName {
+    /// The nightlies of a minor: `4.20.0-0.nightly`, `4.20.0-0.nightly-arm64`.
+    pub fn nightly(minor: YStream, architecture: &str) -> Self {
+        Self(format!("{minor}.0-0.nightly{}", suffix(architecture)))
+    }
+
+    /// The stable builds of a major: `4-stable`, `4-stable-arm64`.
+    pub fn stable(major: u64, architecture: &str) -> Self {
+        Self(format!("{major}-stable{}", suffix(architecture)))
+    }
+
+    /// The previews of a major: `5-dev-preview`.
+    pub fn dev_preview(major: u64, architecture: &str) -> Self {
+        Self(format!("{major}-dev-preview{}", suffix(architecture)))
+    }
+
+    /// The stream that the build named `build` would be in, by its name alone: its minor's nightlies when the name
+    /// says so, otherwise the stable builds of its major (spec 04 §4.1). `None` when the name is no version.
+    ///
+    /// A build that is not in the stable stream may be in [`StreamName::dev_preview`].
+    pub fn of_build(build: &str, architecture: &str) -> Option<Self> {
+        let version: ReleaseVersion = build.parse().ok()?;
+        Some(if build.contains("nightly") {
+            Self::nightly(version.y_stream(), architecture)
+        } else {
+            Self::stable(version.major(), architecture)
+        })
+    }
+
+    /// As the release controller writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn suffix(architecture: &str) -> String {
+    if architecture == "amd64" { String::new() } else { format!("-{architecture}") }
+}
+
+/// How far a build is in its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Phase {
+    /// Being made.
+    Pending,
+    /// Could not be made.
+    Failed,
+    /// Made, and being tested.
+    Ready,
+    /// Its tests passed.
+    Accepted,
+    /// Its tests failed.
+    Rejected,
+    /// One that newer release controllers may have.
+    #[serde(other)]
+    Other,
+}
+
+/// A build of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamTag {
+    /// Its name: `4.20.27`, `4.20.0-0.nightly-2026-07-01-161907`.
+    pub name: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// Where its image is.
+    #[serde(default)]
+    pub pull_spec: String,
+    /// Where its programs are.
+    #[serde(default, rename = "downloadURL")]
+    pub download_url: String,
+}
+
+impl StreamTag {
+    /// Its version, when the name is one.
+    pub fn version(&self) -> Option<ReleaseVersion> {
+        self.name.parse().ok()
+    }
+}
+
+/// The newest accepted build of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestBuild {
+    /// The build.
+    pub tag: StreamTag,
+    /// The answer as it came: what the file of the latest build holds, to the byte (`interop-exact`, spec 04 §6.2).
+    pub body: String,
+    /// The stream that it is from.
+    pub stream: StreamName,
+}
+
+#[derive(Deserialize)]
+struct Tags {
+    name: String,
+    #[serde(default)]
+    tags: Option<Vec<StreamTag>>,
+}
+
+impl ReleaseControllerClient {
+    /// The newest accepted nightly of `minor`; `None` when there is no such stream or no accepted build in it.
+    pub async fn latest_nightly(
+        &self,
+        minor: YStream,
+        architecture: &str,
+    ) -> Result<Option<LatestBuild>, ServiceError> {
+        self.latest(&StreamName::nightly(minor, architecture), minor).await
+    }
+
+    /// The newest accepted stable build of `minor`, or its newest preview as long as it has no stable build; `None`
+    /// when it has neither.
+    ///
+    /// Unlike the reference, previews of other minors never count (spec 04 §4.4).
+    pub async fn latest_stable(
+        &self,
+        minor: YStream,
+        architecture: &str,
+    ) -> Result<Option<LatestBuild>, ServiceError> {
+        if let Some(build) = self.latest(&StreamName::stable(minor.major(), architecture), minor).await? {
+            return Ok(Some(build));
+        }
+        self.latest(&StreamName::dev_preview(minor.major(), architecture), minor).await
+    }
+
+    /// The newest accepted build of `minor` in `stream`; `None` when the stream or such a build is absent.
+    ///
+    /// The prefix ends with a dot, because `4.2` alone begins `4.20.1` too; and the answer's minor is checked.
+    pub async fn latest(
+        &self,
+        stream: &StreamName,
+        minor: YStream,
+    ) -> Result<Option<LatestBuild>, ServiceError> {
+        let mut url = self.stream_url(&[stream.as_str(), "latest"]);
+        url.query_pairs_mut().append_pair("prefix", &format!("{minor}."));
+        let call = Call::get(Service::ReleaseController, "read the latest build", url)
+            .about(format!("{minor} in {stream}"));
+        let reply = self.http.send(call).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let reply = reply.success(Reply::words)?;
+        let tag: StreamTag = reply.json()?;
+        let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
+        if tag.phase != Phase::Accepted {
+            return Err(malformed(format!("the latest build {} is not accepted", tag.name.escape_debug())));
+        }
+        if tag.version().is_none_or(|version| version.y_stream() != minor) {
+            return Err(malformed(format!("`{}` is not a build of {minor}", tag.name.escape_debug())));
+        }
+        let body = reply.text()?.to_owned();
+        Ok(Some(LatestBuild { tag, body, stream: stream.clone() }))
+    }
+
+    /// All builds of `stream`, newest first; `None` when there is no such stream.
+    ///
+    /// This list, and not a single look-up, tells whether a build still exists: the look-up answers 404 to every inner
+    /// fault (spec 04 §2.5, §7.6.8).
+    pub async fn tags(&self, stream: &StreamName) -> Result<Option<Vec<StreamTag>>, ServiceError> {
+        let url = self.stream_url(&[stream.as_str(), "tags"]);
+        let call = Call::get(Service::ReleaseController, "list builds", url).about(stream.to_string());
+        let reply = self.http.send(call).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let reply = reply.success(Reply::words)?;
+        let answer: Tags = reply.json()?;
+        if answer.name != stream.as_str() {
+            let detail = format!("the answer is about the stream `{}`", answer.name.escape_debug());
+            return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+        }
+        Ok(Some(answer.tags.unwrap_or_default()))
+    }
+
+    /// The build with exactly this name, in its stream or among the previews of its major (spec 04 §4.5); `None` when
+    /// neither has it. One or two requests.
+    pub async fn find_build(
+        &self,
+        build: &ReleaseVersion,
+        architecture: &str,
+    ) -> Result<Option<StreamTag>, ServiceError> {
+        let name = build.to_string();
+        let previews = StreamName::dev_preview(build.major(), architecture);
+        let own = StreamName::of_build(&name, architecture);
+        let streams = own.into_iter().chain((!name.contains("nightly")).then_some(previews));
+        for stream in streams {
+            let tags = self.tags(&stream).await?.unwrap_or_default();
+            if let Some(tag) = tags.into_iter().find(|tag| tag.name == name) {
+                return Ok(Some(tag));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stream_url(&self, segments: &[&str]) -> Url {
+        join_segments(&join(&self.base, "api/v1/releasestream"), segments.iter().copied())
+    }
+}

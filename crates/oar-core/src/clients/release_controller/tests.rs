@@ -1,0 +1,117 @@
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::clock::Clock;
+use crate::http::HttpSettings;
+use crate::redact::Redactor;
+use crate::version::YStream;
+
+const STREAMS: &str = "/rc/api/v1/releasestream";
+
+fn client(server: &MockServer) -> ReleaseControllerClient {
+    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
+    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
+    ReleaseControllerClient::new(http, format!("{}/rc", server.uri()).parse().unwrap())
+}
+
+fn tag(name: &str, phase: &str) -> Value {
+    json!({"name": name, "phase": phase, "pullSpec": format!("registry.example.test/r:{name}"), "downloadURL": "https://x.test"})
+}
+
+async fn answer(server: &MockServer, stream: &str, prefix: &str, answer: ResponseTemplate) {
+    Mock::given(method("GET"))
+        .and(path(format!("{STREAMS}/{stream}/latest")))
+        .and(query_param("prefix", prefix))
+        .respond_with(answer)
+        .mount(server)
+        .await;
+}
+
+#[test]
+fn streams_are_named_by_minor_major_and_architecture() {
+    let minor = YStream::new(4, 20);
+    assert_eq!(StreamName::nightly(minor, "amd64").as_str(), "4.20.0-0.nightly");
+    assert_eq!(StreamName::nightly(minor, "arm64").as_str(), "4.20.0-0.nightly-arm64");
+    assert_eq!(StreamName::stable(4, "amd64").as_str(), "4-stable");
+    assert_eq!(StreamName::dev_preview(5, "multi").as_str(), "5-dev-preview-multi");
+    for (build, stream) in [
+        ("4.20.27", "4-stable"),
+        ("5.0.0-ec.3", "5-stable"),
+        ("4.20.0-0.nightly-2026-07-01-161907", "4.20.0-0.nightly"),
+    ] {
+        assert_eq!(StreamName::of_build(build, "amd64").unwrap().as_str(), stream);
+    }
+    assert_eq!(StreamName::of_build("latest", "amd64"), None);
+}
+
+#[tokio::test]
+async fn the_latest_build_comes_with_the_bytes_of_its_answer() {
+    let server = MockServer::start().await;
+    let body = format!("{:#}\n", tag("4.20.5", "Accepted"));
+    answer(&server, "4-stable", "4.20.", ResponseTemplate::new(200).set_body_string(body.clone())).await;
+    let latest = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap().unwrap();
+    assert_eq!((latest.tag.name.as_str(), latest.body, latest.stream.as_str()), ("4.20.5", body, "4-stable"));
+}
+
+#[tokio::test]
+async fn a_minor_without_a_stable_build_has_its_own_preview_and_no_other() {
+    let server = MockServer::start().await;
+    let minor = YStream::new(4, 22);
+    answer(&server, "4-stable", "4.22.", ResponseTemplate::new(404)).await;
+    answer(
+        &server,
+        "4-dev-preview",
+        "4.22.",
+        ResponseTemplate::new(200).set_body_json(tag("4.22.0-ec.3", "Accepted")),
+    )
+    .await;
+    let latest = client(&server).latest_stable(minor, "amd64").await.unwrap().unwrap();
+    assert_eq!((latest.tag.name.as_str(), latest.stream.as_str()), ("4.22.0-ec.3", "4-dev-preview"));
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).mount(&server).await;
+    assert_eq!(client(&server).latest_stable(minor, "amd64").await.unwrap(), None);
+    assert_eq!(client(&server).latest_nightly(minor, "amd64").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_build_of_another_minor_or_phase_is_no_answer() {
+    for wrong in
+        [tag("4.2.7", "Accepted"), tag("4.21.0", "Accepted"), tag("4.20.1", "Rejected"), tag("x", "Accepted")]
+    {
+        let server = MockServer::start().await;
+        answer(&server, "4-stable", "4.20.", ResponseTemplate::new(200).set_body_json(&wrong)).await;
+        let error = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Malformed, "{wrong}");
+    }
+    let server = MockServer::start().await;
+    answer(&server, "4-stable", "4.20.", ResponseTemplate::new(503)).await;
+    let error = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Unavailable, "an outage is not an absent build");
+}
+
+#[tokio::test]
+async fn tags_and_builds_are_found_by_exact_name() {
+    let server = MockServer::start().await;
+    let list = |stream: &str, tags: Vec<Value>| {
+        Mock::given(method("GET"))
+            .and(path(format!("{STREAMS}/{stream}/tags")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"name": stream, "tags": tags})))
+    };
+    list("4-stable", vec![tag("4.20.10", "Ready"), tag("4.20.1", "Accepted"), tag("4.20.0", "Verifying")])
+        .mount(&server)
+        .await;
+    list("4-dev-preview", vec![tag("4.20.0-ec.1", "Accepted")]).mount(&server).await;
+    let client = client(&server);
+    let tags = client.tags(&StreamName::stable(4, "amd64")).await.unwrap().unwrap();
+    assert_eq!(
+        tags.iter().map(|tag| tag.phase).collect::<Vec<_>>(),
+        [Phase::Ready, Phase::Accepted, Phase::Other]
+    );
+    for (name, found) in [("4.20.1", true), ("4.20.0-ec.1", true), ("4.20.11", false)] {
+        let build = client.find_build(&name.parse().unwrap(), "amd64").await.unwrap();
+        assert_eq!(build.map(|tag| tag.name), found.then(|| name.to_owned()));
+    }
+    assert_eq!(client.tags(&StreamName::stable(9, "amd64")).await.unwrap(), None);
+}

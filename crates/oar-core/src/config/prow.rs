@@ -1,0 +1,168 @@
+//! Settings of what watches, starts and counts Prow jobs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::environment::{
+    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE, OAR_LEASE_NAMESPACE,
+    XDG_CACHE_HOME,
+};
+use super::error::ConfigError;
+use super::settings::Settings;
+use crate::clients::gangway::RateLimit;
+
+/// The folder below the directory of caches.
+const CACHE: &str = "release-tests";
+
+/// Where the API server of a pod's own cluster is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InClusterAddress {
+    /// `KUBERNETES_SERVICE_HOST`.
+    pub host: String,
+    /// `KUBERNETES_SERVICE_PORT`.
+    pub port: String,
+}
+
+/// What the environment says about Prow jobs and the clusters around them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProwSettings {
+    /// The folder in which what was read from GitHub is kept; `None` when there is no home.
+    pub cache: Option<PathBuf>,
+    /// The kubeconfig files, in their order.
+    pub kubeconfig: Vec<PathBuf>,
+    /// The cluster that this process runs in.
+    pub in_cluster: Option<InClusterAddress>,
+    /// The namespace of leases, when it is not the pod's.
+    pub lease_namespace: Option<String>,
+    /// The pace of requests to Gangway.
+    pub gangway: RateLimit,
+    /// How long the start of a job is left to the program that recorded it.
+    pub intent_lease: Duration,
+    /// The variable that names the key file for artifacts.
+    pub artifacts_variable: &'static str,
+}
+
+impl ProwSettings {
+    pub(super) fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        let home = environment.get("HOME").map(Path::new).filter(|home| home.is_absolute());
+        // The specification of XDG has relative paths ignored.
+        let caches = environment.get(&XDG_CACHE_HOME).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = caches.or_else(|| home.map(|home| home.join(".cache"))).map(|caches| caches.join(CACHE));
+        let kubeconfig = match environment.get(&KUBECONFIG) {
+            Some(paths) => paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
+            None => home.map(|home| home.join(".kube/config")).into_iter().collect(),
+        };
+        let variable = |name: &str| environment.get(name).map(str::to_owned);
+        let in_cluster = variable("KUBERNETES_SERVICE_HOST")
+            .zip(variable("KUBERNETES_SERVICE_PORT"))
+            .map(|(host, port)| InClusterAddress { host, port });
+        let lease_namespace = environment.get(&OAR_LEASE_NAMESPACE).map(|name| name.trim().to_owned());
+        if let Some(name) = &lease_namespace {
+            let good = name.len() <= 63
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                && !name.starts_with('-')
+                && !name.ends_with('-');
+            if !good {
+                return Err(bad(
+                    OAR_LEASE_NAMESPACE.name,
+                    name,
+                    "the name of a namespace (for example release-tools)",
+                ));
+            }
+        }
+        Ok(Self {
+            cache,
+            kubeconfig,
+            in_cluster,
+            lease_namespace,
+            gangway: limit(environment)?,
+            intent_lease: intent_lease(environment)?,
+            artifacts_variable: GCS_CRED_FILE.name,
+        })
+    }
+}
+
+fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
+    let Some(text) = environment.get(&OAR_GANGWAY_LIMIT) else { return Ok(RateLimit::default()) };
+    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number <= 100_000);
+    let parts = text.split_once('/').and_then(|(rate, burst)| Some((number(rate)?, number(burst)?)));
+    match parts {
+        Some((per_minute, burst)) if per_minute > 0 => Ok(RateLimit { per_minute, burst }),
+        _ => Err(bad(OAR_GANGWAY_LIMIT.name, text, "two numbers, the first above 0 (for example 20/10)")),
+    }
+}
+
+fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
+    let Some(text) = environment.get(&OAR_INTENT_LEASE) else { return Ok(Duration::from_mins(10)) };
+    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| *seconds <= 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| bad(OAR_INTENT_LEASE.name, text, "whole seconds from 0 to 86400 (for example 600)"))
+}
+
+fn bad(name: &'static str, value: &str, expected: &str) -> ConfigError {
+    let short: String = value.chars().take(80).collect();
+    ConfigError::BadVariable {
+        name: name.into(),
+        problem: format!("`{}` cannot be used", short.escape_debug()),
+        expected: expected.into(),
+    }
+}
+
+impl Settings {
+    /// What the environment says about Prow jobs and the clusters around them.
+    pub fn prow(&self) -> Result<ProwSettings, ConfigError> {
+        ProwSettings::of(self.environment())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<ProwSettings, ConfigError> {
+        ProwSettings::of(&Environment::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn caches_and_kubeconfig_are_below_the_home() {
+        let found = settings(&[("HOME", "/home/lead")]).unwrap();
+        assert_eq!(found.cache.unwrap(), Path::new("/home/lead/.cache/release-tests"));
+        assert_eq!(found.kubeconfig, [Path::new("/home/lead/.kube/config")]);
+        assert_eq!((found.in_cluster, found.gangway), (None, RateLimit::default()));
+        let found =
+            settings(&[("HOME", "/home/lead"), ("XDG_CACHE_HOME", "/c"), ("KUBECONFIG", "/a::/b")]).unwrap();
+        assert_eq!(found.cache.unwrap(), Path::new("/c/release-tests"));
+        assert_eq!(found.kubeconfig, [Path::new("/a"), Path::new("/b")]);
+        let found = settings(&[("XDG_CACHE_HOME", "relative")]).unwrap();
+        assert_eq!((found.cache, found.kubeconfig), (None, Vec::new()));
+    }
+
+    #[test]
+    fn the_pod_s_cluster_is_told_by_two_variables() {
+        let found = settings(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]).unwrap();
+        assert_eq!(found.in_cluster, None);
+        let pairs = [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")];
+        let address = settings(&pairs).unwrap().in_cluster.unwrap();
+        assert_eq!((address.host.as_str(), address.port.as_str()), ("10.0.0.1", "443"));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        let limit = settings(&[("OAR_GANGWAY_LIMIT", "6/0")]).unwrap().gangway;
+        assert_eq!(limit, RateLimit { per_minute: 6, burst: 0 });
+        for (name, value) in [
+            ("OAR_GANGWAY_LIMIT", "20"),
+            ("OAR_INTENT_LEASE", "soon"),
+            ("OAR_GANGWAY_LIMIT", "0/1"),
+            ("OAR_GANGWAY_LIMIT", "a/b"),
+            ("OAR_LEASE_NAMESPACE", "Not A Name"),
+            ("OAR_LEASE_NAMESPACE", "../x"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

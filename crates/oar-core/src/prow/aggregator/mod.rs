@@ -1,0 +1,294 @@
+//! The test result aggregator: follows the runs of every build to their ends, retries what failed, and accepts what passed
+//! (spec 04 §7.2 to §7.4, §7.6).
+//!
+//! What is to be done is decided by [`super::outcome::next_steps`] alone; this does it, and records it. Whatever fails concerns its own
+//! record and is reported; the others go on, and nothing that is recorded changes because a service failed.
+
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::iter;
+use serde::Serialize;
+
+use super::names::{BuildKind, ResultName};
+use super::outcome::{AtHand, Observed, Policy};
+use super::record::ResultFile;
+use super::registry::TestJobRegistry;
+use super::world::{Artifacts, Payloads, RecordEntry, World};
+use crate::error::{Classified, ErrorClass};
+use crate::flow::permit::WritePermit;
+use crate::statebox::store::{StoreError, Stored};
+use crate::version::{Arch, YStream};
+use work::Work;
+
+/// How many records are worked on at the same time.
+const RECORD_CONCURRENCY: usize = 8;
+/// How many runs and reports of one record are read at the same time.
+const READ_CONCURRENCY: usize = 8;
+
+/// What one pass did for one build.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuildReport {
+    /// The build.
+    pub build: String,
+    /// The record.
+    pub file: String,
+    /// `open`, `accepted`, `rejected`, `removed` or `unknown`.
+    pub result: &'static str,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What was done, or would be.
+    pub done: Vec<String>,
+    /// What went wrong.
+    pub problems: Vec<String>,
+    /// The gravest class of these.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+}
+
+impl BuildReport {
+    fn new(file: &str, build: String) -> Self {
+        Self {
+            build,
+            file: file.to_owned(),
+            result: "unknown",
+            reasons: Vec::new(),
+            done: Vec::new(),
+            problems: Vec::new(),
+            class: None,
+        }
+    }
+
+    fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
+        self.problem(format!("{what}: {error}"), error.class());
+    }
+
+    fn problem(&mut self, words: String, class: ErrorClass) {
+        tracing::error!("{}: {words}", self.build);
+        self.problems.push(words);
+        self.class.get_or_insert(class);
+    }
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AggregatorReport {
+    /// How many records there are.
+    pub records: usize,
+    /// How many of them are final.
+    pub finished: usize,
+    /// The others.
+    pub builds: Vec<BuildReport>,
+    /// What went wrong beside them.
+    pub problems: Vec<String>,
+    /// The class of these.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+}
+
+impl AggregatorReport {
+    /// The class that decides the exit code: the first problem's. A rejected build is none.
+    pub fn class(&self) -> Option<ErrorClass> {
+        self.class.or_else(|| self.builds.iter().find_map(|build| build.class))
+    }
+
+    fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
+        tracing::error!("{what}: {error}");
+        self.problems.push(format!("{what}: {error}"));
+        self.class.get_or_insert(error.class());
+    }
+}
+
+/// What became of reading a registry.
+#[derive(Clone)]
+enum Found {
+    Read(Arc<TestJobRegistry>),
+    Absent,
+    Unreadable,
+}
+
+/// Follows the builds of the world.
+#[derive(Clone, Copy)]
+pub struct Aggregator<'a> {
+    /// The services.
+    pub world: World<'a>,
+    /// What runs leave behind.
+    pub artifacts: &'a dyn Artifacts,
+    /// The payloads of builds; `None` when the cluster that has them cannot be reached from here.
+    pub payloads: Option<&'a dyn Payloads>,
+    /// How long is waited for what.
+    pub policy: Policy,
+}
+
+impl Aggregator<'_> {
+    /// One pass over the records of `arch`. Without a `permit` nothing is changed, and the report says what would be.
+    pub async fn pass(
+        &self,
+        arch: Arch,
+        permit: Option<&WritePermit>,
+    ) -> Result<AggregatorReport, StoreError> {
+        let mut report = AggregatorReport::default();
+        let entries = self.world.records.list().await?;
+        let mut named: Vec<(ResultName, RecordEntry)> = Vec::new();
+        for entry in entries {
+            if let Ok(name) = entry.name.parse::<ResultName>() {
+                if name.arch == arch {
+                    named.push((name, entry));
+                }
+            } else if entry.name.starts_with("ocp-test-result-") {
+                report.problems.push(format!("{} is ignored: its name is not one of a record", entry.name));
+            }
+        }
+        report.records = named.len();
+        let gone = self.recycled(&named, arch, &mut report).await;
+        let registries = self.registries(&named, &mut report).await;
+        let entries: Vec<RecordEntry> = named.iter().map(|(_, entry)| entry.clone()).collect();
+        let texts = self.world.records.texts(&entries).await;
+        let work = named.into_iter().zip(texts).map(|((name, entry), text)| {
+            let registry = registries.get(&name.registry().release).cloned().unwrap_or(Found::Absent);
+            let gone = gone.contains(&entry.name);
+            async move {
+                if gone {
+                    return Some(self.remove(&name, &entry, permit).await);
+                }
+                self.entry(&name, &entry, text, registry, permit).await
+            }
+        });
+        let results: Vec<Option<BuildReport>> = iter(work).buffered(RECORD_CONCURRENCY).collect().await;
+        report.finished = results.iter().filter(|result| result.is_none()).count();
+        report.builds = results.into_iter().flatten().collect();
+        Ok(report)
+    }
+
+    /// The records of nightlies that their streams do not have any more. A list that could not be read, or that is empty,
+    /// proves nothing (spec 04 §7.6.8).
+    async fn recycled(
+        &self,
+        named: &[(ResultName, RecordEntry)],
+        arch: Arch,
+        report: &mut AggregatorReport,
+    ) -> Vec<String> {
+        let mut by_release: BTreeMap<YStream, Vec<&(ResultName, RecordEntry)>> = BTreeMap::new();
+        for record in named.iter().filter(|(name, _)| name.build.kind() == BuildKind::Nightly) {
+            by_release.entry(record.0.build.y_stream()).or_default().push(record);
+        }
+        let lists = iter(by_release.into_iter().map(|(release, records)| async move {
+            (release, self.world.builds.nightlies(release, arch).await, records)
+        }));
+        let lists: Vec<_> = lists.buffered(READ_CONCURRENCY).collect().await;
+        let mut gone = Vec::new();
+        for (release, list, records) in lists {
+            match list {
+                Ok(Some(list)) if !list.is_empty() => gone.extend(
+                    records
+                        .into_iter()
+                        .filter(|(name, _)| !list.contains(&name.build.to_string()))
+                        .map(|(_, entry)| entry.name.clone()),
+                ),
+                Ok(_) => {}
+                Err(error) => report.fail(&format!("the nightlies of {release}"), &error),
+            }
+        }
+        gone
+    }
+
+    async fn registries(
+        &self,
+        named: &[(ResultName, RecordEntry)],
+        report: &mut AggregatorReport,
+    ) -> BTreeMap<YStream, Found> {
+        let mut wanted: Vec<_> = named.iter().map(|(name, _)| name.registry()).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let read = iter(
+            wanted.into_iter().map(|name| async move { (name, self.world.registries.registry(name).await) }),
+        );
+        let mut found = BTreeMap::new();
+        for (name, registry) in read.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
+            let registry = match registry {
+                Ok(Some(registry)) => Found::Read(registry),
+                Ok(None) => {
+                    tracing::warn!("there is no registry {name}: nothing is started for its builds");
+                    Found::Absent
+                }
+                Err(error) => {
+                    report.fail(&format!("the registry {name}"), &error);
+                    Found::Unreadable
+                }
+            };
+            found.insert(name.release, registry);
+        }
+        found
+    }
+
+    async fn remove(
+        &self,
+        name: &ResultName,
+        entry: &RecordEntry,
+        permit: Option<&WritePermit>,
+    ) -> BuildReport {
+        let mut report = BuildReport::new(&entry.name, name.build.to_string());
+        report.reasons.push("the nightly was recycled: its stream does not have it any more".to_owned());
+        let Some(permit) = permit else {
+            report.result = "removed";
+            report.done.push("remove the record".to_owned());
+            return report;
+        };
+        let message = format!("{} {}: the nightly was recycled", name.build, name.arch);
+        match self.world.records.delete(entry, &message, permit).await {
+            Ok(()) => {
+                report.result = "removed";
+                report.done.push("removed the record".to_owned());
+            }
+            Err(error) => report.fail("the record is not removed", &error),
+        }
+        report
+    }
+
+    /// One record; `None` when it is final.
+    async fn entry(
+        &self,
+        name: &ResultName,
+        entry: &RecordEntry,
+        text: Result<String, StoreError>,
+        registry: Found,
+        permit: Option<&WritePermit>,
+    ) -> Option<BuildReport> {
+        let mut report = BuildReport::new(&entry.name, name.build.to_string());
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => {
+                report.fail("the record cannot be read", &error);
+                return Some(report);
+            }
+        };
+        let file = match ResultFile::parse(name, text.as_bytes()) {
+            Ok(file) if file.is_aggregated() => return None,
+            Ok(file) => file,
+            Err(problems) => {
+                report.problem(problems.to_string(), ErrorClass::Failed);
+                return Some(report);
+            }
+        };
+        let stored = Some(Stored { text, revision: entry.revision.clone() });
+        let work = Work {
+            aggregator: *self,
+            name,
+            registry: match &registry {
+                Found::Read(registry) => AtHand::Read(registry),
+                Found::Absent => AtHand::Absent,
+                Found::Unreadable => AtHand::Unreadable,
+            },
+            permit,
+            file,
+            stored,
+            observed: Observed::default(),
+            label_failed: false,
+            report,
+        };
+        Some(work.run().await)
+    }
+}

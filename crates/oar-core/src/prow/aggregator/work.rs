@@ -1,0 +1,424 @@
+//! The work on one record: read what is open, record it, start what is to be started, until nothing is left to do now.
+
+use futures::StreamExt;
+use futures::stream::iter;
+use jiff::SignedDuration;
+
+use super::{Aggregator, BuildReport, READ_CONCURRENCY};
+use crate::error::{Classified, ErrorClass};
+use crate::flow::permit::WritePermit;
+use crate::prow::change::{ChangeError, Changed, change, read};
+use crate::prow::json::Map;
+use crate::prow::names::ResultName;
+use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, judge, next_steps};
+use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
+use crate::prow::registry::TestJob;
+use crate::prow::starter::{Starter, Wanted};
+use crate::prow::world::Labelled;
+use crate::statebox::Change;
+use crate::statebox::store::Stored;
+use crate::statebox::transaction::Start;
+
+/// How often a record is looked at again in one pass, after something was done for it.
+const ROUNDS: usize = 8;
+/// How old a run must be to be given up when neither Prow nor its artifacts tell how it ended. Prow keeps runs for a day
+/// from their start (spec 04 §2.4).
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(36);
+
+/// A change of a record that follows from what was read.
+#[derive(Clone)]
+enum Finding {
+    Run(String, Observation),
+    Lost(String, String),
+    Summary(String, String, Map),
+}
+
+/// What one round found out, and what it is to start.
+#[derive(Default)]
+struct Round {
+    findings: Vec<Finding>,
+    /// Runs that Prow does not know: job and id.
+    unknown: Vec<(String, String)>,
+    /// Jobs whose first run is to be started.
+    first: Vec<TestJob>,
+    /// Jobs whose retried runs are to be started, and how many they are to have.
+    retries: Vec<(TestJob, usize)>,
+    /// Runs whose intents the record has, and whether they may still be started.
+    settle: Vec<(TestJob, Intent, bool)>,
+    label: bool,
+    complete: Option<bool>,
+}
+
+/// The first runs and the retried ones whose starts a change of the record left to us.
+type ToStart = Vec<(TestJob, Intent)>;
+
+/// One record in the course of a pass.
+pub(super) struct Work<'a> {
+    pub(super) aggregator: Aggregator<'a>,
+    pub(super) name: &'a ResultName,
+    pub(super) registry: AtHand<'a>,
+    pub(super) permit: Option<&'a WritePermit>,
+    pub(super) file: ResultFile,
+    pub(super) stored: Option<Stored>,
+    pub(super) observed: Observed,
+    /// Whether the label was tried in vain: then it is left to the next pass.
+    pub(super) label_failed: bool,
+    pub(super) report: BuildReport,
+}
+
+impl Work<'_> {
+    /// Does what can be done now.
+    pub(super) async fn run(mut self) -> BuildReport {
+        for _ in 0..ROUNDS {
+            let now = self.aggregator.world.clock.now();
+            let policy = &self.aggregator.policy;
+            let mut steps = next_steps(&self.file, self.registry, &self.observed, policy, now);
+            if self.label_failed {
+                steps.retain(|step| *step != Step::Label);
+            }
+            if steps.is_empty() {
+                break;
+            }
+            let round = self.look(steps).await;
+            let Some(permit) = self.permit else {
+                self.imagine(round);
+                continue;
+            };
+            if let Err(error) = self.act(round, permit).await {
+                self.fail("the record", &error);
+                break;
+            }
+        }
+        self.conclude()
+    }
+
+    fn conclude(mut self) -> BuildReport {
+        let registry = if let AtHand::Read(registry) = self.registry { Some(registry) } else { None };
+        self.report.reasons = judge(&self.file, &Rules::of(&self.file, registry)).reasons();
+        self.report.result = match (self.file.is_aggregated(), self.file.accepted()) {
+            (true, Some(true)) => "accepted",
+            (true, _) => "rejected",
+            (false, _) => "open",
+        };
+        self.report
+    }
+
+    fn fail(&mut self, what: &str, error: &dyn Classified) {
+        self.report.fail(what, error);
+    }
+
+    /// Reads what the steps ask for.
+    async fn look(&mut self, steps: Vec<Step>) -> Round {
+        let mut round = Round::default();
+        let (mut runs, mut reports) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Read { job, id } => runs.push((job, id)),
+                Step::FetchReport { job, id, url } => reports.push((job, id, url)),
+                Step::Settle { job, intent, may_start, .. } => round.settle.push((job, intent, may_start)),
+                Step::StartFirst { jobs } => round.first.extend(jobs),
+                Step::StartRetries { job, wanted } => round.retries.push((job, wanted)),
+                Step::Label => round.label = true,
+                Step::Complete { accepted } => round.complete = Some(accepted),
+            }
+        }
+        let Aggregator { world, artifacts, .. } = self.aggregator;
+        let runs = iter(runs.into_iter().map(|(job, id)| async move {
+            let run = world.jobs.run(&id).await;
+            (job, id, run)
+        }));
+        for (job, id, run) in runs.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
+            self.observed.read.insert(id.clone());
+            match run {
+                Ok(Some(run)) => round.findings.push(Finding::Run(job, run)),
+                Ok(None) => round.unknown.push((job, id)),
+                Err(error) => self.fail(&format!("the run {id} of {job}"), &error),
+            }
+        }
+        let reports = iter(reports.into_iter().map(|(job, id, url)| async move {
+            let summary = artifacts.summary(&url).await;
+            (job, id, summary)
+        }));
+        for (job, id, summary) in reports.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
+            match summary {
+                Ok(Some(summary)) => round.findings.push(Finding::Summary(job, id, summary)),
+                Ok(None) => {
+                    self.observed.without_report.insert(id);
+                }
+                Err(error) => {
+                    self.observed.report_failed.insert(id.clone());
+                    self.fail(&format!("the test report of the run {id} of {job}"), &error);
+                }
+            }
+        }
+        self.look_for_forgotten(&mut round).await;
+        round
+    }
+
+    /// Runs that Prow has forgotten left their result among their artifacts. One that left nothing is given up when it is
+    /// old; a young one may just not be visible yet.
+    async fn look_for_forgotten(&mut self, round: &mut Round) {
+        for (job, id) in std::mem::take(&mut round.unknown) {
+            let entries: Vec<_> = self.file.entries(&job).flat_map(Job::runs).collect();
+            let run = entries.into_iter().find(|run| run.id().is_some_and(|known| known == id.as_str()));
+            let page = run.and_then(Run::url).map(std::borrow::Cow::into_owned);
+            let started = run.and_then(Run::started).and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            let since = started.or_else(|| self.file.started_with()?.at?.parse().ok());
+            if let Some(page) = page {
+                match self.aggregator.artifacts.ended(&id, &page).await {
+                    Ok(Some(seen)) => {
+                        round.findings.push(Finding::Run(job, seen));
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.fail(&format!("how the run {id} of {job} ended"), &error);
+                        continue;
+                    }
+                }
+            }
+            let now = self.aggregator.world.clock.now();
+            if since.is_some_and(|since| now.duration_since(since) > FORGOTTEN) {
+                round.findings.push(Finding::Lost(job, id));
+            } else {
+                let words = format!("Prow does not know the run {id} of {job}, which is read again later");
+                self.report.problem(words, ErrorClass::Unavailable);
+            }
+        }
+    }
+
+    /// Records the findings and starts what is to be started.
+    async fn act(&mut self, round: Round, permit: &WritePermit) -> Result<(), ChangeError> {
+        if round.label {
+            self.label(permit).await;
+        }
+        let to_start = self.record(&round, permit).await?;
+        let starter = Starter { world: self.aggregator.world, permit, name: self.name };
+        let mut own = Vec::new();
+        for (job, intent) in to_start {
+            self.observed.started.insert(job.name.clone());
+            own.push((job, intent, true));
+        }
+        if own.is_empty() && round.settle.is_empty() {
+            return Ok(());
+        }
+        let mut begun = Vec::new();
+        for (list, left_behind) in [(own, false), (round.settle, true)] {
+            let mut wanted = Vec::new();
+            for (job, intent, may_start) in list {
+                self.observed.settled.insert(intent);
+                match starter.prepare(&self.file, &job, intent).await {
+                    Ok(start) => wanted.push(Wanted { may_start, ..start }),
+                    Err(error) => self.fail(&format!("the start of {}", job.name), &error),
+                }
+            }
+            begun.extend(if left_behind {
+                starter.take_over(&self.file, wanted).await
+            } else {
+                starter.start(&self.file, wanted).await
+            });
+        }
+        for job in begun {
+            match (&job.id, &job.problem) {
+                (Some(id), _) => {
+                    // What has just been started need not be visible yet.
+                    self.observed.read.insert(id.clone());
+                    self.report.done.push(format!("{} {} as {id}", job.result, job.job));
+                }
+                (None, Some(problem)) => {
+                    let class = job.class.unwrap_or(ErrorClass::Failed);
+                    self.report.problem(format!("{}: {problem}", job.job), class);
+                }
+                (None, None) if job.result == "given up" => {
+                    self.report.done.push(format!("{}: given up, it could not be started", job.job));
+                }
+                (None, None) => {}
+            }
+        }
+        if let Some((file, stored)) = read(self.aggregator.world, self.name).await? {
+            (self.file, self.stored) = (file, Some(stored));
+        }
+        for intent in crate::prow::starter::intents(&self.file).map(|(_, intent, _)| intent) {
+            self.observed.settled.insert(intent);
+        }
+        Ok(())
+    }
+
+    /// Writes the findings, the intents and the completion in one change.
+    async fn record(&mut self, round: &Round, permit: &WritePermit) -> Result<ToStart, ChangeError> {
+        if round.findings.is_empty()
+            && round.first.is_empty()
+            && round.retries.is_empty()
+            && round.complete.is_none()
+        {
+            return Ok(Vec::new());
+        }
+        let world = self.aggregator.world;
+        let now = world.clock.now();
+        let first: Vec<(TestJob, Intent)> =
+            round.first.iter().map(|job| (job.clone(), Intent::at(now))).collect();
+        let retries: Vec<(TestJob, usize, Vec<Intent>)> = round
+            .retries
+            .iter()
+            .map(|(job, wanted)| (job.clone(), *wanted, (0..*wanted).map(|_| Intent::at(now)).collect()))
+            .collect();
+        let start = match self.stored.take() {
+            Some(stored) => Start::Known { stored: Some(stored), recent: true },
+            None => Start::Read,
+        };
+        let message = self.message(round);
+        let (registry, observed, policy) = (self.registry, &self.observed, &self.aggregator.policy);
+        let changed: Changed<(ToStart, Vec<RecordError>, bool)> =
+            change(world, self.name, &message, start, permit, None, |file| {
+                let mut errors = Vec::new();
+                for finding in &round.findings {
+                    if let Err(error) = apply(file, finding, now) {
+                        errors.push(error);
+                    }
+                }
+                let mut ours = file.intend_first_runs(&first, now);
+                for (job, wanted, intents) in &retries {
+                    match file.intend_retries(&job.name, *wanted, intents, now) {
+                        Ok(intents) => ours.extend(intents.into_iter().map(|intent| (job.clone(), intent))),
+                        Err(error) => errors.push(error),
+                    }
+                }
+                // Somebody may have changed the record since it was judged.
+                let complete = round.complete.filter(|accepted| {
+                    next_steps(file, registry, observed, policy, now)
+                        == [Step::Complete { accepted: *accepted }]
+                });
+                if let Some(accepted) = complete {
+                    let _ = file.complete(accepted);
+                }
+                Ok((ours, errors, complete.is_some()))
+            })
+            .await?;
+        let (ours, errors, completed) = changed.answer;
+        (self.file, self.stored) = (changed.file, changed.stored);
+        for error in errors {
+            // A run that was replaced meanwhile is none of ours any more.
+            if !matches!(error, RecordError::NoSuchRun { .. } | RecordError::NoSuchJob { .. }) {
+                self.fail("the record", &error);
+            }
+        }
+        if changed.written {
+            self.report.done.extend(round.findings.iter().map(described));
+            if completed {
+                let words = if self.file.accepted() == Some(true) { "accepted" } else { "rejected" };
+                self.report.done.push(format!("completed the record: {words}"));
+            }
+        }
+        Ok(ours)
+    }
+
+    fn message(&self, round: &Round) -> String {
+        let ResultName { build, arch } = self.name;
+        let words = match round.complete {
+            Some(true) => "accepted".to_owned(),
+            Some(false) => "rejected".to_owned(),
+            None if !round.first.is_empty() || !round.retries.is_empty() => {
+                "results, and about to start further runs".to_owned()
+            }
+            None => "results".to_owned(),
+        };
+        format!("{build} {arch}: {words}")
+    }
+
+    async fn label(&mut self, permit: &WritePermit) {
+        let ResultName { build, arch } = self.name;
+        let Some(payloads) = self.aggregator.payloads else {
+            self.label_failed = true;
+            let words = "the release payload is not labelled: the cluster that has it is not configured";
+            self.report.problem(words.to_owned(), ErrorClass::Configuration);
+            return;
+        };
+        match payloads.accept(build, *arch, permit).await {
+            Ok(Labelled::Now) => {
+                self.report.done.push("labelled the release payload: Accepted".to_owned());
+                self.observed.label = Label::Present;
+            }
+            Ok(Labelled::Already) => self.observed.label = Label::Present,
+            Ok(Labelled::Other(value)) => {
+                let words = format!("the release payload is labelled `{value}` by somebody, which stays");
+                tracing::warn!("{build}: {words}");
+                self.report.done.push(words);
+                self.observed.label = Label::Other;
+            }
+            Ok(Labelled::Absent) => self.without_payload().await,
+            Err(error) => {
+                self.label_failed = true;
+                self.fail("the label of the release payload", &error);
+            }
+        }
+    }
+
+    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited.
+    async fn without_payload(&mut self) {
+        let ResultName { build, arch } = self.name;
+        match self.aggregator.world.builds.find(build, *arch).await {
+            Ok(None) => {
+                self.report
+                    .done
+                    .push("the build and its release payload are gone; no label is needed".to_owned());
+                self.observed.label = Label::NoPayload;
+            }
+            Ok(Some(_)) => {
+                self.label_failed = true;
+                let words = "there is no release payload of this name to be labelled, though its stream has the build";
+                self.report.problem(words.to_owned(), ErrorClass::Unavailable);
+            }
+            Err(error) => {
+                self.label_failed = true;
+                self.fail("whether the build is there still", &error);
+            }
+        }
+    }
+
+    /// What would be done: findings are applied to our copy alone.
+    fn imagine(&mut self, round: Round) {
+        let now = self.aggregator.world.clock.now();
+        for finding in &round.findings {
+            if apply(&mut self.file, finding, now).is_ok_and(Change::is_changed) {
+                self.report.done.push(described(finding));
+            }
+        }
+        for job in round.first {
+            self.report.done.push(format!("start {}", job.name));
+            self.observed.started.insert(job.name);
+        }
+        for (job, wanted) in round.retries {
+            self.report.done.push(format!("retry {} until it has {wanted} further runs", job.name));
+            self.observed.started.insert(job.name);
+        }
+        for (job, intent, _) in round.settle {
+            self.report.done.push(format!("go on with the start of {}", job.name));
+            self.observed.settled.insert(intent);
+        }
+        if round.label {
+            self.report.done.push("label the release payload: Accepted".to_owned());
+            self.observed.label = Label::Present;
+        }
+        if let Some(accepted) = round.complete {
+            let _ = self.file.complete(accepted);
+            let words = if accepted { "accepted" } else { "rejected" };
+            self.report.done.push(format!("complete the record: {words}"));
+        }
+    }
+}
+
+fn apply(file: &mut ResultFile, finding: &Finding, now: jiff::Timestamp) -> Result<Change, RecordError> {
+    match finding {
+        Finding::Run(job, seen) => file.record_run(job, seen),
+        Finding::Lost(job, id) => file.record_lost(job, id, now),
+        Finding::Summary(job, id, summary) => file.record_summary(job, id, summary),
+    }
+}
+
+fn described(finding: &Finding) -> String {
+    match finding {
+        Finding::Run(job, seen) => format!("{job} {} is {}", seen.id, seen.state.text()),
+        Finding::Lost(job, id) => format!("{job} {id} is lost: Prow and its artifacts do not know it"),
+        Finding::Summary(job, id, _) => format!("{job} {id}: read its test report"),
+    }
+}

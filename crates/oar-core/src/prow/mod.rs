@@ -1,0 +1,27 @@
+//! Test jobs on Prow: which jobs a build is tested with, what is recorded of their runs, and when a build is accepted.
+//!
+//! Most of this is data and decisions: nothing is sent, and nothing is read from disk or the clock. The [`controller`] and
+//! the [`aggregator`] read the [`world`], ask [`outcome`] what to do, do it, and record it in a [`record::ResultFile`].
+
+pub mod aggregator;
+pub mod by_hand;
+pub mod change;
+pub mod controller;
+pub mod environment;
+pub mod json;
+pub mod live;
+pub mod names;
+pub mod outcome;
+mod problem;
+pub mod record;
+pub mod registry;
+pub mod report;
+pub mod starter;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+pub mod view;
+pub mod world;
+
+pub use problem::{FileProblems, Problem, Severity};

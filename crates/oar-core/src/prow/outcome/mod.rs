@@ -1,0 +1,24 @@
+//! What the runs of a build say: the result of each job, whether the build is accepted, and what is to be done next.
+//!
+//! Everything here is a pure function of a record, a registry and what was observed.
+//!
+//! **Which jobs count.** A build is accepted only when every enabled required job of the registry that it was started
+//! with is in the record and succeeded (spec 04 §7.6.4). Records that this program made carry that registry
+//! ([`super::record::StartedWith`]), so a later change of the registry neither adds nor removes a condition. For records
+//! of the Python tooling, which carry none, the registry at hand stands in. Jobs of a record that neither knows (renamed
+//! ones, spec 04 §12) count as required: their success is needed, they are read until they end, and they are never started
+//! again. So a renamed job neither keeps a record open for ever nor is it passed over.
+
+mod build;
+mod job;
+mod rules;
+#[cfg(test)]
+mod simulation;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use build::{BuildOutcome, BuildVerdict, judge};
+pub use job::{JobOutcome, JobVerdict, needed};
+pub use rules::{JobRule, RuleSource, Rules};
+pub use steps::{AtHand, Label, Observed, Policy, Step, is_lost, next_steps};

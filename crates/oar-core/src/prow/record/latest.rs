@@ -1,0 +1,32 @@
+use super::build::{Build, BuildError};
+use crate::prow::names::LatestName;
+
+/// The newest build of a stream that was taken up: the release controller's answer, unchanged (spec 04 §6.2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestFile {
+    name: LatestName,
+    body: String,
+    build: Build,
+}
+
+impl LatestFile {
+    /// Reads a file, or makes one of an answer: `body` is kept to the byte.
+    pub fn parse(name: LatestName, body: &str) -> Result<Self, BuildError> {
+        Ok(Self { name, body: body.to_owned(), build: Build::parse(body)? })
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> LatestName {
+        self.name
+    }
+
+    /// The build.
+    pub fn build(&self) -> &Build {
+        &self.build
+    }
+
+    /// The file as it is written.
+    pub fn text(&self) -> &str {
+        &self.body
+    }
+}

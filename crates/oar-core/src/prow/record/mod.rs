@@ -1,0 +1,23 @@
+//! The record of a build's tests, and of the newest build of a stream (spec 04 §6).
+//!
+//! A record is a document whose unknown keys survive at every level and whose bytes are exact; this program and the
+//! Python tooling may write the same file within the hour. What this program adds:
+//!
+//! - `started_with` at file level: when the build was started, and the registry's enabled jobs at that time. The
+//!   acceptance is bound to it.
+//! - a run whose `jobID` is `intent-<uuid>`: its start is intended, and not known to have happened. `intentSince` beside
+//!   it is the time of the first attempt.
+
+mod build;
+mod file;
+mod latest;
+mod operations;
+mod run;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use build::{Build, BuildError};
+pub use file::{Form, Job, ResultFile, StartedWith};
+pub use latest::LatestFile;
+pub use operations::{Place, RecordError};
+pub use run::{INTENT_PREFIX, Intent, Observation, Run, RunId, Stage};

@@ -1,0 +1,580 @@
+use jiff::Timestamp;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::clients::prow::ProwState;
+use crate::prow::json::{Map, Value, tests::values};
+use crate::prow::names::{LatestName, ResultName};
+use crate::prow::registry::TestJob;
+use crate::statebox::Change;
+
+pub(crate) const INSTALL: &str = "periodic-ci-demo-4.99-install";
+pub(crate) const UPGRADE: &str = "periodic-ci-demo-4.99-upgrade";
+
+pub(crate) fn name() -> ResultName {
+    "ocp-test-result-4.99.1-amd64.json".parse().unwrap()
+}
+
+pub(crate) fn build() -> Build {
+    Build::new(
+        "4.99.1".parse().unwrap(),
+        "Accepted",
+        "quay.io/openshift-release-dev/ocp-release:4.99.1-x86_64",
+        "https://artifacts.example.test/4.99.1",
+    )
+}
+
+pub(crate) fn intent(number: u128) -> Intent {
+    Intent::new(Uuid::from_u128(number))
+}
+
+pub(crate) fn time(hour: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + hour * 3600).unwrap()
+}
+
+pub(crate) fn id(number: u128) -> RunId {
+    format!("run-{number}").parse().unwrap()
+}
+
+pub(crate) fn seen(job: &str, id: &RunId, state: ProwState) -> Observation {
+    Observation {
+        id: id.to_string(),
+        job: job.to_owned(),
+        state,
+        url: Some(format!("https://deck.example.test/view/gs/demo/logs/{job}/{id}")),
+        started: Some(time(1)),
+        completed: state.is_final().then(|| time(4)),
+    }
+}
+
+/// A file in which both jobs were started, as runs 1 and 2.
+pub(crate) fn started() -> ResultFile {
+    let upgrade = TestJob { upgrade: true, ..TestJob::required(UPGRADE) };
+    let jobs = [(TestJob::required(INSTALL), intent(1)), (upgrade, intent(2))];
+    let mut file = ResultFile::create(name(), build(), &jobs, time(0));
+    for (number, job) in [(1, INSTALL), (2, UPGRADE)] {
+        assert!(file.record_id(job, intent(number), &id(number)).unwrap().is_changed());
+    }
+    file
+}
+
+/// The same when the first run of the first job failed.
+pub(crate) fn failed() -> ResultFile {
+    let mut file = started();
+    assert!(file.record_run(INSTALL, &seen(INSTALL, &id(1), ProwState::Failure)).unwrap().is_changed());
+    file
+}
+
+/// The file as another process reads it.
+pub(crate) fn stored(file: &ResultFile) -> ResultFile {
+    ResultFile::parse(file.name(), file.to_text().as_bytes()).unwrap()
+}
+
+/// A file of the Python tooling, without what this program adds.
+pub(crate) fn by_python(file: &ResultFile) -> ResultFile {
+    let mut value = Value::parse(&file.to_text()).unwrap();
+    value.as_map_mut().unwrap().remove("started_with");
+    ResultFile::parse(file.name(), value.to_text().as_bytes()).unwrap()
+}
+
+fn keys(file: &ResultFile) -> Vec<String> {
+    file.document.iter().map(|(key, _)| key.get().into_owned()).collect()
+}
+
+#[test]
+fn a_new_file_holds_an_intent_per_job_and_what_it_was_started_with() {
+    let upgrade = TestJob { upgrade: true, retries: 4, ..TestJob::required(UPGRADE) };
+    let jobs = [(TestJob::required(INSTALL), intent(1)), (upgrade, intent(2))];
+    let file = ResultFile::create(name(), build(), &jobs, time(0));
+    insta::assert_snapshot!(file.to_text(), @r#"
+    {
+      "result": [
+        {
+          "jobName": "periodic-ci-demo-4.99-install",
+          "firstJob": {
+            "jobID": "intent-00000000-0000-0000-0000-000000000001",
+            "intentSince": "2026-01-01T00:00:00Z"
+          }
+        },
+        {
+          "jobName": "periodic-ci-demo-4.99-upgrade",
+          "firstJob": {
+            "jobID": "intent-00000000-0000-0000-0000-000000000002",
+            "intentSince": "2026-01-01T00:00:00Z"
+          }
+        }
+      ],
+      "build": {
+        "name": "4.99.1",
+        "phase": "Accepted",
+        "pullSpec": "quay.io/openshift-release-dev/ocp-release:4.99.1-x86_64",
+        "downloadURL": "https://artifacts.example.test/4.99.1"
+      },
+      "started_with": {
+        "at": "2026-01-01T00:00:00Z",
+        "jobs": [
+          {
+            "prowJob": "periodic-ci-demo-4.99-install"
+          },
+          {
+            "prowJob": "periodic-ci-demo-4.99-upgrade",
+            "upgrade": true,
+            "retries": 4
+          }
+        ]
+      }
+    }
+    "#);
+    assert!(file.changed_text().is_some() && stored(&file).changed_text().is_none());
+    assert_eq!(stored(&file).started_with().unwrap().jobs, jobs.map(|(job, _)| job));
+}
+
+#[test]
+fn a_run_is_recorded_as_the_reference_records_it() {
+    let mut file = started();
+    let run = id(1);
+    assert!(file.record_run(INSTALL, &seen(INSTALL, &run, ProwState::Pending)).unwrap().is_changed());
+    assert!(!file.record_run(INSTALL, &seen(INSTALL, &run, ProwState::Pending)).unwrap().is_changed());
+    assert!(file.record_run(INSTALL, &seen(INSTALL, &run, ProwState::Success)).unwrap().is_changed());
+    let summary = Map::of([("suite", Map::of([("total", 3u64.into())]).into())]);
+    assert!(file.record_summary(INSTALL, "run-1", &summary).unwrap().is_changed());
+    assert!(!file.record_summary(INSTALL, "run-1", &Map::default()).unwrap().is_changed());
+    let job = file.document.get("result").unwrap().as_list().unwrap()[0].to_text();
+    insta::assert_snapshot!(job, @r#"
+    {
+      "jobName": "periodic-ci-demo-4.99-install",
+      "firstJob": {
+        "jobStartTime": "2026-01-01T01:00:00Z",
+        "jobID": "run-1",
+        "jobURL": "https://deck.example.test/view/gs/demo/logs/periodic-ci-demo-4.99-install/run-1",
+        "jobState": "success",
+        "jobCompletionTime": "2026-01-01T04:00:00Z",
+        "testResultSummary": {
+          "suite": {
+            "total": 3
+          }
+        }
+      },
+      "retriedJobs": []
+    }
+    "#);
+}
+
+#[test]
+fn what_was_read_is_not_taken_back() {
+    let mut file = started();
+    let run = id(1);
+    let mut mid_change = seen(INSTALL, &run, ProwState::Pending);
+    mid_change.completed = Some(time(4));
+    let _ = file.record_run(INSTALL, &mid_change).unwrap();
+    let first = |file: &ResultFile| {
+        let entry = file.entries(INSTALL).next().unwrap().first().unwrap();
+        (entry.stage(), entry.completed().is_some(), entry.wants_reading(), entry.url().is_some())
+    };
+    assert_eq!(first(&file), (Stage::Open, true, true, true), "read in mid-change: read again");
+    let mut without_time = seen(INSTALL, &run, ProwState::Failure);
+    (without_time.completed, without_time.url) = (None, None);
+    let _ = file.record_run(INSTALL, &without_time).unwrap();
+    assert_eq!(
+        first(&file),
+        (Stage::Ended(ProwState::Failure), true, false, true),
+        "the address and the time stay"
+    );
+    for later in [ProwState::Pending, ProwState::Success] {
+        assert!(!file.record_run(INSTALL, &seen(INSTALL, &run, later)).unwrap().is_changed());
+    }
+    let mut file = started();
+    let _ = file.record_run(INSTALL, &without_time).unwrap();
+    assert_eq!(
+        first(&file),
+        (Stage::Ended(ProwState::Failure), false, true, false),
+        "ended without a time: read again"
+    );
+    let _ = file.record_run(INSTALL, &mid_change).unwrap();
+    assert_eq!(first(&file), (Stage::Ended(ProwState::Failure), true, false, true));
+}
+
+#[test]
+fn a_run_of_another_job_is_not_taken_for_evidence() {
+    let mut file = started();
+    let error = file.record_run(INSTALL, &seen(UPGRADE, &id(1), ProwState::Success)).unwrap_err();
+    assert!(error.to_string().contains("but is one of periodic-ci-demo-4.99-upgrade"), "{error}");
+    let error = file.record_run(INSTALL, &seen(INSTALL, &id(2), ProwState::Success)).unwrap_err();
+    assert!(error.to_string().contains("no run `run-2`; it has run-1"), "{error}");
+    assert!(stored(&started()).to_text() == file.to_text());
+}
+
+#[test]
+fn keys_stand_in_the_order_of_the_references_operations() {
+    let with = ["result", "build", "started_with"];
+    let ordered = |file: &ResultFile, more: &[&str]| assert_eq!(keys(file), [&with, more].concat());
+    let mut file = started();
+    assert!(file.complete(false).is_changed() && !file.complete(false).is_changed());
+    ordered(&file, &["aggregated", "accepted"]);
+    assert!(file.promote().is_changed() && !file.promote().is_changed());
+    ordered(&file, &["aggregated", "accepted", "manual_promotion"]);
+    assert!(!file.is_aggregated() && file.accepted() == Some(false));
+    let _ = file.replace_run(INSTALL, "run-1", &id(7)).unwrap();
+    ordered(&file, &["manual_promotion"]);
+    let _ = file.complete(true);
+    ordered(&file, &["manual_promotion", "aggregated", "accepted"]);
+
+    let mut file = started();
+    let _ = file.promote();
+    ordered(&file, &["aggregated", "manual_promotion"]);
+    let _ = file.complete(true);
+    ordered(&file, &["aggregated", "manual_promotion", "accepted"]);
+}
+
+#[test]
+fn a_run_is_replaced_wherever_it_stands_and_a_slip_changes_nothing() {
+    let mut file = failed();
+    file.intend_retries(INSTALL, 2, &[intent(3), intent(4)], time(5)).unwrap();
+    let _ = file.record_id(INSTALL, intent(3), &id(3)).unwrap();
+    let _ = file.record_id(INSTALL, intent(4), &id(4)).unwrap();
+    let _ = file.complete(false);
+    let before = file.to_text();
+    for (job, current, new, words) in [
+        ("periodic-ci-nosuch", "run-3", 9, "has no job `periodic-ci-nosuch`; it has periodic-ci-demo"),
+        (INSTALL, "run-8", 9, "no run `run-8`; it has run-1, run-3, run-4"),
+        (UPGRADE, "run-3", 9, "no run `run-3`; it has run-2"),
+        (INSTALL, "run-3", 2, "the run `run-2` is in"),
+        (INSTALL, "run-3", 4, "the run `run-4` is in"),
+    ] {
+        let error = file.replace_run(job, current, &id(new)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(file.to_text(), before);
+    }
+    assert_eq!(file.replace_run(INSTALL, "run-4", &id(9)).unwrap(), (Change::Changed, Place::Retried(1)));
+    assert_eq!(file.accepted(), None);
+    let after = file.to_text();
+    assert_eq!(file.replace_run(INSTALL, "run-4", &id(9)).unwrap(), (Change::Unchanged, Place::Retried(1)));
+    assert_eq!(file.to_text(), after);
+    assert_eq!(file.replace_run(INSTALL, "run-1", &id(10)).unwrap(), (Change::Changed, Place::First));
+}
+
+#[test]
+fn missing_jobs_are_added_once_and_open_the_file_again() {
+    let extra = TestJob { optional: true, ..TestJob::required("periodic-ci-demo-4.99-extra") };
+    let mut file = started();
+    let _ = file.complete(true);
+    let jobs = [(TestJob::required(INSTALL), intent(20)), (extra.clone(), intent(21))];
+    assert_eq!(file.intend_first_runs(&jobs, time(5)), [(extra.clone(), intent(21))]);
+    assert_eq!((file.is_aggregated(), file.accepted()), (false, None));
+    assert_eq!(file.started_with().unwrap().jobs.last(), Some(&extra));
+    let after = file.to_text();
+    assert_eq!(file.intend_first_runs(&jobs, time(6)), [(extra.clone(), intent(21))], "applied again");
+    assert_eq!(file.intend_first_runs(&[(extra, intent(22))], time(6)), [], "somebody else's");
+    assert_eq!(file.to_text(), after);
+}
+
+#[test]
+fn an_entry_without_a_run_is_started_and_not_read() {
+    for run in
+        ["", r#""firstJob": {}, "#, r#""firstJob": {"jobID": ""}, "#, r#""firstJob": {"jobID": null}, "#]
+    {
+        let text = format!(
+            r#"{{"result": [{{"jobName": "{INSTALL}", {run}"x": 1}}], "build": {{"name": "4.99.1"}}}}"#
+        );
+        let mut file = ResultFile::parse(&name(), text.as_bytes()).unwrap();
+        assert!(file.jobs().next().unwrap().first().is_none());
+        let job = TestJob::required(INSTALL);
+        assert_eq!(file.intend_first_runs(&[(job.clone(), intent(1))], time(0)), [(job, intent(1))]);
+        assert_eq!(file.jobs().count(), 1);
+        assert_eq!(file.jobs().next().unwrap().first().unwrap().stage(), Stage::Intended(intent(1)));
+    }
+}
+
+#[test]
+fn retries_are_intended_up_to_the_wanted_number_by_however_many() {
+    let mut file = failed();
+    assert_eq!(
+        file.intend_retries(INSTALL, 2, &[intent(3), intent(4)], time(5)).unwrap(),
+        [intent(3), intent(4)]
+    );
+    let after = file.to_text();
+    assert_eq!(
+        file.intend_retries(INSTALL, 2, &[intent(3), intent(4)], time(5)).unwrap(),
+        [intent(3), intent(4)]
+    );
+    assert_eq!(file.intend_retries(INSTALL, 2, &[intent(5), intent(6)], time(5)).unwrap(), []);
+    assert_eq!(file.to_text(), after);
+    assert_eq!(file.intend_retries(INSTALL, 4, &[intent(5)], time(5)).unwrap(), [intent(5)]);
+    assert!(file.intend_retries("periodic-ci-nosuch", 2, &[intent(9)], time(5)).is_err());
+    assert_eq!(
+        file.intend_retries(UPGRADE, 2, &[intent(9)], time(5)).unwrap(),
+        [],
+        "its first run has not failed"
+    );
+}
+
+#[test]
+fn entries_that_repeat_a_job_are_all_brought_to_their_end() {
+    let run = r#"{"jobID": "run-1", "jobState": "failure", "jobCompletionTime": "2026-01-01T04:00:00Z"}"#;
+    let text = format!(
+        r#"{{"result": [{{"jobName": "{INSTALL}", "firstJob": {run}}}, {{"jobName": "{INSTALL}", "firstJob": {run}}},
+            {{"jobName": "{INSTALL}"}}], "build": {{"name": "4.99.1"}}}}"#
+    );
+    let mut file = ResultFile::parse(&name(), text.as_bytes()).unwrap();
+    let intents = |from: u128| [intent(from), intent(from + 1)];
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(10), time(5)).unwrap(), intents(10));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(20), time(5)).unwrap(), intents(20));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(10), time(5)).unwrap(), intents(10));
+    assert_eq!(file.intend_retries(INSTALL, 2, &intents(30), time(5)).unwrap(), []);
+    let job = TestJob::required(INSTALL);
+    assert_eq!(file.intend_first_runs(&[(job.clone(), intent(40))], time(5)), [(job.clone(), intent(40))]);
+    assert_eq!(file.intend_first_runs(&[(job, intent(41))], time(5)), []);
+    assert_eq!(file.jobs().map(|job| job.runs().count()).collect::<Vec<_>>(), [3, 3, 1]);
+}
+
+#[test]
+fn an_intent_is_settled_by_whoever_holds_it() {
+    let mut file = started();
+    let _ = file.intend_restart(&TestJob::required(INSTALL), intent(5), time(6));
+    assert!(!file.intend_restart(&TestJob::required(INSTALL), intent(5), time(7)).is_changed());
+    assert!(file.renew_intent(INSTALL, intent(5), intent(6)).unwrap().is_changed());
+    assert!(!file.renew_intent(INSTALL, intent(5), intent(6)).unwrap().is_changed());
+    let since = |file: &ResultFile| file.entries(INSTALL).next().unwrap().first().unwrap().intended_since();
+    assert_eq!(since(&file), Some(time(6)), "the time of the first attempt stays");
+    let error = file.record_id(INSTALL, intent(5), &id(5)).unwrap_err();
+    assert!(error.to_string().contains("has no run `intent-"), "{error}");
+    assert!(file.record_id(INSTALL, intent(6), &id(5)).unwrap().is_changed());
+    assert!(!file.record_id(INSTALL, intent(6), &id(5)).unwrap().is_changed());
+    assert_eq!(since(&file), None);
+}
+
+#[test]
+fn a_lost_run_ends_in_error_and_an_ended_one_stays() {
+    let mut file = started();
+    let _ = file.record_run(UPGRADE, &seen(UPGRADE, &id(2), ProwState::Success)).unwrap();
+    assert!(file.record_lost(INSTALL, "run-1", time(40)).unwrap().is_changed());
+    assert!(!file.record_lost(INSTALL, "run-1", time(41)).unwrap().is_changed());
+    assert!(!file.record_lost(UPGRADE, "run-2", time(41)).unwrap().is_changed());
+    let run = file.entries(INSTALL).next().unwrap().first().unwrap();
+    assert_eq!(
+        (run.stage(), run.completed().unwrap().into_owned()),
+        (Stage::Ended(ProwState::Error), "2026-01-02T16:00:00Z".to_owned())
+    );
+    assert!(file.record_lost(INSTALL, "run-9", time(41)).is_err());
+}
+
+#[test]
+fn an_intent_tells_its_time() {
+    let intent = Intent::at(time(3));
+    assert_eq!(intent.recorded(), Some(time(3)));
+    assert_eq!(Intent::of_id(&intent.to_string()), Some(intent));
+    let patience = std::time::Duration::from_hours(1);
+    assert!(intent.is_fresh(time(3), patience) && !intent.is_fresh(time(4), patience));
+    assert_eq!(super::tests::intent(1).recorded(), None);
+    assert!(!super::tests::intent(1).is_fresh(time(0), patience));
+    assert_eq!(Intent::of_id("intent-"), None);
+    assert!(intent.to_string().parse::<RunId>().is_err() && "".parse::<RunId>().is_err());
+}
+
+#[test]
+fn a_file_that_would_decide_wrongly_is_refused_by_place() {
+    let entry =
+        |more: &str| format!(r#"{{"result": [{{"jobName": "a", {more}}}], "build": {{"name": "4.99.1"}}}}"#);
+    for (text, place, words) in [
+        ("[]".to_owned(), "", "a map was expected"),
+        ("{\"result\": []".to_owned(), "", "line 1, column 14"),
+        (r#"{"result": [], "result": []}"#.to_owned(), "", "stands twice"),
+        (r#"{"build": {"name": "4.99.1"}}"#.to_owned(), "result", "missing"),
+        (r#"{"result": []}"#.to_owned(), "build", "missing"),
+        (r#"{"result": [], "build": {"name": "4.99.2"}}"#.to_owned(), "build.name", "another build, 4.99.2"),
+        (r#"{"result": [], "build": {"name": 1}}"#.to_owned(), "build", "`name` is a number"),
+        (r#"{"result": [{}], "build": {"name": "4.99.1"}}"#.to_owned(), "result[0].jobName", "expected"),
+        (
+            r#"{"result": [], "build": {"name": "4.99.1"}, "accepted": "yes"}"#.to_owned(),
+            "accepted",
+            "not a string",
+        ),
+        (
+            r#"{"result": [], "build": {"name": "4.99.1"}, "started_with": {}}"#.to_owned(),
+            "started_with.jobs",
+            "list",
+        ),
+        (entry(r#""firstJob": []"#), "result[0].firstJob", "not a list"),
+        (entry(r#""firstJob": {"jobID": 1}"#), "result[0].firstJob.jobID", "not a number"),
+        (entry(r#""retriedJobs": {}"#), "result[0].retriedJobs", "not a map"),
+        (entry(r#""retriedJobs": [1]"#), "result[0].retriedJobs[0]", "not a number"),
+    ] {
+        let problems = ResultFile::parse(&name(), text.as_bytes()).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.place == place && problem.message.contains(words)),
+            "{text}: {problems}"
+        );
+    }
+    let problems = ResultFile::parse(&name(), b"\xff").unwrap_err().to_string();
+    assert_eq!(problems, "ocp-test-result-4.99.1-amd64.json: it is not UTF-8 text (byte 0)");
+}
+
+#[test]
+fn the_form_of_a_file_edited_by_hand_is_told_and_no_reason_to_write() {
+    let text = started().to_text();
+    for (written, form) in [
+        (text.clone(), Form::Exact),
+        (format!("{text}\n"), Form::FinalNewline),
+        (format!("{text}\n\n"), Form::Other { line: text.lines().count() + 1 }),
+        (text.replacen("  \"build\"", "\t\"build\"", 1), Form::Other { line: 16 }),
+        (text.replace('\n', "\r\n"), Form::Other { line: text.lines().count() + 1 }),
+    ] {
+        let file = ResultFile::parse(&name(), written.as_bytes()).unwrap();
+        assert_eq!((file.form(), file.changed_text()), (form, None), "{written:?}");
+    }
+}
+
+#[test]
+fn a_latest_file_is_the_answer_to_the_byte() {
+    let name: LatestName = "ocp-latest-4.99-stable-amd64.json".parse().unwrap();
+    let body =
+        format!("{}\n", build().document().to_text().replace("Accepted\"", "Accepted\", \"new\": 1.50"));
+    let latest = LatestFile::parse(name, &body).unwrap();
+    assert_eq!((latest.text(), latest.build().name.to_string().as_str()), (body.as_str(), "4.99.1"));
+    for bad in
+        ["", "[]", "{}", r#"{"name": "x", "phase": "Accepted", "pullSpec": "y"}"#, r#"{"name": "4.99.1"}"#]
+    {
+        assert!(LatestFile::parse(name, bad).is_err(), "{bad}");
+    }
+}
+
+/// Files as programs and people leave them: any number of jobs and runs, unknown keys and values at every level.
+pub(crate) fn files() -> impl Strategy<Value = ResultFile> {
+    let state = prop::sample::select(vec![
+        "scheduling",
+        "triggered",
+        "pending",
+        "success",
+        "failure",
+        "aborted",
+        "error",
+        "odd",
+    ]);
+    let run = (
+        0u32..10_000,
+        prop::option::of(state),
+        any::<bool>(),
+        any::<bool>(),
+        prop::option::of(values()),
+        prop::option::of(values()),
+    );
+    let run = run
+        .prop_map(|(number, state, completed, url, summary, unknown)| {
+            let mut run = Map::of([("jobID", format!("run-{number}").into())]);
+            for (key, value) in [
+                ("jobURL", url.then(|| format!("https://deck.example.test/{number}").into())),
+                ("jobState", state.map(Value::from)),
+                ("jobCompletionTime", completed.then(|| "2026-01-01T04:00:00Z".into())),
+                ("testResultSummary", summary),
+                ("unknown", unknown),
+            ] {
+                if let Some(value) = value {
+                    run.set(key, value);
+                }
+            }
+            Value::Map(run)
+        })
+        .boxed();
+    let entry = (
+        "[a-d]",
+        run.clone(),
+        prop::option::of(prop::collection::vec(run, 0..5)),
+        prop::option::of(values()),
+    );
+    let entry = entry.prop_map(|(name, first, retried, unknown)| {
+        let mut entry =
+            Map::of([("jobName", format!("periodic-ci-demo-{name}").into()), ("firstJob", first)]);
+        if let Some(retried) = retried {
+            entry.set("retriedJobs", retried);
+        }
+        if let Some(unknown) = unknown {
+            entry.set("note", unknown);
+        }
+        Value::Map(entry)
+    });
+    let flags = (
+        prop::option::of(any::<bool>()),
+        prop::option::of(any::<bool>()),
+        any::<bool>(),
+        prop::option::of(values()),
+    );
+    (prop::collection::vec(entry, 0..5), flags).prop_map(
+        |(entries, (aggregated, accepted, promoted, unknown))| {
+            let mut document =
+                Map::of([("result", entries.into()), ("build", build().document().clone().into())]);
+            for (key, value) in [
+                ("aggregated", aggregated.map(Value::from)),
+                ("accepted", accepted.map(Value::from)),
+                ("manual_promotion", promoted.then_some(Value::Bool(true))),
+                ("unknown", unknown),
+            ] {
+                if let Some(value) = value {
+                    document.set(key, value);
+                }
+            }
+            ResultFile::parse(&name(), document.to_text().as_bytes()).unwrap()
+        },
+    )
+}
+
+/// Everything of `before` that no operation owns, with its path.
+fn foreign(file: &ResultFile) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, entry) in
+        file.document.get("result").and_then(Value::as_list).unwrap_or_default().iter().enumerate()
+    {
+        let entry = entry.as_map().unwrap();
+        let retried = entry.get("retriedJobs").and_then(Value::as_list).unwrap_or_default();
+        for run in entry.get("firstJob").into_iter().chain(retried) {
+            let unknown = run.as_map().unwrap().get("unknown").map(Value::to_text);
+            found.push(format!("{index} {unknown:?}"));
+        }
+        found.push(format!("{index} {:?}", entry.get("note").map(Value::to_text)));
+    }
+    found.push(format!("{:?}", file.document.get("unknown").map(Value::to_text)));
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_file_is_written_as_it_was_read(file in files()) {
+        let text = file.to_text();
+        let read = ResultFile::parse(file.name(), text.as_bytes()).unwrap();
+        prop_assert_eq!(read.form(), Form::Exact);
+        prop_assert_eq!(read.changed_text(), None);
+        prop_assert_eq!(read.to_text(), text);
+    }
+
+    #[test]
+    fn what_no_operation_owns_survives_all_of_them(file in files(), state in 0usize..7, which in any::<prop::sample::Index>()) {
+        let states = ["scheduling", "triggered", "pending", "success", "failure", "aborted", "error"];
+        let before = foreign(&file);
+        let mut after = stored(&file);
+        let runs: Vec<(String, String)> = file.jobs()
+            .flat_map(|job| job.runs().map(move |run| (job.name().into_owned(), run.id().unwrap().into_owned())))
+            .collect();
+        if !runs.is_empty() {
+            let (job, run) = which.get(&runs);
+            let state = ProwState::parse(states[state]).unwrap();
+            let seen = seen(job, &run.parse().unwrap(), state);
+            let _ = after.record_run(job, &seen).unwrap();
+            let once = after.to_text();
+            prop_assert_eq!(after.record_run(job, &seen).unwrap(), Change::Unchanged);
+            prop_assert_eq!(after.to_text(), once);
+            let _ = after.record_summary(job, run, &Map::default()).unwrap();
+            prop_assert_eq!(foreign(&after), before.clone());
+        }
+        let _ = after.complete(true);
+        let _ = after.promote();
+        prop_assert_eq!(foreign(&after), before);
+        prop_assert_eq!(stored(&after).to_text(), after.to_text());
+    }
+
+    #[test]
+    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = ResultFile::parse(&name(), &bytes);
+    }
+}

@@ -1,0 +1,327 @@
+//! The test report of a run, and the summary of it that records keep (spec 04 §2.2 E9, §6.1).
+
+use std::fmt;
+
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::json::{Map, Number, Text, Value};
+
+/// The name of the report below the artifacts of a run.
+pub const REPORT_SUFFIX: &str = "/openshift-e2e-test-qe-report/artifacts/test-results.yaml";
+/// The largest report that is read, in bytes; real ones have some kilobytes.
+pub const LARGEST_REPORT: usize = 1024 * 1024;
+/// How many failing scenarios of a suite a record keeps; `failures` tells how many there were.
+const MOST_SCENARIOS: usize = 100;
+/// The deepest nesting of a report.
+const DEEPEST: usize = 16;
+
+/// A report that cannot be summed up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the test report cannot be read: {0}")]
+pub struct ReportError(String);
+
+/// The summary of a report: its suites, in its order.
+///
+/// The report may name a suite twice (`ginkgo`): the suites of such a name are numbered `ginkgo-1`, `ginkgo-2`. The
+/// reference replaces text for that, and damages other names (§10 D26); here the keys are numbered while they are read.
+pub fn summarise(text: &str) -> Result<Map, ReportError> {
+    if text.len() > LARGEST_REPORT {
+        return Err(ReportError(format!("it has {} bytes, more than {LARGEST_REPORT}", text.len())));
+    }
+    let Entries(suites) = serde_yaml::from_str(text).map_err(|error| ReportError(error.to_string()))?;
+    if suites.is_empty() {
+        return Err(ReportError("it names no suite".to_owned()));
+    }
+    let mut summary = Map::default();
+    for (name, suite) in &suites {
+        let named = |wanted: &str| suites.iter().filter(|(other, _)| other == wanted).count();
+        let mut key = name.clone();
+        if named(name) > 1 {
+            let mut number = 1;
+            key = format!("{name}-1");
+            // A suite that is called so already keeps its name.
+            while named(&key) > 0 || summary.contains(&key) {
+                number += 1;
+                key = format!("{name}-{number}");
+            }
+        }
+        let Node::Map(entries) = suite else {
+            return Err(ReportError(format!("the suite `{}` is not a map of numbers", shown(name))));
+        };
+        let value = to_suite(&key, entries)?;
+        summary
+            .append(Text::new(&key), Value::Map(value))
+            .map_err(|_| ReportError(format!("`{}` twice", shown(&key))))?;
+    }
+    Ok(summary)
+}
+
+fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> {
+    let mut suite = Map::default();
+    for (key, node) in entries {
+        let wrong = |expected: &str| {
+            Err(ReportError(format!("`{}` of the suite `{}` is not {expected}", shown(key), shown(name))))
+        };
+        let value = match (key.as_str(), node) {
+            ("total" | "failures" | "errors" | "skipped", Node::Scalar(Value::Number(number)))
+                if number.as_u64().is_some() =>
+            {
+                Value::Number(number.clone())
+            }
+            ("total" | "failures" | "errors" | "skipped", _) => return wrong("a whole number"),
+            ("failingScenarios", Node::List(list)) => {
+                let scenarios = list.iter().take(MOST_SCENARIOS).map(|scenario| match scenario {
+                    Node::Scalar(Value::Text(text)) => Some(Value::Text(text.clone())),
+                    // A scenario's name may look like a number.
+                    Node::Scalar(value) => Some(value.to_text().into()),
+                    Node::List(_) | Node::Map(_) => None,
+                });
+                match scenarios.collect::<Option<Vec<_>>>() {
+                    Some(scenarios) => Value::List(scenarios),
+                    None => return wrong("a list of names"),
+                }
+            }
+            ("failingScenarios", _) => return wrong("a list of names"),
+            (_, node) => node.to_value(),
+        };
+        if suite.append(Text::new(key), value).is_err() {
+            return Err(ReportError(format!("`{}` stands twice in the suite `{}`", shown(key), shown(name))));
+        }
+    }
+    Ok(suite)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
+/// A YAML value in which a key may stand several times.
+enum Node {
+    Scalar(Value),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+/// The entries of the report itself.
+struct Entries(Vec<(String, Node)>);
+
+impl Node {
+    /// The value; of a key that stands several times, the last one, as Python reads it.
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Scalar(value) => value.clone(),
+            Self::List(list) => Value::List(list.iter().map(Self::to_value).collect()),
+            Self::Map(entries) => {
+                let mut map = Map::default();
+                for (key, node) in entries {
+                    map.set(key, node.to_value());
+                }
+                Value::Map(map)
+            }
+        }
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 0,
+            Self::List(list) => 1 + list.iter().map(Self::depth).max().unwrap_or_default(),
+            Self::Map(entries) => 1 + entries.iter().map(|(_, node)| node.depth()).max().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Node::deserialize(deserializer)? {
+            node if node.depth() > DEEPEST => {
+                Err(de::Error::custom(format!("it is nested deeper than {DEEPEST}")))
+            }
+            Node::Map(entries) => Ok(Self(entries)),
+            Node::Scalar(_) | Node::List(_) => Err(de::Error::custom("a map of suites was expected")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a YAML value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Null))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+        self.visit_unit()
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        // What JSON has no number for is kept as text.
+        let text = format!("{value:?}");
+        Ok(Node::Scalar(Number::parse(&text).map_or_else(|| text.into(), Value::Number)))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(node) = access.next_element()? {
+            list.push(node);
+        }
+        Ok(Node::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((Key(key), node)) = access.next_entry()? {
+            entries.push((key, node));
+        }
+        Ok(Node::Map(entries))
+    }
+}
+
+/// A key as text, whatever YAML takes it for.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Node::deserialize(deserializer)? {
+            Node::Scalar(Value::Text(text)) => Ok(Self(text.get().into_owned())),
+            Node::Scalar(value) => Ok(Self(value.to_text())),
+            Node::List(_) | Node::Map(_) => Err(de::Error::custom("a key is not a word")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(report: &str) -> String {
+        summarise(report).unwrap().to_text()
+    }
+
+    #[test]
+    fn a_report_is_summed_up_in_its_order() {
+        let report = "openshift-extended-test: {total: 80, failures: 1, errors: 0, skipped: 18, failingScenarios: [\"[sig-x] made-up case\"]}\n\
+                      cucushift-e2e:\n  total: 17\n  failures: 0\n  errors: 0\n  skipped: 0\n";
+        insta::assert_snapshot!(text(report), @r#"
+        {
+          "openshift-extended-test": {
+            "total": 80,
+            "failures": 1,
+            "errors": 0,
+            "skipped": 18,
+            "failingScenarios": [
+              "[sig-x] made-up case"
+            ]
+          },
+          "cucushift-e2e": {
+            "total": 17,
+            "failures": 0,
+            "errors": 0,
+            "skipped": 0
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn suites_of_the_same_name_are_numbered_and_no_other_text_changes() {
+        let report = "ginkgo: {total: 1, failures: 1, failingScenarios: [\"a ginkgo case of g1 and g2\"]}\n\
+                      ginkgo-extra: {total: 2}\nginkgo: {total: 3}\ng1: {total: 4}\n";
+        let summary = summarise(report).unwrap();
+        let suites: Vec<_> = summary.iter().map(|(name, _)| name.get().into_owned()).collect();
+        assert_eq!(suites, ["ginkgo-1", "ginkgo-extra", "ginkgo-2", "g1"]);
+        assert!(summary.to_text().contains("a ginkgo case of g1 and g2"));
+        let suites = |report: &str| -> Vec<String> {
+            summarise(report).unwrap().iter().map(|(name, _)| name.get().into_owned()).collect()
+        };
+        assert_eq!(suites("ginkgo: {total: 1}\n"), ["ginkgo"]);
+        assert_eq!(suites("other: {}\nother: {}\nother: {}\n"), ["other-1", "other-2", "other-3"]);
+        assert_eq!(suites("a: {}\na: {}\na-1: {}\n").len(), 3, "a suite is not lost to a number");
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_unknown_keys_kept() {
+        let cases: Vec<String> = (0..500).map(|number| format!("\"case {number}\"")).collect();
+        let report = format!(
+            "s: {{total: 900, failures: 500, note: {{a: [1.5, yes, null]}}, failingScenarios: [{}]}}",
+            cases.join(",")
+        );
+        let summary = summarise(&report).unwrap();
+        let suite = summary.get("s").unwrap().as_map().unwrap();
+        assert_eq!(suite.get("failingScenarios").unwrap().as_list().unwrap().len(), MOST_SCENARIOS);
+        assert_eq!(suite.get("failures").unwrap().to_text(), "500");
+        assert!(suite.get("note").unwrap().to_text().contains("1.5"));
+        let odd = summarise("s: {failingScenarios: [1, true, 2.5]}").unwrap();
+        assert!(odd.to_text().contains("\"true\""), "{}", odd.to_text());
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_the_reason() {
+        for (report, words) in [
+            ("", "map of suites"),
+            ("[]", "map of suites"),
+            ("{}", "no suite"),
+            ("s: 1", "the suite `s` is not a map"),
+            ("s: {total: many}", "`total` of the suite `s` is not a whole number"),
+            ("s: {total: -1}", "whole number"),
+            ("s: {total: 1, total: 2}", "`total` stands twice"),
+            ("s: {failingScenarios: x}", "a list of names"),
+            ("s: {failingScenarios: [{a: b}]}", "a list of names"),
+            ("s: {", "cannot be read"),
+        ] {
+            let error = summarise(report).unwrap_err().to_string();
+            assert!(error.contains(words), "{report}: {error}");
+        }
+        assert!(summarise(&" ".repeat(LARGEST_REPORT + 1)).unwrap_err().to_string().contains("more than"));
+        let deep = format!("s: {}{}", "{a: ".repeat(60), "}".repeat(60));
+        assert!(summarise(&deep).is_err());
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                    d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
+                    g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: &h [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n";
+        assert!(summarise(bomb).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_suite_is_lost_and_every_name_is_there_once(names in prop::collection::vec("(ginkgo|ginkgo-1|a|b-2|b)", 1..8)) {
+            let report: Vec<String> = names.iter().map(|name| format!("{name}: {{total: 1}}")).collect();
+            let report = report.join("\n");
+            let summary = summarise(&report).unwrap();
+            prop_assert_eq!(summary.len(), names.len());
+        }
+
+        #[test]
+        fn reading_never_panics(text in "[a-c:{}\\[\\], \n&*!'\"0-9.-]{0,60}") {
+            let _ = summarise(&text);
+        }
+    }
+}

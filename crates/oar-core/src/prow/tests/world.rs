@@ -1,0 +1,454 @@
+//! A small world in memory, which misbehaves by chance and stops dead on demand.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::clients::gangway::{RunIntent, StartedRun};
+use crate::clients::prow::ProwState;
+use crate::clients::release_controller::{LatestBuild, StreamName, StreamTag};
+use crate::clock::Clock;
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+use crate::prow::json::Map;
+use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
+use crate::prow::record::Observation;
+use crate::prow::registry::TestJobRegistry;
+use crate::prow::world::{
+    Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
+};
+use crate::service::Service;
+use crate::statebox::store::memory::SteppingClock;
+use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::version::{Arch, YStream};
+
+/// How long a job runs.
+const RUN: SignedDuration = SignedDuration::from_hours(3);
+/// How long Prow keeps it, from its start.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// One run of a job.
+#[derive(Debug, Clone)]
+pub(super) struct FakeRun {
+    pub(super) id: String,
+    pub(super) job: String,
+    pub(super) key: String,
+    pub(super) payload: String,
+    pub(super) started: Timestamp,
+    pub(super) outcome: ProwState,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    files: BTreeMap<String, String>,
+    writes: Vec<String>,
+    runs: Vec<FakeRun>,
+    builds: Vec<StreamTag>,
+    latest: Option<usize>,
+    labels: BTreeMap<String, usize>,
+}
+
+/// What goes wrong, each in a thousand requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Chances {
+    pub(super) conflict: u32,
+    pub(super) lost: u32,
+    pub(super) refused: u32,
+}
+
+/// The world.
+pub(super) struct FakeWorld {
+    inner: Mutex<Inner>,
+    chance: Mutex<StdRng>,
+    chances: Mutex<Chances>,
+    /// After how many further requests everything stops.
+    fuse: Mutex<Option<u32>>,
+    pub(super) clock: Clock,
+    source: Arc<SteppingClock>,
+    registry: String,
+    pub(super) outcomes: Mutex<Box<dyn FnMut(&str, usize) -> ProwState + Send>>,
+}
+
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(service: Service, kind: ServiceErrorKind) -> ServiceError {
+    ServiceError::new(service, "work", kind, "by chance")
+}
+
+impl FakeWorld {
+    pub(super) fn new(
+        seed: u64,
+        registry: &str,
+        outcomes: impl FnMut(&str, usize) -> ProwState + Send + 'static,
+    ) -> Self {
+        let (clock, source) = SteppingClock::start();
+        Self {
+            inner: Mutex::default(),
+            chance: Mutex::new(StdRng::seed_from_u64(seed)),
+            chances: Mutex::default(),
+            fuse: Mutex::new(None),
+            clock,
+            source,
+            registry: registry.to_owned(),
+            outcomes: Mutex::new(Box::new(outcomes)),
+        }
+    }
+
+    pub(super) fn world(&self) -> World<'_> {
+        World {
+            builds: self,
+            jobs: self,
+            records: self,
+            registries: self,
+            clock: &self.clock,
+            patience: SignedDuration::from_mins(10),
+        }
+    }
+
+    pub(super) fn advance(&self, duration: Duration) {
+        self.source.advance(duration);
+    }
+
+    pub(super) fn misbehave(&self, chances: Chances) {
+        *locked(&self.chances) = chances;
+    }
+
+    /// Lets `requests` more requests through; `None` lets all.
+    pub(super) fn fuse(&self, requests: Option<u32>) {
+        *locked(&self.fuse) = requests;
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        *locked(&self.fuse) == Some(0)
+    }
+
+    /// A new accepted build.
+    pub(super) fn publish(&self, name: &str) {
+        let mut inner = locked(&self.inner);
+        inner.builds.push(StreamTag {
+            name: name.to_owned(),
+            phase: crate::clients::release_controller::Phase::Accepted,
+            pull_spec: format!("registry.example.com/demo/release:{name}"),
+            download_url: format!("https://example.com/{name}"),
+        });
+        inner.latest = Some(inner.builds.len() - 1);
+    }
+
+    /// The newest build leaves its phase for a while.
+    pub(super) fn fall_back(&self) {
+        let mut inner = locked(&self.inner);
+        inner.latest = inner.latest.and_then(|latest| latest.checked_sub(1));
+    }
+
+    /// The stream forgets all builds but the newest.
+    pub(super) fn recycle(&self) {
+        let mut inner = locked(&self.inner);
+        let keep = inner.builds.len().saturating_sub(1);
+        inner.builds.drain(..keep);
+        inner.latest = Some(0);
+    }
+
+    pub(super) fn runs(&self) -> Vec<FakeRun> {
+        locked(&self.inner).runs.clone()
+    }
+
+    pub(super) fn labels(&self) -> BTreeMap<String, usize> {
+        locked(&self.inner).labels.clone()
+    }
+
+    pub(super) fn files(&self) -> BTreeMap<String, String> {
+        locked(&self.inner).files.clone()
+    }
+
+    pub(super) fn put(&self, path: &str, text: &str) {
+        locked(&self.inner).files.insert(path.to_owned(), text.to_owned());
+    }
+
+    pub(super) fn writes(&self) -> Vec<String> {
+        locked(&self.inner).writes.clone()
+    }
+
+    fn happens(&self, chance: u32) -> bool {
+        chance > 0 && locked(&self.chance).random_ratio(chance.min(1000), 1000)
+    }
+
+    fn chances(&self) -> Chances {
+        *locked(&self.chances)
+    }
+
+    /// One request: others get their turn, and a dead process makes none.
+    async fn request(&self) {
+        tokio::task::yield_now().await;
+        let dead = {
+            let mut fuse = locked(&self.fuse);
+            match &mut *fuse {
+                Some(0) => true,
+                Some(left) => {
+                    *left -= 1;
+                    *left == 0
+                }
+                None => false,
+            }
+        };
+        if dead {
+            pending::<()>().await;
+        }
+    }
+
+    fn new_run(&self, intent: &RunIntent) -> String {
+        let now = self.clock.now();
+        let before = locked(&self.inner).runs.iter().filter(|run| same(run, intent)).count();
+        let outcome = locked(&self.outcomes)(&intent.job, before);
+        let mut inner = locked(&self.inner);
+        let id = format!("run-{:05}", inner.runs.len());
+        let payload = intent.envs.values().cloned().collect::<Vec<_>>().join(",");
+        let (job, key) = (intent.job.clone(), intent.key.clone());
+        inner.runs.push(FakeRun { id: id.clone(), job, key, payload, started: now, outcome });
+        id
+    }
+}
+
+fn same(run: &FakeRun, intent: &RunIntent) -> bool {
+    run.job == intent.job && intent.envs.values().any(|value| *value == run.payload)
+}
+
+#[async_trait]
+impl Builds for FakeWorld {
+    async fn latest(
+        &self,
+        _release: YStream,
+        _kind: BuildKind,
+        _arch: Arch,
+    ) -> Result<Option<LatestBuild>, ServiceError> {
+        self.request().await;
+        let inner = locked(&self.inner);
+        let Some(tag) = inner.latest.and_then(|latest| inner.builds.get(latest)) else { return Ok(None) };
+        let body = format!(
+            "{{\n  \"name\": \"{}\",\n  \"phase\": \"Accepted\",\n  \"pullSpec\": \"{}\",\n  \"downloadURL\": \"{}\"\n}}\n",
+            tag.name, tag.pull_spec, tag.download_url
+        );
+        Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, "amd64") }))
+    }
+
+    async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Option<StreamTag>, ServiceError> {
+        self.request().await;
+        let name = build.to_string();
+        Ok(locked(&self.inner).builds.iter().find(|tag| tag.name == name).cloned())
+    }
+
+    async fn nightlies(&self, _release: YStream, _arch: Arch) -> Result<Option<Vec<String>>, ServiceError> {
+        self.request().await;
+        Ok(Some(locked(&self.inner).builds.iter().map(|tag| tag.name.clone()).collect()))
+    }
+}
+
+#[async_trait]
+impl TestJobs for FakeWorld {
+    async fn start(&self, intent: &RunIntent, _permit: &WritePermit) -> Result<StartedRun, ServiceError> {
+        if self.happens(self.chances().refused) {
+            self.request().await;
+            return Err(failed(Service::Gangway, ServiceErrorKind::RateLimited));
+        }
+        let acts = !self.happens(self.chances().lost);
+        let id = acts.then(|| self.new_run(intent));
+        let lost = self.happens(self.chances().lost);
+        // Dead after it acted, or before the answer is read: the id is nowhere.
+        self.request().await;
+        match id {
+            Some(id) if !lost => Ok(StartedRun::New { id }),
+            Some(_) | None => Err(failed(Service::Gangway, ServiceErrorKind::Unclear)),
+        }
+    }
+
+    async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError> {
+        self.request().await;
+        if self.happens(self.chances().lost) {
+            return Err(failed(Service::Gangway, ServiceErrorKind::Unavailable));
+        }
+        let inner = locked(&self.inner);
+        let found = inner.runs.iter().find(|run| run.job == intent.job && run.key == intent.key);
+        Ok(found.map(|run| run.id.clone()))
+    }
+
+    async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError> {
+        self.request().await;
+        if self.happens(self.chances().lost) {
+            return Err(failed(Service::Prow, ServiceErrorKind::Unavailable));
+        }
+        let now = self.clock.now();
+        let inner = locked(&self.inner);
+        let Some(run) = inner.runs.iter().find(|run| run.id == id) else { return Ok(None) };
+        if now.duration_since(run.started) > KEPT {
+            return Ok(None);
+        }
+        let ended = run.started + RUN;
+        let over = now >= ended;
+        Ok(Some(Observation {
+            id: run.id.clone(),
+            job: run.job.clone(),
+            state: if over { run.outcome } else { ProwState::Pending },
+            url: Some(page(run)),
+            started: Some(run.started),
+            completed: over.then_some(ended),
+        }))
+    }
+}
+
+fn page(run: &FakeRun) -> String {
+    format!("https://example.com/logs/{}/{}", run.job, run.id)
+}
+
+#[async_trait]
+impl Artifacts for FakeWorld {
+    async fn summary(&self, _page: &str) -> Result<Option<Map>, ServiceError> {
+        self.request().await;
+        Ok(None)
+    }
+
+    async fn ended(&self, id: &str, _page: &str) -> Result<Option<Observation>, ServiceError> {
+        self.request().await;
+        let inner = locked(&self.inner);
+        Ok(inner.runs.iter().find(|run| run.id == id).map(|run| Observation {
+            id: run.id.clone(),
+            job: run.job.clone(),
+            state: run.outcome,
+            url: Some(page(run)),
+            started: Some(run.started),
+            completed: Some(run.started + RUN),
+        }))
+    }
+}
+
+#[async_trait]
+impl Payloads for FakeWorld {
+    async fn accept(
+        &self,
+        build: &BuildName,
+        _arch: Arch,
+        _permit: &WritePermit,
+    ) -> Result<Labelled, ServiceError> {
+        self.request().await;
+        if self.happens(self.chances().refused) {
+            return Err(failed(Service::Kube, ServiceErrorKind::Unavailable));
+        }
+        let mut inner = locked(&self.inner);
+        let labelled = inner.labels.entry(build.to_string()).or_default();
+        *labelled += 1;
+        Ok(if *labelled == 1 { Labelled::Now } else { Labelled::Already })
+    }
+}
+
+impl std::fmt::Debug for FakeWorld {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FakeWorld")
+    }
+}
+
+#[async_trait]
+impl Store for FakeWorld {
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
+        self.request().await;
+        let inner = locked(&self.inner);
+        Ok(inner.files.get(path).map(|text| Stored { text: text.clone(), revision: Revision::of(text) }))
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&Revision>,
+        message: &str,
+        _permit: &WritePermit,
+    ) -> Result<Revision, StoreError> {
+        let chances = self.chances();
+        if self.happens(chances.conflict) {
+            self.request().await;
+            return Err(StoreError::Conflict { path: path.to_owned() });
+        }
+        let written = {
+            let mut inner = locked(&self.inner);
+            let present = inner.files.get(path).map(|text| Revision::of(text));
+            let good = present.as_ref() == expected;
+            if good {
+                inner.files.insert(path.to_owned(), text.to_owned());
+                inner.writes.push(message.to_owned());
+            }
+            good
+        };
+        self.request().await;
+        if !written {
+            return Err(StoreError::Conflict { path: path.to_owned() });
+        }
+        if self.happens(chances.lost) {
+            return Err(StoreError::Unclear(failed(Service::GithubApi, ServiceErrorKind::Unclear)));
+        }
+        Ok(Revision::of(text))
+    }
+
+    fn describe(&self, path: &str) -> String {
+        path.to_owned()
+    }
+}
+
+#[async_trait]
+impl Records for FakeWorld {
+    async fn list(&self) -> Result<Vec<RecordEntry>, StoreError> {
+        self.request().await;
+        let inner = locked(&self.inner);
+        Ok(inner
+            .files
+            .iter()
+            .filter_map(|(path, text)| {
+                let name = path.strip_prefix(&format!("{FOLDER}/"))?.to_owned();
+                Some(RecordEntry { name, revision: Revision::of(text) })
+            })
+            .collect())
+    }
+
+    async fn texts(&self, entries: &[RecordEntry]) -> Vec<Result<String, StoreError>> {
+        self.request().await;
+        let inner = locked(&self.inner);
+        entries
+            .iter()
+            .map(|entry| {
+                let path = format!("{FOLDER}/{}", entry.name);
+                inner.files.get(&path).cloned().ok_or(StoreError::Conflict { path })
+            })
+            .collect()
+    }
+
+    fn store(&self) -> &dyn Store {
+        self
+    }
+
+    async fn delete(
+        &self,
+        entry: &RecordEntry,
+        message: &str,
+        _permit: &WritePermit,
+    ) -> Result<(), StoreError> {
+        self.request().await;
+        let mut inner = locked(&self.inner);
+        inner.files.remove(&format!("{FOLDER}/{}", entry.name));
+        inner.writes.push(message.to_owned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Registries for FakeWorld {
+    async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError> {
+        self.request().await;
+        let registry =
+            TestJobRegistry::parse(name, self.registry.as_bytes()).map_err(RegistryError::Invalid)?;
+        Ok(Some(Arc::new(registry)))
+    }
+}

@@ -1,0 +1,166 @@
+//! What the controller and the aggregator need of the world, as small interfaces: the real services stand behind them in
+//! [`super::live`], simpler ones in tests.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+
+use super::json::Map;
+use super::names::{BuildKind, BuildName, RegistryName};
+use super::problem::FileProblems;
+use super::record::Observation;
+use super::registry::TestJobRegistry;
+use crate::clients::gangway::{RunIntent, StartedRun};
+use crate::clients::release_controller::{LatestBuild, StreamTag};
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::flow::permit::WritePermit;
+use crate::statebox::store::{Revision, Store, StoreError};
+use crate::version::{Arch, YStream};
+
+/// Where builds come from.
+#[async_trait]
+pub trait Builds: Send + Sync {
+    /// The newest accepted build of this kind; `None` when there is none.
+    async fn latest(
+        &self,
+        release: YStream,
+        kind: BuildKind,
+        arch: Arch,
+    ) -> Result<Option<LatestBuild>, ServiceError>;
+
+    /// The build with exactly this name; `None` when its streams do not have it.
+    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Option<StreamTag>, ServiceError>;
+
+    /// The names of all nightlies that the stream still has; `None` when there is no such stream.
+    async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Option<Vec<String>>, ServiceError>;
+}
+
+/// Starts test jobs and reads their runs.
+#[async_trait]
+pub trait TestJobs: Send + Sync {
+    /// Starts the intended run; one whose answer never came, or that may have been started before, is looked for first.
+    async fn start(&self, intent: &RunIntent, permit: &WritePermit) -> Result<StartedRun, ServiceError>;
+
+    /// The id of the run that was started with this intent, if there is one.
+    async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError>;
+
+    /// What Prow says about a run; `None` when it does not have it (any more).
+    async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError>;
+}
+
+/// What runs leave behind.
+#[async_trait]
+pub trait Artifacts: Send + Sync {
+    /// The summary of the test report of the run with this page; `None` when it has none.
+    async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError>;
+
+    /// How the run with this page ended, for runs that Prow has forgotten; `None` when that is not to be found.
+    async fn ended(&self, id: &str, page: &str) -> Result<Option<Observation>, ServiceError>;
+}
+
+/// What became of the label of a release payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labelled {
+    /// It was set now, and read back.
+    Now,
+    /// It stood there.
+    Already,
+    /// Another value stands there, set by somebody, and stays.
+    Other(String),
+    /// There is no such payload.
+    Absent,
+}
+
+/// The payloads of builds.
+#[async_trait]
+pub trait Payloads: Send + Sync {
+    /// Marks the payload of `build` as accepted by QE.
+    async fn accept(
+        &self,
+        build: &BuildName,
+        arch: Arch,
+        permit: &WritePermit,
+    ) -> Result<Labelled, ServiceError>;
+}
+
+/// A file of the folder with the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// Its name in the folder.
+    pub name: String,
+    /// What it held when it was listed.
+    pub revision: Revision,
+}
+
+/// The files with the records.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// All files of the folder.
+    async fn list(&self) -> Result<Vec<RecordEntry>, StoreError>;
+
+    /// The texts that the entries had when they were listed, in their order.
+    async fn texts(&self, entries: &[RecordEntry]) -> Vec<Result<String, StoreError>>;
+
+    /// Where the files are read and written one by one.
+    fn store(&self) -> &dyn Store;
+
+    /// Removes a file that has not changed since it was listed.
+    async fn delete(
+        &self,
+        entry: &RecordEntry,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<(), StoreError>;
+}
+
+/// Why a registry of test jobs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is not as it should be.
+    #[error("{0}")]
+    Invalid(FileProblems),
+}
+
+impl Classified for RegistryError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Invalid(_) => ErrorClass::Configuration,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Invalid(_) => Some("Mend the registry on the main branch; nothing was started.".to_owned()),
+        }
+    }
+}
+
+/// The registries of test jobs.
+#[async_trait]
+pub trait Registries: Send + Sync {
+    /// The registry called `name`; `None` when there is none.
+    async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError>;
+}
+
+/// Everything together.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Where builds come from.
+    pub builds: &'a dyn Builds,
+    /// Starts test jobs and reads their runs.
+    pub jobs: &'a dyn TestJobs,
+    /// The records.
+    pub records: &'a dyn Records,
+    /// The registries.
+    pub registries: &'a dyn Registries,
+    /// The time.
+    pub clock: &'a crate::clock::Clock,
+    /// How long an intent is left to the program that recorded it.
+    pub patience: SignedDuration,
+}

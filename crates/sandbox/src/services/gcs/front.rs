@@ -1,0 +1,69 @@
+//! Who asks, and how the service refuses.
+
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::world::World;
+
+/// What a token must be good for.
+const SCOPES: [&str; 4] = [
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/devstorage.read_only",
+    "https://www.googleapis.com/auth/devstorage.read_write",
+    "https://www.googleapis.com/auth/devstorage.full_control",
+];
+
+/// A refusal in the form of Google's JSON interfaces.
+pub(super) fn refuse(status: StatusCode, reason: &str, message: &str) -> Response {
+    let body = json!({"error": {
+        "code": status.as_u16(),
+        "message": message,
+        "errors": [{"message": message, "domain": "global", "reason": reason}],
+    }});
+    (status, Json(body)).into_response()
+}
+
+/// `None` when the caller may read `what` of the bucket; otherwise the refusal.
+pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &str) -> Option<Response> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(value) = value else {
+        let message = format!(
+            "Anonymous caller does not have {permission} access to the Google Cloud Storage {what}. Permission \
+             '{permission}' denied on resource (or it may not exist)."
+        );
+        return Some(challenge(refuse(StatusCode::UNAUTHORIZED, "required", &message)));
+    };
+    let token = value.strip_prefix("Bearer ").unwrap_or_default().trim();
+    let grant = world.google_oauth.lock().authorize(headers, &SCOPES);
+    let who = match grant {
+        Ok(grant) => grant.account,
+        Err(refusal) if refusal.status() == StatusCode::FORBIDDEN => {
+            let message = "Request had insufficient authentication scopes.";
+            return Some(refuse(StatusCode::FORBIDDEN, "insufficientPermissions", message));
+        }
+        // A token that nobody was given.
+        Err(_) => token.to_owned(),
+    };
+    let state = world.gcs.lock();
+    if state.strangers.contains(&who) {
+        let message = format!(
+            "stranger@demo.example.test does not have {permission} access to the Google Cloud Storage {what}. \
+             Permission '{permission}' denied on resource (or it may not exist)."
+        );
+        return Some(refuse(StatusCode::FORBIDDEN, "forbidden", &message));
+    }
+    if state.readers.contains(&who) {
+        return None;
+    }
+    Some(challenge(refuse(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")))
+}
+
+fn challenge(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("Bearer realm=\"https://accounts.google.com/\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    response
+}

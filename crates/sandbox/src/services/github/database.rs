@@ -1,0 +1,193 @@
+//! Writes to the git database: blobs, trees, commits, and moving a branch to a commit.
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    git::Files,
+    identity::{Caller, Identity},
+    reply::{self, missing, not_found, refuse},
+};
+use crate::world::Shared;
+
+type Named = Path<(String, String)>;
+
+/// The caller and the fields of a write.
+fn fields(caller: Caller, body: &Bytes) -> Result<(Identity, Value), Box<Response>> {
+    let identity =
+        caller.0.ok_or_else(|| Box::new(refuse(StatusCode::UNAUTHORIZED, "Requires authentication")))?;
+    if !identity.may_push {
+        return Err(Box::new(not_found()));
+    }
+    let fields = serde_json::from_slice::<Value>(body)
+        .map_err(|_| Box::new(refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON")))?;
+    Ok((identity, fields))
+}
+
+fn invalid(message: &str) -> Response {
+    refuse(StatusCode::UNPROCESSABLE_ENTITY, message)
+}
+
+/// `POST …/git/blobs`.
+pub(super) async fn create_blob(
+    State(world): State<Shared>,
+    Path((owner, name)): Named,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let (_, fields) = match fields(caller, &body) {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
+    let Some(content) = fields.get("content").and_then(Value::as_str) else { return missing("content") };
+    let content = match fields.get("encoding").and_then(Value::as_str) {
+        None | Some("utf-8") => content.as_bytes().to_vec(),
+        Some("base64") => match BASE64_STANDARD.decode(content.replace(['\n', '\r'], "")) {
+            Ok(content) => content,
+            Err(_) => return invalid("content is not valid Base64"),
+        },
+        Some(_) => return invalid("Unsupported encoding"),
+    };
+    let mut github = world.github.lock();
+    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+    let sha = repository.add_blob(content.into());
+    let url = format!("{}/git/blobs/{sha}", reply::repository_url(&world, repository));
+    (StatusCode::CREATED, Json(json!({"sha": sha, "url": url}))).into_response()
+}
+
+/// `POST …/git/trees`: entries by path upon `base_tree`; an entry whose `sha` is null goes.
+pub(super) async fn create_tree(
+    State(world): State<Shared>,
+    Path((owner, name)): Named,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let (_, fields) = match fields(caller, &body) {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
+    let Some(entries) = fields.get("tree").and_then(Value::as_array) else { return missing("tree") };
+    let mut github = world.github.lock();
+    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+    let mut files = match fields.get("base_tree").and_then(Value::as_str) {
+        None => Files::new(),
+        Some(base) => match repository.files(base) {
+            Some(files) => files,
+            None => return invalid("base_tree is not a tree oid"),
+        },
+    };
+    for entry in entries {
+        let text = |field: &str| entry.get(field).and_then(Value::as_str);
+        let Some(path) = text("path").filter(|path| !path.is_empty() && !path.starts_with('/')) else {
+            return invalid("tree.path is missing or malformed");
+        };
+        if text("mode") != Some("100644") || text("type").is_some_and(|kind| kind != "blob") {
+            return invalid("Must supply a valid tree.mode");
+        }
+        match (text("content"), entry.get("sha")) {
+            (Some(content), None) => {
+                let sha = repository.add_blob(content.to_owned().into());
+                files.insert(path.to_owned(), sha);
+            }
+            (None, Some(Value::Null)) => {
+                if files.remove(path).is_none() {
+                    return invalid("GitRPC::BadObjectState");
+                }
+            }
+            (None, Some(Value::String(sha))) if repository.blob(sha).is_some() => {
+                files.insert(path.to_owned(), sha.clone());
+            }
+            (None, Some(Value::String(sha))) => {
+                return invalid(&format!("tree.sha {sha} is not a valid blob"));
+            }
+            _ => return invalid("Must supply either tree.sha or tree.content, and not both."),
+        }
+    }
+    let sha = repository.add_tree(&files);
+    let url = reply::repository_url(&world, repository);
+    let tree: Vec<Value> = repository
+        .tree(&sha)
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| {
+            json!({
+                "path": entry.name, "mode": entry.mode(), "type": entry.kind(), "sha": entry.sha,
+                "url": format!("{url}/git/{}s/{}", entry.kind(), entry.sha),
+            })
+        })
+        .collect();
+    let answer =
+        json!({"sha": sha, "url": format!("{url}/git/trees/{sha}"), "tree": tree, "truncated": false});
+    (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+/// `POST …/git/commits`.
+pub(super) async fn create_commit(
+    State(world): State<Shared>,
+    Path((owner, name)): Named,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let (identity, fields) = match fields(caller, &body) {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
+    let text = |field: &str| fields.get(field).and_then(Value::as_str);
+    let Some(message) = text("message") else { return missing("message") };
+    let Some(tree) = text("tree") else { return missing("tree") };
+    let parents: Vec<String> = fields
+        .get("parents")
+        .and_then(Value::as_array)
+        .map(|parents| parents.iter().filter_map(|parent| parent.as_str().map(str::to_owned)).collect())
+        .unwrap_or_default();
+    let mut github = world.github.lock();
+    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+    let Some(files) = repository.files(tree) else { return invalid("Tree SHA does not exist") };
+    if parents.len() > 1 || parents.iter().any(|parent| repository.commit(parent).is_none()) {
+        return invalid("Parent SHA does not exist or is not a commit object");
+    }
+    let commit = repository.record(files, parents, message, &identity, world.clock.now());
+    (StatusCode::CREATED, Json(reply::git_commit(&world, repository, &commit))).into_response()
+}
+
+/// `PATCH …/git/refs/heads/{branch}`: only forward, unless `force` is true.
+pub(super) async fn move_reference(
+    State(world): State<Shared>,
+    Path((owner, name, path)): Path<(String, String, String)>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    let (_, fields) = match fields(caller, &body) {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
+    let Some(sha) = fields.get("sha").and_then(Value::as_str) else { return missing("sha") };
+    let force = fields.get("force").and_then(Value::as_bool).unwrap_or(false);
+    let branch = path.strip_prefix("heads/").unwrap_or(&path);
+    let mut github = world.github.lock();
+    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+    let Some(commit) = repository.commit(sha).cloned() else { return invalid("Object does not exist") };
+    let Some(head) = repository.branches.get(branch).cloned() else {
+        return invalid("Reference does not exist");
+    };
+    let forward = repository.history(&commit).iter().any(|earlier| earlier.sha == head);
+    if !forward && !force {
+        return invalid("Update is not a fast forward");
+    }
+    repository.branches.insert(branch.to_owned(), sha.to_owned());
+    let url = reply::repository_url(&world, repository);
+    Json(json!({
+        "ref": format!("refs/heads/{branch}"),
+        "node_id": format!("REF_{branch}"),
+        "url": format!("{url}/git/refs/heads/{branch}"),
+        "object": {"type": "commit", "sha": sha, "url": format!("{url}/git/commits/{sha}")},
+    }))
+    .into_response()
+}

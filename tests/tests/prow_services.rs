@@ -1,0 +1,341 @@
+//! The clients around Prow jobs against the sandbox, made from the settings as the programs make them.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use jiff::{SignedDuration, Timestamp};
+use oar_core::clients::gangway::{RunIntent, StartedRun};
+use oar_core::clients::gcs::RunLocation;
+use oar_core::clients::kube::{LeaseState, PayloadOutcome, QE_LABEL};
+use oar_core::clients::prow::ProwState;
+use oar_core::clients::release_controller::{Phase, StreamName};
+use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::{Environment, Settings};
+use oar_core::error::ServiceErrorKind;
+use oar_core::flow::permit::WritePermit;
+use oar_core::http::{Http, HttpSettings};
+use oar_core::prow_services::ProwServices;
+use oar_core::redact::Redactor;
+use oar_core::version::YStream;
+use sandbox::clock::ClockStart;
+use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB, fill};
+use sandbox::scenario::release_controller::NEW_NIGHTLY;
+use sandbox::services::prow::JobState;
+use sandbox::{Fault, FaultKind, Options, Sandbox};
+use tempfile::TempDir;
+
+const START: &str = "2026-07-02T12:00:00Z";
+const MINOR: YStream = YStream::new(4, 20);
+
+/// A clock that is one with the sandbox's: whoever sleeps moves the time of both.
+struct Shared {
+    sandbox: Sandbox,
+    slept: AtomicI64,
+}
+
+impl ClockSource for Shared {
+    fn now(&self) -> Timestamp {
+        self.sandbox.clock().now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let duration = SignedDuration::try_from(duration).unwrap();
+        self.slept.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        self.sandbox.clock().advance(duration);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+struct Scene {
+    sandbox: Sandbox,
+    services: ProwServices,
+    /// The same with the machine's clock, by which Google's sign-in goes.
+    signed_in: ProwServices,
+    clock: Arc<Shared>,
+    permit: WritePermit,
+    _home: TempDir,
+}
+
+fn scene() -> Scene {
+    scene_with(&[])
+}
+
+fn scene_with(extra: &[(&str, &str)]) -> Scene {
+    let start: Timestamp = START.parse().unwrap();
+    let sandbox =
+        Sandbox::start(&Options { clock: ClockStart::Frozen(start), ..Options::default() }).unwrap();
+    let home = TempDir::new().unwrap();
+    let mut pairs = sandbox.environment();
+    pairs.retain(|(name, _)| name != "OAR_CONFIG" && name != "OAR_JWK");
+    pairs.push(("HOME".to_owned(), home.path().display().to_string()));
+    pairs.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let settings = Settings::load(&Environment::from_pairs(pairs)).unwrap();
+    let clock = Arc::new(Shared { sandbox: sandbox.clone(), slept: AtomicI64::new(0) });
+    let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
+    let services = |clock: Clock| {
+        let http = Http::new(limits.clone(), clock, Redactor::default()).unwrap();
+        ProwServices::new(settings.clone(), http).unwrap()
+    };
+    let (signed_in, services) = (services(Clock::system()), services(Clock::new(clock.clone())));
+    let permit = WritePermit::granted_by_user_interface();
+    Scene { sandbox, services, signed_in, clock, permit, _home: home }
+}
+
+impl Scene {
+    fn intent(&self, key: &str, job: &str) -> RunIntent {
+        RunIntent {
+            key: key.into(),
+            job: job.into(),
+            envs: [("RELEASE_IMAGE_LATEST".to_owned(), "registry.example.test/r:1".to_owned())].into(),
+            since: self.sandbox.clock().now(),
+            may_be_started: false,
+            others: Vec::new(),
+        }
+    }
+
+    async fn start(&self, intent: &RunIntent) -> Result<StartedRun, oar_core::error::ServiceError> {
+        self.services.gangway().unwrap().start_once(&self.services.prow(), intent, &self.permit).await
+    }
+
+    fn started(&self) -> usize {
+        self.sandbox.world().prow.lock().jobs.len()
+    }
+
+    /// Requests to GitHub since the last call.
+    fn github_requests(&self) -> usize {
+        let requests = self.sandbox.requests();
+        self.sandbox.clear_requests();
+        requests.iter().filter(|request| request.service == "github").count()
+    }
+}
+
+#[tokio::test]
+async fn the_newest_builds_of_streams() {
+    let scene = scene();
+    let controller = scene.services.release_controller("amd64").unwrap();
+    let nightly = controller.latest_nightly(MINOR, "amd64").await.unwrap().unwrap();
+    assert_eq!(nightly.tag.name, NEW_NIGHTLY);
+    assert!(nightly.body.starts_with("{\n  \"name\"") && nightly.body.ends_with("}\n"));
+    assert_eq!(controller.latest_stable(MINOR, "amd64").await.unwrap().unwrap().tag.name, "4.20.5");
+    // The newest preview of all is one of 4.23.
+    let preview = controller.latest_stable(YStream::new(4, 22), "amd64").await.unwrap().unwrap();
+    assert_eq!(preview.tag.name, "4.22.0-ec.3");
+    assert_eq!(controller.latest_stable(YStream::new(4, 2), "amd64").await.unwrap(), None);
+    let tags = controller.tags(&StreamName::nightly(MINOR, "amd64")).await.unwrap().unwrap();
+    assert_eq!(tags.iter().filter(|tag| tag.phase == Phase::Rejected).count(), 1);
+    let arm = scene.services.release_controller("arm64").unwrap();
+    let build = arm.latest_stable(MINOR, "arm64").await.unwrap().unwrap();
+    assert!(build.tag.pull_spec.ends_with(":4.20.5-aarch64"), "{build:?}");
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn six_jobs_start_within_gangway_s_limit() {
+    let scene = scene();
+    scene.sandbox.world().prow.lock().limit.burst = 1.0;
+    for number in 0..6 {
+        let started = scene.start(&scene.intent(&format!("key-{number}"), NIGHTLY_JOB)).await.unwrap();
+        assert!(matches!(started, StartedRun::New { .. }));
+    }
+    assert_eq!(scene.started(), 6);
+    let refused = scene.sandbox.requests().iter().filter(|request| request.status == Some(429)).count();
+    assert!(refused > 0 && scene.clock.slept.load(Ordering::SeqCst) >= 7_000, "Retry-After was waited for");
+}
+
+#[tokio::test]
+async fn a_pace_of_our_own_is_never_refused() {
+    let scene = scene_with(&[("OAR_GANGWAY_LIMIT", "18/8")]);
+    let gangway = scene.services.gangway().unwrap();
+    for number in 0..25 {
+        let intent = scene.intent(&format!("key-{number}"), NIGHTLY_JOB);
+        gangway.start_once(&scene.services.prow(), &intent, &scene.permit).await.unwrap();
+    }
+    assert_eq!(scene.started(), 25);
+    assert!(scene.sandbox.requests().iter().all(|request| request.status == Some(200)));
+}
+
+#[tokio::test]
+async fn a_run_whose_answer_was_lost_is_found_by_its_key() {
+    let lost = |kind| Fault::on("gangway", kind).method("POST");
+    for kind in [FaultKind::DropAfter, FaultKind::Truncate] {
+        let scene = scene();
+        scene.sandbox.faults().add(lost(kind));
+        // It becomes visible only some seconds later.
+        scene.sandbox.world().prow.lock().pace.visible_after = SignedDuration::from_secs(5);
+        let first = scene.start(&scene.intent("key-1", NIGHTLY_JOB)).await.unwrap();
+        let second = scene.start(&scene.intent("key-2", NIGHTLY_JOB)).await.unwrap();
+        assert!(
+            matches!((&first, &second), (StartedRun::Found { .. }, StartedRun::New { .. })),
+            "{first:?} {second:?}"
+        );
+        assert_eq!(scene.started(), 2);
+        // Another process, which knows only what was recorded before the start.
+        let again = RunIntent { may_be_started: true, ..scene.intent("key-2", NIGHTLY_JOB) };
+        scene.sandbox.clock().advance(SignedDuration::from_secs(60));
+        assert_eq!(scene.start(&again).await.unwrap().id(), second.id());
+        assert_eq!(scene.started(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_job_and_a_foreign_tenant_start_nothing() {
+    let scene = scene();
+    let error = scene.start(&scene.intent("key", "periodic-nobody-knows")).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (ServiceErrorKind::Unclear, Some(500)));
+    let posts = scene.sandbox.requests().into_iter().filter(|request| request.method == "POST").count();
+    assert_eq!(posts, 1);
+    scene.sandbox.world().prow.lock().tokens[0].tenants.clear();
+    let error = scene.start(&scene.intent("key", NIGHTLY_JOB)).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Forbidden);
+    assert_eq!(scene.started(), 0);
+}
+
+#[tokio::test]
+async fn a_run_its_report_and_its_end_after_prow_forgot_it() {
+    let scene = scene();
+    let duration = SignedDuration::from_hours(5);
+    for job in [NIGHTLY_JOB, UPGRADE_JOB] {
+        scene.sandbox.world().prow.lock().script(job, JobState::Failure, duration);
+    }
+    let run = scene.start(&scene.intent("key-1", NIGHTLY_JOB)).await.unwrap();
+    let upgrade = scene.start(&scene.intent("key-2", UPGRADE_JOB)).await.unwrap();
+    scene.sandbox.clock().advance(duration);
+    let ids = [run.id().to_owned(), "unknown".to_owned(), upgrade.id().to_owned()];
+    let read = scene.services.prow().jobs(&ids).await;
+    let jobs: Vec<_> = read.into_iter().map(Result::unwrap).collect();
+    let job = jobs[0].clone().unwrap();
+    assert_eq!((job.state, jobs[1].is_none()), (ProwState::Failure, true));
+    let location = RunLocation::of_page(job.url.as_deref().unwrap()).unwrap();
+    assert_eq!(location.job, NIGHTLY_JOB);
+
+    let artifacts = scene.signed_in.artifacts().unwrap();
+    scene.sandbox.clear_requests();
+    let report = artifacts.qe_report(&location).await.unwrap().unwrap();
+    assert!(report.contains("failures: 1"), "{report}");
+    let upgrade = RunLocation::of_page(jobs[2].as_ref().unwrap().url.as_deref().unwrap()).unwrap();
+    assert_eq!(artifacts.qe_report(&upgrade).await.unwrap(), None, "upgrades have none");
+    let lines: Vec<String> = scene.sandbox.requests().iter().map(sandbox::RecordedRequest::line).collect();
+    assert_eq!(
+        lines.iter().filter(|line| line.contains(" gcs ")).count(),
+        3,
+        "no tree is listed: {lines:#?}"
+    );
+    assert_eq!(lines.len(), 4, "one sign-in: {lines:#?}");
+
+    // A day later, with a newer run of the job: only the artifacts know.
+    scene.sandbox.clock().advance(SignedDuration::from_hours(30));
+    scene.start(&scene.intent("key-3", NIGHTLY_JOB)).await.unwrap();
+    assert_eq!(scene.services.prow().job(&job.id).await.unwrap(), None);
+    let ended = artifacts.ended_run(&location).await.unwrap().unwrap();
+    assert_eq!((ended.id.as_deref(), ended.state), (Some(job.id.as_str()), ProwState::Failure));
+    assert_eq!((Some(ended.completed), ended.started), (job.completed, job.started));
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn a_payload_is_labelled_exactly_once() {
+    let scene = scene();
+    let cluster = scene.services.cluster().await.unwrap();
+    let accept = async |build: &str| cluster.accept_payload("amd64", build, &scene.permit).await.unwrap();
+    scene.sandbox.faults().add(Fault::on("kubernetes", FaultKind::DropAfter).method("PATCH"));
+    assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::Labelled, "also when the answer is lost");
+    assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::AlreadyLabelled);
+    let patches = scene.sandbox.writes().iter().filter(|request| request.service == "kubernetes").count();
+    assert_eq!(patches, 1);
+    scene.sandbox.world().kubernetes.lock().label("ocp", "4.20.4", QE_LABEL, "Rejected").unwrap();
+    assert_eq!(accept("4.20.4").await, PayloadOutcome::HasOther("Rejected".to_owned()));
+    assert_eq!(accept("4.20.0-0.nightly-2026-01-01-000000").await, PayloadOutcome::Absent);
+    let label = cluster.payload_label("arm64", "4.20.5").await.unwrap();
+    assert_eq!(label, Some(None));
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn one_of_many_replicas_has_the_lease_and_another_inherits_it() {
+    let scene = scene_with(&[("OAR_LEASE_NAMESPACE", "release-tools")]);
+    let holder = |name: &str| {
+        let lease = scene.services.lease("controller", name, Duration::from_mins(1)).unwrap();
+        lease.unwrap()
+    };
+    let replicas: Vec<_> = (0..8).map(|number| holder(&format!("replica-{number}"))).collect();
+    let states = join_all(replicas.iter().map(|replica| replica.acquire(&scene.permit))).await;
+    let ours: Vec<usize> = states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| matches!(state, Ok(LeaseState::Ours)))
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(ours.len(), 1, "{states:?}");
+    let (first, second) = (&replicas[ours[0]], &replicas[(ours[0] + 1) % 8]);
+    let advance = |seconds| scene.sandbox.clock().advance(SignedDuration::from_secs(seconds));
+    for _ in 0..4 {
+        advance(40);
+        assert_eq!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Ours);
+        assert!(matches!(second.acquire(&scene.permit).await.unwrap(), LeaseState::Theirs { .. }));
+    }
+    advance(61);
+    assert_eq!(second.acquire(&scene.permit).await.unwrap(), LeaseState::Ours, "the first is silent");
+    assert!(matches!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Theirs { .. }));
+    second.release(&scene.permit).await.unwrap();
+    assert_eq!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Ours);
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn outside_of_a_cluster_there_is_no_lease() {
+    let scene = scene();
+    assert!(scene.services.lease("controller", "me", Duration::from_mins(1)).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_idle_pass_over_530_files_takes_two_requests() {
+    let scene = scene();
+    fill(scene.sandbox.world(), 510);
+    let records = scene.services.records().unwrap();
+    let registries = scene.services.registries().unwrap();
+    let pass = async || {
+        let mut files = 0;
+        for folder in [&records, &registries] {
+            let tree = folder.list().await.unwrap().unwrap();
+            let read = folder.read(&tree.entries).await;
+            files += read.into_iter().filter(|file| file.as_ref().unwrap().text.starts_with('{')).count();
+        }
+        files
+    };
+    let files = pass().await;
+    assert!(files >= 530, "{files}");
+    scene.github_requests();
+    assert_eq!(pass().await, files);
+    assert_eq!(scene.github_requests(), 2);
+    let free = scene
+        .sandbox
+        .world()
+        .github
+        .lock()
+        .limits
+        .standing(Some("rlead"), START.parse::<Timestamp>().unwrap().as_second());
+
+    // One file changes: the tree again, and that file.
+    let name = "ocp-test-result-4.20.4-amd64.json";
+    let file = records.read_now(name).await.unwrap().unwrap();
+    let text = file.text.replace("\"accepted\": true", "\"accepted\": false");
+    records.write(name, &text, Some(&file.sha), "update file content", &scene.permit).await.unwrap();
+    scene.github_requests();
+    assert_eq!(pass().await, files);
+    assert_eq!(scene.github_requests(), 2, "what we wrote ourselves is known");
+    let stale = records.write(name, &file.text, Some(&file.sha), "update file content", &scene.permit).await;
+    assert_eq!(stale.unwrap_err().kind, ServiceErrorKind::Conflict);
+    let now = records.read_now(name).await.unwrap().unwrap();
+    records.remove(name, &now.sha, "delete file", &scene.permit).await.unwrap();
+    assert_eq!(records.read_now(name).await.unwrap(), None);
+    assert_eq!(pass().await, files - 1);
+    assert!(free.used < 700, "{free:?}");
+    scene.sandbox.assert_no_unexpected();
+}
