@@ -56,7 +56,7 @@ pub struct Payload {
 }
 
 /// The release controller of one architecture.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Payloads by stream, `4-stable`, newest first.
     pub streams: BTreeMap<String, Vec<Payload>>,
