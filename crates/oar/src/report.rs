@@ -109,7 +109,8 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         (None, Some(class)) => ExitCode::from(class),
         (None, None) => ExitCode::Done,
     };
-    let waits = report.status == Some(TaskStatus::InProgress);
+    // What waits is no error, unless something went wrong on the way.
+    let waits = report.status == Some(TaskStatus::InProgress) && report.class.is_none();
     if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
         let message = format!("{} of {}: {}", report.task, report.release, reason.text);
         let mut error = CliError::new(report.class.unwrap_or(ErrorClass::Failed), message);
@@ -130,7 +131,9 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         ui.text(format!("{} {step}", Tone::Good.paint("done:")));
     }
     match report.status {
-        Some(TaskStatus::Pass) if report.done.is_empty() && report.notifications.is_empty() => {
+        Some(TaskStatus::Pass)
+            if report.done.is_empty() && report.notifications.is_empty() && report.class.is_none() =>
+        {
             ui.text(format!(
                 "{} of {}: nothing to do, everything is as it should be",
                 report.task, report.release
