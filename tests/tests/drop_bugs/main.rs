@@ -65,21 +65,14 @@ fn facts(harness: &Harness) -> Facts {
         )
     };
     let files = files(harness);
+    // Before GitLab is locked: it looks there too.
+    let messages = Effects::of(harness).messages();
     let mut gitlab = world.gitlab.lock();
     let ours = gitlab.merge_requests.iter().filter(|request| request.title.ends_with("drop bugs"));
     let requests = ours.map(|request| (request.title.clone(), request.state.name())).collect();
     let notes = gitlab.note_bodies(SHIPMENT, 612).len();
     let fork_branches = gitlab.project_mut(FORK).unwrap().branches.len();
-    Facts {
-        issues,
-        removals,
-        security,
-        files,
-        requests,
-        notes,
-        fork_branches,
-        messages: Effects::of(harness).messages(),
-    }
+    Facts { issues, removals, security, files, requests, notes, fork_branches, messages }
 }
 
 #[test]
