@@ -1,71 +1,245 @@
 //! What a run left behind at the services, in a form that two runs can be compared by.
+#![expect(clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
 use std::collections::BTreeMap;
 
-use crate::{Harness, RecordedRequest};
+use sandbox::services::jira::Write;
 
-/// Effects that people see or that cannot be taken back, each with how often it happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::Harness;
+
+/// What was done, and how everything stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effects {
-    /// What each Slack message is about: its key without the run that sent it. The words may differ, because names are
-    /// spelled out when Slack does not tell whom to mention.
-    pub messages: Vec<String>,
-    /// How many notes were added to merge requests.
-    pub notes: usize,
-    /// How often each Jira issue was moved.
-    pub transitions: BTreeMap<String, usize>,
+    /// Effects that people see or that cannot be taken back: what, and how often it happened.
+    pub counts: BTreeMap<String, usize>,
+    /// How things stand that may change several times on the way: what, and its value.
+    pub facts: BTreeMap<String, String>,
 }
 
 impl Effects {
     /// What happened in `harness` so far.
     pub fn of(harness: &Harness) -> Self {
-        let requests = harness.sandbox.requests();
-        let acted =
-            |request: &&RecordedRequest| request.acted && request.status.is_none_or(|status| status < 300);
-        let notes = requests
-            .iter()
-            .filter(acted)
-            .filter(|request| {
-                request.service == "gitlab" && request.method == "POST" && request.path.ends_with("/notes")
-            })
-            .count();
-        let mut transitions = BTreeMap::new();
-        for request in requests.iter().filter(acted) {
-            if request.service == "jira" && request.method == "POST" && request.path.ends_with("/transitions")
-            {
-                *transitions.entry(request.path.clone()).or_insert(0) += 1;
-            }
+        let mut effects = Self::default();
+        effects.slack(harness);
+        effects.errata(harness);
+        effects.jira(harness);
+        effects.gitlab(harness);
+        effects.jobs(harness);
+        for release in [crate::KONFLUX, crate::ERRATA] {
+            effects.statebox(harness, release);
         }
-        let slack = harness.sandbox.world().slack.lock();
-        let messages = slack.messages.iter().map(|message| identity(message.metadata.as_ref())).collect();
-        Self { messages, notes, transitions }
+        effects
     }
 
-    /// The same effects as `expected`, or those that are there so far.
+    /// How many messages were sent.
+    pub fn messages(&self) -> usize {
+        self.sum("message ")
+    }
+
+    /// How many notes were added to merge requests.
+    pub fn notes(&self) -> usize {
+        self.counts.iter().filter(|(what, _)| what.ends_with(" note")).map(|(_, count)| count).sum()
+    }
+
+    /// How often each Jira issue was moved.
+    pub fn transitions(&self) -> BTreeMap<&str, usize> {
+        let moved = |(what, count): (&'_ String, &usize)| what.contains(" moved to ").then_some(*count);
+        self.counts.iter().filter_map(|entry| Some((entry.0.as_str(), moved(entry)?))).collect()
+    }
+
+    /// How often what begins with `prefix` happened.
+    pub fn sum(&self, prefix: &str) -> usize {
+        self.counts.iter().filter(|(what, _)| what.starts_with(prefix)).map(|(_, count)| count).sum()
+    }
+
+    /// The effects of `expected`, or those that are there so far.
     ///
     /// # Panics
-    /// When an effect happened more often than in `expected`.
+    /// When something happened more often than in `expected`.
     #[track_caller]
     pub fn assert_none_twice(&self, expected: &Self, context: &str) {
-        for message in &self.messages {
-            let count = |messages: &[String]| messages.iter().filter(|other| *other == message).count();
-            assert!(
-                count(&self.messages) <= count(&expected.messages),
-                "message twice or unknown: {message}\n{context}"
-            );
+        for (what, count) in &self.counts {
+            let most = expected.counts.get(what).copied().unwrap_or_default();
+            assert!(*count <= most, "{what}: {count} times, at most {most} expected\n{context}");
         }
-        assert!(self.notes <= expected.notes, "{} notes\n{context}", self.notes);
-        for (issue, count) in &self.transitions {
+    }
+
+    /// The same as `expected`, to the last fact.
+    ///
+    /// # Panics
+    /// When something differs; only what differs is printed.
+    #[track_caller]
+    pub fn assert_same(&self, expected: &Self, context: &str) {
+        let mut different = differences(&self.counts, &expected.counts);
+        different.extend(differences(&self.facts, &expected.facts));
+        assert!(different.is_empty(), "{}\n{context}", different.join("\n"));
+    }
+
+    fn happened(&mut self, what: String, count: usize) {
+        if count > 0 {
+            *self.counts.entry(what).or_default() += count;
+        }
+    }
+
+    fn stands(&mut self, what: String, value: impl Into<String>) {
+        self.facts.insert(what, value.into());
+    }
+
+    fn slack(&mut self, harness: &Harness) {
+        for message in &harness.sandbox.world().slack.lock().messages {
+            let about = identity(message.metadata.as_ref());
+            self.happened(format!("message {about} to #{}", message.channel_name), 1);
+        }
+    }
+
+    fn errata(&mut self, harness: &Harness) {
+        for (id, advisory) in &harness.sandbox.world().errata.lock().advisories {
+            for change in &advisory.state_changes {
+                let (from, to) = (change.from.name(), change.to.name());
+                self.happened(format!("advisory {id} moved from {from} to {to}"), 1);
+            }
+            for job in &advisory.push_jobs {
+                self.happened(format!("advisory {id} pushed to {}", job.target), 1);
+            }
+            for (field, edits) in &advisory.edits {
+                // What is sent again after an answer that never came, and changes nothing, is no second effect.
+                self.happened(format!("advisory {id}: {field} changed"), edits.changed as usize);
+            }
+            self.happened(format!("advisory {id} comment"), advisory.comments.len());
+            self.stands(format!("advisory {id} state"), advisory.state.name());
+            self.stands(format!("advisory {id} owner"), &advisory.assigned_to);
+            self.stands(format!("advisory {id} issues"), advisory.jira_issues.join(" "));
+            self.stands(format!("advisory {id} security"), format!("{:?}", advisory.security_approved));
+        }
+    }
+
+    fn jira(&mut self, harness: &Harness) {
+        for issue in harness.sandbox.world().jira.lock().issues.values() {
+            // Numbers of new issues are not the same in every run.
+            let created = issue.writes.contains(&Write::Created);
+            let name = if created { &issue.summary } else { &issue.key };
+            for write in &issue.writes {
+                let what = match write {
+                    // Assigning the same person again changes nothing; the changelog tells, below.
+                    Write::Assigned(_) => continue,
+                    Write::Created => "created".to_owned(),
+                    Write::Transitioned { to, .. } => format!("moved to {to}"),
+                    Write::Edited(fields) => format!("edited {}", fields.join(" ")),
+                    Write::Commented(_) => "comment".to_owned(),
+                    Write::CommentEdited(_) => "comment edited".to_owned(),
+                };
+                self.happened(format!("issue {name} {what}"), 1);
+            }
+            let assigned = issue.changelog.iter().flat_map(|entry| &entry.items);
+            let assigned = assigned.filter(|item| item.field == "assignee").count();
+            self.happened(format!("issue {name} assigned"), assigned);
+            self.stands(format!("issue {name} status"), &issue.status);
+            self.stands(format!("issue {name} assignee"), issue.assignee.clone().unwrap_or_default());
+        }
+    }
+
+    fn gitlab(&mut self, harness: &Harness) {
+        let base = harness.sandbox.base_url();
+        let gitlab = harness.sandbox.world().gitlab.lock();
+        for request in &gitlab.merge_requests {
+            let name = format!("merge request `{}`", request.title);
+            self.happened(name.clone(), 1);
+            self.happened(format!("{name} note"), request.notes_added as usize);
+            self.happened(format!("{name} approval"), request.approved_by.len());
+            self.stands(format!("{name} state"), request.state.name());
+            self.stands(format!("{name} labels"), request.labels.join(" "));
+            let notes: Vec<String> = request
+                .notes
+                .iter()
+                .filter(|note| !note.system)
+                .map(|note| note.body.lines().next().unwrap_or_default().replace(base, "SANDBOX"))
+                .collect();
+            self.stands(format!("{name} notes"), notes.join(" / "));
+        }
+        for project in &gitlab.projects {
+            for (branch, content) in &project.branches {
+                let branch = without_stamps(branch);
+                for (path, text) in &content.files {
+                    self.stands(format!("file {}/{branch}/{path}", project.path), text);
+                }
+            }
+        }
+    }
+
+    fn jobs(&mut self, harness: &Harness) {
+        let now = harness.sandbox.clock().now();
+        {
+            let mut jenkins = harness.sandbox.world().jenkins.lock();
+            jenkins.advance(now);
+            let waiting = jenkins.items.iter().filter(|item| item.left.is_none());
+            let waiting = waiting.map(|item| (&item.job, &item.parameters));
+            let builds = jenkins
+                .jobs
+                .iter()
+                .flat_map(|job| job.builds.iter().map(move |build| (&job.path, &build.parameters)));
+            for (job, parameters) in waiting.chain(builds) {
+                let payload = parameters.iter().find(|(name, _)| name == "PULL_SPEC");
+                let payload = payload.and_then(|(_, value)| value.as_str()).unwrap_or("no payload");
+                self.happened(format!("Jenkins build of {job} for {payload}"), 1);
+            }
+        }
+        for job in &harness.sandbox.world().prow.lock().jobs {
+            let payload = job.envs.get("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL");
+            let payload = payload.map_or("no payload", String::as_str);
+            self.happened(format!("Prow job {} for {payload}", job.job), 1);
+        }
+    }
+
+    /// What the state says, without what differs from run to run: times, ids, logs, the history.
+    fn statebox(&mut self, harness: &Harness, release: &str) {
+        let Some(text) = harness.statebox(release) else { return };
+        let state: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        for task in state["tasks"].as_sequence().unwrap() {
+            let name = format!("{release} {}", task["name"].as_str().unwrap());
+            self.stands(format!("{name} status"), task["status"].as_str().unwrap());
+            self.stands(format!("{name} waits"), (!task["wait"].is_null()).to_string());
+            self.stands(format!("{name} has a job"), (!task["job"].is_null()).to_string());
+            if !task["bugs"].is_null() {
+                self.stands(format!("{name} bugs"), serde_yaml::to_string(&task["bugs"]).unwrap());
+            }
+        }
+        for issue in state["issues"].as_sequence().unwrap() {
+            let text = issue["issue"].as_str().unwrap();
+            let resolved = issue["resolved"].as_bool().unwrap();
+            let what = format!("{release} issue `{text}`");
             assert!(
-                count <= expected.transitions.get(issue).unwrap_or(&0),
-                "{issue} moved {count} times\n{context}"
+                !self.facts.contains_key(&what),
+                "{what} stands twice:\n{}",
+                harness.statebox(release).unwrap()
             );
+            self.stands(what, if resolved { "resolved" } else { "open" });
         }
     }
 }
 
+fn differences<T: PartialEq + std::fmt::Debug>(
+    found: &BTreeMap<String, T>,
+    expected: &BTreeMap<String, T>,
+) -> Vec<String> {
+    let mut keys: Vec<&String> = found.keys().chain(expected.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter()
+        .filter(|key| found.get(*key) != expected.get(*key))
+        .map(|key| format!("{key}: {:?}, expected {:?}", found.get(key), expected.get(key)))
+        .collect()
+}
+
+/// A branch's name without the time in it.
+fn without_stamps(branch: &str) -> String {
+    let parts = branch.split('-');
+    let stamp = |part: &str| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.map(|part| if stamp(part) { "TIME" } else { part }).collect::<Vec<_>>().join("-")
+}
+
 /// The release, the task and the matter of a key; the rest stands for the run and for facts such as addresses, which
-/// hold this sandbox's port.
+/// hold this sandbox's port. The words may differ, because names are spelled out when Slack does not tell whom to
+/// mention.
 fn identity(metadata: Option<&serde_json::Value>) -> String {
     let key =
         metadata.and_then(|metadata| metadata["event_payload"]["key"].as_str()).unwrap_or("without a key");

@@ -3,6 +3,8 @@
 
 pub mod approval;
 pub mod effects;
+pub mod elliott;
+pub mod matrix;
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub use sandbox::{Fault, FaultKind, Options, RecordedRequest, Sandbox};
+pub use sandbox::{Fault, FaultKind, Options, RecordedRequest, Sandbox, Snapshot};
 use tempfile::TempDir;
 
 /// The Konflux release of the scenario.
@@ -91,7 +93,7 @@ impl Run {
 pub struct Harness {
     /// The simulated services.
     pub sandbox: Sandbox,
-    home: TempDir,
+    folder: TempDir,
     extra: Vec<(String, String)>,
 }
 
@@ -113,16 +115,32 @@ impl Harness {
     /// When the sandbox cannot start.
     pub fn with(mut options: Options) -> Self {
         options.configuration.get_or_insert_with(|| root().join("config/config_store.json"));
-        Self {
+        let harness = Self {
             sandbox: Sandbox::start(&options).unwrap_or_else(|error| panic!("no sandbox: {error}")),
-            home: TempDir::new().unwrap_or_else(|error| panic!("no temporary folder: {error}")),
+            folder: TempDir::new().unwrap_or_else(|error| panic!("no temporary folder: {error}")),
             // Short waits: a test's faults are meant to be over at once.
             extra: vec![
                 ("OAR_HTTP_TIMEOUT".to_owned(), "5".to_owned()),
                 ("OAR_HTTP_RETRY_DELAY".to_owned(), "5".to_owned()),
                 ("OAR_USER".to_owned(), "tester".to_owned()),
             ],
-        }
+        };
+        harness.make_home();
+        harness
+    }
+
+    /// Goes back to `snapshot`, with an empty home. What [`Harness::tools`] holds stays.
+    ///
+    /// # Panics
+    /// When the home cannot be emptied.
+    pub fn reset(&self, snapshot: &Snapshot) {
+        self.sandbox.world().restore(snapshot);
+        std::fs::remove_dir_all(self.home()).unwrap_or_else(|error| panic!("the home stays: {error}"));
+        self.make_home();
+    }
+
+    fn make_home(&self) {
+        std::fs::create_dir_all(self.home()).unwrap_or_else(|error| panic!("no home: {error}"));
     }
 
     /// Sets a variable for every program that is started from now on.
@@ -133,16 +151,21 @@ impl Harness {
         self
     }
 
-    /// A folder of this test's own.
-    pub fn home(&self) -> &Path {
-        self.home.path()
+    /// The home of the programs, which nobody else uses.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A folder of this test's own that [`Harness::reset`] leaves alone.
+    pub fn tools(&self) -> PathBuf {
+        self.folder.path().join("tools")
     }
 
     /// `program` with `arguments`, ready to start: nothing of the caller's environment but the search path.
     pub fn command(&self, program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(release_tests());
-        command.arg(program).args(arguments).env_clear().current_dir(self.home.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home.path());
+        command.arg(program).args(arguments).env_clear().current_dir(self.home());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home());
         command.envs(self.sandbox.environment()).envs(self.extra.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -1,7 +1,7 @@
 //! update-bug-list with the real program: what the list says, who is told, and that nothing happens twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
+use end_to_end::{ERRATA, Harness, KONFLUX, Run};
 
 const FORUM: &str = "#forum-qe-demo";
 
@@ -121,32 +121,5 @@ fn a_dry_run_shows_the_changes_and_writes_nothing() {
         assert!(run.stdout.contains("ask the QA contacts to verify"), "{run:?}");
         assert!(run.stdout.contains("update the list of bugs"), "{run:?}");
         assert_eq!((harness.statebox(release), messages(&harness).len()), (None, 0));
-    }
-}
-
-#[test]
-fn one_fault_at_any_request_is_survived_or_reported() {
-    let harness = Harness::new();
-    update(&harness, KONFLUX, &[]).expect(0);
-    let mut requests: Vec<(String, String, String)> = Vec::new();
-    for request in harness.sandbox.requests() {
-        let line = (request.service, request.method, request.path);
-        if !requests.contains(&line) {
-            requests.push(line);
-        }
-    }
-    for (service, method, path) in &requests {
-        for kind in [FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage] {
-            let harness = Harness::new();
-            harness.sandbox.faults().add(Fault::on(service, kind.clone()).method(method).path(path));
-            let run = update(&harness, KONFLUX, &[]);
-            let text = run.all();
-            assert!(!text.contains("panicked") && !text.contains("internal error"), "{text}");
-            assert!([0, 3, 4, 5, 6].contains(&run.code.unwrap_or(-1)), "{kind:?} at {path}: {run:?}");
-            harness.sandbox.faults().clear();
-            update(&harness, KONFLUX, &[]).expect(0);
-            assert_eq!(messages(&harness).len(), 1, "{kind:?} at {service} {method} {path}\n{text}");
-            assert!(task(&harness, KONFLUX).contains("ON_QA: OCPBUGS-60010 OCPBUGS-60011\n"));
-        }
     }
 }

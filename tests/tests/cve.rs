@@ -2,34 +2,10 @@
 //! hears of it, and that nothing happens twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-/// An elliott that accepts exactly the agreed arguments and an account, writes a log, and answers with the files
-/// `brew` and `konflux` of the test's folder.
-const ELLIOTT: &str = r#"#!/bin/sh
-here="$(dirname "$0")"
-echo "INFO looking for bugs" >&2
-test -n "$JIRA_EMAIL" || { echo "JIRA_EMAIL is missing" >&2; exit 9; }
-test -z "$OAR_JWK$SLACK_BOT_TOKEN$GITHUB_TOKEN" || { echo "a secret too many" >&2; exit 9; }
-data="--data-path https://github.com/openshift-eng/ocp-build-data.git"
-case "$*" in
-"$data --group openshift-4.19 --assembly 4.19.1 --build-system brew find-bugs --cve-only --output json --permissive") s=brew;;
-"$data --group openshift-4.14 --assembly 4.14.60 --build-system brew find-bugs --cve-only --output json --permissive") s=brew;;
-"$data --group openshift-4.19 --assembly 4.19.1 --build-system konflux find-bugs --cve-only -o json") s=konflux;;
-*) echo "unknown arguments: $*" >&2; exit 2;;
-esac
-echo "$s" >> "$here/calls"
-test -f "$here/$s.sh" && . "$here/$s.sh"
-cat "$here/$s"
-"#;
-
-const NOTHING: &str = r#"{"rpm": [], "image": [], "extras": [], "metadata": [], "microshift": []}"#;
+use end_to_end::elliott::{self, NOTHING};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
 
 struct Bench {
     harness: Harness,
@@ -38,21 +14,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let harness = Harness::new();
-        let folder = harness.home().join("elliott");
-        std::fs::create_dir(&folder).unwrap();
-        let program = folder.join("elliott");
-        std::fs::write(&program, ELLIOTT).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let harness = harness.env("OAR_ELLIOTT", program.to_str().unwrap());
-        let bench = Self { harness, folder };
-        bench.answers(NOTHING, NOTHING);
-        bench
+        let (harness, folder) = elliott::install(Harness::new());
+        Self { harness, folder }
     }
 
     fn answers(&self, brew: &str, konflux: &str) {
-        std::fs::write(self.folder.join("brew"), brew).unwrap();
-        std::fs::write(self.folder.join("konflux"), konflux).unwrap();
+        elliott::answers(&self.folder, brew, konflux);
     }
 
     fn before(&self, system: &str, script: &str) {
@@ -250,77 +217,4 @@ fn a_slack_outage_changes_nothing_but_the_time_of_the_message() {
     bench.check(KONFLUX).expect(1);
     assert_eq!(bench.messages().len(), 1);
     assert_eq!(bench.state(KONFLUX).matches("Missing CVE trackers (1)").count(), 1);
-}
-
-#[test]
-fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_effect_once() {
-    for release in [KONFLUX, ERRATA] {
-        let prepared = || {
-            let bench = Bench::new();
-            bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
-            bench.harness.oar(release, &["create-test-report"]).expect(0);
-            bench.harness.sandbox.clear_requests();
-            bench
-        };
-        let bench = prepared();
-        bench.check(release).expect(1);
-        let total = bench.harness.sandbox.requests().len() as u64;
-        for after in 0..total {
-            let bench = prepared();
-            let faults = bench.harness.sandbox.faults();
-            faults.add(Fault::anywhere(FaultKind::HangAfter).skip(after));
-            let child =
-                bench.harness.command("oar", ["-r", release, "check-cve-tracker-bug"]).spawn().unwrap();
-            let started = Instant::now();
-            let hangs = || {
-                let requests = bench.harness.sandbox.requests();
-                requests.iter().any(|request| request.fault.is_some() && request.acted)
-            };
-            while !hangs() {
-                assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
-            wait(child);
-            faults.clear();
-            bench.check(release).expect(1);
-            assert_eq!(bench.messages().len(), 1, "killed after request {after} of {release}");
-            let state = bench.state(release);
-            assert_eq!(state.matches("Missing CVE trackers (1)").count(), 1, "after {after}:\n{state}");
-            bench.harness.sandbox.assert_no_unexpected();
-        }
-    }
-}
-
-#[test]
-fn one_fault_at_any_request_is_survived_or_reported() {
-    let release = KONFLUX;
-    let prepared = || {
-        let bench = Bench::new();
-        bench.answers(r#"{"rpm": ["OCPBUGS-60500"]}"#, NOTHING);
-        bench
-    };
-    let bench = prepared();
-    bench.check(release).expect(1);
-    let mut requests: Vec<(String, String, String)> = Vec::new();
-    for request in bench.harness.sandbox.requests() {
-        let line = (request.service, request.method, request.path);
-        if !requests.contains(&line) {
-            requests.push(line);
-        }
-    }
-    for (service, method, path) in &requests {
-        for kind in [FaultKind::DropBefore, FaultKind::DropAfter, FaultKind::Garbage] {
-            let bench = prepared();
-            bench.harness.sandbox.faults().add(Fault::on(service, kind.clone()).method(method).path(path));
-            let run = bench.check(release);
-            let text = run.all();
-            assert!(!text.contains("panicked") && !text.contains("internal error"), "{text}");
-            assert!([1, 3, 4, 5, 6].contains(&run.code.unwrap_or(-1)), "{kind:?} at {path}: {run:?}");
-            bench.harness.sandbox.faults().clear();
-            bench.check(release).expect(1);
-            assert_eq!(bench.messages().len(), 1, "{kind:?} at {service} {method} {path}\n{text}");
-            assert_eq!(bench.state(release).matches("Missing CVE trackers (1)").count(), 1);
-        }
-    }
 }

@@ -1,11 +1,9 @@
 //! image-consistency-check in both flows: one Prow job for one intent, its result, and everything between.
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
 use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::services::prow::JobState;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
@@ -35,16 +33,6 @@ fn started(harness: &Harness, release: &str) -> String {
     let none = std::collections::BTreeMap::new();
     let mut prow = harness.sandbox.world().prow.lock();
     prow.start(IMAGE_CONSISTENCY_JOB, envs.into(), none.clone(), none, now).id
-}
-
-/// No message stands twice.
-fn told_once(harness: &Harness) -> bool {
-    let slack = harness.sandbox.world().slack.lock();
-    let mut texts: Vec<&str> = slack.messages.iter().map(|message| message.text.as_str()).collect();
-    let all = texts.len();
-    texts.sort_unstable();
-    texts.dedup();
-    texts.len() == all
 }
 
 fn messages(harness: &Harness) -> usize {
@@ -214,45 +202,28 @@ fn a_rate_limit_is_waited_out_and_an_outage_of_prow_is_no_failure() {
 }
 
 #[test]
-fn a_run_killed_after_any_request_leaves_one_job() {
-    let total = {
-        let harness = prepared(KONFLUX);
-        check(&harness, KONFLUX).expect(0);
-        harness.sandbox.requests().len() as u64
-    };
-    for after in 0..total {
-        let harness = prepared(KONFLUX);
-        harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
-        let child = harness.command("oar", ["-r", KONFLUX, "image-consistency-check"]).spawn().unwrap();
-        let begun = Instant::now();
-        while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "request {after} never came");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(30));
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
-        assert_eq!(wait(child).code, None);
-        harness.sandbox.faults().clear();
-        let again = check(&harness, KONFLUX).expect(0);
-        check(&harness, KONFLUX).expect(0);
-        assert_eq!(jobs(&harness), 1, "killed after request {after}: {again:?}");
-        assert!(told_once(&harness), "killed after request {after}");
-        let state = harness.statebox(KONFLUX).unwrap();
-        let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
-        assert!(state.contains(&format!("    id: {id}\n")), "killed after {after}:\n{state}");
-    }
+fn two_hundred_and_forty_images_need_a_third_of_the_reference_s_connections() {
+    let scenario = end_to_end::matrix::scenario("image_consistency_result");
+    let world = scenario.prepared(Duration::ZERO);
+    world.run().expect(0);
+    let looked_at = world.harness.sandbox.world().catalog.lock().images.len();
+    let connections = world.harness.sandbox.connections();
+    assert_eq!(looked_at, 240);
+    assert!(connections * 3 <= 264, "{connections} connections");
 }
 
 #[test]
-fn nothing_secret_is_written() {
-    let harness = prepared(KONFLUX);
-    let run = harness.oar(KONFLUX, &["-v", "image-consistency-check"]).expect(0);
-    let all = format!("{}{}", run.all(), harness.statebox(KONFLUX).unwrap());
-    for (name, value) in harness.sandbox.environment() {
-        if name.ends_with("TOKEN") {
-            assert!(!all.contains(&value), "{name} is shown");
-        }
-    }
+fn a_pass_without_the_note_on_the_merge_request_is_none() {
+    let scenario = end_to_end::matrix::scenario("image_consistency_result");
+    let world = scenario.prepared(Duration::ZERO);
+    let refuses = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+    world.harness.sandbox.faults().add(Fault::on("gitlab", refuses).method("POST").path("*/notes").forever());
+    let run = world.run().expect(4);
+    assert!(run.stderr.contains("error: "), "{run:?}");
+    assert!(!world.harness.statebox(KONFLUX).unwrap_or_default().contains("status: Pass"), "{run:?}");
+    world.harness.sandbox.faults().clear();
+    let run = world.run().expect(0);
+    assert!(run.stdout.contains("write the image health on"), "{run:?}");
 }
 
 /// Messages about unhealthy images.

@@ -1,10 +1,9 @@
-//! The program is killed after each of its requests; the next run ends in the same state with each effect once.
+//! A signal ends a run in its own words. (Kills after every request of every command: `matrix.rs`.)
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::time::{Duration, Instant};
 
-use end_to_end::effects::Effects;
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, wait};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD, Run, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -34,27 +33,6 @@ fn stop_after(harness: &Harness, release: &str, after: u64, signal: Signal) -> R
     let run = wait(child);
     harness.sandbox.faults().clear();
     run
-}
-
-#[test]
-fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_effect_once() {
-    for release in [KONFLUX, ERRATA] {
-        let harness = prepared(release);
-        take(&harness, release).expect(0);
-        let expected = Effects::of(&harness);
-        let total = harness.sandbox.requests().len() as u64;
-        assert!(total > 15, "{total}");
-        for after in 0..total {
-            let harness = prepared(release);
-            let killed = stop_after(&harness, release, after, Signal::SIGKILL);
-            assert_eq!(killed.code, None, "{killed:?}");
-            let again = take(&harness, release).expect(0);
-            assert_eq!(Effects::of(&harness), expected, "killed after request {after}:\n{again:?}");
-            let state = harness.statebox(release).unwrap();
-            assert!(state.contains("- name: take-ownership\n  status: Pass\n"), "after {after}:\n{state}");
-            harness.sandbox.assert_no_unexpected();
-        }
-    }
 }
 
 #[test]

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use end_to_end::{ERRATA, Harness, KONFLUX, Run, wait};
 use jiff::SignedDuration;
 use sandbox::services::errata::{Advisory, AdvisoryState, PushJob, PushScript};
 
@@ -272,58 +271,4 @@ fn a_release_without_an_advisory_to_push_is_refused_and_never_passes() {
     let run = harness.oar(KONFLUX, PUSH).expect(6);
     assert!(run.stderr.contains("not one advisory"), "{run:?}");
     assert_ne!(status(&harness, KONFLUX), "Pass");
-}
-
-#[test]
-fn a_run_killed_after_any_request_is_finished_by_the_next_with_each_push_once() {
-    let probe = announced(ERRATA);
-    probe.oar(ERRATA, PUSH).expect(0);
-    let (expected, total) = (jobs(&probe), probe.sandbox.requests().len() as u64);
-    assert!(total > 10, "{total}");
-    for after in 0..total {
-        let harness = announced(ERRATA);
-        harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
-        let mut command = harness.command("oar", ["-r", ERRATA]);
-        let mut child = command.args(PUSH).spawn().unwrap();
-        let started = Instant::now();
-        while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
-            assert!(started.elapsed() < Duration::from_secs(30), "request {after} never came");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        wait(child);
-        harness.sandbox.faults().clear();
-        let again = harness.oar(ERRATA, PUSH).expect(0);
-        assert_eq!(jobs(&harness), expected, "killed after request {after}:\n{again:?}");
-        assert_eq!(status(&harness, ERRATA), "In Progress", "after {after}");
-    }
-}
-
-#[test]
-fn a_fault_at_any_request_never_pushes_twice_and_is_healed() {
-    let slow = || announced(ERRATA).env("OAR_HTTP_TIMEOUT", "0.3").env("OAR_HTTP_RETRY_DELAY", "1");
-    let probe = slow();
-    probe.oar(ERRATA, PUSH).expect(0);
-    let expected = jobs(&probe);
-    let lines: std::collections::BTreeSet<_> = probe
-        .sandbox
-        .requests()
-        .into_iter()
-        .map(|request| (request.service, request.method, request.path))
-        .collect();
-    assert!(lines.len() > 10, "{lines:#?}");
-    let error = FaultKind::Status { code: 502, body: None, headers: Vec::new() };
-    for (service, method, path) in &lines {
-        for kind in [error.clone(), FaultKind::DropAfter, FaultKind::Garbage] {
-            let context = format!("{kind:?} at {method} {path}");
-            let harness = slow();
-            harness.sandbox.faults().add(Fault::on(service, kind).method(method).path(path));
-            let run = harness.oar(ERRATA, PUSH);
-            assert!([0, 1, 4, 5, 6].contains(&run.code.unwrap_or(-1)), "{context}: {run:?}");
-            assert!(!run.all().contains("internal error"), "{context}: {run:?}");
-            harness.sandbox.faults().clear();
-            harness.oar(ERRATA, PUSH).expect(0);
-            assert_eq!(jobs(&harness), expected, "{context}: {run:?}");
-        }
-    }
 }

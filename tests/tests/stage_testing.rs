@@ -2,10 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use sandbox::scenario::jenkins::STAGE_JOB;
-use std::time::{Duration, Instant};
 
 const POST: &str = "/job/zstreams/job/Stage-Pipeline/buildWithParameters";
 
@@ -44,16 +41,6 @@ fn script(harness: &Harness, outcome: &str) {
     let mut state = harness.sandbox.world().jenkins.lock();
     let hour = jiff::SignedDuration::from_hours(1);
     state.job_mut(STAGE_JOB).unwrap().script.push_back((outcome.to_owned(), hour));
-}
-
-/// No message stands twice.
-fn told_once(harness: &Harness) -> bool {
-    let slack = harness.sandbox.world().slack.lock();
-    let mut texts: Vec<&str> = slack.messages.iter().map(|message| message.text.as_str()).collect();
-    let all = texts.len();
-    texts.sort_unstable();
-    texts.dedup();
-    texts.len() == all
 }
 
 fn messages(harness: &Harness) -> usize {
@@ -245,36 +232,6 @@ fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
     harness.sandbox.world().jenkins.lock().accounts[0].may_build = true;
     stage(&harness, ERRATA).expect(0);
     assert_eq!(builds(&harness, ERRATA), 1);
-}
-
-#[test]
-fn a_run_killed_after_any_request_leaves_one_build() {
-    let total = {
-        let harness = prepared(ERRATA);
-        stage(&harness, ERRATA).expect(0);
-        harness.sandbox.requests().len() as u64
-    };
-    assert!(total >= 8, "{total}");
-    for after in 0..total {
-        let harness = prepared(ERRATA);
-        harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
-        let child = harness.command("oar", ["-r", ERRATA, "stage-testing"]).spawn().unwrap();
-        let started = Instant::now();
-        while !harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
-            assert!(started.elapsed() < Duration::from_secs(30), "request {after} never came");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(30));
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
-        assert_eq!(wait(child).code, None);
-        harness.sandbox.faults().clear();
-        let again = stage(&harness, ERRATA).expect(0);
-        assert_eq!(builds(&harness, ERRATA), 1, "killed after request {after}: {again:?}");
-        let last = stage(&harness, ERRATA).expect(0);
-        assert_eq!(builds(&harness, ERRATA), 1, "killed after request {after}: {last:?}");
-        assert!(told_once(&harness), "killed after request {after}");
-        harness.sandbox.assert_no_unexpected();
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use end_to_end::approval::{approved_by, is_closed, make_ready, moves_of, publish, state_of};
 use end_to_end::{Harness, KONFLUX, wait};
+use sandbox::Tickets;
 use sandbox::services::errata::AdvisoryState;
 
 const CARRY_ON: [&str; 5] = ["-r", KONFLUX, "change-advisory-status", "--carry-on", "--yes"];
@@ -127,6 +128,45 @@ fn the_log_of_the_approval_goes_into_the_thread_that_asked_for_it() {
     assert_eq!(parts.matches("status is changed to [Pass]").count(), 1, "{:#?}", slack.messages);
     drop(slack);
     assert_approved_once(&harness);
+}
+
+#[test]
+fn a_ticket_that_is_gone_at_the_end_of_the_wait_is_told_once_and_a_new_one_finishes() {
+    for tickets in [Tickets::Expired, Tickets::None] {
+        let harness = waiting("600");
+        publish(&harness);
+        // The ticket lived when the wait began. The watcher reads its cache at every look, so a new one is found.
+        let cache = harness.home().join("krb5cc");
+        let kerberos = harness.sandbox.kerberos();
+        if tickets == Tickets::Expired {
+            std::fs::copy(kerberos.cache(Tickets::Expired), &cache).unwrap();
+        }
+        let mut command = harness.command("oar", CARRY_ON);
+        let child = command.env("KRB5CCNAME", format!("FILE:{}", cache.display())).spawn().unwrap();
+        until("the trouble", || state(&harness).contains("last_result: ") && troubles(&harness) > 0);
+        let looked = next_check(&harness);
+        until("another look", || next_check(&harness) != looked);
+        assert!(state(&harness).contains("- name: change-advisory-status\n  status: In Progress\n"));
+        assert_eq!((moves_of(&harness, 150_001), troubles(&harness)), (0, 1), "{tickets:?}");
+        // A ticket appears at once, as a whole, as kinit makes it.
+        let fresh = harness.home().join("krb5cc.new");
+        std::fs::copy(kerberos.cache(Tickets::Valid), &fresh).unwrap();
+        std::fs::rename(&fresh, &cache).unwrap();
+        wait(child).expect(0);
+        assert_approved_once(&harness);
+        assert_eq!(troubles(&harness), 1, "{tickets:?}: the same trouble is told once");
+    }
+}
+
+/// How many messages ask for a new ticket.
+fn troubles(harness: &Harness) -> usize {
+    let slack = harness.sandbox.world().slack.lock();
+    slack.messages.iter().filter(|message| message.text.contains("kinit")).count()
+}
+
+fn next_check(harness: &Harness) -> String {
+    let state = state(harness);
+    state.lines().find(|line| line.trim_start().starts_with("next_check:")).unwrap().to_owned()
 }
 
 #[test]

@@ -184,8 +184,8 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         (None, Some(class)) => ExitCode::from(class),
         (None, None) => ExitCode::Done,
     };
-    // A task that waits as it should is no error.
-    let waits = report.status == Some(TaskStatus::InProgress) && code == ExitCode::Done;
+    // What waits is no error, unless something went wrong on the way.
+    let waits = report.status == Some(TaskStatus::InProgress) && report.class.is_none();
     if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
         let why = match &report.headline {
             Some(headline) => {

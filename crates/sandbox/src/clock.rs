@@ -44,6 +44,16 @@ impl Clock {
         self.advanced.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
+    /// Milliseconds by which the clock was advanced so far.
+    pub(crate) fn advanced(&self) -> i64 {
+        self.advanced.load(Ordering::SeqCst)
+    }
+
+    /// Goes back to a clock that was advanced by `milliseconds`.
+    pub(crate) fn set_advanced(&self, milliseconds: i64) {
+        self.advanced.store(milliseconds, Ordering::SeqCst);
+    }
+
     /// Seconds since 1970, as rate limit headers and Slack time stamps count.
     pub fn epoch_seconds(&self) -> i64 {
         self.now().as_second()

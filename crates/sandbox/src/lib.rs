@@ -73,6 +73,7 @@ pub mod requests;
 mod sandbox;
 pub mod scenario;
 pub mod services;
+pub mod snapshot;
 #[cfg(test)]
 mod testing;
 pub mod unexpected;
@@ -84,6 +85,7 @@ pub use crate::{
     kerberos::Tickets,
     requests::RecordedRequest,
     sandbox::{Options, Sandbox, StartError},
+    snapshot::Snapshot,
     unexpected::Unexpected,
     world::{Shared, World},
 };

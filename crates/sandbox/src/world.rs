@@ -62,7 +62,7 @@ pub struct World {
     pub faults: Faults,
     /// What no service knows.
     pub unexpected: UnexpectedLog,
-    latency: AtomicU64,
+    pub(crate) latency: AtomicU64,
     /// Repositories, branches, files, build data.
     pub github: Module<github::State>,
     /// Channels, users, groups, messages.

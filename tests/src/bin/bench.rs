@@ -1,4 +1,5 @@
-//! Timings, printed as a table: start-up, the tasks at 0 and 20 ms per request, the StateBox dialect.
+//! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
+//! StateBox dialect, image health. `commands` and `image-health` as argument print that table alone.
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
 #![expect(
@@ -11,7 +12,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, Options, Sandbox, release_tests};
+use end_to_end::{Options, Sandbox, matrix, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
 use oar_core::clients::advisory_content::{AdvisoryContentClient, Origins};
 use oar_core::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
@@ -27,6 +28,10 @@ fn main() {
         if let Err(error) = check_images(&base) {
             println!("failed: {error}");
         }
+        return;
+    }
+    if std::env::args().any(|argument| argument == "commands") {
+        commands();
         return;
     }
     if std::env::args().any(|argument| argument == "image-health") {
@@ -48,45 +53,42 @@ fn main() {
         Ok(usage) => println!("{:<58} {:>9.1} MB", "peak memory of --help", mebibytes(usage.max_rss())),
         Err(error) => println!("peak memory of --help: not measured: {error}"),
     }
-    for latency in [0, 20] {
-        tasks(latency);
-    }
+    commands();
     dialect();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }
 }
 
-fn tasks(latency: u64) {
-    for release in [KONFLUX, ERRATA] {
-        let mut samples: Vec<(&str, Vec<f64>)> = vec![
-            ("create-test-report", Vec::new()),
-            ("take-ownership", Vec::new()),
-            ("take-ownership again", Vec::new()),
-            ("status", Vec::new()),
-        ];
-        let mut requests = [0; 4];
-        for _ in 0..5 {
-            let harness =
-                Harness::with(Options { latency: Duration::from_millis(latency), ..Options::default() });
-            let commands: [&[&str]; 4] = [
-                &["create-test-report"],
-                &["take-ownership", "-e", LEAD],
-                &["take-ownership", "-e", LEAD],
-                &["status"],
-            ];
-            for (index, command) in commands.iter().enumerate() {
-                harness.sandbox.clear_requests();
-                let started = Instant::now();
-                harness.oar(release, command).expect(0);
-                samples[index].1.push(started.elapsed().as_secs_f64() * 1000.0);
-                requests[index] = harness.sandbox.requests().len();
-            }
+/// Every command in every flow: the requests of a run and of a second one, and how long a run takes.
+fn commands() {
+    println!(
+        "\n{:<42} {:<8} {:>8} {:>6} {:>9} {:>11} {:>11}",
+        "command, median of three runs", "flow", "requests", "again", "reference", "0 ms", "20 ms"
+    );
+    for scenario in matrix::table() {
+        let (mut counts, mut medians) = ((0, 0), Vec::new());
+        for latency in [0, 20] {
+            let world = scenario.prepared(Duration::from_millis(latency));
+            let mut samples = times(3, || {
+                world.reset();
+                world.run().expect(scenario.code);
+            });
+            samples.sort_by(f64::total_cmp);
+            medians.push(samples.get(1).copied().unwrap_or(f64::NAN));
+            counts.0 = world.harness.sandbox.requests().len();
+            world.harness.sandbox.clear_requests();
+            world.run().expect(scenario.code);
+            counts.1 = world.harness.sandbox.requests().len();
         }
-        for ((name, values), count) in samples.iter().zip(requests) {
-            row(&format!("{name} {release}, {latency} ms/request, {count} requests (ms)"), values);
+        let reference = scenario.reference.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        print!("{:<42} {:<8} {:>8} {:>6} {reference:>9}", scenario.name, scenario.flow(), counts.0, counts.1);
+        for value in medians {
+            print!(" {value:>8.0} ms");
         }
+        println!();
     }
+    println!();
 }
 
 /// 860 images of one release with 100 ms per answer, in lists and one by one; every one of them a new process, so that

@@ -25,6 +25,13 @@ pub trait Task: Send + Sync {
         true
     }
 
+    /// Whether the task is the one that makes the StateBox file of a release that has none. Its planned file is made
+    /// before [`Task::apply`], with the run in it, so that the next run tells what a killed one did not. When the run
+    /// has told everybody, its record goes again.
+    fn creates_state(&self) -> bool {
+        false
+    }
+
     /// The command as the history records it, without addresses and secrets.
     fn command(&self) -> String;
 

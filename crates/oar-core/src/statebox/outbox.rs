@@ -138,6 +138,29 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_forgotten_when_everybody_was_told_and_not_before() {
+        let task = TaskName::TakeOwnership;
+        let mut owes = state(&["a"]);
+        assert_eq!(owes.forget_told(task), Change::Unchanged);
+        let kept = owes.kept_messages();
+        let sent =
+            Notification { state: NotificationState::Sent, text: None, ..kept[0].notification.clone() };
+        let _ = owes.record_message(&kept[0], sent);
+        let run = RunStart {
+            id: "run-2".into(),
+            started: at("11:00:00"),
+            by: "lead".into(),
+            command: "take-ownership".into(),
+            force: false,
+        };
+        let mut runs = owes.clone();
+        let _ = runs.start_run(task, &run);
+        assert_eq!(runs.forget_told(task), Change::Unchanged, "it may still have something to say");
+        assert_eq!((owes.forget_told(task), owes.forget_told(task)), (Change::Changed, Change::Unchanged));
+        assert!(owes.task(task).is_none() && owes.to_yaml().contains("tasks: []\n"), "{}", owes.to_yaml());
+    }
+
+    #[test]
     fn of_two_that_read_the_same_only_one_claims() {
         let mut state = state(&["a"]);
         let kept = state.kept_messages();

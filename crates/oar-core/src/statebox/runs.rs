@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::error::StateError;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::state::{Change, State, changed};
-use super::views::{Notification, NotificationState, Waiver};
+use super::views::{Notification, NotificationState, RunView, Waiver};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
 
@@ -207,6 +207,20 @@ impl State {
                 merge_outbox(entry, entries);
             }
         }))
+    }
+
+    /// Removes the record of `task`, which is none of the release's, when each of its runs has ended and told everybody.
+    pub fn forget_told(&mut self, task: TaskName) -> Change {
+        let told = |run: &RunView| {
+            run.outcome.is_some()
+                && run.notifications.iter().all(|message| message.state == NotificationState::Sent)
+        };
+        if !self.task(task).is_some_and(|view| view.history.iter().all(told)) {
+            return Change::Unchanged;
+        }
+        let Some(tasks) = self.list_mut("tasks") else { return Change::Unchanged };
+        tasks.retain(|node| node.as_mapping().and_then(|fields| fields.text("name")) != Some(task.id()));
+        Change::Changed
     }
 
     /// Records why a task need not pass, or takes that back.

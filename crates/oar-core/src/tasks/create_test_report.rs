@@ -12,7 +12,7 @@ use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, ReportCreated};
-use crate::statebox::{Created, State, StateBox, TaskName};
+use crate::statebox::{State, StateBox, TaskName};
 
 /// Creates the StateBox file of the release of `services`.
 pub struct CreateTestReport<'a> {
@@ -71,6 +71,10 @@ impl Task for CreateTestReport<'_> {
         false
     }
 
+    fn creates_state(&self) -> bool {
+        true
+    }
+
     fn command(&self) -> String {
         "create-test-report".to_owned()
     }
@@ -94,18 +98,11 @@ impl Task for CreateTestReport<'_> {
         Ok(plan)
     }
 
-    async fn apply(&self, plan: &ReportPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    async fn apply(&self, plan: &ReportPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let mut done = Vec::new();
         if plan.creates() {
-            let release = self.services.config().release();
-            let message = format!("Initialize StateBox for release {release}");
-            match self.statebox.create(permit, &message, self.initial_state()?).await? {
-                Created::Now(_) => {
-                    tracing::info!("created {}", plan.location);
-                    done.push(Step::new("create", plan.location.clone()));
-                }
-                Created::Before(_) => tracing::info!("somebody else created {} meanwhile", plan.location),
-            }
+            tracing::info!("created {}", plan.location);
+            done.push(Step::new("create", plan.location.clone()));
         }
         let created = !done.is_empty();
         Ok(TaskOutcome::pass(done).with_data(serde_json::json!({

@@ -107,12 +107,17 @@ impl ImageConsistencyCheck {
             let gitlab = self.services.gitlab()?;
             let release = self.services.config().release().to_string();
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
-            // The verdict stands without the note, and the next run writes it.
             match report.publish(target, permit).await {
                 Ok(Effect::Changed) => {
                     outcome.done.push(Step::new("write the image health on", reference.to_string()));
                 }
                 Ok(Effect::AlreadySo) => {}
+                // A Pass would be the last word; any other verdict stands, and the next run writes the note.
+                Err(error)
+                    if matches!(report.conclusion(), Conclusion::Healthy | Conclusion::NotApplicable) =>
+                {
+                    return Err(error.into());
+                }
                 Err(error) => tracing::warn!("the image health is not on the merge request: {error}"),
             }
         }

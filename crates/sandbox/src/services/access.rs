@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The portal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// When each advisory (`RHSA-2026:1900`) is published; before, its page is missing.
     pub published: BTreeMap<String, Timestamp>,

@@ -27,7 +27,7 @@ pub enum File {
 }
 
 /// The files.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// By path below the host: `/group/advisories/-/raw/main/a.yaml`.
     pub files: BTreeMap<String, File>,

@@ -30,8 +30,8 @@ use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
 use crate::statebox::{
-    KEPT_LIMIT, Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd, RunOutcome,
-    RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
+    Created, KEPT_LIMIT, Notification as NotificationRecord, NotificationState, ReasonClass, RunEnd,
+    RunOutcome, RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
 };
 
 /// Whether a run may change the world.
@@ -274,6 +274,13 @@ impl Runner<'_> {
                 .await?;
             lock(progress).started = true;
         }
+        if task.creates_state() && state.is_none() && plan.acts() {
+            if let Created::Before(_) = self.create(task, id, started, permit).await? {
+                tracing::info!("somebody else created {} meanwhile", self.statebox.location());
+                return Ok(End::NothingToDo);
+            }
+            lock(progress).started = true;
+        }
         let outcome = task.apply(&plan, permit).await?;
         lock(progress).done.clone_from(&outcome.done);
         let tell = match outcome.status {
@@ -299,6 +306,20 @@ impl Runner<'_> {
         }
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         Ok(End::Finished(outcome))
+    }
+
+    /// Makes the StateBox file with this run in it.
+    async fn create<T: Task>(
+        &self,
+        task: &T,
+        id: &str,
+        started: Timestamp,
+        permit: &WritePermit,
+    ) -> Result<Created, TaskError> {
+        let mut initial = task.initial_state()?;
+        let _ = initial.start_run(task.name(), &self.start(task, id, started));
+        let message = format!("Initialize StateBox for release {}", self.statebox.release());
+        Ok(self.statebox.create(permit, &message, initial).await?)
     }
 
     fn start<T: Task>(&self, task: &T, id: &str, started: Timestamp) -> RunStart {
@@ -374,7 +395,9 @@ impl Runner<'_> {
             report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
         }
         let undelivered = report.notifications.iter().any(|record| record.state != NotificationState::Sent);
-        let records = (task.is_tracked() || undelivered) && !progress.unreadable && !refused_before_start;
+        let has_record = task.creates_state() && (progress.started || progress.status.is_some());
+        let records =
+            (task.is_tracked() || undelivered || has_record) && !progress.unreadable && !refused_before_start;
         if task.is_tracked()
             && !refused_before_start
             && mode.permit().is_some()
@@ -401,8 +424,13 @@ impl Runner<'_> {
         let recorded = self.record(task, &end, plan, &run_end, permit).await;
         if let Err(error) = recorded {
             tracing::error!("the outcome could not be recorded: {}", error.inner());
-            report.warnings.push(format!("the outcome could not be recorded: {}", error.inner()));
+            let text = format!("the outcome could not be recorded: {}", error.inner());
             report.class.get_or_insert(error.inner().class());
+            if report.reason.is_none() {
+                report.reason = Some(Reason { class: error.reason_class(), text });
+            } else {
+                report.warnings.push(text);
+            }
             report.hint = report.hint.or_else(|| error.inner().hint());
         }
         report
@@ -501,6 +529,9 @@ impl Runner<'_> {
                 let mut change = state.finish_run(name, run_end);
                 if let (End::Finished(outcome), Some(plan)) = (end, plan) {
                     change = change.or(task.remember(plan, outcome, state)?);
+                }
+                if task.creates_state() {
+                    change = change.or(state.forget_told(name));
                 }
                 Ok(change)
             })

@@ -4,7 +4,7 @@ use crate::flow::permit::WritePermit;
 use crate::flow::runner::Runner;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
-use crate::statebox::{Change, Notification, NotificationState, State};
+use crate::statebox::{Change, Notification, NotificationState, State, TaskName};
 
 const UPDATE_MESSAGE: &str = "Send kept messages";
 
@@ -40,6 +40,8 @@ impl Runner<'_> {
             for (open, fate) in &fates {
                 change = change.or(state.record_message(open, fate.clone()));
             }
+            // Its runs stand in the file only while they owe a message.
+            change = change.or(state.forget_told(TaskName::CreateTestReport));
             Ok(change)
         });
         let state = match record.await {

@@ -25,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often it is looked at: about five minutes.
 const LOOKS: u32 = 36;
+/// How many unclear answers to the wish to merge are looked behind before the run ends; the next one goes on.
+const UNCLEAR_ANSWERS: u32 = 4;
 
 /// Where a shipment's changes are committed.
 #[derive(Debug, Clone)]
@@ -378,7 +380,7 @@ impl ShipmentDrop {
         permit: &WritePermit,
         done: &mut Vec<Step>,
     ) -> Result<ShipmentEnd, TaskError> {
-        let (mut pause, mut asked) = (FIRST_PAUSE, false);
+        let (mut pause, mut asked, mut unclear) = (FIRST_PAUSE, false, 0);
         let mut address = ours.to_string();
         for look in 0..LOOKS {
             if look > 0 {
@@ -438,7 +440,10 @@ impl ShipmentDrop {
                     let waits = merged.state != MergeRequestState::Merged;
                     return end(waits.then(|| "its pipeline".to_owned()));
                 }
-                Err(failure) if failure.kind == ServiceErrorKind::Unclear => asked = true,
+                Err(failure) if failure.kind == ServiceErrorKind::Unclear && unclear < UNCLEAR_ANSWERS => {
+                    asked = true;
+                    unclear += 1;
+                }
                 // GitLab knows its own rules; what it does not allow now, somebody has to allow.
                 Err(failure)
                     if matches!(

@@ -17,7 +17,7 @@ pub struct BrewBuild {
 }
 
 /// Hub and root, which tell of the same builds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Builds by name-version-release.
     pub builds: BTreeMap<String, BrewBuild>,

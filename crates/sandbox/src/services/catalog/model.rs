@@ -45,7 +45,7 @@ pub struct Image {
 }
 
 /// The catalogue.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Images by digest, `sha256:…`.
     pub images: BTreeMap<String, Image>,

@@ -7,7 +7,7 @@ use url::form_urlencoded;
 use super::refusal::Refusal;
 
 /// Parameters by their form name, `advisory[assigned_to_email]`; `None` is a JSON null.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Params(Vec<(String, Option<String>)>);
 
 impl Params {

@@ -19,7 +19,7 @@ pub enum Negotiate {
 }
 
 /// The Errata Tool.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Who authenticates the caller.
     pub negotiate: Negotiate,

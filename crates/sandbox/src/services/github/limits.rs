@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const WINDOW: i64 = 3600;
 
 /// The limits and what was used of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Requests per hour with a token.
     pub authenticated: u64,

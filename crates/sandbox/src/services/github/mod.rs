@@ -47,7 +47,7 @@ pub const BUILD_DATA_REPOSITORY: &str = "openshift-eng/ocp-build-data";
 const SHOWN_LIMIT: usize = 64 * 1024;
 
 /// What GitHub knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Tokens and their accounts.
     pub tokens: IndexMap<String, Identity>,

@@ -31,7 +31,7 @@ pub struct Commit {
 }
 
 /// One repository.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Repository {
     /// Number of the repository.
     pub id: u64,

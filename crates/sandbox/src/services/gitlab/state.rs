@@ -34,7 +34,7 @@ impl Default for RateLimit {
 }
 
 /// GitLab.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Accounts.
     pub users: Vec<User>,

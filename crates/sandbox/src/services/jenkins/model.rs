@@ -101,7 +101,7 @@ impl Job {
 }
 
 /// Everything that Jenkins knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Who may sign in.
     pub accounts: Vec<Account>,

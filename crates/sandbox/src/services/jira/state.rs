@@ -33,7 +33,7 @@ pub struct RateLimit {
 }
 
 /// Jira Cloud.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Accounts.
     pub accounts: Vec<Account>,

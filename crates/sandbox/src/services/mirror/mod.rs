@@ -30,7 +30,7 @@ use crate::{
 pub const REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
 
 /// The mirror.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Nothing is published yet.
     pub empty: bool,

@@ -224,7 +224,7 @@ impl RateLimit {
 }
 
 /// Everything that Prow knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// What can be started.
     pub known: Vec<KnownJob>,

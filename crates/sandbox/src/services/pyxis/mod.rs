@@ -21,7 +21,7 @@ use crate::{
 pub type ArchitectureGrades = (String, Option<Vec<GradeWindow>>);
 
 /// Builds by name-version-release, each with its architectures and their grades.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// The builds.
     pub builds: BTreeMap<String, Vec<ArchitectureGrades>>,

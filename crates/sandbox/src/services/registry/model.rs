@@ -21,7 +21,7 @@ pub fn digest_of(content: &[u8]) -> String {
 }
 
 /// One repository.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Repository {
     /// Manifests by digest.
     pub manifests: BTreeMap<String, Vec<u8>>,
@@ -30,7 +30,7 @@ pub struct Repository {
 }
 
 /// The registry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Repositories by path.
     pub repositories: BTreeMap<String, Repository>,

@@ -57,7 +57,7 @@ pub struct Payload {
 }
 
 /// The release controllers of all architectures. A stream's name says which one has it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Payloads by stream, `4-stable`, newest first.
     pub streams: BTreeMap<String, Vec<Payload>>,

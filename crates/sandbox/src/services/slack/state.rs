@@ -93,7 +93,7 @@ pub struct Message {
 }
 
 /// What Slack knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Tokens and their rights.
     pub tokens: IndexMap<String, Token>,

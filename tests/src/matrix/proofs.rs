@@ -1,0 +1,342 @@
+//! What is proved of every command in every flow.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Kind, Prepared, Scenario, pool};
+use crate::effects::Effects;
+use crate::{Fault, FaultKind, LEAD, RecordedRequest, Run, SECOND_LEAD, finish, wait};
+
+/// The exit codes that the documentation knows for a run that was not interrupted.
+const DOCUMENTED: [i32; 6] = [0, 1, 3, 4, 5, 6];
+
+/// How many kinds of faults are tried on a request: the first write of a shape meets all of them.
+const KINDS_PER_REPEATED_WRITE: usize = 3;
+const KINDS_PER_READ: usize = 4;
+const KINDS_PER_REPEATED_READ: usize = 1;
+
+/// A request that goes wrong once, or for ever.
+#[derive(Debug, Clone)]
+struct Trouble {
+    kind: FaultKind,
+    forever: bool,
+}
+
+impl Trouble {
+    fn once(kind: FaultKind) -> Self {
+        Self { kind, forever: false }
+    }
+
+    fn forever(kind: FaultKind) -> Self {
+        Self { kind, forever: true }
+    }
+}
+
+fn status(code: u16) -> FaultKind {
+    FaultKind::Status { code, body: None, headers: Vec::new() }
+}
+
+/// Every way in which `request` can go wrong.
+fn troubles(request: &RecordedRequest) -> Vec<Trouble> {
+    let mut troubles = vec![
+        Trouble::once(status(500)),
+        Trouble::once(FaultKind::DropAfter),
+        Trouble::forever(status(500)),
+        Trouble::once(FaultKind::Garbage),
+        Trouble::once(FaultKind::RateLimited { retry_after: 0 }),
+        Trouble::once(FaultKind::HangAfter),
+        Trouble::forever(FaultKind::DropBefore),
+        Trouble::once(FaultKind::Truncate),
+        Trouble::once(FaultKind::DropBefore),
+        Trouble::forever(FaultKind::DropAfter),
+        Trouble::once(FaultKind::Hang),
+        Trouble::forever(FaultKind::Garbage),
+    ];
+    if request.service == "access" {
+        // Whatever page is answered there, it is up.
+        troubles.retain(|trouble| trouble.kind != FaultKind::Garbage);
+    }
+    if request.service == "github" && request.is_write() {
+        troubles.push(Trouble::once(FaultKind::BusyBranch));
+        troubles.push(Trouble::once(FaultKind::SecondaryRateLimit { retry_after: 0 }));
+    }
+    if request.service == "github" && !request.is_write() {
+        troubles.push(Trouble::once(FaultKind::StaleRead));
+    }
+    troubles
+}
+
+/// The cases. The first write of a shape (the same but for numbers, such as one advisory after the other) goes wrong in
+/// every way. The other requests share the ways: each meets some, the next one those after these, so that every way
+/// occurs among neighbours. The whole product would be four times as many.
+fn fault_cases(requests: &[RecordedRequest]) -> Vec<(Fault, bool)> {
+    let (mut cases, mut shapes, mut next) = (Vec::new(), HashSet::new(), 0);
+    for request in requests {
+        let troubles = troubles(request);
+        let is_first =
+            shapes.insert(request.line().replace(|character: char| character.is_ascii_digit(), ""));
+        let count = match (request.is_write(), is_first) {
+            (true, true) => troubles.len(),
+            (true, false) => KINDS_PER_REPEATED_WRITE,
+            (false, true) => KINDS_PER_READ,
+            (false, false) => KINDS_PER_REPEATED_READ,
+        };
+        for trouble in troubles.iter().cycle().skip(next % troubles.len()).take(count) {
+            let hangs = matches!(trouble.kind, FaultKind::Hang | FaultKind::HangAfter);
+            let fault = Fault::on(&request.service, trouble.kind.clone());
+            let fault = fault.method(&request.method).path(&request.path);
+            cases.push((if trouble.forever { fault.forever() } else { fault }, hangs));
+        }
+        next += count;
+    }
+    cases
+}
+
+/// Requests go wrong: nothing panics, the exit code is documented, no effect happens twice, and the next run ends as one
+/// that nothing disturbed.
+///
+/// # Panics
+/// When that is not so.
+pub fn faults(scenario: &Scenario) {
+    let world = scenario.prepared(Duration::ZERO);
+    let expected = world.undisturbed();
+    let cases = fault_cases(&world.distinct_requests());
+    assert!(!cases.is_empty());
+    pool::each(scenario, cases, |world, (fault, hangs)| {
+        let context = format!("{} with {fault:?}", scenario.name);
+        world.harness.sandbox.faults().add(fault);
+        let mut command = world.command(&[], &[]);
+        command.env("OAR_HTTP_RETRY_DELAY", "1");
+        if hangs {
+            command.env("OAR_HTTP_TIMEOUT", "0.5");
+        }
+        let run = finish(command);
+        assert_survived(&run, scenario, &context);
+        world.harness.sandbox.faults().clear();
+        let context = format!("{context}\n{run:#?}\n{}", world.harness.request_lines());
+        Effects::of(&world.harness).assert_none_twice(&expected, &context);
+        assert_healed(world, &expected, &context);
+    });
+}
+
+fn assert_survived(run: &Run, scenario: &Scenario, context: &str) {
+    let text = run.all();
+    assert!(!text.contains("panicked") && !text.contains("internal error"), "{context}\n{text}");
+    let code = run.code.unwrap_or(-1);
+    assert!(DOCUMENTED.contains(&code), "exit {code}: {context}\n{text}");
+    if code != 0 && code != scenario.code {
+        // What shows a list says it where it stands in the list.
+        let lists = matches!(scenario.kind, Kind::Look | Kind::CarriesOn(..));
+        let said = if lists { &text } else { &run.stderr };
+        assert!(said.contains("error: "), "{context}\n{text}");
+    }
+}
+
+fn assert_healed(world: &Prepared<'_>, expected: &Effects, context: &str) {
+    let again = world.resume();
+    let context = format!("{context}\nand then\n{again:#?}");
+    assert_eq!(again.code, Some(world.scenario.code), "{context}");
+    let effects = Effects::of(&world.harness);
+    effects.assert_same(expected, &context);
+    world.assert_done(&effects);
+}
+
+/// The program is killed after each of its requests: the next run ends in the same state with each effect once.
+///
+/// # Panics
+/// When that is not so.
+pub fn kills(scenario: &Scenario) {
+    let world = scenario.prepared(Duration::ZERO);
+    let expected = world.undisturbed();
+    let total = world.harness.sandbox.requests().len() as u64;
+    pool::each(scenario, (0..total).collect(), |world, after| {
+        let sandbox = &world.harness.sandbox;
+        sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+        let mut child = world.command(&[], &[]).spawn().unwrap();
+        let started = Instant::now();
+        let hit = || sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted);
+        // A run that needed fewer requests this time has ended; the second one is looked at all the same.
+        while !hit() && child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Requests that run beside the one that hangs get their answers.
+        std::thread::sleep(Duration::from_millis(30));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+        let killed = wait(child);
+        sandbox.faults().clear();
+        let context = format!(
+            "{} killed after request {after}\n{killed:#?}\n{}",
+            scenario.name,
+            world.harness.request_lines()
+        );
+        Effects::of(&world.harness).assert_none_twice(&expected, &context);
+        assert_healed(world, &expected, &context);
+    });
+}
+
+/// A dry run writes nothing; a run keeps to its budget, answers in JSON when asked, and does what it should; a second
+/// one changes nothing.
+///
+/// # Panics
+/// When that is not so.
+pub fn runs(scenario: &Scenario) {
+    let world = scenario.prepared(Duration::ZERO);
+    let harness = &world.harness;
+    let start = (harness.statebox(scenario.release), Effects::of(harness));
+    let unchanged = |what: &str, run: &Run| {
+        let writes = harness.sandbox.writes();
+        let writes: Vec<String> =
+            writes.iter().filter(|write| is_change(write)).map(RecordedRequest::line).collect();
+        assert!(writes.is_empty(), "{what} wrote: {writes:#?}\n{run:#?}");
+    };
+    if !matches!(scenario.kind, Kind::Look | Kind::CarriesOn(..)) {
+        let run = world.run_with(&[], &["--dry-run"]);
+        let refused = matches!(scenario.kind, Kind::Refused(_));
+        assert_eq!(run.code == Some(0), !refused, "{run:#?}");
+        unchanged("a dry run", &run);
+        assert_eq!((harness.statebox(scenario.release), Effects::of(harness)), start, "{run:#?}");
+    }
+
+    world.reset();
+    let expected = world.undisturbed();
+    let count = harness.sandbox.requests().len();
+    assert!(count <= scenario.requests, "{count} requests:\n{}", harness.request_lines());
+    if let Some(reference) = scenario.reference.filter(|reference| *reference > 20) {
+        assert!(scenario.requests * 3 <= reference, "{} is more than a third", scenario.requests);
+    }
+
+    let state = harness.statebox(scenario.release);
+    harness.sandbox.clear_requests();
+    let again = world.run().expect(scenario.code);
+    unchanged("a second run", &again);
+    assert_eq!(harness.statebox(scenario.release), state, "{again:#?}");
+    Effects::of(harness).assert_same(&expected, &format!("{again:#?}"));
+
+    world.reset();
+    let run = world.run_with(&[], &["--output", "json"]).expect(scenario.code);
+    let document = run.json();
+    if matches!(scenario.kind, Kind::Task(..) | Kind::Refused(_)) {
+        assert_eq!(document["exit_code"], scenario.code, "{document:#}");
+    }
+    if let Kind::Task(_, status) = scenario.kind {
+        assert_eq!(document["status"], status, "{document:#}");
+    }
+    if let Kind::Refused(words) = scenario.kind {
+        assert!(run.all().contains(words), "{run:#?}");
+        unchanged("a refused run", &run);
+        assert_eq!((harness.statebox(scenario.release), Effects::of(harness)), start, "{run:#?}");
+    }
+    if scenario.kind == Kind::Look {
+        unchanged("a look", &run);
+    }
+    Effects::of(harness).assert_same(&expected, "with --output json");
+}
+
+/// Reads by POST are no changes: Jira's searches and XML-RPC.
+fn is_change(request: &RecordedRequest) -> bool {
+    request.is_write() && request.service != "brewhub"
+}
+
+/// Planted tokens and addresses stand in no output, state, message, note, comment or address, neither when all is well
+/// nor when services throw them back.
+///
+/// # Panics
+/// When that is not so.
+pub fn secrets(scenario: &Scenario) {
+    let codes = [400, 401, 403, 404, 422, 500];
+    let world = scenario.prepared(Duration::ZERO);
+    let mut texts = Vec::new();
+    for more in [&["-v"][..], &["-v", "--output", "json"]] {
+        texts.push(world.run_with(more, &[]).expect(scenario.code).all());
+    }
+    if !matches!(scenario.kind, Kind::Look | Kind::CarriesOn(..)) {
+        world.reset();
+        texts.push(world.run_with(&["-v"], &["--dry-run"]).all());
+    }
+    world.reset();
+    world.run();
+    let mut services: Vec<String> =
+        world.distinct_requests().into_iter().map(|request| request.service).collect();
+    services.sort_unstable();
+    services.dedup();
+    texts.extend(left_behind(&world));
+    assert_clean(&world, &texts);
+
+    // Every service throws them back with two of the codes, the next one with the two after these.
+    let cases = services.iter().enumerate().flat_map(|(index, service)| {
+        [2 * index, 2 * index + 1].map(|place| (service.clone(), codes[place % codes.len()]))
+    });
+    pool::each(scenario, cases.collect(), |world, (service, code)| {
+        let echoed = planted(world).join(" | ");
+        let body = serde_json::json!({
+            "message": echoed, "error": echoed, "errorMessages": [echoed], "errors": echoed,
+        });
+        let kind = FaultKind::Status { code, body: Some(body.to_string()), headers: Vec::new() };
+        world.harness.sandbox.faults().add(Fault::on(&service, kind).forever());
+        let run = world.run_with(&["-v"], &[]);
+        assert_survived(&run, scenario, &format!("{} with {code} of {service}", scenario.name));
+        let mut texts = vec![run.all()];
+        texts.extend(left_behind(world));
+        assert_clean(world, &texts);
+    });
+}
+
+/// What must stand nowhere: every token, and the addresses of the people.
+///
+/// The owner's address is what `metadata` is asked for.
+fn planted(world: &Prepared<'_>) -> Vec<String> {
+    let secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
+    let environment = world.harness.sandbox.environment().into_iter();
+    let mut values: Vec<String> =
+        environment.filter(|(name, _)| secret(name)).map(|(_, value)| value).collect();
+    assert!(values.len() >= 7, "{}", values.len());
+    values.extend([LEAD, SECOND_LEAD, "bot@example.com", "qcontact@example.com"].map(str::to_owned));
+    if world.scenario.command == ["metadata"] {
+        values.retain(|value| value != LEAD);
+    }
+    values
+}
+
+fn assert_clean(world: &Prepared<'_>, texts: &[String]) {
+    for value in planted(world) {
+        for text in texts {
+            assert!(!text.contains(&value), "a secret or an address stands in:\n{text}");
+        }
+    }
+}
+
+/// What people and other programs can read afterwards.
+fn left_behind(world: &Prepared<'_>) -> Vec<String> {
+    let harness = &world.harness;
+    let mut texts: Vec<String> = harness.statebox(world.scenario.release).into_iter().collect();
+    for message in &harness.sandbox.world().slack.lock().messages {
+        texts.push(message.text.clone());
+        texts.extend(message.blocks.as_ref().map(ToString::to_string));
+        texts.extend(message.metadata.as_ref().map(ToString::to_string));
+    }
+    for issue in harness.sandbox.world().jira.lock().issues.values() {
+        texts.extend(issue.comments.iter().map(|comment| comment.body.clone()));
+        texts.extend(issue.description.clone());
+    }
+    for request in &harness.sandbox.world().gitlab.lock().merge_requests {
+        texts.extend(request.notes.iter().map(|note| note.body.clone()));
+        texts.push(request.description.clone());
+    }
+    for request in harness.sandbox.requests() {
+        let mut address = format!("{}?{}", request.path, request.query);
+        if request.path.contains("user") {
+            // Looking somebody up by the address is what these requests are for.
+            address = address.replace("%40example.com", "");
+        }
+        texts.push(address.replace("%40", "@"));
+        if request.service == "github" && request.method == "PUT" {
+            // The content is the StateBox, in another coding; the message of the commit is readable.
+            texts.push(request.body_excerpt);
+        }
+    }
+    texts
+}

@@ -1,0 +1,169 @@
+//! The table: every command in every flow in which it has something to do or to refuse.
+
+use super::Kind::{CarriesOn, Change, Look, Refused, Task};
+use super::{Kind, Scenario, prepare};
+use crate::{ERRATA, Harness, KONFLUX, LEAD};
+
+const PASS: &str = "Pass";
+const IN_PROGRESS: &str = "In Progress";
+const FAIL: &str = "Fail";
+
+/// A line of the table: nothing was measured for the reference.
+const fn line(
+    name: &'static str,
+    release: &'static str,
+    command: &'static [&'static str],
+    kind: Kind,
+    requests: usize,
+    prepare: fn(Harness) -> Harness,
+) -> Scenario {
+    let code = match kind {
+        Refused(_) => 6,
+        _ => 0,
+    };
+    Scenario { name, release, command, kind, code, prepare, requests, reference: None, resume: command }
+}
+
+impl Scenario {
+    const fn code(mut self, code: i32) -> Self {
+        self.code = code;
+        self
+    }
+
+    const fn resumed_by(mut self, command: &'static [&'static str]) -> Self {
+        self.resume = command;
+        self
+    }
+
+    const fn reference(mut self, requests: usize) -> Self {
+        self.reference = Some(requests);
+        self
+    }
+}
+
+/// Every command in every flow.
+pub fn table() -> Vec<Scenario> {
+    let mut all = first();
+    all.extend(checks());
+    all.extend(last());
+    all
+}
+
+/// The scenario with this name.
+///
+/// # Panics
+/// When there is none.
+pub fn scenario(name: &str) -> Scenario {
+    let found = table().into_iter().find(|scenario| scenario.name == name);
+    found.unwrap_or_else(|| panic!("no scenario {name}"))
+}
+
+const CREATE: &[&str] = &["create-test-report"];
+const TAKE: &[&str] = &["take-ownership", "-e", LEAD];
+const BUGS: &[&str] = &["update-bug-list"];
+const GREENWAVE: &[&str] = &["check-greenwave-cvp-tests"];
+const CVE: &[&str] = &["check-cve-tracker-bug"];
+const PUSH: &[&str] = &["push-to-cdn-staging", "--yes"];
+const CONSISTENCY: &[&str] = &["image-consistency-check"];
+const STAGE: &[&str] = &["stage-testing"];
+const SIGNED: &[&str] = &["image-signed-check"];
+const DROP: &[&str] = &["drop-bugs", "--yes"];
+const APPROVE: &[&str] = &["change-advisory-status", "--yes", "--no-watch"];
+/// One look; what is left then is done by a watcher, which waits until a look is due.
+const TICK: &[&str] = &["oarctl", "tick", "--release", KONFLUX];
+const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
+const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
+const SHIPPED: &[&str] = &["is-shipped"];
+
+/// Announced, owned, looked at; and the work on the state by hand.
+fn first() -> Vec<Scenario> {
+    let owned = Task("take-ownership", PASS);
+    let bugs = Task("update-bug-list", IN_PROGRESS);
+    let add = &["issue", "add", "stage is down", "--task", "stage-testing"];
+    let resolve = &["issue", "resolve", "stage is down", "--resolution", "it is up"];
+    let set = &["task", "set", "stage-testing", "Pass", "--reason", "by hand"];
+    vec![
+        line("create_test_report_konflux", KONFLUX, CREATE, Change, 8, prepare::nothing),
+        line("create_test_report_errata", ERRATA, CREATE, Change, 8, prepare::nothing),
+        line("take_ownership_konflux", KONFLUX, TAKE, owned, 32, prepare::konflux),
+        line("take_ownership_errata", ERRATA, TAKE, owned, 40, prepare::errata),
+        line("take_ownership_first_of_all", KONFLUX, TAKE, owned, 34, prepare::nothing),
+        line("update_bug_list_konflux", KONFLUX, BUGS, bugs, 18, prepare::konflux),
+        line("update_bug_list_errata", ERRATA, BUGS, bugs, 18, prepare::errata),
+        line("status", KONFLUX, &["status"], Look, 2, prepare::owned),
+        line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
+        line("metadata_konflux", KONFLUX, &["metadata"], Look, 2, prepare::nothing),
+        line("metadata_errata", ERRATA, &["metadata"], Look, 2, prepare::nothing),
+        line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),
+        line("issue_add", KONFLUX, add, Change, 4, prepare::konflux),
+        line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
+        line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
+    ]
+}
+
+/// The checks.
+fn checks() -> Vec<Scenario> {
+    let missing = Task("check-cve-tracker-bug", FAIL);
+    let pushing = Task("push-to-cdn-staging", IN_PROGRESS);
+    let pushed = Task("push-to-cdn-staging", PASS);
+    let greenwave = Task("check-greenwave-cvp-tests", FAIL);
+    let consistent = Task("image-consistency-check", PASS);
+    let checking = Task("image-consistency-check", IN_PROGRESS);
+    let testing = Task("stage-testing", IN_PROGRESS);
+    let tested = Task("stage-testing", PASS);
+    let signed = Task("image-signed-check", PASS);
+    vec![
+        line(
+            "check_greenwave_konflux",
+            KONFLUX,
+            GREENWAVE,
+            Refused("image-consistency-check"),
+            4,
+            prepare::konflux,
+        ),
+        line("check_greenwave_errata", ERRATA, GREENWAVE, greenwave, 20, prepare::greenwave).code(1),
+        line("check_cve_konflux", KONFLUX, CVE, missing, 16, prepare::cve_konflux).code(1).reference(48),
+        line("check_cve_errata", ERRATA, CVE, missing, 16, prepare::cve_errata).code(1).reference(48),
+        line("push_konflux", KONFLUX, PUSH, pushing, 13, prepare::push_konflux).reference(39),
+        line("push_errata", ERRATA, PUSH, pushing, 37, prepare::errata).reference(112),
+        line("push_errata_what_was_blocked", ERRATA, PUSH, pushing, 37, prepare::push_last).reference(112),
+        line("push_errata_through", ERRATA, PUSH, pushed, 37, prepare::pushed).reference(112),
+        line("image_consistency_konflux", KONFLUX, CONSISTENCY, checking, 7, prepare::konflux).reference(22),
+        line("image_consistency_result", KONFLUX, CONSISTENCY, consistent, 40, prepare::images)
+            .reference(287),
+        line("image_consistency_errata", ERRATA, CONSISTENCY, Refused("-i JOB_ID"), 4, prepare::errata),
+        line("stage_testing_konflux", KONFLUX, STAGE, testing, 11, prepare::konflux),
+        line("stage_testing_errata", ERRATA, STAGE, testing, 11, prepare::errata),
+        line("stage_testing_result", ERRATA, STAGE, tested, 11, prepare::staged),
+        line("image_signed_konflux", KONFLUX, SIGNED, signed, 14, prepare::konflux),
+        line("image_signed_errata", ERRATA, SIGNED, signed, 14, prepare::errata),
+    ]
+}
+
+/// From the bugs that leave the release to its approval.
+fn last() -> Vec<Scenario> {
+    let dropped = Task("drop-bugs", PASS);
+    let approved = Task("change-advisory-status", PASS);
+    let waits = Task("change-advisory-status", IN_PROGRESS);
+    let carried = CarriesOn("change-advisory-status", PASS);
+    vec![
+        line("drop_bugs_konflux", KONFLUX, DROP, dropped, 45, prepare::konflux),
+        line("drop_bugs_errata", ERRATA, DROP, dropped, 40, prepare::droppable),
+        line("change_advisory_status_konflux", KONFLUX, APPROVE, approved, 50, prepare::published),
+        line("change_advisory_status_errata", ERRATA, APPROVE, approved, 50, prepare::approvable_errata),
+        line("change_advisory_status_waits", KONFLUX, APPROVE, waits, 50, prepare::approvable),
+        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 70, prepare::waiting)
+            .resumed_by(CARRY_ON),
+        line("add_qe_approval_konflux", KONFLUX, APPROVAL, Change, 30, prepare::approvable),
+        line(
+            "add_qe_approval_errata",
+            ERRATA,
+            APPROVAL,
+            Refused("change-advisory-status"),
+            30,
+            prepare::approvable_errata,
+        ),
+        line("is_shipped_konflux", KONFLUX, SHIPPED, Look, 8, prepare::konflux).code(1),
+        line("is_shipped_errata", ERRATA, SHIPPED, Look, 6, prepare::errata).code(1),
+    ]
+}

@@ -1,0 +1,89 @@
+//! Every command in both flows: faults, kills, a second run, a dry run, JSON, budgets, secrets. The commands stand in
+//! `end_to_end::matrix::table`.
+
+use end_to_end::matrix::{Kind, proofs, scenario, table};
+
+/// The tests of each scenario, by its name; and the names, to see that none is forgotten.
+macro_rules! matrix {
+    ($($name:ident),+ $(,)?) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        $(mod $name {
+            use super::{Kind, proofs, scenario};
+
+            #[test]
+            fn runs_keep_to_their_budget_and_a_second_one_changes_nothing() {
+                proofs::runs(&scenario(stringify!($name)));
+            }
+
+            #[test]
+            fn a_fault_at_any_request_is_survived_or_reported_and_healed() {
+                proofs::faults(&scenario(stringify!($name)));
+            }
+
+            #[test]
+            fn killed_after_any_request_the_next_run_finishes_with_each_effect_once() {
+                let scenario = scenario(stringify!($name));
+                // Those write nothing, which the runs show.
+                if !matches!(scenario.kind, Kind::Look | Kind::Refused(_)) {
+                    proofs::kills(&scenario);
+                }
+            }
+
+            #[test]
+            fn nothing_secret_is_written() {
+                proofs::secrets(&scenario(stringify!($name)));
+            }
+        })+
+    };
+}
+
+matrix!(
+    create_test_report_konflux,
+    create_test_report_errata,
+    take_ownership_konflux,
+    take_ownership_errata,
+    take_ownership_first_of_all,
+    update_bug_list_konflux,
+    update_bug_list_errata,
+    status,
+    history,
+    metadata_konflux,
+    metadata_errata,
+    issue_list,
+    issue_add,
+    issue_resolve,
+    task_set,
+    check_greenwave_konflux,
+    check_greenwave_errata,
+    check_cve_konflux,
+    check_cve_errata,
+    push_konflux,
+    push_errata,
+    push_errata_what_was_blocked,
+    push_errata_through,
+    image_consistency_konflux,
+    image_consistency_result,
+    image_consistency_errata,
+    stage_testing_konflux,
+    stage_testing_errata,
+    stage_testing_result,
+    image_signed_konflux,
+    image_signed_errata,
+    drop_bugs_konflux,
+    drop_bugs_errata,
+    change_advisory_status_konflux,
+    change_advisory_status_errata,
+    change_advisory_status_waits,
+    change_advisory_status_carried_on,
+    add_qe_approval_konflux,
+    add_qe_approval_errata,
+    is_shipped_konflux,
+    is_shipped_errata,
+);
+
+#[test]
+fn every_line_of_the_table_has_its_tests() {
+    let lines: Vec<&str> = table().iter().map(|scenario| scenario.name).collect();
+    assert_eq!(lines, NAMES);
+}
