@@ -13,7 +13,7 @@ use crate::{
     services::{
         errata::AdvisoryState,
         gitlab::MergeRequestState,
-        prow::{JobState, ProwJob},
+        prow::{JobState, Pace, ProwJob},
     },
     world::World,
 };
@@ -127,6 +127,7 @@ fn run_consistency_job(world: &World, release: &str) -> Result<String, String> {
         envs: BTreeMap::from([("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), payload)]),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        pace: Pace::default(),
     });
     Ok(format!("ART started the Prow job {CONSISTENCY_JOB_ID} for {release}; it takes 26 minutes."))
 }

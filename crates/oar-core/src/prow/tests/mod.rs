@@ -42,8 +42,12 @@ fn name(build: &str) -> ResultName {
 }
 
 fn record(world: &FakeWorld, build: &str) -> Option<ResultFile> {
+    record_in(&world.files(), build)
+}
+
+fn record_in(files: &BTreeMap<String, String>, build: &str) -> Option<ResultFile> {
     let name = name(build);
-    let text = world.files().get(&path(&name))?.clone();
+    let text = files.get(&path(&name))?;
     Some(ResultFile::parse(&name, text.as_bytes()).unwrap())
 }
 
@@ -304,6 +308,7 @@ async fn two_controllers_and_two_aggregators_test_a_thousand_builds_once_each() 
         // Before the next build comes, this one is seen in any case.
         control(&world, BuildKind::Stable).await;
         world.advance(HOUR);
+        world.archive();
     }
     for _ in 0..12 {
         control(&world, BuildKind::Stable).await;
@@ -312,9 +317,10 @@ async fn two_controllers_and_two_aggregators_test_a_thousand_builds_once_each() 
     }
     assert_all_recorded(&world, "at the end");
     let mut accepted = BTreeSet::new();
+    let files = world.files();
     for number in 1..=BUILDS {
         let build = format!("4.20.{number}");
-        let file = record(&world, &build).unwrap_or_else(|| panic!("{build} has no record"));
+        let file = record_in(&files, &build).unwrap_or_else(|| panic!("{build} has no record"));
         assert!(file.is_aggregated(), "{build}: {}", file.to_text());
         let jobs: Vec<_> = file.jobs().collect();
         assert_eq!(jobs.len(), 2, "{build}");

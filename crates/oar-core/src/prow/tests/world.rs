@@ -47,6 +47,8 @@ pub(super) struct FakeRun {
 #[derive(Debug, Default)]
 struct Inner {
     files: BTreeMap<String, String>,
+    /// Final records that were put aside, so that later passes need not read them.
+    archive: BTreeMap<String, String>,
     writes: Vec<String>,
     runs: Vec<FakeRun>,
     builds: Vec<StreamTag>,
@@ -165,7 +167,16 @@ impl FakeWorld {
     }
 
     pub(super) fn files(&self) -> BTreeMap<String, String> {
-        locked(&self.inner).files.clone()
+        let inner = locked(&self.inner);
+        inner.archive.iter().chain(&inner.files).map(|(path, text)| (path.clone(), text.clone())).collect()
+    }
+
+    /// Puts final records aside.
+    pub(super) fn archive(&self) {
+        let mut inner = locked(&self.inner);
+        let finished = inner.files.extract_if(.., |_, text| text.contains("\"aggregated\": true"));
+        let finished: Vec<_> = finished.collect();
+        inner.archive.extend(finished);
     }
 
     pub(super) fn put(&self, path: &str, text: &str) {

@@ -47,7 +47,7 @@ pub enum Report {
 }
 
 /// Everything that the service knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct State {
     /// Service accounts that may read, and bearer tokens that need no sign-in.
     pub readers: BTreeSet<String>,

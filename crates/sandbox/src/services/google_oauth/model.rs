@@ -29,7 +29,7 @@ const SCOPES: [&str; 9] = [
 ];
 
 /// A service account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Its address.
     pub email: String,
@@ -48,7 +48,7 @@ pub struct Grant {
 }
 
 /// Accounts and tokens.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// The accounts.
     pub accounts: Vec<Account>,

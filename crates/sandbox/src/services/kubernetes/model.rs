@@ -83,7 +83,7 @@ pub struct Account {
 }
 
 /// Everything that the API server knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Bearer tokens and their owners.
     pub accounts: BTreeMap<String, Account>,

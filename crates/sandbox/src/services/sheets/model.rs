@@ -113,7 +113,7 @@ impl Spreadsheet {
 }
 
 /// All spreadsheets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// By id.
     pub spreadsheets: BTreeMap<String, Spreadsheet>,
