@@ -86,7 +86,7 @@ pub(crate) async fn finish(
             Ok(None) => {}
             // It runs; that its page cannot be read now is no failure of the start.
             Err(error) => {
-                session.ui.warn(format!("the page of {} is not known yet: {}", run.id, error.message))
+                session.ui.warn(format!("the page of {} is not known yet: {}", run.id, error.message));
             }
         }
         if run.page.is_none() {

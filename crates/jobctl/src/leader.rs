@@ -67,7 +67,7 @@ impl Leader {
                 match &taken {
                     Ok(LeaseState::Ours) => {}
                     Ok(LeaseState::Theirs { holder }) => {
-                        tracing::info!("{holder} has the lease; standing by")
+                        tracing::info!("{holder} has the lease; standing by");
                     }
                     Err(error) => tracing::error!("{error}"),
                 }

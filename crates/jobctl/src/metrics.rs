@@ -1,4 +1,4 @@
-//! What a program that runs on tells about itself: `/healthz` and `/metrics` (Prometheus' text format, OpenMetrics 1.0).
+//! What a program that runs on tells about itself: `/healthz` and `/metrics` (the text format of Prometheus, `OpenMetrics` 1.0).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;

@@ -15,6 +15,7 @@ use crate::shown;
 /// started; it becomes the recorded latest build when all of them are. A pass that was interrupted is carried on by the
 /// next one.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the options of a command line")]
 pub(crate) struct Args {
     /// Minor version such as 4.20; may be repeated
     #[arg(short, long = "release", required = true, value_delimiter = ',', value_name = "X.Y")]
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             let mut reports = Vec::new();
             for release in &args.releases {
                 let scope = Scope { release: *release, kind, arch: args.arch };
-                match controller.pass(scope, args.trigger, permit.as_ref()).await {
+                match Box::pin(controller.pass(scope, args.trigger, permit.as_ref())).await {
                     Ok(report) => {
                         show(session, &report);
                         pass.problem(report.class());

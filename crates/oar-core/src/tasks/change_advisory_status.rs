@@ -234,8 +234,9 @@ fn state_gates(state: Option<&State>, now: Timestamp) -> (Vec<Check>, Vec<Proble
                 format!("oar -r {release} {before}")
             };
             let expired = if waiver.is_some() { ": its waiver has expired" } else { "" };
-            problems
-                .push(Problem::blocked(format!("{before} is {status}, and must be Pass{expired}")).then(next));
+            problems.push(
+                Problem::blocked(format!("{before} is {status}, and must be Pass{expired}")).then(next),
+            );
         }
     }
     let issues = state.issues();

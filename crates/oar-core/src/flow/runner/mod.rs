@@ -212,18 +212,7 @@ impl Runner<'_> {
             lock(progress).earlier_notifications = sent;
             state = Some(now);
         }
-        if let Some(state) = &state
-            && task.is_tracked()
-            && let Readiness::Blocked { issue } = readiness(state, name)
-            && !task.keeps_blocker(&issue)
-        {
-            return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
-                .with_hint(format!(
-                    "When it is cleared: {}",
-                    resolve_command(&self.statebox.release().to_string(), &issue)
-                ))
-                .into());
-        }
+        self.refuse_when_blocked(task, state.as_ref())?;
         if task.is_tracked() && mode.permit().is_some() {
             marker(name, TaskStatus::InProgress);
         }
@@ -306,6 +295,19 @@ impl Runner<'_> {
         }
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         Ok(End::Finished(outcome))
+    }
+
+    fn refuse_when_blocked<T: Task>(&self, task: &T, state: Option<&State>) -> Result<(), Refusal> {
+        if let Some(state) = state
+            && task.is_tracked()
+            && let Readiness::Blocked { issue } = readiness(state, task.name())
+            && !task.keeps_blocker(&issue)
+        {
+            let release = self.statebox.release().to_string();
+            return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
+                .with_hint(format!("When it is cleared: {}", resolve_command(&release, &issue))));
+        }
+        Ok(())
     }
 
     /// Makes the StateBox file with this run in it.

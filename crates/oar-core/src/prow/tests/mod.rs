@@ -31,7 +31,7 @@ const REGISTRY: &str = r#"{
   ]
 }
 "#;
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn scope(kind: BuildKind) -> Scope {
     Scope { release: YStream::new(4, 20), kind, arch: Arch::Amd64 }
@@ -301,7 +301,7 @@ async fn two_controllers_and_two_aggregators_test_a_thousand_builds_once_each() 
             let _ = aggregator(&world).pass(Arch::Amd64, Some(&permit)).await;
         };
         let all = async { tokio::join!(controller(), controller(), aggregator(), aggregator()) };
-        let _ = until_dead(&world, all).await;
+        let _ = Box::pin(until_dead(&world, all)).await;
         world.fuse(None);
         world.misbehave(Chances::default());
         world.advance(HOUR);

@@ -64,6 +64,9 @@ pub(super) struct Chances {
     pub(super) refused: u32,
 }
 
+/// How the run of a job ends that has so many runs for the same payload already.
+type Outcomes = dyn FnMut(&str, usize) -> ProwState + Send;
+
 /// The world.
 pub(super) struct FakeWorld {
     inner: Mutex<Inner>,
@@ -74,7 +77,7 @@ pub(super) struct FakeWorld {
     pub(super) clock: Clock,
     source: Arc<SteppingClock>,
     registry: String,
-    pub(super) outcomes: Mutex<Box<dyn FnMut(&str, usize) -> ProwState + Send>>,
+    outcomes: Mutex<Box<Outcomes>>,
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -402,6 +405,13 @@ impl Store for FakeWorld {
             return Err(StoreError::Unclear(failed(Service::GithubApi, ServiceErrorKind::Unclear)));
         }
         Ok(Revision::of(text))
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.request().await;
+        let prefix = format!("{folder}/");
+        let inner = locked(&self.inner);
+        Ok(inner.files.keys().filter_map(|path| path.strip_prefix(&prefix)).map(str::to_owned).collect())
     }
 
     fn describe(&self, path: &str) -> String {
