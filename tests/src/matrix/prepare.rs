@@ -103,7 +103,7 @@ pub(super) fn pushed(harness: Harness) -> Harness {
 /// The image consistency job of the Konflux release has ended well, and 240 images are to be looked at.
 pub(super) fn images(harness: Harness) -> Harness {
     let harness = konflux(harness);
-    sandbox::scenario::catalog::fill(harness.sandbox.world(), IMAGES);
+    sandbox::scenario::catalog::fill_release(harness.sandbox.world(), IMAGES);
     harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);
     harness.sandbox.clock().advance(SignedDuration::from_mins(1));
     harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);

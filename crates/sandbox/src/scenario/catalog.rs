@@ -21,6 +21,8 @@ const OTHER_ADVISORIES: [(&str, std::ops::Range<usize>); 2] = [
     ("/demo/advisories/-/raw/main/2026/90002/advisory.yaml", 10_000..10_004),
     ("/demo/advisories/-/raw/main/2026/90003/advisory.yaml", 10_004..10_008),
 ];
+/// How many images these two have.
+const OTHER_IMAGES: usize = 8;
 /// Architectures of every component.
 pub const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "ppc64le", "s390x"];
 /// How many images the shipment of images has at the start, all of them healthy.
@@ -29,11 +31,16 @@ const LONG_AGO: &str = "2026-01-01T00:00:00+00:00";
 
 /// Fills the services.
 pub fn load(world: &World) {
-    fill(world, IMAGES);
+    fill_release(world, IMAGES + OTHER_IMAGES);
+    builds(world);
+}
+
+/// Gives all shipments of the release `count` healthy images together.
+pub fn fill_release(world: &World, count: usize) {
+    fill(world, count.saturating_sub(OTHER_IMAGES));
     for (path, numbers) in OTHER_ADVISORIES {
         put(world, path, numbers);
     }
-    builds(world);
 }
 
 /// Gives the shipment of images `count` healthy ones, four architectures of each component, and takes every other image

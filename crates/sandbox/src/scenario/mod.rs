@@ -6,6 +6,7 @@ use crate::world::World;
 
 pub mod brew;
 pub mod catalog;
+pub mod ci_configuration;
 pub mod errata;
 pub mod gcs;
 pub mod github;
@@ -119,6 +120,7 @@ pub fn load(world: &World) {
     google::load(world);
     sheets::load(world);
     records::load(world);
+    ci_configuration::load(world);
     gcs::load(world);
     kubernetes::load(world);
 }

@@ -1,0 +1,440 @@
+//! Builds from their arrival to their acceptance, by the real `jobctl`: each job started once, each result counted, the
+//! payload labelled once.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use end_to_end::{Fault, FaultKind, Harness, Run, wait};
+use jiff::SignedDuration;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::scenario::records::{self, NIGHTLY_JOB, UPGRADE_JOB};
+use sandbox::scenario::release_controller::{NEW_NIGHTLY, RECORDED_NIGHTLY};
+use sandbox::services::prow::{JobState, ProwJob};
+use sandbox::services::release_controller::Phase;
+
+const REPOSITORY: &str = "openshift/release-tests";
+const STREAM: &str = "4.20.0-0.nightly";
+const CONTROLLER: [&str; 3] = ["start-controller", "-r", "4.20"];
+const AGGREGATOR: [&str; 1] = ["start-aggregator"];
+const LABEL: &str = "release.openshift.io/qe_state";
+
+/// What a dead program leaves behind may be taken over at once.
+fn harness() -> Harness {
+    let harness = Harness::new().env("OAR_INTENT_LEASE", "0");
+    harness.sandbox.world().gcs.lock().clutter = 0;
+    harness
+}
+
+fn jobctl(harness: &Harness, arguments: &[&str]) -> Run {
+    harness.run("jobctl", arguments)
+}
+
+fn path(build: &str) -> String {
+    format!("_releases/ocp-test-result-{build}-amd64.json")
+}
+
+fn text(harness: &Harness, path: &str) -> Option<String> {
+    harness.sandbox.world().github.lock().text(REPOSITORY, "record", path)
+}
+
+fn record(harness: &Harness, build: &str) -> serde_json::Value {
+    serde_json::from_str(&text(harness, &path(build)).unwrap()).unwrap()
+}
+
+fn latest(harness: &Harness) -> String {
+    let file = text(harness, "_releases/ocp-latest-4.20-nightly-amd64.json").unwrap();
+    serde_json::from_str::<serde_json::Value>(&file).unwrap()["name"].as_str().unwrap().to_owned()
+}
+
+fn jobs(harness: &Harness) -> Vec<ProwJob> {
+    harness.sandbox.world().prow.lock().jobs.clone()
+}
+
+fn script(harness: &Harness, job: &str, outcomes: &[JobState]) {
+    let mut prow = harness.sandbox.world().prow.lock();
+    for outcome in outcomes {
+        prow.script(job, *outcome, SignedDuration::from_hours(3));
+    }
+}
+
+fn later(harness: &Harness, hours: i64) {
+    harness.sandbox.clock().advance(SignedDuration::from_hours(hours));
+}
+
+fn is_labelled(harness: &Harness, build: &str) -> bool {
+    harness.sandbox.world().kubernetes.lock().payloads_with("amd64", LABEL, "Accepted").contains(build)
+}
+
+fn labels_written(harness: &Harness) -> usize {
+    harness.sandbox.requests().iter().filter(|request| request.service == "kubernetes" && request.method == "PATCH").count()
+}
+
+/// The runs that the record of `build` has, by job.
+fn recorded(harness: &Harness, build: &str) -> BTreeMap<String, Vec<String>> {
+    let file = record(harness, build);
+    let id = |run: &serde_json::Value| run["jobID"].as_str().unwrap().to_owned();
+    file["result"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| {
+            let retried = job["retriedJobs"].as_array().cloned().unwrap_or_default();
+            let runs = std::iter::once(&job["firstJob"]).chain(&retried).map(id).collect();
+            (job["jobName"].as_str().unwrap().to_owned(), runs)
+        })
+        .collect()
+}
+
+/// Every run that was started is recorded under its job, and nothing else is.
+fn assert_all_recorded(harness: &Harness, build: &str, context: &str) {
+    let mut started: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for job in jobs(harness) {
+        started.entry(job.job).or_default().push(job.id);
+    }
+    let mut recorded = recorded(harness, build);
+    for runs in started.values_mut().chain(recorded.values_mut()) {
+        runs.sort();
+    }
+    assert_eq!(started, recorded, "{context}");
+}
+
+/// A nightly arrives; two of its six jobs fail first, and end so in their retries.
+fn tested(retries: [JobState; 2]) -> Harness {
+    let harness = harness();
+    script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
+    script(&harness, UPGRADE_JOB, &[JobState::Aborted, retries[0], retries[1]]);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!(jobs(&harness).len(), 6);
+    assert_eq!(latest(&harness), NEW_NIGHTLY);
+    later(&harness, 4);
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    assert_eq!(jobs(&harness).len(), 6 + 4);
+    assert!(!is_labelled(&harness, NEW_NIGHTLY));
+    later(&harness, 4);
+    harness
+}
+
+#[test]
+fn a_nightly_is_tested_retried_accepted_and_labelled() {
+    let harness = tested([JobState::Success, JobState::Success]);
+    let upgrade = jobs(&harness).into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
+    let source = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
+    assert_eq!(upgrade.envs.get("RELEASE_IMAGE_LATEST").map(String::as_str), Some(source));
+    let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    assert!(run.stdout.contains(&format!("{NEW_NIGHTLY}: accepted")), "{run:?}");
+    let file = record(&harness, NEW_NIGHTLY);
+    assert_eq!((&file["aggregated"], &file["accepted"]), (&true.into(), &true.into()));
+    assert!(file["result"][0]["retriedJobs"][1]["testResultSummary"].is_object(), "{file:#}");
+    assert_all_recorded(&harness, NEW_NIGHTLY, "accepted");
+    assert!(is_labelled(&harness, NEW_NIGHTLY));
+    assert_eq!(labels_written(&harness), 1);
+    let before = harness.sandbox.writes().len();
+    let idle = jobctl(&harness, &AGGREGATOR).expect(0);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!(harness.sandbox.writes().len(), before, "{idle:?}");
+    let shown = jobctl(&harness, &["show", NEW_NIGHTLY]).expect(0);
+    assert!(shown.stdout.contains("accepted") && shown.stdout.contains(NIGHTLY_JOB), "{shown:?}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn a_nightly_without_a_majority_is_rejected_and_may_be_promoted_by_hand() {
+    let harness = tested([JobState::Success, JobState::Failure]);
+    let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    assert!(run.stdout.contains(&format!("{NEW_NIGHTLY}: rejected")), "{run:?}");
+    assert!(run.stdout.contains("1 of 2 retries succeeded, 2 needed"), "{run:?}");
+    assert!(!is_labelled(&harness, NEW_NIGHTLY));
+    let promote = ["promote-test-results", "--build", NEW_NIGHTLY];
+    jobctl(&harness, &[&promote[..], &["--dry-run"]].concat()).expect(0);
+    assert!(record(&harness, NEW_NIGHTLY).get("manual_promotion").is_none());
+    jobctl(&harness, &promote).expect(0);
+    let again = jobctl(&harness, &promote).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    let file = record(&harness, NEW_NIGHTLY);
+    let flags = (&file["aggregated"], &file["accepted"], &file["manual_promotion"]);
+    assert_eq!(flags, (&true.into(), &false.into(), &true.into()));
+    assert!(is_labelled(&harness, NEW_NIGHTLY));
+    let missing = jobctl(&harness, &["promote-test-results", "--build", "4.20.99"]).expect(2);
+    assert!(missing.stderr.contains("ocp-test-result-4.20.99-amd64.json"), "{missing:?}");
+}
+
+#[test]
+fn a_run_that_was_started_by_hand_takes_the_place_of_a_recorded_one() {
+    let harness = tested([JobState::Success, JobState::Failure]);
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    let failed = recorded(&harness, NEW_NIGHTLY)[UPGRADE_JOB][2].clone();
+    let payload = jobs(&harness)[0].envs.values().next().unwrap().clone();
+    let by_hand = harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", &payload, "--no-wait", "--output", "json"]);
+    let new = by_hand.expect(0).json()["jobID"].as_str().unwrap().to_owned();
+    later(&harness, 4);
+    let update = |job: &str, current: &str| {
+        let names = ["--job-name", job, "--current-job-id", current, "--new-job-id", &new];
+        jobctl(&harness, &[&["update-retried-job-run", "--build", NEW_NIGHTLY][..], &names].concat())
+    };
+    let wrong = update(NIGHTLY_JOB, &failed).expect(1);
+    assert!(wrong.stderr.contains("is a run of"), "{wrong:?}");
+    update(UPGRADE_JOB, "no-such-run").expect(2);
+    assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], false, "nothing was dropped in vain");
+    update(UPGRADE_JOB, &failed).expect(0);
+    assert!(record(&harness, NEW_NIGHTLY).get("accepted").is_none());
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true);
+    assert!(is_labelled(&harness, NEW_NIGHTLY));
+}
+
+#[test]
+fn a_recycled_nightly_is_removed_only_when_its_stream_says_so() {
+    let harness = harness();
+    harness.sandbox.faults().add(Fault::on("release-controller", FaultKind::Status {
+        code: 404,
+        body: None,
+        headers: Vec::new(),
+    }));
+    jobctl(&harness, &AGGREGATOR);
+    assert!(text(&harness, &path(RECORDED_NIGHTLY)).is_some(), "a missing stream proves nothing");
+    harness.sandbox.faults().clear();
+    assert!(harness.sandbox.world().release_controller.lock().remove(STREAM, RECORDED_NIGHTLY));
+    let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    assert!(run.stdout.contains(&format!("{RECORDED_NIGHTLY}: removed")), "{run:?}");
+    assert!(text(&harness, &path(RECORDED_NIGHTLY)).is_none());
+}
+
+#[test]
+fn a_latest_build_that_falls_back_is_not_new() {
+    let harness = harness();
+    jobctl(&harness, &CONTROLLER).expect(0);
+    let files = text(&harness, &path(NEW_NIGHTLY));
+    harness.sandbox.world().release_controller.lock().step_back(STREAM, "4.20.").unwrap();
+    let run = jobctl(&harness, &CONTROLLER).expect(0);
+    assert!(run.stdout.contains("is older than the recorded"), "{run:?}");
+    assert_eq!((latest(&harness), text(&harness, &path(NEW_NIGHTLY)), jobs(&harness).len()), (NEW_NIGHTLY.to_owned(), files, 6));
+    harness.sandbox.world().release_controller.lock().add(STREAM, "4.20.0-0.nightly-2026-07-03-010101", Phase::Rejected);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!(jobs(&harness).len(), 6, "a rejected build is not tested");
+}
+
+#[test]
+fn without_tokens_nothing_is_done_and_the_next_step_is_told() {
+    for (variable, command) in [
+        ("GITHUB_TOKEN", &CONTROLLER[..]),
+        ("APITOKEN", &CONTROLLER),
+        ("APITOKEN", &AGGREGATOR),
+        ("GCS_CRED_FILE", &AGGREGATOR),
+        ("GITHUB_TOKEN", &["promote-test-results", "--build", "4.20.5"]),
+    ] {
+        let harness = harness().env(variable, "");
+        let run = jobctl(&harness, command).expect(3);
+        assert!(run.stderr.contains(variable), "{run:?}");
+        assert!(harness.sandbox.writes().is_empty());
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
+    let harness = harness();
+    let run = jobctl(&harness, &[&CONTROLLER[..], &["--dry-run"]].concat()).expect(0);
+    assert_eq!(run.stdout.matches("would start ").count(), 6, "{run:?}");
+    let json = jobctl(&harness, &[&CONTROLLER[..], &["--dry-run", "--output", "json"]].concat()).expect(0).json();
+    assert_eq!(json[0]["verdict"], "new");
+    jobctl(&harness, &[&AGGREGATOR[..], &["--dry-run"]].concat()).expect(0);
+    assert!(harness.sandbox.writes().is_empty() && jobs(&harness).is_empty());
+}
+
+#[test]
+fn a_build_is_triggered_by_hand_and_its_runs_are_kept_or_replaced() {
+    let harness = harness();
+    let trigger = ["trigger-jobs-for-build", "--build", NEW_NIGHTLY];
+    jobctl(&harness, &trigger).expect(0);
+    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (6, RECORDED_NIGHTLY));
+    let again = jobctl(&harness, &trigger).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+    jobctl(&harness, &[&trigger[..], &["--no-skip-existing"]].concat()).expect(0);
+    assert_eq!(jobs(&harness).len(), 12);
+    let unknown = jobctl(&harness, &["trigger-jobs-for-build", "--build", "4.20.99"]).expect(2);
+    assert!(unknown.stderr.contains("no stream of amd64 has a build `4.20.99`"), "{unknown:?}");
+}
+
+#[test]
+fn an_idle_pass_over_five_hundred_and_thirty_records_makes_few_requests() {
+    let harness = harness();
+    let count = text_files(&harness);
+    records::fill(harness.sandbox.world(), 530 - count);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    harness.sandbox.clear_requests();
+    let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    let requests = harness.sandbox.requests();
+    let github: Vec<_> = requests.iter().filter(|request| request.service == "github").collect();
+    assert!(github.len() <= 5, "{} requests: {}\n{run:?}", github.len(), harness.request_lines());
+    assert!(harness.sandbox.writes().iter().all(|request| request.service != "github"));
+}
+
+fn text_files(harness: &Harness) -> usize {
+    let run = jobctl(harness, &[&AGGREGATOR[..], &["--dry-run", "--output", "json"]].concat()).expect(0);
+    usize::try_from(run.json()["records"].as_u64().unwrap()).unwrap()
+}
+
+#[test]
+fn one_bad_record_stops_nobody() {
+    let harness = harness();
+    jobctl(&harness, &CONTROLLER).expect(0);
+    let now = harness.sandbox.clock().now();
+    let bad = path("4.20.3");
+    harness.sandbox.world().github.lock().put(REPOSITORY, "record", &bad, "{", "by hand", now).unwrap();
+    later(&harness, 4);
+    let run = jobctl(&harness, &AGGREGATOR).expect(1);
+    assert!(run.stderr.contains("ocp-test-result-4.20.3-amd64.json"), "{run:?}");
+    assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true);
+    assert_eq!(text(&harness, &bad).unwrap(), "{");
+}
+
+#[test]
+fn two_controllers_at_once_start_each_job_once() {
+    let harness = Harness::new();
+    let children: Vec<_> = (0..3).map(|_| harness.command("jobctl", CONTROLLER).spawn().unwrap()).collect();
+    for child in children {
+        wait(child).expect(0);
+    }
+    assert_eq!(jobs(&harness).len(), 6);
+    assert_all_recorded(&harness, NEW_NIGHTLY, "three controllers");
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!(latest(&harness), NEW_NIGHTLY);
+}
+
+/// Starts the command, lets `after` requests be answered, and kills it when the next one has acted. `false` when the
+/// command made no more requests.
+fn killed(harness: &Harness, command: &[&str], after: u64) -> bool {
+    harness.sandbox.clear_requests();
+    harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
+    let mut child = harness.command("jobctl", command).spawn().unwrap();
+    let started = Instant::now();
+    let hangs = loop {
+        if harness.sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted) {
+            break true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            break false;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "request {after} never came");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    wait(child);
+    harness.sandbox.faults().clear();
+    hangs
+}
+
+#[test]
+fn killed_after_any_request_both_are_carried_on_with_each_job_started_once() {
+    let mut after = 0;
+    let mut more = (true, true);
+    while more != (false, false) {
+        let context = format!("killed after request {after}");
+        let harness = harness();
+        script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
+        more.0 = killed(&harness, &CONTROLLER, after);
+        jobctl(&harness, &CONTROLLER).expect(0);
+        assert_eq!((latest(&harness).as_str(), jobs(&harness).len()), (NEW_NIGHTLY, 6), "{context}");
+        assert_all_recorded(&harness, NEW_NIGHTLY, &context);
+        later(&harness, 4);
+        more.1 = killed(&harness, &AGGREGATOR, after);
+        jobctl(&harness, &AGGREGATOR).expect(0);
+        later(&harness, 4);
+        jobctl(&harness, &AGGREGATOR).expect(0);
+        assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true, "{context}");
+        assert_eq!(jobs(&harness).len(), 8, "{context}");
+        assert_all_recorded(&harness, NEW_NIGHTLY, &context);
+        assert!(is_labelled(&harness, NEW_NIGHTLY), "{context}");
+        harness.sandbox.assert_no_unexpected();
+        after += 1;
+    }
+    assert!(after > 20, "{after}");
+}
+
+#[test]
+fn whatever_a_service_does_nothing_is_started_twice_or_lost() {
+    let unavailable = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    let garbage = FaultKind::Status { code: 200, body: Some("<html>".into()), headers: Vec::new() };
+    let limited = FaultKind::Status { code: 429, body: None, headers: vec![("Retry-After".into(), "0".into())] };
+    let refused = FaultKind::Status { code: 403, body: None, headers: Vec::new() };
+    for service in ["github", "gangway", "prow", "release-controller", "gcs", "kubernetes", "google-oauth"] {
+        for kind in [unavailable.clone(), garbage.clone(), limited.clone(), refused.clone(), FaultKind::DropAfter] {
+            let context = format!("{service}: {kind:?}");
+            let harness = harness();
+            script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
+            for (command, hours) in [(&CONTROLLER[..], 4), (&AGGREGATOR, 4), (&AGGREGATOR, 0)] {
+                harness.sandbox.faults().add(Fault::on(service, kind.clone()).skip(1).times(3));
+                let run = jobctl(&harness, command);
+                assert!(!run.all().contains("panicked"), "{context}: {run:?}");
+                assert!([0, 1, 3, 4, 5].contains(&run.code.unwrap_or(-1)), "{context}: {run:?}");
+                harness.sandbox.faults().clear();
+                jobctl(&harness, command).expect(0);
+                later(&harness, hours);
+            }
+            jobctl(&harness, &AGGREGATOR).expect(0);
+            assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true, "{context}");
+            assert_eq!(jobs(&harness).len(), 8, "{context}");
+            assert_all_recorded(&harness, NEW_NIGHTLY, &context);
+            assert!(is_labelled(&harness, NEW_NIGHTLY), "{context}");
+        }
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
+    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/cwd");
+    let arguments = [&CONTROLLER[..], &["--interval", "1", "--listen", "127.0.0.1:0"]].concat();
+    let mut first = harness.command("jobctl", &arguments).spawn().unwrap();
+    let mut log = BufReader::new(first.stderr.take().unwrap());
+    let mut address = None;
+    let mut line = String::new();
+    while address.is_none() && log.read_line(&mut line).unwrap() > 0 {
+        let found = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/healthz"));
+        address = found.map(|(address, _)| address.to_owned());
+        line.clear();
+    }
+    let address = address.unwrap();
+    let started = Instant::now();
+    while latest(&harness) != NEW_NIGHTLY {
+        assert!(started.elapsed() < Duration::from_secs(60), "no pass");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Another one with the same work stands by.
+    let second = harness.command("jobctl", &arguments).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"), "health");
+    let started = Instant::now();
+    let metrics = loop {
+        let metrics = get(&address, "/metrics");
+        if metrics.contains("jobctl_jobs_started_total{role=\"controller\"} 6") {
+            break metrics;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{metrics}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(metrics.contains("jobctl_leader{role=\"controller\"} 1"), "{metrics}");
+    assert!(metrics.contains("jobctl_passes_total{role=\"controller\",result=\"good\"}"), "{metrics}");
+    for child in [&first, &second] {
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    }
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(wait(first).code, Some(143), "{rest}");
+    let second = wait(second);
+    assert_eq!(second.code, Some(143));
+    assert!(second.stderr.contains("standing by"), "{second:?}");
+    assert_eq!(jobs(&harness).len(), 6);
+}
