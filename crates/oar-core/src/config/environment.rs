@@ -167,7 +167,7 @@ variables! {
     APITOKEN = Variable::new(
         "APITOKEN",
         "the bearer token with which Prow jobs are started through Gangway",
-        "image-consistency-check and the job commands that start Prow jobs",
+        "image-consistency-check, the job commands that start Prow jobs, jobctl",
     ).secret();
     OAR_ELLIOTT = Variable::new(
         "OAR_ELLIOTT",

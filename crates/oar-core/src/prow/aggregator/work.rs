@@ -2,7 +2,6 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
-use jiff::SignedDuration;
 
 use super::{Aggregator, BuildReport, READ_CONCURRENCY};
 use crate::error::{Classified, ErrorClass};
@@ -10,7 +9,7 @@ use crate::flow::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change, read};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
-use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, judge, next_steps};
+use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps};
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
 use crate::prow::starter::{Starter, Wanted};
@@ -21,10 +20,6 @@ use crate::statebox::transaction::Start;
 
 /// How often a record is looked at again in one pass, after something was done for it.
 const ROUNDS: usize = 8;
-/// How old a run must be to be given up when neither Prow nor its artifacts tell how it ended. Prow keeps runs for a day
-/// from their start (spec 04 §2.4).
-const FORGOTTEN: SignedDuration = SignedDuration::from_hours(36);
-
 /// A change of a record that follows from what was read.
 #[derive(Clone)]
 enum Finding {
@@ -162,8 +157,6 @@ impl Work<'_> {
             let entries: Vec<_> = self.file.entries(&job).flat_map(Job::runs).collect();
             let run = entries.into_iter().find(|run| run.id().is_some_and(|known| known == id.as_str()));
             let page = run.and_then(Run::url).map(std::borrow::Cow::into_owned);
-            let started = run.and_then(Run::started).and_then(|time| time.parse::<jiff::Timestamp>().ok());
-            let since = started.or_else(|| self.file.started_with()?.at?.parse().ok());
             if let Some(page) = page {
                 match self.aggregator.artifacts.ended(&id, &page).await {
                     Ok(Some(seen)) => {
@@ -178,7 +171,7 @@ impl Work<'_> {
                 }
             }
             let now = self.aggregator.world.clock.now();
-            if since.is_some_and(|since| now.duration_since(since) > FORGOTTEN) {
+            if is_lost(&self.file, &job, &id, &self.aggregator.policy, now) {
                 round.findings.push(Finding::Lost(job, id));
             } else {
                 let words = format!("Prow does not know the run {id} of {job}, which is read again later");
