@@ -64,6 +64,20 @@ impl Effects {
         }
     }
 
+    /// These effects without what tells people of trouble on the way, which is said at most once.
+    ///
+    /// # Panics
+    /// When it was said twice.
+    #[must_use]
+    pub fn without_trouble(mut self, context: &str) -> Self {
+        self.counts.retain(|what, count| {
+            let trouble = what.contains("/failed to ");
+            assert!(!trouble || *count == 1, "{what}: {count} times\n{context}");
+            !trouble
+        });
+        self
+    }
+
     /// The same as `expected`, to the last fact.
     ///
     /// # Panics

@@ -29,7 +29,10 @@ fn a_job_is_started_with_its_payload_and_shown() {
     assert!(run.stdout.starts_with(&format!("Returned job id: {}\n", jobs[0].id)), "{run:?}");
     assert!(run.stdout.contains("/view/gs/qe-private-deck/logs/"), "{run:?}");
     let shown = harness.run("job", ["get_results", &jobs[0].id, "--output", "json"]).expect(0).json();
-    assert_eq!((shown["jobName"].as_str(), shown["jobID"].as_str()), (Some(NIGHTLY_JOB), Some(jobs[0].id.as_str())));
+    assert_eq!(
+        (shown["jobName"].as_str(), shown["jobID"].as_str()),
+        (Some(NIGHTLY_JOB), Some(jobs[0].id.as_str()))
+    );
     assert_eq!(shown["envs"]["RELEASE_IMAGE_LATEST"], PAYLOAD);
     harness.sandbox.assert_no_unexpected();
 }
@@ -67,7 +70,9 @@ fn a_rate_limit_is_waited_out() {
 fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
     let harness = prompt();
     let several = harness.run("job", ["run", "4.20-automated-release"]).expect(2);
-    assert!(several.stderr.contains("is part of the names of 9 jobs") && several.stderr.contains(NIGHTLY_JOB));
+    assert!(
+        several.stderr.contains("is part of the names of 9 jobs") && several.stderr.contains(NIGHTLY_JOB)
+    );
     let none = harness.run("job", ["run", "no-such-thing"]).expect(2);
     assert!(none.stderr.contains("there is no periodic job `no-such-thing`"), "{none:?}");
     let misspelt = NIGHTLY_JOB.replace("aws-demo", "aws-dmeo");
@@ -84,7 +89,7 @@ fn a_refused_start_and_an_unknown_run_are_failures() {
     let refused = harness.run("job", ["run", "periodic-ci-demo-main-other-check", "--output", "json"]);
     assert_eq!(refused.code, Some(0), "{refused:?}");
     let foreign = Harness::new().env("APITOKEN", sandbox::credentials::APITOKEN_OTHER_TENANT);
-    let run = foreign.run("job", ["run", NIGHTLY_JOB, "--output", "json"]).expect(4);
+    let run = foreign.run("job", ["run", NIGHTLY_JOB, "--output", "json"]).expect(3);
     assert!(run.json()["error"]["message"].as_str().unwrap().contains("tenant"), "{run:?}");
     let unknown = harness.run("job", ["get_results", "00000000-0000-4000-8000-000000000000"]).expect(1);
     assert!(unknown.stderr.contains("Could not get job results"), "{unknown:?}");
@@ -105,12 +110,12 @@ fn a_missing_token_is_a_matter_of_configuration() {
 fn the_special_jobs_end_well_without_a_page_too() {
     let harness = Harness::new();
     harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::from_hours(1);
-    let check = ["run_image_consistency_check", "-p", PAYLOAD, "-m", "7", "--no-wait"];
+    let check = ["run_image_consistency_check", "-p", PAYLOAD, "-m", "7"];
     let run = harness.run("job", check).expect(0);
+    assert!(run.stderr.contains("has no page yet"), "{run:?}");
     let jobs = started(&harness);
     assert_eq!(jobs[0].envs.get("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID").unwrap(), "7");
     assert!(run.stdout.starts_with(&format!("Image consistency check job id: {}\n", jobs[0].id)), "{run:?}");
-    assert!(run.stderr.contains("has no page yet"), "{run:?}");
     let stage = harness.run("job", ["run_stage_testing", "-p", PAYLOAD, "--no-wait"]).expect(0);
     assert!(stage.stdout.contains("release-4.20-stage-testing-e2e-aws-ipi"), "{stage:?}");
     assert_eq!(started(&harness).len(), 2);
@@ -121,8 +126,12 @@ fn the_special_jobs_end_well_without_a_page_too() {
 fn rows_go_to_the_named_file_and_nowhere_else() {
     let harness = prompt();
     harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    let written: Vec<_> = std::fs::read_dir(harness.home()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(written.iter().all(|path| path.extension().is_none_or(|extension| extension != "csv")), "{written:?}");
+    let written: Vec<_> =
+        std::fs::read_dir(harness.home()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(
+        written.iter().all(|path| path.extension().is_none_or(|extension| extension != "csv")),
+        "{written:?}"
+    );
     for _ in 0..2 {
         harness.run("job", ["run", NIGHTLY_JOB, "--csv", "runs.csv"]).expect(0);
     }
@@ -151,7 +160,9 @@ fn required_jobs_are_started_once_however_often_they_are_asked_for() {
     assert_eq!(started(&harness).len(), 2);
     harness.run("job", [&required[..], &["--again"]].concat()).expect(0);
     assert_eq!(started(&harness).len(), 4);
-    harness.run("job", ["run_required", "--channel", "4.19", "--file", "required.json", "--version", "4.19.1"]).expect(2);
+    harness
+        .run("job", ["run_required", "--channel", "4.19", "--file", "required.json", "--version", "4.19.1"])
+        .expect(2);
 }
 
 #[test]

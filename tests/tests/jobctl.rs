@@ -70,7 +70,12 @@ fn is_labelled(harness: &Harness, build: &str) -> bool {
 }
 
 fn labels_written(harness: &Harness) -> usize {
-    harness.sandbox.requests().iter().filter(|request| request.service == "kubernetes" && request.method == "PATCH").count()
+    harness
+        .sandbox
+        .requests()
+        .iter()
+        .filter(|request| request.service == "kubernetes" && request.method == "PATCH")
+        .count()
 }
 
 /// The runs that the record of `build` has, by job.
@@ -169,7 +174,8 @@ fn a_run_that_was_started_by_hand_takes_the_place_of_a_recorded_one() {
     jobctl(&harness, &AGGREGATOR).expect(0);
     let failed = recorded(&harness, NEW_NIGHTLY)[UPGRADE_JOB][2].clone();
     let payload = jobs(&harness)[0].envs.values().next().unwrap().clone();
-    let by_hand = harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", &payload, "--no-wait", "--output", "json"]);
+    let by_hand =
+        harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", &payload, "--no-wait", "--output", "json"]);
     let new = by_hand.expect(0).json()["jobID"].as_str().unwrap().to_owned();
     later(&harness, 4);
     let update = |job: &str, current: &str| {
@@ -190,11 +196,10 @@ fn a_run_that_was_started_by_hand_takes_the_place_of_a_recorded_one() {
 #[test]
 fn a_recycled_nightly_is_removed_only_when_its_stream_says_so() {
     let harness = harness();
-    harness.sandbox.faults().add(Fault::on("release-controller", FaultKind::Status {
-        code: 404,
-        body: None,
-        headers: Vec::new(),
-    }));
+    harness.sandbox.faults().add(Fault::on(
+        "release-controller",
+        FaultKind::Status { code: 404, body: None, headers: Vec::new() },
+    ));
     jobctl(&harness, &AGGREGATOR);
     assert!(text(&harness, &path(RECORDED_NIGHTLY)).is_some(), "a missing stream proves nothing");
     harness.sandbox.faults().clear();
@@ -212,8 +217,15 @@ fn a_latest_build_that_falls_back_is_not_new() {
     harness.sandbox.world().release_controller.lock().step_back(STREAM, "4.20.").unwrap();
     let run = jobctl(&harness, &CONTROLLER).expect(0);
     assert!(run.stdout.contains("is older than the recorded"), "{run:?}");
-    assert_eq!((latest(&harness), text(&harness, &path(NEW_NIGHTLY)), jobs(&harness).len()), (NEW_NIGHTLY.to_owned(), files, 6));
-    harness.sandbox.world().release_controller.lock().add(STREAM, "4.20.0-0.nightly-2026-07-03-010101", Phase::Rejected);
+    assert_eq!(
+        (latest(&harness), text(&harness, &path(NEW_NIGHTLY)), jobs(&harness).len()),
+        (NEW_NIGHTLY.to_owned(), files, 6)
+    );
+    harness.sandbox.world().release_controller.lock().add(
+        STREAM,
+        "4.20.0-0.nightly-2026-07-03-010101",
+        Phase::Rejected,
+    );
     jobctl(&harness, &CONTROLLER).expect(0);
     assert_eq!(jobs(&harness).len(), 6, "a rejected build is not tested");
 }
@@ -239,7 +251,8 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
     let harness = harness();
     let run = jobctl(&harness, &[&CONTROLLER[..], &["--dry-run"]].concat()).expect(0);
     assert_eq!(run.stdout.matches("would start ").count(), 6, "{run:?}");
-    let json = jobctl(&harness, &[&CONTROLLER[..], &["--dry-run", "--output", "json"]].concat()).expect(0).json();
+    let json =
+        jobctl(&harness, &[&CONTROLLER[..], &["--dry-run", "--output", "json"]].concat()).expect(0).json();
     assert_eq!(json[0]["verdict"], "new");
     jobctl(&harness, &[&AGGREGATOR[..], &["--dry-run"]].concat()).expect(0);
     assert!(harness.sandbox.writes().is_empty() && jobs(&harness).is_empty());
@@ -323,7 +336,9 @@ fn killed(harness: &Harness, command: &[&str], after: u64) -> bool {
         assert!(started.elapsed() < Duration::from_secs(60), "request {after} never came");
         std::thread::sleep(Duration::from_millis(1));
     };
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    if hangs {
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    }
     wait(child);
     harness.sandbox.faults().clear();
     hangs
@@ -360,10 +375,13 @@ fn killed_after_any_request_both_are_carried_on_with_each_job_started_once() {
 fn whatever_a_service_does_nothing_is_started_twice_or_lost() {
     let unavailable = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     let garbage = FaultKind::Status { code: 200, body: Some("<html>".into()), headers: Vec::new() };
-    let limited = FaultKind::Status { code: 429, body: None, headers: vec![("Retry-After".into(), "0".into())] };
+    let limited =
+        FaultKind::Status { code: 429, body: None, headers: vec![("Retry-After".into(), "0".into())] };
     let refused = FaultKind::Status { code: 403, body: None, headers: Vec::new() };
     for service in ["github", "gangway", "prow", "release-controller", "gcs", "kubernetes", "google-oauth"] {
-        for kind in [unavailable.clone(), garbage.clone(), limited.clone(), refused.clone(), FaultKind::DropAfter] {
+        for kind in
+            [unavailable.clone(), garbage.clone(), limited.clone(), refused.clone(), FaultKind::DropAfter]
+        {
             let context = format!("{service}: {kind:?}");
             let harness = harness();
             script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);

@@ -8,7 +8,7 @@ fn a_konflux_release_is_announced_and_owned_within_its_budgets() {
     let harness = Harness::new();
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 8, "create-test-report made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 6, "create-test-report made {count} requests:\n{}", harness.request_lines());
 
     harness.sandbox.clear_requests();
     let run = harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);

@@ -3,7 +3,7 @@ use oar_core::config::{ConfigStore, Settings};
 use oar_core::error::ErrorClass;
 use oar_core::http::Http;
 use oar_core::statebox::{State, StateBox, StateBoxError};
-use oar_core::tasks::{Services, open_statebox};
+use oar_core::tasks::{Services, open_statebox, open_statebox_to_create};
 use oar_core::version::ReleaseVersion;
 
 /// One release as the commands see it: settings first, everything that costs a request only when it is asked for.
@@ -45,6 +45,12 @@ impl Release {
     pub(crate) fn statebox(&self) -> Result<StateBox, CliError> {
         let Session { clock, redactor, .. } = &self.session;
         Ok(open_statebox(&self.settings, &self.version, &self.http, clock, redactor)?)
+    }
+
+    /// The release's StateBox, for a command that creates it when it is absent.
+    pub(crate) fn statebox_to_create(&self) -> Result<StateBox, CliError> {
+        let Session { clock, redactor, .. } = &self.session;
+        Ok(open_statebox_to_create(&self.settings, &self.version, &self.http, clock, redactor)?)
     }
 
     /// Who runs the command, as the history records it.

@@ -89,7 +89,11 @@ fn demo_names_the_programs_it_does_not_find() {
     fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("found neither oar nor release-tests"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("found neither oar and oarctl nor release-tests"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -97,14 +101,17 @@ fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("oar-sandbox");
     fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
-    let program = directory.path().join("oar");
-    fs::write(&program, "#!/bin/sh\necho \"ran $*\"\ntest \"$3\" != take-ownership\n").unwrap();
-    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for name in ["oar", "oarctl"] {
+        let program = directory.path().join(name);
+        let script = "#!/bin/sh\necho \"$3 of $2: Pass\"\ntest \"$3\" != take-ownership\n";
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stdout);
     assert!(
-        shown.contains("$ oar -r 4.19.1 create-test-report\nran -r 4.19.1 create-test-report\n"),
+        shown.contains("$ oar -r 4.19.1 create-test-report\ncreate-test-report of 4.19.1: Pass\n"),
         "{shown}"
     );
     assert!(!shown.contains("status"), "{shown}");

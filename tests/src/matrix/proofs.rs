@@ -117,7 +117,7 @@ pub fn faults(scenario: &Scenario) {
         assert_survived(&run, scenario, &context);
         world.harness.sandbox.faults().clear();
         let context = format!("{context}\n{run:#?}\n{}", world.harness.request_lines());
-        Effects::of(&world.harness).assert_none_twice(&expected, &context);
+        Effects::of(&world.harness).without_trouble(&context).assert_none_twice(&expected, &context);
         assert_healed(world, &expected, &context);
     });
 }
@@ -139,7 +139,7 @@ fn assert_healed(world: &Prepared<'_>, expected: &Effects, context: &str) {
     let again = world.resume();
     let context = format!("{context}\nand then\n{again:#?}");
     assert_eq!(again.code, Some(world.scenario.code), "{context}");
-    let effects = Effects::of(&world.harness);
+    let effects = Effects::of(&world.harness).without_trouble(&context);
     effects.assert_same(expected, &context);
     world.assert_done(&effects);
 }
@@ -173,7 +173,7 @@ pub fn kills(scenario: &Scenario) {
             scenario.name,
             world.harness.request_lines()
         );
-        Effects::of(&world.harness).assert_none_twice(&expected, &context);
+        Effects::of(&world.harness).without_trouble(&context).assert_none_twice(&expected, &context);
         assert_healed(world, &expected, &context);
     });
 }

@@ -83,7 +83,7 @@ fn first() -> Vec<Scenario> {
     let resolve = &["issue", "resolve", "stage is down", "--resolution", "it is up"];
     let set = &["task", "set", "stage-testing", "Pass", "--reason", "by hand"];
     vec![
-        line("create_test_report_konflux", KONFLUX, CREATE, Change, 8, prepare::nothing),
+        line("create_test_report_konflux", KONFLUX, CREATE, Change, 6, prepare::nothing),
         line("create_test_report_errata", ERRATA, CREATE, Change, 8, prepare::nothing),
         line("take_ownership_konflux", KONFLUX, TAKE, owned, 32, prepare::konflux),
         line("take_ownership_errata", ERRATA, TAKE, owned, 40, prepare::errata),
@@ -121,7 +121,7 @@ fn checks() -> Vec<Scenario> {
             4,
             prepare::konflux,
         ),
-        line("check_greenwave_errata", ERRATA, GREENWAVE, greenwave, 20, prepare::greenwave).code(1),
+        line("check_greenwave_errata", ERRATA, GREENWAVE, greenwave, 22, prepare::greenwave).code(1),
         line("check_cve_konflux", KONFLUX, CVE, missing, 16, prepare::cve_konflux).code(1).reference(48),
         line("check_cve_errata", ERRATA, CVE, missing, 16, prepare::cve_errata).code(1).reference(48),
         line("push_konflux", KONFLUX, PUSH, pushing, 13, prepare::push_konflux).reference(39),

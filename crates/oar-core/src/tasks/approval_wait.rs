@@ -92,7 +92,11 @@ impl Watcher<'_> {
     pub async fn look(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         let statebox = self.runner.statebox;
         let state = statebox.load().await?;
-        let Some(wait) = state.wait(TASK) else { return Ok(Look::NoWait) };
+        let Some(wait) = state.wait(TASK) else {
+            // The end of a wait may have been kept to be told later.
+            self.runner.deliver_kept(state, permit).await;
+            return Ok(Look::NoWait);
+        };
         let now = self.runner.clock.now();
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
         let overdue = wait.deadline().is_some_and(|deadline| now >= deadline);

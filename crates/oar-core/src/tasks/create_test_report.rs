@@ -57,6 +57,10 @@ impl Plan for ReportPlan {
         notes.extend(self.note.map(str::to_owned));
         PlanSummary::new(vec![Step::new("create", self.location.clone())], notes)
     }
+
+    fn acts(&self) -> bool {
+        self.creates()
+    }
 }
 
 #[async_trait]

@@ -24,7 +24,7 @@ mod worksheet;
 mod workspace;
 
 pub use services::Services;
-pub use workspace::{open_statebox, releases_with_state};
+pub use workspace::{open_statebox, open_statebox_to_create, releases_with_state};
 
 use crate::statebox::{State, TaskName};
 

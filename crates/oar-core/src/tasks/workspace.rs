@@ -27,7 +27,7 @@ pub async fn releases_with_state(
     http: &Http,
     clock: &Clock,
 ) -> Result<Vec<ReleaseVersion>, TaskError> {
-    let names = store(settings, http, clock)?.list(&format!("_releases/{stream}/statebox")).await?;
+    let names = store(settings, http, clock, false)?.list(&format!("_releases/{stream}/statebox")).await?;
     let release = |name: String| name.strip_suffix(".yaml")?.parse::<ReleaseVersion>().ok();
     let mut releases: Vec<ReleaseVersion> =
         names.into_iter().filter_map(release).filter(|release| release.y_stream() == stream).collect();
@@ -43,11 +43,28 @@ pub fn open_statebox(
     clock: &Clock,
     redactor: &Redactor,
 ) -> Result<StateBox, ConfigError> {
-    let store = store(settings, http, clock)?;
+    let store = store(settings, http, clock, false)?;
     Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
 }
 
-fn store(settings: &Settings, http: &Http, clock: &Clock) -> Result<Arc<dyn Store>, ConfigError> {
+/// The same for a command that creates the StateBox when it is absent, which saves a request.
+pub fn open_statebox_to_create(
+    settings: &Settings,
+    release: &ReleaseVersion,
+    http: &Http,
+    clock: &Clock,
+    redactor: &Redactor,
+) -> Result<StateBox, ConfigError> {
+    let store = store(settings, http, clock, true)?;
+    Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
+}
+
+fn store(
+    settings: &Settings,
+    http: &Http,
+    clock: &Clock,
+    believes_absence: bool,
+) -> Result<Arc<dyn Store>, ConfigError> {
     let state = settings.state();
     Ok(match &state.location {
         StateLocation::Local(folder) => Arc::new(LocalStore::new(folder, clock.clone())),
@@ -63,7 +80,8 @@ fn store(settings: &Settings, http: &Http, clock: &Clock) -> Result<Arc<dyn Stor
                     expected: "owner/name".into(),
                 })?;
             let client = GithubClient::new(http.clone(), api, Some(token));
-            Arc::new(GithubStore::new(client, repository, state.branch.clone(), web))
+            let store = GithubStore::new(client, repository, state.branch.clone(), web);
+            Arc::new(if believes_absence { store.believing_absence() } else { store })
         }
     })
 }

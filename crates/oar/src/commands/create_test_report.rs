@@ -12,7 +12,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
+    let statebox = if args.change.dry_run { release.statebox()? } else { release.statebox_to_create()? };
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = CreateTestReport::new(services.clone(), &statebox);

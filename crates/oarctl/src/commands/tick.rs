@@ -116,7 +116,7 @@ async fn releases_of(
     join_all(lists).await
 }
 
-/// Whether the release waits for something.
+/// Whether the release waits for something, or has messages that could not be sent.
 async fn waits(
     release: &ReleaseVersion,
     session: &Session,
@@ -125,7 +125,9 @@ async fn waits(
 ) -> Result<bool, CliError> {
     settings.versions().check(release)?;
     let statebox = open_statebox(settings, release, http, &session.clock, &session.redactor)?;
-    Ok(statebox.load().await?.wait(oar_core::statebox::TaskName::ChangeAdvisoryStatus).is_some())
+    let state = statebox.load().await?;
+    let waits = state.wait(oar_core::statebox::TaskName::ChangeAdvisoryStatus).is_some();
+    Ok(waits || !state.kept_messages().is_empty())
 }
 
 fn failure(error: &TaskError) -> CliError {

@@ -91,6 +91,22 @@ impl GithubClient {
         branch: &str,
         etag: Option<&str>,
     ) -> Result<Contents, ServiceError> {
+        let contents = self.contents_on_known_branch(repository, path, branch, etag).await?;
+        if matches!(contents, Contents::Absent) {
+            self.require_branch(repository, branch).await?;
+        }
+        Ok(contents)
+    }
+
+    /// Like [`GithubClient::contents`], in one request: an absent branch is told as an absent file. For callers whose
+    /// next request finds that out.
+    pub async fn contents_on_known_branch(
+        &self,
+        repository: &Repository,
+        path: &str,
+        branch: &str,
+        etag: Option<&str>,
+    ) -> Result<Contents, ServiceError> {
         let purpose =
             Purpose { operation: "read a file", subject: format!("{path} on {branch} of {repository}") };
         let address = format!("{}?ref={}", contents_path(repository, path), encoded(branch));
@@ -101,10 +117,7 @@ impl GithubClient {
         let reply = self.send(request, None::<&()>, purpose).await?;
         match reply.status {
             StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Contents::Unchanged),
-            StatusCode::NOT_FOUND => {
-                self.require_branch(repository, branch).await?;
-                Ok(Contents::Absent)
-            }
+            StatusCode::NOT_FOUND => Ok(Contents::Absent),
             StatusCode::OK => Ok(Contents::Found(file_content(&reply)?)),
             _ => Err(failure::of(&reply)),
         }

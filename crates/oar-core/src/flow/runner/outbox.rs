@@ -9,6 +9,13 @@ use crate::statebox::{Change, Notification, NotificationState, State, TaskName};
 const UPDATE_MESSAGE: &str = "Send kept messages";
 
 impl Runner<'_> {
+    /// Sends the messages that earlier runs could not send and `state` keeps.
+    pub async fn deliver_kept(&self, state: State, permit: &WritePermit) {
+        for sent in self.send_kept(state, permit).await.1 {
+            tracing::info!("sent again what an earlier run could not tell {}", sent.channel);
+        }
+    }
+
     /// Sends what `state` keeps; gives the state as it is then and what became of each message.
     ///
     /// Nothing here ever fails the run: a message that cannot be sent, or whose fate cannot be recorded, stays kept.

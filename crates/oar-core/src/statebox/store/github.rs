@@ -25,6 +25,7 @@ pub struct GithubStore {
     repository: Repository,
     branch: String,
     web: Url,
+    believes_absence: bool,
     remembered: Mutex<HashMap<String, Remembered>>,
 }
 
@@ -37,7 +38,22 @@ struct Remembered {
 impl GithubStore {
     /// A store on `branch` of `repository`; `web` is the base of GitHub's web pages, for links.
     pub fn new(client: GithubClient, repository: Repository, branch: impl Into<String>, web: Url) -> Self {
-        Self { client, repository, branch: branch.into(), web, remembered: Mutex::default() }
+        Self {
+            client,
+            repository,
+            branch: branch.into(),
+            web,
+            believes_absence: false,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// The same store for somebody who creates what is absent: that the branch is there shows when it is written to, so
+    /// a read need not ask for it.
+    #[must_use]
+    pub fn believing_absence(mut self) -> Self {
+        self.believes_absence = true;
+        self
     }
 
     fn remembered(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
@@ -67,7 +83,13 @@ impl Store for GithubStore {
         check(path)?;
         let remembered = self.remembered().get(path).cloned();
         let etag = remembered.as_ref().map(|remembered| remembered.etag.as_str());
-        match self.client.contents(&self.repository, path, &self.branch, etag).await? {
+        let Self { client, repository, branch, .. } = self;
+        let contents = if self.believes_absence {
+            client.contents_on_known_branch(repository, path, branch, etag).await?
+        } else {
+            client.contents(repository, path, branch, etag).await?
+        };
+        match contents {
             Contents::Found(file) => {
                 let stored = Stored { text: file.text, revision: Revision::new(file.sha) };
                 self.remember(path, file.etag, &stored);
