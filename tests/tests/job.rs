@@ -1,5 +1,4 @@
 //! `job` as its users run it: what it starts, once, and what it says of it.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{Fault, FaultKind, Harness};
 use jiff::SignedDuration;

@@ -333,7 +333,7 @@ fn killed(harness: &Harness, command: &[&str], after: u64) -> bool {
         if child.try_wait().unwrap().is_some() {
             break false;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "request {after} never came");
+        assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
         std::thread::sleep(Duration::from_millis(1));
     };
     if hangs {
@@ -427,7 +427,7 @@ fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
     let address = address.unwrap();
     let started = Instant::now();
     while latest(&harness) != NEW_NIGHTLY {
-        assert!(started.elapsed() < Duration::from_secs(60), "no pass");
+        assert!(started.elapsed() < Duration::from_mins(1), "no pass");
         std::thread::sleep(Duration::from_millis(20));
     }
     // Another one with the same work stands by.
