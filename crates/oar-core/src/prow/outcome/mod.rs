@@ -12,8 +12,6 @@
 mod build;
 mod job;
 mod rules;
-#[cfg(test)]
-mod simulation;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::tests::{file_runs, registry_of};
-use super::*;
+use super::super::*;
+use super::{file_runs, registry_of};
 use crate::clients::prow::ProwState;
 use crate::prow::names::BuildKind;
 use crate::prow::record::tests::{build, by_python, id, name, stored, time};
