@@ -29,7 +29,7 @@ deps: ## Install what is missing: system packages, the virtual environment of th
 build: ## Build the programs for use (release profile)
 	$(CARGO) build --locked --release -p release-tests -p sandbox
 
-demo: deps ## Take two releases from announced to shipped against the sandbox
+demo: deps ## Take two releases from announced to shipped and a nightly to accepted, in the sandbox
 	$(CARGO) build --locked -p release-tests -p oar -p sandbox
 	$(TARGET)/debug/oar-sandbox demo
 
@@ -65,7 +65,7 @@ policy: ## Check the dependencies against deny.toml
 # references with what the programs say (`make reference` writes them anew).
 unit:
 	$(CARGO) build --locked --workspace --bins --tests
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins

@@ -15,7 +15,7 @@ fn demo(options: &[&str]) -> Run {
 }
 
 #[test]
-fn both_releases_are_shipped_and_everything_is_shown() {
+fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
     let run = demo(&[]).expect(0);
     for expected in [
         "$ oar -r 4.19.1 create-test-report",
@@ -29,7 +29,9 @@ fn both_releases_are_shipped_and_everything_is_shown() {
         "* ART released the shipment to production, merged !612 and shipped the advisories 150001, 150002.",
         "4.19.1 (konflux): shipped",
         "4.14.60 (errata): shipped",
-        "Both releases are shipped: ",
+        "$ jobctl start-controller -r 4.20",
+        "$ jobctl show 4.20.0-0.nightly-2026-07-02-091500",
+        "Both releases are shipped, the nightly is accepted: ",
     ] {
         assert!(run.stdout.contains(expected), "`{expected}` is missing in\n{}", run.all());
     }

@@ -1,4 +1,4 @@
-//! `oar-sandbox demo`: both releases from announced to shipped, with the real programs.
+//! `oar-sandbox demo`: both releases from announced to shipped, and a nightly to accepted, with the real programs.
 
 use std::{
     env,
@@ -8,141 +8,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::{Demo, Failure, running::Running, unexpected_lines};
-use crate::scenario::{
-    ERRATA_RELEASE, KONFLUX_RELEASE, PEOPLE,
-    parties::{CONSISTENCY_JOB_ID, Deed},
-};
+use crate::scenario::PEOPLE;
+use story::{Step, stories};
+
+mod story;
 
 /// Who the history says ran the commands.
 const USER: &str = "demo";
-
-/// One step of the demonstration.
-enum Step {
-    /// A paragraph for the reader.
-    Say(&'static str),
-    /// A command of `oar`, its exit code, and words that it prints.
-    Oar(Vec<&'static str>, i32, &'static str),
-    /// `oarctl tick`, once the wait is due, and words that it prints.
-    Tick(&'static str),
-    /// Another party does something.
-    Do(Deed),
-    /// Time passes.
-    Pass(SignedDuration, &'static str),
-}
-
-fn oar(line: &'static str, words: &'static str) -> Step {
-    refused(line, 0, words)
-}
-
-fn refused(line: &'static str, code: i32, words: &'static str) -> Step {
-    Step::Oar(line.split(' ').collect(), code, words)
-}
-
-/// A task that is done by hand.
-fn by_hand(task: &'static str, reason: &'static str) -> Step {
-    Step::Oar(vec!["task", "set", task, "Pass", "--reason", reason], 0, "Not Started -> Pass")
-}
-
-fn minutes(count: i64, why: &'static str) -> Step {
-    Step::Pass(SignedDuration::from_mins(count), why)
-}
-
-fn konflux() -> Vec<Step> {
-    vec![
-        Step::Say("ART has announced the release. Robin takes it."),
-        oar("create-test-report", "create-test-report of 4.19.1: Pass"),
-        oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.19.1: Pass"),
-        Step::Say("What is in it, and is it complete?"),
-        oar("update-bug-list", "In Progress"),
-        oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.19.1: Pass"),
-        oar("image-signed-check", "image-signed-check of 4.19.1: Pass"),
-        oar("image-consistency-check", "In Progress"),
-        minutes(30, "the Prow job has ended"),
-        oar("image-consistency-check", "image-consistency-check of 4.19.1: Pass"),
-        Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
-        refused("push-to-cdn-staging --yes", 6, ""),
-        Step::Do(Deed::ArtMovesAdvisories),
-        Step::Oar(
-            vec![
-                "issue",
-                "resolve",
-                "Advisories in NEW_FILES: 150002.",
-                "--resolution",
-                "ART moved it to QE",
-            ],
-            0,
-            "issue resolved",
-        ),
-        oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the pushes have ended"),
-        oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.19.1: Pass"),
-        oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline has ended"),
-        oar("stage-testing", "stage-testing of 4.19.1: Pass"),
-        by_hand("analyze-candidate-build", "all failures are known"),
-        by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Deed::ContactsVerifyCves),
-        oar("drop-bugs --yes", "drop-bugs of 4.19.1: Pass"),
-        oar("update-bug-list", "update-bug-list of 4.19.1: Pass"),
-        Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
-        oar("change-advisory-status --yes --no-watch", "In Progress"),
-        oar("status", "waits for"),
-        minutes(6 * 60, "the portal has published the advisory"),
-        Step::Tick("4.19.1: done"),
-        refused("is-shipped", 1, "not shipped"),
-        Step::Do(Deed::ArtShips),
-        oar("is-shipped", "4.19.1 (konflux): shipped"),
-        oar("status", "9 of 9 tasks are done"),
-    ]
-}
-
-fn errata() -> Vec<Step> {
-    vec![
-        oar("create-test-report", "create-test-report of 4.14.60: Pass"),
-        oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.14.60: Pass"),
-        oar("update-bug-list", "In Progress"),
-        oar("check-greenwave-cvp-tests", "check-greenwave-cvp-tests of 4.14.60: Pass"),
-        oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.14.60: Pass"),
-        oar("image-signed-check", "image-signed-check of 4.14.60: Pass"),
-        Step::Do(Deed::ArtRunsConsistencyJob),
-        oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the job and the first pushes have ended"),
-        Step::Oar(vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
-        Step::Say("The metadata advisory follows those that it lists."),
-        oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the last push has ended"),
-        oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.14.60: Pass"),
-        oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline has ended"),
-        oar("stage-testing", "stage-testing of 4.14.60: Pass"),
-        by_hand("analyze-candidate-build", "all failures are known"),
-        by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Deed::ContactsVerifyCves),
-        oar("drop-bugs --yes", "drop-bugs of 4.14.60: Pass"),
-        Step::Say("Two bugs are hidden from Robin's account, so nobody knows whether they are done."),
-        refused("change-advisory-status --yes", 6, ""),
-        Step::Say("Product security looked at them. Robin answers for both."),
-        oar(
-            "change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051",
-            "change-advisory-status of 4.14.60: Pass",
-        ),
-        Step::Do(Deed::ArtShips),
-        oar("is-shipped", "4.14.60 (errata): shipped"),
-        oar("status", "9 of 9 tasks are done"),
-    ]
-}
 
 /// Runs the demonstration.
 pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let running = arguments.common.start()?;
     let stage = Stage {
-        oar: Program::find("oar")?,
-        oarctl: Program::find("oarctl")?,
+        programs: ["oar", "oarctl", "jobctl"].map(Program::find).into_iter().collect::<Result<_, _>>()?,
         running: &running,
         home: tempfile::Builder::new().prefix("oar-demo-").tempdir()?,
         log: arguments.log,
@@ -151,19 +33,18 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let [lead, ..] = PEOPLE;
     print(&format!(
         "GitHub, Errata Tool, Jira, GitLab, Jenkins, Prow, Slack and the others are simulated on {}.\n\
-         Nothing leaves this machine. Two made-up releases are taken from announced to shipped by {}.\n\
+         Nothing leaves this machine. Two made-up releases are taken from announced to shipped by {}, and a nightly\n\
+         is tested and accepted by what runs from cron.\n\
          `$` is a command, `*` is what others do and time that passes in the sandbox.\n",
         sandbox.base_url(),
         lead.name,
     ))?;
     let mut commands = 0;
-    for (release, flow, steps) in
-        [(KONFLUX_RELEASE, "Konflux", konflux()), (ERRATA_RELEASE, "Errata", errata())]
-    {
-        heading(&format!("Release {release}, {flow} flow"))?;
-        for step in &steps {
-            commands += u32::from(matches!(step, Step::Oar(..) | Step::Tick(_)));
-            stage.play(release, step)?;
+    for story in stories() {
+        heading(&story.title)?;
+        for step in &story.steps {
+            commands += u32::from(matches!(step, Step::Run(..) | Step::Tick(_)));
+            stage.play(story.subject, step)?;
         }
     }
     heading("What the teams read in Slack")?;
@@ -186,7 +67,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     }
     heading("Done")?;
     print(&format!(
-        "\nBoth releases are shipped: {commands} commands, {} requests, {:.1} s.\n\
+        "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
          `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, see\n\
          \"Run a whole release in the sandbox\" in README.md; it begins with\n\n  \
          {} serve --port 8765 > /tmp/sandbox.sh &\n",
@@ -215,31 +96,26 @@ fn print(text: &str) -> io::Result<()> {
 
 /// Where the demonstration is played.
 struct Stage<'a> {
-    oar: Program,
-    oarctl: Program,
+    programs: Vec<Program>,
     running: &'a Running,
     home: TempDir,
     log: bool,
 }
 
 impl Stage<'_> {
-    fn play(&self, release: &str, step: &Step) -> Result<(), Failure> {
+    fn play(&self, subject: &str, step: &Step) -> Result<(), Failure> {
         match step {
             Step::Say(text) => Ok(print(&format!("\n{text}\n"))?),
-            Step::Oar(arguments, code, words) => {
-                let mut line = vec!["-r", release];
-                line.extend(arguments);
-                self.run(&self.oar, "oar", &line, *code, words)
-            }
+            Step::Run(program, arguments, code, words) => self.run(program, arguments, *code, words),
             Step::Tick(words) => {
                 // A wait is looked at when it is due, by the programs' own clock: a second later, here.
                 std::thread::sleep(Duration::from_millis(1100));
-                self.run(&self.oarctl, "oarctl", &["tick"], 0, words)
+                self.run("oarctl", &["tick"], 0, words)
             }
             Step::Do(deed) => {
                 let world = self.running.sandbox.world();
                 let done =
-                    deed.carry_out(world, release).map_err(|why| Failure::Deed { deed: deed.name(), why })?;
+                    deed.carry_out(world, subject).map_err(|why| Failure::Deed { deed: deed.name(), why })?;
                 Ok(print(&format!("\n* {done}\n"))?)
             }
             Step::Pass(by, why) => {
@@ -250,14 +126,10 @@ impl Stage<'_> {
     }
 
     /// Shows a command as a user types it, runs it, and fails when it ends otherwise than it should.
-    fn run(
-        &self,
-        program: &Program,
-        name: &str,
-        arguments: &[&str],
-        code: i32,
-        words: &str,
-    ) -> Result<(), Failure> {
+    fn run(&self, name: &str, arguments: &[&str], code: i32, words: &str) -> Result<(), Failure> {
+        let Some(program) = self.programs.iter().find(|program| program.name == name) else {
+            return Err(Failure::NoPrograms(name.into()));
+        };
         let typed: Vec<String> = arguments
             .iter()
             .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() })
@@ -301,6 +173,7 @@ fn is_log(line: &str) -> bool {
 /// One of the programs, by itself or inside the one program that is installed.
 #[derive(Debug)]
 struct Program {
+    name: &'static str,
     path: PathBuf,
     /// Words before the arguments.
     before: Vec<&'static str>,
@@ -314,7 +187,7 @@ impl Program {
         for (file, before) in [(name, vec![]), ("release-tests", vec![name])] {
             let path = directory.join(file);
             if path.is_file() {
-                return Ok(Self { path, before });
+                return Ok(Self { name, path, before });
             }
         }
         Err(Failure::NoPrograms(own))

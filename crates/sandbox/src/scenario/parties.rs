@@ -1,4 +1,5 @@
-//! What the other parties do in the course of the two releases: ART and the QA contacts. Each deed is refused while the
+//! What the other parties do in the course of the two releases and of the new nightly: ART, the QA contacts, the clouds
+//! where jobs run. Each deed is refused while the
 //! releases are not so far, as people would refuse it.
 
 use std::collections::BTreeMap;
@@ -6,8 +7,10 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::{
-    ERRATA_ADVISORIES, ERRATA_RELEASE, KONFLUX_ADVISORIES, KONFLUX_RELEASE, SHIPMENT_IID, gitlab::PROJECT,
+    ERRATA_ADVISORIES, ERRATA_RELEASE, KONFLUX_ADVISORIES, KONFLUX_RELEASE, SHIPMENT_IID,
+    gitlab::PROJECT,
     prow::IMAGE_CONSISTENCY_JOB,
+    records::{NIGHTLY_JOB, UPGRADE_JOB},
 };
 use crate::{
     services::{
@@ -21,6 +24,9 @@ use crate::{
 /// The id of the job that [`Deed::ArtRunsConsistencyJob`] starts.
 pub const CONSISTENCY_JOB_ID: &str = "0d9a1c52-6c1e-4f7a-9a53-4146004e0001";
 
+/// The minor with the new nightly.
+pub const TESTED_MINOR: &str = "4.20";
+
 /// Something that somebody else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -32,12 +38,19 @@ pub enum Deed {
     ContactsVerifyCves,
     /// ART ships.
     ArtShips,
+    /// Two jobs of the new nightly will fail, and their retries pass.
+    NightlyJobsFail,
 }
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 4] =
-        [Self::ArtMovesAdvisories, Self::ArtRunsConsistencyJob, Self::ContactsVerifyCves, Self::ArtShips];
+    pub const ALL: [Self; 5] = [
+        Self::ArtMovesAdvisories,
+        Self::ArtRunsConsistencyJob,
+        Self::ContactsVerifyCves,
+        Self::ArtShips,
+        Self::NightlyJobsFail,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -46,6 +59,7 @@ impl Deed {
             Self::ArtRunsConsistencyJob => "art-runs-consistency-job",
             Self::ContactsVerifyCves => "contacts-verify-cves",
             Self::ArtShips => "art-ships",
+            Self::NightlyJobsFail => "nightly-jobs-fail",
         }
     }
 
@@ -58,6 +72,9 @@ impl Deed {
             }
             Self::ContactsVerifyCves => "the QA contacts verify the CVE bugs, and leave the others",
             Self::ArtShips => "ART releases to production and ships what QE has approved",
+            Self::NightlyJobsFail => {
+                "two jobs of the new nightly of 4.20 will fail, and pass when they are retried"
+            }
         }
     }
 
@@ -68,28 +85,35 @@ impl Deed {
 
     /// Does it; says what was done, or why it cannot be done.
     pub fn carry_out(self, world: &World, release: &str) -> Result<String, String> {
-        let advisories = match release {
-            KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],
-            ERRATA_RELEASE => &ERRATA_ADVISORIES[..],
-            _ => {
-                return Err(format!(
-                    "no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"
-                ));
-            }
-        };
-        // MicroShift ships on its own.
-        let advisories: Vec<(&str, u32)> = advisories
-            .iter()
-            .filter(|(kind, _)| *kind != "microshift")
-            .filter_map(|(kind, id)| Some((*kind, u32::try_from(*id).ok()?)))
-            .collect();
         match self {
-            Self::ArtMovesAdvisories => move_advisories(world, &advisories),
-            Self::ArtRunsConsistencyJob => run_consistency_job(world, release),
-            Self::ContactsVerifyCves => Ok(verify_cves(world, release)),
-            Self::ArtShips => ship(world, release, &advisories),
+            Self::ArtMovesAdvisories => move_advisories(world, &advisories(release)?),
+            Self::ArtRunsConsistencyJob => run_consistency_job(world, known(release)?),
+            Self::ContactsVerifyCves => Ok(verify_cves(world, known(release)?)),
+            Self::ArtShips => ship(world, release, &advisories(release)?),
+            Self::NightlyJobsFail => fail_nightly_jobs(world, release),
         }
     }
+}
+
+/// `release`, if there is such a one.
+fn known(release: &str) -> Result<&str, String> {
+    advisories(release).map(|_| release)
+}
+
+/// The advisories that ship with a release, with their kinds. MicroShift ships on its own.
+fn advisories(release: &str) -> Result<Vec<(&'static str, u32)>, String> {
+    let advisories = match release {
+        KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],
+        ERRATA_RELEASE => &ERRATA_ADVISORIES[..],
+        _ => {
+            return Err(format!("no release {release}; there are {KONFLUX_RELEASE} and {ERRATA_RELEASE}"));
+        }
+    };
+    Ok(advisories
+        .iter()
+        .filter(|(kind, _)| *kind != "microshift")
+        .filter_map(|(kind, id)| Some((*kind, u32::try_from(*id).ok()?)))
+        .collect())
 }
 
 fn move_advisories(world: &World, advisories: &[(&str, u32)]) -> Result<String, String> {
@@ -152,6 +176,24 @@ fn verify_cves(world: &World, release: &str) -> String {
     let bugs = if verified.len() == 1 { "bug" } else { "bugs" };
     let verified = verified.join(", ");
     format!("The QA contacts verified the CVE {bugs} {verified}; for the others there is no time left.")
+}
+
+fn fail_nightly_jobs(world: &World, minor: &str) -> Result<String, String> {
+    if minor != TESTED_MINOR {
+        return Err(format!("the new nightly is of {TESTED_MINOR}, not of {minor}"));
+    }
+    let mut state = world.prow.lock();
+    for (job, first) in [(NIGHTLY_JOB, JobState::Failure), (UPGRADE_JOB, JobState::Aborted)] {
+        if state.jobs.iter().any(|run| run.job == job) {
+            return Err(format!("{job} was started before"));
+        }
+        for (outcome, minutes) in [(first, 41), (JobState::Success, 35), (JobState::Success, 38)] {
+            state.script(job, outcome, SignedDuration::from_mins(minutes));
+        }
+    }
+    Ok(format!(
+        "A cloud has a bad hour: {NIGHTLY_JOB} will fail, and {UPGRADE_JOB} be aborted; not for long."
+    ))
 }
 
 fn ship(world: &World, release: &str, advisories: &[(&str, u32)]) -> Result<String, String> {
@@ -233,6 +275,9 @@ mod tests {
         assert!(verified.contains("OCPBUGS-60011;"), "{verified}");
         assert_eq!(world.jira.lock().issue("OCPBUGS-61041").unwrap().status, "ON_QA", "another release's");
         assert!(Deed::ArtShips.carry_out(&world, "4.18.1").unwrap_err().contains("no release 4.18.1"));
+        assert!(Deed::NightlyJobsFail.carry_out(&world, "4.19").is_err());
+        let failing = Deed::NightlyJobsFail.carry_out(&world, TESTED_MINOR).unwrap();
+        assert!(failing.contains(NIGHTLY_JOB), "{failing}");
         for deed in Deed::ALL {
             assert_eq!(Deed::parse(deed.name()), Some(deed));
         }

@@ -1,0 +1,185 @@
+//! What the demonstration plays.
+
+use jiff::SignedDuration;
+
+use crate::scenario::{
+    ERRATA_RELEASE, KONFLUX_RELEASE,
+    parties::{CONSISTENCY_JOB_ID, Deed, TESTED_MINOR},
+    release_controller::NEW_NIGHTLY,
+};
+
+/// One step of the demonstration.
+pub(super) enum Step {
+    /// A paragraph for the reader.
+    Say(&'static str),
+    /// A program with its arguments, its exit code, and words that it prints.
+    Run(&'static str, Vec<&'static str>, i32, &'static str),
+    /// `oarctl tick`, once the wait is due, and words that it prints.
+    Tick(&'static str),
+    /// Another party does something.
+    Do(Deed),
+    /// Time passes.
+    Pass(SignedDuration, &'static str),
+}
+
+/// Steps that belong together.
+pub(super) struct Story {
+    /// What it is about, as a heading.
+    pub(super) title: String,
+    /// The release, or the minor, that the deeds are for.
+    pub(super) subject: &'static str,
+    /// What happens.
+    pub(super) steps: Vec<Step>,
+}
+
+/// Everything, in order.
+pub(super) fn stories() -> [Story; 3] {
+    [
+        Story {
+            title: format!("Release {KONFLUX_RELEASE}, Konflux flow"),
+            subject: KONFLUX_RELEASE,
+            steps: konflux(),
+        },
+        Story {
+            title: format!("Release {ERRATA_RELEASE}, Errata flow"),
+            subject: ERRATA_RELEASE,
+            steps: errata(),
+        },
+        Story { title: format!("Nightly {NEW_NIGHTLY}"), subject: TESTED_MINOR, steps: nightly() },
+    ]
+}
+
+/// The commands of one release.
+#[derive(Clone, Copy)]
+struct Release(&'static str);
+
+impl Release {
+    /// A command that succeeds and prints these words.
+    fn oar(self, line: &'static str, words: &'static str) -> Step {
+        self.ends(line.split(' ').collect(), 0, words)
+    }
+
+    /// A command that ends with this code.
+    fn ends(self, arguments: Vec<&'static str>, code: i32, words: &'static str) -> Step {
+        Step::Run("oar", [vec!["-r", self.0], arguments].concat(), code, words)
+    }
+
+    fn refused(self, line: &'static str) -> Step {
+        self.ends(line.split(' ').collect(), 6, "")
+    }
+
+    /// A task that is done by hand.
+    fn by_hand(self, task: &'static str, reason: &'static str) -> Step {
+        self.ends(vec!["task", "set", task, "Pass", "--reason", reason], 0, "Not Started -> Pass")
+    }
+}
+
+fn jobctl(line: &'static str, words: &'static str) -> Step {
+    Step::Run("jobctl", line.split(' ').collect(), 0, words)
+}
+
+fn minutes(count: i64, why: &'static str) -> Step {
+    Step::Pass(SignedDuration::from_mins(count), why)
+}
+
+fn konflux() -> Vec<Step> {
+    let release = Release(KONFLUX_RELEASE);
+    vec![
+        Step::Say("ART has announced the release. Robin takes it."),
+        release.oar("create-test-report", "create-test-report of 4.19.1: Pass"),
+        release.oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.19.1: Pass"),
+        Step::Say("What is in it, and is it complete?"),
+        release.oar("update-bug-list", "In Progress"),
+        release.oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.19.1: Pass"),
+        release.oar("image-signed-check", "image-signed-check of 4.19.1: Pass"),
+        release.oar("image-consistency-check", "In Progress"),
+        minutes(30, "the Prow job has ended"),
+        release.oar("image-consistency-check", "image-consistency-check of 4.19.1: Pass"),
+        Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
+        release.refused("push-to-cdn-staging --yes"),
+        Step::Do(Deed::ArtMovesAdvisories),
+        release.ends(
+            vec![
+                "issue",
+                "resolve",
+                "Advisories in NEW_FILES: 150002.",
+                "--resolution",
+                "ART moved it to QE",
+            ],
+            0,
+            "issue resolved",
+        ),
+        release.oar("push-to-cdn-staging --yes", "In Progress"),
+        minutes(60, "the pushes have ended"),
+        release.oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.19.1: Pass"),
+        release.oar("stage-testing", "In Progress"),
+        minutes(150, "the stage pipeline has ended"),
+        release.oar("stage-testing", "stage-testing of 4.19.1: Pass"),
+        release.by_hand("analyze-candidate-build", "all failures are known"),
+        release.by_hand("analyze-promoted-build", "no failures"),
+        Step::Do(Deed::ContactsVerifyCves),
+        release.oar("drop-bugs --yes", "drop-bugs of 4.19.1: Pass"),
+        release.oar("update-bug-list", "update-bug-list of 4.19.1: Pass"),
+        Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
+        release.oar("change-advisory-status --yes --no-watch", "In Progress"),
+        release.oar("status", "waits for"),
+        minutes(6 * 60, "the portal has published the advisory"),
+        Step::Tick("4.19.1: done"),
+        release.ends(vec!["is-shipped"], 1, "not shipped"),
+        Step::Do(Deed::ArtShips),
+        release.oar("is-shipped", "4.19.1 (konflux): shipped"),
+        release.oar("status", "9 of 9 tasks are done"),
+    ]
+}
+
+fn errata() -> Vec<Step> {
+    let release = Release(ERRATA_RELEASE);
+    vec![
+        release.oar("create-test-report", "create-test-report of 4.14.60: Pass"),
+        release.oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.14.60: Pass"),
+        release.oar("update-bug-list", "In Progress"),
+        release.oar("check-greenwave-cvp-tests", "check-greenwave-cvp-tests of 4.14.60: Pass"),
+        release.oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.14.60: Pass"),
+        release.oar("image-signed-check", "image-signed-check of 4.14.60: Pass"),
+        Step::Do(Deed::ArtRunsConsistencyJob),
+        release.oar("push-to-cdn-staging --yes", "In Progress"),
+        minutes(60, "the job and the first pushes have ended"),
+        release.ends(vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
+        Step::Say("The metadata advisory follows those that it lists."),
+        release.oar("push-to-cdn-staging --yes", "In Progress"),
+        minutes(60, "the last push has ended"),
+        release.oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.14.60: Pass"),
+        release.oar("stage-testing", "In Progress"),
+        minutes(150, "the stage pipeline has ended"),
+        release.oar("stage-testing", "stage-testing of 4.14.60: Pass"),
+        release.by_hand("analyze-candidate-build", "all failures are known"),
+        release.by_hand("analyze-promoted-build", "no failures"),
+        Step::Do(Deed::ContactsVerifyCves),
+        release.oar("drop-bugs --yes", "drop-bugs of 4.14.60: Pass"),
+        Step::Say("Two bugs are hidden from Robin's account, so nobody knows whether they are done."),
+        release.refused("change-advisory-status --yes"),
+        Step::Say("Product security looked at them. Robin answers for both."),
+        release.oar(
+            "change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051",
+            "change-advisory-status of 4.14.60: Pass",
+        ),
+        Step::Do(Deed::ArtShips),
+        release.oar("is-shipped", "4.14.60 (errata): shipped"),
+        release.oar("status", "9 of 9 tasks are done"),
+    ]
+}
+
+fn nightly() -> Vec<Step> {
+    vec![
+        Step::Do(Deed::NightlyJobsFail),
+        Step::Say("ART's controller has a new nightly. Cron starts the jobs of its registry."),
+        jobctl("start-controller -r 4.20", "as the latest build"),
+        minutes(60, "the jobs have ended"),
+        Step::Say("Cron collects the results. Two jobs failed: each is run twice more."),
+        jobctl("start-aggregator", "0 of 2 retries succeeded, 2 open"),
+        minutes(60, "the retries have ended"),
+        Step::Say("Two of three runs is a majority. The payload is labelled, the record completed."),
+        jobctl("start-aggregator", "accepted"),
+        Step::Run("jobctl", vec!["show", NEW_NIGHTLY], 0, "accepted"),
+    ]
+}
