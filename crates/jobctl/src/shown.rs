@@ -1,6 +1,7 @@
 //! How results are shown.
 
 use cli_support::{Session, Tone};
+use oar_core::prow::aggregator::Done;
 use oar_core::prow::starter::BegunJob;
 
 /// Shows what became of jobs that were to be started.
@@ -18,6 +19,43 @@ pub(crate) fn begun(session: &Session, jobs: &[BegunJob]) {
     }
 }
 
+/// What was done for a build: job by job with a line per run, as the names of jobs are long; then what concerns the build.
+pub(crate) fn done(done: &[Done]) -> Vec<String> {
+    let mut jobs: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+    let mut build = Vec::new();
+    for Done { job, run, what } in done {
+        let Some(job) = job else {
+            build.push(what.clone());
+            continue;
+        };
+        let place = jobs.iter().position(|(name, _)| name == job).unwrap_or_else(|| {
+            jobs.push((job, Vec::new()));
+            jobs.len() - 1
+        });
+        let Some((_, lines)) = jobs.get_mut(place) else { continue };
+        match lines.iter_mut().find(|line| run.is_some() && line.run == run.as_deref()) {
+            Some(line) => line.words.push(what),
+            None => lines.push(Line { run: run.as_deref(), words: vec![what] }),
+        }
+    }
+    let mut shown = Vec::new();
+    for (job, lines) in jobs {
+        shown.push(job.to_owned());
+        shown.extend(lines.into_iter().map(|Line { run, words }| match run {
+            Some(run) => format!("  {run}: {}", words.join(", ")),
+            None => format!("  {}", words.join(", ")),
+        }));
+    }
+    shown.extend(build);
+    shown
+}
+
+/// What was done for one run of a job.
+struct Line<'a> {
+    run: Option<&'a str>,
+    words: Vec<&'a str>,
+}
+
 /// The result of a build, in its tone.
 pub(crate) fn result(result: &str) -> String {
     let tone = match result {
@@ -27,4 +65,30 @@ pub(crate) fn result(result: &str) -> String {
         _ => Tone::Faint,
     };
     tone.paint(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_stands_once_with_a_line_for_each_of_its_runs() {
+        let item = |job: Option<&str>, run: Option<&str>, what: &str| Done {
+            job: job.map(str::to_owned),
+            run: run.map(str::to_owned),
+            what: what.to_owned(),
+        };
+        let items = [
+            item(Some("one"), Some("1a"), "failure"),
+            item(Some("two"), Some("2a"), "success"),
+            item(None, None, "completed the record: accepted"),
+            item(Some("one"), Some("1a"), "test report read"),
+            item(Some("one"), Some("1b"), "started"),
+            item(Some("two"), None, "would be started"),
+        ];
+        let expected = "one\n  1a: failure, test report read\n  1b: started\n\
+                        two\n  2a: success\n  would be started\n\
+                        completed the record: accepted";
+        assert_eq!(done(&items).join("\n"), expected);
+    }
 }

@@ -1,5 +1,6 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
-//! StateBox dialect, image health. `commands` and `image-health` as argument print that table alone.
+//! StateBox dialect, image health, a pass over all records. `commands`, `image-health` and `pass` as argument print that
+//! table alone.
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
 #![expect(
@@ -12,7 +13,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Options, Sandbox, matrix, release_tests};
+use end_to_end::{Harness, Options, Sandbox, finish, matrix, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
 use oar_core::clients::advisory_content::{AdvisoryContentClient, Origins};
 use oar_core::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
@@ -28,6 +29,14 @@ fn main() {
         if let Err(error) = check_images(&base) {
             println!("failed: {error}");
         }
+        return;
+    }
+    if std::env::var_os(MEASURED).is_some() {
+        measured_child();
+        return;
+    }
+    if std::env::args().any(|argument| argument == "pass") {
+        passes();
         return;
     }
     if std::env::args().any(|argument| argument == "commands") {
@@ -55,6 +64,7 @@ fn main() {
     }
     commands();
     dialect();
+    passes();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }
@@ -138,6 +148,53 @@ fn check_images(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     let memory = getrusage(UsageWho::RUSAGE_SELF)?.max_rss();
     println!("{}; peak memory {:.1} MB", report.summary(), mebibytes(memory));
     Ok(())
+}
+
+/// Passes of the aggregator over 530 records at 20 ms per request: with everything to be read for the first time, and
+/// then with nothing new, while ten builds are tested and while none is.
+fn passes() {
+    for open in [10, 0] {
+        let harness = Harness::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+        sandbox::scenario::records::grow(harness.sandbox.world(), 530, open);
+        pass(&harness, &format!("530 records, {open} open: the first pass, empty cache"), 1);
+        pass(&harness, &format!("530 records, {open} open: a pass, nothing new"), 7);
+    }
+}
+
+/// Requests, times and peak memory of one `jobctl start-aggregator`, run `count` times.
+fn pass(harness: &Harness, name: &str, count: usize) {
+    let mut peak = 0.0_f64;
+    harness.sandbox.clear_requests();
+    let samples = times(count, || {
+        let wanted = harness.command("jobctl", ["start-aggregator"]);
+        let Ok(own) = std::env::current_exe() else { return };
+        let mut command = Command::new(own);
+        command.arg(wanted.get_program()).args(wanted.get_args()).env_clear();
+        command.envs(wanted.get_envs().filter_map(|(name, value)| Some((name, value?)))).env(MEASURED, "1");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+        let run = finish(command).expect(0);
+        peak = peak.max(run.stdout.lines().last().and_then(|line| line.parse().ok()).unwrap_or(f64::NAN));
+    });
+    let requests = harness.sandbox.requests();
+    let github = requests.iter().filter(|request| request.service == "github").count() / count;
+    let others = requests.len() / count - github;
+    row(&format!("{name} (ms)"), &samples);
+    println!("  {github} requests to GitHub, {others} to others; peak memory {peak:.1} MB");
+}
+
+/// Set for the child that runs a program and says its peak memory: a small process, as the kernel counts the parent's
+/// memory into a child's peak.
+const MEASURED: &str = "OAR_BENCH_MEASURED";
+
+fn measured_child() {
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(program) = arguments.next() else { return };
+    let status = Command::new(program).args(arguments).env_remove(MEASURED).status();
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(f64::NAN, |usage| mebibytes(usage.max_rss()));
+    println!("\n{peak}");
+    if !status.is_ok_and(|status| status.success()) {
+        std::process::exit(1);
+    }
 }
 
 fn dialect() {

@@ -1,6 +1,7 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::Classified as _;
 use oar_core::prow::aggregator::{Aggregator, AggregatorReport};
+use oar_core::prow::world::Payloads;
 use oar_core::version::Arch;
 
 use super::failure;
@@ -30,7 +31,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         setup.require_gangway()?;
     }
     let artifacts = setup.artifacts()?;
-    let payloads = setup.payloads().await?;
+    // A dry run labels nothing.
+    let payloads = if args.dry_run { None } else { Some(setup.payloads().await?) };
     let rhythm = args.rhythm.clone();
     rhythm
         .beat(session, &setup, "aggregator", args.arch.text(), || async {
@@ -38,13 +40,13 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             let aggregator = Aggregator {
                 world: setup.world(),
                 artifacts: &artifacts,
-                payloads: Some(&payloads),
+                payloads: payloads.as_ref().map(|payloads| payloads as &dyn Payloads),
                 policy: setup.policy(),
             };
             let mut pass = Pass::default();
             match aggregator.pass(args.arch, permit.as_ref()).await {
                 Ok(report) => {
-                    show(session, &report, args.dry_run);
+                    show(session, &report);
                     pass.problem(report.class());
                     pass.records = Some((report.records, report.builds.len()));
                     pass.problems = report.problems.len()
@@ -62,15 +64,14 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .await
 }
 
-fn show(session: &Session, report: &AggregatorReport, dry_run: bool) {
+fn show(session: &Session, report: &AggregatorReport) {
     for problem in &report.problems {
         session.ui.warn(problem);
     }
-    let would = if dry_run { "would " } else { "" };
     for build in &report.builds {
         session.ui.text(format!("{}: {}", build.build, shown::result(build.result)));
-        for done in &build.done {
-            session.ui.text(format!("  {would}{done}"));
+        for line in shown::done(&build.done) {
+            session.ui.text(format!("  {line}"));
         }
         for reason in &build.reasons {
             session.ui.text(format!("  {reason}"));

@@ -1,6 +1,8 @@
 //! Job registries on `main` and record files on `record` of `openshift/release-tests`: made up, in the forms of spec 04
 //! §5 and §6.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,7 @@ use super::{github::RECORD_BRANCH, release_controller::RECORDED_NIGHTLY};
 use crate::{
     services::{
         github::STATE_REPOSITORY,
+        prow::{JobState, Pace, ProwJob},
         release_controller::{Payload, Phase},
     },
     world::World,
@@ -134,9 +137,9 @@ pub fn result_file(
     jobs: &[(String, Runs<'_>)],
     flags: &[(&str, bool)],
 ) -> String {
-    // Ids differ between builds, and stay the same between runs of the sandbox.
-    let mut number =
-        build.bytes().fold(17_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) >> 24;
+    // Ids differ between builds, and stay the same between runs of the sandbox (FNV-1a).
+    let hash = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut number = build.bytes().fold(0xcbf2_9ce4_8422_2325, hash) >> 24;
     let mut next = |job: &str, state: &str| {
         number += 1;
         run(job, state, started, number)
@@ -166,6 +169,15 @@ fn payload(stream: &str, build: &str) -> Value {
     })
 }
 
+/// Makes the result files of amd64 `total`, of which `open` have runs that Prow has begun, as after years of use.
+pub fn grow(world: &World, total: usize, open: usize) {
+    let paths = world.github.lock().paths(STATE_REPOSITORY, RECORD_BRANCH);
+    let is_result = |path: &&String| path.contains("/ocp-test-result-") && path.ends_with("-amd64.json");
+    let present = paths.iter().filter(is_result).count();
+    fill(world, total.saturating_sub(open + present));
+    fill_open(world, open);
+}
+
 /// Puts `count` final result files of stable builds `4.<minor>.<n>` onto the record branch, as years of use do.
 pub fn fill(world: &World, count: usize) {
     let now = world.clock.now();
@@ -179,6 +191,44 @@ pub fn fill(world: &World, count: usize) {
     }
     // Cannot fail: the repository and its branch are part of the scenario.
     let _ = world.github.lock().put_all(STATE_REPOSITORY, RECORD_BRANCH, files, "Earlier records", now);
+}
+
+/// Puts `count` open result files of stable builds `4.19.<n>` onto the record branch, whose runs Prow has begun.
+fn fill_open(world: &World, count: usize) {
+    let now = world.clock.now();
+    let jobs: Vec<(String, Runs<'_>)> =
+        stable_jobs("4.19").into_iter().map(|(job, _)| (job, ("pending", &[][..]))).collect();
+    let mut files = Vec::new();
+    for number in 0..count {
+        let build = format!("4.19.{}", 200 + number);
+        let text = result_file("4-stable", &build, now, &jobs, &[]);
+        let file: Value = serde_json::from_str(&text).unwrap_or_default();
+        for entry in file["result"].as_array().into_iter().flatten() {
+            begin(world, entry);
+        }
+        files.push((format!("{FOLDER}/ocp-test-result-{build}-amd64.json"), text));
+    }
+    // Cannot fail, as above.
+    let _ = world.github.lock().put_all(STATE_REPOSITORY, RECORD_BRANCH, files, "Builds under test", now);
+}
+
+/// Lets Prow run the first run of a record's entry, for days.
+fn begin(world: &World, entry: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let first = &entry["firstJob"];
+    let number = text(&first["jobURL"]).rsplit('/').next().and_then(|number| number.parse().ok());
+    world.prow.lock().jobs.push(ProwJob {
+        id: text(&first["jobID"]),
+        job: text(&entry["jobName"]),
+        started: world.clock.now().saturating_sub(SignedDuration::from_mins(5)).unwrap_or_default(),
+        outcome: JobState::Success,
+        duration: SignedDuration::from_hours(24 * 30),
+        build: number.unwrap_or_default(),
+        envs: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        pace: Pace::default(),
+    });
 }
 
 /// Fills both branches.

@@ -29,6 +29,31 @@ const RECORD_CONCURRENCY: usize = 8;
 /// How many runs and reports of one record are read at the same time.
 const READ_CONCURRENCY: usize = 8;
 
+/// Something that was found out, that was done, or that would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// The job that it is about; `None` for the build.
+    pub job: Option<String>,
+    /// The run of the job.
+    pub run: Option<String>,
+    /// What, in a few words.
+    pub what: String,
+}
+
+impl Done {
+    fn build(what: impl Into<String>) -> Self {
+        Self { job: None, run: None, what: what.into() }
+    }
+
+    fn job(job: &str, what: impl Into<String>) -> Self {
+        Self { job: Some(job.to_owned()), ..Self::build(what) }
+    }
+
+    fn run(job: &str, run: &str, what: impl Into<String>) -> Self {
+        Self { run: Some(run.to_owned()), ..Self::job(job, what) }
+    }
+}
+
 /// What one pass did for one build.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuildReport {
@@ -41,7 +66,7 @@ pub struct BuildReport {
     /// Why.
     pub reasons: Vec<String>,
     /// What was done, or would be.
-    pub done: Vec<String>,
+    pub done: Vec<Done>,
     /// What went wrong.
     pub problems: Vec<String>,
     /// The gravest class of these.
@@ -234,14 +259,14 @@ impl Aggregator<'_> {
         report.reasons.push("the nightly was recycled: its stream does not have it any more".to_owned());
         let Some(permit) = permit else {
             report.result = "removed";
-            report.done.push("remove the record".to_owned());
+            report.done.push(Done::build("would be removed"));
             return report;
         };
         let message = format!("{} {}: the nightly was recycled", name.build, name.arch);
         match self.world.records.delete(entry, &message, permit).await {
             Ok(()) => {
                 report.result = "removed";
-                report.done.push("removed the record".to_owned());
+                report.done.push(Done::build("removed the record"));
             }
             Err(error) => report.fail("the record is not removed", &error),
         }

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use futures::stream::iter;
 
-use super::{Aggregator, BuildReport, READ_CONCURRENCY};
+use super::{Aggregator, BuildReport, Done, READ_CONCURRENCY};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change, read};
@@ -216,14 +216,14 @@ impl Work<'_> {
                 (Some(id), _) => {
                     // What has just been started need not be visible yet.
                     self.observed.read.insert(id.clone());
-                    self.report.done.push(format!("{} {} as {id}", job.result, job.job));
+                    self.report.done.push(Done::run(&job.job, id, job.result));
                 }
                 (None, Some(problem)) => {
                     let class = job.class.unwrap_or(ErrorClass::Failed);
                     self.report.problem(format!("{}: {problem}", job.job), class);
                 }
                 (None, None) if job.result == "given up" => {
-                    self.report.done.push(format!("{}: given up, it could not be started", job.job));
+                    self.report.done.push(Done::job(&job.job, "given up, it could not be started"));
                 }
                 (None, None) => {}
             }
@@ -299,7 +299,7 @@ impl Work<'_> {
             self.report.done.extend(round.findings.iter().map(described));
             if completed {
                 let words = if self.file.accepted() == Some(true) { "accepted" } else { "rejected" };
-                self.report.done.push(format!("completed the record: {words}"));
+                self.report.done.push(Done::build(format!("completed the record: {words}")));
             }
         }
         Ok(ours)
@@ -328,14 +328,14 @@ impl Work<'_> {
         };
         match payloads.accept(build, *arch, permit).await {
             Ok(Labelled::Now) => {
-                self.report.done.push("labelled the release payload: Accepted".to_owned());
+                self.report.done.push(Done::build("labelled the release payload: Accepted"));
                 self.observed.label = Label::Present;
             }
             Ok(Labelled::Already) => self.observed.label = Label::Present,
             Ok(Labelled::Other(value)) => {
                 let words = format!("the release payload is labelled `{value}` by somebody, which stays");
                 tracing::warn!("{build}: {words}");
-                self.report.done.push(words);
+                self.report.done.push(Done::build(words));
                 self.observed.label = Label::Other;
             }
             Ok(Labelled::Absent) => self.without_payload().await,
@@ -351,9 +351,8 @@ impl Work<'_> {
         let ResultName { build, arch } = self.name;
         match self.aggregator.world.builds.find(build, *arch).await {
             Ok(None) => {
-                self.report
-                    .done
-                    .push("the build and its release payload are gone; no label is needed".to_owned());
+                let words = "the build and its release payload are gone; no label is needed";
+                self.report.done.push(Done::build(words));
                 self.observed.label = Label::NoPayload;
             }
             Ok(Some(_)) => {
@@ -377,25 +376,26 @@ impl Work<'_> {
             }
         }
         for job in round.first {
-            self.report.done.push(format!("start {}", job.name));
+            self.report.done.push(Done::job(&job.name, "would be started"));
             self.observed.started.insert(job.name);
         }
         for (job, wanted) in round.retries {
-            self.report.done.push(format!("retry {} until it has {wanted} further runs", job.name));
+            let words = format!("would be retried until it has {wanted} further runs");
+            self.report.done.push(Done::job(&job.name, words));
             self.observed.started.insert(job.name);
         }
         for (job, intent, _) in round.settle {
-            self.report.done.push(format!("go on with the start of {}", job.name));
+            self.report.done.push(Done::job(&job.name, "its start would be carried on"));
             self.observed.settled.insert(intent);
         }
         if round.label {
-            self.report.done.push("label the release payload: Accepted".to_owned());
+            self.report.done.push(Done::build("would label the release payload: Accepted"));
             self.observed.label = Label::Present;
         }
         if let Some(accepted) = round.complete {
             let _ = self.file.complete(accepted);
             let words = if accepted { "accepted" } else { "rejected" };
-            self.report.done.push(format!("complete the record: {words}"));
+            self.report.done.push(Done::build(format!("would complete the record: {words}")));
         }
     }
 }
@@ -408,10 +408,10 @@ fn apply(file: &mut ResultFile, finding: &Finding, now: jiff::Timestamp) -> Resu
     }
 }
 
-fn described(finding: &Finding) -> String {
+fn described(finding: &Finding) -> Done {
     match finding {
-        Finding::Run(job, seen) => format!("{job} {} is {}", seen.id, seen.state.text()),
-        Finding::Lost(job, id) => format!("{job} {id} is lost: Prow and its artifacts do not know it"),
-        Finding::Summary(job, id, _) => format!("{job} {id}: read its test report"),
+        Finding::Run(job, seen) => Done::run(job, &seen.id, seen.state.text()),
+        Finding::Lost(job, id) => Done::run(job, id, "lost: Prow and its artifacts do not know it"),
+        Finding::Summary(job, id, _) => Done::run(job, id, "test report read"),
     }
 }

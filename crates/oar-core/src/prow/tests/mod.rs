@@ -184,7 +184,10 @@ async fn a_dry_run_changes_nothing_and_says_what_would_be() {
     world.advance(4 * HOUR);
     let files = world.files();
     let report = aggregator(&world).pass(Arch::Amd64, None).await.unwrap();
-    assert!(report.builds[0].done.iter().any(|done| done.starts_with("retry ")), "{report:?}");
+    assert!(
+        report.builds[0].done.iter().any(|done| done.what.starts_with("would be retried ")),
+        "{report:?}"
+    );
     assert_eq!((world.files(), world.runs().len()), (files, 2));
 }
 

@@ -134,6 +134,13 @@ impl State {
         Some(String::from_utf8_lossy(content).into_owned())
     }
 
+    /// The paths of all files of a branch.
+    pub fn paths(&self, full_name: &str, branch: &str) -> Vec<String> {
+        let repository = self.repositories.get(&full_name.to_lowercase());
+        let head = repository.and_then(|repository| repository.head(branch));
+        head.map(|head| head.files.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// The commits of a branch, newest first.
     pub fn commits(&self, full_name: &str, branch: &str) -> Vec<Commit> {
         let Some(repository) = self.repositories.get(&full_name.to_lowercase()) else { return Vec::new() };
