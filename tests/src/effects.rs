@@ -28,6 +28,7 @@ impl Effects {
         for release in [crate::KONFLUX, crate::ERRATA] {
             effects.statebox(harness, release);
         }
+        effects.builds(harness);
         effects
     }
 
@@ -198,10 +199,32 @@ impl Effects {
             }
         }
         for job in &harness.sandbox.world().prow.lock().jobs {
-            let payload = job.envs.get("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL");
-            let payload = payload.map_or("no payload", String::as_str);
+            let payload = job.envs.get("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL").cloned();
+            let payload = payload.unwrap_or_else(|| job.envs.values().cloned().collect::<Vec<_>>().join(" "));
             self.happened(format!("Prow job {} for {payload}", job.job), 1);
         }
+    }
+
+    /// What the records of builds say, without what differs from run to run: ids and times.
+    fn builds(&mut self, harness: &Harness) {
+        for (name, text) in harness.records() {
+            let Ok(file) = serde_json::from_str::<serde_json::Value>(&text) else {
+                self.stands(name, text);
+                continue;
+            };
+            for job in file["result"].as_array().into_iter().flatten() {
+                let retried = job["retriedJobs"].as_array().into_iter().flatten();
+                let runs: Vec<String> = std::iter::once(&job["firstJob"]).chain(retried).map(run).collect();
+                self.stands(format!("{name} {}", job["jobName"]), runs.join(", "));
+            }
+            self.stands(format!("{name} build"), format!("{}{}", file["build"], file["name"]));
+            for flag in ["aggregated", "accepted", "manual_promotion"] {
+                self.stands(format!("{name} {flag}"), file[flag].to_string());
+            }
+        }
+        let kubernetes = harness.sandbox.world().kubernetes.lock();
+        let labelled = kubernetes.payloads_with("amd64", "release.openshift.io/qe_state", "Accepted");
+        self.stands("labelled payloads".to_owned(), labelled.into_iter().collect::<Vec<_>>().join(" "));
     }
 
     /// What the state says, without what differs from run to run: times, ids, logs, the history.
@@ -242,6 +265,14 @@ fn differences<T: PartialEq + std::fmt::Debug>(
         .filter(|key| found.get(*key) != expected.get(*key))
         .map(|key| format!("{key}: {:?}, expected {:?}", found.get(key), expected.get(key)))
         .collect()
+}
+
+/// A run in a record: how it stands, and what is known of it.
+fn run(run: &serde_json::Value) -> String {
+    let intended = run["jobID"].as_str().is_none_or(|id| id.starts_with("intent-"));
+    let known = ["jobID", "jobURL", "jobStartTime", "jobCompletionTime", "testResultSummary"];
+    let known: Vec<&str> = known.into_iter().filter(|key| !run[key].is_null()).collect();
+    format!("{} {} intended: {intended}", run["jobState"], known.join(" "))
 }
 
 /// A branch's name without the time in it.

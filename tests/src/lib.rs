@@ -6,6 +6,7 @@ pub mod effects;
 pub mod elliott;
 pub mod matrix;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -186,6 +187,18 @@ impl Harness {
         let stream: Vec<&str> = release.splitn(3, '.').take(2).collect();
         let path = format!("_releases/{}/statebox/{release}.yaml", stream.join("."));
         self.sandbox.world().github.lock().text("openshift/release-tests", "z-stream", &path)
+    }
+
+    /// The files of the tests of builds as GitHub has them, by name.
+    pub fn records(&self) -> BTreeMap<String, String> {
+        const REPOSITORY: &str = "openshift/release-tests";
+        const BRANCH: &str = "record";
+        let github = self.sandbox.world().github.lock();
+        let paths = github.paths(REPOSITORY, BRANCH).into_iter();
+        let named = paths.filter_map(|path| {
+            Some((path.rsplit('/').next()?.to_owned(), github.text(REPOSITORY, BRANCH, &path)?))
+        });
+        named.collect()
     }
 
     /// Makes `text` the StateBox file of `release`, as another program would.

@@ -80,6 +80,13 @@ matrix!(
     add_qe_approval_errata,
     is_shipped_konflux,
     is_shipped_errata,
+    start_controller,
+    trigger_jobs_for_build,
+    start_aggregator,
+    promote_test_results,
+    show_build,
+    job_list,
+    job_get_payloads,
 );
 
 #[test]

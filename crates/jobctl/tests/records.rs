@@ -116,6 +116,18 @@ fn good_files_of_every_kind_end_with_0() {
 }
 
 #[test]
+fn the_registry_of_no_minor_version_is_ignored() {
+    let other = "ocp-4.x-test-jobs-amd64.json";
+    let directory = place(&[(REGISTRY, registry(&[JOB])), (other, "{}".to_owned())]);
+    let output = run(&directory, &["verify", REGISTRY, other]);
+    assert_eq!(
+        (output.status.code(), out(&output)),
+        (Some(0), format!("{REGISTRY}: good\n1 file: 1 agree\n"))
+    );
+    assert!(err(&output).contains("ocp-4.x-test-jobs-amd64.json is ignored"), "{}", err(&output));
+}
+
+#[test]
 fn a_disagreement_is_explained_and_ends_with_1() {
     let directory = place(&[(RECORD, record(&[(JOB, "FSF"), (OTHER, "S")], true))]);
     let output = run(&directory, &["verify", RECORD]);
@@ -257,4 +269,24 @@ Judged by the registry at hand; the record does not keep the one it was started 
     let document = json(&run(&directory, &["show", RECORD, "--output", "json"]));
     assert_eq!((&document["outcome"], &document["judged_by"]), (&"rejected".into(), &"entries_only".into()));
     assert_eq!(document["jobs"][0]["runs"][1]["seconds"], 42 * 60);
+}
+
+/// Real files are not part of the repository.
+#[test]
+#[ignore = "needs real files: OAR_SAMPLES=DIR cargo test -p jobctl --test records -- --ignored"]
+fn real_files_are_written_as_they_are_and_say_what_their_runs_say() {
+    let samples =
+        std::env::var("OAR_SAMPLES").expect("OAR_SAMPLES names a directory with record/ and registry/");
+    let path = |name: &str| format!("{samples}/{name}");
+    let directory = tempfile::tempdir().unwrap();
+    let (records, registries) = (path("record"), path("registry"));
+    let output = run(&directory, &["verify", &records, &registries, "--output", "json"]);
+    let document = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{document:#}");
+    let summary = &document["summary"];
+    assert!(summary["files"].as_u64() >= Some(13), "{summary:#}");
+    for wrong in ["disagree", "unreadable", "not_exact", "exceptions"] {
+        assert_eq!(summary[wrong], 0, "{document:#}");
+    }
+    assert_eq!(document["unusable"].as_array().map(Vec::len), Some(0), "{document:#}");
 }

@@ -38,7 +38,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// The release.
     pub release: &'static str,
-    /// The command and its arguments; `oarctl` as the first word stands for the other program.
+    /// The command and its arguments; `oarctl`, `job` or `jobctl` as the first word stands for another program than `oar`.
     pub command: &'static [&'static str],
     /// What it is.
     pub kind: Kind,
@@ -57,7 +57,11 @@ pub struct Scenario {
 impl Scenario {
     /// The flow, for people.
     pub fn flow(&self) -> &'static str {
-        if self.release == ERRATA { "Errata" } else { "Konflux" }
+        match (self.release, self.command.first()) {
+            (_, Some(&("job" | "jobctl"))) => "Prow",
+            (ERRATA, _) => "Errata",
+            _ => "Konflux",
+        }
     }
 
     /// The sandbox with the work to do, and its state to go back to.
@@ -81,7 +85,7 @@ impl Scenario {
         after: &[&'static str],
     ) -> (&'static str, Vec<&'static str>) {
         let (program, command) = match command {
-            ["oarctl", rest @ ..] => ("oarctl", rest),
+            [program @ ("oarctl" | "job" | "jobctl"), rest @ ..] => (*program, rest),
             command => ("oar", command),
         };
         let release = if program == "oar" { &["-r", self.release][..] } else { &[] };

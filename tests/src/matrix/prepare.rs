@@ -159,3 +159,18 @@ pub(super) fn waiting(harness: Harness) -> Harness {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     harness
 }
+
+/// A nightly has come. What a dead program leaves behind may be taken over at once.
+pub(super) fn untested(harness: Harness) -> Harness {
+    let harness = harness.env("OAR_INTENT_LEASE", "0");
+    harness.sandbox.world().gcs.lock().clutter = 0;
+    harness
+}
+
+/// The nightly's jobs have ended well.
+pub(super) fn tested(harness: Harness) -> Harness {
+    let harness = untested(harness);
+    harness.run("jobctl", ["start-controller", "-r", "4.20"]).expect(0);
+    harness.sandbox.clock().advance(SignedDuration::from_hours(1));
+    harness
+}

@@ -1,5 +1,7 @@
 //! The table: every command in every flow in which it has something to do or to refuse.
 
+use sandbox::scenario::release_controller::NEW_NIGHTLY;
+
 use super::Kind::{CarriesOn, Change, Look, Refused, Task};
 use super::{Kind, Scenario, prepare};
 use crate::{ERRATA, Harness, KONFLUX, LEAD};
@@ -46,6 +48,7 @@ pub fn table() -> Vec<Scenario> {
     let mut all = first();
     all.extend(checks());
     all.extend(last());
+    all.extend(builds());
     all
 }
 
@@ -165,5 +168,43 @@ fn last() -> Vec<Scenario> {
         ),
         line("is_shipped_konflux", KONFLUX, SHIPPED, Look, 8, prepare::konflux).code(1),
         line("is_shipped_errata", ERRATA, SHIPPED, Look, 6, prepare::errata).code(1),
+    ]
+}
+
+/// The tests of builds, which belong to no release.
+fn builds() -> Vec<Scenario> {
+    let line = |name, command, kind, requests, prepare| line(name, KONFLUX, command, kind, requests, prepare);
+    vec![
+        line(
+            "start_controller",
+            &["jobctl", "start-controller", "-r", "4.20"],
+            Change,
+            40,
+            prepare::untested,
+        ),
+        line(
+            "trigger_jobs_for_build",
+            &["jobctl", "trigger-jobs-for-build", "--build", NEW_NIGHTLY],
+            Change,
+            40,
+            prepare::untested,
+        ),
+        line("start_aggregator", &["jobctl", "start-aggregator"], Change, 40, prepare::tested),
+        line(
+            "promote_test_results",
+            &["jobctl", "promote-test-results", "--build", NEW_NIGHTLY],
+            Change,
+            4,
+            prepare::tested,
+        ),
+        line("show_build", &["jobctl", "show", NEW_NIGHTLY], Look, 4, prepare::tested),
+        line("job_list", &["job", "list"], Look, 12, prepare::untested),
+        line(
+            "job_get_payloads",
+            &["job", "get_payloads", "4.20.0", "--push", "true"],
+            Change,
+            4,
+            prepare::untested,
+        ),
     ]
 }

@@ -54,6 +54,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     }
     let (mut checked, mut unusable) = (Vec::new(), Vec::new());
     for path in &paths {
+        if is_of_no_minor(&records::file_name(path)) {
+            session.ui.note(format!("{} is ignored: it is the registry of no minor version", path.display()));
+            continue;
+        }
         match check(path, &registries) {
             Ok(verified) => checked.push(verified),
             Err(reason) => unusable.push(format!("{}: {reason}", path.display())),
@@ -89,6 +93,15 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         (true, true) => ExitCode::Failed,
         (true, false) => ExitCode::Done,
     })
+}
+
+/// Whether this is named like a registry, but for something else than a minor version: `ocp-4.x-test-jobs-amd64.json`,
+/// which no program reads (spec 04 §5.5).
+fn is_of_no_minor(name: &str) -> bool {
+    name.starts_with("ocp-")
+        && name.contains("-test-jobs-")
+        && name.ends_with(".json")
+        && name.parse::<RegistryName>().is_err()
 }
 
 fn check(path: &Path, registries: &Registries) -> Result<Verified, String> {

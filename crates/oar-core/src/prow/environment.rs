@@ -125,12 +125,17 @@ impl Column {
         Self::of(arch, build.is_nightly())
     }
 
-    /// The column for images of which nothing is known but their names. Two images must agree on the architecture;
-    /// otherwise the first column holds, as in the reference.
+    /// The column for images of which nothing is known but their names. Two images must both speak of the architecture;
+    /// otherwise the first column holds, as in the reference. Where names speak of several, the order is the reference's
+    /// too (spec 04 §3.2).
     pub fn of_images(images: &JobImages) -> Self {
         let names = images.names();
-        let mut archs = names.iter().map(|name| arch_of_image(name));
-        let arch = archs.next().filter(|arch| archs.all(|other| other == *arch)).unwrap_or(Arch::Amd64);
+        let order = match images {
+            JobImages::Payload(_) => [Arch::Ppc64le, Arch::Multi, Arch::Arm64, Arch::S390x],
+            _ => [Arch::Arm64, Arch::Ppc64le, Arch::Multi, Arch::S390x],
+        };
+        let told = |arch: &Arch| !names.is_empty() && names.iter().all(|name| speaks_of(name, *arch));
+        let arch = order.into_iter().find(told).unwrap_or(Arch::Amd64);
         Self::of(arch, names.iter().any(|name| name.contains("nightly")))
     }
 
@@ -151,21 +156,17 @@ impl Column {
     }
 }
 
-/// The architecture that the name of an image speaks of.
-fn arch_of_image(name: &str) -> Arch {
-    let says = |word: &str| name.contains(word);
-    if says("multi") || says("ocp-release-nightly@") {
+/// Whether the name of an image speaks of an architecture.
+fn speaks_of(name: &str, arch: Arch) -> bool {
+    let words: &[&str] = match arch {
+        Arch::Amd64 => &[],
+        Arch::Arm64 => &["arm64", "aarch64"],
         // The second is how multi nightlies are published, and nothing else is (spec 04 §3.3).
-        Arch::Multi
-    } else if says("ppc64le") {
-        Arch::Ppc64le
-    } else if says("s390x") {
-        Arch::S390x
-    } else if says("arm64") || says("aarch64") {
-        Arch::Arm64
-    } else {
-        Arch::Amd64
-    }
+        Arch::Multi => &["multi", "ocp-release-nightly@"],
+        Arch::Ppc64le => &["ppc64le"],
+        Arch::S390x => &["s390x"],
+    };
+    words.iter().any(|word| name.contains(word))
 }
 
 /// What is given: a row of the table.
@@ -485,6 +486,10 @@ mod tests {
             "both must say so"
         );
         assert_eq!(Column::of_images(&JobImages::Configured), Column::Amd64);
+        let both = stable("4.20.1", "multi-aarch64");
+        assert_eq!(one(&both), Column::Multi);
+        assert_eq!(Column::of_images(&JobImages::UpgradeTo(both.clone())), Column::Arm64Stable);
+        assert_eq!(two(&both, &stable("4.20.2", "multi")), Column::Multi, "the word that is in both");
     }
 
     #[test]

@@ -201,6 +201,12 @@ fn disagreement(file: &ResultFile, verdict: &BuildVerdict, judged_by: JudgedBy, 
              optional jobs only counted as accepted then"
         ));
     }
+    if !recorded && unknown && file.name().arch == Arch::Arm64 {
+        return Agreement::Exception(format!(
+            "the registry does not know its jobs, which were all optional for arm64; since {NOTHING_IS_NOT_ENOUGH_SINCE} \
+             builds with optional jobs only do not count as accepted"
+        ));
+    }
     let failed = |job: &&JobVerdict| job.rule.is_required() && job.outcome != JobOutcome::Success;
     let mut failed = verdict.jobs.iter().filter(failed).peekable();
     if recorded && judged_by != JudgedBy::EntriesOnly && failed.peek().is_some() {
@@ -483,7 +489,14 @@ mod tests {
             record("4.99.0-0.nightly-arm64-2024-07-25-010203", "2024-07-25", &[("a", "F")], true);
         assert!(verify(&(name.clone(), text.clone()), None).is_bad(), "amd64 jobs were required");
         let name = ResultName { arch: Arch::Arm64, ..name };
-        assert!(matches!(verify(&(name, text), None).agreement, Agreement::Exception(_)));
+        assert!(matches!(verify(&(name.clone(), text), None).agreement, Agreement::Exception(_)));
+        let (_, text) =
+            record("4.99.0-0.nightly-arm64-2024-08-25-010203", "2024-08-25", &[("a", "S")], false);
+        let verified = verify(&(name, text), None);
+        assert!(
+            matches!(&verified.agreement, Agreement::Exception(why) if why.contains("all optional")),
+            "{verified:?}"
+        );
         let nightly = "4.99.0-0.nightly-2024-07-27-010203";
         let verified = verify(&record(nightly, "2024-07-27", &[("a", "S")], true), Some(&registry));
         assert!(verified.is_bad(), "{verified:?}");
