@@ -28,6 +28,7 @@ pub mod registry;
 pub mod release_controller;
 pub mod sheets;
 pub mod slack;
+mod transport;
 
 pub use digest::{Digest, InvalidDigest};
 use url::Url;

@@ -359,49 +359,30 @@ mod tests {
         }
     }
 
+    /// A row with one image, which is told by the variables that end in `word`.
+    fn row_of_one(images: impl Fn(String) -> JobImages, word: &str) {
+        let names =
+            ["", "ARM64_", "ARM64_", "MULTI_", "PPC64LE_", "S390X_"].map(|prefix| format!("{prefix}{word}"));
+        let told = [0, 1, 2, 3, 4, 5].map(|column| (names[column].as_str(), "4.20.1"));
+        row(
+            |arch| images(stable("4.20.1", arch)),
+            [&told[..1], &told[1..2], &[("LATEST", "base"), told[2]], &told[3..4], &told[4..5], &told[5..]],
+        );
+    }
+
     #[test]
     fn a_payload_is_told_by_the_latest_image() {
-        row(
-            |arch| JobImages::Payload(stable("4.20.1", arch)),
-            [
-                &[("LATEST", "4.20.1")],
-                &[("ARM64_LATEST", "4.20.1")],
-                &[("LATEST", "base"), ("ARM64_LATEST", "4.20.1")],
-                &[("MULTI_LATEST", "4.20.1")],
-                &[("PPC64LE_LATEST", "4.20.1")],
-                &[("S390X_LATEST", "4.20.1")],
-            ],
-        );
+        row_of_one(JobImages::Payload, "LATEST");
     }
 
     #[test]
     fn a_source_alone_is_told_by_the_latest_image() {
-        row(
-            |arch| JobImages::UpgradeFrom(stable("4.20.1", arch)),
-            [
-                &[("LATEST", "4.20.1")],
-                &[("ARM64_LATEST", "4.20.1")],
-                &[("LATEST", "base"), ("ARM64_LATEST", "4.20.1")],
-                &[("MULTI_LATEST", "4.20.1")],
-                &[("PPC64LE_LATEST", "4.20.1")],
-                &[("S390X_LATEST", "4.20.1")],
-            ],
-        );
+        row_of_one(JobImages::UpgradeFrom, "LATEST");
     }
 
     #[test]
     fn a_target_alone_is_told_by_the_target_image() {
-        row(
-            |arch| JobImages::UpgradeTo(stable("4.20.1", arch)),
-            [
-                &[("TARGET", "4.20.1")],
-                &[("ARM64_TARGET", "4.20.1")],
-                &[("LATEST", "base"), ("ARM64_TARGET", "4.20.1")],
-                &[("MULTI_TARGET", "4.20.1")],
-                &[("PPC64LE_TARGET", "4.20.1")],
-                &[("S390X_TARGET", "4.20.1")],
-            ],
-        );
+        row_of_one(JobImages::UpgradeTo, "TARGET");
     }
 
     #[test]

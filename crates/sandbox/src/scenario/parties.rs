@@ -100,7 +100,7 @@ fn known(release: &str) -> Result<&str, String> {
     advisories(release).map(|_| release)
 }
 
-/// The advisories that ship with a release, with their kinds. MicroShift ships on its own.
+/// The advisories that ship with a release, with their kinds: not those of `microshift`, which ships on its own.
 fn advisories(release: &str) -> Result<Vec<(&'static str, u32)>, String> {
     let advisories = match release {
         KONFLUX_RELEASE => &KONFLUX_ADVISORIES[..],

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::transport::Purpose;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Reply;
+use crate::service::Service;
 
 #[derive(Deserialize)]
 struct Refusal {
@@ -86,12 +87,14 @@ pub(super) fn of_library(error: octocrab::Error, purpose: &Purpose) -> ServiceEr
             Ok(error) => *error,
             // Nothing but the transport fails in the stack, so this says that the stack itself is gone.
             Err(source) => purpose
-                .error(ServiceErrorKind::Unclear, "the connection to GitHub is closed")
+                .error(Service::GithubApi, ServiceErrorKind::Unclear, "the connection to GitHub is closed")
                 .with_source(source),
         },
         octocrab::Error::Http { .. } => purpose
-            .error(ServiceErrorKind::Unauthorized, "the request cannot be built")
+            .error(Service::GithubApi, ServiceErrorKind::Unauthorized, "the request cannot be built")
             .with_hint("GITHUB_TOKEN may hold only letters, digits and punctuation: no space or line break."),
-        error => purpose.error(ServiceErrorKind::Rejected, "the request cannot be built").with_source(error),
+        error => purpose
+            .error(Service::GithubApi, ServiceErrorKind::Rejected, "the request cannot be built")
+            .with_source(error),
     }
 }

@@ -8,7 +8,6 @@ mod folder;
 #[cfg(test)]
 mod folder_tests;
 mod model;
-mod transport;
 mod tree;
 
 #[cfg(test)]
@@ -29,12 +28,13 @@ pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
 pub use model::{Contents, FileContent, InvalidRepository, Repository};
 use model::{ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
-use transport::{Purpose, Transport};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
+use super::transport::{self, Purpose, Transport};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Http, Reply};
+use crate::service::Service;
 
 /// What stands unescaped in a path segment or a query value.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -72,7 +72,7 @@ impl GithubClient {
             .filter(|token| !token.expose_secret().is_empty());
         Self {
             inner: Arc::new(Inner {
-                transport: Transport::new(http, base),
+                transport: Transport::new(http, Service::GithubApi).below(base),
                 token,
                 octocrab: OnceLock::new(),
             }),
@@ -220,7 +220,7 @@ impl GithubClient {
     ) -> Result<Reply, ServiceError> {
         let Some(token) = &self.inner.token else {
             return Err(purpose
-                .error(ServiceErrorKind::MissingCredential, "GITHUB_TOKEN is not set")
+                .error(Service::GithubApi, ServiceErrorKind::MissingCredential, "GITHUB_TOKEN is not set")
                 .with_hint(
                     "Set GITHUB_TOKEN to a token that may read and write the contents of the repository that holds \
                      the release state.",
@@ -238,7 +238,11 @@ impl GithubClient {
         let mut response =
             octocrab.execute(request).await.map_err(|error| failure::of_library(error, &purpose))?;
         response.extensions_mut().remove::<Reply>().ok_or_else(|| {
-            purpose.error(ServiceErrorKind::Malformed, "the answer was lost inside the program")
+            purpose.error(
+                Service::GithubApi,
+                ServiceErrorKind::Malformed,
+                "the answer was lost inside the program",
+            )
         })
     }
 

@@ -15,6 +15,7 @@ use super::{KubeClient, refusal};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::Reply;
+use crate::service::Service;
 
 /// How far the clocks of two machines may differ before a lease that nobody renewed is taken at first sight.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
@@ -209,7 +210,7 @@ impl LeaseHolder {
     fn body(&self, lease: &Lease) -> Result<Vec<u8>, ServiceError> {
         serde_json::to_vec(lease).map_err(|error| {
             self.purpose("take a lease")
-                .error(ServiceErrorKind::Rejected, "the lease cannot be written")
+                .error(Service::Kube, ServiceErrorKind::Rejected, "the lease cannot be written")
                 .with_source(error)
         })
     }

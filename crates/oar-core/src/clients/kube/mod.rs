@@ -8,7 +8,6 @@ mod lease;
 mod payload;
 #[cfg(test)]
 mod tests;
-mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,10 +20,14 @@ use tower::{BoxError, ServiceBuilder};
 pub use access::{AccessError, ClusterAccess, ServiceAccountFiles};
 pub use lease::{LeaseHolder, LeaseState};
 pub use payload::{ACCEPTED, PayloadOutcome, QE_LABEL};
-use transport::{Purpose, Transport};
 
+use super::transport::{self, Purpose, Transport};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Reply};
+use crate::service::Service;
+
+/// The largest object that is read, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
 
 /// A client of one cluster's API server. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +72,7 @@ impl KubeClient {
                     .layer(config.base_uri_layer())
                     .option_layer(login)
                     .map_err(BoxError::from)
-                    .service(Transport::new(http.clone()));
+                    .service(Transport::new(http.clone(), Service::Kube).largest(LARGEST));
                 Ok(Client::new(service, config.default_namespace.clone()))
             })
             .await
@@ -82,14 +85,20 @@ impl KubeClient {
         purpose: Purpose,
     ) -> Result<Reply, ServiceError> {
         let mut request = request.map_err(|error| {
-            purpose.error(ServiceErrorKind::Rejected, "the request cannot be built").with_source(error)
+            purpose
+                .error(Service::Kube, ServiceErrorKind::Rejected, "the request cannot be built")
+                .with_source(error)
         })?;
         request.extensions_mut().insert(purpose.clone());
         let client = self.client(&purpose).await?;
         let mut response =
             client.send(request.map(Body::from)).await.map_err(|error| of_library(error, &purpose))?;
         response.extensions_mut().remove::<Reply>().ok_or_else(|| {
-            purpose.error(ServiceErrorKind::Malformed, "the answer was lost inside the program")
+            purpose.error(
+                Service::Kube,
+                ServiceErrorKind::Malformed,
+                "the answer was lost inside the program",
+            )
         })
     }
 }
@@ -102,7 +111,11 @@ fn of_library(error: ::kube::Error, purpose: &Purpose) -> ServiceError {
             Err(source) => match source.downcast::<::kube::Error>() {
                 Ok(error) => login_failure(purpose, *error),
                 Err(source) => purpose
-                    .error(ServiceErrorKind::Unclear, "the connection to the cluster is closed")
+                    .error(
+                        Service::Kube,
+                        ServiceErrorKind::Unclear,
+                        "the connection to the cluster is closed",
+                    )
                     .with_source(source),
             },
         },
@@ -114,7 +127,11 @@ fn of_library(error: ::kube::Error, purpose: &Purpose) -> ServiceError {
 fn login_failure(purpose: &Purpose, error: ::kube::Error) -> ServiceError {
     // The words of a login plugin may hold what it was given.
     purpose
-        .error(ServiceErrorKind::MissingCredential, "the login of the kubeconfig's user failed")
+        .error(
+            Service::Kube,
+            ServiceErrorKind::MissingCredential,
+            "the login of the kubeconfig's user failed",
+        )
         .with_source(error)
         .with_hint("Log in to the cluster again, or set OAR_KUBE_TOKEN to a token for it.")
 }

@@ -11,6 +11,7 @@ use super::transport::Purpose;
 use super::{KubeClient, refusal};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
+use crate::service::Service;
 
 /// The label by which the release controller knows QE's verdict (`interop-exact`).
 pub const QE_LABEL: &str = "release.openshift.io/qe_state";
@@ -109,7 +110,11 @@ impl KubeClient {
         }
         Err(failure.unwrap_or_else(|| {
             let detail = "the label was taken, and is not there when the object is read back";
-            purpose("label a release payload", architecture, build).error(ServiceErrorKind::Malformed, detail)
+            purpose("label a release payload", architecture, build).error(
+                Service::Kube,
+                ServiceErrorKind::Malformed,
+                detail,
+            )
         }))
     }
 
