@@ -131,6 +131,11 @@ impl Ui {
         self.note(format!("{} {}", Tone::Attention.paint("warning:"), text.as_ref()));
     }
 
+    /// Tells the person what went wrong with one item of many, while the others went on.
+    pub fn problem(&self, text: impl AsRef<str>) {
+        self.note(format!("{} {}", Tone::Bad.paint("error:"), text.as_ref()));
+    }
+
     /// Shows an error, and as JSON too when standard output is read by a program. Returns its exit code.
     pub fn fail(&self, error: &CliError) -> ExitCode {
         self.explain(error);
