@@ -12,6 +12,7 @@ mod logging;
 mod run;
 mod ui;
 mod usage;
+mod values;
 
 pub use checks::checks;
 pub use consent::AskUser;
@@ -19,3 +20,4 @@ pub use error::CliError;
 pub use exit::ExitCode;
 pub use run::{CommonArgs, Program, Session, run};
 pub use ui::{OutputFormat, Tone, Ui};
+pub use values::{boolean, trimmed};

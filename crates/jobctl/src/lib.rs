@@ -28,7 +28,7 @@ pub struct Jobctl {
     #[command(flatten)]
     common: CommonArgs,
     /// Log no details; the default, accepted for older scripts
-    #[arg(long, global = true, hide = true, conflicts_with = "debug")]
+    #[arg(long, global = true, hide = true, overrides_with = "debug")]
     no_debug: bool,
     #[command(subcommand)]
     command: commands::Command,

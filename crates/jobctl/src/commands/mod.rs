@@ -43,12 +43,3 @@ pub(crate) fn permit(dry_run: bool) -> Option<WritePermit> {
 pub(crate) fn failure(error: &dyn Classified) -> CliError {
     CliError { hint: error.hint(), ..CliError::new(error.class(), error.to_string()) }
 }
-
-/// The words for truth that the Python tooling takes.
-fn boolean(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
-        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
-    }
-}

@@ -18,7 +18,14 @@ use crate::shown;
 #[expect(clippy::struct_excessive_bools, reason = "the options of a command line")]
 pub(crate) struct Args {
     /// Minor version such as 4.20; may be repeated
-    #[arg(short, long = "release", required = true, value_delimiter = ',', value_name = "X.Y")]
+    #[arg(
+        short,
+        long = "release",
+        required = true,
+        value_delimiter = ',',
+        value_name = "X.Y",
+        value_parser = cli_support::trimmed::<YStream>
+    )]
     releases: Vec<YStream>,
     /// Look at nightly builds; the default
     #[arg(long, overrides_with = "no_nightly")]
@@ -32,7 +39,7 @@ pub(crate) struct Args {
         value_name = "BOOLEAN",
         default_value_t = true,
         action = clap::ArgAction::Set,
-        value_parser = super::boolean
+        value_parser = cli_support::boolean
     )]
     trigger: bool,
     /// Architecture: amd64, arm64, multi, ppc64le, s390x

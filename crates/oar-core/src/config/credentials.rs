@@ -74,6 +74,24 @@ impl Credentials {
             .ok_or(ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose })
     }
 
+    /// Fails unless all of them are set, and names every one that is not: a person then sets them in one go.
+    pub fn require_all(&self, credentials: impl IntoIterator<Item = Credential>) -> Result<(), ConfigError> {
+        let mut missing = Vec::new();
+        for credential in credentials {
+            if self.optional(credential)?.is_none() {
+                missing.push(credential);
+            }
+        }
+        match missing.as_slice() {
+            [] => Ok(()),
+            [only] => self.require(*only).map(drop),
+            several => {
+                let variables = several.iter().map(|credential| credential.variable()).collect();
+                Err(ConfigError::MissingVariables { variables })
+            }
+        }
+    }
+
     /// The credential, when its variable is set.
     pub fn optional(&self, credential: Credential) -> Result<Option<SecretString>, ConfigError> {
         let variable = credential.variable();
@@ -129,6 +147,25 @@ mod tests {
             let set = credentials(&[(name, " value-1 \n")]);
             assert_eq!(set.require(credential).unwrap().expose_secret(), "value-1");
         }
+    }
+
+    #[test]
+    fn all_that_are_missing_are_named_at_once() {
+        use Credential::{ArtifactsAccountFile, GangwayToken, GithubToken};
+        let wanted = [GithubToken, GangwayToken, ArtifactsAccountFile];
+        let error = credentials(&[("APITOKEN", " ")]).require_all(wanted).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Missing required environment variables: GITHUB_TOKEN, APITOKEN, GCS_CRED_FILE"
+        );
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        let hint = error.hint().unwrap();
+        assert!(wanted.iter().all(|one| hint.contains(one.variable().purpose)), "{hint}");
+        let some = credentials(&[("APITOKEN", "token-1"), ("GCS_CRED_FILE", "key.json")]);
+        let error = some.require_all(wanted).unwrap_err().to_string();
+        assert!(error.starts_with("GITHUB_TOKEN is not set: it holds "), "{error}");
+        let all = [("APITOKEN", "a"), ("GCS_CRED_FILE", "b"), ("GITHUB_TOKEN", "c")];
+        assert!(credentials(&all).require_all(wanted).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::build_data::BuildDataError;
+use super::environment::Variable;
 use super::jwe::JweError;
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::version::{ReleaseVersion, YStream};
@@ -19,6 +20,12 @@ pub enum ConfigError {
         name: &'static str,
         /// What it holds, and for what.
         purpose: &'static str,
+    },
+    /// Several environment variables that the command needs are not set.
+    #[error("Missing required environment variables: {}", names(.variables))]
+    MissingVariables {
+        /// The variables.
+        variables: Vec<&'static Variable>,
     },
     /// An environment variable has a value that cannot be used.
     #[error("{name}: {problem}; expected {expected}")]
@@ -159,6 +166,10 @@ pub enum ConfigError {
     Service(#[from] ServiceError),
 }
 
+fn names(variables: &[&'static Variable]) -> String {
+    variables.iter().map(|variable| variable.name).collect::<Vec<_>>().join(", ")
+}
+
 fn paths(searched: &[PathBuf]) -> String {
     let shown: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
     shown.join(", ")
@@ -181,6 +192,13 @@ impl Classified for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::MissingVariable { name, .. } => Some(format!("Set {name} and run the same command again.")),
+            Self::MissingVariables { variables } => {
+                let holds: Vec<String> = variables
+                    .iter()
+                    .map(|variable| format!("{} holds {}", variable.name, variable.purpose))
+                    .collect();
+                Some(format!("Set them and run the same command again: {}.", holds.join("; ")))
+            }
             Self::DocumentNotFound { .. } => {
                 Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
             }
