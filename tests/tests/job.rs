@@ -37,52 +37,6 @@ fn a_job_is_started_with_its_payload_and_shown() {
 }
 
 #[test]
-fn a_dry_run_starts_nothing_and_three_images_are_refused() {
-    let harness = Harness::new();
-    let upgrade = ["--upgrade_from", PAYLOAD, "--upgrade_to", PAYLOAD];
-    let run = harness.run("job", [&["run", UPGRADE_JOB, "--dry-run"][..], &upgrade].concat()).expect(0);
-    assert!(run.stdout.contains("RELEASE_IMAGE_TARGET="), "{run:?}");
-    harness.run("job", [&["run", UPGRADE_JOB, "--payload", PAYLOAD][..], &upgrade].concat()).expect(2);
-    assert!(started(&harness).is_empty() && harness.sandbox.writes().is_empty());
-}
-
-#[test]
-fn a_lost_answer_is_looked_up_and_the_job_started_once() {
-    let harness = prompt();
-    harness.sandbox.faults().add(Fault::on("gangway", FaultKind::DropAfter).times(1));
-    let run = harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
-    assert!(run.stdout.contains(&started(&harness)[0].id), "{run:?}");
-}
-
-#[test]
-fn a_rate_limit_is_waited_out() {
-    let harness = prompt();
-    let limited =
-        FaultKind::Status { code: 429, body: None, headers: vec![("Retry-After".into(), "0".into())] };
-    harness.sandbox.faults().add(Fault::on("gangway", limited).times(1));
-    harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
-}
-
-#[test]
-fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
-    let harness = prompt();
-    let several = harness.run("job", ["run", "4.20-automated-release"]).expect(2);
-    assert!(
-        several.stderr.contains("is part of the names of 9 jobs") && several.stderr.contains(NIGHTLY_JOB)
-    );
-    let none = harness.run("job", ["run", "no-such-thing"]).expect(2);
-    assert!(none.stderr.contains("there is no periodic job `no-such-thing`"), "{none:?}");
-    let misspelt = NIGHTLY_JOB.replace("aws-demo", "aws-dmeo");
-    let close = harness.run("job", ["run", &misspelt]).expect(2);
-    assert!(close.stderr.contains("come close") && close.stderr.contains(NIGHTLY_JOB), "{close:?}");
-    assert!(started(&harness).is_empty());
-    harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
-}
-
-#[test]
 fn a_refused_start_and_an_unknown_run_are_failures() {
     let harness = Harness::new();
     let refused = harness.run("job", ["run", "periodic-ci-demo-main-other-check", "--output", "json"]);
@@ -96,111 +50,157 @@ fn a_refused_start_and_an_unknown_run_are_failures() {
 }
 
 #[test]
-fn a_missing_token_is_a_matter_of_configuration() {
+fn a_dry_run_starts_nothing_and_images_that_make_no_sense_are_refused() {
+    let harness = Harness::new();
+    let upgrade = ["--upgrade_from", PAYLOAD, "--upgrade_to", PAYLOAD];
+    let run = harness.run("job", [&["run", UPGRADE_JOB, "--dry-run"][..], &upgrade].concat()).expect(0);
+    assert!(run.stdout.contains("RELEASE_IMAGE_TARGET="), "{run:?}");
+    harness.run("job", [&["run", UPGRADE_JOB, "--payload", PAYLOAD][..], &upgrade].concat()).expect(2);
+    for option in ["--payload", "--upgrade_from", "--upgrade_to"] {
+        for empty in ["", " "] {
+            let run = harness.run("job", ["run", NIGHTLY_JOB, option, empty]).expect(2);
+            assert!(run.stderr.contains("expected the pull spec of an image"), "{run:?}");
+        }
+    }
+    harness.run("job", ["run", ""]).expect(2);
+    assert!(started(&harness).is_empty() && harness.sandbox.writes().is_empty());
+}
+
+#[test]
+fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
+    let harness = prompt();
+    let several = harness.run("job", ["run", "4.20-automated-release"]).expect(2);
+    assert!(
+        several.stderr.contains("is part of the names of 9 jobs") && several.stderr.contains(NIGHTLY_JOB)
+    );
+    let none = harness.run("job", ["run", "no-such-thing"]).expect(2);
+    assert!(none.stderr.contains("there is no periodic job `no-such-thing`"), "{none:?}");
+    assert!(none.stderr.contains("none of the"), "{none:?}");
+    for misspelt in ["4.20-automated-release-aws-dmeo-f999", &NIGHTLY_JOB.replace("aws-demo", "aws-dmeo")] {
+        let close = harness.run("job", ["run", misspelt]).expect(2);
+        let nearest = close.stderr.split("These come close:\n").nth(1).unwrap_or_default().trim_start();
+        assert!(nearest.starts_with(NIGHTLY_JOB), "{close:?}");
+    }
+    assert!(started(&harness).is_empty());
+    harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
+    assert_eq!(started(&harness).len(), 1);
+}
+
+#[test]
+fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
+    let harness = prompt();
+    let folder = "openshift/openshift-tests-private/openshift-openshift-tests-private-release-4.19";
+    let put = |path: String| {
+        let now = harness.sandbox.clock().now();
+        let mut github = harness.sandbox.world().github.lock();
+        github.put("openshift/release", "main", &path, "- broken: [", "a slip", now).unwrap();
+    };
+    put(format!("ci-operator/jobs/{folder}-periodics.yaml"));
+    put(format!("ci-operator/config/{folder}__amd64.yaml"));
+    let list = harness.run("job", ["list", "--output", "json"]).expect(1);
+    assert!(list.stderr.contains("1 of 10 files"), "{list:?}");
+    let files = list.json();
+    let unknown = |file: &&serde_json::Value| file.get("problem").is_some();
+    assert_eq!(files.as_array().unwrap().iter().filter(unknown).count(), 1, "{files:#}");
+    let text = harness.run("job", ["list"]).expect(1);
+    assert!(
+        text.stdout.contains("tests in 9 files of") && text.stdout.contains("1 file unknown"),
+        "{text:?}"
+    );
+    let run = harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
+    assert!(run.stderr.contains("1 of 5 files"), "{run:?}");
+    let unknown = harness.run("job", ["run", "4.19-automated-release-gcp-demo"]).expect(2);
+    assert!(unknown.stderr.contains("It may stand in 1 file that cannot be read"), "{unknown:?}");
+    assert_eq!(started(&harness).len(), 1);
+}
+
+#[test]
+fn missing_tokens_are_a_matter_of_configuration_and_told_together() {
     let harness = Harness::new().env("APITOKEN", "");
     let run = harness.run("job", ["run", NIGHTLY_JOB]).expect(3);
     assert!(run.stderr.contains("APITOKEN"), "{run:?}");
     let harness = Harness::new().env("GITHUB_TOKEN", "");
     harness.run("job", ["list"]).expect(3);
     assert!(harness.sandbox.writes().is_empty());
+    let harness = harness.env("APITOKEN", "");
+    let run = harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(3);
+    assert!(run.stderr.contains("Missing required environment variables: APITOKEN, GITHUB_TOKEN"), "{run:?}");
+    assert!(harness.sandbox.requests().is_empty());
 }
 
 #[test]
-fn the_special_jobs_end_well_without_a_page_too() {
+fn of_debug_and_no_debug_the_last_one_counts() {
     let harness = Harness::new();
-    harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::from_hours(1);
-    let check = ["run_image_consistency_check", "-p", PAYLOAD, "-m", "7"];
-    let run = harness.run("job", check).expect(0);
-    assert!(run.stderr.contains("has no page yet"), "{run:?}");
-    let jobs = started(&harness);
-    assert_eq!(jobs[0].envs.get("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID").unwrap(), "7");
-    assert!(run.stdout.starts_with(&format!("Image consistency check job id: {}\n", jobs[0].id)), "{run:?}");
-    let stage = harness.run("job", ["run_stage_testing", "-p", PAYLOAD, "--no-wait"]).expect(0);
-    assert!(stage.stdout.contains("release-4.20-stage-testing-e2e-aws-ipi"), "{stage:?}");
-    assert_eq!(started(&harness).len(), 2);
-    harness.run("job", ["run_stage_testing", "-p", "quay.io/other/release:4.20.5-x86_64"]).expect(2);
-}
-
-#[test]
-fn rows_go_to_the_named_file_and_nowhere_else() {
-    let harness = prompt();
-    harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    let written: Vec<_> =
-        std::fs::read_dir(harness.home()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(
-        written.iter().all(|path| path.extension().is_none_or(|extension| extension != "csv")),
-        "{written:?}"
-    );
-    for _ in 0..2 {
-        harness.run("job", ["run", NIGHTLY_JOB, "--csv", "runs.csv"]).expect(0);
+    let dry = ["run", NIGHTLY_JOB, "--dry-run"];
+    for (options, detailed) in [(["--debug", "--no-debug"], false), (["--no-debug", "--debug"], true)] {
+        let run = harness.run("job", [&options[..], &["get_payloads", "4.20.0"]].concat()).expect(0);
+        assert_eq!(run.stderr.contains("DEBUG"), detailed, "{run:?}");
+        harness.run("job", [&options[..], &dry].concat()).expect(0);
     }
-    let text = std::fs::read_to_string(harness.home().join("runs.csv")).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 3, "{text}");
-    assert_eq!(lines[0], "jobName,jobStartTime,jobID,jobURL,jobState,jobCompletionTime");
-    assert!(lines[1].starts_with(NIGHTLY_JOB) && lines[2].starts_with(NIGHTLY_JOB), "{text}");
-    harness.run("job", ["run", NIGHTLY_JOB, "--csv", "no/such/folder.csv"]).expect(3);
 }
 
 #[test]
-fn required_jobs_are_started_once_however_often_they_are_asked_for() {
-    let harness = Harness::new();
-    let jobs = serde_json::json!({ "4.20": [NIGHTLY_JOB, UPGRADE_JOB] });
-    std::fs::write(harness.home().join("required.json"), jobs.to_string()).unwrap();
-    let required = ["run_required", "--channel", "4.20", "--file", "required.json", "--version", "4.20.5"];
-    harness.run("job", [&required[..], &["--dry-run"]].concat()).expect(0);
-    assert!(started(&harness).is_empty());
-    let first = harness.run("job", required).expect(0);
-    assert_eq!(first.stdout.matches("started ").count(), 2, "{first:?}");
-    assert_eq!(started(&harness)[0].envs.get("RELEASE_IMAGE_LATEST").unwrap(), PAYLOAD);
-    assert_eq!(started(&harness)[1].envs.get("RELEASE_IMAGE_TARGET").unwrap(), PAYLOAD);
-    let second = harness.run("job", required).expect(0);
-    assert_eq!(second.stdout.matches("found ").count(), 2, "{second:?}");
-    assert_eq!(started(&harness).len(), 2);
-    harness.run("job", [&required[..], &["--again"]].concat()).expect(0);
-    assert_eq!(started(&harness).len(), 4);
-    harness
-        .run("job", ["run_required", "--channel", "4.19", "--file", "required.json", "--version", "4.19.1"])
-        .expect(2);
-}
-
-#[test]
-fn a_required_job_that_cannot_be_started_does_not_stop_the_others() {
-    let harness = Harness::new().env("OAR_HTTP_TIMEOUT", "1");
-    let jobs = serde_json::json!({ "4.20": ["periodic-ci-nobody-knows", NIGHTLY_JOB] });
-    std::fs::write(harness.home().join("required.json"), jobs.to_string()).unwrap();
-    let run = harness
-        .run("job", ["run_required", "--channel", "4.20", "--file", "required.json", "--version", "4.20.5"])
-        .expect(4);
-    assert!(run.stdout.contains("failed"), "{run:?}");
-    assert_eq!(started(&harness).len(), 1);
-}
-
-#[test]
-fn tests_and_payloads_are_listed() {
+fn tests_are_listed() {
     let harness = Harness::new();
     let list = harness.run("job", ["list", "--output", "json"]).expect(0).json();
-    assert_eq!(list.as_array().unwrap().len(), 5);
+    assert_eq!(list.as_array().unwrap().len(), 10);
     assert!(list[0]["tests"].as_array().unwrap().len() > 5, "{list:#}");
     harness.run("job", ["list", "--component", "../x/y"]).expect(2);
     harness.run("job", ["list", "--component", "openshift/no-such"]).expect(2);
-    let payloads = harness.run("job", ["get_payloads", "4.20.0,4.21.0"]).expect(0);
+    assert!(harness.sandbox.writes().is_empty());
+}
+
+/// What the file of the newest release of 4.20 holds.
+fn recorded(harness: &Harness) -> Option<String> {
+    let github = harness.sandbox.world().github.lock();
+    github.text("openshift/release-tests", "record", "_releases/Auto-OCP-4.20.txt")
+}
+
+#[test]
+fn the_newest_accepted_releases_are_told_and_recorded() {
+    let harness = Harness::new();
+    let payloads = harness.run("job", ["get_payloads", "4.20.0, 4.21.9"]).expect(0);
     assert_eq!(
         payloads.stdout,
         "The latest version of 4.20 is: 4.20.5\nThe latest version of 4.21 is: 4.21.2\n"
     );
+    assert_eq!(harness.sandbox.requests().len(), 1, "{}", harness.request_lines());
+    let dry = harness.run("job", ["get_payloads", "4.20.0", "--push", "true", "--dry-run"]).expect(0);
+    assert!(dry.stdout.contains("Would record 4.20.5"), "{dry:?}");
     assert!(harness.sandbox.writes().is_empty());
-    let push = ["get_payloads", "4.20.0", "--push", "true"];
-    harness.run("job", push).expect(0);
-    let file = |harness: &Harness| {
-        let github = harness.sandbox.world().github.lock();
-        github.text("openshift/release-tests", "record", "_releases/Auto-OCP-4.20.txt")
-    };
-    assert_eq!(file(&harness).unwrap(), "4.20.5");
+    for truth in ["yes", "1"] {
+        harness.run("job", ["get_payloads", "4.20.0", "--push", truth]).expect(0);
+    }
+    assert_eq!(recorded(&harness).unwrap(), "4.20.5");
     let writes = harness.sandbox.writes().len();
-    harness.run("job", push).expect(0);
-    assert_eq!(harness.sandbox.writes().len(), writes, "an equal release is no reason to write");
+    let run = harness.run("job", ["get_payloads", "4.20.0", "--push", "on", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("nothing to do"), "{run:?}");
+    assert_eq!((harness.sandbox.writes().len(), writes), (1, 1), "an equal release is no reason to write");
+    harness.run("job", ["get_payloads", "4.20.0", "--push", "perhaps"]).expect(2);
     harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn a_stream_or_a_file_that_fails_is_told_by_its_class_and_keeps_the_others() {
+    let harness = Harness::new();
+    let status = |code| FaultKind::Status { code, body: None, headers: Vec::new() };
+    let fault = Fault::on("release-controller", status(503)).path("*/5-stable/*").forever();
+    harness.sandbox.faults().add(fault);
+    let run = harness.run("job", ["get_payloads", "5.0.0,4.20.0,4.99.0", "--output", "json"]).expect(4);
+    let rows = run.json();
+    assert_eq!(rows[1]["latest"], "4.20.5", "{rows:#}");
+    for failed in [0, 2] {
+        assert!(rows[failed]["problem"].is_string() && rows[failed]["latest"].is_null(), "{rows:#}");
+    }
+    for (code, exit) in [(503, 4), (403, 3)] {
+        harness.sandbox.faults().clear();
+        harness.sandbox.faults().add(Fault::on("github", status(code)).method("PUT").forever());
+        let run = harness.run("job", ["get_payloads", "4.20.0,4.21.0", "--push", "true"]).expect(exit);
+        assert!(run.stdout.contains("4.20.5") && run.stdout.contains("4.21.2"), "{run:?}");
+        assert_eq!(run.stderr.matches("error:").count(), 2, "{run:?}");
+    }
+    harness.sandbox.faults().clear();
+    assert_eq!(recorded(&harness), None);
 }
 
 #[test]
@@ -212,4 +212,20 @@ fn a_run_that_ended_is_shown_with_its_end() {
     let id = started(&harness)[0].id.clone();
     let run = harness.run("job", ["get_results", &id]).expect(0);
     assert!(run.stdout.contains("State     failure") && run.stdout.contains("Ended     "), "{run:?}");
+}
+
+#[test]
+fn a_poll_ends_with_one_document_whether_the_run_goes_on_or_ended_without_a_page() {
+    let harness = Harness::new();
+    harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::from_hours(1);
+    harness.sandbox.world().prow.lock().script(NIGHTLY_JOB, JobState::Error, SignedDuration::from_mins(5));
+    harness.run("job", ["run", NIGHTLY_JOB, "--no-wait"]).expect(0);
+    let id = started(&harness)[0].id.clone();
+    let goes_on = harness.run("job", ["get_results", &id, "--poll", "--output", "json"]).expect(4);
+    assert_eq!(goes_on.json()["jobID"], id.as_str());
+    assert!(goes_on.stderr.contains("The job goes on"), "{goes_on:?}");
+    harness.sandbox.clock().advance(SignedDuration::from_mins(6));
+    let ended = harness.run("job", ["get_results", &id, "--poll", "--output", "json"]).expect(0);
+    assert_eq!(ended.json()["jobState"], "error");
+    assert!(!ended.stderr.contains("goes on"), "{ended:?}");
 }

@@ -5,7 +5,7 @@ use oar_core::clients::gangway::GangwayClient;
 use oar_core::clients::github::{GithubFolder, InvalidRepository, Repository};
 use oar_core::clients::prow::ProwClient;
 use oar_core::clients::release_controller::ReleaseControllerClient;
-use oar_core::config::{Document, JobSettings, Settings};
+use oar_core::config::{Credential, Document, JobSettings, Settings};
 use oar_core::error::ErrorClass;
 use oar_core::http::Http;
 use oar_core::prow_services::ProwServices;
@@ -30,6 +30,11 @@ impl Clients {
             Ok(document) => Ok(document.jobs()?),
             Err(_) => Ok(Document::default().jobs()?),
         }
+    }
+
+    /// Fails unless all of these credentials are there, before anything is done that needs one later.
+    pub(crate) fn require(&self, credentials: impl IntoIterator<Item = Credential>) -> Result<(), CliError> {
+        Ok(self.0.settings().credentials().require_all(credentials)?)
     }
 
     pub(crate) fn prow(&self) -> ProwClient {

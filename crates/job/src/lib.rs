@@ -1,6 +1,7 @@
 //! The `job` command line: Prow jobs, started once and looked at.
 
 mod clients;
+mod close;
 mod commands;
 mod csv;
 mod names;
@@ -19,8 +20,9 @@ use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
     arg_required_else_help = true,
     subcommand_required = true,
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 done · 1 the job failed or is not known · 2 usage · 3 configuration or credentials · \
-                  4 a service is unavailable or refused · 130/143 interrupted"
+    after_help = "Exit codes: 0 done, whatever came of the run that is shown · 1 a run, a release or a file is missing or \
+                  cannot be understood · 2 usage, or an unknown job · 3 configuration or credentials · 4 a service is unavailable or \
+                  refused · 5 a file was changed by others · 130/143 interrupted"
 )]
 pub struct Job {
     #[command(flatten)]

@@ -2,30 +2,34 @@
 
 use std::path::Path;
 
-use cli_support::CliError;
+use cli_support::{CliError, ExitCode, Session};
 use oar_core::clients::github::{InvalidRepository, Repository, TreeEntry};
 use oar_core::error::ErrorClass;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Clients;
+use crate::close;
 
 /// What the names of all periodic jobs begin with.
 pub(crate) const PERIODIC: &str = "periodic-ci-";
 /// The component whose jobs test builds.
 pub(crate) const COMPONENT: &str = "openshift/openshift-tests-private";
+/// What the names of its periodic jobs begin with. Only these are looked up.
+const LOOKED_UP: &str = "periodic-ci-openshift-openshift-tests-private-";
 /// The branch of the CI configuration.
 pub(crate) const BRANCH: &str = "main";
 const REPOSITORY: &str = "openshift/release";
-/// How many names an error lists.
+/// How many names or files a message lists.
 const LISTED: usize = 10;
-/// How like two names must be to come close, from 0 to 1.
-const CLOSE: f64 = 0.8;
 
 /// The tests that one file configures.
 #[derive(Debug, Serialize)]
 pub(crate) struct TestFile {
     pub(crate) file: String,
     pub(crate) tests: Vec<String>,
+    /// Why its tests are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,102 +68,187 @@ pub(crate) fn component(text: &str) -> Result<String, String> {
     }
 }
 
-/// The job whose name contains `part`.
-pub(crate) async fn only_match(clients: &Clients, part: &str) -> Result<String, CliError> {
-    let names = periodic_jobs(clients).await?;
-    let found: Vec<&String> = names.iter().filter(|name| name.contains(part)).collect();
-    match found.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => Err(unknown(part, &names)),
-        several => {
-            let listed = listed(several.iter().map(|name| name.as_str()));
-            let count = several.len();
-            Err(CliError::usage(format!("`{part}` is part of the names of {count} jobs:{listed}"))
-                .with_hint("Give the whole name of the one that is meant."))
+/// Whether there is a job that Gangway did not start.
+pub(crate) enum Existence {
+    /// There is.
+    Known,
+    /// There is none, which is the error.
+    Unknown(CliError),
+    /// It cannot be told; what the user can do about it.
+    Untold(String),
+}
+
+/// The names of the periodic jobs that test builds, read when they are first asked for, and once.
+pub(crate) struct JobNames<'a> {
+    clients: &'a Clients,
+    session: &'a Session,
+    read: Option<Result<Known, CliError>>,
+}
+
+struct Known {
+    names: Vec<String>,
+    /// How many files with names cannot be read.
+    unknown: usize,
+}
+
+impl<'a> JobNames<'a> {
+    pub(crate) fn new(clients: &'a Clients, session: &'a Session) -> Self {
+        Self { clients, session, read: None }
+    }
+
+    /// The job whose name contains `part`.
+    pub(crate) async fn only_match(&mut self, part: &str) -> Result<String, CliError> {
+        let known = self.known().await?;
+        let found: Vec<&str> =
+            known.names.iter().map(String::as_str).filter(|name| name.contains(part)).collect();
+        match found.as_slice() {
+            [only] => Ok((*only).to_owned()),
+            [] => Err(known.nothing_called(part)),
+            several => {
+                let count = several.len();
+                let message = format!("`{part}` is part of the names of {count} jobs:{}", listed(several));
+                Err(CliError::usage(message).with_hint("Give the whole name of the one that is meant."))
+            }
         }
+    }
+
+    /// Whether there is a job called `name`.
+    pub(crate) async fn existence(&mut self, name: &str) -> Existence {
+        const ALIKE: &str = "Gangway answers an unknown job in the same way: check the name";
+        if !name.starts_with(LOOKED_UP) {
+            return Existence::Untold(format!("{ALIKE}."));
+        }
+        match self.known().await {
+            Ok(known) if known.names.iter().any(|known| known == name) => Existence::Known,
+            Ok(known) if known.unknown == 0 => Existence::Unknown(known.nothing_called(name)),
+            Ok(known) => Existence::Untold(format!(
+                "{ALIKE}, which stands in none of the files that can be read; {} cannot.",
+                files_text(known.unknown)
+            )),
+            Err(error) if error.code == ExitCode::Configuration => {
+                Existence::Untold(format!("{ALIKE}; with GITHUB_TOKEN it is looked up."))
+            }
+            Err(error) => {
+                tracing::debug!("the names of the jobs cannot be read: {}", error.message);
+                Existence::Untold(format!("{ALIKE}, which cannot be looked up now."))
+            }
+        }
+    }
+
+    async fn known(&mut self) -> Result<&Known, CliError> {
+        let read = match self.read.take() {
+            Some(read) => read,
+            None => periodic_jobs(self.clients, self.session).await,
+        };
+        self.read.insert(read).as_ref().map_err(Clone::clone)
     }
 }
 
-/// `error`, or a better one when no job is called `job`.
-pub(crate) async fn explain_unknown(clients: &Clients, job: &str, error: CliError) -> CliError {
-    match periodic_jobs(clients).await {
-        Ok(names) if names.iter().any(|name| name == job) => error,
-        Ok(names) => unknown(job, &names),
-        Err(look) => {
-            tracing::debug!("the names of the jobs cannot be read: {}", look.message);
-            error.with_hint(
-                "Gangway answers so to unknown names too. Check the name: `job list` needs GITHUB_TOKEN to tell.",
+impl Known {
+    fn nothing_called(&self, name: &str) -> CliError {
+        let error = CliError::usage(format!("there is no periodic job `{name}`"));
+        let close = close::names(name, &self.names);
+        let mut hint = vec![if close.is_empty() {
+            format!(
+                "The names stand in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there comes close.",
+                self.names.len()
             )
+        } else {
+            format!("These come close:{}", listed(&close))
+        }];
+        if self.unknown > 0 {
+            hint.push(format!("It may stand in {} that cannot be read.", files_text(self.unknown)));
         }
+        error.with_hint(hint.join("\n"))
     }
-}
-
-fn unknown(name: &str, names: &[String]) -> CliError {
-    let error = CliError::new(ErrorClass::Usage, format!("there is no periodic job `{name}`"));
-    let mut close: Vec<(f64, &String)> = names
-        .iter()
-        .map(|known| (strsim::normalized_levenshtein(name, known), known))
-        .filter(|(likeness, _)| *likeness >= CLOSE)
-        .collect();
-    close.sort_by(|left, right| right.0.total_cmp(&left.0));
-    if close.is_empty() {
-        return error.with_hint(format!(
-            "The names stand in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there comes close.",
-            names.len()
-        ));
-    }
-    let listed = listed(close.iter().map(|(_, name)| name.as_str()));
-    error.with_hint(format!("These come close:{listed}"))
 }
 
 /// Names on lines of their own, as many as a person reads.
-fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+fn listed(names: &[impl AsRef<str>]) -> String {
     let more = names.len().saturating_sub(LISTED);
     let mut lines = vec![String::new()];
-    lines.extend(names.take(LISTED).map(|name| format!("  {name}")));
+    lines.extend(names.iter().take(LISTED).map(|name| format!("  {}", name.as_ref())));
     if more > 0 {
         lines.push(format!("  and {more} more"));
     }
     lines.join("\n")
 }
 
+pub(crate) fn files_text(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
 fn is_yaml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "yaml")
 }
 
-/// The tests of a component, by file.
+/// The tests of a component by file, and what the first file that cannot be read is refused for.
 pub(crate) async fn tests(
     clients: &Clients,
+    session: &Session,
     component: &str,
     branch: &str,
-) -> Result<Vec<TestFile>, CliError> {
+) -> Result<(Vec<TestFile>, ExitCode), CliError> {
     let folder = format!("ci-operator/config/{component}");
-    files(clients, &folder, branch, is_yaml, |file, text| {
+    let files = files(clients, &folder, branch, is_yaml, |text| {
         let configuration: Configuration = serde_yaml::from_str(text)?;
-        let tests = configuration.tests.into_iter().map(|test| test.name).collect();
-        Ok(TestFile { file, tests })
+        Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
-    .await
+    .await?;
+    warn_of_unknown(session, &files);
+    let code =
+        files.iter().find_map(|file| file.content.as_ref().err()).map_or(ExitCode::Done, |error| error.code);
+    let files = files.into_iter().map(|file| match file.content {
+        Ok(tests) => TestFile { file: file.name, tests, problem: None },
+        Err(error) => TestFile { file: file.name, tests: Vec::new(), problem: Some(error.message) },
+    });
+    Ok((files.collect(), code))
 }
 
-async fn periodic_jobs(clients: &Clients) -> Result<Vec<String>, CliError> {
+async fn periodic_jobs(clients: &Clients, session: &Session) -> Result<Known, CliError> {
     let folder = format!("ci-operator/jobs/{COMPONENT}");
     let is_periodics = |name: &str| is_yaml(name) && name.contains("periodics");
-    let names = files(clients, &folder, BRANCH, is_periodics, |_, text| {
+    let files = files(clients, &folder, BRANCH, is_periodics, |text| {
         let periodics: Periodics = serde_yaml::from_str(text)?;
         Ok(periodics.periodics.into_iter().map(|periodic| periodic.name).collect::<Vec<_>>())
     })
     .await?;
-    Ok(names.into_iter().flatten().collect())
+    let unknown = warn_of_unknown(session, &files);
+    Ok(Known { names: files.into_iter().filter_map(|file| file.content.ok()).flatten().collect(), unknown })
 }
 
+/// Warns of the files that cannot be read; how many they are.
+fn warn_of_unknown<T>(session: &Session, files: &[ConfigurationFile<T>]) -> usize {
+    let problems: Vec<&str> = files
+        .iter()
+        .filter_map(|file| file.content.as_ref().err())
+        .map(|error| error.message.as_str())
+        .collect();
+    if !problems.is_empty() {
+        session.ui.warn(format!(
+            "{} of {} cannot be read and is left out:{}",
+            problems.len(),
+            files_text(files.len()),
+            listed(&problems)
+        ));
+    }
+    problems.len()
+}
+
+/// A file of the CI configuration, or why it is not known.
+struct ConfigurationFile<T> {
+    name: String,
+    content: Result<T, CliError>,
+}
+
+/// The files of a folder. Some of them may be unknown; when all are, that is the first one's error.
 async fn files<T>(
     clients: &Clients,
     folder: &str,
     branch: &str,
     wanted: impl Fn(&str) -> bool,
-    read: impl Fn(String, &str) -> Result<T, serde_yaml::Error>,
-) -> Result<Vec<T>, CliError> {
+    read: impl Fn(&str) -> Result<T, serde_yaml::Error>,
+) -> Result<Vec<ConfigurationFile<T>>, CliError> {
     let repository: Repository = REPOSITORY
         .parse()
         .map_err(|error: InvalidRepository| CliError::new(ErrorClass::Failed, error.to_string()))?;
@@ -172,15 +261,23 @@ async fn files<T>(
     })?;
     let entries: Vec<TreeEntry> =
         tree.entries.into_iter().filter(|entry| entry.is_file() && wanted(&entry.name)).collect();
-    folder
-        .read(&entries)
-        .await
+    let texts = folder.read(&entries).await;
+    let files: Vec<ConfigurationFile<T>> = entries
         .into_iter()
-        .map(|file| {
-            let file = file?;
-            let path = folder.path(&file.name);
-            read(file.name, &file.text)
-                .map_err(|error| CliError::new(ErrorClass::Failed, format!("{path}: {error}")))
+        .zip(texts)
+        .map(|(entry, text)| {
+            let path = folder.path(&entry.name);
+            let content = text.map_err(CliError::from).and_then(|file| {
+                read(&file.text)
+                    .map_err(|error| CliError::new(ErrorClass::Failed, format!("{path}: {error}")))
+            });
+            ConfigurationFile { name: entry.name, content }
         })
-        .collect()
+        .collect();
+    if let Some(Err(error)) = files.first().map(|file| &file.content)
+        && files.iter().all(|file| file.content.is_err())
+    {
+        return Err(error.clone());
+    }
+    Ok(files)
 }

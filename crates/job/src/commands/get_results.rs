@@ -4,7 +4,7 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
 
 use crate::clients::Clients;
-use crate::csv;
+use crate::csv::Rows;
 use crate::shown::{self, RunView};
 
 /// Show a run of a job
@@ -13,7 +13,7 @@ pub(crate) struct Args {
     /// The run's id, as the start answered it
     #[arg(value_name = "JOB_ID", value_parser = job_id)]
     id: String,
-    /// Look again for up to 25 seconds, until the run has a page
+    /// Look again for up to 25 seconds, until the run has a page or has ended
     #[arg(long, overrides_with = "no_poll")]
     poll: bool,
     /// Look once; the default
@@ -36,6 +36,7 @@ fn job_id(text: &str) -> Result<String, String> {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = Clients::new(session)?;
+    let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
     let prow = clients.prow();
     let found = if args.poll {
         shown::with_page(&prow, session, &args.id).await?
@@ -49,18 +50,23 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         )
         .with_hint("Prow forgets finished jobs after about a day; their pages stay. A new job appears within seconds."));
     };
-    let run = RunView::of(&job, shown::is_parameter);
-    if let Some(path) = &args.csv {
-        csv::append(path, std::slice::from_ref(&run))?;
-    }
+    let run = RunView::of(&job);
     session.ui.text(run.lines());
     session.ui.json(&run);
-    if args.poll && run.page.is_none() {
-        return Err(CliError::new(
-            ErrorClass::Unavailable,
-            format!("{} is {} and has no page after 25 s", run.id, job.state.text()),
-        )
-        .with_hint("The job goes on. Run the same command again."));
+    // The run is told already; what went wrong beside it must not be a second document.
+    let mut code = ExitCode::Done;
+    let written = rows.as_mut().map_or(Ok(()), |rows| rows.append(std::slice::from_ref(&run)));
+    for problem in [written.err(), without_page(&run).filter(|_| args.poll)].into_iter().flatten() {
+        session.ui.explain(&problem);
+        code = if code == ExitCode::Done { problem.code } else { code };
     }
-    Ok(ExitCode::Done)
+    Ok(code)
+}
+
+/// What is missing of a run that goes on. One that ended without a page gets none any more.
+fn without_page(run: &RunView) -> Option<CliError> {
+    let state = run.state.as_deref().filter(|_| run.page.is_none() && !run.ended)?;
+    let error =
+        CliError::new(ErrorClass::Unavailable, format!("{} is {state} and has no page after 25 s", run.id));
+    Some(error.with_hint("The job goes on. Run the same command again."))
 }

@@ -16,16 +16,23 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = Clients::new(session)?;
-    let files = names::tests(&clients, &args.component, &args.branch).await?;
-    let mut total = 0;
+    let (files, code) = names::tests(&clients, session, &args.component, &args.branch).await?;
+    let (mut total, mut unknown) = (0, 0);
     for file in &files {
+        if file.problem.is_some() {
+            unknown += 1;
+            continue;
+        }
         session.ui.text(&file.file);
         for test in &file.tests {
             session.ui.text(format!("  {test}"));
         }
         total += file.tests.len();
     }
-    session.ui.text(format!("{total} tests in {} files of {}", files.len(), args.component));
+    let known = names::files_text(files.len() - unknown);
+    let unknown =
+        if unknown == 0 { String::new() } else { format!("; {} unknown", names::files_text(unknown)) };
+    session.ui.text(format!("{total} tests in {known} of {}{unknown}", args.component));
     session.ui.json(&files);
-    Ok(ExitCode::Done)
+    Ok(code)
 }

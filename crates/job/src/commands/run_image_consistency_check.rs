@@ -1,8 +1,8 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::environment::ReleaseImage;
+use oar_core::prow::environment::{JobImages, ReleaseImage};
 
 use crate::clients::Clients;
-use crate::start::{self, Begin};
+use crate::start::{self, Begin, Order};
 
 /// Start the job that compares a payload with its shipment
 #[derive(Debug, clap::Args)]
@@ -11,26 +11,31 @@ pub(crate) struct Args {
     #[arg(short, long = "payload-url", value_name = "PULL_SPEC")]
     payload_url: ReleaseImage,
     /// The number of the shipment merge request
-    #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = number)]
     mr_id: u64,
     #[command(flatten)]
     begin: Begin,
 }
 
+fn number(text: &str) -> Result<u64, String> {
+    let number = text.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected the number of a merge request, such as 42".to_owned())
+}
+
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = Clients::new(session)?;
-    let job = clients.jobs()?.image_consistency;
+    let payload = args.payload_url.to_string();
     // What the job's step reads (`interop-exact`, spec 04 §1.2).
     let envs = [
-        ("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), args.payload_url.to_string()),
+        ("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), payload.clone()),
         ("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID".to_owned(), args.mr_id.to_string()),
     ];
-    let run = start::start(&clients, session, &job, envs.into(), &args.begin).await?;
-    let Some(run) = run else { return Ok(ExitCode::Done) };
-    session.ui.text(format!("Image consistency check job id: {}", run.id));
-    if let Some(page) = &run.page {
-        session.ui.text(format!("Image consistency check job url: {page}"));
-    }
-    session.ui.json(&run);
-    Ok(ExitCode::Done)
+    let order = Order {
+        job: clients.jobs()?.image_consistency,
+        images: JobImages::Payload(payload),
+        envs: envs.into(),
+        begun: |run| format!("Image consistency check job id: {}", run.id),
+        known: |run| run.page.as_ref().map(|page| format!("Image consistency check job url: {page}")),
+    };
+    start::start(&clients, session, order, &args.begin).await
 }

@@ -1,8 +1,8 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::environment::ReleaseImage;
+use oar_core::prow::environment::{JobImages, ReleaseImage};
 
 use crate::clients::Clients;
-use crate::start::{self, Begin};
+use crate::start::{self, Begin, Order};
 
 /// Start the job that tests a payload on stage
 #[derive(Debug, clap::Args)]
@@ -16,19 +16,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = Clients::new(session)?;
-    // `interop-exact`, spec 04 §1.2.
-    let job = format!(
-        "periodic-ci-openshift-openshift-tests-private-release-{}-stage-testing-e2e-aws-ipi",
-        args.payload_url.release
-    );
-    let envs = [("RELEASE_IMAGE_LATEST".to_owned(), args.payload_url.to_string())];
-    let run = start::start(&clients, session, &job, envs.into(), &args.begin).await?;
-    let Some(run) = run else { return Ok(ExitCode::Done) };
-    session.ui.text(format!("Stage testing job name: {}", run.name));
-    session.ui.text(format!("Stage testing job id: {}", run.id));
-    if let Some(page) = &run.page {
-        session.ui.text(format!("Stage testing job url: {page}"));
-    }
-    session.ui.json(&run);
-    Ok(ExitCode::Done)
+    let payload = args.payload_url.to_string();
+    let order = Order {
+        // `interop-exact`, spec 04 §1.2, as is the variable.
+        job: format!(
+            "periodic-ci-openshift-openshift-tests-private-release-{}-stage-testing-e2e-aws-ipi",
+            args.payload_url.release
+        ),
+        images: JobImages::Payload(payload.clone()),
+        envs: [("RELEASE_IMAGE_LATEST".to_owned(), payload)].into(),
+        begun: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
+        known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
+    };
+    start::start(&clients, session, order, &args.begin).await
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::records;
+use super::{prow, records};
 use crate::world::World;
 
 /// The repository.
@@ -24,6 +24,11 @@ pub fn load(world: &World) {
             let test = name.rsplit_once("-automated-release-").map_or(name.as_str(), |(_, test)| test);
             let _ = writeln!(tests, "- as: {test}\n  cron: 0 0 31 2 *");
         }
+        let _ = writeln!(
+            periodics,
+            "- agent: kubernetes\n  cron: 0 0 31 2 *\n  name: {}",
+            prow::stage_testing_job(minor)
+        );
         let branch = format!("release-{minor}");
         files.push((
             format!("ci-operator/jobs/{COMPONENT}/openshift-openshift-tests-private-{branch}-periodics.yaml"),
@@ -32,6 +37,12 @@ pub fn load(world: &World) {
         files.push((
             format!("ci-operator/config/{COMPONENT}/openshift-openshift-tests-private-{branch}__amd64.yaml"),
             tests,
+        ));
+        files.push((
+            format!(
+                "ci-operator/config/{COMPONENT}/openshift-openshift-tests-private-{branch}__stage-testing.yaml"
+            ),
+            "tests:\n- as: e2e-aws-ipi\n  cron: 0 0 31 2 *\n".to_owned(),
         ));
     }
     files.push((format!("ci-operator/jobs/{COMPONENT}/OWNERS"), "approvers: []\n".to_owned()));
