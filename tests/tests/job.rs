@@ -98,7 +98,7 @@ fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
     put(format!("ci-operator/jobs/{folder}-periodics.yaml"));
     put(format!("ci-operator/config/{folder}__amd64.yaml"));
     let list = harness.run("job", ["list", "--output", "json"]).expect(1);
-    assert!(list.stderr.contains("1 of 10 files"), "{list:?}");
+    assert!(list.stderr.contains("error: 1 of 10 files"), "{list:?}");
     let files = list.json();
     let unknown = |file: &&serde_json::Value| file.get("problem").is_some();
     assert_eq!(files.as_array().unwrap().iter().filter(unknown).count(), 1, "{files:#}");
@@ -108,7 +108,7 @@ fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
         "{text:?}"
     );
     let run = harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
-    assert!(run.stderr.contains("1 of 5 files"), "{run:?}");
+    assert!(run.stderr.contains("warning: 1 of 5 files"), "{run:?}");
     let unknown = harness.run("job", ["run", "4.19-automated-release-gcp-demo"]).expect(2);
     assert!(unknown.stderr.contains("It may stand in 1 file that cannot be read"), "{unknown:?}");
     assert_eq!(started(&harness).len(), 1);

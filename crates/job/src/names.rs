@@ -195,7 +195,9 @@ pub(crate) async fn tests(
         Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
     .await?;
-    warn_of_unknown(session, &files);
+    if let Some(text) = unknown_text(&files) {
+        session.ui.problem(text);
+    }
     let code =
         files.iter().find_map(|file| file.content.as_ref().err()).map_or(ExitCode::Done, |error| error.code);
     let files = files.into_iter().map(|file| match file.content {
@@ -213,26 +215,19 @@ async fn periodic_jobs(clients: &Clients, session: &Session) -> Result<Known, Cl
         Ok(periodics.periodics.into_iter().map(|periodic| periodic.name).collect::<Vec<_>>())
     })
     .await?;
-    let unknown = warn_of_unknown(session, &files);
+    if let Some(text) = unknown_text(&files) {
+        session.ui.warn(text);
+    }
+    let unknown = files.iter().filter(|file| file.content.is_err()).count();
     Ok(Known { names: files.into_iter().filter_map(|file| file.content.ok()).flatten().collect(), unknown })
 }
 
-/// Warns of the files that cannot be read; how many they are.
-fn warn_of_unknown<T>(session: &Session, files: &[ConfigurationFile<T>]) -> usize {
-    let problems: Vec<&str> = files
-        .iter()
-        .filter_map(|file| file.content.as_ref().err())
-        .map(|error| error.message.as_str())
-        .collect();
-    if !problems.is_empty() {
-        session.ui.warn(format!(
-            "{} of {} cannot be read and is left out:{}",
-            problems.len(),
-            files_text(files.len()),
-            listed(&problems)
-        ));
-    }
-    problems.len()
+/// Which files cannot be read, for people; `None` when all can.
+fn unknown_text<T>(files: &[ConfigurationFile<T>]) -> Option<String> {
+    let errors = files.iter().filter_map(|file| file.content.as_ref().err());
+    let problems: Vec<&str> = errors.map(|error| error.message.as_str()).collect();
+    let (count, total) = (problems.len(), files_text(files.len()));
+    (count > 0).then(|| format!("{count} of {total} cannot be read:{}", listed(&problems)))
 }
 
 /// A file of the CI configuration, or why it is not known.
