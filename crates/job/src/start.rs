@@ -59,6 +59,7 @@ pub(crate) async fn started(
         job: job.to_owned(),
         envs,
         since: session.clock.now(),
+        until: None,
         may_be_started: false,
         others: Vec::new(),
     };

@@ -82,6 +82,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             job,
             envs,
             since: session.clock.now(),
+            until: None,
             may_be_started: !args.again,
             others: Vec::new(),
         };
