@@ -44,7 +44,7 @@ impl Controller<'_> {
             let known = read(self.world, &name).await?.map(|(file, _)| file);
             let wanted = self.wanted(known.as_ref(), registry, &ours, existing, now);
             self.plan(build, arch, wanted, report).await;
-            return Ok(true);
+            return Ok(known.is_none_or(|file| self.plan_to_resume(&file, registry, report)));
         };
         let message = format!("{} {arch}: about to start its test jobs", build.name);
         let create = || ResultFile::create(name.clone(), build.clone(), &ours, now);
@@ -166,14 +166,27 @@ impl Controller<'_> {
             self.resume(&file, BTreeSet::new(), &registry, permit, report).await;
             return Ok(());
         }
-        for (job, _, may_start) in self.left_behind(&file, BTreeSet::new(), &registry) {
+        self.plan_to_resume(&file, &registry, report);
+        Ok(())
+    }
+
+    /// Says which starts of others would be carried on. `true` when these are all that are left.
+    fn plan_to_resume(
+        &self,
+        file: &ResultFile,
+        registry: &TestJobRegistry,
+        report: &mut ControllerReport,
+    ) -> bool {
+        let left = self.left_behind(file, BTreeSet::new(), registry);
+        let all = left.len() == intents(file).count() || file.is_aggregated();
+        for (job, _, may_start) in left {
             report.planned.push(if may_start {
                 format!("go on with the start of {}", job.name)
             } else {
                 format!("look for the run of {}, and give it up when it is not there", job.name)
             });
         }
-        Ok(())
+        all
     }
 
     async fn resume(
