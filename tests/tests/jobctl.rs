@@ -20,6 +20,7 @@ const REPOSITORY: &str = "openshift/release-tests";
 const STREAM: &str = "4.20.0-0.nightly";
 const CONTROLLER: [&str; 3] = ["start-controller", "-r", "4.20"];
 const AGGREGATOR: [&str; 1] = ["start-aggregator"];
+const STABLE_LATEST: &str = "_releases/ocp-latest-4.20-stable-amd64.json";
 const LABEL: &str = "release.openshift.io/qe_state";
 
 /// What a dead program leaves behind may be taken over at once.
@@ -270,6 +271,60 @@ fn a_build_is_triggered_by_hand_and_its_runs_are_kept_or_replaced() {
     assert_eq!(jobs(&harness).len(), 12);
     let unknown = jobctl(&harness, &["trigger-jobs-for-build", "--build", "4.20.99"]).expect(2);
     assert!(unknown.stderr.contains("no stream of amd64 has a build `4.20.99`"), "{unknown:?}");
+}
+
+#[test]
+fn a_build_that_is_not_accepted_is_tested_on_request_and_recorded_with_its_phase() {
+    const REJECTED: &str = "4.20.0-0.nightly-2026-07-03-010101";
+    let harness = harness();
+    harness.sandbox.world().release_controller.lock().add(STREAM, REJECTED, Phase::Rejected);
+    let run = jobctl(&harness, &["trigger-jobs-for-build", "--build", REJECTED]).expect(0);
+    assert!(run.stderr.contains(&format!("the phase of {REJECTED} is Rejected, not Accepted")), "{run:?}");
+    assert_eq!(
+        (record(&harness, REJECTED)["build"]["phase"].as_str(), jobs(&harness).len()),
+        (Some("Rejected"), 6)
+    );
+}
+
+/// Writes the file of the latest stable build by hand.
+fn put_stable(harness: &Harness, text: &str) {
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    github.put(REPOSITORY, "record", STABLE_LATEST, text.to_owned(), "by hand", now).unwrap();
+}
+
+#[test]
+fn a_latest_file_with_a_build_of_another_stream_stops_neither_its_stream_nor_the_nightlies() {
+    let harness = harness();
+    let other = r#"{"name": "4.21.0-ec.0", "phase": "Accepted", "pullSpec": "p:4.21", "downloadURL": ""}"#;
+    put_stable(&harness, other);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    let upgrade = jobs(&harness).into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
+    assert!(upgrade.envs["RELEASE_IMAGE_LATEST"].contains(":4.20.5-"), "{upgrade:?}");
+    let run = jobctl(&harness, &[&CONTROLLER[..], &["--no-nightly"]].concat()).expect(0);
+    assert!(run.stderr.contains("holds 4.21.0-ec.0, and it is not a stable build of 4.20"), "{run:?}");
+    assert!(text(&harness, STABLE_LATEST).unwrap().contains("\"4.20.5\""));
+}
+
+#[test]
+fn a_job_that_cannot_be_prepared_keeps_no_other_from_its_start() {
+    let harness = harness();
+    let good = text(&harness, STABLE_LATEST).unwrap();
+    put_stable(&harness, "{");
+    let run = jobctl(&harness, &CONTROLLER).expect(1);
+    assert!(run.stdout.contains("not started: _releases/ocp-latest-4.20-stable-amd64.json"), "{run:?}");
+    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (5, RECORDED_NIGHTLY));
+    put_stable(&harness, &good);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (6, NEW_NIGHTLY));
+    assert_all_recorded(&harness, NEW_NIGHTLY, "after the file was mended");
+}
+
+#[test]
+fn a_lease_of_intents_that_holds_no_start_is_refused() {
+    let harness = Harness::new().env("OAR_INTENT_LEASE", "60");
+    let run = jobctl(&harness, &CONTROLLER).expect(3);
+    assert!(run.stderr.contains("OAR_INTENT_LEASE") && run.stderr.contains("from 120 to 86400"), "{run:?}");
 }
 
 /// Requests of a pass that finds nothing new: to GitHub, and to all the others.

@@ -95,6 +95,7 @@ impl Scene {
             job: job.into(),
             envs: [("RELEASE_IMAGE_LATEST".to_owned(), "registry.example.test/r:1".to_owned())].into(),
             since: self.sandbox.clock().now(),
+            until: None,
             may_be_started: false,
             others: Vec::new(),
         }

@@ -138,6 +138,7 @@ pub(crate) fn intent(
         job: job.to_owned(),
         envs: envs.clone(),
         since: made_at(key).map_or(now, |made| made.min(now)),
+        until: None,
         may_be_started,
         others: Vec::new(),
     }

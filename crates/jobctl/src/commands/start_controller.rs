@@ -72,7 +72,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 match Box::pin(controller.pass(scope, args.trigger, permit.as_ref())).await {
                     Ok(report) => {
                         show(session, &report);
-                        pass.problem(report.class());
+                        // Each job that was not started is a problem of its own.
+                        report.jobs.iter().for_each(|job| pass.problem(job.class));
                         pass.started += report.jobs.iter().filter(|job| job.result == "started").count();
                         reports.push(serde_json::json!(report));
                     }

@@ -216,7 +216,8 @@ variables! {
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
-        "for how many seconds the start of a job is left to the program that recorded it, before another takes it over",
+        "for how many seconds (120 to 86400) the start of a job is left to the program that recorded it, before another \
+         takes it over; 0 only where nothing else starts jobs",
         "optional",
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(

@@ -36,7 +36,8 @@ pub struct ProwSettings {
     pub lease_namespace: Option<String>,
     /// The pace of requests to Gangway.
     pub gangway: RateLimit,
-    /// How long the start of a job is left to the program that recorded it.
+    /// How long the start of a job is left to the program that recorded it: two minutes at least, or nothing, where
+    /// nobody else starts jobs.
     pub intent_lease: Duration,
     /// The variable that names the key file for artifacts.
     pub artifacts_variable: &'static str,
@@ -96,10 +97,13 @@ fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
 
 fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
     let Some(text) = environment.get(&OAR_INTENT_LEASE) else { return Ok(Duration::from_mins(10)) };
-    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| *seconds <= 86_400);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| bad(OAR_INTENT_LEASE.name, text, "whole seconds from 0 to 86400 (for example 600)"))
+    // Less than two minutes would not hold what one start may take; none at all is for whoever is alone.
+    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| matches!(seconds, 0 | 120..=86_400));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        let expected =
+            "whole seconds from 120 to 86400 (for example 600), or 0 where nobody else starts jobs";
+        bad(OAR_INTENT_LEASE.name, text, expected)
+    })
 }
 
 fn bad(name: &'static str, value: &str, expected: &str) -> ConfigError {
@@ -153,9 +157,16 @@ mod tests {
     fn wrong_values_are_refused_by_name() {
         let limit = settings(&[("OAR_GANGWAY_LIMIT", "6/0")]).unwrap().gangway;
         assert_eq!(limit, RateLimit { per_minute: 6, burst: 0 });
+        for (text, seconds) in [("0", 0), ("120", 120), (" 86400 ", 86_400)] {
+            let lease = settings(&[("OAR_INTENT_LEASE", text)]).unwrap().intent_lease;
+            assert_eq!(lease, Duration::from_secs(seconds));
+        }
         for (name, value) in [
             ("OAR_GANGWAY_LIMIT", "20"),
             ("OAR_INTENT_LEASE", "soon"),
+            ("OAR_INTENT_LEASE", "1"),
+            ("OAR_INTENT_LEASE", "119"),
+            ("OAR_INTENT_LEASE", "86401"),
             ("OAR_GANGWAY_LIMIT", "0/1"),
             ("OAR_GANGWAY_LIMIT", "a/b"),
             ("OAR_LEASE_NAMESPACE", "Not A Name"),

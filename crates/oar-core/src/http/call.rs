@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -40,6 +41,7 @@ pub struct Call {
     pub(super) body: Bytes,
     pub(super) repeat: Repeat,
     pub(super) timeout: Option<Duration>,
+    pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
@@ -62,6 +64,7 @@ impl Call {
             body: Bytes::new(),
             repeat,
             timeout: None,
+            not_after: None,
             body_limit: None,
             authorize: None,
         }
@@ -111,6 +114,14 @@ impl Call {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends nothing after `time`: a request whose turn comes too late, or that would have to be repeated later, fails
+    /// with [`ServiceErrorKind::Unavailable`] or with the refusal that it met.
+    #[must_use]
+    pub fn not_after(mut self, time: Option<Timestamp>) -> Self {
+        self.not_after = time;
         self
     }
 

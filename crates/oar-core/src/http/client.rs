@@ -9,6 +9,7 @@ use backon::BackoffBuilder;
 use bytes::BytesMut;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -208,6 +209,9 @@ impl Http {
                 Pause::Asked(asked) if asked > settings.longest_wait => return outcome,
                 Pause::Asked(asked) => asked,
             };
+            if self.is_too_late(&call, delay) {
+                return outcome;
+            }
             tracing::debug!(
                 service = %call.service,
                 operation = call.operation,
@@ -239,6 +243,12 @@ impl Http {
                 _ => None,
             },
         }
+    }
+
+    /// Whether `call` may not be sent any more after a pause.
+    fn is_too_late(&self, call: &Call, pause: Duration) -> bool {
+        let at = self.inner.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+        call.not_after.is_some_and(|last| at > last)
     }
 
     fn budget(&self, call: &Call) -> Arc<Semaphore> {
@@ -274,6 +284,10 @@ impl Http {
             })?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
+        }
+        if self.is_too_late(call, Duration::ZERO) {
+            let words = "its turn came too late, and nothing was sent";
+            return Err(call.error(ServiceErrorKind::Unavailable, words));
         }
         let request = self
             .inner

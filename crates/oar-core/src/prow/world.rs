@@ -161,6 +161,6 @@ pub struct World<'a> {
     pub registries: &'a dyn Registries,
     /// The time.
     pub clock: &'a crate::clock::Clock,
-    /// How long an intent is left to the program that recorded it.
+    /// How long an intent is left to the program that recorded it; zero where no other program starts jobs.
     pub patience: SignedDuration,
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -152,7 +153,17 @@ impl GangwayClient {
     /// A rate limit is waited out within bounds, because Gangway did not act then. Nothing else is repeated: after
     /// [`ServiceErrorKind::Unclear`] the job may run, and the caller looks for it by its annotation. An unknown job is
     /// answered with 500 (spec 04 §2.3), so that it is unclear too.
-    pub async fn trigger(&self, trigger: &Trigger, _permit: &WritePermit) -> Result<Execution, ServiceError> {
+    pub async fn trigger(&self, trigger: &Trigger, permit: &WritePermit) -> Result<Execution, ServiceError> {
+        self.trigger_before(trigger, None, permit).await
+    }
+
+    /// The same, with a last moment for sending the request, however long its turn takes to come.
+    async fn trigger_before(
+        &self,
+        trigger: &Trigger,
+        last: Option<Timestamp>,
+        _permit: &WritePermit,
+    ) -> Result<Execution, ServiceError> {
         const OPERATION: &str = "start a job";
         let mut body = json!({
             "job_execution_type": "1",
@@ -172,7 +183,8 @@ impl GangwayClient {
             .about(trigger.job.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string())
-            .repeat(Repeat::OnlyWhenRefused);
+            .repeat(Repeat::OnlyWhenRefused)
+            .not_after(last);
         let reply = self.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
             return Err(refusal(&reply, kind));

@@ -1,3 +1,5 @@
+use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::Value;
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -113,7 +115,7 @@ struct Hurry(std::sync::Mutex<Vec<std::time::Duration>>);
 
 impl crate::clock::ClockSource for Hurry {
     fn now(&self) -> jiff::Timestamp {
-        "2026-07-02T12:00:00Z".parse().unwrap()
+        START.parse().unwrap()
     }
 
     fn sleep(&self, duration: std::time::Duration) -> futures::future::BoxFuture<'static, ()> {
@@ -126,12 +128,17 @@ impl crate::clock::ClockSource for Hurry {
     }
 }
 
+const START: &str = "2026-07-02T12:00:00Z";
+/// Shortly after it.
+const NOW: &str = "2026-07-02T12:00:05Z";
+
 fn intent(may_be_started: bool) -> RunIntent {
     RunIntent {
         key: "key-1".into(),
         job: "periodic-demo".into(),
-        envs: [("PAYLOAD".to_owned(), "p:1".to_owned())].into(),
-        since: "2026-07-02T12:00:00Z".parse().unwrap(),
+        envs: [("RELEASE_IMAGE_LATEST".to_owned(), "p:1".to_owned())].into(),
+        since: START.parse().unwrap(),
+        until: None,
         may_be_started,
         others: vec!["other".into()],
     }
@@ -146,9 +153,14 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::waiting(1).await
+    }
+
+    /// A scene in which a request is sent so often.
+    async fn waiting(attempts: usize) -> Self {
         let server = MockServer::start().await;
         let clock = std::sync::Arc::new(Hurry::default());
-        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
+        let settings = HttpSettings { attempts, ..HttpSettings::default() };
         let http = Http::new(settings, Clock::new(clock.clone()), Redactor::default()).unwrap();
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
         let gangway =
@@ -169,34 +181,62 @@ impl Scene {
         }
     }
 
-    /// The executions that Gangway lists and Prow shows: id, annotation, the variable, and when it started.
-    async fn runs(&self, runs: &[(&str, Option<&str>, &str, &str)]) {
-        let rows: Vec<Value> = runs
+    /// What Gangway lists: id and state.
+    async fn lists(&self, rows: &[(&str, &str)]) {
+        let rows: Vec<Value> = rows
             .iter()
-            .map(|(id, ..)| json!({"id": id, "job_name": "periodic-demo", "job_status": "PENDING"}))
+            .map(|(id, state)| json!({"id": id, "job_name": "periodic-demo", "job_status": state}))
             .collect();
         Mock::given(method("GET"))
             .and(path("/gangway/v1/executions"))
             .respond_with(ResponseTemplate::new(200).set_body_json(json!({"job_execution": rows})))
             .mount(&self.server)
             .await;
-        for (id, key, payload, started) in runs {
-            let annotations = match key {
-                Some(key) => json!({INTENT_ANNOTATION: key}),
-                None => json!({}),
-            };
-            let job = json!({
-                "metadata": {"name": id, "annotations": annotations},
-                "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"env": [{"name": "PAYLOAD", "value": payload}]}]}},
-                "status": {"state": "pending", "startTime": started},
-            });
-            Mock::given(method("GET"))
-                .and(path("/deck/prowjob"))
-                .and(query_param("prowjob", *id))
-                .respond_with(ResponseTemplate::new(200).set_body_string(job.to_string()))
-                .mount(&self.server)
-                .await;
+    }
+
+    /// What Prow shows: id, annotation, the variables, and when it started.
+    async fn shows(&self, id: &str, key: Option<&str>, envs: &[(&str, &str)], started: &str) {
+        let annotations = match key {
+            Some(key) => json!({INTENT_ANNOTATION: key}),
+            None => json!({}),
+        };
+        let envs: Vec<Value> =
+            envs.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let job = json!({
+            "metadata": {"name": id, "annotations": annotations},
+            "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"env": envs}]}},
+            "status": {"state": "pending", "startTime": started},
+        });
+        Mock::given(method("GET"))
+            .and(path("/deck/prowjob"))
+            .and(query_param("prowjob", id))
+            .respond_with(ResponseTemplate::new(200).set_body_string(job.to_string()))
+            .mount(&self.server)
+            .await;
+    }
+
+    /// The executions that Gangway lists and Prow shows: id, annotation, the image, and when it started.
+    async fn runs(&self, runs: &[(&str, Option<&str>, &str, &str)]) {
+        self.lists(&runs.iter().map(|(id, ..)| (*id, "PENDING")).collect::<Vec<_>>()).await;
+        for (id, key, image, started) in runs {
+            self.shows(id, *key, &[("PATH", "/bin"), ("RELEASE_IMAGE_LATEST", image)], started).await;
         }
+    }
+
+    /// Looking for runs fails, as often as this.
+    async fn hides(&self, times: u64) {
+        Mock::given(method("GET"))
+            .and(path("/gangway/v1/executions"))
+            .respond_with(ResponseTemplate::new(401))
+            .up_to_n_times(times)
+            .with_priority(1)
+            .mount(&self.server)
+            .await;
+    }
+
+    async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceErrorKind> {
+        let found = self.gangway.find_run(&self.prow, intent).await;
+        found.map(|job| job.map(|job| job.id)).map_err(|error| error.kind)
     }
 
     async fn start_once(&self, intent: &RunIntent) -> Result<StartedRun, ServiceError> {
@@ -212,8 +252,6 @@ impl Scene {
             .collect()
     }
 }
-
-const NOW: &str = "2026-07-02T12:00:05Z";
 
 #[tokio::test]
 async fn a_new_intent_is_one_request_with_its_key() {
@@ -267,26 +305,127 @@ async fn a_lost_answer_is_looked_up_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_stays_unclear_when_nobody_can_look() {
+    for (answer, looks) in [(504, 9), (502, 9), (504, 2)] {
+        let scene = Scene::new().await;
+        scene.starts(vec![ResponseTemplate::new(answer), started()]).await;
+        scene.hides(looks).await;
+        scene.runs(&[("b", Some("key-1"), "p:1", NOW)]).await;
+        let outcome = scene.start_once(&intent(false)).await;
+        assert_eq!(scene.posts().await.len(), 1, "what may run is not started again");
+        if looks == 2 {
+            assert_eq!(outcome.unwrap(), StartedRun::Found { id: "b".into() }, "the third look saw it");
+            continue;
+        }
+        let error = outcome.unwrap_err();
+        assert_eq!((error.kind, error.status), (ServiceErrorKind::Unclear, Some(answer)));
+        let words = error.to_string();
+        assert!(
+            words.contains("whether it runs cannot be seen") && words.contains("list executions"),
+            "{words}"
+        );
+        assert!(words.contains("HTTP 401") && error.hint.unwrap().contains("may run"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_attempt_that_is_refused_leaves_the_first_one_unclear() {
+    let scene = Scene::new().await;
+    scene.starts(vec![ResponseTemplate::new(502), ResponseTemplate::new(403)]).await;
+    scene.runs(&[]).await;
+    let error = scene.start_once(&intent(false)).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (ServiceErrorKind::Unclear, Some(502)));
+    assert!(error.to_string().contains("HTTP 403"), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_listed_and_not_shown_may_be_the_one() {
+    for (state, starts) in
+        [("PENDING", false), ("SCHEDULING", false), ("", false), ("SUCCESS", true), ("ERROR", true)]
+    {
+        let scene = Scene::new().await;
+        scene.starts(vec![started()]).await;
+        scene.lists(&[("a", state), ("other", "PENDING")]).await;
+        let outcome = scene.start_once(&intent(true)).await;
+        assert_eq!((outcome.is_ok(), scene.posts().await.len()), (starts, usize::from(starts)), "{state}");
+        if let Err(error) = outcome {
+            assert!(error.to_string().contains("Gangway lists a, and Prow does not show it"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_started_when_the_intent_may_be_another_program_s() {
+    let second = jiff::SignedDuration::from_secs(1);
+    let start: Timestamp = START.parse().unwrap();
+    let until = |until| RunIntent { until: Some(until), ..intent(false) };
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    let error = scene.start_once(&until(start - second)).await.unwrap_err();
+    assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unavailable, 0));
+    scene.start_once(&until(start + second)).await.unwrap();
+    assert_eq!(scene.posts().await.len(), 1);
+    // The limit asks for a pause that is longer than the time that is left.
+    let scene = Scene::waiting(4).await;
+    scene.starts(vec![ResponseTemplate::new(429).insert_header("retry-after", "7"), started()]).await;
+    let error = scene.start_once(&until(start + second)).await.unwrap_err();
+    assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::RateLimited, 1));
+    scene.start_once(&until(start + second * 30)).await.unwrap();
+}
+
+#[tokio::test]
 async fn where_annotations_are_dropped_variables_and_time_decide() {
+    const IMAGE: &str = "RELEASE_IMAGE_LATEST";
     let early = "2026-07-02T10:00:00Z";
     for (runs, found) in [
         (vec![("a", None, "p:1", NOW)], Some("a")),
         (vec![("a", None, "p:2", NOW), ("b", None, "p:1", early), ("other", None, "p:1", NOW)], None),
+        // Another run has a key: this server keeps them, and ours would have one.
+        (vec![("a", None, "p:1", NOW), ("b", Some("key-0"), "p:2", early)], None),
     ] {
         let scene = Scene::new().await;
         scene.runs(&runs).await;
-        let job = scene.gangway.find_run(&scene.prow, &intent(true)).await.unwrap();
-        assert_eq!(job.as_ref().map(|job| job.id.as_str()), found);
+        assert_eq!(scene.find(&intent(true)).await, Ok(found.map(str::to_owned)), "{runs:?}");
+    }
+    // Exactly our variables: those that tell nothing are the job's own.
+    for (envs, found) in [
+        (vec![(IMAGE, "p:1"), ("CLUSTER", "build01")], true),
+        (vec![(IMAGE, "p:1"), ("RELEASE_IMAGE_TARGET", "p:2")], false),
+        (vec![(IMAGE, "p:1"), ("MULTISTAGE_PARAM_OVERRIDE_X", "1")], false),
+        (vec![("RELEASE_IMAGE_TARGET", "p:1")], false),
+    ] {
+        let scene = Scene::new().await;
+        scene.lists(&[("a", "PENDING")]).await;
+        scene.shows("a", None, &envs, NOW).await;
+        assert_eq!(scene.find(&intent(true)).await.unwrap().is_some(), found, "{envs:?}");
     }
     // A run that cannot be read may be the one.
     let scene = Scene::new().await;
-    let rows = json!({"job_execution": [{"id": "a", "job_name": "periodic-demo", "job_status": "PENDING"}]});
-    Mock::given(path("/gangway/v1/executions"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(rows))
-        .mount(&scene.server)
-        .await;
+    scene.lists(&[("a", "PENDING"), ("b", "PENDING")]).await;
     Mock::given(path("/deck/prowjob")).respond_with(ResponseTemplate::new(503)).mount(&scene.server).await;
     assert!(scene.start_once(&intent(true)).await.is_err());
+    assert!(scene.posts().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_variables_no_stranger_is_taken_for_ours_and_none_is_started_beside() {
+    let bare = RunIntent { envs: IndexMap::new(), ..intent(true) };
+    let early = "2026-07-02T10:00:00Z";
+    for (runs, found) in [
+        (vec![("a", Some("key-1"), "p:1", NOW)], Ok(Some("a".to_owned()))),
+        (vec![("a", None, "p:1", early), ("other", None, "p:1", NOW)], Ok(None)),
+        (vec![("a", None, "p:1", NOW)], Err(ServiceErrorKind::Unclear)),
+        (vec![("a", None, "p:1", NOW), ("b", Some("key-0"), "p:1", early)], Ok(None)),
+    ] {
+        let scene = Scene::new().await;
+        scene.runs(&runs).await;
+        assert_eq!(scene.find(&bare).await, found, "{runs:?}");
+    }
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    scene.runs(&[("a", None, "p:1", NOW)]).await;
+    let error = scene.start_once(&bare).await.unwrap_err();
+    assert!(error.to_string().contains("a may be the one or somebody else's"), "{error}");
     assert!(scene.posts().await.is_empty());
 }
 

@@ -63,7 +63,8 @@ fn suffix(architecture: &str) -> String {
 }
 
 /// How far a build is in its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "String")]
 pub enum Phase {
     /// Being made.
     Pending,
@@ -75,9 +76,35 @@ pub enum Phase {
     Accepted,
     /// Its tests failed.
     Rejected,
-    /// One that newer release controllers may have.
-    #[serde(other)]
-    Other,
+    /// One that newer release controllers may have, in their words.
+    Other(String),
+}
+
+impl Phase {
+    /// As the release controller writes it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Failed => "Failed",
+            Self::Ready => "Ready",
+            Self::Accepted => "Accepted",
+            Self::Rejected => "Rejected",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+impl From<String> for Phase {
+    fn from(text: String) -> Self {
+        let known = [Self::Pending, Self::Failed, Self::Ready, Self::Accepted, Self::Rejected];
+        known.into_iter().find(|phase| phase.text() == text).unwrap_or(Self::Other(text))
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.text())
+    }
 }
 
 /// A build of a stream.
@@ -166,7 +193,8 @@ impl ReleaseControllerClient {
         let tag: StreamTag = reply.json()?;
         let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
         if tag.phase != Phase::Accepted {
-            return Err(malformed(format!("the latest build {} is not accepted", tag.name.escape_debug())));
+            let (name, phase) = (tag.name.escape_debug(), tag.phase.text().escape_debug());
+            return Err(malformed(format!("the latest build {name} is {phase}, not Accepted")));
         }
         if tag.version().is_none_or(|version| version.y_stream() != minor) {
             return Err(malformed(format!("`{}` is not a build of {minor}", tag.name.escape_debug())));

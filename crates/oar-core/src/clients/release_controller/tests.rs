@@ -106,9 +106,10 @@ async fn tags_and_builds_are_found_by_exact_name() {
     let client = client(&server);
     let tags = client.tags(&StreamName::stable(4, "amd64")).await.unwrap().unwrap();
     assert_eq!(
-        tags.iter().map(|tag| tag.phase).collect::<Vec<_>>(),
-        [Phase::Ready, Phase::Accepted, Phase::Other]
+        tags.iter().map(|tag| tag.phase.clone()).collect::<Vec<_>>(),
+        [Phase::Ready, Phase::Accepted, Phase::Other("Verifying".to_owned())]
     );
+    assert_eq!(tags[2].phase.text(), "Verifying", "a phase is passed on in its own words");
     for (name, found) in [("4.20.1", true), ("4.20.0-ec.1", true), ("4.20.11", false)] {
         let build = client.find_build(&name.parse().unwrap(), "amd64").await.unwrap();
         assert_eq!(build.map(|tag| tag.name), found.then(|| name.to_owned()));

@@ -66,6 +66,26 @@ async fn too_many_requests_without_a_wait_is_repeated_with_growing_waits() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_after_the_last_moment_of_a_call() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let second = jiff::SignedDuration::from_secs(1);
+    for (last, sent, kind) in [
+        (now - second, 0, ServiceErrorKind::Unavailable),
+        // It is sent, and not repeated after the seven seconds that it is to wait.
+        (now + second, 1, ServiceErrorKind::RateLimited),
+    ] {
+        let server = server_with(429, &[("retry-after", "7".to_owned())], 9).await;
+        let (http, clock) = stack(HttpSettings::default());
+        let outcome = http.send(post(&server).not_after(Some(last))).await;
+        let found = outcome.map_or_else(|error| Some(error.kind), |reply| reply.failure_kind());
+        assert_eq!(
+            (found, server.received_requests().await.unwrap().len(), clock.waits().len()),
+            (Some(kind), sent, 0)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_wait_longer_than_allowed_ends_the_call_at_once() {
     for status in [429, 403] {
         let server = server_with(status, &[("retry-after", "91".to_owned())], 9).await;

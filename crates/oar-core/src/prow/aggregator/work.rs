@@ -12,7 +12,7 @@ use crate::prow::names::ResultName;
 use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps};
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
-use crate::prow::starter::{Starter, Wanted};
+use crate::prow::starter::Starter;
 use crate::prow::world::Labelled;
 use crate::statebox::Change;
 use crate::statebox::store::Stored;
@@ -200,10 +200,7 @@ impl Work<'_> {
             let mut wanted = Vec::new();
             for (job, intent, may_start) in list {
                 self.observed.settled.insert(intent);
-                match starter.prepare(&self.file, &job, intent).await {
-                    Ok(start) => wanted.push(Wanted { may_start, ..start }),
-                    Err(error) => self.fail(&format!("the start of {}", job.name), &error),
-                }
+                wanted.push(starter.prepare(&self.file, &job, intent, may_start).await);
             }
             begun.extend(if left_behind {
                 starter.take_over(&self.file, wanted).await

@@ -1,5 +1,6 @@
 //! Controllers and aggregators in a world that misbehaves: nothing is started twice, nothing is forgotten.
 
+mod controller;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

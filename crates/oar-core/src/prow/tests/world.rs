@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::prow::ProwState;
-use crate::clients::release_controller::{LatestBuild, StreamName, StreamTag};
+use crate::clients::release_controller::{LatestBuild, Phase, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
@@ -76,7 +76,11 @@ pub(super) struct FakeWorld {
     fuse: Mutex<Option<u32>>,
     pub(super) clock: Clock,
     source: Arc<SteppingClock>,
-    registry: String,
+    registry: Mutex<String>,
+    /// A file that nobody finds, though it is there.
+    hidden: Mutex<Option<String>>,
+    /// How long a start waits for its turn.
+    turn: Mutex<Duration>,
     outcomes: Mutex<Box<Outcomes>>,
 }
 
@@ -102,7 +106,9 @@ impl FakeWorld {
             fuse: Mutex::new(None),
             clock,
             source,
-            registry: registry.to_owned(),
+            registry: Mutex::new(registry.to_owned()),
+            hidden: Mutex::default(),
+            turn: Mutex::default(),
             outcomes: Mutex::new(Box::new(outcomes)),
         }
     }
@@ -137,10 +143,15 @@ impl FakeWorld {
 
     /// A new accepted build.
     pub(super) fn publish(&self, name: &str) {
+        self.publish_as(name, Phase::Accepted);
+    }
+
+    /// A new build in this phase.
+    pub(super) fn publish_as(&self, name: &str, phase: Phase) {
         let mut inner = locked(&self.inner);
         inner.builds.push(StreamTag {
             name: name.to_owned(),
-            phase: crate::clients::release_controller::Phase::Accepted,
+            phase,
             pull_spec: format!("registry.example.com/demo/release:{name}"),
             download_url: format!("https://example.com/{name}"),
         });
@@ -184,6 +195,25 @@ impl FakeWorld {
 
     pub(super) fn put(&self, path: &str, text: &str) {
         locked(&self.inner).files.insert(path.to_owned(), text.to_owned());
+    }
+
+    pub(super) fn remove(&self, path: &str) {
+        locked(&self.inner).files.remove(path);
+    }
+
+    /// From now on this is the registry.
+    pub(super) fn register(&self, registry: &str) {
+        registry.clone_into(&mut locked(&self.registry));
+    }
+
+    /// The file at `path` is not found; `None` shows all files.
+    pub(super) fn hide(&self, path: Option<String>) {
+        *locked(&self.hidden) = path;
+    }
+
+    /// So long every start waits for its turn.
+    pub(super) fn turns_take(&self, duration: Duration) {
+        *locked(&self.turn) = duration;
     }
 
     pub(super) fn writes(&self) -> Vec<String> {
@@ -239,12 +269,14 @@ impl Builds for FakeWorld {
     async fn latest(
         &self,
         _release: YStream,
-        _kind: BuildKind,
+        kind: BuildKind,
         _arch: Arch,
     ) -> Result<Option<LatestBuild>, ServiceError> {
         self.request().await;
         let inner = locked(&self.inner);
-        let Some(tag) = inner.latest.and_then(|latest| inner.builds.get(latest)) else { return Ok(None) };
+        let builds = inner.latest.and_then(|latest| inner.builds.get(..=latest)).unwrap_or_default();
+        let is_wanted = |tag: &&StreamTag| tag.name.parse().is_ok_and(|name: BuildName| name.kind() == kind);
+        let Some(tag) = builds.iter().rev().find(is_wanted) else { return Ok(None) };
         let body = format!(
             "{{\n  \"name\": \"{}\",\n  \"phase\": \"Accepted\",\n  \"pullSpec\": \"{}\",\n  \"downloadURL\": \"{}\"\n}}\n",
             tag.name, tag.pull_spec, tag.download_url
@@ -271,6 +303,10 @@ impl TestJobs for FakeWorld {
             self.request().await;
             return Err(failed(Service::Gangway, ServiceErrorKind::RateLimited));
         }
+        self.advance(*locked(&self.turn));
+        if intent.until.is_some_and(|until| self.clock.now() > until) {
+            return Err(failed(Service::Gangway, ServiceErrorKind::Unavailable));
+        }
         let acts = !self.happens(self.chances().lost);
         let id = acts.then(|| self.new_run(intent));
         let lost = self.happens(self.chances().lost);
@@ -287,8 +323,10 @@ impl TestJobs for FakeWorld {
         if self.happens(self.chances().lost) {
             return Err(failed(Service::Gangway, ServiceErrorKind::Unavailable));
         }
+        let now = self.clock.now();
         let inner = locked(&self.inner);
-        let found = inner.runs.iter().find(|run| run.job == intent.job && run.key == intent.key);
+        let mut kept = inner.runs.iter().filter(|run| now.duration_since(run.started) <= KEPT);
+        let found = kept.find(|run| run.job == intent.job && run.key == intent.key);
         Ok(found.map(|run| run.id.clone()))
     }
 
@@ -370,6 +408,9 @@ impl std::fmt::Debug for FakeWorld {
 impl Store for FakeWorld {
     async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
         self.request().await;
+        if locked(&self.hidden).as_deref() == Some(path) {
+            return Ok(None);
+        }
         let inner = locked(&self.inner);
         Ok(inner.files.get(path).map(|text| Stored { text: text.clone(), revision: Revision::of(text) }))
     }
@@ -468,8 +509,8 @@ impl Records for FakeWorld {
 impl Registries for FakeWorld {
     async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError> {
         self.request().await;
-        let registry =
-            TestJobRegistry::parse(name, self.registry.as_bytes()).map_err(RegistryError::Invalid)?;
+        let text = locked(&self.registry).clone();
+        let registry = TestJobRegistry::parse(name, text.as_bytes()).map_err(RegistryError::Invalid)?;
         Ok(Some(Arc::new(registry)))
     }
 }

@@ -57,6 +57,7 @@ impl ProwJobs {
             job: intended.name.clone(),
             envs: intent.parameters.clone(),
             since: intent.time().unwrap_or(Timestamp::UNIX_EPOCH),
+            until: None,
             may_be_started: true,
             others: intent.replaces.iter().cloned().collect(),
         })

@@ -5,36 +5,41 @@
 //! one is taken over: first the run that it may have made is looked for, and only then another one is started, under an
 //! intent of one's own (spec 04 §7.6).
 
+mod prepare;
+
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use self::prepare::PrepareError;
+pub(super) use self::prepare::{Recorded, environment_of, latest_file, latest_of};
 use super::change::{ChangeError, change};
-use super::environment::{self, Column, ImagesError, JobImages};
-use super::names::{self, BuildKind, LatestName, ResultName};
-use super::record::{Build, Intent, LatestFile, ResultFile, RunId, Stage};
+use super::names::ResultName;
+use super::record::{Intent, ResultFile, RunId, Stage};
 use super::registry::TestJob;
 use super::world::World;
 use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
-use crate::statebox::store::{StoreError, Stored};
 use crate::statebox::transaction::Start;
-use crate::version::{Arch, YStream};
+
+/// How long before others may take an intent over its last request may be sent: the longest request, and what a new run
+/// takes to be listed.
+const ROOM: SignedDuration = SignedDuration::from_mins(1);
 
 /// A run that is to be started.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Wanted {
     /// The job.
-    pub(super) job: String,
-    /// The variables that it gets.
-    pub(super) envs: IndexMap<String, String>,
+    job: String,
+    /// The variables that it gets, or why they are not known. Such a run can be looked for, not started.
+    envs: Result<IndexMap<String, String>, PrepareError>,
     /// The intent that stands in the record.
-    pub(super) intent: Intent,
+    intent: Intent,
     /// Since when a start is intended.
-    pub(super) since: Timestamp,
+    since: Timestamp,
     /// Whether it may be started; otherwise it is only looked for, and given up when it is not there.
-    pub(super) may_start: bool,
+    may_start: bool,
 }
 
 /// What became of a run that was to be started.
@@ -61,6 +66,9 @@ pub enum StartError {
     /// The record could not be changed.
     #[error(transparent)]
     Record(#[from] ChangeError),
+    /// It is not known what the job is to be started with.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
     /// Another start was refused in a way that this one would be too.
     #[error("not tried, because the job before it was refused")]
     NotTried,
@@ -74,6 +82,7 @@ impl Classified for StartError {
         match self {
             Self::Service(error) => error.class(),
             Self::Record(error) => error.class(),
+            Self::Prepare(error) => error.class(),
             Self::NotTried => ErrorClass::Unavailable,
             Self::BadId(_) => ErrorClass::Failed,
         }
@@ -83,98 +92,10 @@ impl Classified for StartError {
         match self {
             Self::Service(error) => error.hint(),
             Self::Record(error) => error.hint(),
+            Self::Prepare(error) => error.hint(),
             Self::NotTried | Self::BadId(_) => None,
         }
     }
-}
-
-/// Why it is not known what a job is to be started with.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// A service failed.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    /// The record of the latest stable build cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The job cannot be given the build's image.
-    #[error(transparent)]
-    Images(#[from] ImagesError),
-    /// A file is not as it should be.
-    #[error("{file}: {problem}")]
-    File {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-impl Classified for PrepareError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Store(error) => error.class(),
-            Self::File { .. } | Self::Images(_) => ErrorClass::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Images(_) => None,
-            Self::File { .. } => Some("Mend the file on the branch of the records.".to_owned()),
-        }
-    }
-}
-
-/// The variables that `job` gets for `build` (spec 04 §3, §5.3).
-pub(super) async fn environment_of(
-    world: World<'_>,
-    job: &TestJob,
-    build: &Build,
-    arch: Arch,
-) -> Result<IndexMap<String, String>, PrepareError> {
-    let source = if environment::upgrades_from_stable(job, &build.name) {
-        stable_source(world, build.name.y_stream(), arch).await?
-    } else {
-        None
-    };
-    let images = JobImages::of_job(job, &build.name, &build.pull_spec, source.as_deref());
-    Ok(environment::variables(&images, Column::of_build(&build.name, arch))?)
-}
-
-/// The image that a nightly is upgraded from: the recorded latest stable build's, or the live one's.
-async fn stable_source(
-    world: World<'_>,
-    release: YStream,
-    arch: Arch,
-) -> Result<Option<String>, PrepareError> {
-    let kind = BuildKind::Stable;
-    let (file, _) = latest_file(world, LatestName { release, kind, arch }).await?;
-    if let Some(file) = file {
-        return Ok(Some(file.build().pull_spec.clone()));
-    }
-    let live = world.builds.latest(release, kind, arch).await?;
-    Ok(live.map(|latest| latest.tag.pull_spec))
-}
-
-/// The record of a latest build, with what is stored.
-pub(super) async fn latest_file(
-    world: World<'_>,
-    name: LatestName,
-) -> Result<(Option<LatestFile>, Option<Stored>), PrepareError> {
-    let Some(stored) = world.records.store().read(&names::path(name)).await? else {
-        return Ok((None, None));
-    };
-    Ok((Some(latest_of(name, &stored.text)?), Some(stored)))
-}
-
-/// The record of a latest build in `text`.
-pub(super) fn latest_of(name: LatestName, text: &str) -> Result<LatestFile, PrepareError> {
-    LatestFile::parse(name, text)
-        .map_err(|error| PrepareError::File { file: names::path(name), problem: error.to_string() })
 }
 
 /// One job's start, as it is reported.
@@ -194,7 +115,7 @@ pub struct BegunJob {
 }
 
 impl BegunJob {
-    fn new(job: String, begun: &Begun) -> Self {
+    pub(super) fn new(job: String, begun: &Begun) -> Self {
         let (id, result, problem, class) = match begun {
             Begun::Started(id) => (Some(id.to_string()), "started", None, None),
             Begun::Found(id) => (Some(id.to_string()), "found", None, None),
@@ -224,17 +145,19 @@ impl Starter<'_> {
         self.each(file, wanted, true).await
     }
 
-    /// What `job` is started with under `intent`, for the build of `file`.
+    /// What `job` is started with under `intent`, for the build of `file`. A job that cannot be prepared keeps nobody
+    /// else from being started: it is looked for all the same, and the rest is its own failure.
     pub(super) async fn prepare(
         &self,
         file: &ResultFile,
         job: &TestJob,
         intent: Intent,
-    ) -> Result<Wanted, PrepareError> {
+        may_start: bool,
+    ) -> Wanted {
         let since = intents(file).find(|(_, known, _)| *known == intent).map(|(_, _, since)| since);
         let since = since.or_else(|| intent.recorded()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let envs = environment_of(self.world, job, file.build(), self.name.arch).await?;
-        Ok(Wanted { job: job.name.clone(), envs, intent, since, may_start: true })
+        let envs = environment_of(self.world, job, file.build(), self.name.arch).await;
+        Wanted { job: job.name.clone(), envs, intent, since, may_start }
     }
 
     async fn each(&self, file: &ResultFile, wanted: Vec<Wanted>, look_first: bool) -> Vec<BegunJob> {
@@ -278,9 +201,10 @@ impl Starter<'_> {
         let mut run = RunIntent {
             others: others.iter().filter(|(job, _)| *job == wanted.job).map(|(_, id)| id.clone()).collect(),
             job: wanted.job,
-            envs: wanted.envs,
+            envs: wanted.envs.as_ref().cloned().unwrap_or_default(),
             key: wanted.intent.key(),
             since: wanted.since,
+            until: None,
             may_be_started: false,
         };
         let mut intent = wanted.intent;
@@ -292,13 +216,13 @@ impl Starter<'_> {
         if !wanted.may_start {
             return Ok(self.give_up(&run.job, intent).await?);
         }
-        let age = self.world.clock.now().duration_since(intent.recorded().unwrap_or(Timestamp::UNIX_EPOCH));
-        // The rest of the patience is for the start itself, whose requests end much sooner.
-        if look_first || age > self.world.patience / 2 {
+        wanted.envs?;
+        if look_first || self.is_late(intent) {
             let Some(renewed) = self.renew(&run.job, intent).await? else { return Ok(Begun::Elsewhere) };
             intent = renewed;
             run.key = intent.key();
         }
+        run.until = self.until(intent);
         let started = self.world.jobs.start(&run, self.permit).await?;
         let id = run_id(started.id())?;
         self.record(&run.job, intent, &id).await?;
@@ -306,6 +230,18 @@ impl Starter<'_> {
             StartedRun::New { .. } => Begun::Started(id),
             StartedRun::Found { .. } => Begun::Found(id),
         })
+    }
+
+    /// The last moment to send a request under `intent`, before others take it over. Who leaves them no time is alone.
+    fn until(&self, intent: Intent) -> Option<Timestamp> {
+        let lease = self.world.patience;
+        intent.recorded().filter(|_| !lease.is_zero())?.checked_add(lease - ROOM).ok()
+    }
+
+    /// Whether so much of the time is over that the start may not find the turn that it waits for.
+    fn is_late(&self, intent: Intent) -> bool {
+        let half = (self.world.patience - ROOM) / 2;
+        self.until(intent).is_some_and(|until| until.duration_since(self.world.clock.now()) < half)
     }
 
     /// Makes the intent ours; `None` when somebody else did that.
@@ -364,16 +300,6 @@ fn known_runs(file: &ResultFile) -> Vec<(String, String)> {
         .flat_map(|job| job.runs().map(move |run| (job.name().into_owned(), run)))
         .filter(|(_, run)| !matches!(run.stage(), Stage::Intended(_) | Stage::Absent))
         .filter_map(|(job, run)| Some((job, run.id()?.into_owned())))
-        .collect()
-}
-
-/// The intents of a record that have been left behind: job, intent, and since when a start is intended.
-pub(super) fn left_behind(file: &ResultFile, world: World<'_>) -> Vec<(String, Intent, Timestamp)> {
-    let now = world.clock.now();
-    intents(file)
-        .filter(|(_, intent, _)| {
-            intent.recorded().is_none_or(|recorded| now.duration_since(recorded) >= world.patience)
-        })
         .collect()
 }
 

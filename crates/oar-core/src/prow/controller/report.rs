@@ -1,0 +1,132 @@
+use serde::Serialize;
+
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::prow::change::ChangeError;
+use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
+use crate::prow::starter::{BegunJob, PrepareError};
+use crate::prow::world::RegistryError;
+use crate::statebox::store::StoreError;
+use crate::version::{Arch, YStream};
+
+/// Which builds a controller looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// The minor version.
+    pub release: YStream,
+    /// Nightly or stable builds.
+    pub kind: BuildKind,
+    /// The architecture.
+    pub arch: Arch,
+}
+
+/// What a pass made of the latest build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The stream has no accepted build.
+    NoBuild,
+    /// It is the recorded one.
+    Same,
+    /// It is older than the recorded one: a newer build left the phase Accepted for a while.
+    Older,
+    /// It is new.
+    New,
+}
+
+/// What a pass did.
+#[derive(Debug, Serialize)]
+pub struct ControllerReport {
+    /// Which builds it looked at.
+    pub scope: Scope,
+    /// The latest build of the stream.
+    pub latest: Option<String>,
+    /// The build that was recorded before.
+    pub recorded: Option<String>,
+    /// What that means.
+    pub verdict: Verdict,
+    /// The jobs that were to be started.
+    pub jobs: Vec<BegunJob>,
+    /// Whether the latest build was recorded.
+    pub recorded_now: bool,
+    /// What would be done; filled by a dry run alone.
+    pub planned: Vec<String>,
+    /// What somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+impl ControllerReport {
+    /// The first problem, which decides the exit code.
+    pub fn class(&self) -> Option<ErrorClass> {
+        self.jobs.iter().find_map(|job| job.class)
+    }
+}
+
+/// Why a pass ended early. Nothing is half done: the next pass goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// A service failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A record cannot be read or changed.
+    #[error(transparent)]
+    Record(#[from] ChangeError),
+    /// Files cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is recorded, or what a job is to be started with, cannot be read.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The release controller names a build in a way that no build is named.
+    #[error("the release controller's answer: {0}")]
+    BadName(#[from] crate::version::ParseVersionError),
+    /// Others changed the file at every attempt.
+    #[error("{0}")]
+    Contended(String),
+    /// No stream has the build.
+    #[error("no stream of {arch} has a build `{build}`")]
+    NoSuchBuild {
+        /// The build that was asked for.
+        build: BuildName,
+        /// The architecture.
+        arch: Arch,
+    },
+    /// There is nothing to test the build with.
+    #[error("there is no registry {0}, so there are no jobs to start")]
+    NoRegistry(RegistryName),
+}
+
+impl Classified for ControllerError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Service(error) => error.class(),
+            Self::Registry(error) => error.class(),
+            Self::Record(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Prepare(error) => error.class(),
+            Self::BadName(_) => ErrorClass::Unavailable,
+            Self::Contended(_) => ErrorClass::Conflict,
+            Self::NoSuchBuild { .. } | Self::NoRegistry(_) => ErrorClass::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
+            Self::Record(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Prepare(error) => error.hint(),
+            Self::BadName(_) => None,
+            Self::Contended(_) => Some("Run the same command again.".to_owned()),
+            Self::NoSuchBuild { .. } => Some(
+                "Give the build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907, and its \
+                 architecture with --arch."
+                    .to_owned(),
+            ),
+            Self::NoRegistry(name) => Some(format!("Add {} to the main branch first.", names::path(name))),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a job is started with: its variables, and the images behind them.
+
+use indexmap::IndexMap;
+
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::prow::environment::{self, Column, ImagesError, JobImages};
+use crate::prow::names::{self, BuildKind, LatestName};
+use crate::prow::record::{Build, LatestFile};
+use crate::prow::registry::TestJob;
+use crate::prow::stream::{NotWanted, check_latest};
+use crate::prow::world::World;
+use crate::statebox::store::{StoreError, Stored};
+use crate::version::{Arch, YStream};
+
+/// Why it is not known what a job is to be started with.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A service failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The record of the latest stable build cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The job cannot be given the build's image.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
+    /// A file is not as it should be.
+    #[error("{file}: {problem}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Classified for PrepareError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Service(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::File { .. } | Self::Images(_) => ErrorClass::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Images(_) => None,
+            Self::File { .. } => Some("Mend the file on the branch of the records.".to_owned()),
+        }
+    }
+}
+
+/// The variables that `job` gets for `build` (spec 04 §3, §5.3).
+pub(in crate::prow) async fn environment_of(
+    world: World<'_>,
+    job: &TestJob,
+    build: &Build,
+    arch: Arch,
+) -> Result<IndexMap<String, String>, PrepareError> {
+    let source = if environment::upgrades_from_stable(job, &build.name) {
+        stable_source(world, build.name.y_stream(), arch).await?
+    } else {
+        None
+    };
+    let images = JobImages::of_job(job, &build.name, &build.pull_spec, source.as_deref());
+    Ok(environment::variables(&images, Column::of_build(&build.name, arch))?)
+}
+
+/// The image that a nightly is upgraded from: the recorded latest stable build's, or the live one's.
+async fn stable_source(
+    world: World<'_>,
+    release: YStream,
+    arch: Arch,
+) -> Result<Option<String>, PrepareError> {
+    let kind = BuildKind::Stable;
+    match latest_file(world, LatestName { release, kind, arch }).await?.0 {
+        Some(Recorded::Build(build)) => return Ok(Some(build.pull_spec)),
+        Some(Recorded::Foreign(warning)) => tracing::warn!("{warning}"),
+        None => {}
+    }
+    let live = world.builds.latest(release, kind, arch).await?;
+    Ok(live.map(|latest| latest.tag.pull_spec))
+}
+
+/// What the file of a latest build holds.
+#[derive(Debug)]
+pub(in crate::prow) enum Recorded {
+    /// The latest build.
+    Build(Build),
+    /// A build of another minor version or kind, in these words: it says nothing about this one, as if the file were not
+    /// there (spec 04 §4.4).
+    Foreign(String),
+}
+
+/// The file of a latest build: what it holds, and as it is stored.
+pub(in crate::prow) async fn latest_file(
+    world: World<'_>,
+    name: LatestName,
+) -> Result<(Option<Recorded>, Option<Stored>), PrepareError> {
+    let Some(stored) = world.records.store().read(&names::path(name)).await? else {
+        return Ok((None, None));
+    };
+    Ok((Some(latest_of(name, &stored.text)?), Some(stored)))
+}
+
+/// What the file of a latest build holds whose text this is.
+pub(in crate::prow) fn latest_of(name: LatestName, text: &str) -> Result<Recorded, PrepareError> {
+    let file = LatestFile::parse(name, text)
+        .map_err(|error| PrepareError::File { file: names::path(name), problem: error.to_string() })?;
+    let build = file.build().clone();
+    // The phase is that of the day on which the build was recorded.
+    match check_latest(&build.name, &build.phase, name.release, name.kind) {
+        Err(reason @ NotWanted::Foreign { .. }) => Ok(Recorded::Foreign(format!(
+            "{} holds {}, and {reason}: it is left out of account",
+            names::path(name),
+            build.name
+        ))),
+        Ok(()) | Err(NotWanted::Phase(_)) => Ok(Recorded::Build(build)),
+    }
+}
