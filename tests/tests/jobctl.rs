@@ -233,18 +233,76 @@ fn a_latest_build_that_falls_back_is_not_new() {
 
 #[test]
 fn without_tokens_nothing_is_done_and_the_next_step_is_told() {
-    for (variable, command) in [
-        ("GITHUB_TOKEN", &CONTROLLER[..]),
-        ("APITOKEN", &CONTROLLER),
-        ("APITOKEN", &AGGREGATOR),
-        ("GCS_CRED_FILE", &AGGREGATOR),
-        ("GITHUB_TOKEN", &["promote-test-results", "--build", "4.20.5"]),
+    for (variables, command) in [
+        (&["GITHUB_TOKEN"][..], &CONTROLLER[..]),
+        (&["GITHUB_TOKEN", "APITOKEN"], &CONTROLLER),
+        (&["GITHUB_TOKEN", "APITOKEN", "GCS_CRED_FILE"], &AGGREGATOR),
+        (&["APITOKEN", "GCS_CRED_FILE"], &AGGREGATOR),
+        (&["GCS_CRED_FILE"], &AGGREGATOR),
+        (&["GITHUB_TOKEN"], &["promote-test-results", "--build", "4.20.5"]),
+        (&["APITOKEN"], &["trigger-jobs-for-build", "--build", "4.20.5"]),
     ] {
-        let harness = harness().env(variable, "");
+        let harness = variables.iter().fold(harness(), |harness, variable| harness.env(variable, ""));
         let run = jobctl(&harness, command).expect(3);
-        assert!(run.stderr.contains(variable), "{run:?}");
-        assert!(harness.sandbox.writes().is_empty());
+        let words = format!("Missing required environment variables: {}", variables.join(", "));
+        assert!(run.stderr.contains(&words), "{run:?}");
+        assert!(harness.sandbox.requests().is_empty());
     }
+}
+
+#[test]
+fn a_dry_run_needs_no_account_for_test_reports_and_says_that_it_reads_none() {
+    let harness = harness();
+    jobctl(&harness, &CONTROLLER).expect(0);
+    later(&harness, 4);
+    let harness = harness.env("GCS_CRED_FILE", "").env("APITOKEN", "");
+    let files = text(&harness, &path(NEW_NIGHTLY));
+    let run = jobctl(&harness, &[&AGGREGATOR[..], &["--dry-run"]].concat()).expect(0);
+    assert!(run.stderr.contains("test reports are not read: GCS_CRED_FILE is not set"), "{run:?}");
+    assert!(run.stdout.contains("would complete the record: accepted"), "{run:?}");
+    assert_eq!(text(&harness, &path(NEW_NIGHTLY)), files);
+}
+
+#[test]
+fn without_a_login_for_the_cluster_results_are_recorded_and_the_build_is_labelled_later() {
+    let without = harness().env("OAR_KUBE_TOKEN", "");
+    jobctl(&without, &CONTROLLER).expect(0);
+    later(&without, 4);
+    let run = jobctl(&without, &AGGREGATOR).expect(3);
+    assert!(run.stderr.contains("no payload is labelled in this pass"), "{run:?}");
+    let file = record(&without, NEW_NIGHTLY);
+    assert_eq!(file["result"][0]["firstJob"]["jobState"], "success", "{file:#}");
+    assert!(file.get("aggregated").is_none(), "it is completed with its label: {file:#}");
+    let with = without.env("OAR_KUBE_TOKEN", sandbox::credentials::KUBE_TOKEN);
+    jobctl(&with, &AGGREGATOR).expect(0);
+    assert_eq!(record(&with, NEW_NIGHTLY)["accepted"], true);
+    assert!(is_labelled(&with, NEW_NIGHTLY));
+}
+
+#[test]
+fn a_build_that_was_accepted_lately_and_has_no_label_gets_it() {
+    const BUILD: &str = "4.20.5";
+    let harness = harness();
+    jobctl(&harness, &AGGREGATOR).expect(0);
+    assert!(!is_labelled(&harness, BUILD), "it was accepted a week ago");
+    let now = harness.sandbox.clock().now();
+    let mut file = record(&harness, BUILD);
+    file["result"][0]["firstJob"]["jobCompletionTime"] =
+        now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+    let stored = format!("{file:#}");
+    harness
+        .sandbox
+        .world()
+        .github
+        .lock()
+        .put(REPOSITORY, "record", &path(BUILD), stored.clone(), "by another program", now)
+        .unwrap();
+    for _ in 0..2 {
+        let run = jobctl(&harness, &AGGREGATOR).expect(0);
+        assert!(is_labelled(&harness, BUILD), "{run:?}");
+    }
+    assert_eq!(labels_written(&harness), 1);
+    assert_eq!(text(&harness, &path(BUILD)).unwrap(), stored, "its record stays");
 }
 
 #[test]
@@ -343,11 +401,10 @@ fn a_pass_over_five_hundred_and_thirty_records_that_finds_nothing_new_makes_few_
     const OPEN: usize = 10;
     let harness = harness();
     records::grow(harness.sandbox.world(), 530, OPEN);
-    // What the first pass writes, the second one reads.
-    for _ in 0..2 {
-        let run = jobctl(&harness, &AGGREGATOR).expect(0);
-        assert!(run.stdout.contains("530 records, 520 of them final"), "{run:?}");
-    }
+    let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    assert!(run.stdout.contains("530 records, 520 of them final"), "{run:?}");
+    assert!(!harness.sandbox.writes().is_empty(), "the runs were read for the first time");
+    // What the first pass wrote, the second one knows.
     let (github, others) = idle_requests(&harness);
     assert!(github <= 5, "{github} requests: {}", harness.request_lines());
     // Each open record has three runs, and each of 4.20 and 4.21 asks which nightlies there still are.
@@ -473,20 +530,69 @@ fn get(address: &str, path: &str) -> String {
     answer
 }
 
+/// Where a program that runs on tells its health.
+fn listening(log: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    while log.read_line(&mut line).unwrap() > 0 {
+        let found = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/healthz"));
+        if let Some((address, _)) = found {
+            return Some(address.to_owned());
+        }
+        line.clear();
+    }
+    None
+}
+
+/// The metrics, once they hold `line`.
+fn metrics_with(address: &str, line: &str) -> String {
+    let started = Instant::now();
+    loop {
+        let metrics = get(address, "/metrics");
+        if metrics.contains(line) {
+            return metrics;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{metrics}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_aggregator_counts_what_it_starts_and_what_goes_wrong() {
+    let harness = harness();
+    script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
+    jobctl(&harness, &CONTROLLER).expect(0);
+    later(&harness, 4);
+    let now = harness.sandbox.clock().now();
+    let bad = path("4.20.3");
+    harness.sandbox.world().github.lock().put(REPOSITORY, "record", &bad, "{", "by hand", now).unwrap();
+    let arguments = [&AGGREGATOR[..], &["--interval", "3600", "--listen", "127.0.0.1:0"]].concat();
+    let mut program = harness.command("jobctl", &arguments).spawn().unwrap();
+    let mut log = BufReader::new(program.stderr.take().unwrap());
+    let address = listening(&mut log).unwrap();
+    let metrics = metrics_with(&address, "jobctl_jobs_started_total{role=\"aggregator\"} 2");
+    assert!(metrics.contains("jobctl_problems_total{role=\"aggregator\"} 1"), "{metrics}");
+    assert!(metrics.contains("jobctl_passes_total{role=\"aggregator\",result=\"problem\"} 1"), "{metrics}");
+    kill(Pid::from_raw(i32::try_from(program.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(wait(program).code, Some(143), "{rest}");
+}
+
+#[test]
+fn a_lock_file_that_cannot_be_made_ends_the_program_with_the_next_step() {
+    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
+    let run = jobctl(&harness, &[&CONTROLLER[..], &["--interval", "3600"]].concat()).expect(3);
+    assert!(run.stderr.contains("Set XDG_RUNTIME_DIR to a directory"), "{run:?}");
+    assert!(jobs(&harness).is_empty());
+}
+
 #[test]
 fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
     let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/cwd");
     let arguments = [&CONTROLLER[..], &["--interval", "1", "--listen", "127.0.0.1:0"]].concat();
     let mut first = harness.command("jobctl", &arguments).spawn().unwrap();
     let mut log = BufReader::new(first.stderr.take().unwrap());
-    let mut address = None;
-    let mut line = String::new();
-    while address.is_none() && log.read_line(&mut line).unwrap() > 0 {
-        let found = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/healthz"));
-        address = found.map(|(address, _)| address.to_owned());
-        line.clear();
-    }
-    let address = address.unwrap();
+    let address = listening(&mut log).unwrap();
     let started = Instant::now();
     while latest(&harness) != NEW_NIGHTLY {
         assert!(started.elapsed() < Duration::from_mins(1), "no pass");
@@ -496,15 +602,8 @@ fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
     let second = harness.command("jobctl", &arguments).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"), "health");
-    let started = Instant::now();
-    let metrics = loop {
-        let metrics = get(&address, "/metrics");
-        if metrics.contains("jobctl_jobs_started_total{role=\"controller\"} 6") {
-            break metrics;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "{metrics}");
-        std::thread::sleep(Duration::from_millis(50));
-    };
+    let metrics = metrics_with(&address, "jobctl_jobs_started_total{role=\"controller\"} 6");
+    assert!(metrics.contains("jobctl_problems_total{role=\"controller\"} 0"), "{metrics}");
     assert!(metrics.contains("jobctl_leader{role=\"controller\"} 1"), "{metrics}");
     assert!(metrics.contains("jobctl_passes_total{role=\"controller\",result=\"good\"}"), "{metrics}");
     for child in [&first, &second] {

@@ -253,6 +253,9 @@ async fn a_payload_is_labelled_exactly_once() {
     scene.sandbox.world().kubernetes.lock().label("ocp", "4.20.4", QE_LABEL, "Rejected").unwrap();
     assert_eq!(accept("4.20.4").await, PayloadOutcome::HasOther("Rejected".to_owned()));
     assert_eq!(accept("4.20.0-0.nightly-2026-01-01-000000").await, PayloadOutcome::Absent);
+    let labelled: Vec<_> = cluster.labelled_payloads("amd64").await.unwrap().into_iter().collect();
+    assert_eq!(labelled, [NEW_NIGHTLY, "4.20.4"], "whatever their label says");
+    assert!(cluster.labelled_payloads("arm64").await.unwrap().is_empty());
     let label = cluster.payload_label("arm64", "4.20.5").await.unwrap();
     assert_eq!(label, Some(None));
     scene.sandbox.assert_no_unexpected();

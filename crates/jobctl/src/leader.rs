@@ -2,6 +2,7 @@
 //! machine.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use oar_core::clients::kube::{LeaseHolder, LeaseState};
 use oar_core::error::ErrorClass;
 use oar_core::flow::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::setup::Setup;
 
@@ -19,6 +21,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 const LEASE: Duration = Duration::from_secs(90);
 /// How often its holder gives one.
 const RENEWAL: Duration = Duration::from_secs(20);
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// This program works.
+    Ours,
+    /// Another one works, and this one stands by.
+    Theirs,
+    /// It could not be found out.
+    Failed,
+}
 
 /// Unique among replicas: the pod's or the machine's name, and the process.
 fn identity() -> String {
@@ -37,10 +50,12 @@ pub(crate) enum Leader {
     },
     /// A lock file, held as long as the process lives.
     File {
-        /// The file.
+        /// Its path.
         path: PathBuf,
-        /// The lock, when it is ours.
-        held: Option<File>,
+        /// The file.
+        file: File,
+        /// Whether it is ours.
+        held: bool,
     },
 }
 
@@ -52,43 +67,56 @@ impl Leader {
             session.ui.note(format!("taking turns by the lease jobctl-{role}, as {identity}"));
             return Ok(Self::Lease { holder, ours: false });
         }
-        let directory = setup.runtime_directory();
-        std::fs::create_dir_all(&directory).map_err(|error| {
-            CliError::new(ErrorClass::Configuration, format!("cannot make {}: {error}", directory.display()))
-        })?;
-        Ok(Self::File { path: directory.join(format!("jobctl-{role}.lock")), held: None })
+        Self::of_file(setup.lock_directory()?.join(format!("jobctl-{role}.lock")))
     }
 
-    /// Whether it is our turn, now.
-    pub(crate) async fn leads(&mut self) -> bool {
+    fn of_file(path: PathBuf) -> Result<Self, CliError> {
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = opened.map_err(|error| {
+            CliError::new(ErrorClass::Configuration, format!("cannot open {}: {error}", path.display()))
+                .with_hint(
+                    "The lock file keeps two programs from doing the same work. Let this user write it, or set \
+                     XDG_RUNTIME_DIR to another directory.",
+                )
+        })?;
+        Ok(Self::File { path, file, held: false })
+    }
+
+    /// Whose turn it is now.
+    pub(crate) async fn turn(&mut self) -> Turn {
         match self {
             Self::Lease { holder, ours } => {
                 let taken = holder.acquire(&WritePermit::granted_by_user_interface()).await;
-                match &taken {
-                    Ok(LeaseState::Ours) => {}
+                let turn = match &taken {
+                    Ok(LeaseState::Ours) => Turn::Ours,
                     Ok(LeaseState::Theirs { holder }) => {
                         tracing::info!("{holder} has the lease; standing by");
+                        Turn::Theirs
                     }
-                    Err(error) => tracing::error!("{error}"),
-                }
-                *ours = matches!(taken, Ok(LeaseState::Ours));
-                *ours
-            }
-            Self::File { held: Some(_), .. } => true,
-            Self::File { path, held } => {
-                let file = match OpenOptions::new().create(true).truncate(false).write(true).open(&*path) {
-                    Ok(file) => file,
                     Err(error) => {
-                        tracing::error!("cannot open {}: {error}", path.display());
-                        return false;
+                        tracing::error!("{error}");
+                        Turn::Failed
                     }
                 };
-                if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                    tracing::info!("another program holds {}; standing by", path.display());
-                    return false;
+                *ours = turn == Turn::Ours;
+                turn
+            }
+            Self::File { held: true, .. } => Turn::Ours,
+            Self::File { path, file, held } => {
+                match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => {
+                        *held = true;
+                        Turn::Ours
+                    }
+                    Err(Errno::WOULDBLOCK) => {
+                        tracing::info!("another program holds {}; standing by", path.display());
+                        Turn::Theirs
+                    }
+                    Err(error) => {
+                        tracing::error!("cannot lock {}: {error}", path.display());
+                        Turn::Failed
+                    }
                 }
-                *held = Some(file);
-                true
             }
         }
     }
@@ -107,7 +135,7 @@ impl Leader {
 
     async fn renew(&mut self) {
         if let Self::Lease { ours: true, .. } = self {
-            let _ = self.leads().await;
+            let _ = self.turn().await;
         }
     }
 
@@ -119,7 +147,28 @@ impl Leader {
                     tracing::warn!("the lease is not given up, and ends by itself: {error}");
                 }
             }
-            Self::File { held, .. } => drop(held),
+            Self::File { file, .. } => drop(file),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_of_two_has_the_lock_and_a_file_that_cannot_be_opened_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobctl-demo.lock");
+        let mut first = Leader::of_file(path.clone()).unwrap();
+        let mut second = Leader::of_file(path.clone()).unwrap();
+        assert_eq!((first.turn().await, second.turn().await), (Turn::Ours, Turn::Theirs));
+        assert_eq!(first.turn().await, Turn::Ours);
+        first.give_up().await;
+        assert_eq!(second.turn().await, Turn::Ours);
+
+        let error = Leader::of_file(path.join("below")).err().unwrap();
+        assert_eq!(error.code, cli_support::ExitCode::Configuration);
+        assert!(error.hint.unwrap().contains("XDG_RUNTIME_DIR"));
     }
 }

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::leader::Turn;
 use crate::rhythm::Pass;
 
 /// The media type of the answer to `/metrics`.
@@ -116,10 +117,12 @@ impl Metrics {
         self.0.alive.store(now, Ordering::Relaxed);
     }
 
-    /// Notes whether this program works or stands by.
-    pub(crate) fn leads(&self, leads: bool) {
-        self.0.leads.set(i64::from(leads));
-        self.0.alive.store(self.0.clock.now().as_second(), Ordering::Relaxed);
+    /// Notes whether this program works or stands by. One that cannot find that out does neither, and is not alive.
+    pub(crate) fn turn(&self, turn: Turn) {
+        self.0.leads.set(i64::from(turn == Turn::Ours));
+        if turn != Turn::Failed {
+            self.0.alive.store(self.0.clock.now().as_second(), Ordering::Relaxed);
+        }
     }
 
     /// Serves health and metrics.
@@ -166,7 +169,8 @@ async fn health(State(metrics): State<Metrics>) -> Response {
         Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
     let silent = metrics.0.clock.now().duration_since(alive);
     if silent > SignedDuration::try_from(metrics.0.patience).unwrap_or(SignedDuration::MAX) {
-        let words = format!("no pass has ended for {} s\n", silent.as_secs());
+        let words =
+            format!("for {} s no pass has ended, nor was it another program's turn\n", silent.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
     }
     (StatusCode::OK, "ok\n").into_response()
@@ -177,5 +181,86 @@ async fn metrics(State(metrics): State<Metrics>) -> Response {
     match encode(&mut text, &metrics.0.registry) {
         Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::future::BoxFuture;
+    use oar_core::clock::ClockSource;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_hours(1);
+
+    struct ByHand(Mutex<Timestamp>);
+
+    impl ByHand {
+        fn advance(&self, hours: i64) {
+            *self.0.lock().unwrap() += SignedDuration::from_hours(hours);
+        }
+    }
+
+    impl ClockSource for ByHand {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::ready(()))
+        }
+
+        fn random(&self) -> f64 {
+            0.5
+        }
+    }
+
+    fn counted(role: &'static str) -> (Metrics, Arc<ByHand>) {
+        let clock = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
+        (Metrics::new(role, INTERVAL, Clock::new(clock.clone())), clock)
+    }
+
+    #[test]
+    fn jobs_and_problems_are_counted_for_both_roles() {
+        for role in ["controller", "aggregator"] {
+            let (metrics, _) = counted(role);
+            let mut pass = Pass::default();
+            pass.started = 2;
+            pass.problem(None);
+            pass.problem(Some(ErrorClass::Unavailable));
+            pass.add_problems(3, Some(ErrorClass::Failed));
+            for _ in 0..2 {
+                metrics.passed(&pass, SignedDuration::from_secs(1));
+            }
+            metrics.passed(&Pass::default(), SignedDuration::from_secs(1));
+            let mut text = String::new();
+            encode(&mut text, &metrics.0.registry).unwrap();
+            for line in [
+                format!("jobctl_jobs_started_total{{role=\"{role}\"}} 4"),
+                format!("jobctl_problems_total{{role=\"{role}\"}} 8"),
+                format!("jobctl_passes_total{{role=\"{role}\",result=\"problem\"}} 2"),
+                format!("jobctl_passes_total{{role=\"{role}\",result=\"good\"}} 1"),
+            ] {
+                assert!(text.lines().any(|found| found == line), "{line}: {text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_find_out_whose_turn_it_is_is_not_healthy() {
+        let status = async |metrics: &Metrics| health(State(metrics.clone())).await.status();
+        let (metrics, clock) = counted("controller");
+        for (turn, after) in [
+            (Turn::Ours, StatusCode::OK),
+            (Turn::Theirs, StatusCode::OK),
+            (Turn::Failed, StatusCode::SERVICE_UNAVAILABLE),
+            (Turn::Theirs, StatusCode::OK),
+        ] {
+            clock.advance(4);
+            metrics.turn(turn);
+            assert_eq!(status(&metrics).await, after, "{turn:?}");
+        }
     }
 }

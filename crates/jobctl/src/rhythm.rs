@@ -6,7 +6,7 @@ use std::time::Duration;
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
 
-use crate::leader::{Leader, PATIENCE};
+use crate::leader::{Leader, PATIENCE, Turn};
 use crate::metrics::Metrics;
 use crate::setup::Setup;
 
@@ -40,9 +40,15 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Notes a problem; the first one decides the exit code.
+    /// Notes a problem, when there is one; the first one decides the exit code.
     pub(crate) fn problem(&mut self, class: Option<ErrorClass>) {
+        self.add_problems(usize::from(class.is_some()), class);
+    }
+
+    /// Notes so many problems; `class` is the first one's.
+    pub(crate) fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
         self.class = self.class.or(class);
+        self.problems += count;
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -77,8 +83,9 @@ impl Rhythm {
         let mut leader = Leader::of(setup, session, &format!("{role}-{scope}"))?;
         tracing::info!("a pass every {} s", interval.as_secs());
         loop {
-            let leads = leader.leads().await;
-            metrics.leads(leads);
+            let turn = leader.turn().await;
+            metrics.turn(turn);
+            let leads = turn == Turn::Ours;
             if leads {
                 setup.refresh().await;
                 let begun = session.clock.now();

@@ -1,6 +1,8 @@
 //! The services of one call, made from the environment.
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use oar_core::clients::github::InvalidRepository;
 use oar_core::clients::kube::LeaseHolder;
 use oar_core::clients::prow::ProwClient;
 use oar_core::clock::Clock;
-use oar_core::config::{Credential, Settings};
+use oar_core::config::environment::XDG_RUNTIME_DIR;
+use oar_core::config::{Credential, Credentials, Environment, Settings};
 use oar_core::error::{Classified, ErrorClass};
 use oar_core::http::Http;
 use oar_core::prow::live::{LiveArtifacts, LiveBuilds, LiveJobs, LivePayloads, LiveRecords, LiveRegistries};
@@ -18,7 +21,7 @@ use oar_core::prow::names::{self, ResultName};
 use oar_core::prow::outcome::Policy;
 use oar_core::prow::record::ResultFile;
 use oar_core::prow::world::{Records as _, World};
-use oar_core::prow_services::ProwServices;
+use oar_core::prow_services::{ProwServices, SetupError};
 use oar_core::service::Service;
 use oar_core::statebox::store::github::GithubStore;
 use oar_core::version::Arch;
@@ -33,18 +36,45 @@ pub(crate) struct Setup {
     records: LiveRecords,
     registries: LiveRegistries,
     clock: Clock,
-    runtime: PathBuf,
+    locks: Option<PathBuf>,
+}
+
+/// Fails when one of the credentials is not set, and names all that are not (spec 04 §1.3).
+fn require(credentials: &Credentials, needed: &[Credential]) -> Result<(), CliError> {
+    let mut missing = Vec::new();
+    for credential in needed {
+        if credentials.optional(*credential)?.is_none() {
+            missing.push(credential.variable());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|variable| variable.name).collect();
+    let purposes: Vec<String> =
+        missing.iter().map(|variable| format!("{} to {}", variable.name, variable.purpose)).collect();
+    Err(CliError::new(
+        ErrorClass::Configuration,
+        format!("Missing required environment variables: {}", names.join(", ")),
+    )
+    .with_hint(format!("Set {}.", purposes.join("; "))))
+}
+
+/// The directory of this user's lock files: others must not be able to hold them.
+fn lock_directory(environment: &Environment) -> Option<PathBuf> {
+    let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let runtime = environment.get(&XDG_RUNTIME_DIR).and_then(absolute);
+    let state = || Some(environment.get("HOME").and_then(absolute)?.join(".local/state"));
+    Some(runtime.or_else(state)?.join("release-tests"))
 }
 
 impl Setup {
-    pub(crate) fn new(session: &Session) -> Result<Self, CliError> {
+    /// The services of a command that needs these credentials besides GitHub's.
+    pub(crate) fn new(session: &Session, needed: &[Credential]) -> Result<Self, CliError> {
         let settings = Settings::load(&session.environment)?;
+        require(settings.credentials(), &[&[Credential::GithubToken], needed].concat())?;
         let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
             .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
-        let runtime = session
-            .environment
-            .get(&oar_core::config::environment::XDG_RUNTIME_DIR)
-            .map_or_else(std::env::temp_dir, PathBuf::from);
         let services = ProwServices::new(settings, http)?;
         let settings = services.settings();
         let mut controllers = HashMap::new();
@@ -67,7 +97,7 @@ impl Setup {
             records: LiveRecords::new(folder, store),
             registries: LiveRegistries::new(registries),
             clock: session.clock.clone(),
-            runtime,
+            locks: lock_directory(&session.environment),
             services,
         })
     }
@@ -94,24 +124,19 @@ impl Setup {
         self.registries.forget().await;
     }
 
-    /// Fails without a token for Gangway, before anything is done that needs one later.
-    pub(crate) fn require_gangway(&self) -> Result<(), CliError> {
-        self.services.settings().credentials().require(Credential::GangwayToken)?;
-        Ok(())
-    }
-
     pub(crate) fn prow(&self) -> ProwClient {
         self.services.prow()
     }
 
-    /// The artifacts of runs.
-    pub(crate) fn artifacts(&self) -> Result<LiveArtifacts, CliError> {
-        Ok(LiveArtifacts::new(self.services.artifacts()?))
+    /// The artifacts of runs; `None` when no account is named that may read them.
+    pub(crate) fn artifacts(&self) -> Result<Option<LiveArtifacts>, CliError> {
+        let account = self.services.settings().credentials().optional(Credential::ArtifactsAccountFile)?;
+        Ok(account.map(|_| self.services.artifacts()).transpose()?.map(LiveArtifacts::new))
     }
 
-    /// The payload objects; `None` when nothing says how their cluster is reached.
-    pub(crate) async fn payloads(&self) -> Result<LivePayloads, CliError> {
-        self.services.cluster().await.map(LivePayloads::new).map_err(|error| failure(&error))
+    /// The payload objects; an error when nothing says how their cluster is reached.
+    pub(crate) async fn payloads(&self) -> Result<LivePayloads, SetupError> {
+        self.services.cluster().await.map(LivePayloads::new)
     }
 
     /// A contender for the lease that decides which replica works; `None` outside of a cluster.
@@ -124,9 +149,20 @@ impl Setup {
         self.services.lease(name, identity, duration).map_err(|error| failure(&error))
     }
 
-    /// Where lock files are.
-    pub(crate) fn runtime_directory(&self) -> PathBuf {
-        self.runtime.join("release-tests")
+    /// Where lock files are, for nobody else; an error when the environment names no directory of this user.
+    pub(crate) fn lock_directory(&self) -> Result<PathBuf, CliError> {
+        let failed = |words: String| {
+            CliError::new(ErrorClass::Configuration, words).with_hint(
+                "Set XDG_RUNTIME_DIR to a directory in which this user may write; the lock file keeps two programs from \
+                 doing the same work.",
+            )
+        };
+        let Some(directory) = &self.locks else {
+            return Err(failed("there is no directory for the lock file".to_owned()));
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| failed(format!("cannot make {}: {error}", directory.display())))?;
+        Ok(directory.clone())
     }
 
     /// The record called `name`.
@@ -137,5 +173,48 @@ impl Setup {
         })?;
         ResultFile::parse(name, stored.text.as_bytes())
             .map_err(|problems| CliError::new(ErrorClass::Failed, problems.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cli_support::ExitCode;
+
+    use super::*;
+
+    #[test]
+    fn lock_files_are_in_a_directory_of_the_user_alone() {
+        for (pairs, directory) in [
+            (
+                &[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..],
+                Some("/run/user/7/release-tests"),
+            ),
+            (&[("HOME", "/home/lead")], Some("/home/lead/.local/state/release-tests")),
+            (
+                &[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")],
+                Some("/home/lead/.local/state/release-tests"),
+            ),
+            (&[], None),
+        ] {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(lock_directory(&environment), directory.map(PathBuf::from), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn all_missing_credentials_are_named_at_once() {
+        let needed = [Credential::GithubToken, Credential::GangwayToken, Credential::ArtifactsAccountFile];
+        for (set, expected) in [
+            (&[("GITHUB_TOKEN", "a"), ("APITOKEN", "b"), ("GCS_CRED_FILE", "/c")][..], None),
+            (&[("GITHUB_TOKEN", "a")], Some("APITOKEN, GCS_CRED_FILE")),
+            (&[("APITOKEN", " ")], Some("GITHUB_TOKEN, APITOKEN, GCS_CRED_FILE")),
+        ] {
+            let settings = Settings::load(&Environment::from_pairs(set.iter().copied())).unwrap();
+            let error = require(settings.credentials(), &needed).err();
+            let message = error.as_ref().map(|error| error.message.clone());
+            let words = expected.map(|names| format!("Missing required environment variables: {names}"));
+            assert_eq!(message, words);
+            assert!(error.is_none_or(|error| error.code == ExitCode::Configuration && error.hint.is_some()));
+        }
     }
 }

@@ -21,13 +21,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session)?;
+    let setup = Setup::new(session, &[])?;
     let name = ResultName { build: args.build, arch: args.arch };
     let Some(permit) = super::permit(args.dry_run) else {
-        let file = setup.record(&name).await?;
-        let words = if file.is_promoted() { "is promoted already" } else { "would be promoted" };
+        let mut file = setup.record(&name).await?;
+        let promoted = file.is_promoted();
+        let changes = file.promote().is_changed();
+        let words = match (promoted, changes) {
+            (false, _) => "would be promoted",
+            (true, true) => "is promoted; its release payload would be looked after once more",
+            (true, false) => "is promoted already",
+        };
         session.ui.text(format!("{name} {words}."));
-        session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": file.is_promoted() }));
+        session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": promoted, "changes": changes }));
         return Ok(ExitCode::Done);
     };
     let promoted = by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;

@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
 
 /// What GitHub has of the build.
 async fn recorded(name: ResultName, session: &Session) -> Result<BuildView, CliError> {
-    let setup = Setup::new(session)?;
+    let setup = Setup::new(session, &[])?;
     let file = setup.record(&name).await?;
     let registry = match setup.world().registries.registry(name.registry()).await {
         Ok(registry) => registry,

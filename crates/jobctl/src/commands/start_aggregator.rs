@@ -1,8 +1,11 @@
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::config::Credential;
 use oar_core::error::Classified as _;
 use oar_core::prow::aggregator::{Aggregator, AggregatorReport};
-use oar_core::prow::world::Payloads;
+use oar_core::prow::live::LivePayloads;
+use oar_core::prow::world::{Artifacts, Payloads};
 use oar_core::version::Arch;
+use tokio::sync::OnceCell;
 
 use super::failure;
 use crate::rhythm::{Pass, Rhythm};
@@ -26,37 +29,51 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session)?;
-    if !args.dry_run {
-        setup.require_gangway()?;
-    }
+    let needed: &[Credential] =
+        if args.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
+    let setup = Setup::new(session, needed)?;
     let artifacts = setup.artifacts()?;
-    // A dry run labels nothing.
-    let payloads = if args.dry_run { None } else { Some(setup.payloads().await?) };
+    if artifacts.is_none() {
+        let name = Credential::ArtifactsAccountFile.variable().name;
+        session.ui.warn(format!("test reports are not read: {name} is not set"));
+    }
+    let cluster: OnceCell<LivePayloads> = OnceCell::new();
     let rhythm = args.rhythm.clone();
     rhythm
         .beat(session, &setup, "aggregator", args.arch.text(), || async {
             let permit = super::permit(args.dry_run);
+            // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
+            // day only (spec 04 §10 D10).
+            let payloads = match permit {
+                Some(_) => cluster.get_or_try_init(|| setup.payloads()).await.map(Some),
+                None => Ok(None),
+            };
             let aggregator = Aggregator {
                 world: setup.world(),
-                artifacts: &artifacts,
-                payloads: payloads.as_ref().map(|payloads| payloads as &dyn Payloads),
+                artifacts: artifacts.as_ref().map(|artifacts| artifacts as &dyn Artifacts),
+                payloads: payloads.as_ref().ok().copied().flatten().map(|payloads| payloads as &dyn Payloads),
                 policy: setup.policy(),
             };
             let mut pass = Pass::default();
-            match aggregator.pass(args.arch, permit.as_ref()).await {
+            if let Err(error) = &payloads {
+                let shown = failure(error);
+                session.ui.explain(&CliError {
+                    message: format!("no payload is labelled in this pass: {}", shown.message),
+                    ..shown
+                });
+                pass.problem(Some(error.class()));
+            }
+            match Box::pin(aggregator.pass(args.arch, permit.as_ref())).await {
                 Ok(report) => {
                     show(session, &report);
-                    pass.problem(report.class());
-                    pass.records = Some((report.records, report.builds.len()));
-                    pass.problems = report.problems.len()
-                        + report.builds.iter().map(|build| build.problems.len()).sum::<usize>();
+                    pass.add_problems(report.problem_count(), report.class());
+                    pass.started = report.started;
+                    pass.records = Some((report.records, report.records.saturating_sub(report.finished)));
                     session.ui.json(&report);
                 }
                 Err(error) => {
                     session.ui.fail(&failure(&error));
                     pass.problem(Some(error.class()));
-                    pass.problems = 1;
                 }
             }
             pass

@@ -1,4 +1,5 @@
 use cli_support::{CliError, ExitCode, Session, Tone};
+use oar_core::config::Credential;
 use oar_core::error::Classified as _;
 use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
 use oar_core::prow::names::BuildKind;
@@ -53,10 +54,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session)?;
-    if args.trigger && !args.dry_run {
-        setup.require_gangway()?;
-    }
+    let needed: &[Credential] = if args.trigger && !args.dry_run { &[Credential::GangwayToken] } else { &[] };
+    let setup = Setup::new(session, needed)?;
     let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
     let rhythm = args.rhythm.clone();
     let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();

@@ -1,4 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::config::Credential;
 use oar_core::prow::controller::{Controller, Existing};
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
@@ -28,10 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session)?;
-    if !args.dry_run {
-        setup.require_gangway()?;
-    }
+    let needed: &[Credential] = if args.dry_run { &[] } else { &[Credential::GangwayToken] };
+    let setup = Setup::new(session, needed)?;
     let existing = if args.no_skip_existing { Existing::StartAgain } else { Existing::Keep };
     let permit = super::permit(args.dry_run);
     let controller = Controller { world: setup.world() };

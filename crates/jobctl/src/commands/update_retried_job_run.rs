@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session)?;
+    let setup = Setup::new(session, &[])?;
     let name = ResultName { build: args.build.clone(), arch: args.arch };
     match setup.prow().job(args.new.text()).await? {
         Some(run) if run.job != args.job => {
@@ -49,8 +49,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     let Some(permit) = super::permit(args.dry_run) else {
         let mut file = setup.record(&name).await?;
+        let now = session.clock.now();
         let (change, _) =
-            file.replace_run(&args.job, &args.current, &args.new).map_err(|error| failure(&error))?;
+            file.replace_run(&args.job, &args.current, &args.new, now).map_err(|error| failure(&error))?;
         let words = if change.is_changed() { "would be replaced by" } else { "is replaced already by" };
         session.ui.text(format!("{} of {} {words} {}.", args.current, args.job, args.new));
         session.ui.json(&serde_json::json!({ "dry_run": true, "changes": change.is_changed() }));

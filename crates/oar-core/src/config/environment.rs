@@ -224,7 +224,7 @@ variables! {
         "XDG_RUNTIME_DIR",
         "the directory of files that live as long as programs run: locks",
         "optional",
-    ).or("the system's directory of temporary files");
+    ).or("~/.local/state");
 }
 
 /// The name of the variable that replaces the base URL of `service`.

@@ -8,7 +8,7 @@ use crate::flow::permit::WritePermit;
 use crate::statebox::transaction::Start;
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
-/// already.
+/// already and that pass is still to come.
 pub async fn promote(world: World<'_>, name: &ResultName, permit: &WritePermit) -> Result<bool, ChangeError> {
     let message = format!("{} {}: promoted by hand", name.build, name.arch);
     let promoted = change(world, name, &message, Start::Read, permit, None, |file| {
@@ -30,8 +30,9 @@ pub async fn replace_run(
     permit: &WritePermit,
 ) -> Result<Option<Place>, ChangeError> {
     let message = format!("{} {}: {job} {current} is replaced by {new}", name.build, name.arch);
+    let now = world.clock.now();
     let replaced = change(world, name, &message, Start::Read, permit, None, |file| {
-        Ok(file.replace_run(job, current, new)?.1)
+        Ok(file.replace_run(job, current, new, now)?.1)
     })
     .await?;
     Ok(replaced.written.then_some(replaced.answer))

@@ -1,6 +1,6 @@
 //! The real services behind [`super::world`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::store::github::GithubStore;
-use crate::statebox::store::{Revision, Store, StoreError};
+use crate::statebox::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, ParseVersionError, ReleaseVersion, YStream};
 
 /// The release controllers of all architectures.
@@ -126,7 +126,7 @@ impl Artifacts for LiveArtifacts {
         let Some(location) = RunLocation::of_page(page) else { return Ok(None) };
         let Some(text) = self.0.qe_report(&location).await? else { return Ok(None) };
         match report::summarise(&text) {
-            Ok(summary) => Ok(Some(summary)),
+            Ok(summary) => Ok(summary),
             Err(error) => {
                 let kind = ServiceErrorKind::Malformed;
                 Err(ServiceError::new(Service::Gcs, "read a test report", kind, error.to_string())
@@ -178,19 +178,63 @@ impl Payloads for LivePayloads {
             PayloadOutcome::Absent => Labelled::Absent,
         })
     }
+
+    async fn labelled(&self, arch: Arch) -> Result<BTreeSet<String>, ServiceError> {
+        self.0.labelled_payloads(arch.text()).await
+    }
+}
+
+/// A store whose texts need not be read again when they are listed.
+#[derive(Debug)]
+struct KeepingStore {
+    store: GithubStore,
+    folder: GithubFolder,
+}
+
+#[async_trait]
+impl Store for KeepingStore {
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
+        let stored = self.store.read(path).await?;
+        if let Some(stored) = &stored {
+            self.folder.keep(&stored.text);
+        }
+        Ok(stored)
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        text: &str,
+        expected: Option<&Revision>,
+        message: &str,
+        permit: &WritePermit,
+    ) -> Result<Revision, StoreError> {
+        let revision = self.store.write(path, text, expected, message, permit).await?;
+        self.folder.keep(text);
+        Ok(revision)
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.store.list(folder).await
+    }
+
+    fn describe(&self, path: &str) -> String {
+        self.store.describe(path)
+    }
 }
 
 /// The records on a branch on GitHub.
 #[derive(Debug)]
 pub struct LiveRecords {
     folder: GithubFolder,
-    store: GithubStore,
+    store: KeepingStore,
     entries: Mutex<HashMap<String, TreeEntry>>,
 }
 
 impl LiveRecords {
     /// The records in `folder`, which `store` writes one by one.
     pub fn new(folder: GithubFolder, store: GithubStore) -> Self {
+        let store = KeepingStore { store, folder: folder.clone() };
         Self { folder, store, entries: Mutex::default() }
     }
 

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::version::{Arch, ParseVersionError, YStream};
@@ -93,6 +94,14 @@ impl BuildName {
             _ => byte.is_ascii_digit(),
         });
         fits.then_some(date)
+    }
+
+    /// When a nightly was made, by its name.
+    pub fn nightly_time(&self) -> Option<Timestamp> {
+        let date = self.nightly_date()?;
+        let time = self.0.pre.as_str().rsplit_once('-')?.1;
+        let parts = (time.get(..2)?, time.get(2..4)?, time.get(4..6)?);
+        format!("{date}T{}:{}:{}Z", parts.0, parts.1, parts.2).parse().ok()
     }
 }
 
@@ -325,6 +334,14 @@ mod tests {
         assert_eq!(build("4.16.0-0.nightly-arm64-2024-07-25-145620").nightly_date(), Some("2024-07-25"));
         assert_eq!(build("4.16.0-0.nightly-2024-07-25").nightly_date(), None);
         assert_eq!(build("4.16.0-ec.1").nightly_date(), None);
+        for (name, time) in [
+            ("4.16.0-0.nightly-arm64-2024-07-25-145620", Some("2024-07-25T14:56:20Z")),
+            ("4.16.0-0.nightly-2024-07-25-995620", None),
+            ("4.16.0-0.nightly-2024-07-25", None),
+            ("4.16.0", None),
+        ] {
+            assert_eq!(build(name).nightly_time(), time.map(|time| time.parse().unwrap()), "{name}");
+        }
     }
 
     #[test]

@@ -172,29 +172,12 @@ impl BuildView {
 }
 
 pub(super) fn missing(verdict: &BuildVerdict) -> Vec<MissingJob> {
-    let missing = verdict.missing.iter().map(|rule| {
-        let job = rule.job.name.clone();
-        let like = |other: &&JobVerdict| {
-            has_frequency(&job) && without_frequency(&other.name) == without_frequency(&job)
-        };
-        let recorded_as = verdict.unknown().find(like).map(|other| other.name.clone());
-        MissingJob { required: rule.is_required(), recorded_as, job }
+    let missing = verdict.missing.iter().map(|rule| MissingJob {
+        job: rule.job.name.clone(),
+        required: rule.is_required(),
+        recorded_as: verdict.recorded_as(rule).map(|entry| entry.name.clone()),
     });
     missing.collect()
-}
-
-/// The name of a job without how often it runs: `periodic-ci-x` for `periodic-ci-x-f999`.
-fn without_frequency(name: &str) -> &str {
-    match name.rsplit_once("-f") {
-        Some((stem, digits)) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            stem
-        }
-        _ => name,
-    }
-}
-
-fn has_frequency(name: &str) -> bool {
-    without_frequency(name) != name
 }
 
 /// When the build's jobs were started: as the record says, or when its earliest run was created.

@@ -1,6 +1,7 @@
 //! What the controller and the aggregator need of the world, as small interfaces: the real services stand behind them in
 //! [`super::live`], simpler ones in tests.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,7 +33,8 @@ pub trait Builds: Send + Sync {
     /// The build with exactly this name; `None` when its streams do not have it.
     async fn find(&self, build: &BuildName, arch: Arch) -> Result<Option<StreamTag>, ServiceError>;
 
-    /// The names of all nightlies that the stream still has; `None` when there is no such stream.
+    /// The names of all nightlies that the stream still has, none at all included; `None` when there is no such stream.
+    /// The answer is known to be about this stream.
     async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Option<Vec<String>>, ServiceError>;
 }
 
@@ -82,6 +84,9 @@ pub trait Payloads: Send + Sync {
         arch: Arch,
         permit: &WritePermit,
     ) -> Result<Labelled, ServiceError>;
+
+    /// The names of all payloads to which QE gave a label, whatever it says.
+    async fn labelled(&self, arch: Arch) -> Result<BTreeSet<String>, ServiceError>;
 }
 
 /// A file of the folder with the records.

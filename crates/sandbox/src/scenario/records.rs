@@ -178,15 +178,22 @@ pub fn grow(world: &World, total: usize, open: usize) {
     fill_open(world, open);
 }
 
+/// When builds were tested whose records are part of the scenario: some time ago.
+fn earlier(now: Timestamp) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(7 * 24)).unwrap_or(now)
+}
+
 /// Puts `count` final result files of stable builds `4.<minor>.<n>` onto the record branch, as years of use do.
 pub fn fill(world: &World, count: usize) {
     let now = world.clock.now();
     let jobs: Vec<(String, Runs<'_>)> =
         stable_jobs("4.14").into_iter().map(|(job, _)| (job, ("success", &[][..]))).collect();
     let mut files = Vec::new();
+    let tested = earlier(now);
     for number in 0..count {
         let build = format!("4.{}.{}", 12 + number % 2, 100 + number / 2);
-        let text = result_file("4-stable", &build, now, &jobs, &[("aggregated", true), ("accepted", true)]);
+        let text =
+            result_file("4-stable", &build, tested, &jobs, &[("aggregated", true), ("accepted", true)]);
         files.push((format!("{FOLDER}/ocp-test-result-{build}-amd64.json"), text));
     }
     // Cannot fail: the repository and its branch are part of the scenario.
@@ -278,7 +285,7 @@ pub fn load(world: &World) {
     let accepted: &[(&str, bool)] = &[("aggregated", true), ("accepted", true)];
     let promoted: &[(&str, bool)] = &[("aggregated", true), ("accepted", false), ("manual_promotion", true)];
     let mut result = |stream: &str, build: &str, jobs: &[(String, Runs<'_>)], flags: &[(&str, bool)]| {
-        let text = result_file(stream, build, now, jobs, flags);
+        let text = result_file(stream, build, earlier(now), jobs, flags);
         record.push((format!("{FOLDER}/ocp-test-result-{build}-amd64.json"), text));
     };
     let recovered: Runs<'static> = ("failure", &["success", "success"]);

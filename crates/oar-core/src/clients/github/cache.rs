@@ -66,13 +66,19 @@ impl ObjectCache {
         }
     }
 
-    /// Removes the oldest contents that `tree` does not have, down to the limit.
-    pub(super) fn prune(&self, tree: &FolderTree) {
-        self.prune_to(tree, KEPT);
+    /// Removes the oldest contents that no folder has which is kept here, down to the limit. Several branches and
+    /// programs share the cache.
+    pub(super) fn prune(&self) {
+        self.prune_to(KEPT);
     }
 
-    fn prune_to(&self, tree: &FolderTree, limit: usize) {
-        let used: HashSet<&str> = tree.entries.iter().map(|entry| entry.sha.as_str()).collect();
+    fn prune_to(&self, limit: usize) {
+        let trees = fs::read_dir(self.folder.join("trees")).into_iter().flatten().flatten();
+        let trees = trees.filter_map(|file| {
+            let tree: FolderTree = serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
+            Some(tree)
+        });
+        let used: HashSet<String> = trees.flat_map(|tree| tree.entries).map(|entry| entry.sha).collect();
         let mut others: Vec<(SystemTime, PathBuf)> = Vec::new();
         let folders = fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten();
         for folder in folders {
@@ -184,15 +190,19 @@ mod tests {
             let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(age as u64);
             fs::File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
         }
-        let mut tree = empty();
-        let used = format!(
-            r#"{{"path": "a", "mode": "100644", "type": "blob", "sha": "{}"}}"#,
-            blob_id(contents[0].as_bytes())
-        );
-        tree.entries.push(serde_json::from_str(&used).unwrap());
-        cache.prune_to(&tree, 2);
+        let repository: Repository = "example/records".parse().unwrap();
+        for (branch, content) in [("record", &contents[0]), ("main", &contents[1])] {
+            let mut tree = empty();
+            let used = format!(
+                r#"{{"path": "a", "mode": "100644", "type": "blob", "sha": "{}"}}"#,
+                blob_id(content.as_bytes())
+            );
+            tree.entries.push(serde_json::from_str(&used).unwrap());
+            cache.keep_tree(&repository, branch, "_releases", &tree);
+        }
+        cache.prune_to(1);
         let kept: Vec<bool> =
             contents.iter().map(|content| cache.blob(&blob_id(content.as_bytes())).is_some()).collect();
-        assert_eq!(kept, [true, false, false, true, true]);
+        assert_eq!(kept, [true, true, false, false, true], "those of every branch stay");
     }
 }

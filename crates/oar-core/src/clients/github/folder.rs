@@ -73,7 +73,7 @@ impl GithubFolder {
             Tree::Found(tree) => {
                 if let Some(cache) = cache {
                     cache.keep_tree(repository, branch, folder, &tree);
-                    cache.prune(&tree);
+                    cache.prune();
                 }
                 Ok(Some(tree))
             }
@@ -129,6 +129,13 @@ impl GithubFolder {
             cache.keep_blob(text.as_bytes());
         }
         Ok(sha)
+    }
+
+    /// Keeps a text that somebody else read or wrote in this folder, so that it need not be read when it is listed.
+    pub fn keep(&self, text: &str) {
+        if let Some(cache) = &self.cache {
+            cache.keep_blob(text.as_bytes());
+        }
     }
 
     /// Removes the file `name` as one commit. Failures are those of [`GithubClient::delete_contents`].

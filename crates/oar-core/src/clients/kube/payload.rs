@@ -1,8 +1,8 @@
 //! The QE label of a release payload's object (spec 04 §2.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ::kube::api::{GetParams, Patch, PatchParams};
+use ::kube::api::{GetParams, ListParams, Patch, PatchParams};
 use ::kube::core::Request;
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +21,10 @@ pub const ACCEPTED: &str = "Accepted";
 /// How often a label is tried when others change the object at the same time.
 const ATTEMPTS: usize = 4;
 
+/// How many payloads are listed at once, and how often.
+const PAGE: u32 = 500;
+const PAGES: u32 = 20;
+
 /// What became of a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PayloadOutcome {
@@ -38,6 +42,20 @@ pub enum PayloadOutcome {
 #[derive(Deserialize)]
 struct Payload {
     metadata: Metadata,
+}
+
+/// A page of a list of them.
+#[derive(Deserialize)]
+struct PayloadList {
+    #[serde(default)]
+    metadata: ListMetadata,
+    items: Vec<Payload>,
+}
+
+#[derive(Deserialize, Default)]
+struct ListMetadata {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +88,30 @@ impl KubeClient {
     ) -> Result<Option<Option<String>>, ServiceError> {
         let payload = self.payload(architecture, build).await?;
         Ok(payload.map(|payload| payload.label().map(str::to_owned)))
+    }
+
+    /// The names of all payloads of an architecture that carry QE's label, whatever its value. One request for every 500.
+    pub async fn labelled_payloads(&self, architecture: &str) -> Result<BTreeSet<String>, ServiceError> {
+        let subject = format!("those with a label of QE in {}", namespace(architecture));
+        let purpose = Purpose { operation: "list release payloads", subject };
+        let mut names = BTreeSet::new();
+        let mut page = ListParams::default().labels(QE_LABEL).limit(PAGE);
+        for _ in 0..PAGES {
+            // What is listed is the metadata alone: a payload's status is long.
+            let request = Request::new(path(architecture)).list_metadata(&page);
+            let reply = self.send(request, purpose.clone()).await?;
+            if let Some(kind) = reply.failure_kind() {
+                return Err(refusal(&reply, kind));
+            }
+            let list: PayloadList = reply.json()?;
+            names.extend(list.items.into_iter().map(|payload| payload.metadata.name));
+            match list.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => page = page.continue_token(&next),
+                None => return Ok(names),
+            }
+        }
+        let detail = format!("there are more than {} of them", PAGES * PAGE);
+        Err(purpose.error(Service::Kube, ServiceErrorKind::Malformed, detail))
     }
 
     /// Labels the payload `build` as accepted by QE, and reads it back.

@@ -291,3 +291,36 @@ async fn clones_share_one_client() {
         assert!(client.payload_label("amd64", "4.20.5").await.unwrap().is_some());
     }
 }
+
+#[tokio::test]
+async fn payloads_with_a_label_are_listed_page_by_page() {
+    const LIST: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads";
+    let server = MockServer::start().await;
+    let page = |names: &[&str], next: &str| {
+        let items: Vec<Value> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+        ResponseTemplate::new(200).set_body_json(json!({
+            "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+            "metadata": {"continue": next, "resourceVersion": "7"}, "items": items,
+        }))
+    };
+    answers(&server, "GET", LIST, vec![page(&["4.20.5", "4.20.4"], "more"), page(&["4.21.1"], "")]).await;
+    let labelled = client(&server).labelled_payloads("amd64").await.unwrap();
+    assert_eq!(labelled.into_iter().collect::<Vec<_>>(), ["4.20.4", "4.20.5", "4.21.1"]);
+    let requests = server.received_requests().await.unwrap();
+    let asked = |place: usize, name: &str| {
+        let mut query = requests[place].url.query_pairs();
+        query.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    assert_eq!((asked(0, "labelSelector"), asked(0, "continue")), (Some(QE_LABEL.to_owned()), None));
+    assert_eq!(asked(1, "continue"), Some("more".to_owned()));
+    assert!(requests[0].headers["accept"].to_str().unwrap().contains("as=PartialObjectMetadataList"));
+
+    let server = MockServer::start().await;
+    answers(&server, "GET", LIST, vec![page(&["4.20.5"], "more")]).await;
+    let error = client(&server).labelled_payloads("amd64").await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Malformed, "a list without an end");
+    let server = MockServer::start().await;
+    answers(&server, "GET", LIST, vec![status(403, "Forbidden", "may not list")]).await;
+    let error = client(&server).labelled_payloads("amd64").await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Forbidden);
+}

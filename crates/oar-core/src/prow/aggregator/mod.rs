@@ -4,6 +4,7 @@
 //! What is to be done is decided by [`super::outcome::next_steps`] alone; this does it, and records it. Whatever fails concerns its own
 //! record and is reported; the others go on, and nothing that is recorded changes because a service failed.
 
+mod labels;
 mod work;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::iter;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::names::{BuildKind, ResultName};
@@ -28,7 +30,8 @@ use work::Work;
 const RECORD_CONCURRENCY: usize = 8;
 /// How many runs and reports of one record are read at the same time.
 const READ_CONCURRENCY: usize = 8;
-
+/// How old a nightly is, by its name, before its absence from its stream's list means anything.
+const LISTED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Something that was found out, that was done, or that would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Done {
@@ -72,6 +75,9 @@ pub struct BuildReport {
     /// The gravest class of these.
     #[serde(skip)]
     pub class: Option<ErrorClass>,
+    /// How many jobs were started.
+    #[serde(skip)]
+    pub started: usize,
 }
 
 impl BuildReport {
@@ -84,6 +90,7 @@ impl BuildReport {
             done: Vec::new(),
             problems: Vec::new(),
             class: None,
+            started: 0,
         }
     }
 
@@ -105,7 +112,9 @@ pub struct AggregatorReport {
     pub records: usize,
     /// How many of them are final.
     pub finished: usize,
-    /// The others.
+    /// How many jobs were started.
+    pub started: usize,
+    /// The records that are not final, and final ones whose payload lacked its label.
     pub builds: Vec<BuildReport>,
     /// What went wrong beside them.
     pub problems: Vec<String>,
@@ -118,6 +127,11 @@ impl AggregatorReport {
     /// The class that decides the exit code: the first problem's. A rejected build is none.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class.or_else(|| self.builds.iter().find_map(|build| build.class))
+    }
+
+    /// How many things went wrong, in records and beside them.
+    pub fn problem_count(&self) -> usize {
+        self.problems.len() + self.builds.iter().map(|build| build.problems.len()).sum::<usize>()
     }
 
     fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
@@ -140,12 +154,23 @@ enum Found {
 pub struct Aggregator<'a> {
     /// The services.
     pub world: World<'a>,
-    /// What runs leave behind.
-    pub artifacts: &'a dyn Artifacts,
+    /// What runs leave behind; `None` when it cannot be read from here: then there are no test reports, and no run is given
+    /// up.
+    pub artifacts: Option<&'a dyn Artifacts>,
     /// The payloads of builds; `None` when the cluster that has them cannot be reached from here.
     pub payloads: Option<&'a dyn Payloads>,
     /// How long is waited for what.
     pub policy: Policy,
+}
+
+/// What a record turned out to be.
+enum Seen {
+    /// It is final.
+    Final,
+    /// It is final since a short time and says that the build is good: whether its payload is labelled is looked after.
+    Fresh(Box<(ResultFile, Stored)>),
+    /// It was worked on.
+    Worked(Box<BuildReport>),
 }
 
 impl Aggregator<'_> {
@@ -177,19 +202,31 @@ impl Aggregator<'_> {
             let gone = gone.contains(&entry.name);
             async move {
                 if gone {
-                    return Some(self.remove(&name, &entry, permit).await);
+                    return Seen::Worked(Box::new(self.remove(&name, &entry, permit).await));
                 }
                 self.entry(&name, &entry, text, registry, permit).await
             }
         });
-        let results: Vec<Option<BuildReport>> = iter(work).buffered(RECORD_CONCURRENCY).collect().await;
-        report.finished = results.iter().filter(|result| result.is_none()).count();
-        report.builds = results.into_iter().flatten().collect();
+        let mut fresh = Vec::new();
+        let mut results = iter(work).buffered(RECORD_CONCURRENCY);
+        while let Some(seen) = results.next().await {
+            match seen {
+                Seen::Worked(build) => report.builds.push(*build),
+                Seen::Final => report.finished += 1,
+                Seen::Fresh(record) => {
+                    report.finished += 1;
+                    fresh.push(*record);
+                }
+            }
+        }
+        drop(results);
+        report.builds.extend(self.repair_labels(fresh, arch, permit).await);
+        report.started = report.builds.iter().map(|build| build.started).sum();
         Ok(report)
     }
 
-    /// The records of nightlies that their streams do not have any more. A list that could not be read, or that is empty,
-    /// proves nothing (spec 04 §7.6.8).
+    /// The records of nightlies that their streams do not have any more. A list that could not be read proves nothing
+    /// (spec 04 §7.6.8), nor does one about a nightly so young that it may not have been listed yet.
     async fn recycled(
         &self,
         named: &[(ResultName, RecordEntry)],
@@ -204,16 +241,20 @@ impl Aggregator<'_> {
             (release, self.world.builds.nightlies(release, arch).await, records)
         }));
         let lists: Vec<_> = lists.buffered(READ_CONCURRENCY).collect().await;
+        let now = self.world.clock.now();
+        let is_old = |name: &ResultName| {
+            name.build.nightly_time().is_some_and(|made| now.duration_since(made) > LISTED_AFTER)
+        };
         let mut gone = Vec::new();
         for (release, list, records) in lists {
             match list {
-                Ok(Some(list)) if !list.is_empty() => gone.extend(
+                Ok(Some(list)) => gone.extend(
                     records
                         .into_iter()
-                        .filter(|(name, _)| !list.contains(&name.build.to_string()))
+                        .filter(|(name, _)| is_old(name) && !list.contains(&name.build.to_string()))
                         .map(|(_, entry)| entry.name.clone()),
                 ),
-                Ok(_) => {}
+                Ok(None) => {}
                 Err(error) => report.fail(&format!("the nightlies of {release}"), &error),
             }
         }
@@ -273,7 +314,7 @@ impl Aggregator<'_> {
         report
     }
 
-    /// One record; `None` when it is final.
+    /// One record.
     async fn entry(
         &self,
         name: &ResultName,
@@ -281,24 +322,29 @@ impl Aggregator<'_> {
         text: Result<String, StoreError>,
         registry: Found,
         permit: Option<&WritePermit>,
-    ) -> Option<BuildReport> {
+    ) -> Seen {
         let mut report = BuildReport::new(&entry.name, name.build.to_string());
         let text = match text {
             Ok(text) => text,
             Err(error) => {
                 report.fail("the record cannot be read", &error);
-                return Some(report);
+                return Seen::Worked(Box::new(report));
             }
         };
         let file = match ResultFile::parse(name, text.as_bytes()) {
-            Ok(file) if file.is_aggregated() => return None,
             Ok(file) => file,
             Err(problems) => {
                 report.problem(problems.to_string(), ErrorClass::Failed);
-                return Some(report);
+                return Seen::Worked(Box::new(report));
             }
         };
-        let stored = Some(Stored { text, revision: entry.revision.clone() });
+        let stored = Stored { text, revision: entry.revision.clone() };
+        if file.is_aggregated() {
+            let good = file.accepted() == Some(true) || file.is_promoted();
+            let now = self.world.clock.now();
+            let fresh = file.last_end().is_some_and(|end| now.duration_since(end) < labels::REPAIRED_FOR);
+            return if good && fresh { Seen::Fresh(Box::new((file, stored))) } else { Seen::Final };
+        }
         let work = Work {
             aggregator: *self,
             name,
@@ -309,11 +355,12 @@ impl Aggregator<'_> {
             },
             permit,
             file,
-            stored,
+            stored: Some(stored),
             observed: Observed::default(),
             label_failed: false,
+            no_report: Vec::new(),
             report,
         };
-        Some(work.run().await)
+        Seen::Worked(Box::new(work.run().await))
     }
 }

@@ -9,21 +9,23 @@ use crate::flow::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change, read};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
-use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps};
+use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps, report_is_due};
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
-use crate::prow::starter::Starter;
-use crate::prow::world::Labelled;
+use crate::prow::starter::{Starter, intents};
 use crate::statebox::Change;
 use crate::statebox::store::Stored;
 use crate::statebox::transaction::Start;
 
 /// How often a record is looked at again in one pass, after something was done for it.
 const ROUNDS: usize = 8;
+
 /// A change of a record that follows from what was read.
 #[derive(Clone)]
 enum Finding {
     Run(String, Observation),
+    /// Prow does not show a run of which no time is known.
+    Known(String, String),
     Lost(String, String),
     Summary(String, String, Map),
 }
@@ -58,6 +60,8 @@ pub(super) struct Work<'a> {
     pub(super) observed: Observed,
     /// Whether the label was tried in vain: then it is left to the next pass.
     pub(super) label_failed: bool,
+    /// Runs that will not get a test report any more: job and id.
+    pub(super) no_report: Vec<(String, String)>,
     pub(super) report: BuildReport,
 }
 
@@ -84,12 +88,51 @@ impl Work<'_> {
                 break;
             }
         }
+        if let Err(error) = self.note_absent_reports().await {
+            self.fail("the record", &error);
+        }
         self.conclude()
+    }
+
+    /// Notes which runs have no test report, so that later passes need not ask for them; a record that is final is not
+    /// asked about in any case.
+    async fn note_absent_reports(&mut self) -> Result<(), ChangeError> {
+        let Some(permit) = self.permit else { return Ok(()) };
+        if self.no_report.is_empty() || self.file.is_aggregated() {
+            return Ok(());
+        }
+        let ResultName { build, arch } = self.name;
+        let message = format!("{build} {arch}: runs without a test report");
+        let start = match self.stored.take() {
+            Some(stored) => Start::Known { stored: Some(stored), recent: true },
+            None => Start::Read,
+        };
+        let changed = change(self.aggregator.world, self.name, &message, start, permit, None, |file| {
+            for (job, id) in &self.no_report {
+                // A run that was replaced meanwhile is none of ours any more.
+                let _ = file.record_no_report(job, id);
+            }
+            Ok(())
+        })
+        .await?;
+        (self.file, self.stored) = (changed.file, changed.stored);
+        Ok(())
     }
 
     fn conclude(mut self) -> BuildReport {
         let registry = if let AtHand::Read(registry) = self.registry { Some(registry) } else { None };
-        self.report.reasons = judge(&self.file, &Rules::of(&self.file, registry)).reasons();
+        let verdict = judge(&self.file, &Rules::of(&self.file, registry));
+        self.report.reasons = verdict.reasons();
+        if matches!(self.registry, AtHand::Absent) && !self.file.is_aggregated() {
+            let words = format!(
+                "there is no registry {}: nothing is started or decided until there is one",
+                self.name.registry()
+            );
+            if verdict.jobs.iter().all(|job| job.open == 0) {
+                self.report.problem(words.clone(), ErrorClass::Configuration);
+            }
+            self.report.reasons.push(words);
+        }
         self.report.result = match (self.file.is_aggregated(), self.file.accepted()) {
             (true, Some(true)) => "accepted",
             (true, _) => "rejected",
@@ -98,7 +141,7 @@ impl Work<'_> {
         self.report
     }
 
-    fn fail(&mut self, what: &str, error: &dyn Classified) {
+    pub(super) fn fail(&mut self, what: &str, error: &dyn Classified) {
         self.report.fail(what, error);
     }
 
@@ -131,13 +174,21 @@ impl Work<'_> {
             }
         }
         let reports = iter(reports.into_iter().map(|(job, id, url)| async move {
-            let summary = artifacts.summary(&url).await;
+            let summary = match artifacts {
+                Some(artifacts) => artifacts.summary(&url).await,
+                None => Ok(None),
+            };
             (job, id, summary)
         }));
         for (job, id, summary) in reports.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
             match summary {
                 Ok(Some(summary)) => round.findings.push(Finding::Summary(job, id, summary)),
                 Ok(None) => {
+                    let ended = self.recorded_run(&job, &id).and_then(|run| run.completed()?.parse().ok());
+                    let now = world.clock.now();
+                    if ended.is_some() && !report_is_due(ended, &self.aggregator.policy, now) {
+                        self.no_report.push((job, id.clone()));
+                    }
                     self.observed.without_report.insert(id);
                 }
                 Err(error) => {
@@ -154,11 +205,10 @@ impl Work<'_> {
     /// old; a young one may just not be visible yet.
     async fn look_for_forgotten(&mut self, round: &mut Round) {
         for (job, id) in std::mem::take(&mut round.unknown) {
-            let entries: Vec<_> = self.file.entries(&job).flat_map(Job::runs).collect();
-            let run = entries.into_iter().find(|run| run.id().is_some_and(|known| known == id.as_str()));
-            let page = run.and_then(Run::url).map(std::borrow::Cow::into_owned);
-            if let Some(page) = page {
-                match self.aggregator.artifacts.ended(&id, &page).await {
+            let page = self.recorded_run(&job, &id).and_then(Run::url).map(std::borrow::Cow::into_owned);
+            let artifacts = self.aggregator.artifacts;
+            if let Some((artifacts, page)) = artifacts.zip(page) {
+                match artifacts.ended(&id, &page).await {
                     Ok(Some(seen)) => {
                         round.findings.push(Finding::Run(job, seen));
                         continue;
@@ -171,13 +221,24 @@ impl Work<'_> {
                 }
             }
             let now = self.aggregator.world.clock.now();
-            if is_lost(&self.file, &job, &id, &self.aggregator.policy, now) {
+            if artifacts.is_some() && is_lost(&self.file, &job, &id, &self.aggregator.policy, now) {
                 round.findings.push(Finding::Lost(job, id));
             } else {
                 let words = format!("Prow does not know the run {id} of {job}, which is read again later");
                 self.report.problem(words, ErrorClass::Unavailable);
+                if self.file.known_since(&job, &id).is_none() {
+                    round.findings.push(Finding::Known(job, id));
+                }
             }
         }
+    }
+
+    fn recorded_run(&self, job: &str, id: &str) -> Option<Run<'_>> {
+        self.file
+            .jobs()
+            .filter(|entry| entry.name() == job)
+            .flat_map(Job::runs)
+            .find(|run| run.id().is_some_and(|known| known == id))
     }
 
     /// Records the findings and starts what is to be started.
@@ -213,6 +274,7 @@ impl Work<'_> {
                 (Some(id), _) => {
                     // What has just been started need not be visible yet.
                     self.observed.read.insert(id.clone());
+                    self.report.started += usize::from(job.result == "started");
                     self.report.done.push(Done::run(&job.job, id, job.result));
                 }
                 (None, Some(problem)) => {
@@ -228,7 +290,7 @@ impl Work<'_> {
         if let Some((file, stored)) = read(self.aggregator.world, self.name).await? {
             (self.file, self.stored) = (file, Some(stored));
         }
-        for intent in crate::prow::starter::intents(&self.file).map(|(_, intent, _)| intent) {
+        for intent in intents(&self.file).map(|(_, intent, _)| intent) {
             self.observed.settled.insert(intent);
         }
         Ok(())
@@ -293,7 +355,7 @@ impl Work<'_> {
             }
         }
         if changed.written {
-            self.report.done.extend(round.findings.iter().map(described));
+            self.report.done.extend(round.findings.iter().filter_map(described));
             if completed {
                 let words = if self.file.accepted() == Some(true) { "accepted" } else { "rejected" };
                 self.report.done.push(Done::build(format!("completed the record: {words}")));
@@ -315,61 +377,12 @@ impl Work<'_> {
         format!("{build} {arch}: {words}")
     }
 
-    async fn label(&mut self, permit: &WritePermit) {
-        let ResultName { build, arch } = self.name;
-        let Some(payloads) = self.aggregator.payloads else {
-            self.label_failed = true;
-            let words = "the release payload is not labelled: the cluster that has it is not configured";
-            self.report.problem(words.to_owned(), ErrorClass::Configuration);
-            return;
-        };
-        match payloads.accept(build, *arch, permit).await {
-            Ok(Labelled::Now) => {
-                self.report.done.push(Done::build("labelled the release payload: Accepted"));
-                self.observed.label = Label::Present;
-            }
-            Ok(Labelled::Already) => self.observed.label = Label::Present,
-            Ok(Labelled::Other(value)) => {
-                let words = format!("the release payload is labelled `{value}` by somebody, which stays");
-                tracing::warn!("{build}: {words}");
-                self.report.done.push(Done::build(words));
-                self.observed.label = Label::Other;
-            }
-            Ok(Labelled::Absent) => self.without_payload().await,
-            Err(error) => {
-                self.label_failed = true;
-                self.fail("the label of the release payload", &error);
-            }
-        }
-    }
-
-    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited.
-    async fn without_payload(&mut self) {
-        let ResultName { build, arch } = self.name;
-        match self.aggregator.world.builds.find(build, *arch).await {
-            Ok(None) => {
-                let words = "the build and its release payload are gone; no label is needed";
-                self.report.done.push(Done::build(words));
-                self.observed.label = Label::NoPayload;
-            }
-            Ok(Some(_)) => {
-                self.label_failed = true;
-                let words = "there is no release payload of this name to be labelled, though its stream has the build";
-                self.report.problem(words.to_owned(), ErrorClass::Unavailable);
-            }
-            Err(error) => {
-                self.label_failed = true;
-                self.fail("whether the build is there still", &error);
-            }
-        }
-    }
-
     /// What would be done: findings are applied to our copy alone.
     fn imagine(&mut self, round: Round) {
         let now = self.aggregator.world.clock.now();
         for finding in &round.findings {
             if apply(&mut self.file, finding, now).is_ok_and(Change::is_changed) {
-                self.report.done.push(described(finding));
+                self.report.done.extend(described(finding));
             }
         }
         for job in round.first {
@@ -400,15 +413,18 @@ impl Work<'_> {
 fn apply(file: &mut ResultFile, finding: &Finding, now: jiff::Timestamp) -> Result<Change, RecordError> {
     match finding {
         Finding::Run(job, seen) => file.record_run(job, seen),
+        Finding::Known(job, id) => file.record_known(job, id, now),
         Finding::Lost(job, id) => file.record_lost(job, id, now),
         Finding::Summary(job, id, summary) => file.record_summary(job, id, summary),
     }
 }
 
-fn described(finding: &Finding) -> Done {
+fn described(finding: &Finding) -> Option<Done> {
     match finding {
-        Finding::Run(job, seen) => Done::run(job, &seen.id, seen.state.text()),
-        Finding::Lost(job, id) => Done::run(job, id, "lost: Prow and its artifacts do not know it"),
-        Finding::Summary(job, id, _) => Done::run(job, id, "test report read"),
+        Finding::Run(job, seen) => Some(Done::run(job, &seen.id, seen.state.text())),
+        // A note for later passes; that Prow does not know the run is reported as a problem.
+        Finding::Known(..) => None,
+        Finding::Lost(job, id) => Some(Done::run(job, id, "lost: Prow and its artifacts do not know it")),
+        Finding::Summary(job, id, _) => Some(Done::run(job, id, "test report read")),
     }
 }

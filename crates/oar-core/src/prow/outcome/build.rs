@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::job::{JobOutcome, JobVerdict};
-use super::rules::{JobRule, RuleSource, Rules};
+use super::rules::{JobRule, RuleSource, Rules, differ_in_frequency_only};
 use crate::prow::record::ResultFile;
 
 /// What became of a build.
@@ -21,7 +21,7 @@ pub enum BuildOutcome {
 pub struct BuildVerdict {
     /// The entries of the record, in its order.
     pub jobs: Vec<JobVerdict>,
-    /// The jobs that should be in the record and are not: required ones first to last, then optional ones.
+    /// The jobs that should be in the record and are not under this name: required ones first to last, then optional ones.
     pub missing: Vec<JobRule>,
     /// Whether the record says which registry it was started with.
     pub bound: bool,
@@ -67,8 +67,22 @@ impl BuildVerdict {
     }
 
     /// The required jobs that are not in the record.
+    ///
+    /// Where the registry at hand stands in for one that is not known, a job that it has renamed since is not missing:
+    /// the entry under the old name is its evidence (spec 04 §12).
     pub fn missing_required(&self) -> impl Iterator<Item = &JobRule> {
-        self.missing.iter().filter(|rule| rule.is_required())
+        let missing = self.missing.iter().filter(|rule| rule.is_required());
+        missing.filter(|rule| self.bound || self.recorded_as(rule).is_none())
+    }
+
+    /// The entry under which the record has a job that is missing by its name: one that is known to nobody and whose
+    /// name differs in the frequency at its end only. An entry stands for one job.
+    pub fn recorded_as(&self, rule: &JobRule) -> Option<&JobVerdict> {
+        let name = rule.job.name.as_str();
+        let alike = |other: &str| differ_in_frequency_only(other, name);
+        let before = self.missing.iter().take_while(|other| other.job.name != name);
+        let before = before.filter(|other| alike(&other.job.name)).count();
+        self.unknown().filter(|entry| alike(&entry.name)).nth(before)
     }
 
     /// The entries that neither the record nor the registry at hand knows.

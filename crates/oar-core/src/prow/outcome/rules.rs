@@ -34,6 +34,20 @@ impl JobRule {
     }
 }
 
+/// Whether both are names of a job that says how often it runs, and differ in nothing else: `periodic-ci-x-f360` and
+/// `periodic-ci-x-f999`.
+pub(super) fn differ_in_frequency_only(left: &str, right: &str) -> bool {
+    let stem = |name: &str| {
+        let (stem, digits) = name.rsplit_once("-f")?;
+        let fits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then_some(stem.len())
+    };
+    match (stem(left), stem(right)) {
+        (Some(first), Some(second)) => left != right && left.get(..first) == right.get(..second),
+        _ => false,
+    }
+}
+
 /// How the jobs of one record are judged.
 #[derive(Debug, Clone)]
 pub struct Rules {

@@ -120,6 +120,9 @@ pub struct Policy {
     /// How long after its start a run that Prow does not have is looked for: Prow removes what has ended 24 hours after
     /// its start, and jobs may run 22 hours (spec 04 §2.4).
     pub lost_after: Duration,
+    /// How long a run that has ended may still get its test report; one without is then noted as such and not asked for
+    /// any more. Jobs upload their artifacts before they end.
+    pub report_due: Duration,
     /// How long a test report that cannot be fetched keeps a record open, from the end of its run.
     pub report_patience: Duration,
     /// Whether required jobs that a record of the Python tooling lacks are started, when every entry that it has is
@@ -133,6 +136,7 @@ impl Default for Policy {
             intent_patience: Duration::from_mins(10),
             give_up_after: Duration::from_hours(24),
             lost_after: Duration::from_hours(48),
+            report_due: Duration::from_mins(30),
             report_patience: Duration::from_hours(24),
             start_missing: true,
         }
@@ -145,7 +149,8 @@ impl Default for Policy {
 ///
 /// - A final record is left alone, but for a label that is known to be absent.
 /// - A promoted build is labelled at once. Nothing more is started for it; what is open is read to its end.
-/// - While the registry cannot be read, nothing is started or completed; reading goes on.
+/// - While there is no registry, or none that can be read, nothing is started and no build is rejected: retries may be due,
+///   or jobs missing. Reading goes on, and a build is accepted whose record itself says what is needed for that.
 pub fn next_steps(
     file: &ResultFile,
     registry: AtHand<'_>,
@@ -158,7 +163,7 @@ pub fn next_steps(
         let good = promoted || file.accepted() == Some(true);
         return if good && observed.label == Label::Absent { vec![Step::Label] } else { Vec::new() };
     }
-    let readable = !matches!(registry, AtHand::Unreadable);
+    let readable = matches!(registry, AtHand::Read(_));
     let rules = Rules::of(file, if let AtHand::Read(registry) = registry { Some(registry) } else { None });
     let verdict = judge(file, &rules);
     let may_start = readable && !promoted;
@@ -201,14 +206,21 @@ pub fn next_steps(
         pass.steps.push(Step::Label);
     }
     let settled = if promoted { verdict.jobs.iter().all(|job| job.open == 0) } else { verdict.has_ended() };
-    if pass.steps.is_empty() && settled && !pass.waits && readable {
+    // Without the registry only an acceptance is certain.
+    let certain = readable || verdict.is_accepted();
+    if pass.steps.is_empty() && settled && !pass.waits && certain {
         pass.steps.push(Step::Complete { accepted: verdict.is_accepted() });
     }
     pass.steps
 }
 
+/// Whether a run that ended at `ended` may still get its test report.
+pub fn report_is_due(ended: Option<Timestamp>, policy: &Policy, now: Timestamp) -> bool {
+    ended.is_some_and(|ended| now.duration_since(ended) < signed(policy.report_due))
+}
+
 /// Whether a run that neither Prow nor the artifacts have any more is to be given up (`ResultFile::record_lost`). One
-/// of which no time is known is not.
+/// of which no time is known is not; `ResultFile::record_known` notes one.
 pub fn is_lost(file: &ResultFile, job: &str, id: &str, policy: &Policy, now: Timestamp) -> bool {
     file.known_since(job, id).is_some_and(|since| now.duration_since(since) >= signed(policy.lost_after))
 }
@@ -255,7 +267,8 @@ impl Pass<'_> {
     /// Reports are fetched of runs that install the build (upgrades have none, spec 04 §6.1.2), while they may exist.
     fn report(&mut self, job: &TestJob, run: Run<'_>, id: &str) {
         let Some(url) = run.url() else { return };
-        let none = job.upgrade || run.stage() == Stage::Ended(ProwState::Error);
+        let error = run.stage() == Stage::Ended(ProwState::Error);
+        let none = job.upgrade || error || run.is_without_report();
         if none || run.summary().is_some() || self.observed.without_report.contains(id) {
             return;
         }

@@ -186,12 +186,25 @@ fn steps_without_reports(file: &ResultFile, registry: &TestJobRegistry) -> Vec<S
 #[test]
 fn renamed_jobs_neither_keep_a_record_open_nor_pass_unseen() {
     let renamed = registry_of(r#"{"prowJob": "a-f999"}, {"prowJob": "b-f999"}"#);
-    for runs in ["SS", "FF"] {
+    for (runs, accepted) in [("SS", true), ("FF", false), ("SF", false)] {
         let (a, b) = runs.split_at(1);
         let file = file(&[("a-f360", a), ("b-f360", b)]);
-        assert_eq!(at_rest(&file, &renamed), [Step::Complete { accepted: false }]);
-        let reasons = judge(&file, &Rules::of(&file, Some(&renamed))).reasons().join("\n");
-        assert!(reasons.contains("a-f999: required, and not in the record"), "{reasons}");
+        assert_eq!(at_rest(&file, &renamed), [Step::Complete { accepted }]);
+        let verdict = judge(&file, &Rules::of(&file, Some(&renamed)));
+        assert_eq!((verdict.missing.len(), verdict.missing_required().count()), (2, 0));
+    }
+    // An entry stands for one job, and a name without a frequency for itself.
+    for (entries, jobs, missing) in [
+        (r#"{"prowJob": "a-f7"}, {"prowJob": "a-f9"}"#, &[("a-f360", "S")][..], "a-f9"),
+        (r#"{"prowJob": "a-f9"}, {"prowJob": "c-f9"}"#, &[("a-f360", "S")], "c-f9"),
+        (r#"{"prowJob": "a-f9"}"#, &[("a", "S")], "a-f9"),
+        (r#"{"prowJob": "a"}"#, &[("a-f9", "S")], "a"),
+        (r#"{"prowJob": "a-fx"}"#, &[("a-fy", "S")], "a-fx"),
+    ] {
+        let verdict = verdict(entries, jobs);
+        let names: Vec<_> = verdict.missing_required().map(|rule| rule.job.name.as_str()).collect();
+        assert_eq!((names, verdict.is_accepted()), (vec![missing], false), "{entries}");
+        assert!(verdict.reasons()[0].contains("required, and not in the record"));
     }
     let open = file(&[("a-f360", "P"), ("b-f360", "S")]);
     assert!(matches!(at_rest(&open, &renamed)[..], [Step::Read { .. }]));
@@ -256,8 +269,15 @@ fn reports_are_fetched_once_and_a_broken_store_holds_up_no_longer_than_its_patie
     observed.without_report.insert("run-1".into());
     assert_eq!(steps(&file, &observed, 5), [Step::Complete { accepted: true }]);
     let observed = Observed { label: Label::Present, ..Observed::default() };
+    let mut without = file.clone();
+    assert!(without.record_no_report(INSTALL, "run-1").unwrap().is_changed());
+    assert_eq!(steps(&without, &observed, 5), [Step::Complete { accepted: true }]);
     let _ = file.record_summary(INSTALL, "run-1", &Map::default()).unwrap();
     assert_eq!(steps(&file, &observed, 5), [Step::Complete { accepted: true }]);
+    let policy = Policy::default();
+    let ended = Some(time(4));
+    assert!(report_is_due(ended, &policy, time(4)) && !report_is_due(ended, &policy, time(5)));
+    assert!(!report_is_due(None, &policy, time(4)));
 }
 
 #[test]
@@ -312,15 +332,29 @@ fn without_the_registry_nothing_is_started_labelled_or_completed() {
     let steps = |jobs: &[(&str, &str)], at_hand| {
         next_steps(&file(jobs), at_hand, &Observed::default(), &policy, time(9))
     };
-    for runs in ["S", "F", "i", "-", "FSS"] {
-        assert_eq!(steps(&[("a", runs)], AtHand::Unreadable), [], "{runs}");
+    for at_hand in [AtHand::Unreadable, AtHand::Absent] {
+        for runs in ["S", "F", "i", "-", "FSS", "FFF"] {
+            assert_eq!(steps(&[("a", runs)], at_hand), [], "nothing says what is required: {runs}");
+        }
+        assert!(matches!(steps(&[("a", "P")], at_hand)[..], [Step::Read { .. }]));
     }
-    assert!(matches!(steps(&[("a", "P")], AtHand::Unreadable)[..], [Step::Read { .. }]));
-    assert_eq!(
-        steps(&[("a", "S")], AtHand::Absent),
-        [Step::Complete { accepted: false }],
-        "nothing says what is required"
-    );
+}
+
+#[test]
+fn a_record_that_says_what_is_required_is_accepted_without_the_registry_and_not_rejected() {
+    let known =
+        Observed { label: Label::Present, without_report: file_runs(&started()), ..Observed::default() };
+    let steps = |ends: [ProwState; 2]| {
+        let mut file = started();
+        for ((number, job), end) in [(1, INSTALL), (2, UPGRADE)].into_iter().zip(ends) {
+            let _ = file.record_run(job, &seen(job, &id(number), end)).unwrap();
+        }
+        [AtHand::Absent, AtHand::Unreadable]
+            .map(|at_hand| next_steps(&file, at_hand, &known, &Policy::default(), time(9)))
+    };
+    let accept = || vec![Step::Complete { accepted: true }];
+    assert_eq!(steps([ProwState::Success, ProwState::Success]), [accept(), accept()]);
+    assert_eq!(steps([ProwState::Success, ProwState::Failure]), [vec![], vec![]], "a retry may be due");
 }
 
 #[test]
@@ -342,26 +376,28 @@ fn an_intent_is_left_to_its_holder_then_settled_then_given_up() {
     assert_eq!(steps(24 * 60, &nothing), settle(false, false));
     assert_eq!(steps(1, &Observed { own: [intent].into(), ..Observed::default() }), settle(true, true));
     assert_eq!(steps(60, &Observed { settled: [intent].into(), ..Observed::default() }), []);
-    assert_eq!(
-        next_steps(&file, AtHand::Absent, &nothing, &Policy::default(), time(1)),
-        settle(false, false)
+    for at_hand in [AtHand::Absent, AtHand::Unreadable] {
+        assert_eq!(next_steps(&file, at_hand, &nothing, &Policy::default(), time(1)), [], "left alone");
+    }
+    let removed = registry_of(r#"{"prowJob": "another"}"#);
+    assert!(
+        next_steps(&file, AtHand::Read(&removed), &nothing, &Policy::default(), time(1))
+            .contains(&settle(false, false)[0])
     );
 }
 
 #[test]
 fn a_run_is_lost_when_nobody_has_had_it_for_longer_than_it_can_run() {
-    let file = started();
     let lost = |file: &ResultFile, id: &str, hour| is_lost(file, INSTALL, id, &Policy::default(), time(hour));
-    assert!(
-        !lost(&file, "run-1", 47) && lost(&file, "run-1", 48),
-        "counted from the start of the build's jobs"
-    );
     let mut read = started();
     let mut later = seen(INSTALL, &id(1), ProwState::Pending);
     later.started = Some(time(20));
     let _ = read.record_run(INSTALL, &later).unwrap();
     assert!(!lost(&read, "run-1", 67) && lost(&read, "run-1", 68), "counted from its own start");
-    assert!(!lost(&by_python(&file), "run-1", 9000), "no time is known");
+    let _ = read.record_run(UPGRADE, &seen(UPGRADE, &id(2), ProwState::Success)).unwrap();
+    let _ = read.replace_run(INSTALL, "run-1", &id(9), time(240)).unwrap();
+    assert!(!lost(&read, "run-9", 287) && lost(&read, "run-9", 288), "and not from that of others");
+    assert!(!lost(&by_python(&started()), "run-1", 9000), "no time of it is known");
 }
 
 proptest! {

@@ -176,14 +176,18 @@ impl ResultFile {
         Some(StartedWith { at: map.text("at").map(Cow::into_owned), jobs })
     }
 
-    /// A time at which the run with this id was known to exist: its own, or else that of the other runs.
+    /// A time at which the run with this id was known to exist, by its own data. When other runs of the build were
+    /// started says nothing: a run may take the place of one that is weeks old.
     pub fn known_since(&self, job: &str, id: &str) -> Option<Timestamp> {
-        let time = |run: Run<'_>| run.started().and_then(|time| time.parse().ok());
         let mut own =
             self.entries(job).flat_map(Job::runs).filter(|run| run.id().is_some_and(|known| known == id));
-        let others = || self.jobs().flat_map(Job::runs).filter_map(time).max();
-        let at = || self.started_with().and_then(|started| started.at?.parse().ok());
-        own.find_map(time).or_else(others).or_else(at)
+        own.find_map(Run::known_since)
+    }
+
+    /// When the last of the runs ended, as far as it is recorded.
+    pub fn last_end(&self) -> Option<Timestamp> {
+        let ends = self.jobs().flat_map(Job::runs).filter_map(|run| run.completed()?.parse().ok());
+        ends.max()
     }
 
     /// How the file was written when it was read.

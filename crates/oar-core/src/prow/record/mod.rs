@@ -7,6 +7,9 @@
 //!   acceptance is bound to it.
 //! - a run whose `jobID` is `intent-<uuid>`: its start is intended, and not known to have happened. `intentSince` beside
 //!   it is the time of the first attempt.
+//! - `knownSince` in a run of which Prow has told nothing yet: when its start was intended, or when somebody put it in.
+//!   The first read removes it.
+//! - `withoutReport` in a run that has ended: it was found to have no test report.
 
 mod build;
 mod file;

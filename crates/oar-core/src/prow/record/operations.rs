@@ -193,15 +193,16 @@ impl ResultFile {
         Ok(ours)
     }
 
-    /// Records the id of a run that was started. When the id stands there, nothing changes; when the intent is gone,
-    /// somebody else took it over.
+    /// Records the id of a run that was started, and when its start was intended. When the id stands there, nothing
+    /// changes; when the intent is gone, somebody else took it over.
     pub fn record_id(&mut self, job: &str, intent: Intent, id: &RunId) -> Result<Change, RecordError> {
         let mut change = Change::Unchanged;
         if self.entries(job).any(|entry| has_run(entry, id.text())) {
             return Ok(change);
         }
         for run in self.runs_mut(job, &intent.to_string()) {
-            *run = run::with_id(id);
+            let since = intent.recorded().or_else(|| Run(run).intended_since());
+            *run = run::with_id(id, since);
             change = Change::Changed;
         }
         if change.is_changed() { Ok(change) } else { Err(self.missing_run(job, &intent.to_string())) }
@@ -261,6 +262,19 @@ impl ResultFile {
         if open { self.record_run(job, &seen) } else { self.require_run(job, id).map(|()| Change::Unchanged) }
     }
 
+    /// Notes that a run that Prow does not show was known at `now`, when nothing else tells a time of it: the day on which
+    /// it is given up is counted from there.
+    pub fn record_known(&mut self, job: &str, id: &str, now: Timestamp) -> Result<Change, RecordError> {
+        self.require_run(job, id)?;
+        Ok(self.runs_mut(job, id).fold(Change::Unchanged, |change, run| change.or(run::known_at(run, now))))
+    }
+
+    /// Notes that a run has ended and left no test report, so that none is looked for any more.
+    pub fn record_no_report(&mut self, job: &str, id: &str) -> Result<Change, RecordError> {
+        self.require_run(job, id)?;
+        Ok(self.runs_mut(job, id).fold(Change::Unchanged, |change, run| change.or(run::without_report(run))))
+    }
+
     /// Adds the summary of the test report of a run that has ended and has none.
     pub fn record_summary(&mut self, job: &str, id: &str, summary: &Map) -> Result<Change, RecordError> {
         self.require_run(job, id)?;
@@ -286,9 +300,10 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Promotes the build by hand: the next pass labels it and completes the record, whatever the runs say.
+    /// Promotes the build by hand: the next pass labels it and completes the record, whatever the runs say. A record that
+    /// was promoted and completed before is opened again, so that the label is looked after once more (spec 04 §7.5).
     pub fn promote(&mut self) -> Change {
-        if self.is_promoted() {
+        if self.is_promoted() && !self.is_aggregated() {
             return Change::Unchanged;
         }
         self.document.set("aggregated", false);
@@ -296,13 +311,14 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Replaces a run by another one that somebody started, and opens the record again. First runs can be replaced as
-    /// well as retried ones.
+    /// Replaces a run by another one that somebody started and that is known `now`, and opens the record again. First
+    /// runs can be replaced as well as retried ones.
     pub fn replace_run(
         &mut self,
         job: &str,
         current: &str,
         new: &RunId,
+        now: Timestamp,
     ) -> Result<(Change, Place), RecordError> {
         self.require_job(job)?;
         let place = |file: &Self, id: &str| file.entries(job).find_map(|entry| place_of(entry, id));
@@ -320,7 +336,7 @@ impl ResultFile {
             return Err(RecordError::RunExists { file: self.name.clone(), job, id: new.to_string() });
         }
         for run in self.runs_mut(job, current) {
-            *run = run::with_id(new);
+            *run = run::with_id(new, Some(now));
         }
         self.reopen();
         Ok((Change::Changed, found))

@@ -17,6 +17,10 @@ use crate::version::ParseVersionError;
 pub const INTENT_PREFIX: &str = "intent-";
 /// The time of the first attempt to start a run.
 const INTENT_SINCE: &str = "intentSince";
+/// Since when a run is known of which Prow has told nothing yet.
+const KNOWN_SINCE: &str = "knownSince";
+/// That a run has ended and left no test report.
+const WITHOUT_REPORT: &str = "withoutReport";
 /// What an older reader stored in runs, and today's removes (spec 04 §6.1.1).
 const DROPPED: [&str; 4] = ["jobName", "payload", "upgrade_from", "upgrade_to"];
 
@@ -163,6 +167,17 @@ impl<'a> Run<'a> {
         self.0.text(INTENT_SINCE).and_then(|text| text.parse().ok())
     }
 
+    /// A time at which it was known to exist: when it was created or, before that was read, when it was recorded.
+    pub fn known_since(self) -> Option<Timestamp> {
+        let recorded = || self.0.text(KNOWN_SINCE).and_then(|text| text.parse().ok());
+        self.started().and_then(|text| text.parse().ok()).or_else(recorded)
+    }
+
+    /// Whether it was found to have no test report.
+    pub fn is_without_report(self) -> bool {
+        self.0.get(WITHOUT_REPORT).and_then(Value::as_bool) == Some(true)
+    }
+
     /// Whether Prow is to be asked about it: it has not ended, or its state and completion time do not go together.
     pub fn wants_reading(self) -> bool {
         match self.stage() {
@@ -212,9 +227,34 @@ impl From<&ProwJob> for Observation {
     }
 }
 
-/// A run of which only the id is known.
-pub(super) fn with_id(id: impl fmt::Display) -> Map {
-    Map::of([("jobID", id.to_string().into())])
+/// A run of which only the id is known, since this time. Prow may not show a new run at once, and forgets old ones: the
+/// time tells which of the two is the case.
+pub(super) fn with_id(id: impl fmt::Display, since: Option<Timestamp>) -> Map {
+    let mut run = Map::of([("jobID", id.to_string().into())]);
+    if let Some(since) = since {
+        run.set(KNOWN_SINCE, stamp(since));
+    }
+    run
+}
+
+/// Notes that a run was known at `now` of which nothing else tells a time.
+pub(super) fn known_at(run: &mut Map, now: Timestamp) -> Change {
+    if Run(run).stage() != Stage::Open || Run(run).known_since().is_some() {
+        return Change::Unchanged;
+    }
+    run.set(KNOWN_SINCE, stamp(now));
+    Change::Changed
+}
+
+/// Notes that a run has ended without a test report.
+pub(super) fn without_report(run: &mut Map) -> Change {
+    let recorded = Run(run);
+    let settled = recorded.summary().is_some() || recorded.is_without_report();
+    if settled || !matches!(recorded.stage(), Stage::Ended(_)) {
+        return Change::Unchanged;
+    }
+    run.set(WITHOUT_REPORT, true);
+    Change::Changed
 }
 
 /// A run whose start is intended, first at `since`.
@@ -232,6 +272,9 @@ pub(super) fn renew(run: &mut Map, old: Intent, new: Intent) {
 
 /// Takes over what was read, in the order of keys that the Python tooling writes. A run that has ended with its
 /// completion time stays as it is, an ended run never becomes open again, and what the observation does not know stays.
+///
+/// A completion time without a final state, as Prow shows it in mid-change, is not written: the Python tooling takes it
+/// for the end of the run, never reads it again, and counts it as not successful (spec 04 §7.3, §7.6.5).
 pub(super) fn update(run: &mut Map, seen: &Observation) -> Change {
     let recorded = Run(run);
     let ended = match recorded.stage() {
@@ -241,9 +284,9 @@ pub(super) fn update(run: &mut Map, seen: &Observation) -> Change {
     };
     let state = ended.filter(|_| !seen.state.is_final()).unwrap_or(seen.state);
     let completed = match seen.completed {
+        _ if !state.is_final() => None,
         Some(time) => Some(Value::from(stamp(time))),
-        None if state.is_final() => run.get("jobCompletionTime").cloned(),
-        None => None,
+        None => run.get("jobCompletionTime").cloned(),
     };
     let kept = |key: &str, fresh: Option<String>| fresh.map(Value::from).or_else(|| run.get(key).cloned());
     let fresh = [
@@ -265,6 +308,7 @@ pub(super) fn update(run: &mut Map, seen: &Observation) -> Change {
         if !fresh.iter().any(|(known, _)| *known == name)
             && !DROPPED.contains(&name.as_ref())
             && name != INTENT_SINCE
+            && !(name == KNOWN_SINCE && (updated.contains("jobStartTime") || state.is_final()))
         {
             updated.set(&name, value.clone());
         }

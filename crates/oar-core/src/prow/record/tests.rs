@@ -73,9 +73,19 @@ pub(crate) fn stored(file: &ResultFile) -> ResultFile {
 
 /// A file of the Python tooling, without what this program adds.
 pub(crate) fn by_python(file: &ResultFile) -> ResultFile {
-    let mut value = Value::parse(&file.to_text()).unwrap();
-    value.as_map_mut().unwrap().remove("started_with");
-    ResultFile::parse(file.name(), value.to_text().as_bytes()).unwrap()
+    let mut file = stored(file);
+    file.document.remove("started_with");
+    let entries = file.document.get_mut("result").unwrap().as_list_mut().unwrap();
+    for (_, value) in entries.iter_mut().flat_map(|entry| entry.as_map_mut().unwrap().iter_mut()) {
+        let one = std::slice::from_mut(value);
+        for run in one.iter_mut().filter_map(Value::as_map_mut) {
+            run.remove("knownSince");
+        }
+        for run in one[0].as_list_mut().into_iter().flatten().filter_map(Value::as_map_mut) {
+            run.remove("knownSince");
+        }
+    }
+    stored(&file)
 }
 
 fn keys(file: &ResultFile) -> Vec<String> {
@@ -172,15 +182,16 @@ fn what_was_read_is_not_taken_back() {
         let entry = file.entries(INSTALL).next().unwrap().first().unwrap();
         (entry.stage(), entry.completed().is_some(), entry.wants_reading(), entry.url().is_some())
     };
-    assert_eq!(first(&file), (Stage::Open, true, true, true), "read in mid-change: read again");
+    assert_eq!(first(&file), (Stage::Open, false, true, true), "read in mid-change: read again");
+    assert!(!file.to_text().contains("jobCompletionTime"), "the Python tooling would take it for the end");
     let mut without_time = seen(INSTALL, &run, ProwState::Failure);
     (without_time.completed, without_time.url) = (None, None);
     let _ = file.record_run(INSTALL, &without_time).unwrap();
-    assert_eq!(
-        first(&file),
-        (Stage::Ended(ProwState::Failure), true, false, true),
-        "the address and the time stay"
-    );
+    assert_eq!(first(&file), (Stage::Ended(ProwState::Failure), false, true, true), "the address stays");
+    let _ = file.record_run(INSTALL, &seen(INSTALL, &run, ProwState::Failure)).unwrap();
+    assert_eq!(first(&file), (Stage::Ended(ProwState::Failure), true, false, true));
+    let _ = file.record_run(INSTALL, &without_time).unwrap();
+    assert_eq!(first(&file), (Stage::Ended(ProwState::Failure), true, false, true), "and the time");
     for later in [ProwState::Pending, ProwState::Success] {
         assert!(!file.record_run(INSTALL, &seen(INSTALL, &run, later)).unwrap().is_changed());
     }
@@ -193,6 +204,73 @@ fn what_was_read_is_not_taken_back() {
     );
     let _ = file.record_run(INSTALL, &mid_change).unwrap();
     assert_eq!(first(&file), (Stage::Ended(ProwState::Failure), true, false, true));
+}
+
+#[test]
+fn what_the_python_tooling_froze_in_mid_change_is_thawed() {
+    let run = r#"{"jobID": "run-1", "jobState": "pending", "jobCompletionTime": "2026-01-01T04:00:00Z"}"#;
+    let text = format!(
+        r#"{{"result": [{{"jobName": "{INSTALL}", "firstJob": {run}}}], "build": {{"name": "4.99.1"}}}}"#
+    );
+    let mut file = ResultFile::parse(&name(), text.as_bytes()).unwrap();
+    let mut open = seen(INSTALL, &id(1), ProwState::Pending);
+    open.completed = Some(time(4));
+    assert!(file.record_run(INSTALL, &open).unwrap().is_changed());
+    let completed = |file: &ResultFile| {
+        let run = file.entries(INSTALL).next().unwrap().first().unwrap();
+        run.completed().map(std::borrow::Cow::into_owned)
+    };
+    assert_eq!(completed(&file), None);
+    let _ = file.record_run(INSTALL, &seen(INSTALL, &id(1), ProwState::Success)).unwrap();
+    assert_eq!(completed(&file).unwrap(), "2026-01-01T04:00:00Z");
+}
+
+#[test]
+fn a_run_tells_since_when_it_is_known_until_prow_does() {
+    let key = Intent::at(time(3));
+    let mut file = ResultFile::create(name(), build(), &[(TestJob::required(INSTALL), key)], time(3));
+    let _ = file.record_id(INSTALL, key, &id(1)).unwrap();
+    let first = |file: &ResultFile| file.document.get("result").unwrap().as_list().unwrap()[0].to_text();
+    insta::assert_snapshot!(first(&file), @r#"
+    {
+      "jobName": "periodic-ci-demo-4.99-install",
+      "firstJob": {
+        "jobID": "run-1",
+        "knownSince": "2026-01-01T03:00:00Z"
+      }
+    }
+    "#);
+    assert_eq!(file.known_since(INSTALL, "run-1"), Some(time(3)));
+    let _ = file.record_run(INSTALL, &seen(INSTALL, &id(1), ProwState::Failure)).unwrap();
+    assert!(!file.to_text().contains("knownSince"));
+    assert_eq!(file.known_since(INSTALL, "run-1"), Some(time(1)), "what Prow says");
+    let _ = file.replace_run(INSTALL, "run-1", &id(2), time(300)).unwrap();
+    let _ = file.replace_run(INSTALL, "run-1", &id(2), time(301)).unwrap();
+    assert_eq!(file.known_since(INSTALL, "run-2"), Some(time(300)));
+    assert!(!file.record_known(INSTALL, "run-2", time(400)).unwrap().is_changed());
+
+    let mut python = by_python(&started());
+    assert_eq!(python.known_since(INSTALL, "run-1"), None, "of the others nothing follows");
+    assert!(python.record_known(INSTALL, "run-1", time(5)).unwrap().is_changed());
+    assert!(!python.record_known(INSTALL, "run-1", time(6)).unwrap().is_changed());
+    assert_eq!(python.known_since(INSTALL, "run-1"), Some(time(5)));
+    assert!(python.record_known(INSTALL, "run-9", time(5)).is_err());
+    let _ = python.record_lost(INSTALL, "run-1", time(60)).unwrap();
+    assert!(!python.to_text().contains("knownSince"));
+}
+
+#[test]
+fn a_run_without_a_report_is_noted_once_and_only_after_its_end() {
+    let mut file = started();
+    assert!(!file.record_no_report(INSTALL, "run-1").unwrap().is_changed(), "it has not ended");
+    let mut file = failed();
+    assert!(file.record_no_report(INSTALL, "run-1").unwrap().is_changed());
+    assert!(!file.record_no_report(INSTALL, "run-1").unwrap().is_changed());
+    assert!(stored(&file).entries(INSTALL).next().unwrap().first().unwrap().is_without_report());
+    let mut file = failed();
+    let _ = file.record_summary(INSTALL, "run-1", &Map::default()).unwrap();
+    assert!(!file.record_no_report(INSTALL, "run-1").unwrap().is_changed());
+    assert!(file.record_no_report(INSTALL, "run-9").is_err());
 }
 
 #[test]
@@ -215,7 +293,11 @@ fn keys_stand_in_the_order_of_the_references_operations() {
     assert!(file.promote().is_changed() && !file.promote().is_changed());
     ordered(&file, &["aggregated", "accepted", "manual_promotion"]);
     assert!(!file.is_aggregated() && file.accepted() == Some(false));
-    let _ = file.replace_run(INSTALL, "run-1", &id(7)).unwrap();
+    let _ = file.complete(false);
+    assert!(file.promote().is_changed() && !file.promote().is_changed(), "the label is looked after again");
+    ordered(&file, &["aggregated", "accepted", "manual_promotion"]);
+    assert!(!file.is_aggregated());
+    let _ = file.replace_run(INSTALL, "run-1", &id(7), time(6)).unwrap();
     ordered(&file, &["manual_promotion"]);
     let _ = file.complete(true);
     ordered(&file, &["manual_promotion", "aggregated", "accepted"]);
@@ -242,16 +324,25 @@ fn a_run_is_replaced_wherever_it_stands_and_a_slip_changes_nothing() {
         (INSTALL, "run-3", 2, "the run `run-2` is in"),
         (INSTALL, "run-3", 4, "the run `run-4` is in"),
     ] {
-        let error = file.replace_run(job, current, &id(new)).unwrap_err();
+        let error = file.replace_run(job, current, &id(new), time(6)).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(file.to_text(), before);
     }
-    assert_eq!(file.replace_run(INSTALL, "run-4", &id(9)).unwrap(), (Change::Changed, Place::Retried(1)));
+    assert_eq!(
+        file.replace_run(INSTALL, "run-4", &id(9), time(6)).unwrap(),
+        (Change::Changed, Place::Retried(1))
+    );
     assert_eq!(file.accepted(), None);
     let after = file.to_text();
-    assert_eq!(file.replace_run(INSTALL, "run-4", &id(9)).unwrap(), (Change::Unchanged, Place::Retried(1)));
+    assert_eq!(
+        file.replace_run(INSTALL, "run-4", &id(9), time(6)).unwrap(),
+        (Change::Unchanged, Place::Retried(1))
+    );
     assert_eq!(file.to_text(), after);
-    assert_eq!(file.replace_run(INSTALL, "run-1", &id(10)).unwrap(), (Change::Changed, Place::First));
+    assert_eq!(
+        file.replace_run(INSTALL, "run-1", &id(10), time(6)).unwrap(),
+        (Change::Changed, Place::First)
+    );
 }
 
 #[test]
@@ -417,7 +508,7 @@ fn the_form_of_a_file_edited_by_hand_is_told_and_no_reason_to_write() {
         (text.clone(), Form::Exact),
         (format!("{text}\n"), Form::FinalNewline),
         (format!("{text}\n\n"), Form::Other { line: text.lines().count() + 1 }),
-        (text.replacen("  \"build\"", "\t\"build\"", 1), Form::Other { line: 16 }),
+        (text.replacen("  \"build\"", "\t\"build\"", 1), Form::Other { line: 18 }),
         (text.replace('\n', "\r\n"), Form::Other { line: text.lines().count() + 1 }),
     ] {
         let file = ResultFile::parse(&name(), written.as_bytes()).unwrap();

@@ -1,6 +1,6 @@
 //! A small world in memory, which misbehaves by chance and stops dead on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,13 +47,36 @@ pub(super) struct FakeRun {
 #[derive(Debug, Default)]
 struct Inner {
     files: BTreeMap<String, String>,
+    /// Everything that files ever held, by its revision.
+    contents: HashMap<String, String>,
     /// Final records that were put aside, so that later passes need not read them.
     archive: BTreeMap<String, String>,
     writes: Vec<String>,
     runs: Vec<FakeRun>,
+    /// The pages of runs whose report was asked for.
+    reports_asked: Vec<String>,
     builds: Vec<StreamTag>,
-    latest: Option<usize>,
-    labels: BTreeMap<String, usize>,
+    /// Builds that left their phase.
+    fallen: BTreeSet<String>,
+    /// The payloads that are labelled, and how many calls did that.
+    labels: BTreeSet<String>,
+    labelled_now: BTreeMap<String, usize>,
+}
+
+impl Inner {
+    fn put(&mut self, path: &str, text: &str) {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self.contents.insert(Revision::of(text).as_str().to_owned(), text.to_owned());
+    }
+
+    fn latest(&self, kind: BuildKind) -> Option<&StreamTag> {
+        self.of_kind(kind).rfind(|tag| !self.fallen.contains(&tag.name))
+    }
+
+    fn of_kind(&self, kind: BuildKind) -> impl DoubleEndedIterator<Item = &StreamTag> {
+        let nightly = kind == BuildKind::Nightly;
+        self.builds.iter().filter(move |tag| tag.name.contains("nightly") == nightly)
+    }
 }
 
 /// What goes wrong, each in a thousand requests.
@@ -62,17 +85,23 @@ pub(super) struct Chances {
     pub(super) conflict: u32,
     pub(super) lost: u32,
     pub(super) refused: u32,
+    /// Prow does not show a run.
+    pub(super) unseen: u32,
+    /// Prow shows a run that has ended with its completion time and an open state.
+    pub(super) mid_change: u32,
+    /// A request takes two minutes.
+    pub(super) slow: u32,
 }
 
 /// How the run of a job ends that has so many runs for the same payload already.
 type Outcomes = dyn FnMut(&str, usize) -> ProwState + Send;
 
-/// The world.
+/// The world, as one of its workers sees it.
 pub(super) struct FakeWorld {
-    inner: Mutex<Inner>,
-    chance: Mutex<StdRng>,
-    chances: Mutex<Chances>,
-    /// After how many further requests everything stops.
+    inner: Arc<Mutex<Inner>>,
+    chance: Arc<Mutex<StdRng>>,
+    chances: Arc<Mutex<Chances>>,
+    /// After how many further requests the worker dies.
     fuse: Mutex<Option<u32>>,
     pub(super) clock: Clock,
     source: Arc<SteppingClock>,
@@ -81,7 +110,7 @@ pub(super) struct FakeWorld {
     hidden: Mutex<Option<String>>,
     /// How long a start waits for its turn.
     turn: Mutex<Duration>,
-    outcomes: Mutex<Box<Outcomes>>,
+    outcomes: Arc<Mutex<Box<Outcomes>>>,
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,16 +129,32 @@ impl FakeWorld {
     ) -> Self {
         let (clock, source) = SteppingClock::start();
         Self {
-            inner: Mutex::default(),
-            chance: Mutex::new(StdRng::seed_from_u64(seed)),
-            chances: Mutex::default(),
+            inner: Arc::default(),
+            chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+            chances: Arc::default(),
             fuse: Mutex::new(None),
             clock,
             source,
             registry: Mutex::new(registry.to_owned()),
             hidden: Mutex::default(),
             turn: Mutex::default(),
-            outcomes: Mutex::new(Box::new(outcomes)),
+            outcomes: Arc::new(Mutex::new(Box::new(outcomes))),
+        }
+    }
+
+    /// The same world for another worker, which dies by itself.
+    pub(super) fn worker(&self, fuse: Option<u32>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            chance: Arc::clone(&self.chance),
+            chances: Arc::clone(&self.chances),
+            fuse: Mutex::new(fuse),
+            clock: self.clock.clone(),
+            source: Arc::clone(&self.source),
+            registry: Mutex::new(locked(&self.registry).clone()),
+            hidden: Mutex::default(),
+            turn: Mutex::default(),
+            outcomes: Arc::clone(&self.outcomes),
         }
     }
 
@@ -155,13 +200,13 @@ impl FakeWorld {
             pull_spec: format!("registry.example.com/demo/release:{name}"),
             download_url: format!("https://example.com/{name}"),
         });
-        inner.latest = Some(inner.builds.len() - 1);
     }
 
-    /// The newest build leaves its phase for a while.
+    /// The newest stable build leaves its phase for a while.
     pub(super) fn fall_back(&self) {
         let mut inner = locked(&self.inner);
-        inner.latest = inner.latest.and_then(|latest| latest.checked_sub(1));
+        let newest = inner.latest(BuildKind::Stable).map(|tag| tag.name.clone());
+        inner.fallen.extend(newest);
     }
 
     /// The stream forgets all builds but the newest.
@@ -169,15 +214,40 @@ impl FakeWorld {
         let mut inner = locked(&self.inner);
         let keep = inner.builds.len().saturating_sub(1);
         inner.builds.drain(..keep);
-        inner.latest = Some(0);
+    }
+
+    /// The stream forgets all builds.
+    pub(super) fn forget_builds(&self) {
+        locked(&self.inner).builds.clear();
+    }
+
+    /// Prow forgets this run, and its artifacts are gone.
+    pub(super) fn forget_run(&self, id: &str) {
+        locked(&self.inner).runs.retain(|run| run.id != id);
+    }
+
+    /// A run that somebody started by hand.
+    pub(super) fn start_by_hand(&self, job: &str, outcome: ProwState) -> String {
+        let now = self.clock.now();
+        let mut inner = locked(&self.inner);
+        let id = format!("hand-{:05}", inner.runs.len());
+        let (job, key, payload) = (job.to_owned(), String::new(), String::new());
+        inner.runs.push(FakeRun { id: id.clone(), job, key, payload, started: now, outcome });
+        id
+    }
+
+    /// Somebody takes the label of a payload away.
+    pub(super) fn unlabel(&self, build: &str) {
+        locked(&self.inner).labels.remove(build);
     }
 
     pub(super) fn runs(&self) -> Vec<FakeRun> {
         locked(&self.inner).runs.clone()
     }
 
+    /// How many calls labelled each payload.
     pub(super) fn labels(&self) -> BTreeMap<String, usize> {
-        locked(&self.inner).labels.clone()
+        locked(&self.inner).labelled_now.clone()
     }
 
     pub(super) fn files(&self) -> BTreeMap<String, String> {
@@ -194,7 +264,7 @@ impl FakeWorld {
     }
 
     pub(super) fn put(&self, path: &str, text: &str) {
-        locked(&self.inner).files.insert(path.to_owned(), text.to_owned());
+        locked(&self.inner).put(path, text);
     }
 
     pub(super) fn remove(&self, path: &str) {
@@ -218,6 +288,15 @@ impl FakeWorld {
 
     pub(super) fn writes(&self) -> Vec<String> {
         locked(&self.inner).writes.clone()
+    }
+
+    pub(super) fn reports_asked(&self) -> usize {
+        locked(&self.inner).reports_asked.len()
+    }
+
+    /// The same world with another registry; an empty text stands for none.
+    pub(super) fn with_registry(&self, registry: &str) -> Self {
+        Self { registry: Mutex::new(registry.to_owned()), ..self.worker(None) }
     }
 
     fn happens(&self, chance: u32) -> bool {
@@ -244,6 +323,9 @@ impl FakeWorld {
         };
         if dead {
             pending::<()>().await;
+        }
+        if self.happens(self.chances().slow) {
+            self.advance(Duration::from_mins(2));
         }
     }
 
@@ -274,9 +356,7 @@ impl Builds for FakeWorld {
     ) -> Result<Option<LatestBuild>, ServiceError> {
         self.request().await;
         let inner = locked(&self.inner);
-        let builds = inner.latest.and_then(|latest| inner.builds.get(..=latest)).unwrap_or_default();
-        let is_wanted = |tag: &&StreamTag| tag.name.parse().is_ok_and(|name: BuildName| name.kind() == kind);
-        let Some(tag) = builds.iter().rev().find(is_wanted) else { return Ok(None) };
+        let Some(tag) = inner.latest(kind) else { return Ok(None) };
         let body = format!(
             "{{\n  \"name\": \"{}\",\n  \"phase\": \"Accepted\",\n  \"pullSpec\": \"{}\",\n  \"downloadURL\": \"{}\"\n}}\n",
             tag.name, tag.pull_spec, tag.download_url
@@ -292,7 +372,7 @@ impl Builds for FakeWorld {
 
     async fn nightlies(&self, _release: YStream, _arch: Arch) -> Result<Option<Vec<String>>, ServiceError> {
         self.request().await;
-        Ok(Some(locked(&self.inner).builds.iter().map(|tag| tag.name.clone()).collect()))
+        Ok(Some(locked(&self.inner).of_kind(BuildKind::Nightly).map(|tag| tag.name.clone()).collect()))
     }
 }
 
@@ -335,6 +415,10 @@ impl TestJobs for FakeWorld {
         if self.happens(self.chances().lost) {
             return Err(failed(Service::Prow, ServiceErrorKind::Unavailable));
         }
+        if self.happens(self.chances().unseen) {
+            return Ok(None);
+        }
+        let mid_change = self.happens(self.chances().mid_change);
         let now = self.clock.now();
         let inner = locked(&self.inner);
         let Some(run) = inner.runs.iter().find(|run| run.id == id) else { return Ok(None) };
@@ -346,7 +430,7 @@ impl TestJobs for FakeWorld {
         Ok(Some(Observation {
             id: run.id.clone(),
             job: run.job.clone(),
-            state: if over { run.outcome } else { ProwState::Pending },
+            state: if over && !mid_change { run.outcome } else { ProwState::Pending },
             url: Some(page(run)),
             started: Some(run.started),
             completed: over.then_some(ended),
@@ -360,15 +444,18 @@ fn page(run: &FakeRun) -> String {
 
 #[async_trait]
 impl Artifacts for FakeWorld {
-    async fn summary(&self, _page: &str) -> Result<Option<Map>, ServiceError> {
+    async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError> {
         self.request().await;
+        locked(&self.inner).reports_asked.push(page.to_owned());
         Ok(None)
     }
 
     async fn ended(&self, id: &str, _page: &str) -> Result<Option<Observation>, ServiceError> {
         self.request().await;
+        let now = self.clock.now();
         let inner = locked(&self.inner);
-        Ok(inner.runs.iter().find(|run| run.id == id).map(|run| Observation {
+        let ended = |run: &&FakeRun| run.id == id && now >= run.started + RUN;
+        Ok(inner.runs.iter().find(ended).map(|run| Observation {
             id: run.id.clone(),
             job: run.job.clone(),
             state: run.outcome,
@@ -392,9 +479,16 @@ impl Payloads for FakeWorld {
             return Err(failed(Service::Kube, ServiceErrorKind::Unavailable));
         }
         let mut inner = locked(&self.inner);
-        let labelled = inner.labels.entry(build.to_string()).or_default();
-        *labelled += 1;
-        Ok(if *labelled == 1 { Labelled::Now } else { Labelled::Already })
+        let now = inner.labels.insert(build.to_string());
+        if now {
+            *inner.labelled_now.entry(build.to_string()).or_default() += 1;
+        }
+        Ok(if now { Labelled::Now } else { Labelled::Already })
+    }
+
+    async fn labelled(&self, _arch: Arch) -> Result<BTreeSet<String>, ServiceError> {
+        self.request().await;
+        Ok(locked(&self.inner).labels.clone())
     }
 }
 
@@ -433,7 +527,7 @@ impl Store for FakeWorld {
             let present = inner.files.get(path).map(|text| Revision::of(text));
             let good = present.as_ref() == expected;
             if good {
-                inner.files.insert(path.to_owned(), text.to_owned());
+                inner.put(path, text);
                 inner.writes.push(message.to_owned());
             }
             good
@@ -482,7 +576,7 @@ impl Records for FakeWorld {
             .iter()
             .map(|entry| {
                 let path = format!("{FOLDER}/{}", entry.name);
-                inner.files.get(&path).cloned().ok_or(StoreError::Conflict { path })
+                inner.contents.get(entry.revision.as_str()).cloned().ok_or(StoreError::Conflict { path })
             })
             .collect()
     }
@@ -499,7 +593,11 @@ impl Records for FakeWorld {
     ) -> Result<(), StoreError> {
         self.request().await;
         let mut inner = locked(&self.inner);
-        inner.files.remove(&format!("{FOLDER}/{}", entry.name));
+        let path = format!("{FOLDER}/{}", entry.name);
+        if inner.files.get(&path).map(|text| Revision::of(text)).as_ref() != Some(&entry.revision) {
+            return Err(StoreError::Conflict { path });
+        }
+        inner.files.remove(&path);
         inner.writes.push(message.to_owned());
         Ok(())
     }
@@ -510,6 +608,9 @@ impl Registries for FakeWorld {
     async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError> {
         self.request().await;
         let text = locked(&self.registry).clone();
+        if text.is_empty() {
+            return Ok(None);
+        }
         let registry = TestJobRegistry::parse(name, text.as_bytes()).map_err(RegistryError::Invalid)?;
         Ok(Some(Arc::new(registry)))
     }

@@ -19,6 +19,7 @@ const POLICY: Policy = Policy {
     intent_patience: Duration::from_mins(10),
     give_up_after: Duration::MAX,
     lost_after: Duration::MAX,
+    report_due: Duration::ZERO,
     report_patience: Duration::ZERO,
     start_missing: true,
 };

@@ -1,0 +1,117 @@
+//! The labels of release payloads: before a record is completed, and once more for builds that were accepted lately.
+
+use jiff::SignedDuration;
+
+use super::work::Work;
+use super::{Aggregator, BuildReport, Done};
+use crate::error::ErrorClass;
+use crate::flow::permit::WritePermit;
+use crate::prow::names::ResultName;
+use crate::prow::outcome::{AtHand, Label, Observed};
+use crate::prow::record::ResultFile;
+use crate::prow::world::Labelled;
+use crate::statebox::store::Stored;
+use crate::version::Arch;
+
+/// How long after its last run the label of a good build is looked after.
+pub(super) const REPAIRED_FOR: SignedDuration = SignedDuration::from_hours(72);
+/// For how many builds one pass does that; normally there is none.
+const REPAIRED_AT_ONCE: usize = 10;
+
+impl Aggregator<'_> {
+    /// Labels the payloads of builds that were accepted lately and carry no label: the Python tooling completes a record
+    /// also when its label failed (spec 04 §10 D27). One request tells which payloads have a label, be it another one.
+    pub(super) async fn repair_labels(
+        &self,
+        fresh: Vec<(ResultFile, Stored)>,
+        arch: Arch,
+        permit: Option<&WritePermit>,
+    ) -> Vec<BuildReport> {
+        let (Some(payloads), Some(_)) = (self.payloads.filter(|_| !fresh.is_empty()), permit) else {
+            return Vec::new();
+        };
+        let labelled = match payloads.labelled(arch).await {
+            Ok(labelled) => labelled,
+            Err(error) => {
+                tracing::warn!("whether accepted payloads lack their label is not known: {error}");
+                return Vec::new();
+            }
+        };
+        let mut repaired = Vec::new();
+        let bare = fresh.into_iter().filter(|(file, _)| !labelled.contains(&file.build().name.to_string()));
+        for (file, stored) in bare.take(REPAIRED_AT_ONCE) {
+            let name = file.name().clone();
+            tracing::info!("{}: the record is final and good, the release payload has no label", name.build);
+            let observed = Observed { label: Label::Absent, ..Observed::default() };
+            let work = Work {
+                aggregator: *self,
+                name: &name,
+                registry: AtHand::Unreadable,
+                permit,
+                file,
+                stored: Some(stored),
+                observed,
+                label_failed: false,
+                no_report: Vec::new(),
+                report: BuildReport::new(&name.to_string(), name.build.to_string()),
+            };
+            let mut report = work.run().await;
+            report.reasons = vec!["the record was final, and the release payload had no label".to_owned()];
+            if !(report.done.is_empty() && report.problems.is_empty()) {
+                repaired.push(report);
+            }
+        }
+        repaired
+    }
+}
+
+impl Work<'_> {
+    pub(super) async fn label(&mut self, permit: &WritePermit) {
+        let ResultName { build, arch } = self.name;
+        let Some(payloads) = self.aggregator.payloads else {
+            self.label_failed = true;
+            let words = "the release payload is not labelled: the cluster that has it is not configured";
+            self.report.problem(words.to_owned(), ErrorClass::Configuration);
+            return;
+        };
+        match payloads.accept(build, *arch, permit).await {
+            Ok(Labelled::Now) => {
+                self.report.done.push(Done::build("labelled the release payload: Accepted"));
+                self.observed.label = Label::Present;
+            }
+            Ok(Labelled::Already) => self.observed.label = Label::Present,
+            Ok(Labelled::Other(value)) => {
+                let words = format!("the release payload is labelled `{value}` by somebody, which stays");
+                tracing::warn!("{build}: {words}");
+                self.report.done.push(Done::build(words));
+                self.observed.label = Label::Other;
+            }
+            Ok(Labelled::Absent) => self.without_payload().await,
+            Err(error) => {
+                self.label_failed = true;
+                self.fail("the label of the release payload", &error);
+            }
+        }
+    }
+
+    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited.
+    async fn without_payload(&mut self) {
+        let ResultName { build, arch } = self.name;
+        match self.aggregator.world.builds.find(build, *arch).await {
+            Ok(None) => {
+                let words = "the build and its release payload are gone; no label is needed";
+                self.report.done.push(Done::build(words));
+                self.observed.label = Label::NoPayload;
+            }
+            Ok(Some(_)) => {
+                self.label_failed = true;
+                let words = "there is no release payload of this name to be labelled, though its stream has the build";
+                self.report.problem(words.to_owned(), ErrorClass::Unavailable);
+            }
+            Err(error) => {
+                self.label_failed = true;
+                self.fail("whether the build is there still", &error);
+            }
+        }
+    }
+}
