@@ -370,7 +370,9 @@ fn a_job_that_cannot_be_prepared_keeps_no_other_from_its_start() {
     let good = text(&harness, STABLE_LATEST).unwrap();
     put_stable(&harness, "{");
     let run = jobctl(&harness, &CONTROLLER).expect(1);
-    assert!(run.stdout.contains("not started: _releases/ocp-latest-4.20-stable-amd64.json"), "{run:?}");
+    let problem = format!("error: {UPGRADE_JOB}: not started: {STABLE_LATEST}");
+    assert!(run.stderr.contains(&problem), "{run:?}");
+    assert!(run.stdout.contains(&format!("{UPGRADE_JOB}: not started\n")), "{run:?}");
     assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (5, RECORDED_NIGHTLY));
     put_stable(&harness, &good);
     jobctl(&harness, &CONTROLLER).expect(0);

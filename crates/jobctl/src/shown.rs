@@ -4,14 +4,17 @@ use cli_support::{Session, Tone};
 use oar_core::prow::aggregator::Done;
 use oar_core::prow::starter::BegunJob;
 
-/// Shows what became of jobs that were to be started.
+/// Shows what became of jobs that were to be started. Those that were not are problems.
 pub(crate) fn begun(session: &Session, jobs: &[BegunJob]) {
     for job in jobs {
         let (tone, words) = match (job.result, &job.problem) {
             ("started", _) => (Tone::Good, "started".to_owned()),
             ("found", _) => (Tone::Good, "found, it was started before".to_owned()),
             ("elsewhere", _) => (Tone::Faint, "left to another program".to_owned()),
-            (_, Some(problem)) => (Tone::Bad, format!("not started: {problem}")),
+            (_, Some(problem)) => {
+                session.ui.problem(format!("{}: not started: {problem}", job.job));
+                (Tone::Bad, "not started".to_owned())
+            }
             (other, None) => (Tone::Attention, other.to_owned()),
         };
         let id = job.id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
