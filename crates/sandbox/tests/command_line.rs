@@ -90,7 +90,7 @@ fn demo_names_the_programs_it_does_not_find() {
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stderr).contains("found neither oar and oarctl nor release-tests"),
+        text(&output.stderr).contains("found neither oar, oarctl and jobctl nor release-tests"),
         "{}",
         text(&output.stderr)
     );
@@ -101,7 +101,7 @@ fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("oar-sandbox");
     fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
-    for name in ["oar", "oarctl"] {
+    for name in ["oar", "oarctl", "jobctl"] {
         let program = directory.path().join(name);
         let script = "#!/bin/sh\necho \"$3 of $2: Pass\"\ntest \"$3\" != take-ownership\n";
         fs::write(&program, script).unwrap();

@@ -82,8 +82,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
 }
 
 fn show(session: &Session, report: &AggregatorReport) {
+    for file in &report.ignored {
+        session.ui.warn(format!("{file} is ignored: its name is not one of a record"));
+    }
     for problem in &report.problems {
-        session.ui.warn(problem);
+        session.ui.problem(problem);
     }
     for build in &report.builds {
         session.ui.text(format!("{}: {}", build.build, shown::result(build.result)));
@@ -94,7 +97,7 @@ fn show(session: &Session, report: &AggregatorReport) {
             session.ui.text(format!("  {reason}"));
         }
         for problem in &build.problems {
-            session.ui.warn(format!("{}: {problem}", build.build));
+            session.ui.problem(format!("{}: {problem}", build.build));
         }
     }
     session.ui.text(format!("{} records, {} of them final", report.records, report.finished));

@@ -489,9 +489,10 @@ mod tests {
             record("4.99.0-0.nightly-arm64-2024-07-25-010203", "2024-07-25", &[("a", "F")], true);
         assert!(verify(&(name.clone(), text.clone()), None).is_bad(), "amd64 jobs were required");
         let name = ResultName { arch: Arch::Arm64, ..name };
-        assert!(matches!(verify(&(name.clone(), text), None).agreement, Agreement::Exception(_)));
-        let (_, text) =
+        assert!(matches!(verify(&(name, text), None).agreement, Agreement::Exception(_)));
+        let (name, text) =
             record("4.99.0-0.nightly-arm64-2024-08-25-010203", "2024-08-25", &[("a", "S")], false);
+        let name = ResultName { arch: Arch::Arm64, ..name };
         let verified = verify(&(name, text), None);
         assert!(
             matches!(&verified.agreement, Agreement::Exception(why) if why.contains("all optional")),

@@ -99,7 +99,7 @@ impl BuildReport {
     }
 
     fn problem(&mut self, words: String, class: ErrorClass) {
-        tracing::error!("{}: {words}", self.build);
+        tracing::debug!("{}: {words}", self.build);
         self.problems.push(words);
         self.class.get_or_insert(class);
     }
@@ -116,6 +116,8 @@ pub struct AggregatorReport {
     pub started: usize,
     /// The records that are not final, and final ones whose payload lacked its label.
     pub builds: Vec<BuildReport>,
+    /// Files that are named nearly like records, and are none.
+    pub ignored: Vec<String>,
     /// What went wrong beside them.
     pub problems: Vec<String>,
     /// The class of these.
@@ -135,7 +137,7 @@ impl AggregatorReport {
     }
 
     fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
-        tracing::error!("{what}: {error}");
+        tracing::debug!("{what}: {error}");
         self.problems.push(format!("{what}: {error}"));
         self.class.get_or_insert(error.class());
     }
@@ -189,7 +191,7 @@ impl Aggregator<'_> {
                     named.push((name, entry));
                 }
             } else if entry.name.starts_with("ocp-test-result-") {
-                report.problems.push(format!("{} is ignored: its name is not one of a record", entry.name));
+                report.ignored.push(entry.name);
             }
         }
         report.records = named.len();

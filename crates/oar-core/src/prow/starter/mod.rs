@@ -183,7 +183,7 @@ impl Starter<'_> {
                     tracing::info!("{}: {job} is started by another program", self.name.build);
                 }
                 Begun::Not(error) => {
-                    tracing::error!("{}: {job}: {error}", self.name.build);
+                    tracing::debug!("{}: {job}: {error}", self.name.build);
                     refused |= matches!(error, StartError::Service(error) if concerns_all(error));
                 }
             }
