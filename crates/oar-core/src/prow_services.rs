@@ -94,9 +94,10 @@ impl ProwServices {
     pub fn gangway(&self) -> Result<GangwayClient, ConfigError> {
         let token = self.settings.credentials().require(Credential::GangwayToken)?;
         // The production jobs have no configuration document; the form then is the usual one.
-        let form: TriggerForm = match self.settings.document() {
-            Ok(document) => document.jobs()?.gangway.parse().unwrap_or_default(),
-            Err(_) => TriggerForm::default(),
+        let form: TriggerForm = match (self.prow.gangway_form, self.settings.document()) {
+            (Some(form), _) => form,
+            (None, Ok(document)) => document.jobs()?.gangway.parse().unwrap_or_default(),
+            (None, Err(_)) => TriggerForm::default(),
         };
         let client = GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form);
         Ok(client.paced(self.prow.gangway))

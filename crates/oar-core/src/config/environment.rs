@@ -209,6 +209,11 @@ variables! {
         "how many requests a minute go to Gangway, and how many at once: `<per minute>/<at once>`",
         "optional",
     ).or("20/10");
+    OAR_GANGWAY_FORM = Variable::new(
+        "OAR_GANGWAY_FORM",
+        "where Gangway takes the name of a job from: `path` or `body`; before `jobs.gangway` of the document",
+        "optional",
+    ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
         "the directory of caches; what was read from GitHub is kept below it, and may be deleted at any time",

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{
-    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE, OAR_LEASE_NAMESPACE,
-    XDG_CACHE_HOME,
+    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE,
+    OAR_LEASE_NAMESPACE, XDG_CACHE_HOME,
 };
 use super::error::ConfigError;
 use super::settings::Settings;
-use crate::clients::gangway::RateLimit;
+use crate::clients::gangway::{RateLimit, TriggerForm};
 
 /// The folder below the directory of caches.
 const CACHE: &str = "release-tests";
@@ -36,6 +36,8 @@ pub struct ProwSettings {
     pub lease_namespace: Option<String>,
     /// The pace of requests to Gangway.
     pub gangway: RateLimit,
+    /// How Gangway is told the name of a job, when that is not left to the configuration document.
+    pub gangway_form: Option<TriggerForm>,
     /// How long the start of a job is left to the program that recorded it: two minutes at least, or nothing, where
     /// nobody else starts jobs.
     pub intent_lease: Duration,
@@ -79,6 +81,7 @@ impl ProwSettings {
             in_cluster,
             lease_namespace,
             gangway: limit(environment)?,
+            gangway_form: form(environment)?,
             intent_lease: intent_lease(environment)?,
             artifacts_variable: GCS_CRED_FILE.name,
         })
@@ -93,6 +96,11 @@ fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
         Some((per_minute, burst)) if per_minute > 0 => Ok(RateLimit { per_minute, burst }),
         _ => Err(bad(OAR_GANGWAY_LIMIT.name, text, "two numbers, the first above 0 (for example 20/10)")),
     }
+}
+
+fn form(environment: &Environment) -> Result<Option<TriggerForm>, ConfigError> {
+    let Some(text) = environment.get(&OAR_GANGWAY_FORM) else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| bad(OAR_GANGWAY_FORM.name, text, "`path` or `body`"))
 }
 
 fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
@@ -155,6 +163,9 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused_by_name() {
+        let form = |text| settings(&[("OAR_GANGWAY_FORM", text)]).unwrap().gangway_form;
+        assert_eq!(settings(&[]).unwrap().gangway_form, None);
+        assert_eq!([form("path"), form("body")], [TriggerForm::JobInPath, TriggerForm::JobInBody].map(Some));
         let limit = settings(&[("OAR_GANGWAY_LIMIT", "6/0")]).unwrap().gangway;
         assert_eq!(limit, RateLimit { per_minute: 6, burst: 0 });
         for (text, seconds) in [("0", 0), ("120", 120), (" 86400 ", 86_400)] {
@@ -163,6 +174,7 @@ mod tests {
         }
         for (name, value) in [
             ("OAR_GANGWAY_LIMIT", "20"),
+            ("OAR_GANGWAY_FORM", "query"),
             ("OAR_INTENT_LEASE", "soon"),
             ("OAR_INTENT_LEASE", "1"),
             ("OAR_INTENT_LEASE", "119"),

@@ -73,11 +73,6 @@ impl BuildName {
         self.kind() == BuildKind::Nightly
     }
 
-    /// Whether this is an early candidate (`ec`), which comes from the dev-preview stream.
-    pub fn is_early_candidate(&self) -> bool {
-        self.0.pre.starts_with("ec.")
-    }
-
     /// Whether the build comes after `recorded`: of the same minor and kind, and greater (spec 04 §7.6.1). The latest
     /// build of a stream may be an older one for some hours (§10 D2); that is not new.
     pub fn is_newer_than(&self, recorded: &Self) -> bool {
