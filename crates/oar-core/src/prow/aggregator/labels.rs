@@ -94,9 +94,22 @@ impl Work<'_> {
         }
     }
 
-    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited.
+    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited
+    /// for a while; a record that is final already waits for nothing.
     async fn without_payload(&mut self) {
         let ResultName { build, arch } = self.name;
+        let Aggregator { world, policy, .. } = self.aggregator;
+        let waited = self.file.last_end().map(|end| world.clock.now().duration_since(end));
+        let is_late = waited.is_some_and(|waited| waited.unsigned_abs() > policy.payload_patience);
+        if self.file.is_aggregated() || is_late {
+            let words = "there is no release payload of this name to be labelled";
+            tracing::warn!("{build}: {words}");
+            if !self.file.is_aggregated() {
+                self.report.done.push(Done::build(format!("{words}; the record is completed without")));
+            }
+            self.observed.label = Label::NoPayload;
+            return;
+        }
         match self.aggregator.world.builds.find(build, *arch).await {
             Ok(None) => {
                 let words = "the build and its release payload are gone; no label is needed";

@@ -79,7 +79,7 @@ impl Controller<'_> {
         let left = if file.is_aggregated() { 0 } else { intents(&file).count() };
         if left > 0 {
             report.warnings.push(format!(
-                "{left} of the jobs of {} are not started yet; a later pass goes on, and only then records the build \
+                "jobs of {} that are not started yet: {left}; a later pass goes on, and only then records the build \
                  as the latest one",
                 build.name
             ));

@@ -125,6 +125,8 @@ pub struct Policy {
     pub report_due: Duration,
     /// How long a test report that cannot be fetched keeps a record open, from the end of its run.
     pub report_patience: Duration,
+    /// How long after its last run a good build waits for its release payload to be there, so that it can be labelled.
+    pub payload_patience: Duration,
     /// Whether required jobs that a record of the Python tooling lacks are started, when every entry that it has is
     /// known to the registry at hand: their start was refused then (spec 04 §10 D1).
     pub start_missing: bool,
@@ -138,6 +140,7 @@ impl Default for Policy {
             lost_after: Duration::from_hours(48),
             report_due: Duration::from_mins(30),
             report_patience: Duration::from_hours(24),
+            payload_patience: Duration::from_hours(24),
             start_missing: true,
         }
     }

@@ -180,6 +180,29 @@ async fn an_accepted_build_that_lost_its_label_gets_it_back_for_some_days() {
 }
 
 #[tokio::test]
+async fn a_payload_that_never_comes_is_waited_for_one_day_and_then_done_without() {
+    let world = FakeWorld::new(1, REGISTRY, all_succeed());
+    world.publish("4.20.1");
+    world.without_payloads();
+    control(&world, BuildKind::Stable).await;
+    for _ in 0..2 {
+        world.advance(8 * HOUR);
+        let report = aggregate(&world).await;
+        assert_eq!(
+            (report.builds[0].result, report.class()),
+            ("open", Some(ErrorClass::Unavailable)),
+            "{report:?}"
+        );
+    }
+    world.advance(DAY);
+    let report = aggregate(&world).await;
+    assert_eq!((report.builds[0].result, report.class()), ("accepted", None), "{report:?}");
+    assert!(report.builds[0].done[0].what.contains("no release payload"), "{report:?}");
+    assert_eq!(aggregate(&world).await.class(), None, "a final record waits for nothing");
+    assert!(world.labels().is_empty());
+}
+
+#[tokio::test]
 async fn a_stream_without_builds_has_lost_its_nightlies_and_a_young_one_is_waited_for() {
     // The clock stands at 2026-07-02T15:00:00Z.
     let (old, young) = ("4.20.0-0.nightly-2026-07-01-145900", "4.20.0-0.nightly-2026-07-01-150100");

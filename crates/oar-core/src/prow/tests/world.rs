@@ -60,6 +60,8 @@ struct Inner {
     fallen: BTreeSet<String>,
     /// The payloads that are labelled, and how many calls did that.
     labels: BTreeSet<String>,
+    /// Whether the cluster has no payload at all.
+    no_payloads: bool,
     labelled_now: BTreeMap<String, usize>,
 }
 
@@ -234,6 +236,11 @@ impl FakeWorld {
         let (job, key, payload) = (job.to_owned(), String::new(), String::new());
         inner.runs.push(FakeRun { id: id.clone(), job, key, payload, started: now, outcome });
         id
+    }
+
+    /// The cluster has no payload of any build.
+    pub(super) fn without_payloads(&self) {
+        locked(&self.inner).no_payloads = true;
     }
 
     /// Somebody takes the label of a payload away.
@@ -479,6 +486,9 @@ impl Payloads for FakeWorld {
             return Err(failed(Service::Kube, ServiceErrorKind::Unavailable));
         }
         let mut inner = locked(&self.inner);
+        if inner.no_payloads {
+            return Ok(Labelled::Absent);
+        }
         let now = inner.labels.insert(build.to_string());
         if now {
             *inner.labelled_now.entry(build.to_string()).or_default() += 1;

@@ -21,6 +21,7 @@ const POLICY: Policy = Policy {
     lost_after: Duration::MAX,
     report_due: Duration::ZERO,
     report_patience: Duration::ZERO,
+    payload_patience: Duration::from_hours(24),
     start_missing: true,
 };
 
