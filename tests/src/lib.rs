@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sandbox::services::prow::ProwJob;
 pub use sandbox::{Fault, FaultKind, Options, RecordedRequest, Sandbox, Snapshot};
 use tempfile::TempDir;
 
@@ -128,6 +129,18 @@ impl Harness {
         };
         harness.make_home();
         harness
+    }
+
+    /// A fresh sandbox in which the pages of Prow jobs appear at once, so that nobody waits for them.
+    pub fn with_prompt_pages() -> Self {
+        let harness = Self::new();
+        harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
+        harness
+    }
+
+    /// Every Prow job that was started so far.
+    pub fn prow_jobs(&self) -> Vec<ProwJob> {
+        self.sandbox.world().prow.lock().jobs.clone()
     }
 
     /// Goes back to `snapshot`, with an empty home. What [`Harness::tools`] holds stays.

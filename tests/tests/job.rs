@@ -3,26 +3,15 @@
 use end_to_end::{Fault, FaultKind, Harness};
 use jiff::SignedDuration;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
-use sandbox::services::prow::{JobState, ProwJob};
+use sandbox::services::prow::JobState;
 
 const PAYLOAD: &str = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
 
-fn started(harness: &Harness) -> Vec<ProwJob> {
-    harness.sandbox.world().prow.lock().jobs.clone()
-}
-
-/// Pages appear at once, so that nobody waits for them.
-fn prompt() -> Harness {
-    let harness = Harness::new();
-    harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::ZERO;
-    harness
-}
-
 #[test]
 fn a_job_is_started_with_its_payload_and_shown() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let run = harness.run("job", ["run", NIGHTLY_JOB, "--payload", PAYLOAD]).expect(0);
-    let jobs = started(&harness);
+    let jobs = harness.prow_jobs();
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].envs.get("RELEASE_IMAGE_LATEST").unwrap(), PAYLOAD);
     assert!(run.stdout.starts_with(&format!("Returned job id: {}\n", jobs[0].id)), "{run:?}");
@@ -63,12 +52,12 @@ fn a_dry_run_starts_nothing_and_images_that_make_no_sense_are_refused() {
         }
     }
     harness.run("job", ["run", ""]).expect(2);
-    assert!(started(&harness).is_empty() && harness.sandbox.writes().is_empty());
+    assert!(harness.prow_jobs().is_empty() && harness.sandbox.writes().is_empty());
 }
 
 #[test]
 fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let several = harness.run("job", ["run", "4.20-automated-release"]).expect(2);
     assert!(
         several.stderr.contains("is part of the names of 9 jobs") && several.stderr.contains(NIGHTLY_JOB)
@@ -81,14 +70,14 @@ fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
         let nearest = close.stderr.split("These come close:\n").nth(1).unwrap_or_default().trim_start();
         assert!(nearest.starts_with(NIGHTLY_JOB), "{close:?}");
     }
-    assert!(started(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
     harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
+    assert_eq!(harness.prow_jobs().len(), 1);
 }
 
 #[test]
 fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let folder = "openshift/openshift-tests-private/openshift-openshift-tests-private-release-4.19";
     let put = |path: String| {
         let now = harness.sandbox.clock().now();
@@ -111,7 +100,7 @@ fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
     assert!(run.stderr.contains("warning: 1 of 5 files"), "{run:?}");
     let unknown = harness.run("job", ["run", "4.19-automated-release-gcp-demo"]).expect(2);
     assert!(unknown.stderr.contains("It may stand in 1 file that cannot be read"), "{unknown:?}");
-    assert_eq!(started(&harness).len(), 1);
+    assert_eq!(harness.prow_jobs().len(), 1);
 }
 
 #[test]
@@ -205,11 +194,11 @@ fn a_stream_or_a_file_that_fails_is_told_by_its_class_and_keeps_the_others() {
 
 #[test]
 fn a_run_that_ended_is_shown_with_its_end() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     harness.sandbox.world().prow.lock().script(NIGHTLY_JOB, JobState::Failure, SignedDuration::from_mins(5));
     harness.run("job", ["run", NIGHTLY_JOB, "--no-wait"]).expect(0);
     harness.sandbox.clock().advance(SignedDuration::from_mins(6));
-    let id = started(&harness)[0].id.clone();
+    let id = harness.prow_jobs()[0].id.clone();
     let run = harness.run("job", ["get_results", &id]).expect(0);
     assert!(run.stdout.contains("State     failure") && run.stdout.contains("Ended     "), "{run:?}");
 }
@@ -220,7 +209,7 @@ fn a_poll_ends_with_one_document_whether_the_run_goes_on_or_ended_without_a_page
     harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::from_hours(1);
     harness.sandbox.world().prow.lock().script(NIGHTLY_JOB, JobState::Error, SignedDuration::from_mins(5));
     harness.run("job", ["run", NIGHTLY_JOB, "--no-wait"]).expect(0);
-    let id = started(&harness)[0].id.clone();
+    let id = harness.prow_jobs()[0].id.clone();
     let goes_on = harness.run("job", ["get_results", &id, "--poll", "--output", "json"]).expect(4);
     assert_eq!(goes_on.json()["jobID"], id.as_str());
     assert!(goes_on.stderr.contains("The job goes on"), "{goes_on:?}");

@@ -7,7 +7,7 @@ use end_to_end::{Fault, FaultKind, Harness, Run};
 use jiff::SignedDuration;
 use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
-use sandbox::services::prow::{JobState, ProwJob};
+use sandbox::services::prow::JobState;
 
 const PAYLOAD: &str = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
 const RUN: [&str; 4] = ["run", NIGHTLY_JOB, "--payload", PAYLOAD];
@@ -17,17 +17,6 @@ const REQUIRED: [&str; 7] =
     ["run_required", "--channel", "4.20", "--file", "required.json", "--version", "4.20.5"];
 const HEADER: &str =
     "jobName,payload,upgrade_from,upgrade_to,jobStartTime,jobID,jobURL,jobState,jobCompletionTime";
-
-fn started(harness: &Harness) -> Vec<ProwJob> {
-    harness.sandbox.world().prow.lock().jobs.clone()
-}
-
-/// Pages appear at once, so that nobody waits for them.
-fn prompt() -> Harness {
-    let harness = Harness::new();
-    harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::ZERO;
-    harness
-}
 
 /// The harness with a file of required jobs for 4.20.
 fn requiring(harness: Harness, jobs: &[&str]) -> Harness {
@@ -56,35 +45,35 @@ fn hinted_key(run: &Run) -> String {
 
 #[test]
 fn a_lost_answer_is_looked_up_and_the_job_started_once() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     harness.sandbox.faults().add(Fault::on("gangway", FaultKind::DropAfter).times(1));
     let run = harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
-    assert!(run.stdout.contains(&started(&harness)[0].id), "{run:?}");
+    assert_eq!(harness.prow_jobs().len(), 1);
+    assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
 }
 
 #[test]
 fn a_rate_limit_is_waited_out() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let limited =
         FaultKind::Status { code: 429, body: None, headers: vec![("Retry-After".into(), "0".into())] };
     harness.sandbox.faults().add(Fault::on("gangway", limited).times(1));
     harness.run("job", ["run", NIGHTLY_JOB]).expect(0);
-    assert_eq!(started(&harness).len(), 1);
+    assert_eq!(harness.prow_jobs().len(), 1);
 }
 
 #[test]
 fn a_start_of_which_nothing_is_known_is_carried_on_under_its_key() {
     for command in [&RUN[..], &CHECK, &STAGE] {
-        let harness = prompt();
+        let harness = Harness::with_prompt_pages();
         lose_answer_and_looks(&harness);
         let unclear = harness.run("job", command).expect(4);
         let key = hinted_key(&unclear);
         assert!(unclear.stderr.contains(&format!("under the key {key}")), "told before it too: {unclear:?}");
         harness.sandbox.faults().clear();
         let run = harness.run("job", [command, &["--key", &key]].concat()).expect(0);
-        assert_eq!(started(&harness).len(), 1, "{command:?}");
-        assert!(run.stdout.contains(&started(&harness)[0].id), "{run:?}");
+        assert_eq!(harness.prow_jobs().len(), 1, "{command:?}");
+        assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
         assert!(run.stderr.contains("found by its key"), "{run:?}");
         // A key stands for one job with its variables, and a call without one for a run of its own.
         let other = PAYLOAD.replace("4.20.5", "4.20.4");
@@ -92,7 +81,7 @@ fn a_start_of_which_nothing_is_known_is_carried_on_under_its_key() {
             command.iter().map(|word| if *word == PAYLOAD { other.as_str() } else { word }).collect();
         harness.run("job", [&changed[..], &["--key", &key]].concat()).expect(0);
         harness.run("job", command).expect(0);
-        assert_eq!(started(&harness).len(), 3, "{command:?}");
+        assert_eq!(harness.prow_jobs().len(), 3, "{command:?}");
     }
 }
 
@@ -100,20 +89,20 @@ fn a_start_of_which_nothing_is_known_is_carried_on_under_its_key() {
 fn a_key_of_nonsense_is_refused() {
     let harness = Harness::new();
     harness.run("job", [&RUN[..], &["--key", "again"]].concat()).expect(2);
-    assert!(started(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
 }
 
 #[test]
 fn an_outage_is_not_told_as_an_unknown_job() {
     for command in [&CHECK[..], &STAGE] {
-        let harness = prompt();
+        let harness = Harness::with_prompt_pages();
         harness.sandbox.faults().add(Fault::on("gangway", status(500)).method("POST"));
         let run = harness.run("job", command).expect(4);
         assert!(!run.stderr.contains("there is no periodic job"), "{run:?}");
         hinted_key(&run);
     }
     // Names that are not looked up may be wrong, and are no more than that.
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let foreign = IMAGE_CONSISTENCY_JOB.replace("check", "chekc");
     let run = harness.run("job", ["run", &foreign]).expect(4);
     assert!(run.stderr.contains("check the name"), "{run:?}");
@@ -121,7 +110,7 @@ fn an_outage_is_not_told_as_an_unknown_job() {
 
 #[test]
 fn an_unknown_job_is_told_as_one() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     let misspelt = NIGHTLY_JOB.replace("aws-demo", "aws-dmeo");
     let run = harness.run("job", ["run", &misspelt]).expect(2);
     assert!(run.stderr.contains("there is no periodic job") && run.stderr.contains(NIGHTLY_JOB), "{run:?}");
@@ -129,7 +118,7 @@ fn an_unknown_job_is_told_as_one() {
     let harness = harness.env("GITHUB_TOKEN", "");
     let run = harness.run("job", ["run", &misspelt]).expect(4);
     assert!(run.stderr.contains("with GITHUB_TOKEN it is looked up"), "{run:?}");
-    assert!(started(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
 }
 
 #[test]
@@ -142,7 +131,7 @@ fn the_id_is_told_before_the_page_is_waited_for() {
     let looks = harness.sandbox.requests().iter().filter(|request| request.service == "prow").count();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(line, format!("Returned job id: {}\n", started(&harness)[0].id));
+    assert_eq!(line, format!("Returned job id: {}\n", harness.prow_jobs()[0].id));
     assert!(looks <= 1, "{}", harness.request_lines());
 }
 
@@ -152,14 +141,14 @@ fn the_special_jobs_get_their_variables_and_end_well_without_a_page_too() {
     harness.sandbox.world().prow.lock().pace.pending_after = SignedDuration::from_hours(1);
     let run = harness.run("job", CHECK).expect(0);
     assert!(run.stderr.contains("has no page yet"), "{run:?}");
-    let jobs = started(&harness);
+    let jobs = harness.prow_jobs();
     assert_eq!(jobs[0].job, IMAGE_CONSISTENCY_JOB);
     assert_eq!(jobs[0].envs.get("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL").unwrap(), PAYLOAD);
     assert_eq!(jobs[0].envs.get("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID").unwrap(), "7");
     assert_eq!(jobs[0].envs.len(), 2);
     assert_eq!(run.stdout, format!("Image consistency check job id: {}\n", jobs[0].id));
     let stage = harness.run("job", [&STAGE[..], &["--no-wait"]].concat()).expect(0);
-    let job = started(&harness)[1].clone();
+    let job = harness.prow_jobs()[1].clone();
     assert!(job.job.ends_with("release-4.20-stage-testing-e2e-aws-ipi"), "{job:?}");
     assert_eq!(
         stage.stdout,
@@ -168,15 +157,15 @@ fn the_special_jobs_get_their_variables_and_end_well_without_a_page_too() {
     assert_eq!(job.envs.into_iter().collect::<Vec<_>>(), [("RELEASE_IMAGE_LATEST".into(), PAYLOAD.into())]);
     harness.run("job", ["run_stage_testing", "-p", "quay.io/other/release:4.20.5-x86_64"]).expect(2);
     harness.run("job", ["run_image_consistency_check", "-p", PAYLOAD, "-m", "none"]).expect(2);
-    assert_eq!(started(&harness).len(), 2);
+    assert_eq!(harness.prow_jobs().len(), 2);
 }
 
 #[test]
 fn the_special_jobs_are_told_as_one_document_and_with_their_pages() {
     for (command, label) in [(&CHECK[..], "Image consistency check"), (&STAGE[..], "Stage testing")] {
-        let harness = prompt();
+        let harness = Harness::with_prompt_pages();
         let run = harness.run("job", [command, &["--output", "json"]].concat()).expect(0);
-        let (document, job) = (run.json(), started(&harness)[0].clone());
+        let (document, job) = (run.json(), harness.prow_jobs()[0].clone());
         assert_eq!(document["jobID"], job.id.as_str());
         assert_eq!(document["jobName"], job.job.as_str());
         assert_eq!(document["payload"], PAYLOAD);
@@ -201,7 +190,7 @@ fn a_run_that_ends_without_a_page_is_not_said_to_run() {
 
 #[test]
 fn rows_go_to_the_named_file_and_nowhere_else() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     harness.run("job", RUN).expect(0);
     let written: Vec<_> =
         std::fs::read_dir(harness.home()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -213,7 +202,7 @@ fn rows_go_to_the_named_file_and_nowhere_else() {
     for command in [&RUN[..], &upgrade, &CHECK] {
         harness.run("job", [command, &["--csv", "runs.csv"]].concat()).expect(0);
     }
-    let jobs = started(&harness);
+    let jobs = harness.prow_jobs();
     harness.run("job", ["get_results", &jobs[2].id, "--csv", "runs.csv"]).expect(0);
     let text = std::fs::read_to_string(harness.home().join("runs.csv")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -231,19 +220,19 @@ fn rows_go_to_the_named_file_and_nowhere_else() {
 
 #[test]
 fn a_file_that_takes_no_rows_is_refused_before_the_start_and_hides_no_run_after_it() {
-    let harness = prompt();
+    let harness = Harness::with_prompt_pages();
     std::fs::write(harness.home().join("other.csv"), "name,id\n").unwrap();
     for file in ["no/such/folder.csv", "other.csv", "."] {
         harness.run("job", [&RUN[..], &["--csv", file]].concat()).expect(3);
     }
     let harness = requiring(harness, &[NIGHTLY_JOB]);
     harness.run("job", [&REQUIRED[..], &["--csv", "other.csv"]].concat()).expect(3);
-    assert!(started(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
     let text = std::fs::read_to_string(harness.home().join("other.csv")).unwrap();
     assert_eq!(text, "name,id\n", "somebody else's file");
     // A device that is always full takes no row.
     let run = harness.run("job", [&RUN[..], &["--csv", "/dev/full"]].concat()).expect(3);
-    let id = started(&harness)[0].id.clone();
+    let id = harness.prow_jobs()[0].id.clone();
     assert!(run.stdout.contains(&format!("Id        {id}")) && run.stdout.contains("Page "), "{run:?}");
     let json = ["get_results", &id, "--csv", "/dev/full", "--output", "json"];
     let run = harness.run("job", json).expect(3);
@@ -254,24 +243,24 @@ fn a_file_that_takes_no_rows_is_refused_before_the_start_and_hides_no_run_after_
 #[test]
 fn required_jobs_are_started_once_however_often_they_are_asked_for() {
     // A job that is named twice is one job.
-    let harness = requiring(prompt(), &[NIGHTLY_JOB, UPGRADE_JOB, NIGHTLY_JOB]);
+    let harness = requiring(Harness::with_prompt_pages(), &[NIGHTLY_JOB, UPGRADE_JOB, NIGHTLY_JOB]);
     harness.run("job", [&REQUIRED[..], &["--dry-run"]].concat()).expect(0);
-    assert!(started(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
     let first = harness.run("job", REQUIRED).expect(0);
     assert_eq!(first.stdout.matches("started ").count(), 2, "{first:?}");
-    assert_eq!(started(&harness)[0].envs.get("RELEASE_IMAGE_LATEST").unwrap(), PAYLOAD);
-    assert_eq!(started(&harness)[1].envs.get("RELEASE_IMAGE_TARGET").unwrap(), PAYLOAD);
+    assert_eq!(harness.prow_jobs()[0].envs.get("RELEASE_IMAGE_LATEST").unwrap(), PAYLOAD);
+    assert_eq!(harness.prow_jobs()[1].envs.get("RELEASE_IMAGE_TARGET").unwrap(), PAYLOAD);
     let second = harness.run("job", [&REQUIRED[..], &["--csv", "runs.csv"]].concat()).expect(0);
     assert_eq!(second.stdout.matches("found ").count(), 2, "{second:?}");
-    assert_eq!(started(&harness).len(), 2);
+    assert_eq!(harness.prow_jobs().len(), 2);
     let rows = std::fs::read_to_string(harness.home().join("runs.csv")).unwrap();
     let lines: Vec<&str> = rows.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, HEADER), "{rows}");
     assert!(lines[1].starts_with(&format!("{NIGHTLY_JOB},{PAYLOAD},,,2")), "{rows}");
     assert!(lines[2].starts_with(&format!("{UPGRADE_JOB},,,{PAYLOAD},2")), "{rows}");
-    assert!(lines[2].contains(&started(&harness)[1].id) && lines[2].contains(",http"), "{rows}");
+    assert!(lines[2].contains(&harness.prow_jobs()[1].id) && lines[2].contains(",http"), "{rows}");
     harness.run("job", [&REQUIRED[..], &["--again"]].concat()).expect(0);
-    assert_eq!(started(&harness).len(), 4);
+    assert_eq!(harness.prow_jobs().len(), 4);
     harness
         .run("job", ["run_required", "--channel", "4.19", "--file", "required.json", "--version", "4.19.1"])
         .expect(2);
@@ -311,7 +300,7 @@ fn required_jobs_that_are_started_again_are_carried_on_under_their_key() {
     harness.sandbox.faults().clear();
     let run = harness.run("job", [&REQUIRED[..], &["--key", &key]].concat()).expect(0);
     assert_eq!(run.stdout.matches("found ").count(), 2, "{run:?}");
-    assert_eq!(started(&harness).len(), 2);
+    assert_eq!(harness.prow_jobs().len(), 2);
     harness.run("job", [&REQUIRED[..], &["--key", &key, "--again"]].concat()).expect(2);
 }
 
@@ -324,7 +313,7 @@ fn a_required_job_that_is_unknown_does_not_stop_the_others() {
     assert_eq!(run.stderr.matches("there is no periodic job").count(), 2, "{run:?}");
     assert!(!run.stderr.contains("may have acted"), "{run:?}");
     assert_eq!(run.stdout.matches("failed ").count(), 2, "{run:?}");
-    assert_eq!(started(&harness).len(), 1);
+    assert_eq!(harness.prow_jobs().len(), 1);
     let trees = |request: &&sandbox::RecordedRequest| request.path.contains("/trees/");
     let trees = harness.sandbox.requests().iter().filter(trees).count();
     assert_eq!(trees, 1, "the names are read once: {}", harness.request_lines());

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::scenario::records::{self, NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::{NEW_NIGHTLY, RECORDED_NIGHTLY};
-use sandbox::services::prow::{JobState, ProwJob};
+use sandbox::services::prow::JobState;
 use sandbox::services::release_controller::Phase;
 
 const REPOSITORY: &str = "openshift/release-tests";
@@ -49,10 +49,6 @@ fn record(harness: &Harness, build: &str) -> serde_json::Value {
 fn latest(harness: &Harness) -> String {
     let file = text(harness, "_releases/ocp-latest-4.20-nightly-amd64.json").unwrap();
     serde_json::from_str::<serde_json::Value>(&file).unwrap()["name"].as_str().unwrap().to_owned()
-}
-
-fn jobs(harness: &Harness) -> Vec<ProwJob> {
-    harness.sandbox.world().prow.lock().jobs.clone()
 }
 
 fn script(harness: &Harness, job: &str, outcomes: &[JobState]) {
@@ -98,7 +94,7 @@ fn recorded(harness: &Harness, build: &str) -> BTreeMap<String, Vec<String>> {
 /// Every run that was started is recorded under its job, and nothing else is.
 fn assert_all_recorded(harness: &Harness, build: &str, context: &str) {
     let mut started: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for job in jobs(harness) {
+    for job in harness.prow_jobs() {
         started.entry(job.job).or_default().push(job.id);
     }
     let mut recorded = recorded(harness, build);
@@ -114,11 +110,11 @@ fn tested(retries: [JobState; 2]) -> Harness {
     script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
     script(&harness, UPGRADE_JOB, &[JobState::Aborted, retries[0], retries[1]]);
     jobctl(&harness, &CONTROLLER).expect(0);
-    assert_eq!(jobs(&harness).len(), 6);
+    assert_eq!(harness.prow_jobs().len(), 6);
     assert_eq!(latest(&harness), NEW_NIGHTLY);
     later(&harness, 4);
     jobctl(&harness, &AGGREGATOR).expect(0);
-    assert_eq!(jobs(&harness).len(), 6 + 4);
+    assert_eq!(harness.prow_jobs().len(), 6 + 4);
     assert!(!is_labelled(&harness, NEW_NIGHTLY));
     later(&harness, 4);
     harness
@@ -127,7 +123,7 @@ fn tested(retries: [JobState; 2]) -> Harness {
 #[test]
 fn a_nightly_is_tested_retried_accepted_and_labelled() {
     let harness = tested([JobState::Success, JobState::Success]);
-    let upgrade = jobs(&harness).into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
+    let upgrade = harness.prow_jobs().into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
     let source = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
     assert_eq!(upgrade.envs.get("RELEASE_IMAGE_LATEST").map(String::as_str), Some(source));
     let run = jobctl(&harness, &AGGREGATOR).expect(0);
@@ -174,7 +170,7 @@ fn a_run_that_was_started_by_hand_takes_the_place_of_a_recorded_one() {
     let harness = tested([JobState::Success, JobState::Failure]);
     jobctl(&harness, &AGGREGATOR).expect(0);
     let failed = recorded(&harness, NEW_NIGHTLY)[UPGRADE_JOB][2].clone();
-    let payload = jobs(&harness)[0].envs.values().next().unwrap().clone();
+    let payload = harness.prow_jobs()[0].envs.values().next().unwrap().clone();
     let by_hand =
         harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", &payload, "--no-wait", "--output", "json"]);
     let new = by_hand.expect(0).json()["jobID"].as_str().unwrap().to_owned();
@@ -219,7 +215,7 @@ fn a_latest_build_that_falls_back_is_not_new() {
     let run = jobctl(&harness, &CONTROLLER).expect(0);
     assert!(run.stdout.contains("is older than the recorded"), "{run:?}");
     assert_eq!(
-        (latest(&harness), text(&harness, &path(NEW_NIGHTLY)), jobs(&harness).len()),
+        (latest(&harness), text(&harness, &path(NEW_NIGHTLY)), harness.prow_jobs().len()),
         (NEW_NIGHTLY.to_owned(), files, 6)
     );
     harness.sandbox.world().release_controller.lock().add(
@@ -228,7 +224,7 @@ fn a_latest_build_that_falls_back_is_not_new() {
         Phase::Rejected,
     );
     jobctl(&harness, &CONTROLLER).expect(0);
-    assert_eq!(jobs(&harness).len(), 6, "a rejected build is not tested");
+    assert_eq!(harness.prow_jobs().len(), 6, "a rejected build is not tested");
 }
 
 #[test]
@@ -314,7 +310,7 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
         jobctl(&harness, &[&CONTROLLER[..], &["--dry-run", "--output", "json"]].concat()).expect(0).json();
     assert_eq!(json[0]["verdict"], "new");
     jobctl(&harness, &[&AGGREGATOR[..], &["--dry-run"]].concat()).expect(0);
-    assert!(harness.sandbox.writes().is_empty() && jobs(&harness).is_empty());
+    assert!(harness.sandbox.writes().is_empty() && harness.prow_jobs().is_empty());
 }
 
 #[test]
@@ -322,11 +318,11 @@ fn a_build_is_triggered_by_hand_and_its_runs_are_kept_or_replaced() {
     let harness = harness();
     let trigger = ["trigger-jobs-for-build", "--build", NEW_NIGHTLY];
     jobctl(&harness, &trigger).expect(0);
-    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (6, RECORDED_NIGHTLY));
+    assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (6, RECORDED_NIGHTLY));
     let again = jobctl(&harness, &trigger).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{again:?}");
     jobctl(&harness, &[&trigger[..], &["--no-skip-existing"]].concat()).expect(0);
-    assert_eq!(jobs(&harness).len(), 12);
+    assert_eq!(harness.prow_jobs().len(), 12);
     let unknown = jobctl(&harness, &["trigger-jobs-for-build", "--build", "4.20.99"]).expect(2);
     assert!(unknown.stderr.contains("no stream of amd64 has a build `4.20.99`"), "{unknown:?}");
 }
@@ -339,7 +335,7 @@ fn a_build_that_is_not_accepted_is_tested_on_request_and_recorded_with_its_phase
     let run = jobctl(&harness, &["trigger-jobs-for-build", "--build", REJECTED]).expect(0);
     assert!(run.stderr.contains(&format!("the phase of {REJECTED} is Rejected, not Accepted")), "{run:?}");
     assert_eq!(
-        (record(&harness, REJECTED)["build"]["phase"].as_str(), jobs(&harness).len()),
+        (record(&harness, REJECTED)["build"]["phase"].as_str(), harness.prow_jobs().len()),
         (Some("Rejected"), 6)
     );
 }
@@ -357,7 +353,7 @@ fn a_latest_file_with_a_build_of_another_stream_stops_neither_its_stream_nor_the
     let other = r#"{"name": "4.21.0-ec.0", "phase": "Accepted", "pullSpec": "p:4.21", "downloadURL": ""}"#;
     put_stable(&harness, other);
     jobctl(&harness, &CONTROLLER).expect(0);
-    let upgrade = jobs(&harness).into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
+    let upgrade = harness.prow_jobs().into_iter().find(|job| job.job == UPGRADE_JOB).unwrap();
     assert!(upgrade.envs["RELEASE_IMAGE_LATEST"].contains(":4.20.5-"), "{upgrade:?}");
     let run = jobctl(&harness, &[&CONTROLLER[..], &["--no-nightly"]].concat()).expect(0);
     assert!(run.stderr.contains("holds 4.21.0-ec.0, and it is not a stable build of 4.20"), "{run:?}");
@@ -373,10 +369,10 @@ fn a_job_that_cannot_be_prepared_keeps_no_other_from_its_start() {
     let problem = format!("error: {UPGRADE_JOB}: not started: {STABLE_LATEST}");
     assert!(run.stderr.contains(&problem), "{run:?}");
     assert!(run.stdout.contains(&format!("{UPGRADE_JOB}: not started\n")), "{run:?}");
-    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (5, RECORDED_NIGHTLY));
+    assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (5, RECORDED_NIGHTLY));
     put_stable(&harness, &good);
     jobctl(&harness, &CONTROLLER).expect(0);
-    assert_eq!((jobs(&harness).len(), latest(&harness).as_str()), (6, NEW_NIGHTLY));
+    assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (6, NEW_NIGHTLY));
     assert_all_recorded(&harness, NEW_NIGHTLY, "after the file was mended");
 }
 
@@ -434,7 +430,7 @@ fn two_controllers_at_once_start_each_job_once() {
     for child in children {
         wait(child).expect(0);
     }
-    assert_eq!(jobs(&harness).len(), 6);
+    assert_eq!(harness.prow_jobs().len(), 6);
     assert_all_recorded(&harness, NEW_NIGHTLY, "three controllers");
     jobctl(&harness, &CONTROLLER).expect(0);
     assert_eq!(latest(&harness), NEW_NIGHTLY);
@@ -475,7 +471,7 @@ fn killed_after_any_request_both_are_carried_on_with_each_job_started_once() {
         script(&harness, NIGHTLY_JOB, &[JobState::Failure, JobState::Success, JobState::Success]);
         more.0 = killed(&harness, &CONTROLLER, after);
         jobctl(&harness, &CONTROLLER).expect(0);
-        assert_eq!((latest(&harness).as_str(), jobs(&harness).len()), (NEW_NIGHTLY, 6), "{context}");
+        assert_eq!((latest(&harness).as_str(), harness.prow_jobs().len()), (NEW_NIGHTLY, 6), "{context}");
         assert_all_recorded(&harness, NEW_NIGHTLY, &context);
         later(&harness, 4);
         more.1 = killed(&harness, &AGGREGATOR, after);
@@ -483,7 +479,7 @@ fn killed_after_any_request_both_are_carried_on_with_each_job_started_once() {
         later(&harness, 4);
         jobctl(&harness, &AGGREGATOR).expect(0);
         assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true, "{context}");
-        assert_eq!(jobs(&harness).len(), 8, "{context}");
+        assert_eq!(harness.prow_jobs().len(), 8, "{context}");
         assert_all_recorded(&harness, NEW_NIGHTLY, &context);
         assert!(is_labelled(&harness, NEW_NIGHTLY), "{context}");
         harness.sandbox.assert_no_unexpected();
@@ -517,7 +513,7 @@ fn whatever_a_service_does_nothing_is_started_twice_or_lost() {
             }
             jobctl(&harness, &AGGREGATOR).expect(0);
             assert_eq!(record(&harness, NEW_NIGHTLY)["accepted"], true, "{context}");
-            assert_eq!(jobs(&harness).len(), 8, "{context}");
+            assert_eq!(harness.prow_jobs().len(), 8, "{context}");
             assert_all_recorded(&harness, NEW_NIGHTLY, &context);
             assert!(is_labelled(&harness, NEW_NIGHTLY), "{context}");
         }
@@ -585,7 +581,7 @@ fn a_lock_file_that_cannot_be_made_ends_the_program_with_the_next_step() {
     let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
     let run = jobctl(&harness, &[&CONTROLLER[..], &["--interval", "3600"]].concat()).expect(3);
     assert!(run.stderr.contains("Set XDG_RUNTIME_DIR to a directory"), "{run:?}");
-    assert!(jobs(&harness).is_empty());
+    assert!(harness.prow_jobs().is_empty());
 }
 
 #[test]
@@ -617,5 +613,5 @@ fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
     let second = wait(second);
     assert_eq!(second.code, Some(143));
     assert!(second.stderr.contains("standing by"), "{second:?}");
-    assert_eq!(jobs(&harness).len(), 6);
+    assert_eq!(harness.prow_jobs().len(), 6);
 }

@@ -93,7 +93,7 @@ impl World {
 /// The other tests of this file start it with its environment: `cargo test -p end-to-end --test kerberos` runs it, and
 /// fails when it finds something wrong.
 #[test]
-#[ignore = "the other tests of this file run it with the environment that it needs"]
+#[ignore = "run by the other tests of this file: cargo test -p end-to-end --test kerberos"]
 fn probe() {
     let Ok(url) = std::env::var(URL_VARIABLE) else { return };
     let readers: usize = std::env::var(READERS_VARIABLE).unwrap().parse().unwrap();
