@@ -13,6 +13,7 @@ use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -269,7 +270,10 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                let mut plan = JobPlan::new(TASK, self.start(&jobs, seen.as_ref())?, seen, status);
+                let start = self.start(&jobs, seen.as_ref())?;
+                gates::require(TASK, state, self.services.now())?;
+                self.services.require_stage().await?;
+                let mut plan = JobPlan::new(TASK, start, seen, status);
                 plan.notes = notes;
                 Ok(plan)
             }

@@ -13,6 +13,7 @@ use super::external_job::{
 use crate::clients::jenkins::JobPath;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -88,18 +89,19 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the stage release, follow what somebody else started, or
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started, or
     /// start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
-        if let Some(shipment) = self.services.loaded_shipment().await? {
-            self.services.require_stage_release(&shipment).await?;
-        }
+        gates::require(TASK, state, self.services.now())?;
+        self.services.require_stage().await?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
         if let Some(running) = jobs.running_already(&intended).await? {
@@ -138,11 +140,10 @@ impl Task for StageTesting {
             |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(plan) => Ok(plan),
             Known::Nothing { seen, notes } => {
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }
