@@ -15,6 +15,7 @@ use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -288,6 +289,8 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
+                gates::require(TASK, state, self.services.now())?;
+                self.services.require_stage().await?;
                 let mut plan = self.begin(&jobs, seen, status).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
