@@ -8,7 +8,9 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
-use super::external_job::{ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known};
+use super::external_job::{
+    ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
+};
 use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
@@ -67,8 +69,25 @@ impl ImageConsistencyCheck {
         })
     }
 
+    /// What is to be done when no job is known: follow what somebody else started with the same parameters, or start one.
+    async fn begin(
+        &self,
+        jobs: &ProwJobs,
+        seen: Option<Job>,
+        status: TaskStatus,
+    ) -> Result<JobPlan, TaskError> {
+        let intended = self.intended(jobs, seen.as_ref())?;
+        let Some(running) = jobs.running_already(&intended).await? else {
+            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        };
+        let sight = jobs.look(&running).await?;
+        let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+        plan.notes.push("a job with the same parameters runs already: none is started".to_owned());
+        Ok(plan)
+    }
+
     /// The job to be started, when it may be.
-    fn start(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<JobStep, TaskError> {
+    fn intended(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<Job, TaskError> {
         let config = self.services.config();
         if jobs.gangway.is_none() {
             config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
@@ -92,7 +111,7 @@ impl ImageConsistencyCheck {
         ]
         .into();
         let job = Job::new(JobSystem::Prow, jobs.name.clone());
-        Ok(JobStep::Start { intended: Box::new(intended(&self.services, job, parameters, seen)) })
+        Ok(intended(&self.services, job, parameters, seen))
     }
 
     /// Checks the images' health and makes of it what it means for the task.
@@ -269,8 +288,8 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                let mut plan = JobPlan::new(TASK, self.start(&jobs, seen.as_ref())?, seen, status);
-                plan.notes = notes;
+                let mut plan = self.begin(&jobs, seen, status).await?;
+                plan.notes.splice(0..0, notes);
                 Ok(plan)
             }
         }

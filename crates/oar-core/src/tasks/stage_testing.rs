@@ -1,12 +1,15 @@
 //! `stage-testing`: a Jenkins pipeline tests the release on stage (spec 01 §5.8, spec 03 §7).
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use futures::future::{join, join3};
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
+use super::art_stage_test::ArtStageTest;
 use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
@@ -18,6 +21,7 @@ use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
+use crate::operators::shipment::Shipment;
 use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
 
 const TASK: TaskName = TaskName::StageTesting;
@@ -34,12 +38,17 @@ const TRIGGERED: &str = "triggered stage pipeline job:";
 pub struct StageTesting {
     services: Services,
     build: Option<u64>,
+    /// Whether a build is started although ART has tested this payload.
+    again: bool,
+    /// Whether the job is known to define the parameters.
+    checked: AtomicBool,
 }
 
 impl StageTesting {
-    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own.
-    pub fn new(services: Services, build: Option<u64>) -> Self {
-        Self { services, build }
+    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
+    /// started although ART has tested, or is testing, this payload.
+    pub fn new(services: Services, build: Option<u64>, again: bool) -> Self {
+        Self { services, build, again, checked: AtomicBool::new(false) }
     }
 
     fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
@@ -56,6 +65,7 @@ impl StageTesting {
             path,
             payload_parameters: PAYLOAD,
             payload: ExpectedPayload::new(config.release(), candidate),
+            checked: self.checked.load(Ordering::Relaxed),
             clock: self.services.clock().clone(),
         })
     }
@@ -97,18 +107,59 @@ impl StageTesting {
         status: TaskStatus,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
-        if let Some(shipment) = self.services.loaded_shipment().await? {
-            self.services.require_stage_release(&shipment).await?;
-        }
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
-        if let Some(running) = jobs.running_already(&intended).await? {
+        let art = async {
+            let looks = !self.again && self.services.config().shipment_mr().is_some();
+            if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
+        };
+        // None of them needs what another one says.
+        let (shipment, around, art) = join3(self.released(), jobs.look_around(&intended), art).await;
+        let (shipment, around) = (shipment?, around?);
+        if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
             return Ok(plan);
         }
-        Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status))
+        if !around.refused.is_empty() {
+            let text = format!(
+                "the Jenkins job {} does not take what is asked of it: {}",
+                jobs.path,
+                around.refused.join(", ")
+            );
+            return Err(Refusal::blocked(text)
+                .with_hint(
+                    "Jenkins would drop it and test something else: ask the owners of the job, or name another job in \
+                     jobs.stage-testing of the configuration.",
+                )
+                .into());
+        }
+        self.checked.store(around.checked, Ordering::Relaxed);
+        let note = match (art, &shipment) {
+            (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
+            _ => None,
+        };
+        let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        plan.notes.extend(note);
+        Ok(plan)
+    }
+
+    /// The shipment, which must be released to stage; `None` in the Errata flow.
+    async fn released(&self) -> Result<Option<Shipment>, TaskError> {
+        let shipment = self.services.loaded_shipment().await?;
+        if let Some(shipment) = &shipment {
+            self.services.require_stage_release(shipment).await?;
+        }
+        Ok(shipment)
+    }
+
+    /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
+    /// when the message is sent.
+    async fn find_leads(&self, plan: &JobPlan) {
+        if let (JobStep::Start { .. }, Ok(leads)) = (&plan.step, self.services.config().release_leads()) {
+            let _ = self.services.slack().usergroup_id(leads).await;
+        }
     }
 }
 
@@ -123,6 +174,7 @@ impl Task for StageTesting {
     fn command(&self) -> String {
         match self.build {
             Some(number) => format!("stage-testing --build-number {number}"),
+            None if self.again => "stage-testing --again".to_owned(),
             None => "stage-testing".to_owned(),
         }
     }
@@ -154,7 +206,9 @@ impl Task for StageTesting {
     }
 
     async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let outcome = plan.apply(&self.jobs()?, permit).await?;
+        let jobs = self.jobs()?;
+        let (outcome, ()) = join(plan.apply(&jobs, permit), self.find_leads(plan)).await;
+        let outcome = outcome?;
         if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
             && let Some(url) = &job.url
         {
