@@ -125,8 +125,10 @@ impl Sandbox {
         let configuration = configuration.map(|path| path.display().to_string());
         let kerberos = Kerberos::write(files.path()).map_err(StartError::Files)?;
         let google_key = scenario::google::write_key(&world.base_url, files.path())?;
+        let github_token = scenario::github::add_own_token(&world);
         let environment = environment::environment(
             &world.base_url,
+            &github_token,
             configuration.as_deref(),
             &google_key.display().to_string(),
             &kerberos.environment(options.tickets),

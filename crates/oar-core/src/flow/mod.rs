@@ -2,6 +2,7 @@
 
 pub mod consent;
 pub mod graph;
+pub mod holder;
 pub mod interrupt;
 pub mod log;
 pub mod outcome;

@@ -272,6 +272,10 @@ impl Task for ChangeAdvisoryStatus {
 
     async fn plan(&self, state: Option<&State>) -> Result<StatusPlan, TaskError> {
         let target = self.target()?;
+        super::python_checker::refuse_while_it_runs(
+            self.services.config().settings().environment(),
+            &target.release,
+        )?;
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let (approval, found) = clients.approval().plan(&target).await?;

@@ -207,7 +207,9 @@ impl Task for CheckGreenwaveCvpTests {
         if !plan.failures.is_empty() {
             (plan.open, plan.finished) = self.look_up(&plan.summary).await?;
         }
-        plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
+        if !plan.outcome(None, Vec::new()).is_undecided() {
+            plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
+        }
         Ok(plan)
     }
 
@@ -318,11 +320,20 @@ impl CvpPlan {
         });
         let outcome = if let Some((class, _)) = self.unread.first() {
             let words: Vec<&str> = self.unread.iter().map(|(_, words)| words.as_str()).collect();
-            let failed = match self.failures.len() {
-                0 => String::new(),
-                count => format!("{count} tests are not good; "),
-            };
-            TaskOutcome::fail(done, *class, format!("{failed}not all could be read: {}", words.join("; ")))
+            let words = format!("not all could be read: {}", words.join("; "));
+            match self.failures.len() {
+                0 => {
+                    // Even a clear refusal to show the tests says nothing about them.
+                    let class = if *class == ErrorClass::Failed { ErrorClass::Unavailable } else { *class };
+                    TaskOutcome::fail(done, class, words)
+                }
+                // What is not good stays so, whatever the others say.
+                count => TaskOutcome::fail(
+                    done,
+                    ErrorClass::Failed,
+                    format!("{count} tests are not good; {words}"),
+                ),
+            }
         } else if !self.failures.is_empty() {
             let (count, noun) = match self.failures.len() {
                 1 => (1, "test is"),

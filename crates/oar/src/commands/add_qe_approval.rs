@@ -14,6 +14,8 @@ pub(crate) struct Args {
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     critical: report::CriticalArgs,
 }
 
@@ -25,5 +27,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let who = format!("{}/{}", release.user(), report::new_id());
     let whole = ChangeAdvisoryStatus::new(services.clone(), who, policy).accepting(args.accept_bugs);
     let task = AddQeApproval::new(services.clone(), whole);
-    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
+        .await
 }
