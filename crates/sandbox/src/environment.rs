@@ -39,12 +39,10 @@ const ENDPOINTS: [(&str, &str); 22] = [
 /// Services that are not simulated: they lead to a refusal here rather than to the real ones.
 const ABSENT: [&str; 1] = ["CATALOG"];
 
-/// Endpoints and credentials. `github_token` is the token of this sandbox alone, so that a program that was started for
-/// another one on the same port is refused. `configuration` is the path of the encrypted configuration document, `google_key` that
+/// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
 /// of the service account's key file, `kerberos` what Kerberos needs.
 pub(crate) fn environment(
     base_url: &str,
-    github_token: &str,
     configuration: Option<&str>,
     google_key: &str,
     kerberos: &[(String, String)],
@@ -62,7 +60,7 @@ pub(crate) fn environment(
     }
     for (name, value) in [
         ("OAR_JWK", credentials::JWK),
-        ("GITHUB_TOKEN", github_token),
+        ("GITHUB_TOKEN", credentials::GITHUB_TOKEN),
         ("JIRA_USERNAME", credentials::JIRA_USERNAME),
         ("JIRA_TOKEN", credentials::JIRA_TOKEN),
         ("GITLAB_TOKEN", credentials::GITLAB_TOKEN),

@@ -95,8 +95,8 @@ async fn services_in_time(release: &Release, policy: WaitPolicy) -> Result<Optio
             Err(error) => error,
         };
         let waited = Duration::try_from(session.clock.now().duration_since(begun)).unwrap_or_default();
-        // Neither a wrong call nor a missing credential passes while the process lives.
-        let stays = matches!(error.code, ExitCode::Usage | ExitCode::Configuration);
+        // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
+        let stays = matches!(error.code, ExitCode::Usage | ExitCode::Configuration | ExitCode::Failed);
         if stays || waited >= policy.limit {
             return Err(error);
         }

@@ -84,15 +84,6 @@ pub fn load(world: &World) {
     }
 }
 
-/// Gives the first release lead one more token, which no other sandbox accepts.
-pub fn add_own_token(world: &World) -> String {
-    let token = format!("ghp_sandboxlead{:025}", rand::random::<u64>());
-    let [lead, ..] = PEOPLE;
-    let identity = Identity::new(11, lead.login, lead.name, true);
-    world.github.lock().tokens.insert(token.clone(), identity);
-    token
-}
-
 /// Replaces build data by the files `openshift-<X.Y>-releases.yml` (and `openshift-<X.Y>-group.yml`) of a directory.
 pub fn load_build_data(world: &World, directory: &Path) -> Result<usize, FilesError> {
     let expected = "openshift-<X.Y>-releases.yml";

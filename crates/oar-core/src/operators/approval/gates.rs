@@ -188,10 +188,9 @@ impl Approval<'_> {
                 vec![Problem::unknown(format!("the release's bugs: {error}"), error.class())]
             })?;
         let open: Vec<String> = set
-            .found
-            .values()
+            .distinct()
             .map(Bug::of)
-            .filter(|bug| !bug.is_finished() && !accepted.contains(&bug.key))
+            .filter(|bug| !bug.is_finished() && !accepted.iter().any(|key| bug.goes_by(key)))
             .map(|bug| format!("{} ({})", bug.key, bug.status.as_deref().unwrap_or("no status")))
             .collect();
         let hidden: Vec<String> =
