@@ -226,7 +226,7 @@ fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
     assert!(run.stderr.contains("Job/Build"), "{run:?}");
     let state = harness.statebox(ERRATA).unwrap();
     assert!(
-        state.contains("- name: stage-testing\n  status: Fail\n") && !state.contains("  job:\n"),
+        state.contains("- name: stage-testing\n  status: Not Started\n") && !state.contains("  job:\n"),
         "{state}"
     );
     harness.sandbox.world().jenkins.lock().accounts[0].may_build = true;
