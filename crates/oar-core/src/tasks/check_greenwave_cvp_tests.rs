@@ -166,11 +166,11 @@ impl Task for CheckGreenwaveCvpTests {
             ))
             .into());
         }
-        let advisories: Vec<(&Impetus, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
-            .map(|(impetus, id)| (impetus, AdvisoryId::new(*id)))
+        let advisories: Vec<(String, AdvisoryId)> = self
+            .services
+            .advisories()?
+            .into_iter()
+            .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
             .collect();
         if advisories.is_empty() {
             return Err(Refusal::blocked(format!("the build data of {release} names no advisory to check"))
@@ -281,7 +281,7 @@ impl CvpPlan {
         Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
     }
 
-    fn judge(&mut self, impetus: &Impetus, id: AdvisoryId, tests: &[ExternalTest]) {
+    fn judge(&mut self, impetus: &str, id: AdvisoryId, tests: &[ExternalTest]) {
         self.tests += tests.len();
         if tests.is_empty() {
             self.notes.push(format!("advisory {id} ({impetus}) has no Greenwave CVP tests"));

@@ -7,7 +7,7 @@ use crate::operators::shipment::{Environment, ReleaseState, Shipment};
 impl Services {
     /// The shipment merge request, read now; `None` in the Errata flow. One request.
     pub(super) async fn loaded_shipment(&self) -> Result<Option<Shipment>, TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(None) };
+        let Some(reference) = self.shipment()? else { return Ok(None) };
         Ok(Some(Shipment::load(&self.gitlab()?, &reference).await?))
     }
 

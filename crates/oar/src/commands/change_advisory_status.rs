@@ -60,7 +60,8 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let services = services?;
     let task = ChangeAdvisoryStatus::new(services.clone(), who.clone(), policy)
         .accepting(args.accept_bugs.iter().cloned());
-    let report = report::critical_report(release, &statebox, &services, &task, &args.critical, loaded).await;
+    let report =
+        report::critical_report(release, &statebox, &services, &task, &args.critical, loaded).await?;
     let waits =
         report.status == Some(TaskStatus::InProgress) && report.class.is_none() && report.signal.is_none();
     if waits && args.wait {

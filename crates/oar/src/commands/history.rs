@@ -24,7 +24,8 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         .iter()
         .flat_map(|view| view.history.iter().map(|run| serde_json::json!({ "task": view.name, "run": run })))
         .collect();
-    ui.json(&serde_json::json!({ "release": release.version, "runs": runs }));
+    let metadata = state.metadata_history();
+    ui.json(&serde_json::json!({ "release": release.version, "runs": runs, "metadata": metadata }));
     if runs.is_empty() {
         ui.text("no run is recorded (files of other programs keep only the last status; see `oar status`)");
     }
@@ -48,6 +49,16 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             }
             if let Some(reason) = &run.reason {
                 line = format!("{line}\n{:22}{reason}", "");
+            }
+            ui.text(line);
+        }
+    }
+    if args.task.is_none() {
+        for record in &metadata {
+            let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));
+            let mut line = format!("{at}  {:<22} taken over  by {by}", "build data");
+            for value in &record.values {
+                line = format!("{line}\n{:22}{value}", "");
             }
             ui.text(line);
         }
