@@ -20,9 +20,8 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
-use crate::error::ErrorClass;
 use crate::flow::gates::{self, Problem, refusal};
-use crate::flow::outcome::{Check, Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
@@ -93,19 +92,16 @@ impl ChangeAdvisoryStatus {
 
     fn target(&self) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
-            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
-        })?;
         Ok(Target {
             release: config.release().clone(),
-            advisories: config
-                .advisories()
-                .iter()
-                .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
-                .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
+            advisories: self
+                .services
+                .advisories()?
+                .into_iter()
+                .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
                 .collect(),
-            shipment: self.services.shipment(),
-            ticket,
+            shipment: self.services.shipment()?,
+            ticket: self.services.ticket()?,
             accepted: self.accepted.clone(),
             stop_rules: Ok(vec![StopRule::default()]),
         })
@@ -140,7 +136,7 @@ impl Clients {
     fn of(services: &Services) -> Result<Self, TaskError> {
         Ok(Self {
             errata: services.errata(),
-            gitlab: services.shipment().is_some().then(|| services.gitlab()).transpose()?,
+            gitlab: services.shipment()?.is_some().then(|| services.gitlab()).transpose()?,
             jira: services.jira()?,
             koji: services.koji(),
             brewroot: services.brewroot(),

@@ -12,7 +12,6 @@ use super::external_job::{
     ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
 };
 use crate::clients::Effect;
-use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::gates;
@@ -93,6 +92,7 @@ impl ImageConsistencyCheck {
         if jobs.gangway.is_none() {
             config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
         }
+        self.services.shipment()?;
         let Some(shipment) = config.shipment_mr() else {
             return Err(Refusal::blocked(format!(
                 "{} has no shipment merge request, and the Prow job compares the payload with one",
@@ -123,7 +123,7 @@ impl ImageConsistencyCheck {
     ) -> Result<TaskOutcome, TaskError> {
         let report = self.health().await?;
         tracing::info!("{}", report.summary());
-        if let (Some(reference), true) = (self.services.shipment(), !report.images.is_empty()) {
+        if let (Some(reference), true) = (self.services.shipment()?, !report.images.is_empty()) {
             let gitlab = self.services.gitlab()?;
             let release = self.services.config().release().to_string();
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
@@ -230,7 +230,6 @@ impl ImageConsistencyCheck {
 
     async fn health(&self) -> Result<HealthReport, TaskError> {
         let health = self.services.image_health()?;
-        let config = self.services.config();
         if let Some(shipment) = self.services.loaded_shipment().await? {
             self.services.require_stage_release(&shipment).await?;
             let mut files = Vec::new();
@@ -242,14 +241,9 @@ impl ImageConsistencyCheck {
             }
             return Ok(health.check_shipment(&files).await);
         }
-        let advisories: Vec<AdvisoryToCheck> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| AdvisoryToCheck {
-                impetus: impetus.as_str().to_owned(),
-                id: AdvisoryId::new(*id),
-            })
-            .collect();
+        let advisories = self.services.advisories()?.into_iter();
+        let advisories: Vec<AdvisoryToCheck> =
+            advisories.map(|(impetus, id)| AdvisoryToCheck { impetus, id }).collect();
         Ok(health.check_advisories(&advisories, &self.services.errata()).await)
     }
 }
@@ -283,7 +277,7 @@ impl Task for ImageConsistencyCheck {
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
-                if let Some(shipment) = self.services.shipment() {
+                if let Ok(Some(shipment)) = self.services.shipment() {
                     plan.evaluation.push(Step::new("write the image health on", shipment.to_string()));
                 }
                 Ok(plan)

@@ -8,7 +8,7 @@ use crate::operators::shipment::{Environment, ReleaseState, Shipment};
 impl Services {
     /// The shipment merge request, read now; `None` in the Errata flow. One request.
     pub(super) async fn loaded_shipment(&self) -> Result<Option<Shipment>, TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(None) };
+        let Some(reference) = self.shipment()? else { return Ok(None) };
         Ok(Some(Shipment::load(&self.gitlab()?, &reference).await?))
     }
 
@@ -16,7 +16,7 @@ impl Services {
     /// needs before it is started. A wait is never a failure of the task.
     /// `None` in the Errata flow.
     pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(None) };
+        let Some(reference) = self.shipment()? else { return Ok(None) };
         let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
         shipment.require_ready()?;
         self.require_stage_release(&shipment).await?;

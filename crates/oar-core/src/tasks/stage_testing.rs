@@ -14,7 +14,7 @@ use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
 use crate::clients::jenkins::JobPath;
-use crate::config::SlackTeam;
+use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
@@ -83,7 +83,8 @@ impl StageTesting {
             Some((_, id)) => {
                 parameters.insert(METADATA.to_owned(), id.to_string());
             }
-            None if config.shipment_mr().is_none() => {
+            None if config.flow() == Flow::Errata => {
+                self.services.advisories()?;
                 return Err(Refusal::blocked(format!(
                     "{} ships by advisories, and none of them is a metadata advisory, which the job tests",
                     config.release()
