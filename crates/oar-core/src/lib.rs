@@ -21,4 +21,4 @@ pub mod signature;
 pub mod statebox;
 pub mod tasks;
 pub mod version;
-mod yaml_scan;
+pub mod yaml;

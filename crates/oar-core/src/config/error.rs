@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::build_data::BuildDataError;
+use super::build_data::{BuildDataError, NotOurs};
 use super::environment::Variable;
 use super::jwe::JweError;
 use crate::error::{Classified, ErrorClass, ServiceError};
@@ -153,6 +153,17 @@ pub enum ConfigError {
         /// The keys nearest to it that exist.
         closest: Vec<String>,
     },
+    /// The build data gives the release identifiers of another one.
+    #[error(
+        "the build data of {release} names what belongs to another release: {}; nothing was done with it",
+        foreign(.values)
+    )]
+    NotOurs {
+        /// The release.
+        release: ReleaseVersion,
+        /// The identifiers with their releases.
+        values: Vec<NotOurs>,
+    },
     /// The build data is not what it should be.
     #[error("{location}: {source}")]
     BuildData {
@@ -175,6 +186,10 @@ fn paths(searched: &[PathBuf]) -> String {
     shown.join(", ")
 }
 
+fn foreign(values: &[NotOurs]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn closest_text(closest: &[String]) -> String {
     if closest.is_empty() { String::new() } else { format!(" (the closest there: {})", closest.join(", ")) }
 }
@@ -183,7 +198,9 @@ impl Classified for ConfigError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Unsupported { .. } => ErrorClass::Usage,
-            Self::ReleaseNotReady { .. } | Self::BuildData { .. } => ErrorClass::Blocked,
+            Self::ReleaseNotReady { .. } | Self::NotOurs { .. } | Self::BuildData { .. } => {
+                ErrorClass::Blocked
+            }
             Self::Service(error) => error.class(),
             _ => ErrorClass::Configuration,
         }
@@ -217,6 +234,11 @@ impl Classified for ConfigError {
             Self::ReleaseNotReady { .. } => {
                 Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
             }
+            Self::NotOurs { .. } => Some(
+                "ART has yet to give the release its own, or to end the inheritance (`key-`, `key!`): ask them, then run \
+                 the same command again."
+                    .into(),
+            ),
             Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
             Self::Service(error) => error.hint(),
             Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),

@@ -23,7 +23,10 @@ mod store;
 mod versions;
 mod wait;
 
-pub use build_data::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl};
+pub use build_data::{
+    Advisories, GroupConfig, Impetus, NotOurs, Pending, ReleaseDate, ReleaseFacts, RpmDelivery, ShipmentKind,
+    ShipmentUrl,
+};
 pub use check::{Problem, Severity, check_document};
 pub use credentials::{Credential, Credentials};
 pub use document::{Document, SlackTeam};

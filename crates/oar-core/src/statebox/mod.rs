@@ -20,7 +20,6 @@ pub mod transaction;
 mod validate;
 mod views;
 mod waits;
-pub mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -41,3 +40,5 @@ pub use views::{
     WaitHolder, Waiver,
 };
 pub use waits::{NewWait, WaitCheck, WaitClaim};
+
+pub use crate::yaml;

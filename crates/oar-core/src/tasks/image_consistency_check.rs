@@ -4,11 +4,14 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
-use super::external_job::{ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known};
+use super::external_job::{
+    ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
+};
 use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
@@ -68,8 +71,30 @@ impl ImageConsistencyCheck {
         })
     }
 
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started with the same parameters, or start one.
+    async fn begin(
+        &self,
+        jobs: &ProwJobs,
+        seen: Option<Job>,
+        state: Option<&State>,
+    ) -> Result<JobPlan, TaskError> {
+        let intended = self.intended(jobs, seen.as_ref())?;
+        gates::require(TASK, state, self.services.now())?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
+        let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        released?;
+        let Some(running) = running? else {
+            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        };
+        let sight = jobs.look(&running).await?;
+        let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+        plan.notes.push("a job with the same parameters runs already: none is started".to_owned());
+        Ok(plan)
+    }
+
     /// The job to be started, when it may be.
-    fn start(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<JobStep, TaskError> {
+    fn intended(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<Job, TaskError> {
         let config = self.services.config();
         if jobs.gangway.is_none() {
             config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
@@ -93,7 +118,7 @@ impl ImageConsistencyCheck {
         ]
         .into();
         let job = Job::new(JobSystem::Prow, jobs.name.clone());
-        Ok(JobStep::Start { intended: Box::new(intended(&self.services, job, parameters, seen)) })
+        Ok(intended(&self.services, job, parameters, seen))
     }
 
     /// Checks the images' health and makes of it what it means for the task.
@@ -260,7 +285,6 @@ impl Task for ImageConsistencyCheck {
         let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
         let named = self.job_id.clone().map(by_id);
         let old = view.as_ref().and_then(old_job).map(by_id);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
@@ -270,11 +294,8 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                let start = self.start(&jobs, seen.as_ref())?;
-                gates::require(TASK, state, self.services.now())?;
-                self.services.require_stage().await?;
-                let mut plan = JobPlan::new(TASK, start, seen, status);
-                plan.notes = notes;
+                let mut plan = self.begin(&jobs, seen, state).await?;
+                plan.notes.splice(0..0, notes);
                 Ok(plan)
             }
         }

@@ -2,6 +2,7 @@
 
 pub mod add_qe_approval;
 pub mod approval_wait;
+mod art_stage_test;
 pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;

@@ -13,12 +13,13 @@ impl Services {
     }
 
     /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
-    /// needs before it is started. A wait is never a failure of the task.
-    pub(super) async fn require_stage(&self) -> Result<(), TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(()) };
+    /// needs before it is started. A wait is never a failure of the task. `None` in the Errata flow.
+    pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
+        let Some(reference) = self.shipment() else { return Ok(None) };
         let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
         shipment.require_ready()?;
-        self.require_stage_release(&shipment).await
+        self.require_stage_release(&shipment).await?;
+        Ok(Some(shipment))
     }
 
     /// Refuses, as blocked, while the shipment is not released to stage; as unavailable, when nobody can say.

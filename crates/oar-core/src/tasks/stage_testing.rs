@@ -1,12 +1,15 @@
 //! `stage-testing`: a Jenkins pipeline tests the release on stage (spec 01 §5.8, spec 03 §7).
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use futures::future::{join, join3};
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
+use super::art_stage_test::ArtStageTest;
 use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
@@ -35,12 +38,17 @@ const TRIGGERED: &str = "triggered stage pipeline job:";
 pub struct StageTesting {
     services: Services,
     build: Option<u64>,
+    /// Whether a build is started although ART has tested this payload.
+    again: bool,
+    /// Whether the job is known to define the parameters.
+    checked: AtomicBool,
 }
 
 impl StageTesting {
-    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own.
-    pub fn new(services: Services, build: Option<u64>) -> Self {
-        Self { services, build }
+    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
+    /// started although ART has tested, or is testing, this payload.
+    pub fn new(services: Services, build: Option<u64>, again: bool) -> Self {
+        Self { services, build, again, checked: AtomicBool::new(false) }
     }
 
     fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
@@ -57,6 +65,7 @@ impl StageTesting {
             path,
             payload_parameters: PAYLOAD,
             payload: ExpectedPayload::new(config.release(), candidate),
+            checked: self.checked.load(Ordering::Relaxed),
             clock: self.services.clock().clone(),
         })
     }
@@ -89,8 +98,8 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started, or
-    /// start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody
+    /// else started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
@@ -99,18 +108,53 @@ impl StageTesting {
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
         gates::require(TASK, state, self.services.now())?;
-        self.services.require_stage().await?;
         let status =
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
-        if let Some(running) = jobs.running_already(&intended).await? {
+        let art = async {
+            let looks = !self.again && self.services.config().shipment_mr().is_some();
+            if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
+        };
+        // None of them needs what another one says.
+        let (shipment, around, art) =
+            join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
+        let (shipment, around) = (shipment?, around?);
+        if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
             return Ok(plan);
         }
-        Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status))
+        if !around.refused.is_empty() {
+            let text = format!(
+                "the Jenkins job {} does not take what is asked of it: {}",
+                jobs.path,
+                around.refused.join(", ")
+            );
+            return Err(Refusal::blocked(text)
+                .with_hint(
+                    "Jenkins would drop it and test something else: ask the owners of the job, or name another job in \
+                     jobs.stage-testing of the configuration.",
+                )
+                .into());
+        }
+        self.checked.store(around.checked, Ordering::Relaxed);
+        let note = match (art, &shipment) {
+            (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
+            _ => None,
+        };
+        let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        plan.notes.extend(note);
+        Ok(plan)
+    }
+
+    /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
+    /// when the message is sent.
+    async fn find_leads(&self, plan: &JobPlan) {
+        if let (JobStep::Start { .. }, Ok(leads)) = (&plan.step, self.services.config().release_leads()) {
+            let _ = self.services.slack().usergroup_id(leads).await;
+        }
     }
 }
 
@@ -125,6 +169,7 @@ impl Task for StageTesting {
     fn command(&self) -> String {
         match self.build {
             Some(number) => format!("stage-testing --build-number {number}"),
+            None if self.again => "stage-testing --again".to_owned(),
             None => "stage-testing".to_owned(),
         }
     }
@@ -155,7 +200,9 @@ impl Task for StageTesting {
     }
 
     async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let outcome = plan.apply(&self.jobs()?, permit).await?;
+        let jobs = self.jobs()?;
+        let (outcome, ()) = join(plan.apply(&jobs, permit), self.find_leads(plan)).await;
+        let outcome = outcome?;
         if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
             && let Some(url) = &job.url
         {

@@ -177,6 +177,7 @@ fn is_over(job: &Job, status: TaskStatus) -> bool {
             "ABORTED",
             "NOT_BUILT",
             "UNKNOWN",
+            super::OTHER_PARAMETERS,
         ]
         .contains(&state),
     }
