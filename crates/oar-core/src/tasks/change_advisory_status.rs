@@ -20,6 +20,7 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
+use crate::error::Classified as _;
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
@@ -103,8 +104,29 @@ impl ChangeAdvisoryStatus {
             shipment: self.services.shipment()?,
             ticket: self.services.ticket()?,
             accepted: self.accepted.clone(),
-            stop_rules: Ok(vec![StopRule::default()]),
         })
+    }
+
+    /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
+    /// others.
+    async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
+        let group = self.services.config().group(self.services.http()).await;
+        let group = group.map_err(|error| {
+            let problem = Problem::unknown(
+                format!("which kernels must not ship is unknown: group.yml could not be read: {error}"),
+                error.class(),
+            );
+            match error.hint() {
+                Some(hint) => problem.then(hint),
+                None => problem,
+            }
+        })?;
+        let rules: Vec<StopRule> = group
+            .rpm_deliveries
+            .into_iter()
+            .map(|delivery| StopRule::new(delivery.packages, delivery.stop_ship_tag))
+            .collect();
+        Ok(if rules.is_empty() { vec![StopRule::default()] } else { rules })
     }
 
     /// Approves the merge request of `plan` and nothing else.
@@ -255,7 +277,7 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();
-        let (approval, found) = clients.approval().plan(&target).await;
+        let (approval, found) = clients.approval().plan(&target, self.stop_rules()).await;
         let (mut open, mut problems) = gates::before(TASK, state, now);
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
         let passed =

@@ -4,6 +4,7 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
@@ -69,15 +70,20 @@ impl ImageConsistencyCheck {
         })
     }
 
-    /// What is to be done when no job is known: follow what somebody else started with the same parameters, or start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started with the same parameters, or start one.
     async fn begin(
         &self,
         jobs: &ProwJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let intended = self.intended(jobs, seen.as_ref())?;
-        let Some(running) = jobs.running_already(&intended).await? else {
+        gates::require(TASK, state, self.services.now())?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
+        let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        released?;
+        let Some(running) = running? else {
             return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
         };
         let sight = jobs.look(&running).await?;
@@ -273,7 +279,6 @@ impl Task for ImageConsistencyCheck {
         let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
         let named = self.job_id.clone().map(by_id);
         let old = view.as_ref().and_then(old_job).map(by_id);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
@@ -283,9 +288,7 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                gates::require(TASK, state, self.services.now())?;
-                self.services.require_stage().await?;
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }

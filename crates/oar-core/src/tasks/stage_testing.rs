@@ -99,8 +99,8 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started, or
-    /// start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody
+    /// else started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
