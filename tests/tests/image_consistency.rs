@@ -8,6 +8,7 @@ use std::time::Duration;
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
     harness.oar(release, &["create-test-report"]).expect(0);
+    harness.pass(release, "push-to-cdn-staging");
     harness.sandbox.clear_requests();
     harness
 }
@@ -45,7 +46,7 @@ fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
     let harness = prepared(KONFLUX);
     let run = check(&harness, KONFLUX).expect(0);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 8, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 11, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
     let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
     assert!(run.stderr.contains(&format!("Triggered image consistency check Prow job: {id}\n")), "{run:?}");
     let job = harness.sandbox.world().prow.lock().jobs[0].clone();
@@ -218,6 +219,7 @@ fn a_dry_run_prints_the_job_and_sends_nothing() {
 fn a_missing_token_is_named_and_changes_nothing() {
     let harness = Harness::new().env("APITOKEN", "");
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.pass(KONFLUX, "push-to-cdn-staging");
     let run = check(&harness, KONFLUX).expect(3);
     assert!(run.stderr.contains("APITOKEN"), "{run:?}");
     assert_eq!(jobs(&harness), 0);

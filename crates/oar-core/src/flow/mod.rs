@@ -1,6 +1,7 @@
 //! Running tasks: consent to write, the log and its capture, interruption, outcomes, the runner, the task graph.
 
 pub mod consent;
+pub mod gates;
 pub mod graph;
 pub mod interrupt;
 pub mod log;

@@ -4,6 +4,7 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
@@ -15,6 +16,7 @@ use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -69,16 +71,31 @@ impl ImageConsistencyCheck {
         })
     }
 
-    /// What is to be done when no job is known: follow what somebody else started with the same parameters, or start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
+    /// started with the same parameters, or start one.
     async fn begin(
         &self,
         jobs: &ProwJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let intended = self.intended(jobs, seen.as_ref())?;
-        let Some(running) = jobs.running_already(&intended).await? else {
-            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        let gate = gates::require(TASK, state, self.services.now()).err();
+        let (stage, running) =
+            join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        let running = match (stage, running, &gate) {
+            (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
+            // What stands in the way outweighs what could not be seen, and what somebody else started.
+            (_, _, Some(gate)) => return Err(gate.clone().into()),
+            (stage, running, None) => {
+                stage?;
+                running?
+            }
+        };
+        let Some(running) = running else {
+            return Ok(JobPlan::gated(TASK, intended, seen, status, None));
         };
         let sight = jobs.look(&running).await?;
         let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
@@ -278,7 +295,6 @@ impl Task for ImageConsistencyCheck {
         let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
         let named = self.job_id.clone().map(by_id);
         let old = view.as_ref().and_then(old_job).map(by_id);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
@@ -288,7 +304,7 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }

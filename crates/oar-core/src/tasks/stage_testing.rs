@@ -16,12 +16,12 @@ use super::external_job::{
 use crate::clients::jenkins::JobPath;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
-use crate::operators::shipment::Shipment;
 use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
 
 const TASK: TaskName = TaskName::StageTesting;
@@ -98,15 +98,18 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the stage release, follow what somebody else started, or
-    /// start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
+    /// started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
+        let gate = gates::require(TASK, state, self.services.now()).err();
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
         let art = async {
@@ -114,8 +117,16 @@ impl StageTesting {
             if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
         };
         // None of them needs what another one says.
-        let (shipment, around, art) = join3(self.released(), jobs.look_around(&intended), art).await;
-        let (shipment, around) = (shipment?, around?);
+        let (shipment, around, art) = join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
+        let (shipment, around) = match (shipment, around, gate.clone()) {
+            (Ok(shipment), Ok(around), _) => (shipment, around),
+            // What stands in the way outweighs what could not be seen.
+            (_, _, Some(gate)) => return Err(gate.into()),
+            (shipment, around, None) => (shipment?, around?),
+        };
+        if let (Some(gate), Some(_)) = (&gate, &around.running) {
+            return Err(gate.clone().into());
+        }
         if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
@@ -140,18 +151,9 @@ impl StageTesting {
             (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
             _ => None,
         };
-        let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        let mut plan = JobPlan::gated(TASK, intended, seen, status, gate);
         plan.notes.extend(note);
         Ok(plan)
-    }
-
-    /// The shipment, which must be released to stage; `None` in the Errata flow.
-    async fn released(&self) -> Result<Option<Shipment>, TaskError> {
-        let shipment = self.services.loaded_shipment().await?;
-        if let Some(shipment) = &shipment {
-            self.services.require_stage_release(shipment).await?;
-        }
-        Ok(shipment)
     }
 
     /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
@@ -190,11 +192,10 @@ impl Task for StageTesting {
             |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(plan) => Ok(plan),
             Known::Nothing { seen, notes } => {
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// A bug to answer for although it is not finished or cannot be seen; may be repeated
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
+    /// Approve although the release's date is more than a day away
+    #[arg(long)]
+    early: bool,
     /// Stay until the wait is over instead of starting a watcher
     #[arg(long, conflicts_with = "no_watch")]
     wait: bool,
@@ -59,7 +62,8 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = ChangeAdvisoryStatus::new(services.clone(), who.clone(), policy)
-        .accepting(args.accept_bugs.iter().cloned());
+        .accepting(args.accept_bugs.iter().cloned())
+        .early(args.early);
     let report = report::critical_report(release, &statebox, &services, &task, &args.critical, loaded).await;
     let waits =
         report.status == Some(TaskStatus::InProgress) && report.class.is_none() && report.signal.is_none();
