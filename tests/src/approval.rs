@@ -104,7 +104,7 @@ pub fn acts(harness: &Harness) -> Vec<String> {
         .sandbox
         .writes()
         .iter()
-        .filter(|request| !request.path.ends_with("/search/jql") && request.service != "brewhub")
+        .filter(|request| !request.path.ends_with("/issue/bulkfetch") && request.service != "brewhub")
         .map(sandbox::RecordedRequest::line)
         .collect()
 }

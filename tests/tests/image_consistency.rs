@@ -199,6 +199,8 @@ fn when_it_cannot_be_seen_whether_the_job_runs_none_is_started() {
         harness.sandbox.faults().add(Fault::on(service, outage.clone()).forever());
         check(&harness, KONFLUX).expect(4);
         assert_eq!(jobs(&harness), 1, "{service}");
+        let state = harness.statebox(KONFLUX).unwrap();
+        assert!(!state.contains("status: Fail"), "{service}: {state}");
         harness.sandbox.faults().clear();
         check(&harness, KONFLUX).expect(0);
         assert_eq!(jobs(&harness), 1, "{service}");

@@ -1,184 +1,85 @@
-//! Readers of what producers write when there is nothing: they leave the field out (`serde(default)`), or write `null`,
-//! `""`, `[]`, `{}`, `0` or `false`, each in its own habit. All of these mean the same here, and anything else must be
-//! what the field promises.
+//! The spellings of "nothing" in JSON. Producers leave a member out, or write `null`, `""`, `[]`, `{}`, `0` or `false`:
+//! programs in Go write a list that was never made as `null`, languages whose empty list and empty object are one and the
+//! same write either, and templates write an empty text. All of them mean the same here, and anything else must be what
+//! the member promises, so that nothing is taken for nothing because it could not be read.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error};
+use serde_json::Value;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+/// Whether a value says that there is nothing, in any of the spellings.
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Bool(is_set) => !is_set,
+    }
+}
+
+/// For `#[serde(default, deserialize_with = …)]`: the default for a member that says nothing.
+pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let value = Value::deserialize(deserializer)?;
+    if is_nothing(&value) { Ok(T::default()) } else { T::deserialize(value).map_err(D::Error::custom) }
+}
 
 /// A list; empty for nothing.
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: DeserializeOwned,
 {
-    deserializer.deserialize_any(ListVisitor(PhantomData))
+    or_default(deserializer)
 }
 
-/// A text; `None` for nothing.
+/// A text, also one that was written as a number; `None` for nothing.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    deserializer.deserialize_any(TextVisitor)
+    match Value::deserialize(deserializer)? {
+        value if is_nothing(&value) => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        other => Err(D::Error::custom(format!("expected a text or nothing, found {other}"))),
+    }
 }
 
 /// Whether something is so, written as a boolean, a number or a word; `false` for nothing.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    deserializer.deserialize_any(FlagVisitor)
+    let value = Value::deserialize(deserializer)?;
+    match &value {
+        nothing if is_nothing(nothing) => Ok(false),
+        Value::Bool(_) | Value::Number(_) => Ok(true),
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "0" | "f" | "false" | "no" => Ok(false),
+            "1" | "t" | "true" | "yes" => Ok(true),
+            _ => Err(D::Error::custom(format!("expected true or false, found {value}"))),
+        },
+        _ => Err(D::Error::custom(format!("expected true or false, found {value}"))),
+    }
 }
 
 /// Whether there is anything at all.
 pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    use serde_json::Value;
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Null | Value::Bool(false) => false,
-        Value::Bool(true) => true,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    })
-}
-
-/// The methods of a visitor for which nothing is written as `null`, `0`, `false` or an empty mapping.
-macro_rules! nothing_is {
-    ($value:expr) => {
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($value)
-        }
-
-        fn visit_none<E>(self) -> Result<Self::Value, E> {
-            Ok($value)
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-            deserializer.deserialize_any(self)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            match map.next_key::<de::IgnoredAny>()? {
-                None => Ok($value),
-                Some(_) => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
-            }
-        }
-    };
-}
-
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list, or nothing")
-    }
-
-    nothing_is!(Vec::new());
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(list)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        if text.trim().is_empty() {
-            Ok(Vec::new())
-        } else {
-            Err(E::invalid_type(de::Unexpected::Str(text), &self))
-        }
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        if number == 0 {
-            Ok(Vec::new())
-        } else {
-            Err(E::invalid_type(de::Unexpected::Unsigned(number), &self))
-        }
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        if value { Err(E::invalid_type(de::Unexpected::Bool(value), &self)) } else { Ok(Vec::new()) }
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Option<String>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a text, or nothing")
-    }
-
-    nothing_is!(None);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        match items.next_element::<de::IgnoredAny>()? {
-            None => Ok(None),
-            Some(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &self)),
-        }
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        if number == 0 { Ok(None) } else { Ok(Some(number.to_string())) }
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        if value { Err(E::invalid_type(de::Unexpected::Bool(value), &self)) } else { Ok(None) }
-    }
-}
-
-struct FlagVisitor;
-
-impl<'de> Visitor<'de> for FlagVisitor {
-    type Value = bool;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("true or false, 1 or 0, or nothing")
-    }
-
-    nothing_is!(false);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        match items.next_element::<de::IgnoredAny>()? {
-            None => Ok(false),
-            Some(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &self)),
-        }
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "" | "0" | "f" | "false" | "no" => Ok(false),
-            "1" | "t" | "true" | "yes" => Ok(true),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-        }
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(number != 0)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(value)
-    }
+    Ok(!is_nothing(&Value::deserialize(deserializer)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, Deserialize, PartialEq, Eq, Default)]
     struct Record {
+        #[serde(default, deserialize_with = "or_default")]
+        number: Option<u32>,
         #[serde(default, deserialize_with = "list")]
-        list: Vec<u64>,
+        list: Vec<u32>,
         #[serde(default, deserialize_with = "text")]
         text: Option<String>,
         #[serde(default, deserialize_with = "flag")]
@@ -187,42 +88,43 @@ mod tests {
         something: bool,
     }
 
-    fn read(value: &Value) -> Result<Record, serde_json::Error> {
-        serde_json::from_str(
-            &json!({"list": value, "text": value, "flag": value, "something": value}).to_string(),
-        )
+    fn read(document: Value) -> Result<Record, serde_json::Error> {
+        serde_json::from_value(document)
     }
 
     #[test]
     fn every_spelling_of_nothing_is_nothing() {
-        let absent: Record = serde_json::from_str("{}").unwrap();
-        assert!(absent.list.is_empty() && absent.text.is_none() && !absent.flag && !absent.something);
-        for nothing in [json!(null), json!(""), json!(" "), json!([]), json!({}), json!(0), json!(false)] {
-            let found = read(&nothing).unwrap();
-            assert!(found.list.is_empty() && found.text.is_none(), "{nothing}: {found:?}");
-            assert!(!found.flag && !found.something, "{nothing}: {found:?}");
+        assert_eq!(read(json!({})).unwrap(), Record::default());
+        let spellings =
+            [json!(null), json!(""), json!(" "), json!([]), json!({}), json!(0), json!(0.0), json!(false)];
+        for nothing in spellings {
+            let all = json!({
+                "number": nothing, "list": nothing, "text": nothing, "flag": nothing, "something": nothing,
+            });
+            assert_eq!(read(all).unwrap(), Record::default(), "{nothing}");
         }
     }
 
     #[test]
     fn what_is_something_else_is_read_or_refused() {
-        for (field, value) in [
-            ("list", json!("x")),
-            ("list", json!({"a": 1})),
-            ("list", json!(["x"])),
-            ("list", json!(1)),
-            ("text", json!([1])),
-            ("text", json!({"a": 1})),
-            ("flag", json!("perhaps")),
-            ("flag", json!([1])),
+        for wrong in [
+            json!({"number": "x"}),
+            json!({"number": true}),
+            json!({"list": "x"}),
+            json!({"list": {"a": 1}}),
+            json!({"list": ["x"]}),
+            json!({"list": 1}),
+            json!({"text": [1]}),
+            json!({"text": {"a": 1}}),
+            json!({"flag": "perhaps"}),
+            json!({"flag": [1]}),
         ] {
-            let document = json!({field: value}).to_string();
-            assert!(serde_json::from_str::<Record>(&document).is_err(), "{document}");
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
-        let record: Record =
-            serde_json::from_str(r#"{"list": [1, 2], "text": "a", "flag": "1", "something": {"id": 4}}"#)
-                .unwrap();
-        assert_eq!((record.list, record.text.as_deref()), (vec![1, 2], Some("a")));
-        assert!(record.flag && record.something);
+        let some = json!({"number": 3, "list": [1, 2], "text": "a", "flag": "1", "something": {"id": 4}});
+        let expected =
+            Record { number: Some(3), list: vec![1, 2], text: Some("a".into()), flag: true, something: true };
+        assert_eq!(read(some).unwrap(), expected);
+        assert_eq!(read(json!({"text": 7})).unwrap().text.as_deref(), Some("7"));
     }
 }

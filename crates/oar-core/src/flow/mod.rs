@@ -3,6 +3,7 @@
 pub mod consent;
 pub mod gates;
 pub mod graph;
+pub mod holder;
 pub mod interrupt;
 pub mod log;
 pub mod outcome;

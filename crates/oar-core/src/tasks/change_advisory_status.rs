@@ -252,6 +252,10 @@ impl Task for ChangeAdvisoryStatus {
 
     async fn plan(&self, state: Option<&State>) -> Result<StatusPlan, TaskError> {
         let target = self.target()?;
+        super::python_checker::refuse_while_it_runs(
+            self.services.config().settings().environment(),
+            &target.release,
+        )?;
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();

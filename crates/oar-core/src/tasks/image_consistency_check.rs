@@ -38,7 +38,7 @@ const TASK: TaskName = TaskName::ImageConsistencyCheck;
 const PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
 const MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
 /// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
-const TRIGGERED: &str = "Triggered image consistency check Prow job:";
+const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
 /// Checks the consistency and the health of the images of the release of `services`.
 pub struct ImageConsistencyCheck {

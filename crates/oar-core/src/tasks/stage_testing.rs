@@ -32,7 +32,7 @@ const METADATA: &str = "METADATA_AD";
 /// The parameters that hold the payload, of this job and of its forerunner.
 const PAYLOAD: &[&str] = &[PULL_SPEC, "PAYLOAD_URL"];
 /// What precedes the build's address in a log (`interop-exact`: agents take the build's number from it).
-const TRIGGERED: &str = "triggered stage pipeline job:";
+const TRIGGERED: &str = crate::statebox::STAGE_TRIGGERED;
 
 /// Tests the release of `services` on stage.
 pub struct StageTesting {

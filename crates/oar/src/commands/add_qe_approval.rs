@@ -17,6 +17,8 @@ pub(crate) struct Args {
     #[arg(long)]
     early: bool,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     critical: report::CriticalArgs,
 }
 
@@ -30,5 +32,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         .accepting(args.accept_bugs)
         .early(args.early);
     let task = AddQeApproval::new(services.clone(), whole);
-    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
+        .await
 }

@@ -11,6 +11,8 @@ pub(crate) struct Args {
     #[arg(long)]
     beside_worksheet: bool,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -19,5 +21,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = CreateTestReport::new(services.clone(), &statebox, args.beside_worksheet);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

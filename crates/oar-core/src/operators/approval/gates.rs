@@ -6,7 +6,9 @@ use std::fmt;
 use futures::future::{join, join_all};
 
 use super::kernel::KernelFindings;
-use super::{Approval, ApprovalPlan, MetadataUrl, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work};
+use super::{
+    Approval, ApprovalPlan, MetadataUrl, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work,
+};
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind, AdvisoryState};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jira::{Bug, IssueKey};
@@ -212,10 +214,9 @@ impl Approval<'_> {
         let set = self.jira.issues(keys, &Bug::FIELDS).await;
         let set = set.map_err(|error| vec![unread("the release's bugs", &error)])?;
         let open: Vec<String> = set
-            .found
-            .values()
+            .distinct()
             .map(Bug::of)
-            .filter(|bug| !bug.is_finished() && !accepted.contains(&bug.key))
+            .filter(|bug| !bug.is_finished() && !accepted.iter().any(|key| bug.goes_by(key)))
             .map(|bug| format!("{} ({})", bug.key, bug.status.as_deref().unwrap_or("no status")))
             .collect();
         let hidden: Vec<String> =

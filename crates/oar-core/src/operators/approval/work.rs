@@ -104,7 +104,8 @@ impl Approval<'_> {
         .await;
         let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
-            let there = moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
+            let there =
+                moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         if !result.failed.is_empty() {

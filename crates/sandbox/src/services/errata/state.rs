@@ -29,6 +29,12 @@ pub struct State {
     pub users: Vec<ErrataUser>,
     /// Advisories by id.
     pub advisories: BTreeMap<u32, Advisory>,
+    /// Whether the issue list is locked in `QE`, too, as in older releases of the server.
+    pub locks_issues_in_qe: bool,
+    /// Whether taking an issue off keeps the approval of product security.
+    pub keeps_approvals: bool,
+    /// Issues that were on an advisory once: the server keeps what it knows of them.
+    pub(super) known_issues: BTreeSet<String>,
     /// Tokens seen; an acceptor's replay cache refuses a second use.
     pub(super) replay_cache: BTreeSet<String>,
     pub(super) push_jobs_made: u32,
