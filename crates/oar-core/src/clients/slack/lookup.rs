@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{EVENT_TYPE, Posted, SlackClient, locked};
+use crate::clients::nothing;
 use crate::error::ServiceError;
 
 /// Messages per request; Slack recommends no more than 200.
@@ -43,7 +44,9 @@ pub enum Lookup {
 /// Slack leaves out, or writes null for, what there is none of.
 #[derive(Deserialize)]
 struct History {
-    messages: Option<Vec<Message>>,
+    #[serde(default, deserialize_with = "nothing::list")]
+    messages: Vec<Message>,
+    #[serde(default, deserialize_with = "nothing::or_default")]
     response_metadata: Option<Paging>,
 }
 
@@ -88,7 +91,9 @@ fn words(text: &str) -> String {
 
 #[derive(Deserialize)]
 struct Channels {
-    channels: Option<Vec<Channel>>,
+    #[serde(default, deserialize_with = "nothing::list")]
+    channels: Vec<Channel>,
+    #[serde(default, deserialize_with = "nothing::or_default")]
     response_metadata: Option<Paging>,
 }
 
@@ -169,8 +174,7 @@ impl SlackClient {
         for _ in 0..PAGES {
             let connector = self.connector("read the messages", format!("channel {channel}"));
             let history: History = self.get(connector, method, &parameters).await?;
-            let messages = history.messages.unwrap_or_default();
-            if let Some(message) = messages.into_iter().find(|message| message.is(wanted)) {
+            if let Some(message) = history.messages.into_iter().find(|message| message.is(wanted)) {
                 return Ok(Some(Posted { channel: id.to_owned(), ts: message.ts }));
             }
             let Some(cursor) = next_cursor(history.response_metadata) else { return Ok(None) };
@@ -223,8 +227,7 @@ impl SlackClient {
         for _ in 0..PAGES {
             let connector = self.connector("list the bot's channels", format!("channel {channel}"));
             let page: Channels = self.get(connector, "users.conversations", &parameters).await?;
-            let channels = page.channels.unwrap_or_default();
-            if let Some(found) = channels.into_iter().find(|found| found.name.as_deref() == Some(name)) {
+            if let Some(found) = page.channels.into_iter().find(|found| found.name.as_deref() == Some(name)) {
                 return Ok(Some(found.id));
             }
             let Some(cursor) = next_cursor(page.response_metadata) else { return Ok(None) };

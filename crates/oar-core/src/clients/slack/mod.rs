@@ -25,6 +25,7 @@ pub use blocks::Block;
 pub use lookup::{Lookup, Wanted};
 pub use text::{GroupId, Unasked, UserId, escape, link};
 
+use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Http, Repeat};
@@ -109,7 +110,8 @@ struct PostedMessage {
 
 #[derive(Deserialize)]
 struct GroupsAnswer {
-    usergroups: Option<Vec<Group>>,
+    #[serde(default, deserialize_with = "nothing::list")]
+    usergroups: Vec<Group>,
 }
 
 #[derive(Deserialize)]
@@ -285,7 +287,7 @@ impl SlackClient {
     async fn usergroups(&self) -> Result<Vec<Group>, ServiceError> {
         let connector = self.connector("list the user groups", String::new());
         let answer: GroupsAnswer = self.get(connector, "usergroups.list", &[]).await?;
-        Ok(answer.usergroups.unwrap_or_default())
+        Ok(answer.usergroups)
     }
 
     /// The active account with this e-mail address, `None` when Slack knows none.
