@@ -70,21 +70,30 @@ impl ImageConsistencyCheck {
         })
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started with the same parameters, or start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
+    /// started with the same parameters, or start one.
     async fn begin(
         &self,
         jobs: &ProwJobs,
         seen: Option<Job>,
         state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
-        let intended = self.intended(jobs, seen.as_ref())?;
-        gates::require(TASK, state, self.services.now())?;
         let status =
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
-        let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
-        released?;
-        let Some(running) = running? else {
-            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        let intended = self.intended(jobs, seen.as_ref())?;
+        let gate = gates::require(TASK, state, self.services.now()).err();
+        let (stage, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        let running = match (stage, running, &gate) {
+            (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
+            // What stands in the way outweighs what could not be seen, and what somebody else started.
+            (_, _, Some(gate)) => return Err(gate.clone().into()),
+            (stage, running, None) => {
+                stage?;
+                running?
+            }
+        };
+        let Some(running) = running else {
+            return Ok(JobPlan::gated(TASK, intended, seen, status, None));
         };
         let sight = jobs.look(&running).await?;
         let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);

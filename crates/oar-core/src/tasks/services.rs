@@ -56,7 +56,12 @@ impl Services {
         config.check_ours()?;
         let settings = config.settings();
         let token = settings.credentials().optional(Credential::SlackBotToken)?;
-        let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token);
+        // Colleagues have addresses of the domain that the account in Jira has.
+        let colleague = settings.credentials().optional(Credential::JiraUsername)?;
+        let domain =
+            colleague.and_then(|address| Some(address.expose_secret().trim().split_once('@')?.1.to_owned()));
+        let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token)
+            .of_domain(domain);
         let key_file = settings.credentials().optional(Credential::GoogleServiceAccountFile)?;
         let google = key_file.map(|path| {
             let path = path.expose_secret().into();

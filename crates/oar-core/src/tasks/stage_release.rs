@@ -13,7 +13,8 @@ impl Services {
     }
 
     /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
-    /// needs before it is started. A wait is never a failure of the task. `None` in the Errata flow.
+    /// needs before it is started. A wait is never a failure of the task.
+    /// The shipment; `None` in the Errata flow.
     pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
         let Some(reference) = self.shipment()? else { return Ok(None) };
         let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
