@@ -3,6 +3,7 @@
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
 //! import `tasks`, `operators` or `statebox`.
 
+mod absent;
 pub mod access;
 pub mod advisory_content;
 pub mod brewroot;

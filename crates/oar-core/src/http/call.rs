@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use url::Url;
 
+use super::reply::Reply;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
@@ -43,6 +44,7 @@ pub struct Call {
     pub(super) timeout: Option<Duration>,
     pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
+    pub(super) refusal_wait: Option<fn(&Reply) -> Option<Duration>>,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -66,6 +68,7 @@ impl Call {
             timeout: None,
             not_after: None,
             body_limit: None,
+            refusal_wait: None,
             authorize: None,
         }
     }
@@ -130,6 +133,15 @@ impl Call {
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Knows how long at least to wait after a refusal by which the service did not act, and which does not say so in
+    /// its headers. The wait doubles each time, up to
+    /// [`HttpSettings::longest_wait`](super::HttpSettings::longest_wait).
+    #[must_use]
+    pub fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
+        self.refusal_wait = Some(wait);
         self
     }
 

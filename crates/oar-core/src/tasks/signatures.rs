@@ -10,7 +10,7 @@ use crate::config::keys;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::service::Service;
-use crate::signature::ReleaseKeys;
+use crate::signature::{ReleaseKeys, is_key_text};
 
 /// The largest file with a release key, in bytes.
 const KEY_FILE_LIMIT: u64 = 1024 * 1024;
@@ -28,14 +28,15 @@ impl Services {
         MirrorClient::new(self.http().clone(), base)
     }
 
-    /// The keys by which releases may be signed. Without one nothing can be proved, so that is an error.
+    /// The keys by which releases may be signed: those of the configuration document, or, where it names none, the ones
+    /// with which Red Hat signs.
     pub fn release_keys(&self) -> Result<ReleaseKeys, TaskError> {
         let settings = self.config().settings();
         let document = settings.document()?;
         let mut release_keys = ReleaseKeys::default();
         for name in document.names(&["release_keys"]) {
             let Some(value) = document.checked(&keys::RELEASE_KEY, &[name])? else { continue };
-            let armored = if value.starts_with("-----BEGIN") {
+            let armored = if is_key_text(value) {
                 value.to_owned()
             } else {
                 let directory = settings.document_path().and_then(Path::parent).unwrap_or(Path::new(""));
@@ -45,19 +46,12 @@ impl Services {
                 .add(name, &armored)
                 .map_err(|fault| bad(&keys::RELEASE_KEY, name, fault.to_string()))?;
         }
-        if release_keys.is_empty() {
-            return Err(Refusal::new(
-                ErrorClass::Configuration,
-                "no release key is configured, so no signature can be verified",
-            )
-            .with_hint(
-                "Take the public key that signs releases from its publisher, check its fingerprint, and put the block \
-                 `-----BEGIN PGP PUBLIC KEY BLOCK-----` (or the path of a file with it) under `release_keys.<name>` of \
-                 the configuration document: oarctl config edit.",
-            )
-            .into());
+        if !release_keys.is_empty() {
+            return Ok(release_keys);
         }
-        Ok(release_keys)
+        ReleaseKeys::production().map_err(|fault| {
+            Refusal::new(ErrorClass::Configuration, format!("a release key of the program {fault}")).into()
+        })
     }
 }
 
