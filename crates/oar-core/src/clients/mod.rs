@@ -3,7 +3,6 @@
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
 //! import `tasks`, `operators` or `statebox`.
 
-mod absent;
 pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
@@ -23,6 +22,7 @@ pub mod koji;
 pub mod kube;
 pub mod ldap;
 pub mod mirror;
+pub(crate) mod nothing;
 pub mod prow;
 pub mod pyxis;
 pub mod registry;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 
-use crate::clients::absent::{option, text};
+use crate::clients::nothing::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
 use crate::service::Service;
@@ -34,19 +34,19 @@ pub struct AdvisoryImage {
 
 #[derive(Deserialize)]
 struct File {
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     spec: Option<Spec>,
 }
 
 #[derive(Deserialize)]
 struct Spec {
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     content: Option<Content>,
 }
 
 #[derive(Deserialize)]
 struct Content {
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     images: Option<Vec<Entry>>,
 }
 

@@ -5,15 +5,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::clients::Digest;
-use crate::clients::absent::{empty, option, text};
+use crate::clients::nothing::{flag, list, or_default};
 
 /// A page of a list. `total` is missing after an `include` of members of `data` alone (spec 03 §4.3).
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 pub(crate) struct Page<T> {
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "list")]
     pub(crate) data: Vec<T>,
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) total: Option<usize>,
 }
 
@@ -40,17 +40,17 @@ pub(super) struct ImageRecord {
     #[serde(default, deserialize_with = "text")]
     image_id: Option<String>,
     /// Whether the record was removed, so that it says nothing of today (spec 02 §3).
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "flag")]
     pub(super) deleted: bool,
     #[serde(default, deserialize_with = "grades")]
     freshness_grades: Vec<FreshnessGrade>,
-    #[serde(default, deserialize_with = "option", rename = "_links")]
+    #[serde(default, deserialize_with = "or_default", rename = "_links")]
     links: Option<Links>,
 }
 
 #[derive(Deserialize)]
 struct Links {
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     vulnerabilities: Option<Link>,
 }
 
@@ -64,7 +64,7 @@ struct Link {
 pub(crate) fn grades<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<FreshnessGrade>, D::Error> {
-    let entries: Vec<Option<FreshnessGrade>> = empty(deserializer)?;
+    let entries: Vec<Option<FreshnessGrade>> = list(deserializer)?;
     Ok(entries.into_iter().map(Option::unwrap_or_default).collect())
 }
 
@@ -108,9 +108,9 @@ pub(super) struct VulnerabilityRecord {
     cve_id: Option<String>,
     #[serde(default, deserialize_with = "text")]
     severity: Option<String>,
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "list")]
     packages: Vec<Fix>,
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "list")]
     affected_packages: Vec<AffectedPackage>,
 }
 
@@ -164,4 +164,12 @@ fn texts(value: Value) -> Vec<String> {
         Value::Array(items) => items.into_iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
+}
+
+/// A text; nothing and anything else count as absent, so that one odd member hides no record.
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text),
+        _ => None,
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::transport::Purpose;
-use crate::clients::absent::{empty, text};
+use crate::clients::nothing::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Reply;
 use crate::service::Service;
@@ -14,7 +14,7 @@ use crate::service::Service;
 struct Refusal {
     #[serde(default, deserialize_with = "text")]
     message: Option<String>,
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "or_default")]
     errors: serde_json::Value,
 }
 

@@ -235,7 +235,7 @@ impl GithubClient {
             Some("none") => self.blob(repository, &answer.sha).await?,
             _ => return Err(malformed("the content has an encoding that GitHub does not document")),
         };
-        let text = String::from_utf8(bytes).map_err(|_| malformed("the file is not UTF-8 text"))?;
+        let text = String::from_utf8(bytes).map_err(|_| malformed(NOT_TEXT))?;
         let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         Ok(FileContent { text, sha: answer.sha, etag })
     }
@@ -293,3 +293,6 @@ fn contents_path(repository: &Repository, path: &str) -> String {
     let path = path.split('/').map(encoded).collect::<Vec<_>>().join("/");
     format!("/repos/{}/{}/contents/{path}", encoded(repository.owner()), encoded(repository.name()))
 }
+
+/// What is said of a file that is no text.
+pub(crate) const NOT_TEXT: &str = "the file is not UTF-8 text";

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clients::absent::text;
+use crate::clients::nothing::text;
 
 /// A repository by owner and name: `openshift/release-tests`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

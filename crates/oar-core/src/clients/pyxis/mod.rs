@@ -13,9 +13,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::absent::{empty, text};
 use crate::clients::catalog::model::grades;
 use crate::clients::catalog::{FreshnessGrade, read_pages};
+use crate::clients::nothing::{flag, text};
 use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Authorize, Call, Http, Reply};
@@ -42,7 +42,7 @@ pub struct ArchitectureGrades {
 struct Record {
     #[serde(default, deserialize_with = "text")]
     architecture: Option<String>,
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "flag")]
     deleted: bool,
     #[serde(default, deserialize_with = "grades")]
     freshness_grades: Vec<FreshnessGrade>,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::clients::Digest;
-use crate::clients::absent::{empty, option, text};
+use crate::clients::nothing::{or_default, text};
 use crate::error::{Classified, ErrorClass};
 
 /// A text that is not a pull spec.
@@ -140,11 +140,11 @@ pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json
 pub(super) struct Document {
     #[serde(rename = "mediaType", default, deserialize_with = "text")]
     pub(super) media_type: Option<String>,
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) config: Option<Descriptor>,
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) layers: Vec<Descriptor>,
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) manifests: Option<Vec<Descriptor>>,
 }
 
@@ -152,18 +152,18 @@ pub(super) struct Document {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Descriptor {
     /// What it is.
-    #[serde(rename = "mediaType", default, deserialize_with = "empty")]
+    #[serde(rename = "mediaType", default, deserialize_with = "or_default")]
     pub media_type: String,
     /// Its digest as the manifest writes it.
     pub digest: String,
     /// Its size in bytes.
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "or_default")]
     pub size: u64,
     /// For which machines it is; only in lists.
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     pub platform: Option<Platform>,
     /// What its maker says of it.
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -173,7 +173,7 @@ pub struct Platform {
     /// The architecture in Go's spelling: `amd64`.
     pub architecture: String,
     /// The operating system.
-    #[serde(default, deserialize_with = "empty")]
+    #[serde(default, deserialize_with = "or_default")]
     pub os: String,
 }
 
@@ -204,6 +204,6 @@ pub struct ReleaseMetadata {
 #[derive(Debug, Deserialize)]
 pub(super) struct MetadataDocument {
     pub(super) version: String,
-    #[serde(default, deserialize_with = "option")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }

@@ -125,7 +125,7 @@ impl ReleaseSignature<'_> {
         Ok(report)
     }
 
-    /// The x86_64 payload, whose digest the release controller tells, too.
+    /// The `x86_64` payload, whose digest the release controller tells, too.
     async fn payload(&self, release: &ReleaseVersion) -> Result<ImageReport, TaskError> {
         let tagged = format!("{REPOSITORY}:{release}-{ARCHITECTURE}");
         let mut report = ImageReport::new(ARCHITECTURE, tagged.clone());

@@ -159,7 +159,7 @@ impl ImageReport {
 /// What was found out about a release's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignatureReport {
-    /// The x86_64 payload.
+    /// The `x86_64` payload.
     #[serde(flatten)]
     pub payload: ImageReport,
     /// The payloads of the other architectures, the multi-architecture list and its images; empty unless asked for.

@@ -61,7 +61,7 @@ impl Views<'_> {
         let mut view = json!({
             "self": format!("{}/user?accountId={}", self.api(), account.account_id),
             "accountId": account.account_id,
-            "accountType": "atlassian",
+            "accountType": account.account_type,
             "avatarUrls": {},
             "displayName": account.display_name,
             "active": account.active,
