@@ -13,7 +13,7 @@ use oar_core::clients::catalog::CatalogClient;
 use oar_core::clients::gitlab::{GitlabClient, MergeRequestRef};
 use oar_core::clients::pyxis::PyxisClient;
 use oar_core::clock::{Clock, ClockSource};
-use oar_core::error::{ErrorClass, ServiceError};
+use oar_core::error::{Classified as _, ErrorClass, ServiceError};
 use oar_core::flow::permit::WritePermit;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::operators::image_health::{
@@ -150,7 +150,8 @@ async fn without_images_nothing_passes() {
     for (file, words) in [
         (Some(File::Page("Sign in".into())), "HTML page: Sign in"),
         (Some(File::Yaml("spec:\n  content:\n    images: null\n".into())), "no list"),
-        (Some(File::Yaml("spec:\n  content:\n    images: []\n".into())), "empty"),
+        (Some(File::Yaml("spec:\n  content:\n    images: []\n".into())), "no list"),
+        (Some(File::Yaml("spec:\n  content: \"\"\n".into())), "no list"),
         (Some(File::Yaml("spec: [".into())), "not the YAML"),
         (Some(File::Moved("https://elsewhere.example.test/a?token=x".into())), "redirected to elsewhere"),
         (None, "404"),
@@ -205,11 +206,7 @@ async fn an_odd_grade_is_unknown_and_a_name_without_digest_too() {
     }
     let report = check(&health).await;
     assert_eq!((report.counts().unknown, report.counts().healthy), (3, 5));
-    assert_eq!(
-        report.class(),
-        Some(ErrorClass::Failed),
-        "the catalogue answered; asking again tells nothing new"
-    );
+    assert_eq!(report.class(), Some(ErrorClass::Unavailable), "what is not known is no finding");
 }
 
 #[tokio::test]
@@ -367,4 +364,66 @@ async fn the_errata_flow_looks_at_builds_of_unhealthy_advisories_only() {
     assert_eq!((packages.conclusion(), packages.class()), (Conclusion::NotApplicable, None));
     let nothing = health.check_advisories(&[], &Pages).await;
     assert_eq!(nothing.conclusion(), Conclusion::Incomplete);
+}
+
+#[tokio::test]
+async fn a_catalogue_that_misreads_lists_changes_no_verdict() {
+    let (sandbox, health) = start(120);
+    degrade(&sandbox, 4..6, "C");
+    let batched = check(&health).await;
+    assert_eq!(batched.counts().unhealthy, 2);
+    // An answer that leaves images out, and one that is empty, are no findings about them.
+    sandbox.world().catalog.lock().left_out_of_lists = (0..3).map(scenario::catalog::digest).collect();
+    assert_eq!(check(&self::health(&sandbox)).await, batched);
+    sandbox.world().catalog.lock().misreads_lists = true;
+    assert_eq!(check(&self::health(&sandbox)).await, batched);
+    sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn a_removed_record_says_nothing_and_a_second_one_counts() {
+    let (sandbox, health) = start(8);
+    {
+        let mut catalog = sandbox.world().catalog.lock();
+        let (first, second, third) =
+            (scenario::catalog::digest(0), scenario::catalog::digest(1), scenario::catalog::digest(2));
+        let image = catalog.images[&first].clone();
+        let graded = |grade: &str, deleted: bool| {
+            let mut image = image.clone();
+            image.grades = Some(vec![sandbox::services::catalog::GradeWindow::since(
+                grade,
+                "2026-01-01T00:00:00+00:00",
+            )]);
+            image.deleted = deleted;
+            image
+        };
+        // A removed record beside the image's own, a worse one that is in force, and nothing but a removed one.
+        catalog.more_records.push((first, graded("F", true)));
+        catalog.more_records.push((second, graded("D", false)));
+        catalog.images.insert(third, graded("A", true));
+    }
+    let counts = check(&health).await;
+    let report = counts.summary();
+    let counts = counts.counts();
+    assert_eq!((counts.healthy, counts.unhealthy, counts.unknown), (6, 1, 1), "{report}");
+    assert!(report.contains("unhealthy"), "{report}");
+}
+
+#[tokio::test]
+async fn pyxis_may_want_a_ticket_and_leave_the_architecture_out() {
+    let (sandbox, health) = start(8);
+    let nvr = sandbox.world().pyxis.lock().builds.keys().next().unwrap().clone();
+    if let Some(grades) = sandbox.world().pyxis.lock().builds.get_mut(&nvr) {
+        grades.truncate(1);
+        grades[0].0.clear();
+    }
+    let found = health.pyxis.grades_of_build(&nvr).await.unwrap();
+    assert_eq!((found.len(), found[0].architecture.as_str()), (1, "amd64"));
+    sandbox.world().pyxis.lock().wants_ticket = true;
+    let error = health.pyxis.grades_of_build(&nvr).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(
+        error.to_string().contains("KRB5CCNAME") && error.to_string().contains("OAR_ENDPOINT_PYXIS"),
+        "{error}"
+    );
 }

@@ -55,6 +55,8 @@ pub enum ServiceErrorKind {
     Forbidden,
     /// The subject does not exist, or the service hides it (404).
     NotFound,
+    /// The subject has another address now, and what was asked is not done under the old one (301, 307, 308).
+    Moved,
     /// The subject changed since it was read (409, 412).
     Conflict,
     /// The service understood the request and refused it (400, 405, 422, …).
@@ -150,6 +152,7 @@ impl fmt::Display for ServiceError {
             ServiceErrorKind::Unauthorized => "credential refused",
             ServiceErrorKind::Forbidden => "not permitted",
             ServiceErrorKind::NotFound => "not found",
+            ServiceErrorKind::Moved => "moved",
             ServiceErrorKind::Conflict => "changed by somebody else",
             ServiceErrorKind::Rejected => "refused",
             ServiceErrorKind::RateLimited => "rate limit",
@@ -179,7 +182,8 @@ impl Classified for ServiceError {
         match self.kind {
             ServiceErrorKind::MissingCredential
             | ServiceErrorKind::Unauthorized
-            | ServiceErrorKind::Forbidden => ErrorClass::Configuration,
+            | ServiceErrorKind::Forbidden
+            | ServiceErrorKind::Moved => ErrorClass::Configuration,
             ServiceErrorKind::NotFound | ServiceErrorKind::Rejected => ErrorClass::Failed,
             ServiceErrorKind::Conflict => ErrorClass::Conflict,
             ServiceErrorKind::RateLimited

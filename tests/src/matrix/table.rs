@@ -138,8 +138,8 @@ fn checks() -> Vec<Scenario> {
         line("stage_testing_konflux", KONFLUX, STAGE, testing, 13, prepare::on_staging),
         line("stage_testing_errata", ERRATA, STAGE, testing, 11, prepare::on_staging_errata),
         line("stage_testing_result", ERRATA, STAGE, tested, 11, prepare::staged),
-        line("image_signed_konflux", KONFLUX, SIGNED, signed, 14, prepare::konflux),
-        line("image_signed_errata", ERRATA, SIGNED, signed, 14, prepare::errata),
+        line("image_signed_konflux", KONFLUX, SIGNED, signed, 19, prepare::konflux),
+        line("image_signed_errata", ERRATA, SIGNED, signed, 19, prepare::errata),
     ]
 }
 

@@ -42,7 +42,8 @@ impl AccessClient {
     /// Whether the page at `address` is there.
     ///
     /// Only the portal's own addresses are looked at: the address comes from an image, and a request of ours is not
-    /// for anybody to direct. A page that leads out of the portal is not there.
+    /// for anybody to direct. A page is there when it names its advisory: a sign-in or the page of a proxy does not, and
+    /// where one of these answers, or a redirection leads out of the portal, nothing is known.
     pub async fn page(&self, address: &str) -> Result<Page, ServiceError> {
         let operation = "look at an advisory page";
         let refused = |detail: String| {
@@ -59,23 +60,27 @@ impl AccessClient {
                 .timeout(PATIENCE.min(self.http.timeout()));
             let reply = self.http.send(call).await?;
             match reply.status.as_u16() {
-                200..=299 => return Ok(Page::Up),
+                200 if names(&reply.body, &url) => return Ok(Page::Up),
                 300..=399 => {
                     let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
                     match target.and_then(|target| current.join(target).ok()) {
                         Some(target) if target.host_str() == Some(HOST) => current = self.at_base(&target),
                         Some(target) if target.origin() == self.base.origin() => current = target,
-                        _ => return Ok(Page::Missing(reply.words())),
+                        _ => return Err(reply.failure(ServiceErrorKind::Malformed, reply.words())),
                     }
                 }
-                403 | 404 | 410 => return Ok(Page::Missing(format!("HTTP {}", reply.status.as_u16()))),
+                404 | 410 => return Ok(Page::Missing(format!("HTTP {}", reply.status.as_u16()))),
                 _ => {
                     let kind = reply.failure_kind().unwrap_or(ServiceErrorKind::Malformed);
-                    return Err(reply.failure(kind, reply.words()));
+                    let words = match reply.status.as_u16() {
+                        200..=299 => format!("a page that does not name the advisory: {}", reply.words()),
+                        _ => reply.words(),
+                    };
+                    return Err(reply.failure(kind, words));
                 }
             }
         }
-        Ok(Page::Missing(format!("more than {REDIRECTIONS} redirections")))
+        Err(refused(format!("more than {REDIRECTIONS} redirections")))
     }
 
     fn at_base(&self, url: &Url) -> Url {
@@ -83,6 +88,12 @@ impl AccessClient {
         target.set_query(url.query());
         target
     }
+}
+
+/// Whether a page names the advisory whose address this is: `RHSA-2026:1900`, the last part of the path.
+fn names(page: &[u8], address: &Url) -> bool {
+    let name = address.path().rsplit('/').next().unwrap_or_default().replace("%3A", ":");
+    !name.is_empty() && page.windows(name.len()).any(|part| part == name.as_bytes())
 }
 
 #[cfg(test)]
@@ -97,10 +108,15 @@ mod tests {
 
     const PAGE: &str = "https://access.redhat.com/errata/RHSA-2026:1900";
 
+    const BODY: &str = "<html><head><title>RHSA-2026:1900 - Security Advisory</title></head></html>";
+
     async fn look(response: ResponseTemplate) -> Result<Page, ServiceError> {
         let server = MockServer::start().await;
         Mock::given(path("/access/errata/RHSA-2026:1900")).respond_with(response).mount(&server).await;
-        Mock::given(path("/access/there")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+        Mock::given(path("/access/there"))
+            .respond_with(ResponseTemplate::new(200).set_body_string(BODY))
+            .mount(&server)
+            .await;
         let settings =
             HttpSettings { attempts: 2, retry_delay: Duration::from_millis(1), ..HttpSettings::default() };
         let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
@@ -109,13 +125,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_there_or_missing_or_unknown() {
-        assert_eq!(look(ResponseTemplate::new(200)).await.unwrap(), Page::Up);
+        assert_eq!(look(ResponseTemplate::new(200).set_body_string(BODY)).await.unwrap(), Page::Up);
         assert_eq!(look(ResponseTemplate::new(404)).await.unwrap(), Page::Missing("HTTP 404".into()));
         assert_eq!(look(ResponseTemplate::new(502)).await.unwrap_err().kind, ServiceErrorKind::Unavailable);
         let within = ResponseTemplate::new(302).insert_header("location", "https://access.redhat.com/there");
         assert_eq!(look(within).await.unwrap(), Page::Up);
         let without = ResponseTemplate::new(302).insert_header("location", "https://sso.example.test/login");
-        assert!(matches!(look(without).await.unwrap(), Page::Missing(_)));
+        let sign_in = "<html><head><title>Sign in</title></head></html>";
+        for (answer, kind) in [
+            (without, ServiceErrorKind::Malformed),
+            (ResponseTemplate::new(200), ServiceErrorKind::Malformed),
+            (ResponseTemplate::new(204), ServiceErrorKind::Malformed),
+            (ResponseTemplate::new(200).set_body_string(sign_in), ServiceErrorKind::Malformed),
+            (ResponseTemplate::new(403), ServiceErrorKind::Forbidden),
+            (ResponseTemplate::new(429), ServiceErrorKind::RateLimited),
+        ] {
+            assert_eq!(
+                look(answer).await.unwrap_err().kind,
+                kind,
+                "not known, and neither there nor missing"
+            );
+        }
     }
 
     #[tokio::test]

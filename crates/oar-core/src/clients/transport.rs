@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::http::header::{CONTENT_LENGTH, HOST};
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http};
+use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 
 /// What a request is for; it travels in the request's extensions.
@@ -33,7 +34,7 @@ impl Purpose {
 
 /// The innermost service of such a client's stack.
 ///
-/// It sends the request through [`Http`] and puts the whole [`Reply`](crate::http::Reply) into the response's extensions,
+/// It sends the request through [`Http`] and puts the whole [`Reply`] into the response's extensions,
 /// where our client reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
@@ -41,11 +42,12 @@ pub(super) struct Transport {
     service: Service,
     base: Option<Url>,
     largest: Option<usize>,
+    refusal_wait: Option<fn(&Reply) -> Option<Duration>>,
 }
 
 impl Transport {
     pub(super) fn new(http: Http, service: Service) -> Self {
-        Self { http, service, base: None, largest: None }
+        Self { http, service, base: None, largest: None, refusal_wait: None }
     }
 
     /// Requests have relative addresses, which are joined to `base`, whose path prefix stays.
@@ -57,6 +59,12 @@ impl Transport {
     /// Answers of up to `bytes` are read.
     pub(super) fn largest(mut self, bytes: usize) -> Self {
         self.largest = Some(bytes);
+        self
+    }
+
+    /// What the service's refusals ask to wait where no header says it ([`Call::refusal_wait`]).
+    pub(super) fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
+        self.refusal_wait = Some(wait);
         self
     }
 
@@ -94,6 +102,9 @@ impl Transport {
             .body(body.to_bytes());
         if let Some(largest) = self.largest {
             call = call.body_limit(largest);
+        }
+        if let Some(wait) = self.refusal_wait {
+            call = call.refusal_wait(wait);
         }
         let reply = self.http.send(call).await?;
         let mut response = ::http::Response::new(Full::new(reply.body.clone()));

@@ -169,8 +169,9 @@ keys! {
     EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
         "the e-mail address of a team", "team@example.com";
     RELEASE_KEY = ["release_keys", NAME], Shape::PublicKey, Optional,
-        "an OpenPGP public key that signs releases, in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`), or the path \
-         of a file with it, seen from the configuration document", "keys/release-key.asc";
+        "a public key that signs releases, in text form (OpenPGP's `-----BEGIN PGP PUBLIC KEY BLOCK-----` or Sigstore's \
+         `-----BEGIN PUBLIC KEY-----`), or the path of a file with it, seen from the configuration document; without one \
+         Red Hat's keys count", "keys/release-key.asc";
     UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], Shape::Count, Optional,
         "how many unhealthy images still pass, waived ones not counted; 0 without it", "0";
     CATALOG_PROXY = ["image_health", "proxy"], Shape::Proxy, Optional,
@@ -281,10 +282,9 @@ impl Key {
 }
 
 fn public_key_problem(value: &str) -> Option<String> {
-    if !value.starts_with("-----BEGIN") {
+    if !crate::signature::is_key_text(value) {
         let bad = value.contains(char::is_whitespace) || value.len() > 4096;
-        return bad
-            .then(|| "is neither an OpenPGP public key in text form nor the path of a file".to_owned());
+        return bad.then(|| "is neither a public key in text form nor the path of a file".to_owned());
     }
     crate::signature::ReleaseKeys::default().add("key", value).err().map(|fault| fault.to_string())
 }

@@ -10,7 +10,7 @@ const KEY_FILE_LIMIT: u64 = 1024 * 1024;
 /// The armored block of a value of `release_keys`, whose path is seen from `directory`; otherwise what is wrong with it, in
 /// words that follow the key's name.
 pub(crate) fn armored_key(value: &str, directory: &Path) -> Result<String, String> {
-    if value.contains("-----BEGIN") {
+    if crate::signature::is_key_text(value) {
         return Ok(value.to_owned());
     }
     let path = directory.join(value);

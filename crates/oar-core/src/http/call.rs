@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use url::Url;
 
+use super::reply::Reply;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
@@ -44,6 +45,7 @@ pub struct Call {
     pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
     pub(super) minute_quota: bool,
+    pub(super) refusal_wait: Option<fn(&Reply) -> Option<Duration>>,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -68,6 +70,7 @@ impl Call {
             not_after: None,
             body_limit: None,
             minute_quota: false,
+            refusal_wait: None,
             authorize: None,
         }
     }
@@ -140,6 +143,15 @@ impl Call {
     #[must_use]
     pub fn minute_quota(mut self) -> Self {
         self.minute_quota = true;
+        self
+    }
+
+    /// Knows how long at least to wait after a refusal by which the service did not act, and which does not say so in
+    /// its headers. The wait doubles each time, up to
+    /// [`HttpSettings::longest_wait`](super::HttpSettings::longest_wait).
+    #[must_use]
+    pub fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
+        self.refusal_wait = Some(wait);
         self
     }
 

@@ -200,6 +200,7 @@ impl Http {
             .with_factor(2.0)
             .with_max_times(settings.attempts.saturating_sub(1))
             .build();
+        let mut least_waits = 0;
         loop {
             let outcome = self.attempt(&call).await?;
             let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
@@ -212,6 +213,14 @@ impl Http {
                 }
                 Pause::Asked(asked) if asked > settings.longest_wait => return outcome,
                 Pause::Asked(asked) => asked,
+                Pause::AtLeast(least) if least > settings.longest_wait => return outcome,
+                Pause::AtLeast(least) => {
+                    let doubled = least.saturating_mul(1_u32.checked_shl(least_waits).unwrap_or(u32::MAX));
+                    least_waits += 1;
+                    // Longer by a random part, so that many clients do not come back in the same moment.
+                    let spread = doubled.mul_f64(1.0 + self.inner.clock.random() / 10.0);
+                    spread.min(settings.longest_wait)
+                }
             };
             if self.is_too_late(&call, delay) {
                 return outcome;
@@ -230,6 +239,11 @@ impl Http {
         match outcome {
             Ok(reply) => {
                 let asked = asked_wait(&reply.headers, reply.received);
+                if asked.is_none()
+                    && let Some(least) = call.refusal_wait.and_then(|wait| wait(reply))
+                {
+                    return Some(Pause::AtLeast(least));
+                }
                 match reply.status.as_u16() {
                     429 => Some(match asked {
                         Some(asked) => Pause::Asked(asked),
@@ -371,6 +385,7 @@ enum Pause {
     Backoff,
     Quota,
     Asked(Duration),
+    AtLeast(Duration),
 }
 
 /// Tells a request that was never sent from one whose answer is missing.

@@ -2,7 +2,7 @@
 //!
 //! A request is repeated only when that cannot do anything twice: a [`Repeat::Safe`] request after any passing
 //! fault, any other request only when the service said that it did not act (429, or 503 with `Retry-After`, or
-//! GitHub's 403 rate limits) or when no connection was made.
+//! GitHub's 403 rate limits, or what a client knows as such a refusal) or when no connection was made.
 
 mod call;
 mod client;

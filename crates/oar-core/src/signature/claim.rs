@@ -1,12 +1,28 @@
-//! What a release signature says: the "atomic container signature" of containers/image.
+//! What a release signature says: the "atomic container signature" of containers/image, and its sister for Sigstore.
 
 use serde::Deserialize;
 
 use crate::clients::Digest;
 
-const TYPE: &str = "atomic container signature";
+/// In what kind of signature the document stands; each has a type of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimKind {
+    /// Inside an OpenPGP message (github.com/containers/image, `docs/containers-signature.5.md`).
+    Openpgp,
+    /// Beside an image (github.com/sigstore/cosign, `specs/SIGNATURE_SPEC.md`).
+    Sigstore,
+}
 
-/// The signed document (github.com/containers/image, `docs/containers-signature.5.md`).
+impl ClaimKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Openpgp => "atomic container signature",
+            Self::Sigstore => "cosign container image signature",
+        }
+    }
+}
+
+/// The signed document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The image's name: `quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64`.
@@ -70,14 +86,14 @@ struct Image {
 }
 
 impl Claim {
-    /// Reads the signed content.
-    pub fn parse(content: &[u8]) -> Result<Self, ClaimFault> {
+    /// Reads the signed content of a signature of this kind.
+    pub fn parse(content: &[u8], kind: ClaimKind) -> Result<Self, ClaimFault> {
         let document: Document =
             serde_json::from_slice(content).map_err(|error| ClaimFault::NotAClaim(error.to_string()))?;
         let critical = document.critical;
-        if critical.kind != TYPE {
-            let kind = shown(&critical.kind);
-            return Err(ClaimFault::NotAClaim(format!("its type is `{kind}` instead of `{TYPE}`")));
+        if critical.kind != kind.name() {
+            let (found, expected) = (shown(&critical.kind), kind.name());
+            return Err(ClaimFault::NotAClaim(format!("its type is `{found}` instead of `{expected}`")));
         }
         Ok(Self { reference: critical.identity.reference, digest: critical.image.digest })
     }
@@ -116,7 +132,9 @@ mod tests {
     fn only_our_digest_and_our_reference_will_do() {
         let (digest, references) = (OURS.parse().unwrap(), [REFERENCE.to_owned()]);
         let is_of = |found: &str, reference: &str| {
-            Claim::parse(document(found, reference).as_bytes()).unwrap().is_of(&digest, &references)
+            Claim::parse(document(found, reference).as_bytes(), ClaimKind::Openpgp)
+                .unwrap()
+                .is_of(&digest, &references)
         };
         assert_eq!(is_of(OURS, REFERENCE), Ok(()));
         assert!(matches!(is_of("sha256:b", REFERENCE), Err(ClaimFault::OtherDigest { .. })));
@@ -137,9 +155,12 @@ mod tests {
             ("{", ""),
         ] {
             let bad = good.replacen(old, new, 1);
-            assert!(matches!(Claim::parse(bad.as_bytes()), Err(ClaimFault::NotAClaim(_))), "{bad}");
+            assert!(
+                matches!(Claim::parse(bad.as_bytes(), ClaimKind::Openpgp), Err(ClaimFault::NotAClaim(_))),
+                "{bad}"
+            );
         }
         let odd = good.replace("\"optional\":{}", "\"optional\":{\"anything\":[1]}");
-        assert!(Claim::parse(odd.as_bytes()).is_ok(), "nothing optional decides");
+        assert!(Claim::parse(odd.as_bytes(), ClaimKind::Openpgp).is_ok(), "nothing optional decides");
     }
 }

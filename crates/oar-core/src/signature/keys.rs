@@ -1,19 +1,40 @@
 //! The keys that may sign a release.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use pgp::composed::{Deserializable as _, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, VerifyingKey};
 
-/// The most certificates in one block; more is no list of release keys.
+use super::sigstore::{PEM_START, SigstoreKey};
+
+/// The most certificates in one text; more is no list of release keys.
 const CERTIFICATES_LIMIT: usize = 32;
+/// How an OpenPGP public key in text form begins.
+const ARMOR_START: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+/// How it ends.
+const ARMOR_END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
+/// The name of the key that signs previews (EC builds), by which ART calls it (spec 01 §5.9).
+const PREVIEW_NAME: &str = "beta2";
+/// Its fingerprint.
+const PREVIEW_FINGERPRINT: &str = "B08B659EE86AF623BC90E8DB938A80CAF21541EB";
+/// Red Hat's keys, by the names that ART gives them, as they are published.
+const PRODUCTION: [(&str, &str); 3] = [
+    ("redhatrelease2", include_str!("../../../../config/release-keys/redhat-release-key-2.txt")),
+    (PREVIEW_NAME, include_str!("../../../../config/release-keys/redhat-beta-key-2.txt")),
+    ("redhat-sigstore", include_str!("../../../../config/release-keys/redhat-sigstore-release-key.pub")),
+];
 
 /// Why a text is no release key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
-    /// Not an armored public key block.
-    #[error("is not an OpenPGP public key in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`): {0}")]
+    /// Not a public key in text form.
+    #[error(
+        "is neither an OpenPGP public key in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`) nor one for Sigstore \
+         (`-----BEGIN PUBLIC KEY-----`): {0}"
+    )]
     NotAKey(String),
     /// A block without a key.
     #[error("holds no OpenPGP public key")]
@@ -48,39 +69,71 @@ pub(super) struct ReleaseKey {
     key: SignedPublicKey,
 }
 
-/// The keys by which a release may be signed.
+impl ReleaseKey {
+    /// Whether it signs previews alone.
+    pub(super) fn is_preview(&self) -> bool {
+        self.name == PREVIEW_NAME || self.fingerprint == PREVIEW_FINGERPRINT
+    }
+}
+
+/// The keys by which a release may be signed, OpenPGP's and Sigstore's.
 #[derive(Debug, Clone, Default)]
 pub struct ReleaseKeys {
     keys: Vec<ReleaseKey>,
+    sigstore: Vec<SigstoreKey>,
+}
+
+/// Whether `text` is a key itself and not the path of a file with one. Published keys have lines of text before the block.
+pub fn is_key_text(text: &str) -> bool {
+    text.contains("-----BEGIN ")
 }
 
 impl ReleaseKeys {
-    /// Adds the certificates of an armored block under the name that the configuration gives them.
-    pub fn add(&mut self, name: &str, armored: &str) -> Result<(), KeyFault> {
-        let not_a_key = |error: pgp::errors::Error| KeyFault::NotAKey(error.to_string());
-        let (certificates, _) =
-            SignedPublicKey::from_armor_many(armored.trim_start().as_bytes()).map_err(not_a_key)?;
-        let mut added = Vec::new();
-        for certificate in certificates.take(CERTIFICATES_LIMIT) {
-            let key = certificate.map_err(not_a_key)?;
-            let fingerprint = upper_hex(key.fingerprint().as_bytes());
-            key.verify_bindings()
-                .map_err(|error| KeyFault::Damaged(fingerprint.clone(), error.to_string()))?;
-            added.push(ReleaseKey { name: name.to_owned(), fingerprint, key });
+    /// The keys with which Red Hat signs releases; they are part of the program.
+    pub fn production() -> Result<Self, KeyFault> {
+        let mut keys = Self::default();
+        for (name, text) in PRODUCTION {
+            keys.add(name, text)?;
         }
-        if added.is_empty() {
-            return Err(KeyFault::Empty);
+        Ok(keys)
+    }
+
+    /// Adds the keys of a text under the name that the configuration gives them: OpenPGP's in one or several armored
+    /// blocks, or one for Sigstore in PEM form. Whatever stands around the blocks does not matter.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), KeyFault> {
+        if text.contains(ARMOR_START) {
+            let mut added = certificates(name, text)?;
+            self.keys.append(&mut added);
+        } else if text.contains(PEM_START) {
+            self.sigstore.push(SigstoreKey::parse(name, text)?);
+        } else {
+            return Err(KeyFault::NotAKey("no such block is in the text".to_owned()));
         }
-        self.keys.append(&mut added);
         Ok(())
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.sigstore.is_empty()
     }
 
-    /// The configured names and the fingerprints: `demo (0123…)`.
+    /// Whether there is a key for Sigstore.
+    pub fn has_sigstore(&self) -> bool {
+        !self.sigstore.is_empty()
+    }
+
+    pub(super) fn sigstore(&self) -> &[SigstoreKey] {
+        &self.sigstore
+    }
+
+    /// The configured names and fingerprints of the keys for Sigstore.
+    pub(super) fn describe_sigstore(&self) -> String {
+        let names: Vec<String> =
+            self.sigstore.iter().map(|key| format!("{} ({})", key.name, key.fingerprint)).collect();
+        names.join(", ")
+    }
+
+    /// The configured names and the fingerprints of the OpenPGP keys: `demo (0123…)`.
     pub fn describe(&self) -> String {
         let names: Vec<String> =
             self.keys.iter().map(|key| format!("{} ({})", key.name, key.fingerprint)).collect();
@@ -122,6 +175,41 @@ impl ReleaseKeys {
         }
         candidates
     }
+}
+
+/// The OpenPGP certificates of every armored block of `text`.
+fn certificates(name: &str, text: &str) -> Result<Vec<ReleaseKey>, KeyFault> {
+    // The library's words may hold the whole block.
+    let not_a_key =
+        |error: pgp::errors::Error| KeyFault::NotAKey(error.to_string().chars().take(60).collect());
+    let mut found = Vec::new();
+    for block in blocks(text) {
+        let (certificates, _) = SignedPublicKey::from_armor_many(block.as_bytes()).map_err(not_a_key)?;
+        for certificate in certificates {
+            let key = certificate.map_err(not_a_key)?;
+            let fingerprint = upper_hex(key.fingerprint().as_bytes());
+            if found.len() >= CERTIFICATES_LIMIT {
+                return Err(KeyFault::NotAKey(format!("it holds more than {CERTIFICATES_LIMIT} keys")));
+            }
+            key.verify_bindings()
+                .map_err(|error| KeyFault::Damaged(fingerprint.clone(), error.to_string()))?;
+            found.push(ReleaseKey { name: name.to_owned(), fingerprint, key });
+        }
+    }
+    if found.is_empty() { Err(KeyFault::Empty) } else { Ok(found) }
+}
+
+/// The armored blocks of a text, each from its first line to its last, with plain line ends.
+fn blocks(text: &str) -> Vec<Cow<'_, str>> {
+    let starts = text.match_indices(ARMOR_START).map(|(start, _)| start);
+    starts
+        .map(|start| {
+            let rest = text.get(start..).unwrap_or_default();
+            let end = rest.find(ARMOR_END).map_or(rest.len(), |end| end + ARMOR_END.len());
+            let block = rest.get(..end).unwrap_or_default();
+            if block.contains('\r') { Cow::Owned(block.replace('\r', "")) } else { Cow::Borrowed(block) }
+        })
+        .collect()
 }
 
 fn primary_validity(key: &SignedPublicKey, now: Timestamp) -> Validity {

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use jiff::Timestamp;
 use pgp::composed::Message;
-use pgp::packet::Signature;
+use pgp::packet::{Signature, SignatureVersion};
 use serde::Serialize;
 
 use super::keys::{Candidate, ReleaseKeys, Validity, is_strong, upper_hex};
@@ -33,6 +33,12 @@ pub enum MessageFault {
     /// A message that nobody signed.
     #[error("the message holds no signature")]
     NotSigned,
+    /// Signed in an old form, which this program cannot verify: neither good nor bad.
+    #[error("its signature packet has {version}, which is not supported, so it cannot be verified")]
+    Unsupported {
+        /// What is not supported: `version 3`.
+        version: String,
+    },
     /// Signed, but by none of the configured keys.
     #[error("it is signed by another key, {signer}; configured: {configured}")]
     OtherKey {
@@ -88,6 +94,9 @@ pub struct Verified {
     pub key: String,
     /// The fingerprint of the key, or of its signing subkey.
     pub fingerprint: String,
+    /// Whether the key signs previews alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
     /// When the signature was made, as it says itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_at: Option<Timestamp>,
@@ -152,6 +161,14 @@ fn check(
     keys: &ReleaseKeys,
     now: Timestamp,
 ) -> Result<Verified, MessageFault> {
+    if !matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6) {
+        let version = match signature.version() {
+            SignatureVersion::V2 => "version 2".to_owned(),
+            SignatureVersion::V3 => "version 3".to_owned(),
+            other => format!("version {}", u8::from(other)),
+        };
+        return Err(MessageFault::Unsupported { version });
+    }
     let fingerprints: Vec<String> =
         signature.issuer_fingerprint().iter().map(|print| upper_hex(print.as_bytes())).collect();
     let ids: Vec<String> = signature.issuer_key_id().iter().map(|id| upper_hex(id.as_ref())).collect();
@@ -192,6 +209,7 @@ fn check(
     Ok(Verified {
         key: candidate.certificate.name.clone(),
         fingerprint: candidate.fingerprint.clone(),
+        preview: candidate.certificate.is_preview(),
         made_at: made.and_then(|made| Timestamp::from_second(made).ok()),
     })
 }

@@ -1,18 +1,21 @@
-//! Release signatures: OpenPGP messages that say which image a release is.
+//! Release signatures: signed documents that say which image a release is.
 //!
 //! A signature of a release payload is a binary OpenPGP message with its signature inside, often compressed, around
-//! a small JSON document, the [`Claim`] ("atomic container signature"). [`ReleaseKeys`] are the configured keys;
-//! [`verify`] says whether one message is a good signature of one image, and if not, exactly why.
+//! a small JSON document, the [`Claim`] ("atomic container signature"). The same payloads are signed in the Sigstore way,
+//! too: a similar document beside the image. [`ReleaseKeys`] are the keys that count; [`verify`] and [`verify_sigstore`]
+//! say whether one signature is a good one of one image, and if not, exactly why.
 
 mod claim;
 mod keys;
 mod message;
+mod sigstore;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use claim::{Claim, ClaimFault};
-pub use keys::{KeyFault, ReleaseKeys};
+pub use claim::{Claim, ClaimFault, ClaimKind};
+pub use keys::{KeyFault, ReleaseKeys, is_key_text};
 pub use message::{MessageFault, Verified, open};
+pub use sigstore::{SigstoreFault, verify_sigstore};
 
 use jiff::Timestamp;
 
@@ -40,6 +43,13 @@ impl SignatureFault {
     }
 }
 
+impl SignatureFault {
+    /// Whether the file is of a form that this program cannot verify: it is neither good nor bad.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Message(MessageFault::Unsupported { .. }))
+    }
+}
+
 /// Checks that `file` is a signature by one of `keys`, valid at `now`, of the image `digest` under one of
 /// `references`.
 ///
@@ -53,6 +63,6 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<Verified, SignatureFault> {
     let (content, verified) = open(file, keys, now)?;
-    Claim::parse(&content)?.is_of(digest, references)?;
+    Claim::parse(&content, ClaimKind::Openpgp)?.is_of(digest, references)?;
     Ok(verified)
 }

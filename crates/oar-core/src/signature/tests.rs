@@ -111,6 +111,95 @@ fn each_fault_has_its_own_words() {
     assert!(matches!(message_fault(&file, &keys, before), MessageFault::NotNow { .. }));
 }
 
+/// A message in the old order of packets, whose signature packet has version 3 and names `key`. Nobody can make a real one
+/// any more; it is not verified, so that what it holds for a signature does not matter.
+fn with_version_3(key: &SignedSecretKey, content: &[u8]) -> Vec<u8> {
+    use pgp::packet::PacketTrait as _;
+    let mut packet = vec![3, 5, 0];
+    packet.extend(1_554_833_664_u32.to_be_bytes());
+    packet.extend(key.legacy_key_id().as_ref());
+    // RSA with SHA-256, the first two bytes of the hash, and a number of nine bits.
+    packet.extend([1, 8, 0xab, 0xcd, 0, 9, 1, 0xff]);
+    let mut file = vec![0x88, u8::try_from(packet.len()).unwrap()];
+    file.extend(packet);
+    let literal = pgp::packet::LiteralData::from_bytes("", content.to_vec().into()).unwrap();
+    literal.to_writer_with_header(&mut file).unwrap();
+    file
+}
+
+#[test]
+fn an_old_form_is_unsupported_and_not_called_changed() {
+    let key = make_key();
+    let (keys, now) = (keys_of(&armored(&key)), Timestamp::now());
+    let fault = message_fault(&with_version_3(&key, CLAIM), &keys, now);
+    assert_eq!(fault, MessageFault::Unsupported { version: "version 3".into() });
+    let fault = SignatureFault::from(fault);
+    assert!(fault.is_unsupported() && !fault.is_alarming(), "{fault}");
+    assert!(fault.to_string().contains("version 3, which is not supported"), "{fault}");
+}
+
+#[test]
+fn keys_are_read_as_they_are_published() {
+    let (first, second) = (make_key(), make_key());
+    let text = format!(
+        "pub   4096R/FD431D51 2009-10-22\r\nuid   Demo (release key)\r\n\r\n{}\nand another one:\n{}",
+        armored(&first).replace('\n', "\r\n"),
+        armored(&second)
+    );
+    let keys = keys_of(&text);
+    for key in [&first, &second] {
+        check(&sign_with(key, CLAIM, HashAlgorithm::Sha256), &keys, Timestamp::now()).unwrap();
+    }
+    assert!(is_key_text(&text) && !is_key_text("keys/release-key.asc"));
+}
+
+#[test]
+fn the_production_keys_are_part_of_the_program() {
+    let keys = ReleaseKeys::production().unwrap();
+    let names = keys.describe();
+    assert!(names.contains("redhatrelease2 (567E347AD0044ADE55BA8A5F199E2F91FD431D51)"), "{names}");
+    assert!(names.contains("beta2 (B08B659EE86AF623BC90E8DB938A80CAF21541EB)"), "{names}");
+    assert!(keys.has_sigstore());
+    // Both are valid now, so that a signature by them counts.
+    assert_eq!(
+        keys.candidates(Timestamp::now()).iter().filter(|one| one.validity == keys::Validity::Good).count(),
+        2
+    );
+}
+
+#[test]
+#[ignore = "needs real files: OAR_SAMPLES=DIR cargo test -p oar-core --lib signature -- --ignored"]
+fn published_signatures_are_verified() {
+    let samples = std::env::var_os("OAR_SAMPLES").expect("OAR_SAMPLES names a directory with signatures/");
+    let folder = std::path::Path::new(&samples).join("signatures");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let (keys, now) = (ReleaseKeys::production().unwrap(), Timestamp::now());
+    let repository = crate::operators::release_signature::REPOSITORY;
+    for (file, digest, tag) in [
+        (
+            "4.16.37-x86_64.signature-3",
+            "0065822bf39b11e3a3113eb2dee4bddf0a07fe0967892498771bd9728e145ad0",
+            "4.16.37",
+        ),
+        (
+            "4.15.49-x86_64.signature-2",
+            "7039e7bd34fd024ff619df914528c8d85e62b847291f6684096fd4ca8dba2bbd",
+            "4.15.49",
+        ),
+    ] {
+        let digest: Digest = format!("sha256:{digest}").parse().unwrap();
+        let reference = [format!("{repository}:{tag}-x86_64")];
+        let verified = verify(&read(file), &keys, &digest, &reference, now).unwrap();
+        assert_eq!((verified.key.as_str(), verified.preview), ("redhatrelease2", false), "{file}");
+        let mut beta = ReleaseKeys::default();
+        beta.add("beta2", &String::from_utf8(read("keys/redhat-beta-key-2.txt")).unwrap()).unwrap();
+        let fault = verify(&read(file), &beta, &digest, &reference, now).unwrap_err();
+        assert!(matches!(fault, SignatureFault::Message(MessageFault::OtherKey { .. })), "{fault}");
+    }
+    let old = open(&read("rhel7-7.6-v3-packet.signature-1"), &keys, now).unwrap_err();
+    assert_eq!(old, MessageFault::Unsupported { version: "version 3".into() });
+}
+
 #[test]
 fn another_digest_and_another_reference_are_told_apart() {
     let key = make_key();

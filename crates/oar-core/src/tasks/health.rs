@@ -1,15 +1,17 @@
 //! How image health is made from the configuration.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
 use super::Services;
 use crate::clients::advisory_content::{AdvisoryContentClient, Origins};
 use crate::clients::catalog::CatalogClient;
+use crate::clients::kerberos::Negotiate;
 use crate::clients::pyxis::PyxisClient;
 use crate::config::keys::{self, Key};
-use crate::config::{ConfigError, Document, catalog_concurrency};
+use crate::config::{ConfigError, Document, catalog_concurrency, environment};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
@@ -39,11 +41,20 @@ impl Services {
         Ok(ImageHealth {
             catalog: CatalogClient::new(http, base, self.catalog_concurrency()?),
             advisory_content: AdvisoryContentClient::new(self.http().clone(), origins),
-            pyxis: PyxisClient::new(self.http().clone(), endpoints.base(Service::Pyxis).clone()),
+            pyxis: self.pyxis(),
             policy: health_policy(document)?,
             cache,
             clock: self.http().clock().clone(),
         })
+    }
+
+    /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
+    fn pyxis(&self) -> PyxisClient {
+        let settings = self.config().settings();
+        let cache = settings.environment().get(&environment::KRB5CCNAME).map(str::to_owned);
+        let authorize = Arc::new(Negotiate::new(Service::Pyxis).cache_setting(cache));
+        let base = settings.endpoints().base(Service::Pyxis).clone();
+        PyxisClient::new(self.http().clone(), base).signing_in(authorize)
     }
 
     fn catalog_proxy(&self, document: &Document) -> Result<Option<Url>, TaskError> {

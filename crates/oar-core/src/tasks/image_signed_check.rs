@@ -7,19 +7,21 @@ use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
-use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport};
+use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, Standing};
 use crate::statebox::{State, TaskName, TaskStatus};
 
 /// Checks the signatures of the release of `services`.
 pub struct ImageSignedCheck {
     services: Services,
     wait: bool,
+    all: bool,
 }
 
 impl ImageSignedCheck {
     /// The task. With `wait` it looks again for some minutes while there is nothing to check yet; otherwise it looks once.
-    pub fn new(services: Services, wait: bool) -> Self {
-        Self { services, wait }
+    /// With `all` it checks the payload of every architecture, the multi-architecture list and each of its images.
+    pub fn new(services: Services, wait: bool, all: bool) -> Self {
+        Self { services, wait, all }
     }
 }
 
@@ -32,12 +34,20 @@ pub struct Findings {
 impl Plan for Findings {
     fn summary(&self) -> PlanSummary {
         let mut notes = Vec::new();
-        if let Some(digest) = &self.report.digest {
-            let reference = self.report.references.first().map_or("the payload", String::as_str);
+        let payload = &self.report.payload;
+        if let Some(digest) = &payload.digest {
+            let reference = payload.references.first().map_or("the payload", String::as_str);
             notes.push(format!("{reference} is {digest}, by release controller and registry"));
         }
+        for image in &self.report.others {
+            if let (Some(reference), Some(digest)) = (image.references.first(), &image.digest) {
+                notes.push(format!("{}: {reference} has {digest}", image.architecture));
+            }
+        }
         notes.extend(self.report.lines());
-        notes.extend(self.report.waits_for.clone());
+        if let Standing::Waits(missing) = self.report.standing() {
+            notes.push(missing);
+        }
         PlanSummary::new(Vec::new(), notes)
     }
 }
@@ -51,7 +61,13 @@ impl Task for ImageSignedCheck {
     }
 
     fn command(&self) -> String {
-        if self.wait { "image-signed-check --wait".to_owned() } else { "image-signed-check".to_owned() }
+        let mut command = "image-signed-check".to_owned();
+        for (is_set, option) in [(self.wait, " --wait"), (self.all, " --all-architectures")] {
+            if is_set {
+                command.push_str(option);
+            }
+        }
+        command
     }
 
     fn initial_state(&self) -> Result<State, TaskError> {
@@ -70,11 +86,15 @@ impl Task for ImageSignedCheck {
             clock: self.services.clock(),
         };
         let looks = if self.wait { LOOKS } else { 1 };
-        let findings = Findings { report: check.check(self.services.config().release(), looks).await? };
+        let report = check.check(self.services.config().release(), self.all, looks).await?;
+        if let Standing::Unknown(why) = report.standing() {
+            return Err(unknown(&report, &why));
+        }
+        let findings = Findings { report };
         let passed = state
             .and_then(|state| state.task(TaskName::ImageSignedCheck))
             .is_some_and(|view| view.status == TaskStatus::Pass);
-        if passed && findings.report.good().is_none() {
+        if passed && findings.report.standing() != Standing::Signed {
             // Nothing to do would be a lie: what was proved once cannot be proved now.
             let now = findings.summary().notes.join("; ");
             return Err(Refusal::new(
@@ -90,21 +110,41 @@ impl Task for ImageSignedCheck {
     async fn apply(&self, plan: &Findings, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let report = &plan.report;
         let data = serde_json::to_value(report).unwrap_or_default();
-        let outcome = match (report.good(), &report.waits_for) {
-            (Some(good), _) => {
+        let outcome = match report.standing() {
+            Standing::Signed => {
                 for line in report.lines().iter().filter(|line| line.contains(": WRONG: ")) {
                     tracing::warn!("the mirror holds a file that must not be there: {line}");
                 }
-                let key = good.verified.as_ref().map_or("a release key", |by| by.key.as_str());
-                TaskOutcome::pass(Vec::new()).found(format!("{} is signed by the key {key}", good.file))
+                for gap in report.images().flat_map(|image| &image.gaps) {
+                    tracing::warn!("not everything could be looked at: {gap}");
+                }
+                for warning in &report.warnings {
+                    tracing::warn!("{warning}");
+                }
+                let mut finding = report.finding();
+                if !report.warnings.is_empty() {
+                    finding = format!("{finding} (WARNING: {})", report.warnings.join("; "));
+                }
+                TaskOutcome::pass(Vec::new()).found(finding)
             }
-            (None, Some(missing)) => TaskOutcome::in_progress(Vec::new(), missing.clone()),
-            (None, None) => TaskOutcome::fail(
-                Vec::new(),
-                ErrorClass::Failed,
-                format!("no good signature: {}", report.lines().join("; ")),
-            ),
+            Standing::Waits(missing) => TaskOutcome::in_progress(Vec::new(), missing),
+            Standing::NotSigned(why) => {
+                TaskOutcome::fail(Vec::new(), ErrorClass::Failed, format!("no good signature: {why}"))
+            }
+            Standing::Unknown(why) => return Err(unknown(report, &why)),
         };
         Ok(outcome.with_data(data))
     }
+}
+
+/// The end of a run that could not look: running again may tell more, so it is no verdict about the release.
+fn unknown(report: &SignatureReport, why: &str) -> TaskError {
+    let refusal =
+        Refusal::new(ErrorClass::Unavailable, format!("whether the release is signed is not known: {why}"));
+    let hint = report.images().find_map(|image| image.hint.clone());
+    refusal
+        .with_hint(hint.unwrap_or_else(|| {
+            "Run the same command again; --wait looks again for some minutes by itself.".to_owned()
+        }))
+        .into()
 }

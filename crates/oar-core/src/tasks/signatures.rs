@@ -25,7 +25,8 @@ impl Services {
         MirrorClient::new(self.http().clone(), base)
     }
 
-    /// The keys by which releases may be signed. Without one nothing can be proved, so that is an error.
+    /// The keys by which releases may be signed: those of the configuration document, or, where it names none, the ones
+    /// with which Red Hat signs.
     pub fn release_keys(&self) -> Result<ReleaseKeys, TaskError> {
         let settings = self.config().settings();
         let document = settings.document()?;
@@ -39,18 +40,11 @@ impl Services {
                 .add(name, &armored)
                 .map_err(|fault| bad(&keys::RELEASE_KEY, name, fault.to_string()))?;
         }
-        if release_keys.is_empty() {
-            return Err(Refusal::new(
-                ErrorClass::Configuration,
-                "no release key is configured, so no signature can be verified",
-            )
-            .with_hint(
-                "Take the public key that signs releases from its publisher, check its fingerprint, and put the block \
-                 `-----BEGIN PGP PUBLIC KEY BLOCK-----` (or the path of a file with it) under `release_keys.<name>` of \
-                 the configuration document: oarctl config edit.",
-            )
-            .into());
+        if !release_keys.is_empty() {
+            return Ok(release_keys);
         }
-        Ok(release_keys)
+        ReleaseKeys::production().map_err(|fault| {
+            Refusal::new(ErrorClass::Configuration, format!("a release key of the program {fault}")).into()
+        })
     }
 }

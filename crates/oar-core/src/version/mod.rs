@@ -50,6 +50,11 @@ impl ReleaseVersion {
         !self.0.pre.is_empty()
     }
 
+    /// Whether this is an engineering candidate, a preview (`5.0.0-ec.3`).
+    pub fn is_engineering_candidate(&self) -> bool {
+        self.0.pre.as_str().starts_with("ec")
+    }
+
     /// The first version part; it selects the release stream `<major>-stable`.
     pub fn major(&self) -> u64 {
         self.0.major

@@ -7,12 +7,16 @@ use crate::report;
 /// Prove that the release's image is signed by a release key
 ///
 /// The digest is read from the release controller and from the registry, and both must agree. Every signature that the
-/// mirror has of it is verified against the keys in the configuration.
+/// mirror has of it is verified, and those in the Sigstore way beside the image: with the keys in the configuration, or
+/// with Red Hat's where it names none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Look again every 30 seconds, 16 times at most, while there is nothing to check yet
     #[arg(long)]
     wait: bool,
+    /// Check the payloads of all architectures, the multi-architecture list and each of its images, too
+    #[arg(long)]
+    all_architectures: bool,
     #[command(flatten)]
     change: report::ChangeArgs,
 }
@@ -21,6 +25,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
-    let task = ImageSignedCheck::new(services.clone(), args.wait);
+    let task = ImageSignedCheck::new(services.clone(), args.wait, args.all_architectures);
     report::run_task(release, &statebox, &services, &task, (&args.change, args.wait), loaded).await
 }

@@ -70,6 +70,7 @@ fn put(world: &World, path: &str, numbers: std::ops::Range<usize>) {
                 id: format!("{number:024x}"),
                 architecture: architecture.to_owned(),
                 repository,
+                deleted: false,
                 grades: Some(vec![
                     GradeWindow {
                         end: Some("2026-06-01T00:00:00+00:00".to_owned()),

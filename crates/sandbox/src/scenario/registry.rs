@@ -3,7 +3,13 @@
 use jiff::SignedDuration;
 
 use super::{ERRATA_RELEASE, KONFLUX_RELEASE};
-use crate::{services::registry::Payload, world::World};
+use crate::{
+    services::{
+        mirror::{REPOSITORY, sign_sigstore},
+        registry::Payload,
+    },
+    world::World,
+};
 
 /// The repository of release payloads.
 pub const PAYLOADS: &str = "openshift-release-dev/ocp-release";
@@ -33,8 +39,50 @@ pub fn load(world: &World) {
         if let Some(at) = published {
             world.access.lock().published.insert(advisory.to_owned(), at);
         }
+        sign(world, &digest, &format!("{version}-x86_64"));
         if let Some(payload) = world.release_controller.lock().payload_mut("4-stable", version) {
             payload.digest = digest;
         }
     }
+    other_architectures(world, KONFLUX_RELEASE, KONFLUX_METADATA);
+}
+
+/// The other payloads of a release: one for each architecture, and the list with an image for each.
+fn other_architectures(world: &World, version: &str, advisory: &str) {
+    let payload = |name: &str| Payload {
+        repository: PAYLOADS.to_owned(),
+        tag: format!("{version}-{name}"),
+        version: version.to_owned(),
+        url: Some(format!("https://access.redhat.com/errata/{advisory}")),
+    };
+    let mut signed = Vec::new();
+    {
+        let mut registry = world.registry.lock();
+        for (name, architecture) in [("aarch64", "arm64"), ("ppc64le", "ppc64le"), ("s390x", "s390x")] {
+            let payload = payload(name);
+            let digest = registry.put_image(&payload, architecture);
+            registry.tag(PAYLOADS, &payload.tag, &digest);
+            signed.push((digest, payload.tag));
+        }
+        let list = payload("multi");
+        let images: Vec<(&str, String)> = ["amd64", "arm64", "ppc64le", "s390x"]
+            .map(|architecture| (architecture, registry.put_image(&list, architecture)))
+            .into();
+        let named: Vec<(&str, &str)> = images.iter().map(|(name, digest)| (*name, digest.as_str())).collect();
+        let index = registry.put_index(PAYLOADS, &named);
+        registry.tag(PAYLOADS, &list.tag, &index);
+        signed.extend(images.into_iter().map(|(_, digest)| (digest, list.tag.clone())));
+        signed.push((index, list.tag));
+    }
+    for (digest, tag) in signed {
+        sign(world, &digest, &tag);
+    }
+}
+
+/// Signs an image in the Sigstore way as ART does: once under its digest, once under its tag.
+fn sign(world: &World, digest: &str, tag: &str) {
+    let names = [format!("{REPOSITORY}@{digest}"), format!("{REPOSITORY}:{tag}")];
+    let signed: Vec<(Vec<u8>, String)> =
+        names.iter().filter_map(|name| sign_sigstore(digest, name).ok()).collect();
+    world.registry.lock().put_signatures(PAYLOADS, digest, &signed);
 }

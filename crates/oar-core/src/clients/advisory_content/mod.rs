@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 
+use crate::clients::nothing::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
 use crate::service::Service;
@@ -33,24 +34,29 @@ pub struct AdvisoryImage {
 
 #[derive(Deserialize)]
 struct File {
+    #[serde(default, deserialize_with = "or_default")]
     spec: Option<Spec>,
 }
 
 #[derive(Deserialize)]
 struct Spec {
+    #[serde(default, deserialize_with = "or_default")]
     content: Option<Content>,
 }
 
 #[derive(Deserialize)]
 struct Content {
+    #[serde(default, deserialize_with = "or_default")]
     images: Option<Vec<Entry>>,
 }
 
 #[derive(Deserialize)]
 struct Entry {
+    #[serde(default, deserialize_with = "text")]
     component: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     architecture: Option<String>,
-    #[serde(rename = "containerImage")]
+    #[serde(default, rename = "containerImage", deserialize_with = "text")]
     container_image: Option<String>,
 }
 
@@ -107,11 +113,9 @@ impl AdvisoryContentClient {
         let file: File = crate::yaml::from_str(text)
             .map_err(|error| malformed(format!("not the YAML of an advisory: {error}")))?;
         let images = file.spec.and_then(|spec| spec.content).and_then(|content| content.images);
-        let images =
-            images.ok_or_else(|| malformed("the advisory has no list `spec.content.images`".to_owned()))?;
-        if images.is_empty() {
-            return Err(malformed("the advisory's list of images is empty".to_owned()));
-        }
+        let images = images.ok_or_else(|| {
+            malformed("the advisory has no list `spec.content.images`, or an empty one".to_owned())
+        })?;
         if images.len() > IMAGES_LIMIT {
             return Err(malformed(format!("the advisory has more than {IMAGES_LIMIT} images")));
         }
@@ -120,7 +124,7 @@ impl AdvisoryContentClient {
             .map(|entry| AdvisoryImage {
                 component: entry.component.unwrap_or_else(|| "unnamed component".to_owned()),
                 architecture: entry.architecture.unwrap_or_else(|| "unknown".to_owned()),
-                pull_spec: entry.container_image.filter(|spec| !spec.trim().is_empty()),
+                pull_spec: entry.container_image,
             })
             .collect())
     }

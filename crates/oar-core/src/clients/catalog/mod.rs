@@ -1,9 +1,13 @@
 //! The staging container catalogue, as far as image health needs it (spec 03 §4.3).
 //!
 //! Its interface is Pyxis: images are found with an RSQL filter. Many digests are asked for in one request
-//! (`image_id=in=(…)`); a catalogue that refuses this is asked for each digest alone. No credentials are sent.
+//! (`image_id=in=(…)`); a catalogue that refuses this is asked for each digest alone. A filter that it does not
+//! understand as meant gives an empty list and no error, so whatever a list leaves out is asked for alone before anything
+//! is called not known. No credentials are sent.
 
-mod model;
+pub(crate) mod model;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,7 +23,7 @@ use model::{ImageRecord, Page, VulnerabilityRecord};
 use crate::clients::Digest;
 use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http};
+use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 
 /// How many requests run at the same time against the catalogue when nothing else is configured.
@@ -31,8 +35,8 @@ const PAGE_SIZE: usize = 100;
 /// The most pages of one list that are read.
 const PAGES: usize = 20;
 /// What the programs read of an image; asking for it alone makes answers a hundredth of their size.
-const INCLUDE: &str =
-    "include=data.image_id&include=data.freshness_grades&include=data._links.vulnerabilities";
+const INCLUDE: &str = "include=data.image_id&include=data.deleted&include=data.freshness_grades\
+     &include=data._links.vulnerabilities";
 
 /// Reads the container catalogue. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +44,7 @@ pub struct CatalogClient {
     http: Http,
     base: Arc<Url>,
     concurrency: usize,
-    /// Set when the catalogue refused a filter over many digests.
+    /// Set when the catalogue refused a filter over many digests, or found none of them.
     single: Arc<AtomicBool>,
 }
 
@@ -70,10 +74,8 @@ impl CatalogClient {
         let mut found = HashMap::with_capacity(digests.len());
         let mut alone = Vec::new();
         for answer in answers {
-            match answer {
-                ChunkAnswer::Answered(images) => found.extend(images),
-                ChunkAnswer::OneByOne(chunk) => alone.extend(chunk),
-            }
+            found.extend(answer.found);
+            alone.extend(answer.alone);
         }
         let rest: Vec<_> = iter(alone.into_iter().map(|digest| self.one(digest)))
             .buffer_unordered(self.concurrency)
@@ -86,7 +88,7 @@ impl CatalogClient {
     async fn chunk(&self, chunk: &[&Digest]) -> ChunkAnswer {
         let all = || chunk.iter().map(|digest| (*digest).clone());
         if chunk.len() == 1 || self.single.load(Ordering::Relaxed) {
-            return ChunkAnswer::OneByOne(all().collect());
+            return ChunkAnswer::alone(all());
         }
         let list: Vec<&str> = chunk.iter().map(|digest| digest.as_str()).collect();
         match self.find(&format!("image_id=in=({})", list.join(",")), format!("{} images", chunk.len())).await
@@ -99,23 +101,36 @@ impl CatalogClient {
                         image.add(record);
                     }
                 }
-                ChunkAnswer::Answered(images.into_iter().map(|(digest, image)| (digest, Ok(image))).collect())
+                // What a list leaves out is not known to be absent: the filter may not mean what it says.
+                let (found, missing): (Vec<_>, Vec<_>) =
+                    images.into_iter().partition(|(_, image)| image.records > 0);
+                if found.is_empty() {
+                    self.ask_one_by_one("found none of many images");
+                }
+                ChunkAnswer {
+                    found: found.into_iter().map(|(digest, image)| (digest, Ok(image))).collect(),
+                    alone: missing.into_iter().map(|(digest, _)| digest).collect(),
+                }
             }
             // This catalogue has no such filter, or not for so many: all others are asked for one by one.
             Err(error) if is_refusal(&error) => {
-                if !self.single.swap(true, Ordering::Relaxed) {
-                    tracing::info!(
-                        "the catalogue refuses many images in one request ({error}); asking one by one"
-                    );
-                }
-                ChunkAnswer::OneByOne(all().collect())
+                self.ask_one_by_one(&format!("refuses many images in one request ({error})"));
+                ChunkAnswer::alone(all())
             }
             // What fails for many may work for one: a single odd record never hides the others.
-            Err(error) if error.kind == ServiceErrorKind::Malformed => ChunkAnswer::OneByOne(all().collect()),
+            Err(error) if error.kind == ServiceErrorKind::Malformed => ChunkAnswer::alone(all()),
             Err(error) => {
                 let error = Arc::new(error);
-                ChunkAnswer::Answered(all().map(|digest| (digest, Err(Arc::clone(&error)))).collect())
+                let found = all().map(|digest| (digest, Err(Arc::clone(&error)))).collect();
+                ChunkAnswer { found, alone: Vec::new() }
             }
+        }
+    }
+
+    /// Asks for no list any more.
+    fn ask_one_by_one(&self, why: &str) {
+        if !self.single.swap(true, Ordering::Relaxed) {
+            tracing::info!("the catalogue {why}; asking one by one");
         }
     }
 
@@ -171,32 +186,62 @@ impl CatalogClient {
         path: &str,
         subject: &str,
     ) -> Result<Vec<T>, ServiceError> {
-        let mut rows: Vec<T> = Vec::new();
-        let separator = if path.contains('?') { '&' } else { '?' };
-        for page in 0..PAGES {
-            let url = join(&self.base, &format!("{path}{separator}page_size={PAGE_SIZE}&page={page}"));
-            let call = Call::get(Service::CatalogStage, operation, url).about(subject);
-            let reply = self.http.send(call).await?.success(crate::http::Reply::words)?;
-            let answer: Page<T> = reply.json()?;
-            let count = answer.data.len();
-            rows.extend(answer.data);
-            if count == 0 || answer.total.map_or(count < PAGE_SIZE, |total| rows.len() >= total) {
-                return Ok(rows);
-            }
-        }
-        Err(ServiceError::new(
-            Service::CatalogStage,
-            operation,
-            ServiceErrorKind::Malformed,
-            format!("more than {} rows", PAGES * PAGE_SIZE),
-        )
-        .about(subject))
+        let send = |address: String| {
+            let call = Call::get(Service::CatalogStage, operation, join(&self.base, &address)).about(subject);
+            async move { self.http.send(call).await?.success(Reply::words) }
+        };
+        read_pages(path, send).await
     }
 }
 
-enum ChunkAnswer {
-    Answered(Vec<(Digest, Result<CatalogImage, Arc<ServiceError>>)>),
-    OneByOne(Vec<Digest>),
+/// Reads a list of Pyxis page by page with `send`, which takes a path with its query below the interface's root.
+///
+/// Where `total` is missing or zero, the list ends with a page that is not full (spec 03 §4.3).
+pub(crate) async fn read_pages<T, F>(path: &str, send: impl Fn(String) -> F) -> Result<Vec<T>, ServiceError>
+where
+    T: DeserializeOwned,
+    F: Future<Output = Result<Reply, ServiceError>>,
+{
+    let mut rows: Vec<T> = Vec::new();
+    let separator = if path.contains('?') { '&' } else { '?' };
+    for page in 0..PAGES {
+        let reply = send(format!("{path}{separator}page_size={PAGE_SIZE}&page={page}")).await?;
+        let answer: Page<T> = page_of(&reply)?;
+        let count = answer.data.len();
+        rows.extend(answer.data);
+        if count == 0 || answer.total.map_or(count < PAGE_SIZE, |total| rows.len() >= total) {
+            return Ok(rows);
+        }
+        if page + 1 == PAGES {
+            let detail = format!("more than {} rows", PAGES * PAGE_SIZE);
+            return Err(reply.failure(ServiceErrorKind::Malformed, detail));
+        }
+    }
+    Ok(rows)
+}
+
+/// A page that has a list: anything else, such as the page of a proxy or `{}`, says nothing about images.
+fn page_of<T: DeserializeOwned>(reply: &Reply) -> Result<Page<T>, ServiceError> {
+    let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
+    let value: serde_json::Value = serde_json::from_slice(&reply.body)
+        .map_err(|_| malformed(format!("{} instead of a list", reply.words())))?;
+    if value.get("data").is_none() {
+        return Err(malformed("the answer has no list".to_owned()));
+    }
+    serde_json::from_value(value)
+        .map_err(|error| malformed(format!("not the list that was expected: {error}")))
+}
+
+struct ChunkAnswer {
+    found: Vec<(Digest, Result<CatalogImage, Arc<ServiceError>>)>,
+    /// What is to be asked for one by one.
+    alone: Vec<Digest>,
+}
+
+impl ChunkAnswer {
+    fn alone(digests: impl Iterator<Item = Digest>) -> Self {
+        Self { found: Vec::new(), alone: digests.collect() }
+    }
 }
 
 fn is_refusal(error: &ServiceError) -> bool {

@@ -1,18 +1,26 @@
 //! What the catalogue answers. Every part may be absent or odd: one such record never hides the others.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::clients::Digest;
+use crate::clients::nothing::{flag, list, or_default};
 
-/// A page of a list.
+/// A page of a list. `total` is missing after an `include` of members of `data` alone (spec 03 §4.3).
 #[derive(Deserialize)]
-pub(super) struct Page<T> {
-    pub(super) data: Vec<T>,
-    pub(super) total: Option<usize>,
+#[serde(bound = "T: DeserializeOwned")]
+pub(crate) struct Page<T> {
+    #[serde(default, deserialize_with = "list")]
+    pub(crate) data: Vec<T>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(crate) total: Option<usize>,
 }
 
 /// A grade and its time, as the catalogue writes it; [`crate::operators::image_health`] decides what it means.
+///
+/// The grades of an image are a schedule that is made in advance: each holds from its start to its end, and later ones
+/// lie in the future (spec 02 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct FreshnessGrade {
     /// `A` to `F`; null in odd records.
@@ -31,15 +39,18 @@ pub struct FreshnessGrade {
 pub(super) struct ImageRecord {
     #[serde(default, deserialize_with = "text")]
     image_id: Option<String>,
-    #[serde(default)]
-    freshness_grades: Option<Vec<FreshnessGrade>>,
-    #[serde(default, rename = "_links")]
+    /// Whether the record was removed, so that it says nothing of today (spec 02 §3).
+    #[serde(default, deserialize_with = "flag")]
+    pub(super) deleted: bool,
+    #[serde(default, deserialize_with = "grades")]
+    freshness_grades: Vec<FreshnessGrade>,
+    #[serde(default, deserialize_with = "or_default", rename = "_links")]
     links: Option<Links>,
 }
 
 #[derive(Deserialize)]
 struct Links {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     vulnerabilities: Option<Link>,
 }
 
@@ -49,17 +60,29 @@ struct Link {
     href: Option<String>,
 }
 
+/// The grades of a record. One that is null is an entry without anything, which makes the grade unknown.
+pub(crate) fn grades<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<FreshnessGrade>, D::Error> {
+    let entries: Vec<Option<FreshnessGrade>> = list(deserializer)?;
+    Ok(entries.into_iter().map(Option::unwrap_or_default).collect())
+}
+
 impl ImageRecord {
+    /// The manifest digest of one architecture; the oldest records write it without the algorithm (spec 03 §4.3).
     pub(super) fn digest(&self) -> Option<Digest> {
-        self.image_id.as_deref()?.parse().ok()
+        let id = self.image_id.as_deref()?.trim();
+        id.parse().or_else(|_| format!("sha256:{id}").parse()).ok()
     }
 }
 
 /// What the catalogue knows of one digest; empty when it has no record of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CatalogImage {
-    /// How many records it has of this digest.
+    /// How many records it has of this digest, removed ones not counted: a digest may have several (spec 02 §3).
     pub records: usize,
+    /// How many removed records it has.
+    pub removed: usize,
     /// The grades of all of them.
     pub grades: Vec<FreshnessGrade>,
     /// Where the vulnerabilities are, below the interface's root.
@@ -68,8 +91,12 @@ pub struct CatalogImage {
 
 impl CatalogImage {
     pub(super) fn add(&mut self, record: ImageRecord) {
+        if record.deleted {
+            self.removed += 1;
+            return;
+        }
         self.records += 1;
-        self.grades.extend(record.freshness_grades.unwrap_or_default());
+        self.grades.extend(record.freshness_grades);
         let link = record.links.and_then(|links| links.vulnerabilities).and_then(|link| link.href);
         self.vulnerabilities = self.vulnerabilities.take().or(link);
     }
@@ -81,10 +108,10 @@ pub(super) struct VulnerabilityRecord {
     cve_id: Option<String>,
     #[serde(default, deserialize_with = "text")]
     severity: Option<String>,
-    #[serde(default)]
-    packages: Option<Vec<Fix>>,
-    #[serde(default)]
-    affected_packages: Option<Vec<AffectedPackage>>,
+    #[serde(default, deserialize_with = "list")]
+    packages: Vec<Fix>,
+    #[serde(default, deserialize_with = "list")]
+    affected_packages: Vec<AffectedPackage>,
 }
 
 #[derive(Deserialize)]
@@ -116,10 +143,9 @@ pub struct Vulnerability {
 
 impl From<VulnerabilityRecord> for Vulnerability {
     fn from(record: VulnerabilityRecord) -> Self {
-        let fixed_in = record.packages.unwrap_or_default().into_iter().flat_map(|fix| texts(fix.srpm_nevra));
+        let fixed_in = record.packages.into_iter().flat_map(|fix| texts(fix.srpm_nevra));
         let affected = record
             .affected_packages
-            .unwrap_or_default()
             .into_iter()
             .filter_map(|package| Some((package.name?, package.version.unwrap_or_default())));
         Self {
@@ -140,10 +166,10 @@ fn texts(value: Value) -> Vec<String> {
     }
 }
 
-/// A text; null and anything else count as absent.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+/// A text; nothing and anything else count as absent, so that one odd member hides no record.
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
+        Value::String(text) if !text.trim().is_empty() => Some(text),
         _ => None,
     })
 }

@@ -1,26 +1,36 @@
 //! What GitHub's refusals mean.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::transport::Purpose;
+use crate::clients::nothing::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Reply;
 use crate::service::Service;
 
 #[derive(Deserialize)]
 struct Refusal {
-    message: String,
-    #[serde(default)]
-    errors: Vec<serde_json::Value>,
+    #[serde(default, deserialize_with = "text")]
+    message: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    errors: serde_json::Value,
 }
+
+/// The wait that GitHub's documentation asks for after a secondary limit whose answer names none: a minute, then longer.
+const SECONDARY_LIMIT_WAIT: Duration = Duration::from_mins(1);
 
 /// GitHub's own words: `message`, and the words of `errors` where there are some.
 pub(super) fn message(reply: &Reply) -> String {
     let Ok(refusal) = serde_json::from_slice::<Refusal>(&reply.body) else {
-        return String::from("no explanation");
+        // A proxy, or GitHub's page for its own outages.
+        let words = reply.words();
+        return if words.is_empty() { String::from("no explanation") } else { words };
     };
-    let mut words = refusal.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    for error in &refusal.errors {
+    let message = refusal.message.as_deref().unwrap_or("no explanation");
+    let mut words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    for error in refusal.errors.as_array().into_iter().flatten() {
         if let Some(detail) = error.as_str().or_else(|| error.get("message")?.as_str()) {
             words = format!("{words}; {detail}");
         }
@@ -69,7 +79,24 @@ fn is_rate_limit(reply: &Reply, words: &str) -> bool {
     matches!(reply.status.as_u16(), 403 | 429)
         && (reply.headers.contains_key("retry-after")
             || reply.headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0")
-            || words.to_ascii_lowercase().contains("rate limit"))
+            || words.to_ascii_lowercase().contains("rate limit")
+            || is_secondary_limit(words))
+}
+
+/// "You have exceeded a secondary rate limit…", or the older "…triggered an abuse detection mechanism…".
+fn is_secondary_limit(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains("secondary rate limit") || words.contains("abuse detection")
+}
+
+/// How long to wait after a refusal whose headers name no wait (docs.github.com, "Rate limits for the REST API").
+pub(super) fn limit_wait(reply: &Reply) -> Option<Duration> {
+    let limited = match reply.status.as_u16() {
+        403 => is_secondary_limit(&message(reply)),
+        429 => true,
+        _ => false,
+    };
+    limited.then_some(SECONDARY_LIMIT_WAIT)
 }
 
 /// A write whose answer cannot be read has perhaps been made.

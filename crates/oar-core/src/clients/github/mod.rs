@@ -8,15 +8,17 @@ mod folder;
 #[cfg(test)]
 mod folder_tests;
 mod model;
+mod moved;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
-use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use http::header::ETAG;
 use http::{Method, StatusCode};
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -47,9 +49,12 @@ pub struct GithubClient {
 
 struct Inner {
     transport: Transport,
+    base: Url,
     token: Option<SecretString>,
     // Made at the first call, because octocrab's builder needs a running runtime.
     octocrab: OnceLock<Octocrab>,
+    // Whether the user was told that a repository has another name now.
+    told_of_move: AtomicBool,
 }
 
 impl std::fmt::Debug for GithubClient {
@@ -72,9 +77,13 @@ impl GithubClient {
             .filter(|token| !token.expose_secret().is_empty());
         Self {
             inner: Arc::new(Inner {
-                transport: Transport::new(http, Service::GithubApi).below(base),
+                transport: Transport::new(http, Service::GithubApi)
+                    .below(base.clone())
+                    .refusal_wait(failure::limit_wait),
+                base,
                 token,
                 octocrab: OnceLock::new(),
+                told_of_move: AtomicBool::new(false),
             }),
         }
     }
@@ -110,15 +119,11 @@ impl GithubClient {
         let purpose =
             Purpose { operation: "read a file", subject: format!("{path} on {branch} of {repository}") };
         let address = format!("{}?ref={}", contents_path(repository, path), encoded(branch));
-        let mut request = http::Request::builder().method(Method::GET).uri(address);
-        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let reply = self.send(request, None::<&()>, purpose).await?;
+        let reply = self.get(address, etag, purpose).await?;
         match reply.status {
             StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Contents::Unchanged),
             StatusCode::NOT_FOUND => Ok(Contents::Absent),
-            StatusCode::OK => Ok(Contents::Found(file_content(&reply)?)),
+            StatusCode::OK => Ok(Contents::Found(self.file_content(repository, &reply).await?)),
             _ => Err(failure::of(&reply)),
         }
     }
@@ -134,8 +139,7 @@ impl GithubClient {
         let purpose =
             Purpose { operation: "list a folder", subject: format!("{path} on {branch} of {repository}") };
         let address = format!("{}?ref={}", contents_path(repository, path), encoded(branch));
-        let request = http::Request::builder().method(Method::GET).uri(address);
-        let reply = self.send(request, None::<&()>, purpose).await?;
+        let reply = self.get(address, None, purpose).await?;
         match reply.status {
             StatusCode::NOT_FOUND => {
                 self.require_branch(repository, branch).await?;
@@ -184,7 +188,7 @@ impl GithubClient {
                 let answer: WriteAnswer = reply.json().map_err(failure::unclear_when_malformed)?;
                 Ok(answer.content.sha)
             }
-            _ => Err(failure::of_write(&reply)),
+            _ => Err(self.failed_write(&reply).await),
         }
     }
 
@@ -197,8 +201,7 @@ impl GithubClient {
             encoded(repository.owner()),
             encoded(repository.name())
         );
-        let request = http::Request::builder().method(Method::GET).uri(address);
-        let reply = self.send(request, None::<&()>, purpose).await?;
+        let reply = self.get(address, None, purpose).await?;
         match reply.status {
             StatusCode::OK => Ok(()),
             // 409: the repository has no commit yet.
@@ -210,6 +213,31 @@ impl GithubClient {
                 ))),
             _ => Err(failure::of(&reply)),
         }
+    }
+
+    /// The text of a file out of the answer to a contents read. The answer names a file of more than 1 MB without its
+    /// content, which is then read by its SHA.
+    async fn file_content(
+        &self,
+        repository: &Repository,
+        reply: &Reply,
+    ) -> Result<FileContent, ServiceError> {
+        let answer: ContentsAnswer = reply.json()?;
+        let malformed = |detail: &str| reply.failure(ServiceErrorKind::Malformed, detail);
+        let bytes = match answer.encoding.as_deref() {
+            Some("base64") => {
+                let mut content = answer.content.ok_or_else(|| malformed("the answer has no content"))?;
+                content.retain(|c| !c.is_ascii_whitespace());
+                base64::engine::general_purpose::STANDARD
+                    .decode(content)
+                    .map_err(|_| malformed("the content is not base64"))?
+            }
+            Some("none") => self.blob(repository, &answer.sha).await?,
+            _ => return Err(malformed("the content has an encoding that GitHub does not document")),
+        };
+        let text = String::from_utf8(bytes).map_err(|_| malformed(NOT_TEXT))?;
+        let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        Ok(FileContent { text, sha: answer.sha, etag })
     }
 
     async fn send<B: Serialize>(
@@ -268,20 +296,3 @@ fn contents_path(repository: &Repository, path: &str) -> String {
 
 /// What is said of a file that is no text.
 pub(crate) const NOT_TEXT: &str = "the file is not UTF-8 text";
-
-fn file_content(reply: &Reply) -> Result<FileContent, ServiceError> {
-    let answer: ContentsAnswer = reply.json()?;
-    let malformed = |detail: &str| reply.failure(ServiceErrorKind::Malformed, detail);
-    // Above 1 MB the encoding is `none` and the content is empty.
-    if answer.encoding.as_deref() != Some("base64") {
-        return Err(malformed("the file is too large for the contents API"));
-    }
-    let mut content = answer.content.ok_or_else(|| malformed("the answer has no content"))?;
-    content.retain(|c| !c.is_ascii_whitespace());
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(content)
-        .map_err(|_| malformed("the content is not base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| malformed(NOT_TEXT))?;
-    let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    Ok(FileContent { text, sha: answer.sha, etag })
-}

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clients::nothing::text;
+
 /// A repository by owner and name: `openshift/release-tests`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repository {
@@ -79,9 +81,18 @@ pub enum Contents {
 /// The answer to a contents read, spec 01 §2.9. A folder answers with a list instead.
 #[derive(Deserialize)]
 pub(super) struct ContentsAnswer {
+    /// Empty for an empty file.
     pub(super) content: Option<String>,
+    /// `base64`; `none` for a file of more than 1 MB, whose content is not in the answer.
+    #[serde(default, deserialize_with = "text")]
     pub(super) encoding: Option<String>,
     pub(super) sha: String,
+}
+
+/// The part of a repository that is read.
+#[derive(Deserialize)]
+pub(super) struct RepositoryAnswer {
+    pub(super) full_name: String,
 }
 
 /// An entry of the answer to a contents read of a folder.

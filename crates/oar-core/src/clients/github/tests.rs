@@ -246,3 +246,125 @@ async fn no_connection_comes_back_as_our_own_error() {
     let client = GithubClient::new(http, base, Some("t0ken".into()));
     assert_eq!(write(&client, None).await.unwrap_err().kind, ServiceErrorKind::Unavailable);
 }
+
+#[tokio::test]
+async fn a_secondary_limit_without_a_wait_is_waited_out_and_the_write_made_once() {
+    let message = "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. \
+                   Please retry your request again later.";
+    let older =
+        "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.";
+    for (limit, waited) in [
+        (ResponseTemplate::new(403).set_body_json(json!({"message": message, "errors": null})), true),
+        (ResponseTemplate::new(403).set_body_json(json!({"message": older})), true),
+        (ResponseTemplate::new(429), true),
+        (ResponseTemplate::new(403).set_body_json(json!({"message": "Resource not accessible"})), false),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("PUT")).respond_with(limit).up_to_n_times(1).mount(&server).await;
+        Mock::given(method("PUT"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": {"sha": "s2"}})))
+            .mount(&server)
+            .await;
+        let (http, clock) = crate::http::tests::support::stack(HttpSettings::default());
+        let base = Url::parse(&format!("{}/github", server.uri())).unwrap();
+        let outcome = write(&GithubClient::new(http, base, Some("t0ken".into())), Some("s1")).await;
+        if waited {
+            assert_eq!(outcome.unwrap(), "s2");
+            assert_eq!(clock.waits(), [Duration::from_mins(1)]);
+        } else {
+            assert_eq!(outcome.unwrap_err().kind, ServiceErrorKind::Forbidden);
+            assert!(clock.waits().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_more_than_a_megabyte_is_read_by_its_sha() {
+    let text = "x".repeat(1_100_000);
+    let sha = blob_id(text.as_bytes());
+    let server = MockServer::start().await;
+    Mock::given(path(CONTENTS))
+        .respond_with(ResponseTemplate::new(200).insert_header("etag", "W/\"e1\"").set_body_json(
+            json!({"type": "file", "encoding": "none", "content": "", "sha": sha, "size": text.len()}),
+        ))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let content = base64::engine::general_purpose::STANDARD.encode(&text);
+    Mock::given(path(format!("/github/repos/example/states/git/blobs/{sha}")))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"sha": sha, "encoding": "base64", "content": content})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let contents = read(&client(&server, Some("t0ken")), None).await.unwrap();
+    assert_eq!(contents, Contents::Found(FileContent { text, sha, etag: Some("W/\"e1\"".into()) }));
+}
+
+/// Leads the old name's contents to the number of a repository that is called something else now.
+async fn renamed(status: u16) -> MockServer {
+    let server = MockServer::start().await;
+    let target = format!("{}/github/repositories/7/contents/{FILE}?ref=z-stream", server.uri());
+    Mock::given(path(CONTENTS))
+        .respond_with(
+            ResponseTemplate::new(status)
+                .insert_header("location", target.as_str())
+                .set_body_json(json!({"message": "Moved Permanently", "url": target})),
+        )
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path(format!("/github/repositories/7/contents/{FILE}")))
+        .and(query_param("ref", "z-stream"))
+        .and(header("authorization", "Bearer t0ken"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"encoding": "base64", "content": "YTogMQo=", "sha": "s1"})),
+        )
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path("/github/repositories/7"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"full_name": "example/new-states"})))
+        .mount(&server)
+        .await;
+    server
+}
+
+#[tokio::test]
+async fn a_read_follows_a_renamed_repository_and_a_write_names_it() {
+    for status in [301, 302, 307, 308] {
+        let server = renamed(status).await;
+        let client = client(&server, Some("t0ken"));
+        assert!(matches!(read(&client, None).await.unwrap(), Contents::Found(_)), "{status}");
+        let error = write(&client, Some("s1")).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Moved, "{status}");
+        assert!(error.to_string().contains("the repository is example/new-states now"), "{error}");
+        assert!(error.hint.unwrap().contains("Set OAR_STATE_REPO to example/new-states"));
+        let writes = server.received_requests().await.unwrap();
+        assert_eq!(writes.iter().filter(|request| request.method == "PUT").count(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirection_elsewhere_or_in_a_circle_is_not_followed_for_ever() {
+    let elsewhere = MockServer::start().await;
+    let server = MockServer::start().await;
+    Mock::given(path(CONTENTS))
+        .respond_with(ResponseTemplate::new(301).insert_header("location", elsewhere.uri().as_str()))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let error = read(&client(&server, Some("t0ken")), None).await.unwrap_err();
+    assert!(error.to_string().contains("another host"), "{error}");
+    assert!(elsewhere.received_requests().await.unwrap().is_empty(), "no token leaves");
+    let circle = format!("{}{CONTENTS}", server.uri());
+    Mock::given(path(CONTENTS))
+        .respond_with(ResponseTemplate::new(301).insert_header("location", circle.as_str()))
+        .mount(&server)
+        .await;
+    assert!(read(&client(&server, Some("t0ken")), None).await.is_err());
+    assert!(server.received_requests().await.unwrap().len() <= 5);
+}

@@ -1,7 +1,7 @@
 //! Folders and files by git's own names, which say by themselves whether what came is what was asked for.
 
 use base64::Engine as _;
-use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use http::header::ETAG;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
@@ -130,11 +130,7 @@ impl GithubClient {
             encoded(repository.name()),
             encoded(branch)
         );
-        let mut request = http::Request::builder().method(Method::GET).uri(address);
-        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let reply = self.send(request, None::<&()>, purpose).await?;
+        let reply = self.get(address, etag, purpose).await?;
         match reply.status {
             StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Tree::Unchanged),
             StatusCode::NOT_FOUND => {
@@ -168,8 +164,7 @@ impl GithubClient {
             encoded(repository.name()),
             encoded(sha)
         );
-        let request = http::Request::builder().method(Method::GET).uri(address);
-        let reply = self.send(request, None::<&()>, purpose).await?;
+        let reply = self.get(address, None, purpose).await?;
         if reply.status != StatusCode::OK {
             return Err(failure::of(&reply));
         }
@@ -214,7 +209,7 @@ impl GithubClient {
                 self.require_branch(repository, branch).await?;
                 Err(reply.failure(ServiceErrorKind::Conflict, failure::message(&reply)))
             }
-            _ => Err(failure::of_write(&reply)),
+            _ => Err(self.failed_write(&reply).await),
         }
     }
 }

@@ -17,6 +17,15 @@ pub const SIGNATURES_LIMIT: u32 = 20;
 /// The largest signature file, in bytes; a real one has less than a thousand.
 const FILE_LIMIT: usize = 64 * 1024;
 
+/// The signatures of an image, as far as they could be read.
+#[derive(Debug, Default)]
+pub struct Signatures {
+    /// `signature-1`, `signature-2`, …
+    pub files: Vec<Bytes>,
+    /// Why the rest is not known; `None` when the mirror has no more.
+    pub failure: Option<ServiceError>,
+}
+
 /// Reads the signature mirror. Cheap to clone.
 #[derive(Clone)]
 pub struct MirrorClient {
@@ -41,7 +50,8 @@ impl MirrorClient {
         join(&self.base, &format!("sha256={}/signature-{number}", digest.hex()))
     }
 
-    /// Reads signature `number` (from 1) of an image; `None` when the mirror has no such file.
+    /// Reads signature `number` (from 1) of an image; `None` when the mirror has no such file. Only 404 says so: any
+    /// other status but 200 says nothing (spec 01 §5.9).
     pub async fn signature(&self, digest: &Digest, number: u32) -> Result<Option<Bytes>, ServiceError> {
         let call = Call::get(Service::Mirror, "read a release signature", self.address(digest, number))
             .about(format!("signature-{number} of {digest}"));
@@ -54,6 +64,12 @@ impl MirrorClient {
             let detail = format!("answered {} instead of a file", reply.status.as_u16());
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
         }
+        // A signature is binary, so that this is the page of a proxy or a sign-in.
+        if reply.body.trim_ascii_start().starts_with(b"<") {
+            return Err(
+                reply.failure(ServiceErrorKind::Malformed, format!("{} instead of a file", reply.words()))
+            );
+        }
         if reply.body.len() > FILE_LIMIT {
             let detail = format!("larger than {FILE_LIMIT} bytes, which no signature is");
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
@@ -62,15 +78,19 @@ impl MirrorClient {
     }
 
     /// Reads all signatures of an image, `signature-1`, `signature-2`, … up to the first that is absent.
-    pub async fn signatures(&self, digest: &Digest) -> Result<Vec<Bytes>, ServiceError> {
-        let mut files = Vec::new();
+    pub async fn signatures(&self, digest: &Digest) -> Signatures {
+        let mut found = Signatures::default();
         for number in 1..=SIGNATURES_LIMIT {
-            match self.signature(digest, number).await? {
-                Some(file) => files.push(file),
-                None => return Ok(files),
+            match self.signature(digest, number).await {
+                Ok(Some(file)) => found.files.push(file),
+                Ok(None) => return found,
+                Err(error) => {
+                    found.failure = Some(error);
+                    return found;
+                }
             }
         }
         tracing::warn!("the mirror has more than {SIGNATURES_LIMIT} signatures; the rest is not read");
-        Ok(files)
+        found
     }
 }

@@ -20,22 +20,21 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    /// The first `Bearer` challenge of an answer.
+    /// The first `Bearer` challenge of an answer. A header may hold several challenges, and an answer several headers.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).find_map(Self::parse)
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.trim().split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let mut parameters = parameters(rest);
-        Some(Self {
-            realm: parameters.remove("realm")?,
-            service: parameters.remove("service"),
-            scope: parameters.remove("scope"),
-        })
+        challenges(text).into_iter().filter(|(scheme, _)| scheme == "bearer").find_map(
+            |(_, mut parameters)| {
+                Some(Self {
+                    realm: parameters.remove("realm")?,
+                    service: parameters.remove("service"),
+                    scope: parameters.remove("scope"),
+                })
+            },
+        )
     }
 
     /// Where the token is asked for: the realm with service and scope.
@@ -56,45 +55,58 @@ impl Challenge {
     }
 }
 
-/// `name="value", name=value, …`; a comma inside quotes belongs to the value.
-fn parameters(text: &str) -> HashMap<String, String> {
-    let mut found = HashMap::new();
+/// The challenges of a header, each with its scheme in lower case and its parameters (RFC 9110 §11.6.1):
+/// `Basic realm="a", Bearer realm="b",service="c"`.
+///
+/// The comma divides challenges and parameters alike: a word that no `=` follows begins a challenge.
+fn challenges(text: &str) -> Vec<(String, HashMap<String, String>)> {
+    let mut found: Vec<(String, HashMap<String, String>)> = Vec::new();
     let mut rest = text;
-    while let Some((name, after)) = rest.split_once('=') {
-        let name = name.trim().trim_start_matches(',').trim().to_ascii_lowercase();
-        let after = after.trim_start();
-        let value;
-        if let Some(quoted) = after.strip_prefix('"') {
-            let mut text = String::new();
-            let mut escaped = false;
-            let mut end = quoted.len();
-            for (index, character) in quoted.char_indices() {
-                match character {
-                    _ if escaped => {
-                        text.push(character);
-                        escaped = false;
-                    }
-                    '\\' => escaped = true,
-                    '"' => {
-                        end = index + 1;
-                        break;
-                    }
-                    other => text.push(other),
-                }
-            }
-            rest = quoted.get(end..).unwrap_or_default();
-            value = text;
-        } else {
-            let (bare, tail) = after.split_once(',').unwrap_or((after, ""));
-            value = bare.trim().to_owned();
-            rest = tail;
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\t', '=']);
+        if rest.is_empty() {
+            return found;
         }
-        found.entry(name).or_insert(value);
+        let end = rest.find([',', ' ', '\t', '=']).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if let Some(value) = after.trim_start().strip_prefix('=') {
+            let (value, tail) = parameter_value(value.trim_start());
+            if let Some((_, parameters)) = found.last_mut() {
+                parameters.entry(word.to_ascii_lowercase()).or_insert(value);
+            }
+            rest = tail;
+        } else {
+            found.push((word.to_ascii_lowercase(), HashMap::new()));
+            rest = after;
+        }
     }
-    found
 }
 
-/// The token service's answer; `access_token` is its newer spelling.
+/// A value, in quotes or bare, and what follows it; a comma inside quotes belongs to the value.
+fn parameter_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        let (bare, tail) = text.split_at(end);
+        return (bare.to_owned(), tail);
+    };
+    let mut value = String::new();
+    let mut escaped = false;
+    for (index, character) in quoted.char_indices() {
+        match character {
+            _ if escaped => {
+                value.push(character);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => return (value, quoted.get(index + 1..).unwrap_or_default()),
+            other => value.push(other),
+        }
+    }
+    (value, "")
+}
+
+/// The token service's answer; `access_token` is the spelling of OAuth 2.0, and some services write both or leave one
+/// of them empty.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     token: Option<String>,
@@ -103,7 +115,11 @@ pub(super) struct TokenAnswer {
 
 impl TokenAnswer {
     pub(super) fn into_token(self) -> Option<SecretString> {
-        self.token.or(self.access_token).map(SecretString::from)
+        [self.token, self.access_token]
+            .into_iter()
+            .flatten()
+            .find(|token| !token.trim().is_empty())
+            .map(SecretString::from)
     }
 }
 
@@ -145,5 +161,48 @@ mod tests {
             Challenge::parse("Bearer realm=\"x"),
             Some(Challenge { realm: "x".into(), service: None, scope: None })
         );
+    }
+
+    #[test]
+    fn of_several_challenges_in_one_header_the_bearer_is_taken() {
+        let bearer = Challenge {
+            realm: "https://r.example.test/token".into(),
+            service: Some("r.example.test".into()),
+            scope: Some("repository:a/b:pull,push".into()),
+        };
+        let own = r#"Bearer realm="https://r.example.test/token",service="r.example.test",scope="repository:a/b:pull,push""#;
+        for text in [
+            format!(r#"Basic realm="a, Bearer realm=x", {own}"#),
+            format!("Negotiate, {own}"),
+            format!("Negotiate YIIabc==,{own}"),
+            format!(r#"{own}, Basic realm="https://other.example.test/""#),
+            format!("Basic realm=other , {own},Digest realm=\"y\", nonce=\"1=2\""),
+        ] {
+            assert_eq!(Challenge::parse(&text), Some(bearer.clone()), "{text}");
+        }
+        for none in ["", ",,", "=", "Basic", "Basic realm=\"Bearer realm=\"", "Bearer", "realm=\"x\""] {
+            assert_eq!(Challenge::parse(none), None, "{none}");
+        }
+        // Without a realm it leads nowhere; the next one may.
+        let second = Challenge::parse(r#"Bearer service="x", Bearer realm="y""#).unwrap();
+        assert_eq!((second.realm.as_str(), second.service), ("y", None));
+    }
+
+    #[test]
+    fn a_token_comes_under_either_name() {
+        use secrecy::ExposeSecret as _;
+        for (answer, expected) in [
+            (r#"{"token": "a"}"#, Some("a")),
+            (r#"{"access_token": "a"}"#, Some("a")),
+            (r#"{"token": "", "access_token": "a", "expires_in": 300}"#, Some("a")),
+            (r#"{"token": null, "access_token": "a"}"#, Some("a")),
+            (r#"{"token": "a", "access_token": ""}"#, Some("a")),
+            (r#"{"token": " ", "access_token": null}"#, None),
+            ("{}", None),
+        ] {
+            let answer: TokenAnswer = serde_json::from_str(answer).unwrap();
+            let token = answer.into_token();
+            assert_eq!(token.as_ref().map(|token| token.expose_secret()), expected);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Access is anonymous: release payloads are public. Everything that is read by digest, or that names its digest, is
 //! checked against it. Protocol: the OCI Distribution Specification 1.1.
 
+mod attached;
 mod auth;
 mod model;
 mod payload;
@@ -11,6 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use attached::AttachedSignature;
 use auth::{Challenge, TokenAnswer, Tokens};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
@@ -65,6 +67,31 @@ impl RegistryClient {
     /// The digest of what `spec` names, computed from the manifest's bytes (one request, three the first time).
     pub async fn digest(&self, spec: &PullSpec) -> Result<Digest, ServiceError> {
         Ok(self.manifest(spec, "read the digest of an image").await?.0)
+    }
+
+    /// The digest of the list that `spec` names, and its images by architecture in Go's spelling (`amd64`).
+    pub async fn list(&self, spec: &PullSpec) -> Result<(Digest, Vec<(String, Digest)>), ServiceError> {
+        let operation = "read a list of images";
+        let malformed = |detail: String| {
+            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
+                .about(spec.to_string())
+        };
+        let (digest, document) = self.manifest(spec, operation).await?;
+        let manifests = document
+            .manifests
+            .ok_or_else(|| malformed("it is a single image, not a list of images".to_owned()))?;
+        let mut images = Vec::with_capacity(manifests.len());
+        for entry in manifests {
+            // Attestations beside images are for no machine.
+            let platform = entry.platform.filter(|platform| platform.architecture != "unknown");
+            let Some(platform) = platform else { continue };
+            let digest = entry.digest.parse().map_err(|error: InvalidDigest| malformed(error.to_string()))?;
+            images.push((platform.architecture, digest));
+        }
+        if images.is_empty() {
+            return Err(malformed("the list names no image".to_owned()));
+        }
+        Ok((digest, images))
     }
 
     /// The image that `spec` names; of a list the one for `architecture` in Go's spelling (`amd64`).
@@ -190,7 +217,9 @@ impl RegistryClient {
             let detail = format!("the manifest has the digest {digest}, not {wanted}");
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
         }
-        let document: Document = reply.json()?;
+        let document: Document = reply.json().map_err(|error| {
+            if is_page(&reply) { reply.failure(ServiceErrorKind::Malformed, reply.words()) } else { error }
+        })?;
         if document.manifests.is_none() && document.layers.is_empty() {
             let what = document.media_type.as_deref().unwrap_or("no media type");
             let detail = format!("neither an image with layers nor a list of images ({what})");
@@ -242,7 +271,17 @@ impl RegistryClient {
         if reply.status.is_redirection() {
             return Err(reply.failure(ServiceErrorKind::Malformed, reply.words()));
         }
-        reply.success(refusal)
+        let status = reply.status;
+        // Only the registry itself can say that it has not what was asked for; a proxy or a store behind it cannot.
+        let is_its_own = !words(&reply).is_empty();
+        reply.success(refusal).map_err(|mut error| {
+            if error.kind == ServiceErrorKind::NotFound && !is_its_own {
+                error.kind = ServiceErrorKind::Malformed;
+                error.detail =
+                    format!("HTTP {} that is not the registry's: {}", status.as_u16(), error.detail);
+            }
+            error
+        })
     }
 
     async fn token(&self, challenge: &Challenge, registry: &Url) -> Result<SecretString, ServiceError> {
@@ -290,15 +329,24 @@ fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
 
 /// The registry's own words: codes and messages of `errors`.
 fn refusal(reply: &Reply) -> String {
+    let words = words(reply);
+    if words.is_empty() { reply.words() } else { words.join("; ") }
+}
+
+/// Whether the body is a page for people.
+fn is_page(reply: &Reply) -> bool {
+    reply.body.trim_ascii_start().starts_with(b"<")
+}
+
+fn words(reply: &Reply) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let errors = body.get("errors").and_then(serde_json::Value::as_array);
-    let words: Vec<String> = errors
+    errors
         .into_iter()
         .flatten()
         .map(|error| {
             let text = |key: &str| error.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
             format!("{}: {}", text("code"), text("message"))
         })
-        .collect();
-    if words.is_empty() { reply.words() } else { words.join("; ") }
+        .collect()
 }

@@ -1,11 +1,13 @@
 //! Names and documents of an OCI registry.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
 use crate::clients::Digest;
+use crate::clients::nothing::{or_default, text};
 use crate::error::{Classified, ErrorClass};
 
 /// A text that is not a pull spec.
@@ -77,6 +79,12 @@ impl PullSpec {
     pub fn at(&self, digest: Digest) -> Self {
         Self { reference: Reference::Digest(digest), ..self.clone() }
     }
+
+    /// The image with this tag in the same repository.
+    #[must_use]
+    pub(super) fn tagged(&self, tag: String) -> Self {
+        Self { reference: Reference::Tag(tag), ..self.clone() }
+    }
 }
 
 impl fmt::Display for PullSpec {
@@ -130,11 +138,13 @@ pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json
 /// A manifest or a list of manifests, told apart by what they hold.
 #[derive(Debug, Deserialize)]
 pub(super) struct Document {
-    #[serde(rename = "mediaType")]
+    #[serde(rename = "mediaType", default, deserialize_with = "text")]
     pub(super) media_type: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) config: Option<Descriptor>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) layers: Vec<Descriptor>,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) manifests: Option<Vec<Descriptor>>,
 }
 
@@ -142,15 +152,19 @@ pub(super) struct Document {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Descriptor {
     /// What it is.
-    #[serde(rename = "mediaType", default)]
+    #[serde(rename = "mediaType", default, deserialize_with = "or_default")]
     pub media_type: String,
     /// Its digest as the manifest writes it.
     pub digest: String,
     /// Its size in bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub size: u64,
     /// For which machines it is; only in lists.
+    #[serde(default, deserialize_with = "or_default")]
     pub platform: Option<Platform>,
+    /// What its maker says of it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// For which machines an image of a list is.
@@ -159,7 +173,7 @@ pub struct Platform {
     /// The architecture in Go's spelling: `amd64`.
     pub architecture: String,
     /// The operating system.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub os: String,
 }
 
@@ -190,6 +204,6 @@ pub struct ReleaseMetadata {
 #[derive(Debug, Deserialize)]
 pub(super) struct MetadataDocument {
     pub(super) version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }

@@ -21,8 +21,9 @@ pub(super) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>,
     let start = layer.fill_buf().map_err(|error| error.to_string())?;
     let content: Box<dyn Read + '_> = match start {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(layer)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return Err("it is compressed with zstd, which is not supported".into());
+        // A frame of zstd, or one that zstd skips: both may begin a layer.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Box::new(zstd::Decoder::with_buffer(layer).map_err(|error| error.to_string())?)
         }
         _ => Box::new(layer),
     };
@@ -73,10 +74,21 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    /// Two frames with one between them that is skipped, as layers that can be read in pieces have them.
+    fn in_frames(content: &[u8]) -> Vec<u8> {
+        let (first, second) = content.split_at(content.len() / 2);
+        let mut packed = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc".to_vec();
+        packed.extend(zstd::encode_all(first, 3).unwrap());
+        packed.extend(b"\x5f\x2a\x4d\x18\x00\x00\x00\x00");
+        packed.extend(zstd::encode_all(second, 3).unwrap());
+        packed
+    }
+
     #[test]
     fn the_file_is_found_whatever_surrounds_it() {
         let plain = layer(&[("etc/hosts", b"x"), (RELEASE_METADATA, b"{}"), ("usr/bin/y", &[7; 4000])]);
-        for layer in [plain.clone(), packed(&plain)] {
+        let zstd = zstd::encode_all(&plain[..], 3).unwrap();
+        for layer in [plain.clone(), packed(&plain), zstd, in_frames(&plain)] {
             assert_eq!(file_of_layer(&layer, RELEASE_METADATA), Ok(Some(b"{}".to_vec())));
             assert_eq!(file_of_layer(&layer, "release-manifests/image-references"), Ok(None));
         }
@@ -86,7 +98,13 @@ mod tests {
     #[test]
     fn a_damaged_layer_is_an_error_and_never_an_absent_file() {
         let whole = packed(&layer(&[("etc/hosts", &[b'x'; 5000]), (RELEASE_METADATA, b"{}")]));
-        for broken in [&whole[..whole.len() / 2], &b"\x28\xb5\x2f\xfdrest"[..], &[b'z'; 2000][..]] {
+        let zstd = zstd::encode_all(&layer(&[("etc/hosts", &[b'x'; 5000])])[..], 3).unwrap();
+        for broken in [
+            &whole[..whole.len() / 2],
+            &zstd[..zstd.len() - 9],
+            &b"\x28\xb5\x2f\xfdrest"[..],
+            &[b'z'; 2000][..],
+        ] {
             assert!(file_of_layer(broken, RELEASE_METADATA).is_err());
         }
         let large = vec![b' '; usize::try_from(FILE_LIMIT).unwrap() + 1];

@@ -244,3 +244,98 @@ async fn what_is_absent_damaged_or_too_large_is_named() {
     let error = client(&server).release_metadata(&spec()).await.unwrap_err();
     assert!(error.to_string().contains("it is no release payload"), "{error}");
 }
+
+#[tokio::test]
+async fn only_the_registry_itself_can_say_that_an_image_is_gone() {
+    let own = json!({"errors": [{"code": "TAG_EXPIRED", "message": "Unknown tag", "detail": {}}]});
+    let page = "<html><head><title>Not here</title></head></html>";
+    for (answer, kind, words) in [
+        (ResponseTemplate::new(404).set_body_json(own), ServiceErrorKind::NotFound, "TAG_EXPIRED"),
+        (
+            ResponseTemplate::new(404).set_body_string(page),
+            ServiceErrorKind::Malformed,
+            "HTML page: Not here",
+        ),
+        (ResponseTemplate::new(404), ServiceErrorKind::Malformed, "not the registry's"),
+        (
+            ResponseTemplate::new(200).set_body_string(page),
+            ServiceErrorKind::Malformed,
+            "HTML page: Not here",
+        ),
+        (
+            ResponseTemplate::new(200).set_body_json(json!({})),
+            ServiceErrorKind::Malformed,
+            "neither an image",
+        ),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(path(MANIFEST)).respond_with(answer).mount(&server).await;
+        let error = client(&server).digest(&spec()).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_are_nothing_are_read_in_every_spelling() {
+    for nothing in [json!(null), json!(""), json!([]), json!({}), json!(0)] {
+        let server = MockServer::start().await;
+        let layer = metadata("4.19.1", None);
+        let digest = Digest::of(&layer);
+        give(&server, &format!("{BLOBS}/{digest}"), layer.clone()).await;
+        let manifest = json!({
+            "mediaType": nothing, "config": nothing, "manifests": nothing,
+            "layers": [{"mediaType": nothing, "digest": digest.as_str(), "size": layer.len(),
+                        "platform": nothing, "annotations": nothing}],
+        });
+        give(&server, MANIFEST, manifest.to_string().into_bytes()).await;
+        assert_eq!(client(&server).release_metadata(&spec()).await.unwrap().version, "4.19.1", "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_names_its_images_and_nothing_for_no_machine() {
+    let server = MockServer::start().await;
+    let entry = |architecture: &str, name: &str| json!({"digest": Digest::of(name.as_bytes()).as_str(), "platform": {"architecture": architecture, "os": null}});
+    let list =
+        json!({"manifests": [entry("amd64", "a"), entry("unknown", "attestation"), entry("arm64", "b")]});
+    give(&server, MANIFEST, list.to_string().into_bytes()).await;
+    let (digest, images) = client(&server).list(&spec()).await.unwrap();
+    assert_eq!(digest, Digest::of(list.to_string().as_bytes()));
+    let expected = [("amd64".to_owned(), Digest::of(b"a")), ("arm64".to_owned(), Digest::of(b"b"))];
+    assert_eq!(images, expected);
+    server.reset().await;
+    serve(&server, &[layer("etc/hosts", b"x")]).await;
+    assert!(client(&server).list(&spec()).await.unwrap_err().to_string().contains("a single image"));
+}
+
+#[tokio::test]
+async fn signatures_beside_an_image_are_read_and_may_be_absent() {
+    let server = MockServer::start().await;
+    let image = Digest::of(b"the image");
+    let tag = format!("sha256-{}.sig", image.hex());
+    let place = MANIFEST.replace("4.19.1-x86_64", &tag);
+    let document = b"{\"critical\": {}}".to_vec();
+    let signed = json!({
+        "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "size": document.len(),
+        "digest": Digest::of(&document).as_str(), "annotations": {"dev.cosignproject.cosign/signature": "c2lnbmVk"},
+    });
+    let other = json!({"mediaType": "text/plain", "size": 1, "digest": Digest::of(b"x").as_str()});
+    let mut bare = signed.clone();
+    bare["annotations"] = json!(null);
+    give(&server, &format!("{BLOBS}/{}", Digest::of(&document)), document.clone()).await;
+    give(&server, &place, json!({"layers": [other, bare, signed]}).to_string().into_bytes()).await;
+    let found = client(&server).attached(&spec(), &image).await.unwrap();
+    assert_eq!(found, [AttachedSignature { payload: document.into(), signature: "c2lnbmVk".into() }]);
+
+    server.reset().await;
+    let unknown = json!({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]});
+    Mock::given(path(&place))
+        .respond_with(ResponseTemplate::new(404).set_body_json(unknown))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    assert!(client(&server).attached(&spec(), &image).await.unwrap().is_empty());
+    // Whatever else answers has not said that there is none.
+    assert!(client(&server).attached(&spec(), &image).await.is_err());
+}

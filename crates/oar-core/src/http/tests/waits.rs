@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::super::wait::asked_wait;
 use super::support::{NOW, stack};
 use crate::error::ServiceErrorKind;
-use crate::http::{Call, HttpSettings};
+use crate::http::{Call, HttpSettings, Reply};
 use crate::service::Service;
 
 /// 2026-07-01T10:00:00Z.
@@ -147,4 +147,29 @@ fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
             .collect();
         assert_eq!(asked_wait(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_that_a_client_knows_is_waited_out_with_growing_waits() {
+    let minute: fn(&Reply) -> Option<Duration> =
+        |reply| (reply.status == StatusCode::FORBIDDEN).then_some(Duration::from_mins(1));
+    for (refusals, waits) in [(1, &[60][..]), (2, &[60, 90]), (9, &[60, 90, 90])] {
+        let server = server_with(403, &[], refusals).await;
+        let (http, clock) = stack(HttpSettings::default());
+        let reply = http.send(post(&server).refusal_wait(minute)).await.unwrap();
+        assert_eq!(reply.status == StatusCode::CREATED, refusals < 9, "{refusals}");
+        let waited: Vec<u64> = clock.waits().iter().map(Duration::as_secs).collect();
+        assert_eq!(waited, waits, "{refusals}");
+    }
+    // What the answer itself asks for comes first.
+    let server = server_with(403, &[("retry-after", "7".to_owned())], 1).await;
+    let (http, clock) = stack(HttpSettings::default());
+    http.send(post(&server).refusal_wait(minute)).await.unwrap();
+    assert_eq!(clock.waits(), [Duration::from_secs(7)]);
+    // Longer than is allowed at all.
+    let server = server_with(403, &[], 1).await;
+    let (http, clock) =
+        stack(HttpSettings { longest_wait: Duration::from_secs(59), ..HttpSettings::default() });
+    assert_eq!(http.send(post(&server).refusal_wait(minute)).await.unwrap().status, StatusCode::FORBIDDEN);
+    assert!(clock.waits().is_empty());
 }

@@ -60,7 +60,7 @@ impl GradeCache {
                 .iter()
                 .cloned()
                 .map(|Kept(grade, start_date, end_date)| FreshnessGrade { grade, start_date, end_date });
-            let image = CatalogImage { records: 1, grades: grades.collect(), vulnerabilities: None };
+            let image = CatalogImage { records: 1, grades: grades.collect(), ..CatalogImage::default() };
             // The grade itself is worked out anew, so a window that ends within the hour is honoured.
             super::effective(&image.grades, now).ok().filter(|grade| grade.is_healthy())?;
             Some((digest.clone(), image))

@@ -2,8 +2,9 @@
 //!
 //! The Python reference has two rules that disagree (spec 02 §10 P1). Ours:
 //!
-//! * A grade counts from its start to its end, the end excluded; without an end it counts for ever. An end that has
-//!   passed is honoured: a grade that ran out says nothing about today.
+//! * The grades are a schedule (spec 02 §3): a grade counts from its start to its end, the end excluded; without an end it
+//!   counts for ever, and one that starts later says nothing yet. An end that has passed is honoured: a grade that ran
+//!   out says nothing about today.
 //! * A time without a zone is UTC.
 //! * When several grades count now, the worst one is the image's.
 //! * No grade that counts now, or one that cannot be read (null, empty, `A+`, a bad date), makes the grade unknown.
@@ -103,9 +104,12 @@ pub fn effective(grades: &[FreshnessGrade], now: Timestamp) -> Result<Grade, Str
 }
 
 fn counts(entry: &FreshnessGrade, now: Timestamp) -> Result<bool, String> {
-    let start = entry.start_date.as_deref().ok_or("a grade of it has no start")?;
     let end = entry.end_date.as_deref().map(time).transpose()?;
-    Ok(time(start)? <= now && end.is_none_or(|end| now < end))
+    if end.is_some_and(|end| end <= now) {
+        return Ok(false);
+    }
+    let start = entry.start_date.as_deref().ok_or("a grade of it has no start")?;
+    Ok(time(start)? <= now)
 }
 
 /// A time as the catalogue writes it, with a zone or, in older records, without one.
@@ -190,7 +194,7 @@ mod tests {
             assert!(reason.contains(words), "{grades:?}: {reason}");
         }
         // An odd grade that does not count now changes nothing.
-        let past = entry(None, start, Some("2026-06-02T00:00:00Z"));
+        let past = entry(None, None, Some("2026-06-02T00:00:00Z"));
         assert_eq!(effective(&[past, entry(Some("B"), start, None)], now()), Ok(Grade::B));
     }
 

@@ -117,6 +117,9 @@ impl ImageHealth {
                         "its pull spec holds no digest (`…@sha256:…`), so it cannot be looked up".to_owned(),
                     )),
                     Some(digest) => match answers.get(&digest) {
+                        Some(Ok(found)) if found.records == 0 && found.removed > 0 => {
+                            Err(Unknown::Ungraded("the catalogue has only a removed record of it".to_owned()))
+                        }
                         Some(Ok(found)) if found.records == 0 => {
                             Err(Unknown::Ungraded("the catalogue does not know it".to_owned()))
                         }

@@ -25,7 +25,8 @@ pub struct ImageToCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "why", rename_all = "snake_case")]
 pub enum Unknown {
-    /// The catalogue answered and has no usable grade.
+    /// The catalogue answered and has no usable grade: an image gets one some minutes or hours after it was registered
+    /// (spec 03 §4.3).
     Ungraded(String),
     /// The catalogue could not be asked. Running again may help.
     NotChecked(String),
@@ -190,17 +191,13 @@ impl HealthReport {
         unhealthy
     }
 
-    /// The class of a conclusion that is no Pass: Failed (exit 1) when images are unhealthy or have no grade, Unavailable
-    /// (exit 4) when running again may tell more; `None` for a Pass.
+    /// The class of a conclusion that is no Pass: Failed (exit 1) when images are unhealthy, Unavailable (exit 4) when
+    /// something is not known; `None` for a Pass. What is not known is no finding.
     pub fn class(&self) -> Option<ErrorClass> {
         match self.conclusion() {
             Conclusion::Healthy | Conclusion::NotApplicable => None,
             Conclusion::Unhealthy => Some(ErrorClass::Failed),
-            Conclusion::Incomplete => {
-                let again = !self.gaps.is_empty()
-                    || self.open_unknown().any(|unknown| matches!(unknown, Unknown::NotChecked(_)));
-                Some(if again { ErrorClass::Unavailable } else { ErrorClass::Failed })
-            }
+            Conclusion::Incomplete => Some(ErrorClass::Unavailable),
         }
     }
 

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Members of an image that can be asked for.
-const FIELDS: [&str; 6] = ["_id", "image_id", "architecture", "freshness_grades", "repositories", "_links"];
+const FIELDS: [&str; 7] =
+    ["_id", "image_id", "architecture", "freshness_grades", "repositories", "_links", "deleted"];
 
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
@@ -64,8 +65,15 @@ impl Query {
     /// The page of `rows` that is asked for.
     pub(crate) fn answer(&self, rows: &[Value]) -> Response {
         let page: Vec<&Value> = rows.iter().skip(self.page * self.page_size).take(self.page_size).collect();
-        Json(json!({"data": page, "page": self.page, "page_size": self.page_size, "total": rows.len()}))
-            .into_response()
+        let mut answer = Map::new();
+        answer.insert("data".to_owned(), json!(page));
+        // What is asked for cuts the envelope, too: a list of members of `data` leaves the others out.
+        for (name, value) in [("page", self.page), ("page_size", self.page_size), ("total", rows.len())] {
+            if self.include.is_empty() || self.include.iter().any(|wanted| wanted == name) {
+                answer.insert(name.to_owned(), json!(value));
+            }
+        }
+        Json(Value::Object(answer)).into_response()
     }
 
     /// `row` with nothing but the members that are asked for.
@@ -111,6 +119,7 @@ fn view(digest: &str, image: &Image) -> Value {
         "_id": image.id,
         "image_id": digest,
         "architecture": image.architecture,
+        "deleted": image.deleted,
         "_links": {"vulnerabilities": {"href": format!("/v1/images/id/{}/vulnerabilities", image.id)}},
         "repositories": [{"registry": "registry.access.example.test", "repository": image.repository}],
     });
@@ -139,10 +148,16 @@ async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) 
         return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"status": 500, "title": "Server Error"})))
             .into_response();
     }
+    if list && state.misreads_lists {
+        return query.answer(&[]);
+    }
+    let left_out = |digest: &String| list && state.left_out_of_lists.contains(digest);
+    let more = state.more_records.iter().map(|(digest, image)| (digest, image));
     let rows: Result<Vec<Value>, Box<Response>> = state
         .images
         .iter()
-        .filter(|(digest, _)| wanted.contains(&digest.as_str()))
+        .chain(more)
+        .filter(|(digest, _)| wanted.contains(&digest.as_str()) && !left_out(digest))
         .map(|(digest, image)| query.project(view(digest, image)))
         .collect();
     rows.map_or_else(|response| *response, |rows| query.answer(&rows))

@@ -38,6 +38,8 @@ pub struct Image {
     pub architecture: String,
     /// Its repository.
     pub repository: String,
+    /// Whether the record was removed: it is still found, and says nothing of today.
+    pub deleted: bool,
     /// Its grades; `None` when the record has no such member.
     pub grades: Option<Vec<GradeWindow>>,
     /// Its vulnerabilities, as the interface writes them.
@@ -49,8 +51,14 @@ pub struct Image {
 pub struct State {
     /// Images by digest, `sha256:…`.
     pub images: BTreeMap<String, Image>,
+    /// More records of the same digests, which are not unique.
+    pub more_records: Vec<(String, Image)>,
     /// Filters over many digests are refused with 400.
     pub refuse_lists: bool,
+    /// Filters over many digests are not understood as they are meant: nothing is found, and no error says why.
+    pub misreads_lists: bool,
+    /// Digests that a list leaves out, although they are found when they are asked for alone.
+    pub left_out_of_lists: Vec<String>,
     /// Digests whose look-up ends with 500, alone and in a list.
     pub broken: Vec<String>,
 }

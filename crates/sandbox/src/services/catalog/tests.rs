@@ -12,6 +12,7 @@ fn put(world: &crate::world::Shared) {
             id: "65f0aa".to_owned(),
             architecture: "amd64".to_owned(),
             repository: "demo/image".to_owned(),
+            deleted: false,
             grades: Some(vec![GradeWindow::since("A", "2026-01-01T00:00:00+00:00")]),
             vulnerabilities: (0..150).map(|number| json!({"cve_id": format!("CVE-2026-{number}")})).collect(),
         },

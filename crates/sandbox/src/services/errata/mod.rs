@@ -22,4 +22,5 @@ pub use model::{
     Advisory, AdvisoryState, AdvisoryType, Build, ErrataUser, ExternalTest, FieldEdits, PushJob, PushScript,
     Role, StateChange, TpsJob,
 };
+pub(super) use spnego::is_initial_token;
 pub use state::{Negotiate, State};

@@ -16,7 +16,7 @@ pub(super) const ACCEPTED: &str = "oQcwBaADCgEA";
 /// Whether the base64 text is an initial token that carries a Kerberos request.
 ///
 /// SPNEGO without a mechanism token is refused too: it would need a second leg, which no client of ours makes.
-pub(super) fn is_initial_token(text: &str) -> bool {
+pub(in crate::services) fn is_initial_token(text: &str) -> bool {
     STANDARD.decode(text).is_ok_and(|bytes| read_initial_token(&bytes).is_some())
 }
 

@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -42,7 +43,9 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
             let text =
                 "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
             let mut response = refuse(StatusCode::FORBIDDEN, text);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            if !limits.silent_about_waits {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            }
             Some(response)
         } else {
             None
@@ -50,6 +53,8 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
     };
     let mut response = if let Some(refusal) = refusal {
         refusal
+    } else if let Some(moved) = moved(&world, &request) {
+        moved
     } else {
         request.extensions_mut().insert(Caller(identity));
         let response = next.run(request).await;
@@ -63,6 +68,30 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
     response.headers_mut().insert("x-github-media-type", HeaderValue::from_static("github.v3; format=json"));
     response.headers_mut().insert("server", HeaderValue::from_static("github.com"));
     response
+}
+
+/// What is sent to the old name of a repository leads to its number: 301 for a read, 307 for a change.
+fn moved(world: &Shared, request: &Request) -> Option<Response> {
+    let mut parts = request.uri().path().strip_prefix("/repos/")?.splitn(3, '/');
+    let (owner, name) = (parts.next()?, parts.next()?);
+    let id = world.github.lock().renamed_to(owner, name)?;
+    let rest = parts.next().map(|rest| format!("/{rest}")).unwrap_or_default();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let target = format!("{}/repositories/{id}{rest}{query}", world.url("/github"));
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    let (status, message) = if reads {
+        (StatusCode::MOVED_PERMANENTLY, "Moved Permanently")
+    } else {
+        (StatusCode::TEMPORARY_REDIRECT, "Temporary Redirect")
+    };
+    let body = json!({
+        "message": message,
+        "url": target,
+        "documentation_url": "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects",
+    });
+    let mut response = (status, axum::Json(body)).into_response();
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&target).ok()?);
+    Some(response)
 }
 
 /// Gives an answer its entity tag, and answers 304 when the caller has it already.

@@ -17,6 +17,8 @@ pub struct Limits {
     pub anonymous: u64,
     /// Changes per minute of one account; `None`: no limit.
     pub writes_per_minute: Option<usize>,
+    /// Whether the answer to too many changes names no wait, as it happens.
+    pub silent_about_waits: bool,
     windows: HashMap<String, Window>,
     writes: HashMap<String, VecDeque<i64>>,
 }
@@ -33,6 +35,7 @@ impl Default for Limits {
             authenticated: 5000,
             anonymous: 60,
             writes_per_minute: None,
+            silent_about_waits: false,
             windows: HashMap::new(),
             writes: HashMap::new(),
         }

@@ -9,16 +9,22 @@
 //! | Operation | Body |
 //! |---|---|
 //! | `file` | `{"repository", "branch", "path", "content", "message"}`; `repository` defaults to `openshift/release-tests`; without `content` the file is removed |
-//! | `limits` | `{"authenticated", "anonymous", "writes_per_minute"}`, each optional |
+//! | `limits` | `{"authenticated", "anonymous", "writes_per_minute", "silent_about_waits"}`, each optional |
+//! | `rename` | `{"repository", "to"}`; `repository` as above |
 
 use axum::{
-    Router, middleware,
-    routing::{get, post},
+    Extension, Router,
+    extract::Request,
+    http::Extensions,
+    middleware,
+    response::Response,
+    routing::{any, get, post},
 };
 use bytes::Bytes;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tower::ServiceExt as _;
 
 use self::{
     identity::Identity,
@@ -54,6 +60,8 @@ pub struct State {
     /// Rate limits.
     pub limits: Limits,
     repositories: IndexMap<String, Repository>,
+    /// Earlier names of repositories in lower case, and their numbers.
+    renamed: IndexMap<String, u64>,
 }
 
 impl State {
@@ -65,6 +73,34 @@ impl State {
     /// The same, to change it.
     pub fn repository_mut(&mut self, owner: &str, name: &str) -> Option<&mut Repository> {
         self.repositories.get_mut(&format!("{owner}/{name}").to_lowercase())
+    }
+
+    /// Gives a repository another name. What is sent to the old one leads there from now on.
+    ///
+    /// # Errors
+    /// There is no such repository.
+    pub fn rename(&mut self, full_name: &str, to: &str) -> Result<(), String> {
+        let (owner, name) = to.split_once('/').ok_or_else(|| format!("{to} is not owner and name"))?;
+        let mut repository = self
+            .repositories
+            .shift_remove(&full_name.to_lowercase())
+            .ok_or_else(|| format!("no repository {full_name}"))?;
+        owner.clone_into(&mut repository.owner);
+        name.clone_into(&mut repository.name);
+        self.renamed.insert(full_name.to_lowercase(), repository.id);
+        self.renamed.shift_remove(&to.to_lowercase());
+        self.repositories.insert(to.to_lowercase(), repository);
+        Ok(())
+    }
+
+    /// The number of the repository that once had this name.
+    fn renamed_to(&self, owner: &str, name: &str) -> Option<u64> {
+        self.renamed.get(&format!("{owner}/{name}").to_lowercase()).copied()
+    }
+
+    /// The full name of the repository with this number.
+    fn name_of(&self, id: u64) -> Option<String> {
+        self.repositories.values().find(|repository| repository.id == id).map(Repository::full_name)
     }
 
     /// A new repository with empty branches; the first one is the default.
@@ -195,12 +231,20 @@ impl Simulated for State {
                 let number = |field: &str| body.get(field).and_then(Value::as_u64);
                 self.limits.authenticated = number("authenticated").unwrap_or(self.limits.authenticated);
                 self.limits.anonymous = number("anonymous").unwrap_or(self.limits.anonymous);
+                if let Some(silent) = body.get("silent_about_waits").and_then(Value::as_bool) {
+                    self.limits.silent_about_waits = silent;
+                }
                 if let Some(limit) = number("writes_per_minute") {
                     self.limits.writes_per_minute = usize::try_from(limit).ok();
                 }
                 Ok(json!({}))
             }
-            _ => Err(format!("no operation {operation}; there are file and limits")),
+            "rename" => {
+                let repository = text("repository").unwrap_or(STATE_REPOSITORY);
+                self.rename(repository, need("to")?)?;
+                Ok(json!({"to": need("to")?}))
+            }
+            _ => Err(format!("no operation {operation}; there are file, limits and rename")),
         }
     }
 }
@@ -225,6 +269,41 @@ fn branch_snapshot(repository: &Repository, head: &std::sync::Arc<Commit>) -> Va
 
 /// Routes of the REST interface, without the prefix.
 pub fn router() -> Router<Shared> {
+    routes()
+        .route("/repositories/{id}", any(by_number))
+        .route("/repositories/{id}/{*rest}", any(by_number))
+        .layer(middleware::from_fn(gate::gate))
+}
+
+/// A repository by its number: where requests to an old name are led.
+async fn by_number(Extension(world): Extension<Shared>, request: Request) -> Response {
+    let path = request.uri().path().trim_start_matches("/repositories/").to_owned();
+    let (id, rest) =
+        path.split_once('/').map_or((path.as_str(), String::new()), |(id, rest)| (id, format!("/{rest}")));
+    let name = id.parse().ok().and_then(|id| world.github.lock().name_of(id));
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let uri = name.and_then(|name| format!("/repos/{name}{rest}{query}").parse().ok());
+    let Some(uri) = uri else { return reply::not_found() };
+    let (parts, body) = request.into_parts();
+    // A new request: the parameters of this route must not reach the other one.
+    let mut inner = Request::new(body);
+    *inner.method_mut() = parts.method;
+    *inner.uri_mut() = uri;
+    *inner.headers_mut() = parts.headers;
+    for_inner::<Shared>(&parts.extensions, &mut inner);
+    for_inner::<identity::Caller>(&parts.extensions, &mut inner);
+    for_inner::<crate::intercept::StaleRead>(&parts.extensions, &mut inner);
+    let Ok(response) = routes().with_state(world).oneshot(inner).await;
+    response
+}
+
+fn for_inner<T: Clone + Send + Sync + 'static>(from: &Extensions, request: &mut Request) {
+    if let Some(value) = from.get::<T>() {
+        request.extensions_mut().insert(value.clone());
+    }
+}
+
+fn routes() -> Router<Shared> {
     Router::new()
         .route("/rate_limit", get(data::rate_limit))
         .route("/user", get(data::user))
@@ -253,7 +332,6 @@ pub fn router() -> Router<Shared> {
         .route("/repos/{owner}/{repo}/git/trees/{*tree}", get(data::tree))
         .route("/repos/{owner}/{repo}/git/blobs/{sha}", get(data::blob))
         .route("/repos/{owner}/{repo}/git/commits/{sha}", get(data::git_commit))
-        .layer(middleware::from_fn(gate::gate))
 }
 
 /// Files for everybody, without the prefix.

@@ -18,12 +18,12 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub use sign::{PUBLIC_KEY, sign};
+pub use sign::{PUBLIC_KEY, SIGSTORE_PUBLIC_KEY, sign, sign_sigstore};
 
 use crate::{
     services::release_controller::Phase,
     unexpected::unknown_route,
-    world::{Shared, Simulated},
+    world::{Shared, Simulated, World},
 };
 
 /// The repository that signatures name.
@@ -62,6 +62,28 @@ pub fn router() -> Router<Shared> {
         .method_not_allowed_fallback(unknown_route)
 }
 
+/// The tag under which an image is signed, when it belongs to a release that was accepted.
+fn tag(world: &World, digest: &str) -> Option<String> {
+    let accepted: Vec<(String, String)> = {
+        let controller = world.release_controller.lock();
+        let payloads = controller.streams.values().flatten();
+        payloads
+            .filter(|payload| payload.phase == Phase::Accepted)
+            .map(|payload| (payload.digest.clone(), payload.name.clone()))
+            .collect()
+    };
+    if let Some((_, name)) = accepted.iter().find(|(own, _)| own == digest) {
+        return Some(format!("{name}-x86_64"));
+    }
+    // The other architectures have the name of the release in their tags.
+    let registry = world.registry.lock();
+    let tag = registry.tag_of(REPOSITORY.split_once('/')?.1, digest)?;
+    accepted
+        .iter()
+        .any(|(_, name)| tag.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-')))
+        .then(|| tag.to_owned())
+}
+
 async fn signature(
     AxumState(world): AxumState<Shared>,
     Path((digest, file)): Path<(String, String)>,
@@ -84,10 +106,7 @@ async fn signature(
     let bytes = match replaced {
         Some(file) => file,
         None if number == 1 => {
-            let name = world.release_controller.lock().streams.values().flatten().find_map(|payload| {
-                (payload.digest == digest && payload.phase == Phase::Accepted).then(|| payload.name.clone())
-            });
-            name.and_then(|name| sign(&digest, &format!("{REPOSITORY}:{name}-x86_64")).ok())
+            tag(&world, &digest).and_then(|tag| sign(&digest, &format!("{REPOSITORY}:{tag}")).ok())
         }
         None => None,
     };

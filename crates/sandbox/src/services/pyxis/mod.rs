@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use axum::{
     Router,
     extract::{Path, RawQuery, State as AxumState},
-    response::Response,
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::catalog::{GradeWindow, Query, not_found};
+use super::errata::is_initial_token;
 use crate::{
     unexpected::unknown_route,
     world::{Shared, Simulated},
 };
 
-/// An architecture and its grades; `None` when the record has no such member.
+/// An architecture and its grades; `None` when the record has no such member. A record of amd64 may leave its architecture
+/// out: an empty name is written as null.
 pub type ArchitectureGrades = (String, Option<Vec<GradeWindow>>);
 
 /// Builds by name-version-release, each with its architectures and their grades.
@@ -25,6 +28,8 @@ pub type ArchitectureGrades = (String, Option<Vec<GradeWindow>>);
 pub struct State {
     /// The builds.
     pub builds: BTreeMap<String, Vec<ArchitectureGrades>>,
+    /// Only callers that sign in with a Kerberos ticket are answered.
+    pub wants_ticket: bool,
 }
 
 impl Simulated for State {
@@ -60,17 +65,28 @@ async fn build(
     AxumState(world): AxumState<Shared>,
     Path(nvr): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
     let query = match Query::parse(query.as_deref()) {
         Ok(query) => query,
         Err(response) => return *response,
     };
     let state = world.pyxis.lock();
+    let ticket = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Negotiate "))
+        .is_some_and(is_initial_token);
+    if state.wants_ticket && !ticket {
+        let page = "<html><head><title>401 Unauthorized</title></head></html>";
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Negotiate")], Html(page))
+            .into_response();
+    }
     let Some(images) = state.builds.get(&nvr) else { return not_found("no image of this build") };
     let rows: Result<Vec<Value>, Box<Response>> = images
         .iter()
         .map(|(architecture, grades)| {
-            let mut row = json!({"architecture": architecture});
+            let name = Some(architecture).filter(|name| !name.is_empty());
+            let mut row = json!({"architecture": name, "deleted": false});
             if let Some(grades) = grades {
                 row["freshness_grades"] = grades.iter().map(GradeWindow::view).collect();
             }
@@ -94,5 +110,10 @@ mod tests {
         assert_eq!(answer["data"][0]["architecture"], "amd64");
         assert!(answer["data"][0]["freshness_grades"][0]["grade"].is_string());
         assert_eq!(call(&world, "GET", "/pyxis/v1/images/nvr/none-1-1", &[], "").await.status, 404);
+        world.pyxis.lock().wants_ticket = true;
+        for authorization in [None, Some(("authorization", "Negotiate bm8="))] {
+            let answer = call(&world, "GET", &path, authorization.as_slice(), "").await;
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Negotiate")));
+        }
     }
 }

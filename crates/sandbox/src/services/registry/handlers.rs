@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::model::{MANIFEST_TYPE, State, digest_of};
+use super::model::{MANIFEST_TYPE, Spelling, State, digest_of};
 use crate::{
     unexpected::{Unexpected, unknown_route},
     world::{Shared, World},
@@ -39,7 +39,10 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
 fn challenge(world: &World, scope: Option<&str>) -> Response {
     let realm = format!("{}/v2/auth", world.url("/registry"));
     let scope = scope.map(|scope| format!(",scope=\"{scope}\"")).unwrap_or_default();
-    let value = format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"{scope}");
+    let mut value = format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"{scope}");
+    if world.registry.lock().spelling == Spelling::Odd {
+        value = format!("Basic realm=\"{SERVICE}, for Bearer too\", {value}");
+    }
     let mut response = refused(
         StatusCode::UNAUTHORIZED,
         "UNAUTHORIZED",
@@ -67,7 +70,7 @@ async fn version(AxumState(world): AxumState<Shared>, headers: HeaderMap) -> Res
     }
 }
 
-async fn token(RawQuery(query): RawQuery) -> Response {
+async fn token(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Response {
     let query: Vec<(String, String)> =
         form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
     let value = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
@@ -79,7 +82,13 @@ async fn token(RawQuery(query): RawQuery) -> Response {
     };
     let mut parts = scope.splitn(3, ':');
     if let (Some("repository"), Some(_), Some("pull")) = (parts.next(), parts.next(), parts.next()) {
-        axum::Json(json!({"token": token_of(scope), "expires_in": 3600})).into_response()
+        match world.registry.lock().spelling {
+            Spelling::Plain => axum::Json(json!({"token": token_of(scope), "expires_in": 3600})),
+            Spelling::Odd => {
+                axum::Json(json!({"token": "", "access_token": token_of(scope), "expires_in": null}))
+            }
+        }
+        .into_response()
     } else {
         Unexpected::new(format!("the scope {scope} for an anonymous caller")).into_response()
     }
@@ -121,12 +130,14 @@ fn manifest(state: &State, repository: &str, reference: &str, headers: &HeaderMa
         return refused(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown");
     };
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if !accepted.contains(MANIFEST_TYPE) {
+    let document: Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let kind = document.get("mediaType").and_then(Value::as_str).unwrap_or(MANIFEST_TYPE).to_owned();
+    if !accepted.contains(&kind) {
         // The real one would convert to an old schema, which nobody wants.
         return Unexpected::new(format!("a manifest as {accepted:?}")).into_response();
     }
     let headers = [
-        (header::CONTENT_TYPE.as_str(), MANIFEST_TYPE.to_owned()),
+        (header::CONTENT_TYPE.as_str(), kind),
         ("docker-content-digest", digest),
         ("docker-distribution-api-version", "registry/2.0".to_owned()),
     ];

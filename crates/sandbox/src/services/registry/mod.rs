@@ -9,4 +9,4 @@ mod model;
 mod tests;
 
 pub use handlers::router;
-pub use model::{Payload, Repository, State, digest_of};
+pub use model::{Packing, Payload, Repository, Spelling, State, digest_of};
