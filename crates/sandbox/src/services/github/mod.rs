@@ -32,6 +32,7 @@ mod data;
 mod database;
 mod gate;
 pub mod git;
+mod graphql;
 pub mod identity;
 pub mod limits;
 mod raw;
@@ -227,6 +228,7 @@ fn branch_snapshot(repository: &Repository, head: &std::sync::Arc<Commit>) -> Va
 pub fn router() -> Router<Shared> {
     Router::new()
         .route("/rate_limit", get(data::rate_limit))
+        .route("/graphql", post(graphql::answer))
         .route("/user", get(data::user))
         .route("/users/{login}", get(data::account))
         .route("/repos/{owner}/{repo}", get(data::repository))
