@@ -121,8 +121,17 @@ class Errata(unittest.TestCase):
         answer = connector._post("/api/v1/erratum/150003/remove_jira_issue", data={"jira_issue": first})
         self.assertEqual(answer.status_code, 201)
         self.assertEqual(list(self.load(150003).jira_issues), [second])
+        # It is known and not attached any more: a success without a change.
         answer = connector._post("/api/v1/erratum/150003/remove_jira_issue", data={"jira_issue": first})
-        self.assertEqual(answer.status_code, 422)
+        self.assertEqual(answer.status_code, 201)
+        answer = connector._post("/api/v1/erratum/150003/remove_jira_issue", data={"jira_issue": "OCPBUGS-1"})
+        self.assertEqual((answer.status_code, list(answer.json())), (400, ["error"]))
+
+    def test_an_unknown_filter_of_tests_is_refused(self):
+        answer = ErrataConnector()._get("/api/v1/external_tests/?filter[status]=PASSED")
+        self.assertIn("data", answer)
+        with self.assertRaises(ErrataException):
+            ErrataConnector()._get("/api/v1/external_tests/?filter[colour]=red")
 
     def test_approvals_are_requested_with_one_field(self):
         connector = ErrataConnector()

@@ -72,7 +72,28 @@ class Jenkins(unittest.TestCase):
         self.assertEqual(ours["task"]["name"], "Stage-Pipeline")
         self.assertTrue(any("name" not in entry["task"] for entry in queue))
         self.assertTrue(self.jenkins.get_queue_item(item)["blocked"])
-        self.assertEqual(self.jenkins.build_job(JOB, parameters("4.19.9")), item, "the same item")
+
+    def test_an_equal_item_is_answered_with_the_one_that_waits(self):
+        support.change("jenkins", "busy", busy=True)
+        item = self.jenkins.build_job(JOB, parameters("4.19.11"))
+        # The library follows the 303 to a page that Jenkins does not have: so it takes a queued build for a failure.
+        with self.assertRaises(jenkins.NotFoundException):
+            self.jenkins.build_job(JOB, parameters("4.19.11"))
+        answer = self.jenkins._session.post(
+            self.jenkins.build_job_url(JOB, parameters("4.19.11")),
+            auth=(support.setting("JENKINS_USER"), support.setting("JENKINS_TOKEN")),
+            allow_redirects=False,
+        )
+        self.assertEqual(answer.status_code, 303)
+        self.assertTrue(answer.headers["Location"].endswith(f"/queue/item/{item}/"))
+
+    def test_what_is_disabled_vetoed_or_hidden(self):
+        for change in ({"disabled": True}, {"visible": "name"}, {"visible": "nothing"}):
+            support.change("jenkins", "job", job=JOB, **change)
+            with self.assertRaises(Exception):
+                self.jenkins.build_job(JOB, parameters("4.19.12"))
+            support.change("jenkins", "job", job=JOB, disabled=False, visible="whole")
+        self.assertGreater(self.jenkins.build_job(JOB, parameters("4.19.12")), 0)
 
     def test_a_cancelled_item_has_no_build(self):
         support.change("jenkins", "busy", busy=True)
@@ -85,6 +106,8 @@ class Jenkins(unittest.TestCase):
     def test_refusals(self):
         with self.assertRaises(jenkins.JenkinsException):
             client("wrong").get_whoami()
+        with self.assertRaises(jenkins.JenkinsException):
+            jenkins.Jenkins(support.setting("OAR_ENDPOINT_JENKINS"), timeout=10).get_whoami()
         with self.assertRaises(jenkins.NotFoundException):
             self.jenkins.build_job("zstreams/none", {"A": "1"})
         with self.assertRaises(jenkins.JenkinsException):

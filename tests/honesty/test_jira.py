@@ -1,5 +1,6 @@
 """Jira Cloud through the jira package."""
 
+import json
 import unittest
 
 from jira import JIRA, JIRAError
@@ -159,6 +160,37 @@ class Jira(unittest.TestCase):
             jql = f"key in (OCPBUGS-60010, {key})"
             self.refused(400, message, self.jira.enhanced_search_issues, jql, use_post=True)
 
+    def bulk(self, keys, **more):
+        url = f"{support.setting('OAR_ENDPOINT_JIRA')}/rest/api/2/issue/bulkfetch"
+        return self.jira._session.post(url, data=json.dumps({"issueIdsOrKeys": keys, **more})).json()
+
+    def test_many_issues_by_key(self):
+        answer = self.bulk(["OCPBUGS-61011", "ocpbugs-60010", "ART-1", HIDDEN], fields=["status"])
+        # By number; what is hidden is left out silently.
+        self.assertEqual([issue["key"] for issue in answer["issues"]], ["OCPBUGS-60010", "OCPBUGS-61011"])
+        self.assertEqual(answer["issueErrors"], [])
+        self.assertEqual(list(answer["issues"][0]["fields"]), ["status"])
+        self.refused(400, "between 1 and 100", self.bulk, [f"OCPBUGS-{number}" for number in range(1, 102)])
+
+    def test_a_moved_issue_answers_to_its_old_key_with_its_new_one(self):
+        before = self.jira.issue("OCPBUGS-61020").id
+        support.change("jira", "move", issue="OCPBUGS-61020", to="CORENET-12")
+        self.addCleanup(support.change, "jira", "move", issue="CORENET-12", to="OCPBUGS-61020")
+        moved = self.jira.issue("OCPBUGS-61020")
+        self.assertEqual((moved.key, moved.id), ("CORENET-12", before))
+        found = self.jira.enhanced_search_issues("key in (OCPBUGS-61020)", fields="status", maxResults=10)
+        self.assertEqual([issue.key for issue in found], ["CORENET-12"])
+        answer = self.bulk(["OCPBUGS-61020", "CORENET-12"])
+        self.assertEqual([(issue["key"], issue["id"]) for issue in answer["issues"]], [("CORENET-12", before)])
+
+    def test_who_may_not_browse_users_finds_nobody(self):
+        reader = client(tuple(support.setting("HONESTY_JIRA_READER").split(":")))
+        self.assertEqual(reader.search_users(query="demo-lead"), [])
+
+    def test_portal_accounts_are_found_beside_people(self):
+        found = self.jira.search_users(query="second-lead@example.com")
+        self.assertEqual([user.accountType for user in found], ["atlassian", "customer"])
+
     def test_the_old_search_is_gone(self):
         self.refused(410, "removed", self.jira._get_json, "search", params={"jql": "project = ART"})
 
@@ -178,7 +210,8 @@ class Jira(unittest.TestCase):
         reader = client(tuple(support.setting("HONESTY_JIRA_READER").split(":")))
         self.assertEqual(reader.issue(TICKET).key, TICKET)
         self.assertEqual(reader.transitions("ART-14192"), [])
-        self.refused(403, "permission", reader.assign_issue, "ART-14192", "demo-lead@example.com")
+        url = f"{support.setting('OAR_ENDPOINT_JIRA')}/rest/api/latest/issue/ART-14192/assignee"
+        self.refused(403, "permission", reader._session.put, url, data='{"accountId": "712020:demo-lead"}')
         self.refused(403, "permission", reader.add_comment, TICKET, "x")
 
     def test_the_burst_limit(self):

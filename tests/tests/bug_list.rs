@@ -1,7 +1,7 @@
 //! update-bug-list with the real program: what the list says, who is told, and that nothing happens twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
-use end_to_end::{ERRATA, Harness, KONFLUX, Run};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
 
 const FORUM: &str = "#forum-qe-demo";
 
@@ -121,5 +121,44 @@ fn a_dry_run_shows_the_changes_and_writes_nothing() {
         assert!(run.stdout.contains("ask the QA contacts to verify"), "{run:?}");
         assert!(run.stdout.contains("update the list of bugs"), "{run:?}");
         assert_eq!((harness.statebox(release), messages(&harness).len()), (None, 0));
+    }
+}
+
+#[test]
+fn a_bug_that_was_moved_is_one_bug_by_the_key_that_the_release_names() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.sandbox.world().jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
+    let listed = || {
+        let report = update(&harness, KONFLUX, &["--no-notify", "--output", "json"]).expect(0).json();
+        assert_eq!(report["data"]["unknown"], 0, "{report:#}");
+        let bugs = report["data"]["bugs"].as_object().unwrap().clone();
+        assert_eq!(bugs.len(), 4, "{report:#}");
+        (bugs, report["data"]["other_keys"].clone())
+    };
+    let (bugs, other_keys) = listed();
+    assert_eq!(bugs["OCPBUGS-60010"], "ON_QA");
+    assert_eq!(other_keys, serde_json::json!({"OCPBUGS-60010": ["CORENET-77"]}));
+    // ART names it by its new key in an advisory, and by its old one in the shipment still.
+    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
+        for key in advisory.jira_issues.iter_mut().filter(|key| *key == "OCPBUGS-60010") {
+            "CORENET-77".clone_into(key);
+        }
+    }
+    let (bugs, _) = listed();
+    assert_eq!(bugs["CORENET-77"], "ON_QA");
+    assert!(!bugs.contains_key("OCPBUGS-60010"), "it has not left the release: {bugs:?}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn an_advisory_that_cannot_be_read_is_unknown_and_no_failure() {
+    for code in [404, 422, 503] {
+        let harness = Harness::new().env("OAR_HTTP_RETRY_DELAY", "1");
+        harness.oar(ERRATA, &["create-test-report"]).expect(0);
+        let kind = FaultKind::Status { code, body: None, headers: Vec::new() };
+        harness.sandbox.faults().add(Fault::on("errata", kind).path("/api/v1/erratum/140001").forever());
+        let run = update(&harness, ERRATA, &["--no-notify", "--output", "json"]).expect(4);
+        assert_eq!(run.json()["reason"]["class"], "infrastructure", "{run:?}");
     }
 }

@@ -80,7 +80,7 @@ fn missing_trackers_fail_the_task_once_and_the_blocker_follows_what_is_missing()
     bench.harness.sandbox.clear_requests();
     let run = bench.check(KONFLUX).expect(1);
     let count = bench.harness.sandbox.requests().len();
-    assert!(count <= 16, "{count} requests:\n{}", bench.harness.request_lines());
+    assert!(count <= 22, "{count} requests:\n{}", bench.harness.request_lines());
     assert!(
         run.stderr
             .contains("missing: OCPBUGS-60500 (rpm), belongs to advisory 150001: in no advisory and in no"),
@@ -217,4 +217,96 @@ fn a_slack_outage_changes_nothing_but_the_time_of_the_message() {
     bench.check(KONFLUX).expect(1);
     assert_eq!(bench.messages().len(), 1);
     assert_eq!(bench.state(KONFLUX).matches("Missing CVE trackers (1)").count(), 1);
+}
+
+#[test]
+fn the_result_says_what_elliott_cannot_see() {
+    let bench = Bench::new();
+    bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    bench.before(
+        "brew",
+        "echo \"WARNING Tracker Bug(s) ['OCPBUGS-60777'] have invalid summary. Ignoring them.\" >&2",
+    );
+    let run = bench.harness.oar(KONFLUX, &["check-cve-tracker-bug", "--output", "json"]).expect(0);
+    let report = run.json();
+    let data = &report["data"];
+    assert!(data["limits"].as_str().unwrap().contains("VERIFIED only"), "{report:#}");
+    assert_eq!(data["not_verified"][0]["tracker"], "OCPBUGS-60011", "{report:#}");
+    assert_eq!(data["not_verified"][0]["status"], "ON_QA", "{report:#}");
+    assert!(data["left_out"][0].as_str().unwrap().contains("OCPBUGS-60777"), "{report:#}");
+    let finding = report["finding"].as_str().unwrap();
+    assert!(
+        finding.contains("of those that elliott names") && finding.contains("not verified: OCPBUGS-60011")
+    );
+
+    let bench = Bench::new();
+    let run = bench.harness.oar(ERRATA, &["check-cve-tracker-bug", "--output", "json"]).expect(0);
+    let unknown = serde_json::json!(["OCPBUGS-61050", "OCPBUGS-61051"]);
+    assert_eq!(run.json()["data"]["unknown"], unknown, "{run:?}");
+}
+
+#[test]
+fn trackers_that_elliott_refuses_to_place_are_a_finding_and_no_outage() {
+    let bench = Bench::new();
+    bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let words = "ValueError: No attached builds found in shipment advisories for image tracker bugs (bug, package): \
+                 [('OCPBUGS-60778', 'openshift4/ose-demo')]. Either attach builds or exclude the bug";
+    bench.before("konflux", &format!("echo \"{words}\" >&2; exit 1"));
+    let run = bench.check(KONFLUX).expect(1);
+    assert!(run.stderr.contains("elliott refuses for build system konflux"), "{run:?}");
+    assert!(run.stderr.contains("OCPBUGS-60778") && run.stderr.contains("Ask ART to attach"), "{run:?}");
+    assert!(bench.state(KONFLUX).contains("- name: check-cve-tracker-bug\n  status: Fail\n"));
+}
+
+#[test]
+fn a_tracker_whose_key_has_changed_is_not_missing() {
+    let bench = Bench::new();
+    {
+        let mut jira = bench.harness.sandbox.world().jira.lock();
+        "Verified".clone_into(&mut jira.issue_mut("OCPBUGS-61041").unwrap().status);
+        jira.move_issue("OCPBUGS-61041", "CORENET-77").unwrap();
+    }
+    bench.answers(r#"{"metadata": ["CORENET-77"]}"#, "unused");
+    let run = bench.check(ERRATA).expect(0);
+    assert!(run.stdout.contains("1 tracker is attached"), "{run:?}");
+}
+
+#[test]
+fn the_blocker_of_the_python_tooling_is_resolved_when_nothing_is_missing_any_more() {
+    let bench = Bench::new();
+    bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let text = "Found 1 missed CVE tracker bugs in shipments\n\nMissed CVE tracker bugs:\n- OCPBUGS-60501\n";
+    bench.harness.oar(KONFLUX, &["issue", "add", text, "--task", "check-cve-tracker-bug"]).expect(0);
+    bench.answers(NOTHING, r#"{"image": ["OCPBUGS-60501"]}"#);
+    bench.check(KONFLUX).expect(1);
+    let state = bench.state(KONFLUX);
+    assert!(state.contains("Missing CVE trackers (1)") && !state.contains("Found 1 missed"), "{state}");
+
+    bench.answers(NOTHING, NOTHING);
+    bench.check(KONFLUX).expect(0);
+    let state = bench.state(KONFLUX);
+    assert!(state.contains("- name: check-cve-tracker-bug\n  status: Pass\n"), "{state}");
+    assert!(
+        state.contains("resolved: true") && state.contains("finds no missing CVE tracker any more"),
+        "{state}"
+    );
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_unknown_and_no_verdict() {
+    for (service, path, code) in [
+        ("errata", "/api/v1/erratum/150001", 404),
+        ("errata", "/api/v1/erratum/150001", 503),
+        ("jira", "/rest/api/2/issue/bulkfetch", 500),
+        ("jira", "/rest/api/2/issue/bulkfetch", 400),
+    ] {
+        let mut bench = Bench::new();
+        bench.harness = bench.harness.env("OAR_HTTP_RETRY_DELAY", "1");
+        bench.harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+        let kind = FaultKind::Status { code, body: None, headers: Vec::new() };
+        bench.harness.sandbox.faults().add(Fault::on(service, kind).path(path).forever());
+        let run = bench.harness.oar(KONFLUX, &["check-cve-tracker-bug", "--output", "json"]).expect(4);
+        assert_eq!(run.json()["reason"]["class"], "infrastructure", "{service} {code}: {run:?}");
+        assert!(!bench.state(KONFLUX).contains("Missing CVE"));
+    }
 }

@@ -169,3 +169,36 @@ fn an_answer_that_never_came_makes_no_second_issue() {
         assert_eq!((issues(&harness).len(), messages(&harness).len()), (1, 1), "{kind:?}: {first:?}");
     }
 }
+
+#[test]
+fn information_is_no_success_and_a_broken_test_system_is_not_good() {
+    let harness = announced();
+    for advisory in [140_001, 140_002, 140_004, 140_005] {
+        tests(&harness, advisory, &["INFO", "INFO"]);
+    }
+    let run = harness.oar(ERRATA, CHECK).expect(0);
+    assert!(run.all().contains("no advisory has Greenwave CVP tests that pass or fail"), "{run:?}");
+    assert!(!run.all().contains("are good"), "{run:?}");
+    let harness = announced();
+    tests(&harness, 140_002, &["INFO", "ERROR"]);
+    let run = harness.oar(ERRATA, CHECK).expect(1);
+    assert!(run.all().contains("1 Greenwave CVP test is not good"), "{run:?}");
+}
+
+#[test]
+fn an_advisory_that_cannot_be_read_is_unknown_unless_a_test_really_failed() {
+    for (statuses, code, class) in
+        [(&["PASSED"][..], 4, "infrastructure"), (&["PASSED", "FAILED"], 1, "product")]
+    {
+        for fault in [503, 404] {
+            let harness = announced().env("OAR_HTTP_RETRY_DELAY", "1");
+            tests(&harness, 140_002, statuses);
+            let kind = FaultKind::Status { code: fault, body: None, headers: Vec::new() };
+            harness.sandbox.faults().add(Fault::on("errata", kind).path("/api/v1/erratum/140001").forever());
+            let run = harness.oar(ERRATA, &["check-greenwave-cvp-tests", "--output", "json"]).expect(code);
+            let report = run.json();
+            assert_eq!(report["reason"]["class"], class, "{fault}: {report:#}");
+            assert_eq!(report["data"]["unknown"].as_array().unwrap().len(), 1, "{report:#}");
+        }
+    }
+}

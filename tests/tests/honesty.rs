@@ -62,7 +62,7 @@ fn run(module: &str, least: usize) -> Sandbox {
 
 #[test]
 fn errata_tool() {
-    let sandbox = run("test_errata", 23);
+    let sandbox = run("test_errata", 24);
     // The client refreshes bugs on a page of its own and does not look at the answer.
     let unexpected = sandbox.unexpected();
     let others = unexpected.iter().filter(|request| request.path != "/bugs/sync_bug_list").count();
@@ -71,7 +71,7 @@ fn errata_tool() {
 
 #[test]
 fn jira() {
-    run("test_jira", 20).assert_no_unexpected();
+    run("test_jira", 24).assert_no_unexpected();
 }
 
 #[test]

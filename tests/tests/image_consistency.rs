@@ -8,6 +8,7 @@ use std::time::Duration;
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
     harness.oar(release, &["create-test-report"]).expect(0);
+    harness.pass(release, "push-to-cdn-staging");
     harness.sandbox.clear_requests();
     harness
 }
@@ -45,7 +46,7 @@ fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
     let harness = prepared(KONFLUX);
     let run = check(&harness, KONFLUX).expect(0);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 7, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 8, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
     let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
     assert!(run.stderr.contains(&format!("Triggered image consistency check Prow job: {id}\n")), "{run:?}");
     let job = harness.sandbox.world().prow.lock().jobs[0].clone();
@@ -150,6 +151,60 @@ fn a_job_that_an_older_program_recorded_is_followed() {
     assert_eq!(messages(&harness), 0, "whoever started it has told");
 }
 
+/// Starts the job as the Python original does, with these variables.
+fn started_elsewhere(harness: &Harness, release: &str, merge_request: &str) -> String {
+    let envs = [
+        (
+            "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(),
+            format!("quay.io/openshift-release-dev/ocp-release:{release}-x86_64"),
+        ),
+        ("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID".to_owned(), merge_request.to_owned()),
+    ];
+    let now = harness.sandbox.clock().now();
+    let none = std::collections::BTreeMap::new();
+    let mut prow = harness.sandbox.world().prow.lock();
+    prow.start(IMAGE_CONSISTENCY_JOB, envs.into(), none.clone(), none, now).id
+}
+
+#[test]
+fn a_job_that_somebody_else_started_with_our_parameters_is_followed() {
+    let harness = prepared(KONFLUX);
+    let id = started_elsewhere(&harness, KONFLUX, "612");
+    advance(&harness, 60);
+    let run = check(&harness, KONFLUX).expect(0);
+    assert_eq!(jobs(&harness), 1, "{run:?}");
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains(&format!("    id: {id}\n")), "{state}");
+    assert_eq!(messages(&harness), 0, "whoever started it has told");
+}
+
+#[test]
+fn a_job_that_ended_or_tests_something_else_is_not_ours() {
+    let harness = prepared(KONFLUX);
+    started_elsewhere(&harness, KONFLUX, "612");
+    advance(&harness, 6 * 3600);
+    started_elsewhere(&harness, KONFLUX, "613");
+    started_elsewhere(&harness, "4.19.12", "612");
+    check(&harness, KONFLUX).expect(0);
+    assert_eq!(jobs(&harness), 4);
+}
+
+#[test]
+fn when_it_cannot_be_seen_whether_the_job_runs_none_is_started() {
+    let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    for service in ["gangway", "prow"] {
+        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        started_elsewhere(&harness, KONFLUX, "612");
+        advance(&harness, 60);
+        harness.sandbox.faults().add(Fault::on(service, outage.clone()).forever());
+        check(&harness, KONFLUX).expect(4);
+        assert_eq!(jobs(&harness), 1, "{service}");
+        harness.sandbox.faults().clear();
+        check(&harness, KONFLUX).expect(0);
+        assert_eq!(jobs(&harness), 1, "{service}");
+    }
+}
+
 #[test]
 fn a_dry_run_prints_the_job_and_sends_nothing() {
     let harness = prepared(KONFLUX);
@@ -164,6 +219,7 @@ fn a_dry_run_prints_the_job_and_sends_nothing() {
 fn a_missing_token_is_named_and_changes_nothing() {
     let harness = Harness::new().env("APITOKEN", "");
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.pass(KONFLUX, "push-to-cdn-staging");
     let run = check(&harness, KONFLUX).expect(3);
     assert!(run.stderr.contains("APITOKEN"), "{run:?}");
     assert_eq!(jobs(&harness), 0);

@@ -13,6 +13,10 @@ use oar_core::email::EmailAddress;
 use oar_core::error::{Classified, ErrorClass, ServiceError};
 use tempfile::TempDir;
 
+/// People whose address stands in the attribute `mail`.
+const OTHER_ADDRESSES: [(&str, &str, &[&str]); 2] =
+    [("alias", "alias@example.com", &["chief"]), ("chief", "chief@example.com", &[])];
+
 const PEOPLE: [(&str, &[&str], &[&str]); 9] = [
     ("qcontact", &["qcontact@example.com"], &["boss"]),
     ("boss", &["second-lead@example.com", "boss@example.com"], &[]),
@@ -97,7 +101,11 @@ impl Directory {
             "dn: dc=redhat,dc=com\nobjectClass: dcObject\nobjectClass: organization\no: Demo\ndc: redhat\n\n\
              dn: ou=users,dc=redhat,dc=com\nobjectClass: organizationalUnit\nou: users\n\n",
         );
-        for (uid, mails, managers) in PEOPLE {
+        let people = PEOPLE.iter().map(|(uid, mails, managers)| (*uid, "rhatPrimaryMail", *mails, *managers));
+        let others = OTHER_ADDRESSES
+            .iter()
+            .map(|(uid, mail, managers)| (*uid, "mail", std::slice::from_ref(mail), *managers));
+        for (uid, attribute, mails, managers) in people.chain(others) {
             write!(
                 entries,
                 "dn: uid={uid},ou=users,dc=redhat,dc=com\nobjectClass: inetOrgPerson\nobjectClass: demoPerson\n\
@@ -105,7 +113,7 @@ impl Directory {
             )
             .unwrap();
             for mail in mails {
-                writeln!(entries, "rhatPrimaryMail: {mail}").unwrap();
+                writeln!(entries, "{attribute}: {mail}").unwrap();
             }
             for manager in managers {
                 writeln!(entries, "manager: uid={manager},ou=users,dc=redhat,dc=com").unwrap();
@@ -161,6 +169,7 @@ async fn managers_are_found_and_each_absence_is_told_from_the_others() {
     for (address, expected) in [
         ("qcontact@example.com", found("second-lead@example.com")),
         ("QContact@Example.com", found("second-lead@example.com")),
+        ("alias@example.com", found("chief@example.com")),
         ("two@example.com", found("second-lead@example.com")),
         ("nobody@example.com", ManagerLookup::Absent(Absence::NoSuchPerson)),
         ("twin@example.com", ManagerLookup::Absent(Absence::SeveralPeople)),

@@ -4,13 +4,16 @@
 use std::time::{Duration, Instant};
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use sandbox::scenario::gitlab::PROJECT;
 use sandbox::scenario::jenkins::STAGE_JOB;
+use sandbox::services::gitlab::MergeRequestState;
 
 const POST: &str = "/job/zstreams/job/Stage-Pipeline/buildWithParameters";
 
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
     harness.oar(release, &["create-test-report"]).expect(0);
+    harness.pass(release, "push-to-cdn-staging");
     harness.sandbox.clear_requests();
     harness
 }
@@ -162,13 +165,8 @@ fn a_build_of_another_release_is_refused_and_one_of_ours_is_taken() {
     harness.oar(KONFLUX, &["stage-testing", "-n", "0"]).expect(2);
 
     // Somebody started it by hand: named, or found because its parameters are ours.
-    let parameters = [("VERSION", "4.19"), ("METADATA_AD", "")]
-        .map(|(name, value)| (name.to_owned(), serde_json::json!(value)));
-    let pull_spec = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
-    let mut all = parameters.to_vec();
-    all.push(("PULL_SPEC".to_owned(), serde_json::json!(pull_spec)));
     let now = harness.sandbox.clock().now();
-    harness.sandbox.world().jenkins.lock().enqueue(STAGE_JOB, all, now);
+    harness.sandbox.world().jenkins.lock().enqueue(STAGE_JOB, parameters(KONFLUX, ""), now);
     advance(&harness, 6);
     stage(&harness, KONFLUX).expect(0);
     assert_eq!(builds(&harness, KONFLUX), 1, "the running build is followed, none is started");
@@ -228,12 +226,226 @@ fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
     assert!(run.stderr.contains("Job/Build"), "{run:?}");
     let state = harness.statebox(ERRATA).unwrap();
     assert!(
-        state.contains("- name: stage-testing\n  status: Fail\n") && !state.contains("  job:\n"),
+        state.contains("- name: stage-testing\n  status: Not Started\n") && !state.contains("  job:\n"),
         "{state}"
     );
     harness.sandbox.world().jenkins.lock().accounts[0].may_build = true;
     stage(&harness, ERRATA).expect(0);
     assert_eq!(builds(&harness, ERRATA), 1);
+}
+
+/// The parameters of a build of `release` as somebody else would give them.
+fn parameters(release: &str, metadata: &str) -> Vec<(String, serde_json::Value)> {
+    let pull_spec = format!("quay.io/openshift-release-dev/ocp-release:{release}-x86_64");
+    [("VERSION", &release[..4]), ("PULL_SPEC", &pull_spec), ("METADATA_AD", metadata)]
+        .map(|(name, value)| (name.to_owned(), serde_json::json!(value)))
+        .into_iter()
+        .chain([("DRY_RUN".to_owned(), false.into()), ("CREDENTIAL".to_owned(), serde_json::Value::Null)])
+        .collect()
+}
+
+#[test]
+fn an_equal_item_that_waits_is_followed_and_no_failure() {
+    let harness = prepared(KONFLUX);
+    // Somebody queued the same build after our look: Jenkins answers 303 with its item.
+    harness.sandbox.world().jenkins.lock().busy = true;
+    let now = harness.sandbox.clock().now();
+    let item = harness.sandbox.world().jenkins.lock().enqueue(STAGE_JOB, parameters(KONFLUX, ""), now);
+    let empty = FaultKind::Status {
+        code: 200,
+        body: Some(r#"{"_class": "hudson.model.Queue", "items": []}"#.to_owned()),
+        headers: Vec::new(),
+    };
+    harness.sandbox.faults().add(Fault::on("jenkins", empty).path("/queue/api/json").times(1));
+    let run = stage(&harness, KONFLUX).expect(0);
+    assert_eq!(builds(&harness, KONFLUX), 1, "{run:?}");
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains(&format!("    queue_item: '{item}'\n")), "{state}");
+    assert!(state.contains("- name: stage-testing\n  status: In Progress\n"), "{state}");
+}
+
+#[test]
+fn a_build_that_the_queue_refuses_is_said_and_leaves_nothing_behind() {
+    let harness = prepared(KONFLUX);
+    harness.sandbox.world().jenkins.lock().vetoes = true;
+    let run = stage(&harness, KONFLUX).expect(1);
+    assert!(run.stderr.contains("nothing is queued") && run.stderr.contains("vetoed"), "{run:?}");
+    assert!(!harness.statebox(KONFLUX).unwrap().contains("  job:\n"));
+    harness.sandbox.world().jenkins.lock().vetoes = false;
+    stage(&harness, KONFLUX).expect(0);
+    assert_eq!(builds(&harness, KONFLUX), 1);
+}
+
+#[test]
+fn a_job_that_would_drop_or_refuse_a_parameter_is_not_started() {
+    for (change, words) in [
+        (
+            serde_json::json!({"operation": "undefine", "parameter": "METADATA_AD"}),
+            "does not define METADATA_AD",
+        ),
+        (
+            serde_json::json!({"operation": "define", "parameter": "VERSION", "choices": ["4.13"]}),
+            "VERSION does not list `4.14`",
+        ),
+    ] {
+        let harness = prepared(ERRATA);
+        let before = harness.statebox(ERRATA);
+        {
+            let mut state = harness.sandbox.world().jenkins.lock();
+            let job = state.job_mut(STAGE_JOB).unwrap();
+            let parameter = change["parameter"].as_str().unwrap();
+            if change["operation"] == "undefine" {
+                job.parameters.retain(|(name, _)| name != parameter);
+            } else {
+                job.choices.insert(parameter.to_owned(), vec!["4.13".to_owned()]);
+            }
+        }
+        let run = stage(&harness, ERRATA).expect(6);
+        assert!(run.stderr.contains(words), "{run:?}");
+        assert_eq!((builds(&harness, ERRATA), harness.statebox(ERRATA)), (0, before));
+    }
+}
+
+#[test]
+fn a_build_that_runs_without_what_was_asked_for_does_not_count() {
+    // A Jenkins that does not tell what the job defines: the parameter is dropped, and nothing is said.
+    let harness = prepared(ERRATA);
+    {
+        let mut state = harness.sandbox.world().jenkins.lock();
+        let job = state.job_mut(STAGE_JOB).unwrap();
+        job.parameters.retain(|(name, _)| name != "METADATA_AD");
+    }
+    let silent = FaultKind::Status {
+        code: 200,
+        body: Some(
+            r#"{"_class": "org.jenkinsci.plugins.workflow.job.WorkflowJob", "builds": []}"#.to_owned(),
+        ),
+        headers: Vec::new(),
+    };
+    harness.sandbox.faults().add(Fault::on("jenkins", silent).path("*/Stage-Pipeline/api/json").times(1));
+    let run = stage(&harness, ERRATA).expect(1);
+    assert!(run.stderr.contains("no METADATA_AD") && run.stderr.contains("does not count"), "{run:?}");
+    let state = harness.statebox(ERRATA).unwrap();
+    assert!(state.contains("- name: stage-testing\n  status: Fail\n"), "{state}");
+    assert!(state.contains("    state: OTHER_PARAMETERS\n"), "{state}");
+    assert_eq!(messages(&harness), 0, "nobody is told that a test runs");
+}
+
+#[test]
+fn a_job_that_is_hidden_now_is_unknown_and_not_gone() {
+    let harness = prepared(ERRATA);
+    stage(&harness, ERRATA).expect(0);
+    advance(&harness, 6);
+    stage(&harness, ERRATA).expect(0);
+    let before = harness.statebox(ERRATA);
+    let visible = |visible| {
+        harness.sandbox.world().jenkins.lock().job_mut(STAGE_JOB).unwrap().visible = visible;
+    };
+    for seen in [sandbox::services::jenkins::Visible::Nothing, sandbox::services::jenkins::Visible::Name] {
+        visible(seen);
+        let run = stage(&harness, ERRATA).expect(4);
+        assert!(run.stderr.contains("JENKINS_USER") || run.stderr.contains("JENKINS_TOKEN"), "{run:?}");
+        assert_eq!(harness.statebox(ERRATA), before, "{seen:?}");
+    }
+    visible(sandbox::services::jenkins::Visible::Whole);
+    stage(&harness, ERRATA).expect(0);
+    assert_eq!(builds(&harness, ERRATA), 1);
+}
+
+#[test]
+fn an_outage_of_jenkins_is_no_failure_of_the_release() {
+    for kind in [
+        FaultKind::Status { code: 503, body: None, headers: Vec::new() },
+        FaultKind::Status { code: 410, body: None, headers: Vec::new() },
+        FaultKind::Status { code: 422, body: Some("{}".to_owned()), headers: Vec::new() },
+        FaultKind::Status { code: 200, body: Some("{}".to_owned()), headers: Vec::new() },
+        FaultKind::Garbage,
+        FaultKind::DropBefore,
+    ] {
+        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        harness.sandbox.faults().add(Fault::on("jenkins", kind.clone()).forever());
+        let run = stage(&harness, KONFLUX);
+        assert!(matches!(run.code, Some(3 | 4)), "{kind:?}: {run:?}");
+        harness.sandbox.faults().clear();
+        stage(&harness, KONFLUX).expect(0);
+        assert_eq!(builds(&harness, KONFLUX), 1, "{kind:?}");
+    }
+    // A Jenkins that just starts: nothing was done at the trigger.
+    let harness = prepared(KONFLUX);
+    let body = Some("<html>Please wait while Jenkins is getting ready to work ...</html>".to_owned());
+    let starting = FaultKind::Status { code: 503, body, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("jenkins", starting).method("POST"));
+    stage(&harness, KONFLUX).expect(4);
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("- name: stage-testing\n  status: Not Started\n"), "{state}");
+    assert!(!state.contains("  job:\n"), "{state}");
+}
+
+/// A run of ART's stage test with this payload: one that has passed, or one that runs.
+fn art_test(harness: &Harness, pull_spec: &str, passed: bool) -> String {
+    let job = sandbox::scenario::prow::stage_testing_job("4.19");
+    let envs = [("RELEASE_IMAGE_LATEST".to_owned(), pull_spec.to_owned())];
+    let now = harness.sandbox.clock().now();
+    let none = std::collections::BTreeMap::new();
+    let id = {
+        let mut prow = harness.sandbox.world().prow.lock();
+        prow.start(&job, envs.into(), none.clone(), none, now).id
+    };
+    advance(harness, if passed { 6 * 3600 } else { 60 });
+    id
+}
+
+fn label(harness: &Harness, label: &str) {
+    let mut gitlab = harness.sandbox.world().gitlab.lock();
+    gitlab.merge_request_mut(5150, 612).unwrap().labels.push(label.to_owned());
+}
+
+const OURS: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
+
+#[test]
+fn a_stage_test_of_art_for_this_payload_is_shown_and_a_person_decides() {
+    for (passed, words) in [(true, "of exactly this payload passed"), (false, "of exactly this payload is")] {
+        let harness = prepared(KONFLUX);
+        let id = art_test(&harness, OURS, passed);
+        let before = harness.statebox(KONFLUX);
+        let run = stage(&harness, KONFLUX).expect(6);
+        assert!(run.stderr.contains(words) && run.stderr.contains("stage-testing --again"), "{run:?}");
+        assert!(run.stderr.contains("/view/gs/") || run.stderr.contains(&id), "{run:?}");
+        assert_eq!(run.stderr.contains("task set stage-testing Pass"), passed, "{run:?}");
+        assert_eq!((builds(&harness, KONFLUX), harness.statebox(KONFLUX)), (0, before));
+        harness.oar(KONFLUX, &["stage-testing", "--again"]).expect(0);
+        assert_eq!(builds(&harness, KONFLUX), 1);
+    }
+}
+
+#[test]
+fn the_label_alone_is_shown_and_another_payload_is_no_evidence() {
+    let harness = prepared(KONFLUX);
+    art_test(&harness, "quay.io/openshift-release-dev/ocp-release:4.19.12-x86_64", true);
+    art_test(&harness, "registry.ci.openshift.org/ocp/release:4.19.0-0.nightly-2026-06-20-101010", true);
+    label(&harness, "stage-testing-success");
+    let run = stage(&harness, KONFLUX).expect(6);
+    assert!(run.stderr.contains("stage-testing-success") && run.stderr.contains("which payload"), "{run:?}");
+    assert_eq!(builds(&harness, KONFLUX), 0);
+    {
+        let mut gitlab = harness.sandbox.world().gitlab.lock();
+        gitlab.merge_request_mut(5150, 612).unwrap().labels.retain(|label| label != "stage-testing-success");
+    }
+    stage(&harness, KONFLUX).expect(0);
+    assert_eq!(builds(&harness, KONFLUX), 1);
+}
+
+#[test]
+fn what_cannot_be_seen_of_art_s_test_does_not_stop_ours() {
+    let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    for token in [true, false] {
+        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = if token { harness } else { harness.env("APITOKEN", "") };
+        harness.sandbox.faults().add(Fault::on("gangway", outage.clone()).forever());
+        let run = stage(&harness, KONFLUX).expect(0);
+        assert!(run.stderr.contains("runs of ART's stage test cannot be looked for"), "{run:?}");
+        assert_eq!(builds(&harness, KONFLUX), 1);
+    }
 }
 
 #[test]
@@ -272,4 +484,54 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
     }
     let again = stage(&harness, KONFLUX).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{again:?}");
+}
+
+#[test]
+fn nothing_starts_before_the_push_and_the_stage_release() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let status = harness.oar(KONFLUX, &["status"]).expect(0).stdout;
+    assert!(status.contains("waits for push-to-cdn-staging"), "{status}");
+    for command in ["stage-testing", "image-consistency-check"] {
+        let run = harness.oar(KONFLUX, &[command]).expect(6);
+        assert!(run.stderr.contains("push-to-cdn-staging is Not Started, and must be Pass"), "{run:?}");
+    }
+    harness.pass(KONFLUX, "push-to-cdn-staging");
+    let merge_request = |title: &str, state: MergeRequestState| {
+        let world = harness.sandbox.world();
+        let mut gitlab = world.gitlab.lock();
+        let request = gitlab.merge_request_mut(PROJECT, 612).unwrap();
+        title.clone_into(&mut request.title);
+        request.state = state;
+    };
+    let stage_job = |status: &str| {
+        let world = harness.sandbox.world();
+        let mut gitlab = world.gitlab.lock();
+        for job in gitlab.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.bridges) {
+            if job.name == "stage-job" {
+                status.clone_into(&mut job.status);
+            }
+        }
+    };
+    let refused = |words: &str| {
+        for command in ["stage-testing", "image-consistency-check"] {
+            let run = harness.oar(KONFLUX, &[command]).expect(6);
+            assert!(run.stderr.contains(words), "{command}, {words}: {run:?}");
+        }
+        assert_eq!((builds(&harness, KONFLUX), harness.prow_jobs().len()), (0, 0));
+    };
+    merge_request("Draft: Shipment for 4.19.1", MergeRequestState::Opened);
+    refused("is a draft");
+    merge_request("Shipment for 4.19.1", MergeRequestState::Closed);
+    refused("is closed, not open");
+    merge_request("Shipment for 4.19.1", MergeRequestState::Opened);
+    // The label is there, and older than what runs now.
+    for status in ["running", "created", "failed", "manual"] {
+        stage_job(status);
+        refused(&format!("stage-job of pipeline 910002 is {status}"));
+    }
+    stage_job("success");
+    stage(&harness, KONFLUX).expect(0);
+    harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);
+    harness.sandbox.assert_no_unexpected();
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::clients::github::{InvalidRepository, Repository, TreeEntry};
 use oar_core::error::ErrorClass;
+use oar_core::yaml;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Clients;
@@ -191,7 +192,7 @@ pub(crate) async fn tests(
 ) -> Result<(Vec<TestFile>, ExitCode), CliError> {
     let folder = format!("ci-operator/config/{component}");
     let files = files(clients, &folder, branch, is_yaml, |text| {
-        let configuration: Configuration = serde_yaml::from_str(text)?;
+        let configuration: Configuration = yaml::from_str(text)?;
         Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
     .await?;
@@ -211,7 +212,7 @@ async fn periodic_jobs(clients: &Clients, session: &Session) -> Result<Known, Cl
     let folder = format!("ci-operator/jobs/{COMPONENT}");
     let is_periodics = |name: &str| is_yaml(name) && name.contains("periodics");
     let files = files(clients, &folder, BRANCH, is_periodics, |text| {
-        let periodics: Periodics = serde_yaml::from_str(text)?;
+        let periodics: Periodics = yaml::from_str(text)?;
         Ok(periodics.periodics.into_iter().map(|periodic| periodic.name).collect::<Vec<_>>())
     })
     .await?;
@@ -242,7 +243,7 @@ async fn files<T>(
     folder: &str,
     branch: &str,
     wanted: impl Fn(&str) -> bool,
-    read: impl Fn(&str) -> Result<T, serde_yaml::Error>,
+    read: impl Fn(&str) -> Result<T, yaml::YamlError>,
 ) -> Result<Vec<ConfigurationFile<T>>, CliError> {
     let repository: Repository = REPOSITORY
         .parse()

@@ -10,6 +10,8 @@ pub mod config;
 pub mod email;
 pub mod error;
 pub mod flow;
+#[cfg(test)]
+mod hostile;
 pub mod http;
 pub mod notify;
 pub mod operators;
@@ -21,4 +23,4 @@ pub mod signature;
 pub mod statebox;
 pub mod tasks;
 pub mod version;
-mod yaml_scan;
+pub mod yaml;

@@ -14,6 +14,24 @@ pub enum ClockStart {
     Frozen(Timestamp),
 }
 
+/// A time that no service can live at: what it adds to it would be no time any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the services live between the years 1971 and 2999; this time is outside")]
+pub struct OutOfRange;
+
+/// Unix times of the years 1971 and 3000.
+const RANGE: std::ops::Range<i64> = 31_536_000..32_503_680_000;
+
+/// Whether services can live at `time`.
+pub fn in_range(time: Timestamp) -> Result<(), OutOfRange> {
+    if RANGE.contains(&time.as_second()) { Ok(()) } else { Err(OutOfRange) }
+}
+
+/// Whether services can live at the time of this machine.
+pub(crate) fn machine_is_in_range() -> Result<(), OutOfRange> {
+    Timestamp::try_from(std::time::SystemTime::now()).map_err(|_| OutOfRange).and_then(in_range)
+}
+
 /// The instant at which all services live.
 #[derive(Debug)]
 pub struct Clock {
@@ -30,18 +48,32 @@ impl Clock {
 
     /// The present instant in the sandbox.
     pub fn now(&self) -> Timestamp {
-        let base = match self.start {
-            ClockStart::Real => Timestamp::now(),
-            ClockStart::Frozen(instant) => instant,
-        };
+        let base = self.base();
         let advanced = SignedDuration::from_millis(self.advanced.load(Ordering::SeqCst));
         base.saturating_add(advanced).unwrap_or(base)
     }
 
-    /// Moves the clock forward. Nobody's sleep ends by it: services only compare instants.
+    fn base(&self) -> Timestamp {
+        match self.start {
+            ClockStart::Real => Timestamp::now(),
+            ClockStart::Frozen(instant) => instant,
+        }
+    }
+
+    /// Moves the clock forward, but never out of its range. Nobody's sleep ends by it: services only compare instants.
     pub fn advance(&self, by: SignedDuration) {
-        let milliseconds = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.advanced.fetch_add(milliseconds, Ordering::SeqCst);
+        // The clock stays where it is rather than leave its range.
+        let _ = self.try_advance(by);
+    }
+
+    /// Moves the clock forward, unless it would leave its range.
+    pub fn try_advance(&self, by: SignedDuration) -> Result<(), OutOfRange> {
+        let milliseconds = i64::try_from(by.as_millis()).map_err(|_| OutOfRange)?;
+        let sum = self.advanced.load(Ordering::SeqCst).checked_add(milliseconds).ok_or(OutOfRange)?;
+        let then = self.base().checked_add(SignedDuration::from_millis(sum)).map_err(|_| OutOfRange)?;
+        in_range(then)?;
+        self.advanced.store(sum, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Milliseconds by which the clock was advanced so far.
@@ -70,6 +102,10 @@ mod tests {
         let clock = Clock::new(ClockStart::Frozen(start));
         assert_eq!(clock.now(), start);
         clock.advance(SignedDuration::from_secs(90));
+        assert_eq!(clock.now().to_string(), "2026-07-02T10:01:30Z");
+        for far in [SignedDuration::MAX, SignedDuration::MIN, SignedDuration::from_hours(24 * 365 * 1000)] {
+            assert_eq!(clock.try_advance(far), Err(OutOfRange));
+        }
         assert_eq!(clock.now().to_string(), "2026-07-02T10:01:30Z");
     }
 }

@@ -10,6 +10,7 @@
 //! | `POST /_sandbox/latency` `{"ms": 20}` | every answer waits so long |
 //! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service knows |
 //! | `GET /_sandbox/environment` | what a product process needs |
+//! | `POST /_sandbox/stop` | the end, where it serves by itself |
 //! | `GET /_sandbox/deeds`, `POST` `{"release": "4.19.1", "deed": "art-ships"}` | what the other parties do ([`Deed`]) |
 //! | `POST /_sandbox/elliott` | a call of the stand-in for elliott ([`elliott`]) |
 //! | `GET /_sandbox/state/<service>` | the service's state as JSON |
@@ -43,6 +44,7 @@ pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
         .route("/_sandbox/unexpected", get(unexpected_requests).delete(clear_unexpected))
         .route("/_sandbox/environment", get(async || Json(environment)))
         .route("/_sandbox/deeds", get(deeds).post(do_deed))
+        .route("/_sandbox/stop", post(stop))
         .route("/_sandbox/elliott", post(call_elliott))
         .route("/_sandbox/state/{service}", get(state))
         .route("/_sandbox/state/{service}/{operation}", post(change))
@@ -62,8 +64,11 @@ async fn faults(State(world): State<Shared>) -> impl IntoResponse {
     Json(world.faults.list())
 }
 
-async fn add_fault(State(world): State<Shared>, Json(fault): Json<Fault>) -> impl IntoResponse {
-    (StatusCode::CREATED, Json(json!({"id": world.faults.add(fault)})))
+async fn add_fault(State(world): State<Shared>, Json(fault): Json<Fault>) -> Response {
+    match fault.check() {
+        Ok(()) => (StatusCode::CREATED, Json(json!({"id": world.faults.add(fault)}))).into_response(),
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
 async fn clear_faults(State(world): State<Shared>) -> StatusCode {
@@ -92,12 +97,11 @@ struct Advance {
     advance_seconds: i64,
 }
 
-async fn advance(
-    State(world): State<Shared>,
-    Json(Advance { advance_seconds }): Json<Advance>,
-) -> Json<Value> {
-    world.clock.advance(SignedDuration::from_secs(advance_seconds));
-    Json(json!({"now": world.clock.now().to_string()}))
+async fn advance(State(world): State<Shared>, Json(Advance { advance_seconds }): Json<Advance>) -> Response {
+    match world.clock.try_advance(SignedDuration::from_secs(advance_seconds)) {
+        Ok(()) => Json(json!({"now": world.clock.now().to_string()})).into_response(),
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem.to_string()),
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,6 +146,14 @@ async fn do_deed(State(world): State<Shared>, Json(asked): Json<DeedOfRelease>) 
     match deed.carry_out(&world, &asked.release) {
         Ok(done) => Json(json!({"done": done})).into_response(),
         Err(why) => refused(StatusCode::CONFLICT, &why),
+    }
+}
+
+async fn stop(State(world): State<Shared>) -> Response {
+    if world.stop.ask() {
+        Json(json!({"stopping": true})).into_response()
+    } else {
+        refused(StatusCode::CONFLICT, "this sandbox ends with the command that it runs")
     }
 }
 

@@ -1,10 +1,11 @@
 //! A stand-in for elliott, ART's command line: `find-bugs --cve-only`, answered from the sandbox's Jira and from what
 //! ART's build data would say about the trackers' components (spec 02 §7).
 //!
-//! It takes the arguments that elliott takes and refuses the others as elliott's option parser does. An account that
-//! Jira does not know finds nothing and says nothing, as with the real one.
+//! It takes the arguments that elliott takes and refuses the others as elliott's option parser does. As the real one, it
+//! names less than there is: only verified trackers, none that any advisory has, and none whose component has no build,
+//! of which it warns with `--permissive` and over which it fails without.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -48,6 +49,7 @@ struct Arguments<'a> {
     build_system: Option<&'a str>,
     find_bugs: bool,
     cve_only: bool,
+    permissive: bool,
     output: Option<&'a str>,
 }
 
@@ -66,28 +68,47 @@ pub fn call(world: &World, call: &Call) -> Ended {
             format!("ValueError: Assembly {assembly} is not defined in releases.yml of group {group}.\n");
         return Ended { code: 1, err, ..Ended::default() };
     }
+    let attached: BTreeSet<String> = {
+        let errata = world.errata.lock();
+        errata.advisories.values().flat_map(|advisory| advisory.jira_issues.iter().cloned()).collect()
+    };
     let jira = world.jira.lock();
     let knows = |login: &&crate::services::jira::Login| {
         Some(&login.email) == call.email.as_ref() && Some(&login.token) == call.token.as_ref()
     };
     if !jira.logins.iter().any(|login| knows(&login)) {
-        return Ended { err: "WARNING jira: anonymous session\n".to_owned(), ..Ended::default() };
+        let err = "jira.exceptions.JIRAError: JiraError HTTP 401: Client must be authenticated\n".to_owned();
+        return Ended { code: 1, err, ..Ended::default() };
     }
     let stream = format!("{}.z", group.trim_start_matches("openshift-"));
     let system = arguments.build_system.unwrap_or("brew");
     let mut found: BTreeMap<&str, Vec<&str>> = KINDS.iter().map(|kind| (*kind, Vec::new())).collect();
-    for (key, of_system, kind) in COMPONENTS {
-        let Some(issue) = jira.issue(key).filter(|issue| is_tracker(issue, &stream)) else { continue };
-        if of_system == system {
-            found.entry(kind).or_default().push(issue.key.as_str());
+    let mut homeless = Vec::new();
+    let trackers = jira.issues.values().filter(|issue| is_tracker(issue, &stream));
+    for issue in trackers.filter(|issue| issue.status == "Verified" && !attached.contains(&issue.key)) {
+        match COMPONENTS.iter().find(|(key, _, _)| *key == issue.key) {
+            Some((_, of_system, kind)) if *of_system == system => {
+                found.entry(kind).or_default().push(issue.key.as_str());
+            }
+            Some(_) => {}
+            None => homeless.push(format!("('{}', 'ose-demo')", issue.key)),
         }
     }
     let count: usize = found.values().map(Vec::len).sum();
-    Ended {
-        code: 0,
-        out: format!("{:#}\n", json!(found)),
-        err: format!("INFO {count} CVE trackers with target release {stream} for build system {system}\n"),
+    let mut err =
+        format!("INFO {count} CVE trackers with target release {stream} for build system {system}\n");
+    if !homeless.is_empty() {
+        let words = format!(
+            "No attached builds found in errata advisories for rpm tracker bugs (bug, package): [{}]. Either attach \
+             builds or explicitly include/exclude the bug ids in the assembly definition",
+            homeless.join(", ")
+        );
+        if !arguments.permissive {
+            return Ended { code: 1, err: format!("{err}ValueError: {words}\n"), ..Ended::default() };
+        }
+        err = format!("{err}WARNING {words} Ignoring them because --permissive.\n");
     }
+    Ended { code: 0, out: format!("{:#}\n", json!(found)), err }
 }
 
 /// Whether an issue that this account sees tracks a CVE in this y-stream.
@@ -109,7 +130,7 @@ fn parse(words: &[String]) -> Result<Arguments<'_>, String> {
             ("--build-system", false) => arguments.build_system = Some(value()?),
             ("find-bugs", false) => arguments.find_bugs = true,
             ("--cve-only", true) => arguments.cve_only = true,
-            ("--permissive", true) => {}
+            ("--permissive", true) => arguments.permissive = true,
             ("--output" | "-o", true) => arguments.output = Some(value()?),
             (option, _) if option.starts_with('-') => return Err(format!("No such option: {option}")),
             (other, _) => return Err(format!("No such command '{other}'.")),
@@ -144,24 +165,53 @@ mod tests {
     const KONFLUX: &str = "--data-path x --group openshift-4.19 --assembly 4.19.1 --build-system konflux \
                            find-bugs --cve-only -o json";
 
+    fn verified(world: &World) {
+        for key in ["OCPBUGS-60011", "OCPBUGS-61011", "OCPBUGS-61041"] {
+            "Verified".clone_into(&mut world.jira.lock().issue_mut(key).unwrap().status);
+        }
+    }
+
     #[test]
-    fn trackers_come_from_jira_by_build_system_and_kind() {
+    fn verified_trackers_come_from_jira_by_build_system_and_kind() {
         let world = world();
         let trackers = |line: &str| -> serde_json::Value {
             let ended = ask(&world, line);
             assert_eq!(ended.code, 0, "{ended:?}");
             serde_json::from_str(&ended.out).unwrap()
         };
+        let errata = KONFLUX.replace("4.19.1", "4.14.60").replace("4.19", "4.14").replace("konflux", "brew");
+        assert_eq!(trackers(KONFLUX)["image"], json!([]), "it is in ON_QA");
+        verified(&world);
+        assert_eq!(trackers(KONFLUX)["image"], json!([]), "it is on an advisory");
+        assert_eq!(trackers(&errata)["metadata"], json!([]), "it is on an advisory");
+        for advisory in world.errata.lock().advisories.values_mut() {
+            advisory.jira_issues.retain(|key| key != "OCPBUGS-61041" && key != "OCPBUGS-60011");
+        }
         assert_eq!(trackers(KONFLUX)["image"], json!(["OCPBUGS-60011"]));
         assert_eq!(trackers(&KONFLUX.replace("konflux", "brew"))["image"], json!([]));
-        let errata = KONFLUX.replace("4.19.1", "4.14.60").replace("4.19", "4.14").replace("konflux", "brew");
         assert_eq!(trackers(&errata)["metadata"], json!(["OCPBUGS-61041"]));
         world.jira.lock().issue_mut("OCPBUGS-60011").unwrap().hidden = true;
         assert_eq!(trackers(KONFLUX)["image"], json!([]));
     }
 
     #[test]
-    fn what_elliott_refuses_is_refused_and_a_stranger_hears_nothing() {
+    fn a_tracker_without_a_build_is_a_warning_or_the_end() {
+        let world = world();
+        verified(&world);
+        for advisory in world.errata.lock().advisories.values_mut() {
+            advisory.jira_issues.retain(|key| key != "OCPBUGS-61011");
+        }
+        let line = KONFLUX.replace("4.19.1", "4.14.60").replace("4.19", "4.14");
+        let refused = ask(&world, &line);
+        assert!(
+            refused.code == 1 && refused.err.contains("ValueError") && refused.err.contains("OCPBUGS-61011")
+        );
+        let ended = ask(&world, &format!("{line} --permissive"));
+        assert!(ended.code == 0 && ended.err.contains("('OCPBUGS-61011', 'ose-demo')"), "{ended:?}");
+    }
+
+    #[test]
+    fn what_elliott_refuses_is_refused() {
         let world = world();
         for (line, code, words) in [
             ("--group openshift-4.19", 2, "Missing command"),
@@ -180,6 +230,6 @@ mod tests {
             token: None,
         };
         let ended = call(&world, &stranger);
-        assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");
+        assert!(ended.code == 1 && ended.out.is_empty() && ended.err.contains("401"), "{ended:?}");
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
+use crate::services::PREFIXES;
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -144,6 +146,27 @@ impl Fault {
     pub fn rate(mut self, probability: f64) -> Self {
         self.rate = Some(probability);
         self
+    }
+
+    /// Whether the rule can ever hit as it is meant; otherwise what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let names = || PREFIXES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
+        if let Some(service) = &self.service
+            && !PREFIXES.iter().any(|(_, name)| name == service)
+        {
+            return Err(format!("no service {service:?}; there are {}", names()));
+        }
+        if let Some(rate) = self.rate
+            && !(0.0..=1.0).contains(&rate)
+        {
+            return Err(format!("rate {rate} is no probability; expected a number from 0 to 1, such as 0.2"));
+        }
+        if let FaultKind::Status { code, .. } = &self.kind
+            && !(200..=599).contains(code)
+        {
+            return Err(format!("{code} is no status of an answer; expected 200 to 599, such as 503"));
+        }
+        Ok(())
     }
 
     fn limit(&self) -> u64 {

@@ -42,9 +42,9 @@
 //!
 //! ```text
 //! oar-sandbox run -- oar -r 4.19.1 status        the command finds the sandbox by its environment
-//! oar-sandbox serve --port 8765 > /tmp/environment &   and then: . /tmp/environment
-//! curl -s http://127.0.0.1:8765/_sandbox/requests
-//! curl -s http://127.0.0.1:8765/_sandbox/faults -H 'content-type: application/json' \
+//! eval "$(oar-sandbox start)"                    one in the background, until `oar-sandbox stop`
+//! curl -s $OAR_SANDBOX/_sandbox/requests
+//! curl -s $OAR_SANDBOX/_sandbox/faults -H 'content-type: application/json' \
 //!   -d '{"service": "jira", "path": "/rest/api/*", "times": 2, "kind": {"type": "rate_limited", "retry_after": 1}}'
 //! ```
 //!
@@ -67,6 +67,7 @@ pub mod credentials;
 pub mod elliott;
 pub mod environment;
 pub mod faults;
+pub mod identity;
 pub mod intercept;
 pub mod kerberos;
 pub mod requests;
@@ -74,6 +75,7 @@ mod sandbox;
 pub mod scenario;
 pub mod services;
 pub mod snapshot;
+pub mod stop;
 #[cfg(test)]
 mod testing;
 pub mod unexpected;

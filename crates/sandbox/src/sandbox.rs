@@ -9,15 +9,17 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware};
+use axum::{Router, ServiceExt as _, extract::Request, middleware, routing::any};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tower::ServiceExt as _;
 
 use crate::{
     clock::{Clock, ClockStart},
     connection::{Connection, CuttableListener},
     control, environment,
     faults::Faults,
+    identity::{self, Identity},
     intercept,
     kerberos::{Kerberos, Tickets},
     requests::RecordedRequest,
@@ -111,7 +113,8 @@ impl Sandbox {
         let address = listener.local_addr().map_err(listen)?;
 
         let files = tempfile::Builder::new().prefix("oar-sandbox-").tempdir().map_err(StartError::Files)?;
-        let world = Arc::new(World::new(format!("http://{address}"), options.clock));
+        let identity = Identity::new();
+        let world = Arc::new(World::new(format!("http://{address}{}", identity.prefix()), options.clock));
         world.set_latency(options.latency);
         scenario::load(&world);
         if let Some(directory) = &options.build_data {
@@ -131,12 +134,13 @@ impl Sandbox {
             &google_key.display().to_string(),
             &kerberos.environment(options.tickets),
         );
-        let server = serve(Arc::clone(&world), environment.clone(), listener)?;
+        let server = serve(Arc::clone(&world), environment.clone(), identity, listener)?;
         let inner = Inner { world, environment, kerberos, server: Mutex::new(Some(server)), _files: files };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// `http://127.0.0.1:8765`, without a slash at the end.
+    /// `http://127.0.0.1:8765/sandbox-1f0c2d3e`, without a slash at the end: where it serves, and its name
+    /// ([`crate::identity`]).
     pub fn base_url(&self) -> &str {
         &self.inner.world.base_url
     }
@@ -211,6 +215,7 @@ impl Sandbox {
 fn serve(
     world: Shared,
     environment: Vec<(String, String)>,
+    identity: Identity,
     listener: StdTcpListener,
 ) -> Result<Server, StartError> {
     let runtime =
@@ -223,8 +228,10 @@ fn serve(
         .merge(services::router())
         .layer(middleware::from_fn_with_state(Arc::clone(&world), intercept::intercept))
         .merge(control::router(environment))
+        .route(identity::ANOTHER, any(identity::another))
         .with_state(world)
-        .into_make_service_with_connect_info::<Connection>();
+        .map_request(move |request: Request| identity.strip(request));
+    let app = app.into_make_service_with_connect_info::<Connection>();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new()
         .name("oar-sandbox".to_owned())
@@ -278,6 +285,23 @@ mod tests {
             assert_eq!((requests[0].acted, requests[0].status), (acted, None));
         }
         assert!(get(&sandbox, "/github/rate_limit").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn another_sandbox_on_the_same_port_is_refused() {
+        let before = Sandbox::start(&Options::default()).unwrap();
+        let address = before.base_url().to_owned();
+        let port = url::Url::parse(&address).unwrap().port().unwrap();
+        drop(before);
+        let now = Sandbox::start(&Options { port, ..Options::default() }).unwrap();
+        for path in ["/github/rate_limit", "/_sandbox/clock", "/nowhere"] {
+            let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
+            assert_eq!(answer.status(), 421, "{path}");
+        }
+        assert!(now.requests().is_empty());
+        now.assert_no_unexpected();
+        let by_hand = format!("http://127.0.0.1:{port}/github/rate_limit");
+        assert_eq!(reqwest::get(by_hand).await.unwrap().status(), 200);
     }
 
     #[tokio::test]
@@ -364,6 +388,22 @@ mod tests {
         };
         assert_eq!(send("faults", &fault).await.unwrap().status(), 201);
         assert_eq!(get(&sandbox, "/jira/x").await.unwrap().status(), 418);
+        let kind = serde_json::json!({"type": "hang"});
+        let never = serde_json::json!({"type": "status", "code": 42});
+        for refused in [
+            serde_json::json!({"service": "githubb", "kind": kind}),
+            serde_json::json!({"rate": 1.5, "kind": kind}),
+            serde_json::json!({"kind": never}),
+        ] {
+            let answer = send("faults", &refused).await.unwrap();
+            assert_eq!(answer.status(), 400, "{refused}");
+        }
+        let answer = send("faults", &serde_json::json!({"service": "githubb", "kind": kind})).await.unwrap();
+        let words = answer.text().await.unwrap();
+        assert!(words.contains("no service \\\"githubb\\\"; there are github, github-raw,"), "{words}");
+        let far = serde_json::json!({"advance_seconds": i64::MAX});
+        assert_eq!(send("clock", &far).await.unwrap().status(), 400);
+        assert_eq!(send("stop", &serde_json::json!({})).await.unwrap().status(), 409);
         let before = sandbox.clock().now();
         send("clock", &serde_json::json!({"advance_seconds": 3600})).await.unwrap();
         assert!(sandbox.clock().now().as_second() - before.as_second() >= 3600);

@@ -23,7 +23,7 @@ macro_rules! snapshot {
         impl World {
             /// The state of all services and how far the clock was advanced; neither faults nor what was asked.
             pub fn snapshot(&self) -> Snapshot {
-                let Self { base_url: _, clock, requests: _, faults: _, unexpected: _, latency, $($service,)+ } = self;
+                let Self { base_url: _, clock, requests: _, faults: _, unexpected: _, stop: _, latency, $($service,)+ } = self;
                 Snapshot {
                     advanced: clock.advanced(),
                     latency: latency.load(Ordering::SeqCst),

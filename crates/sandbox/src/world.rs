@@ -19,6 +19,7 @@ use crate::{
         access, advisory_content, brew, catalog, errata, gcs, github, gitlab, google_oauth, jenkins, jira,
         kubernetes, mirror, prow, pyxis, registry, release_controller, sheets, slack,
     },
+    stop::Stop,
     unexpected::UnexpectedLog,
 };
 
@@ -52,7 +53,8 @@ pub trait Simulated {
 /// All services and what they share.
 #[derive(Debug)]
 pub struct World {
-    /// `http://127.0.0.1:8765`, without a slash at the end.
+    /// Where the services are, without a slash at the end: `http://127.0.0.1:8765` and the sandbox's name
+    /// ([`crate::identity`]).
     pub base_url: String,
     /// The time in all services.
     pub clock: Clock,
@@ -62,6 +64,8 @@ pub struct World {
     pub faults: Faults,
     /// What no service knows.
     pub unexpected: UnexpectedLog,
+    /// Whether it shall end.
+    pub stop: Stop,
     pub(crate) latency: AtomicU64,
     /// Repositories, branches, files, build data.
     pub github: Module<github::State>,
@@ -112,6 +116,7 @@ impl World {
             requests: RequestLog::default(),
             faults: Faults::default(),
             unexpected: UnexpectedLog::default(),
+            stop: Stop::default(),
             latency: AtomicU64::new(0),
             github: Module::default(),
             slack: Module::default(),

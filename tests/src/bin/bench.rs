@@ -1,6 +1,9 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
 //! StateBox dialect, image health, a pass over all records. `commands`, `image-health` and `pass` as argument print that
-//! table alone.
+//! table alone; `commands TEXT` measures only the lines whose name or flow holds the text.
+//!
+//! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
+//! request add, divided by 20 ms.
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
 #![expect(
@@ -39,8 +42,9 @@ fn main() {
         passes();
         return;
     }
-    if std::env::args().any(|argument| argument == "commands") {
-        commands();
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("commands") {
+        commands(&arguments.next().unwrap_or_default());
         return;
     }
     if std::env::args().any(|argument| argument == "image-health") {
@@ -62,7 +66,7 @@ fn main() {
         Ok(usage) => println!("{:<58} {:>9.1} MB", "peak memory of --help", mebibytes(usage.max_rss())),
         Err(error) => println!("peak memory of --help: not measured: {error}"),
     }
-    commands();
+    commands("");
     dialect();
     passes();
     if let Err(error) = image_health() {
@@ -70,15 +74,22 @@ fn main() {
     }
 }
 
-/// Every command in every flow: the requests of a run and of a second one, and how long a run takes.
-fn commands() {
+/// The latency at which the critical path is measured, in milliseconds.
+const LATENCY: u32 = 20;
+
+/// Every command in every flow whose name or flow holds `text`: the requests of a run and of a second one, how long a
+/// run takes, and its critical path in rounds.
+fn commands(text: &str) {
     println!(
-        "\n{:<42} {:<8} {:>8} {:>6} {:>9} {:>11} {:>11}",
-        "command, median of three runs", "flow", "requests", "again", "reference", "0 ms", "20 ms"
+        "\n{:<42} {:<8} {:>8} {:>6} {:>9} {:>11} {:>11} {:>7}",
+        "command, median of three runs", "flow", "requests", "again", "reference", "0 ms", "20 ms", "rounds"
     );
-    for scenario in matrix::table() {
+    let wanted = |scenario: &matrix::Scenario| {
+        format!("{} {}", scenario.name, scenario.flow()).to_lowercase().contains(&text.to_lowercase())
+    };
+    for scenario in matrix::table().into_iter().filter(wanted) {
         let (mut counts, mut medians) = ((0, 0), Vec::new());
-        for latency in [0, 20] {
+        for latency in [0, u64::from(LATENCY)] {
             let world = scenario.prepared(Duration::from_millis(latency));
             let mut samples = times(3, || {
                 world.reset();
@@ -93,10 +104,14 @@ fn commands() {
         }
         let reference = scenario.reference.map_or_else(|| "-".to_owned(), |count| count.to_string());
         print!("{:<42} {:<8} {:>8} {:>6} {reference:>9}", scenario.name, scenario.flow(), counts.0, counts.1);
-        for value in medians {
+        for value in &medians {
             print!(" {value:>8.0} ms");
         }
-        println!();
+        let rounds = match medians.as_slice() {
+            [without, with] => (with - without) / f64::from(LATENCY),
+            _ => f64::NAN,
+        };
+        println!(" {rounds:>7.1}");
     }
     println!();
 }

@@ -7,8 +7,9 @@ mod git_server;
 use std::collections::BTreeMap;
 
 use end_to_end::effects::Effects;
-use end_to_end::{ERRATA, Harness, KONFLUX, Run};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
 use git_server::{GitServer, git, output};
+use sandbox::services::errata::AdvisoryState;
 use serde_json::json;
 
 const BRANCH: &str = "prepare-shipment-4.19.1-20260625080910";
@@ -263,4 +264,95 @@ fn the_branch_is_what_git_sees_and_a_running_pipeline_is_waited_for() {
     let facts = facts(&harness);
     assert_eq!((facts.messages, facts.notes), (2, 1));
     assert_eq!(facts.requests, [("4.19.1 drop bugs".to_owned(), "merged")]);
+}
+
+fn state(harness: &Harness, advisory: u32, state: AdvisoryState) {
+    harness.sandbox.world().errata.lock().advisory_mut(advisory).unwrap().state = state;
+}
+
+#[test]
+fn a_bug_that_was_moved_leaves_by_the_key_that_the_release_names() {
+    let harness = prepared(KONFLUX);
+    harness.sandbox.world().jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
+    let run = drop_bugs(&harness, KONFLUX, &["--output", "json"]).expect(0);
+    assert_eq!(run.json()["data"]["dropped"], json!(["OCPBUGS-60010"]), "{run:?}");
+    assert_eq!(facts(&harness).issues[&150_001], ["OCPBUGS-60011"]);
+    let plan = harness.oar(KONFLUX, &["drop-bugs", "--dry-run"]).expect(0);
+    assert!(!plan.stdout.contains("cannot be read"), "{plan:?}");
+}
+
+#[test]
+fn bugs_leave_an_advisory_only_in_the_states_in_which_errata_tool_lets_them() {
+    let harness = prepared(ERRATA);
+    state(&harness, 140_001, AdvisoryState::RelPrep);
+    let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains("advisory 140001 (rpm) is in REL_PREP"), "{plan:?}");
+    let run = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(6);
+    let report = run.json();
+    let locked = json!([{"advisory": 140_001, "state": "REL_PREP", "bugs": ["OCPBUGS-61010"]}]);
+    assert_eq!(report["data"]["locked"], locked, "{report:#}");
+    assert!(report["hint"].as_str().unwrap().contains("moved back to QE"), "{report:#}");
+    let after = facts(&harness);
+    assert_eq!((after.issues[&140_001].len(), after.issues[&140_004].len()), (2, 1), "the rest is done");
+    assert_eq!(after.removals[&140_001], 0, "nothing is sent that would be refused");
+
+    // What is left cannot be done: nothing is begun.
+    harness.sandbox.clear_requests();
+    let again = drop_bugs(&harness, ERRATA, &[]).expect(6);
+    assert!(again.stderr.contains("OCPBUGS-61010 cannot be dropped from it"), "{again:?}");
+    assert!(harness.sandbox.writes().iter().all(|write| write.service == "jira"), "only reads");
+    state(&harness, 140_001, AdvisoryState::Qe);
+    drop_bugs(&harness, ERRATA, &[]).expect(0);
+    assert_eq!(facts(&harness).issues[&140_001], ["OCPBUGS-61011"]);
+}
+
+#[test]
+fn a_security_labelled_bug_is_product_securitys() {
+    let harness = prepared(ERRATA);
+    harness.sandbox.world().jira.lock().issue_mut("OCPBUGS-61010").unwrap().labels =
+        vec!["SecurityTracking".to_owned()];
+    let run = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(0);
+    let report = run.json();
+    assert_eq!(report["data"]["kept_security_labelled"], json!(["OCPBUGS-61010"]), "{report:#}");
+    assert_eq!(facts(&harness).removals[&140_001], 0);
+    let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains("OCPBUGS-61010 stays: it has a security label"), "{plan:?}");
+}
+
+#[test]
+fn what_dropping_costs_of_approvals_is_read_and_not_promised() {
+    let harness = prepared(ERRATA);
+    harness.sandbox.world().errata.lock().keeps_approvals = true;
+    let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
+    assert!(!plan.stdout.contains("ask product security"), "{plan:?}");
+    assert!(plan.stdout.contains("whether that is lost shows when the bugs are out"), "{plan:?}");
+    let report = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(0).json();
+    assert_eq!(report["data"]["security_requested"], json!([]), "{report:#}");
+    assert_eq!(report["data"]["docs_requested"], json!([]), "{report:#}");
+    let facts = facts(&harness);
+    assert_eq!((facts.security, facts.messages), (Some(true), 2), "nobody is asked for what stands");
+}
+
+#[test]
+fn one_unknown_is_unknown_and_one_refusal_is_a_failure_and_both_say_what_to_do() {
+    let status = |code| FaultKind::Status { code, body: None, headers: Vec::new() };
+    let removal = |advisory: u32| format!("/api/v1/erratum/{advisory}/remove_jira_issue");
+    for (second, code) in [(None, 4), (Some(422), 1)] {
+        let harness = prepared(ERRATA).env("OAR_HTTP_RETRY_DELAY", "1");
+        let faults = harness.sandbox.faults();
+        faults.add(Fault::on("errata", status(503)).path(&removal(140_001)).forever());
+        if let Some(refused) = second {
+            faults.add(Fault::on("errata", status(refused)).path(&removal(140_004)).forever());
+        }
+        let report = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(code).json();
+        let failures = report["data"]["failures"].as_array().unwrap();
+        assert_eq!(failures.len(), 1 + usize::from(second.is_some()), "{report:#}");
+        assert!(
+            failures[0]["hint"].as_str().unwrap().starts_with("Run the same command again"),
+            "{report:#}"
+        );
+        assert!(report["hint"].as_str().unwrap().contains("Run the same command again"), "{report:#}");
+        harness.sandbox.faults().clear();
+        drop_bugs(&harness, ERRATA, &[]).expect(0);
+    }
 }

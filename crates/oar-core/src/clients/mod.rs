@@ -22,7 +22,7 @@ pub mod koji;
 pub mod kube;
 pub mod ldap;
 pub mod mirror;
-mod nothing;
+pub(crate) mod nothing;
 pub mod prow;
 pub mod pyxis;
 pub mod registry;

@@ -214,6 +214,15 @@ impl Endpoints {
         let branch = format!("openshift-{stream}");
         Ok(join(self.base(Service::GithubRaw), &format!("{BUILD_DATA_PATH}/{branch}/releases.yml")))
     }
+
+    /// Where the `group.yml` of `stream` is: beside the build data.
+    pub fn group_file(&self, stream: YStream) -> Result<Url, ConfigError> {
+        let mut url = self.build_data(stream)?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop().push("group.yml");
+        }
+        Ok(url)
+    }
 }
 
 fn configured(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::build_data::BuildDataError;
+use super::build_data::{BuildDataError, NotOurs};
 use super::environment::Variable;
 use super::jwe::JweError;
 use crate::error::{Classified, ErrorClass, ServiceError};
@@ -36,6 +36,12 @@ pub enum ConfigError {
         problem: String,
         /// What is expected, with an example.
         expected: String,
+    },
+    /// Environment variables that look like ours and are none.
+    #[error("{}", unknown(.variables))]
+    UnknownVariables {
+        /// Each with the one of ours that comes close.
+        variables: Vec<(String, String)>,
     },
     /// The configuration document was found nowhere.
     #[error("no configuration document: looked for {}", paths(.searched))]
@@ -161,6 +167,17 @@ pub enum ConfigError {
         /// The keys nearest to it that exist.
         closest: Vec<String>,
     },
+    /// The build data gives the release identifiers of another one.
+    #[error(
+        "the build data of {release} names what belongs to another release: {}; nothing was done with it",
+        foreign(.values)
+    )]
+    NotOurs {
+        /// The release.
+        release: ReleaseVersion,
+        /// The identifiers with their releases.
+        values: Vec<NotOurs>,
+    },
     /// The build data is not what it should be.
     #[error("{location}: {source}")]
     BuildData {
@@ -178,9 +195,20 @@ fn names(variables: &[&'static Variable]) -> String {
     variables.iter().map(|variable| variable.name).collect::<Vec<_>>().join(", ")
 }
 
+fn unknown(variables: &[(String, String)]) -> String {
+    let words = |(name, close): &(String, String)| {
+        format!("{name} is no variable that the programs read; did you mean `{close}`?")
+    };
+    variables.iter().map(words).collect::<Vec<_>>().join(" ")
+}
+
 fn paths(searched: &[PathBuf]) -> String {
     let shown: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
     shown.join(", ")
+}
+
+fn foreign(values: &[NotOurs]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn closest_text(closest: &[String]) -> String {
@@ -191,7 +219,9 @@ impl Classified for ConfigError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Unsupported { .. } | Self::UnsupportedStream { .. } => ErrorClass::Usage,
-            Self::ReleaseNotReady { .. } | Self::BuildData { .. } => ErrorClass::Blocked,
+            Self::ReleaseNotReady { .. } | Self::NotOurs { .. } | Self::BuildData { .. } => {
+                ErrorClass::Blocked
+            }
             Self::Service(error) => error.class(),
             _ => ErrorClass::Configuration,
         }
@@ -225,8 +255,16 @@ impl Classified for ConfigError {
             Self::ReleaseNotReady { .. } => {
                 Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
             }
+            Self::NotOurs { .. } => Some(
+                "ART has yet to give the release its own, or to end the inheritance (`key-`, `key!`): ask them, then run \
+                 the same command again."
+                    .into(),
+            ),
             Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
             Self::Service(error) => error.hint(),
+            Self::UnknownVariables { .. } => {
+                Some("Correct the name, or unset it: what it was meant to replace would be production's.".into())
+            }
             Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
             Self::Unreadable { .. } | Self::TooLarge { .. } => {
                 Some("Make the file readable, or name another configuration document with OAR_CONFIG.".into())

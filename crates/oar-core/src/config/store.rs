@@ -4,7 +4,12 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use url::Url;
 
-use super::build_data::{Advisories, BuildData, ReleaseDate, ReleaseFacts, SIZE_LIMIT, ShipmentUrl};
+use std::sync::Arc;
+
+use super::build_data::{
+    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, NotOurs, Pending, ReleaseDate,
+    ReleaseFacts, SIZE_LIMIT, ShipmentKind, ShipmentUrl,
+};
 use super::document::SlackTeam;
 use super::environment::Environment;
 use super::error::ConfigError;
@@ -53,6 +58,12 @@ pub struct Metadata<'a> {
     pub release_date: Option<&'a ReleaseDate>,
     /// The shipment merge request.
     pub shipment_mr: Option<&'a ShipmentUrl>,
+    /// What the shipment ships, with the live advisories that are there.
+    pub shipment_kinds: &'a [ShipmentKind],
+    /// What ART has announced and not made yet: `jira_ticket`, `shipment_mr`, `advisory_ids.<kind>`.
+    pub pending: &'a [Pending],
+    /// Identifiers that the release has only by inheritance from another one; no command uses them.
+    pub not_ours: &'a [NotOurs],
     /// The owner; `None` when the document names none.
     pub owner: Option<EmailAddress>,
 }
@@ -63,6 +74,7 @@ pub struct ConfigStore {
     settings: Settings,
     release: ReleaseVersion,
     facts: ReleaseFacts,
+    build_data: Arc<BuildData>,
 }
 
 impl ConfigStore {
@@ -82,11 +94,24 @@ impl ConfigStore {
     ) -> Result<Self, ConfigError> {
         settings.versions().check(release)?;
         settings.document()?;
-        let stream = release.y_stream();
-        let url = settings.endpoints().build_data(stream)?;
-        let text =
-            if url.scheme() == "file" { read_file(&url, stream)? } else { fetch(&url, stream, http).await? };
+        let url = settings.endpoints().build_data(release.y_stream())?;
+        let text = read(&url, release.y_stream(), http).await?;
         Self::of_text(settings, release, &text, url.as_str())
+    }
+
+    /// What the branch's `group.yml` says for the release, its assembly laid over it (one request).
+    pub async fn group(&self, http: &Http) -> Result<GroupConfig, ConfigError> {
+        let url = self.settings.endpoints().group_file(self.y_stream())?;
+        let text = read(&url, self.y_stream(), http).await?;
+        self.group_of_text(&text).map_err(|source| ConfigError::BuildData { location: url.into(), source })
+    }
+
+    fn group_of_text(&self, text: &str) -> Result<GroupConfig, BuildDataError> {
+        let file = GroupFile::parse(text)?;
+        let name = self.release.assembly();
+        let assembly = self.build_data.assembly(&name)?;
+        let assembly = assembly.ok_or_else(|| BuildDataError::Unreadable(format!("it has no `{name}`")))?;
+        GroupConfig::of(&file, &assembly)
     }
 
     /// A ConfigStore of build data that is at hand; `location` says in errors where it came from.
@@ -107,7 +132,7 @@ impl ConfigStore {
             });
         };
         let facts = ReleaseFacts::of(&assembly).map_err(wrong)?;
-        Ok(Self { settings, release: release.clone(), facts })
+        Ok(Self { settings, release: release.clone(), facts, build_data: Arc::new(data) })
     }
 
     /// The release.
@@ -130,9 +155,23 @@ impl ConfigStore {
         &self.facts
     }
 
-    /// How the release ships: Konflux exactly when the build data names a shipment merge request.
+    /// How the release ships: Konflux exactly when the build data has a shipment, also while its merge request is
+    /// not there yet.
     pub fn flow(&self) -> Flow {
-        if self.facts.shipment_mr.is_some() { Flow::Konflux } else { Flow::Errata }
+        if self.facts.has_shipment() { Flow::Konflux } else { Flow::Errata }
+    }
+
+    /// What ART has announced and not made yet.
+    pub fn pending(&self) -> &[Pending] {
+        &self.facts.pending
+    }
+
+    /// Refuses a release whose identifiers are another one's: what a command did with them would be done to that one.
+    pub fn check_ours(&self) -> Result<(), ConfigError> {
+        match self.facts.not_ours.as_slice() {
+            [] => Ok(()),
+            values => Err(ConfigError::NotOurs { release: self.release.clone(), values: values.to_vec() }),
+        }
     }
 
     /// The advisories by kind; empty when the build data names none.
@@ -210,9 +249,16 @@ impl ConfigStore {
             candidate_builds: self.candidate_builds(),
             release_date: self.release_date(),
             shipment_mr: self.shipment_mr(),
+            shipment_kinds: &self.facts.shipment_kinds,
+            pending: &self.facts.pending,
+            not_ours: &self.facts.not_ours,
             owner,
         })
     }
+}
+
+async fn read(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
+    if url.scheme() == "file" { read_file(url, stream) } else { fetch(url, stream, http).await }
 }
 
 async fn fetch(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
@@ -268,6 +314,8 @@ releases:
         shipment: {url: 'https://gitlab.example.com/g/p/-/merge_requests/12'}
   4.19.2: {assembly: {group: {shipment: {env: stage}}}}
   4.19.3: {assembly: {basis: {assembly: gone}}}
+  4.19.4: {assembly: {group: {shipment: {}}}}
+  4.19.5: {assembly: {basis: {assembly: 4.19.1}}}
 ";
 
     fn environment(directory: &Path, pairs: &[(&str, &str)], document: &str) -> Environment {
@@ -317,6 +365,9 @@ releases:
                 "candidate_builds": {"x86_64": "4.19.0-0.nightly-2025-01-01-000000"},
                 "release_date": "2025-Jan-07",
                 "shipment_mr": "https://gitlab.example.com/g/p/-/merge_requests/12",
+                "shipment_kinds": [],
+                "pending": [],
+                "not_ours": [],
                 "owner": "lead@example.com",
             })
         );
@@ -326,16 +377,48 @@ releases:
     }
 
     #[tokio::test]
-    async fn absent_facts_are_null_or_empty_and_the_flow_is_errata() {
+    async fn a_shipment_without_merge_request_is_konflux_and_absent_facts_are_null_or_empty() {
         let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
         let store = open(&server, "4.19.2").await.unwrap();
         assert_eq!(
             serde_json::to_value(store.metadata().unwrap()).unwrap(),
             json!({
-                "release": "4.19.2", "flow": "errata", "advisories": {}, "jira_ticket": null,
-                "candidate_builds": {}, "release_date": null, "shipment_mr": null, "owner": "lead@example.com",
+                "release": "4.19.2", "flow": "konflux", "advisories": {}, "jira_ticket": null,
+                "candidate_builds": {}, "release_date": null, "shipment_mr": null, "shipment_kinds": [],
+                "pending": ["shipment_mr"], "not_ours": [], "owner": "lead@example.com",
             })
         );
+        assert_eq!(open(&server, "4.19.4").await.unwrap().flow(), Flow::Errata);
+    }
+
+    #[tokio::test]
+    async fn identifiers_of_another_release_are_refused_by_name() {
+        let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
+        assert!(open(&server, "4.19.1").await.unwrap().check_ours().is_ok());
+        let error = open(&server, "4.19.5").await.unwrap().check_ours().unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Blocked);
+        let text = error.to_string();
+        assert!(text.contains("of 4.19.5") && text.contains("advisory_ids.rpm 100001 of 4.19.1"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_group_file_stands_beside_the_releases_and_is_read_when_it_is_asked_for() {
+        let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
+        let store = open(&server, "4.19.1").await.unwrap();
+        let mount = |text: &str| {
+            Mock::given(method("GET"))
+                .and(path("/raw/openshift-eng/ocp-build-data/openshift-4.19/group.yml"))
+                .respond_with(ResponseTemplate::new(200).set_body_string(text))
+                .up_to_n_times(1)
+                .mount(&server)
+        };
+        mount("rpm_deliveries: [{packages: [kernel], stop_ship_tag: stop}]").await;
+        let group = store.group(&http()).await.unwrap();
+        assert_eq!(group.rpm_deliveries[0].packages, ["kernel"]);
+        mount("<html>").await;
+        let error = store.group(&http()).await.unwrap_err();
+        assert!(error.to_string().contains("group.yml: the build data cannot be read"), "{error}");
+        assert!(store.group(&http()).await.unwrap_err().to_string().contains("was not found"));
     }
 
     #[tokio::test]
@@ -350,7 +433,7 @@ releases:
             ),
             "{text}"
         );
-        assert!(text.ends_with("(the closest there: 4.19.2, 4.19.3)"), "{text}");
+        assert!(text.ends_with("(the closest there: 4.19.4, 4.19.5)"), "{text}");
         let error = open(&server, "4.19.0-rc.1").await.unwrap_err().to_string();
         assert!(error.contains("no `rc.1`"), "{error}");
         let error = open(&server, "4.19.3").await.unwrap_err();

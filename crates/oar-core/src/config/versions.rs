@@ -7,6 +7,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::ConfigError;
 use crate::version::{ReleaseVersion, YStream};
+use crate::yaml;
 
 /// The list that is built into the programs.
 const BUILT_IN: &str = include_str!("../../../../config/versions.yaml");
@@ -41,10 +42,11 @@ impl SupportedVersions {
 
     /// Reads a list; `origin` names it in errors, which also name the line.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let streams =
-            serde_yaml::Deserializer::from_str(text).deserialize_map(FileVisitor).map_err(|error| {
-                ConfigError::BadVersions { origin: origin.into(), problem: error.to_string() }
-            })?;
+        let read = yaml::parse_outside(text).and_then(|root| (&root).deserialize_map(FileVisitor));
+        let streams = read.map_err(|error| ConfigError::BadVersions {
+            origin: origin.into(),
+            problem: format!("line {}: {}", error.position.line, error.message),
+        })?;
         Ok(Self { streams })
     }
 
@@ -218,8 +220,8 @@ mod tests {
     fn every_mistake_names_its_line() {
         for (entries, words) in [
             ("  - \"4.19\"\n  - 4.20\n", "line 4"),
-            ("  - \"4.19\"\n  - \"4.19\"\n", "4.19 stands twice at line 4"),
-            ("  - \"4.19\"\n  - \"4.18\"\n", "4.18 stands after 4.19; the oldest comes first at line 4"),
+            ("  - \"4.19\"\n  - \"4.19\"\n", "line 4: 4.19 stands twice"),
+            ("  - \"4.19\"\n  - \"4.18\"\n", "line 4: 4.18 stands after 4.19; the oldest comes first"),
             ("  - \"4.x\"\n", "`4.x` is not a y-stream"),
             ("  - \"4.19.1\"\n", "line 3"),
             ("  - [\"4.19\"]\n", "line 3"),

@@ -18,7 +18,7 @@ pub const UNKNOWN: &str = "Unknown";
 /// The bugs of a release, as Jira shows them.
 #[derive(Debug, Clone, Default)]
 pub struct ReleaseBugs {
-    /// Those that we see, by key.
+    /// Those that we see, each once, by the first key by which the release names it.
     pub bugs: BTreeMap<IssueKey, Bug>,
     /// Keys that do not exist or that we may not see.
     pub hidden: BTreeSet<IssueKey>,
@@ -34,11 +34,26 @@ pub fn keys_of<'a>(advisories: impl IntoIterator<Item = &'a Advisory>) -> BTreeS
 }
 
 impl ReleaseBugs {
-    /// Reads the bugs with these keys.
-    pub async fn read(jira: &JiraClient, keys: &BTreeSet<IssueKey>) -> Result<Self, ServiceError> {
-        let set = jira.issues(keys, &Bug::FIELDS).await?;
-        let bugs = set.found.iter().map(|(key, issue)| (key.clone(), Bug::of(issue))).collect();
+    /// Reads the bugs with these keys. `before` is the list of an earlier look: what it names and the release does not
+    /// name any more may be a bug whose key has changed.
+    pub async fn read(
+        jira: &JiraClient,
+        keys: &BTreeSet<IssueKey>,
+        before: &Statuses,
+    ) -> Result<Self, ServiceError> {
+        let known = before.iter().filter(|(_, status)| *status != DROPPED);
+        let mut asked: BTreeSet<IssueKey> = known.filter_map(|(key, _)| key.parse().ok()).collect();
+        asked.extend(keys.iter().cloned());
+        let mut set = jira.issues(&asked, &Bug::FIELDS).await?;
+        set.found.retain(|key, _| keys.contains(key));
+        set.hidden.retain(|key| keys.contains(key));
+        let bugs = set.distinct().map(|issue| (issue.key.clone(), Bug::of(issue))).collect();
         Ok(Self { bugs, hidden: set.hidden })
+    }
+
+    /// The bug that goes by this key.
+    pub fn get(&self, key: &IssueKey) -> Option<&Bug> {
+        self.bugs.get(key).or_else(|| self.bugs.values().find(|bug| bug.goes_by(key)))
     }
 
     /// The bugs that meet `wanted`, by key.
@@ -46,9 +61,22 @@ impl ReleaseBugs {
         self.bugs.values().filter(|bug| wanted(bug)).collect()
     }
 
-    /// The status of every bug of the release, and of those that `before` names and that have left it.
+    /// What people should know of keys: which bug has another one in Jira now.
+    pub fn moved(&self) -> Vec<String> {
+        let moved = self.bugs.values().filter(|bug| !bug.other_keys.is_empty());
+        moved.map(|bug| format!("{} is the same bug as {}", bug.key, also_known(bug))).collect()
+    }
+
+    /// The status of every bug of the release, and of those that `before` names and that have left it. A bug whose key
+    /// has changed has not left it.
     pub fn list(&self, before: &Statuses) -> Statuses {
-        let mut list: Statuses = before.keys().map(|key| (key.clone(), DROPPED.to_owned())).collect();
+        let is_other_key =
+            |text: &str| text.parse().is_ok_and(|key| self.get(&key).is_some_and(|bug| bug.key != key));
+        let mut list: Statuses = before
+            .keys()
+            .filter(|key| !is_other_key(key))
+            .map(|key| (key.clone(), DROPPED.to_owned()))
+            .collect();
         list.extend(self.hidden.iter().map(|key| (key.as_str().to_owned(), UNKNOWN.to_owned())));
         list.extend(self.bugs.values().map(|bug| {
             let status = bug.status.clone().unwrap_or_else(|| UNKNOWN.to_owned());
@@ -56,6 +84,11 @@ impl ReleaseBugs {
         }));
         list
     }
+}
+
+/// The other keys of a bug, for people.
+pub fn also_known(bug: &Bug) -> String {
+    bug.other_keys.iter().map(IssueKey::as_str).collect::<Vec<_>>().join(" and ")
 }
 
 /// How far the bugs of a list are.
@@ -131,6 +164,23 @@ mod tests {
         let progress = Progress::of(&after);
         assert_eq!(progress, Progress { done: 2, open: 1, unknown: 2 });
         assert!(!progress.is_complete());
+    }
+
+    #[test]
+    fn a_bug_whose_key_has_changed_is_one_bug_that_has_not_left() {
+        let (key, mut moved) = bug("OCPBUGS-1", &json!({"name": "ON_QA"}));
+        moved.other_keys = BTreeSet::from(["CORENET-77".parse().unwrap()]);
+        let bugs = ReleaseBugs { bugs: [(key, moved)].into(), hidden: BTreeSet::new() };
+        for before in [
+            list(&[]),
+            list(&[("OCPBUGS-1", "ON_QA")]),
+            list(&[("CORENET-77", "ON_QA")]),
+            list(&[("OCPBUGS-1", UNKNOWN), ("CORENET-77", "ON_QA")]),
+        ] {
+            assert_eq!(bugs.list(&before), list(&[("OCPBUGS-1", "ON_QA")]), "{before:?}");
+        }
+        assert_eq!(bugs.moved(), ["OCPBUGS-1 is the same bug as CORENET-77"]);
+        assert!(bugs.get(&"CORENET-77".parse().unwrap()).is_some());
     }
 
     #[test]

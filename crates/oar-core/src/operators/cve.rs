@@ -4,12 +4,15 @@
 //! only: its RPM and RHCOS trackers belong to advisories of Errata Tool, and only the Brew answer names them. What
 //! the Brew answer says about kinds that the release has no advisory for is left to the Konflux answer. In the Errata
 //! flow every kind counts.
+//!
+//! elliott sees less than there is. What the release names itself is therefore looked at in Jira: trackers that are not
+//! verified, and those that cannot be seen. Jira also says which keys mean the same tracker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::elliott::Trackers;
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind};
-use crate::clients::jira::IssueKey;
+use crate::clients::jira::{Bug, IssueKey, IssueSet};
 
 /// One file of a shipment and the issues that its release notes name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,19 @@ pub struct Attached {
     pub advisories: Vec<(String, Advisory)>,
     /// The files of the shipment; `None` in the Errata flow.
     pub shipment: Option<Vec<ShippedIssues>>,
+    /// What Jira says about every key that is named, by elliott or by the release.
+    pub issues: IssueSet,
+}
+
+/// A tracker of the release that is in another state than elliott looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotVerified {
+    /// The tracker.
+    pub key: IssueKey,
+    /// Its status, as Jira names it.
+    pub status: String,
+    /// What names it.
+    pub holder: String,
 }
 
 /// Where trackers of one kind belong.
@@ -82,6 +98,10 @@ pub struct Comparison {
     pub missing: Vec<MissingOfKind>,
     /// How many trackers stand where they count.
     pub attached: usize,
+    /// Trackers that the release names and that are not verified, by key.
+    pub not_verified: Vec<NotVerified>,
+    /// Issues that the release names and that Jira does not show: nobody knows whether they are trackers.
+    pub unseen: Vec<IssueKey>,
     /// What the reader should know: trackers that count though they stand elsewhere than elliott's kind says.
     pub notes: Vec<String>,
 }
@@ -130,6 +150,7 @@ pub fn compare(brew: &Trackers, konflux: Option<&Trackers>, attached: &Attached)
             trackers,
         })
         .collect();
+    (comparison.not_verified, comparison.unseen) = attached.not_verified();
     comparison
 }
 
@@ -140,6 +161,49 @@ enum Verdict {
 }
 
 impl Attached {
+    /// Every issue that the release names, with what names it; each key once.
+    pub fn named(&self) -> BTreeMap<&IssueKey, String> {
+        let mut named = BTreeMap::new();
+        for (impetus, advisory) in self.advisories.iter().filter(|(_, advisory)| !advisory.is_dropped()) {
+            for key in &advisory.jira_issues {
+                named.entry(key).or_insert_with(|| format!("advisory {} ({impetus})", advisory.id));
+            }
+        }
+        for file in self.shipment.iter().flatten() {
+            for key in &file.keys {
+                let place = Place::ShipmentFile(file.path.clone());
+                named.entry(key).or_insert_with(|| place.to_string());
+            }
+        }
+        named
+    }
+
+    fn not_verified(&self) -> (Vec<NotVerified>, Vec<IssueKey>) {
+        let (mut open, mut unseen) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for (key, holder) in self.named() {
+            let Some(bug) = self.issues.get(key).map(Bug::of) else {
+                if self.issues.hidden.contains(key) {
+                    unseen.push(key.clone());
+                }
+                continue;
+            };
+            let is_new = !seen.iter().any(|known| bug.goes_by(known));
+            seen.insert(key.clone());
+            if is_new && bug.is_cve_tracker() && !bug.is_finished() {
+                let status = bug.status.unwrap_or_else(|| "no status".to_owned());
+                open.push(NotVerified { key: key.clone(), status, holder });
+            }
+        }
+        (open, unseen)
+    }
+
+    /// Whether `keys` hold this tracker, by any of its keys.
+    fn holds<'a>(&self, key: &IssueKey, keys: impl IntoIterator<Item = &'a IssueKey>) -> bool {
+        let other = self.issues.get(key).map(|issue| &issue.other_keys);
+        keys.into_iter().any(|held| held == key || other.is_some_and(|other| other.contains(held)))
+    }
+
     /// Where trackers of `kind` belong.
     fn place(&self, kind: &str) -> Place {
         if let Some((_, advisory)) = self.advisories.iter().find(|(impetus, _)| impetus == kind) {
@@ -155,9 +219,9 @@ impl Attached {
     }
 
     fn verdict(&self, key: &IssueKey, kind: &str) -> Verdict {
-        let in_file = self.shipment.iter().flatten().find(|file| file.keys.contains(key));
+        let in_file = self.shipment.iter().flatten().find(|file| self.holds(key, &file.keys));
         let holders: Vec<&(String, Advisory)> =
-            self.advisories.iter().filter(|(_, advisory)| advisory.jira_issues.contains(key)).collect();
+            self.advisories.iter().filter(|(_, advisory)| self.holds(key, &advisory.jira_issues)).collect();
         // A tracker is published by a security advisory only (spec 02 §7: RHSA).
         let counts = |advisory: &Advisory| advisory.kind == AdvisoryKind::Security && !advisory.is_dropped();
         let place = self.place(kind);
@@ -210,6 +274,7 @@ mod tests {
             id: AdvisoryId::new(id),
             kind: AdvisoryKind::from(kind),
             state: AdvisoryState::Qe,
+            state_since: None,
             full_name: None,
             synopsis: String::new(),
             text_only: false,
@@ -249,7 +314,7 @@ mod tests {
                 advisory("image", 2, "RHBA", &[20]),
                 advisory("metadata", 3, "RHSA", &[30]),
             ],
-            shipment: None,
+            ..Attached::default()
         };
         let brew =
             trackers(&[("rpm", &[10, 11]), ("image", &[20, 21, 30]), ("extras", &[40]), ("metadata", &[])]);
@@ -272,6 +337,7 @@ mod tests {
         let attached = Attached {
             advisories: vec![advisory("rpm", 1, "RHSA", &[10])],
             shipment: Some(vec![file("image", &[50]), file("extras", &[])]),
+            issues: IssueSet::default(),
         };
         let brew = trackers(&[("rpm", &[10, 11]), ("image", &[60])]);
         let konflux = trackers(&[("rpm", &[10, 11]), ("image", &[50, 51]), ("metadata", &[70])]);
@@ -294,7 +360,7 @@ mod tests {
     fn a_tracker_in_a_dropped_advisory_is_missing() {
         let mut dropped = advisory("extras", 4, "RHSA", &[40]);
         dropped.1.state = AdvisoryState::DroppedNoShip;
-        let attached = Attached { advisories: vec![dropped], shipment: None };
+        let attached = Attached { advisories: vec![dropped], ..Attached::default() };
         let comparison = compare(&trackers(&[("extras", &[40])]), None, &attached);
         assert!(shown(&comparison)[0].contains("which was dropped"), "{comparison:?}");
     }
@@ -303,5 +369,62 @@ mod tests {
     fn nothing_needed_is_nothing_missing() {
         let comparison = compare(&trackers(&[("rpm", &[])]), Some(&Trackers::new()), &Attached::default());
         assert_eq!(comparison, Comparison::default());
+    }
+
+    fn issues(list: &[(u32, &str, &str)], hidden: &[u32]) -> IssueSet {
+        let issue = |(number, summary, status): &(u32, &str, &str)| {
+            let fields = serde_json::json!({"summary": summary, "status": {"name": status}});
+            let value = serde_json::json!({"key": key(*number).as_str(), "fields": fields});
+            (key(*number), serde_json::from_value(value).unwrap())
+        };
+        IssueSet {
+            found: list.iter().map(issue).collect(),
+            hidden: hidden.iter().map(|number| key(*number)).collect(),
+        }
+    }
+
+    #[test]
+    fn trackers_of_the_release_that_elliott_does_not_look_at_are_named() {
+        let mut dropped = advisory("extras", 4, "RHSA", &[14]);
+        dropped.1.state = AdvisoryState::DroppedNoShip;
+        let attached = Attached {
+            advisories: vec![advisory("rpm", 1, "RHSA", &[10, 11, 12, 13, 15]), dropped],
+            shipment: Some(vec![file("image", &[50, 51])]),
+            issues: issues(
+                &[
+                    (10, "CVE-2026-1 a", "ON_QA"),
+                    (11, "CVE-2026-2 b", "Verified"),
+                    (12, "an ordinary bug", "New"),
+                    (14, "CVE-2026-3 c", "New"),
+                    (15, "CVE-2026-4 d", "Release Pending"),
+                    (50, "CVE-2026-5 e", "New"),
+                ],
+                &[13, 51],
+            ),
+        };
+        let comparison = compare(&Trackers::new(), Some(&Trackers::new()), &attached);
+        let shown: Vec<String> = comparison
+            .not_verified
+            .iter()
+            .map(|one| format!("{} {} {}", one.key, one.status, one.holder))
+            .collect();
+        assert_eq!(
+            shown,
+            ["OCPBUGS-10 ON_QA advisory 1 (rpm)", "OCPBUGS-50 New shipment file 4.19.1.image.20260625.yaml"]
+        );
+        assert_eq!(comparison.unseen, [key(13), key(51)]);
+        assert_eq!(comparison.count(), 0);
+    }
+
+    #[test]
+    fn a_tracker_whose_key_has_changed_is_attached_by_its_old_one() {
+        let mut issues = issues(&[(10, "CVE-2026-1 a", "Verified"), (99, "CVE-2026-1 a", "Verified")], &[]);
+        // Jira knows OCPBUGS-10 as OCPBUGS-99 now.
+        issues.found.get_mut(&key(10)).unwrap().other_keys.insert(key(99));
+        issues.found.get_mut(&key(99)).unwrap().other_keys.insert(key(10));
+        let attached =
+            Attached { advisories: vec![advisory("rpm", 1, "RHSA", &[10])], issues, ..Attached::default() };
+        let comparison = compare(&trackers(&[("rpm", &[99])]), None, &attached);
+        assert_eq!((comparison.count(), comparison.attached), (0, 1), "{comparison:?}");
     }
 }

@@ -1,18 +1,21 @@
 //! Ownership of a release: QE owner of its advisories, release lead on the shipment merge request, assignee of the
 //! QE subtasks of its ART ticket (spec 01 §5.2, spec 02 §8.1, spec 03 §3.9).
 
+use std::collections::BTreeSet;
+
 use futures::future::{join, join_all};
 
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
-use crate::clients::jira::{Account, Issue, IssueKey, JiraClient};
+use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::flow::permit::WritePermit;
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
+use crate::operators::failures::{Failures, could_not_look};
 
 /// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
 /// ownership starts it.
@@ -119,7 +122,7 @@ impl OwnedSubtask {
 }
 
 /// What taking ownership changes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OwnershipPlan {
     /// The advisories that QE handles, dropped ones left out.
     pub advisories: Vec<OwnedAdvisory>,
@@ -130,7 +133,8 @@ pub struct OwnershipPlan {
     account: Option<Account>,
     target: Target,
     notes: Vec<String>,
-    unknown: Vec<String>,
+    /// Advisories that cannot be read.
+    unreadable: Vec<TaskError>,
 }
 
 /// What became of the plan.
@@ -138,10 +142,8 @@ pub struct OwnershipPlan {
 pub struct OwnershipResult {
     /// The changes that were made, in the plan's order.
     pub done: Vec<Step>,
-    /// What could not be done or read, one line an item.
-    pub failed: Vec<String>,
-    /// The class of the worst failure.
-    pub class: Option<ErrorClass>,
+    /// What could not be done or read.
+    pub failures: Failures,
 }
 
 impl OwnershipResult {
@@ -152,15 +154,7 @@ impl OwnershipResult {
                 self.done.push(step);
             }
             Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
-            Err(error) => {
-                tracing::error!("{}", error.inner());
-                self.failed.push(error.inner().to_string());
-                let class = error.inner().class();
-                // A passing fault decides over the rest: running again is then the right next step.
-                if class == ErrorClass::Unavailable || self.class.is_none() {
-                    self.class = Some(class);
-                }
-            }
+            Err(error) => self.failures.add(&error),
         }
     }
 }
@@ -182,7 +176,7 @@ impl Plan for OwnershipPlan {
             }
         }
         let mut notes = self.notes.clone();
-        notes.extend(self.unknown.iter().map(|unknown| format!("left out: {unknown}")));
+        notes.extend(self.unreadable.iter().map(|error| format!("left out: {}", error.inner())));
         let abnormal = self.abnormal();
         if !abnormal.is_empty() {
             let ids: Vec<String> = abnormal.iter().map(ToString::to_string).collect();
@@ -255,11 +249,6 @@ impl OwnershipPlan {
     pub fn target(&self) -> &Target {
         &self.target
     }
-
-    /// Advisories that could not be read, one line each.
-    pub fn unknown(&self) -> &[String] {
-        &self.unknown
-    }
 }
 
 impl Ownership<'_> {
@@ -282,7 +271,7 @@ impl Ownership<'_> {
             account,
             target: target.clone(),
             notes: Vec::new(),
-            unknown: Vec::new(),
+            unreadable: Vec::new(),
         };
         // When not one advisory can be read, something is wrong that the other services must not be half-changed for.
         let none_readable = advisories.iter().all(Result::is_err);
@@ -296,9 +285,9 @@ impl Ownership<'_> {
                     if !none_readable
                         && matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) =>
                 {
-                    plan.unknown.push(error.inner().to_string());
+                    plan.unreadable.push(could_not_look(error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(could_not_look(error)),
             }
         }
         if let LeadNote::NotOpen { state } = &plan.note {
@@ -309,7 +298,9 @@ impl Ownership<'_> {
                 plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned());
             }
             Some(ticket) if plan.subtasks.is_empty() => {
-                plan.notes.push(format!("{ticket} has no subtask with one of the three QE titles"));
+                plan.notes.push(format!(
+                    "{ticket} has no subtask of QE, as is usual for Konflux releases: there is none to assign"
+                ));
             }
             Some(_) => {}
         }
@@ -341,12 +332,12 @@ impl Ownership<'_> {
             join(gitlab.user_by_email(target.owner.expose()), gitlab.notes(shipment)),
         )
         .await;
-        let state = merge_request?.state;
+        let state = merge_request.map_err(could_not_look)?.state;
         if state != MergeRequestState::Opened {
             return Ok(LeadNote::NotOpen { state });
         }
         let username = user?.username;
-        if is_named(&notes?.notes, &username) {
+        if is_named(&notes.map_err(could_not_look)?.notes, &username) {
             return Ok(LeadNote::AlreadyThere { username });
         }
         Ok(LeadNote::Add { username })
@@ -358,30 +349,46 @@ impl Ownership<'_> {
     ) -> Result<(Option<Account>, Vec<OwnedSubtask>), TaskError> {
         let (Some(jira), Some(ticket)) = (self.jira, &target.ticket) else { return Ok((None, Vec::new())) };
         let (account, subtasks) = join(jira.account_by_email(&target.owner), jira.subtasks(ticket)).await;
-        let (account, subtasks) = (account?, subtasks?);
-        let ours = subtasks.into_iter().filter_map(|subtask| {
-            let (_, starts) = QE_SUBTASKS.iter().find(|(summary, _)| *summary == subtask.summary)?;
-            Some((subtask, *starts))
-        });
-        let read = join_all(ours.map(|(subtask, starts)| {
-            let account = account.id.clone();
-            async move {
-                let issue = jira.issue(&subtask.key, &["summary", "status", "assignee"]).await?;
-                let finished = issue
-                    .status()
-                    .is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
-                let started = issue.status().is_some_and(|status| status.eq_ignore_ascii_case(IN_PROGRESS));
-                Ok::<_, TaskError>(OwnedSubtask {
-                    assign: issue.assignee().is_none_or(|assignee| assignee.id != account),
-                    start: starts && !started && !finished,
-                    summary: subtask.summary,
-                    issue,
-                })
-            }
-        }))
-        .await;
-        let subtasks: Vec<OwnedSubtask> = read.into_iter().collect::<Result<_, _>>()?;
-        Ok((Some(account), subtasks))
+        let ours: Vec<(Subtask, bool)> = subtasks
+            .map_err(could_not_look)?
+            .into_iter()
+            .filter_map(|subtask| {
+                let (_, starts) = QE_SUBTASKS.iter().find(|(summary, _)| *summary == subtask.summary)?;
+                Some((subtask, *starts))
+            })
+            .collect();
+        // Tickets of Konflux releases have no subtasks: then nobody has to be known to Jira.
+        if ours.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        let account = account.map_err(|error| match error {
+            JiraError::Service(error) => could_not_look(error),
+            // That nobody has the address is an answer.
+            other => other.into(),
+        })?;
+        let keys: BTreeSet<IssueKey> = ours.iter().map(|(subtask, _)| subtask.key.clone()).collect();
+        let mut read =
+            jira.issues(&keys, &["summary", "status", "assignee"]).await.map_err(could_not_look)?;
+        let mut owned = Vec::new();
+        for (subtask, starts) in ours {
+            let Some(issue) = read.found.remove(&subtask.key) else {
+                let message = format!("Jira lists {} below {ticket} and does not show it", subtask.key);
+                return Err(Refusal::new(ErrorClass::Configuration, message)
+                    .with_hint("Ask for the right to see all subtasks of the ticket.")
+                    .into());
+            };
+            let finished = issue
+                .status()
+                .is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
+            let started = issue.status().is_some_and(|status| status.eq_ignore_ascii_case(IN_PROGRESS));
+            owned.push(OwnedSubtask {
+                assign: issue.assignee().is_none_or(|assignee| assignee.id != account.id),
+                start: starts && !started && !finished,
+                summary: subtask.summary,
+                issue,
+            });
+        }
+        Ok((Some(account), owned))
     }
 
     /// Makes the planned changes, all services at once; a failed item does not stop the others.
@@ -403,10 +410,8 @@ impl Ownership<'_> {
         for (step, outcome) in advisories.into_iter().chain(note).chain(subtasks.into_iter().flatten()) {
             result.take(step, outcome);
         }
-        for unknown in &plan.unknown {
-            tracing::error!("{unknown}");
-            result.failed.push(unknown.clone());
-            result.class.get_or_insert(ErrorClass::Failed);
+        for error in &plan.unreadable {
+            result.failures.add(error);
         }
         result
     }
@@ -449,17 +454,34 @@ impl Ownership<'_> {
         permit: &WritePermit,
     ) -> Vec<(Step, Result<Effect, TaskError>)> {
         let (Some(jira), Some(account)) = (self.jira, &plan.account) else { return Vec::new() };
+        let issue = &subtask.issue;
+        let assigned = async {
+            if !subtask.assign {
+                return None;
+            }
+            Some(jira.assign_issue(issue, &account.id, permit).await)
+        };
+        let offered = async {
+            if !subtask.start {
+                return None;
+            }
+            Some(jira.transitions(&issue.key).await)
+        };
+        let (assigned, offered) = join(assigned, offered).await;
         let mut outcomes = Vec::new();
-        if subtask.assign {
-            let outcome = jira.assign_issue(&subtask.issue, &account.id, permit).await;
-            outcomes.push((
-                assign_step(subtask, plan.target.owner.local_part()),
-                outcome.map_err(TaskError::from),
-            ));
+        if let Some(outcome) = assigned {
+            let step = assign_step(subtask, plan.target.owner.local_part());
+            outcomes.push((step, outcome.map_err(TaskError::from)));
         }
-        if subtask.start {
-            let outcome = jira.transition_issue(&subtask.issue, IN_PROGRESS, permit).await;
-            outcomes.push((start_step(subtask), outcome.map_err(TaskError::from)));
+        if let Some(offered) = offered {
+            let outcome = match offered {
+                Ok(offered) => jira
+                    .transition_offered(issue, IN_PROGRESS, offered, permit)
+                    .await
+                    .map_err(TaskError::from),
+                Err(error) => Err(error.into()),
+            };
+            outcomes.push((start_step(subtask), outcome));
         }
         outcomes
     }

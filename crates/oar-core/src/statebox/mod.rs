@@ -6,11 +6,15 @@
 
 mod bugs;
 pub mod check;
+mod claims;
+mod copy;
 mod diagnostic;
 mod error;
 mod handle;
 mod issues;
 mod jobs;
+mod ledger;
+mod metadata;
 mod names;
 mod outbox;
 mod runs;
@@ -20,17 +24,19 @@ pub mod transaction;
 mod validate;
 mod views;
 mod waits;
-pub mod yaml;
 
 #[cfg(test)]
 mod tests;
 
 pub use bugs::BugList;
+pub use claims::{ClaimView, TaskClaim};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use error::StateError;
 pub use handle::{Created, StateBox, StateBoxError, Updated};
 pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
-pub use jobs::{Job, JobIntent, JobSystem};
+pub use jobs::{CONSISTENCY_TRIGGERED, Job, JobIntent, JobSystem, STAGE_TRIGGERED};
+pub use ledger::{ANOTHER_PROGRAM, Loss};
+pub use metadata::{MetadataChange, MetadataRecord};
 pub(crate) use names::distance;
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use outbox::KEPT_LIMIT;
@@ -41,3 +47,5 @@ pub use views::{
     WaitHolder, Waiver,
 };
 pub use waits::{NewWait, WaitCheck, WaitClaim};
+
+pub use crate::yaml;

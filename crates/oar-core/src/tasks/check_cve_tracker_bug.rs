@@ -1,14 +1,15 @@
 //! `check-cve-tracker-bug`: no CVE tracker that a release fixes may be missing from it (spec 01 §5.6).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
 
 use super::Services;
-use crate::clients::elliott::{BuildSystem, FindTrackers, Trackers};
+use crate::clients::elliott::{Answer, BuildSystem, FindTrackers, LIMITS};
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient};
-use crate::clients::jira::IssueKey;
+use crate::clients::jira::{Bug, IssueKey, IssueSet};
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
@@ -17,11 +18,16 @@ use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, MissingCveTrackers, MissingTrackers, Reference};
 use crate::operators::cve::{Attached, Comparison, Place, ShippedIssues, compare};
+use crate::operators::failures::could_not_look;
 use crate::operators::shipment::{Shipment, ShipmentError};
 use crate::statebox::{Change, ISSUE_LIMIT, NewIssue, State, StateError, TaskName, TaskStatus};
 
 /// How the text of our own blocker begins; by it we know it again.
 const BLOCKER: &str = "Missing CVE trackers";
+
+/// How the first line of the Python tooling's blocker ends but for where the trackers are missing, after `Found <count>`
+/// (`interop-exact`).
+const ORIGINAL_BLOCKER: &str = "missed CVE tracker bugs in";
 
 /// What our own blocker is resolved with.
 const RESOLUTION: &str = "check-cve-tracker-bug finds no missing CVE tracker any more";
@@ -42,17 +48,17 @@ impl CheckCveTrackerBug {
     async fn advisories(&self) -> Result<Vec<(String, Advisory)>, TaskError> {
         let errata = self.services.errata();
         let mut reads = Vec::new();
-        for (impetus, id) in self.services.config().advisories() {
-            reads.push(advisory(&errata, impetus.as_str(), AdvisoryId::new(*id)));
+        for (impetus, id) in self.services.advisories()? {
+            reads.push(advisory(&errata, impetus, id));
         }
-        try_join_all(reads).await
+        try_join_all(reads).await.map_err(could_not_look)
     }
 
     async fn shipment(&self) -> Result<Option<Vec<ShippedIssues>>, TaskError> {
-        let Some(reference) = self.services.shipment() else { return Ok(None) };
-        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await?;
+        let Some(reference) = self.services.shipment()? else { return Ok(None) };
+        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
         let (mut files, mut problems) = (Vec::new(), Vec::new());
-        for file in shipment.files().await? {
+        for file in shipment.files().await.map_err(could_not_look)? {
             match file.jira_keys() {
                 Ok(keys) => files.push(ShippedIssues {
                     path: file.path().to_owned(),
@@ -62,13 +68,17 @@ impl CheckCveTrackerBug {
             }
         }
         // A file that cannot be read might hold the tracker: what is missing cannot be said.
-        if problems.is_empty() { Ok(Some(files)) } else { Err(ShipmentError::Files(problems).into()) }
+        if problems.is_empty() {
+            Ok(Some(files))
+        } else {
+            Err(could_not_look(ShipmentError::Files(problems)))
+        }
     }
 
-    async fn trackers(&self) -> Result<(Trackers, Option<Trackers>), TaskError> {
+    async fn trackers(&self) -> Result<(Answer, Option<Answer>), TaskError> {
         let release = self.services.config().release();
         let brew = self.elliott.find(release, BuildSystem::Brew);
-        if self.services.shipment().is_none() {
+        if self.services.shipment()?.is_none() {
             return Ok((brew.await?, None));
         }
         let konflux = self.elliott.find(release, BuildSystem::Konflux);
@@ -91,16 +101,18 @@ impl CheckCveTrackerBug {
 
 async fn advisory(
     errata: &ErrataClient,
-    impetus: &str,
+    impetus: String,
     id: AdvisoryId,
 ) -> Result<(String, Advisory), TaskError> {
-    Ok((impetus.to_owned(), errata.erratum(id).await?))
+    Ok((impetus, errata.erratum(id).await?))
 }
 
 /// What the check found, and what it makes of the blocker.
 #[derive(Debug, Clone)]
 pub struct CvePlan {
     comparison: Comparison,
+    /// What elliott says of trackers that it leaves out.
+    left_out: Vec<String>,
     /// The text that the blocker must have; `None` when nothing is missing.
     wanted: Option<String>,
     /// The text of our open blocker now.
@@ -128,15 +140,50 @@ impl CvePlan {
         }
     }
 
-    fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.comparison.missing.iter().flat_map(|kind| {
+    fn lines(&self) -> Vec<String> {
+        let missing = self.comparison.missing.iter().flat_map(|kind| {
             kind.trackers.iter().map(move |tracker| {
                 format!(
                     "missing: {} ({}), belongs to {}: {}",
                     tracker.key, kind.kind, kind.place, tracker.why
                 )
             })
-        })
+        });
+        missing.chain(self.beyond()).collect()
+    }
+
+    /// What elliott does not say, and the release's own issues in Jira do.
+    fn beyond(&self) -> impl Iterator<Item = String> + '_ {
+        let not_verified =
+            self.comparison.not_verified.iter().map(|one| {
+                format!("not verified: {} is {}, and {} names it", one.key, one.status, one.holder)
+            });
+        let unseen = self.comparison.unseen.iter().map(|key| {
+            format!(
+                "unknown: {key} cannot be seen with this account, so it may be a tracker that is not verified"
+            )
+        });
+        let left_out = self.left_out.iter().map(|words| format!("left out by elliott: {words}"));
+        not_verified.chain(unseen).chain(left_out)
+    }
+
+    /// What is not verified or not known, in a few words.
+    fn remainder(&self) -> String {
+        let keys = |keys: Vec<&str>| keys.join(", ");
+        let not_verified: Vec<&str> =
+            self.comparison.not_verified.iter().map(|one| one.key.as_str()).collect();
+        let unseen: Vec<&str> = self.comparison.unseen.iter().map(IssueKey::as_str).collect();
+        let mut parts = Vec::new();
+        if !not_verified.is_empty() {
+            parts.push(format!("not verified: {}", keys(not_verified)));
+        }
+        if !unseen.is_empty() {
+            parts.push(format!("unknown: {}", keys(unseen)));
+        }
+        if !self.left_out.is_empty() {
+            parts.push(format!("elliott leaves some out: {}", self.left_out.join("; ")));
+        }
+        if parts.is_empty() { String::new() } else { format!("; {}", parts.join("; ")) }
     }
 
     fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
@@ -150,6 +197,12 @@ impl CvePlan {
                     "why": tracker.why,
                 })
             })).collect::<Vec<_>>(),
+            "not_verified": self.comparison.not_verified.iter().map(|one| serde_json::json!({
+                "tracker": one.key.as_str(), "status": one.status, "named_by": one.holder,
+            })).collect::<Vec<_>>(),
+            "unknown": self.comparison.unseen.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
+            "left_out": self.left_out,
+            "limits": LIMITS,
             "notes": self.comparison.notes,
         });
         match self.comparison.count() {
@@ -160,11 +213,13 @@ impl CvePlan {
     }
 
     fn none_missing(&self) -> String {
-        match self.comparison.attached {
-            0 => "the release needs no CVE tracker".to_owned(),
-            1 => "no CVE tracker is missing; 1 tracker is attached".to_owned(),
-            count => format!("no CVE tracker is missing; {count} trackers are attached"),
-        }
+        let attached = match self.comparison.attached {
+            0 => String::new(),
+            1 => "; 1 tracker is attached".to_owned(),
+            count => format!("; {count} trackers are attached"),
+        };
+        let remainder = shortened(&self.remainder(), 500);
+        format!("no CVE tracker is missing of those that elliott names{attached}{remainder}")
     }
 
     fn reason(&self, count: usize) -> String {
@@ -175,7 +230,8 @@ impl CvePlan {
 
 impl Plan for CvePlan {
     fn summary(&self) -> PlanSummary {
-        let mut notes: Vec<String> = self.lines().collect();
+        let mut notes = self.lines();
+        notes.push(format!("{LIMITS}; the release's own issues were looked at in Jira"));
         notes.extend(self.comparison.notes.iter().cloned());
         if self.comparison.missing.is_empty() {
             notes.push(self.none_missing());
@@ -236,8 +292,14 @@ fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 
+/// Whether a blocker is about what this check looks for: ours, or the Python tooling's, whose next run would not touch it.
 fn is_ours(text: &str) -> bool {
-    text.starts_with(BLOCKER)
+    let first = text.trim_start().lines().next().unwrap_or_default();
+    let original = || {
+        let (count, rest) = first.strip_prefix("Found ")?.split_once(' ')?;
+        Some(count.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(ORIGINAL_BLOCKER))
+    };
+    first.starts_with(BLOCKER) || original().unwrap_or(false)
 }
 
 #[async_trait]
@@ -267,7 +329,7 @@ impl Task for CheckCveTrackerBug {
     }
 
     async fn plan(&self, state: Option<&State>) -> Result<CvePlan, TaskError> {
-        if self.services.config().advisories().is_empty() && self.services.shipment().is_none() {
+        if self.services.advisories()?.is_empty() && self.services.shipment()?.is_none() {
             let release = self.services.config().release();
             let message = format!("the build data of {release} names no advisories yet");
             return Err(Refusal::blocked(message)
@@ -276,7 +338,14 @@ impl Task for CheckCveTrackerBug {
         }
         let ((brew, konflux), advisories, shipment) =
             tokio::try_join!(self.trackers(), self.advisories(), self.shipment())?;
-        let comparison = compare(&brew, konflux.as_ref(), &Attached { advisories, shipment });
+        let mut attached = Attached { advisories, shipment, issues: IssueSet::default() };
+        let answers = || konflux.iter().chain([&brew]);
+        let needed = answers().flat_map(|answer| answer.trackers.values().flatten());
+        let keys: BTreeSet<IssueKey> = needed.chain(attached.named().into_keys()).cloned().collect();
+        attached.issues = self.services.jira()?.issues(&keys, &Bug::FIELDS).await.map_err(could_not_look)?;
+        let comparison = compare(&brew.trackers, konflux.as_ref().map(|answer| &answer.trackers), &attached);
+        let left_out: BTreeSet<String> =
+            answers().flat_map(|answer| &answer.left_out).map(|complaint| complaint.words.clone()).collect();
         let open = state
             .and_then(|state| state.task_blocker(self.name()))
             .map(|blocker| blocker.issue)
@@ -285,7 +354,8 @@ impl Task for CheckCveTrackerBug {
             .and_then(|state| state.task(self.name()))
             .is_some_and(|task| task.status == TaskStatus::Fail);
         let wanted = blocker_text(&comparison);
-        Ok(CvePlan { wanted, comparison, open, has_failed, notify: self.notify })
+        let left_out = left_out.into_iter().collect();
+        Ok(CvePlan { wanted, comparison, left_out, open, has_failed, notify: self.notify })
     }
 
     async fn apply(&self, plan: &CvePlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
@@ -377,6 +447,25 @@ mod tests {
             "Missing CVE trackers (2):\nrpm (belongs to advisory 150001): OCPBUGS-60000, OCPBUGS-60001"
         );
         assert_eq!(blocker_text(&comparison(0)), None);
+    }
+
+    #[test]
+    fn the_blocker_of_the_python_tooling_is_known_as_such() {
+        for text in [
+            "Found 1 missed CVE tracker bugs in shipments\n\nMissed CVE tracker bugs:\n- OCPBUGS-88005\n",
+            "Found 12 missed CVE tracker bugs in advisories and 1 in shipments",
+            "Missing CVE trackers (2):\nrpm: OCPBUGS-1",
+        ] {
+            assert!(is_ours(text), "{text}");
+        }
+        for text in [
+            "",
+            "ART rebuilds",
+            "Found missed CVE tracker bugs in it",
+            "We Found 1 missed CVE tracker bugs in",
+        ] {
+            assert!(!is_ours(text), "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::worksheet::SheetPlan;
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, ExternalTest, TestStatus};
 use crate::clients::jira::{IssueKey, NewIssue as NewJiraIssue};
 use crate::config::{Flow, Impetus, SlackTeam};
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -17,6 +17,7 @@ use crate::notify::outbox::group_mention;
 use crate::notify::{
     CvpFailure, CvpIssueCreated, Message, Reference, cvp_issue_description, cvp_issue_summary,
 };
+use crate::operators::failures::{Failures, could_not_look};
 use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
 
@@ -40,7 +41,7 @@ pub struct CvpPlan {
     tests: usize,
     failures: Vec<CvpFailure>,
     running: Vec<String>,
-    unread: Vec<(ErrorClass, String)>,
+    unread: Failures,
     summary: String,
     /// The open issue that follows the failures.
     open: Option<IssueKey>,
@@ -67,7 +68,7 @@ impl Plan for CvpPlan {
             format!("advisory {}: {build} is {} ({})", failure.advisory.name, failure.status, failure.link())
         }));
         notes.extend(self.running.iter().cloned());
-        notes.extend(self.unread.iter().map(|(_, words)| format!("unknown: {words}")));
+        notes.extend(self.unread.texts().iter().map(|words| format!("unknown: {words}")));
         if let Some(open) = &self.open {
             notes.push(format!("{open} follows the failures already"));
         }
@@ -166,11 +167,11 @@ impl Task for CheckGreenwaveCvpTests {
             ))
             .into());
         }
-        let advisories: Vec<(&Impetus, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
-            .map(|(impetus, id)| (impetus, AdvisoryId::new(*id)))
+        let advisories: Vec<(String, AdvisoryId)> = self
+            .services
+            .advisories()?
+            .into_iter()
+            .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
             .collect();
         if advisories.is_empty() {
             return Err(Refusal::blocked(format!("the build data of {release} names no advisory to check"))
@@ -183,7 +184,7 @@ impl Task for CheckGreenwaveCvpTests {
             tests: 0,
             failures: Vec::new(),
             running: Vec::new(),
-            unread: Vec::new(),
+            unread: Failures::default(),
             summary: cvp_issue_summary(release),
             open: None,
             finished: Vec::new(),
@@ -193,21 +194,21 @@ impl Task for CheckGreenwaveCvpTests {
         };
         if answers.iter().all(Result::is_err) {
             let first = answers.into_iter().find_map(Result::err);
-            return Err(
-                first.map_or_else(|| Refusal::blocked("no advisory was read").into(), TaskError::from)
-            );
+            return Err(first.map_or_else(|| Refusal::blocked("no advisory was read").into(), could_not_look));
         }
         for ((impetus, id), answer) in advisories.iter().zip(answers) {
             match answer {
                 Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and left alone")),
                 Ok(Some((_, tests))) => plan.judge(impetus, *id, &tests),
-                Err(error) => plan.unread.push((error.class(), error.to_string())),
+                Err(error) => plan.unread.add(&could_not_look(error)),
             }
         }
         if !plan.failures.is_empty() {
             (plan.open, plan.finished) = self.look_up(&plan.summary).await?;
         }
-        plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
+        if !plan.outcome(None, Vec::new()).is_undecided() {
+            plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
+        }
         Ok(plan)
     }
 
@@ -281,19 +282,24 @@ impl CvpPlan {
         Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
     }
 
-    fn judge(&mut self, impetus: &Impetus, id: AdvisoryId, tests: &[ExternalTest]) {
-        self.tests += tests.len();
-        if tests.is_empty() {
-            self.notes.push(format!("advisory {id} ({impetus}) has no Greenwave CVP tests"));
+    fn judge(&mut self, impetus: &str, id: AdvisoryId, tests: &[ExternalTest]) {
+        let subject = format!("advisory {id} ({impetus})");
+        let information = tests.iter().filter(|test| test.status == TestStatus::Info).count();
+        let judged = tests.len() - information;
+        self.tests += judged;
+        if information > 0 {
+            self.notes.push(format!("{subject}: {information} tests are for information and prove nothing"));
         }
-        let unfinished = |test: &&ExternalTest| {
-            matches!(test.status, TestStatus::Pending | TestStatus::QueuedForTest | TestStatus::Running)
-        };
-        let running = tests.iter().filter(unfinished).count();
+        if judged == 0 {
+            self.notes.push(format!("{subject} has no Greenwave CVP tests that pass or fail"));
+        }
+        let running = tests.iter().filter(|test| test.status.is_unfinished()).count();
         if running > 0 {
-            self.running.push(format!("advisory {id} ({impetus}): {running} tests have not finished"));
+            self.running.push(format!("{subject}: {running} tests have not finished"));
         }
-        let bad = tests.iter().filter(|test| !test.status.is_good() && !unfinished(test));
+        let bad = tests.iter().filter(|test| {
+            !test.status.is_good() && !test.status.is_unfinished() && test.status != TestStatus::Info
+        });
         self.failures.extend(bad.map(|test| CvpFailure {
             advisory: Reference::new(id.link(), id.to_string()),
             test: test.id,
@@ -313,27 +319,33 @@ impl CvpPlan {
                 "link": failure.link(),
             })).collect::<Vec<_>>(),
             "running": self.running,
-            "unknown": self.unread.iter().map(|(_, words)| words).collect::<Vec<_>>(),
+            "unknown": self.unread.texts(),
             "issue": issue.map(IssueKey::as_str),
         });
-        let outcome = if let Some((class, _)) = self.unread.first() {
-            let words: Vec<&str> = self.unread.iter().map(|(_, words)| words.as_str()).collect();
-            let failed = match self.failures.len() {
-                0 => String::new(),
-                count => format!("{count} tests are not good; "),
-            };
-            TaskOutcome::fail(done, *class, format!("{failed}not all could be read: {}", words.join("; ")))
-        } else if !self.failures.is_empty() {
+        let unread = if self.unread.is_empty() {
+            String::new()
+        } else {
+            format!("not all could be read: {}", self.unread.texts().join("; "))
+        };
+        let outcome = if !self.failures.is_empty() {
             let (count, noun) = match self.failures.len() {
                 1 => (1, "test is"),
                 count => (count, "tests are"),
             };
             let follow = issue.map(|key| format!(", see {} {}", key, key.link())).unwrap_or_default();
-            let words = format!("{count} Greenwave CVP {noun} not good{follow}");
+            let rest = if unread.is_empty() { unread } else { format!("; {unread}") };
+            let words = format!("{count} Greenwave CVP {noun} not good{follow}{rest}");
             TaskOutcome::fail(done, ErrorClass::Failed, words)
+        } else if let Some(class) = self.unread.class() {
+            // What was read is good, and the rest is unknown: no verdict.
+            let outcome = TaskOutcome::fail(done, class, unread);
+            match self.unread.hint() {
+                Some(hint) => outcome.with_hint(hint),
+                None => outcome,
+            }
         } else if self.running.is_empty() {
             TaskOutcome::pass(done).found(match self.tests {
-                0 => "no advisory has Greenwave CVP tests".to_owned(),
+                0 => "no advisory has Greenwave CVP tests that pass or fail".to_owned(),
                 1 => "the one Greenwave CVP test is good".to_owned(),
                 tests => format!("all {tests} Greenwave CVP tests are good"),
             })

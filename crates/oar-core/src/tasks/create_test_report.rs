@@ -93,6 +93,8 @@ impl Task for CreateTestReport<'_> {
         if exists {
             return Ok(plan);
         }
+        // What the file says would be half of it (spec 05 §8.5 A).
+        self.services.advisories()?;
         match self.services.worksheet()? {
             // Trouble is no answer: a second report beside an old one would be worse than another run.
             Some(worksheets) => plan.worksheet = worksheets.find().await?.map(|sheet| sheet.url),

@@ -40,7 +40,7 @@ impl DropBugs {
     }
 
     fn clients(&self) -> Result<Clients, TaskError> {
-        let gitlab = self.services.shipment().is_some();
+        let gitlab = self.services.shipment()?.is_some();
         Ok(Clients {
             errata: self.services.errata(),
             gitlab: gitlab.then(|| self.services.gitlab()).transpose()?,
@@ -50,12 +50,8 @@ impl DropBugs {
 
     fn target(&self, state: Option<&State>) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let advisories: Vec<(String, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-            .collect();
-        let shipment = match self.services.shipment() {
+        let advisories = self.services.advisories()?;
+        let shipment = match self.services.shipment()? {
             None => None,
             Some(reference) => {
                 let document = config.settings().document()?;
@@ -160,15 +156,23 @@ impl Task for DropBugs {
             "dropped": dropped.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
             "kept_high_severity": keys(Decision::HighSeverity),
             "kept_cve_trackers": keys(Decision::CveTracker),
+            "kept_security_labelled": keys(Decision::SecurityLabelled),
+            "locked": plan.advisories.iter().filter(|advisory| !advisory.locked.is_empty()).map(|advisory| {
+                let bugs: Vec<&str> = advisory.locked.iter().map(IssueKey::as_str).collect();
+                serde_json::json!({
+                    "advisory": advisory.id.number(), "state": advisory.state.as_str(), "bugs": bugs,
+                })
+            }).collect::<Vec<_>>(),
             "unknown": keys(Decision::Unknown),
             "merge_request": merge_request,
             "waits_for": waits_for,
             "docs_requested": result.docs.iter().map(|id| id.number()).collect::<Vec<_>>(),
             "security_requested": result.security.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "failed": result.failed,
+            "failed": result.failures.texts(),
+            "failures": result.failures.data(),
         }));
-        if let Some(class) = result.class {
-            outcome = outcome.failed(class, result.failed.join("; "));
+        if !result.failures.is_empty() {
+            outcome = result.failures.settle(outcome);
         } else if let (Some(address), Some(what)) = (merge_request, waits_for) {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;

@@ -4,15 +4,18 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
-use super::external_job::{ExpectedPayload, JobPlan, JobStep, Known, ProwJobs, Stage, intended, known};
+use super::external_job::{
+    ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
+};
 use crate::clients::Effect;
-use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -34,7 +37,7 @@ const TASK: TaskName = TaskName::ImageConsistencyCheck;
 const PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
 const MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
 /// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
-const TRIGGERED: &str = "Triggered image consistency check Prow job:";
+const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
 /// Checks the consistency and the health of the images of the release of `services`.
 pub struct ImageConsistencyCheck {
@@ -67,12 +70,35 @@ impl ImageConsistencyCheck {
         })
     }
 
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started with the same parameters, or start one.
+    async fn begin(
+        &self,
+        jobs: &ProwJobs,
+        seen: Option<Job>,
+        state: Option<&State>,
+    ) -> Result<JobPlan, TaskError> {
+        let intended = self.intended(jobs, seen.as_ref())?;
+        gates::require(TASK, state, self.services.now())?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
+        let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        released?;
+        let Some(running) = running? else {
+            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        };
+        let sight = jobs.look(&running).await?;
+        let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+        plan.notes.push("a job with the same parameters runs already: none is started".to_owned());
+        Ok(plan)
+    }
+
     /// The job to be started, when it may be.
-    fn start(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<JobStep, TaskError> {
+    fn intended(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<Job, TaskError> {
         let config = self.services.config();
         if jobs.gangway.is_none() {
             config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
         }
+        self.services.shipment()?;
         let Some(shipment) = config.shipment_mr() else {
             return Err(Refusal::blocked(format!(
                 "{} has no shipment merge request, and the Prow job compares the payload with one",
@@ -92,7 +118,7 @@ impl ImageConsistencyCheck {
         ]
         .into();
         let job = Job::new(JobSystem::Prow, jobs.name.clone());
-        Ok(JobStep::Start { intended: Box::new(intended(&self.services, job, parameters, seen)) })
+        Ok(intended(&self.services, job, parameters, seen))
     }
 
     /// Checks the images' health and makes of it what it means for the task.
@@ -103,7 +129,7 @@ impl ImageConsistencyCheck {
     ) -> Result<TaskOutcome, TaskError> {
         let report = self.health().await?;
         tracing::info!("{}", report.summary());
-        if let (Some(reference), true) = (self.services.shipment(), !report.images.is_empty()) {
+        if let (Some(reference), true) = (self.services.shipment()?, !report.images.is_empty()) {
             let gitlab = self.services.gitlab()?;
             let release = self.services.config().release().to_string();
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
@@ -210,7 +236,6 @@ impl ImageConsistencyCheck {
 
     async fn health(&self) -> Result<HealthReport, TaskError> {
         let health = self.services.image_health()?;
-        let config = self.services.config();
         if let Some(shipment) = self.services.loaded_shipment().await? {
             self.services.require_stage_release(&shipment).await?;
             let mut files = Vec::new();
@@ -222,14 +247,9 @@ impl ImageConsistencyCheck {
             }
             return Ok(health.check_shipment(&files).await);
         }
-        let advisories: Vec<AdvisoryToCheck> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| AdvisoryToCheck {
-                impetus: impetus.as_str().to_owned(),
-                id: AdvisoryId::new(*id),
-            })
-            .collect();
+        let advisories = self.services.advisories()?.into_iter();
+        let advisories: Vec<AdvisoryToCheck> =
+            advisories.map(|(impetus, id)| AdvisoryToCheck { impetus, id }).collect();
         Ok(health.check_advisories(&advisories, &self.services.errata()).await)
     }
 }
@@ -259,18 +279,17 @@ impl Task for ImageConsistencyCheck {
         let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
         let named = self.job_id.clone().map(by_id);
         let old = view.as_ref().and_then(old_job).map(by_id);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
-                if let Some(shipment) = self.services.shipment() {
+                if let Ok(Some(shipment)) = self.services.shipment() {
                     plan.evaluation.push(Step::new("write the image health on", shipment.to_string()));
                 }
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                let mut plan = JobPlan::new(TASK, self.start(&jobs, seen.as_ref())?, seen, status);
-                plan.notes = notes;
+                let mut plan = self.begin(&jobs, seen, state).await?;
+                plan.notes.splice(0..0, notes);
                 Ok(plan)
             }
         }

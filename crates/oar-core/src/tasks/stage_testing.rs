@@ -1,18 +1,22 @@
 //! `stage-testing`: a Jenkins pipeline tests the release on stage (spec 01 §5.8, spec 03 §7).
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use futures::future::{join, join3};
 use indexmap::IndexMap;
 use regex::Regex;
 
 use super::Services;
+use super::art_stage_test::ArtStageTest;
 use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
 use crate::clients::jenkins::JobPath;
-use crate::config::SlackTeam;
+use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -28,18 +32,23 @@ const METADATA: &str = "METADATA_AD";
 /// The parameters that hold the payload, of this job and of its forerunner.
 const PAYLOAD: &[&str] = &[PULL_SPEC, "PAYLOAD_URL"];
 /// What precedes the build's address in a log (`interop-exact`: agents take the build's number from it).
-const TRIGGERED: &str = "triggered stage pipeline job:";
+const TRIGGERED: &str = crate::statebox::STAGE_TRIGGERED;
 
 /// Tests the release of `services` on stage.
 pub struct StageTesting {
     services: Services,
     build: Option<u64>,
+    /// Whether a build is started although ART has tested this payload.
+    again: bool,
+    /// Whether the job is known to define the parameters.
+    checked: AtomicBool,
 }
 
 impl StageTesting {
-    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own.
-    pub fn new(services: Services, build: Option<u64>) -> Self {
-        Self { services, build }
+    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
+    /// started although ART has tested, or is testing, this payload.
+    pub fn new(services: Services, build: Option<u64>, again: bool) -> Self {
+        Self { services, build, again, checked: AtomicBool::new(false) }
     }
 
     fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
@@ -56,6 +65,7 @@ impl StageTesting {
             path,
             payload_parameters: PAYLOAD,
             payload: ExpectedPayload::new(config.release(), candidate),
+            checked: self.checked.load(Ordering::Relaxed),
             clock: self.services.clock().clone(),
         })
     }
@@ -73,7 +83,8 @@ impl StageTesting {
             Some((_, id)) => {
                 parameters.insert(METADATA.to_owned(), id.to_string());
             }
-            None if config.shipment_mr().is_none() => {
+            None if config.flow() == Flow::Errata => {
+                self.services.advisories()?;
                 return Err(Refusal::blocked(format!(
                     "{} ships by advisories, and none of them is a metadata advisory, which the job tests",
                     config.release()
@@ -88,27 +99,63 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the stage release, follow what somebody else started, or
-    /// start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody
+    /// else started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
-        if let Some(shipment) = self.services.loaded_shipment().await? {
-            self.services.require_stage_release(&shipment).await?;
-        }
+        gates::require(TASK, state, self.services.now())?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
-        if let Some(running) = jobs.running_already(&intended).await? {
+        let art = async {
+            let looks = !self.again && self.services.config().shipment_mr().is_some();
+            if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
+        };
+        // None of them needs what another one says.
+        let (shipment, around, art) =
+            join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
+        let (shipment, around) = (shipment?, around?);
+        if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
             return Ok(plan);
         }
-        Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status))
+        if !around.refused.is_empty() {
+            let text = format!(
+                "the Jenkins job {} does not take what is asked of it: {}",
+                jobs.path,
+                around.refused.join(", ")
+            );
+            return Err(Refusal::blocked(text)
+                .with_hint(
+                    "Jenkins would drop it and test something else: ask the owners of the job, or name another job in \
+                     jobs.stage-testing of the configuration.",
+                )
+                .into());
+        }
+        self.checked.store(around.checked, Ordering::Relaxed);
+        let note = match (art, &shipment) {
+            (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
+            _ => None,
+        };
+        let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        plan.notes.extend(note);
+        Ok(plan)
+    }
+
+    /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
+    /// when the message is sent.
+    async fn find_leads(&self, plan: &JobPlan) {
+        if let (JobStep::Start { .. }, Ok(leads)) = (&plan.step, self.services.config().release_leads()) {
+            let _ = self.services.slack().usergroup_id(leads).await;
+        }
     }
 }
 
@@ -123,6 +170,7 @@ impl Task for StageTesting {
     fn command(&self) -> String {
         match self.build {
             Some(number) => format!("stage-testing --build-number {number}"),
+            None if self.again => "stage-testing --again".to_owned(),
             None => "stage-testing".to_owned(),
         }
     }
@@ -138,11 +186,10 @@ impl Task for StageTesting {
             |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(plan) => Ok(plan),
             Known::Nothing { seen, notes } => {
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }
@@ -154,7 +201,9 @@ impl Task for StageTesting {
     }
 
     async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let outcome = plan.apply(&self.jobs()?, permit).await?;
+        let jobs = self.jobs()?;
+        let (outcome, ()) = join(plan.apply(&jobs, permit), self.find_leads(plan)).await;
+        let outcome = outcome?;
         if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
             && let Some(url) = &job.url
         {

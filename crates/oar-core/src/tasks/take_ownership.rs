@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use futures::future::join;
+use tokio::sync::OnceCell;
 
 use super::Services;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
-use crate::clients::jira::{IssueKey, JiraClient};
+use crate::clients::jira::JiraClient;
+use crate::clients::slack::UserId;
 use crate::config::SlackTeam;
 use crate::email::EmailAddress;
 use crate::error::ErrorClass;
@@ -14,7 +16,7 @@ use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
-use crate::notify::{AbnormalAdvisories, Message, Owner, OwnershipTaken, Reference};
+use crate::notify::{AbnormalAdvisories, GroupMention, Message, Owner, OwnershipTaken, Reference};
 use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 
@@ -22,12 +24,38 @@ use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 pub struct TakeOwnership {
     services: Services,
     owner: EmailAddress,
+    /// Who is told: looked up while the changes are made.
+    told: OnceCell<Told>,
+}
+
+/// Whom the message about the new owner names.
+struct Told {
+    leads: Option<GroupMention>,
+    owner: Option<UserId>,
 }
 
 impl TakeOwnership {
     /// The task.
     pub fn new(services: Services, owner: EmailAddress) -> Self {
-        Self { services, owner }
+        Self { services, owner, told: OnceCell::new() }
+    }
+
+    async fn told(&self) -> &Told {
+        let look_up = || async {
+            let slack = self.services.slack();
+            let leads = async {
+                match self.services.config().release_leads() {
+                    Ok(leads) => Some(group_mention(slack, leads).await),
+                    Err(error) => {
+                        tracing::warn!("nobody is told: {error}");
+                        None
+                    }
+                }
+            };
+            let (leads, owner) = join(leads, person(slack, self.owner.expose())).await;
+            Told { leads, owner }
+        };
+        self.told.get_or_init(look_up).await
     }
 
     fn clients(&self, target: &Target) -> Result<Clients, TaskError> {
@@ -40,11 +68,7 @@ impl TakeOwnership {
 
     fn target(&self) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let advisories: Vec<(String, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-            .collect();
+        let advisories = self.services.advisories()?;
         if advisories.is_empty() {
             return Err(Refusal::new(
                 ErrorClass::Blocked,
@@ -53,10 +77,8 @@ impl TakeOwnership {
             .with_hint("Run the command again when ART has added them.")
             .into());
         }
-        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
-            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
-        })?;
-        let shipment = self.services.shipment();
+        let ticket = self.services.ticket()?;
+        let shipment = self.services.shipment()?;
         Ok(Target { advisories, shipment, ticket, owner: self.owner.clone() })
     }
 }
@@ -98,19 +120,18 @@ impl Task for TakeOwnership {
 
     async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients(plan.target())?;
-        let result = clients.ownership().apply(plan, permit).await;
+        let ownership = clients.ownership();
+        let (result, _) = join(ownership.apply(plan, permit), self.told()).await;
         let abnormal = plan.abnormal();
-        let mut outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
+        let outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
             "owner": self.owner.local_part(),
             "advisories": plan.advisories.iter().map(|advisory| advisory.id.number()).collect::<Vec<_>>(),
             "subtasks": plan.subtasks.iter().map(|subtask| subtask.key().as_str()).collect::<Vec<_>>(),
             "new_files": abnormal.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "failed": result.failed,
+            "failed": result.failures.texts(),
+            "failures": result.failures.data(),
         }));
-        if let Some(class) = result.class {
-            outcome = outcome.failed(class, result.failed.join("; "));
-        }
-        Ok(outcome)
+        Ok(result.failures.settle(outcome))
     }
 
     fn remember(
@@ -141,17 +162,17 @@ impl Task for TakeOwnership {
     async fn notifications(&self, plan: &OwnershipPlan, _outcome: &TaskOutcome) -> Vec<Message> {
         let config = self.services.config();
         let slack = self.services.slack();
-        let channels = (config.slack_channel(SlackTeam::QeRelease), config.release_leads());
-        let (channel, leads) = match channels {
-            (Ok(channel), Ok(leads)) => (channel, leads),
-            (Err(error), _) | (_, Err(error)) => {
+        let channel = match config.slack_channel(SlackTeam::QeRelease) {
+            Ok(channel) => channel,
+            Err(error) => {
                 tracing::warn!("nobody is told: {error}");
                 return Vec::new();
             }
         };
-        let (leads, user) = join(group_mention(slack, leads), person(slack, self.owner.expose())).await;
-        let owner = match (user, plan.gitlab_username()) {
-            (Some(user), _) => Owner::Slack(user),
+        let told = self.told().await;
+        let Some(leads) = &told.leads else { return Vec::new() };
+        let owner = match (&told.owner, plan.gitlab_username()) {
+            (Some(user), _) => Owner::Slack(user.clone()),
             (None, Some(username)) => Owner::Gitlab(username.to_owned()),
             (None, None) => Owner::Unnamed,
         };
@@ -173,7 +194,7 @@ impl Task for TakeOwnership {
                 advisories: &advisories,
                 subtasks: &subtasks,
                 abnormal: &abnormal,
-                leads: &leads,
+                leads,
             }
             .message(channel),
         ];

@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 
 use super::Services;
 use super::worksheet::SheetPlan;
-use crate::clients::errata::{Advisory, AdvisoryId};
+use crate::clients::errata::Advisory;
 use crate::clients::jira::{self, IssueKey};
 use crate::clients::ldap::{LdapClient, ManagerLookup};
 use crate::config::{Impetus, SlackTeam};
@@ -18,6 +18,7 @@ use crate::flow::task::Task;
 use crate::notify::outbox::person;
 use crate::notify::{self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, TellManagers};
 use crate::operators::bugs::{DROPPED, Progress, ReleaseBugs, Statuses, keys_of};
+use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
 use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
@@ -89,19 +90,19 @@ impl UpdateBugList {
 
     async fn advisories(&self) -> Result<Vec<Advisory>, TaskError> {
         let errata = self.services.errata();
-        let ids = self.services.config().advisories().iter();
-        let ids = ids.filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT);
+        let ids = self.services.advisories()?.into_iter();
+        let ids = ids.filter(|(impetus, _)| impetus != Impetus::MICROSHIFT);
         let mut reads = Vec::new();
         for (_, id) in ids {
-            reads.push(errata.erratum(AdvisoryId::new(*id)));
+            reads.push(errata.erratum(id));
         }
-        Ok(try_join_all(reads).await?)
+        try_join_all(reads).await.map_err(could_not_look)
     }
 
     async fn shipped(&self) -> Result<BTreeSet<IssueKey>, TaskError> {
-        let Some(reference) = self.services.shipment() else { return Ok(BTreeSet::new()) };
-        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await?;
-        Ok(shipment.jira_keys().await?)
+        let Some(reference) = self.services.shipment()? else { return Ok(BTreeSet::new()) };
+        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
+        shipment.jira_keys().await.map_err(could_not_look)
     }
 
     /// The message, without looking anybody up when `people` is empty.
@@ -243,6 +244,10 @@ impl BugListPlan {
             "done": progress.done,
             "open": progress.open,
             "unknown": progress.unknown,
+            "other_keys": self.bugs.bugs.values().filter(|bug| !bug.other_keys.is_empty()).map(|bug| {
+                let others: Vec<&str> = bug.other_keys.iter().map(IssueKey::as_str).collect();
+                (bug.key.as_str().to_owned(), serde_json::json!(others))
+            }).collect::<serde_json::Map<_, _>>(),
             "reminded": self.remind.iter().map(|bug| bug.key.as_str()).collect::<Vec<_>>(),
         }))
     }
@@ -256,6 +261,7 @@ impl Plan for BugListPlan {
         if !self.is_due && !self.remind.is_empty() {
             notes.push("the reminder about these bugs was sent today already".to_owned());
         }
+        notes.extend(self.bugs.moved());
         for (key, status) in &self.list {
             match self.before.get(key) {
                 Some(old) if old != status => notes.push(format!("{key}: {old} -> {status}")),
@@ -296,14 +302,16 @@ impl Task for UpdateBugList {
 
     async fn plan(&self, state: Option<&State>) -> Result<BugListPlan, TaskError> {
         let config = self.services.config();
-        if config.advisories().is_empty() && config.shipment_mr().is_none() {
+        if self.services.advisories()?.is_empty() && self.services.shipment()?.is_none() {
             let message = format!("the build data of {} names no advisories yet", config.release());
             return Err(Refusal::blocked(message)
                 .with_hint("Run the command again when ART has added them.")
                 .into());
         }
-        let bugs = ReleaseBugs::read(&self.services.jira()?, &self.keys().await?).await?;
         let before = state.and_then(State::bug_list).unwrap_or_default();
+        let bugs = ReleaseBugs::read(&self.services.jira()?, &self.keys().await?, &before)
+            .await
+            .map_err(could_not_look)?;
         let remind: Vec<jira::Bug> =
             bugs.which(|bug| self.reminder.concerns(bug)).into_iter().cloned().collect();
         let facts: Vec<notify::Bug> = remind.iter().map(|bug| told(bug, None)).collect();

@@ -16,6 +16,9 @@ pub(crate) struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     build_number: Option<u64>,
+    /// Start a build although ART's own stage test of this payload passed or runs
+    #[arg(long, conflicts_with = "build_number")]
+    again: bool,
     #[command(flatten)]
     wait: report::WaitArgs,
     #[command(flatten)]
@@ -26,7 +29,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
-    let task = StageTesting::new(services.clone(), args.build_number);
+    let task = StageTesting::new(services.clone(), args.build_number, args.again);
     let how = (&args.change, args.wait);
     report::run_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
 }

@@ -21,6 +21,9 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let state = statebox.load().await?;
     let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());
     let ui = &release.session.ui;
+    for loss in state.losses() {
+        ui.warn(loss.to_string());
+    }
     ui.json(&report);
     ui.text(render(&report));
     Ok(ExitCode::Done)
@@ -70,11 +73,23 @@ fn render(report: &StatusReport) -> String {
 }
 
 fn header(report: &StatusReport) -> String {
-    let flow = if report.metadata.shipment_mr.is_some() { "Konflux" } else { "Errata" };
+    let pending = &report.metadata.pending;
+    let flow = if report.metadata.shipment_mr.is_some() {
+        "Konflux"
+    } else if pending.iter().any(|field| field == "shipment_mr") {
+        "Konflux, being prepared"
+    } else {
+        "Errata"
+    };
     let mut parts = vec![Tone::Strong.paint(&report.release), flow.to_owned()];
     parts.extend(report.metadata.release_date.as_ref().map(|date| format!("ships {date}")));
     parts.extend(report.metadata.jira_ticket.clone());
-    parts.join(" · ")
+    let mut header = parts.join(" · ");
+    if !pending.is_empty() {
+        let fields = Tone::Attention.paint(format!("not there yet: {}", pending.join(", ")));
+        header = format!("{header}\n{fields}");
+    }
+    header
 }
 
 fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {

@@ -70,7 +70,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
         "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
          `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, see\n\
          \"Run a whole release in the sandbox\" in README.md; it begins with\n\n  \
-         {} serve --port 8765 > /tmp/sandbox.sh &\n",
+         eval \"$({} start)\"\n",
         sandbox.requests().len(),
         started.elapsed().as_secs_f64(),
         shown(&env::current_exe()?),

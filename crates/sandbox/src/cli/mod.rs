@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    clock::ClockStart,
+    clock::{self, ClockStart},
     faults::Fault,
     kerberos::Tickets,
     sandbox::{Options, Sandbox, StartError},
@@ -22,9 +22,12 @@ mod remote;
 mod run;
 mod running;
 mod serve;
+mod start;
 
 /// Where a sandbox serves, for `play` and `advance`.
 const SANDBOX: &str = "OAR_SANDBOX";
+/// The option of `serve` by which `start` calls it.
+const BACKGROUND: &str = "--background";
 
 /// Simulated GitHub, Errata Tool, Jira, GitLab, Jenkins, Prow, Slack and more on one port
 ///
@@ -39,8 +42,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a sandbox in the background: eval "$(oar-sandbox start)"
+    ///
+    /// Standard output gets the environment as `export` lines for a shell, once the sandbox serves; the command ends then.
+    /// `oar-sandbox stop` ends the sandbox.
+    Start(Common),
+    /// End the sandbox that the environment names
+    Stop,
     /// Serve until interrupted; standard output gets the environment as `export` lines for a shell
-    Serve(Common),
+    Serve(Serve),
     /// Serve while a command runs in the sandbox's environment; exits as the command does
     Run(Run),
     /// Take both releases from announced to shipped, showing each command and what it prints
@@ -99,11 +109,20 @@ struct Common {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
     /// Instant at which the services' clock stands still, such as 2026-07-02T10:00:00Z [default: the real time]
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
     clock: Option<jiff::Timestamp>,
     /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable
     #[arg(long, value_name = "JSON", value_parser = fault)]
     fault: Vec<Fault>,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    common: Common,
+    /// Serve for `start`; the file holds what stands on standard error
+    #[arg(long, value_name = "LOG", hide = true)]
+    background: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +148,13 @@ enum TicketChoice {
 }
 
 fn fault(text: &str) -> Result<Fault, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    let fault: Fault = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    fault.check().map(|()| fault)
+}
+
+fn instant(text: &str) -> Result<jiff::Timestamp, String> {
+    let instant: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    clock::in_range(instant).map(|()| instant).map_err(|error| error.to_string())
 }
 
 impl Common {
@@ -176,9 +201,13 @@ enum Failure {
     #[error("the demonstration stopped: {deed}: {why}")]
     Deed { deed: &'static str, why: String },
     #[error(
-        "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox serve` prints"
+        "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox start` prints"
     )]
     NoSandbox,
+    #[error("the sandbox did not start: {0}")]
+    NotStarted(String),
+    #[error("the clock of this machine is wrong: {0}")]
+    Clock(#[from] clock::OutOfRange),
     #[error("the sandbox at {0} does not answer: {1}")]
     Gone(String, String),
     #[error("{0}")]
@@ -189,18 +218,43 @@ enum Failure {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::Serve(common) => serve::serve(&common),
+    let command = match parsed() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    let outcome = clock::machine_is_in_range().map_err(Failure::from).and_then(|()| carry_out(command));
+    outcome.unwrap_or_else(|failure| {
+        start::fail_the_shell();
+        say(&format!("oar-sandbox: {failure}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// The command that the arguments name. Help that cannot be written is an error too.
+fn parsed() -> Result<Command, ExitCode> {
+    Arguments::try_parse().map(|arguments| arguments.command).map_err(|error| {
+        if error.use_stderr() {
+            start::fail_the_shell();
+        }
+        let written = error.print().and_then(|()| io::stdout().flush());
+        if written.is_err() && !error.use_stderr() {
+            return ExitCode::FAILURE;
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+    })
+}
+
+fn carry_out(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Start(_) => start::start(),
+        Command::Stop => start::stop(),
+        Command::Serve(arguments) => serve::serve(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Play { release, deed } => remote::play(release.as_deref(), deed.as_deref()),
         Command::Advance { by } => remote::advance(by),
         Command::Elliott { sandbox, arguments } => remote::elliott(sandbox.as_deref(), &arguments),
-    };
-    outcome.unwrap_or_else(|failure| {
-        say(&format!("oar-sandbox: {failure}"));
-        ExitCode::FAILURE
-    })
+    }
 }
 
 /// A line on standard error. Nothing is left to do when even that fails.

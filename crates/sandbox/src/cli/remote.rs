@@ -17,20 +17,34 @@ use crate::{
 };
 
 /// The sandbox that serves: as it is called, else as its environment names it.
-fn address(named: Option<&str>) -> Result<String, Failure> {
+pub(super) fn address(named: Option<&str>) -> Result<String, Failure> {
     named.map(str::to_owned).or_else(|| env::var(SANDBOX).ok()).ok_or(Failure::NoSandbox)
 }
 
+/// Reads from the control interface; the answer, or the words of its refusal.
+pub(super) fn get<T: DeserializeOwned>(sandbox: &str, path: &str) -> Result<T, Failure> {
+    send(sandbox, path, None)
+}
+
 /// Posts to the control interface; the answer, or the words of its refusal.
-fn post<T: DeserializeOwned>(sandbox: &str, path: &str, body: &Value) -> Result<T, Failure> {
+pub(super) fn post<T: DeserializeOwned>(sandbox: &str, path: &str, body: &Value) -> Result<T, Failure> {
+    send(sandbox, path, Some(body))
+}
+
+fn send<T: DeserializeOwned>(sandbox: &str, path: &str, body: Option<&Value>) -> Result<T, Failure> {
     let gone = |error: &dyn std::fmt::Display| Failure::Gone(sandbox.to_owned(), error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, text) = runtime
         .block_on(async {
             // A proxy of the environment is none of our business: the sandbox is on this machine.
             let client = reqwest::Client::builder().no_proxy().build()?;
-            let request = client.post(format!("{sandbox}/_sandbox/{path}"));
-            let request = request.header("content-type", "application/json").body(body.to_string());
+            let address = format!("{sandbox}/_sandbox/{path}");
+            let request = match body {
+                Some(body) => {
+                    client.post(address).header("content-type", "application/json").body(body.to_string())
+                }
+                None => client.get(address),
+            };
             let answer = request.send().await?;
             Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
         })

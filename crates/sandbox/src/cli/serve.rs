@@ -1,37 +1,55 @@
 //! `oar-sandbox serve`.
 
 use std::{
+    fs,
     io::{self, Write},
     process::ExitCode,
 };
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Common, Failure, running::quoted, say, unexpected_lines};
+use super::{Failure, Serve, running::quoted, say, unexpected_lines};
 
-/// Serves until SIGINT or SIGTERM.
-pub(super) fn serve(common: &Common) -> Result<ExitCode, Failure> {
-    let running = common.start()?;
-    let sandbox = &running.sandbox;
-    say(&format!("oar-sandbox: serving on {}, control interface {0}/_sandbox", sandbox.base_url()));
-    say("oar-sandbox: the lines on standard output are the environment for a shell; Ctrl-C ends");
-    let mut out = io::stdout().lock();
-    for (name, value) in running.environment() {
-        writeln!(out, "export {name}={}", quoted(&value))?;
+/// Serves until a signal or `oar-sandbox stop` ends it.
+pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
+    if arguments.background.is_some() {
+        // The end of the terminal, and a Ctrl-C meant for another program, are not for us. A process that leads a group
+        // has a session of its own already.
+        let _ = rustix::process::setsid();
     }
+    let running = arguments.common.start()?;
+    let sandbox = &running.sandbox;
+    sandbox.world().stop.allow();
+    say(&format!("oar-sandbox: serving on {}, control interface {0}/_sandbox", sandbox.base_url()));
+    if arguments.background.is_none() {
+        say("oar-sandbox: the lines on standard output are the environment for a shell; Ctrl-C ends");
+    }
+    let mut lines = String::new();
+    for (name, value) in running.environment() {
+        lines.push_str(&format!("export {name}={}\n", quoted(&value)));
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
     out.flush()?;
     drop(out);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+            () = sandbox.world().stop.asked() => {}
         }
         io::Result::Ok(())
     })?;
     if let Some(lines) = unexpected_lines(sandbox) {
         say(&format!("oar-sandbox: requests that are not simulated:\n{lines}"));
+    }
+    if let Some(log) = &arguments.background {
+        // Whoever wanted to read it has read it, or was told by `stop`.
+        let _ = fs::remove_file(log);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,10 +12,18 @@ use crate::{
     world::World,
 };
 
-/// Build data of the scenario: y-stream and text.
-const BUILD_DATA: [(&str, &str); 2] = [
-    ("4.19", include_str!("../../data/openshift-4.19-releases.yml")),
-    ("4.14", include_str!("../../data/openshift-4.14-releases.yml")),
+/// Build data of the scenario: y-stream, releases, and the branch's settings.
+const BUILD_DATA: [(&str, &str, &str); 2] = [
+    (
+        "4.19",
+        include_str!("../../data/openshift-4.19-releases.yml"),
+        include_str!("../../data/openshift-4.19-group.yml"),
+    ),
+    (
+        "4.14",
+        include_str!("../../data/openshift-4.14-releases.yml"),
+        include_str!("../../data/openshift-4.14-group.yml"),
+    ),
 ];
 
 /// The branch with StateBox files.
@@ -66,24 +74,24 @@ pub fn load(world: &World) {
     }
     github.add_repository(STATE_REPOSITORY, &["main", STATE_BRANCH, RECORD_BRANCH], now);
     github.add_repository(BUILD_DATA_REPOSITORY, &["main"], now);
-    for (stream, text) in BUILD_DATA {
-        let text = text.replace("{{BASE_URL}}", &world.base_url);
+    for (stream, releases, group) in BUILD_DATA {
+        let releases = releases.replace("{{BASE_URL}}", &world.base_url);
         let branch = format!("openshift-{stream}");
         // Cannot fail: the repository was just made.
-        let _ = github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", text, "Update releases.yml", now);
+        let _ =
+            github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", releases, "Update releases.yml", now);
+        let _ = github.put(BUILD_DATA_REPOSITORY, &branch, "group.yml", group, "Update group.yml", now);
     }
 }
 
-/// Replaces build data by the files `openshift-<X.Y>-releases.yml` of a directory.
+/// Replaces build data by the files `openshift-<X.Y>-releases.yml` (and `openshift-<X.Y>-group.yml`) of a directory.
 pub fn load_build_data(world: &World, directory: &Path) -> Result<usize, FilesError> {
     let expected = "openshift-<X.Y>-releases.yml";
-    let branch = |name: &str| {
-        name.strip_suffix("-releases.yml")
-            .filter(|branch| branch.starts_with("openshift-"))
-            .map(str::to_owned)
-    };
     load_files(world, directory, expected, BUILD_DATA_REPOSITORY, |name| {
-        Some((branch(name)?, "releases.yml".to_owned()))
+        let file =
+            ["releases.yml", "group.yml"].into_iter().find(|file| name.ends_with(&format!("-{file}")))?;
+        let branch = name.strip_suffix(file)?.strip_suffix('-')?;
+        branch.starts_with("openshift-").then(|| (branch.to_owned(), file.to_owned()))
     })
 }
 
@@ -144,6 +152,7 @@ mod tests {
         let path = directory.path();
         fs::write(path.join("openshift-4.20-releases.yml"), "releases: {}\n").unwrap();
         fs::write(path.join("openshift-4.19-releases.yml"), "releases: {4.19.1: {}}\n").unwrap();
+        fs::write(path.join("openshift-4.19-group.yml"), "arches: [x86_64]\n").unwrap();
         fs::write(path.join("4.20.28.yaml"), "release: 4.20.28\n").unwrap();
         fs::write(path.join("5.0.0-ec.3.yaml"), "release: 5.0.0-ec.3\n").unwrap();
         fs::write(path.join("README.md"), "not a StateBox file").unwrap();
@@ -156,6 +165,10 @@ mod tests {
         for (stream, expected) in [("4.20", "releases: {}\n"), ("4.19", "releases: {4.19.1: {}}\n")] {
             let path = format!("/github-raw/{BUILD_DATA_REPOSITORY}/openshift-{stream}/releases.yml");
             assert_eq!(ask(&sandbox, "GET", &path).send().await.text, expected);
+        }
+        for (stream, expected) in [("4.19", "arches: [x86_64]\n"), ("4.14", "# The settings")] {
+            let path = format!("/github-raw/{BUILD_DATA_REPOSITORY}/openshift-{stream}/group.yml");
+            assert!(ask(&sandbox, "GET", &path).send().await.text.starts_with(expected), "{stream}");
         }
         let github = sandbox.world().github.lock();
         let text = |path: &str| github.text(STATE_REPOSITORY, STATE_BRANCH, path);

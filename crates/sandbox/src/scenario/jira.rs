@@ -66,9 +66,21 @@ fn accounts(state: &mut State) {
             email_hidden: email == "shy-lead@example.com",
             active: active && email != "former-lead@example.com",
             assignable: email != "outsider@example.com",
+            account_type: "atlassian".to_owned(),
         });
     }
-    let all = [Right::Assign, Right::Transition, Right::Edit, Right::Comment, Right::Create];
+    // The portal account of somebody who asked a service desk with the address that they work with.
+    state.accounts.push(Account {
+        account_id: "qm:second-lead".to_owned(),
+        display_name: "second-lead".to_owned(),
+        email: "second-lead@example.com".to_owned(),
+        email_hidden: false,
+        active: true,
+        assignable: false,
+        account_type: "customer".to_owned(),
+    });
+    let all =
+        [Right::Assign, Right::Transition, Right::Edit, Right::Comment, Right::Create, Right::BrowseUsers];
     for (email, token, rights) in
         [(credentials::JIRA_USERNAME, credentials::JIRA_TOKEN, &all[..]), (READER.0, READER.1, &[])]
     {
@@ -144,6 +156,7 @@ fn projects(state: &mut State) {
             &bug,
             &[("Send to QA", "ON_QA"), ("Accept", "Verified"), ("Done", "Closed")],
         ),
+        project("10400", "CORENET", &["Bug"], &bug, &[("Accept", "Verified"), ("Done", "Closed")]),
         project("10300", "CVP", &["Bug"], &plain, &[("Start", "In Progress"), ("Close", "Closed")]),
     ];
 }
@@ -152,6 +165,7 @@ fn issue(id: u64, key: &str, issue_type: &str, summary: &str, status: &str) -> I
     Issue {
         id,
         key: key.to_owned(),
+        former_keys: Vec::new(),
         project: key.split('-').next().unwrap_or_default().to_owned(),
         issue_type: issue_type.to_owned(),
         summary: summary.to_owned(),

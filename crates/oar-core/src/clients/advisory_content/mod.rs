@@ -104,7 +104,7 @@ impl AdvisoryContentClient {
         if text.trim_start().starts_with('<') {
             return Err(malformed(format!("{} instead of an advisory file", reply.words())));
         }
-        let file: File = serde_yaml::from_str(text)
+        let file: File = crate::yaml::from_str(text)
             .map_err(|error| malformed(format!("not the YAML of an advisory: {error}")))?;
         let images = file.spec.and_then(|spec| spec.content).and_then(|content| content.images);
         let images =

@@ -3,6 +3,7 @@
 //! It is a program of its own. [`FindTrackers`] is all that we ask of it; [`ElliottProcess`] asks by running it. Its
 //! arguments are `interop-exact`; its standard output is the answer, its standard error its log.
 
+mod log;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
+pub use log::Complaint;
 pub use process::ElliottProcess;
 
 use crate::clients::jira::IssueKey;
@@ -50,11 +52,24 @@ impl std::fmt::Display for BuildSystem {
 /// `rhcos`.
 pub type Trackers = BTreeMap<String, BTreeSet<IssueKey>>;
 
+/// What elliott's answer does not hold, for whoever reads the result (spec 02 §7).
+pub const LIMITS: &str = "elliott names trackers in status VERIFIED only, none that any advisory or another open \
+    shipment has, and no image trackers of components that ART does not manage";
+
+/// What elliott answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The trackers that the release needs.
+    pub trackers: Trackers,
+    /// Trackers that it leaves out, and why; it says so in its log only.
+    pub left_out: Vec<Complaint>,
+}
+
 /// Says which CVE trackers a release needs.
 #[async_trait]
 pub trait FindTrackers: Send + Sync {
     /// The trackers of the release's builds in `system`.
-    async fn find(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Trackers, ElliottError>;
+    async fn find(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Answer, ElliottError>;
 }
 
 /// The arguments with which elliott is called, after the program's name (`interop-exact`).
@@ -141,6 +156,15 @@ pub enum ElliottError {
         /// The end of its log, redacted.
         words: String,
     },
+    /// It does not go on with trackers that it cannot place: the components have no build in the release, the title names
+    /// another version, or they are no trackers.
+    #[error("elliott refuses for build system {system}: {}", words(.complaints))]
+    Refused {
+        /// The build system.
+        system: BuildSystem,
+        /// The trackers, and why; at least one.
+        complaints: Vec<Complaint>,
+    },
     /// It ended well and said nothing, which happens when it could not sign in.
     #[error(
         "elliott printed nothing for build system {system}, which is not the same as no missing trackers"
@@ -176,9 +200,14 @@ pub enum ElliottError {
     },
 }
 
+fn words(complaints: &[Complaint]) -> String {
+    complaints.iter().map(|complaint| complaint.words.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 impl Classified for ElliottError {
     fn class(&self) -> ErrorClass {
         match self {
+            Self::Refused { .. } => ErrorClass::Failed,
             Self::NoAccount | Self::NotInstalled { .. } | Self::NotStarted { .. } => {
                 ErrorClass::Configuration
             }
@@ -195,6 +224,11 @@ impl Classified for ElliottError {
             }
             Self::TimedOut { .. } => {
                 "Run the command again; OAR_ELLIOTT_TIMEOUT allows it more time (in seconds).".to_owned()
+            }
+            Self::Refused { .. } => {
+                "Ask ART to attach the builds, to correct the trackers, or to include or exclude them in the assembly, \
+                 then run the command again."
+                    .to_owned()
             }
             Self::Empty { .. } => {
                 "Check that JIRA_USERNAME and JIRA_TOKEN are good: elliott says nothing when Jira refuses it."

@@ -11,15 +11,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use super::{BuildSystem, ElliottError, FindTrackers, Trackers, arguments, parse};
+use super::log::{Complaint, Log};
+use super::{Answer, BuildSystem, ElliottError, FindTrackers, arguments, parse};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
 /// The most that is read of standard output: a thousand times what a release needs.
 const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
-
-/// How much of the end of standard error is kept.
-const LOG_TAIL: usize = 16 * 1024;
 
 /// How many lines of the log's end an error shows, and how many characters.
 const SHOWN_LINES: usize = 5;
@@ -74,6 +72,14 @@ impl ElliottProcess {
         }
     }
 
+    /// A complaint as it may be shown.
+    fn shown(&self, complaint: Complaint) -> Complaint {
+        let words = self.redactor.redact(&complaint.words).into_owned();
+        let is_long = words.chars().count() > SHOWN_CHARACTERS;
+        let words = words.chars().take(SHOWN_CHARACTERS).chain(is_long.then_some('…')).collect();
+        Complaint { words, ..complaint }
+    }
+
     /// The last lines of the log, in one line.
     fn words(&self, log: &[u8]) -> String {
         let text = String::from_utf8_lossy(log);
@@ -91,12 +97,12 @@ impl ElliottProcess {
 
 #[async_trait]
 impl FindTrackers for ElliottProcess {
-    async fn find(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Trackers, ElliottError> {
+    async fn find(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Answer, ElliottError> {
         let mut group = self.start(release, system)?;
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         let work = async {
             let ended = Box::pin(async {
-                let (output, log) = tokio::join!(all(stdout), tail(stderr));
+                let (output, log) = tokio::join!(all(stdout), Log::read(stderr));
                 Ok::<_, io::Error>((output?, log, group.child.wait().await?))
             });
             ended.await.map_err(|source| ElliottError::Unreadable { system, source })
@@ -107,16 +113,27 @@ impl FindTrackers for ElliottProcess {
         };
         let (output, log, status) = ended?;
         group.ended = true;
+        let left_out: Vec<Complaint> =
+            log.complaints.into_iter().map(|complaint| self.shown(complaint)).collect();
         if !status.success() {
-            return Err(ElliottError::Failed { system, status: status.to_string(), words: self.words(&log) });
+            // It refuses to go on with trackers that it cannot place: that is what it found, and no outage.
+            if !left_out.is_empty() {
+                return Err(ElliottError::Refused { system, complaints: left_out });
+            }
+            return Err(ElliottError::Failed {
+                system,
+                status: status.to_string(),
+                words: self.words(&log.tail),
+            });
         }
         let output = output.ok_or(ElliottError::TooLarge { system, limit: OUTPUT_LIMIT })?;
-        parse(system, &output).map_err(|error| match error {
+        let trackers = parse(system, &output).map_err(|error| match error {
             ElliottError::Malformed { system, detail } => {
                 ElliottError::Malformed { system, detail: self.redactor.redact(&detail).into_owned() }
             }
             other => other,
-        })
+        })?;
+        Ok(Answer { trackers, left_out })
     }
 }
 
@@ -177,19 +194,6 @@ async fn all(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Option<Vec<u8
     }
 }
 
-/// The end of the stream. A stream that breaks ends there: it is only a log.
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let Some(mut stream) = stream else { return Vec::new() };
-    let mut kept: Vec<u8> = Vec::new();
-    let mut buffer = [0_u8; 8192];
-    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        let surplus = kept.len().saturating_sub(LOG_TAIL);
-        kept.drain(..surplus);
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -212,7 +216,7 @@ mod tests {
         ElliottProcess::new(program, limit, environment, redactor)
     }
 
-    async fn run(script: &str) -> Result<Trackers, ElliottError> {
+    async fn run(script: &str) -> Result<Answer, ElliottError> {
         let folder = tempfile::tempdir().unwrap();
         let program = program(folder.path(), script);
         elliott(program, Duration::from_secs(20)).find(&"4.19.1".parse().unwrap(), BuildSystem::Brew).await
@@ -220,14 +224,29 @@ mod tests {
 
     #[tokio::test]
     async fn the_answer_is_standard_output_and_the_log_is_not() {
-        let trackers = run(r#"echo "INFO looking" >&2; echo '{"rpm": ["OCPBUGS-1"]}'"#).await.unwrap();
-        assert_eq!(trackers["rpm"].len(), 1);
+        let answer = run(r#"echo "INFO looking" >&2; echo '{"rpm": ["OCPBUGS-1"]}'"#).await.unwrap();
+        assert_eq!((answer.trackers["rpm"].len(), answer.left_out.len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn trackers_that_it_leaves_out_come_with_the_answer_and_are_a_finding_when_it_refuses() {
+        let says = r#"echo "WARNING Bug(s) ['OCPBUGS-7'] look like CVE trackers, but really are not." >&2"#;
+        let answer = run(&format!("{says}; echo '{{}}'")).await.unwrap();
+        assert!(answer.left_out[0].words.starts_with("Bug(s) ['OCPBUGS-7']"), "{answer:?}");
+        let refused = run(&format!("{says}; echo planted-secret >&2; exit 1")).await.unwrap_err();
+        assert!(matches!(refused, ElliottError::Refused { .. }), "{refused}");
+        assert_eq!(refused.class(), ErrorClass::Failed);
+        assert!(refused.to_string().contains("OCPBUGS-7") && refused.hint().is_some(), "{refused}");
+        let outage = run(
+            "echo 'No attached builds found in shipment advisories for image tracker bugs: []' >&2; exit 1",
+        );
+        assert_eq!(outage.await.unwrap_err().class(), ErrorClass::Unavailable, "no tracker is named");
     }
 
     #[tokio::test]
     async fn it_sees_only_the_environment_it_is_given() {
         let script = r#"test "$(env | grep -cv '^PWD=\|^_=\|^SHLVL=')" = 2 && echo '{}'"#;
-        assert!(run(script).await.unwrap().is_empty());
+        assert!(run(script).await.unwrap().trackers.is_empty());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use url::form_urlencoded::Serializer;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
+use crate::clients::nothing::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::Repeat;
@@ -33,12 +34,14 @@ literals! {
         Waived = "WAIVED",
         /// There was nothing to test.
         Ineligible = "INELIGIBLE",
-        /// For information.
+        /// For information: no success of its own, and no failure.
         Info = "INFO",
         /// Somebody has to look.
         NeedsInspection = "NEEDS_INSPECTION",
         /// Failed.
         Failed = "FAILED",
+        /// The test system broke: neither passed nor failed.
+        Error = "ERROR",
         /// Not begun.
         Pending = "PENDING",
         /// Waits for its turn.
@@ -49,9 +52,14 @@ literals! {
 }
 
 impl TestStatus {
-    /// Whether Errata Tool counts it as good (spec 02 §2.9).
+    /// Whether it is a success (spec 02 §2.9). [`TestStatus::Info`] says nothing about success.
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Passed | Self::Waived | Self::Ineligible | Self::Info)
+        matches!(self, Self::Passed | Self::Waived | Self::Ineligible)
+    }
+
+    /// Whether the test has not ended yet.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Pending | Self::QueuedForTest | Self::Running)
     }
 }
 
@@ -86,6 +94,7 @@ pub struct SecurityAlerts {
 
 #[derive(Deserialize)]
 struct TestsAnswer {
+    #[serde(deserialize_with = "or_default")]
     data: Vec<TestRecord>,
 }
 
@@ -93,7 +102,7 @@ struct TestsAnswer {
 struct TestRecord {
     id: u64,
     attributes: TestAttributes,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     relationships: Option<TestRelations>,
 }
 
@@ -104,17 +113,24 @@ struct TestAttributes {
 
 #[derive(Deserialize)]
 struct TestRelations {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     brew_build: Option<BuildRecord>,
 }
 
 #[derive(Deserialize)]
 struct BuildRecord {
+    #[serde(default)]
     nvr: Option<String>,
 }
 
+/// By product version; an advisory without builds may answer an empty list.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Builds(#[serde(deserialize_with = "or_default")] IndexMap<String, ProductVersion>);
+
 #[derive(Deserialize)]
 struct ProductVersion {
+    #[serde(default, deserialize_with = "or_default")]
     builds: Vec<IndexMap<String, Value>>,
 }
 
@@ -127,7 +143,7 @@ struct AlertsAnswer {
 #[derive(Deserialize)]
 struct AlertsRecord {
     blocking: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     alerts: Vec<Value>,
 }
 
@@ -148,7 +164,7 @@ impl ErrataClient {
     /// The builds of an advisory (E-15).
     pub async fn builds(&self, id: AdvisoryId) -> Result<Vec<AdvisoryBuild>, ServiceError> {
         let call = self.call("read builds", Method::GET, id, &format!("api/v1/erratum/{id}/builds"))?;
-        let versions: IndexMap<String, ProductVersion> = self.send(call, id).await?.json()?;
+        let Builds(versions) = self.send(call, id).await?.json()?;
         let builds = versions.into_iter().flat_map(|(product_version, version)| {
             version
                 .builds

@@ -5,11 +5,18 @@ use http::Method;
 use super::{AdvisoryId, ErrataClient, with_form};
 use crate::clients::Effect;
 use crate::clients::jira::IssueKey;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
+/// Why a change of one issue may be refused for something that it does not touch (spec 02 §2.5).
+const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every change: its state, and that its QE owner is \
+    an enabled user with the role qa. Have what it names corrected, then run the command again.";
+
 impl ErrataClient {
-    /// Detaches one Jira issue. An approval of product security is lost by it (spec 02 §2.11).
+    /// Detaches one Jira issue, which is possible while [`AdvisoryState::lets_bugs_leave`](super::AdvisoryState).
+    ///
+    /// Whether an approval is lost by it, only reading the advisory again shows (spec 02 §2.11). Detaching an issue that
+    /// is not attached succeeds without a change; one that Errata Tool does not know is refused.
     pub async fn remove_jira_issue(
         &self,
         id: AdvisoryId,
@@ -19,7 +26,8 @@ impl ErrataClient {
         self.change_issue("remove Jira issue", "remove_jira_issue", id, key, false).await
     }
 
-    /// Attaches one Jira issue. An approval of product security is lost by it (spec 02 §2.11).
+    /// Attaches one Jira issue. The approval of documentation is lost by it, and with it that of product security
+    /// (spec 02 §2.11).
     pub async fn add_jira_issue(
         &self,
         id: AdvisoryId,
@@ -42,9 +50,13 @@ impl ErrataClient {
             .about(format!("advisory {id}, {key}"));
         match self.send(with_form(call, "jira_issue", key.as_str()), id).await {
             Ok(_) => Ok(Effect::Changed),
-            Err(error) => {
-                self.settle(id, error, |advisory| advisory.jira_issues.contains(key) == attached).await
-            }
+            Err(error) => self
+                .settle(id, error, |advisory| advisory.jira_issues.contains(key) == attached)
+                .await
+                .map_err(|error| match (error.kind, &error.hint) {
+                    (ServiceErrorKind::Rejected, None) => error.with_hint(WHOLE_ADVISORY),
+                    _ => error,
+                }),
         }
     }
 }

@@ -20,7 +20,7 @@ pub use model::{
     Advisory, AdvisoryId, AdvisoryKind, AdvisoryState, InvalidAdvisoryId, PRODUCTION_WEB, People,
     SecurityApproval, advisory_link,
 };
-pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, Verdict};
+pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStanding, Verdict};
 
 use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
@@ -140,7 +140,14 @@ impl ErrataClient {
             .call("change QE owner", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
             // Setting one field to one value has the same effect however often it is sent.
             .repeat(Repeat::Safe);
-        self.send(with_form(call, "advisory[assigned_to_email]", owner.expose()), id).await?;
+        let sent = self.send(with_form(call, "advisory[assigned_to_email]", owner.expose()), id).await;
+        sent.map_err(|error| match (error.kind, &error.hint) {
+            (ServiceErrorKind::Rejected, None) => error.with_hint(
+                "The QE owner must be an enabled user of Errata Tool with the role qa: ask its administrators, or name \
+                 another owner.",
+            ),
+            _ => error,
+        })?;
         match self.people(id).await?.qe_owner {
             Some(now) if now == *owner => Ok(()),
             _ => Err(ErrataError::OwnerNotApplied(id)),

@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
 use crate::clients::jira::IssueKey;
+use crate::clients::nothing::{self, or_default};
 use crate::email::EmailAddress;
 
 /// The web host of the production Errata Tool, which links point to.
@@ -129,6 +131,14 @@ literals! {
     }
 }
 
+impl AdvisoryState {
+    /// Whether Errata Tool lets ordinary bugs be taken off an advisory in this state (spec 02 §2.5). Older servers
+    /// refuse it in `QE`, too, with a reason of their own.
+    pub fn lets_bugs_leave(&self) -> bool {
+        matches!(self, Self::NewFiles | Self::Qe)
+    }
+}
+
 literals! {
     /// The type of an advisory.
     AdvisoryKind {
@@ -150,6 +160,8 @@ pub struct Advisory {
     pub kind: AdvisoryKind,
     /// Its state.
     pub state: AdvisoryState,
+    /// When its state last changed. An advisory in QE entered it then, so what was pushed before is of other builds.
+    pub state_since: Option<Timestamp>,
     /// Its public name, such as `RHSA-2026:169293-02`; absent before it has one.
     pub full_name: Option<String>,
     /// Its one-line summary.
@@ -208,29 +220,29 @@ pub struct People {
 #[derive(Deserialize)]
 pub(super) struct ErratumAnswer {
     errata: IndexMap<String, ErratumRecord>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     content: Option<ContentRecord>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     bugs: Option<BugsRecord>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     jira_issues: Option<JiraIssuesRecord>,
 }
 
 #[derive(Deserialize)]
 struct ContentRecord {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     content: Option<TextRecord>,
 }
 
 #[derive(Deserialize)]
 struct TextRecord {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     cve: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct BugsRecord {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     bugs: Vec<BugEntry>,
 }
 
@@ -246,7 +258,7 @@ struct BugRecord {
 
 #[derive(Deserialize)]
 struct JiraIssuesRecord {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     jira_issues: Vec<JiraIssueEntry>,
 }
 
@@ -280,11 +292,15 @@ impl Flag {
 struct ErratumRecord {
     id: u64,
     status: AdvisoryState,
+    #[serde(default, deserialize_with = "nothing::text")]
+    status_updated_at: Option<String>,
+    #[serde(default)]
     fulladvisory: Option<String>,
+    #[serde(default)]
     synopsis: Option<String>,
     #[serde(default)]
     text_only: Flag,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     content_types: Vec<String>,
     #[serde(default)]
     text_ready: Flag,
@@ -292,7 +308,7 @@ struct ErratumRecord {
     doc_complete: Flag,
     #[serde(default)]
     security_approved: Flag,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     blocking_advisories: Vec<u64>,
 }
 
@@ -319,6 +335,8 @@ impl ErratumAnswer {
             id: asked,
             kind: AdvisoryKind::from(kind.to_uppercase().as_str()),
             state: record.status,
+            // A time that cannot be read proves nothing.
+            state_since: record.status_updated_at.and_then(|time| time.parse().ok()),
             full_name: record.fulladvisory,
             synopsis: record.synopsis.unwrap_or_default(),
             text_only: record.text_only.is_set(),
@@ -352,8 +370,11 @@ pub(super) struct PeopleAnswer {
 
 #[derive(Deserialize)]
 struct PeopleRecord {
+    #[serde(default)]
     assigned_to: Option<String>,
+    #[serde(default)]
     package_owner: Option<String>,
+    #[serde(default)]
     qe_group: Option<String>,
 }
 
@@ -364,7 +385,7 @@ impl From<PeopleAnswer> for People {
         Self {
             qe_owner: address(answer.people.assigned_to),
             package_owner: address(answer.people.package_owner),
-            qe_group: answer.people.qe_group,
+            qe_group: answer.people.qe_group.filter(|name| !name.trim().is_empty()),
         }
     }
 }

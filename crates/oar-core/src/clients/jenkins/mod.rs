@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use model::{Build, BuildResult, JobPath, ParseJobPathError, QueueItem};
+pub use model::{Build, BuildResult, JobPath, JobView, ParseJobPathError, QueueItem, Queued};
 use model::{BuildAnswer, BuildsAnswer, QueueAnswer, QueueItemAnswer};
 use transport::Crumb;
 
@@ -25,8 +25,8 @@ use crate::http::{Http, Repeat};
 
 /// What is asked of each build and queue item, so that one request answers for many.
 const PARAMETERS: &str = "actions[_class,parameters[_class,name,value]]";
-/// The most builds of a job that are looked at, newest first.
-const BUILDS: usize = 50;
+/// The most builds of a job that are looked at, newest first. Jenkins lists no more without reading all of them.
+pub const BUILDS: usize = 100;
 
 /// Starts and reads builds. Cheap to clone.
 #[derive(Clone)]
@@ -57,7 +57,10 @@ impl JenkinsClient {
         }
     }
 
-    /// Puts a build of `job` into the queue; answers the number of its queue item.
+    /// Puts a build of `job` into the queue; answers its queue item.
+    ///
+    /// An equal item that waits already (303) is that item. Parameters that the job does not define are dropped by Jenkins
+    /// without a word: the caller compares those of the item or build with what it asked for (spec 03 §7.2).
     ///
     /// Never repeated after an unclear answer ([`ServiceErrorKind::Unclear`]): the caller looks in the queue and among
     /// the builds for one with these parameters.
@@ -66,7 +69,7 @@ impl JenkinsClient {
         job: &JobPath,
         parameters: &IndexMap<String, String>,
         _permit: &WritePermit,
-    ) -> Result<u64, ServiceError> {
+    ) -> Result<Queued, ServiceError> {
         const OPERATION: &str = "start a build";
         let mut url = self.job_url(job, &["buildWithParameters"]);
         url.query_pairs_mut().extend_pairs(parameters);
@@ -80,14 +83,18 @@ impl JenkinsClient {
             *self.crumb.lock().await = self.fetch_crumb().await?;
             reply = self.send(call()?).await?;
         }
-        if let Some(kind) = reply.failure_kind() {
-            return Err(transport::refusal(&reply, kind));
-        }
-        // Whatever cannot be read may be the answer of a Jenkins that acted.
+        // The address may be of another host than ours, behind a proxy: only the number counts.
         let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match model::queue_number(location) {
-            Some(number) if reply.status == StatusCode::CREATED => Ok(number),
-            _ => Err(reply.failure(ServiceErrorKind::Unclear, "the answer names no queue item")),
+        let item = model::queue_number(location);
+        match (reply.status, item) {
+            (StatusCode::CREATED, Some(number)) => Ok(Queued { number, waited_before: false }),
+            (status, Some(number)) if status.is_redirection() => Ok(Queued { number, waited_before: true }),
+            (status, None) if status.is_redirection() => Err(transport::redirected(&reply, job, location)),
+            _ => Err(match reply.failure_kind() {
+                Some(kind) => transport::trigger_refusal(&reply, kind),
+                // Whatever cannot be read may be the answer of a Jenkins that acted.
+                None => reply.failure(ServiceErrorKind::Unclear, "the answer names no queue item"),
+            }),
         }
     }
 
@@ -102,28 +109,43 @@ impl JenkinsClient {
 
     /// The items of `job` that wait in the queue.
     pub async fn queued(&self, job: &JobPath) -> Result<Vec<QueueItem>, ServiceError> {
+        const OPERATION: &str = "read the queue";
         let mut url = join_segments(&self.base, ["queue", "api", "json"]);
         let tree = format!("items[id,why,blocked,cancelled,url,inQueueSince,task[name,url],{PARAMETERS}]");
         url.query_pairs_mut().append_pair("tree", &tree);
-        let answer: Option<QueueAnswer> = self.read("read the queue", url, "the queue".to_owned()).await?;
-        let answer = answer.ok_or_else(|| self.absent("read the queue", "the queue"))?;
+        let answer: Option<QueueAnswer> = self.read(OPERATION, url, "the queue".to_owned()).await?;
+        let answer = answer.ok_or_else(|| self.absent(OPERATION, "the queue"))?;
+        if answer.items.is_none() && answer.class.is_none() {
+            return Err(self.malformed(OPERATION, "the queue", "no queue of Jenkins"));
+        }
         // The task's name is the job's last part only; its address tells the folder (spec 03 §13.2).
-        Ok(answer.items.into_iter().map(QueueItem::from).filter(|item| item.is_of(job)).collect())
+        let ours = answer.items.unwrap_or_default().into_iter().filter(|item| model::is_item_of(item, job));
+        ours.map(|item| serde_json::from_value::<QueueItemAnswer>(item).map(Into::into))
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.malformed(OPERATION, "the queue", &error.to_string()))
     }
 
-    /// The newest builds of `job`, at most fifty, newest first, with their parameters, in one request.
-    pub async fn builds(&self, job: &JobPath) -> Result<Vec<Build>, ServiceError> {
+    /// The job with its newest builds, at most [`BUILDS`], and their parameters, in one request.
+    pub async fn job(&self, job: &JobPath) -> Result<JobView, ServiceError> {
+        const OPERATION: &str = "list builds";
         let mut url = self.job_url(job, &["api", "json"]);
         let tree = format!(
-            "builds[number,url,queueId,building,inProgress,result,timestamp,{PARAMETERS}]{{0,{BUILDS}}}"
+            "builds[number,url,queueId,building,inProgress,result,timestamp,{PARAMETERS}]{{0,{BUILDS}}},\
+             property[parameterDefinitions[name,choices]]"
         );
         url.query_pairs_mut().append_pair("tree", &tree);
-        let answer: Option<BuildsAnswer> = self.read("list builds", url, job.to_string()).await?;
-        let answer = answer.ok_or_else(|| self.absent("list builds", &job.to_string()))?;
-        Ok(answer.builds.into_iter().map(Into::into).collect())
+        let answer: Option<BuildsAnswer> = self.read(OPERATION, url, job.to_string()).await?;
+        let answer = answer.ok_or_else(|| self.absent(OPERATION, &job.to_string()))?;
+        if answer.builds.is_none() && answer.class.is_none() {
+            return Err(self.malformed(OPERATION, &job.to_string(), "no job of Jenkins"));
+        }
+        Ok(JobView {
+            builds: answer.builds.unwrap_or_default().into_iter().flatten().map(Into::into).collect(),
+            defined: model::defined(answer.property.as_ref()),
+        })
     }
 
-    /// The build `number` of `job`; `None` when there is none, or no such job.
+    /// The build `number` of `job`; `None` for 404: there is none, or this user may not see the job.
     pub async fn build(&self, job: &JobPath, number: u64) -> Result<Option<Build>, ServiceError> {
         let number_text = number.to_string();
         let url = self.job_url(job, &[&number_text, "api", "json"]);

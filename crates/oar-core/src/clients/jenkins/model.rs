@@ -6,7 +6,6 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The path of a job through its folders: `zstreams/Stage-Pipeline`.
@@ -30,8 +29,9 @@ impl JobPath {
     }
 
     /// Whether `url` is the address of this job, below whatever base.
-    fn is_at(&self, url: &str) -> bool {
+    pub(super) fn is_at(&self, url: &str) -> bool {
         let tail: String = self.parts().flat_map(|part| ["/job/", part]).collect();
+        let url = url.split(['?', '#']).next().unwrap_or_default().replace("%20", " ");
         let Some(before) = url.trim_end_matches('/').strip_suffix(&tail) else { return false };
         // One more folder in front would be another job.
         let mut parts = before.rsplit('/');
@@ -106,7 +106,7 @@ pub struct Build {
     pub number: u64,
     /// Its page.
     pub url: String,
-    /// The queue item that it came from.
+    /// The queue item that it came from, where Jenkins knows it.
     pub queue_item: Option<u64>,
     /// Whether it runs.
     pub running: bool,
@@ -144,33 +144,69 @@ impl QueueItem {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct BuildsAnswer {
-    #[serde(default)]
-    pub(super) builds: Vec<BuildAnswer>,
+/// A job with its newest builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// The newest builds, newest first.
+    pub builds: Vec<Build>,
+    /// The parameters that the job defines, each with the values that it lists, when it lists some; `None` when Jenkins
+    /// does not say.
+    pub defined: Option<IndexMap<String, Option<Vec<String>>>>,
 }
 
+impl JobView {
+    /// What Jenkins would drop or refuse of `wanted`, in words; nothing when that is not known.
+    pub fn refuses(&self, wanted: &IndexMap<String, String>) -> Vec<String> {
+        let Some(defined) = &self.defined else { return Vec::new() };
+        let problem = |(name, value): (&String, &String)| match defined.get(name) {
+            None => Some(format!("it does not define {name}")),
+            Some(Some(choices)) if !choices.contains(value) => {
+                Some(format!("its {name} does not list `{value}`"))
+            }
+            Some(_) => None,
+        };
+        wanted.iter().filter_map(problem).collect()
+    }
+}
+
+/// What a trigger came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// The number of the queue item.
+    pub number: u64,
+    /// Whether it is an equal item that waited before (303): nothing was added to the queue.
+    pub waited_before: bool,
+}
+
+/// Jenkins writes null for what it does not know, also in place of lists and inside of them.
+#[derive(Deserialize)]
+pub(super) struct BuildsAnswer {
+    #[serde(rename = "_class")]
+    pub(super) class: Option<String>,
+    pub(super) builds: Option<Vec<Option<BuildAnswer>>>,
+    pub(super) property: Option<Value>,
+}
+
+/// Items of other jobs are not read: theirs may have any form.
 #[derive(Deserialize)]
 pub(super) struct QueueAnswer {
-    #[serde(default)]
-    pub(super) items: Vec<QueueItemAnswer>,
+    #[serde(rename = "_class")]
+    pub(super) class: Option<String>,
+    pub(super) items: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BuildAnswer {
     number: u64,
-    #[serde(default)]
-    url: String,
-    queue_id: Option<u64>,
-    #[serde(default)]
-    building: bool,
-    #[serde(default)]
-    in_progress: bool,
+    url: Option<String>,
+    /// -1 for a build whose item is not known (`Run.QUEUE_ID_UNKNOWN`).
+    queue_id: Option<i64>,
+    building: Option<bool>,
+    in_progress: Option<bool>,
     result: Option<String>,
     timestamp: Option<i64>,
-    #[serde(default)]
-    actions: Vec<Action>,
+    actions: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -178,78 +214,87 @@ pub(super) struct BuildAnswer {
 pub(super) struct QueueItemAnswer {
     id: u64,
     why: Option<String>,
-    #[serde(default)]
-    cancelled: bool,
+    cancelled: Option<bool>,
     in_queue_since: Option<i64>,
     task: Option<TaskAnswer>,
     executable: Option<Executable>,
-    #[serde(default)]
-    actions: Vec<Action>,
+    actions: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct TaskAnswer {
-    #[serde(default)]
-    url: String,
+    url: Option<String>,
 }
 
+/// What an item became; a part of a pipeline has neither number nor address.
 #[derive(Deserialize)]
 struct Executable {
-    number: u64,
-    #[serde(default)]
-    url: String,
+    number: Option<u64>,
+    url: Option<String>,
 }
 
-/// Most actions say nothing that we read, and some are empty objects or null.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Action {
-    Parameters { parameters: Vec<Parameter> },
-    Other(IgnoredAny),
+/// Whether an item of the queue, as Jenkins wrote it, is for `job`.
+pub(super) fn is_item_of(item: &Value, job: &JobPath) -> bool {
+    item.pointer("/task/url").and_then(Value::as_str).is_some_and(|url| job.is_at(url))
 }
 
-#[derive(Deserialize)]
-struct Parameter {
-    name: String,
-    /// Absent for passwords.
-    value: Option<Value>,
+/// The items of a list; none of anything else.
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn parameters(actions: Vec<Action>) -> IndexMap<String, String> {
-    let of = |action: Action| match action {
-        Action::Parameters { parameters } => parameters,
-        Action::Other(_) => Vec::new(),
+/// The parameters that a job with these properties defines. A job with properties of other kinds alone may define some
+/// that this user does not see.
+pub(super) fn defined(property: Option<&Value>) -> Option<IndexMap<String, Option<Vec<String>>>> {
+    let definition = |definition: &Value| {
+        let name = definition.get("name")?.as_str()?.to_owned();
+        let choices = definition.get("choices").and_then(Value::as_array);
+        let text = |choice: &Value| choice.as_str().map(str::to_owned);
+        Some((name, choices.map(|choices| choices.iter().filter_map(text).collect())))
     };
-    actions
-        .into_iter()
-        .flat_map(of)
-        .filter_map(|parameter| {
-            let value = match parameter.value? {
-                Value::String(text) => text,
-                other @ (Value::Bool(_) | Value::Number(_)) => other.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return None,
-            };
-            Some((parameter.name, value))
-        })
-        .collect()
+    let definitions: IndexMap<_, _> = list(property)
+        .iter()
+        .flat_map(|property| list(property.get("parameterDefinitions")))
+        .filter_map(definition)
+        .collect();
+    (!definitions.is_empty()).then_some(definitions)
+}
+
+/// The parameters among `actions`, of which most say nothing that we read; some are empty objects or null.
+fn parameters(actions: Option<&Value>) -> IndexMap<String, String> {
+    let parameter = |parameter: &Value| {
+        let name = parameter.get("name")?.as_str()?.to_owned();
+        let value = match parameter.get("value")? {
+            Value::String(text) => text.clone(),
+            // A password's, which Jenkins does not show.
+            Value::Null => return None,
+            other => other.to_string(),
+        };
+        Some((name, value))
+    };
+    let all = list(actions).iter().flat_map(|action| list(action.get("parameters")));
+    all.filter_map(parameter).collect()
 }
 
 fn time(milliseconds: Option<i64>) -> Option<Timestamp> {
-    Timestamp::from_millisecond(milliseconds?).ok()
+    Timestamp::from_millisecond(milliseconds.filter(|milliseconds| *milliseconds > 0)?).ok()
 }
 
 impl From<BuildAnswer> for Build {
     fn from(answer: BuildAnswer) -> Self {
-        let result = answer.result.as_deref().and_then(BuildResult::parse);
+        let text = answer.result.filter(|text| !text.is_empty());
+        let result = text.as_deref().and_then(BuildResult::parse);
+        let runs = [answer.building, answer.in_progress].contains(&Some(true));
         Self {
             number: answer.number,
-            url: answer.url,
-            queue_item: answer.queue_id,
-            // A pipeline may carry a result, such as UNSTABLE, while it still runs.
-            running: answer.building || answer.in_progress || answer.result.is_none(),
+            url: answer.url.unwrap_or_default(),
+            queue_item: answer.queue_id.and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0),
+            // A pipeline may carry a result, such as UNSTABLE, while it still runs; and it is neither in progress nor
+            // has it a result before its script starts.
+            running: runs || text.is_none(),
             result,
             started: time(answer.timestamp),
-            parameters: parameters(answer.actions),
+            parameters: parameters(answer.actions.as_ref()),
         }
     }
 }
@@ -258,12 +303,12 @@ impl From<QueueItemAnswer> for QueueItem {
     fn from(answer: QueueItemAnswer) -> Self {
         Self {
             number: answer.id,
-            task_url: answer.task.map(|task| task.url).unwrap_or_default(),
-            why: answer.why,
-            cancelled: answer.cancelled,
-            build: answer.executable.map(|build| (build.number, build.url)),
+            task_url: answer.task.and_then(|task| task.url).unwrap_or_default(),
+            why: answer.why.filter(|why| !why.is_empty()),
+            cancelled: answer.cancelled.unwrap_or_default(),
+            build: answer.executable.and_then(|build| Some((build.number?, build.url.unwrap_or_default()))),
             since: time(answer.in_queue_since),
-            parameters: parameters(answer.actions),
+            parameters: parameters(answer.actions.as_ref()),
         }
     }
 }
@@ -271,5 +316,5 @@ impl From<QueueItemAnswer> for QueueItem {
 /// The number in the address of a queue item: `https://ci.example.test/queue/item/4411/`.
 pub(super) fn queue_number(location: &str) -> Option<u64> {
     let (_, rest) = location.rsplit_once("/queue/item/")?;
-    rest.trim_end_matches('/').parse().ok()
+    rest.split(['/', '?', '#']).next()?.parse().ok()
 }

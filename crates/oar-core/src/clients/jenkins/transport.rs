@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::JenkinsClient;
+use super::{JenkinsClient, JobPath};
 use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply};
@@ -59,7 +59,7 @@ impl JenkinsClient {
         self.http.send(call).await
     }
 
-    /// Reads one document; `None` for 404.
+    /// Reads one document; `None` for 404, by which Jenkins also hides what a user may not see.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -71,6 +71,11 @@ impl JenkinsClient {
             None if reply.status == StatusCode::OK => reply.json().map(Some),
             None => Err(reply.failure(ServiceErrorKind::Malformed, "a status that Jenkins does not use")),
             Some(ServiceErrorKind::NotFound) => Ok(None),
+            Some(_) if reply.status.is_redirection() => Err(sign_in(&reply)),
+            // No read is refused so by Jenkins: something else answers in its place, and nothing is known.
+            Some(ServiceErrorKind::Rejected | ServiceErrorKind::Conflict) => {
+                Err(reply.failure(ServiceErrorKind::Malformed, reply.words()))
+            }
             Some(kind) => Err(refusal(&reply, kind)),
         }
     }
@@ -105,19 +110,79 @@ impl JenkinsClient {
         Ok(Some(Crumb { headers }))
     }
 
+    /// A job (or the queue) that Jenkins does not show. It proves nothing: who lacks the right to see it gets the same
+    /// answer (spec 03 §7.2).
     pub(super) fn absent(&self, operation: &'static str, subject: &str) -> ServiceError {
         let place = self.base.host_str().unwrap_or_default();
-        ServiceError::new(Service::Jenkins, operation, ServiceErrorKind::NotFound, format!("not at {place}"))
+        let words = format!("{place} shows nothing of this name to JENKINS_USER");
+        ServiceError::new(Service::Jenkins, operation, ServiceErrorKind::Forbidden, words)
             .about(subject)
-            .with_hint(
-                "Check the name of the job and whether JENKINS_USER may see it; Jenkins hides the rest.",
-            )
+            .with_status(StatusCode::NOT_FOUND.as_u16())
+            .with_hint(HIDDEN)
+    }
+
+    /// An answer that is JSON and nothing of Jenkins.
+    pub(super) fn malformed(&self, operation: &'static str, subject: &str, words: &str) -> ServiceError {
+        let words = self.http.redactor().redact(words).chars().take(300).collect::<String>();
+        ServiceError::new(Service::Jenkins, operation, ServiceErrorKind::Malformed, words).about(subject)
     }
 }
 
+const HIDDEN: &str =
+    "Check the name of the job and whether JENKINS_USER may see it: Jenkins hides what a user may not see.";
+
 /// Whether Jenkins refused a write only because it came without a valid crumb.
 pub(super) fn wants_crumb(reply: &Reply) -> bool {
-    reply.status == StatusCode::FORBIDDEN && String::from_utf8_lossy(&reply.body).contains("No valid crumb")
+    reply.status == StatusCode::FORBIDDEN && body_says(reply, "No valid crumb")
+}
+
+fn body_says(reply: &Reply, words: &str) -> bool {
+    String::from_utf8_lossy(&reply.body).contains(words)
+}
+
+/// A redirection in place of a document: a sign-in page before Jenkins, or an address that is not its own.
+fn sign_in(reply: &Reply) -> ServiceError {
+    reply.failure(ServiceErrorKind::Unauthorized, reply.words()).with_hint(
+        "A sign-in page may stand before Jenkins, or its address has changed: check jenkins_server in the configuration \
+         (https, no redirection), JENKINS_USER and JENKINS_TOKEN.",
+    )
+}
+
+/// A redirection in answer to a trigger that names no queue item.
+pub(super) fn redirected(reply: &Reply, job: &JobPath, location: &str) -> ServiceError {
+    if job.is_at(location) {
+        // A plug-in vetoed the item (spec 03 §7.2).
+        return reply
+            .failure(ServiceErrorKind::Rejected, "Jenkins' queue did not take the build: nothing is queued")
+            .with_hint(
+                "A plug-in of Jenkins vetoed the build: ask the owners of the job, then run the same command again.",
+            );
+    }
+    sign_in(reply)
+}
+
+/// The failure that an answer to a trigger stands for.
+pub(super) fn trigger_refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
+    let starting = ["Jenkins is getting ready to work", "Jenkins is restarting"];
+    match (reply.status, kind) {
+        // Not what another run changed: the job is disabled or cannot be built.
+        (StatusCode::CONFLICT, _) => reply
+            .failure(ServiceErrorKind::Rejected, reply.words())
+            .with_hint("The job is disabled in Jenkins: ask its owners to enable it, then run the same command again."),
+        (StatusCode::BAD_REQUEST, _) => reply
+            .failure(ServiceErrorKind::Rejected, reply.words())
+            .with_hint("The job takes no parameters: check jobs.stage-testing of the configuration."),
+        (StatusCode::SERVICE_UNAVAILABLE, _) if starting.iter().any(|words| body_says(reply, words)) => {
+            reply.failure(ServiceErrorKind::Unavailable, reply.words())
+        }
+        (StatusCode::INTERNAL_SERVER_ERROR, _) => reply.failure(kind, reply.words()).with_hint(
+            "Run the same command again: it looks for the build first. When Jenkins answers so each time, the job may \
+             not accept a value (a choice that it does not list) or takes no parameters.",
+        ),
+        // Not found, or hidden from this user.
+        (StatusCode::NOT_FOUND, _) => reply.failure(ServiceErrorKind::Forbidden, reply.words()).with_hint(HIDDEN),
+        _ => refusal(reply, kind),
+    }
 }
 
 /// The failure that an answer stands for.
@@ -126,11 +191,9 @@ pub(super) fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     match kind {
         ServiceErrorKind::Unauthorized => failure
             .with_hint("JENKINS_USER or JENKINS_TOKEN is wrong: make a new API token on the user's page."),
-        ServiceErrorKind::Forbidden => {
-            failure.with_hint("The user of JENKINS_TOKEN lacks this right on the job; ask for `Job/Build`.")
-        }
-        ServiceErrorKind::NotFound => failure.with_hint(
-            "Check the name of the job and whether JENKINS_USER may see it; Jenkins hides the rest.",
+        ServiceErrorKind::Forbidden => failure.with_hint(
+            "The user of JENKINS_TOKEN lacks this right on the job, or no credentials arrived: ask for `Job/Build` and \
+             `Job/Read`.",
         ),
         _ => failure,
     }

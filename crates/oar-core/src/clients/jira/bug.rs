@@ -1,5 +1,6 @@
 //! A bug of a release, and what its fields make of it (spec 02 §5.3, §5.4).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -7,12 +8,18 @@ use serde_json::Value;
 
 use super::key::IssueKey;
 use super::model::{Account, Issue};
+use crate::clients::nothing::is_nothing;
 use crate::email::EmailAddress;
 
 const QA_CONTACT: &str = "customfield_10470";
 const RELEASE_BLOCKER: &str = "customfield_10847";
+const SEVERITY: &str = "customfield_10840";
 const CASES_COUNTER: &str = "customfield_10978";
 const CASES_LINKS: &str = "customfield_10979";
+
+/// Labels of issues that only product security takes out of an advisory (spec 02 §2.5). Errata Tool's own setting is not
+/// public; an issue with another label that it protects is refused by it.
+const SECURITY_LABELS: [&str; 2] = ["Security", "SecurityTracking"];
 
 /// Who verifies a bug.
 #[derive(Clone, Default)]
@@ -34,14 +41,18 @@ impl fmt::Debug for QaContact {
 /// A bug with what decides about it. Fields that Jira leaves out or answers with null are ordinary (spec 02 §10 J7).
 #[derive(Debug, Clone)]
 pub struct Bug {
-    /// Its key.
+    /// The key by which the release names it.
     pub key: IssueKey,
+    /// Other keys of the same bug: the one that it has since it was moved, and others that the release names.
+    pub other_keys: BTreeSet<IssueKey>,
     /// Its title; empty when Jira gives none.
     pub summary: String,
     /// The name of its status; `None` when Jira gives none.
     pub status: Option<String>,
     /// Its priority.
     pub priority: Option<String>,
+    /// The value of the field Severity, which is another one than the priority: `Critical`, `Important`, `Moderate`.
+    pub severity: Option<String>,
     /// Its labels.
     pub labels: Vec<String>,
     /// The value of the field Release Blocker.
@@ -54,31 +65,51 @@ pub struct Bug {
 
 impl Bug {
     /// The fields that a read must ask for.
-    pub const FIELDS: [&'static str; 8] =
-        ["summary", "status", "priority", "labels", QA_CONTACT, RELEASE_BLOCKER, CASES_COUNTER, CASES_LINKS];
+    pub const FIELDS: [&'static str; 9] = [
+        "summary",
+        "status",
+        "priority",
+        "labels",
+        QA_CONTACT,
+        SEVERITY,
+        RELEASE_BLOCKER,
+        CASES_COUNTER,
+        CASES_LINKS,
+    ];
 
     /// The bug in an issue that was read with [`Bug::FIELDS`].
     pub fn of(issue: &Issue) -> Self {
         let qa_contact = issue.field(QA_CONTACT).and_then(|value| Account::deserialize(value).ok());
+        let choice = |field: &str| {
+            let value = issue.field(field).and_then(|value| value.get("value")).and_then(Value::as_str);
+            value.map(str::to_owned)
+        };
         Self {
             key: issue.key.clone(),
+            other_keys: issue.other_keys.clone(),
             summary: issue.summary().unwrap_or_default().to_owned(),
             status: issue.status().map(str::to_owned),
             priority: issue.priority().map(str::to_owned),
             labels: issue.labels().into_iter().map(str::to_owned).collect(),
-            release_blocker: issue
-                .field(RELEASE_BLOCKER)
-                .and_then(|value| value.get("value"))
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-            // The values are opaque on Cloud; only null means that there is no case.
-            has_customer_case: issue.field(CASES_COUNTER).is_some() || issue.field(CASES_LINKS).is_some(),
+            // Values that came from the old server may begin with an image.
+            severity: choice(SEVERITY)
+                .and_then(|value| value.split_whitespace().next_back().map(str::to_owned)),
+            release_blocker: choice(RELEASE_BLOCKER),
+            // The values are opaque on Cloud: whatever is not nothing is a case.
+            has_customer_case: [CASES_COUNTER, CASES_LINKS]
+                .iter()
+                .any(|field| issue.field(field).is_some_and(|value| !says_none(value))),
             qa_contact: qa_contact.map(|account| QaContact {
                 email: account.email(),
                 active: account.active,
                 name: account.display_name,
             }),
         }
+    }
+
+    /// Whether `key` is one of the keys of this bug.
+    pub fn goes_by(&self, key: &IssueKey) -> bool {
+        self.key == *key || self.other_keys.contains(key)
     }
 
     fn is_in(&self, statuses: &[&str]) -> bool {
@@ -105,9 +136,16 @@ impl Bug {
         self.summary.starts_with("CVE") || self.labels.iter().any(|label| label.starts_with("CVE"))
     }
 
-    /// Whether the release should not go out without it.
+    /// Whether only product security takes it out of an advisory.
+    pub fn is_security_labelled(&self) -> bool {
+        self.labels.iter().any(|label| SECURITY_LABELS.iter().any(|known| known.eq_ignore_ascii_case(label)))
+    }
+
+    /// Whether the release should not go out without it. The Python reference does not look at the severity; a bug whose
+    /// severity is critical is not dropped here without being named, whatever its priority.
     pub fn is_critical(&self) -> bool {
         matches!(self.priority.as_deref(), Some("Critical" | "Blocker"))
+            || self.severity.as_deref() == Some("Critical")
             || self.labels.iter().any(|label| label == "TestBlocker")
             || matches!(self.release_blocker.as_deref(), Some("Approved" | "Proposed"))
     }
@@ -133,6 +171,11 @@ impl Bug {
     pub fn is_droppable(&self) -> bool {
         !self.is_finished() && !self.is_cve_tracker()
     }
+}
+
+/// Whether a field that counts or lists cases says that there is none; a count may be written as a text.
+fn says_none(value: &Value) -> bool {
+    is_nothing(value) || matches!(value.as_str().map(str::trim), Some("0" | "0.0"))
 }
 
 #[cfg(test)]
@@ -170,12 +213,22 @@ mod tests {
             with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Approved"}})),
             with("ON_QA", "Major", &json!({CASES_COUNTER: "b3BhcXVl"})),
             with("ON_QA", "Major", &json!({CASES_LINKS: "b3BhcXVl"})),
+            with("ON_QA", "Major", &json!({SEVERITY: {"value": "Critical"}})),
+            with("ON_QA", "Major", &json!({SEVERITY: {"value": "<img alt=\"\" src=\"x.png\"> Critical"}})),
         ];
         for bug in high {
             assert!(bug.is_high_severity() && bug.must_be_confirmed(), "{bug:?}");
         }
         let low = with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Rejected"}}));
         assert!(!low.is_high_severity() && !low.must_be_confirmed() && low.is_droppable());
+        for severity in [json!(null), json!({}), json!({"value": "Important"})] {
+            let low = with("ON_QA", "Major", &json!({SEVERITY: severity}));
+            assert!(!low.is_critical(), "severity is not priority: {low:?}");
+        }
+        for nothing in [json!(null), json!(""), json!("0"), json!(0), json!(0.0), json!([]), json!({})] {
+            let bug = with("ON_QA", "Major", &json!({CASES_COUNTER: nothing, CASES_LINKS: nothing}));
+            assert!(!bug.has_customer_case, "{nothing}");
+        }
         let closed = with("Closed", "Critical", &json!({}));
         assert!(!closed.must_be_confirmed() && !closed.is_droppable());
     }

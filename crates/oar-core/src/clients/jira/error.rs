@@ -9,14 +9,15 @@ pub enum JiraError {
     /// The service failed or refused.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// No account shows exactly the address; the nearest hits are strangers and never taken.
-    #[error(
-        "Jira: no account shows exactly this e-mail address ({others} other account(s) matched and were not taken): \
-         the user is unknown to Jira or hides the address"
-    )]
+    /// No person's account shows exactly the address; the nearest hits are strangers and never taken.
+    #[error("Jira: no person's account shows exactly this e-mail address{}", hits(*.strangers, *.hidden, *.no_people))]
     AccountNotVisible {
-        /// How many other accounts the search gave.
-        others: usize,
+        /// How many accounts of people with another address the search gave.
+        strangers: usize,
+        /// How many accounts the search gave that show no address: one of them may be the person.
+        hidden: usize,
+        /// How many accounts of customers and applications show the address.
+        no_people: usize,
     },
     /// Several accounts show the address.
     #[error("Jira: {count} accounts show this e-mail address")]
@@ -28,10 +29,7 @@ pub enum JiraError {
     #[error("Jira: the account with this e-mail address is deactivated")]
     AccountInactive,
     /// The issue offers no way to the status now.
-    #[error(
-        "Jira: cannot move {key} from `{current}` to `{wanted}`: not offered; offered are: {}",
-        list(.offered)
-    )]
+    #[error("Jira: cannot move {key} from `{current}` to `{wanted}`: {}", offer(.offered))]
     TransitionNotOffered {
         /// The issue.
         key: IssueKey,
@@ -44,8 +42,26 @@ pub enum JiraError {
     },
 }
 
-fn list(offered: &[String]) -> String {
-    if offered.is_empty() { "none".to_owned() } else { offered.join(", ") }
+/// What a search gave instead of the account.
+fn hits(strangers: usize, hidden: usize, no_people: usize) -> String {
+    let parts: Vec<String> = [
+        (hidden, "hiding the address (one may be the person)"),
+        (strangers, "with another address"),
+        (no_people, "with this address, but of a customer or an application, who cannot be assigned"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    if parts.is_empty() { "; it finds nobody".to_owned() } else { format!("; it finds {}", parts.join(", ")) }
+}
+
+fn offer(offered: &[String]) -> String {
+    if offered.is_empty() {
+        "Jira offers this account no change of status at all".to_owned()
+    } else {
+        format!("not offered; offered are: {}", offered.join(", "))
+    }
 }
 
 impl Classified for JiraError {
@@ -62,6 +78,11 @@ impl Classified for JiraError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Service(error) => error.hint(),
+            Self::AccountNotVisible { strangers: 0, hidden: 0, no_people: 0 } => Some(
+                "Check the spelling of the address. Jira finds nobody either when the account of JIRA_USERNAME lacks \
+                 the right `Browse users and groups`: ask an administrator of Jira for it, otherwise assign by hand."
+                    .to_owned(),
+            ),
             Self::AccountNotVisible { .. } => Some(
                 "Check the spelling of the address; the user can show it in the Atlassian profile (Profile and \
                  visibility, Contact), otherwise assign by hand."
@@ -71,6 +92,11 @@ impl Classified for JiraError {
                 Some("Assign by hand: this program does not choose between accounts.".to_owned())
             }
             Self::AccountInactive => Some("Name an owner with an active Jira account.".to_owned()),
+            Self::TransitionNotOffered { key, offered, .. } if offered.is_empty() => Some(format!(
+                "Either the account of JIRA_USERNAME lacks the right `Transition issues` in this project, or the status \
+                 is final: look at {}.",
+                key.link()
+            )),
             Self::TransitionNotOffered { key, .. } => {
                 Some(format!("Look at {}: the workflow or your rights do not allow it now.", key.link()))
             }

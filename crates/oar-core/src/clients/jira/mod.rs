@@ -4,12 +4,15 @@
 //! [`crate::http::Http`], whose retries, limits and redaction hold here too. Its `prepare_json_body` is not used: it
 //! logs the whole body.
 
+mod accounts;
 mod bug;
 mod create;
 mod error;
+mod fetch;
 mod key;
 mod model;
 mod search;
+mod transitions;
 
 use std::sync::Arc;
 
@@ -27,19 +30,15 @@ use url::form_urlencoded::Serializer;
 pub use bug::{Bug, QaContact};
 pub use create::NewIssue;
 pub use error::JiraError;
+pub use fetch::IssueSet;
 pub use key::{InvalidIssueKey, IssueKey, PRODUCTION_WEB};
 pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
-pub use search::IssueSet;
 
 use crate::clients::Effect;
-use crate::email::EmailAddress;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Call, Http, Repeat, Reply};
 use crate::service::Service;
-
-/// How many accounts a user search returns at most; the exact one is among the first.
-const ACCOUNT_SEARCH_SIZE: &str = "50";
 
 const BAD_TOKEN_HINT: &str = "Check JIRA_USERNAME and JIRA_TOKEN: the token may be expired or revoked; make a new one \
     at https://id.atlassian.com/manage-profile/security/api-tokens.";
@@ -114,31 +113,6 @@ impl JiraClient {
         issue.subtasks().map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))
     }
 
-    /// The account that shows exactly this address, ignoring case; never a near hit (spec 02 §10 J1).
-    pub async fn account_by_email(&self, address: &EmailAddress) -> Result<Account, JiraError> {
-        let query = Serializer::new(String::new())
-            .append_pair("query", address.expose())
-            .append_pair("maxResults", ACCOUNT_SEARCH_SIZE)
-            .finish();
-        let call = self.call("find account", Method::GET, &format!("/user/search?{query}"))?;
-        let reply = self.send(call).await?;
-        let found: Vec<Account> = self.decode(&reply)?;
-        let others = found.len();
-        let mut exact: Vec<Account> = found
-            .into_iter()
-            .filter(|account| account.email_address.as_deref().is_some_and(|shown| address.is(shown)))
-            .collect();
-        if exact.len() > 1 && exact.iter().any(|account| account.active) {
-            exact.retain(|account| account.active);
-        }
-        match (exact.pop(), exact.len()) {
-            (None, _) => Err(JiraError::AccountNotVisible { others }),
-            (Some(account), 0) if account.active => Ok(account),
-            (Some(_), 0) => Err(JiraError::AccountInactive),
-            (Some(_), rest) => Err(JiraError::AccountAmbiguous { count: rest + 1 }),
-        }
-    }
-
     /// Assigns the issue to `account` unless it is so already (one or two requests).
     pub async fn assign(
         &self,
@@ -177,79 +151,6 @@ impl JiraClient {
             return Ok(Effect::Changed);
         }
         Err(unexpected(&reply))
-    }
-
-    /// Moves the issue to `status` unless it is there already (one or three requests).
-    pub async fn transition_to(
-        &self,
-        key: &IssueKey,
-        status: &str,
-        permit: &WritePermit,
-    ) -> Result<Effect, JiraError> {
-        let issue = self.issue(key, &["status"]).await?;
-        self.transition_issue(&issue, status, permit).await
-    }
-
-    /// Moves an issue that was just read with its `status` (no request when it is there already).
-    ///
-    /// The transition is picked by the status that it leads to, else by its own name, ignoring case: both spellings
-    /// are in use (spec 02 §5.2 J-6, §11.5).
-    pub async fn transition_issue(
-        &self,
-        issue: &Issue,
-        status: &str,
-        _permit: &WritePermit,
-    ) -> Result<Effect, JiraError> {
-        let is_there = |issue: &Issue| issue.status().is_some_and(|current| model::same(current, status));
-        if is_there(issue) {
-            return Ok(Effect::AlreadySo);
-        }
-        let key = &issue.key;
-        let offered = self.transitions(key).await?;
-        let by_target =
-            |transition: &&Transition| transition.to.as_ref().is_some_and(|to| model::same(&to.name, status));
-        let by_name = |transition: &&Transition| transition.leads_to(status);
-        let Some(chosen) = offered.iter().find(by_target).or_else(|| offered.iter().find(by_name)) else {
-            return Err(JiraError::TransitionNotOffered {
-                key: key.clone(),
-                current: issue.status().unwrap_or("unknown").to_owned(),
-                wanted: status.to_owned(),
-                offered: offered.iter().map(describe_transition).collect(),
-            });
-        };
-        let call = self
-            .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
-            .about(key.as_str())
-            .body(body(&json!({ "transition": { "id": chosen.id } })));
-        let failure = match self.send(call).await {
-            Ok(reply) if reply.status == StatusCode::NO_CONTENT => return Ok(Effect::Changed),
-            // Some other success, such as a gateway's page: only the issue itself tells.
-            Ok(reply) => ServiceError { kind: ServiceErrorKind::Unclear, ..unexpected(&reply) },
-            Err(failure) => failure,
-        };
-        // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says so.
-        let effect = match failure.kind {
-            ServiceErrorKind::Unclear => Effect::Changed,
-            ServiceErrorKind::Rejected | ServiceErrorKind::Conflict => Effect::AlreadySo,
-            _ => return Err(failure.into()),
-        };
-        match self.issue(key, &["status"]).await {
-            Ok(now) if is_there(&now) => Ok(effect),
-            _ => Err(failure.into()),
-        }
-    }
-
-    /// The changes of status that the issue offers now.
-    pub async fn transitions(&self, key: &IssueKey) -> Result<Vec<Transition>, ServiceError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            transitions: Vec<Transition>,
-        }
-        let call = self
-            .call("read transitions", Method::GET, &format!("/issue/{key}/transitions"))?
-            .about(key.as_str());
-        let reply = self.send(call).await?;
-        Ok(self.decode::<Answer>(&reply)?.transitions)
     }
 
     /// Adds a comment in wiki markup and returns its id. Never repeated after an unclear fault: a comment is seen by
@@ -361,15 +262,6 @@ fn body(value: &Value) -> String {
     value.to_string()
 }
 
-fn describe_transition(transition: &Transition) -> String {
-    match &transition.to {
-        Some(to) if !model::same(&to.name, &transition.name) => {
-            format!("{} (to {})", transition.name, to.name)
-        }
-        _ => transition.name.clone(),
-    }
-}
-
 /// Jira's own words: `errorMessages`, `errors`, `message`, `errorMessage`, or the header that a refused sign-in has
 /// (spec 02 §5.2).
 fn refusal(reply: &Reply) -> String {
@@ -396,6 +288,8 @@ fn refusal(reply: &Reply) -> String {
     if words.is_empty() { reply.words() } else { words.join("; ") }
 }
 
+#[cfg(test)]
+mod fetch_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Jira's terms as types. Users, priorities and addresses may be null or hidden (spec 02 §5.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::key::IssueKey;
@@ -43,9 +43,12 @@ pub struct Account {
     #[serde(default)]
     pub display_name: Option<String>,
     /// Whether the account can still be used; Jira leaves it out for accounts that can.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "yes_when_null")]
     pub active: bool,
-    /// The address in the answer's own words, absent when the user hides it.
+    /// `atlassian`, `app`, `customer` or `unknown` (spec 02 §5.2).
+    #[serde(default)]
+    account_type: Option<String>,
+    /// The address in the answer's own words; absent, null or empty when the user hides it.
     #[serde(default)]
     pub(super) email_address: Option<String>,
 }
@@ -54,10 +57,25 @@ fn yes() -> bool {
     true
 }
 
+fn yes_when_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<bool>::deserialize(deserializer)?.unwrap_or(true))
+}
+
 impl Account {
     /// The account's address, when it is visible and one.
     pub fn email(&self) -> Option<EmailAddress> {
         EmailAddress::from_service(self.email_address.as_deref()?).ok()
+    }
+
+    /// Whether the account shows no address, so that nobody can say whose it is.
+    pub(super) fn hides_address(&self) -> bool {
+        self.email_address.as_deref().is_none_or(|address| address.trim().is_empty())
+    }
+
+    /// Whether it is the account of a person who works in Jira, and not of an application, of a customer of a service
+    /// desk, or of somebody who was deleted.
+    pub fn is_person(&self) -> bool {
+        self.account_type.as_deref().is_none_or(|kind| kind == "atlassian") && self.id.as_str() != "unknown"
     }
 }
 
@@ -85,13 +103,25 @@ pub struct Subtask {
 /// An issue with the fields that were asked for.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Issue {
-    /// Its key.
+    /// Its key: the one by which it was asked for ([`JiraClient::issues`](super::JiraClient::issues)), otherwise the
+    /// one that Jira gives it now. They differ when the issue was moved to another project.
     pub key: IssueKey,
+    /// Other keys of the same issue: the one that it has now, and others by which it was asked for.
+    #[serde(skip)]
+    pub other_keys: BTreeSet<IssueKey>,
+    /// Its number, which stays when the key changes.
     #[serde(default)]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "crate::clients::nothing::or_default")]
     fields: BTreeMap<String, Value>,
 }
 
 impl Issue {
+    /// What is the same for one issue, whatever key it is asked for by.
+    pub(super) fn identity(&self) -> &str {
+        self.id.as_deref().unwrap_or(self.key.as_str())
+    }
+
     /// Whether the answer carried `field`, be it null.
     pub fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
@@ -142,6 +172,7 @@ impl Issue {
         #[derive(Deserialize)]
         struct Fields {
             summary: String,
+            #[serde(default)]
             status: Option<Named>,
         }
         #[derive(Deserialize)]

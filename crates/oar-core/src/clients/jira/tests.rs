@@ -144,12 +144,26 @@ async fn an_account_is_found_by_its_exact_address_and_a_stranger_never_taken() {
     let stranger = account("stranger", json!("jdoe2@example.com"), true);
     let hidden = json!({"accountId": "hidden", "displayName": "jdoe", "active": true});
     let inactive = account("inactive", json!(wanted), false);
+    let of_kind = |kind: &str, of: &Value| {
+        let mut account = of.clone();
+        account["accountType"] = json!(kind);
+        account["active"] = json!(null);
+        account
+    };
     let cases = [
         (json!([stranger, exact, hidden]), "right"),
         (json!([inactive, exact]), "right"),
-        (json!([]), "0 other"),
-        (json!([stranger, hidden]), "2 other"),
-        (json!([account("null", json!(null), true)]), "1 other"),
+        (json!([]), "it finds nobody"),
+        (json!([stranger, hidden]), "it finds 1 hiding the address (one may be the person), 1 with another"),
+        (json!([account("null", json!(null), true)]), "1 hiding the address"),
+        (json!([account("empty", json!(""), true)]), "1 hiding the address"),
+        (json!([of_kind("customer", &exact), exact]), "right"),
+        (json!([of_kind("atlassian", &exact), of_kind("app", &exact)]), "right"),
+        (json!([of_kind("customer", &exact)]), "1 with this address, but of a customer or an application"),
+        (
+            json!([of_kind("unknown", &exact), hidden]),
+            "1 hiding the address (one may be the person), 1 with this",
+        ),
         (json!([inactive]), "deactivated"),
         (json!([exact, account("twin", json!(wanted), true)]), "2 accounts"),
     ];
@@ -232,8 +246,12 @@ async fn a_transition_is_picked_by_the_status_it_leads_to_and_then_by_name() {
 #[tokio::test]
 async fn a_status_that_is_not_offered_is_an_error_with_the_offer() {
     for (offer, listed) in [
-        (transitions(), "Start work (to In Progress), Closed (to Archived), Finish (to Closed), Review"),
-        (ok(json!({"transitions": []})), "none"),
+        (
+            transitions(),
+            "not offered; offered are: Start work (to In Progress), Closed (to Archived), Finish (to Closed), Review",
+        ),
+        (ok(json!({"transitions": []})), "Jira offers this account no change of status at all"),
+        (ok(json!({"transitions": null})), "Jira offers this account no change of status at all"),
     ] {
         let server = MockServer::start().await;
         mount(&server, "GET", "/issue/ART-100", in_status("New")).await;
@@ -241,9 +259,11 @@ async fn a_status_that_is_not_offered_is_an_error_with_the_offer() {
         let error = client(&server).transition_to(&key(), "Verified", &permit()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("Jira: cannot move ART-100 from `New` to `Verified`: not offered; offered are: {listed}")
+            format!("Jira: cannot move ART-100 from `New` to `Verified`: {listed}")
         );
         assert_eq!(error.class(), ErrorClass::Blocked);
+        let rights = error.hint().unwrap().contains("Transition issues");
+        assert_eq!(rights, listed.contains("at all"), "an empty list may mean missing rights");
     }
 }
 
@@ -265,6 +285,25 @@ async fn an_unclear_transition_is_looked_up_and_never_sent_twice() {
         assert_eq!(outcome.ok(), expected, "{post_status} {status_after}");
         let posts = sent(&server).await.iter().filter(|line| line.starts_with("POST")).count();
         assert_eq!(posts, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_transition_that_met_another_change_is_tried_again() {
+    for (conflicts, expected) in [(2, Some(Effect::Changed)), (9, None)] {
+        let server = MockServer::start().await;
+        mount(&server, "GET", "/issue/ART-100", in_status("New")).await;
+        mount(&server, "GET", "/issue/ART-100/transitions", transitions()).await;
+        Mock::given(method("POST"))
+            .respond_with(ResponseTemplate::new(409))
+            .up_to_n_times(conflicts)
+            .mount(&server)
+            .await;
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(204)).mount(&server).await;
+        let outcome = client(&server).transition_to(&key(), "In Progress", &permit()).await;
+        assert_eq!(outcome.ok(), expected);
+        let posts = sent(&server).await.iter().filter(|line| line.starts_with("POST")).count();
+        assert_eq!(posts, 3);
     }
 }
 

@@ -59,14 +59,14 @@ impl Connection {
         base: &str,
         scope: Scope,
         filter: &str,
-        attribute: &'static str,
+        attributes: &'static [&'static str],
     ) -> Result<Vec<SearchEntry>, ServiceError> {
         let (mut ldap, timeout) = (self.ldap.clone(), self.timeout);
         let (base, filter) = (base.to_owned(), filter.to_owned());
         // In a task of its own: the library panics on an entry that breaks the protocol.
         let search = tokio::spawn(async move {
             ldap.with_timeout(timeout);
-            let found = ldap.search(&base, scope, &filter, vec![attribute]).await?;
+            let found = ldap.search(&base, scope, &filter, attributes.to_vec()).await?;
             if found.1.rc == NO_SUCH_OBJECT {
                 return Ok(Vec::new());
             }

@@ -20,8 +20,9 @@ use connection::Connection;
 
 /// Below which entry people stand.
 const BASE: &str = "dc=redhat,dc=com";
-const MAIL: &str = "rhatPrimaryMail";
-const MANAGER: &str = "manager";
+/// Where addresses stand: the primary one, another one, and the alias that other services may show (spec 02 §6).
+const MAILS: [&str; 3] = ["rhatPrimaryMail", "mail", "rhatPreferredAlias"];
+const MANAGER: [&str; 1] = ["manager"];
 
 /// What a look-up gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,9 @@ pub enum Absence {
 impl fmt::Display for Absence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::NoSuchPerson => "nobody in the directory has this address",
+            Self::NoSuchPerson => {
+                "nobody in the directory has this address, or it does not show people to an anonymous search"
+            }
             Self::SeveralPeople => "several people in the directory have this address",
             Self::NoManager => "the directory names no manager",
             Self::ManagerGone => "the manager has no entry in the directory",
@@ -97,8 +100,9 @@ impl LdapClient {
 
     async fn look_up(&self, address: &EmailAddress) -> Result<ManagerLookup, ServiceError> {
         use ManagerLookup::{Absent, Found};
-        let filter = format!("({MAIL}={})", ldap_escape(address.expose()));
-        let people = self.search(BASE, Scope::Subtree, &filter, MANAGER).await?;
+        let value = ldap_escape(address.expose());
+        let any = MAILS.map(|attribute| format!("({attribute}={value})")).concat();
+        let people = self.search(BASE, Scope::Subtree, &format!("(|{any})"), &MANAGER).await?;
         let [person] = people.as_slice() else {
             return Ok(Absent(if people.is_empty() {
                 Absence::NoSuchPerson
@@ -106,17 +110,17 @@ impl LdapClient {
                 Absence::SeveralPeople
             }));
         };
-        let managers = values(person, MANAGER);
+        let managers = values(person, &MANAGER);
         if managers.is_empty() {
             return Ok(Absent(Absence::NoManager));
         }
         let mut absence = Absence::ManagerGone;
         // Some have two; the first one with an address is told.
         for manager in managers {
-            for entry in self.search(manager, Scope::Base, "(objectClass=*)", MAIL).await? {
+            for entry in self.search(manager, Scope::Base, "(objectClass=*)", &MAILS).await? {
                 absence = Absence::ManagerWithoutAddress;
                 let address =
-                    values(&entry, MAIL).iter().find_map(|mail| EmailAddress::from_service(mail).ok());
+                    values(&entry, &MAILS).into_iter().find_map(|mail| EmailAddress::from_service(mail).ok());
                 if let Some(address) = address {
                     return Ok(Found(address));
                 }
@@ -131,7 +135,7 @@ impl LdapClient {
         base: &str,
         scope: Scope,
         filter: &str,
-        attribute: &'static str,
+        attributes: &'static [&'static str],
     ) -> Result<Vec<SearchEntry>, ServiceError> {
         let mut kept = self.connection.lock().await;
         let is_fresh = kept.is_none();
@@ -139,11 +143,11 @@ impl LdapClient {
             Some(connection) => connection,
             None => Connection::open(&self.settings).await?,
         };
-        let first = connection.search(base, scope, filter, attribute).await;
+        let first = connection.search(base, scope, filter, attributes).await;
         let (connection, outcome) = match first {
             Err(error) if !is_fresh && error.kind == ServiceErrorKind::Unavailable => {
                 let connection = Connection::open(&self.settings).await?;
-                let outcome = connection.search(base, scope, filter, attribute).await;
+                let outcome = connection.search(base, scope, filter, attributes).await;
                 (connection, outcome)
             }
             outcome => (connection, outcome),
@@ -161,14 +165,13 @@ impl fmt::Debug for LdapClient {
     }
 }
 
-/// An attribute's values, whatever the case in which the server writes its name.
-fn values<'a>(entry: &'a SearchEntry, attribute: &str) -> &'a [String] {
-    entry
-        .attrs
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(attribute))
-        .map(|(_, values)| values.as_slice())
-        .unwrap_or_default()
+/// The values of the attributes in their order, whatever the case in which the server writes their names.
+fn values<'a>(entry: &'a SearchEntry, attributes: &[&str]) -> Vec<&'a str> {
+    let of = |attribute: &&str| {
+        let found = entry.attrs.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute));
+        found.map(|(_, values)| values.as_slice()).unwrap_or_default()
+    };
+    attributes.iter().flat_map(of).map(String::as_str).collect()
 }
 
 fn failure(kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {

@@ -148,7 +148,7 @@ impl ProwJob {
     /// Reads the deck's YAML.
     pub(in crate::clients) fn parse(text: &str) -> Result<Self, String> {
         let document: Document =
-            serde_yaml::from_str(text).map_err(|error| format!("not a Prow job in YAML: {error}"))?;
+            crate::yaml::from_str(text).map_err(|error| format!("not a Prow job in YAML: {error}"))?;
         // Kubernetes creates the object before its state is set.
         let state =
             document.status.state.as_deref().filter(|state| !state.is_empty()).unwrap_or("scheduling");

@@ -8,8 +8,10 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use url::Url;
 
+use super::merge::{Content, Merged};
 use super::node::Node;
 use super::{Assembly, BuildDataError};
+use crate::version::ReleaseVersion;
 
 /// The kind of an advisory within a release: `rpm`, `rhcos`, `microshift`, `image`, `extras`, `metadata`,
 /// `prerelease`; ART may add others.
@@ -93,6 +95,9 @@ impl FromStr for ReleaseDate {
     }
 }
 
+/// The longest address that is read, in bytes.
+const ADDRESS_LIMIT: usize = 2048;
+
 /// The address of a shipment merge request (spec 01 §4.5, spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipmentUrl {
@@ -148,6 +153,9 @@ impl FromStr for ShipmentUrl {
 
     fn from_str(input: &str) -> Result<Self, Self::Err> {
         let text = input.trim();
+        if text.len() > ADDRESS_LIMIT {
+            return Err(ParseShipmentUrlError);
+        }
         let url = Url::parse(text).map_err(|_| ParseShipmentUrlError)?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ParseShipmentUrlError)?;
         let credentials = !url.username().is_empty() || url.password().is_some();
@@ -169,6 +177,73 @@ impl FromStr for ShipmentUrl {
     }
 }
 
+/// A kind of image that a shipment ships, and its live advisory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShipmentKind {
+    /// `image`, `extras`, `metadata`, `fbc`, `prerelease`; ART may add others.
+    pub kind: String,
+    /// The number of its live advisory; `None` until ART has it.
+    pub live_id: Option<u64>,
+}
+
+/// Something that ART has announced with a placeholder, or without its address, and has yet to make (spec 01 §1.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pending {
+    /// An advisory of this kind, whose id is below one.
+    Advisory(Impetus),
+    /// The Jira ticket: `ART-0`.
+    Ticket,
+    /// The shipment merge request: a `shipment` without `url`.
+    Shipment,
+}
+
+impl Pending {
+    /// The name under which it stands in `oar metadata` and in the StateBox.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Advisory(impetus) => format!("advisory_ids.{impetus}"),
+            Self::Ticket => "jira_ticket".to_owned(),
+            Self::Shipment => Self::SHIPMENT.to_owned(),
+        }
+    }
+
+    /// [`Pending::key`] of the shipment merge request.
+    pub const SHIPMENT: &'static str = "shipment_mr";
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Advisory(impetus) => write!(formatter, "the {impetus} advisory"),
+            Self::Ticket => formatter.write_str("the ART ticket"),
+            Self::Shipment => formatter.write_str("the shipment merge request"),
+        }
+    }
+}
+
+impl Serialize for Pending {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.key())
+    }
+}
+
+/// An identifier that the release has only by inheritance from another z-stream release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotOurs {
+    /// What it is: `advisory_ids.rpm`, `jira_ticket`, `shipment_mr`, `candidate_builds.x86_64`.
+    pub field: String,
+    /// The value.
+    pub value: String,
+    /// The release that it belongs to.
+    pub origin: String,
+}
+
+impl fmt::Display for NotOurs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} of {}", self.field, self.value, self.origin)
+    }
+}
+
 /// What the build data says about one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseFacts {
@@ -180,123 +255,218 @@ pub struct ReleaseFacts {
     pub candidate_builds: IndexMap<String, String>,
     /// The planned date.
     pub release_date: Option<ReleaseDate>,
-    /// The shipment merge request. A `shipment` without `url` has none: it names nothing that could be worked on.
+    /// The shipment merge request.
     pub shipment_mr: Option<ShipmentUrl>,
+    /// What the shipment ships, in the order of the build data; empty without a shipment.
+    pub shipment_kinds: Vec<ShipmentKind>,
+    /// What ART has announced and not made yet.
+    pub pending: Vec<Pending>,
+    /// Identifiers that belong to another release. They are in none of the other fields.
+    pub not_ours: Vec<NotOurs>,
 }
 
 impl ReleaseFacts {
     /// What `assembly` says; every value that is there is checked.
     pub fn of(assembly: &Assembly<'_>) -> Result<Self, BuildDataError> {
-        Ok(Self {
-            advisories: advisories(assembly)?,
-            jira_ticket: jira_ticket(assembly)?,
-            candidate_builds: candidate_builds(assembly)?,
-            release_date: parsed(assembly, "release_date")?,
-            shipment_mr: shipment_mr(assembly)?,
-        })
+        let mut facts = Self {
+            advisories: Advisories::new(),
+            jira_ticket: None,
+            candidate_builds: IndexMap::new(),
+            release_date: parsed(assembly, "release_date")?.map(|(date, _)| date),
+            shipment_mr: None,
+            shipment_kinds: Vec::new(),
+            pending: Vec::new(),
+            not_ours: Vec::new(),
+        };
+        facts.take_advisories(assembly)?;
+        facts.take_ticket(assembly)?;
+        facts.take_builds(assembly)?;
+        facts.take_shipment(assembly)?;
+        Ok(facts)
+    }
+
+    /// Whether the release ships by a shipment, whose merge request may not be there yet.
+    pub fn has_shipment(&self) -> bool {
+        self.shipment_mr.is_some()
+            || self.pending.contains(&Pending::Shipment)
+            || self.not_ours.iter().any(|foreign| foreign.field == Pending::SHIPMENT)
+    }
+
+    /// Whether the value from `origin` is the release's own. One that is not is noted.
+    fn is_ours(&mut self, assembly: &Assembly<'_>, origin: &str, field: String, value: &str) -> bool {
+        let foreign = origin != assembly.name()
+            && origin.parse().is_ok_and(|release: ReleaseVersion| !release.is_prerelease());
+        if foreign {
+            self.not_ours.push(NotOurs { field, value: value.to_owned(), origin: origin.to_owned() });
+        }
+        !foreign
+    }
+
+    fn take_advisories(&mut self, assembly: &Assembly<'_>) -> Result<(), BuildDataError> {
+        const EXPECTED: &str = "a mapping of advisory kinds to ids (for example rpm: 100001)";
+        let advisories = mapping("group.advisories", assembly.group("advisories"), EXPECTED)?;
+        for (kind, id) in advisories.into_iter().flatten() {
+            let number = match &id.content {
+                Content::Plain(Node::Null) => continue,
+                Content::Plain(Node::Integer(number)) => i64::try_from(*number).ok(),
+                Content::Plain(Node::Text(text)) if text.trim().is_empty() => continue,
+                Content::Plain(Node::Text(text)) => text.trim().parse().ok(),
+                _ => None,
+            };
+            let field = || format!("group.advisories.{kind}");
+            let expected = "the id of an advisory (for example 100001)";
+            let number = number.ok_or_else(|| shape(field(), id, expected))?;
+            let impetus = Impetus((*kind).to_owned());
+            match u64::try_from(number) {
+                Ok(number) if number > 0 => {
+                    let field = format!("advisory_ids.{impetus}");
+                    if self.is_ours(assembly, id.origin, field, &number.to_string()) {
+                        self.advisories.insert(impetus, number);
+                    }
+                }
+                _ => self.pending.push(Pending::Advisory(impetus)),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_ticket(&mut self, assembly: &Assembly<'_>) -> Result<(), BuildDataError> {
+        let Some((JiraKey { text, is_placeholder }, origin)) = parsed(assembly, "release_jira")? else {
+            return Ok(());
+        };
+        if is_placeholder {
+            self.pending.push(Pending::Ticket);
+        } else if self.is_ours(assembly, origin, Pending::Ticket.key(), &text) {
+            self.jira_ticket = Some(text);
+        }
+        Ok(())
+    }
+
+    fn take_builds(&mut self, assembly: &Assembly<'_>) -> Result<(), BuildDataError> {
+        const EXPECTED: &str =
+            "a mapping of architectures to builds (for example x86_64: 4.19.0-0.nightly-2025-01-01-000000)";
+        let builds = mapping("basis.reference_releases", assembly.basis("reference_releases"), EXPECTED)?;
+        for (architecture, build) in builds.into_iter().flatten() {
+            if build.is_nothing() {
+                continue;
+            }
+            let Some(name) = build.text() else {
+                let field = format!("basis.reference_releases.{architecture}");
+                return Err(shape(field, build, "the name of a build"));
+            };
+            if self.is_ours(assembly, build.origin, format!("candidate_builds.{architecture}"), name) {
+                self.candidate_builds.insert((*architecture).to_owned(), name.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_shipment(&mut self, assembly: &Assembly<'_>) -> Result<(), BuildDataError> {
+        const EXPECTED: &str = "a mapping with the merge request's `url`";
+        let Some(shipment) = assembly.group("shipment").filter(|shipment| !shipment.is_nothing()) else {
+            return Ok(());
+        };
+        mapping("group.shipment", Some(shipment), EXPECTED)?;
+        self.shipment_kinds = shipment_kinds(shipment)?;
+        let Some(url) = shipment.get("url").filter(|url| !url.is_nothing()) else {
+            self.pending.push(Pending::Shipment);
+            return Ok(());
+        };
+        let wrong = |error: ParseShipmentUrlError| shape("group.shipment.url".into(), url, error.to_string());
+        let parsed: ShipmentUrl = url.text().unwrap_or_default().parse().map_err(wrong)?;
+        if self.is_ours(assembly, url.origin, Pending::SHIPMENT.to_owned(), parsed.as_str()) {
+            self.shipment_mr = Some(parsed);
+        }
+        Ok(())
     }
 }
 
-/// A wrong value of `assembly`, in the entry that holds it.
-fn shape(holder: &str, field: String, found: &Node, expected: impl Into<String>) -> BuildDataError {
+/// The kinds of `shipment.advisories`; a live id of 0 or below is one that is not there yet.
+fn shipment_kinds(shipment: &Merged<'_>) -> Result<Vec<ShipmentKind>, BuildDataError> {
+    let Some(list) = shipment.get("advisories").filter(|list| !list.is_nothing()) else {
+        return Ok(Vec::new());
+    };
+    let Content::List(items) = &list.content else {
+        let expected = "a list of kinds (for example `- kind: image`)";
+        return Err(shape("group.shipment.advisories".into(), list, expected));
+    };
+    let mut kinds: IndexMap<&str, Option<u64>> = IndexMap::new();
+    for item in items {
+        let Some(kind) = item.get("kind").and_then(Merged::text).filter(|kind| !kind.is_empty()) else {
+            return Err(shape(
+                "group.shipment.advisories".into(),
+                item,
+                "a mapping with `kind` (for example image)",
+            ));
+        };
+        let live_id = match item.get("live_id").map(|id| &id.content) {
+            Some(Content::Plain(Node::Integer(number))) => u64::try_from(*number).ok().filter(|id| *id > 0),
+            Some(Content::Plain(Node::Text(text))) => text.trim().parse().ok().filter(|id| *id > 0),
+            _ => None,
+        };
+        // A child that repeats its parent's kind has the later word.
+        kinds.insert(kind, live_id);
+    }
+    let kind = |(kind, live_id): (&str, _)| ShipmentKind { kind: kind.to_owned(), live_id };
+    Ok(kinds.into_iter().map(kind).collect())
+}
+
+/// A wrong value, in the entry that holds it.
+fn shape(field: String, found: &Merged<'_>, expected: impl Into<String>) -> BuildDataError {
     BuildDataError::Shape {
-        assembly: holder.into(),
+        assembly: found.origin.into(),
         field,
         found: found.describe(),
         expected: expected.into(),
     }
 }
 
-/// A mapping with the name of the entry that holds it.
-type Held<'a> = (&'a str, &'a IndexMap<String, Node>);
-
-/// The mapping at `section.key` with its entry's name; nothing when it is absent.
-fn mapping<'a>(
-    assembly: &Assembly<'a>,
-    section: &str,
-    key: &str,
+/// The entries of a mapping; `None` when the value is absent or a spelling of nothing.
+fn mapping<'v, 'a>(
+    field: &str,
+    value: Option<&'v Merged<'a>>,
     expected: &str,
-) -> Result<Option<Held<'a>>, BuildDataError> {
-    match assembly.value(section, key)? {
+) -> Result<Option<&'v IndexMap<&'a str, Merged<'a>>>, BuildDataError> {
+    match value {
         None => Ok(None),
-        Some((holder, Node::Map(entries))) => Ok(Some((holder, entries))),
-        Some((holder, other)) => Err(shape(holder, format!("{section}.{key}"), other, expected)),
+        Some(Merged { content: Content::Map(entries), .. }) => Ok(Some(entries)),
+        Some(nothing) if nothing.is_nothing() => Ok(None),
+        Some(other) => Err(shape(field.to_owned(), other, expected)),
     }
 }
 
-fn advisories(assembly: &Assembly<'_>) -> Result<Advisories, BuildDataError> {
-    const EXPECTED: &str = "a mapping of advisory kinds to ids (for example rpm: 100001)";
-    let Some((holder, entries)) = mapping(assembly, "group", "advisories", EXPECTED)? else {
-        return Ok(Advisories::new());
-    };
-    let mut advisories = Advisories::new();
-    for (kind, id) in entries.iter().filter(|(_, id)| **id != Node::Null) {
-        let number = match id {
-            Node::Integer(number) => u64::try_from(*number).ok(),
-            Node::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-            _ => None,
-        };
-        let field = format!("group.advisories.{kind}");
-        let expected = if *id == Node::Integer(-1) {
-            "the id of an advisory (-1 says that ART has yet to create it)"
-        } else {
-            "the id of an advisory (for example 100001)"
-        };
-        let number = number.filter(|number| *number > 0).ok_or_else(|| shape(holder, field, id, expected))?;
-        advisories.insert(Impetus(kind.clone()), number);
-    }
-    Ok(advisories)
-}
-
-fn candidate_builds(assembly: &Assembly<'_>) -> Result<IndexMap<String, String>, BuildDataError> {
-    const EXPECTED: &str =
-        "a mapping of architectures to builds (for example x86_64: 4.19.0-0.nightly-2025-01-01-000000)";
-    let Some((holder, entries)) = mapping(assembly, "basis", "reference_releases", EXPECTED)? else {
-        return Ok(IndexMap::new());
-    };
-    let mut builds = IndexMap::new();
-    for (architecture, build) in entries.iter().filter(|(_, build)| **build != Node::Null) {
-        match build {
-            Node::Text(name) if !name.trim().is_empty() => {
-                builds.insert(architecture.clone(), name.trim().to_owned());
-            }
-            other => {
-                let field = format!("basis.reference_releases.{architecture}");
-                return Err(shape(holder, field, other, "the name of a build"));
-            }
-        }
-    }
-    Ok(builds)
-}
-
-/// The text at `group.<key>` read as `T`, whose error says what was expected; an empty text counts as absent.
-fn parsed<T: FromStr<Err: fmt::Display>>(
-    assembly: &Assembly<'_>,
+/// The text at `group.<key>` read as `T`, whose error says what was expected, with the entry it stands in; what is a
+/// spelling of nothing counts as absent.
+fn parsed<'a, T: FromStr<Err: fmt::Display>>(
+    assembly: &Assembly<'a>,
     key: &str,
-) -> Result<Option<T>, BuildDataError> {
-    const EXPECTED: &str = "a text";
-    match assembly.value("group", key)? {
+) -> Result<Option<(T, &'a str)>, BuildDataError> {
+    let field = || format!("group.{key}");
+    match assembly.group(key) {
         None => Ok(None),
-        Some((_, Node::Text(text))) if text.trim().is_empty() => Ok(None),
-        Some((holder, node @ Node::Text(text))) => match text.trim().parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(shape(holder, format!("group.{key}"), node, error.to_string())),
+        Some(value) if value.is_nothing() => Ok(None),
+        Some(value) => match value.text() {
+            None => Err(shape(field(), value, "a text")),
+            Some(text) => match text.parse() {
+                Ok(parsed) => Ok(Some((parsed, value.origin))),
+                Err(error) => Err(shape(field(), value, error.to_string())),
+            },
         },
-        Some((holder, other)) => Err(shape(holder, format!("group.{key}"), other, EXPECTED)),
     }
 }
 
-fn jira_ticket(assembly: &Assembly<'_>) -> Result<Option<String>, BuildDataError> {
-    Ok(parsed::<JiraKey>(assembly, "release_jira")?.map(|key| key.0))
+/// The key of a Jira issue.
+struct JiraKey {
+    text: String,
+    /// Whether the number is 0, which ART writes until the ticket is made.
+    is_placeholder: bool,
 }
-
-struct JiraKey(String);
 
 impl FromStr for JiraKey {
     type Err = &'static str;
 
     fn from_str(input: &str) -> Result<Self, Self::Err> {
-        let good = input.split_once('-').is_some_and(|(project, number)| {
+        let good = input.split_once('-').filter(|(project, number)| {
             project.starts_with(|first: char| first.is_ascii_uppercase())
                 && project
                     .bytes()
@@ -304,204 +474,15 @@ impl FromStr for JiraKey {
                 && !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit())
         });
-        if good { Ok(Self(input.to_owned())) } else { Err("the key of a Jira issue (for example ART-1)") }
-    }
-}
-
-fn shipment_mr(assembly: &Assembly<'_>) -> Result<Option<ShipmentUrl>, BuildDataError> {
-    const EXPECTED: &str = "a mapping with the merge request's `url`";
-    let Some((holder, shipment)) = mapping(assembly, "group", "shipment", EXPECTED)? else { return Ok(None) };
-    match shipment.get("url") {
-        None | Some(Node::Null) => Ok(None),
-        Some(Node::Text(text)) if text.trim().is_empty() => Ok(None),
-        Some(node) => {
-            let text = if let Node::Text(text) = node { text.as_str() } else { "" };
-            let wrong = |error: ParseShipmentUrlError| {
-                shape(holder, "group.shipment.url".into(), node, error.to_string())
-            };
-            text.parse().map(Some).map_err(wrong)
+        match good {
+            Some((_, number)) => {
+                let is_placeholder = number.bytes().all(|digit| digit == b'0');
+                Ok(Self { text: input.to_owned(), is_placeholder })
+            }
+            None => Err("the key of a Jira issue (for example ART-1)"),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::BuildData;
-    use super::*;
-
-    fn facts(yaml: &str, name: &str) -> Result<ReleaseFacts, BuildDataError> {
-        let data = BuildData::parse(yaml).unwrap();
-        ReleaseFacts::of(&data.assembly(name)?.unwrap())
-    }
-
-    const STREAM: &str = "
-releases:
-  4.19.7:
-    assembly:
-      type: standard
-      basis:
-        time: '2025-01-01T00:00:00+00:00'
-        reference_releases: {x86_64: 4.19.0-0.nightly-2025-01-01-000000, s390x: null}
-      group:
-        advisories: {rpm: 100001, rhcos: 100002, microshift: '100003'}
-        release_jira: ART-1
-        release_date: 2025-Jan-07
-        shipment:
-          advisories: [{kind: image, live_id: 1}, {kind: fbc}]
-          env: stage
-          url: https://gitlab.example.com/group/sub/project/-/merge_requests/12
-        upgrades: 4.18.1,4.18.2
-      members: {images: [], rpms: []}
-  4.19.8:
-    assembly:
-      basis: {assembly: 4.19.7, 'reference_releases!': {}}
-      group:
-        advisories!: {image: 100009}
-        release_jira: ART-2
-  ec.5:
-    assembly:
-      basis: {brew_event: 1, reference_releases: {x86_64: nightly}}
-      group:
-        advisories: {rpm: 100001, prerelease: 100004}
-        shipment: {advisories: [{kind: image}], env: stage}
-  stream: {assembly: {type: stream, permits: [{code: '*'}]}}
-";
-
-    #[test]
-    fn every_fact_is_read() {
-        let facts = facts(STREAM, "4.19.7").unwrap();
-        let advisories: Vec<_> = facts.advisories.iter().map(|(kind, id)| (kind.as_str(), *id)).collect();
-        assert_eq!(advisories, [("rpm", 100_001), ("rhcos", 100_002), ("microshift", 100_003)]);
-        assert_eq!(facts.jira_ticket.as_deref(), Some("ART-1"));
-        assert_eq!(facts.candidate_builds["x86_64"], "4.19.0-0.nightly-2025-01-01-000000");
-        assert_eq!(facts.candidate_builds.len(), 1);
-        assert_eq!(facts.release_date.unwrap().date(), jiff::civil::date(2025, 1, 7));
-        let shipment = facts.shipment_mr.unwrap();
-        assert_eq!(
-            (shipment.host(), shipment.project(), shipment.iid()),
-            ("gitlab.example.com", "group/sub/project", 12)
-        );
-    }
-
-    #[test]
-    fn a_child_replaces_and_inherits() {
-        let facts = facts(STREAM, "4.19.8").unwrap();
-        assert_eq!(facts.advisories.len(), 1);
-        assert!(facts.candidate_builds.is_empty());
-        assert_eq!(facts.jira_ticket.as_deref(), Some("ART-2"));
-        assert_eq!(facts.shipment_mr.unwrap().iid(), 12);
-        assert_eq!(facts.release_date.unwrap().as_str(), "2025-Jan-07");
-    }
-
-    #[test]
-    fn a_shipment_without_url_is_no_shipment_and_absent_facts_are_none() {
-        assert_eq!(facts(STREAM, "ec.5").unwrap().shipment_mr, None);
-        let stream = facts(STREAM, "stream").unwrap();
-        assert!(stream.advisories.is_empty() && stream.candidate_builds.is_empty());
-        assert_eq!((stream.jira_ticket, stream.release_date, stream.shipment_mr), (None, None, None));
-    }
-
-    #[test]
-    fn wrong_values_name_entry_field_and_expectation() {
-        for (group, words) in [
-            ("advisories: [1]", "`a`: `group.advisories` is a list, expected a mapping of advisory kinds"),
-            (
-                "advisories: {rpm: x}",
-                "`group.advisories.rpm` is the text `x`, expected the id of an advisory",
-            ),
-            (
-                "advisories: {rpm: -1}",
-                "is the number -1, expected the id of an advisory (-1 says that ART has yet",
-            ),
-            ("advisories: {rpm: 1.5}", "is the number 1.5"),
-            ("advisories: {rpm: 0}", "is the number 0"),
-            ("advisories: {rpm: ''}", "is the text ``"),
-            ("release_jira: 7", "`group.release_jira` is the number 7, expected a text"),
-            ("release_jira: TBD", "expected the key of a Jira issue (for example ART-1)"),
-            (
-                "release_date: 2025-13-01",
-                "`group.release_date` is the text `2025-13-01`, expected a day as `YYYY-Mon-DD`",
-            ),
-            ("shipment: https://example.com", "`group.shipment` is the text"),
-            (
-                "shipment: {url: [x]}",
-                "`group.shipment.url` is a list, expected the address of a merge request",
-            ),
-            (
-                "shipment: {url: 'https://gitlab.example.com/x'}",
-                "expected the address of a merge request (for example",
-            ),
-        ] {
-            let yaml = format!("releases: {{a: {{assembly: {{group: {{{group}}}}}}}}}");
-            let error = facts(&yaml, "a").unwrap_err().to_string();
-            assert!(error.contains(words), "{group}: {error}");
-        }
-        let yaml = "releases: {a: {assembly: {basis: {reference_releases: {x86_64: 4.19}}}}}";
-        assert!(
-            facts(yaml, "a")
-                .unwrap_err()
-                .to_string()
-                .contains("`basis.reference_releases.x86_64` is the number")
-        );
-    }
-
-    #[test]
-    fn an_inherited_wrong_value_names_the_parent() {
-        let yaml =
-            "releases: {a: {assembly: {basis: {assembly: b}}}, b: {assembly: {group: {release_date: soon}}}}";
-        assert!(facts(yaml, "a").unwrap_err().to_string().starts_with("`b`: `group.release_date`"));
-    }
-
-    #[test]
-    fn dates_are_read_in_every_spelling_that_occurs() {
-        for (text, date) in [
-            ("2025-Jan-07", (2025, 1, 7)),
-            ("2026-MAY-14", (2026, 5, 14)),
-            ("2026-Feb-3", (2026, 2, 3)),
-            ("2024-feb-29", (2024, 2, 29)),
-        ] {
-            let parsed: ReleaseDate = text.parse().unwrap();
-            assert_eq!(parsed.date(), jiff::civil::date(date.0, date.1, date.2));
-            assert_eq!(parsed.to_string(), text);
-        }
-        for bad in [
-            "",
-            "2025-01-07",
-            "2025-Feb-30",
-            "25-Jan-07",
-            "2025-Jan-007",
-            "2025-Jan-+7",
-            "2025-Jan-07-1",
-            "2025-Sept-01",
-        ] {
-            assert!(bad.parse::<ReleaseDate>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn merge_request_addresses_are_taken_apart() {
-        for good in [
-            "https://gitlab.example.com/g/p/-/merge_requests/12",
-            "https://gitlab.example.com/g/p/-/merge_requests/12/diffs",
-            "https://gitlab.example.com//g/p/-/merge_requests/12/",
-            "https://gitlab.example.com/g/p/-/merge_requests/12#note_1",
-        ] {
-            let url: ShipmentUrl = good.parse().unwrap();
-            assert_eq!((url.project(), url.iid(), url.as_str()), ("g/p", 12, good));
-        }
-        for bad in [
-            "",
-            "gitlab.example.com/g/p/-/merge_requests/12",
-            "https:///g/p",
-            "https://gitlab.example.com/-/merge_requests/12",
-            "https://gitlab.example.com/g/p/-/merge_requests/",
-            "https://gitlab.example.com/g/p/-/merge_requests/x",
-            "https://gitlab.example.com/g/p/-/merge_requests/0",
-            "https://gitlab.example.com/g/p/merge_requests/12",
-            "https://user:word@gitlab.example.com/g/p/-/merge_requests/12",
-            "ssh://gitlab.example.com/g/p/-/merge_requests/12",
-        ] {
-            assert!(bad.parse::<ShipmentUrl>().is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -3,13 +3,18 @@
 
 mod assembly;
 mod facts;
+mod group;
+mod merge;
 mod node;
 
 pub use assembly::{Assembly, BuildData};
-pub use facts::{Advisories, Impetus, ReleaseDate, ReleaseFacts, ShipmentUrl};
+pub use facts::{
+    Advisories, Impetus, NotOurs, Pending, ReleaseDate, ReleaseFacts, ShipmentKind, ShipmentUrl,
+};
+pub use group::{GroupConfig, GroupFile, RpmDelivery};
 
 /// The largest file that is read, in bytes; the largest real one has 260 thousand.
-pub const SIZE_LIMIT: usize = 8 * 1024 * 1024;
+pub const SIZE_LIMIT: usize = crate::yaml::limits::MAX_BYTES;
 
 /// What is wrong with the build data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +41,25 @@ pub enum BuildDataError {
         assembly: String,
         /// The missing parent.
         parent: String,
+    },
+    /// The assembly has more parents than anybody can follow.
+    #[error("`{assembly}` has more than {limit} parents")]
+    TooManyParents {
+        /// The entry under `releases`.
+        assembly: String,
+        /// How many are followed.
+        limit: usize,
+    },
+    /// A marker stands where ART allows none.
+    #[error(
+        "`{assembly}`: the key `{key}` has a marker at the top level of the assembly; ART allows markers only inside a \
+         section"
+    )]
+    TopLevelMarker {
+        /// The entry under `releases`.
+        assembly: String,
+        /// The key with its marker.
+        key: String,
     },
     /// The assembly inherits from itself.
     #[error("`{assembly}` inherits from itself: {chain}")]

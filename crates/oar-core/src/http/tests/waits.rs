@@ -121,7 +121,7 @@ async fn a_plain_forbidden_stays_forbidden() {
 fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
     let now: Timestamp = NOW.parse().unwrap();
     assert_eq!(now.as_second(), NOW_UNIX);
-    let cases: [(FixedHeaders, Option<u64>); 13] = [
+    let cases: [(FixedHeaders, Option<u64>); 17] = [
         (&[], None),
         (&[("retry-after", "0")], Some(0)),
         (&[("retry-after", " 12 ")], Some(12)),
@@ -133,6 +133,10 @@ fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
         (&[REMAINING, ("x-ratelimit-reset", "1782900010")], Some(11)),
         (&[REMAINING, ("x-ratelimit-reset", "1782800000")], Some(1)),
         (&[REMAINING, ("x-ratelimit-reset", "2026-07-01T10:00:20Z")], Some(21)),
+        (&[REMAINING, ("x-ratelimit-reset", "2026-07-01T10:01Z")], Some(61)),
+        (&[REMAINING, ("x-ratelimit-reset", "2026-07-01T12:00:20+02:00")], Some(21)),
+        (&[("retry-after", "9"), REMAINING, ("x-ratelimit-reset", "2026-07-01T10:01:00Z")], Some(9)),
+        (&[("beta-retry-after", "40"), ("x-ratelimit-remaining", "7")], None),
         (&[REMAINING, ("x-ratelimit-reset", "99999999999999999999")], None),
         (&[("x-ratelimit-remaining", "5"), ("x-ratelimit-reset", "30")], None),
     ];

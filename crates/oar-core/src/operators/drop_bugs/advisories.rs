@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Intent;
 use crate::clients::Effect;
-use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, SecurityApproval};
+use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, SecurityApproval};
 use crate::clients::jira::IssueKey;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, Step, TaskError};
@@ -17,8 +17,12 @@ pub struct AdvisoryDrop {
     pub impetus: String,
     /// Its number.
     pub id: AdvisoryId,
+    /// Its state.
+    pub state: AdvisoryState,
     /// The bugs that it loses.
     pub keys: Vec<IssueKey>,
+    /// The bugs that should leave it, and that Errata Tool lets no one take off an advisory in this state.
+    pub locked: Vec<IssueKey>,
     /// The approval of documentation.
     pub docs: Approval,
     /// The approval of product security.
@@ -36,6 +40,11 @@ pub struct Approval {
     asked: bool,
 }
 
+/// Approved, and not asked for anew, which withdraws the approval (spec 02 §2.11).
+fn docs_given(advisory: &Advisory) -> bool {
+    advisory.doc_complete && !advisory.text_ready
+}
+
 fn docs_lost(advisory: &Advisory) -> bool {
     !advisory.doc_complete && !advisory.text_ready
 }
@@ -49,18 +58,22 @@ impl AdvisoryDrop {
         earlier: &Intent,
     ) -> Option<Self> {
         let id = advisory.id;
-        let keys: Vec<IssueKey> =
+        let wanted: Vec<IssueKey> =
             advisory.jira_issues.iter().filter(|key| dropped.contains(*key)).cloned().collect();
+        let may_leave = advisory.state.lets_bugs_leave();
+        let (keys, locked) = if may_leave { (wanted, Vec::new()) } else { (Vec::new(), wanted) };
         let (had_docs, had_security) = (earlier.docs.contains(&id), earlier.security.contains(&id));
-        if keys.is_empty() && !had_docs && !had_security {
+        if keys.is_empty() && locked.is_empty() && !had_docs && !had_security {
             return None;
         }
         Some(Self {
             impetus: impetus.to_owned(),
             id,
+            state: advisory.state.clone(),
             keys,
+            locked,
             docs: Approval {
-                had: had_docs || advisory.doc_complete,
+                had: had_docs || docs_given(advisory),
                 lost: had_docs && docs_lost(advisory),
                 asked: had_docs && !advisory.doc_complete && advisory.text_ready,
             },
@@ -90,14 +103,47 @@ impl AdvisoryDrop {
 
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self.keys.iter().map(|key| self.remove_step(key)).collect();
+        // What dropping itself costs is not known before: it is read afterwards.
         if self.docs.lost {
             steps.push(self.docs_step());
         }
-        // Any change of an approved RHSA's issue list costs this approval.
-        if self.security.lost || (self.security.had && !self.keys.is_empty()) {
+        if self.security.lost {
             steps.push(self.security_step());
         }
         steps
+    }
+
+    /// What the reader of the plan should know.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.obstacle().into_iter().collect();
+        let given = [(self.docs, "documentation"), (self.security, "product security")];
+        let given: Vec<&str> = given
+            .iter()
+            .filter(|(approval, _)| approval.had && !approval.lost)
+            .map(|(_, who)| *who)
+            .collect();
+        if !self.keys.is_empty() && !given.is_empty() {
+            notes.push(format!(
+                "{} is approved by {}: whether that is lost shows when the bugs are out, and what is lost is asked for \
+                 again",
+                self.subject(),
+                given.join(" and ")
+            ));
+        }
+        notes
+    }
+
+    /// Why bugs that should leave the advisory stay in it.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        let keys: Vec<&str> = self.locked.iter().map(IssueKey::as_str).collect();
+        (!keys.is_empty()).then(|| {
+            format!(
+                "{} is in {}, and Errata Tool lets bugs leave only in NEW_FILES and QE: {} cannot be dropped from it",
+                self.subject(),
+                self.state,
+                keys.join(", ")
+            )
+        })
     }
 }
 
@@ -110,6 +156,7 @@ pub(super) struct Applied {
     pub(super) security: Option<AdvisoryId>,
 }
 
+/// Makes the change. What it costs of the approvals is read when the bugs are out.
 pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &WritePermit) -> Applied {
     let mut applied = Applied {
         docs: plan.docs.asked.then_some(plan.id),

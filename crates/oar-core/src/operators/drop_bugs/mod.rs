@@ -26,6 +26,7 @@ use crate::config::Impetus;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::flow::permit::WritePermit;
+use crate::operators::failures::{Failures, could_not_look};
 use crate::operators::shipment::Shipment;
 use crate::version::ReleaseVersion;
 
@@ -56,10 +57,23 @@ pub struct DropPlan {
     /// Bugs that an earlier run dropped without coming to its end.
     pub gone: BTreeSet<IssueKey>,
     notes: Vec<String>,
-    unknown: Vec<String>,
+    /// Advisories that cannot be read.
+    unreadable: Vec<TaskError>,
 }
 
 impl DropPlan {
+    /// The bugs that should leave an advisory and cannot, as the refusal that they are.
+    fn locked(&self) -> Option<TaskError> {
+        let obstacles: Vec<String> = self.advisories.iter().filter_map(AdvisoryDrop::obstacle).collect();
+        (!obstacles.is_empty()).then(|| {
+            Refusal::blocked(obstacles.join("; "))
+                .with_hint(
+                    "Have the advisory moved back to QE and run drop-bugs again, or leave these bugs in the release.",
+                )
+                .into()
+        })
+    }
+
     /// The bugs that are dropped.
     pub fn dropped(&self) -> BTreeSet<IssueKey> {
         self.bugs.iter().filter(|bug| bug.decision == Decision::Drop).map(|bug| bug.key.clone()).collect()
@@ -86,8 +100,9 @@ impl Plan for DropPlan {
         let mut steps: Vec<Step> = self.advisories.iter().flat_map(AdvisoryDrop::steps).collect();
         steps.extend(self.shipment.iter().flat_map(ShipmentDrop::steps));
         let mut notes = self.notes.clone();
+        notes.extend(self.advisories.iter().flat_map(AdvisoryDrop::notes));
         notes.extend(self.bugs.iter().filter_map(Judged::note));
-        notes.extend(self.unknown.iter().map(|unknown| format!("left out: {unknown}")));
+        notes.extend(self.unreadable.iter().map(|error| format!("left out: {}", error.inner())));
         if !steps.is_empty() {
             notes.push("the release leads and the documentation team are told in Slack".to_owned());
         }
@@ -100,10 +115,8 @@ impl Plan for DropPlan {
 pub struct DropResult {
     /// The changes that were made.
     pub done: Vec<Step>,
-    /// What could not be done, one line an item.
-    pub failed: Vec<String>,
-    /// The class of the worst failure.
-    pub class: Option<ErrorClass>,
+    /// What could not be done.
+    pub failures: Failures,
     /// Advisories whose approval by documentation was asked for again.
     pub docs: BTreeSet<AdvisoryId>,
     /// Advisories whose approval by product security was asked for again.
@@ -113,16 +126,6 @@ pub struct DropResult {
 }
 
 impl DropResult {
-    fn fail(&mut self, error: &TaskError) {
-        tracing::error!("{}", error.inner());
-        self.failed.push(error.inner().to_string());
-        let class = error.inner().class();
-        // A passing fault decides over the rest: running again is then the right next step.
-        if class == ErrorClass::Unavailable || self.class.is_none() {
-            self.class = Some(class);
-        }
-    }
-
     fn did(&mut self, step: Step) {
         tracing::info!("{step}");
         self.done.push(step);
@@ -153,7 +156,7 @@ impl DropBugs<'_> {
         )
         .await;
         let shipment = shipment?;
-        let (mut notes, mut unknown) = (Vec::new(), Vec::new());
+        let (mut notes, mut unreadable) = (Vec::new(), Vec::new());
         let none_readable = !advisories.is_empty() && advisories.iter().all(Result::is_err);
         let mut readable = Vec::new();
         for ((impetus, id), advisory) in handled.into_iter().zip(advisories) {
@@ -166,9 +169,9 @@ impl DropBugs<'_> {
                     if !none_readable
                         && matches!(error.inner().class(), ErrorClass::Failed | ErrorClass::Conflict) =>
                 {
-                    unknown.push(error.inner().to_string());
+                    unreadable.push(could_not_look(error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(could_not_look(error)),
             }
         }
         let mut keys: BTreeSet<IssueKey> =
@@ -176,7 +179,7 @@ impl DropBugs<'_> {
         if let Some(shipment) = &shipment {
             keys.extend(shipment.jira_keys().await?);
         }
-        let read = self.jira.issues(&keys, &Bug::FIELDS).await?;
+        let read = self.jira.issues(&keys, &Bug::FIELDS).await.map_err(could_not_look)?;
         let bugs: Vec<Judged> = keys
             .iter()
             .map(|key| Judged::of(key, read.get(key).map(Bug::of).as_ref(), &target.include))
@@ -195,7 +198,12 @@ impl DropBugs<'_> {
             .filter_map(|(impetus, advisory)| AdvisoryDrop::of(impetus, advisory, &dropped, &target.earlier))
             .collect();
         let gone = target.earlier.keys.difference(&keys).cloned().collect();
-        Ok(DropPlan { bugs, advisories, shipment: change, gone, notes, unknown })
+        let plan = DropPlan { bugs, advisories, shipment: change, gone, notes, unreadable };
+        match plan.locked() {
+            // Nothing else is left to do, so nothing is begun.
+            Some(refusal) if plan.summary().steps.is_empty() => Err(refusal),
+            _ => Ok(plan),
+        }
     }
 
     async fn load_shipment(&self, target: &Target) -> Result<Option<Shipment>, TaskError> {
@@ -214,7 +222,15 @@ impl DropBugs<'_> {
             .into());
         }
         let shipment = Shipment::load(gitlab, &place.reference).await?;
-        shipment.require_open()?;
+        shipment.require_ready()?;
+        if let Some(label) = shipment.production_label() {
+            return Err(Refusal::blocked(format!(
+                "the release of {} to production was attempted: {} has the label {label}",
+                target.release, place.reference
+            ))
+            .with_hint("What was released cannot be taken back here: ask ART how to go on.")
+            .into());
+        }
         shipment.files().await?;
         Ok(Some(shipment))
     }
@@ -238,7 +254,7 @@ impl DropBugs<'_> {
                 result.did(step);
             }
             for error in &applied.failed {
-                result.fail(error);
+                result.failures.add(error);
             }
             result.docs.extend(applied.docs);
             result.security.extend(applied.security);
@@ -249,13 +265,11 @@ impl DropBugs<'_> {
             }
             match end {
                 Ok(end) => result.shipment = Some(end),
-                Err(error) => result.fail(&error),
+                Err(error) => result.failures.add(&error),
             }
         }
-        for unknown in &plan.unknown {
-            tracing::error!("{unknown}");
-            result.failed.push(unknown.clone());
-            result.class.get_or_insert(ErrorClass::Failed);
+        for error in plan.unreadable.iter().chain(plan.locked().as_ref()) {
+            result.failures.add(error);
         }
         result
     }

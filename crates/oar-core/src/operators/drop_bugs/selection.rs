@@ -15,6 +15,8 @@ pub enum Decision {
     Finished,
     /// It tracks a CVE: the release ships its fix.
     CveTracker,
+    /// It has a security label: only product security takes it out of an advisory (spec 02 §2.5).
+    SecurityLabelled,
     /// It is critical or a customer waits for it, and nobody named it.
     HighSeverity,
     /// It cannot be read.
@@ -26,6 +28,8 @@ pub enum Decision {
 pub struct Judged {
     /// The bug.
     pub key: IssueKey,
+    /// Other keys of the same bug.
+    pub other_keys: BTreeSet<IssueKey>,
     /// What becomes of it.
     pub decision: Decision,
 }
@@ -39,10 +43,18 @@ impl Judged {
             Some(bug) if bug.status.is_none() => Decision::Unknown,
             Some(bug) if bug.is_finished() => Decision::Finished,
             Some(bug) if bug.is_cve_tracker() => Decision::CveTracker,
-            Some(bug) if bug.is_high_severity() && !include.contains(key) => Decision::HighSeverity,
+            Some(bug) if bug.is_security_labelled() => Decision::SecurityLabelled,
+            Some(bug) if bug.is_high_severity() && !include.iter().any(|named| bug.goes_by(named)) => {
+                Decision::HighSeverity
+            }
             Some(_) => Decision::Drop,
         };
-        Self { key: key.clone(), decision }
+        let other_keys = bug.map(|bug| bug.other_keys.clone()).unwrap_or_default();
+        Self { key: key.clone(), other_keys, decision }
+    }
+
+    fn goes_by(&self, key: &IssueKey) -> bool {
+        self.key == *key || self.other_keys.contains(key)
     }
 
     /// Why it stays; `None` when it is dropped or finished.
@@ -50,6 +62,9 @@ impl Judged {
         match self.decision {
             Decision::Drop | Decision::Finished => None,
             Decision::CveTracker => Some("it tracks a CVE"),
+            Decision::SecurityLabelled => {
+                Some("it has a security label, and only product security takes it out")
+            }
             Decision::HighSeverity => Some(
                 "it is critical or has a customer case, and is dropped only when it is named with --include",
             ),
@@ -58,18 +73,28 @@ impl Judged {
     }
 
     pub(super) fn note(&self) -> Option<String> {
-        Some(format!("{} stays: {}", self.key, self.kept_because()?))
+        let others: Vec<&str> = self.other_keys.iter().map(IssueKey::as_str).collect();
+        let also =
+            if others.is_empty() { String::new() } else { format!(" ({} in Jira)", others.join(", ")) };
+        match self.kept_because() {
+            Some(why) => Some(format!("{}{also} stays: {why}", self.key)),
+            None if others.is_empty() => None,
+            None => Some(format!("{} is the same bug as {}", self.key, others.join(" and "))),
+        }
     }
 }
 
 /// Refuses to include what is not in the release or may not be dropped.
 pub(super) fn check_include(include: &BTreeSet<IssueKey>, bugs: &[Judged]) -> Result<(), TaskError> {
     for key in include {
-        let problem = match bugs.iter().find(|bug| bug.key == *key).map(|bug| bug.decision) {
+        let problem = match bugs.iter().find(|bug| bug.goes_by(key)).map(|bug| bug.decision) {
             Some(Decision::Drop | Decision::HighSeverity) => continue,
             None => "is not among the release's bugs",
             Some(Decision::Finished) => "is finished, so it stays in the release",
             Some(Decision::CveTracker) => "tracks a CVE and cannot be dropped",
+            Some(Decision::SecurityLabelled) => {
+                "has a security label: only product security takes it out of an advisory"
+            }
             Some(Decision::Unknown) => "cannot be read in Jira, so it stays",
         };
         return Err(Refusal::new(ErrorClass::Usage, format!("--include {key}: {key} {problem}"))
@@ -86,6 +111,8 @@ mod tests {
     fn bug(status: &str, priority: &str, label: &str, case: bool) -> Bug {
         Bug {
             key: "OCPBUGS-1".parse().unwrap(),
+            other_keys: BTreeSet::from(["CORENET-7".parse().unwrap()]),
+            severity: None,
             summary: "made up".to_owned(),
             status: Some(status.to_owned()),
             priority: Some(priority.to_owned()),
@@ -108,6 +135,11 @@ mod tests {
             assert_eq!(judge(Some(&bug(status, "Blocker", "x", false)), &[]), Decision::HighSeverity);
             assert_eq!(judge(Some(&bug(status, "Major", "x", true)), &[]), Decision::HighSeverity);
             assert_eq!(judge(Some(&bug(status, "Major", "x", true)), &["OCPBUGS-1"]), Decision::Drop);
+            assert_eq!(judge(Some(&bug(status, "Major", "x", true)), &["CORENET-7"]), Decision::Drop);
+            assert_eq!(
+                judge(Some(&bug(status, "Major", "SecurityTracking", false)), &["OCPBUGS-1"]),
+                Decision::SecurityLabelled
+            );
             assert_eq!(
                 judge(Some(&bug(status, "Major", "x", true)), &["OCPBUGS-12"]),
                 Decision::HighSeverity
@@ -133,13 +165,18 @@ mod tests {
             (key("A-2"), Decision::Finished),
             (key("A-3"), Decision::CveTracker),
             (key("A-4"), Decision::Unknown),
+            (key("A-6"), Decision::SecurityLabelled),
         ]
-        .map(|(key, decision)| Judged { key, decision });
+        .map(|(key, decision)| Judged { key, other_keys: BTreeSet::new(), decision });
         let check = |text: &str| check_include(&BTreeSet::from([key(text)]), &bugs);
         assert!(check("A-1").is_ok());
-        for (text, words) in
-            [("A-2", "finished"), ("A-3", "CVE"), ("A-4", "cannot be read"), ("A-5", "not among")]
-        {
+        for (text, words) in [
+            ("A-2", "finished"),
+            ("A-3", "CVE"),
+            ("A-4", "cannot be read"),
+            ("A-5", "not among"),
+            ("A-6", "security"),
+        ] {
             let error = check(text).unwrap_err();
             assert_eq!(error.inner().class(), ErrorClass::Usage);
             assert!(error.inner().to_string().contains(words), "{}", error.inner());

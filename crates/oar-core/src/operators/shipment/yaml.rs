@@ -5,16 +5,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, ScalarStyle, Span};
 
-use crate::yaml_scan::quoted_end;
-
-/// The largest text that is read, in bytes.
-const SIZE_LIMIT: usize = 4 * 1024 * 1024;
-/// How deep collections may be nested. A shipment file needs eight levels.
-const DEPTH_LIMIT: usize = 64;
-/// How many values a document may have. The largest shipment file so far has about 3,000.
-const NODES_LIMIT: usize = 500_000;
+use crate::yaml::{Events, YamlError, quoted_end};
 
 /// What is wrong at a place of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +16,12 @@ pub(super) struct Problem {
     pub(super) line: usize,
     /// What is wrong there.
     pub(super) message: String,
+}
+
+impl From<YamlError> for Problem {
+    fn from(error: YamlError) -> Self {
+        Self { line: error.position.line, message: error.message }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -142,30 +141,18 @@ fn place(span: Span) -> Place {
 
 /// Reads `text`, which is exactly one document, without a byte order mark. `None` when it is empty.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
-    if text.len() > SIZE_LIMIT {
-        let message = format!("the file has {} bytes; at most {SIZE_LIMIT} are read", text.len());
-        return Err(Problem { line: 1, message });
-    }
+    let mut events = Events::of(text)?;
     let characters: Vec<char> = text.chars().collect();
-    let mut parser = Parser::new_from_str(text);
-    let (mut open, mut root, mut nodes, mut documents) = (Vec::new(), None, 0, 0);
-    while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| Problem {
-            line: error.marker().line(),
-            message: format!("not valid YAML: {}", error.info()),
-        })?;
+    let (mut open, mut root) = (Vec::new(), None);
+    while let Some((event, span)) = events.next()? {
         let start = place(span);
         let problem = |message: &str| Problem { line: start.line, message: message.to_owned() };
         let node = match event {
-            Event::Nothing | Event::StreamStart | Event::DocumentEnd => continue,
-            Event::StreamEnd => break,
-            Event::DocumentStart(_) => {
-                documents += 1;
-                if documents > 1 {
-                    return Err(problem("a second document starts here; a file holds exactly one"));
-                }
-                continue;
-            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => continue,
             Event::Scalar(text, style, ..) => Node {
                 start,
                 end: scalar_end(&characters, span, style),
@@ -173,9 +160,6 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
             },
             Event::Alias(anchor) => Node { start, end: span.end.index(), value: Value::Alias(anchor) },
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                if open.len() >= DEPTH_LIMIT {
-                    return Err(problem("nested too deep"));
-                }
                 let opening = characters.get(start.index).copied();
                 open.push(match event {
                     Event::SequenceStart(..) => {
@@ -204,10 +188,6 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
                 }
             }
         };
-        nodes += 1;
-        if nodes > NODES_LIMIT {
-            return Err(problem("too many values"));
-        }
         match open.last_mut() {
             None => root = Some(node),
             Some(Open::Sequence { items, .. }) => items.push(node),

@@ -91,7 +91,7 @@ fn bug_rows(rows: &Rows, bugs: &ReleaseBugs) -> Vec<CellWrite> {
         // What is no key was written by a person and is left alone.
         let Ok(key) = key.parse::<IssueKey>() else { continue };
         let now = (cell(1).to_owned(), cell(2).to_owned());
-        let wanted = match bugs.bugs.get(&key) {
+        let wanted = match bugs.get(&key) {
             Some(bug) => (contact(bug), bug.status.clone().unwrap_or_else(|| now.1.clone())),
             None if bugs.hidden.contains(&key) => now.clone(),
             None => (now.0.clone(), DROPPED.to_owned()),
@@ -103,7 +103,7 @@ fn bug_rows(rows: &Rows, bugs: &ReleaseBugs) -> Vec<CellWrite> {
         }
     }
     let new: Vec<Vec<String>> = bugs
-        .which(|bug| bug.is_on_qa() && !listed.contains(&bug.key))
+        .which(|bug| bug.is_on_qa() && !listed.iter().any(|key| bug.goes_by(key)))
         .into_iter()
         .map(|bug| {
             vec![hyperlink(&bug.key), typed(&contact(bug)), typed(bug.status.as_deref().unwrap_or_default())]
@@ -200,6 +200,19 @@ mod tests {
         ]);
         assert_eq!(bug_rows(&after, &bugs), []);
         assert_eq!(bug_rows(&Rows::new(), &release(&[], &[])), []);
+    }
+
+    #[test]
+    fn the_row_of_a_bug_whose_key_has_changed_stays_its_row() {
+        let mut bugs = release(&[("OCPBUGS-1", "Verified")], &[]);
+        let moved = bugs.bugs.values_mut().next().unwrap();
+        moved.other_keys.insert("CORENET-77".parse().unwrap());
+        let sheet = rows(&[&["CORENET-77", "q@example.com", "ON_QA"]]);
+        let cells: Vec<Vec<Vec<String>>> =
+            bug_rows(&sheet, &bugs).into_iter().map(|write| write.values).collect();
+        assert_eq!(cells, [vec![vec!["q@example.com".to_owned(), "Verified".to_owned()]]]);
+        "ON_QA".clone_into(bugs.bugs.values_mut().next().unwrap().status.as_mut().unwrap());
+        assert_eq!(bug_rows(&sheet, &bugs), [], "it is not added a second time");
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::try_join;
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
-use crate::clients::jenkins::{Build, BuildResult, JenkinsClient, JobPath, QueueItem};
+use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, Sight, Stage};
+use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, JobPath, QueueItem};
 use crate::clock::{Clock, stamp};
-use crate::error::ServiceError;
+use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
+use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
 /// How far clocks may differ.
@@ -30,8 +30,22 @@ pub struct JenkinsJobs {
     pub payload_parameters: &'static [&'static str],
     /// The payload that builds must have.
     pub payload: ExpectedPayload,
+    /// Whether the job is known to define all parameters that it is started with. Otherwise what was queued is looked at
+    /// at once: Jenkins drops the others.
+    pub checked: bool,
     /// The time.
     pub clock: Clock,
+}
+
+/// What there is of a job before one is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// A job with the same parameters that has not ended.
+    pub running: Option<Job>,
+    /// What Jenkins would drop or refuse of the parameters, in words.
+    pub refused: Vec<String>,
+    /// Whether Jenkins said which parameters the job defines.
+    pub checked: bool,
 }
 
 impl JenkinsJobs {
@@ -41,8 +55,10 @@ impl JenkinsJobs {
         job.url = Some(build.url.clone()).filter(|url| !url.is_empty());
         job.queue_item = job.queue_item.or_else(|| build.queue_item.map(|item| item.to_string()));
         job.triggered_at = job.triggered_at.or_else(|| build.started.map(stamp));
-        let pull_spec = self.payload_parameters.iter().find_map(|name| build.parameters.get(*name));
-        if let Err(words) = self.payload.check(pull_spec.map(String::as_str).unwrap_or_default()) {
+        if let Some(sight) = with_other_parameters(&job, &build.parameters) {
+            return sight;
+        }
+        if let Err(words) = self.payload.check(self.payload_of(&build.parameters).unwrap_or_default()) {
             return Sight { job, stage: Stage::Foreign(words) };
         }
         if build.running {
@@ -69,6 +85,31 @@ impl JenkinsJobs {
         Sight { job, stage }
     }
 
+    /// Looks for a build with the same parameters that somebody else started and that has not ended, and at what Jenkins
+    /// would make of the parameters. An error is no answer: nothing may be started then.
+    pub async fn look_around(&self, intended: &Job) -> Result<Surroundings, ServiceError> {
+        let Some(intent) = &intended.intent else { return Ok(Surroundings::default()) };
+        let other = Job { intent: None, ..intended.clone() };
+        // The queue first: what leaves it between the two is among the builds then.
+        let queued = self.jenkins.queued(&self.path).await?;
+        if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
+            return Ok(Surroundings { running: Some(self.of_item(&other, item)), ..Surroundings::default() });
+        }
+        let job = self.jenkins.job(&self.path).await?;
+        let build =
+            job.builds.iter().find(|build| build.running && fits(&build.parameters, &intent.parameters));
+        Ok(Surroundings {
+            running: build.map(|build| self.of_build(&other, build).job),
+            refused: job.refuses(&intent.parameters),
+            checked: job.defined.is_some(),
+        })
+    }
+
+    /// The pull spec that a build was given.
+    fn payload_of<'a>(&self, parameters: &'a IndexMap<String, String>) -> Option<&'a str> {
+        self.payload_parameters.iter().find_map(|name| parameters.get(*name)).map(String::as_str)
+    }
+
     fn of_item(&self, job: &Job, item: &QueueItem) -> Job {
         let mut job = job.clone();
         job.queue_item = Some(item.number.to_string());
@@ -79,16 +120,7 @@ impl JenkinsJobs {
 
     async fn look_at_item(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
         let Some(item) = self.jenkins.queue_item(number).await? else {
-            // Jenkins forgets items; the builds remember which one they were.
-            let builds = self.jenkins.builds(&self.path).await?;
-            let build = builds.iter().find(|build| build.queue_item == Some(number));
-            return Ok(match build {
-                Some(build) => self.of_build(job, build),
-                None => Sight {
-                    job: job.clone(),
-                    stage: Stage::Lost("left the queue, and no build of it is known".to_owned()),
-                },
-            });
+            return self.look_after_queue(job, number).await;
         };
         let job = self.of_item(job, &item);
         if item.cancelled {
@@ -96,6 +128,9 @@ impl JenkinsJobs {
             let words = "was taken out of the queue before it ran".to_owned();
             let stage = Stage::Ended(TaskStatus::NotStarted, ReasonClass::Infrastructure, words);
             return Ok(Sight { job, stage });
+        }
+        if let Some(sight) = with_other_parameters(&job, &item.parameters) {
+            return Ok(sight);
         }
         let Some((number, _)) = item.build else {
             let why = item.why.map(|why| format!(" ({})", why.chars().take(200).collect::<String>()));
@@ -105,20 +140,98 @@ impl JenkinsJobs {
         self.look_at_build(&job, number).await
     }
 
+    /// Looks for the build of an item that Jenkins has forgotten, as it does some minutes after the item left the queue.
+    /// The builds remember which one they were, but for those whose item Jenkins does not know (-1).
+    async fn look_after_queue(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
+        let builds = self.jenkins.job(&self.path).await?.builds;
+        if let Some(build) = builds.iter().find(|build| build.queue_item == Some(number)) {
+            return Ok(self.of_build(job, build));
+        }
+        let triggered: Option<Timestamp> = job.triggered_at.as_deref().and_then(|at| at.parse().ok());
+        let since = triggered.map(with_skew);
+        let ours = builds.iter().find(|build| {
+            build.queue_item.is_none()
+                && since.is_some_and(|since| build.started.is_some_and(|started| started >= since))
+                && match &job.intent {
+                    Some(intent) => self.may_be(&build.parameters, &intent.parameters),
+                    None => {
+                        self.payload.check(self.payload_of(&build.parameters).unwrap_or_default()).is_ok()
+                    }
+                }
+        });
+        if let Some(build) = ours {
+            return Ok(self.of_build(job, build));
+        }
+        self.require_reach(&builds, since)?;
+        let stage = Stage::Lost("left the queue, and no build of it is known".to_owned());
+        Ok(Sight { job: job.clone(), stage })
+    }
+
+    /// An error when `builds`, which are not all of the job's, do not reach back to `since`.
+    fn require_reach(&self, builds: &[Build], since: Option<Timestamp>) -> Result<(), ServiceError> {
+        let oldest = builds.last().and_then(|build| build.started);
+        if builds.len() < BUILDS || oldest.is_some_and(|oldest| since.is_some_and(|since| oldest < since)) {
+            return Ok(());
+        }
+        let words = format!("the newest {BUILDS} builds do not reach back to when it was started");
+        Err(ServiceError::new(Service::Jenkins, "look for a build", ServiceErrorKind::Unavailable, words)
+            .about(self.path.to_string())
+            .with_hint("Look for it in Jenkins, and name its number: `stage-testing -n NUMBER`."))
+    }
+
     async fn look_at_build(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
-        Ok(match self.jenkins.build(&self.path, number).await? {
-            Some(build) => self.of_build(job, &build),
+        if let Some(build) = self.jenkins.build(&self.path, number).await? {
+            return Ok(self.of_build(job, &build));
+        }
+        // A 404 may also be a job that was hidden from this user: only who sees the job's builds knows that one is gone.
+        let builds = self.jenkins.job(&self.path).await?.builds;
+        Ok(match builds.iter().find(|build| build.number == number) {
+            Some(build) => self.of_build(job, build),
             None => Sight {
                 job: Job { id: Some(number.to_string()), ..job.clone() },
                 stage: Stage::Lost(format!("is unknown to Jenkins: {} has no build {number}", self.path)),
             },
         })
     }
+
+    /// Whether a build may be the one that was `wanted`, parameters dropped that its job does not define: it tests our
+    /// payload, and no value is another.
+    fn may_be(&self, parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>) -> bool {
+        self.payload_of(parameters).is_some_and(|payload| Some(payload) == self.payload_of(wanted))
+            && wanted.iter().all(|(name, value)| parameters.get(name).is_none_or(|found| found == value))
+    }
+}
+
+/// What is wrong with a job that this program started and that got other parameters than it was given: its result says
+/// nothing of what was asked for. Jenkins drops the ones that the job does not define, and says nothing (spec 03 §7.2).
+fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Option<Sight> {
+    let wanted = &job.intent.as_ref().filter(|_| !parameters.is_empty())?.parameters;
+    let differing = wanted.iter().filter(|(name, value)| parameters.get(*name) != Some(*value));
+    let words: Vec<String> = differing
+        .map(|(name, value)| match parameters.get(name) {
+            Some(found) => format!("{name} `{found}` instead of `{value}`"),
+            None => format!("no {name} (wanted: `{value}`)"),
+        })
+        .collect();
+    if words.is_empty() {
+        return None;
+    }
+    let words = format!(
+        "runs with other parameters than it was given, so its result does not count: {}. The job in Jenkins may not \
+         define them any more: ask its owners",
+        words.join(", ")
+    );
+    let job = Job { state: Some(OTHER_PARAMETERS.to_owned()), ..job.clone() };
+    Some(Sight { job, stage: Stage::Ended(TaskStatus::Fail, ReasonClass::Tool, words) })
 }
 
 /// Whether `parameters` hold everything that was `wanted`; Jenkins adds the defaults of others.
 fn fits(parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>) -> bool {
     wanted.iter().all(|(name, value)| parameters.get(name) == Some(value))
+}
+
+fn with_skew(time: Timestamp) -> Timestamp {
+    time.checked_sub(SKEW).unwrap_or(time)
 }
 
 #[async_trait]
@@ -137,47 +250,46 @@ impl JobSystemClient for JenkinsJobs {
 
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
         let Some(intent) = &intended.intent else { return Ok(None) };
-        let since = intent.time().unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = since.checked_sub(SKEW).unwrap_or(since);
+        let since = with_skew(intent.time().unwrap_or(Timestamp::UNIX_EPOCH));
         // The queue first: what leaves it between the two is among the builds then.
         let queued = self.jenkins.queued(&self.path).await?;
-        if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
+        if let Some(item) = queued.iter().find(|item| self.may_be(&item.parameters, &intent.parameters)) {
             return Ok(Some(self.of_item(intended, item)));
         }
-        let builds = self.jenkins.builds(&self.path).await?;
+        let builds = self.jenkins.job(&self.path).await?.builds;
         let build = builds.iter().find(|build| {
-            fits(&build.parameters, &intent.parameters)
+            self.may_be(&build.parameters, &intent.parameters)
                 && build.started.is_some_and(|started| started >= since)
                 && intent.replaces.as_deref() != Some(build.number.to_string().as_str())
         });
-        Ok(build.map(|build| self.of_build(intended, build).job))
-    }
-
-    async fn running_already(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
-        let Some(intent) = &intended.intent else { return Ok(None) };
-        let other = Job { intent: None, ..intended.clone() };
-        let (queued, builds) =
-            try_join(self.jenkins.queued(&self.path), self.jenkins.builds(&self.path)).await?;
-        if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
-            return Ok(Some(self.of_item(&other, item)));
+        if build.is_none() {
+            self.require_reach(&builds, Some(since))?;
         }
-        let build = builds.iter().find(|build| build.running && fits(&build.parameters, &intent.parameters));
-        Ok(build.map(|build| self.of_build(&other, build).job))
+        // The look at it comes next, and says how far it is.
+        Ok(build.map(|build| Job { state: None, ..self.of_build(intended, build).job }))
     }
 
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError> {
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError> {
         let parameters = intended.intent.as_ref().map(|intent| intent.parameters.clone()).unwrap_or_default();
-        let number = self.jenkins.trigger(&self.path, &parameters, permit).await?;
+        let queued = self.jenkins.trigger(&self.path, &parameters, permit).await?;
+        if queued.waited_before {
+            tracing::info!("an equal build waited in the queue already: Jenkins added none");
+        }
         let job = Job {
-            queue_item: Some(number.to_string()),
-            url: Some(self.jenkins.queue_link(number).to_string()),
+            queue_item: Some(queued.number.to_string()),
+            url: Some(self.jenkins.queue_link(queued.number).to_string()),
             triggered_at: Some(self.clock.stamp()),
             ..intended.clone()
         };
-        // An idle Jenkins has started it by now. It is no error when that cannot be seen.
-        match self.look_at_item(&job, number).await {
-            Ok(sight) if matches!(sight.stage, Stage::Running(_)) => Ok(sight.job),
-            _ => Ok(job),
+        let queued_only =
+            |job: Job| Sight { job, stage: Stage::Running("was put into the queue".to_owned()) };
+        if self.checked && !queued.waited_before {
+            return Ok(queued_only(job));
+        }
+        // It is no error when that cannot be seen.
+        match self.look_at_item(&job, queued.number).await {
+            Ok(sight) if matches!(sight.stage, Stage::Running(_) | Stage::Ended(..)) => Ok(sight),
+            _ => Ok(queued_only(job)),
         }
     }
 

@@ -4,7 +4,6 @@
 //! looked for before anything is started again; and two runs at the same time cannot both record one.
 
 mod follow;
-pub mod holder;
 mod jenkins;
 mod prow;
 mod release;
@@ -16,7 +15,7 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 
-pub use jenkins::JenkinsJobs;
+pub use jenkins::{JenkinsJobs, Surroundings};
 pub use prow::ProwJobs;
 pub use release::ExpectedPayload;
 
@@ -24,9 +23,13 @@ pub(crate) use follow::{Known, known};
 
 use super::Services;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
+
+/// The state, as it is recorded, of a job that runs with other parameters than were asked for.
+const OTHER_PARAMETERS: &str = "OTHER_PARAMETERS";
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +64,8 @@ pub trait JobSystemClient: Send + Sync {
     /// Looks for the job that `intended` (which has an intent) has become.
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError>;
 
-    /// Looks for a job with the same parameters that somebody else started and that has not ended.
-    async fn running_already(&self, _intended: &Job) -> Result<Option<Job>, ServiceError> {
-        Ok(None)
-    }
-
-    /// Starts the job that `intended` describes.
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError>;
+    /// Starts the job that `intended` describes; what is seen of it at once.
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError>;
 
     /// Waits until a job without an answer had time to appear.
     async fn settle(&self);
@@ -193,20 +191,22 @@ impl JobPlan {
 
     async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
         let error = match system.trigger(intended, permit).await {
-            Ok(job) => return self.started(job),
+            Ok(sight) => return self.started(sight),
             Err(error) => error,
         };
-        if error.kind != ServiceErrorKind::Unclear {
+        // An answer that cannot be read is one of a system that may have acted.
+        if !matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed) {
             // It did not act, so there is nothing to look for.
             self.leave(None);
             let class = error.class();
+            // An outage says nothing of the release: the task stays as it was.
+            let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
             let reason = TaskError::from(error);
             let hint = reason.inner().hint();
             let recorded = reason.reason();
             tracing::error!("{}", recorded.text);
-            let mut outcome = TaskOutcome::of(TaskStatus::Fail, Vec::new())
-                .because(recorded.class, recorded.text)
-                .with_class(class);
+            let mut outcome =
+                TaskOutcome::of(status, Vec::new()).because(recorded.class, recorded.text).with_class(class);
             outcome.hint = hint;
             return outcome;
         }
@@ -216,7 +216,7 @@ impl JobPlan {
             match system.find(intended).await {
                 Ok(Some(job)) => {
                     tracing::info!("it did act: the job is there");
-                    return self.started(job);
+                    return self.started(Sight { job, stage: Stage::Running("was started".to_owned()) });
                 }
                 Ok(None) => {}
                 Err(look) => tracing::warn!("{look}"),
@@ -232,11 +232,10 @@ impl JobPlan {
             .with_hint("Run the same command again: it looks for the job before it starts one.")
     }
 
-    fn started(&self, job: Job) -> TaskOutcome {
-        let done = vec![Step::new("start", describe(&job))];
-        let mut outcome = TaskOutcome::of(TaskStatus::InProgress, done).with_data(data(&job));
-        outcome.links.extend(job.url.clone());
-        self.leave(Some(job));
+    fn started(&self, sight: Sight) -> TaskOutcome {
+        let done = vec![Step::new("start", describe(&sight.job))];
+        let outcome = outcome_of(&sight, done);
+        self.leave(Some(sight.job));
         outcome
     }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::iter;
 use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
@@ -16,6 +18,8 @@ use crate::statebox::{Job, ReasonClass, TaskStatus};
 
 /// How long an answer that never came gets to show its effect.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How many jobs are read at the same time.
+const LOOKS: usize = 8;
 
 /// Prow, for jobs that get a release payload in one variable.
 #[derive(Debug, Clone)]
@@ -61,6 +65,49 @@ impl ProwJobs {
             may_be_started: true,
             others: intent.replaces.iter().cloned().collect(),
         })
+    }
+
+    /// Looks for a job with the same parameters that somebody else started and that has not ended. An error is no answer:
+    /// nothing may be started then.
+    ///
+    /// Executions that Gangway lists as not ended, and those of which it does not say how far they are, are read from
+    /// Prow: only there stand the variables. One that cannot be read may be the one, and is an error.
+    pub async fn running_already(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
+        const OPERATION: &str = "look for a job that runs already";
+        let Some(intent) = &intended.intent else { return Ok(None) };
+        let mut executions = self.gangway(OPERATION)?.executions(&self.name).await?;
+        executions.retain(|execution| !execution.state.is_some_and(ProwState::is_final));
+        let mut found = iter(executions.into_iter().map(|execution| async move {
+            let job = self.prow.job(&execution.id).await;
+            (execution.id, job)
+        }))
+        .buffered(LOOKS);
+        let mut unseen = None;
+        while let Some((id, job)) = found.next().await {
+            match job {
+                Ok(Some(job)) => {
+                    let same =
+                        intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
+                    if same && job.job == self.name && !job.state.is_final() {
+                        let other = Job { id: Some(job.id.clone()), intent: None, ..intended.clone() };
+                        return Ok(Some(self.sight(other, &job).job));
+                    }
+                }
+                Ok(None) => {
+                    let words = format!("Gangway lists {id} as running, and Prow does not show it");
+                    unseen = Some(
+                        ServiceError::new(Service::Prow, OPERATION, ServiceErrorKind::Unavailable, words)
+                            .about(self.name.clone())
+                            .with_hint("Run the same command again in a moment."),
+                    );
+                }
+                Err(error) => unseen = Some(error),
+            }
+        }
+        match unseen {
+            Some(error) => Err(error),
+            None => Ok(None),
+        }
     }
 
     fn sight(&self, mut job: Job, found: &ProwJob) -> Sight {
@@ -125,7 +172,7 @@ impl JobSystemClient for ProwJobs {
         }))
     }
 
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Job, ServiceError> {
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError> {
         let intent = intended.intent.as_ref();
         let trigger = Trigger {
             job: intended.name.clone(),
@@ -136,12 +183,13 @@ impl JobSystemClient for ProwJobs {
                 .collect(),
         };
         let execution = self.gangway("start a job")?.trigger(&trigger, permit).await?;
-        Ok(Job {
+        let job = Job {
             url: Some(execution.url.unwrap_or_else(|| self.prow.link(&execution.id).to_string())),
             id: Some(execution.id),
             triggered_at: Some(self.clock.stamp()),
             ..intended.clone()
-        })
+        };
+        Ok(Sight { job, stage: Stage::Running("was started".to_owned()) })
     }
 
     async fn settle(&self) {

@@ -23,6 +23,11 @@ impl ExpectedPayload {
         format!("{repository}:{}-{ARCHITECTURE}", self.release)
     }
 
+    /// Whether `pull_spec` is the payload of the release itself, by its tag, and not a nightly.
+    pub fn is_release(&self, pull_spec: &str) -> bool {
+        tag(pull_spec.trim()).is_some_and(|tag| tag == format!("{}-{ARCHITECTURE}", self.release))
+    }
+
     /// Whether `pull_spec` is of exactly this release, or of exactly its candidate; otherwise what it is of.
     pub fn check(&self, pull_spec: &str) -> Result<(), String> {
         let pull_spec = pull_spec.trim();
@@ -75,6 +80,10 @@ mod tests {
         ] {
             let error = expected.check(bad).unwrap_err();
             assert!(error.contains(words), "{bad}: {error}");
+        }
+        assert!(expected.is_release(&own));
+        for other in ["r.example.test/x:4.19.12-x86_64", "r.example.test/x:4.19.1-aarch64", nightly, ""] {
+            assert!(!expected.is_release(other), "{other}");
         }
         let none = ExpectedPayload::new(&"4.19.1".parse().unwrap(), None);
         assert!(none.check("r.example.test/x:4.19.12").is_err(), "no candidate is no error of its own");

@@ -12,6 +12,7 @@ struct Script {
     found: Option<Job>,
     stage: Option<Stage>,
     down: bool,
+    refusal: Option<ServiceErrorKind>,
     triggered: Mutex<usize>,
     looks: Mutex<usize>,
 }
@@ -35,9 +36,10 @@ impl JobSystemClient for Script {
         if self.down { Err(down()) } else { Ok(self.found.clone()) }
     }
 
-    async fn trigger(&self, _: &Job, _: &WritePermit) -> Result<Job, ServiceError> {
+    async fn trigger(&self, _: &Job, _: &WritePermit) -> Result<Sight, ServiceError> {
         *self.triggered.lock().unwrap() += 1;
-        Err(ServiceError::new(Service::Jenkins, "start", ServiceErrorKind::Unclear, "no answer"))
+        let kind = self.refusal.unwrap_or(ServiceErrorKind::Unclear);
+        Err(ServiceError::new(Service::Jenkins, "start", kind, "no answer"))
     }
 
     async fn settle(&self) {}
@@ -153,6 +155,27 @@ async fn an_unclear_trigger_is_looked_for_and_never_repeated() {
         let _ = plan.remember(&mut state);
         let left = state.task(TASK).unwrap().job.unwrap();
         assert_eq!(left.id, found.and_then(|found| found.id), "the intent stays until the job is known");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure() {
+    let permit = WritePermit::granted_by_user_interface();
+    for (kind, class, status) in [
+        (ServiceErrorKind::Unavailable, ErrorClass::Unavailable, TaskStatus::NotStarted),
+        (ServiceErrorKind::RateLimited, ErrorClass::Unavailable, TaskStatus::NotStarted),
+        (ServiceErrorKind::Unclear, ErrorClass::Unavailable, TaskStatus::InProgress),
+        (ServiceErrorKind::Malformed, ErrorClass::Unavailable, TaskStatus::InProgress),
+        (ServiceErrorKind::Rejected, ErrorClass::Failed, TaskStatus::Fail),
+    ] {
+        let script = Script { refusal: Some(kind), ..Script::default() };
+        let step = JobStep::Start { intended: Box::new(job()) };
+        let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
+        let outcome = plan.apply(&script, &permit).await.unwrap();
+        assert_eq!((outcome.status, outcome.class), (status, Some(class)), "{kind:?}");
+        // What may have started stays on record and is looked for.
+        let kept = plan.result.get().unwrap().is_some();
+        assert_eq!(kept, status == TaskStatus::InProgress, "{kind:?}");
     }
 }
 

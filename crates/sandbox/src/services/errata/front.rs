@@ -10,7 +10,7 @@ use axum::{
 use tower::ServiceExt as _;
 
 use super::{
-    handlers,
+    handlers, issues,
     spnego::{ACCEPTED, is_initial_token},
     state::{Negotiate, State},
 };
@@ -35,8 +35,8 @@ fn tool() -> Router<Shared> {
         .route("/api/v1/erratum/{id}", get(handlers::erratum).put(handlers::update))
         .route("/api/v1/erratum/{id}/change_state", post(handlers::change_state))
         .route("/api/v1/erratum/{id}/add_comment", post(handlers::add_comment))
-        .route("/api/v1/erratum/{id}/add_jira_issue", post(handlers::add_jira_issue))
-        .route("/api/v1/erratum/{id}/remove_jira_issue", post(handlers::remove_jira_issue))
+        .route("/api/v1/erratum/{id}/add_jira_issue", post(issues::add))
+        .route("/api/v1/erratum/{id}/remove_jira_issue", post(issues::remove))
         .route("/api/v1/erratum/{id}/builds", get(handlers::builds))
         .route("/api/v1/erratum/{id}/push", get(handlers::pushes).post(handlers::push))
         .route("/api/v1/erratum/{id}/security_alerts", get(handlers::security_alerts))

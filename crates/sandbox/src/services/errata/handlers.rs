@@ -22,7 +22,7 @@ use super::{
 };
 use crate::world::Shared;
 
-type Answer = Result<Response, Refusal>;
+pub(super) type Answer = Result<Response, Refusal>;
 
 fn number(id: &str) -> Result<u32, Refusal> {
     id.parse().map_err(|_| Refusal::NotFound(format!("Errata with id {id}")))
@@ -32,7 +32,7 @@ fn find<'a>(state: &'a State, id: &str) -> Result<&'a Advisory, Refusal> {
     state.advisory(number(id)?).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
-fn numbered(state: &mut State, id: u32) -> Result<&mut Advisory, Refusal> {
+pub(super) fn numbered(state: &mut State, id: u32) -> Result<&mut Advisory, Refusal> {
     state.advisory_mut(id).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn update(
 }
 
 /// Carries out what a form asks of one advisory, and answers with the advisory.
-fn change(
+pub(super) fn change(
     world: &Shared,
     caller: &str,
     id: &str,
@@ -146,60 +146,8 @@ pub(super) async fn add_comment(
     })
 }
 
-/// Attaches one issue without touching the others.
-pub(super) async fn add_jira_issue(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
-        let key = needed(params, "jira_issue")?;
-        if !update::is_key(key) {
-            return Err(Refusal::base(format!("{key} is not a Jira issue")));
-        }
-        update::attachable(state, id, key).map_err(Refusal::base)?;
-        let advisory = numbered(state, id)?;
-        if advisory.jira_issues.iter().any(|found| found == key) {
-            return Err(Refusal::base(format!("Jira issue {key} is attached already")));
-        }
-        advisory.jira_issues.push(key.to_owned());
-        issue_list_changed(advisory);
-        Ok(())
-    })
-}
-
-/// Detaches one issue without touching the others.
-pub(super) async fn remove_jira_issue(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
-        let key = needed(params, "jira_issue")?;
-        let advisory = numbered(state, id)?;
-        let before = advisory.jira_issues.len();
-        advisory.jira_issues.retain(|found| found != key);
-        if advisory.jira_issues.len() == before {
-            return Err(Refusal::base(format!("Jira issue {key} is not attached")));
-        }
-        issue_list_changed(advisory);
-        Ok(())
-    })
-}
-
-fn needed<'a>(params: &'a Params, name: &str) -> Result<&'a str, Refusal> {
+pub(super) fn needed<'a>(params: &'a Params, name: &str) -> Result<&'a str, Refusal> {
     params.get(name).ok_or_else(|| Refusal::MissingParameter(name.to_owned()))
-}
-
-fn issue_list_changed(advisory: &mut Advisory) {
-    advisory.security_approved = advisory.security_approved.filter(|approved| !approved);
-    let count = advisory.edits.entry("jira_issue".to_owned()).or_default();
-    count.sent += 1;
-    count.changed += 1;
 }
 
 /// E-8.
@@ -239,6 +187,23 @@ pub(super) async fn external_tests(AxumState(world): AxumState<Shared>, RawQuery
     let invalid = || Refusal::MissingParameter("page".to_owned());
     let page = count("page[number]", 1).filter(|page| *page > 0).ok_or_else(invalid)?;
     let size = count("page[size]", 100).filter(|size| *size > 0).ok_or_else(invalid)?.min(1000);
+    let known = [
+        "active",
+        "errata_id",
+        "id",
+        "test_type",
+        "status",
+        "brew_build_id",
+        "external_id",
+        "external_status",
+    ];
+    let unknown = query.iter().find_map(|(name, _)| {
+        let filter = name.strip_prefix("filter[")?.strip_suffix(']')?;
+        (!known.contains(&filter)).then(|| filter.to_owned())
+    });
+    if let Some(filter) = unknown {
+        return Err(Refusal::Unknown(format!("Unknown filter: {filter}")));
+    }
     let state = world.errata.lock();
     let fits = |name: &str, actual: &str| value(name).is_none_or(|wanted| wanted == actual);
     let data: Vec<Value> = state

@@ -4,6 +4,7 @@
 
 mod front;
 mod handlers;
+mod issues;
 mod model;
 mod params;
 mod push;

@@ -20,6 +20,8 @@ pub(super) enum Refusal {
     Invalid(BTreeMap<String, Vec<String>>),
     /// A required parameter is absent: 400 with one message.
     MissingParameter(String),
+    /// Something that the request names is not known: 400 with this message.
+    Unknown(String),
 }
 
 impl Refusal {
@@ -37,6 +39,7 @@ impl IntoResponse for Refusal {
             }
             Self::BadRequest(errors) => (StatusCode::BAD_REQUEST, Json(json!({"errors": errors}))),
             Self::Invalid(errors) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"errors": errors}))),
+            Self::Unknown(message) => (StatusCode::BAD_REQUEST, Json(json!({"error": message}))),
             Self::MissingParameter(name) => (
                 StatusCode::BAD_REQUEST,
                 Json(json!({"error": format!("param is missing or the value is empty: {name}")})),

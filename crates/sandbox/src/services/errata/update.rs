@@ -33,10 +33,15 @@ pub(super) fn update(
     if !errors.is_empty() {
         return Err(Refusal::Invalid(errors));
     }
+    super::issues::form(state, &draft)?;
     let issues_changed = as_set(&before.jira_issues) != as_set(&draft.jira_issues)
         || as_set(&before.bugs) != as_set(&draft.bugs);
     if issues_changed && draft.security_approved == Some(true) {
         draft.security_approved = None;
+    }
+    // Asking documentation to approve withdraws an approval that stands.
+    if draft.text_ready && !before.text_ready {
+        draft.doc_complete = false;
     }
     for (name, _) in fields {
         let changed = shown(before, name) != shown(&draft, name);
@@ -113,8 +118,11 @@ fn issues(state: &State, id: u32, value: &str) -> Result<(Vec<u32>, Vec<String>)
     Ok((bugs, keys))
 }
 
-/// An issue belongs to one active advisory only.
+/// An issue belongs to one active advisory only, but for security advisories.
 pub(super) fn attachable(state: &State, id: u32, key: &str) -> Result<(), String> {
+    if state.advisory(id).is_some_and(super::issues::shares_issues) {
+        return Ok(());
+    }
     let other = state.advisories.values().find(|other| {
         other.id != id && other.state.is_active() && other.jira_issues.iter().any(|k| k == key)
     });

@@ -70,14 +70,20 @@ async fn front(AxumState(world): AxumState<Shared>, request: Request) -> Respons
     let base = world.url("/jenkins");
     let mut state = world.jenkins.lock();
     state.advance(now);
+    if state.starting {
+        // No Retry-After, and nothing was done.
+        return page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Please wait while Jenkins is getting ready to work ...",
+        );
+    }
     let account = match authenticate(&state, &ask.headers) {
         Ok(account) => account,
         Err(refusal) => return *refusal,
     };
     let reads = ask.method == Method::GET;
     if account.is_none() && !(reads && state.anonymous_read) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"")];
-        return (challenge, page(StatusCode::UNAUTHORIZED, "Unauthorized")).into_response();
+        return login_page();
     }
     if !reads && !has_crumb(&state, account.as_ref(), &ask.headers) {
         return page(StatusCode::FORBIDDEN, "No valid crumb was included in the request");
@@ -92,9 +98,19 @@ async fn front(AxumState(world): AxumState<Shared>, request: Request) -> Respons
     response
 }
 
+/// Jenkins never answers 401 to a request without credentials, but a page that forwards to the sign-in.
+fn login_page() -> Response {
+    let text = "<html><head><meta http-equiv='refresh' content='1;url=/jenkins/login?from=%2F'/></head><body \
+                style='background-color:white; color:white;'>Authentication required</body></html>";
+    (StatusCode::FORBIDDEN, Html(text)).into_response()
+}
+
 fn authenticate(state: &State, headers: &HeaderMap) -> Result<Option<Account>, Box<Response>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let wrong = || Box::new(page(StatusCode::UNAUTHORIZED, "Unauthorized"));
+    let wrong = || {
+        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"")];
+        Box::new((challenge, page(StatusCode::UNAUTHORIZED, "Unauthorized")).into_response())
+    };
     let basic = value.to_str().ok().and_then(|value| value.strip_prefix("Basic ")).ok_or_else(wrong)?;
     let decoded = base64::engine::general_purpose::STANDARD.decode(basic).map_err(|_| wrong())?;
     let text = String::from_utf8(decoded).map_err(|_| wrong())?;

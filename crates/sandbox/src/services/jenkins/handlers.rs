@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::{
     front::{Ask, CRUMB_FIELD, crumb, page},
-    model::{Account, Crumbs, State},
+    model::{Account, Crumbs, Item, State, Visible},
     tree, views,
 };
 use crate::unexpected::Unexpected;
@@ -47,14 +47,19 @@ pub(super) fn answer(
                 ([(header::SET_COOKIE, session)], Json(body)).into_response()
             }
         }),
-        ["queue", "api", "json"] if get => Some(document(ask, views::queue(state, base))),
+        ["queue", "api", "json"] if get => Some(document(ask, views::queue(state, base, now))),
         ["queue", "item", number, "api", "json"] if get => {
             let item = number.parse().ok().and_then(|id: u64| state.items.iter().find(|item| item.id == id));
-            Some(match item {
-                Some(item) => document(ask, views::item(state, item, base)),
+            let readable = |item: &&Item| {
+                state.jobs.iter().any(|job| job.path == item.job && job.visible == Visible::Whole)
+            };
+            Some(match item.filter(readable) {
+                Some(item) => document(ask, views::item(state, item, base, now)),
                 None => page(StatusCode::NOT_FOUND, "Not Found"),
             })
         }
+        // An item has no page of its own.
+        ["queue", "item", _] if get => Some(page(StatusCode::NOT_FOUND, "Not Found")),
         ["queue", "cancelItem"] if ask.method == Method::POST => {
             let id: Option<u64> = parameter(&ask.query, "id").and_then(|id| id.parse().ok());
             let item = state.items.iter_mut().find(|item| Some(item.id) == id && item.left.is_none())?;
@@ -112,6 +117,13 @@ fn job(
             _ => page(StatusCode::NOT_FOUND, "Not Found"),
         });
     }
+    match state.jobs.iter().find(|job| job.path == path)?.visible {
+        Visible::Whole => {}
+        Visible::Name => {
+            return Some(page(StatusCode::FORBIDDEN, "rlead is missing the Job/Read permission"));
+        }
+        Visible::Nothing => return Some(page(StatusCode::NOT_FOUND, "Not Found")),
+    }
     match rest {
         ["buildWithParameters"] if ask.method == Method::POST => {
             Some(build_with_parameters(state, account, ask, &path, base, now))
@@ -152,6 +164,9 @@ fn build_with_parameters(
     if job.parameters.is_empty() {
         return page(StatusCode::BAD_REQUEST, "is not parameterized but got parameters");
     }
+    if job.disabled {
+        return page(StatusCode::CONFLICT, &format!("{path} is not buildable"));
+    }
     let form = ask.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let form = form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let body = if form { String::from_utf8_lossy(&ask.body).into_owned() } else { String::new() };
@@ -159,8 +174,18 @@ fn build_with_parameters(
         .chain(form_urlencoded::parse(body.as_bytes()))
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
+    // An uncaught exception of Jenkins.
+    let oops =
+        || page(StatusCode::INTERNAL_SERVER_ERROR, "Oops! A problem occurred while processing the request.");
+    let twice = |name: &String| given.iter().filter(|(given, _)| given == name).count() > 1;
+    let unlisted = |(name, choices): (&String, &Vec<String>)| {
+        given.iter().any(|(given, value)| given == name && !choices.contains(value))
+    };
+    if job.parameters.iter().any(|(name, _)| twice(name)) || job.choices.iter().any(unlisted) {
+        return oops();
+    }
     // Parameters that the job does not define are dropped; absent ones get their defaults.
-    let parameters = job
+    let parameters: Vec<(String, Value)> = job
         .parameters
         .iter()
         .map(|(name, default)| {
@@ -171,6 +196,16 @@ fn build_with_parameters(
             (name.clone(), value.unwrap_or_else(|| default.clone()))
         })
         .collect();
+    let located = |status: StatusCode, path: String| {
+        (status, [(header::LOCATION, format!("{base}{path}"))]).into_response()
+    };
+    if state.vetoes {
+        let job = path.split('/').flat_map(|part| ["/job/", part]).collect::<String>();
+        return located(StatusCode::FOUND, format!("{job}/"));
+    }
+    if let Some(item) = state.waiting(path, &parameters) {
+        return located(StatusCode::SEE_OTHER, format!("/queue/item/{item}/"));
+    }
     let item = state.enqueue(path, parameters, now);
-    (StatusCode::CREATED, [(header::LOCATION, format!("{base}/queue/item/{item}/"))]).into_response()
+    located(StatusCode::CREATED, format!("/queue/item/{item}/"))
 }

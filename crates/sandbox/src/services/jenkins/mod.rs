@@ -10,4 +10,4 @@ mod tree;
 mod views;
 
 pub use front::{first_page, router};
-pub use model::{Account, Build, Crumbs, Item, Job, State};
+pub use model::{Account, Build, Crumbs, Item, Job, State, Visible};

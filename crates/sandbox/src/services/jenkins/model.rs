@@ -1,6 +1,6 @@
 //! Jobs, the queue and builds, and how time moves them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -9,6 +9,8 @@ use crate::world::Simulated;
 
 /// How long an item waits before it runs.
 const QUIET: SignedDuration = SignedDuration::from_secs(5);
+/// How long it takes from leaving the queue to the beginning of a build's script.
+pub(super) const BEGINS: SignedDuration = SignedDuration::from_millis(500);
 /// How long Jenkins remembers an item that left the queue.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 
@@ -22,6 +24,18 @@ pub enum Crumbs {
     ForPasswords,
     /// Always.
     Always,
+}
+
+/// What users see of a job. (All users here have the same rights but for building.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Visible {
+    /// Everything.
+    #[default]
+    Whole,
+    /// That it exists: reading it is refused (403).
+    Name,
+    /// Nothing: it is as if it were not there (404).
+    Nothing,
 }
 
 /// Who may sign in.
@@ -42,8 +56,8 @@ pub struct Account {
 pub struct Build {
     /// Its number.
     pub number: u64,
-    /// The queue item that it came from.
-    pub item: u64,
+    /// The queue item that it came from; none when Jenkins does not know it, and says -1.
+    pub item: Option<u64>,
     /// When it began.
     pub started: Timestamp,
     /// How long it takes.
@@ -52,12 +66,24 @@ pub struct Build {
     pub outcome: String,
     /// Its parameters.
     pub parameters: Vec<(String, Value)>,
+    /// A result that it carries while it still runs.
+    pub early: Option<String>,
 }
 
 impl Build {
-    /// Its result at `now`; nothing while it runs.
+    /// Its result at `now`; nothing while it runs, but for an early one.
     pub fn result_at(&self, now: Timestamp) -> Option<&str> {
-        (now.duration_since(self.started) >= self.duration).then_some(self.outcome.as_str())
+        if self.has_ended(now) { Some(&self.outcome) } else { self.early.as_deref() }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        now.duration_since(self.started) >= self.duration
+    }
+
+    /// Whether its script has begun.
+    pub fn has_begun(&self, now: Timestamp) -> bool {
+        now.duration_since(self.started) >= BEGINS
     }
 }
 
@@ -85,6 +111,12 @@ pub struct Job {
     pub path: String,
     /// The parameters that it takes, with their defaults; none means that it takes none.
     pub parameters: Vec<(String, Value)>,
+    /// The values that parameters list.
+    pub choices: BTreeMap<String, Vec<String>>,
+    /// Whether it cannot be built (409).
+    pub disabled: bool,
+    /// What users see of it.
+    pub visible: Visible,
     /// Its builds, oldest first.
     pub builds: Vec<Build>,
     /// The number of the next one.
@@ -102,6 +134,7 @@ impl Job {
 
 /// Everything that Jenkins knows.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "moods of Jenkins, each of its own")]
 pub struct State {
     /// Who may sign in.
     pub accounts: Vec<Account>,
@@ -115,6 +148,10 @@ pub struct State {
     pub items: Vec<Item>,
     /// Whether no executor is free: then items stay in the queue.
     pub busy: bool,
+    /// Whether a plug-in vetoes everything that would be queued.
+    pub vetoes: bool,
+    /// Whether Jenkins starts or restarts: it answers 503 to everything.
+    pub starting: bool,
     /// Items so far.
     pub last_item: u64,
 }
@@ -141,11 +178,12 @@ impl State {
             let started = item.since.checked_add(QUIET).unwrap_or(now);
             job.builds.push(Build {
                 number: job.next,
-                item: item.id,
+                item: Some(item.id),
                 started,
                 duration,
                 outcome,
                 parameters: item.parameters.clone(),
+                early: None,
             });
             item.left = Some((job.next, started));
             job.next += 1;
@@ -157,14 +195,18 @@ impl State {
         });
     }
 
-    /// Puts a build into the queue; an item with the same parameters that still waits is taken instead, as Jenkins
-    /// does.
-    pub fn enqueue(&mut self, job: &str, parameters: Vec<(String, Value)>, now: Timestamp) -> u64 {
-        let same = self.items.iter().find(|item| {
+    /// The item with the same parameters that still waits: Jenkins takes it instead of a new one.
+    pub fn waiting(&self, job: &str, parameters: &[(String, Value)]) -> Option<u64> {
+        let same = |item: &&Item| {
             item.job == job && !item.cancelled && item.left.is_none() && item.parameters == parameters
-        });
-        if let Some(item) = same {
-            return item.id;
+        };
+        self.items.iter().find(same).map(|item| item.id)
+    }
+
+    /// Puts a build into the queue, unless an equal one waits.
+    pub fn enqueue(&mut self, job: &str, parameters: Vec<(String, Value)>, now: Timestamp) -> u64 {
+        if let Some(id) = self.waiting(job, &parameters) {
+            return id;
         }
         self.last_item += 1;
         let id = self.last_item;
@@ -195,8 +237,10 @@ impl Simulated for State {
         json!({"jobs": jobs, "queue": queue})
     }
 
-    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"job", "number", "outcome"}`, `cancel {"item"}`,
-    /// `busy {"busy"}`.
+    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"job", "number", "outcome"}`, `early` with the same
+    /// fields (a result while the build runs), `cancel {"item"}`, `busy {"busy"}`, `vetoes {"vetoes"}`,
+    /// `starting {"starting"}`, `define {"job", "parameter", "choices"}` and `undefine {"job", "parameter"}` of
+    /// parameters, `job {"job", "disabled", "visible": "whole" | "name" | "nothing"}`.
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         self.advance(now);
         let text = |name: &str| {
@@ -225,7 +269,53 @@ impl Simulated for State {
             "busy" => {
                 self.busy = body.get("busy").and_then(Value::as_bool).ok_or("busy needs true or false")?;
             }
-            _ => return Err("operations: script, finish, cancel, busy".to_owned()),
+            "early" => {
+                let number = body.get("number").and_then(Value::as_u64).ok_or("early needs a number")?;
+                let outcome = text("outcome")?.to_owned();
+                let job = self.job_mut(text("job")?).ok_or("no such job")?;
+                let build = job.builds.iter_mut().find(|build| build.number == number);
+                build.ok_or("no such build")?.early = Some(outcome);
+            }
+            "vetoes" => {
+                self.vetoes =
+                    body.get("vetoes").and_then(Value::as_bool).ok_or("vetoes needs true or false")?;
+            }
+            "starting" => {
+                self.starting =
+                    body.get("starting").and_then(Value::as_bool).ok_or("starting needs true or false")?;
+            }
+            "define" | "undefine" => {
+                let parameter = text("parameter")?.to_owned();
+                let job = self.job_mut(text("job")?).ok_or("no such job")?;
+                job.parameters.retain(|(name, _)| *name != parameter);
+                job.choices.remove(&parameter);
+                if operation == "define" {
+                    let choices = body.get("choices").and_then(Value::as_array).cloned().unwrap_or_default();
+                    let choices: Vec<String> =
+                        choices.iter().filter_map(|choice| choice.as_str().map(str::to_owned)).collect();
+                    let first = choices.first().cloned().unwrap_or_default();
+                    job.parameters.push((parameter.clone(), first.into()));
+                    if !choices.is_empty() {
+                        job.choices.insert(parameter, choices);
+                    }
+                }
+            }
+            "job" => {
+                let visible = match body.get("visible").and_then(Value::as_str) {
+                    None => None,
+                    Some("whole") => Some(Visible::Whole),
+                    Some("name") => Some(Visible::Name),
+                    Some("nothing") => Some(Visible::Nothing),
+                    Some(_) => return Err("visible is whole, name or nothing".to_owned()),
+                };
+                let job = self.job_mut(text("job")?).ok_or("no such job")?;
+                job.visible = visible.unwrap_or(job.visible);
+                job.disabled = body.get("disabled").and_then(Value::as_bool).unwrap_or(job.disabled);
+            }
+            _ => {
+                return Err("operations: script, finish, early, cancel, busy, vetoes, starting, define, undefine, job"
+                    .to_owned());
+            }
         }
         Ok(json!({"done": operation}))
     }

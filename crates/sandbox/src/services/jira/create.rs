@@ -81,6 +81,7 @@ fn blank(state: &State, fields: &Map<String, Value>, author: &str, now: &str) ->
     Ok(Issue {
         id: 0,
         key: format!("{}-{}", project.key, last.unwrap_or(0) + 1),
+        former_keys: Vec::new(),
         project: project.key.clone(),
         issue_type: issue_type.to_owned(),
         summary: String::new(),

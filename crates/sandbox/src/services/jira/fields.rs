@@ -31,7 +31,12 @@ pub(super) enum Kind {
 }
 
 /// The custom fields.
-pub(super) const CUSTOM: [CustomField; 6] = [
+pub(super) const CUSTOM: [CustomField; 7] = [
+    CustomField {
+        id: "customfield_10840",
+        name: "Severity",
+        kind: Kind::Choice(&["Critical", "Important", "Moderate", "Low", "Informational"]),
+    },
     CustomField { id: "customfield_10470", name: "QA Contact", kind: Kind::Person },
     CustomField { id: "customfield_10482", name: "Need Info From", kind: Kind::People },
     CustomField {

@@ -74,6 +74,7 @@ fn api() -> Router<Shared> {
         .route("/search", get(search::removed).post(search::removed))
         .route("/search/jql", get(search::by_query).post(search::by_body))
         .route("/issue", post(create::issue))
+        .route("/issue/bulkfetch", post(issues::bulk))
         .route("/issue/{key}", get(issues::show).put(issues::edit))
         .route("/issue/{key}/assignee", put(transitions::assign))
         .route("/issue/{key}/transitions", get(transitions::list).post(transitions::perform))

@@ -1,5 +1,7 @@
 //! One issue: reading, editing, its changelog and links.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension, Json,
     body::Bytes,
@@ -12,7 +14,7 @@ use url::form_urlencoded;
 use super::{
     edit,
     front::{Caller, Version},
-    model::{Right, Write},
+    model::{Issue, Right, Write},
     refusal::Refusal,
     state::stamp,
     views::{Views, Wanted},
@@ -64,6 +66,35 @@ pub(super) async fn show(
     let expand = values(query.as_deref(), "expand");
     let wanted = Wanted::all_or(values(query.as_deref(), "fields"));
     Ok(Json(views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"))))
+}
+
+/// How many issues a bulk request may name.
+const BULK: usize = 100;
+
+/// Several issues by id or key. Moved issues come under their new key, hidden and absent ones are left out silently.
+pub(super) async fn bulk(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(version): Extension<Version>,
+    bytes: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let body = body(&bytes)?;
+    let list = |name: &str| -> Option<Vec<String>> {
+        body.get(name)?.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let asked = list("issueIdsOrKeys").ok_or_else(|| Refusal::field("issueIdsOrKeys", "must be a list"))?;
+    if asked.is_empty() || asked.len() > BULK {
+        return Err(Refusal::Bad(format!("The number of issues must be between 1 and {BULK}.")));
+    }
+    let fields = list("fields").unwrap_or_else(|| vec!["*navigable".to_owned()]);
+    let state = world.jira.lock();
+    let views = Views { state: &state, version, site: world.url("/jira") };
+    // Nothing here is public.
+    let seen = asked.iter().filter(|_| caller.0.is_some()).filter_map(|key| state.visible_issue(key).ok());
+    let by_id: BTreeMap<u64, &Issue> = seen.map(|issue| (issue.id, issue)).collect();
+    let wanted = Wanted::only(fields);
+    let issues: Vec<Value> = by_id.into_values().map(|issue| views.issue(issue, &wanted, false)).collect();
+    Ok(Json(json!({ "expand": "names,schema", "issues": issues, "issueErrors": [] })))
 }
 
 /// J-8.

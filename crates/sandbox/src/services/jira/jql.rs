@@ -329,7 +329,10 @@ impl Clause {
                 .flatten()
                 .filter_map(|version| version.get("name")?.as_str().map(str::to_owned))
                 .collect(),
-            _ => vec![issue.key.clone(), issue.id.to_string()],
+            _ => {
+                let own = [issue.key.clone(), issue.id.to_string()];
+                own.into_iter().chain(issue.former_keys.iter().cloned()).collect()
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Account {
     pub active: bool,
     /// Whether issues can be assigned to it.
     pub assignable: bool,
+    /// `atlassian` for people, `app`, `customer` for portal accounts, `unknown`.
+    pub account_type: String,
 }
 
 /// What a login may do with the issues that it sees.
@@ -34,6 +36,8 @@ pub enum Right {
     Comment,
     /// Create issues.
     Create,
+    /// Browse users and groups, a right of the whole site.
+    BrowseUsers,
 }
 
 /// An e-mail address with its API token.
@@ -176,6 +180,8 @@ pub struct Issue {
     pub id: u64,
     /// Key, `ART-14191`.
     pub key: String,
+    /// Keys that it had in other projects before it was moved; they lead to it for ever.
+    pub former_keys: Vec<String>,
     /// Key of the project.
     pub project: String,
     /// Name of the type.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     front::{Caller, Version},
     issues::{page, value},
-    model::Account,
+    model::{Account, Right},
     refusal::Refusal,
     views::Views,
 };
@@ -66,7 +66,7 @@ pub(super) async fn search(
     Extension(version): Extension<Version>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Refusal> {
-    caller.login()?;
+    let login = caller.login()?;
     let query = query.as_deref();
     if value(query, "username").is_some() {
         return Err(Refusal::Bad(GONE_PARAMETER.to_owned()));
@@ -75,6 +75,10 @@ pub(super) async fn search(
         Refusal::Bad("Neither the query parameter nor the accountId parameter is present".to_owned())
     })?;
     let (start, length) = page(query, 50, 1000)?;
+    // Without the right nobody is found, which looks like nobody.
+    if !login.rights.contains(&Right::BrowseUsers) {
+        return Ok(Json(json!([])));
+    }
     let inactive_too = value(query, "includeInactive").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
     let state = world.jira.lock();
     let views = Views { state: &state, version, site: world.url("/jira") };

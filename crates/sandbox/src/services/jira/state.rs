@@ -61,6 +61,21 @@ impl State {
         self.issues.get_mut(key)
     }
 
+    /// The issue with this key or id, now or formerly, unless a security level hides it.
+    pub fn shown(&self, key_or_id: &str) -> Option<&Issue> {
+        self.visible_issue(key_or_id).ok()
+    }
+
+    /// Moves an issue to another project: it gets a key there, and its old key leads to it.
+    pub fn move_issue(&mut self, key: &str, new_key: &str) -> Option<()> {
+        let project = self.project(new_key.split('-').next()?)?.key.clone();
+        let mut issue = self.issues.remove(key)?;
+        issue.former_keys.push(std::mem::replace(&mut issue.key, new_key.to_owned()));
+        issue.project = project;
+        self.issues.insert(issue.key.clone(), issue);
+        Some(())
+    }
+
     /// The account with this id.
     pub fn account(&self, account_id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.account_id == account_id)
@@ -98,10 +113,15 @@ impl State {
 
     /// Key of the issue with this key or id, if the caller sees it.
     pub(super) fn visible(&self, key_or_id: &str) -> Result<String, Refusal> {
-        let found = self.issues.get(&key_or_id.to_uppercase()).or_else(|| {
-            let id: u64 = key_or_id.parse().ok()?;
-            self.issues.values().find(|issue| issue.id == id)
-        });
+        let key = key_or_id.to_uppercase();
+        let found = self
+            .issues
+            .get(&key)
+            .or_else(|| self.issues.values().find(|issue| issue.former_keys.contains(&key)))
+            .or_else(|| {
+                let id: u64 = key_or_id.parse().ok()?;
+                self.issues.values().find(|issue| issue.id == id)
+            });
         found.filter(|issue| !issue.hidden).map(|issue| issue.key.clone()).ok_or(Refusal::NoIssue)
     }
 
@@ -152,6 +172,7 @@ impl Login {
             Right::Edit => "edit issues in this project",
             Right::Comment => "add comments to this issue",
             Right::Create => "create issues in this project",
+            Right::BrowseUsers => "browse users and groups",
         };
         Err(Refusal::Forbidden(format!("You do not have permission to {what}.")))
     }
@@ -204,6 +225,9 @@ impl Simulated for State {
                 let hidden = body.get("hidden").and_then(Value::as_bool).unwrap_or(true);
                 self.issue_mut(text("issue")?).ok_or("no such issue")?.hidden = hidden;
             }
+            "move" => {
+                self.move_issue(text("issue")?, text("to")?).ok_or("no such issue or project")?;
+            }
             "bad-token" => {
                 self.bad_token = match text("mode")? {
                     "refused" => BadToken::Refused,
@@ -218,7 +242,7 @@ impl Simulated for State {
                     retry_after: number("retry_after")?,
                 });
             }
-            _ => return Err("operations: set-status, hide, bad-token, rate-limit".to_owned()),
+            _ => return Err("operations: set-status, hide, move, bad-token, rate-limit".to_owned()),
         }
         Ok(json!({"done": operation}))
     }

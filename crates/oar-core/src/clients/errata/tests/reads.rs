@@ -44,7 +44,7 @@ async fn push_jobs_of_unknown_status_keep_their_word() {
         {"id": 151_002, "status": "COMPLETE", "target": {"name": "cdn"}},
     ]);
     mount(&server, "GET", &format!("{API}/push"), ResponseTemplate::new(200).set_body_json(jobs)).await;
-    let push = client(&server).stage_push(id()).await.unwrap();
+    let push = StagePush::of(&client(&server).push_jobs(id()).await.unwrap(), None);
     assert_eq!((push.verdict(), push.to_string().as_str()), (Verdict::Unknown, "cdn_stage ON_HOLD"));
     assert_eq!(client(&server).push_jobs(id()).await.unwrap().len(), 2);
 }
@@ -116,7 +116,8 @@ fn what_errata_tool_counts_as_good_is_good() {
         ("PASSED", true),
         ("WAIVED", true),
         ("INELIGIBLE", true),
-        ("INFO", true),
+        ("INFO", false),
+        ("ERROR", false),
         ("FAILED", false),
         ("NEEDS_INSPECTION", false),
         ("PENDING", false),
@@ -125,6 +126,45 @@ fn what_errata_tool_counts_as_good_is_good() {
         ("SOMETHING_NEW", false),
     ] {
         assert_eq!(TestStatus::from(status).is_good(), good, "{status}");
+    }
+    assert_eq!(TestStatus::from("ERROR"), TestStatus::Error);
+    assert!(!TestStatus::Error.is_unfinished() && !TestStatus::Info.is_unfinished());
+}
+
+#[tokio::test]
+async fn every_spelling_of_nothing_is_nothing() {
+    for nothing in [json!(null), json!(""), json!([]), json!({})] {
+        let server = MockServer::start().await;
+        let erratum = json!({
+            "errata": {"rhba": {
+                "id": ID, "status": "QE", "fulladvisory": null, "synopsis": null, "content_types": nothing,
+                "blocking_advisories": nothing,
+            }},
+            "content": {"content": nothing}, "bugs": {"bugs": nothing}, "jira_issues": nothing,
+        });
+        let people = json!({"people": {"assigned_to": null, "qe_group": ""}});
+        let tests = json!({"data": [
+            {"id": 1, "attributes": {"status": "PASSED"}, "relationships": nothing},
+            {"id": 2, "attributes": {"status": "PASSED"}, "relationships": {"brew_build": nothing}},
+        ]});
+        for (at, answer) in [
+            (API.to_owned(), erratum),
+            (format!("/errata/advisory/{ID}.json"), people),
+            (format!("{API}/builds"), nothing.clone()),
+            ("/errata/api/v1/external_tests/".to_owned(), tests),
+            (format!("{API}/security_alerts"), json!({"alerts": {"blocking": false, "alerts": nothing}})),
+        ] {
+            mount(&server, "GET", &at, ResponseTemplate::new(200).set_body_json(answer)).await;
+        }
+        let errata = client(&server);
+        let advisory = errata.erratum(id()).await.unwrap();
+        assert!(advisory.jira_issues.is_empty() && advisory.blocking.is_empty() && advisory.cves.is_empty());
+        let people = errata.people(id()).await.unwrap();
+        assert!(people.qe_owner.is_none() && people.qe_group.is_none());
+        assert!(errata.builds(id()).await.unwrap().is_empty(), "{nothing}");
+        let tests = errata.external_tests(id(), "greenwave_cvp").await.unwrap();
+        assert!(tests.len() == 2 && tests.iter().all(|test| test.nvr.is_none()));
+        assert!(errata.security_alerts(id()).await.unwrap().alerts.is_empty());
     }
 }
 

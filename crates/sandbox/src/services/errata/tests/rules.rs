@@ -9,7 +9,7 @@ use crate::services::{errata::ExternalTest, testing::world};
 async fn the_issue_list_is_replaced_and_guarded() {
     let world = world();
     let path = "/api/v1/erratum/140004";
-    let taken = send(&world, "PUT", path, "advisory[idsfixed]=OCPBUGS-61010").await;
+    let taken = send(&world, "PUT", "/api/v1/erratum/140005", "advisory[idsfixed]=OCPBUGS-61010").await;
     assert_eq!(taken.status, 422, "the issue is on the rpm advisory");
     world.errata.lock().advisory_mut(140_004).unwrap().security_approved = Some(true);
     assert_eq!(send(&world, "PUT", path, "advisory[idsfixed]=OCPBUGS-9 bz:17").await.status, 204);
@@ -21,11 +21,67 @@ async fn the_issue_list_is_replaced_and_guarded() {
         let world = &world;
         async move { send(world, "POST", path, &format!("jira_issue={key}")).await.status }
     };
-    assert_eq!(add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-10").await, 201);
-    assert_eq!(add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-10").await, 422);
+    world.errata.lock().advisory_mut(140_004).unwrap().security_approved = Some(true);
+    assert_eq!(
+        add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-10").await,
+        400,
+        "Jira does not know it"
+    );
+    assert_eq!(add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-60999").await, 400, "it is hidden");
+    assert_eq!(add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-61010").await, 201, "an RHSA shares");
+    assert_eq!(add("/api/v1/erratum/140004/add_jira_issue", "OCPBUGS-61010").await, 422);
+    assert_eq!(add("/api/v1/erratum/140005/add_jira_issue", "OCPBUGS-61010").await, 422);
+    let advisory = world.errata.lock().advisory(140_004).unwrap().clone();
+    assert_eq!((advisory.doc_complete, advisory.security_approved), (false, None));
     assert_eq!(add("/api/v1/erratum/140004/remove_jira_issue", "OCPBUGS-9").await, 201);
-    assert_eq!(add("/api/v1/erratum/140004/remove_jira_issue", "OCPBUGS-9").await, 422);
-    assert_eq!(world.errata.lock().advisory(140_004).unwrap().jira_issues, ["OCPBUGS-10"]);
+    assert_eq!(add("/api/v1/erratum/140004/remove_jira_issue", "OCPBUGS-9").await, 201, "it was known once");
+    assert_eq!(add("/api/v1/erratum/140004/remove_jira_issue", "OCPBUGS-8").await, 400, "nothing knows it");
+    assert_eq!(
+        add("/api/v1/erratum/140004/remove_jira_issue", "OCPBUGS-61020").await,
+        201,
+        "known, not attached"
+    );
+    assert_eq!(world.errata.lock().advisory(140_004).unwrap().jira_issues, ["OCPBUGS-61010"]);
+}
+
+#[tokio::test]
+async fn the_state_locks_the_issue_list_and_security_issues_are_product_securitys() {
+    use crate::services::errata::AdvisoryState::{
+        self, DroppedNoShip, NewFiles, PushReady, Qe, RelPrep, ShippedLive,
+    };
+
+    let world = world();
+    let remove = |state: AdvisoryState, old_server: bool| {
+        let world = &world;
+        async move {
+            world.errata.lock().locks_issues_in_qe = old_server;
+            prepare(world, 140_002, |advisory| {
+                advisory.state = state;
+                advisory.jira_issues = vec!["OCPBUGS-61020".to_owned()];
+            });
+            send(world, "POST", "/api/v1/erratum/140002/remove_jira_issue", "jira_issue=OCPBUGS-61020").await
+        }
+    };
+    for (state, old_server, status) in [
+        (NewFiles, false, 201),
+        (Qe, false, 201),
+        (Qe, true, 422),
+        (RelPrep, false, 422),
+        (PushReady, false, 422),
+        (ShippedLive, false, 422),
+        (DroppedNoShip, true, 201),
+    ] {
+        let answer = remove(state, old_server).await;
+        assert_eq!(answer.status, status, "{state:?}");
+        assert_eq!(answer.json()["errors"]["errata"].is_array(), status == 422);
+    }
+    world.jira.lock().issue_mut("OCPBUGS-61020").unwrap().labels = vec!["SecurityTracking".to_owned()];
+    assert_eq!(remove(Qe, false).await.status, 422, "only product security");
+    world.jira.lock().issue_mut("OCPBUGS-61020").unwrap().labels.clear();
+    world.errata.lock().users.iter_mut().for_each(|user| user.roles.clear());
+    let answer = remove(Qe, false).await;
+    assert_eq!(answer.status, 422, "the QE owner is no QA user");
+    assert!(answer.json()["errors"]["assigned_to_email"].is_array());
 }
 
 #[tokio::test]

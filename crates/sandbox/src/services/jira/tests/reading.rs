@@ -78,6 +78,9 @@ async fn people_in_fields() {
     assert_eq!(bug["fields"]["customfield_10482"], Value::Null);
     assert_eq!(bug["fields"]["assignee"], Value::Null);
     assert_eq!(bug["fields"]["reporter"]["active"], true);
+    world.jira.lock().issue_mut("OCPBUGS-60011").unwrap().assignee = Some("712020:shy-lead".to_owned());
+    let shy = get(&world, "2/issue/OCPBUGS-60011").await.json();
+    assert_eq!(shy["fields"]["assignee"].get("emailAddress"), Some(&Value::Null));
     let without = get(&world, "2/issue/OCPBUGS-60020").await.json();
     assert_eq!(without["fields"]["priority"], Value::Null);
 }
@@ -159,4 +162,24 @@ async fn other_routes_are_refused_loudly() {
     assert_eq!(get(&world, "2/issue/ART-14191/watchers").await.status, 501);
     assert_eq!(super::send(&world, "DELETE", "2/issue/ART-14191", "").await.status, 501);
     assert_eq!(get(&world, "4/issue/ART-14191").await.status, 501);
+}
+
+#[tokio::test]
+async fn issues_by_key_follow_moves_and_leave_out_what_is_hidden() {
+    let world = world();
+    world.jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
+    let body = |keys: &[&str]| json!({"issueIdsOrKeys": keys, "fields": ["status"]}).to_string();
+    let bulk = |body: String| {
+        let world = &world;
+        async move { super::send(world, "POST", "2/issue/bulkfetch", &body).await }
+    };
+    let found =
+        bulk(body(&["OCPBUGS-60020", "OCPBUGS-60010", "CORENET-77", HIDDEN_ISSUE, "ART-1"])).await.json();
+    let keys: Vec<&Value> = found["issues"].as_array().unwrap().iter().map(|issue| &issue["key"]).collect();
+    assert_eq!(keys, ["CORENET-77", "OCPBUGS-60020"]);
+    assert_eq!(found["issueErrors"], json!([]));
+    assert_eq!(get(&world, "2/issue/OCPBUGS-60010").await.json()["key"], "CORENET-77");
+    let many: Vec<String> = (0..101).map(|number| format!("ART-{number}")).collect();
+    assert_eq!(bulk(json!({"issueIdsOrKeys": many}).to_string()).await.status, 400);
+    assert_eq!(bulk("{}".to_owned()).await.status, 400);
 }

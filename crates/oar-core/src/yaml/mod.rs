@@ -1,21 +1,29 @@
-//! The YAML dialect of StateBox files: a reader that keeps positions and raw text, and an emitter that writes
-//! byte for byte what PyYAML's block style at width 80 writes (spec 01 §2.11).
+//! YAML: one reader with one set of limits for every text from outside, and an emitter that writes byte for byte what
+//! PyYAML's block style at width 80 writes (spec 01 §2.11).
 //!
-//! Both sides follow YAML 1.1, because PyYAML reads the same files: `yes`, `4.20`, `12:30:45`, `1_000` and
+//! [`parse`] reads a file that we rewrite, with positions and raw text; [`parse_outside`] and [`from_str`] read what others
+//! wrote for their own readers. All follow YAML 1.1, because PyYAML reads the same files: `yes`, `4.20`, `12:30:45`, `1_000` and
 //! `2026-07-01T10:00:06Z` are not text there unless they are quoted.
 
 mod emitter;
+pub mod limits;
 mod number;
 mod outside;
+mod quoted;
 mod reader;
 mod resolve;
 mod scalar;
+mod typed;
 
 use std::fmt;
 
 pub use emitter::emit;
-pub use reader::{Document, YamlError, parse};
+pub(crate) use limits::Events;
+pub use limits::YamlError;
+pub(crate) use quoted::quoted_end;
+pub use reader::{Document, parse, parse_outside};
 pub use resolve::{Kind, resolve};
+pub use typed::from_str;
 
 /// A place in a file; both numbers start at 1, columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

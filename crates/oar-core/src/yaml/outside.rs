@@ -4,7 +4,7 @@
 use saphyr_parser::{ScalarStyle, Span};
 
 use super::Position;
-use crate::yaml_scan::quoted_end;
+use super::quoted::quoted_end;
 
 /// What stands outside the scalars.
 #[derive(Debug, Default)]

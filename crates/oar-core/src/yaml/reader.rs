@@ -1,31 +1,17 @@
 //! Reads one YAML document into a tree, with positions, and with bounds on what a file may make us build.
+//!
+//! Every YAML text that comes from outside is read by this reader: state files, build data, test reports, shipment
+//! files, what services answer. Its limits are those of [`super::limits`].
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use saphyr_parser::{Event, ScalarStyle, Span, Tag};
 
+use super::limits::{Events, YamlError, failure, position};
 use super::outside;
 use super::resolve::{Kind, resolve};
 use super::{Mapping, Node, Position, Scalar, Value};
-
-/// The largest file that is read, in bytes. The largest StateBox file so far has 40 kB; GitHub's contents API
-/// gives no content above 1 MB.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// How deep collections may be nested. A StateBox file needs six levels.
-const MAX_DEPTH: usize = 64;
-/// How many values a document may have after its aliases are resolved.
-const MAX_NODES: usize = 200_000;
-
-/// A text that is not one document of the YAML we read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{position}: {message}")]
-pub struct YamlError {
-    /// Where.
-    pub position: Position,
-    /// What is wrong, and what was expected.
-    pub message: String,
-}
 
 /// A document and what a rewrite of it would lose.
 #[derive(Debug, Clone)]
@@ -42,25 +28,46 @@ pub struct Document {
 /// tolerated; a key may not occur twice in a mapping; only scalars may be keys; the tags `!!binary`, `!!set`,
 /// `!!omap` and `!!pairs` are refused. Aliases and merge keys are resolved by value.
 pub fn parse(text: &str) -> Result<Document, YamlError> {
+    read(text, Strictness::Strict)
+}
+
+/// Reads `text`, which another program wrote for its own readers, as exactly one document.
+///
+/// More is tolerated than in our own files: a key may occur several times in a mapping (the tree has all of them, in
+/// order; of what [`super::from_str`] reads into a struct the last one counts, as for PyYAML), any value may be a key,
+/// and tags that we do not know are ignored.
+pub fn parse_outside(text: &str) -> Result<Node, YamlError> {
+    Ok(read(text, Strictness::Tolerant)?.root)
+}
+
+/// How much of a text must be as we would write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// A file that we rewrite: whatever a rewrite would change is refused.
+    Strict,
+    /// A text that is only read.
+    Tolerant,
+}
+
+fn read(text: &str, strictness: Strictness) -> Result<Document, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_text(text)?;
     // YAML 1.1 takes U+0085 for a line feed; the scanner, which follows YAML 1.2, does not.
     let text: &str =
         &if text.contains('\u{85}') { Cow::Owned(text.replace('\u{85}', "\n")) } else { Cow::Borrowed(text) };
-    let mut builder = Builder::default();
+    let mut events = Events::of(text)?;
+    let mut builder = Builder::new(strictness);
     let mut scalars = Vec::new();
-    let mut parser = Parser::new_from_str(text);
     // Where a file ends that has no final line break; the scanner adds one to a block scalar there, PyYAML does not.
     let ends = if text.ends_with(['\n', '\r']) { usize::MAX } else { text.chars().count() };
-    while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| scan_error(&error))?;
+    while let Some((event, span)) = events.next()? {
         if let Event::Scalar(_, style, _, _) = &event {
             scalars.push((span, *style));
         }
-        if matches!(event, Event::StreamEnd) {
-            break;
-        }
         builder.event(event, span, ends)?;
+    }
+    if strictness == Strictness::Tolerant {
+        return Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments: Vec::new() });
     }
     let outside = outside::look(text, &scalars);
     if let Some(place) = outside.tab {
@@ -69,28 +76,9 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
     Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments: outside.comments })
 }
 
-fn scan_error(error: &ScanError) -> YamlError {
-    let marker = error.marker();
-    failure(
-        Position { line: marker.line(), column: marker.col() + 1 },
-        format!("not valid YAML: {}", error.info()),
-    )
-}
-
-fn failure(position: Position, message: impl Into<String>) -> YamlError {
-    YamlError { position, message: message.into() }
-}
-
-fn position(span: Span) -> Position {
-    Position { line: span.start.line(), column: span.start.col() + 1 }
-}
-
 /// Refuses what no YAML reader accepts but the scanner does not notice: too much text, control characters.
 fn check_text(text: &str) -> Result<(), YamlError> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
-        return Err(failure(Position { line: 1, column: 1 }, message));
-    }
+    super::limits::check_size(text)?;
     let allowed = |character: char| {
         matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}')
             || matches!(character, '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
@@ -129,6 +117,7 @@ struct OpenMapping {
     merged: Vec<(Node, Node)>,
     key: Option<Key>,
     seen: HashMap<String, Position>,
+    tolerant: bool,
 }
 
 enum Key {
@@ -137,64 +126,73 @@ enum Key {
 }
 
 /// Builds the tree from events; iterative, so that depth costs no stack.
-#[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize)>,
-    nodes: usize,
-    documents: usize,
+    anchors: HashMap<usize, Node>,
     root: Option<Node>,
+    tolerant: bool,
 }
 
 impl Builder {
+    fn new(strictness: Strictness) -> Self {
+        let tolerant = strictness == Strictness::Tolerant;
+        Self { open: Vec::new(), anchors: HashMap::new(), root: None, tolerant }
+    }
+
     fn event(&mut self, event: Event<'_>, span: Span, ends: usize) -> Result<(), YamlError> {
         let position = position(span);
         match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    return Err(failure(position, "a second document starts here; a file holds exactly one"));
-                }
-                Ok(())
-            }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
                 let merge = plain && tag.is_none() && text == "<<";
-                let kind = scalar_kind(&text, plain, tag.as_deref(), position)?;
+                let kind = match scalar_kind(&text, plain, tag.as_deref(), position) {
+                    Ok(kind) => kind,
+                    Err(_) if self.tolerant && plain => resolve(&text),
+                    Err(_) if self.tolerant => Kind::Text,
+                    Err(error) => return Err(error),
+                };
                 let mut text = unfold_separators(text, style, span);
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 if block && span.end.index() >= ends && text.ends_with('\n') {
                     text.pop();
                 }
                 let node = Node { position, value: Value::Scalar(Scalar { text, kind }) };
-                self.complete(node, anchor, 1, merge)
+                self.complete(node, anchor, merge)
             }
             Event::Alias(anchor) => {
-                let Some((node, size)) = self.anchors.get(&anchor) else {
+                let Some(node) = self.anchors.get(&anchor) else {
                     return Err(failure(position, "this alias refers to a value that contains it"));
                 };
-                let (node, size) = (Node { position, value: node.value.clone() }, *size);
-                self.complete(node, 0, size, false)
+                let node = Node { position, value: node.value.clone() };
+                self.complete(node, 0, false)
             }
             Event::SequenceStart(anchor, tag) => {
-                check_tag(tag.as_deref(), "seq", position)?;
-                self.enter(Open { position, anchor, content: Content::Sequence(Vec::new()) })
+                self.check_tag(tag.as_deref(), "seq", position)?;
+                self.open.push(Open { position, anchor, content: Content::Sequence(Vec::new()) });
+                Ok(())
             }
             Event::MappingStart(anchor, tag) => {
-                check_tag(tag.as_deref(), "map", position)?;
-                self.enter(Open { position, anchor, content: Content::Mapping(OpenMapping::default()) })
+                self.check_tag(tag.as_deref(), "map", position)?;
+                let mapping = OpenMapping { tolerant: self.tolerant, ..OpenMapping::default() };
+                self.open.push(Open { position, anchor, content: Content::Mapping(mapping) });
+                Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
         }
     }
 
-    fn enter(&mut self, open: Open) -> Result<(), YamlError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(failure(open.position, format!("nested deeper than {MAX_DEPTH} levels")));
+    fn check_tag(&self, tag: Option<&Tag>, expected: &str, position: Position) -> Result<(), YamlError> {
+        match tag {
+            Some(tag) if !self.tolerant && !(tag.is_yaml_core_schema() && tag.suffix == expected) => {
+                Err(failure(position, format!("the tag `{tag}` is not supported here")))
+            }
+            _ => Ok(()),
         }
-        self.open.push(open);
-        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), YamlError> {
@@ -204,18 +202,13 @@ impl Builder {
             Content::Mapping(mapping) => Value::Mapping(mapping.finish()),
         };
         let node = Node { position: open.position, value };
-        let size = if open.anchor == 0 { 1 } else { count(&node) };
-        self.complete(node, open.anchor, size, false)
+        self.complete(node, open.anchor, false)
     }
 
-    /// Puts a finished value where it belongs. `size` is the number of values it adds.
-    fn complete(&mut self, node: Node, anchor: usize, size: usize, merge: bool) -> Result<(), YamlError> {
-        self.nodes = self.nodes.saturating_add(size);
-        if self.nodes > MAX_NODES {
-            return Err(failure(node.position, format!("more than {MAX_NODES} values, aliases resolved")));
-        }
+    /// Puts a finished value where it belongs.
+    fn complete(&mut self, node: Node, anchor: usize, merge: bool) -> Result<(), YamlError> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
@@ -230,6 +223,7 @@ impl OpenMapping {
     fn accept(&mut self, node: Node, merge: bool) -> Result<(), YamlError> {
         match self.key.take() {
             None if merge => self.key = Some(Key::Merge(node.position)),
+            None if self.tolerant => self.key = Some(Key::Named(node)),
             None => {
                 let Some(name) = canonical(&node) else {
                     let message = format!("a key must be a scalar, but this is {}", node.describe());
@@ -323,28 +317,6 @@ fn unfold_separators(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Stri
         unfolded.push(character);
     }
     unfolded
-}
-
-fn count(node: &Node) -> usize {
-    let mut total = 0;
-    let mut waiting = vec![node];
-    while let Some(next) = waiting.pop() {
-        total += 1;
-        match &next.value {
-            Value::Scalar(_) => {}
-            Value::Sequence(items) => waiting.extend(items),
-            Value::Mapping(mapping) => waiting.extend(mapping.iter().flat_map(|(key, value)| [key, value])),
-        }
-    }
-    total
-}
-
-fn check_tag(tag: Option<&Tag>, expected: &str, position: Position) -> Result<(), YamlError> {
-    match tag {
-        None => Ok(()),
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == expected => Ok(()),
-        Some(tag) => Err(failure(position, format!("the tag `{tag}` is not supported here"))),
-    }
 }
 
 fn scalar_kind(text: &str, plain: bool, tag: Option<&Tag>, position: Position) -> Result<Kind, YamlError> {

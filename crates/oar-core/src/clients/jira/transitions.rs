@@ -1,0 +1,119 @@
+//! Changes of an issue's status (spec 02 §5.2 J-6).
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::model::same;
+use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
+use crate::clients::{Effect, nothing};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::permit::WritePermit;
+
+/// How often a transition is tried when somebody changes the issue at the same moment.
+const ATTEMPTS: usize = 3;
+
+impl JiraClient {
+    /// Moves the issue to `status` unless it is there already (one or three requests).
+    pub async fn transition_to(
+        &self,
+        key: &IssueKey,
+        status: &str,
+        permit: &WritePermit,
+    ) -> Result<Effect, JiraError> {
+        let issue = self.issue(key, &["status"]).await?;
+        self.transition_issue(&issue, status, permit).await
+    }
+
+    /// Moves an issue that was just read with its `status` (no request when it is there already).
+    pub async fn transition_issue(
+        &self,
+        issue: &Issue,
+        status: &str,
+        permit: &WritePermit,
+    ) -> Result<Effect, JiraError> {
+        if is_in(issue, status) {
+            return Ok(Effect::AlreadySo);
+        }
+        let offered = self.transitions(&issue.key).await?;
+        self.transition_offered(issue, status, offered, permit).await
+    }
+
+    /// Moves an issue that was just read with its `status`, and that offers these transitions now.
+    ///
+    /// The transition is picked by the status that it leads to, else by its own name, ignoring case: both spellings
+    /// are in use (spec 02 §5.2 J-6, §11.5).
+    pub async fn transition_offered(
+        &self,
+        issue: &Issue,
+        status: &str,
+        mut offered: Vec<Transition>,
+        _permit: &WritePermit,
+    ) -> Result<Effect, JiraError> {
+        let key = &issue.key;
+        let mut attempt = 1;
+        loop {
+            let by_target =
+                |transition: &&Transition| transition.to.as_ref().is_some_and(|to| same(&to.name, status));
+            let by_name = |transition: &&Transition| transition.leads_to(status);
+            let Some(chosen) = offered.iter().find(by_target).or_else(|| offered.iter().find(by_name)) else {
+                return Err(JiraError::TransitionNotOffered {
+                    key: key.clone(),
+                    current: issue.status().unwrap_or("unknown").to_owned(),
+                    wanted: status.to_owned(),
+                    offered: offered.iter().map(describe).collect(),
+                });
+            };
+            let call = self
+                .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
+                .about(key.as_str())
+                .body(body(&json!({ "transition": { "id": chosen.id } })));
+            let failure = match self.send(call).await {
+                Ok(reply) if reply.status == StatusCode::NO_CONTENT => return Ok(Effect::Changed),
+                // Some other success, such as a gateway's page: only the issue itself tells.
+                Ok(reply) => ServiceError { kind: ServiceErrorKind::Unclear, ..unexpected(&reply) },
+                Err(failure) => failure,
+            };
+            // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says
+            // so.
+            let effect = match failure.kind {
+                ServiceErrorKind::Unclear => Effect::Changed,
+                ServiceErrorKind::Rejected | ServiceErrorKind::Conflict => Effect::AlreadySo,
+                _ => return Err(failure.into()),
+            };
+            match self.issue(key, &["status"]).await {
+                Ok(now) if is_in(&now, status) => return Ok(effect),
+                // Somebody changed something else of the issue at the same moment: nothing has happened.
+                Ok(_) if failure.kind == ServiceErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
+                _ => return Err(failure.into()),
+            }
+            offered = self.transitions(key).await?;
+        }
+    }
+
+    /// The changes of status that the issue offers this account now. None may mean that the account lacks the right to
+    /// change the status.
+    pub async fn transitions(&self, key: &IssueKey) -> Result<Vec<Transition>, ServiceError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(deserialize_with = "nothing::or_default")]
+            transitions: Vec<Transition>,
+        }
+        let call = self
+            .call("read transitions", Method::GET, &format!("/issue/{key}/transitions"))?
+            .about(key.as_str());
+        let reply = self.send(call).await?;
+        Ok(self.decode::<Answer>(&reply)?.transitions)
+    }
+}
+
+fn is_in(issue: &Issue, status: &str) -> bool {
+    issue.status().is_some_and(|current| same(current, status))
+}
+
+fn describe(transition: &Transition) -> String {
+    match &transition.to {
+        Some(to) if !same(&to.name, &transition.name) => format!("{} (to {})", transition.name, to.name),
+        _ => transition.name.clone(),
+    }
+}

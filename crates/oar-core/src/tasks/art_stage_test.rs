@@ -1,0 +1,129 @@
+//! ART's own stage test of a release: a Prow job, and the label that ART sets when it succeeded (spec 03 §3.2).
+//!
+//! It is evidence for a person, never a result of ours: whoever reads it decides.
+
+use futures::StreamExt;
+use futures::stream::iter;
+
+use super::Services;
+use super::external_job::ExpectedPayload;
+use crate::clients::gangway::Execution;
+use crate::clients::prow::{ProwJob, ProwState};
+use crate::flow::outcome::Refusal;
+use crate::operators::shipment::Shipment;
+use crate::version::YStream;
+
+/// The label of a shipment that ART's stage test has passed for (`interop-exact`).
+const LABEL: &str = "stage-testing-success";
+/// The variable that holds the payload (`interop-exact`).
+const PAYLOAD: &str = "RELEASE_IMAGE_LATEST";
+/// How many jobs are read at the same time, and at most.
+const LOOKS: usize = 8;
+const CANDIDATES: usize = 40;
+
+/// The Prow job that tests a release of `stream` on stage (`interop-exact`).
+fn art_stage_test_job(stream: YStream) -> String {
+    format!("periodic-ci-openshift-openshift-tests-private-release-{stream}-stage-testing-e2e-aws-ipi")
+}
+
+/// What there is of ART's stage test.
+#[derive(Debug, Default)]
+pub(super) struct ArtStageTest {
+    /// The run of exactly this payload that passed or still runs; the passed one first.
+    run: Option<ProwJob>,
+    /// Where people look at it.
+    url: String,
+    /// Why runs could not be looked for, or not at all of them.
+    unseen: Option<String>,
+}
+
+impl ArtStageTest {
+    /// Looks for runs of `payload` that passed or have not ended: one request to Gangway, and one to Prow for each of
+    /// them. Trouble is no error: our own test does not depend on ART's.
+    pub(super) async fn of(services: &Services, payload: &ExpectedPayload) -> Self {
+        let gangway = match services.gangway() {
+            Ok(Some(gangway)) => gangway,
+            Ok(None) => return Self::unseen("APITOKEN is not set"),
+            Err(error) => return Self::unseen(error.to_string()),
+        };
+        let name = art_stage_test_job(services.config().y_stream());
+        let mut executions = match gangway.executions(&name).await {
+            Ok(executions) => executions,
+            Err(error) => return Self::unseen(error.to_string()),
+        };
+        executions.retain(|execution| {
+            execution.state.is_none_or(|state| !state.is_final() || state == ProwState::Success)
+        });
+        executions.truncate(CANDIDATES);
+        let prow = services.prow();
+        let read = |execution: Execution| {
+            let prow = &prow;
+            async move { (prow.job(&execution.id).await, execution.id) }
+        };
+        let mut jobs = iter(executions.into_iter().map(read)).buffered(LOOKS);
+        let mut test = Self::default();
+        while let Some((job, id)) = jobs.next().await {
+            let job = match job {
+                Ok(Some(job)) => job,
+                Ok(None) => continue,
+                Err(error) => {
+                    test.unseen = Some(error.to_string());
+                    continue;
+                }
+            };
+            let ours = job.envs.get(PAYLOAD).is_some_and(|pull_spec| payload.is_release(pull_spec));
+            let counts = job.state == ProwState::Success || !job.state.is_final();
+            let better = test.run.is_none() || job.state == ProwState::Success;
+            if ours && counts && better {
+                test.url = job.url.clone().unwrap_or_else(|| prow.link(&id).to_string());
+                test.run = Some(job);
+            }
+        }
+        test
+    }
+
+    fn unseen(why: impl Into<String>) -> Self {
+        Self { unseen: Some(why.into()), ..Self::default() }
+    }
+
+    /// The refusal that shows a person what speaks against a second test of the same payload; the note when nothing
+    /// does, and something could not be seen.
+    pub(super) fn speaks(&self, services: &Services, shipment: &Shipment) -> Result<Option<String>, Refusal> {
+        let release = services.config().release();
+        let again = format!("start ours all the same with: oar -r {release} stage-testing --again");
+        let record = |what: &str| {
+            format!(
+                "oar -r {release} task set stage-testing Pass --reason 'the stage test of ART passed: {what}'"
+            )
+        };
+        let labelled = shipment.merge_request().labels.iter().any(|label| label == LABEL);
+        let unseen =
+            self.unseen.as_ref().map(|why| format!("runs of ART's stage test cannot be looked for: {why}"));
+        let Some(run) = &self.run else {
+            if !labelled {
+                return Ok(unseen);
+            }
+            let why =
+                unseen.unwrap_or_else(|| "Prow shows no run of exactly this payload any more".to_owned());
+            let text = format!(
+                "ART's own stage test passed, says the label {LABEL} of {}; {why}",
+                shipment.reference()
+            );
+            let hint = format!(
+                "Ask ART which payload it tested. When it was this one: {}; otherwise {again}",
+                record("<its address>")
+            );
+            return Err(Refusal::blocked(text).with_hint(hint));
+        };
+        let url = &self.url;
+        if run.state == ProwState::Success {
+            let label = if labelled { "" } else { " (the label of the merge request is not set)" };
+            let text = format!("ART's own stage test of exactly this payload passed{label}: {url}");
+            let hint = format!("Look at it. When it is enough: {}; otherwise {again}", record(url));
+            return Err(Refusal::blocked(text).with_hint(hint));
+        }
+        let text = format!("ART's own stage test of exactly this payload is {}: {url}", run.state.text());
+        Err(Refusal::blocked(text)
+            .with_hint(format!("Wait for its result and run the same command again, or {again}")))
+    }
+}
