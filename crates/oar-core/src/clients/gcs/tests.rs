@@ -155,7 +155,7 @@ async fn lists_come_in_all_spellings_of_nothing() {
 }
 
 /// What Prow leaves in the folder of run 7.
-fn object(id: &str, build: Value, state: &str, completed: Option<&str>) -> ResponseTemplate {
+fn object(id: &str, build: &Value, state: &str, completed: Option<&str>) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "metadata": {"name": id, "annotations": null, "labels": null},
         "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"args": ["--x", "--target=aws"], "env": null}]}},
@@ -188,24 +188,24 @@ async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
     };
     let prowjob = |answer: ResponseTemplate| ("prowjob.json", answer);
     // The pod says that it failed; Prow, which knows better, that the run was killed.
-    let objects = vec![finished(), prowjob(object("id-7", json!("7"), "aborted", end))];
+    let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "aborted", end))];
     let seen = ended(objects).await.unwrap().unwrap();
     assert_eq!((seen.state, seen.completed.to_string().as_str()), (ProwState::Aborted, end.unwrap()));
     assert_eq!(seen.started.unwrap().to_string(), "2026-01-02T03:04:05Z");
     // Without a time of its own the pod's counts.
-    let objects = vec![finished(), prowjob(object("id-7", json!("7"), "success", None))];
+    let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "success", None))];
     assert_eq!(ended(objects).await.unwrap().unwrap().state, ProwState::Success);
     for (objects, why) in [
         (vec![], "nothing is there"),
         (vec![finished()], "a pod that was replaced left its end"),
-        (vec![finished(), prowjob(object("id-7", json!("7"), "pending", None))], "so it is as yet"),
+        (vec![finished(), prowjob(object("id-7", &json!("7"), "pending", None))], "so it is as yet"),
         (
-            vec![finished(), prowjob(object("id-7", json!("8"), "failure", end))],
+            vec![finished(), prowjob(object("id-7", &json!("8"), "failure", end))],
             "another folder is the run's",
         ),
-        (vec![finished(), prowjob(object("id-7", Value::Null, "failure", end))], "it tells no folder"),
-        (vec![finished(), prowjob(object("id-8", json!("7"), "failure", end))], "another run's"),
-        (vec![prowjob(object("id-7", json!("7"), "success", None))], "nothing tells when"),
+        (vec![finished(), prowjob(object("id-7", &Value::Null, "failure", end))], "it tells no folder"),
+        (vec![finished(), prowjob(object("id-8", &json!("7"), "failure", end))], "another run's"),
+        (vec![prowjob(object("id-7", &json!("7"), "success", None))], "nothing tells when"),
     ] {
         assert_eq!(ended(objects).await.unwrap(), None, "{why}");
     }
@@ -221,7 +221,7 @@ async fn without_the_right_to_list_the_report_is_asked_for_by_its_name_and_its_a
     {
         let server = MockServer::start().await;
         Mock::given(path(LIST)).respond_with(refused()).mount(&server).await;
-        let job = object("id-7", json!("7"), "success", None);
+        let job = object("id-7", &json!("7"), "success", None);
         media(&server, "logs/periodic-demo/7/prowjob.json", job).await;
         media(&server, REPORT, report).await;
         let report = client(&server).qe_report(&run()).await;
