@@ -78,7 +78,7 @@ async fn reports_and_ends_of_runs_are_read() {
     };
     let client = emulator.client(QE_BUCKET);
     assert_eq!(client.qe_report(&run(7)).await.unwrap(), None);
-    assert_eq!(client.ended_run(&run(7)).await.unwrap(), None);
+    assert_eq!(client.ended_run(&run(7), "id-7").await.unwrap(), None);
 
     emulator
         .put(
@@ -86,6 +86,10 @@ async fn reports_and_ends_of_runs_are_read() {
             r#"{"timestamp": 1767330367, "passed": true, "result": "SUCCESS"}"#,
         )
         .await;
+    assert_eq!(client.ended_run(&run(7), "id-7").await.unwrap(), None, "the pod's end is not the run's");
+    let object =
+        r#"{"metadata": {"name": "id-7"}, "spec": {}, "status": {"state": "success", "build_id": "7"}}"#;
+    emulator.put(&format!("logs/{JOB}/7/prowjob.json"), object).await;
     emulator.put(&format!("logs/{JOB}/7/artifacts/aws-f999/build-log.txt"), "made up").await;
     emulator.put(&format!("logs/{JOB}/7/{REPORT}"), "demo: {total: 1}\n").await;
     emulator.put(&format!("logs/{JOB}/77/{REPORT}"), "another run's\n").await;
@@ -95,11 +99,8 @@ async fn reports_and_ends_of_runs_are_read() {
         .await;
     assert_eq!(client.qe_report(&run(7)).await.unwrap().as_deref(), Some("demo: {total: 1}\n"));
     assert_eq!(client.qe_report(&run(8)).await.unwrap(), None);
-    let ended = client.ended_run(&run(7)).await.unwrap().unwrap();
-    assert_eq!(
-        (ended.state, ended.completed.as_second(), ended.id),
-        (ProwState::Success, 1_767_330_367, None)
-    );
+    let ended = client.ended_run(&run(7), "id-7").await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.completed.as_second()), (ProwState::Success, 1_767_330_367));
 
     let error = emulator.client("no-such-bucket").qe_report(&run(7)).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::NotFound, "a bucket that is not there is no absent report");

@@ -101,11 +101,11 @@ fn an_outage_is_not_told_as_an_unknown_job() {
         assert!(!run.stderr.contains("there is no periodic job"), "{run:?}");
         hinted_key(&run);
     }
-    // Names that are not looked up may be wrong, and are no more than that.
+    // Names that are not looked up are unknown when Gangway says so.
     let harness = Harness::with_prompt_pages();
     let foreign = IMAGE_CONSISTENCY_JOB.replace("check", "chekc");
-    let run = harness.run("job", ["run", &foreign]).expect(4);
-    assert!(run.stderr.contains("check the name"), "{run:?}");
+    let run = harness.run("job", ["run", &foreign]).expect(2);
+    assert!(run.stderr.contains("there is no periodic job"), "{run:?}");
 }
 
 #[test]
@@ -114,8 +114,12 @@ fn an_unknown_job_is_told_as_one() {
     let misspelt = NIGHTLY_JOB.replace("aws-demo", "aws-dmeo");
     let run = harness.run("job", ["run", &misspelt]).expect(2);
     assert!(run.stderr.contains("there is no periodic job") && run.stderr.contains(NIGHTLY_JOB), "{run:?}");
-    // Without the token by which names are read it cannot be told.
+    // Without the token by which names are read none is proposed.
     let harness = harness.env("GITHUB_TOKEN", "");
+    let run = harness.run("job", ["run", &misspelt]).expect(2);
+    assert!(run.stderr.contains("there is no periodic job") && !run.stderr.contains(NIGHTLY_JOB), "{run:?}");
+    // A Gangway that does not say it in its words may have had a fault.
+    harness.sandbox.faults().add(Fault::on("gangway", status(500)).method("POST"));
     let run = harness.run("job", ["run", &misspelt]).expect(4);
     assert!(run.stderr.contains("with GITHUB_TOKEN it is looked up"), "{run:?}");
     assert!(harness.prow_jobs().is_empty());
@@ -273,6 +277,28 @@ fn required_jobs_are_started_once_however_often_they_are_asked_for() {
         .stderr
         .find("has no jobs for 4.21")
         .unwrap();
+}
+
+#[test]
+fn a_required_job_that_is_under_way_for_the_release_is_not_started_again() {
+    let harness = requiring(Harness::with_prompt_pages(), &[NIGHTLY_JOB, UPGRADE_JOB]);
+    // A person started one of them, and another one for another release.
+    harness.run("job", RUN).expect(0);
+    let other = PAYLOAD.replace("4.20.5", "4.20.4");
+    harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", &other]).expect(0);
+    let run = harness.run("job", REQUIRED).expect(0);
+    assert_eq!(
+        (run.stdout.matches("found ").count(), run.stdout.matches("started ").count()),
+        (1, 1),
+        "{run:?}"
+    );
+    assert_eq!(harness.prow_jobs().len(), 3);
+    assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
+    // Nobody knows what runs: nothing is started.
+    harness.sandbox.world().prow.lock().lists_nothing = true;
+    let run = harness.run("job", REQUIRED).expect(4);
+    assert!(run.stderr.contains("lists no run of it at all") && run.stderr.contains("--again"), "{run:?}");
+    assert_eq!(harness.prow_jobs().len(), 3);
 }
 
 #[test]

@@ -128,6 +128,9 @@ fn a_nightly_is_tested_retried_accepted_and_labelled() {
     assert_eq!(upgrade.envs.get("RELEASE_IMAGE_LATEST").map(String::as_str), Some(source));
     let run = jobctl(&harness, &AGGREGATOR).expect(0);
     assert!(run.stdout.contains(&format!("{NEW_NIGHTLY}: accepted")), "{run:?}");
+    let counts = run.stdout.lines().last().unwrap().to_owned();
+    let (records, finals) = counts.split_once(" records, ").unwrap();
+    assert_eq!(finals, format!("{records} of them final"), "what this pass completed is final");
     let file = record(&harness, NEW_NIGHTLY);
     assert_eq!((&file["aggregated"], &file["accepted"]), (&true.into(), &true.into()));
     assert!(file["result"][0]["retriedJobs"][1]["testResultSummary"].is_object(), "{file:#}");
@@ -369,11 +372,70 @@ fn a_job_that_cannot_be_prepared_keeps_no_other_from_its_start() {
     let problem = format!("error: {UPGRADE_JOB}: not started: {STABLE_LATEST}");
     assert!(run.stderr.contains(&problem), "{run:?}");
     assert!(run.stdout.contains(&format!("{UPGRADE_JOB}: not started\n")), "{run:?}");
-    assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (5, RECORDED_NIGHTLY));
+    assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (5, NEW_NIGHTLY));
     put_stable(&harness, &good);
     jobctl(&harness, &CONTROLLER).expect(0);
     assert_eq!((harness.prow_jobs().len(), latest(&harness).as_str()), (6, NEW_NIGHTLY));
     assert_all_recorded(&harness, NEW_NIGHTLY, "after the file was mended");
+}
+
+#[test]
+fn a_release_that_the_other_programs_refuse_is_refused() {
+    let harness = harness();
+    for command in [
+        &["start-controller", "-r", "4.20,4.99"][..],
+        &["start-controller", "-r", "4.99", "--dry-run"],
+        &["trigger-jobs-for-build", "--build", "4.99.1"],
+    ] {
+        let run = jobctl(&harness, command).expect(2);
+        assert!(run.stderr.contains("4.99 is not a supported y-stream; supported: "), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty());
+}
+
+#[test]
+fn while_gangway_lists_nothing_no_job_is_started_again() {
+    let harness = harness();
+    harness.sandbox.faults().add(Fault::on("gangway", FaultKind::DropAfter).method("POST").times(6));
+    harness.sandbox.world().prow.lock().lists_nothing = true;
+    let started = |harness: &Harness| harness.prow_jobs().len();
+    jobctl(&harness, &CONTROLLER).expect(4);
+    let first = started(&harness);
+    assert!(first > 0);
+    for command in [&CONTROLLER[..], &AGGREGATOR] {
+        let run = jobctl(&harness, command).expect(4);
+        assert!(run.stderr.contains("lists no run of it at all"), "{run:?}");
+        assert_eq!(started(&harness), first, "{run:?}");
+    }
+    harness.sandbox.world().prow.lock().lists_nothing = false;
+    jobctl(&harness, &CONTROLLER).expect(0);
+    assert_eq!(started(&harness), 6);
+    assert_all_recorded(&harness, NEW_NIGHTLY, "after the outage");
+}
+
+#[test]
+fn an_outage_of_the_deck_loses_no_run() {
+    let harness = harness();
+    jobctl(&harness, &CONTROLLER).expect(0);
+    let before = text(&harness, &path(NEW_NIGHTLY));
+    harness.sandbox.world().prow.lock().lookups_fail = true;
+    later(&harness, 60);
+    let run = jobctl(&harness, &AGGREGATOR).expect(4);
+    assert!(run.stderr.contains("context deadline exceeded"), "{run:?}");
+    assert_eq!(text(&harness, &path(NEW_NIGHTLY)), before, "nothing is given up");
+}
+
+#[test]
+fn a_dry_run_that_goes_on_takes_nobody_s_turn() {
+    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
+    let arguments = [&CONTROLLER[..], &["--dry-run", "--interval", "3600"]].concat();
+    let mut program = harness.command("jobctl", &arguments).spawn().unwrap();
+    let mut line = String::new();
+    let mut plan = BufReader::new(program.stdout.take().unwrap());
+    while plan.read_line(&mut line).unwrap() > 0 && !line.contains("would start") {}
+    kill(Pid::from_raw(i32::try_from(program.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let run = wait(program);
+    assert!(line.contains("would start") && run.code == Some(143), "{line} {run:?}");
 }
 
 #[test]
@@ -400,6 +462,8 @@ fn a_pass_over_five_hundred_and_thirty_records_that_finds_nothing_new_makes_few_
     let harness = harness();
     records::grow(harness.sandbox.world(), 530, OPEN);
     let run = jobctl(&harness, &AGGREGATOR).expect(0);
+    let cold = harness.sandbox.requests().iter().filter(|request| request.service == "github").count();
+    assert!(cold <= 40, "{cold} requests: {}", harness.request_lines());
     assert!(run.stdout.contains("530 records, 520 of them final"), "{run:?}");
     assert!(!harness.sandbox.writes().is_empty(), "the runs were read for the first time");
     // What the first pass wrote, the second one knows.

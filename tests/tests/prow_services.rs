@@ -189,7 +189,7 @@ async fn a_run_whose_answer_was_lost_is_found_by_its_key() {
 async fn an_unknown_job_and_a_foreign_tenant_start_nothing() {
     let scene = scene();
     let error = scene.start(&scene.intent("key", "periodic-nobody-knows")).await.unwrap_err();
-    assert_eq!((error.kind, error.status), (ServiceErrorKind::Unclear, Some(500)));
+    assert_eq!((error.kind, error.status), (ServiceErrorKind::NotFound, Some(500)));
     let posts = scene.sandbox.requests().into_iter().filter(|request| request.method == "POST").count();
     assert_eq!(posts, 1);
     scene.sandbox.world().prow.lock().tokens[0].tenants.clear();
@@ -234,9 +234,58 @@ async fn a_run_its_report_and_its_end_after_prow_forgot_it() {
     scene.sandbox.clock().advance(SignedDuration::from_hours(30));
     scene.start(&scene.intent("key-3", NIGHTLY_JOB)).await.unwrap();
     assert_eq!(scene.services.prow().job(&job.id).await.unwrap(), None);
-    let ended = artifacts.ended_run(&location).await.unwrap().unwrap();
-    assert_eq!((ended.id.as_deref(), ended.state), (Some(job.id.as_str()), ProwState::Failure));
+    let ended = artifacts.ended_run(&location, &job.id).await.unwrap().unwrap();
+    assert_eq!(ended.state, ProwState::Failure);
     assert_eq!((Some(ended.completed), ended.started), (job.completed, job.started));
+    assert_eq!(artifacts.ended_run(&location, "another-run").await.unwrap(), None);
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn the_end_of_a_pod_that_was_replaced_is_not_the_run_s() {
+    let scene = scene();
+    scene.sandbox.world().prow.lock().script(NIGHTLY_JOB, JobState::Success, SignedDuration::from_hours(5));
+    let run = scene.start(&scene.intent("key-1", NIGHTLY_JOB)).await.unwrap();
+    scene.sandbox.clock().advance(SignedDuration::from_hours(1));
+    let page = |job: Option<oar_core::clients::prow::ProwJob>| {
+        RunLocation::of_page(&job.unwrap().url.unwrap()).unwrap()
+    };
+    let before = page(scene.services.prow().job(run.id()).await.unwrap());
+    scene.sandbox.world().prow.lock().jobs[0].replace_pod();
+    let after = page(scene.services.prow().job(run.id()).await.unwrap());
+    assert_ne!(before, after, "another number and folder");
+    scene.sandbox.clock().advance(SignedDuration::from_hours(5));
+    let artifacts = scene.signed_in.artifacts().unwrap();
+    let folder = format!("logs/{}/{}/finished.json", before.job, before.run);
+    assert!(artifacts.read(&folder).await.unwrap().is_some(), "the pod left its failure");
+    assert_eq!(artifacts.ended_run(&before, run.id()).await.unwrap(), None);
+    let ended = artifacts.ended_run(&after, run.id()).await.unwrap().unwrap();
+    assert_eq!(ended.state, ProwState::Success);
+    scene.sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn what_nobody_could_see_is_not_started_again() {
+    for (lists_nothing, lookups_fail) in [(true, false), (false, true)] {
+        let scene = scene();
+        let again = RunIntent { may_be_started: true, ..scene.intent("key-1", NIGHTLY_JOB) };
+        scene.start(&scene.intent("key-1", NIGHTLY_JOB)).await.unwrap();
+        {
+            let mut prow = scene.sandbox.world().prow.lock();
+            (prow.lists_nothing, prow.lookups_fail) = (lists_nothing, lookups_fail);
+        }
+        scene.start(&again).await.unwrap_err();
+        assert_eq!(scene.started(), 1);
+        {
+            let mut prow = scene.sandbox.world().prow.lock();
+            (prow.lists_nothing, prow.lookups_fail) = (false, false);
+        }
+        assert!(matches!(scene.start(&again).await.unwrap(), StartedRun::Found { .. }));
+    }
+    // A job that ran before shows that the look worked.
+    let scene = scene();
+    let left = RunIntent { may_be_started: true, ..scene.intent("key-1", NIGHTLY_JOB) };
+    assert!(matches!(scene.start(&left).await.unwrap(), StartedRun::New { .. }));
     scene.sandbox.assert_no_unexpected();
 }
 
@@ -315,7 +364,8 @@ async fn an_idle_pass_over_530_files_takes_two_requests() {
     };
     let files = pass().await;
     assert!(files >= 530, "{files}");
-    scene.github_requests();
+    let cold = scene.github_requests();
+    assert!(cold <= 40, "{cold} requests to read everything for the first time");
     assert_eq!(pass().await, files);
     assert_eq!(scene.github_requests(), 2);
     let free = scene

@@ -157,7 +157,17 @@ pub(crate) async fn explained(
     error: ServiceError,
     again: &str,
 ) -> CliError {
-    // Gangway answers to an unknown job as to an outage (spec 04 §2.3).
+    // Gangway's own words; nothing was started.
+    if error.kind == ServiceErrorKind::NotFound {
+        return match names.existence(job).await {
+            Existence::Unknown(unknown) => unknown,
+            Existence::Known | Existence::Untold(_) => {
+                let message = format!("there is no periodic job `{job}` that Gangway could start");
+                CliError::usage(message).with_hint("Check the name; `job list` shows those of the tests.")
+            }
+        };
+    }
+    // An older Gangway answers to an unknown job as to an outage (spec 04 §2.3).
     let may_be_unknown = error.kind == ServiceErrorKind::Unclear && error.status == Some(500);
     let error = CliError::from(error);
     if error.code != ExitCode::Unavailable {

@@ -41,6 +41,8 @@ fn identity() -> String {
 
 /// Tells whether it is this program's turn.
 pub(crate) enum Leader {
+    /// The program changes nothing, so that it takes nobody's turn.
+    Alone,
     /// A lease in the cluster that the program runs in.
     Lease {
         /// Takes and renews it.
@@ -101,7 +103,7 @@ impl Leader {
                 *ours = turn == Turn::Ours;
                 turn
             }
-            Self::File { held: true, .. } => Turn::Ours,
+            Self::Alone | Self::File { held: true, .. } => Turn::Ours,
             Self::File { path, file, held } => {
                 match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
                     Ok(()) => {
@@ -148,6 +150,7 @@ impl Leader {
                 }
             }
             Self::File { file, .. } => drop(file),
+            Self::Alone => {}
         }
     }
 }

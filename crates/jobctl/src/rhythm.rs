@@ -57,14 +57,14 @@ impl Pass {
 }
 
 impl Rhythm {
-    /// Runs `pass` in this rhythm. Of several programs with the same `role` and `scope` that run on, one works and the
-    /// others stand by.
+    /// Runs `pass` in this rhythm. Of several programs with the same role and scope that run on, one works and the others
+    /// stand by; one that changes nothing keeps nobody from working.
     pub(crate) async fn beat<F>(
         self,
         session: &Session,
         setup: &Setup,
-        role: &'static str,
-        scope: &str,
+        (role, scope): (&'static str, &str),
+        dry_run: bool,
         mut pass: impl FnMut() -> F,
     ) -> Result<ExitCode, CliError>
     where
@@ -80,7 +80,8 @@ impl Rhythm {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
-        let mut leader = Leader::of(setup, session, &format!("{role}-{scope}"))?;
+        let mut leader =
+            if dry_run { Leader::Alone } else { Leader::of(setup, session, &format!("{role}-{scope}"))? };
         tracing::info!("a pass every {} s", interval.as_secs());
         loop {
             let turn = leader.turn().await;

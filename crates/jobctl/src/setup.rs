@@ -24,7 +24,7 @@ use oar_core::prow::world::{Records as _, World};
 use oar_core::prow_services::{ProwServices, SetupError};
 use oar_core::service::Service;
 use oar_core::statebox::store::github::GithubStore;
-use oar_core::version::Arch;
+use oar_core::version::{Arch, YStream};
 
 use crate::commands::failure;
 
@@ -100,6 +100,15 @@ impl Setup {
             locks: lock_directory(&session.environment),
             services,
         })
+    }
+
+    /// Refuses releases that the other programs refuse: the supported ones are one list.
+    pub(crate) fn require_supported(
+        &self,
+        releases: impl IntoIterator<Item = YStream>,
+    ) -> Result<(), CliError> {
+        let versions = self.services.settings().versions();
+        Ok(releases.into_iter().try_for_each(|release| versions.check_stream(release))?)
     }
 
     /// Everything together.

@@ -106,6 +106,12 @@ fn newest(streams: &BTreeMap<u64, Builds>, version: &ReleaseVersion) -> Result<R
         Some(Ok(tags)) => tags.as_slice(),
         None => &[],
     };
+    if tags.is_empty() {
+        let stream = StreamName::stable(version.major(), Arch::Amd64.text());
+        let words =
+            format!("the stream {stream} shows no build, which is also its answer when it cannot be read");
+        return Err(CliError::new(ErrorClass::Unavailable, words).with_hint("Run the same command again."));
+    }
     tags.iter()
         .filter(|tag| tag.phase == Phase::Accepted)
         .filter_map(StreamTag::version)

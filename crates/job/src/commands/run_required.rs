@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
-use oar_core::clients::gangway::{RunIntent, StartedRun};
+use oar_core::clients::gangway::{RunIntent, StartedRun, Stranger};
 use oar_core::flow::permit::WritePermit;
 use oar_core::prow::environment::{self, Column, JobImages};
 use oar_core::version::{ReleaseVersion, YStream};
@@ -20,7 +20,8 @@ use crate::start;
 ///
 /// The file maps minor versions to lists of jobs: `{"4.10": ["periodic-ci-…"]}`. A job whose name contains
 /// `upgrade-from-stable` is upgraded to the release, any other upgrade job runs the images of its configuration, and the
-/// rest install the release. A second run of the same command finds what the first one started.
+/// rest install the release. A second run of the same command finds what the first one started; a run that is under way
+/// with the same images counts as well, whoever started it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Minor versions whose jobs are started; more of them with commas between
@@ -94,7 +95,12 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let (mut rows, mut runs) = (Vec::new(), Vec::new());
     for (job, Required { images, envs }) in jobs {
         let intent = starts.intent(&job, &envs, &args.version, session);
-        let row = match gangway.start_once(&prow, &intent, &permit).await {
+        let started = match starts {
+            // A run that a person or another program started for this release is as good.
+            Starts::Once => gangway.start_unless_under_way(&prow, &intent, Stranger::Any, &permit).await,
+            Starts::Again(_) | Starts::CarryOn(_) => gangway.start_once(&prow, &intent, &permit).await,
+        };
+        let row = match started {
             Ok(started) => {
                 let result = if matches!(started, StartedRun::New { .. }) { "started" } else { "found" };
                 runs.push(RunView::started(&job, started.id(), &images, envs));
@@ -183,7 +189,11 @@ impl Starts {
             Self::Again(key) => format!("with `--key {key}` in place of --again "),
             Self::Once | Self::CarryOn(_) => String::new(),
         };
-        format!("Run the same command {how}again: it looks for each run first and starts none twice.")
+        let never = match self {
+            Self::Once => " A job that has never run is started with --again.",
+            Self::Again(_) | Self::CarryOn(_) => "",
+        };
+        format!("Run the same command {how}again: it looks for each run first and starts none twice.{never}")
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let cluster: OnceCell<LivePayloads> = OnceCell::new();
     let rhythm = args.rhythm.clone();
     rhythm
-        .beat(session, &setup, "aggregator", args.arch.text(), || async {
+        .beat(session, &setup, ("aggregator", args.arch.text()), args.dry_run, || async {
             let permit = super::permit(args.dry_run);
             // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
             // day only (spec 04 §10 D10).

@@ -12,9 +12,9 @@ use crate::shown;
 
 /// Start the test jobs of a new build, each once
 ///
-/// Looks at the newest accepted build of each release. A new one gets a record with an intent per job before any job is
-/// started; it becomes the recorded latest build when all of them are. A pass that was interrupted is carried on by the
-/// next one.
+/// Looks at the newest accepted build of each release. A new one gets a record with an intent per job and becomes the
+/// recorded latest build before any job is started, so that no other controller starts them as well. A pass that was
+/// interrupted is carried on by the next one.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the options of a command line")]
 pub(crate) struct Args {
@@ -56,12 +56,13 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] = if args.trigger && !args.dry_run { &[Credential::GangwayToken] } else { &[] };
     let setup = Setup::new(session, needed)?;
+    setup.require_supported(args.releases.iter().copied())?;
     let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
     let rhythm = args.rhythm.clone();
     let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();
     let scope = format!("{kind}-{}-{}", args.arch, releases.join("-"));
     rhythm
-        .beat(session, &setup, "controller", &scope, || async {
+        .beat(session, &setup, ("controller", scope.as_str()), args.dry_run, || async {
             let permit = super::permit(args.dry_run);
             let controller = Controller { world: setup.world() };
             let mut pass = Pass::default();

@@ -31,6 +31,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] = if args.dry_run { &[] } else { &[Credential::GangwayToken] };
     let setup = Setup::new(session, needed)?;
+    setup.require_supported([args.build.y_stream()])?;
     let existing = if args.no_skip_existing { Existing::StartAgain } else { Existing::Keep };
     let permit = super::permit(args.dry_run);
     let controller = Controller { world: setup.world() };

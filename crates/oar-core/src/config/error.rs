@@ -126,6 +126,14 @@ pub enum ConfigError {
         /// What is wrong, with the line.
         problem: String,
     },
+    /// The y-stream is not supported.
+    #[error("{stream} is not a supported y-stream; supported: {supported}")]
+    UnsupportedStream {
+        /// The y-stream.
+        stream: YStream,
+        /// What is supported, as text.
+        supported: String,
+    },
     /// The release's y-stream is not supported.
     #[error("{release} is of {stream}, which is not a supported y-stream; supported: {supported}")]
     Unsupported {
@@ -210,7 +218,7 @@ fn closest_text(closest: &[String]) -> String {
 impl Classified for ConfigError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Unsupported { .. } => ErrorClass::Usage,
+            Self::Unsupported { .. } | Self::UnsupportedStream { .. } => ErrorClass::Usage,
             Self::ReleaseNotReady { .. } | Self::NotOurs { .. } | Self::BuildData { .. } => {
                 ErrorClass::Blocked
             }
@@ -236,7 +244,7 @@ impl Classified for ConfigError {
             Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {
                 Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
             }
-            Self::Unsupported { .. } => {
+            Self::Unsupported { .. } | Self::UnsupportedStream { .. } => {
                 Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
             }
             Self::BuildDataNotFound { .. } => Some(

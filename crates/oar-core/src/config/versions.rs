@@ -60,6 +60,14 @@ impl SupportedVersions {
         self.streams.contains(&stream)
     }
 
+    /// Refuses a y-stream that is not supported, naming those that are.
+    pub fn check_stream(&self, stream: YStream) -> Result<(), ConfigError> {
+        if self.supports(stream) {
+            return Ok(());
+        }
+        Err(ConfigError::UnsupportedStream { stream, supported: self.to_string() })
+    }
+
     /// Refuses a release whose y-stream is not supported, naming those that are.
     pub fn check(&self, release: &ReleaseVersion) -> Result<(), ConfigError> {
         let stream = release.y_stream();

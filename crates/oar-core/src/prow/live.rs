@@ -13,12 +13,12 @@ use super::report;
 use super::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs,
 };
-use crate::clients::gangway::{GangwayClient, RunIntent, StartedRun};
+use crate::clients::gangway::{GangwayClient, RunIntent, StartedRun, Stranger};
 use crate::clients::gcs::{GcsClient, RunLocation};
 use crate::clients::github::{FolderTree, GithubFolder, TreeEntry};
 use crate::clients::kube::{KubeClient, PayloadOutcome};
 use crate::clients::prow::ProwClient;
-use crate::clients::release_controller::{LatestBuild, ReleaseControllerClient, StreamName, StreamTag};
+use crate::clients::release_controller::{LatestBuild, ReleaseControllerClient, Sought, StreamName};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::service::Service;
@@ -59,7 +59,7 @@ impl Builds for LiveBuilds {
         }
     }
 
-    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Option<StreamTag>, ServiceError> {
+    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Sought, ServiceError> {
         let name = build.to_string();
         let version: ReleaseVersion = name.parse().map_err(|error: ParseVersionError| {
             let kind = ServiceErrorKind::Rejected;
@@ -68,9 +68,9 @@ impl Builds for LiveBuilds {
         self.of(arch)?.find_build(&version, arch.text()).await
     }
 
-    async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Option<Vec<String>>, ServiceError> {
+    async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Vec<String>, ServiceError> {
         let tags = self.of(arch)?.tags(&StreamName::nightly(release, arch.text())).await?;
-        Ok(tags.map(|tags| tags.into_iter().map(|tag| tag.name).collect()))
+        Ok(tags.unwrap_or_default().into_iter().map(|tag| tag.name).collect())
     }
 }
 
@@ -101,7 +101,13 @@ impl TestJobs for LiveJobs {
     }
 
     async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError> {
-        Ok(self.gangway()?.find_run(&self.prow, intent).await?.map(|job| job.id))
+        let found = self.gangway()?.find_run_or(&self.prow, intent, Stranger::WithoutKey).await?;
+        Ok(found.map(|job| job.id))
+    }
+
+    async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError> {
+        let runs = self.gangway()?.runs_under_way(&self.prow, intent, Stranger::WithoutKey).await?;
+        Ok(runs.into_iter().map(|job| job.id).collect())
     }
 
     async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError> {
@@ -137,10 +143,7 @@ impl Artifacts for LiveArtifacts {
 
     async fn ended(&self, id: &str, page: &str) -> Result<Option<Observation>, ServiceError> {
         let Some(location) = RunLocation::of_page(page) else { return Ok(None) };
-        let Some(ended) = self.0.ended_run(&location).await? else { return Ok(None) };
-        if ended.id.as_deref().is_some_and(|found| found != id) {
-            return Ok(None);
-        }
+        let Some(ended) = self.0.ended_run(&location, id).await? else { return Ok(None) };
         Ok(Some(Observation {
             id: id.to_owned(),
             job: location.job,

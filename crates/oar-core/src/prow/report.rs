@@ -1,5 +1,7 @@
 //! The test report of a run, and the summary of it that records keep (spec 04 §2.2 E9, §6.1).
 
+mod lines;
+
 use std::fmt;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -15,13 +17,19 @@ pub const LARGEST_REPORT: usize = 1024 * 1024;
 const MOST_SCENARIOS: usize = 100;
 /// The deepest nesting of a report.
 const DEEPEST: usize = 16;
+/// How many brackets may be open at once, those in names among them.
+const MOST_OPEN: usize = 64;
 
 /// A report that cannot be summed up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the test report cannot be read: {0}")]
 pub struct ReportError(String);
 
-/// The summary of a report: its suites, in its order; `None` when it names none.
+/// The summary of a report: its suites, in its order; `None` when it names none. A suite that the report does not have is
+/// not in the summary, and has not passed.
+///
+/// The test steps write block YAML and quote nothing, so that a scenario's name may make the text no YAML at all (spec 04
+/// §2.7): what they write is read line by line, and a name is what stands on its line. Other forms are read as YAML.
 ///
 /// The report may name a suite twice (`ginkgo`): the suites of such a name are numbered `ginkgo-1`, `ginkgo-2`. The
 /// reference replaces text for that, and damages other names (§10 D26); here the keys are numbered while they are read.
@@ -29,7 +37,10 @@ pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
     if text.len() > LARGEST_REPORT {
         return Err(ReportError(format!("it has {} bytes, more than {LARGEST_REPORT}", text.len())));
     }
-    let Entries(suites) = serde_yaml::from_str(text).map_err(|error| ReportError(error.to_string()))?;
+    let suites = match lines::read(text) {
+        Some(suites) => suites,
+        None => read_yaml(text)?,
+    };
     if suites.is_empty() {
         return Ok(None);
     }
@@ -46,15 +57,41 @@ pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
                 key = format!("{name}-{number}");
             }
         }
-        let Node::Map(entries) = suite else {
-            return Err(ReportError(format!("the suite `{}` is not a map of numbers", shown(name))));
+        let value = match suite {
+            Node::Map(entries) => to_suite(&key, entries)?,
+            // A step that died before it counted anything.
+            Node::Scalar(Value::Null) => Map::default(),
+            Node::Scalar(_) | Node::List(_) => {
+                return Err(ReportError(format!("the suite `{}` is not a map of numbers", shown(name))));
+            }
         };
-        let value = to_suite(&key, entries)?;
         summary
             .append(Text::new(&key), Value::Map(value))
             .map_err(|_| ReportError(format!("`{}` twice", shown(&key))))?;
     }
     Ok(Some(summary))
+}
+
+fn read_yaml(text: &str) -> Result<Vec<(String, Node)>, ReportError> {
+    if nests_deeper(text, MOST_OPEN) {
+        return Err(ReportError(format!("it is nested deeper than {DEEPEST}")));
+    }
+    let Entries(suites) = serde_yaml::from_str(text).map_err(|error| ReportError(error.to_string()))?;
+    Ok(suites)
+}
+
+/// Whether a text opens more brackets inside each other than `limit`: the YAML library takes very long for such a text.
+/// Brackets in quotation marks count as well, because what stands in such is not certain before the text is read.
+fn nests_deeper(text: &str, limit: usize) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|letter| {
+        match letter {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > limit
+    })
 }
 
 fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> {
@@ -69,15 +106,13 @@ fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> 
             {
                 Value::Number(number.clone())
             }
+            // A count that nobody made.
+            ("total" | "failures" | "errors" | "skipped", Node::Scalar(Value::Null)) => continue,
             ("total" | "failures" | "errors" | "skipped", _) => return wrong("a whole number"),
             ("failingScenarios", Node::List(list)) => {
-                let scenarios = list.iter().take(MOST_SCENARIOS).map(|scenario| match scenario {
-                    // A scenario's name may look like a number.
-                    Node::Scalar(value) if !matches!(value, Value::Text(_)) => value.to_text().into(),
-                    // Without quotation marks `a: b` is a map. The counts beside it are good all the same.
-                    other => other.to_value(),
-                });
-                Value::List(scenarios.collect())
+                // An empty name is none: there were more failures than names.
+                let named = list.iter().filter(|scenario| !matches!(scenario, Node::Scalar(Value::Null)));
+                Value::List(named.take(MOST_SCENARIOS).map(scenario_name).collect())
             }
             ("failingScenarios", Node::Scalar(Value::Null)) => continue,
             ("failingScenarios", _) => return wrong("a list of names"),
@@ -88,6 +123,26 @@ fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> 
         }
     }
     Ok(suite)
+}
+
+/// A scenario's name, whatever YAML takes it for.
+fn scenario_name(node: &Node) -> Value {
+    match node {
+        Node::Scalar(value @ Value::Text(_)) => value.clone(),
+        Node::Scalar(value) => value.to_text().into(),
+        // Without quotation marks `a: b` is a map.
+        Node::Map(entries) => match entries.as_slice() {
+            [(key, Node::Scalar(value))] => {
+                let value = match value {
+                    Value::Text(text) => text.get().into_owned(),
+                    other => other.to_text(),
+                };
+                format!("{key}: {value}").into()
+            }
+            _ => node.to_value(),
+        },
+        Node::List(_) => node.to_value(),
+    }
 }
 
 fn shown(text: &str) -> String {
@@ -296,9 +351,7 @@ mod tests {
             "failures": 2,
             "failingScenarios": [
               "plain",
-              {
-                "OCP-2": "case"
-              }
+              "OCP-2: case"
             ]
           }
         }
@@ -339,7 +392,76 @@ mod tests {
         assert!(summarise(bomb).is_err());
     }
 
+    #[test]
+    fn a_name_that_is_no_yaml_costs_nothing_but_itself() {
+        let names = [
+            "Console: Monitoring: the page shows two columns",
+            "[sig-demo] Made-up case one should pass",
+            "\"quoted\" then more",
+            "{braces} and # no comment",
+            "*star &and !bang |pipe >more %percent @at `tick 'single",
+            "- another dash",
+            "key:",
+            "1.50",
+            "true",
+            "  spaces before",
+        ];
+        let list: String = names.iter().map(|name| format!("    - {name}\n")).collect();
+        let report = format!(
+            "openshift-extended-web-tests:\n  type: web\n  total: 40\n  failures: {}\n  errors: 0\n  skipped: 2\n  \
+             failingScenarios:\n{list}    -\n    - \ncucushift-e2e:\n  total: 7\n  failures: 0\n  errors: 0\n  skipped: 0\n",
+            names.len() + 2
+        );
+        let summary = summarise(&report).unwrap().unwrap();
+        let suite = summary.get("openshift-extended-web-tests").unwrap().as_map().unwrap();
+        assert_eq!(
+            (suite.get("total").unwrap().to_text(), suite.get("failures").unwrap().to_text()),
+            ("40".into(), "12".into())
+        );
+        let found: Vec<String> = suite
+            .get("failingScenarios")
+            .unwrap()
+            .as_list()
+            .unwrap()
+            .iter()
+            .map(|name| serde_json::from_str::<String>(&name.to_text()).unwrap())
+            .collect();
+        assert_eq!(found, names.map(|name| name.trim().to_owned()), "empty names are none");
+        assert!(summary.get("cucushift-e2e").unwrap().to_text().contains("\"total\": 7"));
+        // Names with Go's escapes are YAML.
+        let quoted =
+            "s:\n  total: 1\n  failures: 1\n  failingScenarios:\n    - \"[sig-x] a \\\"case\\\" \\u00e4\"\n";
+        assert!(text(quoted).contains("[sig-x] a \\\"case\\\" \\u00e4"), "{}", text(quoted));
+    }
+
+    #[test]
+    fn a_suite_without_counts_is_there_and_has_none() {
+        for report in ["s:\nt:\n  total: 1\n", "s: null\nt: {total: 1}\n", "s:\n  total:\nt:\n  total: 1\n"] {
+            let summary = summarise(report).unwrap().unwrap();
+            let suites: Vec<_> =
+                summary.iter().map(|(name, suite)| (name.get().into_owned(), suite.to_text())).collect();
+            assert_eq!(suites[0], ("s".to_owned(), "{}".to_owned()), "{report}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_at_once() {
+        for open in ["[", "{a: "] {
+            let report = format!("a: {}", open.repeat(200_000));
+            assert!(summarise(&report).unwrap_err().to_string().contains("nested deeper"), "{open}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn names_of_any_kind_cost_no_count(name in "[ -~]{0,40}", total in 0_u32..1000) {
+            let report = format!("s:\n  total: {total}\n  failures: 1\n  failingScenarios:\n    - {name}\n");
+            let summary = summarise(&report).unwrap().unwrap();
+            let suite = summary.get("s").unwrap().as_map().unwrap();
+            prop_assert_eq!(suite.get("total").unwrap().to_text(), total.to_string());
+            prop_assert_eq!(suite.get("failures").unwrap().to_text(), "1");
+        }
+
         #[test]
         fn no_suite_is_lost_and_every_name_is_there_once(names in prop::collection::vec("(ginkgo|ginkgo-1|a|b-2|b)", 1..8)) {
             let report: Vec<String> = names.iter().map(|name| format!("{name}: {{total: 1}}")).collect();

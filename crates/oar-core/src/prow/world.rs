@@ -13,7 +13,7 @@ use super::problem::FileProblems;
 use super::record::Observation;
 use super::registry::TestJobRegistry;
 use crate::clients::gangway::{RunIntent, StartedRun};
-use crate::clients::release_controller::{LatestBuild, StreamTag};
+use crate::clients::release_controller::{LatestBuild, Sought};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::flow::permit::WritePermit;
 use crate::statebox::store::{Revision, Store, StoreError};
@@ -30,12 +30,12 @@ pub trait Builds: Send + Sync {
         arch: Arch,
     ) -> Result<Option<LatestBuild>, ServiceError>;
 
-    /// The build with exactly this name; `None` when its streams do not have it.
-    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Option<StreamTag>, ServiceError>;
+    /// The build with exactly this name.
+    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Sought, ServiceError>;
 
-    /// The names of all nightlies that the stream still has, none at all included; `None` when there is no such stream.
-    /// The answer is known to be about this stream.
-    async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Option<Vec<String>>, ServiceError>;
+    /// The names of all nightlies that the stream still has. None says nothing about any build: so the answer is, too, when
+    /// the stream is missing or cannot be read at that moment.
+    async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Vec<String>, ServiceError>;
 }
 
 /// Starts test jobs and reads their runs.
@@ -44,10 +44,14 @@ pub trait TestJobs: Send + Sync {
     /// Starts the intended run; one whose answer never came, or that may have been started before, is looked for first.
     async fn start(&self, intent: &RunIntent, permit: &WritePermit) -> Result<StartedRun, ServiceError>;
 
-    /// The id of the run that was started with this intent, if there is one.
+    /// The id of the run that was started with this intent, or of one that another program started and that is under way
+    /// with exactly its variables; `None` when there certainly is none. Where that is not certain it is an error.
     async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError>;
 
-    /// What Prow says about a run; `None` when it does not have it (any more).
+    /// The ids of runs that other programs started and that are under way with exactly the intent's variables.
+    async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError>;
+
+    /// What Prow says about a run; `None` when it certainly does not have it (any more).
     async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError>;
 }
 

@@ -157,7 +157,8 @@ impl Services {
         // The document's check has looked at the form.
         let form: TriggerForm = self.config.jobs()?.gangway.parse().unwrap_or_default();
         let base = self.base(Service::Gangway);
-        Ok(token.map(|token| GangwayClient::new(self.http.clone(), base, token, form)))
+        let limit = self.config.settings().prow()?.gangway;
+        Ok(token.map(|token| GangwayClient::new(self.http.clone(), base, token, form).paced(limit)))
     }
 
     /// Jenkins.

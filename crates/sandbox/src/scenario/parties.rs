@@ -150,6 +150,7 @@ fn run_consistency_job(world: &World, release: &str) -> Result<String, String> {
         outcome: JobState::Success,
         duration: SignedDuration::from_mins(26),
         build,
+        replaced: Vec::new(),
         envs: BTreeMap::from([("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), payload)]),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),

@@ -1,11 +1,7 @@
-//! Prow at the start of the two releases: what can be started, and nothing that runs.
+//! Prow at the start of the two releases: what can be started, each with a run of long ago, and nothing that runs.
 
 use super::records;
-use crate::{
-    credentials,
-    services::prow::{KnownJob, Token},
-    world::World,
-};
+use crate::{credentials, services::prow::Token, world::World};
 
 /// The job that compares a payload with its shipment.
 pub const IMAGE_CONSISTENCY_JOB: &str = "periodic-ci-openshift-release-tests-main-image-consistency-check";
@@ -18,10 +14,13 @@ pub fn stage_testing_job(minor: &str) -> String {
 /// Fills the service.
 pub fn load(world: &World) {
     let mut state = world.prow.lock();
-    let known = |name: &str| KnownJob { name: name.to_owned(), tenant: "qe-private".to_owned() };
-    state.known = [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"].map(known).into();
-    state.known.extend(records::jobs().iter().map(|name| known(name)));
-    state.known.extend(records::MINORS.iter().map(|minor| known(&stage_testing_job(minor))));
+    for name in [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"] {
+        state.know(name, "qe-private", true);
+    }
+    let stage = records::MINORS.iter().map(|minor| stage_testing_job(minor));
+    for name in records::jobs().into_iter().chain(stage) {
+        state.know(&name, "qe-private", true);
+    }
     let token = |value: &str, tenants: &[&str]| Token {
         value: value.to_owned(),
         tenants: tenants.iter().map(|tenant| (*tenant).to_owned()).collect(),

@@ -231,6 +231,7 @@ fn begin(world: &World, entry: &Value) {
         outcome: JobState::Success,
         duration: SignedDuration::from_hours(24 * 30),
         build: number.unwrap_or_default(),
+        replaced: Vec::new(),
         envs: BTreeMap::new(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),

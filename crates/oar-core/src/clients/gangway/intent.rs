@@ -1,37 +1,27 @@
 //! Runs that are started once, whatever becomes of an answer (spec 04 §2.3, §7.6).
 //!
 //! Every intended run has a key of its own, which the Prow job carries as an annotation. Whoever finds an intent on record
-//! without an id looks for the job by that key before it is started again.
+//! without an id looks for the job by that key before it is started again. What was not seen counts as absent only when
+//! the look itself is known to have worked.
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::iter;
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{GangwayClient, Trigger};
-use crate::clients::prow::{ProwClient, ProwJob, ProwState};
+use crate::clients::prow::{ProwClient, ProwJob};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
-use crate::service::Service;
 
 /// The annotation that holds an intent's key.
 pub const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
 
-/// How many executions are read when one is looked for. A job of a release has a few a day.
-const CANDIDATES: usize = 200;
-/// How many of them at the same time.
-const LOOKS: usize = 8;
-/// How far the clocks of two machines may differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long the effect of an answer that never came gets to show, look by look.
 const SETTLE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(8)];
-/// How the names of variables begin that make a run what it is (spec 04 §2.3): which images, and which parameters.
-const TELLING: [&str; 2] = ["RELEASE_IMAGE_", "MULTISTAGE_PARAM_OVERRIDE_"];
 /// What to do when the run was not seen. Whoever starts runs may know a better step.
-const NOT_SEEN: &str = "Nothing of the kind runs as far as Prow shows. Check the job's name: Gangway answers an unknown job \
-    like a fault.";
+const NOT_SEEN: &str = "Nothing of the kind runs as far as Prow shows. Check the job's name: Gangway may answer an unknown \
+    job like a fault.";
 /// What to do when nobody could look.
 const NOT_LOOKED: &str = "It may run: look for it in Prow before it is started again.";
 
@@ -51,9 +41,18 @@ pub struct RunIntent {
     pub until: Option<Timestamp>,
     /// Whether another process, or an earlier run of this one, may have started it already.
     pub may_be_started: bool,
-    /// The ids of other runs of this job: they are not this one, whatever they look like. Needed only for servers
-    /// that drop annotations.
+    /// The ids of other runs of this job: they are not this one, whatever they look like.
     pub others: Vec<String>,
+}
+
+/// Which runs that somebody else started may stand for an intended one, while they are under way with exactly its
+/// variables. Without variables none may: nobody knows what such a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Those without any intent's key: started by other programs, or by people with other tools.
+    WithoutKey,
+    /// All.
+    Any,
 }
 
 /// How an intended run came to its id.
@@ -80,23 +79,14 @@ impl StartedRun {
     }
 }
 
-impl RunIntent {
-    /// Whether a run without any intent's key has exactly the variables of this one.
-    fn has_variables_of(&self, job: &ProwJob) -> bool {
-        let telling = |name: &str| TELLING.iter().any(|start| name.starts_with(start));
-        self.envs.iter().all(|(name, value)| job.envs.get(name) == Some(value))
-            && job.envs.keys().filter(|name| telling(name)).all(|name| self.envs.contains_key(name))
-    }
-}
-
 impl GangwayClient {
     /// Starts the intended run unless it exists already.
     ///
     /// After an answer that never came, or one that does not say whether Gangway acted, the run is looked for. When it
-    /// is not there a gateway's refusal (502, 503) is tried once more; anything else is the error
-    /// [`ServiceErrorKind::Unclear`], also when nobody could look. An unknown job is such a case: Gangway answers it with
-    /// 500. Whoever keeps the intent on record tries again later, with [`RunIntent::may_be_started`]; for anybody else
-    /// the run may exist.
+    /// is certainly not there a gateway's refusal (502, 503) is tried once more; anything else is the error
+    /// [`ServiceErrorKind::Unclear`], also when nobody could look. Whoever keeps the intent on record tries again later,
+    /// with [`RunIntent::may_be_started`]; for anybody else the run may exist. After any other kind of error nothing was
+    /// started.
     pub async fn start_once(
         &self,
         prow: &ProwClient,
@@ -108,6 +98,85 @@ impl GangwayClient {
         {
             return Ok(StartedRun::Found { id: job.id });
         }
+        self.start_now(prow, intent, permit).await
+    }
+
+    /// The same, but a run of `strangers` that is under way stands for the intended one as well.
+    pub async fn start_unless_under_way(
+        &self,
+        prow: &ProwClient,
+        intent: &RunIntent,
+        strangers: Stranger,
+        permit: &WritePermit,
+    ) -> Result<StartedRun, ServiceError> {
+        if let Some(job) = self.find_run_or(prow, intent, strangers).await? {
+            return Ok(StartedRun::Found { id: job.id });
+        }
+        self.start_now(prow, intent, permit).await
+    }
+
+    /// The run that carries the intent's key; `None` when Prow certainly has none.
+    ///
+    /// One request to Gangway, and one to Prow for each execution of the job that Prow still has. It is certain only when
+    /// the list shows executions: Gangway answers with an empty one when it could not look (spec 04 §2.3), and Prow keeps
+    /// the newest execution of every job, so that a job that ever ran has one. An execution that cannot be read, or that is
+    /// listed as running and not shown, may be the one. All these are errors of the kind [`ServiceErrorKind::Unclear`], or
+    /// the failed look's own.
+    ///
+    /// One run with a key, whosever, shows that the server keeps annotations: then the key alone counts. Where no run has
+    /// one the server may drop them, and a run with exactly our variables is ours, when it is not older than the intent
+    /// and not one of the others. Without variables such a run may be ours or somebody else's: that is an error, because
+    /// neither a second paid run nor a stranger's result is harmless.
+    pub async fn find_run(
+        &self,
+        prow: &ProwClient,
+        intent: &RunIntent,
+    ) -> Result<Option<ProwJob>, ServiceError> {
+        self.survey(prow, intent).await?.own(intent)
+    }
+
+    /// The same; a run of `strangers` that is under way is taken when the intent's own is not there.
+    pub async fn find_run_or(
+        &self,
+        prow: &ProwClient,
+        intent: &RunIntent,
+        strangers: Stranger,
+    ) -> Result<Option<ProwJob>, ServiceError> {
+        let survey = self.survey(prow, intent).await?;
+        let stranger = survey.under_way(strangers).next().cloned();
+        // What is under way with our parameters stands for the run also when others could not be read.
+        match survey.own(intent) {
+            Ok(Some(job)) => Ok(Some(job)),
+            Ok(None) => Ok(stranger),
+            Err(error) => stranger.map(Some).ok_or(error),
+        }
+    }
+
+    /// The runs that are under way with exactly the intent's variables and are none of [`RunIntent::others`], for
+    /// somebody who has not started anything yet. None also when the list is empty: that is no error here.
+    pub async fn runs_under_way(
+        &self,
+        prow: &ProwClient,
+        intent: &RunIntent,
+        strangers: Stranger,
+    ) -> Result<Vec<ProwJob>, ServiceError> {
+        if intent.envs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let survey = self.survey_running(prow, intent).await?;
+        let found: Vec<ProwJob> = survey.under_way(strangers).cloned().collect();
+        match survey.unread {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    async fn start_now(
+        &self,
+        prow: &ProwClient,
+        intent: &RunIntent,
+        permit: &WritePermit,
+    ) -> Result<StartedRun, ServiceError> {
         let trigger = Trigger {
             job: intent.job.clone(),
             envs: intent.envs.clone(),
@@ -144,79 +213,6 @@ impl GangwayClient {
                 return Err(failure.with_hint(NOT_SEEN));
             }
             earlier = Some(failure);
-        }
-    }
-
-    /// The run that carries the intent's key; `None` when Prow has none. One request to Gangway, and one to Prow for
-    /// each execution of the job that Prow still has. An execution that cannot be read, or that is listed as running and
-    /// not shown, may be the one: then it is an error.
-    ///
-    /// One run with a key, whosever, shows that the server keeps annotations: then the key alone counts. Where no run has
-    /// one the server may drop them, and a run with exactly our variables is ours, when it is not older than the intent
-    /// and not one of the others. Without variables such a run may be ours or somebody else's: that is an error, because
-    /// neither a second paid run nor a stranger's result is harmless.
-    pub async fn find_run(
-        &self,
-        prow: &ProwClient,
-        intent: &RunIntent,
-    ) -> Result<Option<ProwJob>, ServiceError> {
-        let unclear = |detail: String| {
-            ServiceError::new(Service::Gangway, "look for a run", ServiceErrorKind::Unclear, detail)
-                .about(intent.job.clone())
-        };
-        let mut executions = self.executions(&intent.job).await?;
-        // What was started lately has mostly not ended.
-        executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
-        let left_out = executions.len().saturating_sub(CANDIDATES);
-        executions.truncate(CANDIDATES);
-        executions.retain(|execution| !intent.others.contains(&execution.id));
-        let mut jobs = iter(executions.into_iter().map(|execution| async move {
-            let job = prow.job(&execution.id).await;
-            (execution, job)
-        }))
-        .buffered(LOOKS);
-        let since = intent.since.checked_sub(SKEW).unwrap_or(intent.since);
-        let mut keeps_annotations = false;
-        let (mut likely, mut doubtful, mut failure) = (None, None, None);
-        while let Some((execution, job)) = jobs.next().await {
-            let job = match job {
-                Ok(Some(job)) => job,
-                // It was cleaned up after it was listed.
-                Ok(None) if execution.state.is_some_and(ProwState::is_final) => continue,
-                Ok(None) => {
-                    failure =
-                        Some(unclear(format!("Gangway lists {}, and Prow does not show it", execution.id)));
-                    continue;
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    continue;
-                }
-            };
-            match job.annotations.get(INTENT_ANNOTATION) {
-                Some(key) if *key == intent.key => return Ok(Some(job)),
-                Some(_) => keeps_annotations = true,
-                None if job.started.is_none_or(|started| started < since) => {}
-                None if intent.envs.is_empty() => doubtful = Some(job.id),
-                None if intent.has_variables_of(&job) => likely = Some(job),
-                None => {}
-            }
-        }
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        if keeps_annotations {
-            (likely, doubtful) = (None, None);
-        }
-        if let Some(id) = doubtful {
-            return Err(unclear(format!(
-                "{id} may be the one or somebody else's: it has no key, and no variables tell"
-            )));
-        }
-        match likely {
-            Some(job) => Ok(Some(job)),
-            None if left_out > 0 => Err(unclear(format!("{left_out} executions more than are looked at"))),
-            None => Ok(None),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod intent;
 mod pace;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +22,11 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-pub use intent::{INTENT_ANNOTATION, RunIntent, StartedRun};
+pub use intent::{INTENT_ANNOTATION, RunIntent, StartedRun, Stranger};
 pub use pace::RateLimit;
 
 use self::pace::Pace;
+use crate::clients::nothing::null_is_default;
 use crate::clients::prow::ProwState;
 use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -32,6 +34,8 @@ use crate::flow::permit::WritePermit;
 use crate::http::{Call, Http, Repeat, Reply};
 use crate::service::Service;
 
+/// How Gangway says that it has no such job (checked: kubernetes-sigs/prow, pkg/gangway/gangway.go).
+const UNKNOWN_JOB: &str = "failed to find associated periodic job";
 /// Kubernetes cuts the label that executions are listed by to so many characters.
 const LABEL: usize = 63;
 
@@ -83,11 +87,11 @@ pub struct Execution {
 
 #[derive(Deserialize)]
 struct Answer {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     job_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     job_status: String,
     #[serde(default)]
     job_url: Option<String>,
@@ -95,8 +99,16 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Answers {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     job_execution: Vec<Answer>,
+}
+
+/// What a list of executions shows.
+struct Listed {
+    /// The executions of the job.
+    of_job: Vec<Execution>,
+    /// Whether it shows any execution, be it of a job whose name begins alike. One that shows none proves nothing.
+    shows_any: bool,
 }
 
 impl From<Answer> for Execution {
@@ -152,7 +164,8 @@ impl GangwayClient {
     ///
     /// A rate limit is waited out within bounds, because Gangway did not act then. Nothing else is repeated: after
     /// [`ServiceErrorKind::Unclear`] the job may run, and the caller looks for it by its annotation. An unknown job is
-    /// answered with 500 (spec 04 §2.3), so that it is unclear too.
+    /// answered with 500 (spec 04 §2.3): it is [`ServiceErrorKind::NotFound`] where Gangway says so in its own words, and
+    /// unclear otherwise.
     pub async fn trigger(&self, trigger: &Trigger, permit: &WritePermit) -> Result<Execution, ServiceError> {
         self.trigger_before(trigger, None, permit).await
     }
@@ -187,6 +200,8 @@ impl GangwayClient {
             .not_after(last);
         let reply = self.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
+            let unknown = words(&reply).contains(UNKNOWN_JOB);
+            let kind = if unknown { ServiceErrorKind::NotFound } else { kind };
             return Err(refusal(&reply, kind));
         }
         // Whatever cannot be read may be the answer of a Gangway that acted.
@@ -212,8 +227,13 @@ impl GangwayClient {
         }
     }
 
-    /// All executions of `job` that Prow still has, in no particular order.
+    /// The executions of `job` that Prow still has, in no particular order. An empty list proves nothing: Gangway answers
+    /// so when its own look at the cluster failed (spec 04 §2.3).
     pub async fn executions(&self, job: &str) -> Result<Vec<Execution>, ServiceError> {
+        Ok(self.listed(job).await?.of_job)
+    }
+
+    async fn listed(&self, job: &str) -> Result<Listed, ServiceError> {
         let mut url = join_segments(&self.base, ["v1", "executions"]);
         url.query_pairs_mut().append_pair("job_name", label(job));
         let call = self.call(Method::GET, "list executions", url)?.about(job.to_owned());
@@ -222,13 +242,12 @@ impl GangwayClient {
             return Err(refusal(&reply, kind));
         }
         let answers: Answers = reply.json()?;
+        let mut executions: Vec<Execution> = answers.job_execution.into_iter().map(Into::into).collect();
+        executions.retain(|execution| !execution.id.is_empty());
+        let shows_any = !executions.is_empty();
         // Other jobs may share the part of the name that the label holds.
-        Ok(answers
-            .job_execution
-            .into_iter()
-            .filter(|answer| answer.job_name == job && !answer.id.is_empty())
-            .map(Into::into)
-            .collect())
+        executions.retain(|execution| execution.job == job);
+        Ok(Listed { of_job: executions, shows_any })
     }
 
     fn call(&self, method: Method, operation: &'static str, url: Url) -> Result<Call, ServiceError> {
@@ -252,15 +271,21 @@ fn label(job: &str) -> &str {
     if cut.len() < job.len() { cut.trim_end_matches(['.', '_', '-']) } else { cut }
 }
 
-fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
+/// Gangway's own words.
+fn words(reply: &Reply) -> String {
     #[derive(Deserialize)]
     struct Words {
         message: String,
     }
-    let words =
-        serde_json::from_slice::<Words>(&reply.body).map_or_else(|_| reply.words(), |words| words.message);
-    let failure = reply.failure(kind, &words);
+    serde_json::from_slice::<Words>(&reply.body).map_or_else(|_| reply.words(), |words| words.message)
+}
+
+fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
+    let failure = reply.failure(kind, words(reply));
     match kind {
+        ServiceErrorKind::NotFound => {
+            failure.with_hint("There is no such periodic job: check its name. Nothing was started.")
+        }
         ServiceErrorKind::Unauthorized => failure.with_hint(
             "APITOKEN is wrong or expired: log in to the CI cluster and take a new one with `oc whoami -t`.",
         ),

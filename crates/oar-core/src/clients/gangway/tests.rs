@@ -129,6 +129,8 @@ impl crate::clock::ClockSource for Hurry {
 }
 
 const START: &str = "2026-07-02T12:00:00Z";
+/// A run that was there long before.
+const OLD: (&str, Option<&str>, &str, &str) = ("old", Some("key-0"), "p:0", "2026-06-01T12:00:00Z");
 /// Shortly after it.
 const NOW: &str = "2026-07-02T12:00:05Z";
 
@@ -165,6 +167,15 @@ impl Scene {
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
         let gangway =
             GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);
+        Mock::given(path("/deck/prowjob"))
+            .respond_with(|request: &wiremock::Request| {
+                let id = request.url.query_pairs().next().map(|(_, id)| id.into_owned()).unwrap_or_default();
+                let words = format!("ProwJob not found: prowjobs.prow.k8s.io \"{id}\" not found\n");
+                ResponseTemplate::new(404).set_body_string(words)
+            })
+            .with_priority(200)
+            .mount(&server)
+            .await;
         let prow = crate::clients::prow::ProwClient::new(http, base("deck"));
         Self { server, gangway, prow, clock }
     }
@@ -298,7 +309,7 @@ async fn a_lost_answer_is_looked_up_and_not_repeated() {
     ] {
         let scene = Scene::new().await;
         scene.starts(answers).await;
-        scene.runs(&[]).await;
+        scene.runs(&[OLD]).await;
         let outcome = scene.start_once(&intent(false)).await;
         assert_eq!((scene.posts().await.len(), outcome.err().map(|error| error.kind)), (posts, kind));
     }
@@ -332,7 +343,7 @@ async fn a_lost_answer_stays_unclear_when_nobody_can_look() {
 async fn a_second_attempt_that_is_refused_leaves_the_first_one_unclear() {
     let scene = Scene::new().await;
     scene.starts(vec![ResponseTemplate::new(502), ResponseTemplate::new(403)]).await;
-    scene.runs(&[]).await;
+    scene.runs(&[OLD]).await;
     let error = scene.start_once(&intent(false)).await.unwrap_err();
     assert_eq!((error.kind, error.status), (ServiceErrorKind::Unclear, Some(502)));
     assert!(error.to_string().contains("HTTP 403"), "{error}");
@@ -352,6 +363,107 @@ async fn a_run_that_is_listed_and_not_shown_may_be_the_one() {
             assert!(error.to_string().contains("Gangway lists a, and Prow does not show it"), "{error}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_empty_list_proves_nothing() {
+    let lists = [
+        json!({}),
+        json!({"job_execution": []}),
+        json!({"job_execution": null}),
+        json!({"job_execution": [{"id": null}]}),
+    ];
+    for list in lists {
+        // What may have been started before is not started now, and what a gateway refused is not tried again.
+        for (may_be_started, posts) in [(true, 0), (false, 1)] {
+            let scene = Scene::new().await;
+            scene.starts(vec![ResponseTemplate::new(502), started()]).await;
+            let answer = ResponseTemplate::new(200).set_body_json(&list);
+            Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
+            let error = scene.start_once(&intent(may_be_started)).await.unwrap_err();
+            assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unclear, posts), "{list}");
+            assert!(error.to_string().contains("lists no run of it at all"), "{error}");
+        }
+        // Whoever has not started anything yet may go on.
+        let scene = Scene::new().await;
+        let answer = ResponseTemplate::new(200).set_body_json(&list);
+        Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
+        let found = scene.gangway.runs_under_way(&scene.prow, &intent(false), Stranger::Any).await.unwrap();
+        assert_eq!(found.len(), 0);
+    }
+    // Another job's run shows that the look worked: Prow keeps the newest run of every job that ever ran.
+    let scene = Scene::new().await;
+    scene.starts(vec![started()]).await;
+    let list =
+        json!({"job_execution": [{"id": "x", "job_name": "periodic-demo-2", "job_status": "SUCCESS"}]});
+    let answer = ResponseTemplate::new(200).set_body_json(&list);
+    Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
+    assert!(matches!(scene.start_once(&intent(true)).await.unwrap(), StartedRun::New { .. }));
+}
+
+#[tokio::test]
+async fn an_outage_of_the_deck_proves_nothing() {
+    for state in ["SUCCESS", "PENDING"] {
+        let scene = Scene::new().await;
+        scene.starts(vec![started()]).await;
+        scene.lists(&[("a", state)]).await;
+        let outage = "ProwJob not found: the server was unable to return a response in the time allotted";
+        let answer = ResponseTemplate::new(404).set_body_string(outage);
+        Mock::given(path("/deck/prowjob")).respond_with(answer).mount(&scene.server).await;
+        let error = scene.start_once(&intent(true)).await.unwrap_err();
+        assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unavailable, 0), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_job_is_known_as_one_and_nothing_is_looked_for() {
+    let scene = Scene::new().await;
+    let words = json!({"code": 2, "message": "failed to find associated periodic job \"periodic-demo\"", "details": []});
+    scene.starts(vec![ResponseTemplate::new(500).set_body_json(words)]).await;
+    let error = scene.start_once(&intent(false)).await.unwrap_err();
+    assert_eq!(
+        (error.kind, scene.server.received_requests().await.unwrap().len()),
+        (ServiceErrorKind::NotFound, 1)
+    );
+    assert!(error.hint.unwrap().contains("check its name"));
+}
+
+#[tokio::test]
+async fn a_run_of_others_under_way_with_our_parameters_stands_for_ours() {
+    let early = "2026-07-02T03:00:00Z";
+    for (runs, any, without_key) in [
+        (vec![("a", None, "p:1", early)], Some("a"), Some("a")),
+        (vec![("a", Some("key-9"), "p:1", early)], Some("a"), None),
+        (vec![("a", None, "p:2", early), ("other", None, "p:1", early)], None, None),
+        (vec![("a", None, "p:1", early), ("b", Some("key-1"), "p:1", NOW)], Some("b"), Some("b")),
+    ] {
+        for (strangers, found) in [(Stranger::Any, any), (Stranger::WithoutKey, without_key)] {
+            let scene = Scene::new().await;
+            scene.starts(vec![started()]).await;
+            scene.runs(&runs).await;
+            let permit = WritePermit::granted_by_user_interface();
+            let outcome = scene
+                .gangway
+                .start_unless_under_way(&scene.prow, &intent(false), strangers, &permit)
+                .await
+                .unwrap();
+            let expected = match found {
+                Some(id) => StartedRun::Found { id: id.to_owned() },
+                None => StartedRun::New { id: "0b8e".to_owned() },
+            };
+            assert_eq!(outcome, expected, "{runs:?}");
+        }
+    }
+    // One that has ended is not under way, and without variables nobody knows what a run is for.
+    let scene = Scene::new().await;
+    scene.lists(&[("a", "PENDING"), ("b", "SUCCESS")]).await;
+    scene.shows("a", None, &[("RELEASE_IMAGE_LATEST", "p:1")], early).await;
+    let ask = async |intent: &RunIntent| {
+        let runs = scene.gangway.runs_under_way(&scene.prow, intent, Stranger::Any).await.unwrap();
+        runs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&intent(false)).await, ["a"]);
+    assert!(ask(&RunIntent { envs: IndexMap::new(), ..intent(false) }).await.is_empty());
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use url::Url;
 pub use run::{EndedRun, RunLocation};
 
 use crate::clients::google::ServiceAccount;
+use crate::clients::nothing::null_is_default;
 use crate::config::endpoints::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
@@ -60,9 +61,9 @@ impl fmt::Debug for GcsClient {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     items: Vec<Item>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     prefixes: Vec<String>,
     #[serde(default)]
     next_page_token: Option<String>,
@@ -91,6 +92,9 @@ impl GcsClient {
     }
 
     /// The content of the object `name`, at most one megabyte; `None` when there is none.
+    ///
+    /// Without the right to list, an absent object is answered like a forbidden one, which is an error: it may be there
+    /// (spec 04 §2.7).
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let path = ["download", "storage", "v1", "b", &self.bucket, "o", name];
         let mut url = join_segments(&self.base, path);
@@ -99,7 +103,7 @@ impl GcsClient {
             Call::get(Service::Gcs, "read an artifact", url).about(self.subject(name)).body_limit(LARGEST);
         let reply = self.send(call).await?;
         if reply.status == StatusCode::NOT_FOUND {
-            return self.absent(&reply);
+            return self.absent(&reply).map(|()| None);
         }
         Ok(Some(self.good(reply)?.body))
     }
@@ -160,14 +164,25 @@ impl GcsClient {
         }
     }
 
-    /// `None` for an object that is not there; a bucket that is not there is an error.
-    fn absent(&self, reply: &Reply) -> Result<Option<Bytes>, ServiceError> {
+    /// Whether a 404 says that the object is not there. A bucket that is not there is an error, and so is an answer that is
+    /// not the store's own.
+    fn absent(&self, reply: &Reply) -> Result<(), ServiceError> {
+        #[derive(Deserialize)]
+        struct Refusal {
+            #[serde(rename = "error")]
+            _error: serde::de::IgnoredAny,
+        }
         let words = words(reply);
-        if words.to_ascii_lowercase().contains("bucket does not exist") {
+        let lower = words.to_ascii_lowercase();
+        if lower.contains("bucket does not exist") {
             let hint = format!("Check the endpoint of Google Cloud Storage and the bucket {}.", self.bucket);
             return Err(reply.failure(ServiceErrorKind::NotFound, words).with_hint(hint));
         }
-        Ok(None)
+        // A download is refused in plain words, everything else in JSON.
+        let own = serde_json::from_slice::<Refusal>(&reply.body).is_ok()
+            || lower.contains("no such object")
+            || lower == "not found";
+        if own { Ok(()) } else { Err(reply.failure(ServiceErrorKind::Unavailable, words)) }
     }
 
     fn good(&self, reply: Reply) -> Result<Reply, ServiceError> {
@@ -177,7 +192,8 @@ impl GcsClient {
                 "GCS_CRED_FILE names the key file of a service account; this one is not taken any more.",
             ),
             ServiceErrorKind::Forbidden => error.with_hint(format!(
-                "The account of GCS_CRED_FILE needs the right to read the bucket {bucket}."
+                "The account of GCS_CRED_FILE needs the rights storage.objects.get and storage.objects.list in the bucket \
+                 {bucket}: without the latter an object that is not there is refused in the same way."
             )),
             _ => error,
         })

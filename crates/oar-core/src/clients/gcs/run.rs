@@ -31,10 +31,7 @@ impl RunLocation {
         let url = Url::parse(url).ok()?;
         let mut parts = url.path_segments()?.rev().filter(|part| !part.is_empty());
         let (run, job) = (parts.next()?, parts.next()?);
-        let word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-        let good = run.chars().all(|letter| letter.is_ascii_digit())
-            && job.chars().all(word)
-            && job.chars().any(|letter| letter.is_ascii_alphanumeric());
+        let good = run.chars().all(|letter| letter.is_ascii_digit()) && is_folder(job);
         good.then(|| Self { job: job.to_owned(), run: run.to_owned() })
     }
 
@@ -47,9 +44,7 @@ impl RunLocation {
 /// The end of a run, by its artifacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedRun {
-    /// The id of the Prow job, when the run left it.
-    pub id: Option<String>,
-    /// When it was created, likewise.
+    /// When it was created.
     pub started: Option<Timestamp>,
     /// How it ended.
     pub state: ProwState,
@@ -57,34 +52,40 @@ pub struct EndedRun {
     pub completed: Timestamp,
 }
 
+/// What the pod of a run writes, or Prow in its place.
 #[derive(Deserialize)]
 struct Finished {
-    timestamp: i64,
     #[serde(default)]
-    passed: Option<bool>,
-    #[serde(default)]
-    result: Option<String>,
+    timestamp: Option<i64>,
 }
 
 impl GcsClient {
     /// The text of a run's QE report; `None` when it has none, as upgrade jobs never do (spec 04 §6.1).
     ///
-    /// Two requests, one when there is no report; more only at a store that knows no patterns.
+    /// Two requests, one when there is no report; more only at a store that knows no patterns, or that does not let us
+    /// list. There an absent report is an error, because it is answered like a forbidden one.
     pub async fn qe_report(&self, run: &RunLocation) -> Result<Option<String>, ServiceError> {
         let root = format!("{}artifacts/", run.folder());
         let wanted = |name: &str| {
             let inside = name.strip_prefix(&root).and_then(|name| name.split_once('/'));
             inside.is_some_and(|(_, rest)| rest == REPORT)
         };
-        let names = match self.matching(&root, &format!("{root}*/{REPORT}"), wanted).await? {
-            Some(names) => names,
-            None => self
+        let names = match self.matching(&root, &format!("{root}*/{REPORT}"), wanted).await {
+            Ok(Some(names)) => names,
+            Ok(None) => self
                 .folders(&root)
                 .await?
                 .into_iter()
                 .take(FOLDERS)
                 .map(|folder| format!("{folder}{REPORT}"))
                 .collect(),
+            Err(error) if error.kind == ServiceErrorKind::Forbidden => {
+                match self.object(run).await?.and_then(|job| job.target) {
+                    Some(target) if is_folder(&target) => vec![format!("{root}{target}/{REPORT}")],
+                    _ => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
         };
         for name in names {
             if let Some(content) = self.read(&name).await? {
@@ -96,38 +97,52 @@ impl GcsClient {
         Ok(None)
     }
 
-    /// How a run ended, when Prow has forgotten it (spec 04 §2.4); `None` when its artifacts do not say.
-    pub async fn ended_run(&self, run: &RunLocation) -> Result<Option<EndedRun>, ServiceError> {
+    /// How the run `id` ended, when Prow has forgotten it; `None` when the folder `run` does not say.
+    ///
+    /// Only the object that Prow left there settles it: it must be about this run and this folder, and final. A folder
+    /// may be that of a pod that was replaced: its `finished.json` says how that pod ended, and its object stays open
+    /// (spec 04 §2.4).
+    pub async fn ended_run(&self, run: &RunLocation, id: &str) -> Result<Option<EndedRun>, ServiceError> {
+        let Some(job) = self.object(run).await? else { return Ok(None) };
+        if job.id != id || job.build.as_deref() != Some(run.run.as_str()) || !job.state.is_final() {
+            return Ok(None);
+        }
+        let completed = match job.completed {
+            Some(time) => Some(time),
+            None => self.finished(run).await?,
+        };
+        Ok(completed.map(|completed| EndedRun { started: job.started, state: job.state, completed }))
+    }
+
+    /// The Prow job object of a run as it was left; `None` when there is none.
+    async fn object(&self, run: &RunLocation) -> Result<Option<ProwJob>, ServiceError> {
+        let name = format!("{}prowjob.json", run.folder());
+        let Some(content) = self.read(&name).await? else { return Ok(None) };
+        let text = std::str::from_utf8(&content).map_err(|_| self.damaged(&name, "is not UTF-8 text"))?;
+        // JSON is YAML, so that the deck's reader takes it.
+        ProwJob::parse(text).map(Some).map_err(|error| self.damaged(&name, &error))
+    }
+
+    /// When the last pod of a run ended, as it says itself.
+    async fn finished(&self, run: &RunLocation) -> Result<Option<Timestamp>, ServiceError> {
         let name = format!("{}finished.json", run.folder());
         let Some(content) = self.read(&name).await? else { return Ok(None) };
         let finished: Finished = serde_json::from_slice(&content)
             .map_err(|error| self.damaged(&name, &format!("is not what Prow writes: {error}")))?;
-        let state = finished.result.as_deref().and_then(ProwState::parse);
-        // Older runs say only whether they passed.
-        let passed =
-            finished.passed.map(|passed| if passed { ProwState::Success } else { ProwState::Failure });
-        let state = state.or(passed).filter(|state| state.is_final());
-        let state = state.ok_or_else(|| self.damaged(&name, "says no result"))?;
-        let completed = Timestamp::from_second(finished.timestamp)
-            .map_err(|_| self.damaged(&name, "holds an impossible time"))?;
-        let name = format!("{}prowjob.json", run.folder());
-        // JSON is YAML, so that the deck's reader takes it; a run whose object is missing still has its end.
-        let object = match self.read(&name).await? {
-            Some(content) => std::str::from_utf8(&content).ok().and_then(|text| ProwJob::parse(text).ok()),
-            None => None,
-        };
-        Ok(Some(EndedRun {
-            id: object.as_ref().map(|job| job.id.clone()),
-            started: object.and_then(|job| job.started),
-            state,
-            completed,
-        }))
+        let time = finished.timestamp.map(Timestamp::from_second).transpose();
+        time.map_err(|_| self.damaged(&name, "holds an impossible time"))
     }
 
     fn damaged(&self, name: &str, what: &str) -> ServiceError {
         ServiceError::new(Service::Gcs, "read an artifact", ServiceErrorKind::Malformed, what)
             .about(self.subject(name))
     }
+}
+
+/// Whether a text may be a folder's name.
+fn is_folder(text: &str) -> bool {
+    let word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    text.chars().all(word) && text.chars().any(|letter| letter.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

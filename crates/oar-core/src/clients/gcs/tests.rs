@@ -85,6 +85,7 @@ async fn a_store_without_patterns_is_asked_for_folders() {
             .mount(&server)
             .await;
         media(&server, REPORT, ResponseTemplate::new(200).set_body_string("a: {}\n")).await;
+        Mock::given(method("GET")).respond_with(missing()).with_priority(9).mount(&server).await;
         let text = client(&server).qe_report(&run()).await.unwrap();
         assert_eq!(text.as_deref(), Some("a: {}\n"));
     }
@@ -113,41 +114,123 @@ async fn pages_are_followed_and_never_endless() {
 
 #[tokio::test]
 async fn absence_refusal_outage_and_size_are_told_apart() {
-    let missing = json!({"error": {"code": 404, "message": "The specified bucket does not exist."}});
+    let no_bucket = json!({"error": {"code": 404, "message": "The specified bucket does not exist."}});
     for (answer, kind) in [
         (ResponseTemplate::new(401), ServiceErrorKind::Unauthorized),
         (ResponseTemplate::new(403), ServiceErrorKind::Forbidden),
         (ResponseTemplate::new(503), ServiceErrorKind::Unavailable),
-        (ResponseTemplate::new(404).set_body_json(missing), ServiceErrorKind::NotFound),
+        (ResponseTemplate::new(404).set_body_json(no_bucket), ServiceErrorKind::NotFound),
         (ResponseTemplate::new(200).set_body_bytes(vec![b'x'; LARGEST + 1]), ServiceErrorKind::Malformed),
     ] {
         let server = MockServer::start().await;
         media(&server, "a", answer).await;
         assert_eq!(client(&server).read("a").await.unwrap_err().kind, kind);
     }
+    for answer in [
+        missing(),
+        ResponseTemplate::new(404).set_body_json(json!({"error": {"code": 404, "message": "Not Found"}})),
+    ] {
+        let server = MockServer::start().await;
+        media(&server, "a", answer).await;
+        assert_eq!(client(&server).read("a").await.unwrap(), None);
+    }
+    // Something on the way knows nothing of the store.
     let server = MockServer::start().await;
-    assert_eq!(client(&server).read("a").await.unwrap(), None);
+    media(&server, "a", ResponseTemplate::new(404).set_body_string("<html>no such page</html>")).await;
+    assert_eq!(client(&server).read("a").await.unwrap_err().kind, ServiceErrorKind::Unavailable);
 }
 
 #[tokio::test]
-async fn the_end_of_a_run_is_in_its_artifacts() {
+async fn lists_come_in_all_spellings_of_nothing() {
+    for page in
+        [json!({}), json!({"items": null, "prefixes": null, "nextPageToken": null}), json!({"items": []})]
+    {
+        let server = MockServer::start().await;
+        Mock::given(path(LIST))
+            .respond_with(ResponseTemplate::new(200).set_body_json(page))
+            .mount(&server)
+            .await;
+        assert_eq!(client(&server).qe_report(&run()).await.unwrap(), None);
+    }
+}
+
+/// What Prow leaves in the folder of run 7.
+fn object(id: &str, build: &Value, state: &str, completed: Option<&str>) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "metadata": {"name": id, "annotations": null, "labels": null},
+        "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"args": ["--x", "--target=aws"], "env": null}]}},
+        "status": {
+            "state": state, "build_id": build, "startTime": "2026-01-02T03:04:05Z", "completionTime": completed,
+        },
+    }))
+}
+
+async fn ended(objects: Vec<(&str, ResponseTemplate)>) -> Result<Option<EndedRun>, ServiceError> {
     let server = MockServer::start().await;
-    assert_eq!(client(&server).ended_run(&run()).await.unwrap(), None);
-    let finished = json!({"timestamp": 1_767_330_367, "passed": false, "result": "ABORTED"});
-    media(&server, "logs/periodic-demo/7/finished.json", ResponseTemplate::new(200).set_body_json(finished))
-        .await;
-    let ended = client(&server).ended_run(&run()).await.unwrap().unwrap();
-    assert_eq!((ended.state, ended.id), (ProwState::Aborted, None));
-    assert_eq!(ended.completed.to_string(), "2026-01-02T05:06:07Z");
-    let object = json!({
-        "metadata": {"name": "id-7"}, "spec": {"job": "periodic-demo"},
-        "status": {"state": "pending", "startTime": "2026-01-02T03:04:05Z"},
-    });
-    media(&server, "logs/periodic-demo/7/prowjob.json", ResponseTemplate::new(200).set_body_json(object))
-        .await;
-    let ended = client(&server).ended_run(&run()).await.unwrap().unwrap();
-    assert_eq!(
-        (ended.id.as_deref(), ended.started.unwrap().to_string().as_str()),
-        (Some("id-7"), "2026-01-02T03:04:05Z")
-    );
+    for (name, answer) in objects {
+        media(&server, &format!("logs/periodic-demo/7/{name}"), answer).await;
+    }
+    Mock::given(method("GET")).respond_with(missing()).mount(&server).await;
+    client(&server).ended_run(&run(), "id-7").await
+}
+
+/// An object that is not there, as a download of it is answered.
+fn missing() -> ResponseTemplate {
+    ResponseTemplate::new(404).set_body_raw("No such object: demo/x", "text/html; charset=UTF-8")
+}
+
+#[tokio::test]
+async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
+    let end = Some("2026-01-02T05:06:07Z");
+    let finished = || {
+        let content = json!({"timestamp": 1_767_330_367, "passed": false, "result": "FAILURE"});
+        ("finished.json", ResponseTemplate::new(200).set_body_json(content))
+    };
+    let prowjob = |answer: ResponseTemplate| ("prowjob.json", answer);
+    // The pod says that it failed; Prow, which knows better, that the run was killed.
+    let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "aborted", end))];
+    let seen = ended(objects).await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.completed.to_string().as_str()), (ProwState::Aborted, end.unwrap()));
+    assert_eq!(seen.started.unwrap().to_string(), "2026-01-02T03:04:05Z");
+    // Without a time of its own the pod's counts.
+    let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "success", None))];
+    assert_eq!(ended(objects).await.unwrap().unwrap().state, ProwState::Success);
+    for (objects, why) in [
+        (vec![], "nothing is there"),
+        (vec![finished()], "a pod that was replaced left its end"),
+        (vec![finished(), prowjob(object("id-7", &json!("7"), "pending", None))], "so it is as yet"),
+        (
+            vec![finished(), prowjob(object("id-7", &json!("8"), "failure", end))],
+            "another folder is the run's",
+        ),
+        (vec![finished(), prowjob(object("id-7", &Value::Null, "failure", end))], "it tells no folder"),
+        (vec![finished(), prowjob(object("id-8", &json!("7"), "failure", end))], "another run's"),
+        (vec![prowjob(object("id-7", &json!("7"), "success", None))], "nothing tells when"),
+    ] {
+        assert_eq!(ended(objects).await.unwrap(), None, "{why}");
+    }
+    let error = ended(vec![prowjob(ResponseTemplate::new(403))]).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Forbidden);
+}
+
+#[tokio::test]
+async fn without_the_right_to_list_the_report_is_asked_for_by_its_name_and_its_absence_is_not_known() {
+    let refused = json!({"error": {"code": 403, "message": "demo does not have storage.objects.list access (or it may not exist)."}});
+    let refused = || ResponseTemplate::new(403).set_body_json(&refused);
+    for (report, found) in [(ResponseTemplate::new(200).set_body_string("a: {}\n"), true), (refused(), false)]
+    {
+        let server = MockServer::start().await;
+        Mock::given(path(LIST)).respond_with(refused()).mount(&server).await;
+        let job = object("id-7", &json!("7"), "success", None);
+        media(&server, "logs/periodic-demo/7/prowjob.json", job).await;
+        media(&server, REPORT, report).await;
+        let report = client(&server).qe_report(&run()).await;
+        if found {
+            assert_eq!(report.unwrap().as_deref(), Some("a: {}\n"));
+            continue;
+        }
+        let error = report.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Forbidden);
+        assert!(error.hint.unwrap().contains("storage.objects.list"));
+    }
 }

@@ -84,10 +84,18 @@ impl GithubFolder {
         }
     }
 
-    /// The files of these entries, in their order. Contents that the cache has cost no request; the others are read
-    /// several at the same time. One file that cannot be read does not keep the others from being read.
+    /// The files of these entries, in their order. Contents that the cache has cost no request; the others are read many
+    /// at once, and what does not come so one by one. One file that cannot be read does not keep the others from being
+    /// read.
     pub async fn read(&self, entries: &[TreeEntry]) -> Vec<Result<FolderFile, ServiceError>> {
-        let kept = self.kept(entries).await;
+        let mut kept = self.kept(entries).await;
+        let unknown: Vec<TreeEntry> =
+            entries.iter().filter(|entry| !kept.contains_key(&entry.sha)).cloned().collect();
+        let read = self.client.texts(&self.repository, &unknown).await;
+        if let Some(cache) = &self.cache {
+            read.values().for_each(|content| cache.keep_blob(content));
+        }
+        kept.extend(read);
         // Owned, so that the future can be sent between threads.
         let work: Vec<(TreeEntry, Option<Vec<u8>>)> =
             entries.iter().map(|entry| (entry.clone(), kept.get(&entry.sha).cloned())).collect();

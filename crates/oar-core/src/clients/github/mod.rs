@@ -2,6 +2,7 @@
 //!
 //! Requests are made by octocrab and travel over [`Http`]: one `GET` per read, one `PUT` per write.
 
+mod batch;
 mod cache;
 mod failure;
 mod folder;

@@ -86,6 +86,8 @@ pub struct ClusterAccess {
     authorities: Option<Vec<u8>>,
     /// PEM of our certificate and its key.
     identity: Option<SecretString>,
+    /// The file that holds the token, which others replace from time to time.
+    token_file: Option<PathBuf>,
     source: String,
 }
 
@@ -104,7 +106,8 @@ impl ClusterAccess {
     pub fn with_token(server: &Url, token: &SecretString) -> Result<Self, AccessError> {
         let mut config = Config::new(address(server)?);
         config.auth_info.token = Some(SecretString::from(token.expose_secret().trim()));
-        Ok(Self { config: Box::new(config), authorities: None, identity: None, source: "a token".to_owned() })
+        let (config, source) = (Box::new(config), "a token".to_owned());
+        Ok(Self { config, authorities: None, identity: None, token_file: None, source })
     }
 
     /// The cluster of the current context of a kubeconfig; later files add to earlier ones, as with `KUBECONFIG`.
@@ -128,7 +131,8 @@ impl ClusterAccess {
             return Ok(None);
         }
         let bad = |problem: String| AccessError::Kubeconfig { path: source.clone(), problem };
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        let kubeconfig = without_empty_parts(kubeconfig);
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|error| bad(error.to_string()))?;
         if config.accept_invalid_certs {
@@ -149,8 +153,19 @@ impl ClusterAccess {
             _ => return Err(bad("its user has only one of certificate and key".to_owned())),
         };
         let authorities = config.root_cert.as_ref().map(|certificates| pem(certificates));
+        let token_file = config.auth_info.token_file.take().map(PathBuf::from);
+        let token_file = match token_file.map(|file| (read_token(&file), file)) {
+            None => None,
+            // As kubectl has it, a file that can be read counts before a token beside it.
+            Some((Ok(_), file)) => {
+                config.auth_info.token = None;
+                Some(file)
+            }
+            Some((Err(_), _)) if config.auth_info.token.is_some() => None,
+            Some((Err(problem), file)) => return Err(bad(format!("{}: {problem}", file.display()))),
+        };
         let source = format!("the kubeconfig {}", source.display());
-        Ok(Some(Self { config: Box::new(config), authorities, identity, source }))
+        Ok(Some(Self { config: Box::new(config), authorities, identity, token_file, source }))
     }
 
     /// The cluster that this pod runs in: `host` and `port` are the variables `KUBERNETES_SERVICE_HOST` and `_PORT`.
@@ -164,14 +179,14 @@ impl ClusterAccess {
         let path = files.folder.join("ca.crt");
         let authorities = read(&path).map_err(|problem| bad(path, problem))?;
         let token = files.folder.join("token");
-        read(&token).map_err(|problem| bad(token.clone(), problem))?;
+        read_token(&token).map_err(|problem| bad(token.clone(), problem))?;
         let mut config = Config::new(address(&server)?);
-        config.auth_info.token_file = Some(token.display().to_string());
         config.default_namespace = files.namespace()?;
         Ok(Self {
             config: Box::new(config),
             authorities: Some(authorities.into_bytes()),
             identity: None,
+            token_file: Some(token),
             source: "the service account of this pod".to_owned(),
         })
     }
@@ -183,6 +198,12 @@ impl ClusterAccess {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The token in its file as it is now; `None` where the token does not come from a file.
+    pub(super) fn token(&self) -> Option<Result<SecretString, String>> {
+        let file = self.token_file.as_ref()?;
+        Some(read_token(file).map_err(|problem| format!("{}: {problem}", file.display())))
     }
 
     /// The HTTP stack for this cluster.
@@ -207,6 +228,57 @@ fn address(server: &Url) -> Result<http::Uri, AccessError> {
         .trim_end_matches('/')
         .parse()
         .map_err(|error| AccessError::Address(format!("{server} cannot be asked ({error})")))
+}
+
+/// A kubeconfig in which what is empty is absent: tools write `certificate-authority-data: ""` and the like. Base64 may be
+/// broken into lines.
+fn without_empty_parts(mut kubeconfig: Kubeconfig) -> Kubeconfig {
+    fn filled(part: &mut Option<String>) {
+        *part = part.take().filter(|text| !text.trim().is_empty());
+    }
+    // A relative path was joined to the folder of the kubeconfig: an empty one is that folder now.
+    fn file(part: &mut Option<String>) {
+        filled(part);
+        *part = part.take().filter(|path| !Path::new(path).is_dir());
+    }
+    fn base64(part: &mut Option<String>) {
+        filled(part);
+        if let Some(text) = part {
+            text.retain(|letter| !letter.is_whitespace());
+        }
+    }
+    fn secret(part: &mut Option<SecretString>, trimmed: impl Fn(&str) -> String) {
+        let text = part.take().map(|secret| trimmed(secret.expose_secret()));
+        *part = text.filter(|text| !text.is_empty()).map(SecretString::from);
+    }
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        base64(&mut cluster.certificate_authority_data);
+        file(&mut cluster.certificate_authority);
+        filled(&mut cluster.proxy_url);
+        filled(&mut cluster.tls_server_name);
+    }
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        base64(&mut user.client_certificate_data);
+        for part in [&mut user.client_certificate, &mut user.client_key, &mut user.token_file] {
+            file(part);
+        }
+        filled(&mut user.username);
+        filled(&mut user.impersonate);
+        secret(&mut user.client_key_data, |text| text.split_whitespace().collect());
+        secret(&mut user.token, |text| text.trim().to_owned());
+        secret(&mut user.password, str::to_owned);
+    }
+    kubeconfig
+}
+
+/// The token that a file holds; editors and mounts leave a line break at its end.
+fn read_token(path: &Path) -> Result<SecretString, String> {
+    let text = read(path)?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err("it holds no token".to_owned());
+    }
+    Ok(SecretString::from(token))
 }
 
 /// A PEM text that stands in a kubeconfig in base64, or in the file that it names.

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use ::kube::client::{Body, Client, ConfigExt as _};
 use ::kube::core::Status;
+use http::header::{AUTHORIZATION, HeaderValue};
+use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 use tower::{BoxError, ServiceBuilder};
 
@@ -89,6 +91,19 @@ impl KubeClient {
                 .error(Service::Kube, ServiceErrorKind::Rejected, "the request cannot be built")
                 .with_source(error)
         })?;
+        if let Some(token) = self.inner.access.token() {
+            let refused = |problem: &str| {
+                purpose
+                    .error(Service::Kube, ServiceErrorKind::MissingCredential, problem)
+                    .with_hint("Log in to the cluster again, or set OAR_KUBE_TOKEN to a token for it.")
+            };
+            let token = token.map_err(|problem| refused(&problem))?;
+            let value = format!("Bearer {}", token.expose_secret());
+            let mut value = HeaderValue::from_str(&value)
+                .map_err(|_| refused("the token's file holds characters that no token has"))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
         request.extensions_mut().insert(purpose.clone());
         let client = self.client(&purpose).await?;
         let mut response =

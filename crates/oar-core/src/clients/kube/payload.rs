@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
+use crate::clients::nothing::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::service::Service;
@@ -47,8 +48,9 @@ struct Payload {
 /// A page of a list of them.
 #[derive(Deserialize)]
 struct PayloadList {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     metadata: ListMetadata,
+    #[serde(default, deserialize_with = "null_is_default")]
     items: Vec<Payload>,
 }
 
@@ -62,15 +64,15 @@ struct ListMetadata {
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     resource_version: String,
     #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, Option<String>>>,
 }
 
 impl Payload {
     fn label(&self) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(QE_LABEL).map(String::as_str)
+        self.metadata.labels.as_ref()?.get(QE_LABEL)?.as_deref().filter(|value| !value.is_empty())
     }
 }
 

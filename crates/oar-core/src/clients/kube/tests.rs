@@ -260,6 +260,43 @@ async fn a_kubeconfig_gives_server_and_token() {
     assert!(ClusterAccess::of_kubeconfig(&paths).await.is_err());
 }
 
+#[tokio::test]
+async fn a_kubeconfig_is_read_with_empty_parts_and_a_token_file_with_a_line_break() {
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![payload(Some(ACCEPTED), "7")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, token) = (folder.path().join("config"), folder.path().join("token"));
+    std::fs::write(&token, "sha256~demo\n").unwrap();
+    let token = token.display();
+    for (user, extensions) in [
+        (format!("tokenFile: \"{token}\""), "null"),
+        (
+            format!(
+                "token: \"\", tokenFile: \"{token}\", client-certificate-data: \"\", client-key-data: \"\""
+            ),
+            "[]",
+        ),
+        (format!("token: old, tokenFile: \"{token}\", client-certificate: \"\", username: \"\""), "null"),
+        ("token: \"sha256~demo\\n\", tokenFile: \"\", exec: null".to_owned(), "null"),
+        ("token: sha256~demo, tokenFile: /does/not/exist".to_owned(), "null"),
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\npreferences: null\nextensions: {extensions}\ncurrent-context: demo\ncontexts:\n- \
+             name: demo\n  context: {{cluster: demo, user: demo, namespace: \"\"}}\nclusters:\n- name: demo\n  cluster: \
+             {{server: \"{}/kube\", certificate-authority-data: \"\", tls-server-name: \"\", proxy-url: \"\", \
+             insecure-skip-tls-verify: false}}\nusers:\n- name: demo\n  user: {{{user}}}\n",
+            server.uri()
+        );
+        std::fs::write(&file, text).unwrap();
+        let access = ClusterAccess::of_kubeconfig(&[file.clone()]).await.unwrap().unwrap();
+        let client = KubeClient::new(&http(), access).unwrap();
+        let label = client.payload_label("amd64", "4.20.5").await.unwrap();
+        assert_eq!(label, Some(Some(ACCEPTED.to_owned())), "{user}");
+    }
+    std::fs::write(&file, "clusters: null\ncontexts: null\nusers: null\ncurrent-context: \"\"\n").unwrap();
+    assert!(ClusterAccess::of_kubeconfig(&[file]).await.unwrap().is_none());
+}
+
 #[test]
 fn a_pod_s_account_is_read_from_its_folder() {
     let folder = tempfile::tempdir().unwrap();
@@ -267,7 +304,7 @@ fn a_pod_s_account_is_read_from_its_folder() {
     let error = ClusterAccess::in_cluster("10.0.0.1", "443", &files).unwrap_err().to_string();
     assert!(error.contains("ca.crt"), "{error}");
     for (name, text) in
-        [("ca.crt", "-----BEGIN CERTIFICATE-----\n"), ("token", "t0ken"), ("namespace", "tools\n")]
+        [("ca.crt", "-----BEGIN CERTIFICATE-----\n"), ("token", "t0ken\n"), ("namespace", "tools\n")]
     {
         std::fs::write(folder.path().join(name), text).unwrap();
     }

@@ -49,11 +49,18 @@ impl ProwClient {
 
     /// The job `id`; `None` when Prow does not have it: it is not visible yet, or it was cleaned up (finished periodic
     /// jobs are kept about a day from their start).
+    ///
+    /// The deck answers 404 to every failure of its look-up. The job is absent only when Kubernetes' own words say so;
+    /// anything else is an outage (spec 04 §2.4).
     pub async fn job(&self, id: &str) -> Result<Option<ProwJob>, ServiceError> {
         let call = Call::get(Service::Prow, "read a job", self.link(id)).about(format!("Prow job {id}"));
         let reply = self.http.send(call).await?;
         if reply.status == StatusCode::NOT_FOUND {
-            return Ok(None);
+            let text = String::from_utf8_lossy(&reply.body);
+            if text.contains(&format!("prowjobs.prow.k8s.io \"{id}\" not found")) {
+                return Ok(None);
+            }
+            return Err(reply.failure(ServiceErrorKind::Unavailable, reply.words()));
         }
         let reply = reply.success(crate::http::Reply::words)?;
         let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::clients::nothing::null_is_default;
+
 /// How far a Prow job is (spec 04 §2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProwState {
@@ -75,6 +77,10 @@ pub struct ProwJob {
     pub started: Option<Timestamp>,
     /// When it ended. A job that is read in the middle of the change may have this and still be pending.
     pub completed: Option<Timestamp>,
+    /// The number of the run whose pod is its present one: another one after a pod was replaced (spec 04 §2.4).
+    pub build: Option<String>,
+    /// The name of the test that it runs, which is the folder of its artifacts.
+    pub target: Option<String>,
     /// The environment of its containers.
     pub envs: IndexMap<String, String>,
     /// The annotations of its object.
@@ -85,7 +91,7 @@ pub struct ProwJob {
 struct Document {
     metadata: Metadata,
     spec: Spec,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     status: Status,
 }
 
@@ -93,12 +99,12 @@ struct Document {
 struct Metadata {
     name: String,
     #[serde(default)]
-    annotations: Option<IndexMap<String, String>>,
+    annotations: Option<IndexMap<String, Option<String>>>,
 }
 
 #[derive(Deserialize)]
 struct Spec {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     job: String,
     #[serde(default)]
     pod_spec: Option<PodSpec>,
@@ -106,13 +112,15 @@ struct Spec {
 
 #[derive(Deserialize)]
 struct PodSpec {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     containers: Vec<Container>,
 }
 
 #[derive(Deserialize)]
 struct Container {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
+    args: Vec<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
     env: Vec<Variable>,
 }
 
@@ -132,6 +140,8 @@ struct Status {
     description: Option<String>,
     start_time: Option<String>,
     completion_time: Option<String>,
+    #[serde(rename = "build_id")]
+    build_id: Option<String>,
 }
 
 impl ProwJob {
@@ -147,6 +157,10 @@ impl ProwJob {
         let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
         let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let containers = document.spec.pod_spec.map(|pod| pod.containers).unwrap_or_default();
+        let arguments = containers.iter().flat_map(|container| &container.args);
+        let target = arguments.filter_map(|argument| argument.strip_prefix("--target=")).next();
+        let target = target.map(str::to_owned);
+        let annotations = document.metadata.annotations.unwrap_or_default().into_iter();
         Ok(Self {
             id: document.metadata.name,
             job: document.spec.job,
@@ -155,12 +169,14 @@ impl ProwJob {
             description: filled(document.status.description),
             started: time(document.status.start_time),
             completed: time(document.status.completion_time),
+            build: filled(document.status.build_id),
+            target: filled(target),
             envs: containers
                 .into_iter()
                 .flat_map(|container| container.env)
                 .filter_map(|variable| Some((variable.name, variable.value?)))
                 .collect(),
-            annotations: document.metadata.annotations.unwrap_or_default(),
+            annotations: annotations.filter_map(|(name, value)| Some((name, value?))).collect(),
         })
     }
 }

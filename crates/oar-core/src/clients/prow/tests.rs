@@ -61,8 +61,22 @@ async fn a_job_without_state_is_not_scheduled_yet() {
 
 #[tokio::test]
 async fn absence_damage_and_outage_are_told_apart() {
-    assert_eq!(ask(ResponseTemplate::new(404)).await.unwrap(), None);
+    let missing =
+        |words: &str| ResponseTemplate::new(404).set_body_string(format!("ProwJob not found: {words}\n"));
+    let absent = format!("prowjobs.prow.k8s.io \"{ID}\" not found");
+    assert_eq!(ask(missing(&absent)).await.unwrap(), None);
     for (answer, kind) in [
+        // The deck answers 404 to every failure.
+        (ResponseTemplate::new(404), ServiceErrorKind::Unavailable),
+        (
+            missing("Get \"https://10.0.0.1:443/apis\": context deadline exceeded"),
+            ServiceErrorKind::Unavailable,
+        ),
+        (
+            missing("prowjobs.prow.k8s.io is forbidden: User cannot get resource"),
+            ServiceErrorKind::Unavailable,
+        ),
+        (missing(&absent.replace("0b8e7c1a", "ffffffff")), ServiceErrorKind::Unavailable),
         (ResponseTemplate::new(503), ServiceErrorKind::Unavailable),
         (ResponseTemplate::new(200).set_body_string("<html>"), ServiceErrorKind::Malformed),
         (
@@ -75,6 +89,29 @@ async fn absence_damage_and_outage_are_told_apart() {
         ),
     ] {
         assert_eq!(ask(answer).await.unwrap_err().kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn nothing_comes_in_all_spellings() {
+    let text = format!(
+        "metadata: {{name: {ID}, annotations: {{a: null}}}}\nspec: {{job: null, pod_spec: {{containers: [{{args: null, \
+         env: null}}, {{env: [{{name: A, value: null}}]}}]}}}}\nstatus: {{state: \"\", url: \"\", startTime: null, \
+         build_id: \"\"}}\n"
+    );
+    for text in [
+        text,
+        format!(
+            "metadata: {{name: {ID}, annotations: null}}\nspec: {{pod_spec: {{containers: null}}}}\nstatus: null\n"
+        ),
+        format!("metadata: {{name: {ID}}}\nspec: {{pod_spec: null}}\nstatus: {{}}\n"),
+    ] {
+        let job = ask(ResponseTemplate::new(200).set_body_string(&text)).await.unwrap().unwrap();
+        assert_eq!(
+            (job.state, job.url, job.build, job.envs.len()),
+            (ProwState::Scheduling, None, None, 0),
+            "{text}"
+        );
     }
 }
 

@@ -5,6 +5,7 @@ mod streams;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use url::Url;
@@ -16,7 +17,10 @@ use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 use crate::version::ReleaseVersion;
 
-pub use streams::{LatestBuild, Phase, StreamName, StreamTag};
+pub use streams::{LatestBuild, Phase, Sought, StreamName, StreamTag};
+
+/// How long the description of a release may take.
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
 /// Reads the release controller of one architecture. Cheap to clone.
 #[derive(Clone)]
@@ -71,6 +75,8 @@ impl ReleaseControllerClient {
         );
         let call =
             Call::get(Service::ReleaseController, "read a release", url).about(format!("{name} in {stream}"));
+        // The first answer for a release renders its changelog, out of clones of many repositories.
+        let call = call.timeout(FIRST_ANSWER);
         let reply = self.http.send(call).await?.success(Reply::words).map_err(|error| match error.kind {
             ServiceErrorKind::NotFound => error.with_hint(
                 "The release is not in its stable stream yet: run the command again when it was promoted.",

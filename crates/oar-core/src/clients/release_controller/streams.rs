@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::ReleaseControllerClient;
+use crate::clients::nothing::null_is_default;
 use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply};
@@ -33,19 +34,6 @@ impl StreamName {
         Self(format!("{major}-dev-preview{}", suffix(architecture)))
     }
 
-    /// The stream that the build named `build` would be in, by its name alone: its minor's nightlies when the name
-    /// says so, otherwise the stable builds of its major (spec 04 §4.1). `None` when the name is no version.
-    ///
-    /// A build that is not in the stable stream may be in [`StreamName::dev_preview`].
-    pub fn of_build(build: &str, architecture: &str) -> Option<Self> {
-        let version: ReleaseVersion = build.parse().ok()?;
-        Some(if build.contains("nightly") {
-            Self::nightly(version.y_stream(), architecture)
-        } else {
-            Self::stable(version.major(), architecture)
-        })
-    }
-
     /// As the release controller writes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,7 +51,7 @@ fn suffix(architecture: &str) -> String {
 }
 
 /// How far a build is in its stream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(from = "String")]
 pub enum Phase {
     /// Being made.
@@ -76,6 +64,9 @@ pub enum Phase {
     Accepted,
     /// Its tests failed.
     Rejected,
+    /// The controller has no record of it at that moment: nothing follows from that.
+    #[default]
+    Unknown,
     /// One that newer release controllers may have, in their words.
     Other(String),
 }
@@ -89,6 +80,7 @@ impl Phase {
             Self::Ready => "Ready",
             Self::Accepted => "Accepted",
             Self::Rejected => "Rejected",
+            Self::Unknown => "Unknown",
             Self::Other(text) => text,
         }
     }
@@ -96,7 +88,10 @@ impl Phase {
 
 impl From<String> for Phase {
     fn from(text: String) -> Self {
-        let known = [Self::Pending, Self::Failed, Self::Ready, Self::Accepted, Self::Rejected];
+        if text.is_empty() {
+            return Self::Unknown;
+        }
+        let known = [Self::Pending, Self::Failed, Self::Ready, Self::Accepted, Self::Rejected, Self::Unknown];
         known.into_iter().find(|phase| phase.text() == text).unwrap_or(Self::Other(text))
     }
 }
@@ -114,12 +109,13 @@ pub struct StreamTag {
     /// Its name: `4.20.27`, `4.20.0-0.nightly-2026-07-01-161907`.
     pub name: String,
     /// How far it is.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub phase: Phase,
     /// Where its image is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub pull_spec: String,
     /// Where its programs are.
-    #[serde(default, rename = "downloadURL")]
+    #[serde(default, rename = "downloadURL", deserialize_with = "null_is_default")]
     pub download_url: String,
 }
 
@@ -139,6 +135,17 @@ pub struct LatestBuild {
     pub body: String,
     /// The stream that it is from.
     pub stream: StreamName,
+}
+
+/// What looking for a build gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// It is in its stream.
+    Found(StreamTag),
+    /// Its stream has other builds, and not this one.
+    Absent,
+    /// This stream, which would have it, shows none at all: it may be unreadable at that moment.
+    Unknown(StreamName),
 }
 
 #[derive(Deserialize)]
@@ -173,7 +180,8 @@ impl ReleaseControllerClient {
         self.latest(&StreamName::dev_preview(minor.major(), architecture), minor).await
     }
 
-    /// The newest accepted build of `minor` in `stream`; `None` when the stream or such a build is absent.
+    /// The newest accepted build of `minor` in `stream`; `None` when the controller shows no such stream or build. That is
+    /// also its answer while it cannot read the stream, so that nothing but waiting follows from it (spec 04 §2.5).
     ///
     /// The prefix ends with a dot, because `4.2` alone begins `4.20.1` too; and the answer's minor is checked.
     pub async fn latest(
@@ -203,10 +211,11 @@ impl ReleaseControllerClient {
         Ok(Some(LatestBuild { tag, body, stream: stream.clone() }))
     }
 
-    /// All builds of `stream`, newest first; `None` when there is no such stream.
+    /// All builds of `stream`, newest first; `None` when the controller shows no such stream, which it also does while it
+    /// cannot read one.
     ///
     /// This list, and not a single look-up, tells whether a build still exists: the look-up answers 404 to every inner
-    /// fault (spec 04 §2.5, §7.6.8).
+    /// fault (spec 04 §2.5, §7.6.8). An empty list tells nothing either.
     pub async fn tags(&self, stream: &StreamName) -> Result<Option<Vec<StreamTag>>, ServiceError> {
         let url = self.stream_url(&[stream.as_str(), "tags"]);
         let call = Call::get(Service::ReleaseController, "list builds", url).about(stream.to_string());
@@ -223,24 +232,38 @@ impl ReleaseControllerClient {
         Ok(Some(answer.tags.unwrap_or_default()))
     }
 
-    /// The build with exactly this name, in its stream or among the previews of its major (spec 04 §4.5); `None` when
-    /// neither has it. One or two requests.
+    /// The build with exactly this name, in its stream or among the previews of its major (spec 04 §4.5). One or two
+    /// requests.
+    ///
+    /// It is absent only when the stream that builds of such a name are in shows others.
     pub async fn find_build(
         &self,
         build: &ReleaseVersion,
         architecture: &str,
-    ) -> Result<Option<StreamTag>, ServiceError> {
+    ) -> Result<Sought, ServiceError> {
         let name = build.to_string();
+        let nightly = StreamName::nightly(build.y_stream(), architecture);
+        let stable = StreamName::stable(build.major(), architecture);
         let previews = StreamName::dev_preview(build.major(), architecture);
-        let own = StreamName::of_build(&name, architecture);
-        let streams = own.into_iter().chain((!name.contains("nightly")).then_some(previews));
-        for stream in streams {
+        // The stream that such a build is in comes first.
+        let streams = if name.contains("nightly") {
+            vec![nightly]
+        } else if name.contains("-ec.") {
+            vec![previews, stable]
+        } else {
+            vec![stable, previews]
+        };
+        let mut unknown = None;
+        for (place, stream) in streams.into_iter().enumerate() {
             let tags = self.tags(&stream).await?.unwrap_or_default();
+            if tags.is_empty() && place == 0 {
+                unknown = Some(stream);
+            }
             if let Some(tag) = tags.into_iter().find(|tag| tag.name == name) {
-                return Ok(Some(tag));
+                return Ok(Sought::Found(tag));
             }
         }
-        Ok(None)
+        Ok(unknown.map_or(Sought::Absent, Sought::Unknown))
     }
 
     fn stream_url(&self, segments: &[&str]) -> Url {

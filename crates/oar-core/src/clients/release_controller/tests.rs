@@ -36,14 +36,6 @@ fn streams_are_named_by_minor_major_and_architecture() {
     assert_eq!(StreamName::nightly(minor, "arm64").as_str(), "4.20.0-0.nightly-arm64");
     assert_eq!(StreamName::stable(4, "amd64").as_str(), "4-stable");
     assert_eq!(StreamName::dev_preview(5, "multi").as_str(), "5-dev-preview-multi");
-    for (build, stream) in [
-        ("4.20.27", "4-stable"),
-        ("5.0.0-ec.3", "5-stable"),
-        ("4.20.0-0.nightly-2026-07-01-161907", "4.20.0-0.nightly"),
-    ] {
-        assert_eq!(StreamName::of_build(build, "amd64").unwrap().as_str(), stream);
-    }
-    assert_eq!(StreamName::of_build("latest", "amd64"), None);
 }
 
 #[tokio::test]
@@ -112,7 +104,58 @@ async fn tags_and_builds_are_found_by_exact_name() {
     assert_eq!(tags[2].phase.text(), "Verifying", "a phase is passed on in its own words");
     for (name, found) in [("4.20.1", true), ("4.20.0-ec.1", true), ("4.20.11", false)] {
         let build = client.find_build(&name.parse().unwrap(), "amd64").await.unwrap();
-        assert_eq!(build.map(|tag| tag.name), found.then(|| name.to_owned()));
+        match build {
+            Sought::Found(tag) => assert!(found && tag.name == name, "{tag:?}"),
+            other => assert!(!found && other == Sought::Absent, "{other:?}"),
+        }
     }
     assert_eq!(client.tags(&StreamName::stable(9, "amd64")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_missing_or_empty_does_not_prove_that_a_build_is_gone() {
+    let empty = |stream: &str, tags: Value| {
+        ResponseTemplate::new(200).set_body_json(json!({"name": stream, "tags": tags}))
+    };
+    let others =
+        |stream: &str| empty(stream, json!([tag("4.20.1", "Accepted"), {"name": "4.20.9", "phase": null}]));
+    for (build, stream, answer, unknown) in [
+        ("4.20.27", "4-stable", ResponseTemplate::new(404), true),
+        ("4.20.27", "4-stable", empty("4-stable", Value::Null), true),
+        ("4.20.27", "4-stable", empty("4-stable", json!([])), true),
+        ("4.20.27", "4-stable", others("4-stable"), false),
+        ("5.0.0-ec.3", "5-dev-preview", ResponseTemplate::new(404), true),
+        ("5.0.0-ec.3", "5-dev-preview", others("5-dev-preview"), false),
+        (
+            "4.20.0-0.nightly-2026-07-01-161907",
+            "4.20.0-0.nightly",
+            empty("4.20.0-0.nightly", Value::Null),
+            true,
+        ),
+        ("4.20.0-0.nightly-2026-07-01-161907", "4.20.0-0.nightly", others("4.20.0-0.nightly"), false),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(path(format!("{STREAMS}/{stream}/tags"))).respond_with(answer).mount(&server).await;
+        let found = client(&server).find_build(&build.parse().unwrap(), "amd64").await.unwrap();
+        let expected = if unknown { "Unknown" } else { "Absent" };
+        assert!(format!("{found:?}").starts_with(expected), "{build}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn phases_and_fields_come_in_all_spellings_of_nothing() {
+    let server = MockServer::start().await;
+    let tags = json!([
+        {"name": "4.20.3", "phase": "Unknown", "pullSpec": null, "downloadURL": null},
+        {"name": "4.20.2", "phase": null},
+        {"name": "4.20.1", "phase": ""},
+        {"name": "4.20.0"},
+    ]);
+    Mock::given(path(format!("{STREAMS}/4-stable/tags")))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"name": "4-stable", "tags": tags})))
+        .mount(&server)
+        .await;
+    let tags = client(&server).tags(&StreamName::stable(4, "amd64")).await.unwrap().unwrap();
+    assert!(tags.iter().all(|tag| tag.phase == Phase::Unknown && tag.pull_spec.is_empty()), "{tags:?}");
+    assert_eq!(tags.len(), 4);
 }

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::work::Work;
 use super::{Aggregator, BuildReport, Done};
+use crate::clients::release_controller::Sought;
 use crate::error::ErrorClass;
 use crate::flow::permit::WritePermit;
 use crate::prow::names::ResultName;
@@ -111,12 +112,20 @@ impl Work<'_> {
             return;
         }
         match self.aggregator.world.builds.find(build, *arch).await {
-            Ok(None) => {
+            Ok(Sought::Absent) => {
                 let words = "the build and its release payload are gone; no label is needed";
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::NoPayload;
             }
-            Ok(Some(_)) => {
+            Ok(Sought::Unknown(stream)) => {
+                self.label_failed = true;
+                let words = format!(
+                    "there is no release payload of this name to be labelled, and whether the build is there still is not \
+                     known: {stream} shows no build"
+                );
+                self.report.problem(words, ErrorClass::Unavailable);
+            }
+            Ok(Sought::Found(_)) => {
                 self.label_failed = true;
                 let words = "there is no release payload of this name to be labelled, though its stream has the build";
                 self.report.problem(words.to_owned(), ErrorClass::Unavailable);

@@ -78,6 +78,9 @@ pub struct BuildReport {
     /// How many jobs were started.
     #[serde(skip)]
     pub started: usize,
+    /// Whether this pass completed the record.
+    #[serde(skip)]
+    pub is_final: bool,
 }
 
 impl BuildReport {
@@ -91,6 +94,7 @@ impl BuildReport {
             problems: Vec::new(),
             class: None,
             started: 0,
+            is_final: false,
         }
     }
 
@@ -110,7 +114,7 @@ impl BuildReport {
 pub struct AggregatorReport {
     /// How many records there are.
     pub records: usize,
-    /// How many of them are final.
+    /// How many of them are final, those that this pass completed among them.
     pub finished: usize,
     /// How many jobs were started.
     pub started: usize,
@@ -213,7 +217,10 @@ impl Aggregator<'_> {
         let mut results = iter(work).buffered(RECORD_CONCURRENCY);
         while let Some(seen) = results.next().await {
             match seen {
-                Seen::Worked(build) => report.builds.push(*build),
+                Seen::Worked(build) => {
+                    report.finished += usize::from(build.is_final);
+                    report.builds.push(*build);
+                }
                 Seen::Final => report.finished += 1,
                 Seen::Fresh(record) => {
                     report.finished += 1;
@@ -228,7 +235,8 @@ impl Aggregator<'_> {
     }
 
     /// The records of nightlies that their streams do not have any more. A list that could not be read proves nothing
-    /// (spec 04 §7.6.8), nor does one about a nightly so young that it may not have been listed yet.
+    /// (spec 04 §7.6.8), nor does an empty one (§2.5), nor one about a nightly so young that it may not have been listed
+    /// yet.
     async fn recycled(
         &self,
         named: &[(ResultName, RecordEntry)],
@@ -250,13 +258,16 @@ impl Aggregator<'_> {
         let mut gone = Vec::new();
         for (release, list, records) in lists {
             match list {
-                Ok(Some(list)) => gone.extend(
+                Ok(list) if list.is_empty() => {
+                    let count = records.iter().filter(|(name, _)| is_old(name)).count();
+                    tracing::info!("the stream of {release} shows no nightly; records that stay: {count}");
+                }
+                Ok(list) => gone.extend(
                     records
                         .into_iter()
                         .filter(|(name, _)| is_old(name) && !list.contains(&name.build.to_string()))
                         .map(|(_, entry)| entry.name.clone()),
                 ),
-                Ok(None) => {}
                 Err(error) => report.fail(&format!("the nightlies of {release}"), &error),
             }
         }

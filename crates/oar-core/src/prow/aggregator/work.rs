@@ -4,15 +4,15 @@ use futures::StreamExt;
 use futures::stream::iter;
 
 use super::{Aggregator, BuildReport, Done, READ_CONCURRENCY};
-use crate::error::{Classified, ErrorClass};
+use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
-use crate::prow::change::{ChangeError, Changed, change, read};
+use crate::prow::change::{ChangeError, Changed, change};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
 use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps, report_is_due};
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
-use crate::prow::starter::{Starter, intents};
+use crate::prow::starter::{Sources, Starter, intents};
 use crate::statebox::Change;
 use crate::statebox::store::Stored;
 use crate::statebox::transaction::Start;
@@ -133,6 +133,8 @@ impl Work<'_> {
             }
             self.report.reasons.push(words);
         }
+        // A dry run completes nothing.
+        self.report.is_final = self.permit.is_some() && self.file.is_aggregated();
         self.report.result = match (self.file.is_aggregated(), self.file.accepted()) {
             (true, Some(true)) => "accepted",
             (true, _) => "rejected",
@@ -192,6 +194,9 @@ impl Work<'_> {
                     self.observed.without_report.insert(id);
                 }
                 Err(error) => {
+                    if error.kind == ServiceErrorKind::Malformed {
+                        self.observed.report_unreadable.insert(id.clone());
+                    }
                     self.observed.report_failed.insert(id.clone());
                     self.fail(&format!("the test report of the run {id} of {job}"), &error);
                 }
@@ -247,7 +252,6 @@ impl Work<'_> {
             self.label(permit).await;
         }
         let to_start = self.record(&round, permit).await?;
-        let starter = Starter { world: self.aggregator.world, permit, name: self.name };
         let mut own = Vec::new();
         for (job, intent) in to_start {
             self.observed.started.insert(job.name.clone());
@@ -256,19 +260,16 @@ impl Work<'_> {
         if own.is_empty() && round.settle.is_empty() {
             return Ok(());
         }
-        let mut begun = Vec::new();
-        for (list, left_behind) in [(own, false), (round.settle, true)] {
-            let mut wanted = Vec::new();
-            for (job, intent, may_start) in list {
-                self.observed.settled.insert(intent);
-                wanted.push(starter.prepare(&self.file, &job, intent, may_start).await);
-            }
-            begun.extend(if left_behind {
-                starter.take_over(&self.file, wanted).await
-            } else {
-                starter.start(&self.file, wanted).await
-            });
+        for (_, intent, _) in own.iter().chain(&round.settle) {
+            self.observed.settled.insert(*intent);
         }
+        let world = self.aggregator.world;
+        let jobs = own.iter().chain(&round.settle).map(|(job, ..)| job);
+        let sources = Sources::of(world, jobs, self.file.build(), self.name.arch).await;
+        let mut starter = Starter::new(world, permit, self.name, self.file.clone(), self.stored.take());
+        let mut begun = starter.start(starter.prepare(own, &sources)).await;
+        begun.extend(starter.take_over(starter.prepare(round.settle, &sources)).await);
+        (self.file, self.stored) = starter.into_record();
         for job in begun {
             match (&job.id, &job.problem) {
                 (Some(id), _) => {
@@ -287,11 +288,8 @@ impl Work<'_> {
                 (None, None) => {}
             }
         }
-        if let Some((file, stored)) = read(self.aggregator.world, self.name).await? {
-            (self.file, self.stored) = (file, Some(stored));
-        }
-        for intent in intents(&self.file).map(|(_, intent, _)| intent) {
-            self.observed.settled.insert(intent);
+        for standing in intents(&self.file) {
+            self.observed.settled.insert(standing.intent);
         }
         Ok(())
     }

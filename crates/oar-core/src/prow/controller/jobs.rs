@@ -13,42 +13,64 @@ use crate::prow::names::{BuildName, ResultName};
 use crate::prow::outcome::{AtHand, Observed, Policy, Step, next_steps};
 use crate::prow::record::{Build, Intent, Job, ResultFile};
 use crate::prow::registry::{TestJob, TestJobRegistry};
-use crate::prow::starter::{Begun, BegunJob, StartError, Starter, environment_of, intents};
+use crate::prow::starter::{Begun, BegunJob, Sources, StartError, Starter, environment_of, intents};
+use crate::statebox::store::Stored;
 use crate::statebox::transaction::Start;
 use crate::version::Arch;
 
+/// How a build is to be tested.
+pub(super) struct Tests<'a> {
+    pub(super) build: &'a Build,
+    pub(super) name: &'a ResultName,
+    pub(super) registry: &'a TestJobRegistry,
+    pub(super) existing: Existing,
+    /// The record that was read of it.
+    pub(super) known: Option<(ResultFile, Stored)>,
+}
+
+/// A record with the intents to start what is missing.
+pub(super) struct Intended {
+    name: ResultName,
+    pub(super) file: ResultFile,
+    stored: Option<Stored>,
+    /// Those that are ours to start.
+    pub(super) ours: Vec<(TestJob, Intent)>,
+}
+
 impl Controller<'_> {
-    /// Starts what the registry asks for. `true` when nothing is left to be started.
-    pub(super) async fn test(
+    /// The registry of a build and the record that it may have, read at the same time.
+    pub(super) async fn registry_and_record(
         &self,
-        build: &Build,
-        arch: Arch,
-        registry: &TestJobRegistry,
-        existing: Existing,
-        permit: Option<&WritePermit>,
-        report: &mut ControllerReport,
-    ) -> Result<bool, ControllerError> {
-        let name = ResultName { build: build.name.clone(), arch };
-        let jobs: Vec<TestJob> = registry.enabled(build.name.kind()).cloned().collect();
-        if jobs.is_empty() {
-            report.warnings.push(format!(
-                "{} names no job for {} builds",
-                registry.name(),
-                build.name.kind()
-            ));
-            return Ok(true);
+        name: &ResultName,
+    ) -> Result<(Option<Arc<TestJobRegistry>>, Option<(ResultFile, Stored)>), ControllerError> {
+        let (registry, known) = futures::future::join(self.registry(name), read(self.world, name)).await;
+        match registry? {
+            // What is not tested needs no record.
+            None => Ok((None, None)),
+            registry => Ok((registry, known?)),
         }
+    }
+
+    /// Records what is about to be started; `None` when the registry asks for nothing.
+    pub(super) async fn intend(
+        &self,
+        tests: Tests<'_>,
+        permit: &WritePermit,
+        report: &mut ControllerReport,
+    ) -> Result<Option<Intended>, ControllerError> {
+        let Tests { build, name, registry, existing, known } = tests;
         let now = self.world.clock.now();
-        let ours: Vec<(TestJob, Intent)> = jobs.into_iter().map(|job| (job, Intent::at(now))).collect();
-        let Some(permit) = permit else {
-            let known = read(self.world, &name).await?.map(|(file, _)| file);
-            let wanted = self.wanted(known.as_ref(), registry, &ours, existing, now);
-            self.plan(build, arch, wanted, report).await;
-            return Ok(known.is_none_or(|file| self.plan_to_resume(&file, registry, report)));
+        let ours = Self::ours(registry, build, now, report);
+        if ours.is_empty() {
+            return Ok(None);
+        }
+        let start = match known {
+            Some((_, stored)) => Start::Known { stored: Some(stored), recent: true },
+            None => Start::Known { stored: None, recent: false },
         };
-        let message = format!("{} {arch}: about to start its test jobs", build.name);
+        let message = format!("{} {}: about to start its test jobs", build.name, name.arch);
         let create = || ResultFile::create(name.clone(), build.clone(), &ours, now);
-        let changed = change(self.world, &name, &message, Start::Read, permit, Some(&create), |file| {
+        let changed = change(self.world, name, &message, start, permit, Some(&create), |file| {
             let wanted = self.wanted(Some(file), registry, &ours, existing, now);
             if existing == Existing::StartAgain {
                 for (job, intent) in &wanted {
@@ -59,32 +81,59 @@ impl Controller<'_> {
             Ok(file.intend_first_runs(&wanted, now))
         })
         .await?;
-        let starter = Starter { world: self.world, permit, name: &name };
-        let mut wanted = Vec::new();
-        for (job, intent) in &changed.answer {
-            wanted.push(starter.prepare(&changed.file, job, *intent, true).await);
-        }
-        let mine = changed.answer.iter().map(|(_, intent)| *intent).collect();
-        report.jobs.extend(starter.start(&changed.file, wanted).await);
-        self.resume(&changed.file, mine, registry, permit, report).await;
-        // Somebody else's intents count as theirs to start; the build becomes the latest one when all have ids.
-        let Some((file, _)) = read(self.world, &name).await? else {
-            report.warnings.push(format!(
-                "the record of {} cannot be found any more; a later pass looks again, and only then records the build \
-                 as the latest one",
-                build.name
-            ));
-            return Ok(false);
-        };
-        let left = if file.is_aggregated() { 0 } else { intents(&file).count() };
+        let (file, stored, ours) = (changed.file, changed.stored, changed.answer);
+        Ok(Some(Intended { name: name.clone(), file, stored, ours }))
+    }
+
+    /// Whether somebody else recorded intents a moment ago, and is about to start them.
+    pub(super) fn others_are_at_it(&self, file: &ResultFile, ours: &[(TestJob, Intent)]) -> bool {
+        let now = self.world.clock.now();
+        let patience = self.world.patience.unsigned_abs();
+        intents(file)
+            .filter(|standing| ours.iter().all(|(_, intent)| *intent != standing.intent))
+            .any(|standing| !standing.unsent && standing.intent.is_fresh(now, patience))
+    }
+
+    /// Starts what is intended, and goes on with what others left behind.
+    pub(super) async fn begin(
+        &self,
+        intended: Intended,
+        registry: &TestJobRegistry,
+        permit: &WritePermit,
+        report: &mut ControllerReport,
+    ) {
+        let Intended { name, file, stored, ours } = intended;
+        let mine = ours.iter().map(|(_, intent)| *intent).collect();
+        let left = self.left_behind(&file, mine, registry);
+        let jobs = ours.iter().map(|(job, _)| job).chain(left.iter().map(|(job, ..)| job));
+        let sources = Sources::of(self.world, jobs, file.build(), name.arch).await;
+        let mut starter = Starter::new(self.world, permit, &name, file, stored);
+        let ours = ours.into_iter().map(|(job, intent)| (job, intent, true)).collect();
+        report.jobs.extend(starter.start(starter.prepare(ours, &sources)).await);
+        report.jobs.extend(starter.take_over(starter.prepare(left, &sources)).await);
+        let file = starter.file();
+        let left = if file.is_aggregated() { 0 } else { intents(file).count() };
         if left > 0 {
             report.warnings.push(format!(
-                "jobs of {} that are not started yet: {left}; a later pass goes on, and only then records the build \
-                 as the latest one",
-                build.name
+                "jobs of {} that are not started yet: {left}; a later pass goes on",
+                name.build
             ));
         }
-        Ok(left == 0)
+    }
+
+    /// The jobs of the registry with an intent of this moment each.
+    fn ours(
+        registry: &TestJobRegistry,
+        build: &Build,
+        now: Timestamp,
+        report: &mut ControllerReport,
+    ) -> Vec<(TestJob, Intent)> {
+        let kind = build.name.kind();
+        let ours: Vec<_> = registry.enabled(kind).map(|job| (job.clone(), Intent::at(now))).collect();
+        if ours.is_empty() {
+            report.warnings.push(format!("{} names no job for {kind} builds", registry.name()));
+        }
+        ours
     }
 
     /// Which of `ours` the record, if there is one, may get: those that carry our intents in it already among them.
@@ -117,21 +166,25 @@ impl Controller<'_> {
         wanted.cloned().collect()
     }
 
-    /// Says what would be started.
-    async fn plan(
-        &self,
-        build: &Build,
-        arch: Arch,
-        wanted: Vec<(TestJob, Intent)>,
-        report: &mut ControllerReport,
-    ) {
+    /// Says what would be started, and which starts of others would be carried on.
+    pub(super) async fn plan(&self, tests: Tests<'_>, report: &mut ControllerReport) {
+        let Tests { build, name, registry, existing, known } = tests;
+        let now = self.world.clock.now();
+        let ours = Self::ours(registry, build, now, report);
+        let known = known.map(|(file, _)| file);
+        let wanted = self.wanted(known.as_ref(), registry, &ours, existing, now);
+        let jobs = wanted.iter().map(|(job, _)| job);
+        let sources = Sources::of(self.world, jobs, build, name.arch).await;
         for (job, _) in wanted {
-            match environment_of(self.world, &job, build, arch).await {
+            match environment_of(&job, build, name.arch, &sources) {
                 Ok(envs) => report.planned.push(format!("start {} with {}", job.name, shown(&envs))),
                 Err(error) => {
                     report.jobs.push(BegunJob::new(job.name, &Begun::Not(StartError::Prepare(error))));
                 }
             }
+        }
+        if let Some(file) = known {
+            self.plan_to_resume(&file, registry, report);
         }
     }
 
@@ -144,7 +197,7 @@ impl Controller<'_> {
         report: &mut ControllerReport,
     ) -> Result<(), ControllerError> {
         let name = ResultName { build: build.clone(), arch };
-        let Some((file, _)) = read(self.world, &name).await? else {
+        let Some((file, stored)) = read(self.world, &name).await? else {
             if self
                 .registry(&name)
                 .await?
@@ -163,22 +216,17 @@ impl Controller<'_> {
         // Without a registry nobody knows whether the jobs may be started still.
         let Some(registry) = self.registry(&name).await? else { return Ok(()) };
         if let Some(permit) = permit {
-            self.resume(&file, BTreeSet::new(), &registry, permit, report).await;
+            let intended = Intended { name, file, stored: Some(stored), ours: Vec::new() };
+            self.begin(intended, &registry, permit, report).await;
             return Ok(());
         }
         self.plan_to_resume(&file, &registry, report);
         Ok(())
     }
 
-    /// Says which starts of others would be carried on. `true` when these are all that are left.
-    fn plan_to_resume(
-        &self,
-        file: &ResultFile,
-        registry: &TestJobRegistry,
-        report: &mut ControllerReport,
-    ) -> bool {
+    /// Says which starts of others would be carried on.
+    fn plan_to_resume(&self, file: &ResultFile, registry: &TestJobRegistry, report: &mut ControllerReport) {
         let left = self.left_behind(file, BTreeSet::new(), registry);
-        let all = left.len() == intents(file).count() || file.is_aggregated();
         for (job, _, may_start) in left {
             report.planned.push(if may_start {
                 format!("go on with the start of {}", job.name)
@@ -186,23 +234,6 @@ impl Controller<'_> {
                 format!("look for the run of {}, and give it up when it is not there", job.name)
             });
         }
-        all
-    }
-
-    async fn resume(
-        &self,
-        file: &ResultFile,
-        mine: BTreeSet<Intent>,
-        registry: &TestJobRegistry,
-        permit: &WritePermit,
-        report: &mut ControllerReport,
-    ) {
-        let starter = Starter { world: self.world, permit, name: file.name() };
-        let mut wanted = Vec::new();
-        for (job, intent, may_start) in self.left_behind(file, mine, registry) {
-            wanted.push(starter.prepare(file, &job, intent, may_start).await);
-        }
-        report.jobs.extend(starter.take_over(file, wanted).await);
     }
 
     /// The intents, but for `mine`, that are old enough to be taken over, and whether their jobs may be started: the

@@ -1,16 +1,20 @@
 //! The job controller: sees a new build, and starts each of its test jobs once (spec 04 §7.1, §7.6).
 //!
-//! The order makes every interruption harmless: the record with an intent per job comes first, each id follows its start,
-//! and only when nothing is left to start does the build become the recorded latest one.
+//! The order makes every interruption harmless: the record with an intent per job comes first, then the build becomes the
+//! recorded latest one, and only then are the jobs started, each id following its start. What an interruption leaves
+//! undone stands in the record as intents. The Python controller has no other guard than the file of the latest build: as
+//! long as that is not written, it starts every job itself and replaces the record.
 
 mod jobs;
 mod report;
 
+use self::jobs::Tests;
+use super::change::read;
 use super::names::{self, BuildName, LatestName, ResultName};
 use super::record::Build;
 use super::starter::{Recorded, latest_file, latest_of};
 use super::world::World;
-use crate::clients::release_controller::{LatestBuild, Phase, StreamTag};
+use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamTag};
 use crate::flow::permit::WritePermit;
 use crate::statebox::store::Stored;
 use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
@@ -96,12 +100,17 @@ impl Controller<'_> {
         existing: Existing,
         permit: Option<&WritePermit>,
     ) -> Result<ControllerReport, ControllerError> {
-        let tag = self.world.builds.find(build, arch).await?;
-        let tag = tag.ok_or_else(|| ControllerError::NoSuchBuild { build: build.clone(), arch })?;
+        let tag = match self.world.builds.find(build, arch).await? {
+            Sought::Found(tag) => tag,
+            Sought::Absent => return Err(ControllerError::NoSuchBuild { build: build.clone(), arch }),
+            Sought::Unknown(stream) => {
+                return Err(ControllerError::NoStream { build: build.clone(), stream });
+            }
+        };
         let build = build_of(&tag)?;
         let name = ResultName { build: build.name.clone(), arch };
-        let registry = self.registry(&name).await?;
-        let registry = registry.ok_or_else(|| ControllerError::NoRegistry(name.registry()))?;
+        let (registry, known) = futures::future::join(self.registry(&name), read(self.world, &name)).await;
+        let registry = registry?.ok_or_else(|| ControllerError::NoRegistry(name.registry()))?;
         let mut report = ControllerReport {
             scope: Scope { release: build.name.y_stream(), kind: build.name.kind(), arch },
             latest: Some(build.name.to_string()),
@@ -117,7 +126,15 @@ impl Controller<'_> {
             let words = format!("the phase of {} is {}, not Accepted", build.name, phase.escape_debug());
             report.warnings.push(words);
         }
-        self.test(&build, arch, &registry, existing, permit, &mut report).await?;
+        let tests = Tests { build: &build, name: &name, registry: &registry, existing, known: known? };
+        match permit {
+            None => self.plan(tests, &mut report).await,
+            Some(permit) => {
+                if let Some(intended) = self.intend(tests, permit, &mut report).await? {
+                    self.begin(intended, &registry, permit, &mut report).await;
+                }
+            }
+        }
         Ok(report)
     }
 
@@ -132,32 +149,59 @@ impl Controller<'_> {
         permit: Option<&WritePermit>,
         report: &mut ControllerReport,
     ) -> Result<(), ControllerError> {
-        let arch = latest_name.arch;
-        if trigger {
-            let name = ResultName { build: build.name.clone(), arch };
-            match self.registry(&name).await? {
-                None => report.warnings.push(format!(
-                    "there is no registry {}, so that {} is recorded and not tested",
-                    name.registry(),
-                    build.name
-                )),
-                Some(registry) => {
-                    report.warnings.extend(registry.warnings().iter().map(ToString::to_string));
-                    if !self.test(build, arch, &registry, Existing::Leave, permit, report).await? {
-                        return Ok(());
-                    }
-                }
+        let name = ResultName { build: build.name.clone(), arch: latest_name.arch };
+        let registry = if trigger { self.registry_and_record(&name).await? } else { (None, None) };
+        let (registry, known) = registry;
+        if trigger && registry.is_none() {
+            report.warnings.push(format!(
+                "there is no registry {}, so that {} is recorded and not tested",
+                name.registry(),
+                build.name
+            ));
+        }
+        let mut intended = None;
+        let mut others_are_at_it = false;
+        if let Some(registry) = &registry {
+            report.warnings.extend(registry.warnings().iter().map(ToString::to_string));
+            let tests = Tests { build, name: &name, registry, existing: Existing::Leave, known };
+            if let Some(permit) = permit {
+                intended = self.intend(tests, permit, report).await?;
+                let file = intended.as_ref().map(|intended| (&intended.file, intended.ours.as_slice()));
+                others_are_at_it = file.is_some_and(|(file, ours)| self.others_are_at_it(file, ours));
+            } else {
+                let known = tests.known.as_ref();
+                others_are_at_it = known.is_some_and(|(file, _)| self.others_are_at_it(file, &[]));
+                self.plan(tests, report).await;
             }
+        }
+        if others_are_at_it {
+            report.warnings.push(format!(
+                "another program is about to start the jobs of {} and to record it as the latest build; a later pass looks \
+                 whether it did",
+                build.name
+            ));
+            return Ok(());
         }
         let Some(permit) = permit else {
             report.planned.push(format!("record {} as the latest build", build.name));
             return Ok(());
         };
-        report.recorded_now = self.record_latest(build, latest, latest_name, stored, permit).await?;
+        let recorded = self.record_latest(build, latest, latest_name, stored, permit).await?;
+        report.recorded_now = recorded == Recording::Written;
+        let (Some(intended), Some(registry)) = (intended, registry) else { return Ok(()) };
+        if recorded == Recording::ByOthers {
+            report.warnings.push(format!(
+                "another program recorded {} as the latest build at the same moment and may start its jobs; what it leaves \
+                 undone a later pass does",
+                build.name
+            ));
+            return Ok(());
+        }
+        self.begin(intended, &registry, permit, report).await;
         Ok(())
     }
 
-    /// Records the build as the latest one, unless a newer one was recorded meanwhile.
+    /// Records the build as the latest one, unless somebody recorded it or a newer one meanwhile.
     async fn record_latest(
         &self,
         build: &Build,
@@ -165,20 +209,19 @@ impl Controller<'_> {
         name: LatestName,
         stored: Option<Stored>,
         permit: &WritePermit,
-    ) -> Result<bool, ControllerError> {
+    ) -> Result<Recording, ControllerError> {
         let path = names::path(name);
         let message =
             format!("{} {} {}: the latest build is {}", name.release, name.kind, name.arch, build.name);
         let target = Target { store: self.world.records.store(), path: &path, message: &message };
         let start = Start::Known { stored, recent: false };
+        let mut standing = None;
         let written = transact(target, permit, self.world.clock, &Policy::default(), start, |text| {
-            let newer = match text {
-                None => true,
-                Some(text) => match latest_of(name, text)? {
-                    Recorded::Build(recorded) => build.name.is_newer_than(&recorded.name),
-                    Recorded::Foreign(_) => true,
-                },
+            standing = match text.map(|text| latest_of(name, text)).transpose()? {
+                Some(Recorded::Build(recorded)) => Some(recorded.name),
+                None | Some(Recorded::Foreign(_)) => None,
             };
+            let newer = standing.as_ref().is_none_or(|standing| build.name.is_newer_than(standing));
             Ok::<_, ControllerError>(newer.then(|| latest.body.clone()))
         })
         .await
@@ -190,8 +233,22 @@ impl Controller<'_> {
             }
         })?
         .written;
-        Ok(written)
+        Ok(match standing {
+            _ if written => Recording::Written,
+            Some(standing) if standing == build.name => Recording::ByOthers,
+            _ => Recording::NewerStands,
+        })
     }
+}
+
+/// What became of recording the latest build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recording {
+    Written,
+    /// Somebody else recorded this very build meanwhile.
+    ByOthers,
+    /// A newer build was recorded meanwhile.
+    NewerStands,
 }
 
 fn build_of(tag: &StreamTag) -> Result<Build, ControllerError> {

@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use crate::clients::release_controller::StreamName;
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::prow::change::ChangeError;
 use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
@@ -93,6 +94,14 @@ pub enum ControllerError {
         /// The architecture.
         arch: Arch,
     },
+    /// The stream that would have the build shows none, so that nobody knows whether the build is there.
+    #[error("whether there is a build `{build}` is not known: the stream {stream} shows no build")]
+    NoStream {
+        /// The build that was asked for.
+        build: BuildName,
+        /// The stream.
+        stream: StreamName,
+    },
     /// There is nothing to test the build with.
     #[error("there is no registry {0}, so there are no jobs to start")]
     NoRegistry(RegistryName),
@@ -106,7 +115,7 @@ impl Classified for ControllerError {
             Self::Record(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Prepare(error) => error.class(),
-            Self::BadName(_) => ErrorClass::Unavailable,
+            Self::BadName(_) | Self::NoStream { .. } => ErrorClass::Unavailable,
             Self::Contended(_) => ErrorClass::Conflict,
             Self::NoSuchBuild { .. } | Self::NoRegistry(_) => ErrorClass::Usage,
         }
@@ -124,6 +133,11 @@ impl Classified for ControllerError {
             Self::NoSuchBuild { .. } => Some(
                 "Give the build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907, and its \
                  architecture with --arch."
+                    .to_owned(),
+            ),
+            Self::NoStream { .. } => Some(
+                "Run the same command again: the release controller answers so while it cannot read a stream, and for \
+                 one that does not exist."
                     .to_owned(),
             ),
             Self::NoRegistry(name) => Some(format!("Add {} to the main branch first.", names::path(name))),

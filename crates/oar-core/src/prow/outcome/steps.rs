@@ -99,6 +99,8 @@ pub struct Observed {
     pub without_report: BTreeSet<String>,
     /// The runs whose report this pass could not fetch.
     pub report_failed: BTreeSet<String>,
+    /// Those of which it was fetched and cannot be read.
+    pub report_unreadable: BTreeSet<String>,
     /// The intents that this process recorded and knows not to be started.
     pub own: BTreeSet<Intent>,
     /// The intents that this pass has dealt with.
@@ -123,7 +125,8 @@ pub struct Policy {
     /// How long a run that has ended may still get its test report; one without is then noted as such and not asked for
     /// any more. Jobs upload their artifacts before they end.
     pub report_due: Duration,
-    /// How long a test report that cannot be fetched keeps a record open, from the end of its run.
+    /// How long a test report that cannot be fetched keeps a record open, from the end of its run. One that was fetched
+    /// and cannot be read will not change: it is waited for no longer than one that may still come (`report_due`).
     pub report_patience: Duration,
     /// How long after its last run a good build waits for its release payload to be there, so that it can be labelled.
     pub payload_patience: Duration,
@@ -275,10 +278,14 @@ impl Pass<'_> {
         if none || run.summary().is_some() || self.observed.without_report.contains(id) {
             return;
         }
-        if self.observed.report_failed.contains(id) {
+        let patience = if self.observed.report_unreadable.contains(id) {
+            Some(self.policy.report_due)
+        } else {
+            self.observed.report_failed.contains(id).then_some(self.policy.report_patience)
+        };
+        if let Some(patience) = patience {
             let ended: Option<Timestamp> = run.completed().and_then(|time| time.parse().ok());
-            self.waits |= ended
-                .is_some_and(|ended| self.now.duration_since(ended) < signed(self.policy.report_patience));
+            self.waits |= ended.is_some_and(|ended| self.now.duration_since(ended) < signed(patience));
             return;
         }
         self.steps.push(Step::FetchReport {

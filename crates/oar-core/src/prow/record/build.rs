@@ -49,8 +49,8 @@ impl Build {
     pub(super) fn of(document: Map) -> Result<Self, BuildError> {
         let text = |key: &str| match document.get(key) {
             Some(Value::Text(text)) => Ok(text.get().into_owned()),
+            None | Some(Value::Null) => Ok(String::new()),
             Some(other) => Err(BuildError(format!("`{key}` is {}, not a string", other.kind()))),
-            None => Ok(String::new()),
         };
         let name = text("name")?.parse().map_err(|error| BuildError(format!("`name`: {error}")))?;
         let (phase, pull_spec) = (text("phase")?, text("pullSpec")?);

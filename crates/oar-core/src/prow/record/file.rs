@@ -229,15 +229,17 @@ fn check(document: &Map, findings: &mut Findings) {
                 check_job(job, &format!("result[{index}]"), findings);
             }
         }
+        Some(Value::Null) => {}
         Some(other) => findings.error("result", format!("a list of jobs was expected, not {}", other.kind())),
         None => findings.error("result", "it is missing; it lists the jobs: `[]`"),
     }
     for key in ["aggregated", "accepted"] {
-        if let Some(other) = document.get(key).filter(|value| value.as_bool().is_none()) {
+        let other = document.get(key).filter(|value| value.as_bool().is_none() && **value != Value::Null);
+        if let Some(other) = other {
             findings.error(key, format!("true or false was expected, not {}", other.kind()));
         }
     }
-    match document.get(STARTED_WITH) {
+    match document.get(STARTED_WITH).filter(|value| **value != Value::Null) {
         None => {}
         Some(Value::Map(map)) => match map.get("jobs") {
             Some(Value::List(jobs)) => {
@@ -260,10 +262,10 @@ fn check_job(job: &Value, at: &str, findings: &mut Findings) {
         Some(Value::Text(name)) if !name.get().trim().is_empty() => {}
         _ => findings.error(format!("{at}.jobName"), "the name of the job was expected"),
     }
-    if let Some(run) = job.get("firstJob") {
+    if let Some(run) = job.get("firstJob").filter(|run| **run != Value::Null) {
         check_run(run, &format!("{at}.firstJob"), findings);
     }
-    match job.get("retriedJobs") {
+    match job.get("retriedJobs").filter(|runs| **runs != Value::Null) {
         None => {}
         Some(Value::List(runs)) => {
             for (index, run) in runs.iter().enumerate() {

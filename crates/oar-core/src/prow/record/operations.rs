@@ -223,6 +223,14 @@ impl ResultFile {
         if change.is_changed() { Ok(change) } else { Err(self.missing_run(job, &old.to_string())) }
     }
 
+    /// Notes that certainly nothing was sent under an intent, which stays for others to take over.
+    pub fn record_unsent(&mut self, job: &str, intent: Intent) -> Result<Change, RecordError> {
+        let id = intent.to_string();
+        self.require_run(job, &id)?;
+        let intended = self.runs_mut(job, &id).filter(|run| Run(run).stage() == Stage::Intended(intent));
+        Ok(intended.fold(Change::Unchanged, |change, run| change.or(run::unsent(run))))
+    }
+
     /// Takes over what was read of a run of `job`.
     pub fn record_run(&mut self, job: &str, seen: &Observation) -> Result<Change, RecordError> {
         if seen.job != job && !seen.job.is_empty() {
@@ -350,7 +358,7 @@ impl ResultFile {
     /// From the first pass on every entry lists its retried runs, be it none (spec 04 §6.1).
     fn complete_shape(&mut self) {
         for entry in self.entries_mut() {
-            if !entry.contains("retriedJobs") {
+            if entry.get("retriedJobs").and_then(Value::as_list).is_none() {
                 entry.set("retriedJobs", Vec::new());
             }
         }
@@ -362,6 +370,9 @@ impl ResultFile {
     }
 
     fn push_entry(&mut self, entry: Map) {
+        if self.document.get("result").and_then(Value::as_list).is_none() {
+            self.document.set("result", Vec::new());
+        }
         if let Some(list) = self.document.get_mut("result").and_then(Value::as_list_mut) {
             list.push(entry.into());
         }

@@ -17,6 +17,8 @@ use crate::version::ParseVersionError;
 pub const INTENT_PREFIX: &str = "intent-";
 /// The time of the first attempt to start a run.
 const INTENT_SINCE: &str = "intentSince";
+/// That nothing was sent under an intent.
+const UNSENT: &str = "intentUnsent";
 /// Since when a run is known of which Prow has told nothing yet.
 const KNOWN_SINCE: &str = "knownSince";
 /// That a run has ended and left no test report.
@@ -167,6 +169,12 @@ impl<'a> Run<'a> {
         self.0.text(INTENT_SINCE).and_then(|text| text.parse().ok())
     }
 
+    /// Whether certainly nothing was sent that may have started it: its start was refused, or not tried. Whoever takes the
+    /// intent over need not look for a run.
+    pub fn is_unsent(self) -> bool {
+        self.0.get(UNSENT).and_then(Value::as_bool) == Some(true)
+    }
+
     /// A time at which it was known to exist: when it was created or, before that was read, when it was recorded.
     pub fn known_since(self) -> Option<Timestamp> {
         let recorded = || self.0.text(KNOWN_SINCE).and_then(|text| text.parse().ok());
@@ -262,9 +270,19 @@ pub(super) fn intended(intent: Intent, since: &str) -> Map {
     Map::of([("jobID", intent.to_string().into()), (INTENT_SINCE, since.into())])
 }
 
+/// Notes that nothing was sent under the intent of a run.
+pub(super) fn unsent(run: &mut Map) -> Change {
+    if Run(run).is_unsent() {
+        return Change::Unchanged;
+    }
+    run.set(UNSENT, true);
+    Change::Changed
+}
+
 /// The same intended run under another intent.
 pub(super) fn renew(run: &mut Map, old: Intent, new: Intent) {
     run.set("jobID", new.to_string());
+    run.remove(UNSENT);
     if let Some(since) = old.recorded().or(new.recorded()).filter(|_| !run.contains(INTENT_SINCE)) {
         run.set(INTENT_SINCE, stamp(since));
     }
@@ -308,6 +326,7 @@ pub(super) fn update(run: &mut Map, seen: &Observation) -> Change {
         if !fresh.iter().any(|(known, _)| *known == name)
             && !DROPPED.contains(&name.as_ref())
             && name != INTENT_SINCE
+            && name != UNSENT
             && !(name == KNOWN_SINCE && (updated.contains("jobStartTime") || state.is_final()))
         {
             updated.set(&name, value.clone());

@@ -502,6 +502,43 @@ fn a_file_that_would_decide_wrongly_is_refused_by_place() {
 }
 
 #[test]
+fn null_is_as_good_as_nothing() {
+    let text = r#"{"result": [{"jobName": "a", "firstJob": null, "retriedJobs": null}], "build": {"name": "4.99.1",
+        "phase": null, "pullSpec": null}, "aggregated": null, "accepted": null, "started_with": null}"#;
+    let mut file = ResultFile::parse(&name(), text.as_bytes()).unwrap();
+    assert!(!file.is_aggregated() && file.accepted().is_none() && file.started_with().is_none());
+    assert!(file.jobs().all(|job| job.runs().next().is_none()));
+    assert!(file.complete(true).is_changed());
+    assert!(
+        file.to_text().contains("\"retriedJobs\": []"),
+        "the Python tooling reads a list: {}",
+        file.to_text()
+    );
+    let empty = r#"{"result": null, "build": {"name": "4.99.1"}}"#;
+    let mut file = ResultFile::parse(&name(), empty.as_bytes()).unwrap();
+    let job = (TestJob::required("a"), intent(1));
+    assert_eq!(file.intend_first_runs(&[job], time(1)).len(), 1);
+    assert_eq!(file.jobs().count(), 1);
+}
+
+#[test]
+fn an_intent_under_which_nothing_was_sent_says_so_until_it_is_taken_over() {
+    let mut file = started();
+    let (old, new) = (Intent::at(time(1)), Intent::at(time(2)));
+    assert!(file.intend_restart(&TestJob::required(INSTALL), old, time(1)).is_changed());
+    let unsent = |file: &ResultFile| file.entries(INSTALL).next().unwrap().first().unwrap().is_unsent();
+    assert!(!unsent(&file));
+    assert!(file.record_unsent(INSTALL, old).unwrap().is_changed());
+    assert!(!file.record_unsent(INSTALL, old).unwrap().is_changed());
+    assert!(unsent(&file) && file.record_unsent(INSTALL, new).is_err());
+    assert!(file.renew_intent(INSTALL, old, new).unwrap().is_changed());
+    assert!(!unsent(&file), "it is sent under the new one");
+    assert!(file.record_unsent(INSTALL, new).unwrap().is_changed());
+    assert!(file.record_id(INSTALL, new, &"run-7".parse().unwrap()).unwrap().is_changed());
+    assert!(!unsent(&file) && !file.to_text().contains("intentUnsent"));
+}
+
+#[test]
 fn the_form_of_a_file_edited_by_hand_is_told_and_no_reason_to_write() {
     let text = started().to_text();
     for (written, form) in [

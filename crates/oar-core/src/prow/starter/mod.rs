@@ -2,26 +2,31 @@
 //!
 //! An intent stands in the record before anything is started, so whoever reads the record knows of it. Its number tells
 //! when it was recorded: as long as it is young, whoever recorded it is at work, and everybody else leaves it alone. An old
-//! one is taken over: first the run that it may have made is looked for, and only then another one is started, under an
-//! intent of one's own (spec 04 §7.6).
+//! one is taken over: first the run that it may have made is looked for, and only when it certainly is not there another one
+//! is started, under an intent of one's own (spec 04 §7.6). An intent under which certainly nothing was sent says so.
 
+mod begun;
+mod look;
 mod prepare;
+mod send;
+mod write;
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
+pub(super) use self::begun::Begun;
+pub use self::begun::{BegunJob, StartError};
 pub use self::prepare::PrepareError;
-pub(super) use self::prepare::{Recorded, environment_of, latest_file, latest_of};
-use super::change::{ChangeError, change};
+pub(super) use self::prepare::{Recorded, Sources, environment_of, latest_file, latest_of};
+use self::send::Ready;
+use self::write::{Change, Gone};
 use super::names::ResultName;
 use super::record::{Intent, ResultFile, RunId, Stage};
 use super::registry::TestJob;
 use super::world::World;
-use crate::clients::gangway::{RunIntent, StartedRun};
-use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::clients::gangway::RunIntent;
 use crate::flow::permit::WritePermit;
-use crate::statebox::transaction::Start;
+use crate::statebox::store::Stored;
 
 /// How long before others may take an intent over its last request may be sent: the longest request, and what a new run
 /// takes to be listed.
@@ -38,198 +43,169 @@ pub(super) struct Wanted {
     intent: Intent,
     /// Since when a start is intended.
     since: Timestamp,
-    /// Whether it may be started; otherwise it is only looked for, and given up when it is not there.
+    /// Whether it may be started; otherwise it is only looked for, and given up when it certainly is not there.
     may_start: bool,
+    /// Whether certainly nothing was sent under the intent.
+    unsent: bool,
+    /// Whether it follows a first run that failed.
+    retried: bool,
 }
 
-/// What became of a run that was to be started.
-#[derive(Debug)]
-pub enum Begun {
-    /// It was started.
-    Started(RunId),
-    /// It had been started before, and was found.
-    Found(RunId),
-    /// Somebody else is at it.
-    Elsewhere,
-    /// It could not be started for long enough, or may not be started any more.
-    GivenUp,
-    /// It was not started; the intent stays, and a later pass goes on.
-    Not(StartError),
+/// Whose intents are worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Ours: recorded by this process a moment ago.
+    Ours,
+    /// Old ones, whoever recorded them.
+    LeftBehind,
 }
 
-/// Why a run was not started, or not recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The service refused, or its answer never came.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    /// The record could not be changed.
-    #[error(transparent)]
-    Record(#[from] ChangeError),
-    /// It is not known what the job is to be started with.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// Another start was refused in a way that this one would be too.
-    #[error("not tried, because the job before it was refused")]
-    NotTried,
-    /// The answer names an id that no record can hold.
-    #[error("the job was started with the id `{0}`, which no record can hold")]
-    BadId(String),
-}
-
-impl Classified for StartError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Record(error) => error.class(),
-            Self::Prepare(error) => error.class(),
-            Self::NotTried => ErrorClass::Unavailable,
-            Self::BadId(_) => ErrorClass::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Record(error) => error.hint(),
-            Self::Prepare(error) => error.hint(),
-            Self::NotTried | Self::BadId(_) => None,
-        }
-    }
-}
-
-/// One job's start, as it is reported.
-#[derive(Debug, Serialize)]
-pub struct BegunJob {
-    /// The job.
-    pub job: String,
-    /// The run's id, when there is one.
-    pub id: Option<String>,
-    /// What became of it: `started`, `found`, `elsewhere`, `given up`, `failed`.
-    pub result: &'static str,
-    /// Why it was not started.
-    pub problem: Option<String>,
-    /// The class of the problem.
-    #[serde(skip)]
-    pub class: Option<ErrorClass>,
-}
-
-impl BegunJob {
-    pub(super) fn new(job: String, begun: &Begun) -> Self {
-        let (id, result, problem, class) = match begun {
-            Begun::Started(id) => (Some(id.to_string()), "started", None, None),
-            Begun::Found(id) => (Some(id.to_string()), "found", None, None),
-            Begun::Elsewhere => (None, "elsewhere", None, None),
-            Begun::GivenUp => (None, "given up", None, None),
-            Begun::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
-        };
-        Self { job, id, result, problem, class }
-    }
-}
-
-/// Starts the runs of one record.
+/// Starts the runs of one record, and keeps it as it is stored.
 pub(super) struct Starter<'a> {
-    pub(super) world: World<'a>,
-    pub(super) permit: &'a WritePermit,
-    pub(super) name: &'a ResultName,
+    world: World<'a>,
+    permit: &'a WritePermit,
+    name: &'a ResultName,
+    file: ResultFile,
+    stored: Option<Stored>,
 }
 
-impl Starter<'_> {
+impl<'a> Starter<'a> {
+    /// Starts runs of the record `file`, which is stored like this.
+    pub(super) fn new(
+        world: World<'a>,
+        permit: &'a WritePermit,
+        name: &'a ResultName,
+        file: ResultFile,
+        stored: Option<Stored>,
+    ) -> Self {
+        Self { world, permit, name, file, stored }
+    }
+
+    /// The record after the starts.
+    pub(super) fn into_record(self) -> (ResultFile, Option<Stored>) {
+        (self.file, self.stored)
+    }
+
+    /// The record as it is now.
+    pub(super) fn file(&self) -> &ResultFile {
+        &self.file
+    }
+
+    /// What jobs are started with under their intents. A job that cannot be prepared keeps nobody else from being started:
+    /// it is looked for all the same, and the rest is its own failure.
+    pub(super) fn prepare(&self, jobs: Vec<(TestJob, Intent, bool)>, sources: &Sources) -> Vec<Wanted> {
+        let arch = self.name.arch;
+        let wanted = jobs.into_iter().map(|(job, intent, may_start)| {
+            let stands = intents(&self.file).find(|standing| standing.intent == intent);
+            let since = stands.as_ref().map(|standing| standing.since).or_else(|| intent.recorded());
+            Wanted {
+                envs: environment_of(&job, self.file.build(), arch, sources),
+                job: job.name,
+                intent,
+                since: since.unwrap_or(Timestamp::UNIX_EPOCH),
+                may_start,
+                unsent: stands.as_ref().is_some_and(|standing| standing.unsent),
+                retried: stands.is_some_and(|standing| standing.retried),
+            }
+        });
+        wanted.collect()
+    }
+
     /// Starts runs whose intents are ours.
-    pub(super) async fn start(&self, file: &ResultFile, wanted: Vec<Wanted>) -> Vec<BegunJob> {
-        self.each(file, wanted, false).await
+    pub(super) async fn start(&mut self, wanted: Vec<Wanted>) -> Vec<BegunJob> {
+        self.each(wanted, Whose::Ours).await
     }
 
     /// Takes over runs whose intents are old, whoever recorded them.
-    pub(super) async fn take_over(&self, file: &ResultFile, wanted: Vec<Wanted>) -> Vec<BegunJob> {
-        self.each(file, wanted, true).await
+    pub(super) async fn take_over(&mut self, wanted: Vec<Wanted>) -> Vec<BegunJob> {
+        self.each(wanted, Whose::LeftBehind).await
     }
 
-    /// What `job` is started with under `intent`, for the build of `file`. A job that cannot be prepared keeps nobody
-    /// else from being started: it is looked for all the same, and the rest is its own failure.
-    pub(super) async fn prepare(
-        &self,
-        file: &ResultFile,
-        job: &TestJob,
-        intent: Intent,
-        may_start: bool,
-    ) -> Wanted {
-        let since = intents(file).find(|(_, known, _)| *known == intent).map(|(_, _, since)| since);
-        let since = since.or_else(|| intent.recorded()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let envs = environment_of(self.world, job, file.build(), self.name.arch).await;
-        Wanted { job: job.name.clone(), envs, intent, since, may_start }
-    }
-
-    async fn each(&self, file: &ResultFile, wanted: Vec<Wanted>, look_first: bool) -> Vec<BegunJob> {
-        let mut begun = Vec::new();
-        let mut others: Vec<(String, String)> = known_runs(file);
-        let mut refused = false;
-        for wanted in wanted {
-            let job = wanted.job.clone();
-            let result = if refused {
-                Begun::Not(StartError::NotTried)
-            } else {
-                self.one(wanted, &others, look_first).await.unwrap_or_else(Begun::Not)
-            };
-            match &result {
-                Begun::Started(id) | Begun::Found(id) => {
-                    tracing::info!("{}: {job} runs as {id}", self.name.build);
-                    others.push((job.clone(), id.to_string()));
+    async fn each(&mut self, wanted: Vec<Wanted>, whose: Whose) -> Vec<BegunJob> {
+        let seen = self.look(&wanted, whose).await;
+        let jobs: Vec<String> = wanted.iter().map(|wanted| wanted.job.clone()).collect();
+        let mut results: Vec<Option<Begun>> = Vec::new();
+        let (mut changes, mut ready, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
+        let now = self.world.clock.now();
+        for (place, (wanted, seen)) in wanted.into_iter().zip(seen).enumerate() {
+            results.push(None);
+            let mut end = |begun: Begun| *results.last_mut().unwrap_or(&mut None) = Some(begun);
+            let (job, intent) = (wanted.job.clone(), wanted.intent);
+            let change = |change: Change| (place, job.clone(), intent, change);
+            let certain = whose == Whose::Ours || wanted.unsent;
+            match seen {
+                Err(error) => {
+                    unsent.extend(certain.then(|| change(Change::Unsent)));
+                    end(Begun::Not(error));
                 }
-                Begun::GivenUp => {
-                    tracing::warn!("{}: {job} is given up, it could not be started", self.name.build);
-                }
-                Begun::Elsewhere => {
-                    tracing::info!("{}: {job} is started by another program", self.name.build);
-                }
-                Begun::Not(error) => {
-                    tracing::debug!("{}: {job}: {error}", self.name.build);
-                    refused |= matches!(error, StartError::Service(error) if concerns_all(error));
+                Ok(Some(id)) => changes.push(change(Change::Record(id))),
+                Ok(None) if !wanted.may_start => changes.push(change(Change::GiveUp)),
+                Ok(None) => {
+                    let run = self.run_intent(&wanted, intent);
+                    if let Err(error) = wanted.envs {
+                        unsent.push(change(Change::Unsent));
+                        end(Begun::Not(error.into()));
+                        continue;
+                    }
+                    if whose == Whose::LeftBehind || self.is_late(intent) {
+                        changes.push(change(Change::Renew(Intent::at(now))));
+                    }
+                    ready.push(Ready { place, intent, run });
                 }
             }
-            begun.push(BegunJob::new(job, &result));
         }
-        begun
+        let settled = self.write(&changes).await;
+        for ((place, _, _, change), written) in changes.iter().zip(settled) {
+            let Some(result) = results.get_mut(*place) else { continue };
+            match (change, written) {
+                (Change::Record(id), Ok(())) => *result = Some(Begun::Found(id.clone())),
+                (Change::GiveUp, Ok(())) => *result = Some(Begun::GivenUp),
+                (Change::Renew(new), Ok(())) => {
+                    for ready in ready.iter_mut().filter(|ready| ready.place == *place) {
+                        self.renewed(ready, *new);
+                    }
+                }
+                (Change::Unsent, Ok(())) => {}
+                // Somebody else was faster.
+                (Change::Renew(_) | Change::GiveUp, Err(Gone::Replaced(_))) => {
+                    *result = Some(Begun::Elsewhere)
+                }
+                (_, Err(gone)) => *result = Some(Begun::Not(gone.into())),
+            }
+        }
+        ready.retain(|ready| results.get(ready.place).is_some_and(Option::is_none));
+        self.send(ready, &mut results, &mut unsent).await;
+        // Whoever takes these over need not look for runs that nobody started.
+        let noted = self.write(&unsent).await;
+        if let Some(error) = noted.into_iter().find_map(Result::err) {
+            tracing::debug!("{}: that nothing was sent is not noted: {error}", self.name.build);
+        }
+        let begun = jobs.into_iter().zip(results);
+        begun.map(|(job, result)| self.told(job, result.unwrap_or(Begun::Elsewhere))).collect()
     }
 
-    async fn one(
-        &self,
-        wanted: Wanted,
-        others: &[(String, String)],
-        look_first: bool,
-    ) -> Result<Begun, StartError> {
-        let mut run = RunIntent {
-            others: others.iter().filter(|(job, _)| *job == wanted.job).map(|(_, id)| id.clone()).collect(),
-            job: wanted.job,
+    fn told(&self, job: String, begun: Begun) -> BegunJob {
+        let build = &self.name.build;
+        match &begun {
+            Begun::Started(id) | Begun::Found(id) => tracing::info!("{build}: {job} runs as {id}"),
+            Begun::GivenUp => tracing::warn!("{build}: {job} is given up, it could not be started"),
+            Begun::Elsewhere => tracing::info!("{build}: {job} is started by another program"),
+            Begun::Not(error) => tracing::debug!("{build}: {job}: {error}"),
+        }
+        BegunJob::new(job, &begun)
+    }
+
+    /// What Gangway is asked for under `intent`.
+    fn run_intent(&self, wanted: &Wanted, intent: Intent) -> RunIntent {
+        RunIntent {
+            key: intent.key(),
+            job: wanted.job.clone(),
             envs: wanted.envs.as_ref().cloned().unwrap_or_default(),
-            key: wanted.intent.key(),
             since: wanted.since,
-            until: None,
+            until: self.until(intent),
             may_be_started: false,
-        };
-        let mut intent = wanted.intent;
-        if look_first && let Some(found) = self.world.jobs.find(&run).await? {
-            let id = run_id(&found)?;
-            self.record(&run.job, intent, &id).await?;
-            return Ok(Begun::Found(id));
+            others: known_runs(&self.file, &wanted.job),
         }
-        if !wanted.may_start {
-            return Ok(self.give_up(&run.job, intent).await?);
-        }
-        wanted.envs?;
-        if look_first || self.is_late(intent) {
-            let Some(renewed) = self.renew(&run.job, intent).await? else { return Ok(Begun::Elsewhere) };
-            intent = renewed;
-            run.key = intent.key();
-        }
-        run.until = self.until(intent);
-        let started = self.world.jobs.start(&run, self.permit).await?;
-        let id = run_id(started.id())?;
-        self.record(&run.job, intent, &id).await?;
-        Ok(match started {
-            StartedRun::New { .. } => Begun::Started(id),
-            StartedRun::Found { .. } => Begun::Found(id),
-        })
     }
 
     /// The last moment to send a request under `intent`, before others take it over. Who leaves them no time is alone.
@@ -244,73 +220,48 @@ impl Starter<'_> {
         self.until(intent).is_some_and(|until| until.duration_since(self.world.clock.now()) < half)
     }
 
-    /// Makes the intent ours; `None` when somebody else did that.
-    async fn renew(&self, job: &str, old: Intent) -> Result<Option<Intent>, ChangeError> {
-        let new = Intent::at(self.world.clock.now());
-        let message = format!("{} {}: take over the start of {job}", self.name.build, self.name.arch);
-        let renewed = change(self.world, self.name, &message, Start::Read, self.permit, None, |file| {
-            file.renew_intent(job, old, new)
-        })
-        .await;
-        match renewed {
-            Ok(_) => Ok(Some(new)),
-            Err(error) if error.is_missing_run() => Ok(None),
-            Err(error) => Err(error),
-        }
+    fn renewed(&self, ready: &mut Ready, new: Intent) {
+        ready.intent = new;
+        ready.run.key = new.key();
+        ready.run.until = self.until(new);
     }
+}
 
-    async fn give_up(&self, job: &str, intent: Intent) -> Result<Begun, ChangeError> {
-        let now = self.world.clock.now();
-        let message = format!("{} {}: {job} could not be started", self.name.build, self.name.arch);
-        let given_up = change(self.world, self.name, &message, Start::Read, self.permit, None, |file| {
-            file.record_lost(job, &intent.to_string(), now)
-        })
-        .await;
-        match given_up {
-            Ok(_) => Ok(Begun::GivenUp),
-            Err(error) if error.is_missing_run() => Ok(Begun::Elsewhere),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn record(&self, job: &str, intent: Intent, id: &RunId) -> Result<(), ChangeError> {
-        let message = format!("{} {}: {job} runs as {id}", self.name.build, self.name.arch);
-        change(self.world, self.name, &message, Start::Read, self.permit, None, |file| {
-            file.record_id(job, intent, id)
-        })
-        .await
-        .map(drop)
-    }
+/// The ids of the runs of `job` that were started.
+fn known_runs(file: &ResultFile, job: &str) -> Vec<String> {
+    file.entries(job)
+        .flat_map(|entry| entry.runs().collect::<Vec<_>>())
+        .filter(|run| !matches!(run.stage(), Stage::Intended(_) | Stage::Absent))
+        .filter_map(|run| Some(run.id()?.into_owned()))
+        .collect()
 }
 
 fn run_id(text: &str) -> Result<RunId, StartError> {
     text.parse().map_err(|_| StartError::BadId(text.chars().take(80).flat_map(char::escape_debug).collect()))
 }
 
-/// Whether a refusal would meet every other job as well.
-fn concerns_all(error: &ServiceError) -> bool {
-    matches!(
-        error.kind,
-        ServiceErrorKind::RateLimited | ServiceErrorKind::Unauthorized | ServiceErrorKind::MissingCredential
-    )
-}
-
-fn known_runs(file: &ResultFile) -> Vec<(String, String)> {
-    file.jobs()
-        .flat_map(|job| job.runs().map(move |run| (job.name().into_owned(), run)))
-        .filter(|(_, run)| !matches!(run.stage(), Stage::Intended(_) | Stage::Absent))
-        .filter_map(|(job, run)| Some((job, run.id()?.into_owned())))
-        .collect()
+/// An intent that stands in a record.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) intent: Intent,
+    /// Since when the start is intended.
+    pub(super) since: Timestamp,
+    /// Whether certainly nothing was sent under it.
+    pub(super) unsent: bool,
+    /// Whether it follows a first run that failed.
+    pub(super) retried: bool,
 }
 
 /// All intents of a record.
-pub(super) fn intents(file: &ResultFile) -> impl Iterator<Item = (String, Intent, Timestamp)> {
+pub(super) fn intents(file: &ResultFile) -> impl Iterator<Item = Standing> {
     file.jobs().flat_map(|job| {
-        let name = job.name().into_owned();
-        job.runs().filter_map(move |run| match run.stage() {
+        let first = job.first().map(|run| (run, false));
+        let runs: Vec<_> = first.into_iter().chain(job.retried().map(|run| (run, true))).collect();
+        runs.into_iter().filter_map(|(run, retried)| match run.stage() {
             Stage::Intended(intent) => {
                 let since = run.intended_since().or_else(|| intent.recorded());
-                Some((name.clone(), intent, since.unwrap_or(Timestamp::UNIX_EPOCH)))
+                let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+                Some(Standing { intent, since, unsent: run.is_unsent(), retried })
             }
             _ => None,
         })

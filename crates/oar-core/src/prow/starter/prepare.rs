@@ -1,5 +1,7 @@
 //! What a job is started with: its variables, and the images behind them.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::error::{Classified, ErrorClass, ServiceError};
@@ -21,6 +23,9 @@ pub enum PrepareError {
     /// The record of the latest stable build cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The image that several jobs upgrade from is not known.
+    #[error(transparent)]
+    Source(#[from] Arc<PrepareError>),
     /// The job cannot be given the build's image.
     #[error(transparent)]
     Images(#[from] ImagesError),
@@ -39,6 +44,7 @@ impl Classified for PrepareError {
         match self {
             Self::Service(error) => error.class(),
             Self::Store(error) => error.class(),
+            Self::Source(error) => error.class(),
             Self::File { .. } | Self::Images(_) => ErrorClass::Failed,
         }
     }
@@ -47,23 +53,47 @@ impl Classified for PrepareError {
         match self {
             Self::Service(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Source(error) => error.hint(),
             Self::Images(_) => None,
             Self::File { .. } => Some("Mend the file on the branch of the records.".to_owned()),
         }
     }
 }
 
+/// What the variables of several jobs need besides their build, read once for all of them.
+#[derive(Debug, Default)]
+pub(in crate::prow) struct Sources {
+    /// The image of the latest stable build; `None` when no job needs it.
+    stable: Option<Result<Option<String>, Arc<PrepareError>>>,
+}
+
+impl Sources {
+    /// What `jobs` need to be started for `build`.
+    pub(in crate::prow) async fn of<'a>(
+        world: World<'_>,
+        jobs: impl IntoIterator<Item = &'a TestJob>,
+        build: &Build,
+        arch: Arch,
+    ) -> Self {
+        let mut jobs = jobs.into_iter();
+        let needed = jobs.any(|job| environment::upgrades_from_stable(job, &build.name));
+        if !needed {
+            return Self::default();
+        }
+        Self { stable: Some(stable_source(world, build.name.y_stream(), arch).await.map_err(Arc::new)) }
+    }
+}
+
 /// The variables that `job` gets for `build` (spec 04 §3, §5.3).
-pub(in crate::prow) async fn environment_of(
-    world: World<'_>,
+pub(in crate::prow) fn environment_of(
     job: &TestJob,
     build: &Build,
     arch: Arch,
+    sources: &Sources,
 ) -> Result<IndexMap<String, String>, PrepareError> {
-    let source = if environment::upgrades_from_stable(job, &build.name) {
-        stable_source(world, build.name.y_stream(), arch).await?
-    } else {
-        None
+    let source = match &sources.stable {
+        Some(stable) if environment::upgrades_from_stable(job, &build.name) => stable.clone()?,
+        _ => None,
     };
     let images = JobImages::of_job(job, &build.name, &build.pull_spec, source.as_deref());
     Ok(environment::variables(&images, Column::of_build(&build.name, arch))?)

@@ -66,15 +66,49 @@ fn result_of<'a>(report: &'a ControllerReport, job: &str) -> &'a str {
 async fn a_start_that_was_tried_for_a_day_is_given_up_because_prow_may_have_forgotten_its_run() {
     let world = died(1).await;
     world.advance(30 * HOUR);
+    // With a newer run of the job Prow does not keep an old one.
+    world.start_by_hand(UPGRADE, ProwState::Success);
     let report = pass(&world, BuildKind::Stable, false).await;
-    assert_eq!(world.runs().len(), 1, "{report:?}");
+    assert_eq!(world.runs().len(), 2, "{report:?}");
     assert_eq!(stages(&record(&world, "4.20.1").unwrap()), [Stage::Ended(ProwState::Error); 2]);
-    assert!(report.recorded_now && result_of(&report, UPGRADE) == "given up", "{report:?}");
+    assert_eq!(result_of(&report, UPGRADE), "given up", "{report:?}");
     // A younger one is found by its key.
     let world = died(1).await;
     world.advance(HOUR);
     let report = pass(&world, BuildKind::Stable, false).await;
     assert_eq!((result_of(&report, UPGRADE), result_of(&report, INSTALL)), ("found", "started"));
+}
+
+#[tokio::test]
+async fn an_empty_list_starts_nothing_again_and_gives_nothing_up() {
+    let world = died(1).await;
+    world.list_nothing(true);
+    for hours in [1, 30] {
+        world.advance(hours * HOUR);
+        let report = pass(&world, BuildKind::Stable, false).await;
+        assert_eq!((result_of(&report, UPGRADE), world.runs().len()), ("failed", 1), "{report:?}");
+        assert_eq!(report.class(), Some(ErrorClass::Unavailable));
+        let intended = |stage: &Stage| matches!(stage, Stage::Intended(_));
+        assert!(stages(&record(&world, "4.20.1").unwrap()).iter().all(intended));
+    }
+    world.list_nothing(false);
+    let report = pass(&world, BuildKind::Stable, false).await;
+    assert_eq!(result_of(&report, UPGRADE), "found", "{report:?}");
+}
+
+#[tokio::test]
+async fn what_was_refused_is_started_later_whatever_gangway_lists() {
+    let world = FakeWorld::new(1, REGISTRY, all_succeed());
+    world.publish("4.20.1");
+    world.misbehave(Chances { refused: 1000, ..Chances::default() });
+    pass(&world, BuildKind::Stable, false).await;
+    assert_eq!(record(&world, "4.20.1").unwrap().to_text().matches("intentUnsent").count(), 2);
+    world.misbehave(Chances::default());
+    world.list_nothing(true);
+    world.advance(HOUR);
+    let report = pass(&world, BuildKind::Stable, false).await;
+    assert_eq!((result_of(&report, UPGRADE), world.runs().len()), ("started", 2), "{report:?}");
+    assert!(!record(&world, "4.20.1").unwrap().to_text().contains("intentUnsent"));
 }
 
 #[tokio::test]
@@ -173,13 +207,13 @@ async fn a_job_whose_images_are_not_known_keeps_no_other_from_its_start_and_is_g
         world.advance(hours * HOUR);
         let report = pass(&world, BuildKind::Nightly, false).await;
         assert_eq!((result_of(&report, FROM_STABLE), report.class()), ("failed", Some(ErrorClass::Failed)));
-        assert_eq!((jobs_of(&world), report.recorded_now), (vec![INSTALL.to_owned()], false));
+        assert_eq!((jobs_of(&world), report.recorded_now), (vec![INSTALL.to_owned()], hours == 0));
         let problem = report.jobs[0].problem.clone().unwrap();
         assert!(problem.contains("ocp-latest-4.20-stable-amd64.json"), "{problem}");
     }
     world.advance(24 * HOUR);
     let report = pass(&world, BuildKind::Nightly, false).await;
-    assert_eq!((result_of(&report, FROM_STABLE), report.recorded_now), ("given up", true));
+    assert_eq!((result_of(&report, FROM_STABLE), report.recorded_now), ("given up", false));
     assert_eq!(world.runs().len(), 1);
 }
 
@@ -248,18 +282,27 @@ async fn a_build_that_is_not_accepted_is_recorded_with_its_phase_and_a_warning()
 }
 
 #[tokio::test]
-async fn a_build_whose_record_is_not_found_again_is_not_recorded_as_the_latest() {
-    let world = FakeWorld::new(1, REGISTRY, all_succeed());
-    world.publish("4.20.1");
+async fn a_record_that_is_there_and_not_found_stops_the_pass_before_anything_is_started() {
+    let world = died(0).await;
     world.hide(Some(path(name("4.20.1"))));
-    let report = pass(&world, BuildKind::Stable, false).await;
-    assert_eq!((report.recorded_now, latest(&world, BuildKind::Stable)), (false, None), "{report:?}");
-    assert!(report.warnings[0].contains("cannot be found any more"), "{report:?}");
+    let permit = WritePermit::granted_by_user_interface();
+    let controller = Controller { world: world.world() };
+    assert!(controller.pass(scope(BuildKind::Stable), true, Some(&permit)).await.is_err());
+    assert_eq!((latest(&world, BuildKind::Stable), world.runs().len()), (None, 0));
     world.hide(None);
     world.advance(HOUR);
     pass(&world, BuildKind::Stable, false).await;
-    assert_eq!(world.runs().len(), 2, "what was started is found by its key");
+    assert_eq!(world.runs().len(), 2);
     assert!(latest(&world, BuildKind::Stable).is_some());
+}
+
+#[tokio::test]
+async fn who_finds_another_one_at_work_leaves_it_the_jobs_and_the_latest_build() {
+    let world = died(0).await;
+    let report = pass(&world, BuildKind::Stable, false).await;
+    assert!(report.warnings[0].contains("another program is about to start the jobs"), "{report:?}");
+    assert_eq!((report.recorded_now, world.runs().len()), (false, 0));
+    assert_eq!(latest(&world, BuildKind::Stable), None);
 }
 
 #[tokio::test]

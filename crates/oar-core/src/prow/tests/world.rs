@@ -1,7 +1,6 @@
 //! A small world in memory, which misbehaves by chance and stops dead on demand.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::prow::ProwState;
-use crate::clients::release_controller::{LatestBuild, Phase, StreamName, StreamTag};
+use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
@@ -62,6 +61,8 @@ struct Inner {
     labels: BTreeSet<String>,
     /// Whether the cluster has no payload at all.
     no_payloads: bool,
+    /// Whether Gangway lists nothing, whatever runs.
+    lists_nothing: bool,
     labelled_now: BTreeMap<String, usize>,
 }
 
@@ -69,6 +70,16 @@ impl Inner {
     fn put(&mut self, path: &str, text: &str) {
         self.files.insert(path.to_owned(), text.to_owned());
         self.contents.insert(Revision::of(text).as_str().to_owned(), text.to_owned());
+    }
+
+    /// The runs that Prow still has: young ones, and the newest of each job.
+    fn kept(&self, now: Timestamp) -> std::vec::IntoIter<FakeRun> {
+        let newest: BTreeMap<&str, &str> =
+            self.runs.iter().map(|run| (run.job.as_str(), run.id.as_str())).collect();
+        let kept = self.runs.iter().filter(|run| {
+            now.duration_since(run.started) <= KEPT || newest.get(run.job.as_str()) == Some(&run.id.as_str())
+        });
+        kept.cloned().collect::<Vec<_>>().into_iter()
     }
 
     fn latest(&self, kind: BuildKind) -> Option<&StreamTag> {
@@ -93,6 +104,8 @@ pub(super) struct Chances {
     pub(super) mid_change: u32,
     /// A request takes two minutes.
     pub(super) slow: u32,
+    /// Gangway lists nothing.
+    pub(super) blind: u32,
 }
 
 /// How the run of a job ends that has so many runs for the same payload already.
@@ -238,6 +251,20 @@ impl FakeWorld {
         id
     }
 
+    /// A run that another program started with this image.
+    pub(super) fn start_by_others(&self, job: &str, payload: &str, outcome: ProwState) -> String {
+        let id = self.start_by_hand(job, outcome);
+        if let Some(run) = locked(&self.inner).runs.last_mut() {
+            payload.clone_into(&mut run.payload);
+        }
+        id
+    }
+
+    /// Gangway lists nothing from now on, or everything again.
+    pub(super) fn list_nothing(&self, nothing: bool) {
+        locked(&self.inner).lists_nothing = nothing;
+    }
+
     /// The cluster has no payload of any build.
     pub(super) fn without_payloads(&self) {
         locked(&self.inner).no_payloads = true;
@@ -314,26 +341,31 @@ impl FakeWorld {
         *locked(&self.chances)
     }
 
-    /// One request: others get their turn, and a dead process makes none.
-    async fn request(&self) {
+    /// One request: others get their turn, and a dead process makes none until it lives again.
+    pub(super) async fn request(&self) {
         tokio::task::yield_now().await;
-        let dead = {
-            let mut fuse = locked(&self.fuse);
-            match &mut *fuse {
-                Some(0) => true,
-                Some(left) => {
-                    *left -= 1;
-                    *left == 0
-                }
-                None => false,
-            }
-        };
-        if dead {
-            pending::<()>().await;
+        if let Some(left) = &mut *locked(&self.fuse) {
+            *left = left.saturating_sub(1);
+        }
+        while self.is_dead() {
+            tokio::task::yield_now().await;
         }
         if self.happens(self.chances().slow) {
             self.advance(Duration::from_mins(2));
         }
+    }
+
+    /// The runs under way with the intent's variables that have no key.
+    fn strangers(&self, intent: &RunIntent) -> impl Iterator<Item = String> {
+        let now = self.clock.now();
+        let payload = payload(intent);
+        let kept = locked(&self.inner).kept(now);
+        let intent = intent.clone();
+        kept.filter(move |run| {
+            let alike = run.job == intent.job && run.key.is_empty() && run.payload == payload;
+            alike && now < run.started + RUN && !intent.others.contains(&run.id)
+        })
+        .map(|run| run.id)
     }
 
     fn new_run(&self, intent: &RunIntent) -> String {
@@ -342,11 +374,15 @@ impl FakeWorld {
         let outcome = locked(&self.outcomes)(&intent.job, before);
         let mut inner = locked(&self.inner);
         let id = format!("run-{:05}", inner.runs.len());
-        let payload = intent.envs.values().cloned().collect::<Vec<_>>().join(",");
+        let payload = payload(intent);
         let (job, key) = (intent.job.clone(), intent.key.clone());
         inner.runs.push(FakeRun { id: id.clone(), job, key, payload, started: now, outcome });
         id
     }
+}
+
+fn payload(intent: &RunIntent) -> String {
+    intent.envs.values().cloned().collect::<Vec<_>>().join(",")
 }
 
 fn same(run: &FakeRun, intent: &RunIntent) -> bool {
@@ -371,15 +407,20 @@ impl Builds for FakeWorld {
         Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, "amd64") }))
     }
 
-    async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Option<StreamTag>, ServiceError> {
+    async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Sought, ServiceError> {
         self.request().await;
         let name = build.to_string();
-        Ok(locked(&self.inner).builds.iter().find(|tag| tag.name == name).cloned())
+        let inner = locked(&self.inner);
+        let mut stream = inner.of_kind(build.kind()).peekable();
+        if stream.peek().is_none() {
+            return Ok(Sought::Unknown(StreamName::stable(4, "amd64")));
+        }
+        Ok(stream.find(|tag| tag.name == name).cloned().map_or(Sought::Absent, Sought::Found))
     }
 
-    async fn nightlies(&self, _release: YStream, _arch: Arch) -> Result<Option<Vec<String>>, ServiceError> {
+    async fn nightlies(&self, _release: YStream, _arch: Arch) -> Result<Vec<String>, ServiceError> {
         self.request().await;
-        Ok(Some(locked(&self.inner).of_kind(BuildKind::Nightly).map(|tag| tag.name.clone()).collect()))
+        Ok(locked(&self.inner).of_kind(BuildKind::Nightly).map(|tag| tag.name.clone()).collect())
     }
 }
 
@@ -410,11 +451,22 @@ impl TestJobs for FakeWorld {
         if self.happens(self.chances().lost) {
             return Err(failed(Service::Gangway, ServiceErrorKind::Unavailable));
         }
+        let blind = self.happens(self.chances().blind) || locked(&self.inner).lists_nothing;
+        if blind {
+            return Err(failed(Service::Gangway, ServiceErrorKind::Unclear));
+        }
         let now = self.clock.now();
-        let inner = locked(&self.inner);
-        let mut kept = inner.runs.iter().filter(|run| now.duration_since(run.started) <= KEPT);
-        let found = kept.find(|run| run.job == intent.job && run.key == intent.key);
-        Ok(found.map(|run| run.id.clone()))
+        let own = locked(&self.inner).kept(now).find(|run| run.job == intent.job && run.key == intent.key);
+        Ok(own.map(|run| run.id).or_else(|| self.strangers(intent).next()))
+    }
+
+    async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError> {
+        self.request().await;
+        if self.happens(self.chances().lost) {
+            return Err(failed(Service::Gangway, ServiceErrorKind::Unavailable));
+        }
+        let blind = self.happens(self.chances().blind) || locked(&self.inner).lists_nothing;
+        Ok(if blind { Vec::new() } else { self.strangers(intent).collect() })
     }
 
     async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError> {
@@ -428,10 +480,8 @@ impl TestJobs for FakeWorld {
         let mid_change = self.happens(self.chances().mid_change);
         let now = self.clock.now();
         let inner = locked(&self.inner);
-        let Some(run) = inner.runs.iter().find(|run| run.id == id) else { return Ok(None) };
-        if now.duration_since(run.started) > KEPT {
-            return Ok(None);
-        }
+        let Some(run) = inner.kept(now).find(|run| run.id == id) else { return Ok(None) };
+        let run = &run;
         let ended = run.started + RUN;
         let over = now >= ended;
         Ok(Some(Observation {

@@ -22,6 +22,12 @@ pub(super) fn objects(world: &World, bucket: &str, prefix: &str) -> Option<BTree
     }
     let mut found: BTreeMap<String, Object> = BTreeMap::new();
     for job in jobs.iter().filter(|job| job.bucket() == bucket && job.has_page(now)) {
+        for former in &job.replaced {
+            let root = format!("logs/{}/{former}/", job.job);
+            if root.starts_with(prefix) || prefix.starts_with(&root) {
+                replaced(job, *former, now, &base, &root, &mut found);
+            }
+        }
         let root = format!("logs/{}/{}/", job.job, job.build);
         if root.starts_with(prefix) || prefix.starts_with(&root) {
             run(&state, job, now, &base, &root, &mut found);
@@ -34,6 +40,30 @@ pub(super) fn objects(world: &World, bucket: &str, prefix: &str) -> Option<BTree
     }
     found.retain(|name, _| name.starts_with(prefix));
     Some(found)
+}
+
+/// What a pod left that was evicted: its own end, and Prow's object of the time when it still ran.
+fn replaced(
+    job: &ProwJob,
+    build: u64,
+    now: Timestamp,
+    base: &str,
+    root: &str,
+    found: &mut BTreeMap<String, Object>,
+) {
+    let pending = ProwJob {
+        build,
+        duration: now.duration_since(job.started) + jiff::SignedDuration::from_hours(1),
+        outcome: JobState::Failure,
+        ..job.clone()
+    };
+    let object: serde_json::Value = serde_yaml::from_str(&yaml(&pending, now, base)).unwrap_or_default();
+    let finished = json!({"timestamp": job.started.as_second() + 60, "passed": false, "result": "FAILURE"});
+    for (name, text) in [("prowjob.json", object.to_string()), ("finished.json", finished.to_string())] {
+        let name = format!("{root}{name}");
+        let written = Object::new(&name, text, job.started);
+        found.insert(name, written);
+    }
 }
 
 /// What one run has written so far.
@@ -60,7 +90,7 @@ fn run(
     let finished = json!({"timestamp": completed.as_second(), "passed": passed, "result": result});
     put("finished.json".to_owned(), finished.to_string(), completed);
     put("build-log.txt".to_owned(), "made up\n".to_owned(), completed);
-    let step = step(&job.job);
+    let step = job.target();
     for number in 0..state.clutter {
         let name = format!("artifacts/{step}/gather-extra/artifacts/pods/demo-{number:05}.log");
         put(name, String::new(), completed);
@@ -69,11 +99,6 @@ fn run(
         let name = format!("artifacts/{step}/openshift-e2e-test-qe-report/artifacts/test-results.yaml");
         put(name, text, completed);
     }
-}
-
-/// The name of the test inside the job, which is the folder of its artifacts.
-fn step(job: &str) -> &str {
-    job.split_once("automated-release-").map_or(job, |(_, step)| step)
 }
 
 fn report(state: &State, job: &ProwJob, passed: bool) -> Option<String> {
@@ -89,13 +114,13 @@ fn report(state: &State, job: &ProwJob, passed: bool) -> Option<String> {
                 .to_owned(),
         ),
         Report::Fitting if passed => Some(
-            "cucushift-e2e: {total: 20, failures: 0, errors: 0, skipped: 4}\n\
-             openshift-extended-test: {total: 80, failures: 0, errors: 0, skipped: 18}\n"
+            "cucushift-e2e:\n  total: 20\n  failures: 0\n  errors: 0\n  skipped: 4\n\
+             openshift-extended-test:\n  total: 80\n  failures: 0\n  errors: 0\n  skipped: 18\n"
                 .to_owned(),
         ),
         Report::Fitting => Some(
-            "openshift-extended-test: {total: 80, failures: 1, errors: 0, skipped: 18, failingScenarios: \
-             [\"[sig-demo] made-up case\"]}\n"
+            "openshift-extended-test:\n  total: 80\n  failures: 1\n  errors: 0\n  skipped: 18\n  \
+             failingScenarios:\n    - \"[sig-demo] made-up case\"\n"
                 .to_owned(),
         ),
     }

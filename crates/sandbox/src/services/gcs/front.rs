@@ -49,7 +49,8 @@ pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &
         Err(_) => token.to_owned(),
     };
     let state = world.gcs.lock();
-    if state.strangers.contains(&who) {
+    let may_not_list = state.without_list.contains(&who) && permission == "storage.objects.list";
+    if state.strangers.contains(&who) || may_not_list {
         let message = format!(
             "stranger@demo.example.test does not have {permission} access to the Google Cloud Storage {what}. \
              Permission '{permission}' denied on resource (or it may not exist)."

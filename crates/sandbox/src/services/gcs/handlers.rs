@@ -192,7 +192,16 @@ async fn look(
     }
     let Some(objects) = artifacts::objects(&world, &bucket, &name) else { return no_bucket() };
     let Some(object) = objects.get(&name) else {
-        return refuse(StatusCode::NOT_FOUND, "notFound", &format!("No such object: {bucket}/{name}"));
+        // Whoever may not list is not told what is there.
+        if let Some(refusal) = gate(&world, &headers, "object", "storage.objects.list") {
+            return refusal;
+        }
+        let text = format!("No such object: {bucket}/{name}");
+        if parameters.get("alt").is_some_and(|alt| alt == "media") {
+            let kind = [(header::CONTENT_TYPE, "text/html; charset=UTF-8")];
+            return (StatusCode::NOT_FOUND, kind, text).into_response();
+        }
+        return refuse(StatusCode::NOT_FOUND, "notFound", &text);
     };
     match parameters.get("alt").map(String::as_str) {
         None | Some("json") => Json(describe(&world, &bucket, &name, object)).into_response(),

@@ -53,6 +53,8 @@ pub struct State {
     pub readers: BTreeSet<String>,
     /// The same of those who are known and may not read.
     pub strangers: BTreeSet<String>,
+    /// Those of the readers who may not list: an object that is not there is refused to them as a forbidden one.
+    pub without_list: BTreeSet<String>,
     /// Names of the buckets.
     pub buckets: BTreeSet<String>,
     /// What was put: bucket and name.
@@ -70,6 +72,7 @@ impl Default for State {
         Self {
             readers: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            without_list: BTreeSet::new(),
             buckets: BTreeSet::new(),
             objects: BTreeMap::new(),
             reports: BTreeMap::new(),
@@ -99,7 +102,7 @@ impl Simulated for State {
         json!({"buckets": self.buckets, "objects": objects})
     }
 
-    /// `access {"account", "reads": true or false}`, `put {"bucket", "name", "content"}`, `report {"job", "kind": "fitting", "repeated" or "absent"}` or `{"job",
+    /// `access {"account", "reads": true or false, "lists": true or false}`, `put {"bucket", "name", "content"}`, `report {"job", "kind": "fitting", "repeated" or "absent"}` or `{"job",
     /// "text"}`, `settings {"clutter", "page"}`.
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
@@ -128,7 +131,11 @@ impl Simulated for State {
                     None => return Err("access needs reads".to_owned()),
                 };
                 from.remove(&account);
-                to.insert(account);
+                to.insert(account.clone());
+                match body.get("lists").and_then(Value::as_bool) {
+                    Some(false) => self.without_list.insert(account),
+                    _ => self.without_list.remove(&account),
+                };
             }
             "settings" => {
                 self.clutter = number("clutter").unwrap_or(self.clutter);

@@ -32,6 +32,7 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
     let counted = !request.uri().path().ends_with("/rate_limit");
     let wanted = request.headers().get(header::IF_NONE_MATCH).cloned();
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    let changes = !reads && !request.uri().path().ends_with("/graphql");
 
     let refusal = {
         let limits = &mut world.github.lock().limits;
@@ -39,7 +40,7 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
             let who =
                 identity.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |who| format!("user ID {}", who.id));
             Some(refuse(StatusCode::FORBIDDEN, &format!("API rate limit exceeded for {who}.")))
-        } else if !reads && account.as_deref().is_some_and(|account| !limits.take_write(account, now)) {
+        } else if changes && account.as_deref().is_some_and(|account| !limits.take_write(account, now)) {
             let text =
                 "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
             let mut response = refuse(StatusCode::FORBIDDEN, text);

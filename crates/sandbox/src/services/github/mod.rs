@@ -38,6 +38,7 @@ mod data;
 mod database;
 mod gate;
 pub mod git;
+mod graphql;
 pub mod identity;
 pub mod limits;
 mod raw;
@@ -306,6 +307,7 @@ fn for_inner<T: Clone + Send + Sync + 'static>(from: &Extensions, request: &mut 
 fn routes() -> Router<Shared> {
     Router::new()
         .route("/rate_limit", get(data::rate_limit))
+        .route("/graphql", post(graphql::answer))
         .route("/user", get(data::user))
         .route("/users/{login}", get(data::account))
         .route("/repos/{owner}/{repo}", get(data::repository))

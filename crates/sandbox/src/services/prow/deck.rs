@@ -35,7 +35,14 @@ async fn prow_job(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery
     let base = world.url("/prow");
     let state = world.prow.lock();
     match state.find(&id, now) {
-        None => (StatusCode::NOT_FOUND, format!("ProwJob not found: {id}\n")).into_response(),
+        _ if state.lookups_fail => {
+            let inner = "Get \"https://172.30.0.1:443/apis/prow.k8s.io/v1/namespaces/ci/prowjobs\": context deadline exceeded";
+            (StatusCode::NOT_FOUND, format!("ProwJob not found: {inner}\n")).into_response()
+        }
+        None => {
+            let inner = format!("prowjobs.prow.k8s.io {id:?} not found");
+            (StatusCode::NOT_FOUND, format!("ProwJob not found: {inner}\n")).into_response()
+        }
         Some(job) => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], yaml(job, now, &base)).into_response()
         }
@@ -73,6 +80,7 @@ pub fn yaml(job: &ProwJob, now: Timestamp, base: &str) -> String {
         job.id, job.job
     );
     text.push_str("  pod_spec:\n    containers:\n    - args:\n      - --gcs-upload-secret=/secrets/gcs\n");
+    let _ = writeln!(text, "      - --target={}", job.target());
     if !job.envs.is_empty() {
         text.push_str("      env:\n");
         for (name, value) in &job.envs {

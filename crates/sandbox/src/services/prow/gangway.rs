@@ -143,7 +143,11 @@ fn start(world: &Shared, token: &Token, body: &Map<String, Value>) -> Response {
     let now = world.clock.now();
     let mut state = world.prow.lock();
     let Some(known) = state.known.iter().find(|known| known.name == name) else {
-        return refused(StatusCode::INTERNAL_SERVER_ERROR, 2, format!("failed to find job {name}"));
+        return refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            2,
+            format!("failed to find associated periodic job {name:?}"),
+        );
     };
     if !token.tenants.contains(&known.tenant) {
         return refused(StatusCode::FORBIDDEN, 7, "client not authorized for this job's tenant");
@@ -206,8 +210,10 @@ async fn list(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) ->
     }
     let now = world.clock.now();
     let state = world.prow.lock();
+    // When its own look at the cluster fails, it logs that and answers with what it has: nothing.
     let rows: Vec<Value> = state
         .kept(now)
+        .filter(|_| !state.lists_nothing)
         .filter(|job| name.as_ref().is_none_or(|name| label(&job.job) == *name))
         .filter(|job| wanted.is_none_or(|wanted| job.state_at(now) == wanted))
         .map(|job| row(job, now))

@@ -106,6 +106,8 @@ pub struct ProwJob {
     pub pace: Pace,
     /// The number of its run, in addresses.
     pub build: u64,
+    /// The numbers of runs whose pods were evicted or lost, and which left their artifacts.
+    pub replaced: Vec<u64>,
     /// Environment of its container.
     pub envs: BTreeMap<String, String>,
     /// Labels of its object.
@@ -115,6 +117,12 @@ pub struct ProwJob {
 }
 
 impl ProwJob {
+    /// Its pod was lost: another one takes its place under another number.
+    pub fn replace_pod(&mut self) {
+        self.replaced.push(self.build);
+        self.build += 500_000;
+    }
+
     /// How far it is at `now`.
     pub fn state_at(&self, now: Timestamp) -> JobState {
         let age = now.duration_since(self.started);
@@ -155,6 +163,11 @@ impl ProwJob {
     pub fn pending_since(&self, now: Timestamp) -> Option<Timestamp> {
         let at = self.started.checked_add(self.pace.pending_after.min(self.duration)).ok()?;
         self.has_page(now).then_some(at)
+    }
+
+    /// The name of the test inside the job, which is the folder of its artifacts.
+    pub fn target(&self) -> &str {
+        self.job.split_once("automated-release-").map_or(self.job.as_str(), |(_, test)| test)
     }
 
     /// The bucket of its artifacts.
@@ -238,6 +251,12 @@ pub struct State {
     pub pace: Pace,
     /// Whether the server forgets labels and annotations of a request, as older ones do.
     pub drops_annotations: bool,
+    /// Whether Gangway's own look at the cluster fails: its list is empty then, and says nothing of it.
+    pub lists_nothing: bool,
+    /// Whether the deck's look at the cluster fails, which it answers with 404 too.
+    pub lookups_fail: bool,
+    /// The executions from before: the clean-up keeps the newest of every job.
+    earlier: Vec<ProwJob>,
     scripts: BTreeMap<String, VecDeque<(JobState, SignedDuration)>>,
 }
 
@@ -247,17 +266,48 @@ impl State {
         self.scripts.entry(job.to_owned()).or_default().push_back((outcome, duration));
     }
 
+    /// A job that can be started; one that ran before has an execution of some time ago.
+    pub fn know(&mut self, name: &str, tenant: &str, ran_before: bool) {
+        self.known.push(KnownJob { name: name.to_owned(), tenant: tenant.to_owned() });
+        if ran_before {
+            let number = self.earlier.len() as u64 + 1;
+            self.earlier.push(ProwJob {
+                id: format!("00000000-0000-4000-8000-{number:012}"),
+                job: name.to_owned(),
+                started: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(490_000),
+                outcome: JobState::Success,
+                duration: SignedDuration::from_hours(3),
+                pace: Pace::default(),
+                build: 2_000_000_000_000_000_000 + number,
+                replaced: Vec::new(),
+                envs: BTreeMap::new(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+            });
+        }
+    }
+
+    /// The executions from before of jobs that have no newer one to be seen.
+    fn earlier(&self, now: Timestamp) -> impl Iterator<Item = &ProwJob> {
+        let newer =
+            move |job: &ProwJob| self.jobs.iter().any(|other| other.job == job.job && other.is_visible(now));
+        self.earlier.iter().filter(move |job| !newer(job))
+    }
+
     /// The executions that are visible and still kept at `now`, oldest first.
     pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = &ProwJob> {
         let mut named = HashSet::new();
         let mut kept: Vec<&ProwJob> =
             self.jobs.iter().rev().filter(|job| named.insert(job.job.as_str()) || job.is_kept(now)).collect();
         kept.reverse();
-        kept.into_iter().filter(move |job| job.is_visible(now))
+        self.earlier(now).chain(kept.into_iter().filter(move |job| job.is_visible(now)))
     }
 
     /// The execution with this id, if it is visible and still kept at `now`.
     pub fn find(&self, id: &str, now: Timestamp) -> Option<&ProwJob> {
+        if let Some(job) = self.earlier(now).find(|job| job.id == id) {
+            return Some(job);
+        }
         let place = self.jobs.iter().position(|job| job.id == id)?;
         let (_, rest) = self.jobs.split_at_checked(place)?;
         let (job, later) = rest.split_first()?;
@@ -285,6 +335,7 @@ impl State {
             duration,
             pace: self.pace,
             build: 2_099_000_000_000_000_000 + number,
+            replaced: Vec::new(),
             envs,
             labels: if self.drops_annotations { BTreeMap::new() } else { labels },
             annotations: if self.drops_annotations { BTreeMap::new() } else { annotations },
@@ -310,8 +361,10 @@ impl Simulated for State {
         json!({"jobs": jobs})
     }
 
-    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"id", "outcome"}`, `know {"job", "tenant"}`, `limit
-    /// {"per_minute", "burst"}`, `pace {"visible_after_seconds", "pending_after_seconds", "change_takes_seconds"}`.
+    /// `script {"job", "outcome", "duration_seconds"}`, `finish {"id", "outcome"}`, `know {"job", "tenant", "new"}`, `limit
+    /// {"per_minute", "burst"}`, `pace {"visible_after_seconds", "pending_after_seconds", "change_takes_seconds"}`,
+    /// `replace-pod {"id"}` (evicted: its run gets another number and folder), `list-nothing {"on"}` (Gangway),
+    /// `fail-lookups {"on"}` (the deck).
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
             body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
@@ -321,6 +374,7 @@ impl Simulated for State {
                 .filter(|state| state.is_final())
                 .ok_or_else(|| "outcome is success, failure, aborted or error".to_owned())
         };
+        let flag = |name: &str| body.get(name).and_then(Value::as_bool);
         let seconds = |name: &str| body.get(name).and_then(Value::as_i64).map(SignedDuration::from_secs);
         match operation {
             "script" => {
@@ -336,8 +390,16 @@ impl Simulated for State {
             }
             "know" => {
                 let tenant = body.get("tenant").and_then(Value::as_str).unwrap_or("qe-private");
-                self.known.push(KnownJob { name: text("job")?.to_owned(), tenant: tenant.to_owned() });
+                let new = body.get("new").and_then(Value::as_bool).unwrap_or(false);
+                self.know(text("job")?, tenant, !new);
             }
+            "replace-pod" => {
+                let id = text("id")?;
+                let job = self.jobs.iter_mut().find(|job| job.id == id).ok_or("no such job")?;
+                job.replace_pod();
+            }
+            "list-nothing" => self.lists_nothing = flag("on").ok_or("list-nothing needs on")?,
+            "fail-lookups" => self.lookups_fail = flag("on").ok_or("fail-lookups needs on")?,
             "limit" => {
                 let number = |name: &str| body.get(name).and_then(Value::as_f64);
                 self.limit.per_minute = number("per_minute").unwrap_or(self.limit.per_minute);
@@ -349,7 +411,10 @@ impl Simulated for State {
                 pace.pending_after = seconds("pending_after_seconds").unwrap_or(pace.pending_after);
                 pace.change_takes = seconds("change_takes_seconds").unwrap_or(pace.change_takes);
             }
-            _ => return Err("operations: script, finish, know, limit, pace".to_owned()),
+            _ => {
+                let known = "script, finish, know, limit, pace, replace-pod, list-nothing, fail-lookups";
+                return Err(format!("operations: {known}"));
+            }
         }
         Ok(json!({"done": operation}))
     }

@@ -141,6 +141,8 @@ async fn tags(AxumState(world): AxumState<Shared>, Path(path): Named, RawQuery(q
         .flatten()
         .filter(|payload| phases.is_empty() || phases.contains(&payload.phase.name()));
     let tags: Vec<Value> = wanted.map(|payload| tag(stream, payload)).collect();
+    // A list that nothing was put into is written so.
+    let tags = if tags.is_empty() { Value::Null } else { tags.into() };
     pretty(&json!({"name": stream, "tags": tags}))
 }
 

@@ -21,6 +21,8 @@ pub enum Phase {
     Accepted,
     /// Tests failed.
     Rejected,
+    /// Its record is missing at that moment.
+    Unknown,
 }
 
 impl Phase {
@@ -32,12 +34,13 @@ impl Phase {
             Self::Failed => "Failed",
             Self::Accepted => "Accepted",
             Self::Rejected => "Rejected",
+            Self::Unknown => "Unknown",
         }
     }
 
     /// Reads the name on the wire.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Ready, Self::Failed, Self::Accepted, Self::Rejected]
+        [Self::Pending, Self::Ready, Self::Failed, Self::Accepted, Self::Rejected, Self::Unknown]
             .into_iter()
             .find(|phase| phase.name() == name)
     }

@@ -1,0 +1,126 @@
+//! What became of starts, and why some were not made.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::prepare::PrepareError;
+use super::write::Gone;
+use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::prow::change::ChangeError;
+use crate::prow::record::RunId;
+
+/// What became of a run that was to be started.
+#[derive(Debug)]
+pub(in crate::prow) enum Begun {
+    /// It was started.
+    Started(RunId),
+    /// It had been started before, and was found.
+    Found(RunId),
+    /// Somebody else is at it.
+    Elsewhere,
+    /// It could not be started for long enough, or may not be started any more.
+    GivenUp,
+    /// It was not started; the intent stays, and a later pass goes on.
+    Not(StartError),
+}
+
+/// Why a run was not started, or not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The service refused, or its answer never came.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The record could not be changed.
+    #[error(transparent)]
+    Record(#[from] Arc<ChangeError>),
+    /// It is not known what the job is to be started with.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Another start was refused in a way that this one would be too.
+    #[error("not tried, because the job before it was refused")]
+    NotTried,
+    /// The answer names an id that no record can hold.
+    #[error("the job was started with the id `{0}`, which no record can hold")]
+    BadId(String),
+}
+
+impl StartError {
+    /// Whether every other job would be refused as well.
+    pub(super) fn concerns_all(&self) -> bool {
+        let Self::Service(error) = self else { return false };
+        matches!(
+            error.kind,
+            ServiceErrorKind::RateLimited
+                | ServiceErrorKind::Unauthorized
+                | ServiceErrorKind::MissingCredential
+        )
+    }
+
+    /// Whether nothing was sent that may have started the run.
+    pub(super) fn is_before_start(&self) -> bool {
+        match self {
+            Self::Service(error) => error.kind != ServiceErrorKind::Unclear,
+            Self::NotTried | Self::Prepare(_) => true,
+            Self::Record(_) | Self::BadId(_) => false,
+        }
+    }
+}
+
+impl From<Gone> for StartError {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::Replaced(error) | Gone::Failed(error) => Self::Record(error),
+        }
+    }
+}
+
+impl Classified for StartError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Service(error) => error.class(),
+            Self::Record(error) => error.class(),
+            Self::Prepare(error) => error.class(),
+            Self::NotTried => ErrorClass::Unavailable,
+            Self::BadId(_) => ErrorClass::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Record(error) => error.hint(),
+            Self::Prepare(error) => error.hint(),
+            Self::NotTried | Self::BadId(_) => None,
+        }
+    }
+}
+
+/// One job's start, as it is reported.
+#[derive(Debug, Serialize)]
+pub struct BegunJob {
+    /// The job.
+    pub job: String,
+    /// The run's id, when there is one.
+    pub id: Option<String>,
+    /// What became of it: `started`, `found`, `elsewhere`, `given up`, `failed`.
+    pub result: &'static str,
+    /// Why it was not started.
+    pub problem: Option<String>,
+    /// The class of the problem.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+}
+
+impl BegunJob {
+    pub(in crate::prow) fn new(job: String, begun: &Begun) -> Self {
+        let (id, result, problem, class) = match begun {
+            Begun::Started(id) => (Some(id.to_string()), "started", None, None),
+            Begun::Found(id) => (Some(id.to_string()), "found", None, None),
+            Begun::Elsewhere => (None, "elsewhere", None, None),
+            Begun::GivenUp => (None, "given up", None, None),
+            Begun::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
+        };
+        Self { job, id, result, problem, class }
+    }
+}

@@ -1,0 +1,146 @@
+//! Sending the starts: the first one alone, the others at the same time, and each id into the record as it comes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt;
+use futures::stream::iter;
+use tokio::sync::mpsc;
+
+use super::begun::{Begun, StartError};
+use super::write::{Change, Planned};
+use super::{Starter, run_id};
+use crate::clients::gangway::{RunIntent, StartedRun};
+use crate::flow::permit::WritePermit;
+use crate::prow::record::Intent;
+use crate::prow::world::World;
+
+/// How many starts are sent at the same time: fewer than Gangway lets through at once (spec 04 §2.3).
+const STARTS: usize = 6;
+
+/// A run that is to be started now.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// Its place among those that are wanted.
+    pub(super) place: usize,
+    /// The intent that stands in the record.
+    pub(super) intent: Intent,
+    /// What Gangway is asked for.
+    pub(super) run: RunIntent,
+}
+
+async fn one(world: World<'_>, permit: &WritePermit, run: &RunIntent) -> Result<StartedRun, StartError> {
+    Ok(world.jobs.start(run, permit).await?)
+}
+
+impl Starter<'_> {
+    /// Starts what is ready and records the ids. `results` get what became of each, `unsent` those of which nothing was
+    /// sent.
+    pub(super) async fn send(
+        &mut self,
+        ready: Vec<Ready>,
+        results: &mut [Option<Begun>],
+        unsent: &mut Vec<Planned>,
+    ) {
+        let mut ready = ready.into_iter();
+        let Some(first) = ready.next() else { return };
+        let (world, permit) = (self.world, self.permit);
+        let (sender, receiver) = mpsc::channel(ready.len() + 1);
+        // A refusal that would meet all of them is met once.
+        let started = one(world, permit, &first.run).await;
+        let refused = AtomicBool::new(matches!(&started, Err(error) if error.concerns_all()));
+        let _ = sender.send((first, started)).await;
+        let mut rest: Vec<Ready> = ready.collect();
+        if !refused.load(Ordering::Relaxed) {
+            self.renew_late(&mut rest, results).await;
+        }
+        let refused = &refused;
+        let sending = iter(rest).for_each_concurrent(STARTS, move |ready| {
+            let sender = sender.clone();
+            async move {
+                let started = if refused.load(Ordering::Relaxed) {
+                    Err(StartError::NotTried)
+                } else {
+                    one(world, permit, &ready.run).await
+                };
+                if started.as_ref().is_err_and(StartError::concerns_all) {
+                    refused.store(true, Ordering::Relaxed);
+                }
+                // The receiver waits for all of them.
+                let _ = sender.send((ready, started)).await;
+            }
+        });
+        let recording = self.record(receiver, results, unsent);
+        futures::future::join(sending, recording).await;
+    }
+
+    /// Makes those ours anew whose time is nearly over, because the first one took long.
+    async fn renew_late(&mut self, ready: &mut Vec<Ready>, results: &mut [Option<Begun>]) {
+        let now = self.world.clock.now();
+        let late: Vec<Planned> = ready
+            .iter()
+            .filter(|ready| self.is_late(ready.intent))
+            .map(|ready| (ready.place, ready.run.job.clone(), ready.intent, Change::Renew(Intent::at(now))))
+            .collect();
+        let written = self.write(&late).await;
+        for ((place, _, _, change), written) in late.iter().zip(written) {
+            match (written, change) {
+                (Ok(()), Change::Renew(new)) => {
+                    for ready in ready.iter_mut().filter(|ready| ready.place == *place) {
+                        self.renewed(ready, *new);
+                    }
+                }
+                (Ok(()), _) => {}
+                (Err(_), _) => {
+                    ready.retain(|ready| ready.place != *place);
+                    if let Some(result) = results.get_mut(*place) {
+                        *result = Some(Begun::Elsewhere);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn record(
+        &mut self,
+        mut started: mpsc::Receiver<(Ready, Result<StartedRun, StartError>)>,
+        results: &mut [Option<Begun>],
+        unsent: &mut Vec<Planned>,
+    ) {
+        while let Some(first) = started.recv().await {
+            let mut batch = vec![first];
+            // What came meanwhile goes into the same write.
+            while let Ok(next) = started.try_recv() {
+                batch.push(next);
+            }
+            let mut ids: Vec<(Planned, Begun)> = Vec::new();
+            for (ready, started) in batch {
+                let place = ready.place;
+                let planned = |change| (place, ready.run.job.clone(), ready.intent, change);
+                let id = started.and_then(|started| Ok((run_id(started.id())?, started)));
+                match id {
+                    Ok((id, StartedRun::New { .. })) => {
+                        ids.push((planned(Change::Record(id.clone())), Begun::Started(id)));
+                    }
+                    Ok((id, StartedRun::Found { .. })) => {
+                        ids.push((planned(Change::Record(id.clone())), Begun::Found(id)));
+                    }
+                    Err(error) => {
+                        unsent.extend(error.is_before_start().then(|| planned(Change::Unsent)));
+                        set(results, place, Begun::Not(error));
+                    }
+                }
+            }
+            let changes: Vec<Planned> = ids.iter().map(|(planned, _)| planned.clone()).collect();
+            let written = self.write(&changes).await;
+            for (((place, ..), begun), written) in ids.into_iter().zip(written) {
+                set(results, place, written.map_or_else(|gone| Begun::Not(gone.into()), |()| begun));
+            }
+        }
+    }
+}
+
+fn set(results: &mut [Option<Begun>], place: usize, begun: Begun) {
+    if let Some(result) = results.get_mut(place) {
+        *result = Some(begun);
+    }
+}
