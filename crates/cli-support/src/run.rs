@@ -1,15 +1,15 @@
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use oar_core::clock::Clock;
-use oar_core::config::{Environment, LogFormat};
+use oar_core::clock::{self, Clock};
+use oar_core::config::{Environment, LogFormat, environment};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::redact::Redactor;
 
-use crate::{CliError, ExitCode, OutputFormat, Ui, logging};
+use crate::{CliError, ExitCode, OutputFormat, Ui, interrupt, logging};
 
-/// How long an interrupted command may take to write down that it was interrupted.
-const GRACE: Duration = Duration::from_secs(20);
+/// How often it is looked whether an interrupted command still has something to write down.
+const POLL: Duration = Duration::from_millis(50);
 
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,7 +17,7 @@ pub struct CommonArgs {
     /// Form of the result on standard output
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputFormat,
-    /// Log in detail: every request with its answer and time
+    /// Show the log, also on a terminal, and in it every request with its answer and time
     #[arg(short = 'v', long = "debug", visible_alias = "verbose", global = true)]
     pub debug: bool,
 }
@@ -52,16 +52,24 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
     let redactor = Redactor::new(environment.secrets());
+    let format = LogFormat::of(&environment);
+    let clock = Clock::system();
+    let ui = |output: OutputFormat| {
+        let ui = Ui::new(output, redactor.clone());
+        if matches!(format, Ok(LogFormat::Json)) { ui.with_json_lines(clock.clone()) } else { ui }
+    };
     let program = match P::try_parse_from(&arguments) {
         Ok(program) => program,
-        Err(error) => return crate::usage::answer(&error, &arguments, &redactor),
+        Err(error) => return crate::usage::answer(&error, &arguments, &ui),
     };
-    let ui = Ui::new(program.common().output, redactor.clone());
-    let clock = Clock::system();
-    let format = match LogFormat::of(&environment) {
+    let ui = ui(program.common().output);
+    let format = match format {
         Ok(format) => format,
         Err(error) => return ui.fail(&error.into()),
     };
+    if let Err(error) = clock::machine_is_in_range() {
+        return ui.fail(&error.into());
+    }
     logging::init(&ui, &redactor, &clock, format, program.common().debug);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -73,27 +81,30 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
         }
     };
     let code = runtime.block_on(async {
-        let interrupt = match crate::interrupt::listen() {
-            Ok(interrupt) => interrupt,
+        let watch = match crate::interrupt::listen(&ui) {
+            Ok(watch) => watch,
             Err(error) => {
                 let message = format!("cannot listen for signals: {error}");
                 return ui.fail(&CliError::new(oar_core::error::ErrorClass::Failed, message));
             }
         };
+        let interrupt = watch.interrupt.clone();
+        // A folder answers at once; only the lock of another process can hold its writes up.
+        let records =
+            if keeps_state_in_a_folder(&environment) { interrupt::HELD } else { interrupt::RECORDED };
         let session = Session { ui: ui.clone(), environment, clock, redactor, interrupt: interrupt.clone() };
         let command = program.dispatch(session);
         tokio::pin!(command);
         let outcome = tokio::select! {
             outcome = &mut command => outcome,
             signal = interrupt.wait() => {
-                if !interrupt.is_held() {
-                    return ExitCode::from(signal);
-                }
-                match tokio::time::timeout(GRACE, &mut command).await {
-                    Ok(outcome) => {
-                        if let Err(error) = outcome { ui.fail(&error); }
+                watch.heard();
+                if interrupt.is_held() {
+                    match end_of(command.as_mut(), &interrupt, records, &ui).await {
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => { ui.fail(&error); }
+                        None => ui.warn(interrupt::UNRECORDED),
                     }
-                    Err(_) => ui.warn("stopped before the interruption could be recorded"),
                 }
                 return ExitCode::from(signal);
             }
@@ -106,4 +117,34 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
     runtime.shutdown_background();
     ui.settle(code)
+}
+
+fn keeps_state_in_a_folder(environment: &Environment) -> bool {
+    environment.get(&environment::OAR_STATE).is_some_and(|place| place.trim().starts_with("local:"))
+}
+
+/// The end of an interrupted command; `None` when it takes longer than it may. `records` is how long it may take to
+/// record the end of a run.
+async fn end_of<F: Future>(
+    mut command: std::pin::Pin<&mut F>,
+    interrupt: &Interrupt,
+    records: Duration,
+    ui: &Ui,
+) -> Option<F::Output> {
+    let asked = Instant::now();
+    let mut told = false;
+    loop {
+        tokio::select! {
+            outcome = &mut command => return Some(outcome),
+            () = tokio::time::sleep(POLL) => {}
+        }
+        let patience = if interrupt.must_record() { records } else { interrupt::HELD };
+        if asked.elapsed() > patience {
+            return None;
+        }
+        if asked.elapsed() > interrupt::HELD && !told {
+            told = true;
+            ui.note("recording the interruption; a second signal ends the program at once");
+        }
+    }
 }

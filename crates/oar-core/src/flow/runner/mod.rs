@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass};
 use crate::flow::consent::{Consent, Question};
 use crate::flow::graph::{Readiness, readiness};
-use crate::flow::interrupt::{Interrupt, Signal};
+use crate::flow::interrupt::{Hold, Interrupt, Signal};
 use crate::flow::log::{LogCapture, OUTCOME_TARGET};
 use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
@@ -144,6 +144,16 @@ struct Progress {
     unreadable: bool,
     /// Consent is being asked for: a run that ends here has done nothing and leaves no trace.
     asking: bool,
+    /// From the start of the run on, until its end is recorded.
+    record: Option<Hold>,
+}
+
+impl Progress {
+    /// The start of the run stands in the StateBox.
+    fn started(&mut self, interrupt: &Interrupt) {
+        self.started = true;
+        self.record = Some(interrupt.hold_to_record());
+    }
 }
 
 enum End {
@@ -261,14 +271,14 @@ impl Runner<'_> {
                     Ok(intended.or(state.start_run(name, &start)))
                 })
                 .await?;
-            lock(progress).started = true;
+            lock(progress).started(self.interrupt);
         }
         if task.creates_state() && state.is_none() && plan.acts() {
             if let Created::Before(_) = self.create(task, id, started, permit).await? {
                 tracing::info!("somebody else created {} meanwhile", self.statebox.location());
                 return Ok(End::NothingToDo);
             }
-            lock(progress).started = true;
+            lock(progress).started(self.interrupt);
         }
         let outcome = task.apply(&plan, permit).await?;
         lock(progress).done.clone_from(&outcome.done);

@@ -10,11 +10,14 @@ use async_trait::async_trait;
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
 use crate::flow::permit::WritePermit;
+use crate::targets::TRAFFIC_TARGET;
 
 /// The file whose lock a writer holds, in the store's folder. It stays; the lock ends with its process.
 const LOCK: &str = ".lock";
 const TEMPORARY_PREFIX: &str = ".write-";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+/// How long the lock is waited for before it is said.
+const LOCK_TOLD: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Keeps files in a folder: one writer at a time, each write all or nothing, also when the machine stops.
@@ -52,11 +55,20 @@ impl LocalStore {
             .write(true)
             .open(&path)
             .map_err(failed("open the lock in"))?;
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut told) = (Duration::ZERO, false);
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if waited < LOCK_WAIT => {
+                    if waited >= LOCK_TOLD && !told {
+                        told = true;
+                        tracing::warn!(
+                            target: TRAFFIC_TARGET,
+                            "waiting for another process, which has locked {}, at most {} s",
+                            path.display(),
+                            LOCK_WAIT.as_secs()
+                        );
+                    }
                     let pause = self.clock.jittered(LOCK_POLL);
                     waited += pause;
                     self.clock.sleep(pause).await;
