@@ -18,7 +18,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share/release-tests
 PROGRAMS := oar oarctl job jobctl
 
-.PHONY: help deps build demo test fmt fmt-check lint docs policy unit install bench reference clean
+.PHONY: help deps build demo test test-deep fmt fmt-check lint docs policy unit install bench reference clean
 
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,10 @@ policy: ## Check the dependencies against deny.toml
 unit:
 	$(CARGO) build --locked --workspace --bins --tests
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+test-deep: ## Let two runs of every command meet a hundred times each (about an hour)
+	$(CARGO) build --locked --workspace --bins --tests
+	OAR_TEST_DEEP=1 $(CARGO) test --locked -p end-to-end --test at_once
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins

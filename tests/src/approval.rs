@@ -6,7 +6,9 @@ use sandbox::scenario::registry::KONFLUX_METADATA;
 use sandbox::services::errata::AdvisoryState;
 
 /// The tasks that must be Pass before the approval.
-pub const PREDECESSORS: [&str; 6] = [
+pub const PREDECESSORS: [&str; 8] = [
+    "take-ownership",
+    "push-to-cdn-staging",
     "image-consistency-check",
     "analyze-candidate-build",
     "analyze-promoted-build",
@@ -33,7 +35,7 @@ pub fn ready(release: &str) -> Harness {
 pub fn make_ready(harness: &Harness, release: &str) {
     harness.oar(release, &["create-test-report"]).expect(0);
     for task in PREDECESSORS {
-        harness.oar(release, &["task", "set", task, "Pass", "--reason", "done by hand"]).expect(0);
+        harness.pass(release, task);
     }
     let world = harness.sandbox.world();
     for advisory in world.errata.lock().advisories.values_mut() {

@@ -1,8 +1,9 @@
 //! change-advisory-status on both flows: what it does, what it refuses, and that it does nothing twice.
 
 use end_to_end::approval::{PREDECESSORS, acts, approved_by, is_closed, publish, ready, state_of};
-use end_to_end::{ERRATA, Harness, KONFLUX};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
 use sandbox::scenario::brew::{ERRATA_IMAGE, KERNEL};
+use sandbox::scenario::gitlab::PROJECT;
 use sandbox::scenario::registry::PAYLOADS;
 use sandbox::services::errata::AdvisoryState;
 use sandbox::services::gitlab::MergeRequestState;
@@ -152,6 +153,139 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
         .collect();
     assert!(verdicts.contains(&"ok") && verdicts.contains(&"blocked"), "{json:#}");
     assert_eq!(json["refused"], true);
+}
+
+/// A fault that the registry, or what the payload names, answers with.
+fn broken(service: &str, path: &str, kind: FaultKind) -> Fault {
+    Fault::on(service, kind).path(path).forever()
+}
+
+#[test]
+fn what_nobody_could_read_closes_the_gate_before_anything_is_sent() {
+    let status =
+        |code: u16, body: &str| FaultKind::Status { code, body: Some(body.to_owned()), headers: Vec::new() };
+    let unknown = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+    let cases = [
+        broken("registry", "*", FaultKind::DropBefore),
+        broken("registry", "*manifests*", status(404, unknown)),
+        broken("registry", "*", status(500, "oops")),
+        broken("registry", "*manifests*", FaultKind::Garbage),
+        broken("access", "*", status(503, "down")),
+        broken("errata", "*erratum/150001", status(404, "{}")),
+        broken("errata", "*builds", status(404, "{}")),
+        broken("brewroot", "*", status(404, "<html></html>")),
+        broken("brewhub", "*", status(502, "<html></html>")),
+        broken("gitlab", "*merge_requests/612", status(404, "{}")),
+        broken("gitlab", "*diffs", FaultKind::Garbage),
+        broken("gitlab", "*approvals", status(404, "{}")),
+        broken("jira", "*ART-14191", status(500, "{}")),
+    ];
+    let harness = ready(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+    let world = harness.sandbox.world().snapshot();
+    for fault in cases {
+        harness.sandbox.world().restore(&world);
+        let words = format!("{fault:?}");
+        harness.sandbox.faults().clear();
+        harness.sandbox.faults().add(fault);
+        harness.sandbox.clear_requests();
+        let run = harness.oar(KONFLUX, &APPROVE_ONLY).expect(4);
+        assert_eq!(acts(&harness), acts_on_state(&harness), "{words}:\n{run:?}");
+        assert!(run.stderr.contains("  unknown  "), "{words}:\n{run:?}");
+        assert!(approved_by(&harness).is_empty(), "{words}");
+        if words.contains("registry") {
+            assert!(!run.all().contains("the payload in the registry is of"), "{words}:\n{run:?}");
+        }
+    }
+}
+
+/// Of the requests that changed something, those that changed only the StateBox.
+fn acts_on_state(harness: &Harness) -> Vec<String> {
+    acts(harness).into_iter().filter(|line| line.contains("/contents/_releases/")).collect()
+}
+
+#[test]
+fn an_approval_wants_the_push_the_owner_and_no_blocker_of_anything_before_it() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = ready(release);
+        for task in ["push-to-cdn-staging", "take-ownership"] {
+            harness.oar(release, &["task", "set", task, "Fail", "--reason", "broken", "--force"]).expect(0);
+        }
+        harness.oar(release, &["issue", "add", "staging is down", "--task", "push-to-cdn-staging"]).expect(0);
+        harness.sandbox.clear_requests();
+        let run = harness.oar(release, &APPROVE_ONLY).expect(6);
+        for part in [
+            "push-to-cdn-staging is Fail, and must be Pass",
+            "take-ownership is Fail, and must be Pass",
+            "an open issue blocks push-to-cdn-staging: staging is down",
+        ] {
+            assert!(run.stderr.contains(part), "{part}:\n{run:?}");
+        }
+        assert_eq!(acts(&harness), Vec::<String>::new());
+        // The candidate's tests only inform.
+        let harness = ready(release);
+        let failed =
+            ["task", "set", "analyze-candidate-build", "Fail", "--reason", "two jobs failed", "--force"];
+        harness.oar(release, &failed).expect(0);
+        harness.oar(release, &APPROVE_ONLY).expect(0);
+    }
+}
+
+#[test]
+fn a_draft_is_not_approved_and_a_merge_request_that_moved_moves_no_advisory() {
+    let change = |harness: &Harness, title: &str| {
+        let world = harness.sandbox.world();
+        let mut gitlab = world.gitlab.lock();
+        gitlab.merge_request_mut(PROJECT, 612).unwrap().title = title.to_owned();
+    };
+    let harness = ready(KONFLUX);
+    change(&harness, "Draft: Shipment for 4.19.1");
+    let run = harness.oar(KONFLUX, &APPROVE_ONLY).expect(6);
+    assert!(run.stderr.contains("!612 is a draft"), "{run:?}");
+    assert_eq!(acts(&harness), Vec::<String>::new());
+    harness.oar(KONFLUX, &["drop-bugs", "--yes"]).expect(6);
+    assert_eq!(acts(&harness), Vec::<String>::new());
+    change(&harness, "Shipment for 4.19.1");
+    harness.oar(KONFLUX, &APPROVE_ONLY).expect(0);
+    assert_eq!(approved_by(&harness).len(), 1);
+    publish(&harness);
+
+    // Approved, but GitLab forgets it: ART pushed, and the project resets approvals on a push.
+    let forget = Fault::on(
+        "gitlab",
+        FaultKind::Status { code: 200, body: Some(r#"{"approved_by": []}"#.to_owned()), headers: Vec::new() },
+    );
+    harness.sandbox.faults().add(forget.method("GET").path("*approvals").skip(1).forever());
+    let run = harness.oar(KONFLUX, &APPROVE_ONLY);
+    assert_eq!(run.code, Some(6), "{run:?}");
+    assert!(run.stderr.contains("does not show our approval any more: no advisory was moved"), "{run:?}");
+    assert_eq!(state_of(&harness, 150_001), AdvisoryState::Qe);
+    harness.sandbox.faults().clear();
+    harness.oar(KONFLUX, &APPROVE_ONLY).expect(0);
+    assert_eq!(state_of(&harness, 150_001), AdvisoryState::RelPrep);
+}
+
+#[test]
+fn every_operating_system_image_is_looked_at_wherever_its_kernel_stands() {
+    let arm = "rhcos-aarch64-4.14.9.6.20260629-0";
+    let other = "kernel-5.14.0-570.99.1.el9_6";
+    let harness = ready(ERRATA);
+    {
+        let world = harness.sandbox.world();
+        let mut brew = world.brew.lock();
+        // Only another architecture carries the kernel that is stopped, and only as an extension.
+        brew.put_image_with(arm, &["bash-5.1.8-9.el9"], &[other]);
+        *brew.tags_mut(other) = vec!["early-kernel-stop-ship".to_owned()];
+        let mut errata = world.errata.lock();
+        let advisory = errata.advisory_mut(140_005).unwrap();
+        let mut build = advisory.builds[0].clone();
+        build.nvr = arm.to_owned();
+        advisory.builds.push(build);
+    }
+    let run = harness.oar(ERRATA, &APPROVE).expect(6);
+    assert!(run.stderr.contains(&format!("{other} of {arm} has the tag early-kernel-stop-ship")), "{run:?}");
+    assert_eq!(acts(&harness), Vec::<String>::new());
+    harness.sandbox.world().brew.lock().tags_mut(other).clear();
+    harness.oar(ERRATA, &APPROVE).expect(0);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_missing_credential_exits_3_and_is_named_with_its_purpose() {
 }
 
 #[test]
-fn no_ticket_exits_3_with_the_kinit_line_and_the_state_says_so() {
+fn no_ticket_exits_3_with_the_kinit_line_and_is_no_fail_of_the_task() {
     let harness = Harness::new();
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
     let mut command = harness.command("oar", ["-r", KONFLUX, "take-ownership", "-e", LEAD]);
@@ -71,7 +71,9 @@ fn no_ticket_exits_3_with_the_kinit_line_and_the_state_says_so() {
     let run = end_to_end::finish(command).expect(3);
     assert!(run.stderr.contains("kinit"), "{run:?}");
     let state = harness.statebox(KONFLUX).unwrap();
-    assert!(state.contains("- name: take-ownership\n  status: Fail\n"), "{state}");
+    assert!(state.contains("- name: take-ownership\n  status: Not Started\n"), "{state}");
+    assert!(state.contains("    outcome: Unknown\n    class: precondition\n"), "{state}");
+    assert!(!run.stderr.contains("[Fail]"), "{run:?}");
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn two_hundred_changes_by_eight_programs_all_arrive_once_at_github() {
 fn two_hundred_changes_by_eight_programs_all_arrive_once_in_a_folder() {
     let harness = Harness::new();
     let folder = harness.home().join("state");
+    std::fs::create_dir(&folder).unwrap();
     let harness = harness.env("OAR_STATE", &format!("local:{}", folder.display()));
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
     let acknowledged = write_all(&harness);

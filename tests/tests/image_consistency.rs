@@ -8,6 +8,7 @@ use std::time::Duration;
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
     harness.oar(release, &["create-test-report"]).expect(0);
+    harness.pass(release, "push-to-cdn-staging");
     harness.sandbox.clear_requests();
     harness
 }
@@ -218,6 +219,7 @@ fn a_dry_run_prints_the_job_and_sends_nothing() {
 fn a_missing_token_is_named_and_changes_nothing() {
     let harness = Harness::new().env("APITOKEN", "");
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.pass(KONFLUX, "push-to-cdn-staging");
     let run = check(&harness, KONFLUX).expect(3);
     assert!(run.stderr.contains("APITOKEN"), "{run:?}");
     assert_eq!(jobs(&harness), 0);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use end_to_end::{ERRATA, Harness, KONFLUX, Run, wait};
 use jiff::SignedDuration;
-use sandbox::services::errata::{Advisory, AdvisoryState, PushJob, PushScript};
+use sandbox::services::errata::{Advisory, AdvisoryState, PushJob};
 
 const PUSH: &[&str] = &["push-to-cdn-staging", "--yes"];
 /// A third of what the reference needs.
@@ -50,14 +50,7 @@ fn status(harness: &Harness, release: &str) -> String {
 }
 
 fn job(id: u32, target: &str, status: &str) -> PushJob {
-    PushJob {
-        id,
-        target: target.to_owned(),
-        status: status.to_owned(),
-        respin: 1,
-        made: None,
-        script: PushScript::Completes,
-    }
+    PushJob { id, target: target.to_owned(), status: status.to_owned(), respin: 1, ..PushJob::default() }
 }
 
 #[test]
@@ -215,20 +208,61 @@ fn an_advisory_in_new_files_is_refused_and_the_others_are_pushed() {
 
 #[test]
 fn a_failed_push_is_started_again_and_a_live_one_says_nothing() {
-    for failed in ["FAILED", "POST_PUSH_FAILED"] {
+    let harness = announced(KONFLUX);
+    prepare(&harness, 150_001, |advisory| {
+        advisory.push_jobs = vec![job(1, "cdn_stage", "FAILED"), job(2, "cdn_stage", "FAILED")];
+    });
+    prepare(&harness, 150_002, |advisory| {
+        advisory.push_jobs = vec![job(4, "cdn_docker", "FAILED")];
+    });
+    harness.oar(KONFLUX, PUSH).expect(0);
+    assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 3), (150_002, 2)]));
+    later(&harness);
+    harness.oar(KONFLUX, PUSH).expect(0);
+    assert_eq!(status(&harness, KONFLUX), "Pass");
+}
+
+#[test]
+fn a_push_of_earlier_builds_or_without_channels_or_task_is_none() {
+    let old = PushJob { respin: 0, ..job(1, "cdn_stage", "COMPLETE") };
+    let nochannel = PushJob { nochannel: true, ..job(1, "cdn_stage", "COMPLETE") };
+    let untasked = PushJob { untasked: true, ..job(1, "cdn_stage", "COMPLETE") };
+    for stale in [old, nochannel, untasked] {
         let harness = announced(KONFLUX);
-        prepare(&harness, 150_001, |advisory| {
-            advisory.push_jobs = vec![job(1, "cdn_stage", "COMPLETE"), job(2, "cdn_stage", failed)];
-        });
-        prepare(&harness, 150_002, |advisory| {
-            advisory.push_jobs = vec![job(3, "cdn_docker_stage", "COMPLETE"), job(4, "cdn_docker", "FAILED")];
-        });
-        harness.oar(KONFLUX, PUSH).expect(0);
-        assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 3), (150_002, 2)]), "{failed}");
+        prepare(&harness, 150_001, |advisory| advisory.push_jobs = vec![stale.clone()]);
+        let run = harness.oar(KONFLUX, PUSH).expect(0);
+        assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 2), (150_002, 1)]), "{stale:?}: {run:?}");
+        assert_eq!(status(&harness, KONFLUX), "In Progress");
         later(&harness);
         harness.oar(KONFLUX, PUSH).expect(0);
         assert_eq!(status(&harness, KONFLUX), "Pass");
     }
+}
+
+#[test]
+fn where_no_time_is_known_errata_tool_is_asked_and_leaves_out_what_is_done() {
+    for status_of_job in ["COMPLETE", "POST_PUSH_FAILED"] {
+        let harness = announced(KONFLUX);
+        for (id, target) in [(150_001, "cdn_stage"), (150_002, "cdn_docker_stage")] {
+            prepare(&harness, id, |advisory| advisory.push_jobs = vec![job(1, target, status_of_job)]);
+        }
+        let run = harness.oar(KONFLUX, &["push-to-cdn-staging", "--dry-run"]).expect(0);
+        assert!(run.stdout.contains("perhaps of earlier builds"), "{run:?}");
+        harness.oar(KONFLUX, PUSH).expect(0);
+        assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 1), (150_002, 1)]), "nothing is pushed twice");
+        assert_eq!(status(&harness, KONFLUX), "Pass");
+    }
+}
+
+#[test]
+fn what_still_follows_a_push_is_waited_for_and_never_pushed_again() {
+    let harness = announced(KONFLUX);
+    prepare(&harness, 150_001, |advisory| {
+        advisory.push_jobs = vec![job(1, "cdn_stage", "POST_PUSH_PROCESSING")];
+    });
+    harness.oar(KONFLUX, PUSH).expect(0);
+    assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 1), (150_002, 1)]));
+    assert_eq!(status(&harness, KONFLUX), "In Progress");
 }
 
 #[test]

@@ -72,12 +72,15 @@ fn a_release_whose_advisories_are_all_dropped_is_not_shipped() {
 
 #[test]
 fn an_open_merge_request_ships_by_its_production_release() {
-    for (label, pipeline, words, shipped) in [
-        (false, "manual", "not yet", false),
-        (false, "running", "not yet", false),
-        (false, "failed", "error: ", false),
-        (false, "success", "success", true),
-        (true, "manual", "success", true),
+    for (label, pipeline, words, code) in [
+        (false, "manual", "not yet", 1),
+        (false, "running", "not yet", 1),
+        (false, "failed", "error: ", 1),
+        (false, "success", "success", 0),
+        (true, "success", "success", 0),
+        (true, "failed", "error: ", 1),
+        // The label says that production was attempted, the pipeline that it was not touched: nobody knows.
+        (true, "manual", "error: ", 4),
     ] {
         let harness = Harness::new();
         set(&harness, &KONFLUX_COUNTED, RelPrep);
@@ -85,7 +88,7 @@ fn an_open_merge_request_ships_by_its_production_release() {
         if label {
             merge_request(&harness, |request| request.labels.push("prod-release-success".to_owned()));
         }
-        let answer = ask(&harness, KONFLUX, i32::from(!shipped));
+        let answer = ask(&harness, KONFLUX, code);
         let details = &answer["details"];
         assert_eq!(answer["flow_type"], "konflux");
         assert!(details["prod_release"].as_str().unwrap().starts_with(words), "{answer:#}");
@@ -135,6 +138,37 @@ fn what_cannot_be_read_is_unknown_and_neither_shipped_nor_not() {
     merge_request(&harness, |request| request.state = MergeRequestState::Closed);
     harness.sandbox.faults().add(Fault::on("errata", broken).forever());
     ask(&harness, KONFLUX, 1);
+}
+
+#[test]
+fn a_refusal_or_a_redirection_is_no_answer() {
+    let harness = Harness::new().env("OAR_HTTP_RETRY_DELAY", "1");
+    set(&harness, &KONFLUX_COUNTED, ShippedLive);
+    set(&harness, &ERRATA_COUNTED, ShippedLive);
+    merge_request(&harness, |request| request.state = MergeRequestState::Merged);
+    for code in [301, 302, 400, 404, 410, 422] {
+        for (release, service, path) in [
+            (KONFLUX, "gitlab", "*merge_requests/612"),
+            (KONFLUX, "errata", "*erratum/150001*"),
+            (ERRATA, "errata", "*erratum/140001*"),
+        ] {
+            harness.sandbox.faults().clear();
+            let body = Some("{\"message\": \"404 Project Not Found\"}".to_owned());
+            let broken = FaultKind::Status { code, body, headers: Vec::new() };
+            harness.sandbox.faults().add(Fault::on(service, broken).path(path).forever());
+            let answer = ask(&harness, release, 4);
+            assert_eq!(answer["unknown"], true, "{service} {code}: {answer:#}");
+        }
+    }
+    harness.sandbox.faults().clear();
+    for code in [401, 403] {
+        let broken = FaultKind::Status { code, body: None, headers: Vec::new() };
+        harness.sandbox.faults().clear();
+        harness.sandbox.faults().add(Fault::on("gitlab", broken).forever());
+        ask(&harness, KONFLUX, 3);
+    }
+    harness.sandbox.faults().clear();
+    assert_eq!(ask(&harness, KONFLUX, 0)["unknown"], false);
 }
 
 #[test]

@@ -4,13 +4,16 @@
 use std::time::{Duration, Instant};
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use sandbox::scenario::gitlab::PROJECT;
 use sandbox::scenario::jenkins::STAGE_JOB;
+use sandbox::services::gitlab::MergeRequestState;
 
 const POST: &str = "/job/zstreams/job/Stage-Pipeline/buildWithParameters";
 
 fn prepared(release: &str) -> Harness {
     let harness = Harness::new();
     harness.oar(release, &["create-test-report"]).expect(0);
+    harness.pass(release, "push-to-cdn-staging");
     harness.sandbox.clear_requests();
     harness
 }
@@ -223,7 +226,7 @@ fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
     assert!(run.stderr.contains("Job/Build"), "{run:?}");
     let state = harness.statebox(ERRATA).unwrap();
     assert!(
-        state.contains("- name: stage-testing\n  status: Fail\n") && !state.contains("  job:\n"),
+        state.contains("- name: stage-testing\n  status: Not Started\n") && !state.contains("  job:\n"),
         "{state}"
     );
     harness.sandbox.world().jenkins.lock().accounts[0].may_build = true;
@@ -481,4 +484,54 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
     }
     let again = stage(&harness, KONFLUX).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{again:?}");
+}
+
+#[test]
+fn nothing_starts_before_the_push_and_the_stage_release() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let status = harness.oar(KONFLUX, &["status"]).expect(0).stdout;
+    assert!(status.contains("waits for push-to-cdn-staging"), "{status}");
+    for command in ["stage-testing", "image-consistency-check"] {
+        let run = harness.oar(KONFLUX, &[command]).expect(6);
+        assert!(run.stderr.contains("push-to-cdn-staging is Not Started, and must be Pass"), "{run:?}");
+    }
+    harness.pass(KONFLUX, "push-to-cdn-staging");
+    let merge_request = |title: &str, state: MergeRequestState| {
+        let world = harness.sandbox.world();
+        let mut gitlab = world.gitlab.lock();
+        let request = gitlab.merge_request_mut(PROJECT, 612).unwrap();
+        title.clone_into(&mut request.title);
+        request.state = state;
+    };
+    let stage_job = |status: &str| {
+        let world = harness.sandbox.world();
+        let mut gitlab = world.gitlab.lock();
+        for job in gitlab.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.bridges) {
+            if job.name == "stage-job" {
+                status.clone_into(&mut job.status);
+            }
+        }
+    };
+    let refused = |words: &str| {
+        for command in ["stage-testing", "image-consistency-check"] {
+            let run = harness.oar(KONFLUX, &[command]).expect(6);
+            assert!(run.stderr.contains(words), "{command}, {words}: {run:?}");
+        }
+        assert_eq!((builds(&harness, KONFLUX), harness.prow_jobs().len()), (0, 0));
+    };
+    merge_request("Draft: Shipment for 4.19.1", MergeRequestState::Opened);
+    refused("is a draft");
+    merge_request("Shipment for 4.19.1", MergeRequestState::Closed);
+    refused("is closed, not open");
+    merge_request("Shipment for 4.19.1", MergeRequestState::Opened);
+    // The label is there, and older than what runs now.
+    for status in ["running", "created", "failed", "manual"] {
+        stage_job(status);
+        refused(&format!("stage-job of pipeline 910002 is {status}"));
+    }
+    stage_job("success");
+    stage(&harness, KONFLUX).expect(0);
+    harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);
+    harness.sandbox.assert_no_unexpected();
 }

@@ -6,7 +6,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use end_to_end::approval::{approved_by, is_closed, make_ready, moves_of, publish, state_of};
-use end_to_end::{Harness, KONFLUX, wait};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, wait};
 use sandbox::Tickets;
 use sandbox::services::errata::AdvisoryState;
 
@@ -107,6 +107,47 @@ fn trouble_is_recorded_and_the_wait_goes_on() {
     harness.sandbox.world().errata.lock().advisory_mut(150_001).unwrap().state = AdvisoryState::Qe;
     wait(child).expect(0);
     assert_approved_once(&harness);
+}
+
+#[test]
+fn a_watcher_survives_trouble_in_its_first_second() {
+    let harness = waiting("600");
+    // Before it has read anything, the build data cannot be read: more often than one request is repeated.
+    let fault = Fault::on("github-raw", FaultKind::DropBefore).times(9);
+    harness.sandbox.faults().add(fault);
+    let child = watcher(&harness);
+    until("a holder", || state(&harness).contains("    holder:\n"));
+    publish(&harness);
+    let run = wait(child).expect(0);
+    assert!(run.stderr.contains("the wait goes on, and it is read again"), "{run:?}");
+    assert_approved_once(&harness);
+}
+
+#[test]
+fn a_watcher_of_another_sandbox_on_the_same_port_is_refused_and_ends() {
+    let (harness, other) = (waiting("600"), Harness::new());
+    publish(&harness);
+    harness.sandbox.clear_requests();
+    let place = |harness: &Harness| harness.sandbox.base_url().split('/').nth(2).unwrap().to_owned();
+    let (here, there) = (place(&harness), place(&other));
+    let mut command = harness.command("oar", CARRY_ON);
+    let endpoints = other.sandbox.environment().into_iter();
+    for (name, address) in endpoints.filter(|(name, _)| name.starts_with("OAR_ENDPOINT_")) {
+        command.env(name, address.replace(&there, &here));
+    }
+    let run = end_to_end::finish(command);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    assert!(harness.sandbox.writes().is_empty(), "{}", harness.request_lines());
+}
+
+#[test]
+fn a_watcher_ends_when_the_state_is_out_of_reach_for_as_long_as_a_wait() {
+    let harness = waiting("1");
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("github", down).forever());
+    wait(watcher(&harness)).expect(4);
+    harness.sandbox.faults().clear();
+    assert!(state(&harness).contains("  wait:\n"), "the wait stands for the next one");
 }
 
 #[test]

@@ -10,9 +10,10 @@ use crate::{ExitCode, Ui};
 /// How long a command that has nothing to write down may take to notice the signal.
 const UNHELD: Duration = Duration::from_millis(500);
 /// The same for one that has.
-pub(crate) const HELD: Duration = Duration::from_millis(1200);
-/// How long the end of a run that had begun may take to be recorded by a service.
-pub(crate) const RECORDED: Duration = Duration::from_secs(20);
+const HELD: Duration = Duration::from_millis(1200);
+/// How long one that has noticed it may take to write down what it has to: a runner needs a second and a half for the end
+/// of a run.
+pub(crate) const HEARD: Duration = Duration::from_millis(1800);
 const POLL: Duration = Duration::from_millis(20);
 /// How often the line of progress is brought up to date.
 const TICK: Duration = Duration::from_secs(1);
@@ -132,8 +133,8 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
         }
         let held = watch.interrupt.is_held();
         let patience = match (watch.heard.load(Ordering::SeqCst), held) {
-            // It ends by itself, a little earlier than this.
-            (true, _) => RECORDED + HELD,
+            // It ends by itself before.
+            (true, _) => HEARD * 2,
             (false, true) => HELD,
             (false, false) => UNHELD,
         };

@@ -1,15 +1,11 @@
 use std::ffi::OsString;
-use std::time::{Duration, Instant};
 
 use oar_core::clock::{self, Clock};
-use oar_core::config::{Environment, LogFormat, environment};
+use oar_core::config::{Environment, LogFormat};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::redact::Redactor;
 
 use crate::{CliError, ExitCode, OutputFormat, Ui, interrupt, logging};
-
-/// How often it is looked whether an interrupted command still has something to write down.
-const POLL: Duration = Duration::from_millis(50);
 
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
@@ -89,9 +85,6 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
             }
         };
         let interrupt = watch.interrupt.clone();
-        // A folder answers at once; only the lock of another process can hold its writes up.
-        let records =
-            if keeps_state_in_a_folder(&environment) { interrupt::HELD } else { interrupt::RECORDED };
         let session = Session { ui: ui.clone(), environment, clock, redactor, interrupt: interrupt.clone() };
         let command = program.dispatch(session);
         tokio::pin!(command);
@@ -100,10 +93,10 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
             signal = interrupt.wait() => {
                 watch.heard();
                 if interrupt.is_held() {
-                    match end_of(command.as_mut(), &interrupt, records, &ui).await {
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => { ui.fail(&error); }
-                        None => ui.warn(interrupt::UNRECORDED),
+                    match tokio::time::timeout(interrupt::HEARD, &mut command).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => { ui.fail(&error); }
+                        Err(_) => ui.warn(interrupt::UNRECORDED),
                     }
                 }
                 return ExitCode::from(signal);
@@ -117,34 +110,4 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
     runtime.shutdown_background();
     ui.settle(code)
-}
-
-fn keeps_state_in_a_folder(environment: &Environment) -> bool {
-    environment.get(&environment::OAR_STATE).is_some_and(|place| place.trim().starts_with("local:"))
-}
-
-/// The end of an interrupted command; `None` when it takes longer than it may. `records` is how long it may take to
-/// record the end of a run.
-async fn end_of<F: Future>(
-    mut command: std::pin::Pin<&mut F>,
-    interrupt: &Interrupt,
-    records: Duration,
-    ui: &Ui,
-) -> Option<F::Output> {
-    let asked = Instant::now();
-    let mut told = false;
-    loop {
-        tokio::select! {
-            outcome = &mut command => return Some(outcome),
-            () = tokio::time::sleep(POLL) => {}
-        }
-        let patience = if interrupt.must_record() { records } else { interrupt::HELD };
-        if asked.elapsed() > patience {
-            return None;
-        }
-        if asked.elapsed() > interrupt::HELD && !told {
-            told = true;
-            ui.note("recording the interruption; a second signal ends the program at once");
-        }
-    }
 }

@@ -22,6 +22,18 @@ pub enum ErrorClass {
     Blocked,
 }
 
+impl ErrorClass {
+    /// What a failure of this class means for somebody who only wanted to know something: configuration that is
+    /// missing or refused (exit 3), otherwise nobody knows (exit 4). It is never a verdict, whatever was answered.
+    #[must_use]
+    pub fn of_unknown(self) -> Self {
+        match self {
+            Self::Configuration => Self::Configuration,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
 /// An error that knows its [`ErrorClass`] and what the user can do next.
 pub trait Classified: StdError {
     /// The class that decides the exit code.

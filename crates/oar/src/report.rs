@@ -39,6 +39,14 @@ pub(crate) struct WaitArgs {
     pub(crate) wait: bool,
 }
 
+/// The option of every other command whose task only one can run at a time.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct BusyArgs {
+    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
+}
+
 /// The longest pause between two looks of a command that waits.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -53,13 +61,40 @@ pub(crate) async fn run_task<T: Task>(
     statebox: &StateBox,
     services: &Services,
     task: &T,
-    change: &ChangeArgs,
+    (change, waits): (&ChangeArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
     let permit = WritePermit::granted_by_user_interface();
     let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
-    let report = runner(release, statebox, services).run(task, mode, loaded).await;
+    let runner = runner(release, statebox, services);
+    let report = when_free(&runner, release, task, (mode, waits), loaded).await;
     Ok(show(&release.session, &report))
+}
+
+/// Runs a task; with `waits`, after the end of somebody else's run of it.
+async fn when_free<T: Task>(
+    runner: &Runner<'_>,
+    release: &Release,
+    task: &T,
+    (mode, waits): (Mode<'_>, bool),
+    mut loaded: Result<Option<State>, StateBoxError>,
+) -> Report {
+    loop {
+        let mut report = runner.run(task, mode, loaded).await;
+        let Some(held) = report.held.as_ref().filter(|_| waits) else { return report };
+        release.session.ui.note(format!(
+            "{} runs {} of {}; waiting for the end of that run (Ctrl-C stops waiting).",
+            held.by, report.command, report.release
+        ));
+        tokio::select! {
+            biased;
+            signal = release.session.interrupt.wait() => {
+                report.signal = Some(signal);
+                return report;
+            }
+            state = runner.until_free(task.name()) => loaded = state,
+        }
+    }
 }
 
 /// Runs a task, and with `--wait` looks again until it has ended.
@@ -103,7 +138,8 @@ async fn to_the_end<T: Task>(
     let policy = WaitPolicy::of(&session.environment)?;
     let pause = policy.interval.min(LONGEST_PAUSE);
     let mut waited = Duration::ZERO;
-    let mut report = runner(release, statebox, services).run(task, mode, loaded).await;
+    let runner = runner(release, statebox, services);
+    let mut report = when_free(&runner, release, task, (mode, wait.wait), loaded).await;
     loop {
         // What could not be looked at may be there at the next look; everything else decides.
         let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
@@ -130,7 +166,7 @@ async fn to_the_end<T: Task>(
             return Ok(signal.into());
         }
         waited += pause;
-        report = runner(release, statebox, services).run(task, mode, statebox.find().await).await;
+        report = when_free(&runner, release, task, (mode, true), statebox.find().await).await;
     }
 }
 
@@ -140,7 +176,7 @@ pub(crate) async fn run_critical_task<T: Task>(
     statebox: &StateBox,
     services: &Services,
     task: &T,
-    critical: &CriticalArgs,
+    critical: (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
     let report = critical_report(release, statebox, services, task, critical, loaded).await;
@@ -153,13 +189,14 @@ pub(crate) async fn critical_report<T: Task>(
     statebox: &StateBox,
     services: &Services,
     task: &T,
-    critical: &CriticalArgs,
+    (critical, waits): (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Report {
     let permit = WritePermit::granted_by_user_interface();
     let consent = release.session.consent(critical.yes);
     let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
-    runner(release, statebox, services).run(task, mode, loaded).await
+    let runner = runner(release, statebox, services);
+    when_free(&runner, release, task, (mode, waits), loaded).await
 }
 
 /// What runs the tasks of a release.
@@ -234,6 +271,7 @@ fn outcome(report: &Report) -> Option<String> {
             format!("refused, the task stays {painted}")
         }
         _ if report.refused => format!("refused, {} stays as it is", report.task),
+        _ if report.unknown => format!("no verdict, the task stays {painted}"),
         TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is as it should be".to_owned(),
         TaskStatus::Pass => match &report.finding {
             Some(finding) => format!("{painted}, {finding}"),

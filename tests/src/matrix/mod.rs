@@ -2,6 +2,7 @@
 //! kills, a second run, a dry run, JSON, secrets, budgets.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod at_once;
 mod pool;
 mod prepare;
 pub mod proofs;
@@ -11,6 +12,7 @@ use std::collections::HashSet;
 use std::process::Command;
 use std::time::Duration;
 
+pub use at_once::two_at_once;
 pub use table::{scenario, table};
 
 use crate::effects::Effects;

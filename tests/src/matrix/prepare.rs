@@ -100,9 +100,23 @@ pub(super) fn pushed(harness: Harness) -> Harness {
     harness
 }
 
+/// The advisories of the Konflux release are on staging.
+pub(super) fn on_staging(harness: Harness) -> Harness {
+    let harness = konflux(harness);
+    harness.pass(KONFLUX, "push-to-cdn-staging");
+    harness
+}
+
+/// The advisories of the Errata release are on staging.
+pub(super) fn on_staging_errata(harness: Harness) -> Harness {
+    let harness = errata(harness);
+    harness.pass(ERRATA, "push-to-cdn-staging");
+    harness
+}
+
 /// The image consistency job of the Konflux release has ended well, and 240 images are to be looked at.
 pub(super) fn images(harness: Harness) -> Harness {
-    let harness = konflux(harness);
+    let harness = on_staging(harness);
     sandbox::scenario::catalog::fill_release(harness.sandbox.world(), IMAGES);
     harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);
     harness.sandbox.clock().advance(SignedDuration::from_mins(1));
@@ -113,7 +127,7 @@ pub(super) fn images(harness: Harness) -> Harness {
 
 /// The stage pipeline of the Errata release has ended well.
 pub(super) fn staged(harness: Harness) -> Harness {
-    let harness = errata(harness);
+    let harness = on_staging_errata(harness);
     harness.oar(ERRATA, &["stage-testing"]).expect(0);
     harness.sandbox.clock().advance(SignedDuration::from_secs(6));
     harness.oar(ERRATA, &["stage-testing"]).expect(0);

@@ -122,7 +122,7 @@ pub fn faults(scenario: &Scenario) {
     });
 }
 
-fn assert_survived(run: &Run, scenario: &Scenario, context: &str) {
+pub(super) fn assert_survived(run: &Run, scenario: &Scenario, context: &str) {
     let text = run.all();
     assert!(!text.contains("panicked") && !text.contains("internal error"), "{context}\n{text}");
     let code = run.code.unwrap_or(-1);
@@ -135,7 +135,7 @@ fn assert_survived(run: &Run, scenario: &Scenario, context: &str) {
     }
 }
 
-fn assert_healed(world: &Prepared<'_>, expected: &Effects, context: &str) {
+pub(super) fn assert_healed(world: &Prepared<'_>, expected: &Effects, context: &str) {
     let again = world.resume();
     let context = format!("{context}\nand then\n{again:#?}");
     assert_eq!(again.code, Some(world.scenario.code), "{context}");

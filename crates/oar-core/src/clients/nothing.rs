@@ -1,5 +1,7 @@
 //! The spellings of "nothing" in JSON. Producers leave a member out, or write `null`, `""`, `[]`, `{}`, `0` or `false`:
-//! languages whose empty list and empty object are one and the same write either, and templates write an empty text.
+//! programs in Go write a list that was never made as `null`, languages whose empty list and empty object are one and the
+//! same write either, and templates write an empty text. All of them mean the same here, and anything else must be what
+//! the member promises, so that nothing is taken for nothing because it could not be read.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error};
@@ -17,8 +19,7 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// For `#[serde(default, deserialize_with = …)]`: the default for a member that says nothing. Any other value must be
-/// what was expected, so that nothing is taken for nothing because it could not be read.
+/// For `#[serde(default, deserialize_with = …)]`: the default for a member that says nothing.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -28,33 +29,102 @@ where
     if is_nothing(&value) { Ok(T::default()) } else { T::deserialize(value).map_err(D::Error::custom) }
 }
 
+/// A list; empty for nothing.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    or_default(deserializer)
+}
+
+/// A text, also one that was written as a number; `None` for nothing.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        value if is_nothing(&value) => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        other => Err(D::Error::custom(format!("expected a text or nothing, found {other}"))),
+    }
+}
+
+/// Whether something is so, written as a boolean, a number or a word; `false` for nothing.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    match &value {
+        nothing if is_nothing(nothing) => Ok(false),
+        Value::Bool(_) | Value::Number(_) => Ok(true),
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "0" | "f" | "false" | "no" => Ok(false),
+            "1" | "t" | "true" | "yes" => Ok(true),
+            _ => Err(D::Error::custom(format!("expected true or false, found {value}"))),
+        },
+        _ => Err(D::Error::custom(format!("expected true or false, found {value}"))),
+    }
+}
+
+/// Whether there is anything at all.
+pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(!is_nothing(&Value::deserialize(deserializer)?))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    #[derive(Debug, Deserialize, PartialEq, Eq)]
-    struct Answer {
+    #[derive(Debug, Deserialize, PartialEq, Eq, Default)]
+    struct Record {
         #[serde(default, deserialize_with = "or_default")]
+        number: Option<u32>,
+        #[serde(default, deserialize_with = "list")]
         list: Vec<u32>,
-        #[serde(default, deserialize_with = "or_default")]
+        #[serde(default, deserialize_with = "text")]
         text: Option<String>,
+        #[serde(default, deserialize_with = "flag")]
+        flag: bool,
+        #[serde(default, deserialize_with = "something")]
+        something: bool,
+    }
+
+    fn read(document: Value) -> Result<Record, serde_json::Error> {
+        serde_json::from_value(document)
     }
 
     #[test]
-    fn every_spelling_of_nothing_is_the_default_and_nothing_else_is() {
-        let nothing = Answer { list: Vec::new(), text: None };
-        let spellings = [json!(null), json!(""), json!(" "), json!([]), json!({}), json!(0), json!(false)];
-        for spelling in spellings {
-            let answer: Answer = serde_json::from_value(json!({"list": spelling, "text": spelling})).unwrap();
-            assert_eq!(answer, nothing, "{spelling}");
+    fn every_spelling_of_nothing_is_nothing() {
+        assert_eq!(read(json!({})).unwrap(), Record::default());
+        let spellings =
+            [json!(null), json!(""), json!(" "), json!([]), json!({}), json!(0), json!(0.0), json!(false)];
+        for nothing in spellings {
+            let all = json!({
+                "number": nothing, "list": nothing, "text": nothing, "flag": nothing, "something": nothing,
+            });
+            assert_eq!(read(all).unwrap(), Record::default(), "{nothing}");
         }
-        assert_eq!(serde_json::from_value::<Answer>(json!({})).unwrap(), nothing);
-        let something = serde_json::from_value::<Answer>(json!({"list": [1], "text": "a"})).unwrap();
-        assert_eq!(something, Answer { list: vec![1], text: Some("a".to_owned()) });
-        for other in [json!("x"), json!({"a": 1}), json!(1), json!(true), json!(["x"])] {
-            assert!(serde_json::from_value::<Answer>(json!({"list": other})).is_err(), "{other}");
+    }
+
+    #[test]
+    fn what_is_something_else_is_read_or_refused() {
+        for wrong in [
+            json!({"number": "x"}),
+            json!({"number": true}),
+            json!({"list": "x"}),
+            json!({"list": {"a": 1}}),
+            json!({"list": ["x"]}),
+            json!({"list": 1}),
+            json!({"text": [1]}),
+            json!({"text": {"a": 1}}),
+            json!({"flag": "perhaps"}),
+            json!({"flag": [1]}),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
+        let some = json!({"number": 3, "list": [1, 2], "text": "a", "flag": "1", "something": {"id": 4}});
+        let expected =
+            Record { number: Some(3), list: vec![1, 2], text: Some("a".into()), flag: true, something: true };
+        assert_eq!(read(some).unwrap(), expected);
+        assert_eq!(read(json!({"text": 7})).unwrap().text.as_deref(), Some("7"));
     }
 }

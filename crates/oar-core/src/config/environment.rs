@@ -265,6 +265,7 @@ pub struct Environment {
     values: BTreeMap<String, String>,
     program: Option<PathBuf>,
     working_directory: Option<PathBuf>,
+    account: Option<String>,
 }
 
 impl Environment {
@@ -277,7 +278,36 @@ impl Environment {
             values,
             program: std::env::current_exe().ok(),
             working_directory: std::env::current_dir().ok(),
+            account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
         }
+    }
+
+    /// The name of the account that the process runs as, as the system knows it.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// The same environment, in a process of the account `name`.
+    #[must_use]
+    pub fn with_account(mut self, name: impl Into<String>) -> Self {
+        self.account = Some(name.into());
+        self
+    }
+
+    /// Where the programs keep small files of their own: `$XDG_STATE_HOME/release-tests`, by default
+    /// `~/.local/state/release-tests`.
+    pub fn state_home(&self) -> Option<PathBuf> {
+        let absolute = |path: &&str| Path::new(path).is_absolute();
+        let base = match self.get("XDG_STATE_HOME").filter(absolute) {
+            Some(path) => PathBuf::from(path),
+            None => Path::new(self.get("HOME").filter(absolute)?).join(".local/state"),
+        };
+        Some(base.join("release-tests"))
+    }
+
+    /// The folder of temporary files.
+    pub fn temporary(&self) -> PathBuf {
+        PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
     }
 
     /// An environment of these variables alone, without a program file and a working directory.
@@ -286,6 +316,7 @@ impl Environment {
             values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
             program: None,
             working_directory: None,
+            account: None,
         }
     }
 

@@ -339,7 +339,8 @@ fn ca_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
 
 fn user(environment: &Environment) -> Option<String> {
     let own = environment.get(&environment::OAR_USER);
-    let name = own.or_else(|| environment.get("USER")).or_else(|| environment.get("LOGNAME"))?;
+    let name = own.or_else(|| environment.get("USER")).or_else(|| environment.get("LOGNAME"));
+    let name = name.or_else(|| environment.account())?;
     let local_part = name.split('@').next().unwrap_or_default().trim();
     let name: String = local_part.chars().filter(|letter| !letter.is_control()).take(64).collect();
     (!name.is_empty()).then_some(name)
@@ -531,6 +532,10 @@ mod tests {
         assert_eq!(name(&[("LOGNAME", "other")]).as_deref(), Some("other"));
         assert_eq!(name(&[("OAR_USER", "@example.com")]), None);
         assert_eq!(name(&[]), None);
+        // A cron job or a container often has no USER.
+        let bare = environment(&[]).with_account("builder");
+        assert_eq!(user(&bare).as_deref(), Some("builder"));
+        assert_eq!(user(&environment(&[("USER", "lead")]).with_account("builder")).as_deref(), Some("lead"));
     }
 
     #[test]

@@ -2,20 +2,22 @@
 
 use crate::statebox::{State, TaskName, TaskStatus};
 
-/// The tasks that must be Pass before `task` makes sense (beyond its own checks).
+/// The tasks that must be Pass before `task` makes sense (beyond its own checks). For the tests of the candidate
+/// build, before the approval, any verdict will do.
 pub fn prerequisites(task: TaskName) -> &'static [TaskName] {
     use TaskName as T;
     match task {
         T::CreateTestReport | T::TakeOwnership | T::AnalyzePromotedBuild | T::ImageSignedCheck => &[],
         T::UpdateBugList
-        | T::ImageConsistencyCheck
         | T::AnalyzeCandidateBuild
         | T::CheckGreenwaveCvpTests
         | T::CheckCveTrackerBug
         | T::PushToCdnStaging
         | T::DropBugs => &[T::TakeOwnership],
-        T::StageTesting => &[T::PushToCdnStaging],
+        T::ImageConsistencyCheck | T::StageTesting => &[T::PushToCdnStaging],
         T::ChangeAdvisoryStatus => &[
+            T::TakeOwnership,
+            T::PushToCdnStaging,
             T::ImageConsistencyCheck,
             T::AnalyzeCandidateBuild,
             T::AnalyzePromotedBuild,
@@ -24,6 +26,19 @@ pub fn prerequisites(task: TaskName) -> &'static [TaskName] {
             T::ImageSignedCheck,
         ],
     }
+}
+
+/// Every task that comes before `task`, directly or not.
+pub fn chain(task: TaskName) -> Vec<TaskName> {
+    let mut found: Vec<TaskName> = prerequisites(task).to_vec();
+    let mut next = 0;
+    while let Some(earlier) = found.get(next).copied() {
+        let new: Vec<TaskName> =
+            prerequisites(earlier).iter().copied().filter(|task| !found.contains(task)).collect();
+        found.extend(new);
+        next += 1;
+    }
+    found
 }
 
 /// What may happen to a task now.
@@ -59,8 +74,13 @@ pub fn readiness(state: &State, task: TaskName) -> Readiness {
     if status(task) == TaskStatus::InProgress {
         return Readiness::Running;
     }
-    let on: Vec<TaskName> =
-        prerequisites(task).iter().copied().filter(|before| status(*before) != TaskStatus::Pass).collect();
+    let done = |earlier: TaskName| match status(earlier) {
+        TaskStatus::Pass => true,
+        // The tests of the candidate build only inform: a verdict is enough (spec 05 §8.8, 3).
+        TaskStatus::Fail => earlier == TaskName::AnalyzeCandidateBuild,
+        _ => false,
+    };
+    let on: Vec<TaskName> = prerequisites(task).iter().copied().filter(|earlier| !done(*earlier)).collect();
     if on.is_empty() { Readiness::Ready } else { Readiness::Waits { on } }
 }
 

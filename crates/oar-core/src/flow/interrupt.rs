@@ -32,7 +32,6 @@ impl Signal {
 pub struct Interrupt {
     receiver: watch::Receiver<Option<Signal>>,
     holds: Arc<AtomicUsize>,
-    records: Arc<AtomicUsize>,
     shields: Arc<AtomicUsize>,
 }
 
@@ -64,10 +63,7 @@ impl Interrupt {
     /// A connected pair.
     pub fn channel() -> (InterruptSender, Self) {
         let (sender, receiver) = watch::channel(None);
-        (
-            InterruptSender(sender),
-            Self { receiver, holds: Arc::default(), records: Arc::default(), shields: Arc::default() },
-        )
+        (InterruptSender(sender), Self { receiver, holds: Arc::default(), shields: Arc::default() })
     }
 
     /// Asks the program to wait a moment (less than two seconds), when it is told to stop, until the returned value is
@@ -77,20 +73,9 @@ impl Interrupt {
         Hold(Arc::clone(&self.holds))
     }
 
-    /// Like [`Interrupt::hold`], but for as long as it takes a service to take down how something ended that has begun.
-    pub fn hold_to_record(&self) -> Hold {
-        self.records.fetch_add(1, Ordering::SeqCst);
-        Hold(Arc::clone(&self.records))
-    }
-
-    /// Whether somebody has to take down how something ended.
-    pub fn must_record(&self) -> bool {
-        self.records.load(Ordering::SeqCst) > 0
-    }
-
     /// Whether somebody asked the program to wait.
     pub fn is_held(&self) -> bool {
-        self.holds.load(Ordering::SeqCst) > 0 || self.must_record()
+        self.holds.load(Ordering::SeqCst) > 0
     }
 
     /// Leaves Ctrl-C to another program until the returned value is dropped.
@@ -140,10 +125,6 @@ mod tests {
         let hold = other.hold();
         assert!(interrupt.is_held());
         drop(hold);
-        assert!(!interrupt.is_held());
-        let record = other.hold_to_record();
-        assert!(interrupt.is_held() && interrupt.must_record());
-        drop(record);
         assert!(!interrupt.is_held());
         let shield = other.shield();
         assert!(interrupt.is_shielded());

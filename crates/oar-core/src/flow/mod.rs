@@ -1,7 +1,9 @@
 //! Running tasks: consent to write, the log and its capture, interruption, outcomes, the runner, the task graph.
 
 pub mod consent;
+pub mod gates;
 pub mod graph;
+pub mod holder;
 pub mod interrupt;
 pub mod log;
 pub mod outcome;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Classified, ErrorClass};
-use crate::statebox::{ReasonClass, TaskStatus};
+use crate::statebox::{ReasonClass, StateBoxError, StateError, TaskStatus};
 
 /// One change that a task means to make, in words a person can check: what, of what, from what, to what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -214,7 +214,15 @@ impl TaskOutcome {
         Self { status: TaskStatus::InProgress, reason: Some(reason), ..Self::pass(done) }
     }
 
-    /// The task failed, having made these changes. `class` decides the exit code.
+    /// Whether the outcome is no verdict: what had to be looked at or done could not be, for a reason that lies outside
+    /// the release. The task then stays as it was before the run, whatever its status here is; the run stands in the
+    /// history, and `class` decides the exit code.
+    pub fn is_undecided(&self) -> bool {
+        self.status == TaskStatus::Fail && self.class.is_some_and(is_undecided)
+    }
+
+    /// The task failed, having made these changes. `class` decides the exit code; of [`ErrorClass::Unavailable`] and the
+    /// other classes that say nothing about the release it makes an outcome [without a verdict](Self::is_undecided).
     pub fn fail(done: Vec<Step>, class: ErrorClass, why: impl Into<String>) -> Self {
         Self::pass(done).failed(class, why)
     }
@@ -234,6 +242,12 @@ impl TaskOutcome {
         self.data = data;
         self
     }
+}
+
+/// Whether a failure of this class says nothing about the release: a service that cannot be asked, a credential that is
+/// missing or refused, somebody who was faster. Unknown is never Fail.
+pub fn is_undecided(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Unavailable | ErrorClass::Configuration | ErrorClass::Conflict)
 }
 
 /// What kind of trouble a failure of this class is, as the history records it.
@@ -260,6 +274,27 @@ impl TaskError {
     /// The reason in the form that is recorded.
     pub fn reason(&self) -> Reason {
         Reason { class: self.reason_class(), text: self.0.to_string() }
+    }
+
+    /// Why a change of the state was refused, when the error is that.
+    pub fn state_error(&self) -> Option<&StateError> {
+        let error: &(dyn std::error::Error + 'static) = &*self.0;
+        match error.downcast_ref() {
+            Some(StateBoxError::State(error)) => Some(error),
+            Some(_) => None,
+            None => error.downcast_ref(),
+        }
+    }
+
+    /// Whether the state's file is there and cannot be understood.
+    pub fn is_damaged_state(&self) -> bool {
+        let error: &(dyn std::error::Error + 'static) = &*self.0;
+        matches!(error.downcast_ref(), Some(StateBoxError::Invalid { .. }))
+    }
+
+    /// Whether the error leaves open how the task stands: [`is_undecided`].
+    pub fn is_undecided(&self) -> bool {
+        is_undecided(self.0.class())
     }
 
     /// The refusal, when the error is one.

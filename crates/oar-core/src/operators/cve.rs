@@ -274,6 +274,7 @@ mod tests {
             id: AdvisoryId::new(id),
             kind: AdvisoryKind::from(kind),
             state: AdvisoryState::Qe,
+            state_since: None,
             full_name: None,
             synopsis: String::new(),
             text_only: false,

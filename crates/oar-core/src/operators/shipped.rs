@@ -4,7 +4,7 @@
 
 use futures::future::{join, join_all};
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::shipment::{Environment, ReleaseState, Shipment};
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
@@ -38,11 +38,17 @@ pub struct ShippedReport {
     pub shipped: bool,
     /// `konflux` or `errata`.
     pub flow_type: &'static str,
+    /// Why nobody knows, by the class of the failure without which the release might count as shipped. Programs see
+    /// whether it is so: `shipped` is false then, and says nothing.
+    #[serde(serialize_with = "is_unknown")]
+    pub unknown: Option<ErrorClass>,
     /// What was seen, in words.
     pub details: IndexMap<String, String>,
-    /// The class of a failure without which the release might count as shipped: then nobody knows.
-    #[serde(skip)]
-    pub unknown: Option<ErrorClass>,
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_unknown<S: Serializer>(unknown: &Option<ErrorClass>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(unknown.is_some())
 }
 
 /// One condition of a shipped release.
@@ -54,6 +60,11 @@ enum Condition {
 }
 
 impl Condition {
+    /// What a failed look means: nobody knows, whatever the service answered.
+    fn unknown(error: &impl Classified) -> Self {
+        Self::Unknown(error.class().of_unknown())
+    }
+
     /// Both conditions: one that is not met decides, whatever is not known of the other.
     fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -104,14 +115,15 @@ impl ShippedCheck<'_> {
                     counted |= !microshift && !advisory.is_dropped();
                     let condition = if shipped || microshift || advisory.is_dropped() {
                         Condition::Met
+                    } else if matches!(advisory.state, AdvisoryState::Unknown(_)) {
+                        Condition::Unknown(ErrorClass::Unavailable)
                     } else {
                         Condition::NotMet
                     };
                     (condition, advisory.state.to_string())
                 }
                 Err(error) => {
-                    let condition =
-                        if microshift { Condition::Met } else { Condition::Unknown(error.class()) };
+                    let condition = if microshift { Condition::Met } else { Condition::unknown(&error) };
                     counted |= !microshift;
                     (condition, format!("error: {error}"))
                 }
@@ -144,8 +156,7 @@ impl ShippedCheck<'_> {
             Ok(shipment) => shipment,
             Err(error) => {
                 let words = format!("error: {error}");
-                let condition = Condition::Unknown(error.class());
-                return (condition, vec![(MERGE_REQUEST_STATUS.to_owned(), words)]);
+                return (Condition::unknown(&error), vec![(MERGE_REQUEST_STATUS.to_owned(), words)]);
             }
         };
         let state = shipment.state();
@@ -159,7 +170,7 @@ impl ShippedCheck<'_> {
             MergeRequestState::Unknown => {
                 let words = "error: GitLab names a state that this program does not know".to_owned();
                 return (
-                    Condition::Unknown(ErrorClass::Failed),
+                    Condition::Unknown(ErrorClass::Unavailable),
                     vec![(MERGE_REQUEST_STATUS.to_owned(), words)],
                 );
             }
@@ -171,7 +182,10 @@ impl ShippedCheck<'_> {
                 (Condition::NotMet, "not yet".to_owned())
             }
             Ok(ReleaseState::Failed(why)) => (Condition::NotMet, format!("error: {why}")),
-            Err(error) => (Condition::Unknown(error.class()), format!("error: {error}")),
+            Ok(ReleaseState::Unknown(why)) => {
+                (Condition::Unknown(ErrorClass::Unavailable), format!("error: {why}"))
+            }
+            Err(error) => (Condition::unknown(&error), format!("error: {error}")),
         };
         (condition, vec![(PROD_RELEASE.to_owned(), words), (MERGED.to_owned(), "no".to_owned())])
     }

@@ -53,7 +53,7 @@ pub fn format_text(text: &str) -> Result<Formatted, Diagnostics> {
 /// Everything that is to be said about a StateBox file: nothing when it is as it should be.
 pub fn validate_text(text: &str) -> Diagnostics {
     match yaml::parse(text) {
-        Ok(mut document) => validate::check_for_all_programs(&mut document.root),
+        Ok(mut document) => validate::check(&mut document.root),
         Err(error) => error.into(),
     }
 }

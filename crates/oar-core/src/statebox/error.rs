@@ -83,6 +83,32 @@ pub enum StateError {
         /// Who it was.
         by: Option<String>,
     },
+    /// Somebody else runs the task now.
+    #[error("{who} runs {task} since {since}, and holds it until {until}; nothing was done by this run")]
+    TaskHeld {
+        /// The task.
+        task: TaskName,
+        /// Who runs it.
+        who: String,
+        /// Since when.
+        since: String,
+        /// Until when, unless they renew it.
+        until: String,
+    },
+    /// This run was taken for dead, and somebody else runs the task now.
+    #[error("{who} has taken {task} over from this run, which did not renew its claim in time")]
+    ClaimLost {
+        /// The task.
+        task: TaskName,
+        /// Who runs it now.
+        who: String,
+    },
+    /// The task is not as it was when the run was planned.
+    #[error("{task} was changed by somebody else since this run was planned; nothing was done by it")]
+    Moved {
+        /// The task.
+        task: TaskName,
+    },
     /// A precondition that the caller's change requires of the state is not met.
     #[error("{reason}")]
     Precondition {
@@ -119,7 +145,12 @@ impl Classified for StateError {
             | Self::NoSuchIssue { .. }
             | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
             Self::UnknownRun { .. } => ErrorClass::Failed,
-            Self::WaitHeld { .. } | Self::NotWaiting { .. } | Self::JobTaken { .. } => ErrorClass::Conflict,
+            Self::WaitHeld { .. }
+            | Self::NotWaiting { .. }
+            | Self::JobTaken { .. }
+            | Self::TaskHeld { .. }
+            | Self::ClaimLost { .. }
+            | Self::Moved { .. } => ErrorClass::Conflict,
         }
     }
 
@@ -136,6 +167,14 @@ impl Classified for StateError {
             ),
             Self::NotWaiting { task } => Some(format!("Somebody else ended the wait; run {task} to go on.")),
             Self::JobTaken { .. } => Some("Run the same command again: it follows that job.".into()),
+            Self::TaskHeld { .. } => Some(
+                "Run the same command again when that run has ended, or with --wait; a run that died is taken over \
+                 when that time is past."
+                    .into(),
+            ),
+            Self::ClaimLost { .. } | Self::Moved { .. } => {
+                Some("Run the same command again: it looks first at what was done.".into())
+            }
             Self::EmptyIssue
             | Self::IssueTooLong { .. }
             | Self::NoSuchIssue { .. }

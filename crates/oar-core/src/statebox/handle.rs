@@ -1,14 +1,19 @@
 //! The handle of one release's StateBox.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
+use super::copy::LocalCopy;
 use super::diagnostic::Diagnostics;
 use super::error::StateError;
+use super::ledger::KeptEnd;
+use super::names::TaskName;
+use super::runs::RunEnd;
 use super::state::{Change, State};
 use super::store::{Revision, Store, StoreError, Stored, read_file};
 use super::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
@@ -22,6 +27,8 @@ use crate::version::ReleaseVersion;
 const RECENT: Duration = Duration::from_secs(10);
 /// How often a read that gives a revision which this handle itself replaced is repeated.
 const STALE_READS: u32 = 4;
+/// How often a file is read from which something seems to be lost.
+const LOSS_READS: u32 = 3;
 const STALE_PAUSE: Duration = Duration::from_millis(250);
 /// How many replaced revisions are remembered.
 const REMEMBERED: usize = 16;
@@ -141,6 +148,7 @@ pub struct StateBox {
     clock: Clock,
     redactor: Redactor,
     policy: Policy,
+    copy: Option<LocalCopy>,
     memory: Mutex<Memory>,
 }
 
@@ -161,13 +169,21 @@ impl StateBox {
     pub fn new(release: ReleaseVersion, store: Arc<dyn Store>, clock: Clock, redactor: Redactor) -> Self {
         let path = format!("_releases/{}/statebox/{release}.yaml", release.y_stream());
         let (policy, memory) = (Policy::default(), Mutex::default());
-        Self { release, path, store, clock, redactor, policy, memory }
+        Self { release, path, store, clock, redactor, policy, copy: None, memory }
     }
 
     /// The same handle with other limits for its transactions.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The same handle, which keeps a copy of what it writes below `folder` of this machine, to notice what other
+    /// programs write over.
+    #[must_use]
+    pub fn with_copy_in(mut self, folder: &Path) -> Self {
+        self.copy = Some(LocalCopy::new(folder, &self.location(), &self.release.to_string()));
         self
     }
 
@@ -222,7 +238,16 @@ impl StateBox {
             self.clock.sleep(self.clock.jittered(STALE_PAUSE)).await;
             stored = read_file(&*self.store, &self.path, &self.clock).await?;
         }
-        let state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
+        let mut state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
+        for _ in 1..LOSS_READS {
+            if !matches!(&state, Ok(Some(state)) if !state.losses().is_empty()) {
+                break;
+            }
+            // What seems to be lost may only not have reached this replica yet.
+            self.clock.sleep(self.clock.jittered(STALE_PAUSE)).await;
+            stored = read_file(&*self.store, &self.path, &self.clock).await?;
+            state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
+        }
         memory.known = Some(Known { stored, at: self.clock.now() });
         state
     }
@@ -291,9 +316,13 @@ impl StateBox {
                 (None, Some(default)) => default.clone(),
                 (None, None) => return Err(self.absent()),
             };
-            let changed = change(&mut state)?.is_changed();
+            let restored = !state.losses().is_empty();
+            let changed = change(&mut state)?.is_changed() || restored;
             if changed {
                 state.set_updated_at(&stamp(self.clock.now()));
+            }
+            if changed || current.is_none() {
+                state.write_ledger();
             }
             let text = (changed || current.is_none()).then(|| state.to_yaml());
             result = Some(state);
@@ -310,6 +339,17 @@ impl StateBox {
                     }
                 }
             })?;
+        if let (Some(copy), Some(stored), true) = (&self.copy, &stored, written) {
+            copy.write(&stored.text);
+        }
+        if let Some(state) = &result {
+            // What is recorded need not be kept.
+            for (path, _) in self.kept_ends().into_iter().filter(|(_, end)| end.is_recorded(state)) {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::debug!("{} stays: {error}", path.display());
+                }
+            }
+        }
         let now = stored.as_ref().map(|stored| &stored.revision);
         memory.replaced.extend(replaced);
         if memory.replaced.len() > REMEMBERED {
@@ -322,6 +362,22 @@ impl StateBox {
         memory.known = Some(Known { stored, at: self.clock.now() });
         let state = result.ok_or_else(|| self.absent())?;
         Ok(Updated { state, change: if written { Change::Changed } else { Change::Unchanged } })
+    }
+
+    /// Keeps on this machine how a run of `task` was interrupted, because the state could not be written in time; whoever
+    /// reads the state here next sees it, and the next write records it. Whether that was possible.
+    pub fn keep_end(&self, task: TaskName, end: &RunEnd) -> bool {
+        let Some(copy) = &self.copy else { return false };
+        let kept = copy.keep_end(&end.run.id, &KeptEnd::new(task, end).to_text());
+        if let Err(error) = &kept {
+            tracing::debug!("the end of the run is not kept: {error}");
+        }
+        kept.is_ok()
+    }
+
+    fn kept_ends(&self) -> Vec<(PathBuf, KeptEnd)> {
+        let ends = self.copy.iter().flat_map(LocalCopy::ends);
+        ends.filter_map(|(path, text)| Some((path, KeptEnd::from_text(&text)?))).collect()
     }
 
     /// The message as one line without secrets: it is public.
@@ -343,7 +399,15 @@ impl StateBox {
                 found: found.chars().take(80).collect(),
                 expected: self.release.clone(),
             }),
-            _ => Ok(state.with_redactor(self.redactor.clone())),
+            _ => {
+                let mut state = state.with_redactor(self.redactor.clone());
+                let copy = self.copy.as_ref().and_then(LocalCopy::read);
+                // A copy that is damaged, or of another release, is none.
+                let copy = copy.and_then(|text| State::parse(&text).ok());
+                state.recover(copy.filter(|copy| copy.release() == state.release()).as_ref());
+                state.recover_ends(&self.kept_ends().into_iter().map(|(_, end)| end).collect::<Vec<_>>());
+                Ok(state)
+            }
         }
     }
 

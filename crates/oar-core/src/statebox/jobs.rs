@@ -13,6 +13,11 @@ use super::state::{Change, State};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
 
+/// What precedes a Prow job's id in a result (`interop-exact`: the Python reference finds its job by it).
+pub const CONSISTENCY_TRIGGERED: &str = "Triggered image consistency check Prow job:";
+/// What precedes a Jenkins build's address in a result (`interop-exact`: agents take the build's number from it).
+pub const STAGE_TRIGGERED: &str = "triggered stage pipeline job:";
+
 /// Where an external job runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum JobSystem {

@@ -6,11 +6,14 @@
 
 mod bugs;
 pub mod check;
+mod claims;
+mod copy;
 mod diagnostic;
 mod error;
 mod handle;
 mod issues;
 mod jobs;
+mod ledger;
 mod names;
 mod outbox;
 mod runs;
@@ -25,11 +28,13 @@ mod waits;
 mod tests;
 
 pub use bugs::BugList;
+pub use claims::{ClaimView, TaskClaim};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use error::StateError;
 pub use handle::{Created, StateBox, StateBoxError, Updated};
 pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
-pub use jobs::{Job, JobIntent, JobSystem};
+pub use jobs::{CONSISTENCY_TRIGGERED, Job, JobIntent, JobSystem, STAGE_TRIGGERED};
+pub use ledger::{ANOTHER_PROGRAM, Loss};
 pub(crate) use names::distance;
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use outbox::KEPT_LIMIT;

@@ -210,6 +210,8 @@ pub enum RunOutcome {
     InProgress,
     /// The task was put back to the start.
     NotStarted,
+    /// It could not be found out, or not be done for now, so the task stays as it was.
+    Unknown,
     /// A precondition or a blocker stood in the way; nothing was done.
     Blocked,
     /// The run was stopped, or its end was never recorded.
@@ -218,8 +220,15 @@ pub enum RunOutcome {
 
 impl RunOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 6] =
-        [Self::Pass, Self::Fail, Self::InProgress, Self::NotStarted, Self::Blocked, Self::Interrupted];
+    pub const ALL: [Self; 7] = [
+        Self::Pass,
+        Self::Fail,
+        Self::InProgress,
+        Self::NotStarted,
+        Self::Unknown,
+        Self::Blocked,
+        Self::Interrupted,
+    ];
 
     /// The outcome as history entries write it.
     pub fn text(self) -> &'static str {
@@ -228,6 +237,7 @@ impl RunOutcome {
             Self::Fail => "Fail",
             Self::InProgress => "In Progress",
             Self::NotStarted => "Not Started",
+            Self::Unknown => "Unknown",
             Self::Blocked => "Blocked",
             Self::Interrupted => "Interrupted",
         }

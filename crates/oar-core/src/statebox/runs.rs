@@ -12,6 +12,9 @@ use crate::clock::stamp;
 /// The command under which a status set by hand stands in the history.
 pub const SET_BY_HAND: &str = "task set";
 
+/// Where an open run keeps how its task stood before it.
+const BEFORE: &str = "before";
+
 /// The longest result that is stored, in bytes. What is cut from a longer one is its middle.
 pub const RESULT_LIMIT: usize = 16 * 1024;
 
@@ -78,8 +81,8 @@ impl State {
     /// Records that a run of `task` began: an open history entry, status In Progress, no completion time.
     ///
     /// A task that is In Progress already keeps its start time, so its age counts from the first run. A passed task
-    /// keeps status and times unless the run may `force`. Entries that are still open are closed as interrupted:
-    /// their end was lost. Recording the same id again changes nothing.
+    /// keeps status and times unless the run may `force`. Earlier entries that are still open are closed as
+    /// interrupted: their end was lost. Recording the same id again changes nothing.
     pub fn start_run(&mut self, task: TaskName, run: &RunStart) -> Change {
         let entry = Mapping::from([
             ("id", Node::text(&run.id)),
@@ -93,14 +96,25 @@ impl State {
             if find_run(fields, &run.id).is_some() {
                 return;
             }
+            let began = stamp(run.started);
             for open in runs_mut(fields) {
-                if open.get("finished").is_none_or(Node::is_null) && open.text("outcome").is_none() {
+                let is_later = open.text("started").is_some_and(|started| started > began.as_str());
+                if open.get("finished").is_none_or(Node::is_null)
+                    && open.text("outcome").is_none()
+                    && !is_later
+                {
                     open.set("outcome", Node::text(RunOutcome::Interrupted.text()));
                     open.set("class", Node::text(ReasonClass::Interrupted.text()));
+                    open.remove(BEFORE);
                 }
             }
+            let mut entry = entry;
+            let begins = status(fields) != TaskStatus::Pass || run.force;
+            if begins && status(fields) != TaskStatus::InProgress {
+                entry.set(BEFORE, Node::mapping(standing(fields)));
+            }
             append_run(fields, entry);
-            if status(fields) != TaskStatus::Pass || run.force {
+            if begins {
                 begin(fields, run.started);
             }
         })
@@ -110,7 +124,8 @@ impl State {
     /// and sets the task's status, times and result.
     ///
     /// The task itself is left alone when a later run has taken over, when a Pass would be lost without `force`, and
-    /// when a passed task passes again without a new result. Recording the same end again changes nothing.
+    /// when a passed task passes again without a new result. A run that ended without a verdict
+    /// ([`RunOutcome::Unknown`], or interrupted) leaves the task as it was before the run. Recording the same end again changes nothing.
     pub fn finish_run(&mut self, task: TaskName, end: &RunEnd) -> Change {
         let started = self.start_run(task, &end.run);
         let reason = end.reason.as_ref().map(|reason| self.mask(reason));
@@ -125,6 +140,7 @@ impl State {
             }
             entry.set("finished", Node::text(stamp(end.finished)));
             entry.set("outcome", Node::text(end.outcome.text()));
+            let before = entry.remove(BEFORE);
             entry.remove("class");
             if let Some(class) = end.class {
                 entry.set("class", Node::text(class.text()));
@@ -136,7 +152,12 @@ impl State {
                 entry.set("links", Node::sequence(links));
             }
             merge_outbox(entry, notifications);
-            if is_current(fields, index) {
+            if !is_current(fields, index) {
+                return;
+            }
+            if matches!(end.outcome, RunOutcome::Unknown | RunOutcome::Interrupted) {
+                take_back(fields, before.as_ref().and_then(Node::as_mapping), result);
+            } else {
                 conclude(fields, end, result);
             }
         });
@@ -300,6 +321,29 @@ fn status(fields: &Mapping) -> TaskStatus {
     fields.text("status").and_then(TaskStatus::from_file).unwrap_or(TaskStatus::NotStarted)
 }
 
+/// Status and times of a task, as a run that finds out nothing leaves them.
+fn standing(fields: &Mapping) -> Mapping {
+    let keep = |key: &str| fields.get(key).cloned().unwrap_or_else(Node::null);
+    let status = Node::text(status(fields).text());
+    Mapping::from([
+        ("status", status),
+        ("started_at", keep("started_at")),
+        ("completed_at", keep("completed_at")),
+    ])
+}
+
+/// Leaves the task as it was before a run that found out nothing. Its log is kept where there is no other result.
+fn take_back(fields: &mut Mapping, before: Option<&Mapping>, result: Option<String>) {
+    for (key, value) in before.into_iter().flat_map(Mapping::iter) {
+        if let Some(key) = key.as_text() {
+            fields.set(key, value.clone());
+        }
+    }
+    if let Some(result) = result.filter(|_| fields.text("result").is_none()) {
+        fields.set("result", Node::text(result));
+    }
+}
+
 fn begin(fields: &mut Mapping, started: Timestamp) {
     if status(fields) != TaskStatus::InProgress || fields.text("started_at").is_none() {
         fields.set("started_at", Node::text(stamp(started)));
@@ -416,7 +460,8 @@ fn merge_outbox(run: &mut Mapping, entries: Vec<Mapping>) {
 ///
 /// Blanks at line ends go: for one of them YAML would have to write the whole text as one escaped line.
 fn bounded(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    // Blanks alone: other white space, such as U+0085 and U+2028, is part of the text.
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
     let text = lines.join("\n");
     let text = text.trim_matches('\n');
     if text.len() <= RESULT_LIMIT {

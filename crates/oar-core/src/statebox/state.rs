@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::diagnostic::Diagnostics;
+use super::ledger::Loss;
 use super::names::TaskName;
 use super::validate::{self, SCHEMA_VERSION};
 use super::views::NotificationState;
@@ -44,6 +45,8 @@ pub struct State {
     pub(super) root: Mapping,
     pub(super) redactor: Redactor,
     warnings: Diagnostics,
+    /// What another program's save had changed when the file was read.
+    pub(super) losses: Vec<Loss>,
 }
 
 impl PartialEq for State {
@@ -73,7 +76,7 @@ impl State {
             ("tasks", Node::sequence(Vec::new())),
             ("issues", Node::sequence(Vec::new())),
         ]);
-        Self { root, redactor: Redactor::default(), warnings: Diagnostics::default() }
+        Self { root, redactor: Redactor::default(), warnings: Diagnostics::default(), losses: Vec::new() }
     }
 
     /// Reads a file of any age.
@@ -84,7 +87,7 @@ impl State {
         let found = validate::check(&mut root);
         match root.value {
             yaml::Value::Mapping(root) if !found.has_errors() => {
-                Ok(Self { root, redactor: Redactor::default(), warnings: found })
+                Ok(Self { root, redactor: Redactor::default(), warnings: found, losses: Vec::new() })
             }
             _ => Err(found),
         }

@@ -15,17 +15,11 @@ const SCHEMA_MAJOR: u64 = 1;
 const LONGEST_NAME: usize = 200;
 
 /// Checks `root` and returns the findings in the order of the file.
+///
+/// A file without `metadata`, `tasks` or `issues` was cut off, and its open blockers are lost with what is missing; the
+/// Python reference cannot read it either (spec 01 §2.13). So it is an error, for reading and for writing.
 pub(super) fn check(root: &mut Node) -> Diagnostics {
-    run_checks(root, Checker::default())
-}
-
-/// Like [`check`], and what this program can do without but the Python reference cannot is an error: it reads
-/// `metadata`, `tasks` and `issues` without looking whether they are there (spec 01 §2.13).
-pub(super) fn check_for_all_programs(root: &mut Node) -> Diagnostics {
-    run_checks(root, Checker { for_all_programs: true, ..Checker::default() })
-}
-
-fn run_checks(root: &mut Node, mut checker: Checker) -> Diagnostics {
+    let mut checker = Checker::default();
     checker.file(root);
     checker.found.sort();
     checker.found
@@ -46,8 +40,7 @@ fn major(version: &str) -> Option<u64> {
 enum Absent {
     Fine,
     Warning,
-    /// We do without it, the Python reference does not.
-    SharedError,
+    /// Null is as bad as nothing.
     Error,
 }
 
@@ -63,8 +56,6 @@ struct Checker {
     found: Diagnostics,
     /// A newer program wrote the file: its shape is not ours to judge, only to show.
     lenient: bool,
-    /// Judges for every program that reads the file, not only for this one.
-    for_all_programs: bool,
 }
 
 impl Checker {
@@ -104,10 +95,10 @@ impl Checker {
         self.text(mapping, "", "updated_at", position, Absent::Warning, Form::Time);
         self.metadata(mapping, position);
         let mut names = Vec::new();
-        self.list(mapping, "", "tasks", position, Absent::SharedError, |checker, item, field| {
+        self.list(mapping, "", "tasks", position, Absent::Error, |checker, item, field| {
             checker.task(item, field, &mut names);
         });
-        self.list(mapping, "", "issues", position, Absent::SharedError, Self::issue);
+        self.list(mapping, "", "issues", position, Absent::Error, Self::issue);
     }
 
     fn schema_version(&mut self, mapping: &mut Mapping, position: Position) {
@@ -133,7 +124,7 @@ impl Checker {
     }
 
     fn metadata(&mut self, mapping: &mut Mapping, parent: Position) {
-        let Some(metadata) = self.mapping(mapping, "", "metadata", parent, Absent::SharedError) else {
+        let Some(metadata) = self.mapping(mapping, "", "metadata", parent, Absent::Error) else {
             return;
         };
         let position = metadata.0;
@@ -229,6 +220,23 @@ impl Checker {
             }
         }
         self.wait(task, field, position);
+        self.claim(task, field, position);
+    }
+
+    /// Who is at the task. The lease decides who may act, so its time is looked at.
+    fn claim(&mut self, task: &mut Mapping, field: &str, position: Position) {
+        if task.get("claim").is_some_and(Node::is_null) {
+            return;
+        }
+        let Some((place, claim)) = self.mapping(task, field, "claim", position, Absent::Fine) else { return };
+        let field = join(field, "claim");
+        for key in ["by", "run"] {
+            self.text(claim, &field, key, place, Absent::Warning, Form::Text);
+        }
+        self.text(claim, &field, "process", place, Absent::Fine, Form::Text);
+        for key in ["since", "lease_until"] {
+            self.text(claim, &field, key, place, Absent::Warning, Form::Time);
+        }
     }
 
     /// What a task waits for. The holder's lease decides who may act, so its time is looked at.
@@ -406,7 +414,7 @@ impl Checker {
             self.absent(path, key, position, absent, "a mapping");
             return None;
         };
-        if node.is_null() {
+        if node.is_null() && absent != Absent::Error {
             node.value = Value::Mapping(Mapping::new());
         }
         let place = node.position;
@@ -429,7 +437,7 @@ impl Checker {
         let Some(node) = parent.get_mut(key) else {
             return self.absent(path, key, position, absent, "a list");
         };
-        if node.is_null() {
+        if node.is_null() && absent != Absent::Error {
             node.value = Value::Sequence(Vec::new());
         }
         let field = join(path, key);
@@ -446,8 +454,7 @@ impl Checker {
         let message = format!("the key is missing; expected {expected}");
         match absent {
             Absent::Fine => {}
-            Absent::SharedError if self.for_all_programs => self.error(parent, &join(path, key), message),
-            Absent::Warning | Absent::SharedError => self.warning(parent, &join(path, key), message),
+            Absent::Warning => self.warning(parent, &join(path, key), message),
             Absent::Error => self.error(parent, &join(path, key), message),
         }
     }

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
+use super::claims::ClaimView;
 use super::jobs::Job;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
@@ -48,6 +49,8 @@ pub struct TaskView {
     pub wait: Option<Wait>,
     /// Why the task need not pass.
     pub waiver: Option<Waiver>,
+    /// Who is at the task, or was last, when that is recorded.
+    pub claim: Option<ClaimView>,
 }
 
 /// One run of a task, from its history.
@@ -262,6 +265,7 @@ impl TaskView {
             job: mapping.get("job").and_then(Node::as_mapping).map(Job::from_mapping),
             wait: mapping.get("wait").and_then(Node::as_mapping).map(Wait::from_mapping),
             waiver: mapping.get("waiver").and_then(Node::as_mapping).map(Waiver::from_mapping),
+            claim: mapping.get("claim").and_then(Node::as_mapping).map(ClaimView::from_mapping),
         }
     }
 

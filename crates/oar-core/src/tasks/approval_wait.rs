@@ -60,18 +60,20 @@ pub enum Look {
 impl Watcher<'_> {
     /// Looks until the wait is over, however that ends. Ends early with the user's wish to stop.
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
-        let mut troubles = 0_u32;
+        // When the state was within reach last.
+        let mut reached = self.runner.clock.now();
         loop {
+            let now = self.runner.clock.now();
             let until = match self.look(permit).await {
                 Ok(Look::Later(until, why)) => {
-                    troubles = 0;
+                    reached = now;
                     tracing::info!("{why}");
                     until
                 }
                 Ok(end) => return Ok(end),
-                // The state itself cannot be read or written: the next look may find it again.
-                Err(error) if passes(&error) && troubles < 200 => {
-                    troubles += 1;
+                // The state itself cannot be read or written: the next look may find it again. After as long as a whole
+                // wait it is out of reach for good, and nobody is left who could be asked.
+                Err(error) if passes(&error) && now < after(reached, self.policy.limit) => {
                     tracing::warn!("{}", error.inner());
                     after(self.runner.clock.now(), self.policy.interval)
                 }
@@ -162,6 +164,12 @@ impl Watcher<'_> {
                 Ok(Look::Finished(Box::new(report)))
             }
             _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
+            // A person runs it at this moment, which is nobody's trouble.
+            _ if report.class == Some(ErrorClass::Conflict) => {
+                let why =
+                    report.reason.as_ref().map_or("somebody else is at it", |reason| &reason.text).to_owned();
+                self.later(&why, permit).await
+            }
             _ => {
                 let why = report.reason.as_ref().map_or("it did not end", |reason| &reason.text).to_owned();
                 // The same trouble at every look is told once.
@@ -221,7 +229,8 @@ impl Watcher<'_> {
     async fn trouble(&self, wait: &Wait, error: &TaskError, permit: &WritePermit) -> Result<Look, TaskError> {
         let why = error.inner().to_string();
         tracing::warn!("{why}");
-        if error.inner().class() != ErrorClass::Unavailable {
+        // What passes by itself, and whoever else is at it, is nobody's trouble.
+        if !matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict) {
             self.tell_trouble(wait, &why, error.inner().hint().as_deref(), permit).await;
         }
         self.later(&why, permit).await
@@ -317,6 +326,9 @@ impl Watcher<'_> {
     }
 }
 
+/// Whether the next look may find what this one did not. A state that is gone, or that this process may not read, stays so;
+/// one that was damaged by hand is repaired by hand.
 fn passes(error: &TaskError) -> bool {
     matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict)
+        || error.is_damaged_state()
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
 
 use super::Services;
 use super::worksheet::mirror;
@@ -18,22 +19,23 @@ use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
-use crate::config::{Impetus, SlackTeam, WaitPolicy};
+use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
-use crate::flow::graph::prerequisites;
+use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
-use crate::flow::runner::resolve_command;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, Message, Reference};
 use crate::operators::approval::{
-    Approval, ApprovalPlan, ApprovalResult, MetadataUrl, Problem, Target, payload_of, refusal,
+    Approval, ApprovalPlan, ApprovalResult, MetadataUrl, StopRule, Target, payload_of,
 };
 use crate::operators::worksheet::Entry;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
+/// From how many days before its date a release is approved.
+const DAYS_BEFORE: i64 = 1;
 
 /// `duration` after `time`.
 pub(super) fn after(time: Timestamp, duration: Duration) -> Timestamp {
@@ -54,19 +56,27 @@ pub struct ChangeAdvisoryStatus {
     who: String,
     accepted: BTreeSet<IssueKey>,
     policy: WaitPolicy,
+    early: bool,
     carries_on: bool,
 }
 
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
     pub fn new(services: Services, who: impl Into<String>, policy: WaitPolicy) -> Self {
-        Self { services, who: who.into(), accepted: BTreeSet::new(), policy, carries_on: false }
+        Self { services, who: who.into(), accepted: BTreeSet::new(), policy, early: false, carries_on: false }
     }
 
     /// Bugs for which somebody answers although they are not finished.
     #[must_use]
     pub fn accepting(mut self, bugs: impl IntoIterator<Item = IssueKey>) -> Self {
         self.accepted.extend(bugs);
+        self
+    }
+
+    /// Somebody decided to approve before the day that precedes the release's date.
+    #[must_use]
+    pub fn early(mut self, early: bool) -> Self {
+        self.early = early;
         self
     }
 
@@ -97,6 +107,7 @@ impl ChangeAdvisoryStatus {
             shipment: self.services.shipment(),
             ticket,
             accepted: self.accepted.clone(),
+            stop_rules: Ok(vec![StopRule::default()]),
         })
     }
 
@@ -205,51 +216,19 @@ impl StatusPlan {
     }
 }
 
-/// What the StateBox says: the gates that are open, and what stands in the way.
-fn state_gates(state: Option<&State>, now: Timestamp) -> (Vec<Check>, Vec<Problem>) {
-    let (mut open, mut problems) = (Vec::new(), Vec::new());
-    let Some(state) = state else {
-        let problem = Problem::blocked("the release has no StateBox").then("run `create-test-report` first");
-        return (open, vec![problem]);
+/// Whether the release's date is near enough for its approval: an earlier one is a person's decision (spec 05 §8.5).
+fn date_gate(date: Option<&ReleaseDate>, now: Timestamp, early: bool) -> Result<Check, Problem> {
+    const ANSWER: &str = "approve before its day with --early";
+    let Some(day) = date.map(ReleaseDate::date) else {
+        let text = "the build data names no date on which the release ships";
+        return if early { Ok(Check::ok(text)) } else { Err(Problem::blocked(text).then(ANSWER)) };
     };
-    if state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass) {
-        return (open, problems);
+    let from = day.saturating_sub(Span::new().days(DAYS_BEFORE));
+    let text = format!("the release ships on {day}, and is approved from {from} on (UTC)");
+    if early || now.to_zoned(TimeZone::UTC).date() >= from {
+        return Ok(Check::ok(text));
     }
-    let release = state.release().unwrap_or_default();
-    for before in prerequisites(TASK) {
-        let view = state.task(*before);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
-        if status == TaskStatus::Pass {
-            open.push(Check::ok(format!("{before} is Pass")));
-            continue;
-        }
-        let waiver = view.and_then(|view| view.waiver);
-        if waiver.as_ref().is_some_and(|waiver| waiver.counts_at(now)) {
-            open.push(Check::ok(format!("{before} is waived")));
-        } else {
-            let by_hand = matches!(before, TaskName::AnalyzeCandidateBuild | TaskName::AnalyzePromotedBuild);
-            let next = if by_hand {
-                format!("judge the tests, then: oar -r {release} task set {before} Pass --reason TEXT")
-            } else {
-                format!("oar -r {release} {before}")
-            };
-            let expired = if waiver.is_some() { ": its waiver has expired" } else { "" };
-            problems.push(
-                Problem::blocked(format!("{before} is {status}, and must be Pass{expired}")).then(next),
-            );
-        }
-    }
-    let issues = state.issues();
-    let blockers: Vec<_> =
-        issues.iter().filter(|issue| issue.blocks() && issue.related_tasks.is_empty()).collect();
-    if blockers.is_empty() {
-        open.push(Check::ok("no open issue blocks the release"));
-    }
-    problems.extend(blockers.into_iter().map(|issue| {
-        Problem::blocked(format!("an open issue blocks the release: {}", issue.issue))
-            .then(format!("when it is cleared: {}", resolve_command(release, &issue.issue)))
-    }));
-    (open, problems)
+    Err(Problem::blocked(text).then(format!("wait for that day, or {ANSWER}")))
 }
 
 #[async_trait]
@@ -263,7 +242,8 @@ impl Task for ChangeAdvisoryStatus {
     fn command(&self) -> String {
         let accepted: String =
             self.accepted.iter().map(|key| format!(" --accept-bug {key}")).collect::<Vec<_>>().concat();
-        format!("change-advisory-status{accepted}")
+        let early = if self.early { " --early" } else { "" };
+        format!("change-advisory-status{accepted}{early}")
     }
 
     fn initial_state(&self) -> Result<State, TaskError> {
@@ -272,10 +252,23 @@ impl Task for ChangeAdvisoryStatus {
 
     async fn plan(&self, state: Option<&State>) -> Result<StatusPlan, TaskError> {
         let target = self.target()?;
+        super::python_checker::refuse_while_it_runs(
+            self.services.config().settings().environment(),
+            &target.release,
+        )?;
         let condition = condition(&target.release);
         let clients = self.clients()?;
-        let (approval, found) = clients.approval().plan(&target).await?;
-        let (mut open, mut problems) = state_gates(state, self.services.now());
+        let now = self.services.now();
+        let (approval, found) = clients.approval().plan(&target).await;
+        let (mut open, mut problems) = gates::before(TASK, state, now);
+        let waits = state.is_some_and(|state| state.wait(TASK).is_some());
+        let passed =
+            state.and_then(|state| state.task(TASK)).is_some_and(|view| view.status == TaskStatus::Pass);
+        // Whoever began a wait has decided about the day.
+        match date_gate(self.services.config().release_date(), now, self.early || waits || passed) {
+            Ok(check) => open.push(check),
+            Err(problem) => problems.push(problem),
+        }
         problems.extend(found);
         if !problems.is_empty() {
             open.extend(approval.checks.iter().cloned());

@@ -15,6 +15,7 @@ use crate::clients::Effect;
 use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
@@ -36,7 +37,7 @@ const TASK: TaskName = TaskName::ImageConsistencyCheck;
 const PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
 const MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
 /// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
-const TRIGGERED: &str = "Triggered image consistency check Prow job:";
+const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
 /// Checks the consistency and the health of the images of the release of `services`.
 pub struct ImageConsistencyCheck {
@@ -288,6 +289,8 @@ impl Task for ImageConsistencyCheck {
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
+                gates::require(TASK, state, self.services.now())?;
+                self.services.require_stage().await?;
                 let mut plan = self.begin(&jobs, seen, status).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)

@@ -14,6 +14,7 @@ pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;
 pub mod push_to_cdn_staging;
+mod python_checker;
 mod services;
 mod signatures;
 mod stage_release;
@@ -27,11 +28,12 @@ mod workspace;
 pub use services::Services;
 pub use workspace::{open_statebox, open_statebox_to_create, releases_with_state};
 
-use crate::statebox::{State, TaskName};
+use crate::statebox::{RunOutcome, State, TaskName};
 
 /// Why the last run of a task did not pass, as the StateBox says; a look that finds the same is no new run.
 fn last_reason(state: Option<&State>, task: TaskName) -> Option<String> {
     let view = state?.task(task)?;
     let last = view.history.last()?;
-    last.reason.clone().filter(|_| last.outcome == Some(view.status.into()))
+    let tells = [Some(view.status.into()), Some(RunOutcome::Unknown)].contains(&last.outcome);
+    last.reason.clone().filter(|_| tells)
 }

@@ -1,6 +1,7 @@
 //! The stage release of a shipment, which some tasks wait for (spec 03 §3.7).
 
 use super::Services;
+use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::shipment::{Environment, ReleaseState, Shipment};
 
@@ -11,21 +12,39 @@ impl Services {
         Ok(Some(Shipment::load(&self.gitlab()?, &reference).await?))
     }
 
-    /// Refuses, as blocked, while the shipment is not released to stage. A wait is never a failure of the task.
+    /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
+    /// needs before it is started. A wait is never a failure of the task.
+    /// `None` in the Errata flow.
+    pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
+        let Some(reference) = self.shipment() else { return Ok(None) };
+        let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
+        shipment.require_ready()?;
+        self.require_stage_release(&shipment).await?;
+        Ok(Some(shipment))
+    }
+
+    /// Refuses, as blocked, while the shipment is not released to stage; as unavailable, when nobody can say.
     pub(super) async fn require_stage_release(&self, shipment: &Shipment) -> Result<(), TaskError> {
         let release = self.config().release();
-        let (problem, hint) = match shipment.release_state(Environment::Stage).await? {
+        let (class, problem, hint) = match shipment.release_state(Environment::Stage).await? {
             ReleaseState::Succeeded => return Ok(()),
             ReleaseState::NotReady(why) => (
+                ErrorClass::Blocked,
                 format!("{release} is not released to stage yet: {why}"),
                 "Nothing is to be done but to wait: run the same command again when the shipment's pipeline has \
                  released it.",
             ),
             ReleaseState::Failed(why) => (
+                ErrorClass::Blocked,
                 format!("the release of {release} to stage failed: {why}"),
                 "Ask ART to repair the stage release of the shipment merge request, then run the same command again.",
             ),
+            ReleaseState::Unknown(why) => (
+                ErrorClass::Unavailable,
+                format!("whether {release} is released to stage cannot be determined: {why}"),
+                "Look at the pipeline of the shipment merge request, then run the same command again.",
+            ),
         };
-        Err(Refusal::blocked(problem).with_hint(hint).into())
+        Err(Refusal::new(class, problem).with_hint(hint).into())
     }
 }

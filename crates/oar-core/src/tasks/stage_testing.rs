@@ -16,12 +16,12 @@ use super::external_job::{
 use crate::clients::jenkins::JobPath;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
+use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
-use crate::operators::shipment::Shipment;
 use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
 
 const TASK: TaskName = TaskName::StageTesting;
@@ -32,7 +32,7 @@ const METADATA: &str = "METADATA_AD";
 /// The parameters that hold the payload, of this job and of its forerunner.
 const PAYLOAD: &[&str] = &[PULL_SPEC, "PAYLOAD_URL"];
 /// What precedes the build's address in a log (`interop-exact`: agents take the build's number from it).
-const TRIGGERED: &str = "triggered stage pipeline job:";
+const TRIGGERED: &str = crate::statebox::STAGE_TRIGGERED;
 
 /// Tests the release of `services` on stage.
 pub struct StageTesting {
@@ -98,15 +98,18 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the stage release, follow what somebody else started, or
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started, or
     /// start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
+        gates::require(TASK, state, self.services.now())?;
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
         let art = async {
@@ -114,7 +117,8 @@ impl StageTesting {
             if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
         };
         // None of them needs what another one says.
-        let (shipment, around, art) = join3(self.released(), jobs.look_around(&intended), art).await;
+        let (shipment, around, art) =
+            join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
         let (shipment, around) = (shipment?, around?);
         if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
@@ -143,15 +147,6 @@ impl StageTesting {
         let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
         plan.notes.extend(note);
         Ok(plan)
-    }
-
-    /// The shipment, which must be released to stage; `None` in the Errata flow.
-    async fn released(&self) -> Result<Option<Shipment>, TaskError> {
-        let shipment = self.services.loaded_shipment().await?;
-        if let Some(shipment) = &shipment {
-            self.services.require_stage_release(shipment).await?;
-        }
-        Ok(shipment)
     }
 
     /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
@@ -190,11 +185,10 @@ impl Task for StageTesting {
             |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(plan) => Ok(plan),
             Known::Nothing { seen, notes } => {
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }

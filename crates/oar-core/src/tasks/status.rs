@@ -4,7 +4,11 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 
 use crate::flow::graph::{Readiness, readiness};
-use crate::statebox::{IssueView, Job, Metadata, NotificationState, State, TaskName, TaskStatus, Wait};
+use crate::flow::runner::other_run;
+use crate::statebox::{
+    ANOTHER_PROGRAM, IssueView, Job, Metadata, NotificationState, RunOutcome, RunView, State, TaskName,
+    TaskStatus, TaskView, Wait,
+};
 
 /// Everything that `oar status` shows, as JSON has it.
 #[derive(Debug, Clone, Serialize)]
@@ -110,21 +114,41 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
     let completed_at = view.as_ref().and_then(|view| view.completed_at.clone());
     let since = completed_at.as_ref().or(started_at.as_ref());
     let last_run = view.as_ref().and_then(|view| view.history.last());
+    // A run without a verdict did not bring the task where it is.
+    let deciding = view.as_ref().and_then(|view| view.history.iter().rev().find(|run| decides(run)));
+    let holder = other_run(state, name, now);
     let wait = view.as_ref().and_then(|view| view.wait.clone());
     let reason = last_run.and_then(|run| run.reason.as_deref());
+    let open_end = last_run.filter(|run| !decides(run)).map(|run| {
+        let by = run.by.as_deref().unwrap_or("unknown");
+        match (&run.outcome, &run.reason) {
+            (Some(RunOutcome::Interrupted), _) => format!("the last run, by {by}, was interrupted"),
+            (_, Some(reason)) => format!("the last run, by {by}, found out nothing: {reason}"),
+            _ => format!("the last run, by {by}, did not record its end"),
+        }
+    });
     let waits = match readiness(state, name) {
-        Readiness::Done => None,
-        Readiness::Ready if status == TaskStatus::Fail => Some(match reason {
-            Some(reason) => format!("failed: {reason}"),
-            None => "failed; can be run again".to_owned(),
+        _ if holder.is_some() => holder.as_ref().map(|claim| {
+            format!("{} runs it since {}, and holds it until {}", claim.by, claim.since, claim.lease_until)
         }),
-        Readiness::Ready => Some("can be run now".to_owned()),
+        Readiness::Done => None,
+        Readiness::Ready if status == TaskStatus::Fail => {
+            let failed = match deciding.and_then(|run| run.reason.as_deref()) {
+                Some(reason) => format!("failed: {reason}"),
+                None => "failed; can be run again".to_owned(),
+            };
+            Some(open_end.map_or(failed.clone(), |end| format!("{failed}; {end}")))
+        }
+        Readiness::Ready => {
+            Some(open_end.map_or_else(|| "can be run now".to_owned(), |end| format!("{end}; can be run now")))
+        }
         Readiness::Running if wait.is_some() => wait.as_ref().map(|wait| waiting(wait, name, now)),
         Readiness::Running => Some(match last_run {
-            Some(run) if run.finished.is_none() => match &run.by {
-                Some(by) => format!("runs, started by {by}"),
-                None => "runs".to_owned(),
-            },
+            // Nobody is at it any more.
+            Some(run) if run.finished.is_none() => {
+                let by = run.by.as_deref().unwrap_or("unknown");
+                format!("the last run, by {by}, did not record its end; run it again")
+            }
             _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
                 Some(job) => job_words(job),
                 None => reason.unwrap_or("in progress").to_owned(),
@@ -133,7 +157,8 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
-            Some(format!("waits for {}", names.join(", ")))
+            let on = format!("waits for {}", names.join(", "));
+            Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };
     TaskRow {
@@ -143,13 +168,30 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
         started_at,
         completed_at,
         last_line: view.as_ref().and_then(|view| view.result.as_deref()).and_then(last_line),
-        by: last_run.and_then(|run| run.by.clone()),
+        by: credited(view.as_ref(), deciding),
         waits,
         wait,
         job: view.as_ref().and_then(|view| view.job.clone()),
         undelivered: last_run.map_or(0, |run| {
             run.notifications.iter().filter(|message| message.state != NotificationState::Sent).count()
         }),
+    }
+}
+
+/// Whether a run brought its task where it is.
+fn decides(run: &RunView) -> bool {
+    !matches!(run.outcome, None | Some(RunOutcome::Unknown | RunOutcome::Interrupted | RunOutcome::Blocked))
+}
+
+/// Who brought the task where it is: whoever ran it last, unless its status is not what that run came to.
+fn credited(view: Option<&TaskView>, deciding: Option<&RunView>) -> Option<String> {
+    let (view, last) = (view?, view?.history.last()?);
+    match deciding {
+        Some(run) if run.outcome == Some(view.status.into()) && view.completed_at <= run.finished => {
+            run.by.clone()
+        }
+        Some(_) if view.completed_at.is_some() => Some(ANOTHER_PROGRAM.to_owned()),
+        _ => last.by.clone(),
     }
 }
 

@@ -100,6 +100,10 @@ pub(super) async fn mirror(
     outcome: &mut TaskOutcome,
     permit: &WritePermit,
 ) {
+    if outcome.is_undecided() {
+        // The task stays as it was, so does its cell.
+        return;
+    }
     let worksheets = match services.worksheet() {
         Ok(Some(worksheets)) => worksheets,
         Ok(None) => return,

@@ -43,8 +43,7 @@ pub fn open_statebox(
     clock: &Clock,
     redactor: &Redactor,
 ) -> Result<StateBox, ConfigError> {
-    let store = store(settings, http, clock, false)?;
-    Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
+    Ok(opened(settings, release, store(settings, http, clock, false)?, clock, redactor))
 }
 
 /// The same for a command that creates the StateBox when it is absent, which saves a request.
@@ -55,8 +54,21 @@ pub fn open_statebox_to_create(
     clock: &Clock,
     redactor: &Redactor,
 ) -> Result<StateBox, ConfigError> {
-    let store = store(settings, http, clock, true)?;
-    Ok(StateBox::new(release.clone(), store, clock.clone(), redactor.clone()))
+    Ok(opened(settings, release, store(settings, http, clock, true)?, clock, redactor))
+}
+
+fn opened(
+    settings: &Settings,
+    release: &ReleaseVersion,
+    store: Arc<dyn Store>,
+    clock: &Clock,
+    redactor: &Redactor,
+) -> StateBox {
+    let statebox = StateBox::new(release.clone(), store, clock.clone(), redactor.clone());
+    match settings.environment().state_home() {
+        Some(home) => statebox.with_copy_in(&home.join("statebox")),
+        None => statebox,
+    }
 }
 
 fn store(

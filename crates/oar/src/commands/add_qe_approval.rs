@@ -13,6 +13,11 @@ pub(crate) struct Args {
     /// A bug to answer for although it is not finished or cannot be seen; may be repeated
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
+    /// Approve although the release's date is more than a day away
+    #[arg(long)]
+    early: bool,
+    #[command(flatten)]
+    busy: report::BusyArgs,
     #[command(flatten)]
     critical: report::CriticalArgs,
 }
@@ -23,7 +28,10 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let who = format!("{}/{}", release.user(), report::new_id());
-    let whole = ChangeAdvisoryStatus::new(services.clone(), who, policy).accepting(args.accept_bugs);
+    let whole = ChangeAdvisoryStatus::new(services.clone(), who, policy)
+        .accepting(args.accept_bugs)
+        .early(args.early);
     let task = AddQeApproval::new(services.clone(), whole);
-    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
+        .await
 }

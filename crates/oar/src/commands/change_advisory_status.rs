@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
 use oar_core::config::WaitPolicy;
@@ -12,6 +14,8 @@ use crate::release::Release;
 use crate::{report, watcher};
 
 const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
+/// The longest pause before a watcher that could not begin tries again.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Approve the release: the shipment merge request, then the advisories from QE to `REL_PREP`
 ///
@@ -26,6 +30,9 @@ pub(crate) struct Args {
     /// A bug to answer for although it is not finished or cannot be seen; may be repeated
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
+    /// Approve although the release's date is more than a day away
+    #[arg(long)]
+    early: bool,
     /// Stay until the wait is over instead of starting a watcher
     #[arg(long, conflicts_with = "no_watch")]
     wait: bool,
@@ -52,15 +59,18 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     if args.carry_on {
         watcher::detach();
         let statebox = release.statebox()?;
-        let services = release.services().await?;
+        let Some(services) = services_in_time(release, policy).await? else { return Ok(ExitCode::Done) };
         return carry_on(&args, release, &statebox, &services, who, policy).await;
     }
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = ChangeAdvisoryStatus::new(services.clone(), who.clone(), policy)
-        .accepting(args.accept_bugs.iter().cloned());
-    let report = report::critical_report(release, &statebox, &services, &task, &args.critical, loaded).await;
+        .accepting(args.accept_bugs.iter().cloned())
+        .early(args.early);
+    let report =
+        report::critical_report(release, &statebox, &services, &task, (&args.critical, args.wait), loaded)
+            .await;
     let waits =
         report.status == Some(TaskStatus::InProgress) && report.class.is_none() && report.signal.is_none();
     if waits && args.wait {
@@ -76,6 +86,30 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         see_to_watcher(&args, release, &state);
     }
     Ok(code)
+}
+
+/// The clients of the release for a watcher: what cannot be read now is read later, as long as a wait lasts. `None` when
+/// the user wants it to stop.
+async fn services_in_time(release: &Release, policy: WaitPolicy) -> Result<Option<Services>, CliError> {
+    let session = &release.session;
+    let begun = session.clock.now();
+    loop {
+        let error = match release.services().await {
+            Ok(services) => return Ok(Some(services)),
+            Err(error) => error,
+        };
+        let waited = Duration::try_from(session.clock.now().duration_since(begun)).unwrap_or_default();
+        // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
+        let stays = matches!(error.code, ExitCode::Usage | ExitCode::Configuration | ExitCode::Failed);
+        if stays || waited >= policy.limit {
+            return Err(error);
+        }
+        tracing::warn!("{}; the wait goes on, and it is read again", error.message);
+        tokio::select! {
+            () = session.clock.sleep(policy.interval.min(LONGEST_PAUSE)) => {}
+            _ = session.interrupt.wait() => return Ok(None),
+        }
+    }
 }
 
 /// Starts a watcher unless somebody carries the wait on already. That none can be started is no failure of the task:

@@ -16,6 +16,8 @@ pub(crate) struct Args {
     #[arg(long, overrides_with = "notify")]
     no_notify: bool,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -25,5 +27,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let services = services?;
     let elliott = Arc::new(services.elliott()?);
     let task = CheckCveTrackerBug::new(services.clone(), elliott, !args.no_notify);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

@@ -8,6 +8,8 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -16,5 +18,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = CreateTestReport::new(services.clone(), &statebox);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

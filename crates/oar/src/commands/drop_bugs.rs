@@ -15,6 +15,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     include: Vec<IssueKey>,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     critical: report::CriticalArgs,
 }
 
@@ -23,5 +25,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = DropBugs::new(services.clone(), args.include.into_iter().collect());
-    report::run_critical_task(release, &statebox, &services, &task, &args.critical, loaded).await
+    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
+        .await
 }

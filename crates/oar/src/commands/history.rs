@@ -1,9 +1,12 @@
 use cli_support::{CliError, ExitCode, Tone};
-use oar_core::statebox::{TaskName, TaskView};
+use oar_core::statebox::{RunOutcome, RunView, TaskName, TaskView};
 
 use crate::release::Release;
 
-/// Show every recorded run: who, when, what came of it
+/// The least width of the tasks' names.
+const NAMES: usize = 21;
+
+/// Show every recorded run in the order of time: who, when, what came of it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this task
@@ -14,43 +17,51 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let statebox = release.statebox()?;
     let state = statebox.load().await?;
-    let tasks: Vec<TaskView> = state
-        .tasks()
-        .into_iter()
-        .filter(|view| args.task.is_none_or(|task| view.task == Some(task)))
-        .collect();
     let ui = &release.session.ui;
-    let runs: Vec<serde_json::Value> = tasks
-        .iter()
-        .flat_map(|view| view.history.iter().map(|run| serde_json::json!({ "task": view.name, "run": run })))
-        .collect();
-    ui.json(&serde_json::json!({ "release": release.version, "runs": runs }));
+    for loss in state.losses() {
+        ui.warn(loss.to_string());
+    }
+    let tasks = state.tasks();
+    let tasks = tasks.iter().filter(|view| args.task.is_none_or(|task| view.task == Some(task)));
+    let mut runs: Vec<(&TaskView, &RunView)> =
+        tasks.flat_map(|view| view.history.iter().map(move |run| (view, run))).collect();
+    // The stable order keeps runs of the same second as their task has them.
+    runs.sort_by(|(_, one), (_, other)| one.started.cmp(&other.started));
+    let documents: Vec<serde_json::Value> =
+        runs.iter().map(|(view, run)| serde_json::json!({ "task": view.name, "run": run })).collect();
+    ui.json(&serde_json::json!({ "release": release.version, "runs": documents }));
     if runs.is_empty() {
         ui.text("no run is recorded (files of other programs keep only the last status; see `oar status`)");
     }
-    for view in &tasks {
-        for run in &view.history {
-            let outcome = run.outcome.map_or("unfinished", |outcome| outcome.text());
-            let tone = match outcome {
-                "Pass" => Tone::Good,
-                "Fail" => Tone::Bad,
-                _ => Tone::Attention,
-            };
-            let mut line = format!(
-                "{}  {:<22} {}  by {}",
-                run.started.as_deref().unwrap_or("-"),
-                view.name,
-                tone.paint(outcome),
-                run.by.as_deref().unwrap_or("unknown"),
-            );
-            if let Some(command) = &run.command {
-                line = format!("{line}\n{:22}{command}", "");
-            }
-            if let Some(reason) = &run.reason {
-                line = format!("{line}\n{:22}{reason}", "");
-            }
-            ui.text(line);
-        }
+    let names = runs.iter().map(|(view, _)| view.name.len()).max().unwrap_or(0).max(NAMES);
+    let outcomes = runs.iter().map(|(_, run)| outcome(run).len()).max().unwrap_or(0);
+    for (view, run) in runs {
+        ui.text(lines(view, run, names, outcomes));
     }
     Ok(ExitCode::Done)
+}
+
+fn outcome(run: &RunView) -> &'static str {
+    run.outcome.map_or("unfinished", RunOutcome::text)
+}
+
+/// A run for people: a line, and below it its command and why it did not pass.
+fn lines(view: &TaskView, run: &RunView, names: usize, outcomes: usize) -> String {
+    let word = outcome(run);
+    let tone = match run.outcome {
+        Some(RunOutcome::Pass) => Tone::Good,
+        Some(RunOutcome::Fail) => Tone::Bad,
+        _ => Tone::Attention,
+    };
+    let mut text = format!(
+        "{:<20}  {:<names$}  {}  by {}",
+        run.started.as_deref().unwrap_or("-"),
+        view.name,
+        tone.paint(format!("{word:<outcomes$}")),
+        run.by.as_deref().unwrap_or("unknown"),
+    );
+    for more in [&run.command, &run.reason].into_iter().flatten() {
+        text = format!("{text}\n{:22}{more}", "");
+    }
+    text
 }

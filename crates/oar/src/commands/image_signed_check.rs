@@ -22,5 +22,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = ImageSignedCheck::new(services.clone(), args.wait);
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.wait), loaded).await
 }

@@ -21,6 +21,9 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let state = statebox.load().await?;
     let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());
     let ui = &release.session.ui;
+    for loss in state.losses() {
+        ui.warn(loss.to_string());
+    }
     ui.json(&report);
     ui.text(render(&report));
     Ok(ExitCode::Done)

@@ -12,6 +12,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "ADDRESS")]
     email: EmailAddress,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -20,5 +22,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = TakeOwnership::new(services.clone(), args.email.clone());
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

@@ -21,6 +21,8 @@ pub(crate) struct Args {
     #[arg(long)]
     notify_managers: bool,
     #[command(flatten)]
+    busy: report::BusyArgs,
+    #[command(flatten)]
     change: report::ChangeArgs,
 }
 
@@ -43,5 +45,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
     let task = UpdateBugList::new(services.clone(), args.reminder());
-    report::run_task(release, &statebox, &services, &task, &args.change, loaded).await
+    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

@@ -117,11 +117,13 @@ fn advisories(release: &str) -> Result<Vec<(&'static str, u32)>, String> {
 }
 
 fn move_advisories(world: &World, advisories: &[(&str, u32)]) -> Result<String, String> {
+    let now = world.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut state = world.errata.lock();
     let mut moved = Vec::new();
     for (kind, id) in advisories {
         if let Some(advisory) = state.advisory_mut(*id).filter(|one| one.state == AdvisoryState::NewFiles) {
             advisory.state = AdvisoryState::Qe;
+            advisory.status_updated_at.clone_from(&now);
             moved.push(format!("{id} ({kind})"));
         }
     }

@@ -20,7 +20,7 @@ pub use model::{
     Advisory, AdvisoryId, AdvisoryKind, AdvisoryState, InvalidAdvisoryId, PRODUCTION_WEB, People,
     SecurityApproval, advisory_link,
 };
-pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, Verdict};
+pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStanding, Verdict};
 
 use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
 use crate::clients::jira::IssueKey;
-use crate::clients::nothing::or_default;
+use crate::clients::nothing::{self, or_default};
 use crate::email::EmailAddress;
 
 /// The web host of the production Errata Tool, which links point to.
@@ -159,6 +160,8 @@ pub struct Advisory {
     pub kind: AdvisoryKind,
     /// Its state.
     pub state: AdvisoryState,
+    /// When its state last changed. An advisory in QE entered it then, so what was pushed before is of other builds.
+    pub state_since: Option<Timestamp>,
     /// Its public name, such as `RHSA-2026:169293-02`; absent before it has one.
     pub full_name: Option<String>,
     /// Its one-line summary.
@@ -289,6 +292,8 @@ impl Flag {
 struct ErratumRecord {
     id: u64,
     status: AdvisoryState,
+    #[serde(default, deserialize_with = "nothing::text")]
+    status_updated_at: Option<String>,
     #[serde(default)]
     fulladvisory: Option<String>,
     #[serde(default)]
@@ -330,6 +335,8 @@ impl ErratumAnswer {
             id: asked,
             kind: AdvisoryKind::from(kind.to_uppercase().as_str()),
             state: record.status,
+            // A time that cannot be read proves nothing.
+            state_since: record.status_updated_at.and_then(|time| time.parse().ok()),
             full_name: record.fulladvisory,
             synopsis: record.synopsis.unwrap_or_default(),
             text_only: record.text_only.is_set(),

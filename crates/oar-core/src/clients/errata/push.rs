@@ -1,12 +1,17 @@
 //! Pushes to staging (E-8, E-9; spec 02 §2.8).
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use http::Method;
+use jiff::Timestamp;
+use regex::Regex;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
+use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
@@ -39,9 +44,14 @@ literals! {
 }
 
 impl PushStatus {
-    /// Whether the job ended badly: nothing more comes of it.
-    pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed | Self::PostPushFailed)
+    /// Whether Errata Tool refuses a second job for the target meanwhile.
+    fn is_active(&self) -> bool {
+        matches!(self, Self::Ready | Self::Queued | Self::Running | Self::WaitingOnPub)
+    }
+
+    /// Whether the push itself is done. Only an optional task that follows it can end as `POST_PUSH_FAILED`.
+    fn is_pushed(&self) -> bool {
+        matches!(self, Self::Complete | Self::PostPushFailed)
     }
 }
 
@@ -54,93 +64,179 @@ pub struct PushJob {
     pub target: String,
     /// How far it is.
     pub status: PushStatus,
+    /// Whether it has a task of the publishing service. A job without one has pushed nothing.
+    pub has_pub_task: bool,
+    /// Whether it leaves the channels alone. Such a job never counts as a push.
+    pub nochannel: bool,
+    /// When it was last changed, as far as its log tells.
+    pub changed: Option<Timestamp>,
 }
 
 impl PushJob {
     fn is_stage(&self) -> bool {
         STAGE_TARGETS.contains(&self.target.as_str())
     }
+
+    /// Whether it has pushed something, at whatever time.
+    fn has_pushed(&self) -> bool {
+        self.status.is_pushed() && self.has_pub_task && !self.nochannel
+    }
 }
 
-/// The newest push to one target.
+/// How the push to one target stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetStanding {
+    /// What the advisory holds now is on the target.
+    Pushed,
+    /// Something was pushed, and nobody can say whether it is what the advisory holds now.
+    Unproven,
+    /// A push is under way.
+    Running,
+    /// The newest job has a status that this program does not know.
+    Unknown,
+    /// The newest job failed.
+    Failed,
+    /// No job has pushed anything.
+    Never,
+}
+
+/// How the push to one target stands, and the job that says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetPush {
+    /// The target.
+    pub target: String,
     /// The job.
     pub job: u64,
-    /// How far it is.
+    /// How far the job is.
     pub status: PushStatus,
+    /// What that means.
+    pub standing: TargetStanding,
 }
 
-/// How the staging push of one advisory stands: the newest job of each staging target. Live targets do not count.
+/// How the staging push of one advisory stands, by its jobs for the staging targets. Live targets do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StagePush {
-    /// By target.
-    pub targets: BTreeMap<String, TargetPush>,
+    jobs: BTreeMap<String, BTreeMap<u64, PushJob>>,
+    since: Option<Timestamp>,
+    nothing_left: bool,
 }
 
-/// What the newest jobs of all staging targets say together (spec 02 §2.8).
+/// What the jobs of all staging targets say together (spec 02 §2.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is no job yet.
+    /// There is no job yet, or no job of a target has pushed anything.
     NeverPushed,
     /// At least one target failed.
     Failed,
     /// None failed, and at least one has a status that this program does not know.
     Unknown,
-    /// At least one is under way, the rest is complete.
+    /// At least one is under way.
     Running,
-    /// All are complete.
+    /// All were pushed, and at least one perhaps before the advisory's builds last changed: Errata Tool knows.
+    Unproven,
+    /// All are pushed.
     Complete,
 }
 
 impl StagePush {
-    /// The newest of `jobs` for each staging target, whatever their order.
-    pub fn of<'a>(jobs: impl IntoIterator<Item = &'a PushJob>) -> Self {
-        let mut push = Self::default();
+    /// How `jobs` stand, whatever their order. Pushes count from `since` on: the time when the advisory last left
+    /// `NEW_FILES`, or a later one. Without it no push can be shown to count.
+    pub fn of<'a>(jobs: impl IntoIterator<Item = &'a PushJob>, since: Option<Timestamp>) -> Self {
+        let mut push = Self { since, ..Self::default() };
         push.learn(jobs);
         push
     }
 
-    /// Takes newer jobs in.
+    /// Takes newer jobs, and newer states of known ones, in.
     pub fn learn<'a>(&mut self, jobs: impl IntoIterator<Item = &'a PushJob>) {
         for job in jobs.into_iter().filter(|job| job.is_stage()) {
-            let known = self.targets.get(&job.target).map_or(0, |known| known.job);
-            if job.id >= known {
-                let newest = TargetPush { job: job.id, status: job.status.clone() };
-                self.targets.insert(job.target.clone(), newest);
-            }
+            self.jobs.entry(job.target.clone()).or_default().insert(job.id, job.clone());
         }
+    }
+
+    /// How each target stands.
+    pub fn targets(&self) -> impl Iterator<Item = TargetPush> {
+        self.jobs.iter().filter_map(|(target, jobs)| {
+            let (job, standing) = self.target(jobs)?;
+            Some(TargetPush { target: target.clone(), job: job.id, status: job.status.clone(), standing })
+        })
+    }
+
+    fn target<'a>(&self, jobs: &'a BTreeMap<u64, PushJob>) -> Option<(&'a PushJob, TargetStanding)> {
+        use TargetStanding as S;
+        let newest_first = || jobs.values().rev();
+        let newest = newest_first().next()?;
+        let since = |job: &&PushJob| match (job.changed, self.since) {
+            (Some(changed), Some(since)) => changed > since,
+            _ => false,
+        };
+        let pushed = newest_first().find(|job| job.has_pushed());
+        // As Errata Tool counts: any job since then, not only the newest (spec 02 §2.8).
+        if let Some(proven) = newest_first().filter(|job| job.has_pushed()).find(since) {
+            return Some((proven, S::Pushed));
+        }
+        if let Some(active) = newest_first().find(|job| job.status.is_active()) {
+            return Some((active, S::Running));
+        }
+        if let (Some(pushed), true) = (pushed, self.nothing_left) {
+            return Some((pushed, S::Pushed));
+        }
+        Some(match &newest.status {
+            PushStatus::PostPushProcessing => (newest, S::Running),
+            PushStatus::Failed => (newest, S::Failed),
+            PushStatus::Unknown(_) => (newest, S::Unknown),
+            _ => pushed.map_or((newest, S::Never), |pushed| (pushed, S::Unproven)),
+        })
     }
 
     /// What the targets say together.
     pub fn verdict(&self) -> Verdict {
-        let any = |test: &dyn Fn(&PushStatus) -> bool| self.targets.values().any(|push| test(&push.status));
-        if self.targets.is_empty() {
+        let standings: Vec<TargetStanding> = self.targets().map(|push| push.standing).collect();
+        let any = |standing| standings.contains(&standing);
+        if standings.is_empty() {
             Verdict::NeverPushed
-        } else if any(&PushStatus::is_failure) {
+        } else if any(TargetStanding::Failed) {
             Verdict::Failed
-        } else if any(&|status| matches!(status, PushStatus::Unknown(_))) {
+        } else if any(TargetStanding::Unknown) {
             Verdict::Unknown
-        } else if any(&|status| *status != PushStatus::Complete) {
+        } else if any(TargetStanding::Running) {
             Verdict::Running
+        } else if any(TargetStanding::Never) {
+            Verdict::NeverPushed
+        } else if any(TargetStanding::Unproven) {
+            Verdict::Unproven
         } else {
             Verdict::Complete
         }
     }
 
+    /// The same as Errata Tool has confirmed it: nothing is left to push, whatever the jobs' times are.
+    #[must_use]
+    pub fn with_nothing_left(mut self) -> Self {
+        self.nothing_left = true;
+        self
+    }
+
     fn newest_job(&self) -> u64 {
-        self.targets.values().map(|push| push.job).max().unwrap_or(0)
+        self.jobs.values().filter_map(|jobs| jobs.keys().next_back()).copied().max().unwrap_or(0)
     }
 }
 
 impl std::fmt::Display for StagePush {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.targets.is_empty() {
+        if self.jobs.is_empty() {
             return formatter.write_str("never pushed");
         }
-        for (index, (target, push)) in self.targets.iter().enumerate() {
+        for (index, push) in self.targets().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(formatter, "{comma}{target} {}", push.status)?;
+            write!(formatter, "{comma}{} {}", push.target, push.status)?;
+            match push.standing {
+                TargetStanding::Unproven => {
+                    formatter.write_str(", perhaps of earlier builds")?;
+                }
+                TargetStanding::Never => formatter.write_str(", which pushed nothing")?,
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -160,6 +256,12 @@ struct JobRecord {
     id: u64,
     status: PushStatus,
     target: TargetRecord,
+    #[serde(default, deserialize_with = "nothing::something")]
+    pub_task: bool,
+    #[serde(default)]
+    options: Value,
+    #[serde(default, deserialize_with = "nothing::text")]
+    log: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,9 +269,40 @@ struct TargetRecord {
     name: String,
 }
 
+/// The option of a job that leaves the channels alone.
+const NOCHANNEL: &str = "nochannel";
+
+/// Whether a job's options hold [`NOCHANNEL`]: in a mapping with a value that is something, or in a list of names.
+fn is_nochannel(options: &Value) -> bool {
+    match options {
+        Value::Object(options) => {
+            options.get(NOCHANNEL).is_some_and(|value| nothing::flag(value).unwrap_or(true))
+        }
+        Value::Array(names) => names.iter().any(|name| name.as_str() == Some(NOCHANNEL)),
+        _ => false,
+    }
+}
+
+/// The last time that a job's log names, `2026-06-30 10:12:13 +0000` (spec 02 §2.8). No other field tells one.
+fn last_time(log: &str) -> Option<Timestamp> {
+    static TIME: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\b\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2} [+-]\d{4}\b").ok());
+    let times = TIME.as_ref()?.find_iter(log);
+    times
+        .filter_map(|time| Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", time.as_str().replace('T', " ")).ok())
+        .max()
+}
+
 impl From<JobRecord> for PushJob {
     fn from(record: JobRecord) -> Self {
-        Self { id: record.id, target: record.target.name, status: record.status }
+        Self {
+            id: record.id,
+            target: record.target.name,
+            status: record.status,
+            has_pub_task: record.pub_task,
+            nochannel: is_nochannel(&record.options),
+            changed: record.log.as_deref().and_then(last_time),
+        }
     }
 }
 
@@ -181,16 +314,12 @@ impl ErrataClient {
         Ok(jobs.into_iter().map(PushJob::from).collect())
     }
 
-    /// How the staging push of an advisory stands (E-8).
-    pub async fn stage_push(&self, id: AdvisoryId) -> Result<StagePush, ServiceError> {
-        Ok(StagePush::of(&self.push_jobs(id).await?))
-    }
-
     /// Asks for a push to every staging target that needs one (E-9). `known` is how the push stood.
     ///
     /// Errata Tool leaves out targets that are complete since the last respin or under way, so a push that somebody
-    /// else started in between is not doubled. When the answer stays away, the jobs are read: only when none is new
-    /// is the push asked for once more.
+    /// else started in between is not doubled. When it finds nothing to push, the jobs are read once more: they are
+    /// complete, whatever their times, or somebody else was faster. When the answer stays away, the jobs are read: only
+    /// when none is new is the push asked for once more.
     pub async fn push_stage(
         &self,
         id: AdvisoryId,
@@ -206,6 +335,10 @@ impl ErrataClient {
                     let jobs: Vec<JobRecord> = reply.json()?;
                     let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
                     push.learn(&started);
+                    if started.is_empty() {
+                        push.learn(&self.push_jobs(id).await?);
+                        push = push.with_nothing_left();
+                    }
                     return Ok(Pushed { push, started });
                 }
                 Err(failure) => failure,
@@ -231,33 +364,48 @@ impl ErrataClient {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn push(jobs: &[(u64, &str, &str)]) -> StagePush {
-        let jobs: Vec<PushJob> = jobs
-            .iter()
-            .map(|(id, target, status)| PushJob {
-                id: *id,
-                target: (*target).to_owned(),
-                status: PushStatus::from(*status),
-            })
-            .collect();
-        StagePush::of(&jobs)
+    const BEFORE: &str = "2026-06-30T10:00:00Z";
+    const SINCE: &str = "2026-06-30T12:00:00Z";
+    const AFTER: &str = "2026-06-30T14:00:00Z";
+
+    fn job(id: u64, target: &str, status: &str, changed: Option<&str>) -> PushJob {
+        PushJob {
+            id,
+            target: target.to_owned(),
+            status: PushStatus::from(status),
+            has_pub_task: true,
+            nochannel: false,
+            changed: changed.map(|time| time.parse().unwrap()),
+        }
+    }
+
+    fn push(jobs: &[PushJob]) -> StagePush {
+        StagePush::of(jobs, Some(SINCE.parse().unwrap()))
+    }
+
+    fn fresh(jobs: &[(u64, &str, &str)]) -> StagePush {
+        let jobs: Vec<PushJob> =
+            jobs.iter().map(|(id, target, status)| job(*id, target, status, Some(AFTER))).collect();
+        push(&jobs)
     }
 
     #[test]
-    fn the_newest_job_of_each_staging_target_decides_in_any_order() {
+    fn jobs_count_in_any_order() {
         let push =
-            push(&[(3, "cdn_stage", "COMPLETE"), (1, "cdn_stage", "FAILED"), (2, "rhn_stage", "READY")]);
+            fresh(&[(3, "cdn_stage", "COMPLETE"), (1, "cdn_stage", "FAILED"), (2, "rhn_stage", "READY")]);
         assert_eq!(push.verdict(), Verdict::Running);
         assert_eq!(push.to_string(), "cdn_stage COMPLETE, rhn_stage READY");
     }
 
     #[test]
     fn a_live_push_says_nothing_about_staging() {
-        let live = push(&[(9, "cdn", "FAILED"), (8, "cdn_docker", "COMPLETE"), (7, "altsrc", "RUNNING")]);
+        let live = fresh(&[(9, "cdn", "FAILED"), (8, "cdn_docker", "COMPLETE"), (7, "altsrc", "RUNNING")]);
         assert_eq!(live.verdict(), Verdict::NeverPushed);
-        let both = push(&[(9, "cdn", "FAILED"), (8, "cdn_stage", "COMPLETE")]);
+        let both = fresh(&[(9, "cdn", "FAILED"), (8, "cdn_stage", "COMPLETE")]);
         assert_eq!(both.verdict(), Verdict::Complete);
     }
 
@@ -265,13 +413,13 @@ mod tests {
     fn the_decision_table() {
         for (statuses, verdict) in [
             (&["COMPLETE", "COMPLETE"][..], Verdict::Complete),
+            (&["POST_PUSH_FAILED", "COMPLETE"], Verdict::Complete),
             (&["COMPLETE", "READY"], Verdict::Running),
             (&["QUEUED"], Verdict::Running),
             (&["WAITING_ON_PUB", "RUNNING"], Verdict::Running),
             (&["POST_PUSH_PROCESSING"], Verdict::Running),
             (&["COMPLETE", "FAILED"], Verdict::Failed),
-            (&["POST_PUSH_FAILED"], Verdict::Failed),
-            (&["ON_HOLD", "POST_PUSH_FAILED"], Verdict::Failed),
+            (&["ON_HOLD", "FAILED"], Verdict::Failed),
             (&["ON_HOLD", "COMPLETE"], Verdict::Unknown),
             (&["ON_HOLD", "RUNNING"], Verdict::Unknown),
             (&[], Verdict::NeverPushed),
@@ -282,7 +430,65 @@ mod tests {
                 .zip(1..)
                 .map(|((status, target), id)| (id, target, *status))
                 .collect();
-            assert_eq!(push(&jobs).verdict(), verdict, "{statuses:?}");
+            assert_eq!(fresh(&jobs).verdict(), verdict, "{statuses:?}");
         }
+    }
+
+    #[test]
+    fn a_push_counts_only_after_the_advisory_left_new_files_and_when_it_pushed() {
+        let one = |job: PushJob| push(&[job]);
+        let complete = |changed| job(1, "cdn_stage", "COMPLETE", changed);
+        assert_eq!(one(complete(Some(AFTER))).verdict(), Verdict::Complete);
+        assert_eq!(one(complete(Some(BEFORE))).verdict(), Verdict::Unproven);
+        assert_eq!(one(complete(Some(SINCE))).verdict(), Verdict::Unproven, "the same second proves nothing");
+        assert_eq!(one(complete(None)).verdict(), Verdict::Unproven);
+        assert_eq!(StagePush::of(&[complete(Some(AFTER))], None).verdict(), Verdict::Unproven);
+        for job in [
+            PushJob { nochannel: true, ..complete(Some(AFTER)) },
+            PushJob { has_pub_task: false, ..complete(Some(AFTER)) },
+        ] {
+            assert_eq!(one(job.clone()).verdict(), Verdict::NeverPushed, "{job:?}");
+        }
+        let processing = job(1, "cdn_stage", "POST_PUSH_PROCESSING", Some(BEFORE));
+        assert_eq!(one(processing).verdict(), Verdict::Running, "never pushed again in that status");
+    }
+
+    #[test]
+    fn any_push_since_then_counts_and_errata_tool_has_the_last_word() {
+        let jobs = [
+            job(1, "cdn_stage", "COMPLETE", Some(AFTER)),
+            job(2, "cdn_stage", "FAILED", Some("2026-06-30T15:00:00Z")),
+        ];
+        assert_eq!(push(&jobs).verdict(), Verdict::Complete);
+        let old = push(&[job(1, "cdn_stage", "COMPLETE", Some(BEFORE)), job(2, "cdn_stage", "FAILED", None)]);
+        assert_eq!(old.verdict(), Verdict::Failed);
+        assert_eq!(old.with_nothing_left().verdict(), Verdict::Complete);
+        let never = push(&[PushJob { nochannel: true, ..job(1, "cdn_stage", "COMPLETE", Some(AFTER)) }]);
+        assert_eq!(never.with_nothing_left().verdict(), Verdict::NeverPushed);
+    }
+
+    #[test]
+    fn jobs_are_read_in_every_spelling() {
+        let read = |more: Value| -> PushJob {
+            let mut record = json!({"id": 4, "status": "COMPLETE", "target": {"name": "cdn_stage"}});
+            record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<JobRecord>(record).unwrap().into()
+        };
+        let log = "2026-06-30 10:00:00 +0000 Job created\n2026-06-30 16:00:00 +0200 Push done\n";
+        let full = read(json!({"pub_task": {"id": 66001}, "options": {"push_files": true}, "log": log}));
+        assert_eq!(
+            (full.has_pub_task, full.nochannel, full.changed),
+            (true, false, Some(AFTER.parse().unwrap()))
+        );
+        for nothing in [json!({}), json!({"pub_task": null, "options": null, "log": null})] {
+            let job = read(nothing);
+            assert_eq!((job.has_pub_task, job.nochannel, job.changed), (false, false, None));
+        }
+        let empty = read(json!({"pub_task": {}, "options": "", "log": ""}));
+        assert_eq!((empty.has_pub_task, empty.nochannel, empty.changed), (false, false, None));
+        for options in [json!({"nochannel": true}), json!({"nochannel": 1}), json!(["nochannel"])] {
+            assert!(read(json!({"options": options.clone()})).nochannel, "{options}");
+        }
+        assert!(!read(json!({"options": {"nochannel": false}})).nochannel);
     }
 }

@@ -266,6 +266,9 @@ fn contents_path(repository: &Repository, path: &str) -> String {
     format!("/repos/{}/{}/contents/{path}", encoded(repository.owner()), encoded(repository.name()))
 }
 
+/// What is said of a file that is no text.
+pub(crate) const NOT_TEXT: &str = "the file is not UTF-8 text";
+
 fn file_content(reply: &Reply) -> Result<FileContent, ServiceError> {
     let answer: ContentsAnswer = reply.json()?;
     let malformed = |detail: &str| reply.failure(ServiceErrorKind::Malformed, detail);
@@ -278,7 +281,7 @@ fn file_content(reply: &Reply) -> Result<FileContent, ServiceError> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(content)
         .map_err(|_| malformed("the content is not base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| malformed("the file is not UTF-8 text"))?;
+    let text = String::from_utf8(bytes).map_err(|_| malformed(NOT_TEXT))?;
     let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     Ok(FileContent { text, sha: answer.sha, etag })
 }

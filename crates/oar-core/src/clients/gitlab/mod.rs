@@ -21,7 +21,8 @@ use gitlab::api::projects::merge_requests::notes::{
     CreateMergeRequestNote, EditMergeRequestNote, MergeRequestNotes, NoteOrderBy,
 };
 use gitlab::api::users::{CurrentUser, Users};
-use gitlab::api::{AsyncQuery, Endpoint, Pagination, paged};
+use gitlab::api::{AsyncQuery, Endpoint, Pageable, Pagination, RestClient as _, paged};
+use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -42,6 +43,9 @@ use crate::http::{Http, Repeat};
 
 /// The most notes of one merge request that are read, newest first: ten pages.
 const NOTES_LIMIT: usize = 1000;
+
+/// The longest address of a request, in characters; GitLab's front refuses longer ones.
+const ADDRESS_LIMIT: usize = 8 * 1024;
 
 /// Reads, annotates, approves, makes and merges merge requests, and commits to projects. Cheap to clone.
 #[derive(Clone)]
@@ -89,10 +93,7 @@ impl GitlabClient {
             .sort(SortOrder::Descending)
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        let notes: Vec<Note> = paged(endpoint, Pagination::Limit(NOTES_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))?;
+        let notes: Vec<Note> = pages(endpoint, NOTES_LIMIT, &operation).await?;
         Ok(Notes { complete: notes.len() < NOTES_LIMIT, notes })
     }
 
@@ -194,7 +195,38 @@ async fn query<T: DeserializeOwned + 'static>(
     endpoint: impl Endpoint + Sync,
     operation: &Operation<'_>,
 ) -> Result<T, ServiceError> {
+    sendable(&endpoint, operation)?;
     endpoint.query_async(operation).await.map_err(|error| failure::of_library(error, operation))
+}
+
+/// The first `limit` items of a list, a hundred per request.
+async fn pages<T: DeserializeOwned + Send + Sync + 'static>(
+    endpoint: impl Endpoint + Pageable + Sync + Send,
+    limit: usize,
+    operation: &Operation<'_>,
+) -> Result<Vec<T>, ServiceError> {
+    sendable(&endpoint, operation)?;
+    let answer = paged(endpoint, Pagination::Limit(limit)).query_async(operation).await;
+    answer.map_err(|error| failure::of_library(error, operation))
+}
+
+/// Refuses a request whose address cannot be sent. Names from build data and from GitLab's own answers become part of
+/// it, and the library takes for granted that every address is one.
+fn sendable(endpoint: &impl Endpoint, operation: &Operation<'_>) -> Result<(), ServiceError> {
+    let refuse = |detail: String| operation.error(ServiceErrorKind::Rejected, detail);
+    let path = endpoint.endpoint();
+    let mut url = operation.rest_endpoint(&path).map_err(|error| refuse(format!("the address: {error}")))?;
+    endpoint.parameters().add_to_url(&mut url);
+    let length = url.as_str().len();
+    if length > ADDRESS_LIMIT {
+        return Err(refuse(format!(
+            "the address of the request has {length} characters, more than the {ADDRESS_LIMIT} that are sent"
+        )));
+    }
+    match url.as_str().parse::<Uri>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refuse(format!("the address: {error}"))),
+    }
 }
 
 fn unbuildable(operation: &Operation<'_>, error: impl std::fmt::Display) -> ServiceError {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 use url::Url;
 
+use crate::clients::nothing;
+
 /// A merge request by project path and number, as its web address names it (spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MergeRequestRef {
@@ -19,6 +21,29 @@ impl fmt::Display for MergeRequestRef {
     /// GitLab's own short form: `group/project!612`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}!{}", self.project, self.iid)
+    }
+}
+
+/// The longest address of a merge request that is read, and the longest path of a project, in characters. GitLab's own
+/// limit for a path is 255.
+const ADDRESS_LIMIT: usize = 2048;
+const PROJECT_LIMIT: usize = 255;
+/// GitLab counts merge requests in 31 bits.
+const GREATEST_IID: u64 = 2_147_483_647;
+
+impl MergeRequestRef {
+    /// The merge request number `iid` of `project`, when GitLab can have such a one.
+    pub fn new(project: &str, iid: u64) -> Option<Self> {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && !matches!(part, "." | "..")
+        };
+        let good = project.len() <= PROJECT_LIMIT
+            && project.contains('/')
+            && project.split('/').all(word)
+            && (1..=GREATEST_IID).contains(&iid);
+        good.then(|| Self { project: project.to_owned(), iid })
     }
 }
 
@@ -36,23 +61,18 @@ impl FromStr for MergeRequestRef {
     /// Reads `https://<host>/<group>/…/<project>/-/merge_requests/<iid>[/anything]`. The host is not looked at:
     /// the configured GitLab is used, spec 03 §3.1.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidMergeRequestAddress(text.to_owned());
-        let url = Url::parse(text.trim()).map_err(|_| invalid())?;
+        let invalid = || InvalidMergeRequestAddress(text.chars().take(100).collect());
+        let text = text.trim();
+        if text.len() > ADDRESS_LIMIT {
+            return Err(invalid());
+        }
+        let url = Url::parse(text).map_err(|_| invalid())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid());
         }
         let (project, rest) = url.path().split_once("/-/merge_requests/").ok_or_else(invalid)?;
-        let project = project.trim_start_matches('/');
-        let iid = rest.split('/').next().unwrap_or_default();
-        let word = |part: &str| {
-            !part.is_empty()
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        };
-        if !project.contains('/') || !project.split('/').all(word) {
-            return Err(invalid());
-        }
-        let iid = iid.parse().ok().filter(|iid| *iid > 0).ok_or_else(invalid)?;
-        Ok(Self { project: project.to_owned(), iid })
+        let iid = rest.split('/').next().unwrap_or_default().parse().map_err(|_| invalid())?;
+        Self::new(project.trim_start_matches('/'), iid).ok_or_else(invalid)
     }
 }
 
@@ -94,17 +114,21 @@ pub struct MergeRequest {
     pub title: String,
     /// Where it stands.
     pub state: MergeRequestState,
-    /// Whether it is a draft.
-    #[serde(default)]
-    pub draft: bool,
+    /// Whether it is a draft, as newer servers say it; see [`MergeRequest::is_draft`].
+    #[serde(default, deserialize_with = "nothing::flag")]
+    draft: bool,
+    /// The same, as older servers say it.
+    #[serde(default, deserialize_with = "nothing::flag")]
+    work_in_progress: bool,
     /// Its labels, such as `stage-release-success`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     pub labels: Vec<String>,
     /// The branch with its commits.
     pub source_branch: String,
     /// The branch that it is for.
     pub target_branch: String,
-    /// The newest commit of the source branch.
+    /// The newest commit of the source branch; absent while GitLab prepares it.
+    #[serde(default, deserialize_with = "nothing::text")]
     pub sha: Option<String>,
     /// Its web address.
     pub web_url: String,
@@ -119,18 +143,27 @@ pub struct MergeRequest {
     /// Number of the project that holds the source branch; `None` when that project is gone.
     #[serde(default)]
     pub source_project_id: Option<u64>,
-    /// How many files it changes, as GitLab shows it: `1000+` when it stopped counting.
-    #[serde(default)]
+    /// How many files it changes, as GitLab shows it: `1000+` when it stopped counting, absent before it counted.
+    #[serde(default, deserialize_with = "nothing::text")]
     pub changes_count: Option<String>,
     /// Whether it can be merged, in GitLab's words (spec 03 §2.3).
     #[serde(default)]
     pub detailed_merge_status: Option<String>,
     /// Whether it merges by itself when its pipeline succeeds.
-    #[serde(default, deserialize_with = "null_is_false")]
+    #[serde(default, deserialize_with = "nothing::flag")]
     pub merge_when_pipeline_succeeds: bool,
     /// The pipeline of its newest commit; only where one merge request is read.
     #[serde(default)]
     pub head_pipeline: Option<HeadPipeline>,
+}
+
+impl MergeRequest {
+    /// Whether it is a draft: by its mark, or by its title where the server sends no mark.
+    pub fn is_draft(&self) -> bool {
+        let title = self.title.trim_start().to_lowercase();
+        let marked = ["draft:", "[draft]", "(draft)", "wip:", "[wip]"];
+        self.draft || self.work_in_progress || marked.iter().any(|mark| title.starts_with(mark))
+    }
 }
 
 /// The pipeline of a merge request's newest commit.
@@ -140,10 +173,6 @@ pub struct HeadPipeline {
     pub id: u64,
     /// Its status.
     pub status: String,
-}
-
-fn null_is_false<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(Option::<bool>::deserialize(deserializer)?.unwrap_or(false))
 }
 
 /// An account.
@@ -224,10 +253,52 @@ mod tests {
             "https://gitlab.example.test/group/project/-/merge_requests/6x",
             "https://gitlab.example.test/gr%20oup/project/-/merge_requests/6",
             "ftp://gitlab.example.test/group/project/-/merge_requests/6",
+            "https://gitlab.example.test/group/../-/merge_requests/6",
+            "https://gitlab.example.test/group/project/-/merge_requests/2147483648",
+            "https://gitlab.example.test/group/project/-/merge_requests/99999999999999999999999",
+            &format!("https://gitlab.example.test/{}/b/-/merge_requests/6", "a".repeat(254)),
+            &format!("https://gitlab.example.test/a/b/-/merge_requests/6?{}", "a".repeat(70_000)),
         ] {
             let message = wrong.parse::<MergeRequestRef>().unwrap_err().to_string();
             assert!(message.contains("/-/merge_requests/612"), "{wrong}: {message}");
+            assert!(message.len() < 400, "{message}");
         }
+    }
+
+    fn merge_request(more: serde_json::Value) -> MergeRequest {
+        let mut request = serde_json::json!({
+            "iid": 612, "title": "Shipment for 4.19.1", "state": "opened", "source_branch": "a",
+            "target_branch": "main", "sha": "5b1e", "web_url": "https://gitlab.example.test/x", "author": null,
+        });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(request).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_read_in_every_spelling() {
+        let nothing = serde_json::json!({
+            "draft": null, "labels": null, "sha": "", "changes_count": "", "author": null, "description": null,
+            "project_id": null, "source_project_id": null, "detailed_merge_status": null,
+            "merge_when_pipeline_succeeds": null, "head_pipeline": null,
+        });
+        let read = merge_request(nothing);
+        assert_eq!((read.sha.as_deref(), read.changes_count.as_deref()), (None, None));
+        assert!(read.labels.is_empty() && !read.is_draft() && !read.merge_when_pipeline_succeeds);
+        assert_eq!(read.head_pipeline, None);
+    }
+
+    #[test]
+    fn a_draft_is_known_by_its_mark_or_its_title() {
+        for more in [
+            serde_json::json!({"draft": true}),
+            serde_json::json!({"work_in_progress": true}),
+            serde_json::json!({"title": "Draft: Shipment for 4.19.1"}),
+            serde_json::json!({"title": "[DRAFT] Shipment for 4.19.1", "draft": null}),
+        ] {
+            assert!(merge_request(more.clone()).is_draft(), "{more}");
+        }
+        let named = serde_json::json!({"title": "Shipment for 4.19.1, no draft: ready"});
+        assert!(!merge_request(named).is_draft());
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::fmt::Display;
 
 use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines::{PipelineBridges, PipelineJobs};
-use gitlab::api::{AsyncQuery, Endpoint, Pageable, Pagination, paged};
+use gitlab::api::{Endpoint, Pageable};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::model::MergeRequestRef;
 use super::transport::Operation;
-use super::{GitlabClient, failure, unbuildable};
+use super::{GitlabClient, pages, unbuildable};
+use crate::clients::nothing;
 use crate::error::ServiceError;
 
 /// The most pipelines of one merge request that are read; they come newest first.
@@ -55,7 +56,7 @@ pub struct Job {
     /// Its status, in the words of [`Pipeline::status`].
     pub status: String,
     /// Whether the pipeline goes on when it fails.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::flag")]
     pub allow_failure: bool,
     /// What a trigger job started.
     #[serde(default)]
@@ -74,10 +75,7 @@ impl GitlabClient {
             .merge_request(reference.iid)
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        let mut pipelines: Vec<Pipeline> = paged(endpoint, Pagination::Limit(PIPELINES_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))?;
+        let mut pipelines: Vec<Pipeline> = pages(endpoint, PIPELINES_LIMIT, &operation).await?;
         pipelines.sort_by_key(|pipeline| std::cmp::Reverse((pipeline.created_at, pipeline.id)));
         Ok(pipelines)
     }
@@ -103,8 +101,5 @@ where
     B: Display,
 {
     let endpoint = endpoint.map_err(|error| unbuildable(operation, error))?;
-    paged(endpoint, Pagination::Limit(JOBS_LIMIT))
-        .query_async(operation)
-        .await
-        .map_err(|error| failure::of_library(error, operation))
+    pages(endpoint, JOBS_LIMIT, operation).await
 }

@@ -6,10 +6,10 @@ use gitlab::api::projects::Project as ProjectEndpoint;
 use gitlab::api::projects::repository::branches::Branches;
 use gitlab::api::projects::repository::commits::{CommitAction, CommitActionType, CreateCommit};
 use gitlab::api::projects::repository::files::{Encoding, File as FileEndpoint};
-use gitlab::api::{AsyncQuery, Pagination, paged};
 use serde::Deserialize;
 
-use super::{GitlabClient, failure, query, unbuildable};
+use super::{GitlabClient, pages, query, unbuildable};
+use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
@@ -53,7 +53,7 @@ pub struct Commit {
     /// Its name.
     pub id: String,
     /// Names of the commits before it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     pub parent_ids: Vec<String>,
     /// Its message.
     #[serde(default)]
@@ -142,10 +142,7 @@ impl GitlabClient {
             .search(format!("^{prefix}"))
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        let mut branches: Vec<Branch> = paged(endpoint, Pagination::Limit(BRANCHES_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))?;
+        let mut branches: Vec<Branch> = pages(endpoint, BRANCHES_LIMIT, &operation).await?;
         branches.retain(|branch| branch.name.starts_with(prefix));
         branches.sort_by(|one, other| other.name.cmp(&one.name));
         Ok(branches)

@@ -1,16 +1,21 @@
 //! What a merge request changes, who approved it, and how it comes into being and to its end.
 
+use std::borrow::Cow;
+
+use gitlab::api::common::path_escaped;
 use gitlab::api::projects::merge_requests::approvals::MergeRequestApprovals;
 use gitlab::api::projects::merge_requests::{
-    ApproveMergeRequest, CreateMergeRequest, MergeMergeRequest, MergeRequestDiffs, MergeRequestScope,
+    ApproveMergeRequest, CreateMergeRequest, MergeRequestDiffs, MergeRequestScope,
     MergeRequestState as StateFilter, MergeRequests,
 };
-use gitlab::api::{AsyncQuery, Pagination, paged};
+use gitlab::api::{BodyError, Endpoint, FormParams};
+use http::Method;
 use serde::Deserialize;
 
 use super::model::{MergeRequest, MergeRequestRef, User};
 use super::transport::Operation;
-use super::{GitlabClient, failure, query, unbuildable};
+use super::{GitlabClient, pages, query, unbuildable};
+use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::Repeat;
@@ -29,7 +34,7 @@ pub struct ChangedFile {
     /// Its path after the change.
     pub new_path: String,
     /// Whether the change removes it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::flag")]
     pub deleted_file: bool,
 }
 
@@ -53,7 +58,7 @@ pub struct Approval {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Approvals {
     /// Those that were given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     pub approved_by: Vec<Approval>,
     /// How many are still needed over all rules.
     #[serde(default)]
@@ -74,6 +79,34 @@ pub enum MergeWhen {
     Now,
     /// By itself, when its pipeline succeeds.
     PipelineSucceeds,
+}
+
+/// The request that merges. The library's own knows only the older name of the wish to merge by itself; a server that
+/// knows only the newer one might ignore it and merge at once, so both are sent, with the commit (spec 03 §2.3).
+struct Merge<'a> {
+    reference: &'a MergeRequestRef,
+    sha: &'a str,
+    by_itself: bool,
+}
+
+impl Endpoint for Merge<'_> {
+    fn method(&self) -> Method {
+        Method::PUT
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        let MergeRequestRef { project, iid } = self.reference;
+        format!("projects/{}/merge_requests/{iid}/merge", path_escaped(project)).into()
+    }
+
+    fn body(&self) -> Result<Option<(&'static str, Vec<u8>)>, BodyError> {
+        let mut form = FormParams::default();
+        form.push("squash", true).push("should_remove_source_branch", true).push("sha", self.sha);
+        if self.by_itself {
+            form.push("auto_merge", true).push("merge_when_pipeline_succeeds", true);
+        }
+        form.into_body()
+    }
 }
 
 /// A merge request to be made.
@@ -102,10 +135,7 @@ impl GitlabClient {
             .merge_request(reference.iid)
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        let files: Vec<ChangedFile> = paged(endpoint, Pagination::Limit(DIFFS_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))?;
+        let files: Vec<ChangedFile> = pages(endpoint, DIFFS_LIMIT, &operation).await?;
         Ok(ChangedFiles { complete: files.len() < DIFFS_LIMIT, files })
     }
 
@@ -175,10 +205,7 @@ impl GitlabClient {
             .search(title)
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        let mut found: Vec<MergeRequest> = paged(endpoint, Pagination::Limit(SEARCH_LIMIT))
-            .query_async(&operation)
-            .await
-            .map_err(|error| failure::of_library(error, &operation))?;
+        let mut found: Vec<MergeRequest> = pages(endpoint, SEARCH_LIMIT, &operation).await?;
         found.retain(|request| request.title == title);
         found.sort_by_key(|request| std::cmp::Reverse(request.iid));
         Ok(found)
@@ -222,17 +249,7 @@ impl GitlabClient {
         _permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
         let operation = self.write("merge a merge request", reference.to_string());
-        let mut builder = MergeMergeRequest::builder();
-        builder
-            .project(reference.project.as_str())
-            .merge_request(reference.iid)
-            .squash(true)
-            .should_remove_source_branch(true)
-            .sha(sha);
-        if when == MergeWhen::PipelineSucceeds {
-            builder.merge_when_pipeline_succeeds(true);
-        }
-        let endpoint = builder.build().map_err(|error| unbuildable(&operation, error))?;
+        let endpoint = Merge { reference, sha, by_itself: when == MergeWhen::PipelineSucceeds };
         query(endpoint, &operation).await
     }
 

@@ -59,7 +59,7 @@ async fn a_merge_request_is_one_request_with_the_project_in_one_segment() {
         .mount(&server)
         .await;
     let read = client(&server, Some("glpat-of-tests ")).merge_request(&reference()).await.unwrap();
-    assert_eq!((read.iid, read.state, read.draft), (612, MergeRequestState::Opened, true));
+    assert_eq!((read.iid, read.state, read.is_draft()), (612, MergeRequestState::Opened, true));
     assert_eq!(read.labels, ["stage-release-success"]);
     assert_eq!(read.author.unwrap().username, "demo-bot");
     let requests = server.received_requests().await.unwrap();
@@ -336,4 +336,56 @@ async fn a_commit_names_its_base_and_carries_every_byte() {
     assert_eq!((field("start_project"), field("start_sha")), (Some("5150"), Some("5b1e")));
     assert_eq!(field("actions[][content]"), Some("w6k6IDENCg=="));
     assert_eq!(field("actions[][encoding]"), Some("base64"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_too_long_is_an_error_and_no_panic() {
+    let server = MockServer::start().await;
+    answer(&server, 200, json!([])).await;
+    let client = client(&server, Some("glpat-of-tests"));
+    let long = "a".repeat(70_000);
+    let reference = MergeRequestRef { project: format!("{long}/b"), iid: 612 };
+    let errors = [
+        client.merge_request(&reference).await.unwrap_err(),
+        client.pipelines(&reference).await.unwrap_err(),
+        client.file(1, &long, "5b1e").await.unwrap_err(),
+        client.file(1, "a.yaml", &long).await.unwrap_err(),
+        client.user_by_email(&format!("{long}@example.com")).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind, ServiceErrorKind::Rejected);
+        assert!(error.to_string().contains("more than the 8192"), "{}", error.detail);
+    }
+    assert_eq!(count(&server).await, 0);
+}
+
+#[tokio::test]
+async fn a_merge_by_itself_is_asked_for_under_both_names_and_at_a_commit() {
+    for (when, form) in [
+        (MergeWhen::Now, "squash=true&should_remove_source_branch=true&sha=5b1e"),
+        (
+            MergeWhen::PipelineSucceeds,
+            "squash=true&should_remove_source_branch=true&sha=5b1e&auto_merge=true&merge_when_pipeline_succeeds=true",
+        ),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("PUT"))
+            .and(wiremock::matchers::path(
+                "/gitlab/api/v4/projects/group%2Fsub%2Fshipments/merge_requests/612/merge",
+            ))
+            .and(body_string(form))
+            .respond_with(ResponseTemplate::new(200).set_body_json(merge_request("merged")))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let permit = WritePermit::granted_by_user_interface();
+        client(&server, Some("t")).merge(&reference(), "5b1e", when, &permit).await.unwrap();
+    }
+    // Without a pipeline GitLab refuses it.
+    let server = MockServer::start().await;
+    answer(&server, 405, json!({"message": "405 Method Not Allowed"})).await;
+    let permit = WritePermit::granted_by_user_interface();
+    let refused =
+        client(&server, Some("t")).merge(&reference(), "5b1e", MergeWhen::PipelineSucceeds, &permit).await;
+    assert_eq!(refused.unwrap_err().kind, ServiceErrorKind::Rejected);
 }

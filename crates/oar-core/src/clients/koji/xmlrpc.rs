@@ -198,6 +198,10 @@ impl<'a> Parser<'a> {
                     let value = self.value(depth + 1)?;
                     members.insert(name.take().ok_or("a member without a name")?, value);
                 }
+                // An empty value is an empty text.
+                Event::Empty(tag) if tag.name().as_ref() == b"value" => {
+                    members.insert(name.take().ok_or("a member without a name")?, Value::Text(String::new()));
+                }
                 Event::End(tag) if tag.name().as_ref() == b"struct" => return Ok(members),
                 Event::End(_) | Event::Text(_) | Event::Comment(_) => {}
                 _ => return Err("a structure that is none".to_owned()),
@@ -236,7 +240,8 @@ mod tests {
             <member>\n<name>name</name>\n<value><string>a &amp; &#98; &lt;c&gt;</string></value>\n</member>\n\
             <member><name>perm</name><value><nil/></value></member>\n\
             <member><name>locked</name><value><boolean>0</boolean></value></member>\n\
-            <member><name>bare</name><value>text</value></member></struct></value>\n</data></array></value>\n\
+            <member><name>bare</name><value>text</value></member>\n\
+            <member><name>none</name><value/></member></struct></value>\n</data></array></value>\n\
             </param>\n</params>\n</methodResponse>\n";
         let Ok(Answer::Value(Value::Array(items))) = answer(text) else { panic!("{:?}", answer(text)) };
         assert_eq!(items[0].member("name").and_then(Value::as_text), Some("a & b <c>"));
@@ -244,6 +249,7 @@ mod tests {
         assert_eq!(items[0].member("perm"), Some(&Value::Nil));
         assert_eq!(items[0].member("locked"), Some(&Value::Boolean(false)));
         assert_eq!(items[0].member("bare").and_then(Value::as_text), Some("text"));
+        assert_eq!(items[0].member("none").and_then(Value::as_text), Some(""));
         let empty = "<methodResponse><params><param><value><array><data>\n</data></array></value></param></params></methodResponse>";
         assert_eq!(answer(empty), Ok(Answer::Value(Value::Array(Vec::new()))));
     }

@@ -1,13 +1,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod claims;
+
 use super::*;
 use crate::clients::slack::Posted;
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::flow::consent::Question;
+use crate::flow::outcome::Plan;
 use crate::redact::Redactor;
 use crate::service::Service;
 use crate::statebox::store::memory::MemoryStore;
-use crate::statebox::{Change, Metadata, StateError};
+use crate::statebox::{Change, Metadata, NotificationState, ReasonClass, RunEnd, RunOutcome, StateError};
 
 /// What the task of these tests does when it is applied.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,10 @@ enum Behaviour {
     Panic,
     Hang,
     CannotPlan,
+    /// Finds what it looks for.
+    Finds,
+    /// Has no credential when it is applied.
+    NoTicket,
     /// Starts something that goes on outside.
     Begin,
     /// Sees that it still goes on.
@@ -105,6 +113,11 @@ impl Task for Demo {
                 outcome.reason =
                     Some(Reason { class: ReasonClass::Infrastructure, text: "half of it failed".to_owned() });
                 Ok(outcome)
+            }
+            Behaviour::Finds => Ok(TaskOutcome::fail(Vec::new(), ErrorClass::Failed, "it is missing")),
+            Behaviour::NoTicket => {
+                let kind = ServiceErrorKind::MissingCredential;
+                Err(ServiceError::new(Service::Errata, "change owner", kind, "the ticket has expired").into())
             }
             Behaviour::Panic => panic!("a defect"),
             Behaviour::Hang => std::future::pending().await,
@@ -231,20 +244,73 @@ async fn a_dry_run_records_nothing_whatever_happens() {
 
 #[tokio::test]
 async fn every_bad_end_is_recorded_with_its_class() {
-    for (behaviour, class, reason, text) in [
-        (Behaviour::Fail, ErrorClass::Unavailable, ReasonClass::Infrastructure, "half of it failed"),
-        (Behaviour::Panic, ErrorClass::Failed, ReasonClass::Tool, "a defect"),
-        (Behaviour::CannotPlan, ErrorClass::Unavailable, ReasonClass::Infrastructure, "down"),
+    use RunOutcome::{Fail, Unknown};
+    let infrastructure = ReasonClass::Infrastructure;
+    for (behaviour, class, outcome, reason, text) in [
+        (Behaviour::Fail, ErrorClass::Unavailable, Unknown, infrastructure, "half of it failed"),
+        (Behaviour::Panic, ErrorClass::Failed, Fail, ReasonClass::Tool, "a defect"),
+        (Behaviour::CannotPlan, ErrorClass::Unavailable, Unknown, infrastructure, "down"),
+        (Behaviour::NoTicket, ErrorClass::Configuration, Unknown, ReasonClass::Precondition, "expired"),
     ] {
         let (bench, channel) = (Bench::new(), Channel::working());
         let report = bench.run(&Demo::new(behaviour, 1), &channel).await;
-        assert_eq!((report.status, report.class), (Some(TaskStatus::Fail), Some(class)));
+        let status = if outcome == Unknown { TaskStatus::NotStarted } else { TaskStatus::Fail };
+        assert_eq!((report.status, report.class), (Some(status), Some(class)), "{text}");
+        assert_eq!(report.unknown, outcome == Unknown);
         let task = bench.task();
-        assert_eq!((task.status, task.history.len()), (TaskStatus::Fail, 1));
+        assert_eq!((task.status, task.history.len()), (status, 1));
         let run = &task.history[0];
-        assert_eq!((run.outcome, run.class), (Some(RunOutcome::Fail), Some(reason)));
+        assert_eq!((run.outcome, run.class), (Some(outcome), Some(reason)));
         assert!(run.reason.as_ref().unwrap().contains(text), "{run:?}");
         assert!(channel.asked().is_empty(), "nobody is told of a success that is none");
+    }
+}
+
+/// The end of a run that left `status` behind.
+fn left(status: TaskStatus) -> RunEnd {
+    let at = "2026-07-01T10:00:00Z".parse().unwrap();
+    RunEnd {
+        run: RunStart {
+            id: "earlier".to_owned(),
+            started: at,
+            by: "tester".to_owned(),
+            command: "take-ownership".to_owned(),
+            force: false,
+        },
+        finished: at,
+        outcome: status.into(),
+        status: Some(status),
+        class: None,
+        reason: None,
+        result: Some("why it is so".to_owned()),
+        notifications: Vec::new(),
+        links: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn an_outage_leaves_the_task_as_it_was_and_writes_no_fail_into_the_log() {
+    for before in TaskStatus::ALL {
+        for behaviour in [Behaviour::Fail, Behaviour::CannotPlan, Behaviour::NoTicket] {
+            let (bench, channel) = (Bench::new(), Channel::working());
+            let permit = WritePermit::granted_by_user_interface();
+            let end = left(before);
+            let record = |state: &mut State| Ok(state.finish_run(TaskName::TakeOwnership, &end));
+            bench.statebox.update(&permit, "earlier", record).await.unwrap();
+            let was = bench.task();
+            let report = bench.run(&Demo::new(behaviour, 1), &channel).await;
+            let task = bench.task();
+            assert_eq!(
+                (task.status, &task.started_at, &task.completed_at, &task.result),
+                (was.status, &was.started_at, &was.completed_at, &was.result),
+                "{before}"
+            );
+            assert_eq!((report.status, task.claim), (Some(before), None));
+            let last = task.history.last().unwrap();
+            assert_eq!((task.history.len(), last.outcome), (2, Some(RunOutcome::Unknown)));
+            assert!(!bench.store.text().unwrap().contains("before:"), "{}", bench.store.text().unwrap());
+            assert!(!report.log.contains("[Fail]"), "{}", report.log);
+        }
     }
 }
 
@@ -260,6 +326,7 @@ async fn an_interruption_ends_the_work_and_is_recorded() {
         sender.send(Signal::Terminate);
     });
     assert_eq!(report.signal, Some(Signal::Terminate));
+    assert_eq!(bench.task().status, TaskStatus::NotStarted, "an interruption is no verdict");
     let run = &bench.task().history[0];
     assert_eq!((run.outcome, run.class), (Some(RunOutcome::Interrupted), Some(ReasonClass::Interrupted)));
     assert!(run.reason.as_ref().unwrap().contains("SIGTERM"));
@@ -294,14 +361,14 @@ async fn a_slack_failure_leaves_the_task_passed_and_is_made_good_by_the_next_run
 async fn a_check_that_found_something_says_so_once() {
     let (bench, channel) = (Bench::new(), Channel::working());
     for _ in 0..3 {
-        let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Fail, 1) };
+        let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Finds, 1) };
         assert_eq!(bench.run(&task, &channel).await.status, Some(TaskStatus::Fail));
     }
     assert_eq!(channel.asked().len(), 1);
     // When all was well in between, the next finding is a new one.
     bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
     let told = channel.asked().len();
-    let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Fail, 1) };
+    let task = Demo { tells_of_failure: true, ..Demo::new(Behaviour::Finds, 1) };
     bench.run(&task, &channel).await;
     assert_eq!(channel.asked().len(), told + 1);
 }

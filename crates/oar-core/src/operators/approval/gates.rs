@@ -1,35 +1,52 @@
 //! What must be so before anything is approved. Everything is looked at, and everything that is wrong is said at once.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use futures::future::{join, join_all};
 
-use super::{Approval, ApprovalPlan, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work};
+use super::kernel::KernelFindings;
+use super::{
+    Approval, ApprovalPlan, MetadataUrl, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work,
+};
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind, AdvisoryState};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jira::{Bug, IssueKey};
-use crate::error::{Classified as _, ErrorClass};
-use crate::flow::outcome::{Check, TaskError};
+use crate::error::{Classified, ErrorClass};
+use crate::flow::outcome::Check;
 use crate::operators::ownership::QE_SUBTASKS;
-use crate::operators::shipment::Shipment;
+use crate::operators::shipment::{Shipment, ShipmentError};
+
+/// What was read in Errata Tool, and of what the advisories hold.
+struct ErrataSide {
+    read: Vec<(String, Result<Advisory, Problem>)>,
+    /// The advisories that are to move.
+    moving: Vec<(String, AdvisoryId)>,
+    kernels: KernelFindings,
+    alerts: Vec<Problem>,
+}
 
 impl Approval<'_> {
-    /// Looks at everything. Problems stand beside the plan, so that those of others can be said with them; an error
-    /// means that not even the plan could be made.
-    pub async fn plan(&self, target: &Target) -> Result<(ApprovalPlan, Vec<Problem>), TaskError> {
+    /// Looks at everything. Problems stand beside the plan, so that those of others can be said with them; what could
+    /// not be read is one of them.
+    pub async fn plan(&self, target: &Target) -> (ApprovalPlan, Vec<Problem>) {
         let mut problems = Vec::new();
         let (mut checks, mut notes) = (Vec::new(), Vec::new());
-        let (read, (shipment, subtasks)) =
-            join(self.advisories(target), join(self.shipment(target), self.open_subtasks(target))).await;
-        let read = read?;
-        let subtasks = subtasks?;
-        let (shipment, shipment_keys) = match shipment? {
-            Ok(found) => found,
-            Err(problem) => {
-                problems.push(problem);
-                (ShipmentPlan::None, BTreeSet::new())
-            }
-        };
+        // What does not depend on one another is asked for at the same time.
+        let (errata, (shipment, (subtasks, url))) = join(
+            self.errata_side(target),
+            join(self.shipment(target), join(self.open_subtasks(target), self.own_metadata_url(target))),
+        )
+        .await;
+        let ErrataSide { read, moving, kernels, alerts } = errata;
+        let subtasks = subtasks.unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        let (shipment, shipment_keys) = shipment.unwrap_or_else(|problem| {
+            problems.push(problem);
+            (ShipmentPlan::None, BTreeSet::new())
+        });
         match &shipment {
             ShipmentPlan::Merged => {
                 notes.push(
@@ -37,12 +54,22 @@ impl Approval<'_> {
                 );
             }
             ShipmentPlan::Approve(_) => checks.push(Check::ok("the shipment merge request is open")),
-            ShipmentPlan::Approved => checks.push(Check::ok("the shipment merge request is approved")),
+            ShipmentPlan::Approved(_) => checks.push(Check::ok("the shipment merge request is approved")),
             ShipmentPlan::None => {}
         }
         let mut keys = shipment_keys;
         let mut advisories = Vec::new();
+        // Whether everything was read that names bugs and builds: an `ok` must not stand for what nobody read.
+        let mut complete = problems.is_empty();
         for (impetus, advisory) in read {
+            let advisory = match advisory {
+                Ok(advisory) => advisory,
+                Err(problem) => {
+                    problems.push(problem);
+                    complete = false;
+                    continue;
+                }
+            };
             if advisory.is_dropped() {
                 notes.push(format!("advisory {} ({impetus}) is dropped and stays as it is", advisory.id));
                 continue;
@@ -58,103 +85,106 @@ impl Approval<'_> {
             let (id, kind, state) = (advisory.id, advisory.kind, advisory.state);
             advisories.push(ShippedAdvisory { impetus, id, kind, state });
         }
-        if advisories.is_empty() {
+        if advisories.is_empty() && complete {
             problems.push(
                 Problem::blocked(format!("{} has no advisory that ships", target.release))
                     .then("ask ART to add them to the build data"),
             );
         }
-        let moving: Vec<(String, AdvisoryId)> = advisories
-            .iter()
-            .filter(|advisory| advisory.moves())
-            .map(|advisory| (advisory.impetus.clone(), advisory.id))
-            .collect();
         let approves = matches!(shipment, ShipmentPlan::Approve(_));
         let mut metadata = None;
         if !moving.is_empty() || approves {
-            let security = advisories.iter().filter(|one| one.moves() && one.kind == AdvisoryKind::Security);
-            let (kernels, (bugs, (alerts, url))) = join(
-                self.kernels(&moving),
-                join(
-                    self.bugs(&keys, &target.accepted),
-                    join(join_all(security.map(|advisory| self.known_alerts(advisory.id))), async {
-                        match &target.shipment {
-                            Some(_) if !moving.is_empty() => Some(self.metadata_url(&target.release).await),
-                            _ => None,
-                        }
-                    }),
-                ),
-            )
-            .await;
-            checks.extend(kernels.notes.into_iter().map(Check::ok));
+            let bugs = self.bugs(&keys, &target.accepted).await;
+            let url = url.filter(|_| !moving.is_empty());
+            checks.extend(kernels.notes.into_iter().map(Check::ok).filter(|_| complete));
             problems.extend(kernels.problems);
             match bugs {
-                Ok(note) => checks.push(Check::ok(note)),
+                Ok(note) => checks.extend(complete.then(|| Check::ok(note))),
                 Err(found) => problems.extend(found),
             }
-            let alerts: Vec<Problem> = alerts.into_iter().flatten().collect();
-            if alerts.is_empty() {
+            if alerts.is_empty() && complete {
                 checks.push(Check::ok("no security alert blocks"));
             }
             problems.extend(alerts);
             match url.transpose() {
                 Ok(found) => {
-                    checks.extend(
-                        found.is_some().then(|| {
-                            Check::ok(format!("the payload in the registry is of {}", target.release))
-                        }),
-                    );
+                    let of_release = format!("the payload in the registry is of {}", target.release);
+                    checks.extend(found.is_some().then(|| Check::ok(of_release)));
                     metadata = found;
                 }
                 Err(problem) => problems.push(problem),
             }
         }
         let reference = target.shipment.clone();
-        Ok((ApprovalPlan { advisories, shipment, metadata, subtasks, checks, notes, reference }, problems))
+        (ApprovalPlan { advisories, shipment, metadata, subtasks, checks, notes, reference }, problems)
     }
 
-    async fn advisories(&self, target: &Target) -> Result<Vec<(String, Advisory)>, TaskError> {
+    /// The advisories, and what stands against those that are to move: their kernels and security alerts.
+    async fn errata_side(&self, target: &Target) -> ErrataSide {
+        let read = self.advisories(target).await;
+        let ours = read.iter().filter_map(|(impetus, read)| Some((impetus, read.as_ref().ok()?)));
+        let moves: Vec<(&String, &Advisory)> =
+            ours.filter(|(_, advisory)| advisory.state == AdvisoryState::Qe).collect();
+        let moving: Vec<(String, AdvisoryId)> =
+            moves.iter().map(|(impetus, advisory)| ((*impetus).clone(), advisory.id)).collect();
+        let security = moves.iter().filter(|(_, advisory)| advisory.kind == AdvisoryKind::Security);
+        let alerts = join_all(security.map(|(_, advisory)| self.known_alerts(advisory.id)));
+        let (kernels, alerts) = join(self.kernels(&moving, &target.stop_rules), alerts).await;
+        ErrataSide { moving, kernels, alerts: alerts.into_iter().flatten().collect(), read }
+    }
+
+    /// The metadata URL of a Konflux release.
+    async fn own_metadata_url(&self, target: &Target) -> Option<Result<MetadataUrl, Problem>> {
+        target.shipment.as_ref()?;
+        Some(self.metadata_url(&target.release).await)
+    }
+
+    async fn advisories(&self, target: &Target) -> Vec<(String, Result<Advisory, Problem>)> {
         let read = join_all(target.advisories.iter().map(|(_, id)| self.errata.erratum(*id))).await;
-        target
-            .advisories
-            .iter()
-            .zip(read)
-            .map(|((impetus, _), advisory)| Ok((impetus.clone(), advisory?)))
-            .collect()
+        let named = target.advisories.iter().zip(read).map(|((impetus, id), advisory)| {
+            (impetus.clone(), advisory.map_err(|error| unread(format!("advisory {id} ({impetus})"), &error)))
+        });
+        named.collect()
     }
 
     /// The merge request and the issues that it ships, or what is wrong with it.
-    async fn shipment(
-        &self,
-        target: &Target,
-    ) -> Result<Result<(ShipmentPlan, BTreeSet<IssueKey>), Problem>, TaskError> {
+    async fn shipment(&self, target: &Target) -> Result<(ShipmentPlan, BTreeSet<IssueKey>), Problem> {
         let (Some(gitlab), Some(reference)) = (self.gitlab, &target.shipment) else {
-            return Ok(Ok((ShipmentPlan::None, BTreeSet::new())));
+            return Ok((ShipmentPlan::None, BTreeSet::new()));
         };
-        let shipment = Shipment::load(gitlab, reference).await?;
+        let unknown = |error: &ShipmentError| match error.class() {
+            ErrorClass::Blocked => Problem::blocked(error.to_string()).then(error.hint().unwrap_or_default()),
+            _ => unread("the shipment merge request", error),
+        };
+        // Independent of one another, so asked for together; whether it is open shows in the first of them.
+        let (shipment, (user, approvals)) =
+            join(Shipment::load(gitlab, reference), join(gitlab.current_user(), gitlab.approvals(reference)))
+                .await;
+        let shipment = shipment.map_err(|error| unread("the shipment merge request", &error))?;
         if shipment.state() == MergeRequestState::Merged {
-            return Ok(Ok((ShipmentPlan::Merged, BTreeSet::new())));
+            return Ok((ShipmentPlan::Merged, BTreeSet::new()));
         }
-        if let Err(refusal) = shipment.require_open() {
+        if let Err(refusal) = shipment.require_ready() {
             let hint = refusal.hint().unwrap_or_default();
-            return Ok(Err(Problem::blocked(refusal.to_string()).then(hint)));
+            return Err(Problem::blocked(refusal.to_string()).then(hint));
         }
-        let (keys, (user, approvals)) =
-            join(shipment.jira_keys(), join(gitlab.current_user(), gitlab.approvals(reference))).await;
-        let (keys, user, approvals) = (keys?, user?, approvals?);
-        let plan = if approvals.are_by(&user) {
-            ShipmentPlan::Approved
-        } else {
-            // Without a commit there is nothing that could be approved.
-            shipment.head()?;
-            ShipmentPlan::Approve(Box::new(shipment))
-        };
-        Ok(Ok((plan, keys)))
+        let keys = shipment.jira_keys().await.map_err(|error| unknown(&error))?;
+        // Without a commit there is nothing that could be approved.
+        shipment.head().map_err(|error| unknown(&error))?;
+        let (user, approvals) = (
+            user.map_err(|error| unread("the owner of GITLAB_TOKEN", &error))?,
+            approvals.map_err(|error| unread("the approvals of the shipment merge request", &error))?,
+        );
+        let shipment = Box::new(shipment);
+        let approved = approvals.are_by(&user);
+        let plan = if approved { ShipmentPlan::Approved(shipment) } else { ShipmentPlan::Approve(shipment) };
+        Ok((plan, keys))
     }
 
-    async fn open_subtasks(&self, target: &Target) -> Result<Vec<OpenSubtask>, TaskError> {
+    async fn open_subtasks(&self, target: &Target) -> Result<Vec<OpenSubtask>, Problem> {
         let Some(ticket) = &target.ticket else { return Ok(Vec::new()) };
-        let subtasks = self.jira.subtasks(ticket).await?;
+        let subtasks = self.jira.subtasks(ticket).await;
+        let subtasks = subtasks.map_err(|error| unread(format!("the subtasks of {ticket}"), &error))?;
         let is_open = |status: &Option<String>| {
             status.as_deref().is_none_or(|status| !status.eq_ignore_ascii_case(work::CLOSED))
         };
@@ -171,9 +201,7 @@ impl Approval<'_> {
         match self.errata.security_alerts(id).await {
             Ok(alerts) if alerts.blocking => Some(work::blocking_alerts(id, &alerts)),
             Ok(_) => None,
-            Err(error) => {
-                Some(Problem::unknown(format!("security alerts of advisory {id}: {error}"), error.class()))
-            }
+            Err(error) => Some(unread(format!("security alerts of advisory {id}"), &error)),
         }
     }
 
@@ -183,10 +211,8 @@ impl Approval<'_> {
         keys: &BTreeSet<IssueKey>,
         accepted: &BTreeSet<IssueKey>,
     ) -> Result<String, Vec<Problem>> {
-        let set =
-            self.jira.issues(keys, &Bug::FIELDS).await.map_err(|error| {
-                vec![Problem::unknown(format!("the release's bugs: {error}"), error.class())]
-            })?;
+        let set = self.jira.issues(keys, &Bug::FIELDS).await;
+        let set = set.map_err(|error| vec![unread("the release's bugs", &error)])?;
         let open: Vec<String> = set
             .distinct()
             .map(Bug::of)
@@ -228,6 +254,15 @@ impl Approval<'_> {
     }
 }
 
+/// Something that could not be read, with what the user can do about it.
+pub(super) fn unread(what: impl fmt::Display, error: &dyn Classified) -> Problem {
+    let problem = Problem::unknown(format!("{what}: {error}"), error.class());
+    match error.hint() {
+        Some(hint) => problem.then(hint),
+        None => problem,
+    }
+}
+
 /// What is wrong with the state of an advisory that ships.
 fn state_problem(impetus: &str, advisory: &Advisory) -> Option<Problem> {
     let id = advisory.id;
@@ -241,9 +276,9 @@ fn state_problem(impetus: &str, advisory: &Advisory) -> Option<Problem> {
             Problem::blocked(format!("advisory {id} ({impetus}) is in NEW_FILES"))
                 .then("ART moves it to QE, then `push-to-cdn-staging` pushes it"),
         ),
-        other => Some(Problem::unknown(
-            format!("advisory {id} ({impetus}) is in {other}, a state that is not known"),
-            ErrorClass::Blocked,
-        )),
+        other => Some(
+            Problem::blocked(format!("advisory {id} ({impetus}) is in {other}, a state that is not known"))
+                .then("look at it in Errata Tool"),
+        ),
     }
 }

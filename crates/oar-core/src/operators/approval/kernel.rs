@@ -1,20 +1,44 @@
 //! The kernel gate: a kernel that must not ship is tagged in Koji (spec 02 §4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
+use super::gates::unread;
 use super::{Approval, Problem};
+use crate::clients::brewroot::Component;
 use crate::clients::errata::AdvisoryId;
-use crate::error::{Classified as _, ErrorClass, ServiceErrorKind};
+use crate::error::{ServiceError, ServiceErrorKind};
 
-/// The tag of a kernel that must not ship (`interop-exact`).
+/// The tag of a kernel that must not ship, where the branch's settings name none (`interop-exact`).
 const STOP_TAG: &str = "early-kernel-stop-ship";
-/// How the builds of operating system images for x86 begin.
-const IMAGE_PREFIX: &str = "rhcos-x86";
-/// The kinds of advisories that may carry one.
-const KINDS: [&str; 2] = ["image", "rhcos"];
 const KERNEL: &str = "kernel";
+/// How the builds of operating system images begin: node images `rhcos-<arch>` and base images, one per architecture.
+const IMAGE_PREFIX: &str = "rhcos-";
+/// The kinds of advisories that may carry one.
+const KINDS: [&str; 2] = [super::IMAGE, super::RHCOS];
+
+/// Packages of operating system images, and the tag that their builds must not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopRule {
+    /// The names of the packages, such as `kernel` and `kernel-rt`.
+    pub packages: Vec<String>,
+    /// The tag.
+    pub tag: String,
+}
+
+impl Default for StopRule {
+    fn default() -> Self {
+        Self { packages: vec![KERNEL.to_owned()], tag: STOP_TAG.to_owned() }
+    }
+}
+
+impl StopRule {
+    /// The rule of some packages; without a tag of their own it is the one of every branch.
+    pub fn new(packages: Vec<String>, tag: Option<String>) -> Self {
+        Self { packages, tag: tag.unwrap_or_else(|| STOP_TAG.to_owned()) }
+    }
+}
 
 /// What the gate found: problems, and what the reader should know.
 #[derive(Debug, Default)]
@@ -23,64 +47,132 @@ pub(super) struct KernelFindings {
     pub(super) notes: Vec<String>,
 }
 
+/// A build of a package, and the images that it is in.
+type Builds = BTreeMap<Component, BTreeSet<String>>;
+
 impl Approval<'_> {
-    /// Looks at the kernel of every x86 image of every product version of the advisories that may carry one. What
-    /// cannot be found out is a problem, never "no stop".
-    pub(super) async fn kernels(&self, advisories: &[(String, AdvisoryId)]) -> KernelFindings {
+    /// Looks at the packages of `rules` in every operating system image, of whatever architecture, of the advisories
+    /// that may carry one. What cannot be found out is a problem, never "no stop".
+    pub(super) async fn kernels(
+        &self,
+        advisories: &[(String, AdvisoryId)],
+        rules: &Result<Vec<StopRule>, Problem>,
+    ) -> KernelFindings {
         let mut findings = KernelFindings::default();
-        let mut images = BTreeSet::new();
-        let carriers: Vec<AdvisoryId> =
-            advisories.iter().filter(|(kind, _)| KINDS.contains(&kind.as_str())).map(|(_, id)| *id).collect();
-        let answers = join_all(carriers.iter().map(|id| self.errata.builds(*id))).await;
-        for (id, answer) in carriers.iter().zip(answers) {
-            match answer {
-                Ok(builds) => {
-                    images.extend(
-                        builds.into_iter().map(|build| build.nvr).filter(|nvr| nvr.starts_with(IMAGE_PREFIX)),
-                    );
+        let rules = match rules {
+            Ok(rules) => rules,
+            Err(problem) => {
+                findings.problems.push(problem.clone());
+                return findings;
+            }
+        };
+        let images = self.images(advisories, &mut findings).await;
+        if images.is_empty() && findings.problems.is_empty() {
+            let note = "no advisory carries an operating system image, so no kernel is looked at";
+            findings.notes.push(note.to_owned());
+        }
+        let read = join_all(images.iter().map(|image| self.packages_of(image, rules))).await;
+        let mut builds: Vec<Builds> = rules.iter().map(|_| Builds::new()).collect();
+        for (image, packages) in images.iter().zip(read) {
+            match packages {
+                Ok(found) => {
+                    for (builds, found) in builds.iter_mut().zip(found) {
+                        for build in found {
+                            builds.entry(build).or_default().insert(image.clone());
+                        }
+                    }
                 }
-                Err(error) => findings
-                    .problems
-                    .push(Problem::unknown(format!("kernel of advisory {id}: {error}"), error.class())),
+                Err(problem) => findings.problems.push(problem),
             }
         }
-        if images.is_empty() && findings.problems.is_empty() {
-            findings
-                .notes
-                .push("no advisory carries an x86 operating system image, so no kernel is looked at".into());
-        }
-        for result in join_all(images.iter().map(|image| self.kernel_of(image))).await {
-            match result {
-                Ok(note) => findings.notes.push(note),
-                Err(problem) => findings.problems.push(problem),
+        for (rule, builds) in rules.iter().zip(&builds) {
+            let looked = join_all(builds.keys().map(|build| self.may_ship(build, rule))).await;
+            for ((build, images), looked) in builds.iter().zip(looked) {
+                let images = images.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                match looked {
+                    Ok(true) => findings.notes.push(format!("{} of {images} may ship", build.nvr())),
+                    Ok(false) => findings.problems.push(
+                        Problem::blocked(format!(
+                            "{} of {images} has the tag {}: it must not ship",
+                            build.nvr(),
+                            rule.tag
+                        ))
+                        .then("ask ART for an image with another one"),
+                    ),
+                    Err(error) => findings
+                        .problems
+                        .push(unread(format!("whether {} of {images} may ship", build.nvr()), &error)),
+                }
             }
         }
         findings
     }
 
-    async fn kernel_of(&self, image: &str) -> Result<String, Problem> {
-        let unknown = |error: crate::error::ServiceError| {
-            let class = match error.kind {
-                ServiceErrorKind::NotFound => ErrorClass::Blocked,
-                _ => error.class(),
-            };
-            Problem::unknown(format!("the kernel of {image} is unknown: {error}"), class)
-        };
-        let kernels = self.brewroot.components(image, KERNEL).await.map_err(unknown)?;
-        if kernels.is_empty() {
-            let text = format!("the kernel of {image} is unknown: its metadata names no package `{KERNEL}`");
-            return Err(Problem::blocked(text));
-        }
-        let names: Vec<String> = kernels.iter().map(crate::clients::brewroot::Component::nvr).collect();
-        for name in &names {
-            let tags = self.koji.list_tags(name).await.map_err(unknown)?;
-            if tags.iter().any(|tag| tag == STOP_TAG) {
-                return Err(Problem::blocked(format!(
-                    "{name} of {image} has the tag {STOP_TAG}: it must not ship"
-                ))
-                .then("ask ART for an image with another kernel"));
+    /// The operating system images of the advisories.
+    async fn images(
+        &self,
+        advisories: &[(String, AdvisoryId)],
+        findings: &mut KernelFindings,
+    ) -> BTreeSet<String> {
+        let carriers: Vec<&(String, AdvisoryId)> =
+            advisories.iter().filter(|(kind, _)| KINDS.contains(&kind.as_str())).collect();
+        let answers = join_all(carriers.iter().map(|(_, id)| self.errata.builds(*id))).await;
+        let mut images = BTreeSet::new();
+        for ((kind, id), answer) in carriers.into_iter().zip(answers) {
+            match answer {
+                Ok(builds) => {
+                    let found: Vec<String> = builds
+                        .into_iter()
+                        .map(|build| build.nvr)
+                        .filter(|nvr| nvr.starts_with(IMAGE_PREFIX))
+                        .collect();
+                    if found.is_empty() && kind == super::RHCOS {
+                        findings.problems.push(
+                            Problem::blocked(format!("advisory {id} ({kind}) has no operating system image"))
+                                .then("ask ART to attach its builds"),
+                        );
+                    }
+                    images.extend(found);
+                }
+                Err(error) => findings.problems.push(unread(format!("the builds of advisory {id}"), &error)),
             }
         }
-        Ok(format!("{} of {image} may ship", names.join(", ")))
+        images
+    }
+
+    /// The builds of the packages of each rule in one image, each once. One without any of them is a problem.
+    async fn packages_of(&self, image: &str, rules: &[StopRule]) -> Result<Vec<Vec<Component>>, Problem> {
+        let names: Vec<&str> = rules.iter().flat_map(|rule| &rule.packages).map(String::as_str).collect();
+        let found = self.brewroot.components(image, &names).await;
+        let found = found.map_err(|error| unread(format!("the kernel of {image} is unknown"), &error))?;
+        rules
+            .iter()
+            .map(|rule| {
+                let ours: Vec<Component> =
+                    found.iter().filter(|build| rule.packages.contains(&build.name)).cloned().collect();
+                if ours.is_empty() {
+                    return Err(Problem::blocked(format!(
+                        "the kernel of {image} is unknown: its metadata names no package `{}`",
+                        rule.packages.join("`, `")
+                    ))
+                    .then("ask ART what the image is made of"));
+                }
+                Ok(ours)
+            })
+            .collect()
+    }
+
+    /// Whether the build of a package does not have the rule's tag.
+    async fn may_ship(&self, package: &Component, rule: &StopRule) -> Result<bool, ServiceError> {
+        let nvr = package.nvr();
+        let tags = match self.koji.list_tags(&nvr).await {
+            // Since RHEL 9.3 the real-time kernel comes out of the kernel's build, which carries the tag then.
+            Err(error) if error.kind == ServiceErrorKind::NotFound && package.name != KERNEL => {
+                let build = Component { name: KERNEL.to_owned(), ..package.clone() };
+                self.koji.list_tags(&build.nvr()).await?
+            }
+            tags => tags?,
+        };
+        Ok(!tags.contains(&rule.tag))
     }
 }

@@ -8,6 +8,7 @@ mod work;
 
 use std::collections::BTreeSet;
 
+pub use kernel::StopRule;
 pub use metadata::{MetadataUrl, payload_of};
 pub use work::ApprovalResult;
 
@@ -19,12 +20,16 @@ use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
-use crate::error::ErrorClass;
-use crate::flow::outcome::{Check, Refusal, Step, Verdict};
+pub use crate::flow::gates::{Problem, refusal};
+use crate::flow::outcome::{Check, Step};
 use crate::version::ReleaseVersion;
 
 /// The state that an approved advisory has.
 pub const APPROVED: AdvisoryState = AdvisoryState::RelPrep;
+
+/// The kinds of advisories that may carry operating system images.
+const IMAGE: &str = "image";
+const RHCOS: &str = "rhcos";
 
 /// The services that an approval needs.
 pub struct Approval<'a> {
@@ -57,71 +62,8 @@ pub struct Target {
     pub ticket: Option<IssueKey>,
     /// Bugs for which somebody answers although they are not finished.
     pub accepted: BTreeSet<IssueKey>,
-}
-
-/// Something that stands in the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// What, in one sentence.
-    pub text: String,
-    /// Who can clear it, and how.
-    pub next: Option<String>,
-    /// Whether it is a fact that blocks, or something that could not be found out.
-    pub class: ErrorClass,
-}
-
-impl Problem {
-    /// A fact that stands in the way.
-    pub fn blocked(text: impl Into<String>) -> Self {
-        Self { text: text.into(), next: None, class: ErrorClass::Blocked }
-    }
-
-    /// Something that could not be found out.
-    pub fn unknown(text: impl Into<String>, class: ErrorClass) -> Self {
-        Self { text: text.into(), next: None, class }
-    }
-
-    /// The same with the next step.
-    #[must_use]
-    pub fn then(mut self, next: impl Into<String>) -> Self {
-        self.next = Some(next.into());
-        self
-    }
-
-    fn check(&self) -> Check {
-        let verdict = if self.class == ErrorClass::Blocked { Verdict::Blocked } else { Verdict::Unknown };
-        Check { verdict, text: self.text.clone(), next: self.next.clone() }
-    }
-}
-
-/// All that stands in the way in one refusal, with what is as it must be; `None` when nothing stands in the way.
-///
-/// A fact outweighs what could not be found out: running again alone will not do then.
-pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
-    let first = problems.first()?;
-    let class = problems
-        .iter()
-        .map(|problem| problem.class)
-        .find(|class| *class == ErrorClass::Blocked)
-        .unwrap_or(first.class);
-    let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-    let text = match texts.as_slice() {
-        [one] => (*one).to_owned(),
-        many => {
-            let numbered: Vec<String> =
-                many.iter().enumerate().map(|(index, text)| format!("({}) {text}", index + 1)).collect();
-            format!("{} things stand in the way: {}", many.len(), numbered.join("; "))
-        }
-    };
-    let hint = if class == ErrorClass::Blocked {
-        "Clear what is marked, then run the same command again; nothing was changed."
-    } else {
-        "Run the same command again when the services answer; nothing was changed."
-    };
-    let (things, stand) = if problems.len() == 1 { ("thing", "stands") } else { ("things", "stand") };
-    let headline = format!("{} {things} {stand} in the way", problems.len());
-    let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
-    Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
+    /// Which packages of operating system images must not have which tag, or why nobody knows.
+    pub stop_rules: Result<Vec<StopRule>, Problem>,
 }
 
 /// One advisory that ships with the release.
@@ -154,10 +96,10 @@ impl ShippedAdvisory {
 pub enum ShipmentPlan {
     /// The release has none.
     None,
-    /// It is approved at the commit that was looked at.
+    /// It is to be approved at the commit that was looked at.
     Approve(Box<Shipment>),
     /// We have approved it before.
-    Approved,
+    Approved(Box<Shipment>),
     /// It is merged: there is nothing left to approve.
     Merged,
 }

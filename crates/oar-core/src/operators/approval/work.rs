@@ -1,13 +1,18 @@
 //! The changes of an approval, in their order.
 
-use futures::future::join_all;
+use std::collections::BTreeMap;
 
+use futures::future::{join, join_all};
+
+use super::gates::unread;
 use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvisory};
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
+use crate::clients::gitlab::MergeRequestState;
 use crate::error::{Classified, ErrorClass};
 use crate::flow::outcome::Step;
 use crate::flow::permit::WritePermit;
+use crate::operators::shipment::Shipment;
 
 /// The status of a subtask that is done.
 pub(super) const CLOSED: &str = "Closed";
@@ -74,7 +79,8 @@ pub(super) fn blocking_alerts(id: AdvisoryId, alerts: &SecurityAlerts) -> Proble
 impl Approval<'_> {
     /// Makes the planned changes.
     ///
-    /// Alerts are computed anew before anything else. A refused approval moves no advisory. One advisory that cannot
+    /// Alerts are computed anew before anything else. A refused approval moves no advisory, and neither does one that
+    /// does not stand any more at the commit that was looked at. One advisory that cannot
     /// be moved does not stop the others. Subtasks are closed only when everything else is done.
     pub async fn apply(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
         let mut result = ApprovalResult::default();
@@ -82,24 +88,25 @@ impl Approval<'_> {
         if !result.failed.is_empty() {
             return result;
         }
-        self.approve_shipment(plan, permit, &mut result).await;
-        if !result.failed.is_empty() {
+        let approved_now = self.approve_shipment(plan, permit, &mut result).await;
+        if !result.failed.is_empty() || plan.waits().is_some() {
             return result;
         }
-        if plan.waits().is_some() {
+        if plan.advisories.iter().any(ShippedAdvisory::moves)
+            && let Err(problem) = self.still_approved(plan, approved_now).await
+        {
+            result.refuse(problem);
             return result;
         }
+        let moved = join_all(plan.advisories.iter().filter(|one| one.moves()).map(|advisory| async move {
+            (advisory.id, self.errata.change_state(advisory.id, &APPROVED, permit).await)
+        }))
+        .await;
+        let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
-            if !advisory.moves() {
-                result.moved.push(advisory.id);
-                continue;
-            }
-            let outcome = self.errata.change_state(advisory.id, &APPROVED, permit).await;
-            if result.take(advisory.step(), outcome) {
-                result.moved.push(advisory.id);
-            } else {
-                result.not_moved.push(advisory.id);
-            }
+            let there =
+                moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
+            if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         if !result.failed.is_empty() {
             return result;
@@ -124,10 +131,62 @@ impl Approval<'_> {
         result
     }
 
-    async fn approve_shipment(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {
-        if let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) {
-            result.take(step, shipment.approve(permit).await);
+    /// Approves the merge request when the plan says so; whether it did so just now, at the commit that was looked at.
+    async fn approve_shipment(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        result: &mut ApprovalResult,
+    ) -> bool {
+        let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) else {
+            return false;
+        };
+        let outcome = shipment.approve(permit).await;
+        let now = matches!(outcome, Ok(Effect::Changed));
+        result.take(step, outcome) && now
+    }
+
+    /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART
+    /// commits to it until the release ships, which may take an approval away (spec 05 §8.4).
+    ///
+    /// GitLab takes an approval only at the head: after one that it took just now nothing is asked for again.
+    async fn still_approved(&self, plan: &ApprovalPlan, approved_now: bool) -> Result<(), Problem> {
+        if approved_now {
+            return Ok(());
         }
+        let (ShipmentPlan::Approve(seen) | ShipmentPlan::Approved(seen)) = &plan.shipment else {
+            return Ok(());
+        };
+        let Some(gitlab) = self.gitlab else { return Ok(()) };
+        let reference = seen.reference();
+        let (now, (user, approvals)) =
+            join(Shipment::load(gitlab, reference), join(gitlab.current_user(), gitlab.approvals(reference)))
+                .await;
+        let what = "the shipment merge request could not be looked at again, so no advisory was moved";
+        let (now, user, approvals) = (
+            now.map_err(|error| unread(what, &error))?,
+            user.map_err(|error| unread(what, &error))?,
+            approvals.map_err(|error| unread(what, &error))?,
+        );
+        let again = "Run the same command again: it looks at the merge request as it is now.";
+        let moved = |why: &str| {
+            let text = format!("the shipment merge request {reference} {why}: no advisory was moved");
+            Problem::blocked(text).then(again)
+        };
+        if now.merge_request().sha != seen.merge_request().sha {
+            return Err(moved("got another commit after it was looked at"));
+        }
+        if now.state() == MergeRequestState::Merged {
+            return Ok(());
+        }
+        now.require_ready().map_err(|refusal| {
+            Problem::blocked(format!("{refusal}: no advisory was moved"))
+                .then(refusal.hint().unwrap_or_else(|| again.to_owned()))
+        })?;
+        if !approvals.are_by(&user) {
+            return Err(moved("does not show our approval any more"));
+        }
+        Ok(())
     }
 
     async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {

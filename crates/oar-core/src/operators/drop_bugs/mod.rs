@@ -222,7 +222,15 @@ impl DropBugs<'_> {
             .into());
         }
         let shipment = Shipment::load(gitlab, &place.reference).await?;
-        shipment.require_open()?;
+        shipment.require_ready()?;
+        if let Some(label) = shipment.production_label() {
+            return Err(Refusal::blocked(format!(
+                "the release of {} to production was attempted: {} has the label {label}",
+                target.release, place.reference
+            ))
+            .with_hint("What was released cannot be taken back here: ask ART how to go on.")
+            .into());
+        }
         shipment.files().await?;
         Ok(Some(shipment))
     }

@@ -71,7 +71,7 @@ struct Facts {
     keys: Vec<IssueKey>,
     stage_advisory: Option<String>,
     prod_advisory: Option<String>,
-    components: Vec<Component>,
+    components: Option<Vec<Component>>,
 }
 
 /// One YAML file that a shipment merge request adds or changes.
@@ -121,9 +121,9 @@ impl ShipmentFile {
         Ok(self.facts()?.prod_advisory.as_deref())
     }
 
-    /// The components of the snapshot.
-    pub fn components(&self) -> Result<&[Component], FileProblem> {
-        Ok(&self.facts()?.components)
+    /// The components of the snapshot; `None` while it has no snapshot: what it ships is unknown then, not nothing.
+    pub fn components(&self) -> Result<Option<&[Component]>, FileProblem> {
+        Ok(self.facts()?.components.as_deref())
     }
 
     fn facts(&self) -> Result<&Facts, FileProblem> {
@@ -221,8 +221,10 @@ fn facts(content: &str) -> Result<Facts, Problem> {
     let advisory = |environment: Environment, name: &str| {
         text_at(&root, &["shipment", "environments", environment.name(), "advisory", name])
     };
+    const COMPONENTS: [&str; 4] = ["shipment", "snapshot", "spec", "components"];
+    let known = at(&root, &COMPONENTS)?.is_some();
     let mut components = Vec::new();
-    for (index, item) in items(&root, &["shipment", "snapshot", "spec", "components"])?.iter().enumerate() {
+    for (index, item) in items(&root, &COMPONENTS)?.iter().enumerate() {
         let Some(name) = text_at(item, &["name"])? else {
             let message = format!("shipment.snapshot.spec.components[{index}] has no name");
             return Err(Problem { line: item.start.line, message });
@@ -233,7 +235,7 @@ fn facts(content: &str) -> Result<Facts, Problem> {
         keys,
         stage_advisory: advisory(Environment::Stage, "internal_url")?,
         prod_advisory: advisory(Environment::Prod, "internal_url")?,
-        components,
+        components: known.then_some(components),
     })
 }
 
@@ -336,6 +338,12 @@ mod tests {
             Component { name: "a".into(), image: Some("q@sha256:1".into()) },
             Component { name: "b".into(), image: None },
         ];
-        assert_eq!(file.components().unwrap(), expected);
+        assert_eq!(file.components().unwrap(), Some(&expected[..]));
+        let file = |text: &str| ShipmentFile::new("x.yaml", text.to_owned());
+        for unknown in ["shipment:\n", "shipment: {snapshot: }\n", "shipment: {snapshot: {spec: {}}}\n"] {
+            assert_eq!(file(unknown).components().unwrap(), None, "{unknown}");
+        }
+        let none = "shipment: {snapshot: {spec: {components: []}}}\n";
+        assert_eq!(file(none).components().unwrap(), Some(&[][..]));
     }
 }

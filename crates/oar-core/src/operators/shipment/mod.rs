@@ -11,6 +11,7 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
+use futures::future::try_join;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::OnceCell;
 
@@ -19,7 +20,7 @@ pub use file::{Component, Environment, FileProblem, JIRA_SOURCES, ShipmentFile};
 pub use release::ReleaseState;
 
 use crate::clients::Effect;
-use crate::clients::gitlab::{GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState};
+use crate::clients::gitlab::{GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState, Pipeline};
 use crate::clients::jira::IssueKey;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::Refusal;
@@ -83,6 +84,7 @@ pub struct Shipment {
     reference: MergeRequestRef,
     merge_request: MergeRequest,
     files: OnceCell<Vec<ShipmentFile>>,
+    pipelines: OnceCell<Vec<Pipeline>>,
 }
 
 impl Shipment {
@@ -94,7 +96,24 @@ impl Shipment {
             reference: reference.clone(),
             merge_request,
             files: OnceCell::new(),
+            pipelines: OnceCell::new(),
         })
+    }
+
+    /// The same with its pipelines, which are asked for at the same time. Two requests.
+    pub async fn load_whole(
+        gitlab: &GitlabClient,
+        reference: &MergeRequestRef,
+    ) -> Result<Self, ServiceError> {
+        let (shipment, pipelines) =
+            try_join(Self::load(gitlab, reference), gitlab.pipelines(reference)).await?;
+        Ok(Self { pipelines: OnceCell::new_with(Some(pipelines)), ..shipment })
+    }
+
+    /// Its pipelines, newest first, read once for this value.
+    async fn pipelines(&self) -> Result<&[Pipeline], ShipmentError> {
+        let read = || async { Ok(self.gitlab.pipelines(&self.reference).await?) };
+        self.pipelines.get_or_try_init(read).await.map(Vec::as_slice)
     }
 
     /// Which merge request it is.
@@ -114,7 +133,8 @@ impl Shipment {
 
     /// The commit that everything here is about.
     pub fn head(&self) -> Result<&str, ShipmentError> {
-        self.merge_request.sha.as_deref().filter(|sha| !sha.is_empty()).ok_or_else(|| {
+        let is_commit = |sha: &&str| sha.len() <= 64 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.merge_request.sha.as_deref().filter(is_commit).ok_or_else(|| {
             self.wrong(
                 "it has no commit",
                 "GitLab may still prepare it: run the same command again in a minute.",
@@ -140,6 +160,16 @@ impl Shipment {
             .with_hint(hint))
     }
 
+    /// Refuses a merge request that is not open or that ART still prepares: a draft is unfinished (spec 03 §3.2).
+    pub fn require_ready(&self) -> Result<(), Refusal> {
+        self.require_open()?;
+        if !self.merge_request.is_draft() {
+            return Ok(());
+        }
+        Err(Refusal::blocked(format!("the shipment merge request {} is a draft", self.reference))
+            .with_hint("ART still prepares it: run the same command again when the draft mark is gone."))
+    }
+
     /// Its YAML files as they stand at its head, in GitLab's order; deleted ones are left out.
     ///
     /// The changed paths are read page by page, the contents from the project that holds the source branch, eight at
@@ -161,15 +191,12 @@ impl Shipment {
         if problems.is_empty() { Ok(keys) } else { Err(ShipmentError::Files(problems)) }
     }
 
-    /// Approves the merge request at [`Shipment::head`], unless the token's owner has done so.
+    /// Approves the merge request at [`Shipment::head`], for a caller who has just seen that the token's owner has not.
     ///
-    /// An answer that never came is looked up. When somebody pushed since it was loaded, GitLab refuses with
+    /// An answer that never came is looked up, and so is a refusal of the caller: GitLab gives it also to whoever has
+    /// approved already. When somebody pushed since it was loaded, GitLab refuses with
     /// [`ServiceErrorKind::Conflict`].
     pub async fn approve(&self, permit: &WritePermit) -> Result<Effect, ShipmentError> {
-        let user = self.gitlab.current_user().await?;
-        if self.gitlab.approvals(&self.reference).await?.are_by(&user) {
-            return Ok(Effect::AlreadySo);
-        }
         let sha = self.head()?;
         match self.gitlab.approve(&self.reference, sha, permit).await {
             Ok(_) => Ok(Effect::Changed),
@@ -177,8 +204,13 @@ impl Shipment {
                 if matches!(failure.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Forbidden) =>
             {
                 // It may have acted, or another run of ours was faster.
-                match self.gitlab.approvals(&self.reference).await {
-                    Ok(approvals) if approvals.are_by(&user) => Ok(Effect::Changed),
+                let looked =
+                    try_join(self.gitlab.current_user(), self.gitlab.approvals(&self.reference)).await;
+                match looked {
+                    Ok((user, approvals)) if approvals.are_by(&user) => Ok(match failure.kind {
+                        ServiceErrorKind::Forbidden => Effect::AlreadySo,
+                        _ => Effect::Changed,
+                    }),
                     _ => Err(failure.into()),
                 }
             }
@@ -210,9 +242,15 @@ impl Shipment {
         let paths: Vec<String> = changed
             .files
             .into_iter()
-            .filter(|file| !file.deleted_file && file.new_path.to_lowercase().ends_with(".yaml"))
+            .filter(|file| !file.deleted_file && is_shipment_file(&file.new_path))
             .map(|file| file.new_path)
             .collect();
+        if paths.is_empty() {
+            return Err(self.wrong(
+                "it brings no shipment file",
+                "GitLab may still prepare it: run the same command again in a minute; if it says so again, ask ART.",
+            ));
+        }
         futures::stream::iter(paths)
             .map(|path| async move {
                 let content = self.gitlab.file(project, &path, sha).await?;
@@ -226,6 +264,13 @@ impl Shipment {
     fn wrong(&self, problem: impl Into<String>, hint: &'static str) -> ShipmentError {
         ShipmentError::State { reference: self.reference.clone(), problem: problem.into(), hint }
     }
+}
+
+/// Whether ART's tools read the file at `path`: YAML by its suffix, either of the two (spec 03 §3.2). Hidden files, such
+/// as GitLab's own settings, ship nothing.
+fn is_shipment_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ async fn files_are_read_once_at_the_head_from_the_source_project() {
             let second = request.url.query_pairs().any(|(name, value)| name == "page" && value == "2");
             let change = |name: String, deleted: bool| json!({"old_path": name, "new_path": name, "deleted_file": deleted});
             let page: Vec<Value> = if second {
-                let kept = [("b.image.yaml", false), ("gone.yaml", true), ("notes.yml", false), ("a.FBC.YAML", false), ("c.extras.yaml", false)];
+                let kept = [("b.image.yaml", false), ("gone.yaml", true), ("d.metadata.yml", false), ("a.FBC.YAML", false), ("c.extras.yaml", false)];
                 kept.into_iter().map(|(name, deleted)| change(format!("s/{name}"), deleted)).collect()
             } else {
                 (0..100).map(|number| change(format!("text/{number}.md"), false)).collect()
@@ -101,14 +101,15 @@ async fn files_are_read_once_at_the_head_from_the_source_project() {
     file(&server, "s%2Fb.image.yaml", &FIXED.replace("KEY", "OCPBUGS-2")).await;
     file(&server, "s%2Fa.FBC.YAML", "shipment:\n").await;
     file(&server, "s%2Fc.extras.yaml", &FIXED.replace("KEY", "OCPBUGS-1")).await;
+    file(&server, "s%2Fd.metadata.yml", &FIXED.replace("KEY", "OCPBUGS-3")).await;
     let shipment = shipment(&server).await;
     let paths: Vec<&str> = shipment.files().await.unwrap().iter().map(ShipmentFile::path).collect();
-    assert_eq!(paths, ["s/b.image.yaml", "s/a.FBC.YAML", "s/c.extras.yaml"]);
+    assert_eq!(paths, ["s/b.image.yaml", "s/d.metadata.yml", "s/a.FBC.YAML", "s/c.extras.yaml"]);
     for _ in 0..2 {
         let keys: Vec<String> = shipment.jira_keys().await.unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(keys, ["OCPBUGS-1", "OCPBUGS-2"]);
+        assert_eq!(keys, ["OCPBUGS-1", "OCPBUGS-2", "OCPBUGS-3"]);
     }
-    assert_eq!(server.received_requests().await.unwrap().len(), 6);
+    assert_eq!(server.received_requests().await.unwrap().len(), 7);
 }
 
 #[tokio::test]
@@ -173,38 +174,128 @@ async fn states_are_told_apart() {
     assert_eq!(shipment(&server(json!({})).await).await.require_open(), Ok(()));
 }
 
-#[tokio::test]
-async fn a_label_is_enough() {
-    let server = server(json!({"labels": ["stage-release-success"]})).await;
-    let shipment = shipment(&server).await;
-    assert_eq!(shipment.release_state(Environment::Stage).await.unwrap(), ReleaseState::Succeeded);
-    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+/// How far the release got by the newest of two pipelines, with this merge request and these trigger jobs.
+async fn released(
+    environment: Environment,
+    more: Value,
+    pipeline: &str,
+    bridges: &[(&str, &str)],
+) -> ReleaseState {
+    let server = server(more).await;
+    let pipelines = json!([
+        {"id": 9, "project_id": 5150, "status": "failed", "created_at": "2026-06-25T08:00:00.000Z"},
+        {"id": 8, "project_id": 5150, "status": pipeline, "created_at": "2026-06-26T08:00:00.000Z"}
+    ]);
+    get(&server, &format!("{API}/pipelines"), pipelines).await;
+    let bridges: Vec<Value> = bridges
+        .iter()
+        .zip(1..)
+        .map(|((name, status), id)| {
+            let stage = format!("{}-release-triggers", name.trim_end_matches("-job"));
+            json!({"id": id, "name": name, "stage": stage, "status": status, "downstream_pipeline": null})
+        })
+        .collect();
+    get(&server, "/api/v4/projects/5150/pipelines/8/bridges", json!(bridges)).await;
+    let shipment = Shipment::load_whole(&client(&server), &reference()).await.unwrap();
+    let state = shipment.release_state(environment).await.unwrap();
+    assert!(server.received_requests().await.unwrap().len() <= 3);
+    state
+}
+
+fn word(state: &ReleaseState) -> &'static str {
+    match state {
+        ReleaseState::Succeeded => "succeeded",
+        ReleaseState::NotReady(_) => "not ready",
+        ReleaseState::Failed(_) => "failed",
+        ReleaseState::Unknown(_) => "unknown",
+    }
 }
 
 #[tokio::test]
-async fn the_newest_pipeline_decides_and_none_is_not_ready() {
-    let server = server(json!({})).await;
-    let pipelines = json!([
-        {"id": 9, "project_id": 5150, "status": "failed", "created_at": "2026-06-25T08:00:00.000Z"},
-        {"id": 8, "project_id": 5150, "status": "canceled", "created_at": "2026-06-26T08:00:00.000Z"}
-    ]);
-    get(&server, &format!("{API}/pipelines"), pipelines).await;
-    let job = |stage: &str, status: &str| json!({"id": 1, "name": "job", "stage": stage, "status": status});
-    get(&server, "/api/v4/projects/5150/pipelines/8/jobs", json!([job("check", "failed")])).await;
-    let bridges = json!([job("stage-release-triggers", "success"), job("prod-release-triggers", "manual")]);
-    get(&server, "/api/v4/projects/5150/pipelines/8/bridges", bridges).await;
-    let shipment = shipment(&server).await;
-    assert_eq!(shipment.release_state(Environment::Stage).await.unwrap(), ReleaseState::Succeeded);
-    let waiting = shipment.release_state(Environment::Prod).await.unwrap();
-    assert_eq!(
-        waiting,
-        ReleaseState::NotReady("stage prod-release-triggers of pipeline 8: job is manual".into())
-    );
+async fn the_trigger_job_decides_and_not_a_label_that_may_be_stale() {
+    let labelled = json!({"labels": ["stage-release-success"]});
+    for (more, pipeline, bridges, expected) in [
+        (json!({}), "manual", &[("stage-job", "success"), ("prod-job", "manual")][..], "succeeded"),
+        (labelled.clone(), "running", &[("stage-job", "running")], "not ready"),
+        (labelled.clone(), "running", &[("stage-job", "pending")], "not ready"),
+        (labelled.clone(), "failed", &[("stage-job", "failed")], "failed"),
+        (labelled.clone(), "manual", &[("stage-job", "manual")], "not ready"),
+        (labelled.clone(), "canceled", &[("stage-job", "canceling")], "not ready"),
+        (labelled.clone(), "manual", &[("stage-job", "brand-new")], "unknown"),
+        // A retried trigger job: the newest one counts.
+        (json!({}), "manual", &[("stage-job", "failed"), ("stage-job", "success")], "succeeded"),
+        // Without the trigger job the label counts, but not while the pipeline may still get it.
+        (labelled.clone(), "running", &[], "not ready"),
+        (labelled.clone(), "success", &[], "succeeded"),
+        (labelled, "brand-new", &[], "unknown"),
+        (json!({}), "success", &[], "not ready"),
+        // A draft is unfinished, whatever its pipeline did.
+        (json!({"draft": true}), "manual", &[("stage-job", "success")], "not ready"),
+        (json!({"title": "Draft: x", "labels": ["stage-release-success"]}), "success", &[], "not ready"),
+    ] {
+        let context = format!("{more} {pipeline} {bridges:?}");
+        let state = released(Environment::Stage, more, pipeline, bridges).await;
+        assert_eq!(word(&state), expected, "{context}: {state:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_label_of_production_means_that_it_was_attempted() {
+    let labels = |label: &str| json!({"labels": [label]});
+    for (more, bridges, expected) in [
+        (json!({}), &[("prod-job", "manual")][..], "not ready"),
+        (json!({}), &[("prod-job", "success")], "succeeded"),
+        (json!({}), &[("prod-job", "failed")], "failed"),
+        (labels("prod-release-success"), &[("prod-job", "success")], "succeeded"),
+        (labels("prod-release-success"), &[], "succeeded"),
+        (labels("prod-release-success"), &[("prod-job", "failed")], "failed"),
+        // The trigger job decides; a label beside one that was not touched is a contradiction.
+        (labels("prod-release-success"), &[("prod-job", "manual")], "unknown"),
+        (labels("Prod-Release-Failed"), &[("prod-job", "manual")], "unknown"),
+        (labels("prod-release-started"), &[], "unknown"),
+        (labels("prod-release-started"), &[("prod-job", "running")], "not ready"),
+    ] {
+        let context = format!("{more} {bridges:?}");
+        let state = released(Environment::Prod, more, "manual", bridges).await;
+        assert_eq!(word(&state), expected, "{context}: {state:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_pipeline_nothing_is_released_and_one_that_hides_is_unknown() {
+    let server = server(json!({"labels": ["stage-release-success"]})).await;
+    get(&server, &format!("{API}/pipelines"), json!([])).await;
+    let state = shipment(&server).await.release_state(Environment::Stage).await.unwrap();
+    assert_eq!(state, ReleaseState::NotReady("the merge request has no pipeline yet".into()));
 
     let server = self::server(json!({})).await;
-    get(&server, &format!("{API}/pipelines"), json!([])).await;
-    let state = self::shipment(&server).await.release_state(Environment::Stage).await.unwrap();
-    assert_eq!(state, ReleaseState::NotReady("the merge request has no pipeline yet".into()));
+    let pipelines = json!([{"id": 8, "project_id": 5150, "status": "success", "created_at": null}]);
+    get(&server, &format!("{API}/pipelines"), pipelines).await;
+    let state = shipment(&server).await.release_state(Environment::Stage).await.unwrap();
+    assert_eq!(word(&state), "unknown", "404 is no verdict: {state:?}");
+}
+
+#[tokio::test]
+async fn a_draft_is_open_and_not_ready() {
+    for more in [json!({"draft": true}), json!({"draft": false, "title": "Draft: Shipment for 4.19.1"})] {
+        let server = server(more).await;
+        let shipment = shipment(&server).await;
+        assert_eq!(shipment.require_open(), Ok(()));
+        let refusal = shipment.require_ready().unwrap_err();
+        assert_eq!(refusal.to_string(), "the shipment merge request group/shipments!612 is a draft");
+        assert_eq!(refusal.class(), ErrorClass::Blocked);
+    }
+    assert_eq!(shipment(&server(json!({})).await).await.require_ready(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_merge_request_without_shipment_files_ships_nothing_that_could_be_judged() {
+    let server = server(json!({})).await;
+    let change = |name: &str| json!({"old_path": name, "new_path": name, "deleted_file": null});
+    get(&server, &format!("{API}/diffs"), json!([change("README.md"), change(".gitlab-ci.yml")])).await;
+    let error = shipment(&server).await.jira_keys().await.unwrap_err();
+    assert!(error.to_string().contains("it brings no shipment file"), "{error}");
+    assert_eq!(error.class(), ErrorClass::Blocked);
 }
 
 fn approvals(users: &[u64]) -> Value {
@@ -229,23 +320,22 @@ async fn approving_names_the_commit_that_was_loaded() {
 }
 
 #[tokio::test]
-async fn an_approval_that_stands_is_not_sent_and_an_unclear_one_is_looked_up() {
+async fn an_unclear_approval_is_looked_up() {
     let server = server(json!({})).await;
     get(&server, "/api/v4/user", json!({"id": 7, "username": "bot"})).await;
     get(&server, &format!("{API}/approvals"), approvals(&[7])).await;
-    assert_eq!(shipment(&server).await.approve(&permit()).await.unwrap(), Effect::AlreadySo);
-
-    let server = self::server(json!({})).await;
-    get(&server, "/api/v4/user", json!({"id": 7, "username": "bot"})).await;
-    Mock::given(method("GET"))
-        .and(path(format!("{API}/approvals")))
-        .respond_with(ok(approvals(&[])))
-        .up_to_n_times(1)
-        .mount(&server)
-        .await;
-    get(&server, &format!("{API}/approvals"), approvals(&[7])).await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(502)).expect(1).mount(&server).await;
     assert_eq!(shipment(&server).await.approve(&permit()).await.unwrap(), Effect::Changed);
+}
+
+#[tokio::test]
+async fn whoever_has_approved_already_is_refused_and_that_is_no_failure() {
+    let server = server(json!({})).await;
+    get(&server, "/api/v4/user", json!({"id": 7, "username": "bot"})).await;
+    get(&server, &format!("{API}/approvals"), approvals(&[7])).await;
+    let refusal = ResponseTemplate::new(401).set_body_json(json!({"message": "401 Unauthorized"}));
+    Mock::given(method("POST")).respond_with(refusal).expect(1).mount(&server).await;
+    assert_eq!(shipment(&server).await.approve(&permit()).await.unwrap(), Effect::AlreadySo);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub enum Standing {
     Complete,
     /// A push is under way.
     Running,
-    /// A target has a status that this program does not know: a person has to look.
+    /// A target has a status that this program does not know, or stays without a proof: a person has to look.
     Unknown,
     /// It is to be pushed now.
     Push,
@@ -104,12 +104,14 @@ impl<'a> Standings<'a> {
                 (_, Verdict::Complete) => Standing::Complete,
                 (_, Verdict::Running) => Standing::Running,
                 (_, Verdict::Unknown) => Standing::Unknown,
+                // Whether the staging push was of these builds does not matter any more.
+                (AdvisoryState::InPush | AdvisoryState::ShippedLive, Verdict::Unproven) => Standing::Complete,
                 (
                     AdvisoryState::Qe
                     | AdvisoryState::RelPrep
                     | AdvisoryState::PushReady
                     | AdvisoryState::ShippedLive,
-                    Verdict::NeverPushed | Verdict::Failed,
+                    Verdict::NeverPushed | Verdict::Failed | Verdict::Unproven,
                 ) => {
                     path.push(id);
                     let standing = self.behind(&known.blocking, path);

@@ -54,7 +54,7 @@ pub struct StagedAdvisory {
     pub impetus: Option<String>,
     /// Its state; absent when it could not be read.
     pub state: Option<AdvisoryState>,
-    /// The newest job of each staging target.
+    /// How the push to each staging target stands.
     pub push: StagePush,
     /// What follows from it.
     pub standing: Standing,
@@ -130,7 +130,10 @@ impl Staging<'_> {
                 return Err(error.map_or_else(|| Refusal::blocked("no advisory").into(), TaskError::from));
             }
             for advisory in known.values().filter_map(|read| read.as_ref().ok()) {
-                let needs = matches!(advisory.push.verdict(), Verdict::NeverPushed | Verdict::Failed);
+                let needs = matches!(
+                    advisory.push.verdict(),
+                    Verdict::NeverPushed | Verdict::Failed | Verdict::Unproven
+                );
                 if needs && !advisory.needs_no_push() {
                     wanted.extend(advisory.blocking.iter().filter(|id| !known.contains_key(id)));
                 }
@@ -140,9 +143,9 @@ impl Staging<'_> {
     }
 
     async fn read(&self, id: AdvisoryId) -> Result<Known, ServiceError> {
-        let (advisory, push) = join(self.errata.erratum(id), self.errata.stage_push(id)).await;
-        let Advisory { state, text_only, blocking, .. } = advisory?;
-        Ok(Known { state, text_only, blocking, push: push? })
+        let (advisory, jobs) = join(self.errata.erratum(id), self.errata.push_jobs(id)).await;
+        let Advisory { state, state_since, text_only, blocking, .. } = advisory?;
+        Ok(Known { state, text_only, blocking, push: StagePush::of(&jobs?, state_since) })
     }
 
     /// Starts the planned pushes, one after the other. One that fails does not stop the others.
@@ -169,14 +172,10 @@ impl Staging<'_> {
     async fn push(&self, advisory: &mut StagedAdvisory, permit: &WritePermit) -> Result<bool, ServiceError> {
         let pushed = self.errata.push_stage(advisory.id, &advisory.push, permit).await?;
         advisory.push = pushed.push;
-        if pushed.started.is_empty() {
-            // Nothing was due any more: somebody else pushed meanwhile, or there is nowhere to push to.
-            advisory.push = self.errata.stage_push(advisory.id).await?;
-        }
         advisory.standing = match advisory.push.verdict() {
             Verdict::Complete => Standing::Complete,
             Verdict::Running => Standing::Running,
-            Verdict::Unknown => Standing::Unknown,
+            Verdict::Unknown | Verdict::Unproven => Standing::Unknown,
             Verdict::Failed => Standing::Failed {
                 class: ErrorClass::Failed,
                 why: format!("the new push failed at once: {}", advisory.push),

@@ -20,7 +20,7 @@ pub struct AdvisoryRow {
     pub standing: &'static str,
     /// The same in words.
     pub detail: String,
-    /// The status of the newest job of each staging target.
+    /// The status of the job that decides for each staging target.
     pub targets: BTreeMap<String, String>,
     /// Its page.
     pub link: String,
@@ -46,14 +46,14 @@ impl StagedAdvisory {
     }
 
     pub(super) fn row(&self) -> AdvisoryRow {
-        let targets = self.push.targets.iter();
+        let targets = self.push.targets();
         AdvisoryRow {
             id: self.id.number(),
             impetus: self.impetus.clone(),
             state: self.state.as_ref().map(ToString::to_string),
             standing: self.standing.name(),
             detail: self.words(),
-            targets: targets.map(|(target, push)| (target.clone(), push.status.to_string())).collect(),
+            targets: targets.map(|push| (push.target, push.status.to_string())).collect(),
             link: self.id.link(),
         }
     }

@@ -20,9 +20,12 @@ fn push(statuses: &[&str]) -> StagePush {
             id,
             target: target.to_owned(),
             status: PushStatus::from(*status),
+            has_pub_task: true,
+            nochannel: false,
+            changed: Some("2026-07-01T10:00:00Z".parse().unwrap()),
         })
         .collect();
-    StagePush::of(&jobs)
+    StagePush::of(&jobs, Some("2026-06-30T10:00:00Z".parse().unwrap()))
 }
 
 fn advisory(state: &str, statuses: &[&str], blocking: &[u64]) -> Known {
@@ -53,7 +56,7 @@ fn the_decision_table_of_one_advisory() {
     for (state, statuses, expected) in [
         ("QE", &[][..], "to_push"),
         ("QE", &["FAILED", "COMPLETE"], "to_push"),
-        ("REL_PREP", &["POST_PUSH_FAILED"], "to_push"),
+        ("REL_PREP", &["POST_PUSH_FAILED"], "complete"),
         ("SHIPPED_LIVE", &[], "to_push"),
         ("QE", &["COMPLETE", "COMPLETE"], "complete"),
         ("SHIPPED_LIVE", &["COMPLETE"], "complete"),
@@ -68,6 +71,29 @@ fn the_decision_table_of_one_advisory() {
     ] {
         let plan = plan(&[1], &world([(1, advisory(state, statuses, &[]))]));
         assert_eq!(standing(&plan, 1).name(), expected, "{state} {statuses:?}");
+    }
+}
+
+#[test]
+fn a_push_whose_time_is_not_known_is_asked_for_again_until_the_advisory_ships() {
+    for (state, expected) in [
+        ("QE", "to_push"),
+        ("REL_PREP", "to_push"),
+        ("PUSH_READY", "to_push"),
+        ("IN_PUSH", "complete"),
+        ("SHIPPED_LIVE", "complete"),
+    ] {
+        let jobs = [PushJob {
+            id: 1,
+            target: "cdn_stage".to_owned(),
+            status: PushStatus::Complete,
+            has_pub_task: true,
+            nochannel: false,
+            changed: None,
+        }];
+        let unproven = Known { push: StagePush::of(&jobs, None), ..advisory(state, &[], &[]) };
+        let plan = plan(&[1], &world([(1, unproven)]));
+        assert_eq!(standing(&plan, 1).name(), expected, "{state}");
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::{Revision, Store, StoreError, Stored};
-use crate::clients::github::{Contents, GithubClient, Repository};
+use crate::clients::github::{Contents, GithubClient, NOT_TEXT, Repository};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 
@@ -85,10 +85,17 @@ impl Store for GithubStore {
         let etag = remembered.as_ref().map(|remembered| remembered.etag.as_str());
         let Self { client, repository, branch, .. } = self;
         let contents = if self.believes_absence {
-            client.contents_on_known_branch(repository, path, branch, etag).await?
+            client.contents_on_known_branch(repository, path, branch, etag).await
         } else {
-            client.contents(repository, path, branch, etag).await?
+            client.contents(repository, path, branch, etag).await
         };
+        let contents = contents.map_err(|error| {
+            if error.kind == ServiceErrorKind::Malformed && error.detail == NOT_TEXT {
+                StoreError::NotText { path: path.to_owned() }
+            } else {
+                error.into()
+            }
+        })?;
         match contents {
             Contents::Found(file) => {
                 let stored = Stored { text: file.text, revision: Revision::new(file.sha) };

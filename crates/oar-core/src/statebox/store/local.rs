@@ -10,17 +10,18 @@ use async_trait::async_trait;
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
 use crate::flow::permit::WritePermit;
-use crate::targets::TRAFFIC_TARGET;
 
 /// The file whose lock a writer holds, in the store's folder. It stays; the lock ends with its process.
 const LOCK: &str = ".lock";
 const TEMPORARY_PREFIX: &str = ".write-";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
-/// How long the lock is waited for before it is said.
-const LOCK_TOLD: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
-/// Keeps files in a folder: one writer at a time, each write all or nothing, also when the machine stops.
+/// After how long a wait for the lock is said.
+const LOCK_SAID_AFTER: Duration = Duration::from_millis(500);
+
+/// Keeps files in a folder: one writer at a time, each write all or nothing, also when the machine stops. A file that is a
+/// symbolic link is written where it leads.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
@@ -28,9 +29,13 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// A store in `root`, which is made at the first write.
+    /// A store in `root`, which must exist: a folder that was mistyped is not to look like a store without files.
     pub fn new(root: impl Into<PathBuf>, clock: Clock) -> Self {
         Self { root: root.into(), clock }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.root.is_dir() { Ok(()) } else { Err(StoreError::NoFolder { path: self.root.clone() }) }
     }
 
     fn resolve(&self, path: &str) -> Result<PathBuf, StoreError> {
@@ -48,28 +53,25 @@ impl LocalStore {
     async fn lock(&self) -> Result<File, StoreError> {
         let path = self.root.join(LOCK);
         let failed = |action| move |source| StoreError::Io { path: self.root.clone(), action, source };
-        fs::create_dir_all(&self.root).map_err(failed("make the folder"))?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
             .map_err(failed("open the lock in"))?;
-        let (mut waited, mut told) = (Duration::ZERO, false);
+        let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if waited < LOCK_WAIT => {
-                    if waited >= LOCK_TOLD && !told {
-                        told = true;
+                    let pause = self.clock.jittered(LOCK_POLL);
+                    if waited < LOCK_SAID_AFTER && waited + pause >= LOCK_SAID_AFTER {
+                        let seconds = LOCK_WAIT.as_secs();
                         tracing::warn!(
-                            target: TRAFFIC_TARGET,
-                            "waiting for another process, which has locked {}, at most {} s",
-                            path.display(),
-                            LOCK_WAIT.as_secs()
+                            "another process writes in {}: waiting for its lock, at most {seconds} s",
+                            self.root.display()
                         );
                     }
-                    let pause = self.clock.jittered(LOCK_POLL);
                     waited += pause;
                     self.clock.sleep(pause).await;
                 }
@@ -87,11 +89,14 @@ impl LocalStore {
 #[async_trait]
 impl Store for LocalStore {
     async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
-        read(&self.resolve(path)?, path)
+        let file = self.resolve(path)?;
+        self.check()?;
+        read(&file, path)
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let path = self.resolve(folder)?;
+        self.check()?;
         let failed = |source| StoreError::Io { path: path.clone(), action: "list", source };
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -103,7 +108,8 @@ impl Store for LocalStore {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             // Names that start with a dot are the store's own.
-            if entry.file_type().map_err(failed)?.is_file() && !name.starts_with('.') {
+            let is_file = fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
+            if is_file && !name.starts_with('.') {
                 names.push(name);
             }
         }
@@ -120,6 +126,7 @@ impl Store for LocalStore {
         _permit: &WritePermit,
     ) -> Result<Revision, StoreError> {
         let file = self.resolve(path)?;
+        self.check()?;
         let lock = self.lock().await?;
         let (name, text, expected) = (path.to_owned(), text.to_owned(), expected.cloned());
         let written = tokio::task::spawn_blocking(move || {
@@ -127,7 +134,7 @@ impl Store for LocalStore {
             if current != expected {
                 return Err(StoreError::Conflict { path: name });
             }
-            replace(&file, &text)?;
+            replace(&target(&file)?, &text)?;
             drop(lock);
             Ok(Revision::of(&text))
         });
@@ -151,6 +158,18 @@ fn read(file: &Path, name: &str) -> Result<Option<Stored>, StoreError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::Io { path: file.to_owned(), action: "read", source }),
+    }
+}
+
+/// Where a file is: itself, or where the symbolic link leads that stands in its place.
+fn target(file: &Path) -> Result<PathBuf, StoreError> {
+    match fs::symlink_metadata(file) {
+        Ok(data) if data.is_symlink() => fs::canonicalize(file).map_err(|source| StoreError::Io {
+            path: file.to_owned(),
+            action: "follow the symbolic link",
+            source,
+        }),
+        _ => Ok(file.to_owned()),
     }
 }
 
@@ -189,12 +208,15 @@ fn remove_leftovers(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Classified as _, ErrorClass};
 
     const PATH: &str = "_releases/4.19/statebox/4.19.1.yaml";
 
     fn store() -> (tempfile::TempDir, LocalStore) {
         let folder = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(folder.path().join("state"), Clock::system());
+        let root = folder.path().join("state");
+        fs::create_dir(&root).unwrap();
+        let store = LocalStore::new(root, Clock::system());
         (folder, store)
     }
 
@@ -267,8 +289,45 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_not_text_is_named() {
         let (_folder, store) = store();
-        fs::create_dir_all(&store.root).unwrap();
         fs::write(store.root.join("x.yaml"), [0xff, 0xfe]).unwrap();
-        assert_eq!(store.read("x.yaml").await.unwrap_err().to_string(), "x.yaml is not UTF-8 text");
+        let error = store.read("x.yaml").await.unwrap_err();
+        assert_eq!(error.to_string(), "x.yaml is not UTF-8 text, so it cannot be used");
+        assert_eq!(error.class(), ErrorClass::Blocked);
+    }
+
+    #[tokio::test]
+    async fn a_mistyped_folder_is_named_and_not_made() {
+        let (folder, _) = store();
+        let root = folder.path().join("staet");
+        let store = LocalStore::new(&root, Clock::system());
+        let errors = [
+            store.read(PATH).await.unwrap_err(),
+            store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap_err(),
+            store.list("_releases").await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains(root.to_str().unwrap()), "{error}");
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.hint().unwrap().contains("mkdir -p"));
+        }
+        assert!(!root.exists());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_symbolic_link_is_written_where_it_leads_and_stays_a_link() {
+        let (folder, store) = store();
+        let (real, link) = (folder.path().join("real.yaml"), store.root.join("4.19.1.yaml"));
+        fs::write(&real, "a: 1\n").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let revision = store.read("4.19.1.yaml").await.unwrap().unwrap().revision;
+        store.write("4.19.1.yaml", "a: 2\n", Some(&revision), "change", &permit()).await.unwrap();
+        assert_eq!(fs::read_to_string(&real).unwrap(), "a: 2\n");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        // One that leads nowhere is named rather than replaced.
+        fs::remove_file(&real).unwrap();
+        let error = store.write("4.19.1.yaml", "a: 3\n", None, "change", &permit()).await.unwrap_err();
+        assert!(error.to_string().contains("follow the symbolic link"), "{error}");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }

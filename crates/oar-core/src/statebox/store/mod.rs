@@ -129,6 +129,12 @@ pub enum StoreError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The folder of the store does not exist.
+    #[error("the folder {} of OAR_STATE does not exist", path.display())]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process holds the file's lock.
     #[error("{} is held by another process for more than {seconds} s", path.display())]
     Locked {
@@ -146,7 +152,7 @@ pub enum StoreError {
         path: String,
     },
     /// The file is not text.
-    #[error("{path} is not UTF-8 text")]
+    #[error("{path} is not UTF-8 text, so it cannot be used")]
     NotText {
         /// The file.
         path: String,
@@ -159,7 +165,9 @@ impl Classified for StoreError {
             Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
             Self::Unclear(error) | Self::Service(error) => error.class(),
             Self::Io { .. } => ErrorClass::Unavailable,
-            Self::InvalidPath { .. } | Self::NotText { .. } => ErrorClass::Failed,
+            Self::NoFolder { .. } => ErrorClass::Configuration,
+            Self::NotText { .. } => ErrorClass::Blocked,
+            Self::InvalidPath { .. } => ErrorClass::Failed,
         }
     }
 
@@ -173,7 +181,15 @@ impl Classified for StoreError {
                     .into(),
             ),
             Self::Io { .. } => Some("Check that the folder named in OAR_STATE exists and may be written.".into()),
-            Self::InvalidPath { .. } | Self::NotText { .. } => None,
+            Self::NoFolder { path } => Some(format!(
+                "Correct OAR_STATE; for a new store, make its folder first: mkdir -p {}",
+                path.display()
+            )),
+            Self::NotText { .. } => Some(
+                "Restore the file from an earlier version; `oarctl statebox validate FILE` says where it is damaged."
+                    .into(),
+            ),
+            Self::InvalidPath { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::check::{format_text, validate_text};
 use super::super::*;
-use super::{at, blocker, end, start};
+use super::{at, blocker, end, fresh, start};
 
 /// Made up in the form in which the reference writes; unknown keys at every level.
 const KNOWN: &str = include_str!("reference.yaml");
@@ -126,10 +126,32 @@ fn what_is_no_statebox_is_told_what_one_is() {
 }
 
 #[test]
-fn an_old_file_with_parts_missing_can_be_used() {
-    let text = "schema_version: '1.0'\nrelease: 4.19.1\nmetadata:\n  qe_owner: null\ntasks:\n";
+fn a_file_that_was_cut_off_is_refused_by_every_reader() {
+    let mut state = fresh();
+    let run = start("run-1", "10:00:00");
+    let _ =
+        state.finish_run(TaskName::TakeOwnership, &end(&run, "10:01:00", TaskStatus::Pass, Some("a log")));
+    let whole = state.to_yaml();
+    assert!(State::parse(&whole).is_ok() && whole.ends_with("issues: []\n"));
+    // Wherever it ends before its issues, its blockers are lost.
+    let issues = whole.rfind("issues:").unwrap();
+    for (place, _) in whole.char_indices().filter(|(place, _)| *place < issues + "issues:".len()) {
+        let cut = &whole[..place];
+        assert!(State::parse(cut).is_err(), "{cut}");
+        assert!(format_text(cut).is_err(), "{cut}");
+    }
+    for key in ["metadata", "tasks", "issues"] {
+        let null = whole.replace(&format!("\n{key}:"), &format!("\n{key}: null\nold_{key}:"));
+        let error = State::parse(&null).unwrap_err().to_string();
+        assert!(error.contains(&format!("{key}: expected a")) && error.contains("null"), "{error}");
+    }
+}
+
+#[test]
+fn an_old_file_without_stamps_can_be_used() {
+    let text = "schema_version: '1.0'\nrelease: 4.19.1\nmetadata:\n  qe_owner: null\ntasks: []\nissues: []\n";
     let found = findings(text);
-    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].starts_with("x.yaml:1:1: created_at: warning: the key is missing"), "{found:?}");
     let mut state = State::parse(text).unwrap();
     assert_eq!(state.metadata(), Metadata::default());
@@ -148,10 +170,11 @@ fn an_old_file_with_parts_missing_can_be_used() {
 #[test]
 fn a_newer_schema_is_read_with_warnings_and_never_written() {
     let text = "schema_version: '2.1'\nrelease: 4.19.1\ntasks:\n  take-ownership: done\n";
+    let known = "schema_version: '1.7'\nmetadata: {}\ntasks: []\nissues: []\n";
     let state = State::parse(text).unwrap();
     assert_eq!(state.newer_schema(), Some("2.1"));
     assert!(state.warnings().iter().any(|finding| finding.field == "tasks"));
     let error = format_text(text).unwrap_err().to_string();
     assert!(error.contains("newer than what this program may write"), "{error}");
-    assert_eq!(State::parse("schema_version: '1.7'\ntasks: []\n").unwrap().newer_schema(), None);
+    assert_eq!(State::parse(known).unwrap().newer_schema(), None);
 }

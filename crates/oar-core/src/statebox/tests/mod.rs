@@ -1,5 +1,6 @@
 mod files;
 mod jobs;
+mod ledger;
 mod model;
 mod transactions;
 mod waits;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{JobPlan, JobStep, JobSystemClient, Sight, Stage, holder};
+use super::{JobPlan, JobStep, JobSystemClient, Sight, Stage};
 use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::flow::holder;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{Job, JobIntent, TaskName, TaskStatus, TaskView};
 

@@ -4,7 +4,6 @@
 //! looked for before anything is started again; and two runs at the same time cannot both record one.
 
 mod follow;
-pub mod holder;
 mod jenkins;
 mod prow;
 mod release;
@@ -24,6 +23,7 @@ pub(crate) use follow::{Known, known};
 
 use super::Services;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};

@@ -26,27 +26,28 @@ pub struct State {
 }
 
 impl State {
-    /// Puts an operating system image there, made of `packages` (name-version-release of binary packages) beside
-    /// a log without components.
+    /// Puts an operating system image there, made of `packages` (name-version-release of binary packages). Every other
+    /// output says in its own way that it has no components, as RHCOS and other producers do.
     pub fn put_image(&mut self, nvr: &str, packages: &[&str]) {
-        let components: Vec<Value> = packages
-            .iter()
-            .filter_map(|package| {
-                let (name, version, release) = split(package)?;
-                Some(json!({
-                    "type": "rpm", "name": name, "version": version, "release": release, "epoch": null,
-                    "arch": "x86_64", "sigmd5": "00112233445566778899aabbccddeeff", "signature": "fd431d51",
-                }))
-            })
-            .collect();
+        self.put_image_with(nvr, packages, &[]);
+    }
+
+    /// The same with `extensions`: packages that are not part of the image but can be added to it.
+    pub fn put_image_with(&mut self, nvr: &str, packages: &[&str], extensions: &[&str]) {
         let (name, version, release) = split(nvr).unwrap_or((nvr, "", ""));
+        let arch = name.rsplit_once('-').map_or("noarch", |(_, arch)| arch);
+        let (packages, extensions) = (components(packages, arch), components(extensions, arch));
         let metadata = json!({
             "metadata_version": 0,
             "build": {"name": name, "version": version, "release": release},
-            "buildroots": [],
+            "buildroots": [{"id": 1, "components": ""}],
             "output": [
-                {"type": "log", "filename": "x86_64.log", "arch": "noarch"},
-                {"type": "file", "filename": "rhcos.tar.gz", "arch": "x86_64", "components": components},
+                {"type": "log", "filename": format!("{arch}.log"), "arch": "noarch"},
+                {"type": "qcow2", "filename": "rhcos-qemu.qcow2.gz", "arch": arch, "components": ""},
+                {"type": "iso", "filename": "rhcos-live.iso", "arch": arch, "components": null},
+                {"type": "ova", "filename": "rhcos.ova", "arch": arch, "components": []},
+                {"type": "json", "filename": "commitmeta.json", "arch": arch, "components": packages},
+                {"type": "json", "filename": "extensions.json", "arch": arch, "components": extensions},
             ],
         });
         self.builds.insert(
@@ -59,6 +60,21 @@ impl State {
     pub fn tags_mut(&mut self, nvr: &str) -> &mut Vec<String> {
         &mut self.builds.entry(nvr.to_owned()).or_default().tags
     }
+}
+
+/// What a document says of packages; of none it says the empty text.
+fn components(packages: &[&str], arch: &str) -> Value {
+    if packages.is_empty() {
+        return json!("");
+    }
+    let known = packages.iter().filter_map(|package| {
+        let (name, version, release) = split(package)?;
+        Some(json!({
+            "type": "rpm", "name": name, "version": version, "release": release, "epoch": null, "arch": arch,
+            "sigmd5": null, "sigpgp": null,
+        }))
+    });
+    known.collect()
 }
 
 /// Name, version and release: the last two parts between hyphens are version and release.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Type of an advisory; the key of the `errata` object in answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl ExternalTest {
 }
 
 /// One push of an advisory to one target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PushJob {
     /// Numeric id; grows.
     pub id: u32,
@@ -174,6 +174,10 @@ pub struct PushJob {
     pub made: Option<Timestamp>,
     /// How it goes on.
     pub script: PushScript,
+    /// Whether it leaves the channels alone.
+    pub nochannel: bool,
+    /// Whether the publishing service was given no task for it.
+    pub untasked: bool,
 }
 
 /// How a push job goes on, as the clock advances.
@@ -193,6 +197,32 @@ const PUSH_COURSE: [(i64, &str); 4] =
     [(0, "READY"), (60, "WAITING_ON_PUB"), (180, "POST_PUSH_PROCESSING"), (300, "COMPLETE")];
 
 impl PushJob {
+    /// Whether a second job for the target is refused meanwhile.
+    pub fn is_active(&self) -> bool {
+        matches!(self.status.as_str(), "READY" | "QUEUED" | "RUNNING" | "WAITING_ON_PUB")
+    }
+
+    /// Whether it counts as a push of the advisory's builds, those of `respin`.
+    pub fn counts(&self, respin: u32) -> bool {
+        let pushed = ["COMPLETE", "POST_PUSH_PROCESSING", "POST_PUSH_FAILED"];
+        self.respin == respin && !self.untasked && !self.nochannel && pushed.contains(&self.status.as_str())
+    }
+
+    /// What its log says: when it was made, and when it took each status. Nothing for one that stands still.
+    pub fn log(&self) -> String {
+        let Some(made) = self.made else { return String::new() };
+        let reached = PUSH_COURSE.iter().position(|(_, status)| *status == self.status);
+        let course = PUSH_COURSE.iter().take(reached.unwrap_or(PUSH_COURSE.len() - 1) + 1);
+        course
+            .map(|(from, status)| {
+                let at = made.saturating_add(SignedDuration::from_secs(*from)).unwrap_or(made);
+                let last = *status == "COMPLETE" || reached.is_none() && *from == 300;
+                let status = if last { self.status.as_str() } else { status };
+                format!("{} {status}\n", at.strftime("%Y-%m-%d %H:%M:%S +0000"))
+            })
+            .collect()
+    }
+
     /// Whether nothing more comes of it.
     pub fn is_finished(&self) -> bool {
         matches!(self.status.as_str(), "COMPLETE" | "FAILED" | "POST_PUSH_FAILED")
@@ -354,14 +384,13 @@ impl Advisory {
         self.edits.iter().filter(|(_, count)| count.sent > 0).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Whether every staging target has a completed push of the present respin.
+    /// Whether any job has pushed the present builds to `target`.
+    pub fn is_pushed_to(&self, target: &str) -> bool {
+        self.push_jobs.iter().any(|job| job.target == target && job.counts(self.respin_count))
+    }
+
+    /// Whether every staging target has a push of the present builds.
     pub fn is_staged(&self) -> bool {
-        self.stage_targets.iter().all(|target| {
-            self.push_jobs
-                .iter()
-                .filter(|job| &job.target == target && job.respin == self.respin_count)
-                .max_by_key(|job| job.id)
-                .is_some_and(|job| job.status == "COMPLETE")
-        })
+        self.stage_targets.iter().all(|target| self.is_pushed_to(target))
     }
 }

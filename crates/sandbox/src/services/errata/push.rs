@@ -47,12 +47,8 @@ fn refuse(key: &str, message: impl Into<String>) -> Refusal {
     Refusal::BadRequest(BTreeMap::from([(key.to_owned(), vec![message.into()])]))
 }
 
-fn latest<'a>(advisory: &'a Advisory, target: &str) -> Option<&'a PushJob> {
-    advisory
-        .push_jobs
-        .iter()
-        .filter(|job| job.target == target && job.respin == advisory.respin_count)
-        .max_by_key(|job| job.id)
+fn in_progress(advisory: &Advisory, target: &str) -> bool {
+    advisory.push_jobs.iter().any(|job| job.target == target && job.is_active())
 }
 
 /// Makes the jobs; an empty list when there is nothing to do.
@@ -87,6 +83,7 @@ pub(super) fn push(
             respin,
             made: Some(now),
             script: advisory.push_scripts.pop_front().unwrap_or_default(),
+            ..PushJob::default()
         })
         .collect();
     advisory.push_jobs.extend(jobs.iter().cloned());
@@ -94,9 +91,9 @@ pub(super) fn push(
     Ok(jobs)
 }
 
-/// Neither in progress nor completed since the last respin.
+/// Neither in progress nor pushed since the last respin.
 fn is_due(advisory: &Advisory, target: &str) -> bool {
-    latest(advisory, target).is_none_or(|job| job.is_finished() && job.status != "COMPLETE")
+    !in_progress(advisory, target) && !advisory.is_pushed_to(target)
 }
 
 fn obstacle(state: &State, advisory: &Advisory, target: &str) -> Option<String> {
@@ -104,7 +101,7 @@ fn obstacle(state: &State, advisory: &Advisory, target: &str) -> Option<String> 
     if !staging && !advisory.live_targets.iter().any(|found| found == target) {
         return Some("is not a supported target of this advisory".to_owned());
     }
-    if latest(advisory, target).is_some_and(|job| !job.is_finished()) {
+    if in_progress(advisory, target) {
         return Some("A push is already in progress".to_owned());
     }
     let pushable = if staging {
@@ -128,9 +125,22 @@ fn obstacle(state: &State, advisory: &Advisory, target: &str) -> Option<String> 
     if rpm && advisory.builds.iter().any(|build| !build.rpms_signed) {
         return Some("Packages are not signed".to_owned());
     }
-    let waits = advisory.blocking_advisories.iter().filter_map(|id| state.advisory(*id)).any(|blocking| {
-        blocking.stage_targets.iter().any(|found| found == target)
-            && latest(blocking, target).is_none_or(|job| job.status != "COMPLETE")
+    let waits = behind(state, advisory).into_iter().any(|blocking| {
+        blocking.stage_targets.iter().any(|found| found == target) && !blocking.is_pushed_to(target)
     });
     waits.then(|| format!("Has dependencies which are not yet pushed to {target}"))
+}
+
+/// The advisories that block one, and those that block them.
+fn behind<'a>(state: &'a State, advisory: &Advisory) -> Vec<&'a Advisory> {
+    let mut found: Vec<&Advisory> = Vec::new();
+    let mut wanted = advisory.blocking_advisories.clone();
+    while let Some(id) = wanted.pop() {
+        let known = id == advisory.id || found.iter().any(|known| known.id == id);
+        if let Some(blocking) = state.advisory(id).filter(|_| !known) {
+            found.push(blocking);
+            wanted.extend(&blocking.blocking_advisories);
+        }
+    }
+    found
 }

@@ -131,14 +131,19 @@ impl Simulated for State {
     /// `set-blocking {"advisory", "blocking": [ids]}`, `set-tests {"advisory", "status"}`,
     /// `set-alerts {"advisory", "blocking": bool, "from": "now"|"refresh"}`, `negotiate {"mode": "accept"|"off"}`,
     /// `token-user {"email"}`.
-    fn change(&mut self, operation: &str, body: &Value, _now: Timestamp) -> Result<Value, String> {
+    fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
             body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
         };
         match operation {
             "set-state" => {
                 let state = AdvisoryState::parse(text("state")?).ok_or("unknown state")?;
-                self.named(body)?.state = state;
+                let advisory = self.named(body)?;
+                if state == AdvisoryState::NewFiles && advisory.state != state {
+                    advisory.respin_count += 1;
+                }
+                advisory.state = state;
+                advisory.status_updated_at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             }
             "script-push" => {
                 let script = match (text("ends"), text("stops")) {

@@ -177,13 +177,17 @@ pub(super) fn push_job(advisory: u32, job: &PushJob, base: &str) -> Value {
         "id": job.id,
         "url": format!("{base}/api/v1/erratum/{advisory}/push/{}", job.id),
         "errata": {"id": advisory},
-        "pub_task": {"id": job.id % 100_000},
+        "pub_task": (!job.untasked && job.status != "READY").then(|| json!({"id": job.id % 100_000})),
         "status": job.status,
         "target": {"id": 10, "name": job.target},
-        "options": {"priority": 22, "push_files": true, "push_metadata": true},
+        "options": if job.nochannel {
+            json!({"nochannel": true, "push_files": true})
+        } else {
+            json!({"priority": 22, "push_files": true, "push_metadata": true})
+        },
         "pre_push_tasks": [],
         "post_push_tasks": [],
-        "log": "",
+        "log": job.log(),
     })
 }
 

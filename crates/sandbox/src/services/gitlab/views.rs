@@ -183,10 +183,15 @@ pub(super) fn job(pipeline: &Pipeline, job: &Job, bridge: bool) -> Value {
         "pipeline": {"id": pipeline.id, "project_id": pipeline.project, "status": pipeline.status},
     });
     if bridge {
-        view["downstream_pipeline"] = json!({
-            "id": pipeline.id + 100_000, "status": job.downstream.as_ref().unwrap_or(&job.status),
-            "source": "parent_pipeline",
-        });
+        // What has not been started has started nothing.
+        let untouched = ["created", "manual", "pending", "skipped", "waiting_for_resource"];
+        let status = job
+            .downstream
+            .as_ref()
+            .or_else(|| Some(&job.status).filter(|status| !untouched.contains(&status.as_str())));
+        view["downstream_pipeline"] = json!(status.map(|status| {
+            json!({"id": pipeline.id + 100_000, "status": status, "source": "parent_pipeline"})
+        }));
     }
     view
 }

@@ -89,6 +89,7 @@ async fn an_advisory_is_read_in_one_exchange_with_the_token_sent_at_once() {
             id: AdvisoryId::new(ID),
             kind: AdvisoryKind::Security,
             state: AdvisoryState::Qe,
+            state_since: None,
             full_name: Some("RHSA-2026:169293-02".to_owned()),
             synopsis: "Moderate: made-up update".to_owned(),
             text_only: false,

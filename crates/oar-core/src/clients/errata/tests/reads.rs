@@ -44,7 +44,7 @@ async fn push_jobs_of_unknown_status_keep_their_word() {
         {"id": 151_002, "status": "COMPLETE", "target": {"name": "cdn"}},
     ]);
     mount(&server, "GET", &format!("{API}/push"), ResponseTemplate::new(200).set_body_json(jobs)).await;
-    let push = client(&server).stage_push(id()).await.unwrap();
+    let push = StagePush::of(&client(&server).push_jobs(id()).await.unwrap(), None);
     assert_eq!((push.verdict(), push.to_string().as_str()), (Verdict::Unknown, "cdn_stage ON_HOLD"));
     assert_eq!(client(&server).push_jobs(id()).await.unwrap().len(), 2);
 }

@@ -172,8 +172,22 @@ async fn a_push_is_asked_for_with_an_empty_body_and_tells_its_jobs() {
 async fn a_push_that_finds_nothing_to_do_started_nothing() {
     let server = MockServer::start().await;
     mount(&server, "POST", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
     let pushed = client(&server).push_stage(id(), &StagePush::default(), &permit()).await.unwrap();
     assert_eq!((pushed.push.verdict(), pushed.started.len()), (Verdict::NeverPushed, 0));
+}
+
+#[tokio::test]
+async fn a_push_that_errata_tool_finds_done_is_done_whatever_its_time() {
+    let server = MockServer::start().await;
+    let mut done = job(7, "COMPLETE");
+    done["pub_task"] = json!({"id": 66_001});
+    mount(&server, "POST", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([done]))).await;
+    let known = StagePush::of(&client(&server).push_jobs(id()).await.unwrap(), None);
+    assert_eq!(known.verdict(), Verdict::Unproven);
+    let pushed = client(&server).push_stage(id(), &known, &permit()).await.unwrap();
+    assert_eq!((pushed.push.verdict(), pushed.started.len()), (Verdict::Complete, 0));
 }
 
 #[tokio::test]
@@ -186,11 +200,22 @@ async fn a_refused_push_names_the_target_and_the_reason() {
     assert_eq!(methods(&server).await, ["POST"]);
 }
 
+fn failed() -> StagePush {
+    let job = PushJob {
+        id: 7,
+        target: "cdn_stage".to_owned(),
+        status: PushStatus::Failed,
+        has_pub_task: true,
+        nochannel: false,
+        changed: None,
+    };
+    StagePush::of(&[job], None)
+}
+
 #[tokio::test]
 async fn a_push_without_an_answer_is_found_among_the_jobs() {
     let server = MockServer::start().await;
-    let known =
-        StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
+    let known = failed();
     mount(&server, "POST", PUSH, too_late(ResponseTemplate::new(201))).await;
     let jobs = json!([job(7, "FAILED"), job(8, "READY")]);
     mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(jobs)).await;
@@ -205,8 +230,7 @@ async fn a_push_that_certainly_did_not_start_is_asked_for_once_more_only() {
     let server = MockServer::start().await;
     mount(&server, "POST", PUSH, ResponseTemplate::new(502)).await;
     mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([job(7, "FAILED")]))).await;
-    let known =
-        StagePush::of(&[PushJob { id: 7, target: "cdn_stage".to_owned(), status: PushStatus::Failed }]);
+    let known = failed();
     let error = client(&server).push_stage(id(), &known, &permit()).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Unclear);
     assert_eq!(methods(&server).await, ["POST", "GET", "POST", "GET"]);

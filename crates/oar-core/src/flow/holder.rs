@@ -1,4 +1,4 @@
-//! Which process is about to start a job, and whether it still lives.
+//! Which process is at a task, or about to start a job, and whether it still lives.
 //!
 //! The text holds no host's name: state files are public.
 
@@ -20,6 +20,11 @@ pub fn has_ended(holder: &str) -> Option<bool> {
     let id: u32 = id.parse().ok()?;
     // Another process may have the number by now; it was not started at the same tick.
     Some(started(id).as_deref() != Some(start))
+}
+
+/// Whether a process of this number lives here.
+pub fn is_alive(id: u32) -> bool {
+    started(id).is_some()
 }
 
 /// A mark of this boot of this machine, and of the numbering of its processes.

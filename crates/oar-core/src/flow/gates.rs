@@ -1,0 +1,315 @@
+//! What must be so before a task begins: earlier tasks and their blockers, by the StateBox (spec 05 §8.5, §8.7).
+//!
+//! Everything that stands in the way is said at once. What could not be found out stands in the way too.
+
+use jiff::Timestamp;
+
+use crate::error::ErrorClass;
+use crate::flow::graph::{chain, prerequisites};
+use crate::flow::outcome::{Check, Refusal, Verdict};
+use crate::flow::runner::resolve_command;
+use crate::statebox::{IssueView, State, TaskName, TaskStatus};
+
+/// Something that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What, in one sentence.
+    pub text: String,
+    /// Who can clear it, and how.
+    pub next: Option<String>,
+    /// Whether it is a fact that blocks, or something that could not be found out.
+    pub class: ErrorClass,
+}
+
+impl Problem {
+    /// A fact that stands in the way.
+    pub fn blocked(text: impl Into<String>) -> Self {
+        Self { text: text.into(), next: None, class: ErrorClass::Blocked }
+    }
+
+    /// Something that could not be found out because of a failure of class `cause`. That is no verdict, whatever the
+    /// service answered: it is missing configuration, or the service is to be asked again.
+    pub fn unknown(text: impl Into<String>, cause: ErrorClass) -> Self {
+        Self { text: text.into(), next: None, class: cause.of_unknown() }
+    }
+
+    /// The same with the next step.
+    #[must_use]
+    pub fn then(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    fn check(&self) -> Check {
+        let verdict = if self.class == ErrorClass::Blocked { Verdict::Blocked } else { Verdict::Unknown };
+        Check { verdict, text: self.text.clone(), next: self.next.clone() }
+    }
+}
+
+/// All that stands in the way in one refusal, with what is as it must be; `None` when nothing stands in the way.
+///
+/// A fact outweighs what could not be found out: running again alone will not do then.
+pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
+    let first = problems.first()?;
+    let class = problems
+        .iter()
+        .map(|problem| problem.class)
+        .find(|class| *class == ErrorClass::Blocked)
+        .unwrap_or(first.class);
+    let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    let text = match texts.as_slice() {
+        [one] => (*one).to_owned(),
+        many => {
+            let numbered: Vec<String> =
+                many.iter().enumerate().map(|(index, text)| format!("({}) {text}", index + 1)).collect();
+            format!("{} things stand in the way: {}", many.len(), numbered.join("; "))
+        }
+    };
+    let hint = if class == ErrorClass::Blocked {
+        "Clear what is marked, then run the same command again; nothing was changed."
+    } else {
+        "Run the same command again when the services answer; nothing was changed."
+    };
+    let (things, stand) = if problems.len() == 1 { ("thing", "stands") } else { ("things", "stand") };
+    let headline = format!("{} {things} {stand} in the way", problems.len());
+    let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
+    Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
+}
+
+/// What the StateBox says of the tasks before `task` and of the issues that block it or them: the gates that are
+/// open, and what stands in the way. Nothing when `task` has passed already.
+pub fn before(task: TaskName, state: Option<&State>, now: Timestamp) -> (Vec<Check>, Vec<Problem>) {
+    let (mut open, mut problems) = (Vec::new(), Vec::new());
+    let Some(state) = state else {
+        let problem = Problem::blocked("the release has no StateBox").then("run `create-test-report` first");
+        return (open, vec![problem]);
+    };
+    if state.task(task).is_some_and(|view| view.status == TaskStatus::Pass) {
+        return (open, problems);
+    }
+    let mut waived = Vec::new();
+    for earlier in prerequisites(task) {
+        match passed(state, *earlier, now) {
+            Ok(words) => {
+                if words == Passed::Waived {
+                    waived.push(*earlier);
+                }
+                open.push(Check::ok(words.of(*earlier)));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let blockers = blockers(task, state, &waived);
+    if blockers.is_empty() {
+        open.push(Check::ok("no open issue blocks the release"));
+    }
+    problems.extend(blockers.iter().map(|issue| {
+        let what = match issue.related_tasks.as_slice() {
+            [] => "the release".to_owned(),
+            tasks => tasks.join(", "),
+        };
+        Problem::blocked(format!("an open issue blocks {what}: {}", issue.issue)).then(format!(
+            "when it is cleared: {}",
+            resolve_command(state.release().unwrap_or_default(), &issue.issue)
+        ))
+    }));
+    (open, problems)
+}
+
+/// Refuses `task` while something before it stands in the way; otherwise the gates that are open.
+pub fn require(task: TaskName, state: Option<&State>, now: Timestamp) -> Result<Vec<Check>, Refusal> {
+    let (open, problems) = before(task, state, now);
+    match refusal(&open, &problems) {
+        Some(refusal) => Err(refusal),
+        None => Ok(open),
+    }
+}
+
+/// Why an earlier task does not stand in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Passed {
+    Pass,
+    Waived,
+    /// The tests of the candidate build only inform: any verdict will do (spec 05 §8.8, 3).
+    Judged(TaskStatus),
+    NotAvailable,
+}
+
+impl Passed {
+    fn of(&self, task: TaskName) -> String {
+        match self {
+            Self::Pass => format!("{task} is Pass"),
+            Self::Waived => format!("{task} is waived"),
+            Self::Judged(status) => format!("{task} has its verdict, which only informs: {status}"),
+            Self::NotAvailable => format!("{task}: an issue says that its result is not available"),
+        }
+    }
+}
+
+fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Problem> {
+    let informs = task == TaskName::AnalyzeCandidateBuild;
+    let view = state.task(task);
+    let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+    match status {
+        TaskStatus::Pass => return Ok(Passed::Pass),
+        TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
+        _ => {}
+    }
+    let waiver = view.and_then(|view| view.waiver);
+    if waiver.as_ref().is_some_and(|waiver| waiver.counts_at(now)) {
+        return Ok(Passed::Waived);
+    }
+    let not_available = |issue: &IssueView| {
+        issue.related_tasks.iter().any(|name| name == task.id())
+            && issue.issue.to_lowercase().contains("not available")
+    };
+    if informs && state.issues().iter().any(not_available) {
+        return Ok(Passed::NotAvailable);
+    }
+    let release = state.release().unwrap_or_default();
+    let next = if informs || task == TaskName::AnalyzePromotedBuild {
+        format!("judge the tests, then: oar -r {release} task set {task} Pass --reason TEXT")
+    } else {
+        format!("oar -r {release} {task}")
+    };
+    let must = if informs { "have a verdict" } else { "be Pass" };
+    let expired = if waiver.is_some() { ": its waiver has expired" } else { "" };
+    Err(Problem::blocked(format!("{task} is {status}, and must {must}{expired}")).then(next))
+}
+
+/// The open blockers of the release, of `task` and of everything before it, but those of tasks that are waived. The
+/// approval comes last: nothing at all may block it.
+fn blockers(task: TaskName, state: &State, waived: &[TaskName]) -> Vec<IssueView> {
+    let chain = chain(task);
+    let is = |name: &String, tasks: &[TaskName]| tasks.iter().any(|task| name == task.id());
+    let mut issues = state.issues();
+    issues.retain(|issue| {
+        let tasks = &issue.related_tasks;
+        let concerned = tasks.is_empty()
+            || task == TaskName::ChangeAdvisoryStatus
+            || tasks.iter().any(|name| name == task.id() || is(name, &chain));
+        let answered_for = !tasks.is_empty() && tasks.iter().all(|name| is(name, waived));
+        issue.blocks() && concerned && !answered_for
+    });
+    issues
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::statebox::{ManualStatus, Metadata, NewIssue, Waiver};
+
+    fn now() -> Timestamp {
+        date(2026, 7, 6).at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
+    }
+
+    fn state(passed: &[TaskName]) -> State {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), now());
+        for task in passed {
+            set(&mut state, *task, TaskStatus::Pass);
+        }
+        state
+    }
+
+    fn set(state: &mut State, task: TaskName, status: TaskStatus) {
+        let manual = ManualStatus {
+            id: format!("{task} {status}"),
+            status,
+            by: "tester".to_owned(),
+            reason: format!("for the test: {status}"),
+            at: now(),
+            force: true,
+        };
+        let _ = state.set_task(task, &manual).unwrap();
+    }
+
+    fn problems(state: &State, task: TaskName) -> Vec<String> {
+        before(task, Some(state), now()).1.into_iter().map(|problem| problem.text).collect()
+    }
+
+    fn all() -> Vec<TaskName> {
+        prerequisites(TaskName::ChangeAdvisoryStatus).to_vec()
+    }
+
+    #[test]
+    fn the_approval_wants_every_task_before_it() {
+        assert_eq!(problems(&state(&all()), TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+        for missing in all() {
+            let mut state = state(&all());
+            set(&mut state, missing, TaskStatus::InProgress);
+            let found = problems(&state, TaskName::ChangeAdvisoryStatus);
+            assert_eq!(found.len(), 1, "{missing}: {found:?}");
+            assert!(found[0].starts_with(&format!("{missing} is In Progress, and must ")), "{found:?}");
+        }
+        for name in ["take-ownership", "push-to-cdn-staging", "image-signed-check"] {
+            assert!(all().iter().any(|task| task.id() == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_candidate_build_needs_a_verdict_and_no_good_one() {
+        let candidate = TaskName::AnalyzeCandidateBuild;
+        let mut failed = state(&all());
+        set(&mut failed, candidate, TaskStatus::Fail);
+        assert_eq!(problems(&failed, TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+        let rest: Vec<TaskName> = all().into_iter().filter(|task| *task != candidate).collect();
+        let mut without = state(&rest);
+        assert_eq!(problems(&without, TaskName::ChangeAdvisoryStatus).len(), 1);
+        let _ =
+            without.add_issue(&issue("the candidate build's result is not available", false, &[candidate]));
+        assert_eq!(problems(&without, TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+    }
+
+    fn issue(text: &str, blocker: bool, tasks: &[TaskName]) -> NewIssue {
+        NewIssue { text: text.to_owned(), blocker, related_tasks: tasks.to_vec(), at: now() }
+    }
+
+    #[test]
+    fn blockers_of_every_task_before_it_count() {
+        for tasks in
+            [&[][..], &[TaskName::PushToCdnStaging], &[TaskName::TakeOwnership], &[TaskName::DropBugs]]
+        {
+            let mut state = state(&all());
+            let _ = state.add_issue(&issue("something stands in the way", true, tasks));
+            let found = problems(&state, TaskName::ChangeAdvisoryStatus);
+            assert_eq!(found.len(), 1, "{tasks:?}: {found:?}");
+            let testing = problems(&state, TaskName::StageTesting);
+            let concerned = !tasks.contains(&TaskName::DropBugs);
+            // Stage testing has passed in this state, so nothing is asked any more.
+            assert_eq!(testing, Vec::<String>::new());
+            set(&mut state, TaskName::StageTesting, TaskStatus::Fail);
+            assert_eq!(problems(&state, TaskName::StageTesting).len(), usize::from(concerned), "{tasks:?}");
+        }
+    }
+
+    #[test]
+    fn a_waiver_answers_for_the_task_and_its_blockers() {
+        let cve = TaskName::CheckCveTrackerBug;
+        let mut state = state(&all());
+        set(&mut state, cve, TaskStatus::Fail);
+        let _ = state.add_issue(&issue("two trackers are missing", true, &[cve]));
+        assert_eq!(problems(&state, TaskName::ChangeAdvisoryStatus).len(), 2);
+        let waiver = Waiver {
+            by: "lead".to_owned(),
+            reason: "accepted".to_owned(),
+            scope: None,
+            at: "2026-07-05T00:00:00Z".to_owned(),
+            expires: None,
+        };
+        let _ = state.set_waiver(cve, Some(&waiver));
+        assert_eq!(problems(&state, TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+    }
+
+    #[test]
+    fn jobs_on_stage_wait_for_the_push() {
+        for task in [TaskName::StageTesting, TaskName::ImageConsistencyCheck] {
+            let refusal = require(task, Some(&state(&[TaskName::TakeOwnership])), now()).unwrap_err();
+            assert_eq!(refusal.to_string(), "push-to-cdn-staging is Not Started, and must be Pass");
+            assert!(require(task, Some(&state(&[TaskName::PushToCdnStaging])), now()).is_ok());
+            assert!(require(task, None, now()).is_err());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The claim of a task while a run is at it: made with the start, renewed while the run lives, given up at its end.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Held, Run, Runner, update_message};
+use crate::clock::Clock;
+use crate::flow::holder;
+use crate::flow::outcome::TaskError;
+use crate::flow::permit::WritePermit;
+use crate::flow::task::Task;
+use crate::statebox::{
+    Change, ClaimView, Created, RunStart, State, StateBoxError, StateError, TaskClaim, TaskName,
+};
+
+/// For how long a claim holds without being renewed: as long as a run on another machine is waited for that has died.
+const LEASE: Duration = Duration::from_mins(10);
+/// How old a claim gets before it is renewed.
+const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(3);
+/// How often is looked whether a run of somebody else has ended.
+const PATIENT_LOOK: Duration = Duration::from_secs(3);
+/// How often is looked whether it is due. Short, because a machine that slept has to find out soon.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The claim that a run holds, if it does.
+#[derive(Default)]
+pub(super) struct Claimed(Mutex<Option<(TaskClaim, Timestamp)>>);
+
+impl Claimed {
+    fn get(&self) -> Option<(TaskClaim, Timestamp)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, claim: TaskClaim, at: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((claim, at));
+    }
+
+    /// Since when; a run that asked somebody before it began counts from its claim on.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        self.get().map(|(claim, _)| claim.since)
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.get().is_some()
+    }
+
+    /// Lets `work` go on only while the claim holds: a run whose lease ran out (its machine slept, or the state could not
+    /// be written) does nothing more before the claim is renewed.
+    pub(super) async fn guard<F: Future>(&self, clock: &Clock, work: F) -> F::Output {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            let over = self.get().is_some_and(|(claim, _)| claim.lease_until <= clock.now());
+            // Whoever renews the claim runs in the same task, and wakes it.
+            if over { Poll::Pending } else { work.as_mut().poll(context) }
+        })
+        .await
+    }
+}
+
+/// Whether a process has certainly ended.
+fn has_ended(process: &str) -> bool {
+    holder::has_ended(process) == Some(true)
+}
+
+/// Whoever else runs `task` at `now`, as `state` says.
+pub fn other_run(state: &State, task: TaskName, now: Timestamp) -> Option<ClaimView> {
+    state.claim(task).filter(|claim| claim.holds_at(now, has_ended))
+}
+
+impl Runner<'_> {
+    /// Waits for the end of somebody else's run of `task`, and gives the state as it is then. Ends early with the user's
+    /// wish to stop, and when the state cannot be read.
+    pub async fn until_free(&self, task: TaskName) -> Result<Option<State>, StateBoxError> {
+        loop {
+            let state = self.statebox.find().await;
+            let busy =
+                matches!(&state, Ok(Some(state)) if other_run(state, task, self.clock.now()).is_some());
+            if !busy {
+                return state;
+            }
+            tokio::select! {
+                () = self.clock.sleep(PATIENT_LOOK) => {}
+                _ = self.interrupt.wait() => return state,
+            }
+        }
+    }
+
+    fn new_claim(&self, run: &Run, now: Timestamp) -> TaskClaim {
+        TaskClaim {
+            run: run.id.clone(),
+            by: self.user.to_owned(),
+            process: holder::current(),
+            since: now,
+            lease_until: after(now, LEASE),
+        }
+    }
+
+    /// Claims the task and records that the run began, in one write; with it what `plan` means to do, when the plan is
+    /// given.
+    ///
+    /// Refused when somebody else is at the task, and when it is no longer as in `planned`: then the plan is outdated.
+    pub(super) async fn begin<T: Task>(
+        &self,
+        task: &T,
+        plan: Option<&T::Plan>,
+        planned: Option<&State>,
+        run: &Run,
+        permit: &WritePermit,
+    ) -> Result<(), TaskError> {
+        let (name, now) = (task.name(), self.clock.now());
+        let claim = self.new_claim(run, now);
+        let start = RunStart { started: now, ..self.start(task, run) };
+        let initial = task.initial_state()?;
+        // From here on the run may stand in the file, also when the answer never comes.
+        run.progress().started = true;
+        let begun = self
+            .statebox
+            .update_or_create(permit, &update_message(name), initial, |state| {
+                let is_ours = state.claim(name).is_some_and(|known| known.run == claim.run);
+                if !is_ours {
+                    if let Some(other) = other_run(state, name, now) {
+                        return Err(other.held(name));
+                    }
+                    let same = match planned {
+                        Some(planned) => state.has_same_task(planned, name),
+                        None => state.task(name).is_none(),
+                    };
+                    if !same {
+                        return Err(StateError::Moved { task: name });
+                    }
+                }
+                let mut change = match plan {
+                    Some(plan) => task.intend(plan, state)?,
+                    None => Change::Unchanged,
+                };
+                if task.is_tracked() {
+                    change = change.or(state.start_run(name, &start));
+                }
+                Ok(change.or(state.claim_task(name, &claim, has_ended)?))
+            })
+            .await;
+        if let Err(error) = begun {
+            run.progress().started = false;
+            return Err(error.into());
+        }
+        run.claimed.set(claim, now);
+        Ok(())
+    }
+
+    /// Makes the StateBox file with this run, and its claim, in it.
+    pub(super) async fn create<T: Task>(
+        &self,
+        task: &T,
+        run: &Run,
+        permit: &WritePermit,
+    ) -> Result<Created, TaskError> {
+        let now = self.clock.now();
+        let claim = self.new_claim(run, now);
+        let mut initial = task.initial_state()?;
+        let started = initial.start_run(task.name(), &self.start(task, run));
+        let _ = started.or(initial.claim_task(task.name(), &claim, has_ended)?);
+        let message = format!("Initialize StateBox for release {}", self.statebox.release());
+        let created = self.statebox.create(permit, &message, initial).await?;
+        if matches!(created, Created::Now(_)) {
+            run.claimed.set(claim, now);
+            run.progress().started = true;
+        }
+        Ok(created)
+    }
+
+    /// Renews the claim as long as the run lives. Returns when it is lost, or cannot be renewed any more.
+    pub(super) async fn keep_claim<T: Task>(
+        &self,
+        task: &T,
+        run: &Run,
+        permit: Option<&WritePermit>,
+    ) -> TaskError {
+        let Some(permit) = permit else { return std::future::pending().await };
+        loop {
+            self.clock.sleep(LOOK).await;
+            let now = self.clock.now();
+            let Some((claim, renewed)) = run.claimed.get() else { continue };
+            if now.duration_since(renewed) < RENEWED_AFTER {
+                continue;
+            }
+            let until = claim.lease_until;
+            let claim = TaskClaim { lease_until: after(now, LEASE), ..claim };
+            let message = format!("Go on with {}", task.name());
+            let update =
+                self.statebox.update(permit, &message, |state| state.renew_claim(task.name(), &claim));
+            match update.await {
+                Ok(_) => run.claimed.set(claim, now),
+                Err(StateBoxError::State(error)) => return error.into(),
+                Err(error) if self.clock.now() >= until => return error.into(),
+                Err(error) => tracing::warn!("the claim of {} could not be renewed: {error}", task.name()),
+            }
+        }
+    }
+
+    /// Gives up the claim of a run that leaves no record, and leaves its mark.
+    pub(super) async fn release<T: Task>(&self, task: &T, run: &Run, permit: &WritePermit) {
+        let (name, now) = (task.name(), self.clock.now());
+        let message = format!("End of {}", task.command());
+        let released = self
+            .statebox
+            .update(permit, &message, |state| Ok(state.release_task(name, &run.id, Some(now))))
+            .await;
+        if let Err(error) = released {
+            tracing::warn!("the claim of {name} could not be given up: {error}");
+        }
+    }
+}
+
+/// Who is at the task, when that is why the run ended.
+pub(super) fn held(error: &TaskError) -> Option<Held> {
+    match error.state_error()? {
+        StateError::TaskHeld { who, until, .. } => Some(Held { by: who.clone(), until: until.clone() }),
+        _ => None,
+    }
+}
+
+fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    let end = SignedDuration::try_from(duration).ok().and_then(|duration| time.checked_add(duration).ok());
+    end.unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,185 @@
+//! The work of a run: plan, claim, apply, tell.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::claim::other_run;
+use super::messages::OpenMessages;
+use super::{End, Mode, Run, Runner, marker, resolve_command};
+use crate::flow::consent::Question;
+use crate::flow::graph::{Readiness, readiness};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::flow::task::Task;
+use crate::notify::Message;
+use crate::statebox::{Change, Created, KEPT_LIMIT, State, StateBoxError, StateError, TaskStatus};
+
+/// How often a run plans before it gives up, because somebody else was at the task each time.
+const PLANS: usize = 5;
+
+impl Runner<'_> {
+    pub(super) async fn work<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        loaded: Result<Option<State>, StateBoxError>,
+        run: &Run,
+        remembered: &Mutex<Option<T::Plan>>,
+    ) -> Result<End, TaskError> {
+        let name = task.name();
+        let mut state = loaded.inspect_err(|_| run.progress().unreadable = true)?;
+        if let (Some(found), Some(permit)) = (&state, mode.permit())
+            && !found.losses().is_empty()
+        {
+            for loss in found.losses() {
+                tracing::warn!("{loss}");
+            }
+            // Put back at once: a run that ends without a word of its own would leave it to the next one.
+            let restored = self
+                .statebox
+                .update(permit, "Restore what another program wrote over", |_| Ok(Change::Unchanged));
+            match restored.await {
+                Ok(updated) => state = Some(updated.state),
+                Err(error) => tracing::warn!("it could not be put back: {error}"),
+            }
+        }
+        if let (Some(found), Some(permit)) = (state.take_if(|_| mode.permit().is_some()), mode.permit()) {
+            let (now, sent) = self.send_kept(found, permit).await;
+            run.progress().earlier_notifications = sent;
+            state = Some(now);
+        }
+        for _ in 0..PLANS {
+            {
+                let mut progress = run.progress();
+                progress.status = state.as_ref().and_then(|state| state.task(name)).map(|view| view.status);
+                progress.done.clear();
+            }
+            match self.attempt(task, mode, state.as_ref(), run, remembered).await {
+                Err(error) if matches!(error.state_error(), Some(StateError::Moved { .. })) => {
+                    tracing::info!("somebody else was at {name} meanwhile: planning again");
+                    state = self.statebox.find().await?;
+                }
+                end => return end,
+            }
+        }
+        Err(StateError::Moved { task: name }.into())
+    }
+
+    async fn attempt<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        state: Option<&State>,
+        run: &Run,
+        remembered: &Mutex<Option<T::Plan>>,
+    ) -> Result<End, TaskError> {
+        let name = task.name();
+        if let (Some(state), Some(_)) = (state, mode.permit())
+            && let Some(other) = other_run(state, name, self.clock.now())
+        {
+            return Err(other.held(name).into());
+        }
+        self.refuse_when_blocked(task, state)?;
+        let plan = task.plan(state).await?;
+        let summary = plan.summary();
+        for check in &summary.checks {
+            tracing::info!("ok: {}", check.text);
+        }
+        for note in &summary.notes {
+            tracing::info!("{note}");
+        }
+        run.progress().plan = summary.clone();
+        let Some(permit) = mode.permit() else { return Ok(End::Planned) };
+
+        let view = state.and_then(|state| state.task(name));
+        let open = OpenMessages::of(view.as_ref().map_or(&[], |view| &view.history));
+        let is_pass = view.is_some_and(|view| view.status == TaskStatus::Pass);
+        let done_before = if task.is_tracked() { is_pass } else { state.is_some() };
+        if summary.steps.is_empty() && done_before && !open.any() {
+            return Ok(End::NothingToDo);
+        }
+        if let Some(outcome) = plan.standing()
+            && !open.owes()
+        {
+            return Ok(End::Stands(outcome));
+        }
+        if let Some(refusal) = self.ask(task, mode, &summary, run).await {
+            return Ok(End::Declined(refusal));
+        }
+        if task.creates_state() && state.is_none() && plan.acts() {
+            if let Created::Before(_) = self.create(task, run, permit).await? {
+                tracing::info!("somebody else created {} meanwhile", self.statebox.location());
+                return Ok(End::NothingToDo);
+            }
+        } else if plan.acts() {
+            self.begin(task, Some(&plan), state, run, permit).await?;
+        }
+        if task.is_tracked() && !std::mem::replace(&mut run.progress().marked, true) {
+            marker(name, TaskStatus::InProgress);
+        }
+        let outcome = task.apply(&plan, permit).await?;
+        run.progress().done.clone_from(&outcome.done);
+        let tell = match outcome.status {
+            TaskStatus::Pass => !summary.steps.is_empty() || open.any() || !is_pass,
+            TaskStatus::InProgress => !outcome.done.is_empty() || open.owes(),
+            TaskStatus::Fail | TaskStatus::NotStarted => true,
+        };
+        if tell && task.tells(&outcome) {
+            let episode = open.episode.as_ref().map_or(&run.id, |(run, _)| run);
+            let messages = task.notifications(&plan, &outcome).await.into_iter();
+            let keyed =
+                messages.map(|message| Message { key: format!("{}/{episode}", message.key), ..message });
+            let mut parts: Vec<Message> = keyed.flat_map(Message::parts).collect();
+            parts.retain(|part| !open.is_settled(&part.key));
+            if !parts.is_empty() && !run.claimed.is_held() {
+                // What is said to people is an effect too.
+                self.begin(task, None, state, run, permit).await?;
+            }
+            let mut room = state.map_or(KEPT_LIMIT, State::room_for_messages);
+            for part in parts {
+                let delivery = self.deliver.deliver(&part, open.earlier(&part.key), permit).await;
+                let record = self.record_of(&part, &delivery, room);
+                room = room.saturating_sub(record.text.as_ref().map_or(0, String::len));
+                run.progress().notifications.push(record);
+            }
+        }
+        *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        Ok(End::Finished(outcome))
+    }
+
+    /// Asks for consent to the steps of a plan, unless all of them were consented to before.
+    async fn ask<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        summary: &PlanSummary,
+        run: &Run,
+    ) -> Option<Refusal> {
+        let Mode::Ask(_, consent) = mode else { return None };
+        let is_known =
+            |step: &Step| run.progress().consented.as_ref().is_some_and(|consented| consented.contains(step));
+        if summary.steps.iter().all(is_known) {
+            return None;
+        }
+        run.progress().asking = true;
+        let question = Question { task: task.name(), release: self.statebox.release(), plan: summary };
+        let answer = consent.ask(question).await;
+        if answer.is_ok() {
+            let mut progress = run.progress();
+            progress.asking = false;
+            progress.consented = Some(summary.steps.clone());
+        }
+        answer.err()
+    }
+
+    fn refuse_when_blocked<T: Task>(&self, task: &T, state: Option<&State>) -> Result<(), Refusal> {
+        if let Some(state) = state
+            && task.is_tracked()
+            && let Readiness::Blocked { issue } = readiness(state, task.name())
+            && !task.keeps_blocker(&issue)
+        {
+            let release = self.statebox.release().to_string();
+            return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
+                .with_hint(format!("When it is cleared: {}", resolve_command(&release, &issue))));
+        }
+        Ok(())
+    }
+}

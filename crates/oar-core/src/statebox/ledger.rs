@@ -1,0 +1,444 @@
+//! What another program's save removed, seen and put back.
+//!
+//! The Python reference writes tasks as it read them, and after a conflict the whole file (spec 01 §2.7, §2.8): a run that
+//! we recorded meanwhile goes, a job, a wait or a claim goes or comes back. So every write of ours leaves, beside the
+//! tasks, how they stand then: the *ledger*, a top-level key, which a merge of the reference keeps. A copy of the file on
+//! this machine ([`super::copy`]) holds what a whole file's overwrite takes with the ledger. Whoever reads the file next
+//! compares, and sees the state as it should be; the next write puts it back.
+//!
+//! Of a status that somebody else set, only that is recorded: theirs counts.
+
+use std::fmt;
+
+use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
+use super::runs::{HISTORY_LIMIT, RunEnd, RunStart};
+use super::state::State;
+use super::yaml::{self, Mapping, Node};
+use crate::clock::stamp;
+
+const LEDGER: &str = "ledger";
+/// The fields of a task that no program but ours writes.
+const OURS: [&str; 4] = ["claim", "job", "wait", "waiver"];
+/// The fields that every program writes.
+const SHARED: [&str; 3] = ["status", "started_at", "completed_at"];
+/// What the ledger keeps of the last run.
+const OF_RUN: [&str; 7] = ["id", "started", "finished", "by", "command", "outcome", "class"];
+/// How the id of a run begins that another program left no other trace of.
+const OTHER_RUN: &str = "other-";
+/// Who ran it, as the history says.
+pub const ANOTHER_PROGRAM: &str = "another program, or by hand";
+
+/// Something that another program's save changed of what we had recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// A run was no longer in the history.
+    Run {
+        /// The task.
+        task: TaskName,
+        /// Who ran it.
+        by: String,
+        /// When it began.
+        started: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// The status had gone back to an earlier one.
+    Status {
+        /// The task.
+        task: TaskName,
+        /// The status that was recorded.
+        status: String,
+    },
+    /// A field of ours was gone, or stood there as it was before.
+    Field {
+        /// The task.
+        task: TaskName,
+        /// The field: `wait`, `job`, `claim`, `waiver`.
+        field: &'static str,
+    },
+    /// Somebody else gave the task another status; it counts.
+    OtherStatus {
+        /// The task.
+        task: TaskName,
+        /// The status that was recorded.
+        from: String,
+        /// The status that it has now.
+        to: String,
+    },
+    /// A run was interrupted, and its end could not be recorded then.
+    End {
+        /// The task.
+        task: TaskName,
+        /// Who ran it.
+        by: String,
+        /// When it ended.
+        finished: String,
+    },
+    /// The line by which the Python reference finds its job was gone from the result.
+    Marker {
+        /// The task.
+        task: TaskName,
+    },
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run { task, by, started, outcome } => write!(
+                formatter,
+                "another program had written over the run of {task} by {by} of {started} ({outcome}): restored"
+            ),
+            Self::Status { task, status } => {
+                write!(formatter, "another program had set {task} back; it is {status} again")
+            }
+            Self::Field { task, field } => {
+                write!(formatter, "another program had written over the {field} of {task}: restored")
+            }
+            Self::OtherStatus { task, from, to } => {
+                write!(formatter, "{task} was set from {from} to {to} by {ANOTHER_PROGRAM}")
+            }
+            Self::End { task, by, finished } => write!(
+                formatter,
+                "the run of {task} by {by} was interrupted at {finished}, when it could not be recorded: recorded now"
+            ),
+            Self::Marker { task } => write!(
+                formatter,
+                "the line that names the job of {task} was gone from its result: added again for the Python tooling"
+            ),
+        }
+    }
+}
+
+impl State {
+    /// What another program's save had changed when the file was read. The state is as it should be already.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// Notes how the tasks stand, for whoever reads the file next.
+    pub(super) fn write_ledger(&mut self) {
+        let mut ledger = Mapping::new();
+        for entry in self.entries("tasks") {
+            let Some(name) = entry.text("name").filter(|_| history(entry).next().is_some()) else { continue };
+            ledger.set(name, Node::mapping(noted(entry)));
+        }
+        if ledger.is_empty() {
+            self.root.remove(LEDGER);
+        } else {
+            self.root.set(LEDGER, Node::mapping(ledger));
+        }
+    }
+
+    /// Compares the tasks with the ledger, and with `copy`, the file as this machine wrote it last, and restores what
+    /// another program wrote over.
+    pub(super) fn recover(&mut self, copy: Option<&Self>) {
+        let copy = copy.filter(|copy| copy.created_at() == self.created_at());
+        let mut losses = Vec::new();
+        for task in TaskName::ALL {
+            // Its record goes when everybody was told, so its absence says nothing.
+            if task == TaskName::CreateTestReport {
+                continue;
+            }
+            let own = copy.and_then(|copy| copy.entry(task)).cloned();
+            let ledger = self.root.get(LEDGER).and_then(Node::as_mapping);
+            let noted_here = ledger.and_then(|ledger| ledger.get(task.id())?.as_mapping()).cloned();
+            let now = self.entry(task).cloned();
+            let known = newest(noted_here, own.as_ref().map(noted), now.as_ref());
+            if known.is_none() && own.is_none() {
+                continue;
+            }
+            let mut found = Vec::new();
+            let mut entry = now.unwrap_or_else(|| empty(task));
+            let had_last = known
+                .as_ref()
+                .and_then(|known| known.get("run")?.as_mapping()?.text("id").map(str::to_owned))
+                .is_some_and(|id| history(&entry).any(|run| run.text("id") == Some(id.as_str())));
+            restore_runs(&mut entry, task, own.as_ref(), known.as_ref(), &mut found);
+            if let Some(known) = &known {
+                restore_fields(&mut entry, task, known, had_last, own.as_ref(), &mut found);
+            }
+            if !found.is_empty() {
+                restore_marker(&mut entry, task, &mut found);
+                self.put_entry(task, entry);
+                losses.extend(found);
+            }
+        }
+        self.losses = losses;
+    }
+
+    /// Records the interrupted ends that this machine kept, unless the file holds them by now.
+    pub(super) fn recover_ends(&mut self, ends: &[KeptEnd]) {
+        for end in ends {
+            if !end.is_recorded(self) {
+                let run = &end.end.run;
+                let ended = self.finish_run(end.task, &end.end);
+                let _ = ended.or(self.release_task(end.task, &run.id, None));
+                self.losses.push(Loss::End {
+                    task: end.task,
+                    by: run.by.clone(),
+                    finished: stamp(end.end.finished),
+                });
+            }
+        }
+    }
+
+    fn entry(&self, task: TaskName) -> Option<&Mapping> {
+        self.entries("tasks").find(|entry| entry.text("name") == Some(task.id()))
+    }
+
+    fn put_entry(&mut self, task: TaskName, entry: Mapping) {
+        let Some(tasks) = self.list_mut("tasks") else { return };
+        let is_it =
+            |node: &&mut Node| node.as_mapping().and_then(|fields| fields.text("name")) == Some(task.id());
+        match tasks.iter_mut().find(is_it) {
+            Some(node) => *node = Node::mapping(entry),
+            None => tasks.push(Node::mapping(entry)),
+        }
+    }
+}
+
+/// The end of an interrupted run, kept on this machine until it can be recorded.
+#[derive(Debug, Clone)]
+pub(super) struct KeptEnd {
+    task: TaskName,
+    end: RunEnd,
+}
+
+impl KeptEnd {
+    pub(super) fn new(task: TaskName, end: &RunEnd) -> Self {
+        let end = RunEnd { outcome: RunOutcome::Interrupted, status: None, result: None, ..end.clone() };
+        Self { task, end }
+    }
+
+    /// Whether `state` knows that the run ended.
+    pub(super) fn is_recorded(&self, state: &State) -> bool {
+        let Some(entry) = state.entry(self.task) else { return false };
+        let run = history(entry).find(|run| run.text("id") == Some(self.end.run.id.as_str()));
+        run.is_some_and(|run| run.text("finished").is_some())
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let RunEnd { run, finished, reason, .. } = &self.end;
+        yaml::emit(&Node::mapping(Mapping::from([
+            ("task", Node::text(self.task.id())),
+            ("id", Node::text(&run.id)),
+            ("started", Node::text(stamp(run.started))),
+            ("finished", Node::text(stamp(*finished))),
+            ("by", Node::text(&run.by)),
+            ("command", Node::text(&run.command)),
+            ("reason", Node::optional(reason.as_ref())),
+        ])))
+    }
+
+    /// What [`KeptEnd::to_text`] wrote; `None` for anything else.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let document = yaml::parse(text).ok()?;
+        let fields = document.root.as_mapping()?;
+        let owned = |key: &str| fields.text(key).map(str::to_owned);
+        let run = RunStart {
+            id: owned("id")?,
+            started: fields.text("started")?.parse().ok()?,
+            by: owned("by")?,
+            command: owned("command")?,
+            force: false,
+        };
+        Some(Self {
+            task: fields.text("task")?.parse().ok()?,
+            end: RunEnd {
+                run,
+                finished: fields.text("finished")?.parse().ok()?,
+                outcome: RunOutcome::Interrupted,
+                status: None,
+                class: Some(ReasonClass::Interrupted),
+                reason: owned("reason"),
+                result: None,
+                notifications: Vec::new(),
+                links: Vec::new(),
+            },
+        })
+    }
+}
+
+fn history(entry: &Mapping) -> impl DoubleEndedIterator<Item = &Mapping> {
+    entry.get("history").and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_mapping)
+}
+
+fn empty(task: TaskName) -> Mapping {
+    Mapping::from([
+        ("name", Node::text(task.id())),
+        ("status", Node::text(TaskStatus::NotStarted.text())),
+        ("started_at", Node::null()),
+        ("completed_at", Node::null()),
+        ("result", Node::null()),
+    ])
+}
+
+/// What the ledger says of a task.
+fn noted(entry: &Mapping) -> Mapping {
+    let mut noted = Mapping::new();
+    for key in SHARED.into_iter().chain(OURS) {
+        if let Some(value) = entry.get(key) {
+            noted.set(key, value.clone());
+        }
+    }
+    if let Some(last) = history(entry).next_back() {
+        let mut run = Mapping::new();
+        for key in OF_RUN {
+            if let Some(value) = last.get(key) {
+                run.set(key, value.clone());
+            }
+        }
+        noted.set("run", Node::mapping(run));
+    }
+    noted
+}
+
+/// When the last run that was noted began.
+fn began(noted: &Mapping) -> Option<&str> {
+    noted.get("run")?.as_mapping()?.text("started")
+}
+
+/// The note that counts: that of this machine only when it knows a later run than both ledger and history.
+fn newest(ledger: Option<Mapping>, own: Option<Mapping>, now: Option<&Mapping>) -> Option<Mapping> {
+    let last = now.and_then(|now| history(now).next_back()).and_then(|run| run.text("started"));
+    match (ledger, own) {
+        (Some(ledger), Some(own)) if began(&own) > began(&ledger).max(last) => Some(own),
+        (Some(ledger), _) => Some(ledger),
+        (None, Some(own)) => (began(&own) > last).then_some(own),
+        (None, None) => None,
+    }
+}
+
+fn restore_runs(
+    entry: &mut Mapping,
+    task: TaskName,
+    own: Option<&Mapping>,
+    known: Option<&Mapping>,
+    found: &mut Vec<Loss>,
+) {
+    if history(entry).count() >= HISTORY_LIMIT {
+        // What is missing may have made room.
+        return;
+    }
+    let last = known.and_then(|known| known.get("run")?.as_mapping()).cloned();
+    let runs: Vec<Mapping> = own.into_iter().flat_map(history).cloned().chain(last).collect();
+    for run in runs {
+        let is_there = history(entry).any(|known| known.text("id") == run.text("id"));
+        if is_there || run.text("id").is_none() {
+            continue;
+        }
+        let text = |key: &str| run.text(key).unwrap_or("unknown").to_owned();
+        found.push(Loss::Run {
+            task,
+            by: text("by"),
+            started: text("started"),
+            outcome: run.text("outcome").unwrap_or("unfinished").to_owned(),
+        });
+        if entry.get("history").and_then(Node::as_sequence).is_none() {
+            entry.set("history", Node::sequence(Vec::new()));
+        }
+        if let Some(runs) = entry.get_mut("history").and_then(Node::as_sequence_mut) {
+            let later = |other: &Node| {
+                other.as_mapping().and_then(|other| other.text("started")) > run.text("started")
+            };
+            let place = runs.iter().position(later).unwrap_or(runs.len());
+            runs.insert(place, Node::mapping(run));
+        }
+    }
+}
+
+fn restore_fields(
+    entry: &mut Mapping,
+    task: TaskName,
+    known: &Mapping,
+    had_last: bool,
+    own: Option<&Mapping>,
+    found: &mut Vec<Loss>,
+) {
+    let run = known.get("run").and_then(Node::as_mapping);
+    let last = history(entry).next_back().and_then(|run| run.text("id"));
+    if had_last && last != run.and_then(|run| run.text("id")) {
+        // An older version of these programs, which keeps no ledger, has written since.
+        return;
+    }
+    for field in OURS {
+        if entry.get(field) == known.get(field) {
+            continue;
+        }
+        match known.get(field) {
+            Some(value) => entry.set(field, value.clone()),
+            None => {
+                entry.remove(field);
+            }
+        }
+        found.push(Loss::Field { task, field });
+    }
+    let (Some(is), Some(was)) = (entry.text("status"), known.text("status")) else { return };
+    let (is, was) = (is.to_owned(), was.to_owned());
+    let decided =
+        |entry: &Mapping| entry.text("completed_at").max(entry.text("started_at")).map(str::to_owned);
+    let ended = run.and_then(|run| run.text("finished").or_else(|| run.text("started"))).map(str::to_owned);
+    let went_back = !had_last && decided(entry) <= ended && is != TaskStatus::Pass.text();
+    if went_back {
+        let same = SHARED.iter().all(|key| entry.get(key) == known.get(key));
+        if !same {
+            for key in SHARED {
+                entry.set(key, known.get(key).cloned().unwrap_or_else(Node::null));
+            }
+            if let Some(result) =
+                own.filter(|own| own.text("status") == Some(was.as_str())).and_then(|own| own.get("result"))
+            {
+                entry.set("result", result.clone());
+            }
+            found.push(Loss::Status { task, status: was });
+        }
+        return;
+    }
+    if is == was {
+        return;
+    }
+    let at = decided(entry).unwrap_or_else(|| "unknown".to_owned());
+    let id = format!("{OTHER_RUN}{at}");
+    let Some(status) = TaskStatus::from_file(&is) else { return };
+    if !history(entry).any(|run| run.text("id") == Some(id.as_str())) {
+        let run = Mapping::from([
+            ("id", Node::text(id)),
+            ("started", Node::text(&at)),
+            ("finished", Node::text(&at)),
+            ("by", Node::text(ANOTHER_PROGRAM)),
+            ("command", Node::text("unknown")),
+            ("outcome", Node::text(RunOutcome::from(status).text())),
+        ]);
+        if entry.get("history").and_then(Node::as_sequence).is_none() {
+            entry.set("history", Node::sequence(Vec::new()));
+        }
+        if let Some(runs) = entry.get_mut("history").and_then(Node::as_sequence_mut) {
+            runs.push(Node::mapping(run));
+        }
+    }
+    found.push(Loss::OtherStatus { task, from: was, to: is });
+}
+
+/// The Python reference knows a job only by a line in the result.
+fn restore_marker(entry: &mut Mapping, task: TaskName, found: &mut Vec<Loss>) {
+    let Some(line) = entry.get("job").and_then(Node::as_mapping).and_then(|job| marker(task, job)) else {
+        return;
+    };
+    let result = entry.text("result").unwrap_or_default().to_owned();
+    if entry.text("status") != Some(TaskStatus::InProgress.text()) || result.contains(&line) {
+        return;
+    }
+    let text = if result.is_empty() { line } else { format!("{}\n{line}", result.trim_end()) };
+    entry.set("result", Node::text(text));
+    found.push(Loss::Marker { task });
+}
+
+/// The line that names a job for the Python reference (`interop-exact`, spec 05 §8.5).
+fn marker(task: TaskName, job: &Mapping) -> Option<String> {
+    let id = job.text("id")?;
+    match task {
+        TaskName::ImageConsistencyCheck => Some(format!("{} {id}", super::jobs::CONSISTENCY_TRIGGERED)),
+        TaskName::StageTesting => Some(format!("{} <{}>", super::jobs::STAGE_TRIGGERED, job.text("url")?)),
+        _ => None,
+    }
+}
