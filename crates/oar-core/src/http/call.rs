@@ -45,6 +45,7 @@ pub struct Call {
     pub(super) timeout: Option<Duration>,
     pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
+    pub(super) minute_quota: bool,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -67,6 +68,7 @@ impl Call {
             timeout: None,
             not_after: None,
             body_limit: None,
+            minute_quota: false,
             authorize: None,
         }
     }
@@ -146,6 +148,14 @@ impl Call {
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Says that the service's quota is filled up once a minute: after a 429 that names no time the repetitions wait so
+    /// long that a minute has passed before the last one.
+    #[must_use]
+    pub fn minute_quota(mut self) -> Self {
+        self.minute_quota = true;
         self
     }
 
