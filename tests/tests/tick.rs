@@ -70,3 +70,18 @@ fn a_y_stream_that_cannot_be_listed_is_named_and_the_others_are_looked_at() {
     assert!(!run.stdout.contains("4.12"), "a y-stream without a release is none: {run:?}");
     assert!(run.stdout.ends_with("4.19.1: done\n"), "{run:?}");
 }
+
+#[test]
+fn a_dry_run_says_which_look_is_due_and_does_nothing() {
+    let harness = waiting();
+    publish(&harness);
+    let before = harness.statebox(KONFLUX);
+    let run = harness.run("oarctl", ["tick", "--dry-run"]).expect(0);
+    assert!(run.stdout.starts_with("4.19.1: would look: ") && run.stdout.lines().count() == 1, "{run:?}");
+    let rows = harness.run("oarctl", ["tick", "--dry-run", "--output", "json"]).expect(0).json();
+    assert_eq!((&rows[0]["release"], &rows[0]["result"]), (&"4.19.1".into(), &"would look".into()), "{rows}");
+    assert_eq!((acts(&harness), harness.statebox(KONFLUX)), (Vec::<String>::new(), before));
+    tick(&harness).expect(0);
+    let run = harness.run("oarctl", ["tick", "--dry-run", "-r", KONFLUX]).expect(0);
+    assert_eq!(run.stdout, "4.19.1: nothing waits\n");
+}

@@ -30,7 +30,7 @@ mod tests {
         };
         let text = checks(&[Check::ok("no blocker is open"), bad]).join("\n");
         assert_eq!(
-            anstream::adapter::strip_str(&text).to_string(),
+            crate::plain(&text),
             "  ok       no blocker is open\n  blocked  stage-testing is Fail, and must be Pass\n           \
              next: oar -r 4.19.1 stage-testing"
         );

@@ -109,7 +109,7 @@ mod tests {
         let release = "4.14.60".parse().unwrap();
         let text = shown(Question { task: TaskName::PushToCdnStaging, release: &release, plan: &plan });
         assert_eq!(
-            anstream::adapter::strip_str(&text).to_string(),
+            crate::plain(&text),
             "  ok       no blocker is open\npush-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\
              note: advisory 140003 is dropped"
         );

@@ -22,6 +22,8 @@ pub enum ExitCode {
     Interrupted = 130,
     /// Terminated (SIGTERM); the state says so.
     Terminated = 143,
+    /// The terminal is gone (SIGHUP); the state says so.
+    HungUp = 129,
 }
 
 impl ExitCode {

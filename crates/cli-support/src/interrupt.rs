@@ -1,38 +1,179 @@
-use oar_core::flow::interrupt::{Interrupt, Signal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use oar_core::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::ExitCode;
+use crate::{ExitCode, Ui};
+
+/// How long a command that has nothing to write down may take to notice the signal.
+const UNHELD: Duration = Duration::from_millis(500);
+/// The same for one that has.
+const HELD: Duration = Duration::from_millis(1200);
+/// How long one that has noticed it may take to write down what it has to: a runner needs a second and a half for the end
+/// of a run.
+pub(crate) const HEARD: Duration = Duration::from_millis(1800);
+const POLL: Duration = Duration::from_millis(20);
+/// How often the line of progress is brought up to date.
+const TICK: Duration = Duration::from_secs(1);
 
 impl From<Signal> for ExitCode {
     fn from(signal: Signal) -> Self {
         match signal {
             Signal::Interrupt => Self::Interrupted,
             Signal::Terminate => Self::Terminated,
+            Signal::Hangup => Self::HungUp,
         }
     }
 }
 
-/// Turns SIGINT and SIGTERM into [`Interrupt`]; the second signal ends the process at once.
-pub(crate) fn listen() -> std::io::Result<Interrupt> {
+/// What watches signals, as the command's own thread sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    pub(crate) interrupt: Interrupt,
+    heard: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// The command's thread has noticed the signal and ends by itself.
+    pub(crate) fn heard(&self) {
+        self.heard.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Turns SIGINT, SIGTERM and SIGHUP into [`Interrupt`].
+///
+/// They are watched on a thread of their own: the command's thread may wait for a file, for standard input or for a full
+/// pipe, or be busy with a long text. When it does not notice the signal in time, the process ends all the same; so it
+/// does at the second signal.
+pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
     let (sender, interrupt) = Interrupt::channel();
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
-    let watched = interrupt.clone();
-    tokio::spawn(async move {
-        let mut asked = false;
-        loop {
-            let received = tokio::select! {
-                _ = interrupts.recv() => Signal::Interrupt,
-                _ = terminations.recv() => Signal::Terminate,
-            };
-            if received == Signal::Interrupt && watched.is_shielded() {
-                continue;
+    let watch = Watch { interrupt, heard: Arc::default() };
+    let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+    let (watched, ui) = (watch.clone(), ui.clone());
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                // Whoever waits for it is told, unless it is gone.
+                let _ = ready.send(Err(error));
+                return;
             }
-            if std::mem::replace(&mut asked, true) {
-                std::process::exit(i32::from(ExitCode::from(received).number()));
+        };
+        runtime.block_on(async {
+            match Signals::new() {
+                Ok(signals) => {
+                    let _ = ready.send(Ok(()));
+                    follow(signals, sender, &watched, &ui).await;
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
             }
-            sender.send(received);
+        });
+    })?;
+    is_ready.recv().map_err(std::io::Error::other)??;
+    Ok(watch)
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    /// `None` where whoever started us wants us to outlive the terminal (`nohup`).
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = hangup => Signal::Hangup,
         }
-    });
-    Ok(interrupt)
+    }
+}
+
+async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui: &Ui) {
+    let first = loop {
+        tokio::select! {
+            received = signals.next() => {
+                if received != Signal::Interrupt || !watch.interrupt.is_shielded() {
+                    break received;
+                }
+            }
+            () = tokio::time::sleep(TICK) => ui.tick(),
+        }
+    };
+    sender.send(first);
+    let asked = Instant::now();
+    loop {
+        tokio::select! {
+            second = signals.next() => {
+                if second != Signal::Interrupt || !watch.interrupt.is_shielded() {
+                    end(second, ui);
+                }
+            }
+            () = tokio::time::sleep(POLL) => {}
+        }
+        let held = watch.interrupt.is_held();
+        let patience = match (watch.heard.load(Ordering::SeqCst), held) {
+            // It ends by itself before.
+            (true, _) => HEARD * 2,
+            (false, true) => HELD,
+            (false, false) => UNHELD,
+        };
+        if asked.elapsed() > patience {
+            if held {
+                ui.try_warn(UNRECORDED);
+            }
+            end(first, ui);
+        }
+    }
+}
+
+/// What is said when a command was stopped that had something to write down.
+pub(crate) const UNRECORDED: &str = "stopped before the interruption could be recorded";
+
+fn end(signal: Signal, ui: &Ui) -> ! {
+    ui.try_clear_progress();
+    std::process::exit(i32::from(ExitCode::from(signal).number()))
+}
+
+/// Whether this process was started with SIGHUP ignored. Where the system does not say, it was not.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status) & 1 == 1
+}
+
+/// The signals that `/proc/self/status` names as ignored; the lowest bit is signal 1.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert_eq!(ignored("Name:\toar\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\n"), 0x1001);
+        assert_eq!(ignored("Name:\toar\n"), 0);
+    }
 }

@@ -9,10 +9,12 @@ mod exit;
 pub mod files;
 mod interrupt;
 mod logging;
+mod progress;
 mod run;
 mod ui;
 mod usage;
 mod values;
+mod visible;
 
 pub use checks::checks;
 pub use consent::AskUser;
@@ -21,3 +23,4 @@ pub use exit::ExitCode;
 pub use run::{CommonArgs, Program, Session, run};
 pub use ui::{OutputFormat, Tone, Ui};
 pub use values::{boolean, trimmed};
+pub use visible::plain;

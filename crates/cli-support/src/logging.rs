@@ -4,6 +4,7 @@ use oar_core::clock::Clock;
 use oar_core::config::LogFormat;
 use oar_core::flow::log::{self, Level};
 use oar_core::redact::Redactor;
+use oar_core::targets;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -15,7 +16,12 @@ use crate::Ui;
 ///
 /// Only the first call in a process has an effect.
 pub(crate) fn init(ui: &Ui, redactor: &Redactor, clock: &Clock, format: LogFormat, debug: bool) {
+    let shows_log = debug || format == LogFormat::Json || !ui.shows_progress();
+    if shows_log {
+        ui.without_progress();
+    }
     let layer = LogLayer {
+        shows_log,
         ui: ui.clone(),
         redactor: redactor.clone(),
         clock: clock.clone(),
@@ -27,6 +33,8 @@ pub(crate) fn init(ui: &Ui, redactor: &Redactor, clock: &Clock, format: LogForma
 }
 
 struct LogLayer {
+    /// Whether the log is shown. On a terminal a person sees results and progress instead, and warnings.
+    shows_log: bool,
     ui: Ui,
     redactor: Redactor,
     clock: Clock,
@@ -62,29 +70,41 @@ impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let level = level_of(*event.metadata().level());
+        let (level, target) = (level_of(*event.metadata().level()), event.metadata().target());
+        if target == targets::WAITING_TARGET {
+            self.ui.progress(&fields.message);
+            return;
+        }
         let now = self.clock.now();
         let mut message = self.redactor.redact(&fields.message).into_owned();
         for (name, value) in &fields.others {
             let _ = write!(message, " {name}={}", self.redactor.redact(value));
         }
         let line = log::line(now, level, &message);
-        log::record(level, &line);
-        let told_by_the_report =
-            event.metadata().target() == log::OUTCOME_TARGET && self.lowest > Level::Debug;
+        if target != targets::TRAFFIC_TARGET {
+            log::record(level, &line);
+        }
+        let told_by_the_report = target == log::OUTCOME_TARGET && self.lowest > Level::Debug;
         match self.format {
-            LogFormat::Text if told_by_the_report => {}
-            LogFormat::Text => self.ui.log(&line),
             LogFormat::Json => {
-                let mut object = serde_json::Map::new();
-                object.insert("time".into(), oar_core::clock::stamp(now).into());
-                object.insert("level".into(), level.to_string().into());
-                object.insert("message".into(), self.redactor.redact(&fields.message).into());
-                for (name, value) in &fields.others {
-                    object.insert((*name).into(), self.redactor.redact(value).into());
-                }
-                self.ui.log(&serde_json::Value::Object(object).to_string());
+                let others = fields.others.iter();
+                let others =
+                    others.map(|(name, value)| ((*name).to_owned(), self.redactor.redact(value).into()));
+                self.ui.json_line(level, &self.redactor.redact(&fields.message), others.collect());
             }
+            LogFormat::Text if told_by_the_report => {}
+            LogFormat::Text if self.shows_log => self.ui.log(&line),
+            LogFormat::Text => match level {
+                // The report of the run says it, too.
+                Level::Error if log::is_in_a_run() => self.ui.progress(&fields.message),
+                Level::Error => self.ui.problem(&fields.message),
+                Level::Warning => self.ui.warn(&fields.message),
+                Level::Info if target == targets::LASTING_TARGET => self.ui.note(&fields.message),
+                // Markers are for other tools.
+                Level::Info if fields.message.starts_with("task [") => {}
+                Level::Info => self.ui.progress(&fields.message),
+                Level::Debug => {}
+            },
         }
     }
 }

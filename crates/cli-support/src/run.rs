@@ -1,15 +1,11 @@
 use std::ffi::OsString;
-use std::time::Duration;
 
-use oar_core::clock::Clock;
+use oar_core::clock::{self, Clock};
 use oar_core::config::{Environment, LogFormat};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::redact::Redactor;
 
-use crate::{CliError, ExitCode, OutputFormat, Ui, logging};
-
-/// How long an interrupted command may take to write down that it was interrupted.
-const GRACE: Duration = Duration::from_secs(20);
+use crate::{CliError, ExitCode, OutputFormat, Ui, interrupt, logging};
 
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,7 +13,7 @@ pub struct CommonArgs {
     /// Form of the result on standard output
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputFormat,
-    /// Log in detail: every request with its answer and time
+    /// Show the log, also on a terminal, and in it every request with its answer and time
     #[arg(short = 'v', long = "debug", visible_alias = "verbose", global = true)]
     pub debug: bool,
 }
@@ -52,16 +48,24 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
     let redactor = Redactor::new(environment.secrets());
+    let format = LogFormat::of(&environment);
+    let clock = Clock::system();
+    let ui = |output: OutputFormat| {
+        let ui = Ui::new(output, redactor.clone());
+        if matches!(format, Ok(LogFormat::Json)) { ui.with_json_lines(clock.clone()) } else { ui }
+    };
     let program = match P::try_parse_from(&arguments) {
         Ok(program) => program,
-        Err(error) => return crate::usage::answer(&error, &arguments, &redactor),
+        Err(error) => return crate::usage::answer(&error, &arguments, &ui),
     };
-    let ui = Ui::new(program.common().output, redactor.clone());
-    let clock = Clock::system();
-    let format = match LogFormat::of(&environment) {
+    let ui = ui(program.common().output);
+    let format = match format {
         Ok(format) => format,
         Err(error) => return ui.fail(&error.into()),
     };
+    if let Err(error) = clock::machine_is_in_range() {
+        return ui.fail(&error.into());
+    }
     logging::init(&ui, &redactor, &clock, format, program.common().debug);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -73,27 +77,27 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
         }
     };
     let code = runtime.block_on(async {
-        let interrupt = match crate::interrupt::listen() {
-            Ok(interrupt) => interrupt,
+        let watch = match crate::interrupt::listen(&ui) {
+            Ok(watch) => watch,
             Err(error) => {
                 let message = format!("cannot listen for signals: {error}");
                 return ui.fail(&CliError::new(oar_core::error::ErrorClass::Failed, message));
             }
         };
+        let interrupt = watch.interrupt.clone();
         let session = Session { ui: ui.clone(), environment, clock, redactor, interrupt: interrupt.clone() };
         let command = program.dispatch(session);
         tokio::pin!(command);
         let outcome = tokio::select! {
             outcome = &mut command => outcome,
             signal = interrupt.wait() => {
-                if !interrupt.is_held() {
-                    return ExitCode::from(signal);
-                }
-                match tokio::time::timeout(GRACE, &mut command).await {
-                    Ok(outcome) => {
-                        if let Err(error) = outcome { ui.fail(&error); }
+                watch.heard();
+                if interrupt.is_held() {
+                    match tokio::time::timeout(interrupt::HEARD, &mut command).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => { ui.fail(&error); }
+                        Err(_) => ui.warn(interrupt::UNRECORDED),
                     }
-                    Err(_) => ui.warn("stopped before the interruption could be recorded"),
                 }
                 return ExitCode::from(signal);
             }

@@ -1,12 +1,16 @@
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Style};
+use oar_core::clock::Clock;
+use oar_core::flow::log::Level;
 use oar_core::redact::Redactor;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{CliError, ExitCode};
+use crate::progress::Progress;
+use crate::{CliError, ExitCode, visible};
 
 /// The form of what goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -34,7 +38,9 @@ pub enum Tone {
 }
 
 impl Tone {
-    const fn style(self) -> Style {
+    pub(crate) const ALL: [Self; 5] = [Self::Good, Self::Bad, Self::Attention, Self::Faint, Self::Strong];
+
+    pub(crate) const fn style(self) -> Style {
         match self {
             Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => AnsiColor::Red.on_default().bold(),
@@ -44,24 +50,32 @@ impl Tone {
         }
     }
 
-    /// `text` in this tone; the escape codes are removed again where they do not belong.
+    /// `text` in this tone. What the [`Ui`] writes has colours then, where they belong; [`plain`](crate::plain) is the
+    /// text without them.
     pub fn paint(self, text: impl std::fmt::Display) -> String {
-        let style = self.style();
-        format!("{style}{text}{style:#}")
+        visible::marked(self, text)
     }
 }
 
 /// The one object through which a command line speaks: results to standard output, the rest to standard error.
+///
+/// Nothing that it writes to people holds a control character or a bidirectional override of a text from outside.
 #[derive(Clone)]
 pub struct Ui {
     format: OutputFormat,
     redactor: Redactor,
+    /// The time of each line on standard error, when these are JSON objects.
+    json_lines: Option<Clock>,
     streams: Arc<Mutex<Streams>>,
 }
 
 struct Streams {
     out: Box<dyn Write + Send>,
+    /// Whether a person sees what is written exactly.
+    out_is_terminal: bool,
     err: Box<dyn Write + Send>,
+    /// The line that says what is under way; `None` where nobody watches.
+    progress: Option<Progress>,
     /// Why a result did not reach standard output.
     lost: Option<String>,
 }
@@ -69,7 +83,15 @@ struct Streams {
 impl Ui {
     /// A user interface on the process's own streams.
     pub fn new(format: OutputFormat, redactor: Redactor) -> Self {
-        Self::on(format, redactor, AutoStream::auto(std::io::stdout()), AutoStream::auto(std::io::stderr()))
+        let (out, err) = (std::io::stdout(), std::io::stderr());
+        let (out_is_terminal, progress) = (out.is_terminal(), Progress::of_terminal());
+        let ui = Self::on(format, redactor, AutoStream::auto(out), AutoStream::auto(err));
+        {
+            let mut streams = ui.streams();
+            streams.out_is_terminal = out_is_terminal;
+            streams.progress = progress;
+        }
+        ui
     }
 
     /// A user interface on other streams.
@@ -79,8 +101,26 @@ impl Ui {
         out: impl Write + Send + 'static,
         err: impl Write + Send + 'static,
     ) -> Self {
-        let streams = Streams { out: Box::new(out), err: Box::new(err), lost: None };
-        Self { format, redactor, streams: Arc::new(Mutex::new(streams)) }
+        let streams = Streams {
+            out: Box::new(out),
+            out_is_terminal: false,
+            err: Box::new(err),
+            progress: None,
+            lost: None,
+        };
+        Self { format, redactor, json_lines: None, streams: Arc::new(Mutex::new(streams)) }
+    }
+
+    /// The same, with one JSON object a line on standard error, at the times of `clock`.
+    #[must_use]
+    pub fn with_json_lines(mut self, clock: Clock) -> Self {
+        self.json_lines = Some(clock);
+        self.streams().progress = None;
+        self
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether standard output carries JSON.
@@ -96,13 +136,19 @@ impl Ui {
     /// Writes a result for people; nothing when the output is JSON.
     pub fn text(&self, text: impl AsRef<str>) {
         if !self.is_json() {
-            self.write(false, text.as_ref());
+            self.write(false, &visible::visible(text.as_ref()));
         }
     }
 
-    /// Writes a result exactly as it is, in either form: a configuration value, a decrypted document.
+    /// Writes a result exactly as it is, in either form: a configuration value, a decrypted document. Only on a terminal
+    /// what would act there is shown instead.
     pub fn raw(&self, text: impl AsRef<str>) {
-        self.write_exactly(false, text.as_ref(), "");
+        let text = text.as_ref();
+        if self.streams().out_is_terminal {
+            self.write_exactly(false, &visible::visible(text), "");
+        } else {
+            self.write_exactly(false, text, "");
+        }
     }
 
     /// Writes the JSON document; nothing when the output is for people.
@@ -110,30 +156,39 @@ impl Ui {
         if self.is_json() {
             let text = serde_json::to_string_pretty(value)
                 .unwrap_or_else(|error| format!("{{\"error\": {{\"message\": \"no JSON: {error}\"}}}}"));
-            self.write(false, &text);
+            self.write(false, &visible::json(&text));
         }
     }
 
     /// Tells the person something that is not the result.
     pub fn note(&self, text: impl AsRef<str>) {
-        let text = self.redactor.redact(text.as_ref()).into_owned();
-        self.write(true, &text);
+        self.tell(Level::Info, "", text.as_ref());
     }
 
     /// Puts a question to the person, whose answer is typed on the same line.
     pub(crate) fn ask(&self, question: impl AsRef<str>) {
         let text = self.redactor.redact(question.as_ref()).into_owned();
-        self.write_exactly(true, &text, "");
+        self.write_exactly(true, &visible::visible(&text), "");
     }
 
     /// Warns the person.
     pub fn warn(&self, text: impl AsRef<str>) {
-        self.note(format!("{} {}", Tone::Attention.paint("warning:"), text.as_ref()));
+        self.tell(Level::Warning, &Tone::Attention.paint("warning:"), text.as_ref());
     }
 
     /// Tells the person what went wrong with one item of many, while the others went on.
     pub fn problem(&self, text: impl AsRef<str>) {
-        self.note(format!("{} {}", Tone::Bad.paint("error:"), text.as_ref()));
+        self.tell(Level::Error, &Tone::Bad.paint("error:"), text.as_ref());
+    }
+
+    fn tell(&self, level: Level, label: &str, text: &str) {
+        let text = self.redactor.redact(text);
+        if self.json_lines.is_some() {
+            self.json_line(level, &text, serde_json::Map::new());
+        } else {
+            let space = if label.is_empty() { "" } else { " " };
+            self.write(true, &visible::visible(&format!("{label}{space}{text}")));
+        }
     }
 
     /// Shows an error, and as JSON too when standard output is read by a program. Returns its exit code.
@@ -146,19 +201,35 @@ impl Ui {
     /// Writes an error as the JSON document; nothing when the output is for people.
     pub(crate) fn error_document(&self, error: &CliError) {
         if self.is_json() {
-            let error = CliError {
-                code: error.code,
-                message: self.redactor.redact(&error.message).into_owned(),
-                causes: error.causes.iter().map(|cause| self.redactor.redact(cause).into_owned()).collect(),
-                hint: error.hint.as_ref().map(|hint| self.redactor.redact(hint).into_owned()),
-            };
+            let error = self.redacted(error);
             self.json(&serde_json::json!({ "error": error, "exit_code": error.code.number() }));
+        }
+    }
+
+    fn redacted(&self, error: &CliError) -> CliError {
+        let redact = |text: &String| visible::plain(&self.redactor.redact(text));
+        CliError {
+            code: error.code,
+            message: redact(&error.message),
+            causes: error.causes.iter().map(redact).collect(),
+            hint: error.hint.as_ref().map(redact),
         }
     }
 
     /// Shows an error to the person only; the command's own JSON document tells it to programs.
     pub fn explain(&self, error: &CliError) {
-        let mut text = format!("{} {}", Tone::Bad.paint("error:"), error.message);
+        if self.json_lines.is_some() {
+            let error = self.redacted(error);
+            let mut fields = serde_json::Map::new();
+            if !error.causes.is_empty() {
+                fields.insert("causes".to_owned(), error.causes.into());
+            }
+            fields.extend(error.hint.map(|hint| ("next".to_owned(), hint.into())));
+            fields.insert("exit_code".to_owned(), error.code.number().into());
+            self.json_line(Level::Error, &error.message, fields);
+            return;
+        }
+        let mut text = error.message.clone();
         for cause in &error.causes {
             text.push_str("\n  because: ");
             text.push_str(cause);
@@ -169,12 +240,78 @@ impl Ui {
             text.push(' ');
             text.push_str(hint);
         }
-        self.note(text);
+        self.problem(text);
+    }
+
+    /// Writes one object to standard error; `text` and `fields` are redacted already.
+    pub(crate) fn json_line(&self, level: Level, text: &str, fields: serde_json::Map<String, Value>) {
+        let mut object = serde_json::Map::new();
+        if let Some(clock) = &self.json_lines {
+            object.insert("time".to_owned(), clock.stamp().into());
+        }
+        object.insert("level".to_owned(), level.to_string().into());
+        object.insert("message".to_owned(), visible::plain(text).into());
+        object.extend(fields);
+        self.write(true, &visible::json(&Value::Object(object).to_string()));
     }
 
     /// Writes one log line, already redacted, to standard error.
-    pub fn log(&self, line: &str) {
-        self.write(true, line);
+    pub(crate) fn log(&self, line: &str) {
+        self.write(true, &visible::visible(line));
+    }
+
+    /// Whether the course of the work is shown in one line instead of a log.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.streams().progress.is_some()
+    }
+
+    /// From now on the log is shown, and no line of progress.
+    pub(crate) fn without_progress(&self) {
+        self.streams().progress = None;
+    }
+
+    /// Says what is under way, in the one line that the next one replaces; an empty text takes the line away.
+    pub(crate) fn progress(&self, text: &str) {
+        let text = visible::plain(&self.redactor.redact(text));
+        let Streams { progress, err, .. } = &mut *self.streams();
+        if let Some(progress) = progress {
+            progress.say(&text, err);
+        }
+    }
+
+    /// Takes the line of progress away, for another program that uses the terminal.
+    pub fn clear_progress(&self) {
+        let Streams { progress, err, .. } = &mut *self.streams();
+        if let Some(progress) = progress {
+            progress.clear(err);
+        }
+    }
+
+    /// [`Ui::clear_progress`], unless standard error is blocked.
+    pub(crate) fn try_clear_progress(&self) {
+        if let Ok(mut streams) = self.streams.try_lock() {
+            let Streams { progress, err, .. } = &mut *streams;
+            if let Some(progress) = progress {
+                progress.clear(err);
+            }
+        }
+    }
+
+    /// Brings the line of progress up to date, unless somebody writes just now.
+    pub(crate) fn tick(&self) {
+        if let Ok(mut streams) = self.streams.try_lock() {
+            let Streams { progress, err, .. } = &mut *streams;
+            if let Some(progress) = progress {
+                progress.tick(err);
+            }
+        }
+    }
+
+    /// Warns the person, unless standard error is blocked: for a process that is about to end.
+    pub(crate) fn try_warn(&self, text: &str) {
+        if self.streams.try_lock().is_ok() {
+            self.warn(text);
+        }
     }
 
     fn write(&self, to_err: bool, text: &str) {
@@ -183,24 +320,56 @@ impl Ui {
     }
 
     fn write_exactly(&self, to_err: bool, text: &str, end: &str) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream: &mut dyn Write = if to_err { &mut streams.err } else { &mut streams.out };
+        let mut streams = self.streams();
+        let Streams { out, err, progress, lost, .. } = &mut *streams;
+        if let Some(progress) = progress {
+            progress.clear(err);
+        }
+        let stream: &mut dyn Write = if to_err { err } else { out };
         let written = write!(stream, "{text}{end}").and_then(|()| stream.flush());
         // A reader that went away (`oar … | head -1`) is no error of ours, and there is nobody left to tell.
         if let Err(error) = written
             && !to_err
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
-            streams.lost = Some(error.to_string());
+            *lost = Some(error.to_string());
         }
     }
 
-    /// Says that a result did not reach standard output (a full disk), and makes a success a failure.
-    pub(crate) fn settle(&self, code: ExitCode) -> ExitCode {
-        let lost = self.streams.lock().unwrap_or_else(PoisonError::into_inner).lost.take();
+    /// [`Ui::settle`] after something else than this wrote to standard output.
+    pub fn settled(&self, code: ExitCode, written: std::io::Result<()>) -> ExitCode {
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.streams().lost = Some(error.to_string());
+        }
+        self.settle(code)
+    }
+
+    /// Whether standard error carries one JSON object a line.
+    pub(crate) fn writes_json_lines(&self) -> bool {
+        self.json_lines.is_some()
+    }
+
+    /// Whether a text for people holds neither secrets nor what would act on a terminal.
+    pub(crate) fn is_written_as_it_is(&self, text: &str) -> bool {
+        self.redactor.redact(text) == text && visible::plain(text) == text
+    }
+
+    /// Says that a result did not reach standard output (a full disk). What was found out is not known to whoever reads it
+    /// then, so neither a success nor a finding is left.
+    pub fn settle(&self, code: ExitCode) -> ExitCode {
+        self.clear_progress();
+        let lost = self.streams().lost.take();
         let Some(reason) = lost else { return code };
-        self.warn(format!("the result could not be written to standard output: {reason}"));
-        if code == ExitCode::Done { ExitCode::Failed } else { code }
+        self.explain(
+            &CliError::new(
+                oar_core::error::ErrorClass::Unavailable,
+                format!("the result could not be written to standard output: {reason}"),
+            )
+            .with_hint("Make room, or write to another place, and run the command again."),
+        );
+        if matches!(code, ExitCode::Done | ExitCode::Failed) { ExitCode::Unavailable } else { code }
     }
 }
 

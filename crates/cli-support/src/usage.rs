@@ -1,31 +1,40 @@
 //! What is said about arguments that cannot be parsed.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::error::ErrorKind;
-use oar_core::redact::Redactor;
 
 use crate::{CliError, ExitCode, OutputFormat, Ui};
 
 /// Shows clap's answer: help and version, or an error, as JSON too when the arguments ask for JSON.
-pub(crate) fn answer(error: &clap::Error, arguments: &[OsString], redactor: &Redactor) -> ExitCode {
+pub(crate) fn answer(
+    error: &clap::Error,
+    arguments: &[OsString],
+    ui: impl Fn(OutputFormat) -> Ui,
+) -> ExitCode {
+    let person = ui(OutputFormat::Text);
     if !error.use_stderr() {
-        // Nothing is left to be told when the streams are closed.
-        let _ = error.print();
-        return ExitCode::Done;
+        let written = error.print().and_then(|()| std::io::stdout().flush());
+        return person.settled(ExitCode::Done, written);
     }
     let shown = error.render().to_string();
-    if redactor.redact(&shown) == shown {
+    let wrong =
+        CliError::usage(message(error, &shown)).with_hint("`--help` shows how the program is called.");
+    if person.writes_json_lines() {
+        person.explain(&wrong);
+    } else if person.is_written_as_it_is(&shown) {
+        // With clap's own colours. Nothing is left to be told when the stream is closed.
         let _ = error.print();
     } else {
-        Ui::new(OutputFormat::Text, redactor.clone()).note(&shown);
+        person.note(&shown);
     }
-    if asks_for_json(arguments) {
-        let error =
-            CliError::usage(message(error, &shown)).with_hint("`--help` shows how the program is called.");
-        Ui::new(OutputFormat::Json, redactor.clone()).error_document(&error);
+    if !asks_for_json(arguments) {
+        return ExitCode::Usage;
     }
-    ExitCode::Usage
+    let program = ui(OutputFormat::Json);
+    program.error_document(&wrong);
+    program.settle(ExitCode::Usage)
 }
 
 /// Whether the arguments hold `--output json`, as far as that can be told of arguments that are wrong.

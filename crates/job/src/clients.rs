@@ -19,8 +19,7 @@ pub(crate) struct Clients(ProwServices);
 impl Clients {
     pub(crate) fn new(session: &Session) -> Result<Self, CliError> {
         let settings = Settings::load(&session.environment)?;
-        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
-            .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
         Ok(Self(ProwServices::new(settings, http)?))
     }
 

@@ -9,6 +9,7 @@ use oar_core::clients::gangway::{GangwayClient, RunIntent, StartedRun};
 use oar_core::error::{ServiceError, ServiceErrorKind};
 use oar_core::flow::permit::WritePermit;
 use oar_core::prow::environment::JobImages;
+use oar_core::targets::LASTING_TARGET;
 use uuid::Uuid;
 
 use crate::clients::Clients;
@@ -106,7 +107,7 @@ async fn begun_once(
     looked_for: bool,
 ) -> Result<String, CliError> {
     let intent = intent(job, envs, key, session.clock.now(), looked_for);
-    tracing::info!("starting {job} under the key {key}");
+    tracing::info!(target: LASTING_TARGET, "starting {job} under the key {key}");
     let permit = WritePermit::granted_by_user_interface();
     match gangway.start_once(&clients.prow(), &intent, &permit).await {
         Ok(StartedRun::New { id }) => Ok(id),

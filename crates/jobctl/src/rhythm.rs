@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::setup::Setup;
 
 /// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
-const LAST_PASS: Duration = Duration::from_secs(15);
+const LAST_PASS: Duration = Duration::from_secs(1);
 
 /// How often a command does its work.
 #[derive(Debug, Clone, clap::Args)]

@@ -73,8 +73,7 @@ impl Setup {
     pub(crate) fn new(session: &Session, needed: &[Credential]) -> Result<Self, CliError> {
         let settings = Settings::load(&session.environment)?;
         require(settings.credentials(), &[&[Credential::GithubToken], needed].concat())?;
-        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
-            .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
         let services = ProwServices::new(settings, http)?;
         let settings = services.settings();
         let mut controllers = HashMap::new();

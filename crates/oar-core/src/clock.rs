@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+
+use crate::error::{Classified, ErrorClass};
 
 /// Where a [`Clock`] takes its time from.
 pub trait ClockSource: Send + Sync {
@@ -69,11 +71,52 @@ pub fn stamp(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A clock that no program can work by.
+#[derive(Debug, thiserror::Error)]
+#[error("the clock of this machine is wrong: it says {says}, expected a time from 2020 to 2199")]
+pub struct WrongClock {
+    says: String,
+}
+
+impl Classified for WrongClock {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Configuration
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Set the clock (`timedatectl` shows it), then run the command again.".to_owned())
+    }
+}
+
+/// Unix times of the years 2020 and 2200. What a wrong clock dates cannot be put right later, and times at the ends of
+/// what calendars hold cannot be reckoned with.
+const RANGE: std::ops::Range<i64> = 1_577_836_800..7_258_118_400;
+
+/// Whether the clock of this machine can be worked by.
+pub fn machine_is_in_range() -> Result<(), WrongClock> {
+    is_in_range(SystemTime::now())
+}
+
+fn is_in_range(time: SystemTime) -> Result<(), WrongClock> {
+    let timestamp = Timestamp::try_from(time);
+    match timestamp {
+        Ok(timestamp) if RANGE.contains(&timestamp.as_second()) => Ok(()),
+        Ok(timestamp) => Err(WrongClock { says: stamp(timestamp) }),
+        Err(_) => Err(WrongClock { says: "a time outside all calendars".to_owned() }),
+    }
+}
+
 struct SystemClock;
 
 impl ClockSource for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let time = SystemTime::now();
+        // The clock may have been set wrongly since the program began.
+        Timestamp::try_from(time).unwrap_or(if time < SystemTime::UNIX_EPOCH {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -93,6 +136,25 @@ mod tests {
     fn stamps_have_whole_seconds_and_end_in_z() {
         let time: Timestamp = "2026-07-02T06:55:57.999Z".parse().unwrap();
         assert_eq!(stamp(time), "2026-07-02T06:55:57Z");
+    }
+
+    #[test]
+    fn a_clock_that_nothing_can_be_dated_by_is_refused() {
+        let at = |seconds: i64| {
+            let distance = Duration::from_secs(seconds.unsigned_abs());
+            if seconds < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance }
+        };
+        assert!(is_in_range(at(1_800_000_000)).is_ok());
+        for (seconds, says) in [
+            (-1, "1969-12-31T23:59:59Z"),
+            (0, "1970-01-01T00:00:00Z"),
+            (7_258_118_400, "2200-01-01T00:00:00Z"),
+            (300_000_000_000, "outside all calendars"),
+            (-400_000_000_000, "outside all calendars"),
+        ] {
+            let error = is_in_range(at(seconds)).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

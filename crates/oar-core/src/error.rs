@@ -209,6 +209,17 @@ impl Classified for ServiceError {
                  a wrong endpoint).",
                 self.service
             )),
+            ServiceErrorKind::MissingCredential | ServiceErrorKind::Unauthorized => {
+                let credential = self.service.credential()?;
+                Some(format!("Renew the credential of {}: {credential}.", self.service))
+            }
+            ServiceErrorKind::Forbidden => {
+                let credential = self.service.credential()?;
+                Some(format!(
+                    "Ask for the right at {}, or use a credential that has it: {credential}.",
+                    self.service
+                ))
+            }
             _ => None,
         }
     }

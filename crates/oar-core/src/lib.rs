@@ -21,6 +21,7 @@ pub mod redact;
 pub mod service;
 pub mod signature;
 pub mod statebox;
+pub mod targets;
 pub mod tasks;
 pub mod version;
 pub mod yaml;

@@ -97,19 +97,21 @@ fn forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// One shape of a secret: what stands before it and stays, the secret, what stands after it and stays.
+/// One shape of a secret: what stands before it and stays, the secret, what stands after it and stays, and whether what
+/// looks like a secret is words of a sentence.
 struct Shape {
     before: &'static str,
     secret: &'static str,
     after: &'static str,
+    is_words: fn(&str) -> bool,
 }
 
 const fn token(secret: &'static str) -> Shape {
-    Shape { before: "", secret, after: "" }
+    value("", secret)
 }
 
 const fn value(before: &'static str, secret: &'static str) -> Shape {
-    Shape { before, secret, after: "" }
+    Shape { before, secret, after: "", is_words: |_| false }
 }
 
 /// A key whose value is secret, with the quotes and the sign that follow it. Values that look like words stay when
@@ -123,15 +125,22 @@ const SHAPES: &[Shape] = &[
     // JWS and JWE in compact form; the header is a JSON object, so it starts with `eyJ`.
     token(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}"),
     // Credentials in an address.
-    Shape { before: r"\b[A-Za-z][A-Za-z0-9+.-]*://", secret: r#"[^\s/?#"'<>]+"#, after: "@" },
+    Shape { after: "@", ..value(r"\b[A-Za-z][A-Za-z0-9+.-]*://", r#"[^\s/?#"'<>]+"#) },
     value(r"\bhooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/", r"[A-Za-z0-9/_-]+"),
     // Headers.
-    value(
-        r"(?i:\bauthorization\\?[\x22']?[ \t]*[:=][ \t]*\\?[\x22']?(?:basic|bearer|negotiate|token|digest)[ \t]+)",
-        r#"[^\s"'\\]+"#,
-    ),
+    Shape {
+        is_words: is_word_about_a_scheme,
+        ..value(
+            r"(?i:\bauthorization\\?[\x22']?[ \t]*[:=][ \t]*\\?[\x22']?(?:basic|bearer|negotiate|token|digest)[ \t]+)",
+            r#"[^\s"'\\]+"#,
+        )
+    },
     value(r"(?i:\b(?:basic|bearer|negotiate)[ \t]+)", r"[A-Za-z0-9+/_.~-]{20,}=*"),
-    value(r"(?i:\b(?:set-)?cookie[ \t]*:[ \t]*)", r"[^\r\n]+"),
+    Shape {
+        // A cookie is a name with a value.
+        is_words: |line| !line.contains('='),
+        ..value(r"(?i:\b(?:set-)?cookie[ \t]*:[ \t]*)", r"[^\r\n]+")
+    },
     // GitHub, GitLab, Slack, Atlassian, Google, Kubernetes and OpenShift, Jenkins, AWS, registries, and others.
     token(r"(?:gh[pousr]_[A-Za-z0-9_]{10,}(?:[.-][A-Za-z0-9_-]+)*|github_pat_[A-Za-z0-9_]{10,})"),
     token(
@@ -160,7 +169,7 @@ const EMAIL: &str =
 /// per shape; an address has none.
 static COMBINED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let mut pattern = format!("({KEYED})({KEYED_QUOTED})|({KEYED})({KEYED_BARE})");
-    for Shape { before, secret, after } in SHAPES {
+    for Shape { before, secret, after, .. } in SHAPES {
         pattern.extend(["|(", before, ")(", secret, ")(", after, ")"]);
     }
     // ASCII word boundaries keep the search fast on texts with other letters.
@@ -178,29 +187,126 @@ fn shapes(text: &str) -> Cow<'_, str> {
 
 fn replacement(found: &Captures<'_>) -> String {
     let group = |index: usize| found.get(index).map(|group| group.as_str());
+    // What stays may hold a secret of another shape.
+    let kept = |before: &str, words: &str| format!("{before}{}", shapes(words));
     if let (Some(key), Some(quoted)) = (group(1), group(2)) {
         let quote = quoted.find(['"', '\'']).map_or("", |index| quoted.get(..=index).unwrap_or_default());
+        let words = quoted.get(quote.len()..).unwrap_or_default();
+        if is_quoted_prose(key, words) {
+            return kept(&format!("{key}{quote}"), words);
+        }
         return format!("{key}{quote}{SECRET_MARK}");
     }
     if let (Some(key), Some(bare)) = (group(3), group(4)) {
-        let whole = format!("{key}{bare}");
-        return if is_prose(key, bare) { whole } else { format!("{key}{SECRET_MARK}") };
+        return if is_prose(key, bare) { kept(key, bare) } else { format!("{key}{SECRET_MARK}") };
     }
-    for index in 0..SHAPES.len() {
+    for (index, shape) in SHAPES.iter().enumerate() {
         let first = 5 + 3 * index;
-        if let (Some(before), Some(_), Some(after)) = (group(first), group(first + 1), group(first + 2)) {
+        if let (Some(before), Some(secret), Some(after)) = (group(first), group(first + 1), group(first + 2))
+        {
+            if (shape.is_words)(secret) {
+                return format!("{}{after}", kept(before, secret));
+            }
             return format!("{before}{SECRET_MARK}{after}");
         }
     }
     EMAIL_MARK.to_owned()
 }
 
-/// Whether what looks like a key and its secret is none: words of a sentence (`token: missing`), a place in a list
-/// of results, Jira's header against forged requests.
+/// Words that say why a secret was refused, and that nobody has for a secret.
+const REASONS: &[&str] = &[
+    "absent",
+    "blank",
+    "cannot",
+    "denied",
+    "disabled",
+    "does",
+    "empty",
+    "expired",
+    "failed",
+    "found",
+    "has",
+    "incorrect",
+    "invalid",
+    "is",
+    "lacks",
+    "malformed",
+    "missing",
+    "must",
+    "needed",
+    "no",
+    "none",
+    "not",
+    "null",
+    "refused",
+    "rejected",
+    "required",
+    "revoked",
+    "unauthorized",
+    "unknown",
+    "unset",
+    "was",
+    "wrong",
+];
+/// What follows the name of a scheme in a sentence about it.
+const ABOUT_A_SCHEME: &[&str] =
+    &["auth", "authentication", "authorization", "credentials", "header", "scheme", "token", "tokens"];
+
+/// Without the signs that stand around a word in a sentence.
+fn bare_word(word: &str) -> &str {
+    word.trim_matches(['.', ',', '!', '?', ':', ';', '(', ')', '[', ']', '`'])
+}
+
+fn is_reason(word: &str) -> bool {
+    REASONS.contains(&bare_word(word).to_lowercase().as_str())
+}
+
+fn is_word_about_a_scheme(word: &str) -> bool {
+    is_reason(word) || ABOUT_A_SCHEME.contains(&bare_word(word).to_lowercase().as_str())
+}
+
+/// Whether it reads as a word: letters, the first perhaps a capital, or a short name in capitals.
+fn is_word(word: &str) -> bool {
+    let word = bare_word(word);
+    let simple = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let rest = word.get(1..).unwrap_or_default();
+    let cased = rest.bytes().all(|byte| !byte.is_ascii_uppercase())
+        || (word.len() <= 5 && word.bytes().all(|byte| !byte.is_ascii_lowercase()));
+    // Longer ones and those with other signs may be keys that somebody chose.
+    let joined = word.len() < 16 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'));
+    let code =
+        word.contains('_') && word.split('_').all(|part| is_reason(part) || is_word_about_a_scheme(part));
+    !word.is_empty() && ((simple && cased && word.len() <= 20) || joined || code)
+}
+
+/// Whether what looks like a key and its secret is none: words of a sentence (`token: Token was revoked`), a place in a
+/// list of results, Jira's header against forged requests. Of what follows a password's name only a reason stays.
 fn is_prose(key: &str, value: &str) -> bool {
     let name = key.trim_end().to_lowercase();
-    let word = value.len() < 16 && value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'));
+    let is_password = name.contains("pass");
+    if name.contains("page") && !is_password {
+        return true;
+    }
+    if !name.ends_with(':') {
+        return false;
+    }
+    if let Some((_scheme, word)) = value.split_once([' ', '\t']) {
+        return is_word_about_a_scheme(word.trim());
+    }
+    if is_password {
+        return is_reason(value);
+    }
     let status = value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_digit());
-    let page = name.contains("page");
-    !name.contains("pass") && (page || (name.ends_with(':') && (word || status || value.starts_with('`'))))
+    let nothing = value.bytes().all(|byte| byte.is_ascii_punctuation());
+    is_word(value) || status || nothing || value.starts_with('`')
+}
+
+/// The same for a value in quotes, which is a secret unless it says why one was refused: `"token": "has expired"`.
+fn is_quoted_prose(key: &str, value: &str) -> bool {
+    let mut words = value.split_whitespace().peekable();
+    let name = key.to_lowercase();
+    words.peek().is_some()
+        && !name.contains("pass")
+        && words.clone().any(is_reason)
+        && words.all(|word| is_word(word) || word.bytes().all(|byte| byte.is_ascii_punctuation()))
 }

@@ -151,6 +151,38 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Where its credential is, for people; `None` for a service that asks for none.
+    pub fn credential(self) -> Option<&'static str> {
+        Some(match self {
+            Self::GithubApi => "GITHUB_TOKEN",
+            Self::Errata => "the Kerberos ticket (`kinit`)",
+            Self::Jira => "JIRA_USERNAME and JIRA_TOKEN",
+            Self::Gitlab => "GITLAB_TOKEN",
+            Self::Jenkins => "JENKINS_USER and JENKINS_TOKEN",
+            Self::Slack => "SLACK_BOT_TOKEN",
+            Self::Gangway => "APITOKEN",
+            Self::GoogleOauth | Self::GoogleSheets => "GCP_SA_FILE",
+            Self::Gcs => "GCS_CRED_FILE",
+            Self::Registry => "the registry login (`podman login`)",
+            Self::Kube => "OAR_KUBE_TOKEN, or the login of the kubeconfig",
+            Self::GithubRaw
+            | Self::GithubWeb
+            | Self::Prow
+            | Self::ReleaseController
+            | Self::Mirror
+            | Self::Access
+            | Self::Pyxis
+            | Self::Catalog
+            | Self::CatalogStage
+            | Self::AdvisoryContent
+            | Self::Brewhub
+            | Self::Brewroot
+            | Self::Ldap => return None,
+        })
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

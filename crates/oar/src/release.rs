@@ -1,6 +1,5 @@
 use cli_support::{CliError, Session};
 use oar_core::config::{ConfigStore, Settings};
-use oar_core::error::ErrorClass;
 use oar_core::http::Http;
 use oar_core::statebox::{State, StateBox, StateBoxError};
 use oar_core::tasks::{Services, open_statebox, open_statebox_to_create};
@@ -18,8 +17,7 @@ impl Release {
     pub(crate) fn new(version: ReleaseVersion, session: Session) -> Result<Self, CliError> {
         let settings = Settings::load(&session.environment)?;
         settings.versions().check(&version)?;
-        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
-            .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
         Ok(Self { session, version, settings, http })
     }
 

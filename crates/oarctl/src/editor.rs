@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// How long an editor may take to end when it is told to.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(1);
 const DEFAULT: &str = "vi";
 
 /// An editor's program and arguments.

@@ -3,6 +3,7 @@
 pub mod reference;
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -122,17 +123,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut program.definition(), program.name(), &mut script);
             ui.raw(String::from_utf8_lossy(&script));
-            ExitCode::Done
+            ui.settle(ExitCode::Done)
         }
         Ok(ReleaseTests { command: Command::Reference, .. }) => {
             ui.raw(reference::markdown());
-            ExitCode::Done
+            ui.settle(ExitCode::Done)
         }
         Ok(_) => ui.fail(&CliError::usage("no program was named")),
         Err(error) => {
-            // Nothing is left to be told when the streams are closed.
-            let _ = error.print();
-            if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+            let written = error.print().and_then(|()| std::io::stdout().flush());
+            if error.use_stderr() { ExitCode::Usage } else { ui.settled(ExitCode::Done, written) }
         }
     }
 }

@@ -45,13 +45,13 @@ impl Connected<IncomingStream<'_, CuttableListener>> for Connection {
 /// Accepts connections that [`Connection::cut`] can end.
 #[derive(Debug)]
 pub struct CuttableListener {
-    inner: TcpListener,
+    inner: Vec<TcpListener>,
     accepted: Arc<AtomicU64>,
 }
 
 impl CuttableListener {
-    /// Wraps a bound listener.
-    pub fn new(inner: TcpListener) -> Self {
+    /// Wraps bound listeners.
+    pub fn new(inner: Vec<TcpListener>) -> Self {
         Self { inner, accepted: Arc::default() }
     }
 }
@@ -61,7 +61,8 @@ impl Listener for CuttableListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = <TcpListener as Listener>::accept(&mut self.inner).await;
+        let accepting = self.inner.iter_mut().map(|inner| Box::pin(<TcpListener as Listener>::accept(inner)));
+        let ((stream, address), ..) = futures::future::select_all(accepting).await;
         // Without it small answers wait for the client's delayed acknowledgement; failure only costs time.
         let _ = stream.set_nodelay(true);
         let number = self.accepted.fetch_add(1, Ordering::SeqCst) + 1;
@@ -69,7 +70,7 @@ impl Listener for CuttableListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.inner.local_addr()
+        self.inner.first().ok_or(io::ErrorKind::NotConnected)?.local_addr()
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) fn environment(
     if let Some(path) = configuration {
         variables.push(("OAR_CONFIG".to_owned(), path.to_owned()));
     }
+    let host = base_url.trim_start_matches("http://").split(':').next().unwrap_or_default();
+    let direct = format!("127.0.0.1,localhost,{host}");
     for (name, value) in [
         ("OAR_JWK", credentials::JWK),
         ("GITHUB_TOKEN", credentials::GITHUB_TOKEN),
@@ -71,8 +73,8 @@ pub(crate) fn environment(
         ("GCP_SA_FILE", google_key),
         ("GCS_CRED_FILE", google_key),
         ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
-        ("NO_PROXY", "127.0.0.1,localhost"),
-        ("no_proxy", "127.0.0.1,localhost"),
+        ("NO_PROXY", &direct),
+        ("no_proxy", &direct),
     ] {
         variables.push((name.to_owned(), value.to_owned()));
     }

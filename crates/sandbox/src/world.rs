@@ -53,8 +53,7 @@ pub trait Simulated {
 /// All services and what they share.
 #[derive(Debug)]
 pub struct World {
-    /// Where the services are, without a slash at the end: `http://127.0.0.1:8765` and the sandbox's name
-    /// ([`crate::identity`]).
+    /// Where the services are, without a slash at the end: `http://127.31.9.4:8765`, an address that only this sandbox has.
     pub base_url: String,
     /// The time in all services.
     pub clock: Clock,

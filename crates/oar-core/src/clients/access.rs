@@ -56,6 +56,7 @@ impl AccessClient {
         let mut current = self.at_base(&url);
         for _ in 0..=REDIRECTIONS {
             let call = Call::get(Service::Access, operation, current.clone())
+                .page()
                 .about(address)
                 .timeout(PATIENCE.min(self.http.timeout()));
             let reply = self.http.send(call).await?;

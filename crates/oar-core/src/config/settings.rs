@@ -304,20 +304,42 @@ pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigErro
     }
     if let Some(path) = environment.get(&environment::OAR_CA_BUNDLE) {
         let path = Path::new(path);
-        let wrong = |problem: String| {
-            bad(&environment::OAR_CA_BUNDLE, problem, "the path of a file of PEM certificates")
-        };
-        let bundle =
-            files::read("the CA bundle", path, 16 * 1024 * 1024).map_err(|error| wrong(error.to_string()))?;
-        if !bundle.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-            return Err(wrong(format!("{} holds no certificate", path.display())));
-        }
-        if let Err(why) = trusted(&bundle) {
-            return Err(wrong(format!("{} holds a damaged certificate ({why})", path.display())));
-        }
-        settings.ca_bundle = Some(bundle);
+        settings.ca_bundle = Some(ca_bundle(path)?);
     }
     Ok(settings)
+}
+
+/// The certificates of private authorities; each is looked at, because the TLS library would only say that it cannot be
+/// set up.
+fn ca_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let unusable = |problem: String| {
+        let expected =
+            "the path of a file of PEM certificates (for example /etc/pki/tls/certs/ca-bundle.crt)";
+        bad(&environment::OAR_CA_BUNDLE, format!("{} {problem}", path.display()), expected)
+    };
+    let bundle = files::read("the CA bundle", path, 16 * 1024 * 1024).map_err(|error| {
+        let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        unusable(format!("cannot be read: {why}"))
+    })?;
+    let text = String::from_utf8_lossy(&bundle);
+    let mut blocks = text.split(BEGIN).skip(1).peekable();
+    if blocks.peek().is_none() {
+        return Err(unusable("holds no certificate".to_owned()));
+    }
+    for (index, block) in blocks.enumerate() {
+        let number = index + 1;
+        let Some((body, _)) = block.split_once(END) else {
+            return Err(unusable(format!("is damaged: its certificate {number} has no end")));
+        };
+        native_tls::Certificate::from_pem(format!("{BEGIN}{body}{END}\n").as_bytes())
+            .map_err(|_| unusable(format!("is damaged: its certificate {number} is none")))?;
+    }
+    if let Err(why) = trusted(&bundle) {
+        return Err(unusable(format!("holds a damaged certificate ({why})")));
+    }
+    Ok(bundle)
 }
 
 /// Whether the TLS library takes all certificates of a bundle; otherwise why not.
@@ -383,7 +405,6 @@ fn bad(variable: &Variable, problem: String, expected: &str) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Classified as _;
     use crate::service::Service;
     use crate::version::YStream;
 
@@ -497,24 +518,53 @@ mod tests {
     fn a_ca_bundle_that_is_unreadable_or_damaged_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
-        let refused = || {
-            let environment = environment(&[("OAR_CA_BUNDLE", path.to_str().unwrap())]);
-            let error = http(&environment).unwrap_err();
-            assert!(error.hint().unwrap().contains("OAR_CA_BUNDLE"), "{error}");
-            let text = error.to_string();
-            assert!(text.starts_with("OAR_CA_BUNDLE: ") && text.contains(path.to_str().unwrap()), "{text}");
-            text
-        };
-        assert!(refused().contains("cannot read the CA bundle"));
-        std::fs::write(&path, "not PEM").unwrap();
-        assert!(refused().contains("holds no certificate"));
-        let begin = "-----BEGIN CERTIFICATE-----\n";
-        for damaged in ["", "AAAA\n", "!!!\n-----END CERTIFICATE-----\n", "AAAA\n-----END CERTIFICATE-----\n"]
-        {
-            std::fs::write(&path, format!("{begin}{damaged}")).unwrap();
-            let text = refused();
-            assert!(text.contains("holds a damaged certificate"), "{damaged}: {text}");
+        let load = || http(&environment(&[("OAR_CA_BUNDLE", path.to_str().unwrap())]));
+        let refusal = || load().unwrap_err().to_string();
+        assert!(
+            refusal().starts_with("OAR_CA_BUNDLE: ")
+                && refusal().contains("ca.pem cannot be read: No such file")
+        );
+        let certificate = certificate();
+        let (cut, _) = certificate.split_at(certificate.len() / 2);
+        for (text, expected) in [
+            ("not PEM", "holds no certificate"),
+            (cut, "is damaged: its certificate 1 has no end"),
+            (
+                &format!("{certificate}{}", certificate.replacen("MII", "MIJ", 1)),
+                "is damaged: its certificate 2 is none",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+                "is damaged: its certificate 1 is none",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert!(refusal().contains(expected), "{}", refusal());
         }
+        std::fs::write(&path, format!("# two\n{certificate}\n{certificate}")).unwrap();
+        assert!(load().unwrap().ca_bundle.is_some());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(refusal().contains("cannot be read: Is a directory"), "{}", refusal());
+    }
+
+    /// A made-up authority's certificate.
+    fn certificate() -> String {
+        use openssl::{asn1::Asn1Time, ec, hash::MessageDigest, nid::Nid, pkey::PKey, x509};
+        let group = ec::EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(ec::EcKey::generate(&group).unwrap()).unwrap();
+        let mut name = x509::X509NameBuilder::new().unwrap();
+        name.append_entry_by_text("CN", "authority.example.test").unwrap();
+        let name = name.build();
+        let mut builder = x509::X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(9).unwrap()).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: the system or a supervisor ends the program.
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
 }
 
 impl Signal {
@@ -20,6 +22,7 @@ impl Signal {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         }
     }
 }
@@ -63,7 +66,8 @@ impl Interrupt {
         (InterruptSender(sender), Self { receiver, holds: Arc::default(), shields: Arc::default() })
     }
 
-    /// Asks the program to wait, when it is told to stop, until the returned value is dropped.
+    /// Asks the program to wait a moment (less than two seconds), when it is told to stop, until the returned value is
+    /// dropped.
     pub fn hold(&self) -> Hold {
         self.holds.fetch_add(1, Ordering::SeqCst);
         Hold(Arc::clone(&self.holds))

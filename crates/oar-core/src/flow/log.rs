@@ -110,6 +110,11 @@ pub fn record(level: Level, line: &str) {
     }
 }
 
+/// Whether the work of a task run is under way here: its report says what failed.
+pub fn is_in_a_run() -> bool {
+    CURRENT.try_with(|_| ()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

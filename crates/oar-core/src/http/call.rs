@@ -41,6 +41,8 @@ pub struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) repeat: Repeat,
+    pub(super) reads: bool,
+    pub(super) takes_pages: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
@@ -52,11 +54,8 @@ pub struct Call {
 impl Call {
     /// A request to `url`; `GET` and `HEAD` are safe to repeat, everything else is not until [`Call::repeat`].
     pub fn new(service: Service, operation: &'static str, method: Method, url: Url) -> Self {
-        let repeat = if method == Method::GET || method == Method::HEAD {
-            Repeat::Safe
-        } else {
-            Repeat::OnlyWhenRefused
-        };
+        let reads = method == Method::GET || method == Method::HEAD;
+        let repeat = if reads { Repeat::Safe } else { Repeat::OnlyWhenRefused };
         Self {
             service,
             operation,
@@ -66,6 +65,8 @@ impl Call {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             repeat,
+            reads,
+            takes_pages: false,
             timeout: None,
             not_after: None,
             body_limit: None,
@@ -112,6 +113,21 @@ impl Call {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// Says that the request changes nothing, although it is no `GET`: a search whose query is long.
+    #[must_use]
+    pub fn read(mut self) -> Self {
+        self.reads = true;
+        self.repeat(Repeat::Safe)
+    }
+
+    /// Says that a page for people may be the answer. Everywhere else it comes from somebody in between, such as a
+    /// login or a proxy, and is an error.
+    #[must_use]
+    pub fn page(mut self) -> Self {
+        self.takes_pages = true;
         self
     }
 

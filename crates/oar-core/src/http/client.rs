@@ -1,7 +1,7 @@
 //! Sending: limits, budgets, repetition.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,14 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::call::{Call, Repeat};
-use super::reply::{Reply, excerpt};
+use super::failure::{PROXY_HINT, page_hint, route, transport_error};
+use super::reply::Reply;
 use super::wait::asked_wait;
+use super::waiting::{said_when_slow, waits_for};
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
+use crate::targets::TRAFFIC_TARGET;
 
 /// Limits of the HTTP stack. The defaults are right for production; tests shorten them.
 #[derive(Debug, Clone)]
@@ -78,6 +81,10 @@ struct Inner {
     clock: Clock,
     redactor: Redactor,
     budgets: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// How many repetitions were logged.
+    told: AtomicUsize,
+    /// How many requests have been without an answer for long.
+    waiting: AtomicUsize,
 }
 
 impl std::fmt::Debug for Http {
@@ -111,7 +118,18 @@ impl Classified for HttpSetupError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("Check the file that OAR_CA_BUNDLE names.".to_owned())
+        Some(
+            match self {
+                Self::CaBundle(_) | Self::EmptyCaBundle => {
+                    "Check the file that OAR_CA_BUNDLE names: `openssl x509 -in FILE -noout -text` reads it."
+                }
+                Self::Identity(_) => "Check the certificate and the key of the kubeconfig.",
+                Self::Tls(_) => {
+                    "Check the certificates of this machine, and the file that OAR_CA_BUNDLE names."
+                }
+            }
+            .to_owned(),
+        )
     }
 }
 
@@ -143,7 +161,17 @@ impl Http {
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(HttpSetupError::Tls)?);
         }
         let client = builder.build().map_err(HttpSetupError::Tls)?;
-        Ok(Self { inner: Arc::new(Inner { client, settings, clock, redactor, budgets: Mutex::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                settings,
+                clock,
+                redactor,
+                budgets: Mutex::default(),
+                told: AtomicUsize::new(0),
+                waiting: AtomicUsize::new(0),
+            }),
+        })
     }
 
     /// A stack with the same limits, clock and redactor, whose requests all take `proxy`.
@@ -201,17 +229,31 @@ impl Http {
             .with_max_times(settings.attempts.saturating_sub(1))
             .build();
         let mut least_waits = 0;
+        let mut attempt = 1;
         loop {
-            let outcome = self.attempt(&call).await?;
+            let words = || {
+                let place = route(&call.url, settings.proxy.as_ref());
+                waits_for(&call, &format!("{place}, attempt {attempt} of {}", settings.attempts))
+            };
+            let outcome = said_when_slow(&self.inner.waiting, words, self.attempt(&call)).await?;
+            let outcome = self.understood(&call, outcome);
             let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
-            let Some(delay) = delays.next() else { return outcome };
+            let ended = |outcome: Result<Reply, ServiceError>| {
+                outcome.map_err(|mut error| {
+                    if attempt > 1 {
+                        error.detail = format!("{} ({attempt} attempts)", error.detail);
+                    }
+                    error
+                })
+            };
+            let Some(delay) = delays.next() else { return ended(outcome) };
             let delay = match pause {
                 Pause::Backoff => self.inner.clock.jittered(delay),
                 Pause::Quota => {
                     delay.saturating_mul(QUOTA)
                         + self.inner.clock.jittered(delay.saturating_mul(QUOTA_JITTER))
                 }
-                Pause::Asked(asked) if asked > settings.longest_wait => return outcome,
+                Pause::Asked(asked) if asked > settings.longest_wait => return ended(outcome),
                 Pause::Asked(asked) => asked,
                 Pause::AtLeast(least) if least > settings.longest_wait => return outcome,
                 Pause::AtLeast(least) => {
@@ -223,16 +265,62 @@ impl Http {
                 }
             };
             if self.is_too_late(&call, delay) {
-                return outcome;
+                return ended(outcome);
             }
-            tracing::debug!(
-                service = %call.service,
-                operation = call.operation,
-                "repeating in {} ms",
-                delay.as_millis()
-            );
-            self.inner.clock.sleep(delay).await;
+            attempt += 1;
+            let words = || {
+                let next = format!("attempt {attempt} of {} then", settings.attempts);
+                format!("{} asks to wait {} s, {next}", call.service, delay.as_secs())
+            };
+            self.tell_of_repetition(&call, &outcome, attempt, delay);
+            said_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
         }
+    }
+
+    /// Logs why a request is sent again: nobody shall sit before a program that says nothing.
+    fn tell_of_repetition(
+        &self,
+        call: &Call,
+        outcome: &Result<Reply, ServiceError>,
+        attempt: usize,
+        delay: Duration,
+    ) {
+        let reason = match outcome {
+            Ok(reply) => format!("HTTP {}", reply.status.as_u16()),
+            Err(error) => error.detail.clone(),
+        };
+        let told = self.inner.told.fetch_add(1, Ordering::SeqCst);
+        if told >= MOST_TOLD {
+            return;
+        }
+        tracing::info!(
+            target: TRAFFIC_TARGET,
+            "{}: cannot {} yet: {reason}; attempt {attempt} of {} in {:.1} s{}",
+            call.service,
+            call.operation,
+            self.inner.settings.attempts,
+            delay.as_secs_f64(),
+            if told + 1 == MOST_TOLD { "; further repetitions are not logged" } else { "" },
+        );
+    }
+
+    /// The outcome, unless somebody in between answered: a proxy that wants credentials, a page for people in place of
+    /// data.
+    fn understood(&self, call: &Call, outcome: Result<Reply, ServiceError>) -> Result<Reply, ServiceError> {
+        let reply = outcome?;
+        let place = || route(&call.url, self.inner.settings.proxy.as_ref());
+        if reply.status.as_u16() == 407 {
+            let words = format!("the proxy before {} wants credentials", place());
+            return Err(reply.failure(ServiceErrorKind::Unavailable, words).with_hint(PROXY_HINT));
+        }
+        if reply.status.is_success() && !call.takes_pages && reply.is_page() {
+            // Whoever answered in its place, the service may have acted.
+            let kind = if call.reads { ServiceErrorKind::Malformed } else { ServiceErrorKind::Unclear };
+            let words =
+                format!("{} answered with a page for people in place of data: {}", place(), reply.words());
+            return Err(reply.failure(kind, words).with_hint(page_hint(call)));
+        }
+        Ok(reply)
     }
 
     fn pause_before_repeating(call: &Call, outcome: &Result<Reply, ServiceError>) -> Option<Pause> {
@@ -343,8 +431,9 @@ impl Http {
     }
 
     async fn exchange(&self, call: &Call, request: reqwest::RequestBuilder) -> Result<Reply, ServiceError> {
+        let Inner { settings, redactor, .. } = &*self.inner;
         let mut response =
-            request.send().await.map_err(|error| transport_error(call, &self.inner.redactor, error))?;
+            request.send().await.map_err(|error| transport_error(settings, redactor, call, error))?;
         let limit = call.body_limit.unwrap_or(self.inner.settings.body_limit);
         let too_large =
             || call.error(ServiceErrorKind::Malformed, format!("the answer is larger than {limit} bytes"));
@@ -355,7 +444,7 @@ impl Http {
         let headers = response.headers().clone();
         let mut body = BytesMut::new();
         while let Some(chunk) =
-            response.chunk().await.map_err(|error| transport_error(call, &self.inner.redactor, error))?
+            response.chunk().await.map_err(|error| transport_error(settings, redactor, call, error))?
         {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
@@ -388,34 +477,5 @@ enum Pause {
     AtLeast(Duration),
 }
 
-/// Tells a request that was never sent from one whose answer is missing.
-fn transport_error(call: &Call, redactor: &Redactor, error: reqwest::Error) -> ServiceError {
-    let (kind, words) = if error.is_connect() {
-        (ServiceErrorKind::Unavailable, "no connection")
-    } else if error.is_builder() {
-        (ServiceErrorKind::Rejected, "the request is not valid")
-    } else if error.is_timeout() {
-        (ServiceErrorKind::Unclear, "no answer in time")
-    } else {
-        (ServiceErrorKind::Unclear, "the connection broke")
-    };
-    let error = error.without_url();
-    let mut detail = words.to_owned();
-    if let Some(cause) = innermost(&error) {
-        detail = format!("{detail}: {}", excerpt(&redactor.redact(&cause)));
-    }
-    let certificate = detail.contains("certificate");
-    let failure = call.error(kind, detail).with_source(error);
-    if certificate { failure.with_hint(CERTIFICATE_HINT) } else { failure }
-}
-
-const CERTIFICATE_HINT: &str = "The host's certificate is not trusted: name the file of your company's certificates (PEM) \
-    with OAR_CA_BUNDLE, or check the host name of the endpoint.";
-
-fn innermost(error: &dyn StdError) -> Option<String> {
-    let mut current = error.source()?;
-    while let Some(next) = current.source() {
-        current = next;
-    }
-    Some(current.to_string())
-}
+/// How many repetitions one stack logs.
+const MOST_TOLD: usize = 50;

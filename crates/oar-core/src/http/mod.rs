@@ -6,10 +6,12 @@
 
 mod call;
 mod client;
+mod failure;
 mod reply;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wait;
+mod waiting;
 
 pub use call::{Authorize, Call, Repeat};
 pub use client::{Http, HttpSettings, HttpSetupError};

@@ -50,6 +50,10 @@ impl Reply {
     /// A 403 that names a time to wait is a rate limit (GitHub's way, spec 01 §2.9).
     pub fn failure_kind(&self) -> Option<ServiceErrorKind> {
         match failure_kind(self.status) {
+            // The interface itself says so in JSON; a page comes from somebody in between or from a wrong address.
+            Some(ServiceErrorKind::NotFound) if answers_in_json(self.service) && self.is_page() => {
+                Some(ServiceErrorKind::Malformed)
+            }
             Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
                 Some(ServiceErrorKind::RateLimited)
             }
@@ -62,6 +66,15 @@ impl Reply {
         }
     }
 
+    /// Whether the body is a page for people.
+    pub(super) fn is_page(&self) -> bool {
+        let begin = self.body.get(..BEGIN.min(self.body.len())).unwrap_or_default();
+        let begin = String::from_utf8_lossy(begin).to_ascii_lowercase();
+        let begin =
+            begin.trim_start_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
+        begin.starts_with("<!doctype html") || begin.starts_with("<html")
+    }
+
     /// A failure of this call, with this answer's status and the given words (redacted and cut here).
     pub fn failure(&self, kind: ServiceErrorKind, detail: impl AsRef<str>) -> ServiceError {
         let mut error = ServiceError::new(
@@ -72,6 +85,16 @@ impl Reply {
         )
         .with_status(self.status.as_u16());
         error.subject.clone_from(&self.subject);
+        if self.status.is_redirection() {
+            // A body has nothing to say then.
+            error.detail = self.words();
+            error.hint = Some(format!(
+                "Nobody at this address answers for {0}: it sends its callers elsewhere, such as to a login or to a new \
+                 address. Sign in there or check the address (`OAR_ENDPOINT_{1}`), then run the same command again.",
+                self.service,
+                self.service.key()
+            ));
+        }
         error
     }
 
@@ -103,15 +126,39 @@ impl Reply {
     }
 }
 
+/// How much of a body shows whether it is a page, in bytes.
+const BEGIN: usize = 512;
+
+/// Whether this service's interface never answers with a page, whatever the status.
+fn answers_in_json(service: Service) -> bool {
+    matches!(
+        service,
+        Service::GithubApi
+            | Service::Jira
+            | Service::Gitlab
+            | Service::Slack
+            | Service::Gangway
+            | Service::Pyxis
+            | Service::Catalog
+            | Service::CatalogStage
+            | Service::GoogleOauth
+            | Service::GoogleSheets
+            | Service::Kube
+    )
+}
+
 fn failure_kind(status: StatusCode) -> Option<ServiceErrorKind> {
     match status.as_u16() {
         200..=299 | 304 => None,
+        // Where a redirection means something, the client has followed it.
+        300..=399 => Some(ServiceErrorKind::Malformed),
         401 => Some(ServiceErrorKind::Unauthorized),
         403 => Some(ServiceErrorKind::Forbidden),
         404 | 410 => Some(ServiceErrorKind::NotFound),
         409 | 412 => Some(ServiceErrorKind::Conflict),
         429 => Some(ServiceErrorKind::RateLimited),
-        500..=599 => Some(ServiceErrorKind::Unavailable),
+        // A proxy in between, and a server that does not answer for this address.
+        407 | 421 | 500..=599 => Some(ServiceErrorKind::Unavailable),
         _ => Some(ServiceErrorKind::Rejected),
     }
 }

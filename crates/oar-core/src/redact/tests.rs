@@ -153,6 +153,44 @@ fn ordinary_text_stays() {
 }
 
 #[test]
+fn the_reason_of_a_refusal_stays() {
+    for text in [
+        "invalid_token: Token was revoked. You have to re-authorize from the user.",
+        "invalid_token: Token is expired. You can either do re-authorization or token refresh.",
+        "Token: Expired",
+        "access_token: Unauthorized (SSO session ended)",
+        "api_key: invalid_token",
+        "secret: Secret not found",
+        "Private-Token: Misconfiguration",
+        "Password: incorrect",
+        "password: must be at least 8 characters",
+        "Authorization: Bearer token is missing",
+        "authorization: token expired, sign in again",
+        "token: Bearer authentication is disabled",
+        "cookie: session has ended, sign in again",
+        r#"{"message":{"token":["is invalid"]}}"#,
+        r#"{"token": "has expired", "secret": "is required."}"#,
+        r#"{\"token\": \"was revoked by its owner\"}"#,
+    ] {
+        assert_eq!(redact(text), text);
+    }
+    let mark = SECRET_MARK;
+    for (text, expected) in [
+        ("token: Tr0ub4dor", format!("token: {mark}")),
+        ("token: aBcdefgh", format!("token: {mark}")),
+        ("password: Missingno", format!("password: {mark}")),
+        ("passphrase: 'the horse is missing'", format!("passphrase: '{mark}'")),
+        (r#"{"token": "abcdef"}"#, format!(r#"{{"token": "{mark}"}}"#)),
+        (r#"{"secret": "my horse eats"}"#, format!(r#"{{"secret": "{mark}"}}"#)),
+        ("Authorization: Bearer abcdef", format!("Authorization: Bearer {mark}")),
+        ("token=expired", format!("token={mark}")),
+        ("cookie: gone with ghp_0123456789abcdef", format!("cookie: gone with {mark}")),
+    ] {
+        assert_eq!(redact(text), expected);
+    }
+}
+
+#[test]
 fn exact_secrets_are_found_in_every_form() {
     let secret = "p4ss/wörd+ with \"quotes\"";
     let redactor = knowing(&[secret, "short", "p4ss/wörd+"]);

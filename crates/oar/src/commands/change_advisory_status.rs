@@ -165,6 +165,7 @@ async fn carry_on(
         Look::Finished(report) => Ok(report::show(release, &report)),
         Look::NoWait => {
             release.ui.text("change-advisory-status: nothing is waited for any more");
+            release.ui.json(&serde_json::json!({ "task": TASK, "waits": false }));
             Ok(ExitCode::Done)
         }
         Look::Overdue => Err(CliError::new(
@@ -173,7 +174,8 @@ async fn carry_on(
         )
         .with_hint("Run the command again to wait further.")),
         Look::Later(_, why) => {
-            release.ui.note(why);
+            release.ui.note(&why);
+            release.ui.json(&serde_json::json!({ "task": TASK, "waits": true, "detail": why }));
             Ok(ExitCode::Done)
         }
     }

@@ -4,12 +4,15 @@ use cli_support::{CliError, ExitCode, Session};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
+use jiff::Timestamp;
+use oar_core::clock::stamp;
 use oar_core::config::{Settings, WaitPolicy};
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::TaskError;
 use oar_core::flow::permit::WritePermit;
 use oar_core::flow::runner::Runner;
 use oar_core::http::Http;
+use oar_core::statebox::{State, TaskName};
 use oar_core::tasks::approval_wait::{Look, Watcher};
 use oar_core::tasks::{Services, open_statebox, releases_with_state};
 use oar_core::version::{ReleaseVersion, YStream};
@@ -29,6 +32,9 @@ pub(crate) struct Args {
     /// A release to look at; may be repeated
     #[arg(short, long = "release", value_name = "VERSION")]
     releases: Vec<ReleaseVersion>,
+    /// Say which looks are due and what else would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What became of one release.
@@ -67,8 +73,7 @@ impl Rows<'_> {
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let settings = Settings::load(&session.environment)?;
     let policy = WaitPolicy::of(&session.environment)?;
-    let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())
-        .map_err(|error| CliError::new(ErrorClass::Configuration, error.to_string()))?;
+    let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
     let mut rows = Rows { session, all: Vec::new(), code: ExitCode::Done };
     let mut releases = args.releases;
     let all = releases.is_empty();
@@ -81,13 +86,18 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         }
     }
     let count = releases.len();
-    let waits: Vec<_> = releases.iter().map(|release| waits(release, session, &settings, &http)).collect();
-    let waits: Vec<Result<bool, CliError>> = stream::iter(waits).buffered(READS).collect().await;
-    for (release, waits) in releases.iter().zip(waits) {
-        let looked = match waits {
-            Ok(true) => look(release, session, &settings, &http, policy).await,
-            Ok(false) if all => continue,
-            Ok(false) => Ok(Look::NoWait),
+    let states: Vec<_> =
+        releases.iter().map(|release| state_of(release, session, &settings, &http)).collect();
+    let states: Vec<Result<State, CliError>> = stream::iter(states).buffered(READS).collect().await;
+    for (release, state) in releases.iter().zip(states) {
+        let looked = match state {
+            Ok(state) if waits(&state) && args.dry_run => {
+                rows.add(foreseen(release, &state, session.clock.now()), None);
+                continue;
+            }
+            Ok(state) if waits(&state) => look(release, session, &settings, &http, policy).await,
+            Ok(_) if all => continue,
+            Ok(_) => Ok(Look::NoWait),
             Err(error) => Err(error),
         };
         let (row, failure) = match looked {
@@ -116,18 +126,41 @@ async fn releases_of(
     join_all(lists).await
 }
 
-/// Whether the release waits for something, or has messages that could not be sent.
-async fn waits(
+/// The release's state.
+async fn state_of(
     release: &ReleaseVersion,
     session: &Session,
     settings: &Settings,
     http: &Http,
-) -> Result<bool, CliError> {
+) -> Result<State, CliError> {
     settings.versions().check(release)?;
     let statebox = open_statebox(settings, release, http, &session.clock, &session.redactor)?;
-    let state = statebox.load().await?;
-    let waits = state.wait(oar_core::statebox::TaskName::ChangeAdvisoryStatus).is_some();
-    Ok(waits || !state.kept_messages().is_empty())
+    Ok(statebox.load().await?)
+}
+
+/// Whether the release waits for something, or has messages that could not be sent.
+fn waits(state: &State) -> bool {
+    state.wait(TaskName::ChangeAdvisoryStatus).is_some() || !state.kept_messages().is_empty()
+}
+
+/// What a tick at `now` would do for a release that waits.
+fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> Row {
+    let messages = state.kept_messages().len();
+    let (result, detail) = match state.wait(TaskName::ChangeAdvisoryStatus) {
+        Some(wait) => match wait.held_at(now) {
+            _ if wait.deadline().is_some_and(|deadline| now >= deadline) => {
+                ("would ask the release leads", format!("overdue: {}", wait.condition))
+            }
+            _ if wait.due() > now => ("waits", format!("the next look is due at {}", stamp(wait.due()))),
+            Some(holder) => ("waits", format!("{} carries the wait on", holder.who)),
+            None => ("would look", wait.condition),
+        },
+        None => {
+            let noun = if messages == 1 { "message" } else { "messages" };
+            ("would send", format!("{messages} {noun} that could not be sent before"))
+        }
+    };
+    Row { release: release.to_string(), result, detail: Some(detail) }
 }
 
 fn failure(error: &TaskError) -> CliError {

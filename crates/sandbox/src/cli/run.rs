@@ -38,7 +38,8 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     Ok(code(status))
 }
 
-/// Waits for the command. A terminal sends its interrupt to the command itself; a termination is passed on.
+/// Waits for the command. A terminal sends its interrupt to the command itself; a termination and the end of the terminal are passed
+/// on.
 async fn child(
     program: &str,
     arguments: &[String],
@@ -46,18 +47,21 @@ async fn child(
 ) -> io::Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut child = Command::new(program).args(arguments).envs(environment).spawn()?;
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pass_on = |signal: Signal| {
+        if let Some(pid) = pid {
+            // Fails only when the command has just ended.
+            let _ = kill_process(pid, signal);
+        }
+    };
     loop {
         tokio::select! {
             status = child.wait() => return status,
             _ = interrupt.recv() => {}
-            _ = terminate.recv() => {
-                if let Some(pid) = pid {
-                    // Fails only when the command has just ended.
-                    let _ = kill_process(pid, Signal::TERM);
-                }
-            }
+            _ = terminate.recv() => pass_on(Signal::TERM),
+            _ = hangup.recv() => pass_on(Signal::HUP),
         }
     }
 }

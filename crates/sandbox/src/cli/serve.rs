@@ -1,8 +1,9 @@
 //! `oar-sandbox serve`.
 
 use std::{
+    fmt::Write as _,
     fs,
-    io::{self, Write},
+    io::{self, Write as _},
     process::ExitCode,
 };
 
@@ -26,7 +27,7 @@ pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
     }
     let mut lines = String::new();
     for (name, value) in running.environment() {
-        lines.push_str(&format!("export {name}={}\n", quoted(&value)));
+        let _ = writeln!(lines, "export {name}={}", quoted(&value));
     }
     let mut out = io::stdout().lock();
     out.write_all(lines.as_bytes())?;

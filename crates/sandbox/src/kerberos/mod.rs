@@ -1,12 +1,13 @@
 //! Kerberos without a KDC: a configuration and ticket caches from which the real MIT library makes real tokens.
 //!
-//! The caches hold a ticket-granting ticket and tickets for `HTTP/127.0.0.1` and `HTTP/localhost` of the realm
-//! `SANDBOX.TEST`. The library needs no KDC to use them: it makes an authenticator with the session key and
+//! The caches hold a ticket-granting ticket and tickets for `HTTP/127.0.0.1`, `HTTP/localhost` and the sandbox's own
+//! address of the realm `SANDBOX.TEST`. The library needs no KDC to use them: it makes an authenticator with the session key and
 //! wraps both into the token. Only a service with the realm's keys could open the tickets, and there is none:
 //! the sandbox's Errata Tool checks that a token is well-formed.
 
 use std::{
     fs, io,
+    net::IpAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -23,7 +24,7 @@ pub const REALM: &str = "SANDBOX.TEST";
 /// The user whose tickets these are.
 pub const USER: &str = "rlead";
 
-/// Hosts for which there are tickets.
+/// Hosts for which there are tickets, beside the sandbox's own address.
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 /// `KRB5_NT_PRINCIPAL`.
 const KIND_USER: u8 = 1;
@@ -52,10 +53,13 @@ pub struct Kerberos {
 }
 
 impl Kerberos {
-    /// Writes all files into `directory`.
-    pub(crate) fn write(directory: &Path) -> io::Result<Self> {
+    /// Writes all files into `directory`, with tickets for a sandbox at `address`.
+    pub(crate) fn write(directory: &Path, address: IpAddr) -> io::Result<Self> {
         let kerberos = Self { directory: directory.to_owned() };
-        fs::write(kerberos.configuration(), configuration())?;
+        let own = address.to_string();
+        let mut hosts = HOSTS.to_vec();
+        hosts.extend(Some(own.as_str()).filter(|own| !HOSTS.contains(own)));
+        fs::write(kerberos.configuration(), configuration(&hosts))?;
         // The library compares tickets with the real time, whatever the sandbox's clock shows.
         let now = Timestamp::now();
         let from_now = |offset: SignedDuration| now.saturating_add(offset).unwrap_or(now);
@@ -64,7 +68,7 @@ impl Kerberos {
         {
             let validity = Validity { start: from_now(start), end: from_now(end) };
             let path = kerberos.cache(tickets);
-            fs::write(&path, cache(validity))?;
+            fs::write(&path, cache(&hosts, validity))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         }
         Ok(kerberos)
@@ -94,8 +98,9 @@ impl Kerberos {
     }
 }
 
-fn configuration() -> String {
-    let hosts = HOSTS.map(|host| format!("  {host} = {REALM}\n")).concat();
+fn configuration(hosts: &[&str]) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("  {host} = {REALM}\n")).collect();
+    let hosts = hosts.concat();
     format!(
         "# Made by oar-sandbox. No KDC is named and none is looked up, so nothing leaves this machine.\n\
          [libdefaults]\n  default_realm = {REALM}\n  dns_lookup_realm = false\n  dns_lookup_kdc = false\n  \
@@ -103,10 +108,10 @@ fn configuration() -> String {
     )
 }
 
-fn cache(validity: Validity) -> Vec<u8> {
+fn cache(hosts: &[&str], validity: Validity) -> Vec<u8> {
     let client = Principal { kind: KIND_USER, realm: REALM, name: &[USER] };
     let granting = ["krbtgt", REALM];
-    let names: Vec<[&str; 2]> = HOSTS.iter().map(|host| ["HTTP", *host]).collect();
+    let names: Vec<[&str; 2]> = hosts.iter().map(|host| ["HTTP", *host]).collect();
     let mut servers = vec![Principal { kind: KIND_SERVICE, realm: REALM, name: &granting }];
     servers.extend(names.iter().map(|name| Principal { kind: KIND_HOST, realm: REALM, name }));
     ccache::cache(client, REALM, &servers, validity)

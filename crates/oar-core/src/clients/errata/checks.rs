@@ -241,7 +241,8 @@ impl ErrataClient {
     pub async fn container_grade(&self, id: AdvisoryId) -> Result<Option<char>, ServiceError> {
         let call = self
             .call("read container grade", Method::GET, id, &format!("errata/container/{id}"))?
-            .header(ACCEPT, HeaderValue::from_static("text/html"));
+            .header(ACCEPT, HeaderValue::from_static("text/html"))
+            .page();
         let reply = self.http.send(call).await?;
         let to_advisory = |location: &HeaderValue| {
             location

@@ -23,7 +23,7 @@ use url::{Url, form_urlencoded};
 use self::key::Key;
 use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Repeat, Reply};
+use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 
 /// What every failure of this module could not do.
@@ -166,7 +166,7 @@ impl Inner {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
             .body(body)
             // A second token does no harm.
-            .repeat(Repeat::Safe);
+            .read();
         let reply = self.http.send(call).await?.success(words).map_err(|error| self.refusal(error))?;
         // The parser's words may quote what it read.
         let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| {

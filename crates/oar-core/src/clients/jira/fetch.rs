@@ -14,7 +14,6 @@ use serde_json::json;
 use super::{Issue, IssueKey, JiraClient, body};
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::Repeat;
 
 /// How many issues one request names at most; Jira refuses more.
 const KEYS_PER_REQUEST: usize = 100;
@@ -97,7 +96,7 @@ impl JiraClient {
             .call("read issues", Method::POST, "/issue/bulkfetch")?
             .body(body(&json!({ "issueIdsOrKeys": keys, "fields": fields })))
             // It changes nothing; it is a POST because the list is long.
-            .repeat(Repeat::Safe);
+            .read();
         let reply = self.exchange(call).await?;
         Ok(self.decode::<Answer>(&reply)?.issues)
     }

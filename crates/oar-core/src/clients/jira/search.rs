@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Issue, JiraClient, body};
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::Repeat;
 use crate::service::Service;
 
 /// How many issues one page holds at most when fields are asked for (spec 02 §11.5).
@@ -57,7 +56,7 @@ impl JiraClient {
             .call("search issues", Method::POST, "/search/jql")?
             .body(body(&query))
             // A search changes nothing; it is a POST because queries are long.
-            .repeat(Repeat::Safe);
+            .read();
         self.decode(&self.exchange(call).await?)
     }
 }

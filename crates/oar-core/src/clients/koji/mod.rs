@@ -11,7 +11,7 @@ use url::Url;
 use xmlrpc::{Answer, Value};
 
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Repeat};
+use crate::http::{Call, Http};
 use crate::service::Service;
 
 /// Koji's code for "the hub is offline".
@@ -41,7 +41,7 @@ impl KojiClient {
             .header(CONTENT_TYPE, HeaderValue::from_static("text/xml"))
             .body(xmlrpc::call("listTags", &[("build", nvr)]))
             // A read, although XML-RPC sends it as a POST.
-            .repeat(Repeat::Safe);
+            .read();
         let reply = self.http.send(call).await?.success(crate::http::Reply::words)?;
         let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
         match xmlrpc::answer(reply.text()?).map_err(malformed)? {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry};
 use native_tls::{Certificate, TlsConnector};
 use tokio::task::JoinHandle;
+use url::Url;
 
 use super::{LdapSettings, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -40,8 +41,12 @@ impl Connection {
         let connecting = LdapConnAsync::from_url_with_settings(options, url);
         let (connection, mut ldap) = tokio::time::timeout(settings.timeout, connecting)
             .await
-            .map_err(|_| failure(ServiceErrorKind::Unavailable, "no connection in time"))?
-            .map_err(|error| connect_failure(&error))?;
+            .map_err(|_| {
+                let seconds = settings.timeout.as_secs_f64();
+                let words = format!("no connection to {} within {seconds} s", place(url));
+                failure(ServiceErrorKind::Unavailable, words)
+            })?
+            .map_err(|error| connect_failure(&error, url))?;
         let driver = tokio::spawn(async move {
             // Its end shows in whatever is asked next.
             let _ = connection.drive().await;
@@ -105,10 +110,17 @@ fn certificates(bundle: &[u8]) -> Vec<String> {
     parts.filter_map(from_begin).collect()
 }
 
-fn connect_failure(error: &LdapError) -> ServiceError {
+/// Host and port, for people.
+fn place(url: &Url) -> String {
+    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
+    format!("{}:{port}", url.host_str().unwrap_or_default())
+}
+
+fn connect_failure(error: &LdapError, url: &Url) -> ServiceError {
     let words = innermost(error);
     let is_certificate = words.contains("certificate");
-    let failure = failure(ServiceErrorKind::Unavailable, format!("no connection: {words}"));
+    let words = format!("no connection to {}: {words}", place(url));
+    let failure = failure(ServiceErrorKind::Unavailable, words);
     if is_certificate {
         failure.with_hint(
             "The directory's certificate is not trusted: name the file of your company's certificates (PEM) with \

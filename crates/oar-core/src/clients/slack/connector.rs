@@ -42,7 +42,11 @@ impl Connector {
         body: Option<Vec<u8>>,
         context: SlackClientApiCallContext<'_>,
     ) -> ClientResult<RS> {
-        let mut call = Call::new(Service::Slack, self.operation, method, url).repeat(self.repeat);
+        let mut call = Call::new(Service::Slack, self.operation, method, url);
+        if self.repeat == Repeat::Safe {
+            // What this client repeats are reads, although some are sent as POST.
+            call = call.read();
+        }
         if let Some(subject) = &self.subject {
             call = call.about(subject);
         }

@@ -12,7 +12,7 @@ use wiremock::matchers::{header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::support::{Act, Server, stack};
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::http::{Authorize, Call, Http, HttpSettings, Repeat};
 use crate::service::Service;
 
@@ -157,8 +157,72 @@ async fn a_time_out_leaves_open_whether_the_service_acted() {
         let short = Duration::from_millis(150);
         let error = http.send(call(Method::POST, &server.url).timeout(short)).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Unclear);
-        assert!(error.detail.starts_with("no answer in time"), "{error}");
+        let expected = format!("no answer from 127.0.0.1:{} within 0.15 s", server.url.port().unwrap());
+        assert_eq!(error.detail, expected);
         assert_eq!(server.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_read_never_acts_whatever_became_of_its_answer() {
+    for act in [Act::Hang, Act::DropAfterReading] {
+        for read in [|call: Call| call, |call: Call| call.read()] {
+            let server = Server::start([act.clone()]).await;
+            let (http, _) = quick();
+            let method = if read(call(Method::POST, &server.url)).reads { Method::POST } else { Method::GET };
+            let sent = read(call(method, &server.url)).timeout(Duration::from_millis(100));
+            let error = http.send(sent).await.unwrap_err();
+            assert_eq!(error.kind, ServiceErrorKind::Unavailable, "{error}");
+            assert!(
+                !error.to_string().contains("acted") && error.detail.ends_with("(4 attempts)"),
+                "{error}"
+            );
+            assert_eq!(server.requests(), 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_data_is_no_answer() {
+    let page = "\u{feff} <!DOCTYPE html><html><title>Sign in</title></html>";
+    for (sent, status, expected) in [
+        (Method::GET, 200, Some(ServiceErrorKind::Malformed)),
+        (Method::POST, 201, Some(ServiceErrorKind::Unclear)),
+        (Method::GET, 407, Some(ServiceErrorKind::Unavailable)),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_string(page);
+        Mock::given(method(sent.as_str())).respond_with(answer).expect(1).mount(&server).await;
+        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
+        let (http, _) = stack(settings);
+        let error = http.send(call(sent, &server.uri().parse().unwrap())).await.unwrap_err();
+        assert_eq!(Some(error.kind), expected, "{error}");
+        assert_eq!(error.class(), ErrorClass::Unavailable);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("OAR_ENDPOINT_JIRA") || hint.contains("HTTPS_PROXY"), "{hint}");
+        assert!(error.detail.contains(&server.address().to_string()), "{error}");
+    }
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(page))
+        .mount(&server)
+        .await;
+    let (http, _) = quick();
+    let reply = http.send(call(Method::GET, &server.uri().parse().unwrap()).page()).await.unwrap();
+    assert_eq!(reply.failure_kind(), None, "who asks for a page gets it");
+}
+
+#[tokio::test]
+async fn a_page_that_says_not_found_proves_nothing_about_an_interface() {
+    for (service, expected) in
+        [(Service::Jira, ServiceErrorKind::Malformed), (Service::Mirror, ServiceErrorKind::NotFound)]
+    {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(404).set_body_string("<html><h1>Not found</h1></html>");
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        let (http, _) = quick();
+        let reply = http.send(Call::get(service, "try", server.uri().parse().unwrap())).await.unwrap();
+        assert_eq!(reply.failure_kind(), Some(expected), "{service}");
     }
 }
 
@@ -175,8 +239,14 @@ async fn a_redirection_is_an_answer_and_not_followed() {
     let (http, _) = quick();
     let reply = http.send(call(Method::GET, &server.uri().parse().unwrap())).await.unwrap();
     assert_eq!(reply.status, StatusCode::FOUND);
-    assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::Rejected));
+    assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::Malformed), "a login page is no verdict");
     assert_eq!(reply.words(), "redirected to login.example.com");
+    let error = reply.success(|_| "no explanation".to_owned()).unwrap_err();
+    assert_eq!(
+        (error.class(), error.detail.as_str()),
+        (ErrorClass::Unavailable, "redirected to login.example.com")
+    );
+    assert!(error.hint().unwrap().contains("OAR_ENDPOINT_JIRA"), "{error}");
 }
 
 #[tokio::test]

@@ -26,13 +26,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let encrypted = input::text_of(&args.input)?;
     let plain = input::decrypted(&encrypted, &args.input, session)?;
     match &args.out {
+        // The document is JSON itself.
         None => session.ui.raw(plain.expose_secret()),
-        Some(path) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
-        Some(path) => {
+        Some(path) => input::written(path, args.dry_run, session, || {
             private::replace_private(path, plain.expose_secret().as_bytes())
-                .map_err(|error| input::not_written(path, &error))?;
-            session.ui.note(format!("Wrote {}.", path.display()));
-        }
+        })?,
     }
     Ok(ExitCode::Done)
 }

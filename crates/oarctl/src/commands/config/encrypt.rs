@@ -39,13 +39,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     }
     let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(ConfigError::from)?;
     match &args.out {
+        None if session.ui.is_json() => session.ui.json(&serde_json::json!({ "encrypted": encrypted })),
         None => session.ui.raw(encrypted),
-        Some(path) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
-        Some(path) => {
+        Some(path) => input::written(path, args.dry_run, session, || {
             private::replace(path, encrypted.as_bytes(), 0o644)
-                .map_err(|error| input::not_written(path, &error))?;
-            session.ui.note(format!("Wrote {}.", path.display()));
-        }
+        })?,
     }
     Ok(ExitCode::Done)
 }

@@ -18,11 +18,15 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         CliError::new(ErrorClass::Configuration, format!("the configuration document has no `{}`", args.key))
             .with_hint("`oarctl config view` lists every key.")
     })?;
-    session.ui.json(value);
-    match value {
-        Value::String(text) => session.ui.text(text),
-        Value::Object(_) | Value::Array(_) => session.ui.text(format!("{value:#}")),
-        other => session.ui.text(other.to_string()),
+    if session.ui.is_json() {
+        session.ui.json(value);
+        return Ok(ExitCode::Done);
     }
+    // Exactly, because scripts read it.
+    session.ui.raw(match value {
+        Value::String(text) => format!("{text}\n"),
+        Value::Object(_) | Value::Array(_) => format!("{value:#}\n"),
+        other => format!("{other}\n"),
+    });
     Ok(ExitCode::Done)
 }

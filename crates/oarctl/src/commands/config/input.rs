@@ -43,3 +43,19 @@ pub(super) fn decrypted(
 pub(super) fn not_written(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(ErrorClass::Configuration, format!("cannot write {}: {error}", path.display()))
 }
+
+/// Writes the file of `--out`, unless nothing shall be written, and says so.
+pub(super) fn written(
+    path: &Path,
+    dry_run: bool,
+    session: &Session,
+    write: impl FnOnce() -> std::io::Result<()>,
+) -> Result<(), CliError> {
+    if !dry_run {
+        write().map_err(|error| not_written(path, &error))?;
+    }
+    let verb = if dry_run { "Would write" } else { "Wrote" };
+    session.ui.note(format!("{verb} {}.", path.display()));
+    session.ui.json(&serde_json::json!({ "file": path.display().to_string(), "written": !dry_run }));
+    Ok(())
+}

@@ -56,7 +56,7 @@ mod tests {
     fn every_value_has_a_line_with_its_path() {
         let document = serde_json::json!({"a": {"b": "x y", "c.d": 1}, "long_name": [1, 2], "e": {}});
         assert_eq!(
-            anstream::adapter::strip_str(&lines(&document)).to_string(),
+            cli_support::plain(&lines(&document)),
             "a.b        x y\na.c.d      1\nlong_name  [1,2]\ne          {}"
         );
     }

@@ -203,7 +203,7 @@ async fn a_grade_is_a_letter_and_its_absence_is_told_from_not_knowing() {
         (html("Docker Container Content - ?"), Err(ServiceErrorKind::Malformed)),
         (html("something else"), Err(ServiceErrorKind::Malformed)),
         (leads_to("/errata/advisory/169293"), Ok(None)),
-        (leads_to("https://login.example.test/"), Err(ServiceErrorKind::Rejected)),
+        (leads_to("https://login.example.test/"), Err(ServiceErrorKind::Malformed)),
         (ResponseTemplate::new(404), Err(ServiceErrorKind::NotFound)),
     ] {
         let server = MockServer::start().await;
