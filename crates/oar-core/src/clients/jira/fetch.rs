@@ -115,7 +115,7 @@ impl JiraClient {
             return Ok(None);
         }
         error.kind = ServiceErrorKind::Unavailable;
-        error.detail = "whether this account may see it cannot be found out now".to_owned();
+        "whether this account may see it cannot be found out now".clone_into(&mut error.detail);
         Err(error)
     }
 }

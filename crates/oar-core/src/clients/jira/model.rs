@@ -46,8 +46,8 @@ pub struct Account {
     #[serde(default = "yes", deserialize_with = "yes_when_null")]
     pub active: bool,
     /// `atlassian`, `app`, `customer` or `unknown` (spec 02 §5.2).
-    #[serde(default)]
-    account_type: Option<String>,
+    #[serde(default, rename = "accountType")]
+    kind: Option<String>,
     /// The address in the answer's own words; absent, null or empty when the user hides it.
     #[serde(default)]
     pub(super) email_address: Option<String>,
@@ -75,7 +75,7 @@ impl Account {
     /// Whether it is the account of a person who works in Jira, and not of an application, of a customer of a service
     /// desk, or of somebody who was deleted.
     pub fn is_person(&self) -> bool {
-        self.account_type.as_deref().is_none_or(|kind| kind == "atlassian") && self.id.as_str() != "unknown"
+        self.kind.as_deref().is_none_or(|kind| kind == "atlassian") && self.id.as_str() != "unknown"
     }
 }
 
