@@ -93,6 +93,44 @@ class Slack(unittest.TestCase):
         self.assertIn("qe-demo", channels)
         self.assertEqual(self.slack.conversations_info(channel=channels["qe-demo"])["channel"]["name"], "qe-demo")
 
+    def test_the_bots_own_channels(self):
+        names = {channel["name"] for channel in self.slack.users_conversations(limit=999)["channels"]}
+        self.assertIn("qe-demo", names)
+        self.assertNotIn("uninvited-demo", names)
+        self.refused("invalid_limit", self.slack.users_conversations, limit=1000)
+        self.refused("invalid_limit", self.slack.conversations_list, limit=1000)
+        both = "public_channel,private_channel"
+        self.refused("missing_scope", self.slack.users_conversations, types=both)
+
+    def test_an_answer_to_a_deleted_message_stands_in_the_channel(self):
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="hello")
+        support.change("slack", "delete", channel=CHANNEL, ts=posted["ts"])
+        answer = self.slack.chat_postMessage(channel=CHANNEL, text="more", thread_ts=posted["ts"])
+        self.assertNotIn("thread_ts", answer["message"])
+        self.refused("thread_not_found", self.slack.conversations_replies, channel=posted["channel"], ts=posted["ts"])
+        history = self.slack.conversations_history(channel=posted["channel"])["messages"]
+        self.assertIn(answer["ts"], [message["ts"] for message in history])
+
+    def test_metadata_that_is_refused_or_not_asked_for(self):
+        metadata = {"event_type": "note", "event_payload": {"release": "4.19.1"}}
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="hello", metadata=metadata)
+        history = self.slack.conversations_history(channel=posted["channel"])["messages"]
+        found = next(message for message in history if message["ts"] == posted["ts"])
+        self.assertEqual(found["metadata"], {"event_type": "note"})
+        error = "metadata_must_be_sent_from_app"
+        support.change("slack", "limits", refuses_metadata=error)
+        self.refused(error, self.slack.chat_postMessage, channel=CHANNEL, text="hello", metadata=metadata)
+        support.change("slack", "limits", refuses_metadata="")
+
+    def test_blocks_that_are_too_long_together(self):
+        blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3000}}] * 5
+        self.refused("msg_blocks_too_long", self.slack.chat_postMessage, channel=CHANNEL, text="x", blocks=blocks)
+
+    def test_a_channel_that_lets_only_some_people_post(self):
+        support.change("slack", "channel", name="read-only-demo", refuses="restricted_action_read_only_channel")
+        call = self.slack.chat_postMessage
+        self.refused("restricted_action_read_only_channel", call, channel="#read-only-demo", text="x")
+
     def test_messages_that_are_refused(self):
         self.refused("channel_not_found", self.slack.chat_postMessage, channel="#none", text="x")
         self.refused("not_in_channel", self.slack.chat_postMessage, channel="#uninvited-demo", text="x")

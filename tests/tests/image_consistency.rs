@@ -46,7 +46,7 @@ fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
     let harness = prepared(KONFLUX);
     let run = check(&harness, KONFLUX).expect(0);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 8, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 11, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
     let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
     assert!(run.stderr.contains(&format!("Triggered image consistency check Prow job: {id}\n")), "{run:?}");
     let job = harness.sandbox.world().prow.lock().jobs[0].clone();
@@ -199,6 +199,8 @@ fn when_it_cannot_be_seen_whether_the_job_runs_none_is_started() {
         harness.sandbox.faults().add(Fault::on(service, outage.clone()).forever());
         check(&harness, KONFLUX).expect(4);
         assert_eq!(jobs(&harness), 1, "{service}");
+        let state = harness.statebox(KONFLUX).unwrap();
+        assert!(!state.contains("status: Fail"), "{service}: {state}");
         harness.sandbox.faults().clear();
         check(&harness, KONFLUX).expect(0);
         assert_eq!(jobs(&harness), 1, "{service}");

@@ -144,6 +144,94 @@ fn a_kept_message_is_sent_by_whatever_task_comes_next_and_holds_no_address() {
     assert!(!harness.statebox(KONFLUX).unwrap().contains("text:"));
 }
 
+#[test]
+fn a_message_that_was_composed_while_slack_was_down_mentions_people_when_it_is_sent() {
+    let (told, owner) = {
+        let harness = Harness::new();
+        report(&harness, KONFLUX).expect(0);
+        take(&harness, KONFLUX).expect(0);
+        let slack = harness.sandbox.world().slack.lock();
+        let told: Vec<_> = slack.messages.iter().map(|message| message.parsed.clone()).collect();
+        let owner = slack.users.iter().find(|user| user.email == LEAD).unwrap().id.clone();
+        (told, owner)
+    };
+    let harness = Harness::new();
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("slack", down).forever());
+    report(&harness, KONFLUX).expect(0);
+    take(&harness, KONFLUX).expect(0);
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("text:") && !state.contains(LEAD), "{state}");
+    harness.sandbox.faults().clear();
+    // Whichever command comes next.
+    harness.oar(KONFLUX, &["check-cve-tracker-bug", "--no-notify"]);
+    let slack = harness.sandbox.world().slack.lock();
+    let later: Vec<_> = slack.messages.iter().map(|message| message.parsed.clone()).collect();
+    assert_eq!(later, told, "the same people and links");
+    assert!(slack.messages.iter().any(|message| message.text.contains(&format!("<@{owner}>"))));
+    assert!(
+        slack.messages.iter().all(|message| message.text.contains("<!subteam^S")),
+        "{:#?}",
+        slack.messages
+    );
+}
+
+#[test]
+fn a_reply_that_slack_put_beside_its_thread_is_found_and_not_sent_again() {
+    let harness = Harness::new();
+    report(&harness, KONFLUX).expect(0);
+    let (channel, thread) = {
+        let mut slack = harness.sandbox.world().slack.lock();
+        let asked = slack.messages_in(CHANNEL)[0].clone();
+        slack.delete(&asked.channel, &asked.ts);
+        (asked.channel, asked.ts)
+    };
+    let harness = harness.env("OAR_SLACK_CHANNEL", &channel).env("OAR_SLACK_THREAD", &thread);
+    harness.sandbox.faults().add(Fault::on("slack", FaultKind::DropAfter).path("*chat.postMessage"));
+    let run = take(&harness, KONFLUX).expect(0);
+    take(&harness, KONFLUX).expect(0);
+    let owner = matters(&harness).iter().filter(|matter| matter.ends_with("/owner")).count();
+    assert_eq!(owner, 1, "{run:?}\n{}", harness.request_lines());
+    assert!(!harness.statebox(KONFLUX).unwrap().contains("state: unclear"), "{run:?}");
+}
+
+#[test]
+fn a_message_without_an_answer_is_settled_although_the_workspace_hides_its_channels() {
+    // The bot may list no private channel, and a large workspace cannot be listed at all: only the bot's own channels count.
+    let harness = Harness::new();
+    for number in 0..20 {
+        harness.sandbox.world().slack.lock().add_channel(&format!("other-{number}")).is_member = false;
+    }
+    let refused = FaultKind::Status {
+        code: 200,
+        body: Some(r#"{"ok": false, "error": "limit_required"}"#.to_owned()),
+        headers: Vec::new(),
+    };
+    harness.sandbox.faults().add(Fault::on("slack", refused).path("*conversations.list").forever());
+    harness.sandbox.faults().add(Fault::on("slack", FaultKind::DropAfter).path("*chat.postMessage"));
+    report(&harness, KONFLUX).expect(0);
+    let run = take(&harness, KONFLUX).expect(0);
+    assert_eq!(run.json()["warnings"], serde_json::json!([]), "{run:?}");
+    assert_eq!(matters(&harness).iter().filter(|matter| matter.ends_with("/created")).count(), 1);
+}
+
+#[test]
+fn a_message_whose_metadata_slack_refuses_arrives_once() {
+    let harness = Harness::new();
+    harness.sandbox.world().slack.lock().refuses_metadata = Some("metadata_must_be_sent_from_app".to_owned());
+    report(&harness, KONFLUX).expect(0);
+    assert_eq!(harness.sandbox.world().slack.lock().messages.len(), 1);
+    // The second post, the one without metadata, loses its answer.
+    harness.sandbox.faults().add(Fault::on("slack", FaultKind::DropAfter).path("*chat.postMessage").skip(1));
+    let run = take(&harness, KONFLUX).expect(0);
+    take(&harness, KONFLUX).expect(0);
+    let slack = harness.sandbox.world().slack.lock();
+    let mut texts: Vec<&str> = slack.messages.iter().map(|message| message.text.as_str()).collect();
+    texts.sort_unstable();
+    assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "{run:?} {texts:#?}");
+    assert!(texts.len() >= 2, "{texts:#?}");
+}
+
 /// Starts take-ownership, waits until a request to Slack that `path` matches hangs, and kills the program.
 fn killed_at(harness: &Harness, path: &str, kind: FaultKind) {
     harness.sandbox.faults().add(Fault::on("slack", kind).path(path));

@@ -84,6 +84,38 @@ fn a_release_that_has_a_worksheet_gets_no_second_report() {
 }
 
 #[test]
+fn a_release_with_a_worksheet_is_no_dead_end() {
+    let harness = Harness::new();
+    let run = harness.oar(OLD_RELEASE, &["create-test-report"]).expect(0);
+    assert!(run.stdout.contains("https://docs.google.com/spreadsheets/d/"), "{run:?}");
+    assert!(run.stdout.contains("create-test-report --beside-worksheet"), "{run:?}");
+    let run = harness.oar(OLD_RELEASE, &["status"]).expect(0);
+    assert!(run.stdout.contains("https://docs.google.com/spreadsheets/d/"), "{run:?}");
+    assert!(run.stdout.contains("create-test-report --beside-worksheet"), "{run:?}");
+    assert_eq!(harness.statebox(OLD_RELEASE), None, "a look makes no file");
+    let json = harness.oar(OLD_RELEASE, &["status", "--output", "json"]).expect(0).json();
+    assert!(json["worksheet"].as_str().unwrap().contains("#gid="), "{json}");
+    assert_eq!(json["statebox"], serde_json::Value::Null);
+    // What it names works, and ends the matter.
+    harness.oar(OLD_RELEASE, &["create-test-report", "--beside-worksheet"]).expect(0);
+    let run = harness.oar(OLD_RELEASE, &["status"]).expect(0);
+    assert!(run.stdout.contains("take-ownership"), "{run:?}");
+    let again = harness.oar(OLD_RELEASE, &["create-test-report", "--beside-worksheet"]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{again:?}");
+}
+
+#[test]
+fn where_no_worksheet_can_be_seen_status_says_so_and_what_comes_first() {
+    let harness = Harness::new().env("OAR_HTTP_RETRY_DELAY", "1");
+    let run = harness.oar(ERRATA, &["status"]).expect(6);
+    assert!(run.stderr.contains("create-test-report` first"), "{run:?}");
+    let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("sheets", outage).forever());
+    let run = harness.oar(OLD_RELEASE, &["status"]).expect(6);
+    assert!(run.stderr.contains("whether the release has a worksheet cannot be seen"), "{run:?}");
+}
+
+#[test]
 fn a_release_without_one_gets_its_statebox_within_the_budget() {
     for (release, budget) in [(KONFLUX, 6), (ERRATA, 8)] {
         let harness = Harness::new();

@@ -10,6 +10,8 @@ pub mod config;
 pub mod email;
 pub mod error;
 pub mod flow;
+#[cfg(test)]
+mod hostile;
 pub mod http;
 pub mod notify;
 pub mod operators;

@@ -3,6 +3,7 @@
 //! One file per command in `commands`; each holds its arguments and a call into `oar-core`.
 
 mod commands;
+mod metadata;
 mod release;
 mod report;
 mod watcher;

@@ -10,6 +10,7 @@ use oar_core::flow::task::Task;
 use oar_core::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use oar_core::tasks::Services;
 
+use crate::metadata::compare;
 use crate::release::Release;
 
 /// The options of every command that changes something.
@@ -18,6 +19,9 @@ pub(crate) struct ChangeArgs {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Go on with what ART has changed in the build data since the release was owned, pushed or moved
+    #[arg(long)]
+    pub(crate) accept_metadata: bool,
 }
 
 /// The options of every command whose effects cannot be taken back: it asks at a terminal, and needs `--yes`
@@ -64,10 +68,12 @@ pub(crate) async fn run_task<T: Task>(
     (change, waits): (&ChangeArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
+    let changed = compare(release, statebox, services, task.name(), change, &loaded).await?;
     let permit = WritePermit::granted_by_user_interface();
     let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
     let runner = runner(release, statebox, services);
     let report = when_free(&runner, release, task, (mode, waits), loaded).await;
+    let report = settled(statebox, change, report, changed, &permit).await;
     Ok(show(&release.session, &report))
 }
 
@@ -97,6 +103,25 @@ async fn when_free<T: Task>(
     }
 }
 
+/// The report with what ART has changed, which is stored now if the run has written nothing.
+async fn settled(
+    statebox: &StateBox,
+    change: &ChangeArgs,
+    mut report: Report,
+    changed: Vec<String>,
+    permit: &WritePermit,
+) -> Report {
+    report.warnings.extend(changed);
+    if report.class.is_none()
+        && report.signal.is_none()
+        && !change.dry_run
+        && let Err(error) = statebox.settle_metadata(permit).await
+    {
+        report.warnings.push(format!("the changed build data could not be recorded: {error}"));
+    }
+    report
+}
+
 /// Runs a task, and with `--wait` looks again until it has ended.
 pub(crate) async fn run_task_to_its_end<T: Task>(
     release: &Release,
@@ -108,7 +133,7 @@ pub(crate) async fn run_task_to_its_end<T: Task>(
 ) -> Result<ExitCode, CliError> {
     let permit = WritePermit::granted_by_user_interface();
     let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
-    to_the_end(release, statebox, services, task, (mode, wait), loaded).await
+    to_the_end(release, statebox, services, task, (mode, wait, change), loaded).await
 }
 
 /// The same for a task whose effects cannot be taken back.
@@ -123,7 +148,7 @@ pub(crate) async fn run_critical_task_to_its_end<T: Task>(
     let permit = WritePermit::granted_by_user_interface();
     let consent = release.session.consent(critical.yes);
     let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
-    to_the_end(release, statebox, services, task, (mode, wait), loaded).await
+    to_the_end(release, statebox, services, task, (mode, wait, &critical.change), loaded).await
 }
 
 async fn to_the_end<T: Task>(
@@ -131,15 +156,18 @@ async fn to_the_end<T: Task>(
     statebox: &StateBox,
     services: &Services,
     task: &T,
-    (mode, wait): (Mode<'_>, WaitArgs),
+    (mode, wait, change): (Mode<'_>, WaitArgs, &ChangeArgs),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
+    let changed = compare(release, statebox, services, task.name(), change, &loaded).await?;
     let session = &release.session;
     let policy = WaitPolicy::of(&session.environment)?;
     let pause = policy.interval.min(LONGEST_PAUSE);
     let mut waited = Duration::ZERO;
     let runner = runner(release, statebox, services);
-    let mut report = when_free(&runner, release, task, (mode, wait.wait), loaded).await;
+    let report = when_free(&runner, release, task, (mode, wait.wait), loaded).await;
+    let permit = WritePermit::granted_by_user_interface();
+    let mut report = settled(statebox, change, report, changed, &permit).await;
     loop {
         // What could not be looked at may be there at the next look; everything else decides.
         let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
@@ -179,7 +207,7 @@ pub(crate) async fn run_critical_task<T: Task>(
     critical: (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
 ) -> Result<ExitCode, CliError> {
-    let report = critical_report(release, statebox, services, task, critical, loaded).await;
+    let report = critical_report(release, statebox, services, task, critical, loaded).await?;
     Ok(show(&release.session, &report))
 }
 
@@ -191,12 +219,14 @@ pub(crate) async fn critical_report<T: Task>(
     task: &T,
     (critical, waits): (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
-) -> Report {
+) -> Result<Report, CliError> {
+    let changed = compare(release, statebox, services, task.name(), &critical.change, &loaded).await?;
     let permit = WritePermit::granted_by_user_interface();
     let consent = release.session.consent(critical.yes);
     let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
     let runner = runner(release, statebox, services);
-    when_free(&runner, release, task, (mode, waits), loaded).await
+    let report = when_free(&runner, release, task, (mode, waits), loaded).await;
+    Ok(settled(statebox, &critical.change, report, changed, &permit).await)
 }
 
 /// What runs the tasks of a release.

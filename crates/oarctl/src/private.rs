@@ -89,6 +89,17 @@ fn overwrite(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Writes a new file that only its owner can read, in a folder that is made when it is missing.
+pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode_private().open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// Replaces `path` in one step: readers see the old file or the new one, and a crash leaves one of them. An existing
 /// file keeps its mode and, behind a link, its place; a new one gets `mode`.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

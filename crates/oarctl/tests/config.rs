@@ -348,3 +348,106 @@ fn wrong_calls_are_usage_errors() {
     assert!(place.run(&["config", "edit", "--help"]).contains("EDITOR"));
     assert!(place.run(&["--version"]).starts_with("oarctl v"));
 }
+
+/// The file in which a refused edit was kept, as the program names it.
+fn kept(output: &Output) -> PathBuf {
+    let text = stderr(output);
+    let place = text.split_once("is kept in ").unwrap_or_else(|| panic!("no place is named: {text}")).1;
+    PathBuf::from(place.split_once(", which").unwrap().0)
+}
+
+#[test]
+fn what_was_typed_is_kept_when_it_cannot_be_written() {
+    let place = Place::new();
+    let before = std::fs::read(place.document()).unwrap();
+    let home = place.path("home");
+    for (script, code) in [
+        ("sed -i 's/owners/ownrs/; s/#team-qe-release-demo/#an-hour-of-work/' \"$1\"", 3),
+        ("echo '{ an-hour-of-work' > \"$1\"", 3),
+        ("echo an-hour-of-work > \"$1\"; exit 7", 1),
+        ("sed -i 's/demo-lead@/an-hour-of-work@/' \"$1\"; echo changed > config/config_store.json", 5),
+        ("echo an-hour-of-work > \"$1\"; kill -TERM $PPID; exec sleep 60", 143),
+    ] {
+        std::fs::write(place.document(), &before).unwrap();
+        let editor = place.editor(script);
+        let output =
+            place.command(&["config", "edit"]).env("EDITOR", editor).env("HOME", &home).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{script}: {}", stderr(&output));
+        let file = kept(&output);
+        assert!(file.starts_with(home.join(".local/state/release-tests")), "{}", file.display());
+        assert!(std::fs::read_to_string(&file).unwrap().contains("an-hour-of-work"), "{script}");
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+        std::fs::remove_file(&file).unwrap();
+        place.nothing_private_is_left();
+    }
+    std::fs::write(place.document(), &before).unwrap();
+    let unchanged = place.edit("exit 7");
+    assert!(!stderr(&unchanged).contains("is kept in"), "nothing was typed: {}", stderr(&unchanged));
+}
+
+#[test]
+fn at_a_terminal_the_editor_opens_again_with_the_errors_as_comments() {
+    let place = Place::new();
+    let editor = place.editor(
+        "cp \"$1\" \"seen.$(ls seen.* 2>/dev/null | wc -l)\"\n\
+         if grep -q '^# error: owners.default' \"$1\"\n\
+         then sed -i 's/nobody/second-try@example.com/' \"$1\"\n\
+         else sed -i 's/\"lead@example.com\"/\"nobody\"/' \"$1\"; fi",
+    );
+    let inner = place.command(&["config", "edit"]);
+    let program = inner.get_program().to_str().unwrap().to_owned();
+    let mut command = std::process::Command::new("script");
+    command
+        .args(["--quiet", "--return", "--command", &format!("'{program}' config edit"), "/dev/null"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("OAR_JWK", KEY)
+        .env("XDG_RUNTIME_DIR", place.path("private"))
+        .env("EDITOR", &editor)
+        .current_dir(place.directory.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let second = std::fs::read_to_string(place.path("seen.1")).unwrap();
+    assert!(second.starts_with("# Nothing was written yet") && second.contains("\"nobody\""), "{second}");
+    assert_eq!(place.run(&["config", "get", "owners.default"]), "second-try@example.com\n");
+    let plain = place.run(&["config", "decrypt", "config/config_store.json"]);
+    assert!(plain.starts_with('{'), "the comments are left out: {plain}");
+    place.nothing_private_is_left();
+}
+
+#[test]
+fn a_document_is_never_encrypted_twice() {
+    let place = Place::new();
+    let error = place.refused(&["config", "encrypt", "config/config_store.json"], 3);
+    assert!(error.contains("is encrypted already"), "{error}");
+    let json = r#"{"protected": "eyJhbGciOiJkaXIifQ", "iv": "AAAA", "ciphertext": "AAAA", "tag": "AAAA"}"#;
+    std::fs::write(place.path("other.json"), json).unwrap();
+    let error = place.refused(&["config", "encrypt", "other.json"], 3);
+    assert!(error.contains("is encrypted already"), "{error}");
+}
+
+#[test]
+fn check_finds_what_a_command_would_refuse_later() {
+    let place = Place::new();
+    let mut document: Value = serde_json::from_str(PLAIN).unwrap();
+    document["release_keys"] = serde_json::json!({"gone": "keys/no-such-file.asc", "none": "plain.json"});
+    std::fs::write(place.path("keys.json"), document.to_string()).unwrap();
+    let output = place.command(&["config", "check", "keys.json"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("release_keys.gone: names a file, but: cannot read"), "{text}");
+    assert!(text.contains("release_keys.none: names a file that is not an OpenPGP public key"), "{text}");
+    let output = place
+        .command(&["config", "check"])
+        .env("OAR_WAIT_INTERVAL", "soon")
+        .env("OAR_ENDPOINT_GITLABB", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("OAR_WAIT_INTERVAL: ") && text.contains("`OAR_ENDPOINT_GITLAB`?"), "{text}");
+}

@@ -131,12 +131,11 @@ fn checks() -> Vec<Scenario> {
         line("push_errata", ERRATA, PUSH, pushing, 37, prepare::errata).reference(112),
         line("push_errata_what_was_blocked", ERRATA, PUSH, pushing, 37, prepare::push_last).reference(112),
         line("push_errata_through", ERRATA, PUSH, pushed, 37, prepare::pushed).reference(112),
-        line("image_consistency_konflux", KONFLUX, CONSISTENCY, checking, 11, prepare::on_staging)
-            .reference(22),
+        line("image_consistency_konflux", KONFLUX, CONSISTENCY, checking, 11, prepare::on_staging),
         line("image_consistency_result", KONFLUX, CONSISTENCY, consistent, 40, prepare::images)
             .reference(287),
         line("image_consistency_errata", ERRATA, CONSISTENCY, Refused("-i JOB_ID"), 4, prepare::errata),
-        line("stage_testing_konflux", KONFLUX, STAGE, testing, 11, prepare::on_staging),
+        line("stage_testing_konflux", KONFLUX, STAGE, testing, 13, prepare::on_staging),
         line("stage_testing_errata", ERRATA, STAGE, testing, 11, prepare::on_staging_errata),
         line("stage_testing_result", ERRATA, STAGE, tested, 11, prepare::staged),
         line("image_signed_konflux", KONFLUX, SIGNED, signed, 19, prepare::konflux),

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::document::{Document, kind};
+use super::error::ConfigError;
 use super::keys::{self, KEYS, Key, Need};
+use super::release_keys::armored_key;
 use super::versions::SupportedVersions;
+use crate::signature::ReleaseKeys;
 use crate::version::YStream;
 
 /// How much a problem matters.
@@ -43,7 +47,9 @@ pub struct Problem {
 }
 
 /// All problems of a document's plaintext: errors first, each group in the order of the document.
-pub fn check_document(text: &str, versions: &SupportedVersions) -> Vec<Problem> {
+///
+/// The paths of files in it are seen from `directory`, the document's own; without one, files are not looked at.
+pub fn check_document(text: &str, versions: &SupportedVersions, directory: Option<&Path>) -> Vec<Problem> {
     let mut problems = Problems::default();
     match Document::parse(text) {
         Err(error) => problems.error("", error.to_string()),
@@ -52,6 +58,10 @@ pub fn check_document(text: &str, versions: &SupportedVersions) -> Vec<Problem> 
                 problems.error(&path, "stands more than once; only the last one counts".into());
             }
             section(document.root(), &mut Vec::new(), &mut problems);
+            if let Some(directory) = directory {
+                release_keys(&document, directory, &mut problems);
+            }
+            waivers(&document, &mut problems);
             required(&document, &mut problems);
             streams(&document, versions, &mut problems);
         }
@@ -133,6 +143,30 @@ fn sends_in_the_clear(text: &str) -> bool {
         None => true,
     };
     url.scheme() == "http" && !here
+}
+
+/// Whether every release key is one, also those in files.
+fn release_keys(document: &Document, directory: &Path, problems: &mut Problems) {
+    for name in document.names(&["release_keys"]) {
+        // A value of another shape has its own problem.
+        let Ok(Some(value)) = document.checked(&keys::RELEASE_KEY, &[name]) else { continue };
+        let armored = armored_key(value, directory);
+        let added = armored.and_then(|armored| {
+            ReleaseKeys::default().add(name, &armored).map_err(|fault| format!("names a file that {fault}"))
+        });
+        if let Err(problem) = added {
+            problems.error(&keys::RELEASE_KEY.named(&[name]), problem);
+        }
+    }
+}
+
+/// Whether every waiver says all that it must say.
+fn waivers(document: &Document, problems: &mut Problems) {
+    for component in document.waived_components() {
+        if let Err(error @ ConfigError::MissingKey { .. }) = document.waiver(component) {
+            problems.error(&format!("image_health.waivers.{component}"), format!("is not complete: {error}"));
+        }
+    }
 }
 
 fn required(document: &Document, problems: &mut Problems) {
@@ -269,7 +303,7 @@ mod tests {
     }
 
     fn problems_of(value: &Value) -> Vec<Problem> {
-        check_document(&value.to_string(), &versions())
+        check_document(&value.to_string(), &versions(), None)
     }
 
     /// The good document with one change must have exactly the expected problem.
@@ -299,7 +333,7 @@ mod tests {
         let key = jwe::Key::new("oar-demo-key-16b".to_owned().into()).unwrap();
         assert_eq!(jwe::decrypt(encrypted, &key).unwrap().expose_secret(), plain);
         assert_eq!(encrypted.trim(), encrypted, "the Python reference wants no line break at the end");
-        assert_eq!(check_document(plain, &SupportedVersions::built_in().unwrap()), []);
+        assert_eq!(check_document(plain, &SupportedVersions::built_in().unwrap(), None), []);
     }
 
     #[test]
@@ -354,6 +388,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_would_refuse_later_is_found() {
+        use Severity::Error;
+        let waiver = json!({"waivers": {"demo": {"grade": "C", "who": "lead", "why": "known"}}});
+        one("/image_health", waiver, Error, "image_health.waivers.demo", "`image_health.waivers.demo.until`");
+        let jobs = |name: &str, value: &str| json!({name: value});
+        one("/jobs", jobs("stage-testing", "a//b"), Error, "jobs.stage-testing", "is not the name of a job");
+        one(
+            "/jobs",
+            jobs("payload-repository", "a/:b"),
+            Error,
+            "jobs.payload-repository",
+            "is not a repository",
+        );
+
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("no-key.asc"), "no key").unwrap();
+        for (value, words) in [("no-key.asc", "is not an OpenPGP public key"), ("gone.asc", "cannot read")] {
+            let mut document = good();
+            document["release_keys"] = json!({"demo": value});
+            let problems = check_document(&document.to_string(), &versions(), Some(directory.path()));
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert_eq!((problems[0].path.as_str(), problems[0].severity), ("release_keys.demo", Error));
+            assert!(problems[0].message.contains(words), "{problems:?}");
+            assert_eq!(problems_of(&document), [], "without a directory files are not looked at");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_still_encrypted_is_no_document() {
+        let sealed = json!({"protected": "e30", "iv": "", "ciphertext": "AAAA", "tag": ""});
+        let problems = problems_of(&sealed);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("it is encrypted"), "{problems:?}");
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let problems = problems_of(&json!({}));
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
@@ -382,7 +452,7 @@ mod tests {
             "\"default\":\"planted@example.com\",\"default\":",
             1,
         );
-        let problems = check_document(&text, &versions());
+        let problems = check_document(&text, &versions(), None);
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].path, "owners.default");
         assert!(problems[0].message.contains("more than once"));
@@ -390,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_document_is_one_problem_without_content() {
-        let problems = check_document("{\"owners\": planted", &versions());
+        let problems = check_document("{\"owners\": planted", &versions(), None);
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.contains("line 1") && !problems[0].message.contains("planted"));
     }

@@ -40,6 +40,19 @@ impl SlackTeam {
     }
 }
 
+/// Why a component may ship with a bad grade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComponentWaiver<'a> {
+    /// The worst grade, a letter or `Unknown`.
+    pub grade: &'a str,
+    /// The last day on which it counts.
+    pub until: jiff::civil::Date,
+    /// Who decided.
+    pub who: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
 /// The configuration document.
 ///
 /// Nothing is required of it as a whole: each getter asks for its own key and says what is wrong with that one, so
@@ -64,6 +77,9 @@ impl Document {
             return Err(not_an_object(format!("it has more than {SIZE_LIMIT} bytes")));
         }
         match serde_json::from_str(text) {
+            Ok(Value::Object(root)) if super::jwe::is_json_form(&root) => {
+                Err(not_an_object("it is encrypted, perhaps a second time".to_owned()))
+            }
             Ok(Value::Object(root)) => Ok(Self { root }),
             Ok(other) => Err(not_an_object(format!("it is {}", kind(&other)))),
             Err(error) => Err(not_an_object(error.to_string())),
@@ -191,6 +207,25 @@ impl Document {
             purpose: keys::EMAIL_CONTACT.purpose,
             example: keys::EMAIL_CONTACT.example,
         })
+    }
+
+    /// The waiver of a component; it must say everything.
+    pub fn waiver(&self, component: &str) -> Result<ComponentWaiver<'_>, ConfigError> {
+        let names = [component];
+        let until = self.required(&keys::WAIVED_UNTIL, &names)?;
+        Ok(ComponentWaiver {
+            grade: self.required(&keys::WAIVED_GRADE, &names)?,
+            until: until.parse().map_err(|_| {
+                bad_key(&keys::WAIVED_UNTIL, keys::WAIVED_UNTIL.named(&names), "is not a day".into())
+            })?,
+            who: self.required(&keys::WAIVED_BY, &names)?,
+            why: self.required(&keys::WAIVED_BECAUSE, &names)?,
+        })
+    }
+
+    /// The components that have a waiver.
+    pub fn waived_components(&self) -> Vec<&str> {
+        self.names(&["image_health", "waivers"])
     }
 
     /// The path of the GitLab project to which drop-bugs commits.

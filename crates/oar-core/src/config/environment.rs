@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::endpoints::default_base;
+use super::error::ConfigError;
 use crate::service::Service;
 
 /// One variable that the programs read, as the documentation shows it.
@@ -232,6 +233,13 @@ variables! {
     ).or("~/.local/state");
 }
 
+/// Variables of ours that other programs read: the sandbox, and tests on real files.
+const ELSEWHERE: [&str; 2] = ["OAR_SANDBOX", "OAR_SAMPLES"];
+/// How many letters of a misspelt name differ.
+const CLOSE: usize = 2;
+/// The longest name that is compared.
+const LONGEST_NAME: usize = 100;
+
 /// The name of the variable that replaces the base URL of `service`.
 pub fn endpoint_variable(service: Service) -> String {
     format!("OAR_ENDPOINT_{}", service.key())
@@ -339,6 +347,28 @@ impl Environment {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Refuses variables that look like ours and are none: a setting that is not applied would mean the default, which is
+    /// production. What looks like none of ours is left alone.
+    pub fn check_names(&self) -> Result<(), ConfigError> {
+        let known: Vec<String> = VARIABLES
+            .iter()
+            .map(|variable| variable.name.to_owned())
+            .chain(Service::ALL.into_iter().map(endpoint_variable))
+            .collect();
+        let mut unknown = Vec::new();
+        for name in self.values.keys().filter(|name| name.starts_with("OAR_") && self.get(*name).is_some()) {
+            if name.len() > LONGEST_NAME || known.contains(name) || ELSEWHERE.contains(&name.as_str()) {
+                continue;
+            }
+            let distance = |other: &&String| strsim::osa_distance(name, other);
+            let Some(close) = known.iter().min_by_key(distance) else { continue };
+            if name.starts_with("OAR_ENDPOINT") || distance(&close) <= CLOSE {
+                unknown.push((name.clone(), close.clone()));
+            }
+        }
+        if unknown.is_empty() { Ok(()) } else { Err(ConfigError::UnknownVariables { variables: unknown }) }
+    }
+
     /// The variables whose names `keep` accepts, for a program that we start.
     pub fn select(&self, keep: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let kept = self.values.iter().filter(|(name, _)| keep(name));
@@ -388,6 +418,28 @@ mod tests {
         assert_eq!(environment.get(&GITLAB_TOKEN), None);
         assert_eq!(environment.get(&OAR_STATE), Some("github"));
         assert_eq!(environment.get(&OAR_JWK), None);
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_named_with_the_one_that_comes_close() {
+        let check = |name: &str| Environment::from_pairs([(name, "x")]).check_names();
+        for (name, close) in [
+            ("OAR_ENDPOINT_GITLABB", "OAR_ENDPOINT_GITLAB"),
+            ("OAR_ENDPOINT_GIT_HUB_API", "OAR_ENDPOINT_GITHUB_API"),
+            ("OAR_ENDPOINTS_JIRA", "OAR_ENDPOINT_JIRA"),
+            ("OAR_STAT", "OAR_STATE"),
+            ("OAR_CONFGI", "OAR_CONFIG"),
+            ("OAR_STATE_BRANCHE", "OAR_STATE_BRANCH"),
+        ] {
+            let error = check(name).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(&format!("`{close}`?")), "{error}");
+        }
+        for name in
+            ["OAR_SANDBOX", "OAR_STATE", "OAR_ENDPOINT_JIRA", "OAR_SOMETHING_ELSE", "OARS", "MY_OAR_STAT"]
+        {
+            assert!(check(name).is_ok(), "{name}");
+        }
+        assert!(Environment::from_pairs([("OAR_STAT", "")]).check_names().is_ok(), "empty is not set");
     }
 
     #[test]

@@ -37,6 +37,12 @@ pub enum ConfigError {
         /// What is expected, with an example.
         expected: String,
     },
+    /// Environment variables that look like ours and are none.
+    #[error("{}", unknown(.variables))]
+    UnknownVariables {
+        /// Each with the one of ours that comes close.
+        variables: Vec<(String, String)>,
+    },
     /// The configuration document was found nowhere.
     #[error("no configuration document: looked for {}", paths(.searched))]
     DocumentNotFound {
@@ -181,6 +187,13 @@ fn names(variables: &[&'static Variable]) -> String {
     variables.iter().map(|variable| variable.name).collect::<Vec<_>>().join(", ")
 }
 
+fn unknown(variables: &[(String, String)]) -> String {
+    let words = |(name, close): &(String, String)| {
+        format!("{name} is no variable that the programs read; did you mean `{close}`?")
+    };
+    variables.iter().map(words).collect::<Vec<_>>().join(" ")
+}
+
 fn paths(searched: &[PathBuf]) -> String {
     let shown: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
     shown.join(", ")
@@ -241,6 +254,9 @@ impl Classified for ConfigError {
             ),
             Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
             Self::Service(error) => error.hint(),
+            Self::UnknownVariables { .. } => {
+                Some("Correct the name, or unset it: what it was meant to replace would be production's.".into())
+            }
             Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
             Self::Unreadable { .. } | Self::TooLarge { .. } => {
                 Some("Make the file readable, or name another configuration document with OAR_CONFIG.".into())

@@ -1,9 +1,14 @@
-//! The encrypted form of the configuration document: compact JWE with `dir` and `A128GCM` (spec 01 §1.2).
+//! The encrypted form of the configuration document: JWE with `dir` and `A128GCM` (spec 01 §1.2).
+//!
+//! We write the compact form, which alone the Python reference reads. Other tools write the JSON forms of RFC 7516 §7.2,
+//! general or flattened; they are read as well.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use josekit::jwe::{self, Dir, JweHeader};
+use josekit::jwe::enc::A128GCM;
+use josekit::jwe::{self, Dir, JweContentEncryption as _, JweHeader};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
 
 use super::environment::{self, Environment};
 use super::error::ConfigError;
@@ -33,8 +38,11 @@ pub enum JweError {
     /// The text is plain JSON.
     #[error("this is a plain JSON document, not an encrypted one")]
     Plain,
-    /// The text is not a compact JWE.
-    #[error("this is not an encrypted document (compact JWE): {0}")]
+    /// The text to be encrypted is encrypted already.
+    #[error("this document is encrypted already, and a document is never encrypted twice")]
+    AlreadyEncrypted,
+    /// The text is not a JWE.
+    #[error("this is not an encrypted document (JWE): {0}")]
     Malformed(String),
     /// The document is encrypted in another way than ours.
     #[error(
@@ -72,6 +80,7 @@ impl JweError {
             Self::WrongKey => "Ask the person who encrypted the document for the key, or restore the file.",
             Self::TooLarge { .. } => "Shorten the document.",
             Self::Plain => "Encrypt it with `oarctl config encrypt`.",
+            Self::AlreadyEncrypted => "Use it as it is, or decrypt it first with `oarctl config decrypt`.",
             Self::Malformed(_) | Self::OtherMethod { .. } => {
                 "Name another file with OAR_CONFIG, or encrypt the plain document with `oarctl config encrypt`."
             }
@@ -120,7 +129,14 @@ impl Key {
 }
 
 /// Encrypts `plain` with a fresh 12-byte IV; no line break at the end, as the Python reference's library wants it.
+///
+/// # Errors
+///
+/// `plain` is encrypted already, or too large.
 pub fn encrypt(plain: &str, key: &Key) -> Result<String, JweError> {
+    if is_encrypted(plain) {
+        return Err(JweError::AlreadyEncrypted);
+    }
     let library = |error: josekit::JoseError| JweError::Library(error.to_string());
     let mut header = JweHeader::new();
     header.set_algorithm("dir");
@@ -133,71 +149,168 @@ pub fn encrypt(plain: &str, key: &Key) -> Result<String, JweError> {
     Ok(text)
 }
 
-/// Decrypts a document; white space around it is ignored, its IV may have 12 or 16 bytes.
+/// Whether `text` is a JWE in one of its forms, ours or another's.
+pub fn is_encrypted(text: &str) -> bool {
+    let text = text.trim();
+    if text.starts_with('{') {
+        return serde_json::from_str::<Map<String, Value>>(text).is_ok_and(|object| is_json_form(&object));
+    }
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, _, _, _, _] = parts.as_slice() else { return false };
+    let header = URL_SAFE_NO_PAD.decode(header).ok().and_then(|header| serde_json::from_slice(&header).ok());
+    header.is_some_and(|header: Map<String, Value>| header.contains_key("enc"))
+}
+
+/// Whether a JSON object is a JWE: nothing else has a ciphertext beside headers or recipients.
+pub(super) fn is_json_form(object: &Map<String, Value>) -> bool {
+    object.get("ciphertext").is_some_and(Value::is_string)
+        && ["protected", "unprotected", "header", "recipients"].iter().any(|key| object.contains_key(*key))
+}
+
+/// Decrypts a document in any of the forms; white space around it is ignored, its IV may have 12 or 16 bytes.
 pub fn decrypt(encrypted: &str, key: &Key) -> Result<SecretString, JweError> {
     let encrypted = encrypted.trim();
     if encrypted.len() > SIZE_LIMIT {
         return Err(JweError::TooLarge { length: encrypted.len() });
     }
-    check_form(encrypted)?;
-    let decrypter =
-        Dir.decrypter_from_bytes(key.bytes()).map_err(|error| JweError::Library(error.to_string()))?;
-    let (plain, _) = jwe::deserialize_compact(encrypted, &decrypter).map_err(|_| JweError::WrongKey)?;
+    let sealed =
+        if encrypted.starts_with('{') { Sealed::of_json(encrypted)? } else { Sealed::of_compact(encrypted)? };
+    let opened = A128GCM.decrypt(
+        key.bytes(),
+        Some(&sealed.iv),
+        &sealed.ciphertext,
+        sealed.authenticated.as_bytes(),
+        Some(&sealed.tag),
+    );
+    let plain = opened.map_err(|_| JweError::WrongKey)?;
     String::from_utf8(plain).map(SecretString::from).map_err(|_| JweError::NotText)
 }
 
-/// Refuses everything but our own method before the library sees it: it would take a shortened tag, and it stops
-/// the program when the IV is missing.
-fn check_form(encrypted: &str) -> Result<(), JweError> {
-    let malformed = |words: String| JweError::Malformed(words);
-    if encrypted.is_empty() {
-        return Err(malformed("it is empty".into()));
+/// The parts of a JWE whose method is ours. Checked before the library sees them: it would take a shortened tag, and
+/// stop the program when the IV is missing.
+struct Sealed {
+    iv: Vec<u8>,
+    ciphertext: Vec<u8>,
+    tag: Vec<u8>,
+    /// What the tag covers beside the ciphertext (RFC 7516 §5.1 step 14).
+    authenticated: String,
+}
+
+fn malformed(words: impl Into<String>) -> JweError {
+    JweError::Malformed(words.into())
+}
+
+fn decoded(name: &str, part: &str) -> Result<Vec<u8>, JweError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed(format!("its {name} is not base64url")))
+}
+
+/// The protected header, decoded.
+fn header_of(part: &str) -> Result<Map<String, Value>, JweError> {
+    serde_json::from_slice(&decoded("header", part)?).map_err(|_| malformed("its header is not JSON"))
+}
+
+impl Sealed {
+    fn of_compact(text: &str) -> Result<Self, JweError> {
+        if text.is_empty() {
+            return Err(malformed("it is empty"));
+        }
+        let parts: Vec<&str> = text.split('.').collect();
+        let [header, encrypted_key, iv, ciphertext, tag] = parts.as_slice() else {
+            return Err(malformed(format!("it has {} parts between dots instead of five", parts.len())));
+        };
+        check_method(&header_of(header)?)?;
+        if !encrypted_key.is_empty() {
+            return Err(malformed("its second part, the encrypted key, is not empty"));
+        }
+        Self::new(iv, ciphertext, tag, (*header).to_owned())
     }
-    if encrypted.starts_with('{') {
-        return Err(JweError::Plain);
+
+    fn of_json(text: &str) -> Result<Self, JweError> {
+        let object: Map<String, Value> = serde_json::from_str(text)
+            .map_err(|error| malformed(format!("it is no JSON object ({error})")))?;
+        if !is_json_form(&object) {
+            return Err(JweError::Plain);
+        }
+        let text = |object: &Map<String, Value>, name: &str| match object.get(name) {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(_) => Err(malformed(format!("its `{name}` is not a text"))),
+        };
+        let protected = text(&object, "protected")?;
+        let mut shared = if protected.is_empty() { Map::new() } else { header_of(&protected)? };
+        if let Some(Value::Object(unprotected)) = object.get("unprotected") {
+            shared.extend(unprotected.clone());
+        }
+        // The flattened form is that of one recipient without the list.
+        let recipients = match object.get("recipients") {
+            Some(Value::Array(recipients)) => recipients.iter().filter_map(Value::as_object).collect(),
+            _ => vec![&object],
+        };
+        let mut refused = malformed("it has no recipient");
+        for recipient in recipients {
+            let mut header = shared.clone();
+            if let Some(Value::Object(own)) = recipient.get("header") {
+                header.extend(own.clone());
+            }
+            match check_method(&header) {
+                Ok(()) if text(recipient, "encrypted_key")?.is_empty() => {
+                    let mut authenticated = protected;
+                    let more = text(&object, "aad")?;
+                    if !more.is_empty() {
+                        authenticated = format!("{authenticated}.{more}");
+                    }
+                    let (iv, tag) = (text(&object, "iv")?, text(&object, "tag")?);
+                    return Self::new(&iv, &text(&object, "ciphertext")?, &tag, authenticated);
+                }
+                Ok(()) => refused = malformed("its `encrypted_key` is not empty"),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
     }
-    let parts: Vec<&str> = encrypted.split('.').collect();
-    let [header, encrypted_key, iv, _ciphertext, tag] = parts.as_slice() else {
-        return Err(malformed(format!("it has {} parts between dots instead of five", parts.len())));
-    };
-    let decoded = |name: &str, part: &str| {
-        URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed(format!("its {name} is not base64url")))
-    };
-    let header: serde_json::Value = serde_json::from_slice(&decoded("header", header)?)
-        .map_err(|_| malformed("its header is not JSON".into()))?;
-    let claim = |name: &str| header.get(name).and_then(serde_json::Value::as_str).unwrap_or("none");
+
+    fn new(iv: &str, ciphertext: &str, tag: &str, authenticated: String) -> Result<Self, JweError> {
+        let iv = decoded("initialization vector", iv)?;
+        if iv.len() != 12 && iv.len() != 16 {
+            return Err(malformed(format!(
+                "its initialization vector has {} bytes instead of 12 or 16",
+                iv.len()
+            )));
+        }
+        let tag = decoded("authentication tag", tag)?;
+        if tag.len() != TAG_LENGTH {
+            return Err(malformed(format!(
+                "its authentication tag has {} bytes instead of {TAG_LENGTH}",
+                tag.len()
+            )));
+        }
+        Ok(Self { iv, ciphertext: decoded("ciphertext", ciphertext)?, tag, authenticated })
+    }
+}
+
+/// Refuses every method but our own.
+fn check_method(header: &Map<String, Value>) -> Result<(), JweError> {
+    let claim = |name: &str| header.get(name).and_then(Value::as_str).unwrap_or("none");
     let plain_method = claim("alg") == "dir" && claim("enc") == "A128GCM";
-    if !plain_method || header.get("zip").is_some() || header.get("crit").is_some() {
-        let short = |name: &str| claim(name).chars().take(40).collect::<String>();
-        let mut found = format!("`alg` {} and `enc` {}", short("alg"), short("enc"));
-        if header.get("zip").is_some() {
-            found.push_str(" and compression");
-        }
-        if header.get("crit").is_some() {
-            found.push_str(" and critical extensions");
-        }
-        return Err(JweError::OtherMethod { found });
+    if plain_method && !header.contains_key("zip") && !header.contains_key("crit") {
+        return Ok(());
     }
-    if !encrypted_key.is_empty() {
-        return Err(malformed("its second part, the encrypted key, is not empty".into()));
+    let short = |name: &str| claim(name).chars().take(40).collect::<String>();
+    let mut found = format!("`alg` {} and `enc` {}", short("alg"), short("enc"));
+    if header.contains_key("zip") {
+        found.push_str(" and compression");
     }
-    let iv = decoded("initialization vector", iv)?.len();
-    if iv != 12 && iv != 16 {
-        return Err(malformed(format!("its initialization vector has {iv} bytes instead of 12 or 16")));
+    if header.contains_key("crit") {
+        found.push_str(" and critical extensions");
     }
-    let tag = decoded("authentication tag", tag)?.len();
-    if tag != TAG_LENGTH {
-        return Err(malformed(format!("its authentication tag has {tag} bytes instead of {TAG_LENGTH}")));
-    }
-    Ok(())
+    Err(JweError::OtherMethod { found })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use josekit::jwe::JweContentEncryption;
-    use josekit::jwe::enc::A128GCM;
     use proptest::prelude::*;
+    use serde_json::json;
 
     const PLAIN: &str = r#"{"owners":{"default":"lead@example.com"}}"#;
 
@@ -286,6 +399,71 @@ mod tests {
         assert!(encrypt(&"x".repeat(SIZE_LIMIT), &key()).is_err());
     }
 
+    /// The parts of [`PLAIN`], sealed with `authenticated` as what the tag covers.
+    fn sealed_parts(authenticated: &str) -> (String, String, String) {
+        let iv = [3; 12];
+        let (ciphertext, tag) =
+            A128GCM.encrypt(key().bytes(), Some(&iv), PLAIN.as_bytes(), authenticated.as_bytes()).unwrap();
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        (part(&iv), part(&ciphertext), part(&tag.unwrap()))
+    }
+
+    #[test]
+    fn the_json_forms_are_read_wherever_their_header_stands() {
+        let full = URL_SAFE_NO_PAD.encode(r#"{"enc":"A128GCM","alg":"dir"}"#);
+        let half = URL_SAFE_NO_PAD.encode(r#"{"enc":"A128GCM"}"#);
+        let (iv, ciphertext, tag) = sealed_parts(&full);
+        let (iv2, ciphertext2, tag2) = sealed_parts(&half);
+        let (iv3, ciphertext3, tag3) = sealed_parts(&format!("{full}.bW9yZQ"));
+        let (iv4, ciphertext4, tag4) = sealed_parts("");
+        let dir = json!({"alg": "dir"});
+        let other = json!({"header": {"alg": "RSA-OAEP"}, "encrypted_key": "AAAA"});
+        for form in [
+            json!({"protected": full, "iv": iv, "ciphertext": ciphertext, "tag": tag}),
+            json!({"protected": full, "iv": iv, "ciphertext": ciphertext, "tag": tag, "encrypted_key": "", "aad": null}),
+            json!({"protected": full, "recipients": [{}], "iv": iv, "ciphertext": ciphertext, "tag": tag}),
+            json!({"protected": half, "header": dir, "iv": iv2, "ciphertext": ciphertext2, "tag": tag2}),
+            json!({"protected": half, "unprotected": dir, "iv": iv2, "ciphertext": ciphertext2, "tag": tag2}),
+            json!({"protected": half, "recipients": [other, {"header": dir}], "iv": iv2, "ciphertext": ciphertext2,
+                   "tag": tag2}),
+            json!({"protected": full, "aad": "bW9yZQ", "iv": iv3, "ciphertext": ciphertext3, "tag": tag3}),
+            json!({"unprotected": {"alg": "dir", "enc": "A128GCM"}, "iv": iv4, "ciphertext": ciphertext4, "tag": tag4}),
+        ] {
+            let text = format!("\n{form:#}\n");
+            assert_eq!(decrypt(&text, &key()).unwrap().expose_secret(), PLAIN, "{form}");
+            assert_eq!(encrypt(&text, &key()), Err(JweError::AlreadyEncrypted), "{form}");
+        }
+        let changed =
+            json!({"protected": full, "iv": iv, "ciphertext": ciphertext, "tag": tag, "aad": "AAAA"});
+        assert_eq!(decrypt(&changed.to_string(), &key()).unwrap_err(), JweError::WrongKey);
+        for (form, words) in [
+            (json!({"protected": half, "iv": iv2, "ciphertext": ciphertext2, "tag": tag2}), "`alg` none"),
+            (
+                json!({"protected": full, "ciphertext": ciphertext, "tag": tag}),
+                "has 0 bytes instead of 12 or 16",
+            ),
+            (
+                json!({"protected": full, "iv": iv, "ciphertext": ciphertext}),
+                "authentication tag has 0 bytes",
+            ),
+            (
+                json!({"protected": 7, "iv": iv, "ciphertext": ciphertext, "tag": tag}),
+                "`protected` is not a text",
+            ),
+            (json!({"recipients": [], "iv": iv, "ciphertext": ciphertext, "tag": tag}), "no recipient"),
+        ] {
+            let error = decrypt(&form.to_string(), &key()).unwrap_err().to_string();
+            assert!(error.contains(words), "{form}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_never_encrypted_twice() {
+        let once = encrypt(PLAIN, &key()).unwrap();
+        assert_eq!(encrypt(&format!("  {once}\n"), &key()), Err(JweError::AlreadyEncrypted));
+        assert!(!is_encrypted(PLAIN) && !is_encrypted("a.b.c.d.e") && !is_encrypted(""));
+    }
+
     #[test]
     fn generated_keys_are_keys_and_differ() {
         let (first, second) = (Key::generate(), Key::generate());
@@ -304,8 +482,14 @@ mod tests {
         }
 
         #[test]
-        fn decrypting_anything_never_panics(text in "[A-Za-z0-9_.-]{0,80}") {
+        fn decrypting_anything_never_panics(
+            text in "[A-Za-z0-9_.-]{0,80}",
+            parts in prop::collection::vec("(e30|[A-Za-z0-9_-]{0,24})", 6),
+        ) {
             prop_assert!(decrypt(&text, &key()).is_err());
+            let json = json!({"protected": parts[0], "iv": parts[1], "ciphertext": parts[2], "tag": parts[3],
+                              "aad": parts[4], "encrypted_key": parts[5]});
+            prop_assert!(decrypt(&json.to_string(), &key()).is_err());
         }
     }
 }

@@ -259,9 +259,13 @@ impl Key {
             Shape::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
             Shape::Group if value.starts_with('@') => "is a handle without the leading `@`, but has one",
             Shape::Group if !plain(b"") => "is not the handle of a Slack user group",
-            Shape::JobName if !plain(b"/") => "is not the name of a job",
+            Shape::JobName if !plain(b"/") || value.parse::<crate::clients::jenkins::JobPath>().is_err() => {
+                "is not the name of a job"
+            }
             Shape::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
-            Shape::Repository if !(plain(b"/:") && value.contains('/')) => "is not a repository of images",
+            Shape::Repository if !(plain(b"/:") && value.contains('/') && takes_tag(value)) => {
+                "is not a repository of images"
+            }
             Shape::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
                 "is not the id of a Google spreadsheet"
             }
@@ -283,6 +287,11 @@ fn public_key_problem(value: &str) -> Option<String> {
         return bad.then(|| "is neither a public key in text form nor the path of a file".to_owned());
     }
     crate::signature::ReleaseKeys::default().add("key", value).err().map(|fault| fault.to_string())
+}
+
+/// Whether a pull spec with a tag can be made of a repository.
+fn takes_tag(repository: &str) -> bool {
+    format!("{repository}:4.19.1-x86_64").parse::<crate::clients::registry::PullSpec>().is_ok()
 }
 
 fn is_proxy(value: &str) -> bool {

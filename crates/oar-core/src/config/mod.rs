@@ -6,6 +6,7 @@
 
 pub mod build_data;
 pub mod check;
+mod check_environment;
 mod credentials;
 mod document;
 mod elliott;
@@ -18,6 +19,7 @@ pub mod jwe;
 pub mod keys;
 mod mask;
 mod prow;
+mod release_keys;
 mod settings;
 mod store;
 mod versions;
@@ -28,8 +30,9 @@ pub use build_data::{
     ShipmentUrl,
 };
 pub use check::{Problem, Severity, check_document};
+pub use check_environment::check_environment;
 pub use credentials::{Credential, Credentials};
-pub use document::{Document, SlackTeam};
+pub use document::{ComponentWaiver, Document, SlackTeam};
 pub use elliott::ElliottSettings;
 pub use endpoints::{Endpoints, join, join_segments};
 pub use environment::Environment;
@@ -37,6 +40,8 @@ pub use error::ConfigError;
 pub use jobs::JobSettings;
 pub use mask::masked;
 pub use prow::{InClusterAddress, ProwSettings};
+pub(crate) use release_keys::armored_key;
+pub(crate) use settings::catalog_concurrency;
 pub use settings::{LogFormat, Settings, StateLocation, StateSettings, find_document, open_document};
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;

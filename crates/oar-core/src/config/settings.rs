@@ -16,6 +16,7 @@ use super::files;
 use super::jwe::{self, Key};
 use super::store::ConfigStore;
 use super::versions::SupportedVersions;
+use crate::clients::catalog::PYXIS_CONCURRENCY;
 use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
@@ -101,6 +102,7 @@ impl Settings {
     ///
     /// Commands that need nothing from the document work without the key; [`Settings::document`] is the error then.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
+        environment.check_names()?;
         let document = read_document(environment)?;
         let (path, content) = match &document {
             DocumentState::Read(path, content) => (Some(path.as_path()), Some(content)),
@@ -233,7 +235,7 @@ fn read_document(environment: &Environment) -> Result<DocumentState, ConfigError
     Ok(DocumentState::Read(path, Document::parse(plain.expose_secret())?))
 }
 
-fn state(environment: &Environment) -> Result<StateSettings, ConfigError> {
+pub(super) fn state(environment: &Environment) -> Result<StateSettings, ConfigError> {
     const EXPECTED: &str = "`github` or `local:<directory>` (for example local:/srv/statebox)";
     let location = match environment.get(&environment::OAR_STATE) {
         None | Some("github") => StateLocation::Github,
@@ -278,7 +280,7 @@ fn branch(environment: &Environment, variable: &'static Variable) -> Result<Stri
     }
 }
 
-fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {
+pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {
     let mut settings = HttpSettings::default();
     if let Some(text) = environment.get(&environment::OAR_HTTP_TIMEOUT) {
         let seconds = text.trim().parse::<f64>().ok().filter(|seconds| (0.001..=3600.0).contains(seconds));
@@ -302,14 +304,58 @@ fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {
     }
     if let Some(path) = environment.get(&environment::OAR_CA_BUNDLE) {
         let path = Path::new(path);
-        let bundle = files::read("the CA bundle (OAR_CA_BUNDLE)", path, 16 * 1024 * 1024)?;
+        let wrong = |problem: String| {
+            bad(&environment::OAR_CA_BUNDLE, problem, "the path of a file of PEM certificates")
+        };
+        let bundle =
+            files::read("the CA bundle", path, 16 * 1024 * 1024).map_err(|error| wrong(error.to_string()))?;
         if !bundle.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-            let problem = format!("{} holds no certificate", path.display());
-            return Err(bad(&environment::OAR_CA_BUNDLE, problem, "the path of a file of PEM certificates"));
+            return Err(wrong(format!("{} holds no certificate", path.display())));
+        }
+        if let Err(why) = trusted(&bundle) {
+            return Err(wrong(format!("{} holds a damaged certificate ({why})", path.display())));
         }
         settings.ca_bundle = Some(bundle);
     }
     Ok(settings)
+}
+
+/// Whether the TLS library takes all certificates of a bundle; otherwise why not.
+fn trusted(bundle: &[u8]) -> Result<(), String> {
+    let why = |error: reqwest::Error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        cause.to_string()
+    };
+    let mut builder = reqwest::Client::builder();
+    let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(why)?;
+    if certificates.is_empty() {
+        return Err("none is complete".to_owned());
+    }
+    for certificate in certificates {
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build().map(drop).map_err(why)
+}
+
+/// How many requests run at the same time against the container catalogue.
+pub(crate) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
+    let variable = &environment::OAR_PYXIS_CONCURRENCY;
+    let Some(text) = environment.get(variable) else { return Ok(PYXIS_CONCURRENCY) };
+    let count = text.trim().parse().ok().filter(|count| (1..=PYXIS_CONCURRENCY).contains(count));
+    count.ok_or_else(|| {
+        let expected = format!("a number from 1 to {PYXIS_CONCURRENCY} (for example 16)");
+        bad(variable, not(text), &expected)
+    })
+}
+
+/// Refuses a key file that cannot be read. What is in it is looked at by who signs in with it.
+pub(super) fn key_file(environment: &Environment, variable: &'static Variable) -> Result<(), ConfigError> {
+    let Some(path) = environment.get(variable).map(str::trim) else { return Ok(()) };
+    let read = files::read("the key file", Path::new(path), 1024 * 1024);
+    read.map(drop).map_err(|error| bad(variable, error.to_string(), "the path of a file that can be read"))
 }
 
 fn user(environment: &Environment) -> Option<String> {
@@ -337,6 +383,7 @@ fn bad(variable: &Variable, problem: String, expected: &str) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Classified as _;
     use crate::service::Service;
     use crate::version::YStream;
 
@@ -447,15 +494,27 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_bundle_is_read_or_refused_by_name() {
+    fn a_ca_bundle_that_is_unreadable_or_damaged_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
-        let load = || http(&environment(&[("OAR_CA_BUNDLE", path.to_str().unwrap())]));
-        assert!(load().unwrap_err().to_string().contains("OAR_CA_BUNDLE"));
+        let refused = || {
+            let environment = environment(&[("OAR_CA_BUNDLE", path.to_str().unwrap())]);
+            let error = http(&environment).unwrap_err();
+            assert!(error.hint().unwrap().contains("OAR_CA_BUNDLE"), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with("OAR_CA_BUNDLE: ") && text.contains(path.to_str().unwrap()), "{text}");
+            text
+        };
+        assert!(refused().contains("cannot read the CA bundle"));
         std::fs::write(&path, "not PEM").unwrap();
-        assert!(load().unwrap_err().to_string().contains("holds no certificate"));
-        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
-        assert!(load().unwrap().ca_bundle.is_some());
+        assert!(refused().contains("holds no certificate"));
+        let begin = "-----BEGIN CERTIFICATE-----\n";
+        for damaged in ["", "AAAA\n", "!!!\n-----END CERTIFICATE-----\n", "AAAA\n-----END CERTIFICATE-----\n"]
+        {
+            std::fs::write(&path, format!("{begin}{damaged}")).unwrap();
+            let text = refused();
+            assert!(text.contains("holds a damaged certificate"), "{damaged}: {text}");
+        }
     }
 
     #[test]

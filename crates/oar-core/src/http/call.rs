@@ -45,6 +45,7 @@ pub struct Call {
     pub(super) not_after: Option<Timestamp>,
     pub(super) body_limit: Option<usize>,
     pub(super) refusal_wait: Option<fn(&Reply) -> Option<Duration>>,
+    pub(super) minute_quota: bool,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -69,6 +70,7 @@ impl Call {
             not_after: None,
             body_limit: None,
             refusal_wait: None,
+            minute_quota: false,
             authorize: None,
         }
     }
@@ -142,6 +144,14 @@ impl Call {
     #[must_use]
     pub fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
         self.refusal_wait = Some(wait);
+        self
+    }
+
+    /// Says that the service's quota is filled up once a minute: after a 429 that names no time the repetitions wait so
+    /// long that a minute has passed before the last one.
+    #[must_use]
+    pub fn minute_quota(mut self) -> Self {
+        self.minute_quota = true;
         self
     }
 

@@ -207,6 +207,10 @@ impl Http {
             let Some(delay) = delays.next() else { return outcome };
             let delay = match pause {
                 Pause::Backoff => self.inner.clock.jittered(delay),
+                Pause::Quota => {
+                    delay.saturating_mul(QUOTA)
+                        + self.inner.clock.jittered(delay.saturating_mul(QUOTA_JITTER))
+                }
                 Pause::Asked(asked) if asked > settings.longest_wait => return outcome,
                 Pause::Asked(asked) => asked,
                 Pause::AtLeast(least) if least > settings.longest_wait => return outcome,
@@ -241,7 +245,11 @@ impl Http {
                     return Some(Pause::AtLeast(least));
                 }
                 match reply.status.as_u16() {
-                    429 => Some(asked.map_or(Pause::Backoff, Pause::Asked)),
+                    429 => Some(match asked {
+                        Some(asked) => Pause::Asked(asked),
+                        None if call.minute_quota => Pause::Quota,
+                        None => Pause::Backoff,
+                    }),
                     // GitHub's secondary limit says 403 with Retry-After; its primary limit 403 with 0 remaining.
                     403 => asked.map(Pause::Asked),
                     503 if asked.is_some() => asked.map(Pause::Asked),
@@ -368,8 +376,14 @@ impl Http {
     }
 }
 
+/// How many times as long as other repetitions those of a call with a quota for each minute wait: 10, 20 and 40 seconds.
+const QUOTA: u32 = 40;
+/// And by how much at most they are put off, so that many clients do not act in step.
+const QUOTA_JITTER: u32 = 8;
+
 enum Pause {
     Backoff,
+    Quota,
     Asked(Duration),
     AtLeast(Duration),
 }

@@ -221,7 +221,7 @@ mod tests {
         }
         .message("#team-qe-release-demo");
         insta::assert_snapshot!(message.text, @r"
-        <!subteam^S0AAA> @demo-docs Bugs were dropped from release 4.19.1.
+        <!subteam^S0AAA> <!subteam^@demo-docs> Bugs were dropped from release 4.19.1.
         Dropped: <https://jira.example.test/browse/OCPBUGS-1|OCPBUGS-1>, <https://jira.example.test/browse/OCPBUGS-2|OCPBUGS-2>
         Merge request: <https://gitlab.example.test/g/p/-/merge_requests/613|g/p!613>
         ");

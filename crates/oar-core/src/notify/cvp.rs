@@ -145,7 +145,7 @@ mod tests {
             leads: &GroupMention::Handle("demo-leads-4-14".into()),
         }
         .message("#team-qe-release-demo");
-        insta::assert_snapshot!(message.text, @"@demo-leads-4-14 Greenwave CVP tests of release 4.14.60 failed; they are followed in <https://jira.example.test/browse/CVP-7|CVP-7>.");
+        insta::assert_snapshot!(message.text, @"<!subteam^@demo-leads-4-14> Greenwave CVP tests of release 4.14.60 failed; they are followed in <https://jira.example.test/browse/CVP-7|CVP-7>.");
         assert!(message.key.starts_with("4.14.60/check-greenwave-cvp-tests/issue/"), "{}", message.key);
     }
 }

@@ -15,6 +15,7 @@ mod health;
 mod image_health_note;
 mod jobs;
 mod log;
+mod mentions;
 pub mod merge_request;
 pub mod outbox;
 mod ownership;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::mentions::{self, Unresolved};
 use super::{GroupMention, Message};
-use crate::clients::slack::{Lookup, Posted, SlackClient, UserId};
+use crate::clients::slack::{Lookup, Posted, SlackClient, UserId, Wanted};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
@@ -15,6 +16,15 @@ use crate::flow::permit::WritePermit;
 const SETTLE: Duration = Duration::from_secs(1);
 /// How far clocks may differ when a message is looked for.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// Refusals of a thread: the channel is there all the same.
+const THREAD_REFUSALS: [&str; 4] = [
+    "thread_not_found",
+    "cannot_reply_to_message",
+    "restricted_action_non_threadable_channel",
+    "restricted_action_thread_locked",
+];
+/// Refusals of blocks: the text says the same.
+const BLOCK_REFUSALS: [&str; 2] = ["msg_blocks_too_long", "invalid_blocks"];
 
 /// Whether an earlier run may have sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +59,8 @@ impl fmt::Display for Delivery {
     }
 }
 
-/// Delivers `message`.
+/// Delivers `message`. People and groups that Slack could not be asked for when it was composed are asked for now; while
+/// Slack does not answer, the message waits.
 ///
 /// A message that may stand there already, from an earlier run or after a post without an answer, is looked for by
 /// its key before it is sent again; where Slack does not show whether it stands there, it is not sent again.
@@ -60,6 +71,15 @@ pub async fn deliver(
     earlier: Earlier,
     permit: &WritePermit,
 ) -> Delivery {
+    let message = &match mentions::resolved(slack, message).await {
+        Ok(message) => message,
+        Err(Unresolved(reason)) => {
+            return match earlier {
+                Earlier::NotSent => Delivery::Pending(reason),
+                Earlier::PerhapsSince(_) => Delivery::Unclear(reason),
+            };
+        }
+    };
     if let Earlier::PerhapsSince(since) = earlier {
         match find(slack, message, since).await {
             Lookup::Found(posted) => return Delivery::AlreadySent(posted),
@@ -74,10 +94,17 @@ pub async fn deliver(
             Ok(posted) => return Delivery::Sent(posted),
             Err(error) => error,
         };
-        if error.detail == "thread_not_found" && message.thread.is_some() {
-            // Somebody deleted the thread's first message; the channel is there all the same.
-            let plain = Message { thread: None, broadcast: false, ..message.clone() };
-            return Box::pin(deliver(slack, clock, &plain, Earlier::NotSent, permit)).await;
+        let simpler = match error.detail.as_str() {
+            code if THREAD_REFUSALS.contains(&code) && message.thread.is_some() => {
+                Some(Message { thread: None, broadcast: false, ..message.clone() })
+            }
+            code if BLOCK_REFUSALS.contains(&code) && !message.blocks.is_empty() => {
+                Some(Message { blocks: Vec::new(), ..message.clone() })
+            }
+            _ => None,
+        };
+        if let Some(simpler) = simpler {
+            return Box::pin(deliver(slack, clock, &simpler, Earlier::NotSent, permit)).await;
         }
         if error.kind != ServiceErrorKind::Unclear {
             return Delivery::Pending(with_hint(&error));
@@ -96,35 +123,50 @@ pub async fn deliver(
 
 async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
     let since = since.checked_sub(SKEW).unwrap_or(since);
-    slack.find_by_key(&message.channel, message.thread.as_deref(), &message.key, since).await
+    let wanted = Wanted {
+        channel: &message.channel,
+        thread: message.thread.as_deref(),
+        key: &message.key,
+        text: &message.text,
+        since,
+    };
+    slack.find(wanted).await
 }
 
-fn with_hint(error: &ServiceError) -> String {
+pub(super) fn with_hint(error: &ServiceError) -> String {
     match &error.hint {
         Some(hint) => format!("{error}. {hint}"),
         None => error.to_string(),
     }
 }
 
-/// The mention of the group with this handle; its plain name when Slack does not tell.
+/// The mention of the group with this handle; when Slack does not tell, one that is asked for again when the message is
+/// sent.
 pub async fn group_mention(slack: &SlackClient, handle: &str) -> GroupMention {
     match slack.usergroup_id(handle).await {
         Ok(id) => GroupMention::Known(id),
         Err(error) => {
-            tracing::warn!("the group is named without notifying it: {}", with_hint(&error));
+            tracing::debug!("the group is asked for again when the message is sent: {error}");
             GroupMention::Handle(handle.to_owned())
         }
     }
 }
 
-/// The Slack account with this e-mail address; `None` when there is none or Slack does not tell.
+/// The Slack account with this e-mail address; when Slack does not tell, one that is asked for again when the message is
+/// sent. `None` when there is no account, or the address is of another organisation.
 pub async fn person(slack: &SlackClient, address: &str) -> Option<UserId> {
     match slack.user_id_by_email(address).await {
         Ok(user) => user,
-        Err(error) => {
-            tracing::warn!("the person is not notified in Slack: {}", with_hint(&error));
-            None
-        }
+        Err(error) => match slack.login_of(address).and_then(UserId::of_login) {
+            Some(unasked) => {
+                tracing::debug!("the person is asked for again when the message is sent: {error}");
+                Some(unasked)
+            }
+            None => {
+                tracing::warn!("the person is not notified in Slack: {}", with_hint(&error));
+                None
+            }
+        },
     }
 }
 
@@ -263,6 +305,28 @@ mod tests {
         let message = Message { broadcast: true, ..message().in_thread("1.2") };
         let delivery = deliver(&slack, &clock, &message, Earlier::NotSent, &permit).await;
         assert_eq!(delivery, Delivery::Sent(place()));
+    }
+
+    #[tokio::test]
+    async fn a_message_is_sent_without_what_slack_refuses_of_it() {
+        for code in THREAD_REFUSALS.into_iter().chain(BLOCK_REFUSALS) {
+            let server = MockServer::start().await;
+            let refused_part = if BLOCK_REFUSALS.contains(&code) { "blocks" } else { "thread_ts" };
+            let has_part = move |request: &wiremock::Request| {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                body.get(refused_part).is_some()
+            };
+            Mock::given(has_part).respond_with(refused(code)).expect(1).mount(&server).await;
+            Mock::given(path("/chat.postMessage")).respond_with(sent()).expect(1).mount(&server).await;
+            let clock = Clock::new(Arc::new(NoWaiting));
+            let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
+            let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+            let permit = WritePermit::granted_by_user_interface();
+            let blocks = vec![crate::clients::slack::Block::Section("x".into())];
+            let message = Message { blocks, ..message().in_thread("1.2") };
+            let delivery = deliver(&slack, &clock, &message, Earlier::NotSent, &permit).await;
+            assert_eq!(delivery, Delivery::Sent(place()), "{code}");
+        }
     }
 
     #[tokio::test]

@@ -127,7 +127,7 @@ mod tests {
         }
         .message("#team-qe-release-demo");
         insta::assert_snapshot!(message.text, @r"
-        @demo-leads-4-14 Release 4.14.60 has a new owner.
+        <!subteam^@demo-leads-4-14> Release 4.14.60 has a new owner.
         Advisories: <https://errata.example.test/advisory/1001|1001>
         ");
     }

@@ -10,7 +10,7 @@ use crate::clients::slack::{GroupId, UserId};
 pub enum GroupMention {
     /// Slack knows the group: its members are notified.
     Known(GroupId),
-    /// Slack could not be asked: the handle stands as text.
+    /// Slack could not be asked: whoever sends the message asks again.
     Handle(String),
 }
 
@@ -18,7 +18,10 @@ impl fmt::Display for GroupMention {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(id) => id.fmt(formatter),
-            Self::Handle(handle) => write!(formatter, "@{}", escape(handle.trim_start_matches('@'))),
+            Self::Handle(handle) => match GroupId::of_handle(handle) {
+                Some(unasked) => unasked.fmt(formatter),
+                None => write!(formatter, "@{}", escape(handle.trim_start_matches('@'))),
+            },
         }
     }
 }
@@ -80,6 +83,7 @@ mod tests {
     #[test]
     fn names_are_escaped_and_mentions_are_not() {
         assert_eq!(GroupMention::Known(GroupId("S0AAA".into())).to_string(), "<!subteam^S0AAA>");
+        assert_eq!(GroupMention::Handle("@demo-leads".into()).to_string(), "<!subteam^@demo-leads>");
         assert_eq!(GroupMention::Handle("@demo<leads>".into()).to_string(), "@demo&lt;leads&gt;");
         assert_eq!(Owner::Slack(UserId("U0AAA".into())).to_string(), "<@U0AAA>");
         assert_eq!(Owner::Gitlab("demo".into()).to_string(), "demo");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::runs::RunEnd;
 use super::state::{Change, State};
 use super::store::{Revision, Store, StoreError, Stored, read_file};
 use super::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
+use super::views::Metadata;
 use crate::clock::{Clock, stamp};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::permit::WritePermit;
@@ -150,6 +151,15 @@ pub struct StateBox {
     policy: Policy,
     copy: Option<LocalCopy>,
     memory: Mutex<Memory>,
+    carried: std::sync::Mutex<Option<Carried>>,
+}
+
+/// What the build data says, to be taken over by the next write.
+#[derive(Debug, Clone)]
+struct Carried {
+    metadata: Metadata,
+    at: Timestamp,
+    by: String,
 }
 
 #[derive(Debug, Default)]
@@ -169,7 +179,8 @@ impl StateBox {
     pub fn new(release: ReleaseVersion, store: Arc<dyn Store>, clock: Clock, redactor: Redactor) -> Self {
         let path = format!("_releases/{}/statebox/{release}.yaml", release.y_stream());
         let (policy, memory) = (Policy::default(), Mutex::default());
-        Self { release, path, store, clock, redactor, policy, copy: None, memory }
+        let carried = std::sync::Mutex::default();
+        Self { release, path, store, clock, redactor, policy, copy: None, memory, carried }
     }
 
     /// The same handle with other limits for its transactions.
@@ -292,6 +303,24 @@ impl StateBox {
         })
     }
 
+    /// Has the next write take over what the build data says, `metadata`, in the name of `by`.
+    pub fn carry_metadata(&self, metadata: Metadata, by: &str) {
+        let carried = Carried { metadata, at: self.clock.now(), by: by.to_owned() };
+        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = Some(carried);
+    }
+
+    /// Writes what [`StateBox::carry_metadata`] was given, when no write has taken it over.
+    pub async fn settle_metadata(&self, permit: &WritePermit) -> Result<(), StateBoxError> {
+        let Some(Carried { metadata, at, by }) = self.carried() else { return Ok(()) };
+        self.update(permit, "Update metadata", |state| Ok(state.take_metadata(&metadata, at, &by))).await?;
+        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    fn carried(&self) -> Option<Carried> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn commit(
         &self,
         permit: &WritePermit,
@@ -309,6 +338,7 @@ impl StateBox {
                 Start::Known { stored: known.stored, recent: age < RECENT }
             }
         };
+        let carried = self.carried();
         let mut result: Option<State> = None;
         let apply = |current: Option<&str>| -> Result<Option<String>, StateBoxError> {
             let mut state = match (current, &default) {
@@ -318,6 +348,9 @@ impl StateBox {
             };
             let restored = !state.losses().is_empty();
             let changed = change(&mut state)?.is_changed() || restored;
+            if let Some(Carried { metadata, at, by }) = carried.as_ref().filter(|_| changed) {
+                let _ = state.take_metadata(metadata, *at, by);
+            }
             if changed {
                 state.set_updated_at(&stamp(self.clock.now()));
             }
@@ -361,6 +394,10 @@ impl StateBox {
         }
         memory.known = Some(Known { stored, at: self.clock.now() });
         let state = result.ok_or_else(|| self.absent())?;
+        if written {
+            // What others write from now on is newer.
+            *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         Ok(Updated { state, change: if written { Change::Changed } else { Change::Unchanged } })
     }
 

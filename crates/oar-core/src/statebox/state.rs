@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::diagnostic::Diagnostics;
 use super::ledger::Loss;
+use super::metadata::fill_pending;
 use super::names::TaskName;
 use super::validate::{self, SCHEMA_VERSION};
 use super::views::NotificationState;
@@ -217,6 +218,7 @@ fn fill_metadata(facts: &mut Mapping, metadata: &Metadata) {
     set(facts, "release_date", metadata.release_date.as_ref());
     fill_map(facts, "candidate_builds", &metadata.candidate_builds, Node::text);
     set(facts, "shipment_mr", metadata.shipment_mr.as_ref());
+    fill_pending(facts, &metadata.pending);
 }
 
 fn fill_map<'a, T>(

@@ -148,6 +148,14 @@ impl Checker {
                 if value.as_u64().is_some() {
                     continue;
                 }
+                if super::metadata::is_placeholder_id(value) {
+                    let message = format!(
+                        "{} is ART's placeholder for an advisory that is not there yet",
+                        value.describe()
+                    );
+                    self.warning(value.position, &field, message);
+                    continue;
+                }
                 let message = format!(
                     "{} is not an advisory's number; expected digits without quotes, such as 169352",
                     value.describe()

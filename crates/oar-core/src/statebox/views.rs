@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::claims::ClaimView;
 use super::jobs::Job;
+use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
 
@@ -24,6 +25,10 @@ pub struct Metadata {
     pub candidate_builds: IndexMap<String, String>,
     /// The shipment merge request's address; absent in the Errata flow.
     pub shipment_mr: Option<String>,
+    /// What ART has announced and not made yet, by the names of the fields above: `jira_ticket`, `shipment_mr`,
+    /// `advisory_ids.microshift`. A release that waits for its `shipment_mr` is a Konflux release.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
 }
 
 /// One task as the file holds it.
@@ -236,9 +241,10 @@ impl Metadata {
         let advisories = entries("advisory_ids");
         let builds = entries("candidate_builds");
         Self {
-            jira_ticket: owned(mapping, "jira_ticket"),
+            jira_ticket: owned(mapping, "jira_ticket").filter(|key| !is_placeholder_ticket(key)),
             advisory_ids: advisories
                 .iter()
+                .filter(|(_, value)| !is_placeholder_id(value))
                 .filter_map(|(key, value)| Some((key.as_text()?.to_owned(), number(value)?)))
                 .collect(),
             release_date: owned(mapping, "release_date"),
@@ -247,6 +253,7 @@ impl Metadata {
                 .filter_map(|(key, value)| Some((key.as_text()?.to_owned(), value.as_text()?.to_owned())))
                 .collect(),
             shipment_mr: owned(mapping, "shipment_mr").filter(|address| !address.is_empty()),
+            pending: pending(mapping),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Task for AddQeApproval {
 
     async fn plan(&self, state: Option<&State>) -> Result<QeApprovalPlan, TaskError> {
         let release = self.services.config().release();
-        if self.services.shipment().is_none() {
+        if self.services.shipment()?.is_none() {
             return Err(Refusal::blocked(format!(
                 "{release} has no shipment merge request: its build data names advisories only"
             ))

@@ -14,7 +14,7 @@ use super::change_advisory_status::{ChangeAdvisoryStatus, TASK, after};
 use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
-use crate::flow::outcome::TaskError;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::permit::WritePermit;
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
@@ -135,10 +135,14 @@ impl Watcher<'_> {
         self.act(&state, &wait, permit).await
     }
 
-    async fn act(&self, state: &State, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
-        let task = ChangeAdvisoryStatus::new(self.services.clone(), self.who.clone(), self.policy)
+    fn task(&self, services: Services) -> ChangeAdvisoryStatus {
+        ChangeAdvisoryStatus::new(services, self.who.clone(), self.policy)
             .accepting(self.accepted.iter().cloned())
-            .carrying_on();
+            .carrying_on()
+    }
+
+    async fn act(&self, state: &State, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
+        let task = self.task(self.services.clone());
         let found = match task.clients() {
             Ok(clients) => clients.approval().metadata_url(self.services.config().release()).await,
             Err(error) => return self.trouble(wait, &error, permit).await,
@@ -147,10 +151,23 @@ impl Watcher<'_> {
             Ok(MetadataUrl::Up(url)) => tracing::info!("{url} is up"),
             Ok(MetadataUrl::NotYet(why)) => return self.later(&why, permit).await,
             Err(problem) => {
-                let error = crate::flow::outcome::Refusal::new(problem.class, problem.text).into();
+                let error = Refusal::new(problem.class, problem.text).into();
                 return self.trouble(wait, &error, permit).await;
             }
         }
+        // ART may have changed the build data since the wait began.
+        let services = match self.services.again().await {
+            Ok(services) => services,
+            Err(error) => return self.trouble(wait, &error.into(), permit).await,
+        };
+        let changes = state.metadata_changes(&services.metadata());
+        if let Some(change) = changes.iter().find(|change| change.matters) {
+            let refusal = Refusal::blocked(format!("ART has changed the build data since: {change}"))
+                .with_hint("Run `change-advisory-status --accept-metadata` when the new value is right.");
+            return self.trouble(wait, &refusal.into(), permit).await;
+        }
+        self.runner.statebox.carry_metadata(services.metadata(), self.runner.user);
+        let task = self.task(services);
         // Whatever would fail now, such as a missing ticket, is found before a run begins that would be a Fail.
         if let Err(error) = task.plan(Some(state)).await {
             return self.trouble(wait, &error, permit).await;

@@ -20,9 +20,9 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
-use crate::error::ErrorClass;
+use crate::error::Classified as _;
 use crate::flow::gates::{self, Problem, refusal};
-use crate::flow::outcome::{Check, Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
@@ -93,22 +93,40 @@ impl ChangeAdvisoryStatus {
 
     fn target(&self) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
-            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
-        })?;
         Ok(Target {
             release: config.release().clone(),
-            advisories: config
-                .advisories()
-                .iter()
-                .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
-                .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
+            advisories: self
+                .services
+                .advisories()?
+                .into_iter()
+                .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
                 .collect(),
-            shipment: self.services.shipment(),
-            ticket,
+            shipment: self.services.shipment()?,
+            ticket: self.services.ticket()?,
             accepted: self.accepted.clone(),
-            stop_rules: Ok(vec![StopRule::default()]),
         })
+    }
+
+    /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
+    /// others.
+    async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
+        let group = self.services.config().group(self.services.http()).await;
+        let group = group.map_err(|error| {
+            let problem = Problem::unknown(
+                format!("which kernels must not ship is unknown: group.yml could not be read: {error}"),
+                error.class(),
+            );
+            match error.hint() {
+                Some(hint) => problem.then(hint),
+                None => problem,
+            }
+        })?;
+        let rules: Vec<StopRule> = group
+            .rpm_deliveries
+            .into_iter()
+            .map(|delivery| StopRule::new(delivery.packages, delivery.stop_ship_tag))
+            .collect();
+        Ok(if rules.is_empty() { vec![StopRule::default()] } else { rules })
     }
 
     /// Approves the merge request of `plan` and nothing else.
@@ -140,7 +158,7 @@ impl Clients {
     fn of(services: &Services) -> Result<Self, TaskError> {
         Ok(Self {
             errata: services.errata(),
-            gitlab: services.shipment().is_some().then(|| services.gitlab()).transpose()?,
+            gitlab: services.shipment()?.is_some().then(|| services.gitlab()).transpose()?,
             jira: services.jira()?,
             koji: services.koji(),
             brewroot: services.brewroot(),
@@ -259,7 +277,7 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();
-        let (approval, found) = clients.approval().plan(&target).await;
+        let (approval, found) = clients.approval().plan(&target, self.stop_rules()).await;
         let (mut open, mut problems) = gates::before(TASK, state, now);
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
         let passed =

@@ -48,14 +48,14 @@ impl CheckCveTrackerBug {
     async fn advisories(&self) -> Result<Vec<(String, Advisory)>, TaskError> {
         let errata = self.services.errata();
         let mut reads = Vec::new();
-        for (impetus, id) in self.services.config().advisories() {
-            reads.push(advisory(&errata, impetus.as_str(), AdvisoryId::new(*id)));
+        for (impetus, id) in self.services.advisories()? {
+            reads.push(advisory(&errata, impetus, id));
         }
         try_join_all(reads).await.map_err(could_not_look)
     }
 
     async fn shipment(&self) -> Result<Option<Vec<ShippedIssues>>, TaskError> {
-        let Some(reference) = self.services.shipment() else { return Ok(None) };
+        let Some(reference) = self.services.shipment()? else { return Ok(None) };
         let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         for file in shipment.files().await.map_err(could_not_look)? {
@@ -78,7 +78,7 @@ impl CheckCveTrackerBug {
     async fn trackers(&self) -> Result<(Answer, Option<Answer>), TaskError> {
         let release = self.services.config().release();
         let brew = self.elliott.find(release, BuildSystem::Brew);
-        if self.services.shipment().is_none() {
+        if self.services.shipment()?.is_none() {
             return Ok((brew.await?, None));
         }
         let konflux = self.elliott.find(release, BuildSystem::Konflux);
@@ -101,10 +101,10 @@ impl CheckCveTrackerBug {
 
 async fn advisory(
     errata: &ErrataClient,
-    impetus: &str,
+    impetus: String,
     id: AdvisoryId,
 ) -> Result<(String, Advisory), TaskError> {
-    Ok((impetus.to_owned(), errata.erratum(id).await?))
+    Ok((impetus, errata.erratum(id).await?))
 }
 
 /// What the check found, and what it makes of the blocker.
@@ -329,7 +329,7 @@ impl Task for CheckCveTrackerBug {
     }
 
     async fn plan(&self, state: Option<&State>) -> Result<CvePlan, TaskError> {
-        if self.services.config().advisories().is_empty() && self.services.shipment().is_none() {
+        if self.services.advisories()?.is_empty() && self.services.shipment()?.is_none() {
             let release = self.services.config().release();
             let message = format!("the build data of {release} names no advisories yet");
             return Err(Refusal::blocked(message)

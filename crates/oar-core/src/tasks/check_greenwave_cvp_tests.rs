@@ -167,11 +167,11 @@ impl Task for CheckGreenwaveCvpTests {
             ))
             .into());
         }
-        let advisories: Vec<(&Impetus, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT)
-            .map(|(impetus, id)| (impetus, AdvisoryId::new(*id)))
+        let advisories: Vec<(String, AdvisoryId)> = self
+            .services
+            .advisories()?
+            .into_iter()
+            .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
             .collect();
         if advisories.is_empty() {
             return Err(Refusal::blocked(format!("the build data of {release} names no advisory to check"))
@@ -282,7 +282,7 @@ impl CvpPlan {
         Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
     }
 
-    fn judge(&mut self, impetus: &Impetus, id: AdvisoryId, tests: &[ExternalTest]) {
+    fn judge(&mut self, impetus: &str, id: AdvisoryId, tests: &[ExternalTest]) {
         let subject = format!("advisory {id} ({impetus})");
         let information = tests.iter().filter(|test| test.status == TestStatus::Info).count();
         let judged = tests.len() - information;

@@ -18,12 +18,14 @@ use crate::statebox::{State, StateBox, TaskName};
 pub struct CreateTestReport<'a> {
     services: Services,
     statebox: &'a StateBox,
+    /// Whether the file is created although the release has a worksheet.
+    beside_worksheet: bool,
 }
 
 impl<'a> CreateTestReport<'a> {
-    /// The task.
-    pub fn new(services: Services, statebox: &'a StateBox) -> Self {
-        Self { services, statebox }
+    /// The task; with `beside_worksheet` a release that has a worksheet gets a file all the same.
+    pub fn new(services: Services, statebox: &'a StateBox, beside_worksheet: bool) -> Self {
+        Self { services, statebox, beside_worksheet }
     }
 }
 
@@ -80,7 +82,8 @@ impl Task for CreateTestReport<'_> {
     }
 
     fn command(&self) -> String {
-        "create-test-report".to_owned()
+        let beside = if self.beside_worksheet { " --beside-worksheet" } else { "" };
+        format!("create-test-report{beside}")
     }
 
     fn initial_state(&self) -> Result<State, TaskError> {
@@ -90,9 +93,11 @@ impl Task for CreateTestReport<'_> {
     async fn plan(&self, state: Option<&State>) -> Result<ReportPlan, TaskError> {
         let (location, exists) = (self.statebox.location(), state.is_some());
         let mut plan = ReportPlan { location, exists, worksheet: None, note: None };
-        if exists {
+        if exists || self.beside_worksheet {
             return Ok(plan);
         }
+        // What the file says would be half of it (spec 05 §8.5 A).
+        self.services.advisories()?;
         match self.services.worksheet()? {
             // Trouble is no answer: a second report beside an old one would be worse than another run.
             Some(worksheets) => plan.worksheet = worksheets.find().await?.map(|sheet| sheet.url),
@@ -109,7 +114,15 @@ impl Task for CreateTestReport<'_> {
             done.push(Step::new("create", plan.location.clone()));
         }
         let created = !done.is_empty();
-        Ok(TaskOutcome::pass(done).with_data(serde_json::json!({
+        let mut outcome = TaskOutcome::pass(done);
+        if let Some(worksheet) = &plan.worksheet {
+            let release = self.services.config().release();
+            outcome = outcome.found(format!(
+                "the release has a worksheet, and gets no StateBox file: {worksheet}\nTo follow it in a StateBox file from \
+                 now on: oar -r {release} create-test-report --beside-worksheet"
+            ));
+        }
+        Ok(outcome.with_data(serde_json::json!({
             "statebox": plan.worksheet.is_none().then_some(&plan.location),
             "created": created,
             "worksheet": plan.worksheet,

@@ -40,7 +40,7 @@ impl DropBugs {
     }
 
     fn clients(&self) -> Result<Clients, TaskError> {
-        let gitlab = self.services.shipment().is_some();
+        let gitlab = self.services.shipment()?.is_some();
         Ok(Clients {
             errata: self.services.errata(),
             gitlab: gitlab.then(|| self.services.gitlab()).transpose()?,
@@ -50,12 +50,8 @@ impl DropBugs {
 
     fn target(&self, state: Option<&State>) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let advisories: Vec<(String, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-            .collect();
-        let shipment = match self.services.shipment() {
+        let advisories = self.services.advisories()?;
+        let shipment = match self.services.shipment()? {
             None => None,
             Some(reference) => {
                 let document = config.settings().document()?;

@@ -7,11 +7,11 @@ use url::Url;
 
 use super::Services;
 use crate::clients::advisory_content::{AdvisoryContentClient, Origins};
-use crate::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
+use crate::clients::catalog::CatalogClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::pyxis::PyxisClient;
 use crate::config::keys::{self, Key};
-use crate::config::{ConfigError, Document, environment};
+use crate::config::{ConfigError, Document, catalog_concurrency, environment};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
@@ -70,20 +70,7 @@ impl Services {
     }
 
     fn catalog_concurrency(&self) -> Result<usize, TaskError> {
-        let variable = &environment::OAR_PYXIS_CONCURRENCY;
-        let Some(text) = self.config().settings().environment().get(variable) else {
-            return Ok(PYXIS_CONCURRENCY);
-        };
-        text.trim().parse().ok().filter(|count| (1..=PYXIS_CONCURRENCY).contains(count)).ok_or_else(|| {
-            Refusal::new(
-                ErrorClass::Configuration,
-                format!(
-                    "OAR_PYXIS_CONCURRENCY is `{}`; expected a number from 1 to {PYXIS_CONCURRENCY} (for example 16)",
-                    text.escape_debug()
-                ),
-            )
-            .into()
-        })
+        Ok(catalog_concurrency(self.config().settings().environment())?)
     }
 
     /// `oar` in the user's cache directory; none without a home.
@@ -102,24 +89,14 @@ fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
         unhealthy_allowed: allowed.and_then(|text| text.parse().ok()).unwrap_or(0),
         waivers: Vec::new(),
     };
-    for name in document.names(&["image_health", "waivers"]) {
-        let value = |key: &Key| {
-            document.checked(key, &[name])?.ok_or_else(|| ConfigError::MissingKey {
-                key: key.named(&[name]),
-                purpose: key.purpose,
-                example: key.example,
-            })
-        };
-        let grade = value(&keys::WAIVED_GRADE)?;
-        let until = value(&keys::WAIVED_UNTIL)?;
+    for component in document.waived_components() {
+        let waiver = document.waiver(component)?;
         policy.waivers.push(Waiver {
-            component: name.to_owned(),
-            accepts: grade.parse::<Grade>().map_or(Accepts::Ungraded, Accepts::Grade),
-            until: until
-                .parse()
-                .map_err(|_| bad(&keys::WAIVED_UNTIL, name, "is not a day such as 2026-08-31".to_owned()))?,
-            who: value(&keys::WAIVED_BY)?.to_owned(),
-            why: value(&keys::WAIVED_BECAUSE)?.to_owned(),
+            component: component.to_owned(),
+            accepts: waiver.grade.parse::<Grade>().map_or(Accepts::Ungraded, Accepts::Grade),
+            until: waiver.until,
+            who: waiver.who.to_owned(),
+            why: waiver.why.to_owned(),
         });
     }
     Ok(policy)

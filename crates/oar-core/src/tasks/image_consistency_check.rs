@@ -4,6 +4,7 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
@@ -12,7 +13,6 @@ use super::external_job::{
     ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
 };
 use crate::clients::Effect;
-use crate::clients::errata::AdvisoryId;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::gates;
@@ -70,16 +70,30 @@ impl ImageConsistencyCheck {
         })
     }
 
-    /// What is to be done when no job is known: follow what somebody else started with the same parameters, or start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
+    /// started with the same parameters, or start one.
     async fn begin(
         &self,
         jobs: &ProwJobs,
         seen: Option<Job>,
-        status: TaskStatus,
+        state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
+        let status =
+            state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let intended = self.intended(jobs, seen.as_ref())?;
-        let Some(running) = jobs.running_already(&intended).await? else {
-            return Ok(JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status));
+        let gate = gates::require(TASK, state, self.services.now()).err();
+        let (stage, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        let running = match (stage, running, &gate) {
+            (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
+            // What stands in the way outweighs what could not be seen, and what somebody else started.
+            (_, _, Some(gate)) => return Err(gate.clone().into()),
+            (stage, running, None) => {
+                stage?;
+                running?
+            }
+        };
+        let Some(running) = running else {
+            return Ok(JobPlan::gated(TASK, intended, seen, status, None));
         };
         let sight = jobs.look(&running).await?;
         let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
@@ -93,6 +107,7 @@ impl ImageConsistencyCheck {
         if jobs.gangway.is_none() {
             config.settings().credentials().require(crate::config::Credential::GangwayToken)?;
         }
+        self.services.shipment()?;
         let Some(shipment) = config.shipment_mr() else {
             return Err(Refusal::blocked(format!(
                 "{} has no shipment merge request, and the Prow job compares the payload with one",
@@ -123,7 +138,7 @@ impl ImageConsistencyCheck {
     ) -> Result<TaskOutcome, TaskError> {
         let report = self.health().await?;
         tracing::info!("{}", report.summary());
-        if let (Some(reference), true) = (self.services.shipment(), !report.images.is_empty()) {
+        if let (Some(reference), true) = (self.services.shipment()?, !report.images.is_empty()) {
             let gitlab = self.services.gitlab()?;
             let release = self.services.config().release().to_string();
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
@@ -230,7 +245,6 @@ impl ImageConsistencyCheck {
 
     async fn health(&self) -> Result<HealthReport, TaskError> {
         let health = self.services.image_health()?;
-        let config = self.services.config();
         if let Some(shipment) = self.services.loaded_shipment().await? {
             self.services.require_stage_release(&shipment).await?;
             let mut files = Vec::new();
@@ -242,14 +256,9 @@ impl ImageConsistencyCheck {
             }
             return Ok(health.check_shipment(&files).await);
         }
-        let advisories: Vec<AdvisoryToCheck> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| AdvisoryToCheck {
-                impetus: impetus.as_str().to_owned(),
-                id: AdvisoryId::new(*id),
-            })
-            .collect();
+        let advisories = self.services.advisories()?.into_iter();
+        let advisories: Vec<AdvisoryToCheck> =
+            advisories.map(|(impetus, id)| AdvisoryToCheck { impetus, id }).collect();
         Ok(health.check_advisories(&advisories, &self.services.errata()).await)
     }
 }
@@ -279,19 +288,16 @@ impl Task for ImageConsistencyCheck {
         let by_id = |id: String| Job { id: Some(id), ..Job::new(JobSystem::Prow, jobs.name.clone()) };
         let named = self.job_id.clone().map(by_id);
         let old = view.as_ref().and_then(old_job).map(by_id);
-        let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
             Known::Plan(mut plan) => {
                 plan.evaluation.push(Step::new("check", "the health of the images"));
-                if let Some(shipment) = self.services.shipment() {
+                if let Ok(Some(shipment)) = self.services.shipment() {
                     plan.evaluation.push(Step::new("write the image health on", shipment.to_string()));
                 }
                 Ok(plan)
             }
             Known::Nothing { seen, notes } => {
-                gates::require(TASK, state, self.services.now())?;
-                self.services.require_stage().await?;
-                let mut plan = self.begin(&jobs, seen, status).await?;
+                let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
                 Ok(plan)
             }

@@ -10,6 +10,7 @@ pub mod create_test_report;
 pub mod drop_bugs;
 pub mod external_job;
 mod health;
+mod identifiers;
 pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;

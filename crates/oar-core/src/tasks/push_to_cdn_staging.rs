@@ -22,12 +22,9 @@ impl PushToCdnStaging {
         Self { services }
     }
 
-    fn own(&self) -> Vec<(String, AdvisoryId)> {
-        let advisories = self.services.config().advisories().iter();
-        advisories
-            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-            .filter(|(impetus, _)| impetus != Impetus::MICROSHIFT)
-            .collect()
+    fn own(&self) -> Result<Vec<(String, AdvisoryId)>, Refusal> {
+        let advisories = self.services.advisories()?.into_iter();
+        Ok(advisories.filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect())
     }
 }
 
@@ -49,7 +46,7 @@ impl Task for PushToCdnStaging {
 
     async fn plan(&self, state: Option<&State>) -> Result<StagingPlan, TaskError> {
         let release = self.services.config().release();
-        let own = self.own();
+        let own = self.own()?;
         if own.is_empty() {
             return Err(Refusal::blocked(format!(
                 "the build data of {release} names no advisory that is pushed to staging"

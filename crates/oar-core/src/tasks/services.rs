@@ -9,7 +9,7 @@ use crate::clients::brewroot::BrewrootClient;
 use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
 use crate::clients::gangway::{GangwayClient, TriggerForm};
-use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
+use crate::clients::gitlab::GitlabClient;
 use crate::clients::google::{KeyFile, Scope, ServiceAccount};
 use crate::clients::jenkins::JenkinsClient;
 use crate::clients::jira::JiraClient;
@@ -21,7 +21,7 @@ use crate::clients::registry::RegistryClient;
 use crate::clients::sheets::SheetsClient;
 use crate::clients::slack::SlackClient;
 use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
-use crate::config::{ConfigError, ConfigStore, Credential};
+use crate::config::{ConfigError, ConfigStore, Credential, Pending};
 use crate::flow::outcome::TaskError;
 use crate::flow::permit::WritePermit;
 use crate::flow::runner::Deliver;
@@ -48,10 +48,20 @@ pub struct Services {
 
 impl Services {
     /// Clients that share `http`.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or the build data gives the release identifiers of another one.
     pub fn new(config: ConfigStore, http: Http) -> Result<Self, ConfigError> {
+        config.check_ours()?;
         let settings = config.settings();
         let token = settings.credentials().optional(Credential::SlackBotToken)?;
-        let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token);
+        // Colleagues have addresses of the domain that the account in Jira has.
+        let colleague = settings.credentials().optional(Credential::JiraUsername)?;
+        let domain =
+            colleague.and_then(|address| Some(address.expose_secret().trim().split_once('@')?.1.to_owned()));
+        let slack = SlackClient::new(http.clone(), settings.endpoints().base(Service::Slack).clone(), token)
+            .of_domain(domain);
         let key_file = settings.credentials().optional(Credential::GoogleServiceAccountFile)?;
         let google = key_file.map(|path| {
             let path = path.expose_secret().into();
@@ -158,23 +168,6 @@ impl Services {
         Ok(JenkinsClient::new(self.http.clone(), self.base(Service::Jenkins), user, token))
     }
 
-    /// The shipment merge request at the configured GitLab.
-    ///
-    /// The host in the build data is ignored (spec 03 §3.1). A GitLab that lives below a path has that path in front
-    /// of the project in its addresses, but not in its API.
-    pub fn shipment(&self) -> Option<MergeRequestRef> {
-        let url = self.config.shipment_mr()?;
-        let base = self.base(Service::Gitlab);
-        let prefix = base.path().trim_matches('/');
-        let project = url
-            .project()
-            .strip_prefix(prefix)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .filter(|_| !prefix.is_empty())
-            .unwrap_or(url.project());
-        Some(MergeRequestRef { project: project.to_owned(), iid: url.iid() })
-    }
-
     /// Where the release's worksheet is looked for; `None` when the y-stream has no spreadsheet or no key file is named.
     pub fn worksheet(&self) -> Result<Option<ReleaseWorksheet>, ConfigError> {
         let spreadsheet = self.config.report_template()?;
@@ -191,17 +184,29 @@ impl Services {
 
     /// The state of a release that has no StateBox file yet (spec 01 §2.2).
     pub fn initial_state(&self) -> State {
+        State::new(self.config.release(), &self.metadata(), self.now())
+    }
+
+    /// What the build data says, in the form in which the StateBox has it.
+    pub fn metadata(&self) -> Metadata {
         let config = &self.config;
         let advisory_ids =
             config.advisories().iter().map(|(impetus, id)| (impetus.as_str().to_owned(), *id)).collect();
-        let metadata = Metadata {
+        Metadata {
             jira_ticket: config.jira_ticket().map(str::to_owned),
             advisory_ids,
             release_date: config.release_date().map(|date| date.as_str().to_owned()),
             candidate_builds: config.candidate_builds().clone(),
             shipment_mr: config.shipment_mr().map(|url| url.as_str().to_owned()),
-        };
-        State::new(config.release(), &metadata, self.now())
+            pending: config.pending().iter().map(Pending::key).collect(),
+        }
+    }
+
+    /// The same clients with the build data as it is now (one request).
+    pub async fn again(&self) -> Result<Self, ConfigError> {
+        let config = self.config.settings().release(self.config.release(), &self.http).await?;
+        config.check_ours()?;
+        Ok(Self { config, ..self.clone() })
     }
 
     /// The time now.

@@ -6,14 +6,11 @@ use super::Services;
 use super::health::bad;
 use crate::clients::mirror::MirrorClient;
 use crate::clients::release_controller::ReleaseControllerClient;
-use crate::config::keys;
+use crate::config::{armored_key, keys};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::service::Service;
-use crate::signature::{ReleaseKeys, is_key_text};
-
-/// The largest file with a release key, in bytes.
-const KEY_FILE_LIMIT: u64 = 1024 * 1024;
+use crate::signature::ReleaseKeys;
 
 impl Services {
     /// The release controller of amd64.
@@ -36,12 +33,9 @@ impl Services {
         let mut release_keys = ReleaseKeys::default();
         for name in document.names(&["release_keys"]) {
             let Some(value) = document.checked(&keys::RELEASE_KEY, &[name])? else { continue };
-            let armored = if is_key_text(value) {
-                value.to_owned()
-            } else {
-                let directory = settings.document_path().and_then(Path::parent).unwrap_or(Path::new(""));
-                read_key(&directory.join(value))?
-            };
+            let directory = settings.document_path().and_then(Path::parent).unwrap_or(Path::new(""));
+            let armored =
+                armored_key(value, directory).map_err(|problem| bad(&keys::RELEASE_KEY, name, problem))?;
             release_keys
                 .add(name, &armored)
                 .map_err(|fault| bad(&keys::RELEASE_KEY, name, fault.to_string()))?;
@@ -53,18 +47,4 @@ impl Services {
             Refusal::new(ErrorClass::Configuration, format!("a release key of the program {fault}")).into()
         })
     }
-}
-
-fn read_key(path: &Path) -> Result<String, TaskError> {
-    let unreadable = |problem: String| {
-        Refusal::new(ErrorClass::Configuration, format!("the release key {} {problem}", path.display()))
-            .with_hint(
-                "Correct the path under `release_keys` of the configuration document: oarctl config edit.",
-            )
-    };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?.len();
-    if size > KEY_FILE_LIMIT {
-        return Err(unreadable(format!("is larger than {KEY_FILE_LIMIT} bytes")).into());
-    }
-    std::fs::read_to_string(path).map_err(|error| unreadable(format!("cannot be read: {error}")).into())
 }

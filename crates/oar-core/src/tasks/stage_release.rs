@@ -8,15 +8,15 @@ use crate::operators::shipment::{Environment, ReleaseState, Shipment};
 impl Services {
     /// The shipment merge request, read now; `None` in the Errata flow. One request.
     pub(super) async fn loaded_shipment(&self) -> Result<Option<Shipment>, TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(None) };
+        let Some(reference) = self.shipment()? else { return Ok(None) };
         Ok(Some(Shipment::load(&self.gitlab()?, &reference).await?))
     }
 
     /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
     /// needs before it is started. A wait is never a failure of the task.
-    /// `None` in the Errata flow.
+    /// The shipment; `None` in the Errata flow.
     pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
-        let Some(reference) = self.shipment() else { return Ok(None) };
+        let Some(reference) = self.shipment()? else { return Ok(None) };
         let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
         shipment.require_ready()?;
         self.require_stage_release(&shipment).await?;

@@ -14,7 +14,7 @@ use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
 use crate::clients::jenkins::JobPath;
-use crate::config::SlackTeam;
+use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
@@ -83,7 +83,8 @@ impl StageTesting {
             Some((_, id)) => {
                 parameters.insert(METADATA.to_owned(), id.to_string());
             }
-            None if config.shipment_mr().is_none() => {
+            None if config.flow() == Flow::Errata => {
+                self.services.advisories()?;
                 return Err(Refusal::blocked(format!(
                     "{} ships by advisories, and none of them is a metadata advisory, which the job tests",
                     config.release()
@@ -98,8 +99,8 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else started, or
-    /// start one.
+    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
+    /// started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
@@ -107,9 +108,9 @@ impl StageTesting {
         state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
-        gates::require(TASK, state, self.services.now())?;
         let status =
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
+        let gate = gates::require(TASK, state, self.services.now()).err();
         let job = Job::new(JobSystem::Jenkins, jobs.path.to_string());
         let intended = intended(&self.services, job, parameters, seen.as_ref());
         let art = async {
@@ -119,7 +120,15 @@ impl StageTesting {
         // None of them needs what another one says.
         let (shipment, around, art) =
             join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
-        let (shipment, around) = (shipment?, around?);
+        let (shipment, around) = match (shipment, around, gate.clone()) {
+            (Ok(shipment), Ok(around), _) => (shipment, around),
+            // What stands in the way outweighs what could not be seen.
+            (_, _, Some(gate)) => return Err(gate.into()),
+            (shipment, around, None) => (shipment?, around?),
+        };
+        if let (Some(gate), Some(_)) = (&gate, &around.running) {
+            return Err(gate.clone().into());
+        }
         if let Some(running) = around.running {
             let sight = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
@@ -144,7 +153,7 @@ impl StageTesting {
             (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
             _ => None,
         };
-        let mut plan = JobPlan::new(TASK, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        let mut plan = JobPlan::gated(TASK, intended, seen, status, gate);
         plan.notes.extend(note);
         Ok(plan)
     }

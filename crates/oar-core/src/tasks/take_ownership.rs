@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use super::Services;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
-use crate::clients::jira::{IssueKey, JiraClient};
+use crate::clients::jira::JiraClient;
 use crate::clients::slack::UserId;
 use crate::config::SlackTeam;
 use crate::email::EmailAddress;
@@ -68,11 +68,7 @@ impl TakeOwnership {
 
     fn target(&self) -> Result<Target, TaskError> {
         let config = self.services.config();
-        let advisories: Vec<(String, AdvisoryId)> = config
-            .advisories()
-            .iter()
-            .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-            .collect();
+        let advisories = self.services.advisories()?;
         if advisories.is_empty() {
             return Err(Refusal::new(
                 ErrorClass::Blocked,
@@ -81,10 +77,8 @@ impl TakeOwnership {
             .with_hint("Run the command again when ART has added them.")
             .into());
         }
-        let ticket = config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
-            Refusal::new(ErrorClass::Failed, format!("release_jira of the build data: {error}"))
-        })?;
-        let shipment = self.services.shipment();
+        let ticket = self.services.ticket()?;
+        let shipment = self.services.shipment()?;
         Ok(Target { advisories, shipment, ticket, owner: self.owner.clone() })
     }
 }

@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 
 use super::Services;
 use super::worksheet::SheetPlan;
-use crate::clients::errata::{Advisory, AdvisoryId};
+use crate::clients::errata::Advisory;
 use crate::clients::jira::{self, IssueKey};
 use crate::clients::ldap::{LdapClient, ManagerLookup};
 use crate::config::{Impetus, SlackTeam};
@@ -90,17 +90,17 @@ impl UpdateBugList {
 
     async fn advisories(&self) -> Result<Vec<Advisory>, TaskError> {
         let errata = self.services.errata();
-        let ids = self.services.config().advisories().iter();
-        let ids = ids.filter(|(impetus, _)| impetus.as_str() != Impetus::MICROSHIFT);
+        let ids = self.services.advisories()?.into_iter();
+        let ids = ids.filter(|(impetus, _)| impetus != Impetus::MICROSHIFT);
         let mut reads = Vec::new();
         for (_, id) in ids {
-            reads.push(errata.erratum(AdvisoryId::new(*id)));
+            reads.push(errata.erratum(id));
         }
         try_join_all(reads).await.map_err(could_not_look)
     }
 
     async fn shipped(&self) -> Result<BTreeSet<IssueKey>, TaskError> {
-        let Some(reference) = self.services.shipment() else { return Ok(BTreeSet::new()) };
+        let Some(reference) = self.services.shipment()? else { return Ok(BTreeSet::new()) };
         let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
         shipment.jira_keys().await.map_err(could_not_look)
     }
@@ -302,7 +302,7 @@ impl Task for UpdateBugList {
 
     async fn plan(&self, state: Option<&State>) -> Result<BugListPlan, TaskError> {
         let config = self.services.config();
-        if config.advisories().is_empty() && config.shipment_mr().is_none() {
+        if self.services.advisories()?.is_empty() && self.services.shipment()?.is_none() {
             let message = format!("the build data of {} names no advisories yet", config.release());
             return Err(Refusal::blocked(message)
                 .with_hint("Run the command again when ART has added them.")

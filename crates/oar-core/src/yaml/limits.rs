@@ -162,3 +162,58 @@ fn scan_error(error: &ScanError) -> YamlError {
         format!("not valid YAML: {}", error.info()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events a text gives before it ends or is refused, and why it was refused.
+    fn steps(text: &str) -> (usize, Option<YamlError>) {
+        let mut events = match Events::of(text) {
+            Ok(events) => events,
+            Err(error) => return (0, Some(error)),
+        };
+        let mut count = 0;
+        loop {
+            match events.next() {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => return (count, None),
+                Err(error) => return (count, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_hostile_text_takes_as_many_steps_however_long_it_is() {
+        let shapes: [fn(usize) -> String; 6] = [
+            |length| format!("a: {}{}", "[".repeat(length), "]".repeat(length)),
+            |length| "[".repeat(length),
+            |length| "{a: ".repeat(length),
+            |length| "- ".repeat(length),
+            |length| "? ".repeat(length),
+            |length| (0..length.min(2000)).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        ];
+        for (place, shape) in shapes.into_iter().enumerate() {
+            let (short, long) = (steps(&shape(1_000)), steps(&shape(200_000)));
+            assert!(short.1.is_some() && long.1.is_some(), "shape {place}: {short:?} {long:?}");
+            assert!(
+                long.0 <= 4 * MAX_DEPTH && long.0 == short.0,
+                "shape {place}: {} and {}",
+                short.0,
+                long.0
+            );
+        }
+    }
+
+    #[test]
+    fn aliases_count_as_what_they_stand_for() {
+        let chain: String =
+            (1..100).map(|level| format!("a{level}: &a{level} [*a{}]\n", level - 1)).collect();
+        let (count, error) = steps(&format!("a0: &a0 []\n{chain}"));
+        assert!(error.unwrap().message.contains("nested deeper") && count < 6 * MAX_DEPTH, "{count}");
+        let doubled: String =
+            (1..40).map(|level| format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1)).collect();
+        let (count, error) = steps(&format!("a0: &a0 []\n{doubled}"));
+        assert!(error.unwrap().message.contains("aliases resolved") && count < 200, "{count}");
+    }
+}

@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         .early(args.early);
     let report =
         report::critical_report(release, &statebox, &services, &task, (&args.critical, args.wait), loaded)
-            .await;
+            .await?;
     let waits =
         report.status == Some(TaskStatus::InProgress) && report.class.is_none() && report.signal.is_none();
     if waits && args.wait {

@@ -29,7 +29,8 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     runs.sort_by(|(_, one), (_, other)| one.started.cmp(&other.started));
     let documents: Vec<serde_json::Value> =
         runs.iter().map(|(view, run)| serde_json::json!({ "task": view.name, "run": run })).collect();
-    ui.json(&serde_json::json!({ "release": release.version, "runs": documents }));
+    let metadata = state.metadata_history();
+    ui.json(&serde_json::json!({ "release": release.version, "runs": documents, "metadata": metadata }));
     if runs.is_empty() {
         ui.text("no run is recorded (files of other programs keep only the last status; see `oar status`)");
     }
@@ -37,6 +38,16 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let outcomes = runs.iter().map(|(_, run)| outcome(run).len()).max().unwrap_or(0);
     for (view, run) in runs {
         ui.text(lines(view, run, names, outcomes));
+    }
+    if args.task.is_none() {
+        for record in &metadata {
+            let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));
+            let mut line = format!("{at}  {:<22} taken over  by {by}", "build data");
+            for value in &record.values {
+                line = format!("{line}\n{:22}{value}", "");
+            }
+            ui.text(line);
+        }
     }
     Ok(ExitCode::Done)
 }

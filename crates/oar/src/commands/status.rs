@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Tone};
-use oar_core::statebox::TaskStatus;
+use oar_core::error::Classified;
+use oar_core::statebox::{StateBox, StateBoxError, TaskStatus};
 use oar_core::tasks::status::{StatusReport, TaskRow};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -18,7 +19,13 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let statebox = release.statebox()?;
-    let state = statebox.load().await?;
+    let state = match statebox.load().await {
+        Ok(state) => state,
+        Err(error @ StateBoxError::Absent { .. }) => {
+            return without_statebox(release, &statebox, error).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
     let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());
     let ui = &release.session.ui;
     for loss in state.losses() {
@@ -26,6 +33,39 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     }
     ui.json(&report);
     ui.text(render(&report));
+    Ok(ExitCode::Done)
+}
+
+/// A release without a StateBox may have been begun with a worksheet: its status stands there.
+async fn without_statebox(
+    release: &Release,
+    statebox: &StateBox,
+    absent: StateBoxError,
+) -> Result<ExitCode, CliError> {
+    let ui = &release.session.ui;
+    let found = async {
+        let services = release.services().await?;
+        let Some(worksheets) = services.worksheet()? else { return Ok(None) };
+        let found = worksheets.find().await;
+        found.map_err(|trouble| CliError::new(trouble.class(), trouble.to_string()))
+    };
+    let worksheet = match found.await {
+        Ok(Some(worksheet)) => worksheet.url,
+        Ok(None) => return Err(absent.into()),
+        Err(trouble) => {
+            ui.warn(format!("whether the release has a worksheet cannot be seen: {}", trouble.message));
+            return Err(absent.into());
+        }
+    };
+    let version = &release.version;
+    ui.json(&serde_json::json!({
+        "release": version.to_string(), "statebox": null, "worksheet": worksheet, "tasks": [], "next": [],
+    }));
+    ui.text(format!(
+        "{version} has no StateBox file: its status stands in the worksheet, as for the releases of its time:\n  {worksheet}\n\
+         To follow it in {} from now on:\n  oar -r {version} create-test-report --beside-worksheet",
+        statebox.location()
+    ));
     Ok(ExitCode::Done)
 }
 
@@ -73,11 +113,23 @@ fn render(report: &StatusReport) -> String {
 }
 
 fn header(report: &StatusReport) -> String {
-    let flow = if report.metadata.shipment_mr.is_some() { "Konflux" } else { "Errata" };
+    let pending = &report.metadata.pending;
+    let flow = if report.metadata.shipment_mr.is_some() {
+        "Konflux"
+    } else if pending.iter().any(|field| field == "shipment_mr") {
+        "Konflux, being prepared"
+    } else {
+        "Errata"
+    };
     let mut parts = vec![Tone::Strong.paint(&report.release), flow.to_owned()];
     parts.extend(report.metadata.release_date.as_ref().map(|date| format!("ships {date}")));
     parts.extend(report.metadata.jira_ticket.clone());
-    parts.join(" · ")
+    let mut header = parts.join(" · ");
+    if !pending.is_empty() {
+        let fields = Tone::Attention.paint(format!("not there yet: {}", pending.join(", ")));
+        header = format!("{header}\n{fields}");
+    }
+    header
 }
 
 fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {

@@ -112,7 +112,10 @@ impl ServiceAccount {
     /// Sends `call` with the account's token.
     ///
     /// A token that the service does not take any more (401: it did not act) is replaced once.
+    ///
+    /// A quota of Google Sheets is filled up every minute, and its 429 mostly says nothing of that (spec 01 §6.5).
     pub async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        let call = if self.inner.scope == Scope::Spreadsheets { call.minute_quota() } else { call };
         let token = self.token(None).await?;
         let reply = self.inner.http.send(call.clone().header(AUTHORIZATION, token.clone())).await?;
         if reply.failure_kind() != Some(ServiceErrorKind::Unauthorized) {

@@ -86,20 +86,18 @@ impl SheetsClient {
         struct Answer {
             #[serde(rename = "spreadsheetUrl", default)]
             url: Option<String>,
-            #[serde(default)]
-            sheets: Vec<Sheet>,
+            sheets: Option<Vec<Sheet>>,
         }
+        // Google leaves out what is empty or zero.
         #[derive(Deserialize)]
         struct Sheet {
-            properties: Properties,
+            properties: Option<Properties>,
         }
         #[derive(Deserialize)]
         struct Properties {
-            // Google leaves out a zero.
-            #[serde(rename = "sheetId", default)]
-            id: u64,
-            #[serde(default)]
-            title: String,
+            #[serde(rename = "sheetId")]
+            id: Option<u64>,
+            title: Option<String>,
         }
         let mut url = join_segments(&self.base, ["v4", "spreadsheets", spreadsheet]);
         url.query_pairs_mut().append_pair("fields", "spreadsheetUrl,sheets.properties(sheetId,title)");
@@ -108,11 +106,12 @@ impl SheetsClient {
         let base = answer
             .url
             .unwrap_or_else(|| format!("https://docs.google.com/spreadsheets/d/{spreadsheet}/edit"));
-        let found = answer.sheets.into_iter().find(|sheet| sheet.properties.title == title);
+        let mut sheets = answer.sheets.unwrap_or_default().into_iter().filter_map(|sheet| sheet.properties);
+        let found = sheets.find(|sheet| sheet.title.as_deref() == Some(title));
         Ok(found.map(|sheet| Worksheet {
             spreadsheet: spreadsheet.to_owned(),
             title: title.to_owned(),
-            url: format!("{base}#gid={}", sheet.properties.id),
+            url: format!("{base}#gid={}", sheet.id.unwrap_or_default()),
         }))
     }
 
@@ -120,13 +119,13 @@ impl SheetsClient {
     pub async fn read(&self, sheet: &Worksheet, blocks: &[&str]) -> Result<Vec<Rows>, ServiceError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(rename = "valueRanges", default)]
-            ranges: Vec<Range>,
+            #[serde(rename = "valueRanges")]
+            ranges: Option<Vec<Range>>,
         }
+        // Empty rows and cells at an end are left out.
         #[derive(Deserialize)]
         struct Range {
-            #[serde(default)]
-            values: Vec<Vec<Value>>,
+            values: Option<Vec<Option<Vec<Value>>>>,
         }
         let mut url = self.values(sheet, "batchGet");
         for block in blocks {
@@ -135,7 +134,8 @@ impl SheetsClient {
         let call = Call::get(Service::GoogleSheets, "read the worksheet", url).about(&sheet.title);
         let reply = self.send(call).await?;
         let answer: Answer = reply.json()?;
-        if answer.ranges.len() != blocks.len() {
+        let ranges = answer.ranges.unwrap_or_default();
+        if ranges.len() != blocks.len() {
             return Err(reply.failure(ServiceErrorKind::Malformed, "not the ranges that were asked for"));
         }
         let text = |cell: Value| match cell {
@@ -144,9 +144,10 @@ impl SheetsClient {
             other => other.to_string(),
         };
         let rows = |range: Range| -> Rows {
-            range.values.into_iter().map(|row| row.into_iter().map(text).collect()).collect()
+            let rows = range.values.unwrap_or_default().into_iter().map(Option::unwrap_or_default);
+            rows.map(|row| row.into_iter().map(text).collect()).collect()
         };
-        Ok(answer.ranges.into_iter().map(rows).collect())
+        Ok(ranges.into_iter().map(rows).collect())
     }
 
     /// Writes all blocks, or none (one request; none when there is nothing to write).
@@ -191,6 +192,10 @@ impl SheetsClient {
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         let reply = self.account.send(call).await?;
         reply.success(words).map_err(|error| match error.kind {
+            ServiceErrorKind::Forbidden if error.detail.contains("API") => error.with_hint(
+                "The Google Sheets API may be switched off in the account's project: whoever manages the project switches \
+                 it on.",
+            ),
             ServiceErrorKind::Forbidden => error.with_hint(
                 "Share the spreadsheet, for editing, with the service account: its address is `client_email` in the \
                  key file. Without GCP_SA_FILE no worksheet is looked for.",

@@ -8,11 +8,12 @@ use super::*;
 use crate::clients::google::{KeyFile, Scope};
 use crate::error::{Classified, ErrorClass};
 use crate::http::HttpSettings;
-use crate::http::tests::support::stack;
+use crate::http::tests::support::{NotingClock, stack};
 
 struct Place {
     server: MockServer,
     client: SheetsClient,
+    clock: Arc<NotingClock>,
     _folder: TempDir,
 }
 
@@ -33,14 +34,65 @@ async fn place() -> Place {
         .mount(&server)
         .await;
     let base = |prefix: &str| format!("{}{prefix}", server.uri()).parse().unwrap();
-    let (http, _) = stack(HttpSettings::default());
+    let (http, clock) = stack(HttpSettings::default());
     let account = ServiceAccount::new(http, base("/oauth"), file, Scope::Spreadsheets);
     let client = SheetsClient::new(account, base("/sheets"));
-    Place { server, client, _folder: folder }
+    Place { server, client, clock, _folder: folder }
 }
 
 fn sheet() -> Worksheet {
     Worksheet { spreadsheet: "1Sheet_A-b".to_owned(), title: "it's".to_owned(), url: String::new() }
+}
+
+#[tokio::test]
+async fn a_quota_of_a_minute_is_waited_for_when_google_names_no_time() {
+    let place = place().await;
+    let exhausted =
+        json!({"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}});
+    Mock::given(path("/sheets/v4/spreadsheets/1Sheet_A-b"))
+        .respond_with(ResponseTemplate::new(429).set_body_json(exhausted))
+        .up_to_n_times(3)
+        .mount(&place.server)
+        .await;
+    Mock::given(path("/sheets/v4/spreadsheets/1Sheet_A-b"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"sheets": []})))
+        .mount(&place.server)
+        .await;
+    assert_eq!(place.client.worksheet("1Sheet_A-b", "4.14.60").await.unwrap(), None);
+    let waited: std::time::Duration = place.clock.waits().iter().sum();
+    assert!((60..=90).contains(&waited.as_secs()), "{waited:?}");
+}
+
+#[tokio::test]
+async fn every_spelling_of_nothing_is_read() {
+    let place = place().await;
+    let answers = [
+        json!({}),
+        json!({"spreadsheetUrl": null, "sheets": null}),
+        json!({"sheets": [{"properties": null}, {}, {"properties": {"title": null, "sheetId": null}}]}),
+    ];
+    for answer in answers {
+        place.server.reset().await;
+        let token = json!({"access_token": "token-1", "expires_in": 3599});
+        Mock::given(path("/oauth/token"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(token))
+            .mount(&place.server)
+            .await;
+        Mock::given(method("GET"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer.clone()))
+            .mount(&place.server)
+            .await;
+        assert_eq!(place.client.worksheet("1Sheet_A-b", "4.14.60").await.unwrap(), None, "{answer}");
+    }
+    place.server.reset().await;
+    let ranges = json!({"valueRanges": [{}, {"values": null}, {"values": [null, [], ["a", null, 1]]}]});
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(ranges))
+        .mount(&place.server)
+        .await;
+    let rows = place.client.read(&sheet(), &["A1", "B1", "C1:C3"]).await.unwrap();
+    let last = vec![vec![], vec![], vec!["a".to_owned(), String::new(), "1".to_owned()]];
+    assert_eq!(rows, [vec![], vec![], last]);
 }
 
 #[tokio::test]

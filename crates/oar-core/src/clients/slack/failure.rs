@@ -68,12 +68,51 @@ fn of_code(code: &str, needed: Option<&str>, connector: &Connector) -> ServiceEr
         "users_not_found" | "user_not_found" | "thread_not_found" | "message_not_found" => {
             (ServiceErrorKind::NotFound, None)
         }
+        "restricted_action" | "restricted_action_read_only_channel" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from(
+                "The channel lets only some people post: ask its managers to allow the bot, or name another channel \
+                 under contacts.slack.",
+            )),
+        ),
+        "restricted_action_thread_only_channel" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from(
+                "The channel takes replies in threads only: ask its managers to allow the bot's messages, or name another \
+                 channel under contacts.slack.",
+            )),
+        ),
+        "cannot_reply_to_message"
+        | "restricted_action_non_threadable_channel"
+        | "restricted_action_thread_locked" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from("The thread takes no replies: the message belongs into the channel itself.")),
+        ),
+        "message_limit_exceeded" | "accesslimited" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from("The Slack workspace is over a limit of its plan: ask its administrators.")),
+        ),
+        "plan_upgrade_required" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from("The Slack workspace has no user groups in its plan: ask its administrators.")),
+        ),
+        "team_not_found" | "missing_argument" | "invalid_team" => (
+            ServiceErrorKind::Rejected,
+            Some(String::from(
+                "The bot's token may be of a whole organisation, which knows no channel by its name: name channels by \
+                 their ids (C…) under contacts.slack, or set a token of the workspace.",
+            )),
+        ),
         "no_permission"
         | "access_denied"
         | "team_access_not_granted"
         | "ekm_access_denied"
-        | "restricted_action"
-        | "not_allowed_token_type" => (ServiceErrorKind::Forbidden, None),
+        | "not_allowed_token_type" => (
+            ServiceErrorKind::Forbidden,
+            Some(String::from(
+                "SLACK_BOT_TOKEN lacks this right: ask the administrators of the Slack workspace.",
+            )),
+        ),
         "ratelimited" | "rate_limited" => (ServiceErrorKind::RateLimited, None),
         // Slack documents that these may come after it acted.
         "fatal_error" | "internal_error" | "request_timeout"

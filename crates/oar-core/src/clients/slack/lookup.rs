@@ -1,16 +1,34 @@
-//! Finding a message of ours again by the key in its metadata.
+//! Finding a message of ours again: by the key in its metadata, or, where Slack took it without, by its words.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EVENT_TYPE, Posted, SlackClient};
+use super::{EVENT_TYPE, Posted, SlackClient, locked};
+use crate::clients::nothing;
 use crate::error::ServiceError;
 
 /// Messages per request; Slack recommends no more than 200.
 const PAGE: usize = 200;
+/// Channels per request; Slack refuses a thousand.
+const CHANNELS: usize = 999;
 /// The most pages of messages, or of channels, that one look-up reads.
 const PAGES: usize = 10;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// `#name` or the channel's id.
+    pub channel: &'a str,
+    /// The `ts` of the first message of its thread.
+    pub thread: Option<&'a str>,
+    /// The key with which it was posted.
+    pub key: &'a str,
+    /// Its text, as it was posted.
+    pub text: &'a str,
+    /// When it was posted at the earliest.
+    pub since: Timestamp,
+}
 
 /// What looking for a message gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +41,20 @@ pub enum Lookup {
     CannotTell(String),
 }
 
+/// Slack leaves out, or writes null for, what there is none of.
 #[derive(Deserialize)]
 struct History {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     messages: Vec<Message>,
-    #[serde(default)]
-    response_metadata: Paging,
+    #[serde(default, deserialize_with = "nothing::or_default")]
+    response_metadata: Option<Paging>,
 }
 
 #[derive(Deserialize)]
 struct Message {
     ts: String,
+    text: Option<String>,
+    bot_id: Option<String>,
     metadata: Option<MessageMetadata>,
 }
 
@@ -44,21 +65,36 @@ struct MessageMetadata {
 }
 
 impl Message {
-    fn has_key(&self, key: &str) -> bool {
-        self.metadata.as_ref().is_some_and(|metadata| {
-            metadata.event_type.as_deref() == Some(EVENT_TYPE)
-                && metadata.event_payload.as_ref().and_then(|payload| payload.get("key")?.as_str())
-                    == Some(key)
-        })
+    /// Whether it is the message: it carries the key; or it is a bot's, carries no key, and has the same words.
+    fn is(&self, wanted: Wanted<'_>) -> bool {
+        let ours =
+            self.metadata.as_ref().filter(|metadata| metadata.event_type.as_deref() == Some(EVENT_TYPE));
+        match ours {
+            Some(metadata) => {
+                let payload = metadata.event_payload.as_ref();
+                payload.and_then(|payload| payload.get("key")?.as_str()) == Some(wanted.key)
+            }
+            None => {
+                let text = self.text.as_deref().unwrap_or_default();
+                self.bot_id.as_deref().is_some_and(|bot| !bot.is_empty())
+                    && !words(wanted.text).is_empty()
+                    && words(text) == words(wanted.text)
+            }
+        }
     }
+}
+
+/// What Slack leaves of a text as it is: it changes blanks, and puts addresses into brackets.
+fn words(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
 
 #[derive(Deserialize)]
 struct Channels {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     channels: Vec<Channel>,
-    #[serde(default)]
-    response_metadata: Paging,
+    #[serde(default, deserialize_with = "nothing::or_default")]
+    response_metadata: Option<Paging>,
 }
 
 #[derive(Deserialize)]
@@ -72,10 +108,9 @@ struct Paging {
     next_cursor: Option<String>,
 }
 
-impl Paging {
-    fn next(self) -> Option<String> {
-        self.next_cursor.filter(|cursor| !cursor.is_empty())
-    }
+/// Where the next page begins; none on the last one.
+fn next_cursor(paging: Option<Paging>) -> Option<String> {
+    paging?.next_cursor.filter(|cursor| !cursor.is_empty())
 }
 
 enum NotReached {
@@ -90,54 +125,59 @@ impl From<ServiceError> for NotReached {
 }
 
 impl SlackClient {
-    /// Looks for the message that was posted with `key` to `channel` (in the thread of `thread`) since `since`.
+    /// Looks for the message; in the thread that it was meant for, and in the channel, where Slack puts a reply whose thread
+    /// has lost its first message.
     ///
     /// This needs the app's scopes to read the channel (`channels:history` or `groups:history`, and to find a
     /// channel's id by its name `channels:read` or `groups:read`); without them the answer is
     /// [`Lookup::CannotTell`], never [`Lookup::NotFound`].
-    pub async fn find_by_key(
-        &self,
-        channel: &str,
-        thread: Option<&str>,
-        key: &str,
-        since: Timestamp,
-    ) -> Lookup {
-        match self.search(channel, thread, key, since).await {
+    pub async fn find(&self, wanted: Wanted<'_>) -> Lookup {
+        match self.search(wanted).await {
             Ok(Some(posted)) => Lookup::Found(posted),
             Ok(None) => Lookup::NotFound,
             Err(NotReached::Reason(reason)) => Lookup::CannotTell(reason),
-            Err(NotReached::Error(error)) => Lookup::CannotTell(error.to_string()),
+            Err(NotReached::Error(error)) => Lookup::CannotTell(match &error.hint {
+                Some(hint) => format!("{error}. {hint}"),
+                None => error.to_string(),
+            }),
         }
     }
 
-    async fn search(
+    async fn search(&self, wanted: Wanted<'_>) -> Result<Option<Posted>, NotReached> {
+        let id = self.channel_id(wanted.channel).await?;
+        if let Some(thread) = wanted.thread {
+            match self.look_through("conversations.replies", Some(thread), &id, wanted).await {
+                Ok(None) => {}
+                // Its first message was deleted.
+                Err(NotReached::Error(error)) if error.detail == "thread_not_found" => {}
+                answer => return answer,
+            }
+        }
+        self.look_through("conversations.history", None, &id, wanted).await
+    }
+
+    async fn look_through(
         &self,
-        channel: &str,
+        method: &str,
         thread: Option<&str>,
-        key: &str,
-        since: Timestamp,
+        id: &str,
+        wanted: Wanted<'_>,
     ) -> Result<Option<Posted>, NotReached> {
-        let channel_id = self.channel_id(channel).await?;
+        let channel = wanted.channel;
         let mut parameters = vec![
-            ("channel", channel_id.clone()),
-            ("oldest", format!("{}.000000", since.as_second())),
+            ("channel", id.to_owned()),
+            ("oldest", format!("{}.000000", wanted.since.as_second())),
             ("include_all_metadata", String::from("true")),
             ("limit", PAGE.to_string()),
         ];
-        let method = match thread {
-            Some(thread) => {
-                parameters.push(("ts", thread.to_owned()));
-                "conversations.replies"
-            }
-            None => "conversations.history",
-        };
+        parameters.extend(thread.map(|thread| ("ts", thread.to_owned())));
         for _ in 0..PAGES {
             let connector = self.connector("read the messages", format!("channel {channel}"));
             let history: History = self.get(connector, method, &parameters).await?;
-            if let Some(message) = history.messages.into_iter().find(|message| message.has_key(key)) {
-                return Ok(Some(Posted { channel: channel_id, ts: message.ts }));
+            if let Some(message) = history.messages.into_iter().find(|message| message.is(wanted)) {
+                return Ok(Some(Posted { channel: id.to_owned(), ts: message.ts }));
             }
-            let Some(cursor) = history.response_metadata.next() else { return Ok(None) };
+            let Some(cursor) = next_cursor(history.response_metadata) else { return Ok(None) };
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
@@ -148,31 +188,56 @@ impl SlackClient {
     }
 
     /// The id of a channel that is given by name or by id.
+    ///
+    /// Only the bot's own channels are asked for: it can look into no other one, and a large workspace has many thousands.
+    /// Public and private ones are asked for one after the other, because each kind needs a scope of its own.
     async fn channel_id(&self, channel: &str) -> Result<String, NotReached> {
         if looks_like_id(channel) {
             return Ok(channel.to_owned());
         }
         let name = channel.trim_start_matches('#');
+        if let Some(id) = locked(&self.inner.channel_ids).get(name) {
+            return Ok(id.clone());
+        }
+        let mut refusal = None;
+        for kind in ["public_channel", "private_channel"] {
+            match self.own_channel(channel, name, kind).await {
+                Ok(Some(id)) => {
+                    locked(&self.inner.channel_ids).insert(name.to_owned(), id.clone());
+                    return Ok(id);
+                }
+                Ok(None) => {}
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| {
+            NotReached::Reason(format!(
+                "channel {channel} is not among those that the bot is in: invite it there (/invite followed by the bot's \
+                 name)"
+            ))
+        }))
+    }
+
+    async fn own_channel(&self, channel: &str, name: &str, kind: &str) -> Result<Option<String>, NotReached> {
         let mut parameters = vec![
-            ("types", String::from("public_channel,private_channel")),
+            ("types", kind.to_owned()),
             ("exclude_archived", String::from("true")),
-            ("limit", String::from("1000")),
+            ("limit", CHANNELS.to_string()),
         ];
         for _ in 0..PAGES {
-            let connector = self.connector("list the channels", format!("channel {channel}"));
-            let page: Channels = self.get(connector, "conversations.list", &parameters).await?;
+            let connector = self.connector("list the bot's channels", format!("channel {channel}"));
+            let page: Channels = self.get(connector, "users.conversations", &parameters).await?;
             if let Some(found) = page.channels.into_iter().find(|found| found.name.as_deref() == Some(name)) {
-                return Ok(found.id);
+                return Ok(Some(found.id));
             }
-            let Some(cursor) = page.response_metadata.next() else {
-                return Err(NotReached::Reason(format!(
-                    "channel {channel} is not among those that the bot sees"
-                )));
-            };
+            let Some(cursor) = next_cursor(page.response_metadata) else { return Ok(None) };
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
-        Err(NotReached::Reason(format!("channel {channel} is not among the first {} channels", PAGES * 1000)))
+        Err(NotReached::Reason(format!(
+            "channel {channel} is not among the first {} channels of the bot",
+            PAGES * CHANNELS
+        )))
     }
 }
 

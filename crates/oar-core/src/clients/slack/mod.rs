@@ -22,9 +22,10 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use blocks::Block;
-pub use lookup::Lookup;
-pub use text::{GroupId, UserId, escape, link};
+pub use lookup::{Lookup, Wanted};
+pub use text::{GroupId, Unasked, UserId, escape, link};
 
+use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
 use crate::http::{Http, Repeat};
@@ -51,7 +52,7 @@ pub struct Post {
 }
 
 /// Where a message stands.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
     /// The channel's id.
     pub channel: String,
@@ -74,7 +75,19 @@ struct Inner {
     people: Mutex<HashMap<String, Option<UserId>>>,
     /// The names of channels, by id.
     channels: Mutex<HashMap<String, String>>,
+    /// The ids of channels, by name without `#`.
+    channel_ids: Mutex<HashMap<String, String>>,
+    /// The domain of the organisation's mail addresses.
+    domain: Option<String>,
 }
+
+/// Refusals of a message for the sake of its metadata.
+const METADATA_REFUSALS: [&str; 4] = [
+    "invalid_metadata_format",
+    "invalid_metadata_schema",
+    "metadata_too_large",
+    "metadata_must_be_sent_from_app",
+];
 
 impl std::fmt::Debug for SlackClient {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -82,16 +95,29 @@ impl std::fmt::Debug for SlackClient {
     }
 }
 
+/// Slack leaves out, or writes null for, what there is none of.
+#[derive(Deserialize)]
+struct PostAnswer {
+    channel: String,
+    ts: String,
+    message: Option<PostedMessage>,
+}
+
+#[derive(Deserialize)]
+struct PostedMessage {
+    thread_ts: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct GroupsAnswer {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::list")]
     usergroups: Vec<Group>,
 }
 
 #[derive(Deserialize)]
 struct Group {
-    id: String,
-    handle: String,
+    id: Option<String>,
+    handle: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,8 +128,7 @@ struct UserAnswer {
 #[derive(Deserialize)]
 struct FoundUser {
     id: String,
-    #[serde(default)]
-    deleted: bool,
+    deleted: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -113,8 +138,7 @@ struct ChannelAnswer {
 
 #[derive(Deserialize)]
 struct FoundChannel {
-    #[serde(default)]
-    name: String,
+    name: Option<String>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -164,15 +188,58 @@ impl SlackClient {
                 groups: OnceCell::new(),
                 people: Mutex::default(),
                 channels: Mutex::default(),
+                channel_ids: Mutex::default(),
+                domain: None,
             }),
         }
     }
 
-    /// Posts a message.
+    /// The same client, for people with mail addresses of this domain: they can be asked for by login.
+    #[must_use]
+    pub fn of_domain(self, domain: Option<String>) -> Self {
+        let Inner { http, base, token, .. } = &*self.inner;
+        let mut inner = Self::new(http.clone(), base.clone(), token.clone()).inner;
+        if let Some(inner) = Arc::get_mut(&mut inner) {
+            inner.domain = domain;
+        }
+        Self { inner }
+    }
+
+    /// The login of a person of the organisation; `None` for other addresses.
+    pub fn login_of<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let (login, domain) = address.trim().split_once('@')?;
+        (self.inner.domain.as_deref()?.eq_ignore_ascii_case(domain)).then_some(login)
+    }
+
+    /// The active account of the person of the organisation with this login, `None` when Slack knows none.
+    pub async fn user_id_by_login(&self, login: &str) -> Result<Option<UserId>, ServiceError> {
+        match &self.inner.domain {
+            Some(domain) => self.user_id_by_email(&format!("{login}@{domain}")).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Posts a message. One that Slack refuses for the sake of its metadata is sent without: it can be found again by its
+    /// words only.
     ///
-    /// After [`ServiceErrorKind::Unclear`] the message may stand there: the caller looks for its key with
-    /// [`Self::find_by_key`] before it posts again.
-    pub async fn post(&self, post: &Post, _permit: &WritePermit) -> Result<Posted, ServiceError> {
+    /// After [`ServiceErrorKind::Unclear`] the message may stand there: the caller looks for it with [`Self::find`] before
+    /// it posts again.
+    pub async fn post(&self, post: &Post, permit: &WritePermit) -> Result<Posted, ServiceError> {
+        match self.post_with(post, post.key.as_deref(), permit).await {
+            Err(error) if METADATA_REFUSALS.contains(&error.detail.as_str()) => {
+                tracing::warn!("the message is sent without the key by which it is found again: {error}");
+                self.post_with(post, None, permit).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn post_with(
+        &self,
+        post: &Post,
+        key: Option<&str>,
+        _permit: &WritePermit,
+    ) -> Result<Posted, ServiceError> {
         let connector = Connector {
             repeat: Repeat::OnlyWhenRefused,
             ..self.connector("post a message", format!("channel {}", post.channel))
@@ -183,28 +250,33 @@ impl SlackClient {
             blocks: post.blocks.iter().map(Block::to_library).collect(),
             thread_ts: post.thread.as_deref(),
             reply_broadcast: post.broadcast && post.thread.is_some(),
-            metadata: post
-                .key
-                .as_deref()
-                .map(|key| Metadata { event_type: EVENT_TYPE, event_payload: Payload { key } }),
+            metadata: key.map(|key| Metadata { event_type: EVENT_TYPE, event_payload: Payload { key } }),
             unfurl_links: false,
         };
         let token = self.token(&connector)?;
         let client = slack_morphism::SlackClient::new(connector);
-        client
+        let answer: PostAnswer = client
             .open_session(&token)
             .http_session_api
             .http_post("chat.postMessage", &body, None)
             .await
-            .map_err(|error| failure::of_library(error, &client.http_api.connector))
+            .map_err(|error| failure::of_library(error, &client.http_api.connector))?;
+        let beside = answer.message.is_some_and(|message| message.thread_ts.is_none());
+        if beside && post.thread.is_some() {
+            tracing::warn!("the first message of the thread is gone: the reply stands in the channel itself");
+        }
+        let name = post.channel.trim_start_matches('#').to_owned();
+        locked(&self.inner.channel_ids).insert(name, answer.channel.clone());
+        Ok(Posted { channel: answer.channel, ts: answer.ts })
     }
 
     /// The id of the user group with this handle (with or without `@`). The list is fetched once per client.
     pub async fn usergroup_id(&self, handle: &str) -> Result<GroupId, ServiceError> {
         let handle = handle.trim().trim_start_matches('@');
         let groups = self.inner.groups.get_or_try_init(|| self.usergroups()).await?;
-        match groups.iter().find(|group| group.handle == handle) {
-            Some(group) => Ok(GroupId(group.id.clone())),
+        let found = groups.iter().find(|group| group.handle.as_deref() == Some(handle));
+        match found.and_then(|group| group.id.clone()) {
+            Some(id) => Ok(GroupId(id)),
             None => Err(self
                 .connector("find a user group", format!("@{handle}"))
                 .error(ServiceErrorKind::NotFound, "no user group has this handle")
@@ -229,7 +301,9 @@ impl SlackClient {
         let answer: Result<UserAnswer, _> =
             self.get(connector, "users.lookupByEmail", &[("email", address.clone())]).await;
         let found = match answer {
-            Ok(answer) => Some(answer.user).filter(|user| !user.deleted).map(|user| UserId(user.id)),
+            Ok(answer) => Some(answer.user)
+                .filter(|user| user.deleted != Some(true) && !user.id.is_empty())
+                .map(|user| UserId(user.id)),
             Err(error) if error.kind == ServiceErrorKind::NotFound && error.detail == "users_not_found" => {
                 None
             }
@@ -248,8 +322,9 @@ impl SlackClient {
         let connector = self.connector("read a channel", format!("channel {id}"));
         let answer: ChannelAnswer =
             self.get(connector, "conversations.info", &[("channel", id.to_owned())]).await?;
-        locked(&self.inner.channels).insert(id.to_owned(), answer.channel.name.clone());
-        Ok(answer.channel.name)
+        let name = answer.channel.name.unwrap_or_default();
+        locked(&self.inner.channels).insert(id.to_owned(), name.clone());
+        Ok(name)
     }
 
     /// Calls a reading method.

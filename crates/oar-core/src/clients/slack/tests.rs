@@ -46,6 +46,10 @@ fn since() -> jiff::Timestamp {
     "2026-07-01T10:00:00Z".parse().unwrap()
 }
 
+fn wanted<'a>(channel: &'a str, thread: Option<&'a str>) -> Wanted<'a> {
+    Wanted { channel, thread, key: "k", text: "done & told", since: since() }
+}
+
 fn message(ts: &str, key: &str) -> Value {
     json!({"ts": ts, "text": "x", "metadata": {"event_type": "oar_notification", "event_payload": {"key": key}}})
 }
@@ -138,6 +142,13 @@ async fn every_refusal_has_its_meaning_and_advice() {
         ("invalid_auth", ServiceErrorKind::Unauthorized, Some("SLACK_BOT_TOKEN")),
         ("missing_scope", ServiceErrorKind::Forbidden, Some("`chat:write`")),
         ("ratelimited", ServiceErrorKind::RateLimited, Some("again")),
+        ("restricted_action", ServiceErrorKind::Forbidden, Some("managers")),
+        ("restricted_action_read_only_channel", ServiceErrorKind::Forbidden, Some("managers")),
+        ("restricted_action_thread_only_channel", ServiceErrorKind::Forbidden, Some("threads only")),
+        ("restricted_action_thread_locked", ServiceErrorKind::Forbidden, Some("no replies")),
+        ("cannot_reply_to_message", ServiceErrorKind::Forbidden, Some("no replies")),
+        ("message_limit_exceeded", ServiceErrorKind::Forbidden, Some("administrators")),
+        ("team_not_found", ServiceErrorKind::Rejected, Some("ids")),
         ("msg_too_long", ServiceErrorKind::Rejected, None),
     ] {
         let server = MockServer::start().await;
@@ -245,7 +256,9 @@ async fn nobody_is_not_an_error_but_a_refusal_is() {
 #[tokio::test]
 async fn a_message_is_found_by_its_key_on_a_later_page() {
     let server = MockServer::start().await;
-    Mock::given(path("/slack/api/conversations.list"))
+    Mock::given(path("/slack/api/users.conversations"))
+        .and(query_param("types", "public_channel"))
+        .and(query_param("limit", "999"))
         .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channels": [
             {"id": "C0BBB", "name": "demo-more"}, {"id": "C0AAA", "name": "demo"}
         ], "response_metadata": {"next_cursor": "never read"}})))
@@ -273,7 +286,7 @@ async fn a_message_is_found_by_its_key_on_a_later_page() {
         .expect(1)
         .mount(&server)
         .await;
-    let lookup = client(&server, Some("t0ken")).find_by_key("#demo", None, "k", since()).await;
+    let lookup = client(&server, Some("t0ken")).find(wanted("#demo", None)).await;
     assert_eq!(lookup, Lookup::Found(Posted { channel: "C0AAA".into(), ts: "2.2".into() }));
 }
 
@@ -288,8 +301,96 @@ async fn a_message_is_looked_for_in_its_thread() {
         .expect(1)
         .mount(&server)
         .await;
-    let lookup = client(&server, Some("t0ken")).find_by_key("C0AAA1234", Some("1.1"), "k", since()).await;
+    // And in the channel, where Slack puts a reply whose thread has lost its first message.
+    answer(&server, 200, json!({"ok": true, "messages": null, "response_metadata": null})).await;
+    let lookup = client(&server, Some("t0ken")).find(wanted("C0AAA1234", Some("1.1"))).await;
     assert_eq!(lookup, Lookup::NotFound);
+    let looked: Vec<String> = server
+        .received_requests()
+        .await
+        .unwrap()
+        .iter()
+        .map(|request| request.url.path().to_owned())
+        .collect();
+    assert_eq!(looked, ["/slack/api/conversations.replies", "/slack/api/conversations.history"]);
+}
+
+#[tokio::test]
+async fn a_reply_beside_its_thread_is_found_in_the_channel() {
+    let server = MockServer::start().await;
+    Mock::given(path("/slack/api/conversations.replies"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "thread_not_found"})),
+        )
+        .mount(&server)
+        .await;
+    answer(&server, 200, json!({"ok": true, "messages": [message("2.2", "k")]})).await;
+    let lookup = client(&server, Some("t0ken")).find(wanted("C0AAA1234", Some("1.1"))).await;
+    assert_eq!(lookup, Lookup::Found(Posted { channel: "C0AAA1234".into(), ts: "2.2".into() }));
+}
+
+#[tokio::test]
+async fn a_private_channel_is_found_although_the_public_ones_are_not_shown() {
+    let server = MockServer::start().await;
+    Mock::given(query_param("types", "public_channel"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "missing_scope"})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(query_param("types", "private_channel"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"ok": true, "channels": [{"id": "G0AAA", "name": "demo"}]})),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    answer(&server, 200, json!({"ok": true, "messages": [message("2.2", "k")]})).await;
+    let client = client(&server, Some("t0ken"));
+    for _ in 0..2 {
+        let lookup = client.find(wanted("#demo", None)).await;
+        assert_eq!(lookup, Lookup::Found(Posted { channel: "G0AAA".into(), ts: "2.2".into() }));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_slack_took_without_metadata_is_found_by_its_words() {
+    let bare = json!({"ts": "2.2", "bot_id": "B0AAA", "text": " done  &amp; told ".replace("&amp;", "&")});
+    for (message, found) in [
+        (bare.clone(), true),
+        (json!({"ts": "2.2", "bot_id": null, "text": "done & told"}), false),
+        (json!({"ts": "2.2", "bot_id": "B0AAA", "text": "done"}), false),
+        (
+            json!({"ts": "2.2", "bot_id": "B0AAA", "text": "done & told",
+                "metadata": {"event_type": "oar_notification", "event_payload": {"key": "other"}}}),
+            false,
+        ),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, 200, json!({"ok": true, "messages": [message]})).await;
+        let lookup = client(&server, Some("t0ken")).find(wanted("C0AAA1234", None)).await;
+        assert_eq!(matches!(lookup, Lookup::Found(_)), found, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_sent_without_the_metadata_that_slack_refuses() {
+    for code in super::METADATA_REFUSALS {
+        let server = MockServer::start().await;
+        Mock::given(body_json(json!({"channel": "#demo", "text": "done", "unfurl_links": false})))
+            .respond_with(
+                ResponseTemplate::new(200)
+                    .set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.2"})),
+            )
+            .expect(1)
+            .mount(&server)
+            .await;
+        answer(&server, 200, json!({"ok": false, "error": code})).await;
+        assert_eq!(post(&client(&server, Some("t0ken"))).await.unwrap().ts, "1.2", "{code}");
+        assert_eq!(count(&server).await, 2);
+    }
 }
 
 #[tokio::test]
@@ -299,12 +400,13 @@ async fn what_slack_does_not_show_is_not_taken_for_absent() {
         ("C0AAA1234", json!({"ok": false, "error": "missing_scope"}), "missing_scope"),
         ("#demo", json!({"ok": false, "error": "missing_scope"}), "missing_scope"),
         ("#demo", json!({"ok": true, "channels": []}), "not among"),
+        ("#demo", json!({"ok": true, "channels": null, "response_metadata": null}), "/invite"),
         ("C0AAA1234", json!({"ok": false, "error": "not_in_channel"}), "not_in_channel"),
         ("C0AAA1234", endless, "more than 2000 messages"),
     ] {
         let server = MockServer::start().await;
         answer(&server, 200, body).await;
-        match client(&server, Some("t0ken")).find_by_key(channel, None, "k", since()).await {
+        match client(&server, Some("t0ken")).find(wanted(channel, None)).await {
             Lookup::CannotTell(reason) => assert!(reason.contains(words), "{reason}"),
             other => panic!("{channel}: {other:?}"),
         }

@@ -10,6 +10,49 @@ pub struct UserId(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GroupId(pub String);
 
+impl UserId {
+    /// A person whom Slack could not be asked for: the login, to be asked for when the message is sent. Messages name no
+    /// address, so it is the part before the `@`. None for a login that cannot stand in a mention.
+    pub fn of_login(login: &str) -> Option<Self> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
+        (!login.is_empty() && login.bytes().all(good)).then(|| Self(format!("{login}@")))
+    }
+}
+
+impl GroupId {
+    /// A group that Slack could not be asked for, by its handle: to be asked for when the message is sent. None for a
+    /// handle that cannot stand in a mention.
+    pub fn of_handle(handle: &str) -> Option<Self> {
+        let handle = handle.trim().trim_start_matches('@');
+        let good = |letter: char| !letter.is_whitespace() && !"<>&|@^".contains(letter);
+        (!handle.is_empty() && handle.chars().all(good)).then(|| Self(format!("@{handle}")))
+    }
+}
+
+/// Somebody in a text who is to be asked for before the text is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unasked {
+    /// A person, by login.
+    Person(String),
+    /// A group, by handle.
+    Group(String),
+}
+
+impl Unasked {
+    /// The mentions of this kind in a text: what stands there, and who it is.
+    pub fn within(text: &str) -> Vec<(String, Self)> {
+        let mention = |piece: &str| {
+            let (inner, _) = piece.split_once('>')?;
+            if let Some(handle) = inner.strip_prefix("!subteam^@") {
+                return Some((format!("<{inner}>"), Self::Group(handle.to_owned())));
+            }
+            let login = inner.strip_prefix('@')?.strip_suffix('@')?;
+            Some((format!("<{inner}>"), Self::Person(login.to_owned())))
+        };
+        text.split('<').skip(1).filter_map(mention).collect()
+    }
+}
+
 impl fmt::Display for UserId {
     /// The mention that notifies the person.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,6 +121,30 @@ mod tests {
             "<https://x.test/a?b=1&amp;c=2|R&amp;D &lt;x&gt;>"
         );
         assert_eq!(link("https://x.test/a|b>", "a|b\nc"), "<https://x.test/a%7Cb%3E|a b c>");
+    }
+
+    #[test]
+    fn who_was_not_asked_for_is_found_again_in_the_text() {
+        let (group, user) =
+            (GroupId::of_handle("@demo-leads").unwrap(), UserId::of_login("demo.lead").unwrap());
+        let known = (GroupId("S0AAA".into()), UserId("U0AAA".into()));
+        let text = format!(
+            "for {group} &lt;@x@&gt;: {user}, {} {} {}",
+            known.0,
+            known.1,
+            link("https://x.test/@", "@")
+        );
+        let found = Unasked::within(&text);
+        assert_eq!(
+            found,
+            [
+                ("<!subteam^@demo-leads>".to_owned(), Unasked::Group("demo-leads".to_owned())),
+                ("<@demo.lead@>".to_owned(), Unasked::Person("demo.lead".to_owned())),
+            ]
+        );
+        for bad in ["", "a b", "a<b", "a@b", "a|b"] {
+            assert_eq!((UserId::of_login(bad), GroupId::of_handle(bad).map(drop)), (None, None), "{bad}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use futures::future::{join, join_all};
 
-use super::kernel::KernelFindings;
+use super::kernel::{KernelFindings, StopRule};
 use super::{
     Approval, ApprovalPlan, MetadataUrl, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work,
 };
@@ -29,12 +29,18 @@ struct ErrataSide {
 impl Approval<'_> {
     /// Looks at everything. Problems stand beside the plan, so that those of others can be said with them; what could
     /// not be read is one of them.
-    pub async fn plan(&self, target: &Target) -> (ApprovalPlan, Vec<Problem>) {
+    ///
+    /// `rules` says which packages of operating system images must not have which tag, or why nobody knows.
+    pub async fn plan(
+        &self,
+        target: &Target,
+        rules: impl Future<Output = Result<Vec<StopRule>, Problem>>,
+    ) -> (ApprovalPlan, Vec<Problem>) {
         let mut problems = Vec::new();
         let (mut checks, mut notes) = (Vec::new(), Vec::new());
         // What does not depend on one another is asked for at the same time.
         let (errata, (shipment, (subtasks, url))) = join(
-            self.errata_side(target),
+            self.errata_side(target, rules),
             join(self.shipment(target), join(self.open_subtasks(target), self.own_metadata_url(target))),
         )
         .await;
@@ -120,8 +126,12 @@ impl Approval<'_> {
     }
 
     /// The advisories, and what stands against those that are to move: their kernels and security alerts.
-    async fn errata_side(&self, target: &Target) -> ErrataSide {
-        let read = self.advisories(target).await;
+    async fn errata_side(
+        &self,
+        target: &Target,
+        rules: impl Future<Output = Result<Vec<StopRule>, Problem>>,
+    ) -> ErrataSide {
+        let (read, rules) = join(self.advisories(target), rules).await;
         let ours = read.iter().filter_map(|(impetus, read)| Some((impetus, read.as_ref().ok()?)));
         let moves: Vec<(&String, &Advisory)> =
             ours.filter(|(_, advisory)| advisory.state == AdvisoryState::Qe).collect();
@@ -129,7 +139,7 @@ impl Approval<'_> {
             moves.iter().map(|(impetus, advisory)| ((*impetus).clone(), advisory.id)).collect();
         let security = moves.iter().filter(|(_, advisory)| advisory.kind == AdvisoryKind::Security);
         let alerts = join_all(security.map(|(_, advisory)| self.known_alerts(advisory.id)));
-        let (kernels, alerts) = join(self.kernels(&moving, &target.stop_rules), alerts).await;
+        let (kernels, alerts) = join(self.kernels(&moving, &rules), alerts).await;
         ErrataSide { moving, kernels, alerts: alerts.into_iter().flatten().collect(), read }
     }
 

@@ -62,8 +62,6 @@ pub struct Target {
     pub ticket: Option<IssueKey>,
     /// Bugs for which somebody answers although they are not finished.
     pub accepted: BTreeSet<IssueKey>,
-    /// Which packages of operating system images must not have which tag, or why nobody knows.
-    pub stop_rules: Result<Vec<StopRule>, Problem>,
 }
 
 /// One advisory that ships with the release.

@@ -15,6 +15,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 
 pub(super) fn metadata() -> Metadata {
     Metadata {
+        pending: Vec::new(),
         jira_ticket: Some("ART-1".into()),
         advisory_ids: [("rpm".to_owned(), 100_001), ("rhcos".to_owned(), 100_002)].into_iter().collect(),
         release_date: Some("2026-Jul-07".into()),

@@ -24,7 +24,7 @@ pub(crate) use follow::{Known, known};
 use super::Services;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
-use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
 
@@ -112,6 +112,8 @@ pub struct JobPlan {
     pub notes: Vec<String>,
     /// What is done about the result of a job that ended well, beside recording it.
     pub evaluation: Vec<Step>,
+    /// What stands in the way of starting the job: the plan can be shown, and applying it is refused.
+    pub gate: Option<Refusal>,
     /// The job as the run left it; the inner `None` forgets it.
     result: OnceLock<Option<Job>>,
 }
@@ -119,7 +121,22 @@ pub struct JobPlan {
 impl JobPlan {
     /// A plan that knows nothing but its step.
     pub fn new(task: TaskName, step: JobStep, seen: Option<Job>, status: TaskStatus) -> Self {
-        Self { task, step, seen, status, notes: Vec::new(), evaluation: Vec::new(), result: OnceLock::new() }
+        let (notes, evaluation) = (Vec::new(), Vec::new());
+        Self { task, step, seen, status, notes, evaluation, gate: None, result: OnceLock::new() }
+    }
+
+    /// A plan to start `intended`, which waits until `gate` is open.
+    pub(super) fn gated(
+        task: TaskName,
+        intended: Job,
+        seen: Option<Job>,
+        status: TaskStatus,
+        gate: Option<Refusal>,
+    ) -> Self {
+        let mut plan = Self::new(task, JobStep::Start { intended: Box::new(intended) }, seen, status);
+        plan.notes.extend(gate.iter().map(|gate| format!("it is not started yet: {gate}")));
+        plan.gate = gate;
+        plan
     }
 
     /// The job as it stands after the run, for messages.
@@ -170,6 +187,9 @@ impl JobPlan {
         system: &dyn JobSystemClient,
         permit: &WritePermit,
     ) -> Result<TaskOutcome, TaskError> {
+        if let Some(gate) = &self.gate {
+            return Err(gate.clone().into());
+        }
         match &self.step {
             JobStep::Passed => Ok(TaskOutcome::pass(Vec::new())),
             JobStep::Unseen { job, why, hint } => {
@@ -309,7 +329,7 @@ impl Plan for JobPlan {
 
     fn acts(&self) -> bool {
         match &self.step {
-            JobStep::Start { .. } => true,
+            JobStep::Start { .. } => self.gate.is_none(),
             JobStep::Follow { sight } => sight.stage == Stage::Succeeded && !self.evaluation.is_empty(),
             JobStep::Passed | JobStep::Unseen { .. } => false,
         }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, Tone};
-use oar_core::config::{Problem, Severity, SupportedVersions, check_document, find_document};
+use oar_core::config::{
+    Problem, Severity, SupportedVersions, check_document, check_environment, find_document, jwe,
+};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -9,7 +11,8 @@ use super::input;
 
 /// Check every section of a document against what the programs read
 ///
-/// Ends with 1 when a command would fail because of the document; warnings alone end with 0.
+/// Files that the document names are read, too. Without FILE the environment variables are checked as well, by the code with
+/// which the programs read them. Ends with 1 when a command would fail; warnings alone end with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The document, plain or encrypted; without it the one that the programs use
@@ -32,9 +35,14 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         None => find_document(&session.environment)?,
     };
     let text = input::text_of(&path)?;
-    let is_plain = text.expose_secret().trim_start().starts_with(['{', '[']);
+    let is_plain =
+        text.expose_secret().trim_start().starts_with(['{', '[']) && !jwe::is_encrypted(text.expose_secret());
     let plain = if is_plain { text } else { input::decrypted(&text, &path, session)? };
-    let problems = check_document(plain.expose_secret(), &SupportedVersions::beside(Some(&path))?);
+    let versions = SupportedVersions::beside(Some(&path))?;
+    let mut problems = check_document(plain.expose_secret(), &versions, Some(input::directory_of(&path)));
+    if args.file.is_none() {
+        problems.extend(check_environment(&session.environment));
+    }
     let count = |severity: Severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let document = path.display().to_string();

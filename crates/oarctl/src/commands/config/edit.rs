@@ -2,7 +2,7 @@ use std::path::Path;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::config::jwe::{self, Key};
-use oar_core::config::{ConfigError, Severity, SupportedVersions, check_document, find_document};
+use oar_core::config::{ConfigError, Problem, Severity, SupportedVersions, check_document, find_document};
 use oar_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +15,8 @@ use crate::private::{self, PrivateDirectory};
 ///
 /// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts it with `OAR_JWK`
 /// and replaces the document in one step. The copy is overwritten and removed, whatever happens. With errors in the
-/// result nothing is written; on a terminal you can edit again.
+/// result nothing is written: on a terminal the editor opens again, with the errors as comments above the document. What
+/// you typed and could not be written is kept in a file that only you can read; it is named.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Do everything but replace the document
@@ -40,14 +41,22 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
         let copy =
             private.write("config_store.json", presented.expose_secret()).map_err(|error| no_copy(&error))?;
         loop {
-            if let Some(code) = let_edit(&editor, &copy, session).await? {
-                return Ok((code, None));
+            let ended = let_edit(&editor, &copy, session).await;
+            let edited = match input::text_of(&copy) {
+                Ok(edited) => SecretString::from(without_comments(edited.expose_secret())),
+                // An editor that failed has its own error.
+                Err(error) => return Err(Unwritten { error: ended.err().unwrap_or(error), typed: None }),
+            };
+            let is_changed = edited.expose_secret() != presented.expose_secret();
+            let typed = || is_changed.then(|| edited.clone());
+            match ended {
+                Err(error) => return Err(Unwritten { error, typed: typed() }),
+                Ok(Some(code)) => return Ok((code, typed())),
+                Ok(None) if !is_changed => return Ok((ExitCode::Done, None)),
+                Ok(None) => {}
             }
-            let edited = input::text_of(&copy)?;
-            if edited.expose_secret() == presented.expose_secret() {
-                return Ok((ExitCode::Done, None));
-            }
-            let problems = check_document(edited.expose_secret(), &versions);
+            let problems =
+                check_document(edited.expose_secret(), &versions, Some(input::directory_of(&path)));
             for problem in &problems {
                 session.ui.note(check::line(problem));
             }
@@ -55,16 +64,20 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
                 return Ok((ExitCode::Done, Some(edited)));
             }
             if !session.ui.is_interactive() || !wants_to_edit_again(session).await? {
-                return Err(CliError::new(
+                let error = CliError::new(
                     ErrorClass::Configuration,
                     "the edited document has errors; nothing was written",
-                ));
+                );
+                return Err(Unwritten { error, typed: typed() });
             }
+            let text = format!("{}{}", comments(&problems), edited.expose_secret());
+            std::fs::write(&copy, text).map_err(|error| no_copy(&error))?;
         }
     }
     .await;
     let wiped = private.wipe();
-    let (code, edited) = outcome?;
+    let kept = |typed: &SecretString| keep(typed, &path, session);
+    let (code, edited) = outcome.map_err(|unwritten| unwritten.kept_by(kept))?;
     wiped.map_err(|error| {
         CliError::new(
             ErrorClass::Failed,
@@ -74,13 +87,85 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     match edited {
         None if code == ExitCode::Done => session.ui.note("No change; nothing was written."),
         None => session.ui.note("Stopped; nothing was written."),
+        Some(typed) if code != ExitCode::Done => {
+            session.ui.note(format!("Stopped; nothing was written. {}", kept(&typed)));
+        }
         Some(_) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
         Some(edited) => {
-            store(&path, &encrypted, &edited, &key)?;
+            store(&path, &encrypted, &edited, &key)
+                .map_err(|error| Unwritten { error, typed: Some(edited) }.kept_by(kept))?;
             session.ui.note(format!("Wrote {}.", path.display()));
         }
     }
     Ok(code)
+}
+
+/// Why nothing was written, and what the user had typed.
+struct Unwritten {
+    error: CliError,
+    typed: Option<SecretString>,
+}
+
+impl From<CliError> for Unwritten {
+    fn from(error: CliError) -> Self {
+        Self { error, typed: None }
+    }
+}
+
+impl Unwritten {
+    /// The error, with the place where what was typed is kept.
+    fn kept_by(self, keep: impl Fn(&SecretString) -> String) -> CliError {
+        let Some(typed) = self.typed else { return self.error };
+        let place = keep(&typed);
+        let hint = match &self.error.hint {
+            Some(hint) => format!("{place} {hint}"),
+            None => place,
+        };
+        self.error.with_hint(hint)
+    }
+}
+
+/// Keeps what was typed where only the user can read it, and says where. It holds people's addresses, so it lies with the
+/// user's own files, not beside the document.
+fn keep(typed: &SecretString, document: &Path, session: &Session) -> String {
+    let environment = &session.environment;
+    let absolute = |name: &str| environment.get(name).map(Path::new).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .map(Path::to_owned)
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    let folder =
+        state.map_or_else(|| input::directory_of(document).to_owned(), |state| state.join("release-tests"));
+    let name = format!("config-edit-{}-{}.json", session.clock.now().as_second(), std::process::id());
+    let path = folder.join(name);
+    match private::keep(&path, typed.expose_secret()) {
+        Ok(()) => format!(
+            "What you typed is kept in {0}, which only you can read. Correct it there, then: oarctl config encrypt {0} -o {1}; \
+             and remove it.",
+            path.display(),
+            document.display()
+        ),
+        Err(error) => format!("What you typed could not be kept in {}: {error}.", path.display()),
+    }
+}
+
+/// The problems as lines that are left out again when the text is read.
+fn comments(problems: &[Problem]) -> String {
+    let mut lines =
+        vec!["# Nothing was written yet. Correct what follows; these lines are left out.".to_owned()];
+    lines.extend(problems.iter().map(|problem| {
+        let text = match problem.path.as_str() {
+            "" => problem.message.clone(),
+            path => format!("{path}: {}", problem.message),
+        };
+        format!("# {}: {}", problem.severity, text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }));
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The text without the comments above the document.
+fn without_comments(text: &str) -> String {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    text.split_inclusive('\n').skip_while(is_comment).collect()
 }
 
 /// The text as people edit it: a document on one line is laid out.
@@ -115,7 +200,7 @@ async fn let_edit(editor: &Editor, copy: &Path, session: &Session) -> Result<Opt
 }
 
 async fn wants_to_edit_again(session: &Session) -> Result<bool, CliError> {
-    session.ui.note("Edit again? [Y/n]");
+    session.ui.note("Edit again, with the errors as comments? [Y/n]");
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map(|length| (length, answer))
@@ -143,4 +228,22 @@ fn store(path: &Path, before: &SecretString, edited: &SecretString, key: &Key) -
 
 fn no_copy(error: &std::io::Error) -> CliError {
     CliError::new(ErrorClass::Configuration, format!("cannot make a private temporary copy: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_stand_as_comments_above_the_document_and_go_again() {
+        let problem = |path: &str, message: &str| Problem {
+            path: path.to_owned(),
+            message: message.to_owned(),
+            severity: Severity::Error,
+        };
+        let text = comments(&[problem("owners.default", "is missing"), problem("", "line 1\ncolumn 2")]);
+        assert!(text.contains("\n# error: owners.default: is missing\n# error: line 1 column 2\n"), "{text}");
+        assert_eq!(without_comments(&format!("{text}{{\n  # inside\n}}\n")), "{\n  # inside\n}\n");
+        assert_eq!(without_comments("{}\n"), "{}\n");
+    }
 }

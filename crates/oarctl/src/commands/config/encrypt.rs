@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::config::jwe::{self, Key};
-use oar_core::config::{Document, SupportedVersions, check_document};
+use oar_core::config::jwe::{self, JweError, Key};
+use oar_core::config::{ConfigError, Document, SupportedVersions, check_document};
 use secrecy::ExposeSecret;
 
 use super::input;
@@ -10,7 +10,7 @@ use crate::private;
 
 /// Encrypt a plain document with the key in `OAR_JWK`
 ///
-/// The document must be a JSON object; what `config check` would say about it is shown as warnings. The result has no
+/// The document must be a JSON object that is not encrypted yet; what `config check` would say about it is shown as warnings. The result has no
 /// line break at its end, because the Python tooling reads none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,11 +28,16 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
     let key = Key::of(&session.environment)?;
     let plain = input::text_of(&args.input)?;
+    if jwe::is_encrypted(plain.expose_secret()) {
+        return Err(ConfigError::from(JweError::AlreadyEncrypted).into());
+    }
     Document::parse(plain.expose_secret())?;
-    for problem in check_document(plain.expose_secret(), &SupportedVersions::beside(args.out.as_deref())?) {
+    let versions = SupportedVersions::beside(args.out.as_deref())?;
+    let directory = args.out.as_deref().map(input::directory_of);
+    for problem in check_document(plain.expose_secret(), &versions, directory) {
         session.ui.warn(format!("{}: {}", problem.path, problem.message));
     }
-    let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(oar_core::config::ConfigError::from)?;
+    let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(ConfigError::from)?;
     match &args.out {
         None => session.ui.raw(encrypted),
         Some(path) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),

@@ -15,6 +15,11 @@ pub(super) fn configured(session: &Session) -> Result<Document, CliError> {
     Ok(Document::parse(plain.expose_secret())?)
 }
 
+/// The directory from which a document's own paths are seen.
+pub(super) fn directory_of(document: &Path) -> &Path {
+    document.parent().unwrap_or(Path::new(""))
+}
+
 /// The text of a file, or of standard input for `-`.
 pub(super) fn text_of(path: &Path) -> Result<SecretString, CliError> {
     let failed = |reason| {

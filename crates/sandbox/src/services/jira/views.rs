@@ -74,7 +74,13 @@ impl Views<'_> {
     }
 
     fn person(&self, account_id: Option<&str>) -> Value {
-        account_id.and_then(|id| self.state.account(id)).map_or(Value::Null, |account| self.account(account))
+        let Some(account) = account_id.and_then(|id| self.state.account(id)) else { return Value::Null };
+        let mut view = self.account(account);
+        // In a search a hidden address is left out, in an issue it may be null: both occur.
+        if account.email_hidden {
+            view["emailAddress"] = Value::Null;
+        }
+        view
     }
 
     /// Replaces `{"accountId": …}` by the whole person.

@@ -10,6 +10,8 @@ const BLOCKS: usize = 50;
 const HEADER: usize = 150;
 /// Characters of a section's text, or of a text in a context.
 const TEXT: usize = 3_000;
+/// Characters of all blocks of a message together.
+const TOGETHER: usize = 13_200;
 /// Characters of one of a section's fields.
 const FIELD: usize = 2_000;
 /// Fields of a section, elements of a context.
@@ -24,6 +26,9 @@ pub(super) fn readable(blocks: &Value) -> Result<String, Refusal> {
     let mut texts = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         texts.extend(texts_of(block, &format!("/blocks/{index}"))?);
+    }
+    if texts.iter().map(|text| text.chars().count()).sum::<usize>() > TOGETHER {
+        return Err(Refusal::new("msg_blocks_too_long"));
     }
     Ok(texts.join("\n"))
 }

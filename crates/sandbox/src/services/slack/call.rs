@@ -1,5 +1,7 @@
 //! A call of a Slack method: its arguments, its token, and Slack's way to answer.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     body::Bytes,
@@ -109,7 +111,7 @@ impl Call {
             return Ok(token.clone());
         }
         Err(Refusal {
-            error: "missing_scope",
+            error: "missing_scope".into(),
             more: Some(json!({"needed": scopes.join(","), "provided": token.scopes.join(",")})),
             retry_after: None,
         })
@@ -119,14 +121,14 @@ impl Call {
 /// A logical error: HTTP 200 with `ok: false`.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    error: &'static str,
+    error: Cow<'static, str>,
     more: Option<Value>,
     retry_after: Option<u64>,
 }
 
 impl Refusal {
-    pub(super) fn new(error: &'static str) -> Self {
-        Self { error, more: None, retry_after: None }
+    pub(super) fn new(error: impl Into<Cow<'static, str>>) -> Self {
+        Self { error: error.into(), more: None, retry_after: None }
     }
 
     /// The same refusal with more fields.
@@ -137,7 +139,7 @@ impl Refusal {
 
     /// 429.
     pub(super) fn rate_limited(seconds: u64) -> Self {
-        Self { error: "ratelimited", more: None, retry_after: Some(seconds) }
+        Self { error: "ratelimited".into(), more: None, retry_after: Some(seconds) }
     }
 }
 

@@ -38,11 +38,15 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         return Err(Refusal::new("no_text"));
     }
     let text = text.unwrap_or_default();
-    let thread_ts = call.text("thread_ts");
+    let mut thread_ts = call.text("thread_ts");
     if let Some(wanted) = &thread_ts
         && !slack.messages.iter().any(|message| message.channel == channel.id && message.ts == *wanted)
     {
-        return Err(Refusal::new("thread_not_found"));
+        if !slack.deleted.iter().any(|(place, ts)| *place == channel.id && ts == wanted) {
+            return Err(Refusal::new("thread_not_found"));
+        }
+        // The first message was deleted: the answer stands in the channel, and nothing else says so.
+        thread_ts = None;
     }
     let broadcast = call.flag("reply_broadcast") && thread_ts.is_some();
     let metadata = call.object("metadata")?;
@@ -51,6 +55,9 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
             || !value.get("event_payload").is_some_and(Value::is_object)
     }) {
         return Err(Refusal::new("invalid_metadata_format"));
+    }
+    if let (Some(error), true) = (&slack.refuses_metadata, metadata.is_some()) {
+        return Err(Refusal::new(error.clone()));
     }
     if slack.one_message_per_second {
         let last = slack.messages.iter().rev().find(|message| message.channel == channel.id);
@@ -84,8 +91,10 @@ fn open_channel(call: &Call, slack: &State, token: &Token) -> Result<Channel, Re
     let anywhere = token.scopes.iter().any(|scope| scope == "chat:write.public");
     if channel.is_archived {
         Err(Refusal::new("is_archived"))
-    } else if !channel.is_member && !anywhere {
-        Err(Refusal::new("not_in_channel"))
+    } else if !channel.is_member && (channel.is_private || !anywhere) {
+        Err(Refusal::new(if channel.is_private { "channel_not_found" } else { "not_in_channel" }))
+    } else if let Some(error) = &channel.refuses {
+        Err(Refusal::new(error.clone()))
     } else {
         Ok(channel.clone())
     }
@@ -113,8 +122,14 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
         if let Some(thread) = &message.thread_ts {
             map.insert("thread_ts".to_owned(), json!(thread));
         }
-        if let (Some(metadata), true) = (&message.metadata, with_metadata) {
-            map.insert("metadata".to_owned(), metadata.clone());
+        if let Some(metadata) = &message.metadata {
+            // Without the argument the kind stays, and the payload goes.
+            let shown = if with_metadata {
+                metadata.clone()
+            } else {
+                json!({"event_type": metadata.get("event_type")})
+            };
+            map.insert("metadata".to_owned(), shown);
         }
     }
     value
@@ -123,7 +138,6 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
 /// `conversations.history`: a channel's messages, newest first, without the answers in threads.
 pub(super) async fn history(call: Call) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
-    call.allowed(&slack, &["channels:history"])?;
     let channel = readable(&call, &slack)?;
     let messages: Vec<&Message> = slack
         .messages
@@ -140,7 +154,6 @@ pub(super) async fn history(call: Call) -> Result<Response, Refusal> {
 /// `conversations.replies`: a message and the answers to it, oldest first.
 pub(super) async fn replies(call: Call) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
-    call.allowed(&slack, &["channels:history"])?;
     let channel = readable(&call, &slack)?;
     let thread = call.text("ts").ok_or_else(|| Refusal::new("thread_not_found"))?;
     let belongs = |message: &&Message| {
@@ -157,6 +170,9 @@ pub(super) async fn replies(call: Call) -> Result<Response, Refusal> {
 fn readable(call: &Call, slack: &State) -> Result<Channel, Refusal> {
     let wanted = call.text("channel").ok_or_else(|| Refusal::new("channel_not_found"))?;
     let channel = slack.channels.iter().find(|channel| channel.id == wanted);
+    let private = channel.is_some_and(|channel| channel.is_private);
+    call.allowed(slack, &[if private { "groups:history" } else { "channels:history" }])?;
+    let channel = channel.filter(|channel| channel.is_member || !channel.is_private);
     let channel = channel.ok_or_else(|| Refusal::new("channel_not_found"))?;
     if channel.is_member { Ok(channel.clone()) } else { Err(Refusal::new("not_in_channel")) }
 }
@@ -204,15 +220,46 @@ fn micros(ts: &str) -> i64 {
         .saturating_add(fraction.parse().unwrap_or(0))
 }
 
-/// `conversations.list`.
+/// `conversations.list`: the channels that there are.
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
+    page_of_channels(&call, |channel| channel.is_member || !channel.is_private)
+}
+
+/// `users.conversations`: the channels that the bot is in.
+pub(super) async fn own_conversations(call: Call) -> Result<Response, Refusal> {
+    page_of_channels(&call, |channel| channel.is_member)
+}
+
+/// One page of channels. Each kind that is asked for needs its scope, else the whole call is refused.
+fn page_of_channels(call: &Call, shown: impl Fn(&Channel) -> bool) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
-    call.allowed(&slack, &["channels:read"])?;
+    let types = call.text("types").unwrap_or_else(|| "public_channel".to_owned());
+    let (mut public, mut private) = (false, false);
+    for kind in types.split(',').map(str::trim) {
+        match kind {
+            "public_channel" => {
+                call.allowed(&slack, &["channels:read"])?;
+                public = true;
+            }
+            "private_channel" => {
+                call.allowed(&slack, &["groups:read"])?;
+                private = true;
+            }
+            _ => return Err(Refusal::new("invalid_types")),
+        }
+    }
+    let limit = number(call, "limit").unwrap_or(100);
+    if !(1..1000).contains(&limit) {
+        return Err(Refusal::new("invalid_limit"));
+    }
     let hide = call.flag("exclude_archived");
-    let wanted: Vec<&Channel> =
-        slack.channels.iter().filter(|channel| !(hide && channel.is_archived)).collect();
-    let limit = number(&call, "limit").unwrap_or(100).clamp(1, 1000);
-    let skip = number(&call, "cursor").unwrap_or(0);
+    let wanted: Vec<&Channel> = slack
+        .channels
+        .iter()
+        .filter(|channel| shown(channel) && !(hide && channel.is_archived))
+        .filter(|channel| if channel.is_private { private } else { public })
+        .collect();
+    let skip = number(call, "cursor").unwrap_or(0);
     let items: Vec<Value> =
         wanted.iter().skip(skip).take(limit).map(|channel| conversation(channel)).collect();
     let next = skip.saturating_add(limit);
@@ -239,7 +286,7 @@ fn conversation(channel: &Channel) -> Value {
         "is_group": false,
         "is_im": false,
         "is_mpim": false,
-        "is_private": false,
+        "is_private": channel.is_private,
         "is_archived": channel.is_archived,
         "is_member": channel.is_member,
         "created": 1_700_000_000,

@@ -7,11 +7,12 @@
 //!
 //! | Operation | Body |
 //! |---|---|
-//! | `channel` | `{"name", "is_archived", "is_member"}` |
+//! | `channel` | `{"name", "is_archived", "is_member", "is_private", "refuses"}`: a new one, or changes of one; `refuses` is the error of every message |
 //! | `group` | `{"handle"}` |
 //! | `user` | `{"email", "real_name", "deleted"}` |
 //! | `message` | `{"channel", "text", "thread_ts", "user"}`: somebody else writes |
-//! | `limits` | `{"one_message_per_second": true}` |
+//! | `delete` | `{"channel", "ts"}`: somebody deletes a message |
+//! | `limits` | `{"one_message_per_second": true, "refuses_metadata": "metadata_must_be_sent_from_app"}` |
 
 use axum::{Router, routing::get};
 
@@ -37,6 +38,7 @@ pub fn router() -> Router<Shared> {
         .route("/conversations.info", get(m::info).post(m::info))
         .route("/usergroups.list", get(m::usergroups).post(m::usergroups))
         .route("/users.lookupByEmail", get(m::lookup_by_email).post(m::lookup_by_email))
+        .route("/users.conversations", get(m::own_conversations).post(m::own_conversations))
         .route("/users.info", get(m::user_info).post(m::user_info))
 }
 

@@ -33,6 +33,10 @@ pub struct Channel {
     pub is_archived: bool,
     /// Whether the bot was invited.
     pub is_member: bool,
+    /// Whether only its members see it.
+    pub is_private: bool,
+    /// The error with which it refuses every message.
+    pub refuses: Option<String>,
 }
 
 /// A user.
@@ -107,6 +111,10 @@ pub struct State {
     pub messages: Vec<Message>,
     /// Refuses a second message to a channel within one second, as Slack does.
     pub one_message_per_second: bool,
+    /// The error with which every message with metadata is refused.
+    pub refuses_metadata: Option<String>,
+    /// Channel id and `ts` of messages that were deleted.
+    pub deleted: Vec<(String, String)>,
     last_ts: i64,
 }
 
@@ -135,8 +143,21 @@ impl State {
     /// A channel that the bot was invited to.
     pub fn add_channel(&mut self, name: &str) -> &mut Channel {
         let id = format!("C0000CH{:03}", self.channels.len() + 1);
-        let channel = Channel { id, name: name.to_owned(), is_archived: false, is_member: true };
+        let channel = Channel {
+            id,
+            name: name.to_owned(),
+            is_archived: false,
+            is_member: true,
+            is_private: false,
+            refuses: None,
+        };
         self.channels.push_mut(channel)
+    }
+
+    /// Deletes a message; answers in its thread stay.
+    pub fn delete(&mut self, channel: &str, ts: &str) {
+        self.messages.retain(|message| !(message.channel == channel && message.ts == ts));
+        self.deleted.push((channel.to_owned(), ts.to_owned()));
     }
 
     /// A group with these users.
@@ -201,9 +222,15 @@ impl Simulated for State {
         let flag = |field: &str, default: bool| body.get(field).and_then(Value::as_bool).unwrap_or(default);
         match operation {
             "channel" => {
-                let channel = self.add_channel(need("name")?);
-                channel.is_archived = flag("is_archived", false);
-                channel.is_member = flag("is_member", true);
+                let name = need("name")?;
+                let channel = match self.channels.iter().position(|channel| channel.name == name) {
+                    Some(known) => self.channels.get_mut(known).ok_or("no such channel")?,
+                    None => self.add_channel(name),
+                };
+                channel.is_archived = flag("is_archived", channel.is_archived);
+                channel.is_member = flag("is_member", channel.is_member);
+                channel.is_private = flag("is_private", channel.is_private);
+                channel.refuses = text("refuses").filter(|error| !error.is_empty()).map(str::to_owned);
                 Ok(json!(channel))
             }
             "group" => Ok(json!(self.add_group(need("handle")?, &[]))),
@@ -232,11 +259,22 @@ impl Simulated for State {
                 };
                 Ok(json!(self.post(&channel, draft, now)))
             }
+            "delete" => {
+                let channel = self.channel(need("channel")?).ok_or("no such channel")?.id.clone();
+                let ts = need("ts")?.to_owned();
+                self.delete(&channel, &ts);
+                Ok(json!({"deleted": ts}))
+            }
             "limits" => {
+                if let Some(error) = text("refuses_metadata") {
+                    self.refuses_metadata = Some(error.to_owned()).filter(|error| !error.is_empty());
+                }
                 self.one_message_per_second = flag("one_message_per_second", self.one_message_per_second);
                 Ok(json!({"one_message_per_second": self.one_message_per_second}))
             }
-            _ => Err(format!("no operation {operation}; there are channel, group, user, message and limits")),
+            _ => Err(format!(
+                "no operation {operation}; there are channel, group, user, message, delete and limits"
+            )),
         }
     }
 }

@@ -44,7 +44,8 @@ async fn messages_are_posted_threaded_and_listed() {
         .map(|message| message["text"].as_str().unwrap())
         .collect();
     assert_eq!(texts, ["again", "<!subteam^S1> hello"]);
-    assert_eq!(listed["messages"][1].get("metadata"), None);
+    let kind = json!({"event_type": "announced"});
+    assert_eq!(listed["messages"][1]["metadata"], kind, "without its payload, which is asked for");
     let full = history(json!({"channel": id, "include_all_metadata": true, "limit": 1})).await;
     assert_eq!((full["has_more"].clone(), full["messages"].as_array().unwrap().len()), (json!(true), 1));
     let rest = history(json!({
@@ -217,12 +218,13 @@ async fn blocks_that_slack_refuses_are_refused() {
         (json!([{"type": "context", "elements": vec![element; 11]}]), "invalid_blocks"),
         (json!([{"type": "paragraph"}]), "invalid_blocks"),
         (json!(vec![section("x"); 51]), "invalid_blocks"),
+        (json!(vec![section(&"x".repeat(3_000)); 5]), "msg_blocks_too_long"),
         (json!([{"type": "image"}]), "sandbox_simulates_header_section_context_and_divider"),
     ] {
         let body = json!({"channel": CHANNEL, "text": "x", "blocks": blocks});
         assert_eq!(error(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body).await, expected);
     }
     assert!(sandbox.world().slack.lock().messages.is_empty());
-    let body = json!({"channel": CHANNEL, "text": "x", "blocks": vec![section(&"x".repeat(3_000)); 50]});
+    let body = json!({"channel": CHANNEL, "text": "x", "blocks": vec![section(&"x".repeat(3_000)); 4]});
     assert_eq!(call(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body).await["ok"], json!(true));
 }

@@ -78,6 +78,9 @@ async fn people_in_fields() {
     assert_eq!(bug["fields"]["customfield_10482"], Value::Null);
     assert_eq!(bug["fields"]["assignee"], Value::Null);
     assert_eq!(bug["fields"]["reporter"]["active"], true);
+    world.jira.lock().issue_mut("OCPBUGS-60011").unwrap().assignee = Some("712020:shy-lead".to_owned());
+    let shy = get(&world, "2/issue/OCPBUGS-60011").await.json();
+    assert_eq!(shy["fields"]["assignee"].get("emailAddress"), Some(&Value::Null));
     let without = get(&world, "2/issue/OCPBUGS-60020").await.json();
     assert_eq!(without["fields"]["priority"], Value::Null);
 }

@@ -1,0 +1,140 @@
+//! Whatever comes from outside ends in a value or in an error: no panic, and no more work than its limits allow. What the
+//! limits of YAML are is tested beside [`crate::yaml::limits`].
+
+use proptest::prelude::*;
+use secrecy::SecretString;
+
+use crate::config::build_data::{BuildData, GroupConfig, GroupFile, ReleaseFacts};
+use crate::config::jwe::{self, Key};
+use crate::config::{Document, SupportedVersions, check_document};
+use crate::operators::shipment::ShipmentFile;
+use crate::prow::json;
+use crate::statebox::State;
+
+/// Every parser of a text from outside, by name.
+const PARSERS: [(&str, fn(&str)); 7] = [
+    ("build data", |text| {
+        let Ok(data) = BuildData::parse(text) else { return };
+        let names: Vec<String> = data.names().map(str::to_owned).collect();
+        for name in names {
+            let Ok(Some(assembly)) = data.assembly(&name) else { continue };
+            let _ = ReleaseFacts::of(&assembly);
+            let _ = GroupFile::parse(text).map(|file| GroupConfig::of(&file, &assembly).is_ok());
+        }
+    }),
+    ("StateBox", |text| {
+        let _ = State::parse(text).map(|state| state.to_yaml());
+    }),
+    ("shipment file", |text| {
+        let _ = ShipmentFile::new("a.yaml", text).components();
+    }),
+    ("y-streams", |text| {
+        let _ = SupportedVersions::parse(text, "versions.yaml");
+    }),
+    ("record", |text| {
+        let _ = json::Value::parse(text);
+    }),
+    ("document", |text| {
+        let _ = Document::parse(text);
+        if let Ok(versions) = SupportedVersions::built_in() {
+            let _ = check_document(text, &versions, None);
+        }
+    }),
+    ("encrypted document", |text| {
+        if let Ok(key) = Key::new(SecretString::from("oar-demo-key-16b")) {
+            let _ = jwe::decrypt(text, &key);
+        }
+    }),
+];
+
+/// Words and marks of which such texts are made.
+fn piece() -> impl Strategy<Value = String> {
+    let words = [
+        "releases:",
+        "assembly:",
+        "basis:",
+        "group:",
+        "advisories:",
+        "advisories!:",
+        "shipment-:",
+        "url:",
+        "release_jira:",
+        "tasks:",
+        "issues:",
+        "metadata:",
+        "shipment:",
+        "data:",
+        "y_streams:",
+        "total:",
+        "a",
+        "4.19.1",
+        "-1",
+        "0",
+        "ART-0",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "\n- ",
+        "\n  - ",
+        " ",
+        ": ",
+        "- ",
+        "? ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!t ",
+        "'",
+        "\"",
+        "|",
+        ">",
+        "#",
+        "%",
+        "\t",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "\u{7}",
+        "e30",
+        ".",
+        "\\u",
+        "999999999999999999999",
+    ];
+    prop_oneof![4 => proptest::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,6}"]
+}
+
+proptest! {
+    #[test]
+    fn no_text_brings_a_parser_down(pieces in proptest::collection::vec(piece(), 0..60)) {
+        let text = pieces.concat();
+        for (_, parse) in PARSERS {
+            parse(&text);
+        }
+    }
+}
+
+#[test]
+fn deep_wide_and_endless_texts_end_in_every_parser() {
+    for text in [
+        "[".repeat(200_000),
+        "{\"a\":".repeat(100_000),
+        "a: [".repeat(50_000),
+        "- ".repeat(100_000),
+        format!("releases: {{{}}}", "a: {assembly: {}}, ".repeat(20_000)),
+        format!("tasks: [{}]", "{}, ".repeat(50_000)),
+        "\n".repeat(1_000_000),
+        " ".repeat(1_000_000),
+        "a".repeat(3_000_000),
+        ".".repeat(100_000),
+        format!("\"{}", "\\".repeat(100_000)),
+    ] {
+        for (_, parse) in PARSERS {
+            parse(&text);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The advisories, the ticket and the merge request of a release, for tasks that need them.
+//!
+//! ART announces what it has yet to make with placeholders (spec 01 §1.4). A task that needs such a thing is blocked until
+//! it is there; it never goes on as if the release had none.
+
+use super::Services;
+use crate::clients::errata::AdvisoryId;
+use crate::clients::gitlab::MergeRequestRef;
+use crate::clients::jira::IssueKey;
+use crate::config::{Impetus, Pending};
+use crate::error::ErrorClass;
+use crate::flow::outcome::Refusal;
+use crate::service::Service;
+
+impl Services {
+    /// The advisories by kind; none when the build data names none yet.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not there yet. That of `MicroShift` ships on its own: nothing waits for it.
+    pub fn advisories(&self) -> Result<Vec<(String, AdvisoryId)>, Refusal> {
+        let config = self.config();
+        let waits_for = |pending: &&Pending| matches!(pending, Pending::Advisory(impetus) if impetus.as_str() != Impetus::MICROSHIFT);
+        if let Some(pending) = config.pending().iter().find(waits_for) {
+            return Err(self.not_there_yet(pending));
+        }
+        let advisories = config.advisories().iter();
+        Ok(advisories.map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id))).collect())
+    }
+
+    /// ART's Jira ticket; `None` when the build data names none.
+    ///
+    /// # Errors
+    ///
+    /// The ticket is not there yet, or its key is none.
+    pub fn ticket(&self) -> Result<Option<IssueKey>, Refusal> {
+        let config = self.config();
+        if config.pending().contains(&Pending::Ticket) {
+            return Err(self.not_there_yet(&Pending::Ticket));
+        }
+        config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
+            Refusal::new(ErrorClass::Blocked, format!("release_jira of the build data: {error}"))
+        })
+    }
+
+    /// The shipment merge request at the configured GitLab; `None` in the Errata flow.
+    ///
+    /// The host in the build data is ignored (spec 03 §3.1). A GitLab that lives below a path has that path in front
+    /// of the project in its addresses, but not in its API.
+    ///
+    /// # Errors
+    ///
+    /// ART prepares the shipment, and its merge request is not there yet.
+    pub fn shipment(&self) -> Result<Option<MergeRequestRef>, Refusal> {
+        let config = self.config();
+        if config.pending().contains(&Pending::Shipment) {
+            return Err(self.not_there_yet(&Pending::Shipment));
+        }
+        let Some(url) = config.shipment_mr() else { return Ok(None) };
+        let base = config.settings().endpoints().base(Service::Gitlab);
+        let prefix = base.path().trim_matches('/');
+        let project = url
+            .project()
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|_| !prefix.is_empty())
+            .unwrap_or(url.project());
+        Ok(Some(MergeRequestRef { project: project.to_owned(), iid: url.iid() }))
+    }
+
+    fn not_there_yet(&self, pending: &Pending) -> Refusal {
+        let release = self.config().release();
+        let why = match pending {
+            Pending::Shipment => {
+                let kinds: Vec<&str> =
+                    self.config().facts().shipment_kinds.iter().map(|kind| kind.kind.as_str()).collect();
+                let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+                format!("ART prepares the shipment{kinds}")
+            }
+            Pending::Advisory(_) | Pending::Ticket => "the build data has a placeholder for it".to_owned(),
+        };
+        Refusal::blocked(format!("{pending} of {release} is not there yet: {why}")).with_hint(
+            "Nothing is to be done but to wait: run the same command again when ART has put it into the build data.",
+        )
+    }
+}
