@@ -1,4 +1,5 @@
-//! The registry client at a real registry: Debian's `docker-registry`, holding a small release payload.
+//! The registry client at a real registry, Debian's `docker-registry`, holding a small release payload; and at the
+//! sandbox in all its spellings.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::net::TcpListener;
@@ -10,7 +11,8 @@ use oar_core::clock::Clock;
 use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::redact::Redactor;
-use sandbox::services::registry::{Payload, State};
+use sandbox::services::registry::{Packing, Payload, Spelling, State};
+use sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 
 const REPOSITORY: &str = "openshift-release-dev/ocp-release";
@@ -121,4 +123,24 @@ async fn a_real_registry_gives_the_metadata_of_exactly_the_release_that_is_named
     let missing = client.digest(&spec("4.19.3-x86_64")).await.unwrap_err();
     assert_eq!(missing.kind, ServiceErrorKind::NotFound);
     assert!(missing.to_string().contains("MANIFEST_UNKNOWN"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_payload_is_read_however_it_is_packed_and_however_the_registry_speaks() {
+    for packing in [Packing::Gzip, Packing::Zstd, Packing::ZstdThenGzip, Packing::GzipThenZstd] {
+        for spelling in [Spelling::Plain, Spelling::Odd] {
+            let sandbox = Sandbox::start(&Options::default()).unwrap();
+            let digest = {
+                let mut registry = sandbox.world().registry.lock();
+                registry.spelling = spelling;
+                registry.repack(REPOSITORY, "4.19.1-x86_64", packing).unwrap()
+            };
+            let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
+            let base = format!("{}/registry", sandbox.base_url()).parse().unwrap();
+            let client = RegistryClient::new(http, Some(base));
+            let found = client.release_metadata(&spec("4.19.1-x86_64")).await.unwrap();
+            assert_eq!((found.version.as_str(), found.digest.as_str()), ("4.19.1", digest.as_str()));
+            sandbox.assert_no_unexpected();
+        }
+    }
 }

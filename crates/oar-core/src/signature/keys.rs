@@ -32,7 +32,7 @@ const PRODUCTION: [(&str, &str); 3] = [
 pub enum KeyFault {
     /// Not a public key in text form.
     #[error(
-        "is neither an OpenPGP public key in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`) nor one for Sigstore \
+        "is not an OpenPGP public key in text form (`-----BEGIN PGP PUBLIC KEY BLOCK-----`), nor one for Sigstore \
          (`-----BEGIN PUBLIC KEY-----`): {0}"
     )]
     NotAKey(String),
