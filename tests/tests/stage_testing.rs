@@ -499,7 +499,10 @@ fn nothing_starts_before_the_push_and_the_stage_release() {
     }
     // What would be done can be seen before.
     let run = harness.oar(KONFLUX, &["stage-testing", "--dry-run"]).expect(0);
-    assert!(run.stdout.contains("start the Jenkins job") && run.stdout.contains("not started yet"), "{run:?}");
+    assert!(
+        run.stdout.contains("start the Jenkins job") && run.stdout.contains("not started yet"),
+        "{run:?}"
+    );
     harness.pass(KONFLUX, "push-to-cdn-staging");
     let merge_request = |title: &str, state: MergeRequestState| {
         let world = harness.sandbox.world();

@@ -207,7 +207,8 @@ impl Http {
             let delay = match pause {
                 Pause::Backoff => self.inner.clock.jittered(delay),
                 Pause::Quota => {
-                    delay.saturating_mul(QUOTA) + self.inner.clock.jittered(delay.saturating_mul(QUOTA_JITTER))
+                    delay.saturating_mul(QUOTA)
+                        + self.inner.clock.jittered(delay.saturating_mul(QUOTA_JITTER))
                 }
                 Pause::Asked(asked) if asked > settings.longest_wait => return outcome,
                 Pause::Asked(asked) => asked,

@@ -83,8 +83,7 @@ impl ImageConsistencyCheck {
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let intended = self.intended(jobs, seen.as_ref())?;
         let gate = gates::require(TASK, state, self.services.now()).err();
-        let (stage, running) =
-            join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        let (stage, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
         let running = match (stage, running, &gate) {
             (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
             // What stands in the way outweighs what could not be seen, and what somebody else started.

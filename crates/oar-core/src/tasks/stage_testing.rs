@@ -117,7 +117,8 @@ impl StageTesting {
             if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
         };
         // None of them needs what another one says.
-        let (shipment, around, art) = join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
+        let (shipment, around, art) =
+            join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
         let (shipment, around) = match (shipment, around, gate.clone()) {
             (Ok(shipment), Ok(around), _) => (shipment, around),
             // What stands in the way outweighs what could not be seen.

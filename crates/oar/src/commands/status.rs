@@ -21,7 +21,9 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let statebox = release.statebox()?;
     let state = match statebox.load().await {
         Ok(state) => state,
-        Err(error @ StateBoxError::Absent { .. }) => return without_statebox(release, &statebox, error).await,
+        Err(error @ StateBoxError::Absent { .. }) => {
+            return without_statebox(release, &statebox, error).await;
+        }
         Err(error) => return Err(error.into()),
     };
     let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());

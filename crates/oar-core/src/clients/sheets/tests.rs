@@ -47,7 +47,8 @@ fn sheet() -> Worksheet {
 #[tokio::test]
 async fn a_quota_of_a_minute_is_waited_for_when_google_names_no_time() {
     let place = place().await;
-    let exhausted = json!({"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}});
+    let exhausted =
+        json!({"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}});
     Mock::given(path("/sheets/v4/spreadsheets/1Sheet_A-b"))
         .respond_with(ResponseTemplate::new(429).set_body_json(exhausted))
         .up_to_n_times(3)
