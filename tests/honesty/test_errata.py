@@ -106,8 +106,8 @@ class Errata(unittest.TestCase):
         support.control("POST", "clock", {"advance_seconds": 300})
         statuses = [job["status"] for job in self.load(140005)._get("/api/v1/erratum/140005/push")]
         self.assertEqual(statuses, ["POST_PUSH_FAILED"])
-        again = self.load(140005).push("stage")
-        self.assertGreater(again[0]["id"], first[0]["id"])
+        # An optional task after the push failed; the push itself is there and is not redone.
+        self.assertEqual(self.load(140005).push("stage"), [])
 
     def test_a_blocking_advisory_is_named(self):
         support.change("errata", "set-blocking", advisory=140005, blocking=[140001])

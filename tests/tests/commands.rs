@@ -164,6 +164,9 @@ fn metadata_has_a_stable_json_shape() {
         "candidate_builds",
         "release_date",
         "shipment_mr",
+        "shipment_kinds",
+        "pending",
+        "not_ours",
         "owner",
     ];
     assert_eq!(keys, expected);

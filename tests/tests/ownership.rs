@@ -1,5 +1,4 @@
 //! take-ownership: whom Jira knows, tickets without subtasks, and what is said of what failed.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
 

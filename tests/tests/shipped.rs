@@ -36,8 +36,10 @@ fn prod_pipeline(harness: &Harness, status: &str) {
 fn ask(harness: &Harness, release: &str, code: i32) -> Value {
     let answer = harness.oar(release, &["is-shipped", "--output", "json"]).expect(code).json();
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["shipped", "flow_type", "details"], "programs read exactly these keys: {answer:#}");
+    let expected = ["shipped", "flow_type", "unknown", "details"];
+    assert_eq!(keys, expected, "programs read these keys: {answer:#}");
     assert_eq!(answer["shipped"], json!(code == 0));
+    assert_eq!(answer["unknown"], json!(code > 1));
     answer
 }
 

@@ -56,7 +56,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
     };
     let program = match P::try_parse_from(&arguments) {
         Ok(program) => program,
-        Err(error) => return crate::usage::answer(&error, &arguments, &ui),
+        Err(error) => return crate::usage::answer(&error, &arguments, ui),
     };
     let ui = ui(program.common().output);
     let format = match format {

@@ -9,10 +9,14 @@ use crate::config::jwe::{self, Key};
 use crate::config::{Document, SupportedVersions, check_document};
 use crate::operators::shipment::ShipmentFile;
 use crate::prow::json;
+use crate::prow::report::summarise;
 use crate::statebox::State;
 
-/// Every parser of a text from outside, by name.
-const PARSERS: [(&str, fn(&str)); 7] = [
+/// A parser of a text from outside, and its name.
+type Parser = (&'static str, fn(&str));
+
+/// Every parser of a text from outside.
+const PARSERS: [Parser; 8] = [
     ("build data", |text| {
         let Ok(data) = BuildData::parse(text) else { return };
         let names: Vec<String> = data.names().map(str::to_owned).collect();
@@ -30,6 +34,9 @@ const PARSERS: [(&str, fn(&str)); 7] = [
     }),
     ("y-streams", |text| {
         let _ = SupportedVersions::parse(text, "versions.yaml");
+    }),
+    ("test report", |text| {
+        let _ = summarise(text);
     }),
     ("record", |text| {
         let _ = json::Value::parse(text);

@@ -35,8 +35,8 @@ pub(crate) async fn compare(
         statebox.carry_metadata(wanted, release.user());
     }
     let verb = if change.dry_run { "would be taken over" } else { "taken over" };
-    let changed = |change: &MetadataChange| format!("ART has changed the build data: {change} ({verb})");
-    Ok(changes.iter().map(changed).collect())
+    let line = |change: &MetadataChange| format!("ART has changed the build data: {change} ({verb})");
+    Ok(changes.iter().map(line).collect())
 }
 
 async fn consent(release: &Release, task: TaskName, matters: &[&MetadataChange]) -> Result<(), CliError> {

@@ -352,8 +352,9 @@ fn wrong_calls_are_usage_errors() {
 /// The file in which a refused edit was kept, as the program names it.
 fn kept(output: &Output) -> PathBuf {
     let text = stderr(output);
-    let place = text.split_once("is kept in ").unwrap_or_else(|| panic!("no place is named: {text}")).1;
-    PathBuf::from(place.split_once(", which").unwrap().0)
+    let place = text.split_once("is kept in ").and_then(|(_, rest)| rest.split_once(", which"));
+    assert!(place.is_some(), "no place is named: {text}");
+    PathBuf::from(place.unwrap().0)
 }
 
 #[test]

@@ -28,7 +28,7 @@ struct Meeting {
     fault: Option<Fault>,
 }
 
-/// Numbers that look random, the same ones for the same seed (SplitMix64).
+/// Numbers that look random, the same ones for the same seed (`SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {
@@ -71,6 +71,7 @@ impl Meeting {
 ///
 /// # Panics
 /// When that is not so.
+#[expect(clippy::print_stdout, reason = "the output of a failed test names the seed to repeat it with")]
 pub fn two_at_once(scenario: &Scenario) {
     let seed = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(1));

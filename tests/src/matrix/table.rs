@@ -135,7 +135,7 @@ fn checks() -> Vec<Scenario> {
         line("image_consistency_result", KONFLUX, CONSISTENCY, consistent, 40, prepare::images)
             .reference(287),
         line("image_consistency_errata", ERRATA, CONSISTENCY, Refused("-i JOB_ID"), 4, prepare::errata),
-        line("stage_testing_konflux", KONFLUX, STAGE, testing, 13, prepare::on_staging),
+        line("stage_testing_konflux", KONFLUX, STAGE, testing, 14, prepare::on_staging),
         line("stage_testing_errata", ERRATA, STAGE, testing, 11, prepare::on_staging_errata),
         line("stage_testing_result", ERRATA, STAGE, tested, 11, prepare::staged),
         line("image_signed_konflux", KONFLUX, SIGNED, signed, 19, prepare::konflux),

@@ -85,9 +85,12 @@ impl Reply {
         )
         .with_status(self.status.as_u16());
         error.subject.clone_from(&self.subject);
-        if self.status.is_redirection() {
+        // A client that knows what a redirection means says so by its kind.
+        if self.status.is_redirection() && kind == ServiceErrorKind::Malformed {
             // A body has nothing to say then.
-            error.detail = self.words();
+            if !error.detail.starts_with("redirected") {
+                error.detail = self.words();
+            }
             error.hint = Some(format!(
                 "Nobody at this address answers for {0}: it sends its callers elsewhere, such as to a login or to a new \
                  address. Sign in there or check the address (`OAR_ENDPOINT_{1}`), then run the same command again.",

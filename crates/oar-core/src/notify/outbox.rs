@@ -157,16 +157,15 @@ pub async fn group_mention(slack: &SlackClient, handle: &str) -> GroupMention {
 pub async fn person(slack: &SlackClient, address: &str) -> Option<UserId> {
     match slack.user_id_by_email(address).await {
         Ok(user) => user,
-        Err(error) => match slack.login_of(address).and_then(UserId::of_login) {
-            Some(unasked) => {
+        Err(error) => {
+            let unasked = slack.login_of(address).and_then(UserId::of_login);
+            if unasked.is_some() {
                 tracing::debug!("the person is asked for again when the message is sent: {error}");
-                Some(unasked)
-            }
-            None => {
+            } else {
                 tracing::warn!("the person is not notified in Slack: {}", with_hint(&error));
-                None
             }
-        },
+            unasked
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
-use crate::error::Classified as _;
+use crate::error::{Classified as _, ErrorClass};
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::permit::WritePermit;
@@ -110,11 +110,17 @@ impl ChangeAdvisoryStatus {
     /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
     /// others.
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
-        let group = self.services.config().group(self.services.http()).await;
+        let read = || self.services.config().group(self.services.http());
+        let mut group = read().await;
+        // An approval is prepared for minutes and should not fall for one small file: it is asked for a second time.
+        if group.as_ref().is_err_and(|error| error.class() == ErrorClass::Unavailable) {
+            group = read().await;
+        }
+        // The branch has the releases, so that a `group.yml` that is not found is no fault of the configuration.
         let group = group.map_err(|error| {
             let problem = Problem::unknown(
                 format!("which kernels must not ship is unknown: group.yml could not be read: {error}"),
-                error.class(),
+                ErrorClass::Unavailable,
             );
             match error.hint() {
                 Some(hint) => problem.then(hint),

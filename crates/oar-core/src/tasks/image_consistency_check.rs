@@ -82,14 +82,15 @@ impl ImageConsistencyCheck {
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let intended = self.intended(jobs, seen.as_ref())?;
         let gate = gates::require(TASK, state, self.services.now()).err();
-        let (stage, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
-        let running = match (stage, running, &gate) {
+        let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
+        let running = match (released, running, &gate) {
             (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
-            // What stands in the way outweighs what could not be seen, and what somebody else started.
+            // A job may run there, whatever stands in the way of another one.
+            (_, Err(unseen), _) => return Err(unseen.into()),
             (_, _, Some(gate)) => return Err(gate.clone().into()),
-            (stage, running, None) => {
-                stage?;
-                running?
+            (released, Ok(running), None) => {
+                released?;
+                running
             }
         };
         let Some(running) = running else {

@@ -108,6 +108,7 @@ impl StageTesting {
         state: Option<&State>,
     ) -> Result<JobPlan, TaskError> {
         let parameters = self.parameters(jobs)?;
+        self.services.shipment()?;
         let status =
             state.and_then(|state| state.task(TASK)).map_or(TaskStatus::NotStarted, |view| view.status);
         let gate = gates::require(TASK, state, self.services.now()).err();
@@ -122,9 +123,10 @@ impl StageTesting {
             join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
         let (shipment, around) = match (shipment, around, gate.clone()) {
             (Ok(shipment), Ok(around), _) => (shipment, around),
-            // What stands in the way outweighs what could not be seen.
+            // A build may run there, whatever stands in the way of another one.
+            (_, Err(unseen), _) => return Err(unseen.into()),
             (_, _, Some(gate)) => return Err(gate.into()),
-            (shipment, around, None) => (shipment?, around?),
+            (shipment, Ok(around), None) => (shipment?, around),
         };
         if let (Some(gate), Some(_)) = (&gate, &around.running) {
             return Err(gate.clone().into());

@@ -188,7 +188,7 @@ impl Builder {
 
     fn check_tag(&self, tag: Option<&Tag>, expected: &str, position: Position) -> Result<(), YamlError> {
         match tag {
-            Some(tag) if !self.tolerant && !(tag.is_yaml_core_schema() && tag.suffix == expected) => {
+            Some(tag) if !(self.tolerant || tag.is_yaml_core_schema() && tag.suffix == expected) => {
                 Err(failure(position, format!("the tag `{tag}` is not supported here")))
             }
             _ => Ok(()),

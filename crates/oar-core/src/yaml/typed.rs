@@ -85,11 +85,11 @@ impl Node {
             Kind::Null => visitor.visit_unit(),
             Kind::Bool(value) => visitor.visit_bool(*value),
             Kind::Integer(digits) => {
-                if let Ok(value) = digits.parse() {
+                if let Ok(value) = digits.parse::<u64>() {
                     visitor.visit_u64(value)
-                } else if let Ok(value) = digits.parse() {
+                } else if let Ok(value) = digits.parse::<i64>() {
                     visitor.visit_i64(value)
-                } else if let Ok(value) = digits.parse() {
+                } else if let Ok(value) = digits.parse::<i128>() {
                     visitor.visit_i128(value)
                 } else {
                     visitor.visit_str(digits)
@@ -261,8 +261,9 @@ mod tests {
 
     #[test]
     fn hostile_texts_end_at_a_limit_and_not_at_their_end() {
-        let chain: String =
+        let lines: Vec<String> =
             (1..200).map(|level| format!("a{level}: &a{level} [*a{}]\n", level - 1)).collect();
+        let chain = lines.concat();
         for text in [
             format!("a: {}{}", "[".repeat(60_000), "]".repeat(60_000)),
             "- ".repeat(60_000),

@@ -23,6 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// security alerts, unfinished bugs, the states of the advisories. A Konflux release's advisories move when the
 /// metadata URL of exactly this release is up; until then the task waits, and a watcher carries the wait on.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
     /// The state to move the advisories to; only `REL_PREP` is possible
     #[arg(short, long, value_name = "STATE", default_value = "REL_PREP")]

@@ -146,19 +146,18 @@ fn waits(state: &State) -> bool {
 /// What a tick at `now` would do for a release that waits.
 fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> Row {
     let messages = state.kept_messages().len();
-    let (result, detail) = match state.wait(TaskName::ChangeAdvisoryStatus) {
-        Some(wait) => match wait.held_at(now) {
+    let (result, detail) = if let Some(wait) = state.wait(TaskName::ChangeAdvisoryStatus) {
+        match wait.held_at(now) {
             _ if wait.deadline().is_some_and(|deadline| now >= deadline) => {
                 ("would ask the release leads", format!("overdue: {}", wait.condition))
             }
             _ if wait.due() > now => ("waits", format!("the next look is due at {}", stamp(wait.due()))),
             Some(holder) => ("waits", format!("{} carries the wait on", holder.who)),
             None => ("would look", wait.condition),
-        },
-        None => {
-            let noun = if messages == 1 { "message" } else { "messages" };
-            ("would send", format!("{messages} {noun} that could not be sent before"))
         }
+    } else {
+        let noun = if messages == 1 { "message" } else { "messages" };
+        ("would send", format!("{messages} {noun} that could not be sent before"))
     };
     Row { release: release.to_string(), result, detail: Some(detail) }
 }

@@ -17,8 +17,8 @@ pub fn load(world: &World) {
     for name in [IMAGE_CONSISTENCY_JOB, "periodic-ci-demo-main-other-check"] {
         state.know(name, "qe-private", true);
     }
-    let stage = records::MINORS.iter().map(|minor| stage_testing_job(minor));
-    for name in records::jobs().into_iter().chain(stage) {
+    let stage_jobs = records::MINORS.iter().map(|minor| stage_testing_job(minor));
+    for name in records::jobs().into_iter().chain(stage_jobs) {
         state.know(&name, "qe-private", true);
     }
     let token = |value: &str, tenants: &[&str]| Token {

@@ -178,10 +178,10 @@ impl GcsClient {
             let hint = format!("Check the endpoint of Google Cloud Storage and the bucket {}.", self.bucket);
             return Err(reply.failure(ServiceErrorKind::NotFound, words).with_hint(hint));
         }
-        // A download is refused in plain words, everything else in JSON.
+        // A download is refused in plain words, everything else in JSON; emulators say nothing.
         let own = serde_json::from_slice::<Refusal>(&reply.body).is_ok()
             || lower.contains("no such object")
-            || lower == "not found";
+            || matches!(lower.as_str(), "" | "not found");
         if own { Ok(()) } else { Err(reply.failure(ServiceErrorKind::Unavailable, words)) }
     }
 

@@ -181,7 +181,8 @@ fn missing() -> ResponseTemplate {
 
 #[tokio::test]
 async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
-    let end = Some("2026-01-02T05:06:07Z");
+    let time = "2026-01-02T05:06:07Z";
+    let end = Some(time);
     let finished = || {
         let content = json!({"timestamp": 1_767_330_367, "passed": false, "result": "FAILURE"});
         ("finished.json", ResponseTemplate::new(200).set_body_json(content))
@@ -190,7 +191,7 @@ async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
     // The pod says that it failed; Prow, which knows better, that the run was killed.
     let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "aborted", end))];
     let seen = ended(objects).await.unwrap().unwrap();
-    assert_eq!((seen.state, seen.completed.to_string().as_str()), (ProwState::Aborted, end.unwrap()));
+    assert_eq!((seen.state, seen.completed.to_string().as_str()), (ProwState::Aborted, time));
     assert_eq!(seen.started.unwrap().to_string(), "2026-01-02T03:04:05Z");
     // Without a time of its own the pod's counts.
     let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "success", None))];

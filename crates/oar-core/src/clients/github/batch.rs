@@ -111,8 +111,8 @@ impl GithubClient {
             .ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, "the answer is about no repository"))?;
         let texts = found.into_values().flatten().filter_map(|blob| blob.text).map(String::into_bytes);
         // A text that was cut or changed has another name than was asked for.
-        let named = texts.map(|text| (blob_id(&text), text));
-        Ok(named.filter(|(name, _)| names.contains(name)).collect())
+        let contents = texts.map(|text| (blob_id(&text), text));
+        Ok(contents.filter(|(name, _)| names.contains(name)).collect())
     }
 }
 

@@ -93,7 +93,9 @@ impl GithubFolder {
             entries.iter().filter(|entry| !kept.contains_key(&entry.sha)).cloned().collect();
         let read = self.client.texts(&self.repository, &unknown).await;
         if let Some(cache) = &self.cache {
-            read.values().for_each(|content| cache.keep_blob(content));
+            for content in read.values() {
+                cache.keep_blob(content);
+            }
         }
         kept.extend(read);
         // Owned, so that the future can be sent between threads.

@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    fn merge_request(more: serde_json::Value) -> MergeRequest {
+    fn merge_request(more: &serde_json::Value) -> MergeRequest {
         let mut request = serde_json::json!({
             "iid": 612, "title": "Shipment for 4.19.1", "state": "opened", "source_branch": "a",
             "target_branch": "main", "sha": "5b1e", "web_url": "https://gitlab.example.test/x", "author": null,
@@ -281,7 +281,7 @@ mod tests {
             "project_id": null, "source_project_id": null, "detailed_merge_status": null,
             "merge_when_pipeline_succeeds": null, "head_pipeline": null,
         });
-        let read = merge_request(nothing);
+        let read = merge_request(&nothing);
         assert_eq!((read.sha.as_deref(), read.changes_count.as_deref()), (None, None));
         assert!(read.labels.is_empty() && !read.is_draft() && !read.merge_when_pipeline_succeeds);
         assert_eq!(read.head_pipeline, None);
@@ -295,10 +295,10 @@ mod tests {
             serde_json::json!({"title": "Draft: Shipment for 4.19.1"}),
             serde_json::json!({"title": "[DRAFT] Shipment for 4.19.1", "draft": null}),
         ] {
-            assert!(merge_request(more.clone()).is_draft(), "{more}");
+            assert!(merge_request(&more).is_draft(), "{more}");
         }
         let named = serde_json::json!({"title": "Shipment for 4.19.1, no draft: ready"});
-        assert!(!merge_request(named).is_draft());
+        assert!(!merge_request(&named).is_draft());
     }
 
     #[test]

@@ -288,7 +288,7 @@ async fn a_kubeconfig_is_read_with_empty_parts_and_a_token_file_with_a_line_brea
             server.uri()
         );
         std::fs::write(&file, text).unwrap();
-        let access = ClusterAccess::of_kubeconfig(&[file.clone()]).await.unwrap().unwrap();
+        let access = ClusterAccess::of_kubeconfig(std::slice::from_ref(&file)).await.unwrap().unwrap();
         let client = KubeClient::new(&http(), access).unwrap();
         let label = client.payload_label("amd64", "4.20.5").await.unwrap();
         assert_eq!(label, Some(Some(ACCEPTED.to_owned())), "{user}");

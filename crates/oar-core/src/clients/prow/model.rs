@@ -157,8 +157,8 @@ impl ProwJob {
         let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
         let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let containers = document.spec.pod_spec.map(|pod| pod.containers).unwrap_or_default();
-        let arguments = containers.iter().flat_map(|container| &container.args);
-        let target = arguments.filter_map(|argument| argument.strip_prefix("--target=")).next();
+        let mut arguments = containers.iter().flat_map(|container| &container.args);
+        let target = arguments.find_map(|argument| argument.strip_prefix("--target="));
         let target = target.map(str::to_owned);
         let annotations = document.metadata.annotations.unwrap_or_default().into_iter();
         Ok(Self {

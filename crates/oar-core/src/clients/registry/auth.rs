@@ -190,7 +190,6 @@ mod tests {
 
     #[test]
     fn a_token_comes_under_either_name() {
-        use secrecy::ExposeSecret as _;
         for (answer, expected) in [
             (r#"{"token": "a"}"#, Some("a")),
             (r#"{"access_token": "a"}"#, Some("a")),
@@ -202,7 +201,7 @@ mod tests {
         ] {
             let answer: TokenAnswer = serde_json::from_str(answer).unwrap();
             let token = answer.into_token();
-            assert_eq!(token.as_ref().map(|token| token.expose_secret()), expected);
+            assert_eq!(token.as_ref().map(secrecy::ExposeSecret::expose_secret), expected);
         }
     }
 }

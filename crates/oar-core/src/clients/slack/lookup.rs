@@ -69,17 +69,14 @@ impl Message {
     fn is(&self, wanted: Wanted<'_>) -> bool {
         let ours =
             self.metadata.as_ref().filter(|metadata| metadata.event_type.as_deref() == Some(EVENT_TYPE));
-        match ours {
-            Some(metadata) => {
-                let payload = metadata.event_payload.as_ref();
-                payload.and_then(|payload| payload.get("key")?.as_str()) == Some(wanted.key)
-            }
-            None => {
-                let text = self.text.as_deref().unwrap_or_default();
-                self.bot_id.as_deref().is_some_and(|bot| !bot.is_empty())
-                    && !words(wanted.text).is_empty()
-                    && words(text) == words(wanted.text)
-            }
+        if let Some(metadata) = ours {
+            let payload = metadata.event_payload.as_ref();
+            payload.and_then(|payload| payload.get("key")?.as_str()) == Some(wanted.key)
+        } else {
+            let text = self.text.as_deref().unwrap_or_default();
+            self.bot_id.as_deref().is_some_and(|bot| !bot.is_empty())
+                && !words(wanted.text).is_empty()
+                && words(text) == words(wanted.text)
         }
     }
 }

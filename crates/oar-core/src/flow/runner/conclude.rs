@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use super::claim::held;
-use super::{End, Mode, Report, Run, Runner, marker, update_message};
+use super::{ConsentState, End, Mode, Progress, Report, Run, Runner, marker, update_message};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::log::{LogCapture, OUTCOME_TARGET};
 use crate::flow::outcome::{Reason, TaskError, TaskOutcome};
@@ -27,45 +27,13 @@ impl Runner<'_> {
         capture: &LogCapture,
     ) -> Report {
         let name = task.name();
-        let progress = std::mem::take(&mut *run.progress());
-        let mut report = Report {
-            task: name,
-            command: task.command().split([' ', ':']).next().unwrap_or_default().to_owned(),
-            release: self.statebox.release().to_string(),
-            run: run.id.clone(),
-            dry_run: matches!(mode, Mode::DryRun),
-            changed: !progress.done.is_empty(),
-            nothing_to_do: matches!(end, End::NothingToDo),
-            refused: false,
-            unknown: false,
-            held: None,
-            status: None,
-            finding: None,
-            reason: None,
-            hint: None,
-            plan: progress.plan,
-            done: progress.done,
-            notifications: progress.notifications,
-            earlier_notifications: progress.earlier_notifications,
-            warnings: Vec::new(),
-            data: serde_json::Value::Null,
-            class: None,
-            signal: None,
-            headline: None,
-            log: String::new(),
-        };
-        let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
-        if owed.any(|record| record.state != NotificationState::Sent) {
-            report.warnings.push(
-                "a message has not reached its channel; it is kept, and the next command of the release sends it"
-                    .to_owned(),
-            );
-        }
+        let mut progress = std::mem::take(&mut *run.progress());
+        let mut report = self.report_of(task, mode, &end, &run.id, &mut progress);
         let Some(run_outcome) = Self::take_end(task, &end, progress.status, &mut report) else {
             return report;
         };
         let stopped_before_start = matches!(end, End::Interrupted(_)) && !progress.started;
-        if progress.asking || stopped_before_start {
+        if matches!(progress.consent, ConsentState::Asking) || stopped_before_start {
             // It has done nothing and leaves no trace.
             report.status = None;
             return report;
@@ -145,6 +113,51 @@ impl Runner<'_> {
                 report.warnings.push(text);
             }
             report.hint = report.hint.or_else(|| error.inner().hint());
+        }
+        report
+    }
+
+    /// The report of what the run did, without how it ended; takes the lists out of `progress`.
+    fn report_of<T: Task>(
+        &self,
+        task: &T,
+        mode: &Mode<'_>,
+        end: &End,
+        run: &str,
+        progress: &mut Progress,
+    ) -> Report {
+        let mut report = Report {
+            task: task.name(),
+            command: task.command().split([' ', ':']).next().unwrap_or_default().to_owned(),
+            release: self.statebox.release().to_string(),
+            run: run.to_owned(),
+            dry_run: matches!(mode, Mode::DryRun),
+            changed: !progress.done.is_empty(),
+            nothing_to_do: matches!(end, End::NothingToDo),
+            refused: false,
+            unknown: false,
+            held: None,
+            status: None,
+            finding: None,
+            reason: None,
+            hint: None,
+            plan: std::mem::take(&mut progress.plan),
+            done: std::mem::take(&mut progress.done),
+            notifications: std::mem::take(&mut progress.notifications),
+            earlier_notifications: std::mem::take(&mut progress.earlier_notifications),
+            warnings: Vec::new(),
+            data: serde_json::Value::Null,
+            class: None,
+            signal: None,
+            headline: None,
+            log: String::new(),
+        };
+        let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
+        if owed.any(|record| record.state != NotificationState::Sent) {
+            report.warnings.push(
+                "a message has not reached its channel; it is kept, and the next command of the release sends it"
+                    .to_owned(),
+            );
         }
         report
     }

@@ -163,12 +163,26 @@ struct Progress {
     started: bool,
     /// The state could not be read, so there is nothing to record in.
     unreadable: bool,
-    /// Consent is being asked for: a run that ends here has done nothing and leaves no trace.
-    asking: bool,
-    /// The steps to which consent was given.
-    consented: Option<Vec<Step>>,
+    consent: ConsentState,
     /// Whether the marker of the start is in the log.
     marked: bool,
+}
+
+/// Whether somebody has consented to the steps of a run.
+#[derive(Default)]
+enum ConsentState {
+    #[default]
+    NotAsked,
+    /// It is being asked for: a run that ends here has done nothing and leaves no trace.
+    Asking,
+    /// It was given to these steps.
+    Given(Vec<Step>),
+}
+
+impl ConsentState {
+    fn covers(&self, step: &Step) -> bool {
+        matches!(self, Self::Given(steps) if steps.contains(step))
+    }
 }
 
 /// One run, from its beginning to its end.
@@ -215,23 +229,23 @@ impl Runner<'_> {
         let capture = LogCapture::default();
         let _hold = self.interrupt.hold();
         let remembered: Mutex<Option<T::Plan>> = Mutex::new(None);
-        capture
-            .scope(async {
-                let work = AssertUnwindSafe(self.work(task, &mode, loaded, &run, &remembered));
-                let end = tokio::select! {
-                    biased;
-                    signal = self.interrupt.wait() => End::Interrupted(signal),
-                    error = self.keep_claim(task, &run, mode.permit()) => End::Failed(error),
-                    outcome = run.claimed.guard(self.clock, work.catch_unwind()) => match outcome {
-                        Ok(Ok(end)) => end,
-                        Ok(Err(error)) => End::Failed(error),
-                        Err(panic) => End::Panicked(conclude::panic_text(&*panic)),
-                    },
-                };
-                let plan = remembered.into_inner().unwrap_or_else(PoisonError::into_inner);
-                self.conclude(task, &mode, end, plan.as_ref(), run, &capture).await
-            })
-            .await
+        // The work of all clients is in it, more than a caller's stack is made for.
+        let whole = Box::pin(async {
+            let work = AssertUnwindSafe(self.work(task, &mode, loaded, &run, &remembered));
+            let end = tokio::select! {
+                biased;
+                signal = self.interrupt.wait() => End::Interrupted(signal),
+                error = self.keep_claim(task, &run, mode.permit()) => End::Failed(error),
+                outcome = run.claimed.guard(self.clock, work.catch_unwind()) => match outcome {
+                    Ok(Ok(end)) => end,
+                    Ok(Err(error)) => End::Failed(error),
+                    Err(panic) => End::Panicked(conclude::panic_text(&*panic)),
+                },
+            };
+            let plan = remembered.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.conclude(task, &mode, end, plan.as_ref(), run, &capture).await
+        });
+        capture.scope(whole).await
     }
 
     fn start<T: Task>(&self, task: &T, run: &Run) -> RunStart {

@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::claim::other_run;
 use super::messages::OpenMessages;
-use super::{End, Mode, Run, Runner, marker, resolve_command};
+use super::{ConsentState, End, Mode, Run, Runner, marker, resolve_command};
 use crate::flow::consent::Question;
 use crate::flow::graph::{Readiness, readiness};
-use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError};
 use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::statebox::{Change, Created, KEPT_LIMIT, State, StateBoxError, StateError, TaskStatus};
@@ -154,18 +154,14 @@ impl Runner<'_> {
         run: &Run,
     ) -> Option<Refusal> {
         let Mode::Ask(_, consent) = mode else { return None };
-        let is_known =
-            |step: &Step| run.progress().consented.as_ref().is_some_and(|consented| consented.contains(step));
-        if summary.steps.iter().all(is_known) {
+        if summary.steps.iter().all(|step| run.progress().consent.covers(step)) {
             return None;
         }
-        run.progress().asking = true;
+        run.progress().consent = ConsentState::Asking;
         let question = Question { task: task.name(), release: self.statebox.release(), plan: summary };
         let answer = consent.ask(question).await;
         if answer.is_ok() {
-            let mut progress = run.progress();
-            progress.asking = false;
-            progress.consented = Some(summary.steps.clone());
+            run.progress().consent = ConsentState::Given(summary.steps.clone());
         }
         answer.err()
     }

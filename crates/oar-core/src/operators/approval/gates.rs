@@ -40,7 +40,7 @@ impl Approval<'_> {
         let (mut checks, mut notes) = (Vec::new(), Vec::new());
         // What does not depend on one another is asked for at the same time.
         let (errata, (shipment, (subtasks, url))) = join(
-            self.errata_side(target, rules),
+            Box::pin(self.errata_side(target, rules)),
             join(self.shipment(target), join(self.open_subtasks(target), self.own_metadata_url(target))),
         )
         .await;

@@ -11,7 +11,7 @@ use crate::signature::tests::{armored, claim_of, keys_of, make_key, sign_with};
 
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// A registry that holds one image for x86_64, and a list whose image for arm64 is another one.
+/// A registry that holds one image for `x86_64`, and a list whose image for arm64 is another one.
 struct Held {
     digest: &'static str,
     attached: Option<AttachedSignature>,

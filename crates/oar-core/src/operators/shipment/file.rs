@@ -11,6 +11,9 @@ pub const JIRA_SOURCES: [&str; 2] = ["redhat.atlassian.net", "issues.redhat.com"
 /// Where the fixed issues stand.
 pub(super) const FIXED: [&str; 5] = ["shipment", "data", "releaseNotes", "issues", "fixed"];
 
+/// Where the components of the snapshot stand.
+const COMPONENTS: [&str; 4] = ["shipment", "snapshot", "spec", "components"];
+
 /// A file of a shipment that cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}, line {line}: {message}")]
@@ -221,7 +224,6 @@ fn facts(content: &str) -> Result<Facts, Problem> {
     let advisory = |environment: Environment, name: &str| {
         text_at(&root, &["shipment", "environments", environment.name(), "advisory", name])
     };
-    const COMPONENTS: [&str; 4] = ["shipment", "snapshot", "spec", "components"];
     let known = at(&root, &COMPONENTS)?.is_some();
     let mut components = Vec::new();
     for (index, item) in items(&root, &COMPONENTS)?.iter().enumerate() {

@@ -10,6 +10,7 @@ mod release;
 mod yaml;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use futures::future::try_join;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -270,7 +271,8 @@ impl Shipment {
 /// as GitLab's own settings, ship nothing.
 fn is_shipment_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
+    let suffix = Path::new(&name).extension();
+    !name.starts_with('.') && suffix.is_some_and(|suffix| suffix == "yaml" || suffix == "yml")
 }
 
 #[cfg(test)]

@@ -101,11 +101,11 @@ impl<'a> Standings<'a> {
                 (AdvisoryState::NewFiles, _) => Standing::Refused(
                     "is in NEW_FILES: it can be pushed when ART has moved it to QE".to_owned(),
                 ),
-                (_, Verdict::Complete) => Standing::Complete,
+                (_, Verdict::Complete)
+                // Whether the staging push was of these builds does not matter any more.
+                | (AdvisoryState::InPush | AdvisoryState::ShippedLive, Verdict::Unproven) => Standing::Complete,
                 (_, Verdict::Running) => Standing::Running,
                 (_, Verdict::Unknown) => Standing::Unknown,
-                // Whether the staging push was of these builds does not matter any more.
-                (AdvisoryState::InPush | AdvisoryState::ShippedLive, Verdict::Unproven) => Standing::Complete,
                 (
                     AdvisoryState::Qe
                     | AdvisoryState::RelPrep

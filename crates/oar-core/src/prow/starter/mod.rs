@@ -168,7 +168,7 @@ impl<'a> Starter<'a> {
                 (Change::Unsent, Ok(())) => {}
                 // Somebody else was faster.
                 (Change::Renew(_) | Change::GiveUp, Err(Gone::Replaced(_))) => {
-                    *result = Some(Begun::Elsewhere)
+                    *result = Some(Begun::Elsewhere);
                 }
                 (_, Err(gone)) => *result = Some(Begun::Not(gone.into())),
             }
@@ -181,18 +181,18 @@ impl<'a> Starter<'a> {
             tracing::debug!("{}: that nothing was sent is not noted: {error}", self.name.build);
         }
         let begun = jobs.into_iter().zip(results);
-        begun.map(|(job, result)| self.told(job, result.unwrap_or(Begun::Elsewhere))).collect()
+        begun.map(|(job, result)| self.told(job, &result.unwrap_or(Begun::Elsewhere))).collect()
     }
 
-    fn told(&self, job: String, begun: Begun) -> BegunJob {
+    fn told(&self, job: String, begun: &Begun) -> BegunJob {
         let build = &self.name.build;
-        match &begun {
+        match begun {
             Begun::Started(id) | Begun::Found(id) => tracing::info!("{build}: {job} runs as {id}"),
             Begun::GivenUp => tracing::warn!("{build}: {job} is given up, it could not be started"),
             Begun::Elsewhere => tracing::info!("{build}: {job} is started by another program"),
             Begun::Not(error) => tracing::debug!("{build}: {job}: {error}"),
         }
-        BegunJob::new(job, &begun)
+        BegunJob::new(job, begun)
     }
 
     /// What Gangway is asked for under `intent`.

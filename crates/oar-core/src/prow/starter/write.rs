@@ -47,7 +47,7 @@ impl Starter<'_> {
             None => Start::Read,
         };
         let message = self.message(changes);
-        let changed = change(self.world, self.name, &message, start, self.permit, None, |file| {
+        let written = change(self.world, self.name, &message, start, self.permit, None, |file| {
             let each = changes.iter().map(|(_, job, intent, change)| {
                 match change {
                     Change::Record(id) => file.record_id(job, *intent, id),
@@ -60,10 +60,10 @@ impl Starter<'_> {
             Ok::<Vec<Result<(), RecordError>>, RecordError>(each.collect())
         })
         .await;
-        match changed {
-            Ok(changed) => {
-                (self.file, self.stored) = (changed.file, changed.stored);
-                let each = changed.answer.into_iter();
+        match written {
+            Ok(written) => {
+                (self.file, self.stored) = (written.file, written.stored);
+                let each = written.answer.into_iter();
                 each.map(|result| result.map_err(|error| gone(error.into()))).collect()
             }
             Err(error) => {

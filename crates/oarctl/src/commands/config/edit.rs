@@ -159,7 +159,8 @@ fn comments(problems: &[Problem]) -> String {
         };
         format!("# {}: {}", problem.severity, text.split_whitespace().collect::<Vec<_>>().join(" "))
     }));
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// The text without the comments above the document.

@@ -213,14 +213,15 @@ impl PushJob {
         let Some(made) = self.made else { return String::new() };
         let reached = PUSH_COURSE.iter().position(|(_, status)| *status == self.status);
         let course = PUSH_COURSE.iter().take(reached.unwrap_or(PUSH_COURSE.len() - 1) + 1);
-        course
+        let lines: Vec<String> = course
             .map(|(from, status)| {
                 let at = made.saturating_add(SignedDuration::from_secs(*from)).unwrap_or(made);
                 let last = *status == "COMPLETE" || reached.is_none() && *from == 300;
                 let status = if last { self.status.as_str() } else { status };
                 format!("{} {status}\n", at.strftime("%Y-%m-%d %H:%M:%S +0000"))
             })
-            .collect()
+            .collect();
+        lines.concat()
     }
 
     /// Whether nothing more comes of it.

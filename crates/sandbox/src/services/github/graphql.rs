@@ -61,18 +61,17 @@ pub(super) async fn answer(
         else {
             return Unexpected::new(format!("GraphQL field {}", field.name)).into_response();
         };
-        let value = match github.repository(owner, name) {
-            Some(repository) => match objects(repository, &field.selection) {
+        let value = if let Some(repository) = github.repository(owner, name) {
+            match objects(repository, &field.selection) {
                 Ok(value) => value,
                 Err(problem) => return Unexpected::new(format!("GraphQL: {problem}")).into_response(),
-            },
-            None => {
-                errors.push(json!({
-                    "type": "NOT_FOUND", "path": [field.alias],
-                    "message": format!("Could not resolve to a Repository with the name '{owner}/{name}'."),
-                }));
-                Value::Null
             }
+        } else {
+            errors.push(json!({
+                "type": "NOT_FOUND", "path": [field.alias],
+                "message": format!("Could not resolve to a Repository with the name '{owner}/{name}'."),
+            }));
+            Value::Null
         };
         data.insert(field.alias.clone(), value);
     }

@@ -145,10 +145,10 @@ fn cycles_long_chains_and_missing_parents_are_named() {
     assert!(error("e").contains("`basis.assembly` is a list"));
     assert!(error("f").contains("`basis` is the number 7"));
     assert!(error("g").contains("`assembly` is absent"));
-    let entries: String = (0..10_000)
+    let entries: Vec<String> = (0..10_000)
         .map(|number| format!("  a{number}: {{assembly: {{basis: {{assembly: a{}}}}}}}\n", number + 1))
         .collect();
-    let error = parse(&format!("releases:\n{entries}")).assembly("a0").unwrap_err().to_string();
+    let error = parse(&format!("releases:\n{}", entries.concat())).assembly("a0").unwrap_err().to_string();
     assert_eq!(error, "`a0` has more than 64 parents");
 }
 
