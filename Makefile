@@ -69,7 +69,7 @@ unit:
 
 test-deep: ## Let two runs of every command meet a hundred times each (about an hour)
 	$(CARGO) build --locked --workspace --bins --tests
-	OAR_TEST_DEEP=1 $(CARGO) test --locked -p end-to-end --test at_once
+	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --test at_once
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -165,7 +166,11 @@ pub fn kills(scenario: &Scenario) {
         }
         // Requests that run beside the one that hangs get their answers.
         std::thread::sleep(Duration::from_millis(30));
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+        match kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL) {
+            // It has ended by itself.
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => panic!("{}: {error}", scenario.name),
+        }
         let killed = wait(child);
         sandbox.faults().clear();
         let context = format!(

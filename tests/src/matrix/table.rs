@@ -125,7 +125,7 @@ fn checks() -> Vec<Scenario> {
             prepare::konflux,
         ),
         line("check_greenwave_errata", ERRATA, GREENWAVE, greenwave, 22, prepare::greenwave).code(1),
-        line("check_cve_konflux", KONFLUX, CVE, missing, 21, prepare::cve_konflux).code(1).reference(48),
+        line("check_cve_konflux", KONFLUX, CVE, missing, 21, prepare::cve_konflux).code(1),
         line("check_cve_errata", ERRATA, CVE, missing, 16, prepare::cve_errata).code(1).reference(48),
         line("push_konflux", KONFLUX, PUSH, pushing, 13, prepare::push_konflux).reference(39),
         line("push_errata", ERRATA, PUSH, pushing, 37, prepare::errata).reference(112),
@@ -155,7 +155,7 @@ fn last() -> Vec<Scenario> {
         line("change_advisory_status_konflux", KONFLUX, APPROVE, approved, 50, prepare::published),
         line("change_advisory_status_errata", ERRATA, APPROVE, approved, 50, prepare::approvable_errata),
         line("change_advisory_status_waits", KONFLUX, APPROVE, waits, 50, prepare::approvable),
-        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 70, prepare::waiting)
+        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 76, prepare::waiting)
             .resumed_by(CARRY_ON),
         line("add_qe_approval_konflux", KONFLUX, APPROVAL, Change, 30, prepare::approvable),
         line(

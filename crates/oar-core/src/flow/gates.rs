@@ -66,14 +66,32 @@ pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
         }
     };
     let hint = if class == ErrorClass::Blocked {
-        "Clear what is marked, then run the same command again; nothing was changed."
+        "Clear what is marked, then run the same command again; nothing was changed.".to_owned()
     } else {
-        "Run the same command again when the services answer; nothing was changed."
+        unknown_hint(class, problems)
     };
     let (things, stand) = if problems.len() == 1 { ("thing", "stands") } else { ("things", "stand") };
     let headline = format!("{} {things} {stand} in the way", problems.len());
     let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
     Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
+}
+
+/// The next step where something could not be found out. What only a person can mend, such as a missing ticket, is named:
+/// the list of checks is not where the hint goes, such as into a message.
+fn unknown_hint(class: ErrorClass, problems: &[Problem]) -> String {
+    let mut mends: Vec<&str> = Vec::new();
+    if class == ErrorClass::Configuration {
+        let nexts = problems.iter().filter(|problem| problem.class == class);
+        for next in nexts.filter_map(|problem| problem.next.as_deref()) {
+            if !mends.contains(&next) {
+                mends.push(next);
+            }
+        }
+    }
+    match mends.as_slice() {
+        [] => "Run the same command again when the services answer; nothing was changed.".to_owned(),
+        mends => format!("{} Then run the same command again; nothing was changed.", mends.join(" ")),
+    }
 }
 
 /// What the StateBox says of the tasks before `task` and of the issues that block it or them: the gates that are

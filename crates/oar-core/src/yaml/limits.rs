@@ -163,11 +163,13 @@ fn too_deep() -> String {
 }
 
 fn scan_error(error: &ScanError) -> YamlError {
-    let marker = error.marker();
-    failure(
-        Position { line: marker.line(), column: marker.col() + 1 },
-        format!("not valid YAML: {}", error.info()),
-    )
+    let (marker, info) = (error.marker(), error.info());
+    let place = Position { line: marker.line(), column: marker.col() + 1 };
+    // The scanner has a limit of its own for brackets in brackets.
+    if info.contains("recursion limit") {
+        return failure(place, too_deep());
+    }
+    failure(place, format!("not valid YAML: {info}"))
 }
 
 #[cfg(test)]

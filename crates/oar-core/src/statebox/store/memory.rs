@@ -163,7 +163,13 @@ impl ClockSource for SteppingClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.advance(duration);
-        Box::pin(tokio::task::yield_now())
+        // Of two who sleep, whoever sleeps for longer wakes later.
+        let turns = (duration.as_millis() / 50).clamp(1, 100);
+        Box::pin(async move {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        })
     }
 
     fn random(&self) -> f64 {
