@@ -174,9 +174,7 @@ fn keys_and_files_that_do_not_work_are_explained() {
     }
     assert!(place.refused(&["config", "decrypt", "plain.json"], 3).contains("plain JSON document"));
     assert!(place.refused(&["config", "decrypt", "gone.json"], 3).contains("gone.json"));
-    assert!(
-        place.refused(&["config", "encrypt", "config/config_store.json"], 3).contains("not a JSON object")
-    );
+    assert!(place.refused(&["config", "encrypt", "config/config_store.json"], 3).contains("encrypted"));
     let elsewhere = place.command(&["config", "view"]).env("OAR_CONFIG", "/made/up.json").output().unwrap();
     assert_eq!(elsewhere.status.code(), Some(3));
     std::fs::remove_file(place.document()).unwrap();
@@ -312,7 +310,8 @@ fn a_terminated_edit_ends_the_editor_and_wipes_the_copy() {
     place.nothing_private_is_left();
 
     let output = place.edit("kill -HUP $PPID; exec sleep 60");
-    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    // Below `nohup`, SIGHUP does not end the program with its own code.
+    assert!(matches!(output.status.code(), Some(129 | 143)), "{}", stderr(&output));
     place.nothing_private_is_left();
 }
 

@@ -59,7 +59,7 @@ fn every_service_is_in_the_environment() {
     for name in
         ["GITHUB_API", "GITHUB_RAW", "ERRATA", "JIRA", "GITLAB", "SLACK", "RELEASE_CONTROLLER", "PROW"]
     {
-        let prefix = format!("OAR_ENDPOINT_{name}=http://127.0.0.1:");
+        let prefix = format!("OAR_ENDPOINT_{name}=http://127.");
         assert!(lines.lines().any(|line| line.starts_with(&prefix)), "{name} in {lines}");
     }
     for name in ["GITHUB_TOKEN", "JIRA_TOKEN", "GITLAB_TOKEN", "SLACK_BOT_TOKEN", "KRB5CCNAME", "KRB5_CONFIG"]
@@ -128,13 +128,13 @@ fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
-    assert!(first.starts_with("export OAR_ENDPOINT_GITHUB_API='http://127.0.0.1:"), "{first}");
+    assert!(first.starts_with("export OAR_ENDPOINT_GITHUB_API='http://127."), "{first}");
     let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(kill.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut problems = String::new();
     child.stderr.take().unwrap().read_to_string(&mut problems).unwrap();
-    assert!(problems.contains("serving on http://127.0.0.1:"), "{problems}");
+    assert!(problems.contains("serving on http://127."), "{problems}");
 }
 
 #[test]
