@@ -50,6 +50,8 @@ impl Operation for AddQeApproval {
             .accepting(arguments.accept_bug)
             .early(arguments.early);
         let task = Work::new(services, whole);
-        prepared.run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait)).await
+        prepared
+            .run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait))
+            .await
     }
 }

@@ -164,7 +164,10 @@ pub async fn carry_on(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, 
         tracing::warn!("{}; the wait goes on, and it is read again", error.inner());
         tokio::select! {
             () = call.clock().sleep(policy.interval.min(LONGEST_PAUSE)) => {}
-            _ = call.interrupt().wait() => return Ok(Answer::Waits(WaitState::new(None))),
+            _ = call.interrupt().wait() => {
+                let why = "stopped; the wait stands in the StateBox";
+                return Ok(Answer::Waits(WaitState::new(Some(why.to_owned()))));
+            }
         }
     };
     watch(&Prepared::with_services(call, services)?, call.who(), policy, accept_bug).await

@@ -38,8 +38,7 @@ impl Operation for CreateTestReport {
     type Answer = Report;
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let statebox =
-            if arguments.change.dry_run { call.statebox()? } else { call.statebox_to_create()? };
+        let statebox = if arguments.change.dry_run { call.statebox()? } else { call.statebox_to_create()? };
         let (prepared, loaded) = Prepared::with(call, statebox).await?;
         let task = Work::new(prepared.services.clone(), &prepared.statebox, arguments.beside_worksheet);
         prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await

@@ -41,6 +41,8 @@ impl Operation for DropBugs {
     async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
         let (prepared, loaded) = Prepared::of(call).await?;
         let task = Work::new(prepared.services.clone(), arguments.include.into_iter().collect());
-        prepared.run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait)).await
+        prepared
+            .run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait))
+            .await
     }
 }

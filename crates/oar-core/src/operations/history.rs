@@ -44,10 +44,8 @@ pub struct Entry {
 impl Conclusion for Answer {}
 
 impl Operation for History {
-    const ABOUT: About = About::look(
-        "history",
-        "Show every recorded run in the order of time: who, when, what came of it",
-    );
+    const ABOUT: About =
+        About::look("history", "Show every recorded run in the order of time: who, when, what came of it");
     type Arguments = Arguments;
     type Answer = Answer;
 

@@ -25,7 +25,8 @@ impl Conclusion for ShippedReport {
 }
 
 impl Operation for IsShipped {
-    const ABOUT: About = About::look("is-shipped", "Say whether the release is shipped, and what speaks against it");
+    const ABOUT: About =
+        About::look("is-shipped", "Say whether the release is shipped, and what speaks against it");
     type Arguments = Arguments;
     type Answer = ShippedReport;
 

@@ -38,6 +38,8 @@ impl Operation for PushToCdnStaging {
     async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
         let (prepared, loaded) = Prepared::of(call).await?;
         let task = Work::new(prepared.services.clone());
-        prepared.run(&task, loaded, Effect::Critical, arguments.change, Waits::to_the_end(arguments.wait)).await
+        prepared
+            .run(&task, loaded, Effect::Critical, arguments.change, Waits::to_the_end(arguments.wait))
+            .await
     }
 }

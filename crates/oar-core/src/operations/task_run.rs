@@ -113,9 +113,15 @@ impl<'a> Prepared<'a> {
         waits: Waits,
     ) -> Result<Report, TaskError> {
         let policy = WaitPolicy::of(self.call.settings().environment())?;
-        let changed =
-            metadata_changes::compare(self.call, &self.statebox, &self.services, task.name(), change, &loaded)
-                .await?;
+        let changed = metadata_changes::compare(
+            self.call,
+            &self.statebox,
+            &self.services,
+            task.name(),
+            change,
+            &loaded,
+        )
+        .await?;
         let mode = match (change.dry_run, effect) {
             (true, _) => Mode::DryRun,
             (false, Effect::Critical) => Mode::Ask(self.call.permit()?, self.call.consent()),
@@ -130,13 +136,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Runs the task; with [`Waits`], after the end of somebody else's run of it.
-    async fn when_free<T: Task>(
-        &self,
-        task: &T,
-        mode: Mode<'_>,
-        waits: Waits,
-        mut loaded: Loaded,
-    ) -> Report {
+    async fn when_free<T: Task>(&self, task: &T, mode: Mode<'_>, waits: Waits, mut loaded: Loaded) -> Report {
         let runner = self.runner();
         loop {
             let mut report = runner.run(task, mode, loaded).await;
@@ -192,7 +192,8 @@ impl<'a> Prepared<'a> {
                 report.warnings.push(late.to_owned());
                 return report;
             }
-            let words = report.reason.as_ref().map_or("In Progress", |reason| reason.text.as_str()).to_owned();
+            let words =
+                report.reason.as_ref().map_or("In Progress", |reason| reason.text.as_str()).to_owned();
             if told.as_ref() != Some(&words) {
                 observer.note(&format!("{} of {}: {words}", report.command, report.release));
                 if told.is_none() {

@@ -71,8 +71,14 @@ impl Operation for TaskSet {
         let statebox = call.statebox()?;
         let state = statebox.load().await?;
         let from = state.task(name).map_or(TaskStatus::NotStarted, |view| view.status);
-        let setting =
-            ManualStatus { id: new_id(), status, reason, by: call.user().to_owned(), at: call.clock().now(), force };
+        let setting = ManualStatus {
+            id: new_id(),
+            status,
+            reason,
+            by: call.user().to_owned(),
+            at: call.clock().now(),
+            force,
+        };
         let _hold = call.interrupt().hold();
         let change = if dry_run {
             // The same rules decide, on a copy that is thrown away.

@@ -19,9 +19,7 @@ use crate::flow::permit::WritePermit;
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
 use crate::notify::outbox::{Delivery, Earlier, group_mention};
-use crate::notify::{
-    ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference,
-};
+use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
 use crate::operators::approval::MetadataUrl;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 

@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::operations::add_qe_approval::{Arguments, AddQeApproval};
+use oar_core::operations::add_qe_approval::{AddQeApproval, Arguments};
 
 use crate::release::Release;
 use crate::report;

@@ -10,12 +10,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
-    #[arg(
-        short = 'n',
-        long,
-        visible_alias = "build_number",
-        value_name = "NUMBER"
-    )]
+    #[arg(short = 'n', long, visible_alias = "build_number", value_name = "NUMBER")]
     build_number: Option<NonZeroU64>,
     /// Start a build although ART's own stage test of this payload passed or runs
     #[arg(long, conflicts_with = "build_number")]

@@ -484,7 +484,12 @@ impl FromStr for JiraKey {
     }
 }
 
-crate::schema::text_schema!(ReleaseDate, "ReleaseDate", "A date as the build data writes it", ["2026-Jul-07"]);
+crate::schema::text_schema!(
+    ReleaseDate,
+    "ReleaseDate",
+    "A date as the build data writes it",
+    ["2026-Jul-07"]
+);
 crate::schema::text_schema!(
     ShipmentUrl,
     "ShipmentUrl",
