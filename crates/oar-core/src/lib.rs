@@ -15,6 +15,7 @@ mod hostile;
 pub mod http;
 pub mod notify;
 pub mod operators;
+pub mod permit;
 pub mod prow;
 pub mod prow_services;
 pub mod redact;

@@ -5,7 +5,7 @@ use super::problem::FileProblems;
 use super::record::{RecordError, ResultFile};
 use super::world::World;
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::statebox::store::{StoreError, Stored};
 use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
 

@@ -20,7 +20,7 @@ use super::transaction::{Committed, Policy, Start, Target, TransactionError, tra
 use super::views::Metadata;
 use crate::clock::{Clock, stamp};
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 

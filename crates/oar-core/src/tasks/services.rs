@@ -23,12 +23,12 @@ use crate::clients::slack::SlackClient;
 use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
 use crate::config::{ConfigError, ConfigStore, Credential, Pending};
 use crate::flow::outcome::TaskError;
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::Deliver;
 use crate::http::Http;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
 use crate::notify::{Message, ReleaseThread};
 use crate::operators::worksheet::ReleaseWorksheet;
+use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Metadata, State};
 

@@ -18,10 +18,10 @@ use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
 
 const TASK: TaskName = TaskName::StageTesting;

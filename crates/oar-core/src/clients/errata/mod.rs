@@ -26,8 +26,8 @@ use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
 use crate::email::EmailAddress;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and

@@ -30,8 +30,8 @@ use crate::clients::nothing::null_is_default;
 use crate::clients::prow::ProwState;
 use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Call, Http, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How Gangway says that it has no such job (checked: kubernetes-sigs/prow, pkg/gangway/gangway.go).

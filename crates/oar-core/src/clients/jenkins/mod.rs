@@ -20,8 +20,8 @@ use transport::Crumb;
 
 use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Http, Repeat};
+use crate::permit::WritePermit;
 
 /// What is asked of each build and queue item, so that one request answers for many.
 const PARAMETERS: &str = "actions[_class,parameters[_class,name,value]]";

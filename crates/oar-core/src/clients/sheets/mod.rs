@@ -18,8 +18,8 @@ use url::Url;
 use crate::clients::google::ServiceAccount;
 use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Call, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// A sheet of a spreadsheet.

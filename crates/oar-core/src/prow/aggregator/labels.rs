@@ -6,7 +6,7 @@ use super::work::Work;
 use super::{Aggregator, BuildReport, Done};
 use crate::clients::release_controller::Sought;
 use crate::error::ErrorClass;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::names::ResultName;
 use crate::prow::outcome::{AtHand, Label, Observed};
 use crate::prow::record::ResultFile;

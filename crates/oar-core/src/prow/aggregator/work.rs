@@ -5,7 +5,7 @@ use futures::stream::iter;
 
 use super::{Aggregator, BuildReport, Done, READ_CONCURRENCY};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;

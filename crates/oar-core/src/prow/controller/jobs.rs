@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::{Controller, ControllerError, ControllerReport, Existing};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::change::{change, read};
 use crate::prow::names::{BuildName, ResultName};
 use crate::prow::outcome::{AtHand, Observed, Policy, Step, next_steps};

@@ -14,7 +14,7 @@ use crate::clients::prow::ProwState;
 use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::json::Map;
 use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
 use crate::prow::record::Observation;

@@ -15,7 +15,7 @@ use sha1::{Digest, Sha1};
 
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use super::super::*;
 use super::{at, blocker, fresh, start};
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 
 const MESSAGE: &str = "Update task: take-ownership";

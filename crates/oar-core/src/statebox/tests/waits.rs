@@ -4,7 +4,7 @@ use super::super::store::memory::{MemoryStore, SteppingClock};
 use super::super::*;
 use super::{at, fresh};
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 
 const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
