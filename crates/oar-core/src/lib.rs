@@ -22,6 +22,7 @@ pub mod redact;
 pub mod service;
 pub mod signature;
 pub mod statebox;
+pub mod store;
 pub mod targets;
 pub mod tasks;
 pub mod version;

@@ -5,7 +5,7 @@ use super::names::ResultName;
 use super::record::{Place, RunId};
 use super::world::World;
 use crate::permit::WritePermit;
-use crate::statebox::transaction::Start;
+use crate::store::transaction::Start;
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
 /// already and that pass is still to come.

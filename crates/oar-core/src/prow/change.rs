@@ -6,8 +6,8 @@ use super::record::{RecordError, ResultFile};
 use super::world::World;
 use crate::error::{Classified, ErrorClass};
 use crate::permit::WritePermit;
-use crate::statebox::store::{StoreError, Stored};
-use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::store::{StoreError, Stored};
 
 /// Why a record was not changed.
 #[derive(Debug, thiserror::Error)]

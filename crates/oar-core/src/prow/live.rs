@@ -22,8 +22,8 @@ use crate::clients::release_controller::{LatestBuild, ReleaseControllerClient, S
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;
-use crate::statebox::store::github::GithubStore;
-use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::store::github::GithubStore;
+use crate::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, ParseVersionError, ReleaseVersion, YStream};
 
 /// The release controllers of all architectures.

@@ -16,7 +16,7 @@ use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::release_controller::{LatestBuild, Sought};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::permit::WritePermit;
-use crate::statebox::store::{Revision, Store, StoreError};
+use crate::store::{Revision, Store, StoreError};
 use crate::version::{Arch, YStream};
 
 /// Where builds come from.

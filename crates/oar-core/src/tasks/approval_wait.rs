@@ -301,7 +301,7 @@ impl Watcher<'_> {
             .statebox
             .update(permit, "The wait of change-advisory-status is over its deadline", |state| {
                 if state.wait(TASK).is_none() {
-                    return Ok(crate::statebox::Change::Unchanged);
+                    return Ok(crate::store::Change::Unchanged);
                 }
                 let ended = state.end_wait(TASK, &self.who)?;
                 Ok(ended.or(state.add_issue(&issue)?))

@@ -22,7 +22,7 @@ use super::registry::TestJobRegistry;
 use super::world::{Artifacts, Payloads, RecordEntry, World};
 use crate::error::{Classified, ErrorClass};
 use crate::permit::WritePermit;
-use crate::statebox::store::{StoreError, Stored};
+use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
 use work::Work;
 

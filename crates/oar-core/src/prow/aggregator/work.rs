@@ -13,9 +13,9 @@ use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge,
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
 use crate::prow::starter::{Sources, Starter, intents};
-use crate::statebox::Change;
-use crate::statebox::store::Stored;
-use crate::statebox::transaction::Start;
+use crate::store::Change;
+use crate::store::Stored;
+use crate::store::transaction::Start;
 
 /// How often a record is looked at again in one pass, after something was done for it.
 const ROUNDS: usize = 8;

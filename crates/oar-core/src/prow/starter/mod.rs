@@ -26,7 +26,7 @@ use super::registry::TestJob;
 use super::world::World;
 use crate::clients::gangway::RunIntent;
 use crate::permit::WritePermit;
-use crate::statebox::store::Stored;
+use crate::store::Stored;
 
 /// How long before others may take an intent over its last request may be sent: the longest request, and what a new run
 /// takes to be listed.

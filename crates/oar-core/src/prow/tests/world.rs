@@ -23,8 +23,8 @@ use crate::prow::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
 };
 use crate::service::Service;
-use crate::statebox::store::memory::SteppingClock;
-use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::store::memory::SteppingClock;
+use crate::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, YStream};
 
 /// How long a job runs.

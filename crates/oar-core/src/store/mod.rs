@@ -1,10 +1,14 @@
-//! Where state files are kept, behind one interface: read a text with its revision, write a text against a
-//! revision.
+//! Files under revisions: read a text with its revision, write a text against a revision, and [`transaction`]s on
+//! them. StateBox files and the records of test jobs are kept this way; a store does not know what it keeps.
 
+mod change;
 pub mod github;
 pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod transaction;
+
+pub use change::Change;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -87,7 +91,7 @@ const MALFORMED_READS: u32 = 2;
 const MALFORMED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads the file at `path`; an answer that is none is asked for again, because reading changes nothing.
-pub(super) async fn read_file(
+pub(crate) async fn read_file(
     store: &dyn Store,
     path: &str,
     clock: &Clock,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::store::{Revision, Store, StoreError, Stored, read_file};
+use super::{Revision, Store, StoreError, Stored, read_file};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
