@@ -34,7 +34,7 @@ pub use check_environment::check_environment;
 pub use credentials::{Credential, Credentials};
 pub use document::{ComponentWaiver, Document, SlackTeam};
 pub use elliott::ElliottSettings;
-pub use endpoints::{Endpoints, join, join_segments};
+pub use endpoints::Endpoints;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use jobs::JobSettings;

@@ -21,9 +21,8 @@ pub use model::{CatalogImage, FreshnessGrade, Vulnerability};
 use model::{ImageRecord, Page, VulnerabilityRecord};
 
 use crate::clients::Digest;
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
 
 /// How many requests run at the same time against the catalogue when nothing else is configured.

@@ -93,7 +93,7 @@ pub struct ErrataClient {
 impl ErrataClient {
     /// A client of the Errata Tool at `base`, which may carry a path prefix.
     pub fn new(http: Http, base: Url, authorize: Arc<dyn Authorize>) -> Self {
-        Self { http, base: super::with_trailing_slash(base), authorize }
+        Self { http, base: crate::http::as_folder(base), authorize }
     }
 
     /// The advisory's type, state and texts (E-2).

@@ -28,9 +28,8 @@ pub use pace::RateLimit;
 use self::pace::Pace;
 use crate::clients::nothing::null_is_default;
 use crate::clients::prow::ProwState;
-use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Repeat, Reply};
+use crate::http::{Call, Http, Repeat, Reply, join_segments};
 use crate::permit::WritePermit;
 use crate::service::Service;
 

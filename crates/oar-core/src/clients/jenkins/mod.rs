@@ -18,9 +18,8 @@ pub use model::{Build, BuildResult, JobPath, JobView, ParseJobPathError, QueueIt
 use model::{BuildAnswer, BuildsAnswer, QueueAnswer, QueueItemAnswer};
 use transport::Crumb;
 
-use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Http, Repeat};
+use crate::http::{Http, Repeat, join_segments};
 use crate::permit::WritePermit;
 
 /// What is asked of each build and queue item, so that one request answers for many.

@@ -10,9 +10,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{JenkinsClient, JobPath};
-use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, join_segments};
 use crate::service::Service;
 
 /// What Jenkins wants to see on a write: a header, and the session that it belongs to.

@@ -61,7 +61,7 @@ impl JiraClient {
         username: &SecretString,
         token: &SecretString,
     ) -> Result<Self, ServiceError> {
-        let base = super::with_trailing_slash(base);
+        let base = crate::http::as_folder(base);
         let invalid = |error: &dyn std::fmt::Display| {
             ServiceError::new(
                 Service::Jira,

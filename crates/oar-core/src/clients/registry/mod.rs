@@ -23,9 +23,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::clients::{Digest, InvalidDigest};
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;
 
 /// The largest manifest that is taken, in bytes (the specification asks registries to take 4 MiB).

@@ -11,9 +11,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clients::Digest;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;
 use crate::version::ReleaseVersion;
 

@@ -16,9 +16,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clients::google::ServiceAccount;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Repeat, Reply};
+use crate::http::{Call, Repeat, Reply, join, join_segments};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
