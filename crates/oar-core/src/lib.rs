@@ -13,6 +13,7 @@ pub mod flow;
 #[cfg(test)]
 mod hostile;
 pub mod http;
+pub mod ids;
 pub mod notify;
 pub mod operators;
 pub mod permit;

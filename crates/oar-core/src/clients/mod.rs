@@ -7,7 +7,6 @@ pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
-mod digest;
 pub mod elliott;
 pub mod errata;
 pub mod gangway;
@@ -30,8 +29,6 @@ pub mod release_controller;
 pub mod sheets;
 pub mod slack;
 mod transport;
-
-pub use digest::{Digest, InvalidDigest};
 
 /// What a write did that looks before it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod jobs;
 pub mod jwe;
 pub mod keys;
 mod mask;
+mod origins;
 mod prow;
 mod release_keys;
 mod settings;
@@ -39,10 +40,13 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use jobs::JobSettings;
 pub use mask::masked;
-pub use prow::{InClusterAddress, ProwSettings};
+pub use origins::{InvalidOrigin, Origins, RefusedAddress};
+pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub(crate) use release_keys::armored_key;
 pub(crate) use settings::catalog_concurrency;
-pub use settings::{LogFormat, Settings, StateLocation, StateSettings, find_document, open_document};
+pub use settings::{
+    LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, find_document, open_document,
+};
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;
 pub use wait::WaitPolicy;

@@ -51,7 +51,7 @@ impl Origins {
     }
 
     /// The address to fetch instead of `address`, or why it is not fetched.
-    pub(super) fn resolve(&self, address: &str) -> Result<Url, RefusedAddress> {
+    pub(crate) fn resolve(&self, address: &str) -> Result<Url, RefusedAddress> {
         let url = Url::parse(address.trim()).map_err(|_| RefusedAddress::NotAUrl)?;
         let good = matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
