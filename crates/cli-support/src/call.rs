@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oar_core::config::Settings;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
 

@@ -11,7 +11,7 @@ use crate::flow::consent::{Consent, Question};
 use crate::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use crate::flow::log::LogCapture;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::http::Http;
 use crate::notify::ReleaseThread;
 use crate::redact::Redactor;
