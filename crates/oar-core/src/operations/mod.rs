@@ -28,6 +28,7 @@ mod task_run;
 pub mod task_set;
 #[cfg(test)]
 mod tests;
+pub mod tick;
 pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, Observer, Unobserved};

@@ -1,10 +1,9 @@
 //! The words of a StateBox file: task names, statuses, outcomes, reason classes.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strsim::levenshtein;
 
 /// A text that is not one of the words expected.
