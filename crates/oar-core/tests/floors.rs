@@ -4,6 +4,8 @@
 //! Only what the product is made of counts. A test may set up a module with whatever uses it, so `#[cfg(test)]` items
 //! and the files behind them are left out. Links in comments are no imports.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,9 +99,9 @@ type Uses = BTreeMap<String, BTreeMap<String, BTreeSet<PathBuf>>>;
 fn uses_between_modules() -> Uses {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut reader = Reader { root: root.clone(), uses: Uses::new() };
-    for name in reader.modules_of(&root.join("lib.rs")) {
+    for name in modules_of(&root.join("lib.rs")) {
         reader.uses.insert(name.clone(), BTreeMap::new());
-        reader.read_module(&name, &[name.clone()], &root);
+        reader.read_module(&name, std::slice::from_ref(&name), &root);
     }
     reader.uses
 }
@@ -111,20 +113,6 @@ struct Reader {
 }
 
 impl Reader {
-    /// The modules that a file declares, but for those of tests.
-    fn modules_of(&self, file: &Path) -> Vec<String> {
-        let mut found = Vec::new();
-        each_product_item(&tokens_of(file), &mut |tokens| {
-            if let [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(end), ..] = tokens
-                && word == "mod"
-                && end.as_char() == ';'
-            {
-                found.push(name.to_string());
-            }
-        });
-        found
-    }
-
     /// Reads the file of the module `name` in `folder`, whose path from the crate's root is `path`, and those below it.
     fn read_module(&mut self, name: &str, path: &[String], folder: &Path) {
         let below = folder.join(name);
@@ -134,14 +122,28 @@ impl Reader {
         let mut used = BTreeSet::new();
         collect(&tokens_of(&file), path, &mut used);
         let shown = file.strip_prefix(&self.root).unwrap().to_owned();
-        let uses = self.uses.entry(path[0].clone()).or_default();
+        let of_module = self.uses.entry(path[0].clone()).or_default();
         for other in used.into_iter().filter(|other| *other != path[0]) {
-            uses.entry(other).or_default().insert(shown.clone());
+            of_module.entry(other).or_default().insert(shown.clone());
         }
-        for child in self.modules_of(&file) {
-            self.read_module(&child, &[path, &[child.clone()]].concat(), &below);
+        for child in modules_of(&file) {
+            self.read_module(&child, &[path, std::slice::from_ref(&child)].concat(), &below);
         }
     }
+}
+
+/// The modules that a file declares, but for those of tests.
+fn modules_of(file: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    each_product_item(&tokens_of(file), &mut |tokens| {
+        if let [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(end), ..] = tokens
+            && word == "mod"
+            && end.as_char() == ';'
+        {
+            found.push(name.to_string());
+        }
+    });
+    found
 }
 
 fn tokens_of(file: &Path) -> TokenStream {
@@ -276,7 +278,7 @@ fn after_item(mut tokens: &[TokenTree]) -> &[TokenTree] {
 
 #[test]
 fn every_form_of_a_use_is_seen() {
-    let source = r##"
+    let source = r#"
         use crate::first::Thing;
         pub(crate) use crate::{second::{Thing, Other}, third};
         #[cfg(test)]
@@ -294,7 +296,7 @@ fn every_form_of_a_use_is_seen() {
         #[expect(unused)]
         mod tests { use crate::in_a_test_module::Thing; }
         const LAST: u32 = crate::ninth::LIMIT;
-    "##;
+    "#;
     let mut used = BTreeSet::new();
     collect(&source.parse().unwrap(), &["module".to_owned(), "file".to_owned()], &mut used);
     let expected = ["eighth", "fifth", "first", "fourth", "ninth", "second", "seventh", "sixth", "third"];
