@@ -76,8 +76,7 @@ bench: ## Measure start-up, tasks and StateBox files
 	$(TARGET)/release/bench
 
 reference: ## Write the generated references anew
-	$(CARGO) run --locked --quiet -p release-tests -- reference > $(TARGET)/reference.md
-	mv $(TARGET)/reference.md crates/release-tests/reference.md
+	$(CARGO) run --locked --quiet -p release-tests -- reference --write .
 
 # With `sudo make install` there may be no cargo; then what was built before is installed.
 install: ## Install release-tests and its links below PREFIX (default /usr/local)
