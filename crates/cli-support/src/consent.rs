@@ -28,6 +28,10 @@ impl Session {
 
 #[async_trait]
 impl Consent for AskUser {
+    fn is_given(&self) -> bool {
+        self.given
+    }
+
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
         let Question { task, release, plan } = question;
         if self.given {

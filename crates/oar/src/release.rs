@@ -1,6 +1,8 @@
 use cli_support::{CliError, Session};
+use futures::future::{Either, select};
 use oar_core::config::{ConfigStore, Settings};
 use oar_core::http::Http;
+use oar_core::operators::approval::PayloadLook;
 use oar_core::statebox::{State, StateBox, StateBoxError};
 use oar_core::tasks::{Services, open_statebox, open_statebox_to_create};
 use oar_core::version::ReleaseVersion;
@@ -37,6 +39,23 @@ impl Release {
         statebox: &StateBox,
     ) -> (Result<Services, CliError>, Result<Option<State>, StateBoxError>) {
         futures::future::join(self.services(), statebox.find()).await
+    }
+
+    /// The same; `early` goes on meanwhile, because it needs neither.
+    pub(crate) async fn services_and_state_beside(
+        &self,
+        statebox: &StateBox,
+        early: PayloadLook,
+    ) -> (Result<Services, CliError>, Result<Option<State>, StateBoxError>) {
+        match select(Box::pin(self.services_and_state(statebox)), early).await {
+            Either::Left((loaded, _)) => loaded,
+            Either::Right((_, loading)) => loading.await,
+        }
+    }
+
+    /// A look at the release's payload, which begins when it is polled.
+    pub(crate) fn payload_look(&self) -> PayloadLook {
+        Services::early_payload_look(&self.settings, &self.version, &self.http)
     }
 
     /// The release's state; nothing is read yet.

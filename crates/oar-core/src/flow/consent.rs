@@ -25,6 +25,11 @@ pub struct Question<'a> {
 /// is sent, and the state stays as it is.
 #[async_trait]
 pub trait Consent: fmt::Debug + Send + Sync {
+    /// Whether it was given beforehand, so that nobody is shown the plan.
+    fn is_given(&self) -> bool {
+        false
+    }
+
     /// Returns when the plan may be applied.
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal>;
 }

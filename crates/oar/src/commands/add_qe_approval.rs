@@ -25,12 +25,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let policy = WaitPolicy::of(&release.session.environment)?;
     let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
+    let payload = release.payload_look();
+    let (services, loaded) = release.services_and_state_beside(&statebox, payload.clone()).await;
     let services = services?;
     let who = format!("{}/{}", release.user(), report::new_id());
     let whole = ChangeAdvisoryStatus::new(services.clone(), who, policy)
         .accepting(args.accept_bugs)
-        .early(args.early);
+        .early(args.early)
+        .with_payload(payload);
     let task = AddQeApproval::new(services.clone(), whole);
     report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
         .await

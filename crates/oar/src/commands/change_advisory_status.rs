@@ -64,9 +64,11 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         return carry_on(&args, release, &statebox, &services, who, policy).await;
     }
     let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
+    let payload = release.payload_look();
+    let (services, loaded) = release.services_and_state_beside(&statebox, payload.clone()).await;
     let services = services?;
     let task = ChangeAdvisoryStatus::new(services.clone(), who.clone(), policy)
+        .with_payload(payload)
         .accepting(args.accept_bugs.iter().cloned())
         .early(args.early);
     let report =
