@@ -9,8 +9,8 @@ use super::{
 };
 use crate::clients::Effect;
 use crate::error::ServiceError;
-use crate::flow::permit::WritePermit;
 use crate::http::{Repeat, Reply};
+use crate::permit::WritePermit;
 
 impl ErrataClient {
     /// Moves an advisory to `wanted`, for a caller who has just seen another state (one request, or two).

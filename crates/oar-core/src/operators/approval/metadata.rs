@@ -6,7 +6,8 @@ use futures::future::{BoxFuture, Shared};
 use super::gates::unread;
 use super::{Approval, ApprovalPlan, Problem};
 use crate::clients::access::Page;
-use crate::clients::registry::{PullSpec, RegistryClient};
+use crate::clients::registry::RegistryClient;
+use crate::ids::PullSpec;
 use crate::version::ReleaseVersion;
 
 /// The payloads of releases; the tag is the release with its architecture.
