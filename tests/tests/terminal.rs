@@ -235,14 +235,14 @@ fn who_is_waited_for_is_said() {
         .env("OAR_HTTP_TIMEOUT", "4");
     let seen = on_a_terminal(&harness, "$OAR status");
     for attempt in 1..=4 {
-        let expected = format!("waiting for GitHub at {address}, attempt {attempt} of 4: read");
+        let expected = format!("waiting for GitHub at {address}, attempt {attempt} of 5: read");
         assert!(seen.contains(&expected), "{seen:?}");
     }
     let harness = harness.env("OAR_HTTP_TIMEOUT", "0.2").env("OAR_HTTP_RETRY_DELAY", "1");
     let run = harness.oar(KONFLUX, &["status"]).expect(4);
-    let logged = format!("no answer from {address} within 0.2 s; attempt 2 of 4");
+    let logged = format!("no answer from {address} within 0.2 s; attempt 2 of 5");
     assert!(run.stderr.contains(&logged), "{run:?}");
-    assert!(run.stderr.contains("(4 attempts)") && !run.stderr.contains("may have acted"), "{run:?}");
+    assert!(run.stderr.contains("(5 attempts)") && !run.stderr.contains("may have acted"), "{run:?}");
     assert!(!run.stderr.contains("because:") && run.stderr.contains("next: "), "{run:?}");
 }
 

@@ -56,7 +56,7 @@ impl Default for HttpSettings {
         Self {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
-            attempts: 4,
+            attempts: 5,
             retry_delay: Duration::from_millis(250),
             longest_wait: Duration::from_secs(90),
             body_limit: 16 * 1024 * 1024,
