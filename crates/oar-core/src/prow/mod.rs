@@ -15,6 +15,7 @@ pub mod outcome;
 mod problem;
 pub mod record;
 pub mod registry;
+pub mod release_jobs;
 pub mod report;
 pub mod starter;
 pub mod stream;

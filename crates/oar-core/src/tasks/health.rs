@@ -22,6 +22,9 @@ use crate::service::Service;
 /// is configured.
 const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
 
+/// Within how many days a drop of a grade is told, where the configuration says nothing.
+const GRADE_WARNING_DAYS: u16 = 30;
+
 impl Services {
     /// Image health, as the configuration wants it.
     pub fn image_health(&self) -> Result<ImageHealth, TaskError> {
@@ -86,9 +89,11 @@ impl Services {
 
 fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
     let allowed = document.checked(&keys::UNHEALTHY_ALLOWED, &[])?;
+    let days = document.checked(&keys::GRADE_WARNING_DAYS, &[])?;
     let mut policy = HealthPolicy {
         unhealthy_allowed: allowed.and_then(|text| text.parse().ok()).unwrap_or(0),
         waivers: Vec::new(),
+        warn_days: days.and_then(|text| text.parse().ok()).unwrap_or(GRADE_WARNING_DAYS),
     };
     for component in document.waived_components() {
         let waiver = document.waiver(component)?;
@@ -107,4 +112,19 @@ pub(super) fn bad(key: &Key, name: &str, problem: String) -> TaskError {
     let error =
         ConfigError::BadKey { key: key.named(&[name]), problem, purpose: key.purpose, example: key.example };
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_is_told_thirty_days_before_unless_the_document_says_otherwise() {
+        let policy = |text: &str| health_policy(&Document::parse(text).unwrap()).unwrap();
+        assert_eq!(policy("{}").warn_days, 30);
+        assert_eq!(policy(r#"{"image_health": {"warn_days": "7"}}"#).warn_days, 7);
+        assert_eq!(policy(r#"{"image_health": {"warn_days": "0"}}"#).warn_days, 0);
+        let wrong = Document::parse(r#"{"image_health": {"warn_days": "a month"}}"#).unwrap();
+        assert!(health_policy(&wrong).unwrap_err().inner().to_string().contains("image_health.warn_days"));
+    }
 }

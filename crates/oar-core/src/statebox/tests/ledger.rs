@@ -102,6 +102,55 @@ async fn another_machine_restores_from_the_ledger_alone() {
     assert_eq!(task.history[0].by.as_deref(), Some("lead"));
 }
 
+/// The same store seen from another machine, which has no copy.
+fn elsewhere(bench: &Bench) -> StateBox {
+    let (clock, _) = SteppingClock::start();
+    StateBox::new("4.19.1".parse().unwrap(), Arc::clone(&bench.store) as _, clock, Redactor::default())
+}
+
+#[tokio::test]
+async fn another_machine_finds_a_lost_result_in_the_earlier_versions_of_the_file() {
+    let bench = bench();
+    let before = bench.text();
+    let long = format!("{}\nthe end\n", "a line of the log\n".repeat(500));
+    bench.update(|state| state.finish_run(TASK, &pass("run-1", "10:05:00", "10:06:00", &long))).await;
+    let ours = bench.load().await.task(TASK).unwrap();
+    bench.merge(&before);
+    bench.store.replace(&bench.text().replacen("updated_at: ", "noted: by somebody\nupdated_at: ", 1));
+    let elsewhere = elsewhere(&bench);
+    let seen = elsewhere.load().await.unwrap();
+    assert_eq!(seen.task(TASK).unwrap().result, ours.result);
+    assert!(seen.losses().iter().all(|loss| !matches!(loss, Loss::Result { .. })), "{:?}", seen.losses());
+    let permit = WritePermit::granted_by_user_interface();
+    elsewhere.update(&permit, "change", |_| Ok(Change::Unchanged)).await.unwrap();
+    assert_eq!(State::parse(&bench.text()).unwrap().task(TASK).unwrap().result, ours.result);
+    let looks = bench.store.looks_back();
+    assert_eq!(elsewhere.load().await.unwrap().losses(), []);
+    assert_eq!((looks, bench.store.looks_back()), (1, 1), "only when something is lost");
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_found_again_is_said_and_costs_nothing_else() {
+    let bench = bench();
+    let before = bench.text();
+    bench.update(|state| state.finish_run(TASK, &pass("run-1", "10:05:00", "10:06:00", "all well"))).await;
+    bench.merge(&before);
+    bench.store.forget_earlier();
+    let elsewhere = elsewhere(&bench);
+    for _ in 0..3 {
+        let seen = elsewhere.load().await.unwrap();
+        let task = seen.task(TASK).unwrap();
+        assert_eq!((task.status, task.result, task.history.len()), (TaskStatus::Pass, None, 1));
+        assert!(seen.losses().contains(&Loss::Result { task: TASK }), "{:?}", seen.losses());
+    }
+    assert_eq!(bench.store.looks_back(), 1, "the same file is looked back from once");
+    let permit = WritePermit::granted_by_user_interface();
+    elsewhere.update(&permit, "change", |_| Ok(Change::Unchanged)).await.unwrap();
+    assert_eq!(elsewhere.load().await.unwrap().losses(), [], "told once");
+    // The writer's own machine has it.
+    assert_eq!(bench.load().await.task(TASK).unwrap().result, None, "what was written since counts");
+}
+
 #[tokio::test]
 async fn a_pass_by_somebody_else_counts_and_is_not_credited_to_our_run() {
     let bench = bench();
