@@ -17,9 +17,9 @@ use std::fmt;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::runs::{HISTORY_LIMIT, RunEnd, RunStart};
 use super::state::State;
-use super::store::Revision;
 use super::yaml::{self, Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Revision;
 
 const LEDGER: &str = "ledger";
 /// The fields of a task that no program but ours writes.

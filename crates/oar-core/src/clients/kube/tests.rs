@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
-use crate::statebox::store::memory::SteppingClock;
+use crate::store::memory::SteppingClock;
 
 const PAYLOAD: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads/4.20.5";
 const LEASES: &str = "/kube/apis/coordination.k8s.io/v1/namespaces/tools/leases";

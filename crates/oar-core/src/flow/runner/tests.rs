@@ -51,7 +51,14 @@ struct Demo {
 
 impl Demo {
     fn new(behaviour: Behaviour, steps: usize) -> Self {
-        Self { behaviour, steps, applied: AtomicUsize::new(0), tells_of_failure: false, carried_on: false, completed: AtomicUsize::new(0) }
+        Self {
+            behaviour,
+            steps,
+            applied: AtomicUsize::new(0),
+            tells_of_failure: false,
+            carried_on: false,
+            completed: AtomicUsize::new(0),
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use super::{ConsentState, End, Mode, Run, Runner, marker, resolve_command};
 use crate::flow::consent::Question;
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
-use crate::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::Message;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Created, KEPT_LIMIT, State, StateBoxError, StateError, TaskStatus};
 
 /// How often a run plans before it gives up, because somebody else was at the task each time.
