@@ -2,11 +2,14 @@
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
+mod build;
 mod checks;
+pub mod complete;
 mod consent;
 mod error;
 mod exit;
 pub mod files;
+pub mod help;
 mod interrupt;
 mod logging;
 mod progress;
@@ -16,6 +19,7 @@ mod usage;
 mod values;
 mod visible;
 
+pub use build::{Build, Origin};
 pub use checks::checks;
 pub use consent::AskUser;
 pub use error::CliError;

@@ -164,6 +164,7 @@ async fn to_the_end<T: Task>(
     let policy = WaitPolicy::of(&session.environment)?;
     let pause = policy.interval.min(LONGEST_PAUSE);
     let mut waited = Duration::ZERO;
+    let mut told: Option<String> = None;
     let runner = runner(release, statebox, services);
     let report = when_free(&runner, release, task, (mode, wait.wait), loaded).await;
     let permit = WritePermit::granted_by_user_interface();
@@ -180,11 +181,15 @@ async fn to_the_end<T: Task>(
             return Ok(show(session, &report));
         }
         let words = outcome(&report).unwrap_or_default();
-        session.ui.note(format!("{} of {}: {words}", report.command, report.release));
-        session.ui.note(format!(
-            "Looking again in {} s; Ctrl-C stops looking, and the task goes on.",
-            pause.as_secs()
-        ));
+        if told.as_ref() != Some(&words) {
+            session.ui.note(format!("{} of {}: {words}", report.command, report.release));
+        }
+        if told.replace(words).is_none() {
+            session.ui.note(format!(
+                "Looking again every {} s and telling what changes; Ctrl-C stops looking, and the task goes on.",
+                pause.as_secs()
+            ));
+        }
         let signal = tokio::select! {
             () = session.clock.sleep(pause) => None,
             signal = session.interrupt.wait() => Some(signal),

@@ -19,6 +19,7 @@ pub mod jwe;
 pub mod keys;
 mod mask;
 mod prow;
+mod recent;
 mod release_keys;
 mod settings;
 mod store;
@@ -40,9 +41,12 @@ pub use error::ConfigError;
 pub use jobs::JobSettings;
 pub use mask::masked;
 pub use prow::{InClusterAddress, ProwSettings};
+pub use recent::RecentReleases;
 pub(crate) use release_keys::armored_key;
 pub(crate) use settings::catalog_concurrency;
-pub use settings::{LogFormat, Settings, StateLocation, StateSettings, find_document, open_document};
+pub use settings::{
+    LogFormat, Settings, StateLocation, StateSettings, default_release, find_document, open_document,
+};
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;
 pub use wait::WaitPolicy;

@@ -1,5 +1,5 @@
 use clap::Subcommand;
-use cli_support::{CliError, ExitCode, Tone, Ui};
+use cli_support::{CliError, ExitCode, Tone, Ui, complete};
 use oar_core::flow::permit::WritePermit;
 use oar_core::statebox::{Change, NewIssue, State, StateError, TaskName};
 
@@ -21,7 +21,7 @@ enum Command {
         #[arg(value_name = "TEXT")]
         text: String,
         /// The tasks that it blocks; without any it concerns the whole release
-        #[arg(long = "task", value_name = "NAME")]
+        #[arg(long = "task", value_name = "NAME", add = complete::tasks())]
         tasks: Vec<TaskName>,
         /// It is only worth knowing and blocks nothing
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Command {
         #[arg(long)]
         all: bool,
         /// Only those of this task
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = complete::tasks())]
         task: Option<TaskName>,
     },
 }

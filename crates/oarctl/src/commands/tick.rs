@@ -1,6 +1,6 @@
 //! `oarctl tick`: one look at every wait that is due.
 
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, complete};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
@@ -30,7 +30,7 @@ const READS: usize = 8;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A release to look at; may be repeated
-    #[arg(short, long = "release", value_name = "VERSION")]
+    #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
     releases: Vec<ReleaseVersion>,
     /// Say which looks are due and what else would be done, and do nothing
     #[arg(long)]
