@@ -83,9 +83,8 @@ bench: ## Measure start-up, tasks and StateBox files
 	$(TARGET)/release/bench
 
 # The same selection of packages as for the tests: another one would build many dependencies a second time.
-reference: build-tests ## Write the generated references anew
-	$(TARGET)/debug/release-tests reference > $(TARGET)/reference.md
-	mv $(TARGET)/reference.md crates/release-tests/reference.md
+reference: build-tests ## Write the generated parts of the documentation anew
+	$(TARGET)/debug/release-tests reference --write .
 
 # With `sudo make install` there may be no cargo; then what was built before is installed.
 install: ## Install release-tests, its links, completions and man pages below PREFIX (/usr/local)

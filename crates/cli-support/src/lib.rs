@@ -3,6 +3,7 @@
 //! A program implements [`Program`]; its `main` calls [`run`].
 
 mod build;
+mod call;
 mod checks;
 pub mod complete;
 mod consent;
@@ -20,6 +21,7 @@ mod values;
 mod visible;
 
 pub use build::{Build, Origin};
+pub use call::exit_code;
 pub use checks::checks;
 pub use consent::AskUser;
 pub use error::CliError;

@@ -3,7 +3,6 @@
 //! One file per command in `commands`; each holds its arguments and a call into `oar-core`.
 
 mod commands;
-mod metadata;
 mod release;
 mod report;
 mod watcher;
@@ -103,7 +102,7 @@ impl Program for Oar {
             ));
         };
         let recent = RecentReleases::of(&session.environment);
-        let release = release::Release::new(version, session)?;
+        let release = release::Release { version, session };
         let code = self.command.run(&release).await?;
         if let Some(recent) = recent.filter(|_| code == ExitCode::Done) {
             recent.add(&release.version);

@@ -1,6 +1,8 @@
 //! The multi-call program: what an image or a machine installs.
 
 mod man;
+#[cfg(test)]
+mod operations_check;
 pub mod reference;
 
 use std::ffi::{OsStr, OsString};
@@ -118,7 +120,11 @@ enum Command {
         directory: PathBuf,
     },
     /// Print the reference of all programs (Markdown)
-    Reference,
+    Reference {
+        /// Write the generated parts of the documentation in this working tree instead
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -160,9 +166,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ui.fail(&CliError::new(oar_core::error::ErrorClass::Failed, message))
             }
         },
-        Ok(ReleaseTests { command: Command::Reference, .. }) => {
+        Ok(ReleaseTests { command: Command::Reference { write: None }, .. }) => {
             ui.raw(reference::markdown());
             ui.settle(ExitCode::Done)
+        }
+        Ok(ReleaseTests { command: Command::Reference { write: Some(root) }, .. }) => {
+            match reference::write(&root) {
+                Ok(()) => ui.settle(ExitCode::Done),
+                Err(error) => ui.fail(&CliError::usage(format!("cannot write the documentation: {error}"))),
+            }
         }
         Ok(_) => ui.fail(&CliError::usage("no program was named")),
         Err(error) => {

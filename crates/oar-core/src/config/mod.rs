@@ -18,6 +18,7 @@ mod jobs;
 pub mod jwe;
 pub mod keys;
 mod mask;
+mod origins;
 mod prow;
 mod recent;
 mod release_keys;
@@ -35,17 +36,19 @@ pub use check_environment::check_environment;
 pub use credentials::{Credential, Credentials};
 pub use document::{ComponentWaiver, Document, SlackTeam};
 pub use elliott::ElliottSettings;
-pub use endpoints::{Endpoints, join, join_segments};
+pub use endpoints::Endpoints;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use jobs::JobSettings;
 pub use mask::masked;
-pub use prow::{InClusterAddress, ProwSettings};
+pub use origins::{InvalidOrigin, Origins, RefusedAddress};
+pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub use recent::RecentReleases;
 pub(crate) use release_keys::armored_key;
 pub(crate) use settings::catalog_concurrency;
 pub use settings::{
-    LogFormat, Settings, StateLocation, StateSettings, default_release, find_document, open_document,
+    LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, default_release, find_document,
+    open_document,
 };
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;

@@ -21,7 +21,6 @@ mod signatures;
 mod stage_release;
 pub mod stage_testing;
 pub mod status;
-pub mod stored_log;
 pub mod take_ownership;
 pub mod update_bug_list;
 mod worksheet;

@@ -1,7 +1,6 @@
 use cli_support::{CliError, ExitCode, Tone, complete};
-use oar_core::error::Classified;
+use oar_core::operations::log::{Arguments, Log};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
-use oar_core::tasks::stored_log::StoredLog;
 
 use crate::release::Release;
 
@@ -20,18 +19,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let state = statebox.load().await?;
+    let answer = release.perform::<Log>(Arguments { task: args.task, run: args.run }).await?;
     let ui = &release.session.ui;
-    for loss in state.losses() {
-        ui.warn(loss.to_string());
-    }
-    let stored = StoredLog::of(&state, args.task, args.run.as_deref()).map_err(|error| {
-        CliError::new(error.class(), error.to_string()).with_hint(error.hint().unwrap_or_default())
-    })?;
-    ui.json(&serde_json::json!({
-        "release": release.version, "task": stored.task, "status": stored.status, "run": stored.run, "log": stored.log,
-    }));
+    ui.json(&answer);
+    let stored = answer.stored;
     let subject = format!("{} of {}", stored.task, release.version);
     ui.text(match (&stored.run, &stored.log) {
         (None, None) => format!("{subject}: no log is stored; the task is {}", stored.status),

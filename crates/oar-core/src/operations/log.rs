@@ -1,39 +1,45 @@
-//! The log that the StateBox keeps of a task: which run wrote it, and what it says.
+//! `log`: the log that the StateBox keeps of a task, and which run wrote it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Classified, ErrorClass};
+use super::call::Call;
+use super::row::{About, Conclusion, Operation};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{RunView, SET_BY_HAND, State, TaskName, TaskStatus};
+use crate::version::ReleaseVersion;
 
 /// How many runs an error names.
 const NAMED: usize = 5;
 
-/// A run that the history does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{task} has no run `{run}`")]
-pub struct UnknownRun {
-    task: TaskName,
-    run: String,
-    known: Vec<String>,
+/// The operation.
+#[derive(Debug)]
+pub struct Log;
+
+/// What it is asked with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Arguments {
+    /// The task, for example stage-testing
+    pub task: TaskName,
+    /// What is stored of this run; `oar history --output json` has the ids
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
-impl Classified for UnknownRun {
-    fn class(&self) -> ErrorClass {
-        ErrorClass::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(if self.known.is_empty() {
-            "No run of this task is recorded.".to_owned()
-        } else {
-            format!("Its last runs: {}.", self.known.join(", "))
-        })
-    }
+/// What is stored of a task's run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Answer {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// The task and its run.
+    #[serde(flatten)]
+    pub stored: StoredLog,
 }
 
-/// What is stored of a task's run, as JSON has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A run and its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoredLog {
     /// The task.
     pub task: TaskName,
@@ -41,13 +47,30 @@ pub struct StoredLog {
     pub status: TaskStatus,
     /// The run; `None` when another program wrote the log.
     pub run: Option<RunView>,
-    /// Its log. A StateBox keeps one for each task: that of the last run that came to something.
+    /// Its log. A StateBox keeps one for each task: that of the last run that came to a result.
     pub log: Option<String>,
+}
+
+impl Conclusion for Answer {}
+
+impl Operation for Log {
+    const ABOUT: About = About::look("log", "Show the stored log of a task");
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let state = call.statebox()?.load().await?;
+        for loss in state.losses() {
+            call.observer().warn(&loss.to_string());
+        }
+        let stored = StoredLog::of(&state, arguments.task, arguments.run.as_deref())?;
+        Ok(Answer { release: call.release()?.clone(), stored })
+    }
 }
 
 impl StoredLog {
     /// The stored log of `task`, or what is stored of its run `id`.
-    pub fn of(state: &State, task: TaskName, id: Option<&str>) -> Result<Self, UnknownRun> {
+    fn of(state: &State, task: TaskName, id: Option<&str>) -> Result<Self, Refusal> {
         let view = state.task(task);
         let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         let history = view.as_ref().map(|view| view.history.as_slice()).unwrap_or_default();
@@ -57,8 +80,12 @@ impl StoredLog {
             return Ok(Self { task, status, run: writer.cloned(), log });
         };
         let Some(run) = history.iter().find(|run| run.id == id) else {
-            let known = history.iter().rev().take(NAMED).map(|run| run.id.clone()).collect();
-            return Err(UnknownRun { task, run: id.to_owned(), known });
+            let known: Vec<&str> = history.iter().rev().take(NAMED).map(|run| run.id.as_str()).collect();
+            let hint = match known.as_slice() {
+                [] => "No run of this task is recorded.".to_owned(),
+                known => format!("Its last runs: {}.", known.join(", ")),
+            };
+            return Err(Refusal::new(ErrorClass::Usage, format!("{task} has no run `{id}`")).with_hint(hint));
         };
         let log = log.filter(|_| writer.is_some_and(|writer| writer.id == run.id));
         Ok(Self { task, status, run: Some(run.clone()), log })
@@ -80,6 +107,7 @@ fn writer<'a>(log: &str, history: &'a [RunView]) -> Option<&'a RunView> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Classified as _;
     use crate::statebox::{Metadata, RunEnd, RunOutcome, RunStart};
 
     const TASK: TaskName = TaskName::StageTesting;
