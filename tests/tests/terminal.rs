@@ -351,11 +351,12 @@ fn shell(line: &str, home: &Path) -> Run {
 fn a_sandbox_is_started_in_one_line_and_stopped() {
     let home = tempfile::tempdir().unwrap();
     let run = shell(
-        "eval \"$(oar-sandbox start)\" && release-tests oar -r 4.19.1 metadata && oar-sandbox stop && \
+        "eval \"$(oar-sandbox start)\" && echo user=$OAR_USER && release-tests oar -r 4.19.1 metadata && oar-sandbox stop && \
          release-tests oar -r 4.19.1 metadata",
         home.path(),
     );
     assert_eq!(run.code, Some(4), "what a sandbox was is no longer there: {run:?}");
+    assert!(run.stdout.starts_with("user=robin\n"), "{run:?}");
     assert!(run.stdout.contains("4.19.1") && run.stderr.contains("serves in the background"), "{run:?}");
     assert!(run.stderr.contains("oar-sandbox: stopped"), "{run:?}");
     let left: Vec<_> =

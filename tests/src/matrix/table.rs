@@ -95,6 +95,7 @@ fn first() -> Vec<Scenario> {
         line("update_bug_list_errata", ERRATA, BUGS, bugs, 18, prepare::errata),
         line("status", KONFLUX, &["status"], Look, 2, prepare::owned),
         line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
+        line("log", KONFLUX, &["log", "take-ownership"], Look, 2, prepare::owned),
         line("metadata_konflux", KONFLUX, &["metadata"], Look, 2, prepare::nothing),
         line("metadata_errata", ERRATA, &["metadata"], Look, 2, prepare::nothing),
         line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),

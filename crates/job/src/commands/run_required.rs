@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, complete};
 use indexmap::IndexMap;
 use oar_core::clients::gangway::{RunIntent, StartedRun, Stranger};
 use oar_core::permit::WritePermit;
@@ -30,14 +30,15 @@ pub(crate) struct Args {
         required = true,
         value_delimiter = ',',
         value_name = "X.Y",
-        value_parser = cli_support::trimmed::<YStream>
+        value_parser = cli_support::trimmed::<YStream>,
+        add = complete::y_streams()
     )]
     channel: Vec<YStream>,
     /// File with the required jobs; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// Release that is tested, such as 4.10.63
-    #[arg(long, value_name = "VERSION", value_parser = cli_support::trimmed::<ReleaseVersion>)]
+    #[arg(long, value_name = "VERSION", value_parser = cli_support::trimmed::<ReleaseVersion>, add = complete::releases())]
     version: ReleaseVersion,
     /// Start jobs again that were started for this release before
     #[arg(long, conflicts_with = "key")]

@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Session, Tone};
+use cli_support::{CliError, ExitCode, Session, Tone, complete};
 use oar_core::config::Credential;
 use oar_core::error::Classified as _;
 use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
@@ -25,7 +25,8 @@ pub(crate) struct Args {
         required = true,
         value_delimiter = ',',
         value_name = "X.Y",
-        value_parser = cli_support::trimmed::<YStream>
+        value_parser = cli_support::trimmed::<YStream>,
+        add = complete::y_streams()
     )]
     releases: Vec<YStream>,
     /// Look at nightly builds; the default

@@ -67,6 +67,11 @@ variables! {
         "the key of the configuration document: 16 bytes of text, used as they are",
         "every command that reads the configuration document",
     ).secret();
+    OAR_RELEASE = Variable::new(
+        "OAR_RELEASE",
+        "the release that commands of `oar` without `-r` are about, for example 4.19.1",
+        "optional",
+    );
     OAR_STATE = Variable::new("OAR_STATE", "where the StateBox files are kept: `github` or `local:<directory>`", "optional")
         .or("github");
     OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository that holds the StateBoxes", "optional")
@@ -217,7 +222,8 @@ variables! {
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches; what was read from GitHub is kept below it, and may be deleted at any time",
+        "the directory of caches; what was read from GitHub and which releases were worked on last are kept below it, \
+         and may be deleted at any time",
         "optional",
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
@@ -233,8 +239,8 @@ variables! {
     ).or("~/.local/state");
 }
 
-/// Variables of ours that other programs read: the sandbox, and tests on real files.
-const ELSEWHERE: [&str; 2] = ["OAR_SANDBOX", "OAR_SAMPLES"];
+/// Variables of ours that are no settings: of the sandbox, of tests on real files, of a shell that completes a command.
+const ELSEWHERE: [&str; 3] = ["OAR_SANDBOX", "OAR_SAMPLES", "OAR_COMPLETE"];
 /// How many letters of a misspelt name differ.
 const CLOSE: usize = 2;
 /// The longest name that is compared.
@@ -309,6 +315,18 @@ impl Environment {
         let base = match self.get("XDG_STATE_HOME").filter(absolute) {
             Some(path) => PathBuf::from(path),
             None => Path::new(self.get("HOME").filter(absolute)?).join(".local/state"),
+        };
+        Some(base.join("release-tests"))
+    }
+
+    /// Where the programs keep what may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by default
+    /// `~/.cache/release-tests`.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        // The specification of XDG has relative paths ignored.
+        let absolute = |path: &&str| Path::new(path).is_absolute();
+        let base = match self.get(&XDG_CACHE_HOME).filter(absolute) {
+            Some(path) => PathBuf::from(path),
+            None => Path::new(self.get("HOME").filter(absolute)?).join(".cache"),
         };
         Some(base.join("release-tests"))
     }

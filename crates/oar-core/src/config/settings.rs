@@ -364,6 +364,14 @@ fn trusted(bundle: &[u8]) -> Result<(), String> {
     builder.build().map(drop).map_err(why)
 }
 
+/// The release that `OAR_RELEASE` names.
+pub fn default_release(environment: &Environment) -> Result<Option<ReleaseVersion>, ConfigError> {
+    let variable = &environment::OAR_RELEASE;
+    let Some(text) = environment.get(variable).map(str::trim) else { return Ok(None) };
+    let release = text.parse().map_err(|_| bad(variable, not(text), "a release (for example 4.19.1)"));
+    release.map(Some)
+}
+
 /// How many requests run at the same time against the container catalogue.
 pub(crate) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
     let variable = &environment::OAR_PYXIS_CONCURRENCY;

@@ -60,12 +60,16 @@ impl Watcher<'_> {
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         // When the state was within reach last.
         let mut reached = self.runner.clock.now();
+        let mut told = String::new();
         loop {
             let now = self.runner.clock.now();
             let until = match self.look(permit).await {
                 Ok(Look::Later(until, why)) => {
                     reached = now;
-                    tracing::info!("{why}");
+                    if told != why {
+                        tracing::info!("{why}");
+                        told = why;
+                    }
                     until
                 }
                 Ok(end) => return Ok(end),

@@ -1,6 +1,6 @@
 //! `oarctl tick`: one look at every wait that is due.
 
-use cli_support::{CliError, ExitCode, Session, exit_code};
+use cli_support::{CliError, ExitCode, Session, complete, exit_code};
 use oar_core::operations::tick::{Arguments, Tick};
 use oar_core::version::ReleaseVersion;
 
@@ -13,7 +13,7 @@ use oar_core::version::ReleaseVersion;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A release to look at; may be repeated
-    #[arg(short, long = "release", value_name = "VERSION")]
+    #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
     releases: Vec<ReleaseVersion>,
     /// Say which looks are due and what else would be done, and do nothing
     #[arg(long)]
