@@ -14,8 +14,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The floors from the bottom: what stands on one may use everything below. Modules of one floor may use each other, but
 /// never in a circle.
-const FLOORS: [&[&str]; 12] = [
-    &["clock", "email", "error", "ids", "permit", "redact", "service", "targets", "version"],
+const FLOORS: [&[&str]; 13] = [
+    &["clock", "email", "error", "ids", "permit", "redact", "schema", "service", "targets", "version"],
     &["yaml"],
     &["http"],
     &["signature"],
@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 12] = [
     &["flow"],
     &["operators"],
     &["tasks"],
+    &["operations"],
 ];
 
 /// What a module does not use although it stands below: it would know what is not its business.
