@@ -73,6 +73,46 @@ fn a_konflux_release_waits_for_its_own_metadata_url_and_goes_on_when_it_is_up() 
 }
 
 #[test]
+fn effects_come_in_their_order_and_nothing_is_asked_for_twice() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = ready(release);
+        publish(&harness);
+        harness.oar(release, &APPROVE_ONLY).expect(0);
+        let effects = acts(&harness);
+        let is_token = |line: &&String| line.contains("google-oauth");
+        let mut stages: Vec<&str> =
+            effects.iter().filter(|line| !is_token(line)).map(|line| stage(line)).collect();
+        stages.dedup();
+        let expected = if release == KONFLUX {
+            ["state", "approve", "move", "close and tell", "state"]
+        } else {
+            ["state", "alerts", "move", "close and tell", "state"]
+        };
+        assert_eq!(stages, expected, "{effects:#?}");
+        // The registry answers the first request for a manifest with where its tokens are; the state is written twice.
+        let requests = harness.sandbox.requests();
+        let others = requests.iter().filter(|request| !["registry", "github"].contains(&request.service.as_str()));
+        let mut lines: Vec<String> = others.map(|request| request.line()).collect();
+        let count = lines.len();
+        lines.sort();
+        lines.dedup();
+        assert_eq!(lines.len(), count, "{}", harness.request_lines());
+    }
+}
+
+/// What a request that changes something is to an approval.
+fn stage(line: &str) -> &str {
+    match line {
+        line if line.contains("/contents/_releases/") => "state",
+        line if line.contains("/security_alerts/refresh") => "alerts",
+        line if line.ends_with("/merge_requests/612/approve") => "approve",
+        line if line.ends_with("/change_state") => "move",
+        line if line.ends_with("/transitions") || line.ends_with("/chat.postMessage") => "close and tell",
+        line => line,
+    }
+}
+
+#[test]
 fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
     type Break = fn(&Harness);
     let cases: [(&str, &str, Break); 9] = [

@@ -168,7 +168,7 @@ impl Services {
     }
 
     /// The same for a release whose build data is not read yet.
-    pub fn early_payload_look(settings: &Settings, release: &ReleaseVersion, http: &Http) -> PayloadLook {
+    pub(crate) fn early_payload_look(settings: &Settings, release: &ReleaseVersion, http: &Http) -> PayloadLook {
         payload_look(registry(settings, http), release.clone())
     }
 
