@@ -16,8 +16,8 @@ fn git(arguments: &[&str]) -> Option<String> {
 
 fn main() {
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
-    let changes = git(&["status", "--porcelain", "--", SOURCES[0], SOURCES[1], SOURCES[2], SOURCES[3]]);
-    let changed = changes.is_some_and(|changes| !changes.is_empty());
+    let status = git(&["status", "--porcelain", "--", SOURCES[0], SOURCES[1], SOURCES[2], SOURCES[3]]);
+    let changed = status.is_some_and(|status| !status.is_empty());
     // https://reproducible-builds.org/specs/source-date-epoch/
     let chosen = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

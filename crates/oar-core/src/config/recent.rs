@@ -41,9 +41,9 @@ impl RecentReleases {
         releases.retain(|known| known != release);
         releases.insert(0, release.clone());
         releases.truncate(LIMIT);
-        let lines: String = releases.iter().map(|release| format!("{release}\n")).collect();
+        let lines: Vec<String> = releases.iter().map(ToString::to_string).collect();
         // Completions are no reason to trouble anybody.
-        let _ = self.replace(&lines);
+        let _ = self.replace(&(lines.join("\n") + "\n"));
     }
 
     /// Writes the file at once, because another command may read it now.

@@ -8,7 +8,7 @@ use super::call::Call;
 use super::row::{About, Conclusion, Operation};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::statebox::{RunView, SET_BY_HAND, State, TaskName, TaskStatus};
+use crate::statebox::{RunOutcome, RunView, SET_BY_HAND, State, TaskName, TaskStatus};
 use crate::version::ReleaseVersion;
 
 /// How many runs an error names.
@@ -92,23 +92,28 @@ impl StoredLog {
     }
 }
 
-/// The run that wrote `log`: the one in whose time its last line was written. The file itself does not say it, and other
-/// programs write logs, too.
+/// The run that wrote `log`: one in whose time its last line was written. The file itself does not say it, and other
+/// programs write logs, too. Of two runs in the same second it is the one that came to a result, because the other one
+/// leaves the log of a task alone.
 fn writer<'a>(log: &str, history: &'a [RunView]) -> Option<&'a RunView> {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let written = log.lines().rev().find_map(|line| time(line.split_once(": ")?.0))?;
-    history.iter().rev().find(|run| {
+    let around = |run: &&RunView| {
         let started = run.started.as_deref().and_then(time).is_some_and(|started| started <= written);
         let ended = run.finished.as_deref().and_then(time).is_none_or(|finished| written <= finished);
         started && ended && run.command.as_deref() != Some(SET_BY_HAND) && run.outcome.is_some()
-    })
+    };
+    let found_out_nothing =
+        |run: &RunView| matches!(run.outcome, Some(RunOutcome::Unknown | RunOutcome::Interrupted));
+    let runs: Vec<&RunView> = history.iter().rev().filter(around).collect();
+    runs.iter().find(|run| !found_out_nothing(run)).or(runs.first()).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Classified as _;
-    use crate::statebox::{Metadata, RunEnd, RunOutcome, RunStart};
+    use crate::statebox::{ManualStatus, Metadata, RunEnd, RunStart};
 
     const TASK: TaskName = TaskName::StageTesting;
 
@@ -146,7 +151,17 @@ mod tests {
 
     /// A state in which another program has written the result of the task.
     fn with_result(result: &str) -> State {
-        let text = new_state().to_yaml();
+        let mut state = new_state();
+        let by_hand = ManualStatus {
+            id: "by hand".into(),
+            at: at("2026-07-02T10:00:01Z"),
+            by: "tester".into(),
+            status: TaskStatus::Pass,
+            reason: "it is".into(),
+            force: false,
+        };
+        let _ = state.set_task(TASK, &by_hand).unwrap();
+        let text = state.to_yaml();
         let (before, task) = text.split_once("- name: stage-testing").unwrap();
         assert!(task.contains("result: null"));
         let task = task.replacen("result: null", &format!("result: {result}"), 1);
@@ -167,8 +182,8 @@ mod tests {
         let (first, status) = (run("first", "2026-07-02T10:00:00Z"), Some(TaskStatus::Fail));
         let _ = state.finish_run(TASK, &end(first, RunOutcome::Fail, status, fail));
         // This one found out nothing: the stored log stays that of the first.
-        let second = run("second", "2026-07-02T11:00:00Z");
-        let unknown = "2026-07-02T11:00:01Z: ERROR: nothing";
+        let second = run("second", "2026-07-02T10:00:09Z");
+        let unknown = "2026-07-02T10:00:10Z: ERROR: nothing";
         let _ = state.finish_run(TASK, &end(second, RunOutcome::Unknown, None, unknown));
 
         let stored = StoredLog::of(&state, TASK, None).unwrap();
