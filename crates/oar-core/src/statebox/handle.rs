@@ -372,7 +372,15 @@ impl StateBox {
         let message = self.message(message);
         let mut memory = self.memory.lock().await;
         let start = match memory.known.take() {
-            None => Start::Read,
+            None => {
+                let stored = read_file(&*self.store, &self.path, &self.clock).await?;
+                if let Some(stored) = &stored
+                    && let Ok(found) = self.parse(&stored.text)
+                {
+                    self.look_back(&found, &stored.revision).await;
+                }
+                Start::JustRead(stored)
+            }
             Some(known) => {
                 let age = Duration::try_from(self.clock.now().duration_since(known.at)).unwrap_or_default();
                 Start::Known { stored: known.stored, recent: age < RECENT }
