@@ -457,6 +457,7 @@ impl Http {
             subject: call.subject.clone(),
             redactor: self.inner.redactor.clone(),
             repeat: call.repeat,
+            read: matches!(call.method, Method::GET | Method::HEAD),
             received: self.inner.clock.now(),
             status,
             headers,

@@ -20,6 +20,8 @@ pub struct Reply {
     pub(super) subject: Option<String>,
     pub(super) redactor: Redactor,
     pub(super) repeat: Repeat,
+    /// Whether the call only read.
+    pub(super) read: bool,
     pub(super) received: Timestamp,
     /// The status.
     pub status: StatusCode,
@@ -85,6 +87,7 @@ impl Reply {
         )
         .with_status(self.status.as_u16());
         error.subject.clone_from(&self.subject);
+        error.read = self.read;
         // A client that knows what a redirection means says so by its kind.
         if self.status.is_redirection() && kind == ServiceErrorKind::Malformed {
             // A body has nothing to say then.

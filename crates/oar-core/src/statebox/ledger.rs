@@ -93,6 +93,18 @@ pub enum Loss {
         /// The task.
         task: TaskName,
     },
+    /// An issue was gone.
+    Issue {
+        /// Its text.
+        text: String,
+    },
+    /// An issue that was resolved stood there as open. It stays open: somebody must look.
+    Resolution {
+        /// Its text.
+        text: String,
+        /// How it had been resolved.
+        resolution: String,
+    },
 }
 
 impl fmt::Display for Loss {
@@ -124,6 +136,14 @@ impl fmt::Display for Loss {
             Self::Marker { task } => write!(
                 formatter,
                 "the line that names the job of {task} was gone from its result: added again for the Python tooling"
+            ),
+            Self::Issue { text } => {
+                write!(formatter, "another program had written over an issue: restored: {text}")
+            }
+            Self::Resolution { text, resolution } => write!(
+                formatter,
+                "another program had written over how an issue was resolved ({resolution}); it is open again, resolve it \
+                 if that still holds: {text}"
             ),
         }
     }
@@ -188,7 +208,39 @@ impl State {
                 losses.extend(found);
             }
         }
+        if let Some(copy) = copy {
+            self.recover_issues(copy, &mut losses);
+        }
         self.losses = losses;
+    }
+
+    /// Puts issues back that this machine wrote and that are gone: no program deletes one. An issue that was reworded
+    /// keeps the moment of its report, and one that was reported anew its text.
+    fn recover_issues(&mut self, copy: &Self, losses: &mut Vec<Loss>) {
+        let text = |issue: &Mapping| issue.text("issue").map(|text| text.trim().to_lowercase());
+        let is_resolved = |issue: &Mapping| issue.get("resolved").and_then(Node::as_bool) == Some(true);
+        let now: Vec<Mapping> = self.entries("issues").cloned().collect();
+        let mut lost = Vec::new();
+        for issue in copy.entries("issues") {
+            let shown = issue.text("issue").unwrap_or_default().to_owned();
+            let same_text = |other: &&Mapping| text(other) == text(issue);
+            let same_time = |other: &&Mapping| other.text("reported_at") == issue.text("reported_at");
+            match now.iter().find(|other| same_text(other) && same_time(other)) {
+                Some(other) if is_resolved(issue) && !is_resolved(other) => {
+                    let resolution = issue.text("resolution").unwrap_or("resolved").to_owned();
+                    losses.push(Loss::Resolution { text: shown, resolution });
+                }
+                Some(_) => {}
+                None if now.iter().any(|other| same_text(&other) || same_time(&other)) => {}
+                None => {
+                    lost.push(Node::mapping(issue.clone()));
+                    losses.push(Loss::Issue { text: shown });
+                }
+            }
+        }
+        if let (Some(issues), false) = (self.list_mut("issues"), lost.is_empty()) {
+            issues.extend(lost);
+        }
     }
 
     /// Records the interrupted ends that this machine kept, unless the file holds them by now.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewWait, StateBox, TaskClaim};
+use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewIssue, NewWait, StateBox, TaskClaim};
 use super::*;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
@@ -263,4 +263,48 @@ async fn what_nobody_wrote_over_is_left_alone() {
     let anew = State::new(&"4.19.1".parse().unwrap(), &metadata(), at("18:00:00")).to_yaml();
     bench.store.replace(&anew);
     assert_eq!(bench.load().await.losses(), []);
+}
+
+fn issue(text: &str, at: &str) -> NewIssue {
+    let at = format!("2026-07-02T{at}Z").parse().unwrap();
+    NewIssue { text: text.to_owned(), blocker: true, related_tasks: vec![TASK], at }
+}
+
+#[tokio::test]
+async fn a_blocker_that_a_whole_files_save_took_away_stands_again() {
+    let bench = bench();
+    let before = bench.text();
+    bench.update(|state| state.add_issue(&issue("stop: bad rpm", "10:05:00")).unwrap()).await;
+    bench.store.replace(&before);
+    let seen = bench.load().await;
+    assert!(seen.task_blocker(TASK).is_some());
+    assert_eq!(seen.losses(), [Loss::Issue { text: "stop: bad rpm".to_owned() }]);
+    let state = bench.put_back().await;
+    assert_eq!(state.task_blocker(TASK).unwrap().issue, "stop: bad rpm");
+}
+
+#[tokio::test]
+async fn a_resolution_that_was_written_over_is_told_and_opens_nothing() {
+    let bench = bench();
+    bench.update(|state| state.add_issue(&issue("stage is down", "10:05:00")).unwrap()).await;
+    let open = bench.text();
+    let at = "2026-07-02T11:00:00Z".parse().unwrap();
+    bench.update(|state| state.resolve_issue("stage is down", "it is up", at).unwrap()).await;
+    bench.store.replace(&open);
+    let seen = bench.load().await;
+    assert!(seen.task_blocker(TASK).is_some(), "a gate stays closed");
+    let told = Loss::Resolution { text: "stage is down".to_owned(), resolution: "it is up".to_owned() };
+    assert_eq!(seen.losses(), [told]);
+    assert!(bench.put_back().await.task_blocker(TASK).is_some());
+}
+
+#[tokio::test]
+async fn an_issue_that_another_machine_reworded_or_reported_anew_does_not_come_back() {
+    let bench = bench();
+    bench.update(|state| state.add_issue(&issue("a: 1 missing", "10:05:00")).unwrap()).await;
+    let permit = WritePermit::granted_by_user_interface();
+    let reword = |state: &mut State| state.reword_issue("a: 1 missing", "a: 2 missing");
+    elsewhere(&bench).update(&permit, "reword", reword).await.unwrap();
+    let state = bench.load().await;
+    assert_eq!((state.issues().len(), state.losses()), (1, [].as_slice()));
 }
