@@ -16,6 +16,7 @@ mod problem;
 pub mod record;
 pub mod registry;
 pub mod report;
+pub mod runs;
 pub mod starter;
 pub mod stream;
 #[cfg(test)]
