@@ -43,7 +43,6 @@ pub use mask::masked;
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub(crate) use release_keys::armored_key;
-pub(crate) use settings::catalog_concurrency;
 pub use settings::{
     LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, find_document, open_document,
 };
