@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
-use oar_core::clients::gangway::{RunIntent, StartedRun};
 use oar_core::clients::gcs::RunLocation;
 use oar_core::clients::kube::{LeaseState, PayloadOutcome, QE_LABEL};
 use oar_core::clients::prow::ProwState;
@@ -17,6 +16,7 @@ use oar_core::config::{Environment, Settings};
 use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::permit::WritePermit;
+use oar_core::prow::runs::{RunIntent, Runs, StartedRun};
 use oar_core::prow_services::ProwServices;
 use oar_core::redact::Redactor;
 use oar_core::tasks::Services;
@@ -104,7 +104,9 @@ impl Scene {
     }
 
     async fn start(&self, intent: &RunIntent) -> Result<StartedRun, oar_core::error::ServiceError> {
-        self.services.gangway().unwrap().start_once(&self.services.prow(), intent, &self.permit).await
+        Runs::new(&self.services.gangway().unwrap(), &self.services.prow())
+            .start_once(intent, &self.permit)
+            .await
     }
 
     fn started(&self) -> usize {
@@ -158,7 +160,7 @@ async fn a_pace_of_our_own_is_never_refused() {
     let gangway = scene.services.gangway().unwrap();
     for number in 0..25 {
         let intent = scene.intent(&format!("key-{number}"), NIGHTLY_JOB);
-        gangway.start_once(&scene.services.prow(), &intent, &scene.permit).await.unwrap();
+        Runs::new(&gangway, &scene.services.prow()).start_once(&intent, &scene.permit).await.unwrap();
     }
     assert_eq!(scene.started(), 25);
     assert!(scene.sandbox.requests().iter().all(|request| request.status == Some(200)));

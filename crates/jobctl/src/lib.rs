@@ -1,11 +1,8 @@
 //! The `jobctl` command line: the job controller and the test result aggregator.
 
 mod commands;
-mod leader;
-mod metrics;
 mod records;
 mod render;
-mod rhythm;
 mod setup;
 mod shown;
 

@@ -331,6 +331,15 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
+    /// The directory of this user's lock files, which others cannot hold: below `$XDG_RUNTIME_DIR`, by default below
+    /// `~/.local/state`.
+    pub fn lock_directory(&self) -> Option<PathBuf> {
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
+        let state = || Some(self.get("HOME").and_then(absolute)?.join(".local/state"));
+        Some(runtime.or_else(state)?.join("release-tests"))
+    }
+
     /// The folder of temporary files.
     pub fn temporary(&self) -> PathBuf {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
@@ -363,6 +372,18 @@ impl Environment {
     /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
     pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable of the table, or the default that the table gives.
+    pub(super) fn get_or_default<'a>(&'a self, variable: &'a Variable) -> &'a str {
+        self.get(variable).or(variable.default).unwrap_or_default()
+    }
+
+    /// The Slack thread that asked for a command: the channel's id, and the `ts` of its first message.
+    pub fn slack_thread(&self) -> Option<(&str, &str)> {
+        let channel = self.get(&OAR_SLACK_CHANNEL)?.trim();
+        let ts = self.get(&OAR_SLACK_THREAD)?.trim();
+        (!channel.is_empty() && !ts.is_empty()).then_some((channel, ts))
     }
 
     /// Refuses variables that look like ours and are none: a setting that is not applied would mean the default, which is
@@ -475,6 +496,25 @@ mod tests {
         assert!(reference.contains("| `GITLAB_TOKEN` |") && reference.contains("| `OAR_ENDPOINT_KUBE` |"));
         for variable in VARIABLES.iter().filter(|variable| variable.name.ends_with("TOKEN")) {
             assert!(variable.secret, "{} must be secret", variable.name);
+        }
+    }
+
+    #[test]
+    fn lock_files_are_in_a_directory_of_the_user_alone() {
+        for (pairs, directory) in [
+            (
+                &[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..],
+                Some("/run/user/7/release-tests"),
+            ),
+            (&[("HOME", "/home/lead")], Some("/home/lead/.local/state/release-tests")),
+            (
+                &[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")],
+                Some("/home/lead/.local/state/release-tests"),
+            ),
+            (&[], None),
+        ] {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(environment.lock_directory(), directory.map(PathBuf::from), "{pairs:?}");
         }
     }
 }

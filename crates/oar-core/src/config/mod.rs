@@ -45,7 +45,6 @@ pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub use recent::RecentReleases;
 pub(crate) use release_keys::armored_key;
-pub(crate) use settings::catalog_concurrency;
 pub use settings::{
     LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, default_release, find_document,
     open_document,

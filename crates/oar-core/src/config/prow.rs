@@ -121,7 +121,7 @@ impl ProwSettings {
 }
 
 fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
-    let Some(text) = environment.get(&OAR_GANGWAY_LIMIT) else { return Ok(RateLimit::default()) };
+    let text = environment.get_or_default(&OAR_GANGWAY_LIMIT);
     let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number <= 100_000);
     let parts = text.split_once('/').and_then(|(rate, burst)| Some((number(rate)?, number(burst)?)));
     match parts {
@@ -136,7 +136,7 @@ fn form(environment: &Environment) -> Result<Option<TriggerForm>, ConfigError> {
 }
 
 fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
-    let Some(text) = environment.get(&OAR_INTENT_LEASE) else { return Ok(Duration::from_mins(10)) };
+    let text = environment.get_or_default(&OAR_INTENT_LEASE);
     // Less than two minutes would not hold what one start may take; none at all is for whoever is alone.
     let seconds = text.trim().parse::<u64>().ok().filter(|seconds| matches!(seconds, 0 | 120..=86_400));
     seconds.map(Duration::from_secs).ok_or_else(|| {

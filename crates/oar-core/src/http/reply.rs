@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::call::Repeat;
-use super::wait::asked_wait;
+use super::retry_after::asked_pause;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 use crate::service::Service;
@@ -56,7 +56,7 @@ impl Reply {
             Some(ServiceErrorKind::NotFound) if answers_in_json(self.service) && self.is_page() => {
                 Some(ServiceErrorKind::Malformed)
             }
-            Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
+            Some(ServiceErrorKind::Forbidden) if asked_pause(&self.headers, self.received).is_some() => {
                 Some(ServiceErrorKind::RateLimited)
             }
             Some(ServiceErrorKind::Unavailable)

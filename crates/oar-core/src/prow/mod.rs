@@ -17,6 +17,7 @@ pub mod record;
 pub mod registry;
 pub mod release_jobs;
 pub mod report;
+pub mod runs;
 pub mod starter;
 pub mod stream;
 #[cfg(test)]

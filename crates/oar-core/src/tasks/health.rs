@@ -1,6 +1,5 @@
 //! How image health is made from the configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use url::Url;
@@ -12,7 +11,7 @@ use crate::clients::kerberos::Negotiate;
 use crate::clients::pyxis::PyxisClient;
 use crate::config::Origins;
 use crate::config::keys::{self, Key};
-use crate::config::{ConfigError, Document, catalog_concurrency, environment};
+use crate::config::{ConfigError, Document};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
@@ -41,9 +40,9 @@ impl Services {
             endpoints.replacement(Service::AdvisoryContent),
         )
         .map_err(|error| Refusal::new(ErrorClass::Configuration, error.to_string()))?;
-        let cache = self.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
+        let cache = settings.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
         Ok(ImageHealth {
-            catalog: CatalogClient::new(http, base, self.catalog_concurrency()?),
+            catalog: CatalogClient::new(http, base, settings.catalog_concurrency()?),
             advisory_content: AdvisoryContentClient::new(self.http().clone(), origins),
             pyxis: self.pyxis(),
             policy: health_policy(document)?,
@@ -55,7 +54,7 @@ impl Services {
     /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
     fn pyxis(&self) -> PyxisClient {
         let settings = self.config().settings();
-        let cache = settings.environment().get(&environment::KRB5CCNAME).map(str::to_owned);
+        let cache = settings.kerberos_cache();
         let authorize = Arc::new(Negotiate::new(Service::Pyxis).cache_setting(cache));
         let base = settings.endpoints().base(Service::Pyxis).clone();
         PyxisClient::new(self.http().clone(), base).signing_in(authorize)
@@ -71,19 +70,6 @@ impl Services {
             }
             None => Ok(Some(Url::parse(CATALOG_PROXY).map_err(unparsable)?)),
         }
-    }
-
-    fn catalog_concurrency(&self) -> Result<usize, TaskError> {
-        Ok(catalog_concurrency(self.config().settings().environment())?)
-    }
-
-    /// `oar` in the user's cache directory; none without a home.
-    fn cache_directory(&self) -> Option<PathBuf> {
-        let environment = self.config().settings().environment();
-        let absolute =
-            |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
-        Some(base.join("oar"))
     }
 }
 

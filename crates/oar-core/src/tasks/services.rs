@@ -20,7 +20,7 @@ use crate::clients::prow::ProwClient;
 use crate::clients::registry::RegistryClient;
 use crate::clients::sheets::SheetsClient;
 use crate::clients::slack::SlackClient;
-use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
+use crate::config::environment::GCP_SA_FILE;
 use crate::config::{ConfigError, ConfigStore, Credential, Pending, Settings, TriggerForm};
 use crate::flow::outcome::TaskError;
 use crate::flow::runner::Deliver;
@@ -106,7 +106,7 @@ impl Services {
 
     /// Errata Tool, with the Kerberos ticket of this process.
     pub fn errata(&self) -> ErrataClient {
-        let cache = self.config.settings().environment().get(&KRB5CCNAME).map(str::to_owned);
+        let cache = self.config.settings().kerberos_cache();
         let authorize = Arc::new(Negotiate::new(Service::Errata).cache_setting(cache));
         ErrataClient::new(self.http.clone(), self.base(Service::Errata), authorize)
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::super::wait::asked_wait;
+use super::super::retry_after::asked_pause;
 use super::support::{NOW, stack};
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, HttpSettings, Reply};
@@ -145,7 +145,7 @@ fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        assert_eq!(asked_wait(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
+        assert_eq!(asked_pause(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
     }
 }
 

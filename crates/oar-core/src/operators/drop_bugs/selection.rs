@@ -44,7 +44,7 @@ impl Judged {
             Some(bug) if bug.is_finished() => Decision::Finished,
             Some(bug) if bug.is_cve_tracker() => Decision::CveTracker,
             Some(bug) if bug.is_security_labelled() => Decision::SecurityLabelled,
-            Some(bug) if bug.is_high_severity() && !include.iter().any(|named| bug.goes_by(named)) => {
+            Some(bug) if bug.needs_agreement_to_drop() && !include.iter().any(|named| bug.goes_by(named)) => {
                 Decision::HighSeverity
             }
             Some(_) => Decision::Drop,
