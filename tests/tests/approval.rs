@@ -91,7 +91,8 @@ fn effects_come_in_their_order_and_nothing_is_asked_for_twice() {
         assert_eq!(stages, expected, "{effects:#?}");
         // The registry answers the first request for a manifest with where its tokens are; the state is written twice.
         let requests = harness.sandbox.requests();
-        let others = requests.iter().filter(|request| !["registry", "github"].contains(&request.service.as_str()));
+        let others =
+            requests.iter().filter(|request| !["registry", "github"].contains(&request.service.as_str()));
         let mut lines: Vec<String> = others.map(|request| request.line()).collect();
         let count = lines.len();
         lines.sort();

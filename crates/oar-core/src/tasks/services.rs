@@ -168,7 +168,11 @@ impl Services {
     }
 
     /// The same for a release whose build data is not read yet.
-    pub(crate) fn early_payload_look(settings: &Settings, release: &ReleaseVersion, http: &Http) -> PayloadLook {
+    pub(crate) fn early_payload_look(
+        settings: &Settings,
+        release: &ReleaseVersion,
+        http: &Http,
+    ) -> PayloadLook {
         payload_look(registry(settings, http), release.clone())
     }
 
