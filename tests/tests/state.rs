@@ -47,6 +47,24 @@ fn an_outage_is_no_fail_of_the_task() {
 }
 
 #[test]
+fn a_read_that_is_refused_is_no_verdict() {
+    for code in [400, 409, 410, 422, 451] {
+        let harness = announced().env("OAR_HTTP_RETRY_DELAY", "1");
+        let refused = FaultKind::Status { code, body: Some("{}".to_owned()), headers: Vec::new() };
+        harness.sandbox.faults().add(Fault::on("github", refused.clone()).method("GET").forever());
+        for arguments in [&["status"][..], &["history"], &TAKE] {
+            harness.oar(KONFLUX, arguments).expect(4);
+        }
+        harness.run("oarctl", ["tick", "--release", KONFLUX]).expect(4);
+        harness.sandbox.faults().clear();
+        harness.sandbox.faults().add(Fault::on("errata", refused).method("GET").forever());
+        harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(4);
+        let state = harness.statebox(KONFLUX).unwrap();
+        assert!(state.contains("- name: push-to-cdn-staging\n  status: Not Started\n"), "{code}: {state}");
+    }
+}
+
+#[test]
 fn a_damaged_statebox_is_refused_by_every_command_and_stays_as_it_is() {
     let harness = announced();
     let whole = harness.statebox(KONFLUX).unwrap();

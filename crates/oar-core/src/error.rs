@@ -247,4 +247,20 @@ mod tests {
         );
         assert_eq!(error.class(), ErrorClass::Failed);
     }
+
+    #[test]
+    fn what_could_only_not_be_read_is_never_a_verdict() {
+        let read = |kind, status| {
+            let error = ServiceError::new(Service::Errata, "read advisory", kind, "").with_status(status);
+            ServiceError { read: true, ..error }.class()
+        };
+        for (kind, status) in [
+            (ServiceErrorKind::Rejected, 422),
+            (ServiceErrorKind::Conflict, 409),
+            (ServiceErrorKind::NotFound, 410),
+        ] {
+            assert_eq!(read(kind, status), ErrorClass::Unavailable, "{status}");
+        }
+        assert_eq!(read(ServiceErrorKind::NotFound, 404), ErrorClass::Failed);
+    }
 }
