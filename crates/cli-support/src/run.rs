@@ -10,10 +10,10 @@ use crate::{CliError, ExitCode, OutputFormat, Ui, interrupt, logging};
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CommonArgs {
-    /// Form of the result on standard output
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputFormat,
-    /// Show the log, also on a terminal, and in it every request with its answer and time
+    /// Show the log, including every request with its answer and time
     #[arg(short = 'v', long = "debug", visible_alias = "verbose", global = true)]
     pub debug: bool,
 }

@@ -205,8 +205,8 @@ impl Classified for ServiceError {
                 "Run the same command again: it looks first at what was done and does nothing twice.".into(),
             ),
             ServiceErrorKind::Malformed => Some(format!(
-                "Run the same command again; if it stays so, look at what answers at the address of {} (a proxy, \
-                 a wrong endpoint).",
+                "Run the same command again. If the answer stays the same, check what answers at the address of {} (a \
+                 proxy, a wrong endpoint).",
                 self.service
             )),
             ServiceErrorKind::MissingCredential | ServiceErrorKind::Unauthorized => {

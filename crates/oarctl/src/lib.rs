@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
 
-/// Look after the release tooling's configuration and state files
+/// Manage the configuration, StateBox files and due waits
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

@@ -4,10 +4,10 @@ use oar_core::tasks::stage_testing::StageTesting;
 use crate::release::Release;
 use crate::report;
 
-/// Test the release on stage: a Jenkins pipeline, started once and followed to its result
+/// Start the stage pipeline in Jenkins once and follow it to its result
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+    /// Follow this Jenkins build instead of the one in the StateBox
     #[arg(
         short = 'n',
         long,
@@ -16,7 +16,7 @@ pub(crate) struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     build_number: Option<u64>,
-    /// Start a build although ART's own stage test of this payload passed or runs
+    /// Start a build although ART's own stage test of this payload passed or is running
     #[arg(long, conflicts_with = "build_number")]
     again: bool,
     #[command(flatten)]
