@@ -10,7 +10,7 @@ use oar_core::error::ErrorClass;
 use oar_core::http::Http;
 use oar_core::prow_services::ProwServices;
 use oar_core::service::Service;
-use oar_core::statebox::store::github::GithubStore;
+use oar_core::store::github::GithubStore;
 use oar_core::version::Arch;
 
 /// Makes clients that share one HTTP stack.

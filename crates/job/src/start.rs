@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use oar_core::clients::gangway::{GangwayClient, RunIntent, StartedRun};
 use oar_core::error::{ServiceError, ServiceErrorKind};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::environment::JobImages;
 use oar_core::targets::LASTING_TARGET;
 use uuid::Uuid;

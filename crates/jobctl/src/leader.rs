@@ -9,7 +9,7 @@ use std::time::Duration;
 use cli_support::{CliError, Session};
 use oar_core::clients::kube::{LeaseHolder, LeaseState};
 use oar_core::error::ErrorClass;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 

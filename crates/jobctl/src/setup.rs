@@ -23,7 +23,7 @@ use oar_core::prow::record::ResultFile;
 use oar_core::prow::world::{Records as _, World};
 use oar_core::prow_services::{ProwServices, SetupError};
 use oar_core::service::Service;
-use oar_core::statebox::store::github::GithubStore;
+use oar_core::store::github::GithubStore;
 use oar_core::version::{Arch, YStream};
 
 use crate::commands::failure;

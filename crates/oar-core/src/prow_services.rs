@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::clients::gangway::{GangwayClient, TriggerForm};
+use crate::clients::gangway::GangwayClient;
 use crate::clients::gcs::{GcsClient, QE_BUCKET};
 use crate::clients::github::{GithubClient, GithubFolder, InvalidRepository, ObjectCache, Repository};
 use crate::clients::google::{KeyFile, Scope, ServiceAccount};
@@ -12,7 +12,7 @@ use crate::clients::kube::{AccessError, ClusterAccess, KubeClient, LeaseHolder, 
 use crate::clients::prow::ProwClient;
 use crate::clients::release_controller::ReleaseControllerClient;
 use crate::clients::slack::SlackClient;
-use crate::config::{ConfigError, Credential, ProwSettings, Settings};
+use crate::config::{ConfigError, Credential, ProwSettings, Settings, TriggerForm};
 use crate::error::{Classified, ErrorClass};
 use crate::http::Http;
 use crate::service::Service;

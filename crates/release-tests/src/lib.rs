@@ -1,5 +1,7 @@
 //! The multi-call program: what an image or a machine installs.
 
+#[cfg(test)]
+mod operations_check;
 pub mod reference;
 
 use std::ffi::{OsStr, OsString};

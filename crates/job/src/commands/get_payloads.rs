@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::clients::release_controller::{Phase, StreamName, StreamTag};
 use oar_core::error::ErrorClass;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::names;
-use oar_core::statebox::store::Store as _;
-use oar_core::statebox::store::github::GithubStore;
-use oar_core::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
+use oar_core::store::Store as _;
+use oar_core::store::github::GithubStore;
+use oar_core::store::transaction::{Policy, Start, Target, TransactionError, transact};
 use oar_core::version::{Arch, ReleaseVersion};
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
 use oar_core::clients::gangway::{RunIntent, StartedRun, Stranger};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::environment::{self, Column, JobImages};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;

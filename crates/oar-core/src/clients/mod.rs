@@ -7,7 +7,6 @@ pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
-mod digest;
 pub mod elliott;
 pub mod errata;
 pub mod gangway;
@@ -31,9 +30,6 @@ pub mod sheets;
 pub mod slack;
 mod transport;
 
-pub use digest::{Digest, InvalidDigest};
-use url::Url;
-
 /// What a write did that looks before it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -41,13 +37,4 @@ pub enum Effect {
     Changed,
     /// It was so already; nothing was sent that changes anything.
     AlreadySo,
-}
-
-/// `base` as a folder, so that joining a relative path keeps its prefix.
-pub(crate) fn with_trailing_slash(mut base: Url) -> Url {
-    if !base.path().ends_with('/') {
-        let path = format!("{}/", base.path());
-        base.set_path(&path);
-    }
-    base
 }

@@ -13,9 +13,9 @@ use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
-use crate::flow::permit::WritePermit;
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
 use crate::operators::failures::{Failures, could_not_look};
+use crate::permit::WritePermit;
 
 /// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
 /// ownership starts it.

@@ -4,8 +4,8 @@ use super::change::{ChangeError, change};
 use super::names::ResultName;
 use super::record::{Place, RunId};
 use super::world::World;
-use crate::flow::permit::WritePermit;
-use crate::statebox::transaction::Start;
+use crate::permit::WritePermit;
+use crate::store::transaction::Start;
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
 /// already and that pass is still to come.

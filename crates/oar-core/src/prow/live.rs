@@ -20,10 +20,10 @@ use crate::clients::kube::{KubeClient, PayloadOutcome};
 use crate::clients::prow::ProwClient;
 use crate::clients::release_controller::{LatestBuild, ReleaseControllerClient, Sought, StreamName};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::service::Service;
-use crate::statebox::store::github::GithubStore;
-use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::store::github::GithubStore;
+use crate::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, ParseVersionError, ReleaseVersion, YStream};
 
 /// The release controllers of all architectures.

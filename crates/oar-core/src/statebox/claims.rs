@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 const CLAIM: &str = "claim";
 
@@ -32,7 +33,7 @@ pub struct TaskClaim {
 }
 
 /// A claim as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ClaimView {
     /// The run that claimed.
     pub run: String,

@@ -9,9 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// What precedes a Prow job's id in a result (`interop-exact`: the Python reference finds its job by it).
 pub const CONSISTENCY_TRIGGERED: &str = "Triggered image consistency check Prow job:";
@@ -65,7 +66,7 @@ impl Serialize for JobSystem {
 }
 
 /// What was to be started, recorded before it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct JobIntent {
     /// What tells this intent from every other one; the job carries it where its system allows.
     pub key: String,
@@ -82,7 +83,7 @@ pub struct JobIntent {
 }
 
 /// An external job that a task started, or is about to start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Job {
     /// Where it runs.
     pub system: JobSystem,
@@ -271,3 +272,5 @@ impl State {
         record
     }
 }
+
+crate::schema::text_schema!(JobSystem, "JobSystem", "Where an external job runs", ["prow", "jenkins"]);

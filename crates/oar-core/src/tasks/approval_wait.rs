@@ -15,14 +15,12 @@ use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
 use crate::notify::outbox::{Delivery, Earlier, group_mention};
-use crate::notify::{
-    ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference, ReleaseThread,
-};
+use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
 use crate::operators::approval::MetadataUrl;
+use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
 /// The longest that is slept at a time: the state is looked at again by then, whatever it said.
@@ -202,7 +200,7 @@ impl Watcher<'_> {
     /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).
     async fn tell_thread(&self, report: &Report, permit: &WritePermit) {
         let config = self.services.config();
-        let Some(thread) = ReleaseThread::of(config.settings().environment()) else { return };
+        let Some(thread) = self.services.thread() else { return };
         let log =
             CommandLog { release: config.release(), task: TASK.id(), run: &report.run, log: &report.log };
         for message in log.messages(&thread.channel, &thread.ts) {
@@ -301,7 +299,7 @@ impl Watcher<'_> {
             .statebox
             .update(permit, "The wait of change-advisory-status is over its deadline", |state| {
                 if state.wait(TASK).is_none() {
-                    return Ok(crate::statebox::Change::Unchanged);
+                    return Ok(crate::store::Change::Unchanged);
                 }
                 let ended = state.end_wait(TASK, &self.who)?;
                 Ok(ended.or(state.add_issue(&issue)?))

@@ -11,7 +11,6 @@ use crate::clients::jira::{IssueKey, NewIssue as NewJiraIssue};
 use crate::config::{Flow, Impetus, SlackTeam};
 use crate::error::{ErrorClass, ServiceError};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
@@ -19,6 +18,7 @@ use crate::notify::{
 };
 use crate::operators::failures::{Failures, could_not_look};
 use crate::operators::worksheet::Entry;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
 
 /// The kind of external test (`interop-exact`).

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use url::Url;
 
 use super::Services;
-use crate::clients::advisory_content::{AdvisoryContentClient, Origins};
+use crate::clients::advisory_content::AdvisoryContentClient;
 use crate::clients::catalog::CatalogClient;
 use crate::clients::kerberos::Negotiate;
 use crate::clients::pyxis::PyxisClient;
+use crate::config::Origins;
 use crate::config::keys::{self, Key};
 use crate::config::{ConfigError, Document, catalog_concurrency, environment};
 use crate::error::ErrorClass;

@@ -8,7 +8,7 @@ use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::elliott::ElliottProcess;
 use crate::clients::errata::ErrataClient;
-use crate::clients::gangway::{GangwayClient, TriggerForm};
+use crate::clients::gangway::GangwayClient;
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::google::{KeyFile, Scope, ServiceAccount};
 use crate::clients::jenkins::JenkinsClient;
@@ -21,14 +21,14 @@ use crate::clients::registry::RegistryClient;
 use crate::clients::sheets::SheetsClient;
 use crate::clients::slack::SlackClient;
 use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
-use crate::config::{ConfigError, ConfigStore, Credential, Pending};
+use crate::config::{ConfigError, ConfigStore, Credential, Pending, TriggerForm};
 use crate::flow::outcome::TaskError;
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::Deliver;
 use crate::http::Http;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
 use crate::notify::{Message, ReleaseThread};
 use crate::operators::worksheet::ReleaseWorksheet;
+use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Metadata, State};
 
@@ -44,6 +44,8 @@ pub struct Services {
     slack: SlackClient,
     /// The Google account, when its key file is named; kept, because it holds the token.
     google: Option<ServiceAccount>,
+    /// The thread that messages to its channel go into.
+    thread: Option<ReleaseThread>,
 }
 
 impl Services {
@@ -69,7 +71,20 @@ impl Services {
             let base = settings.endpoints().base(Service::GoogleOauth).clone();
             ServiceAccount::new(http.clone(), base, file, Scope::Spreadsheets)
         });
-        Ok(Self { config, http, slack, google })
+        let thread = ReleaseThread::of(config.settings().environment());
+        Ok(Self { config, http, slack, google, thread })
+    }
+
+    /// The same clients, whose messages go into `thread` where they go to its channel.
+    #[must_use]
+    pub fn in_thread(mut self, thread: Option<ReleaseThread>) -> Self {
+        self.thread = thread;
+        self
+    }
+
+    /// The thread that messages to its channel go into.
+    pub fn thread(&self) -> Option<&ReleaseThread> {
+        self.thread.as_ref()
     }
 
     /// The clock that all clients wait by.
@@ -223,8 +238,7 @@ impl Services {
 #[async_trait]
 impl Deliver for Services {
     async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery {
-        let thread = ReleaseThread::of(self.config.settings().environment());
-        let message = match thread {
+        let message = match &self.thread {
             Some(thread) => thread.take(message.clone(), &self.slack).await,
             None => message.clone(),
         };

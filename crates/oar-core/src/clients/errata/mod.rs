@@ -26,8 +26,8 @@ use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
 use crate::email::EmailAddress;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and
@@ -93,7 +93,7 @@ pub struct ErrataClient {
 impl ErrataClient {
     /// A client of the Errata Tool at `base`, which may carry a path prefix.
     pub fn new(http: Http, base: Url, authorize: Arc<dyn Authorize>) -> Self {
-        Self { http, base: super::with_trailing_slash(base), authorize }
+        Self { http, base: crate::http::as_folder(base), authorize }
     }
 
     /// The advisory's type, state and texts (E-2).

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::clients::Effect;
 use crate::error::ServiceError;
-use crate::flow::permit::WritePermit;
 use crate::http::Repeat;
+use crate::permit::WritePermit;
 
 impl ErrataClient {
     /// Moves an advisory to `wanted` and reads it back (two requests), for a caller who has just seen another state.

@@ -10,7 +10,7 @@ use super::model::Repository;
 use super::tree::{FolderTree, Tree, TreeEntry, blob_id};
 use super::{Contents, GithubClient};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many files are read at the same time.

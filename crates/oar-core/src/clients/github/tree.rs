@@ -10,7 +10,7 @@ use super::model::{ContentsDelete, Repository};
 use super::transport::Purpose;
 use super::{GithubClient, contents_path, encoded, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::search::quoted;
 use super::{Issue, IssueKey, JiraClient, body};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// An issue to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]

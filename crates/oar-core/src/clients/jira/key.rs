@@ -61,6 +61,8 @@ impl serde::Serialize for IssueKey {
     }
 }
 
+crate::schema::text_schema!(IssueKey, "IssueKey", "The key of a Jira issue", ["OCPBUGS-12345"]);
+
 #[cfg(test)]
 mod tests {
     use super::*;

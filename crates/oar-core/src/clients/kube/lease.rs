@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::Reply;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How far the clocks of two machines may differ before a lease that nobody renewed is taken at first sight.

@@ -11,7 +11,7 @@ use super::transport::Purpose;
 use super::{KubeClient, refusal};
 use crate::clients::nothing::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// The label by which the release controller knows QE's verdict (`interop-exact`).

@@ -8,8 +8,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::*;
 use crate::clock::Clock;
-use crate::flow::permit::WritePermit;
 use crate::http::HttpSettings;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 
 const PAYLOAD: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads/4.20.5";

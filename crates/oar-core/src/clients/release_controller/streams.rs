@@ -8,9 +8,8 @@ use url::Url;
 
 use super::ReleaseControllerClient;
 use crate::clients::nothing::null_is_default;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, join, join_segments};
 use crate::service::Service;
 use crate::version::{ReleaseVersion, YStream};
 

@@ -31,11 +31,11 @@ use crate::flow::consent::Consent;
 use crate::flow::interrupt::{Interrupt, Signal};
 use crate::flow::log::LogCapture;
 use crate::flow::outcome::{PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::claim::Claimed;
 use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
+use crate::permit::WritePermit;
 use crate::statebox::{
     Notification as NotificationRecord, RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
 };
@@ -68,7 +68,7 @@ pub trait Deliver: Send + Sync {
 }
 
 /// How a run ended, as the command line shows it and `--output json` prints it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of a run for programs, each with its own meaning")]
 pub struct Report {
     /// The task.
@@ -129,7 +129,7 @@ pub struct Report {
 }
 
 /// Who runs a task, and until when unless they go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Held {
     /// Their name.
     pub by: String,

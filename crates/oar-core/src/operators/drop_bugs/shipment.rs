@@ -15,8 +15,8 @@ use crate::clients::jira::IssueKey;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
-use crate::flow::permit::WritePermit;
 use crate::operators::shipment::{Shipment, ShipmentFile};
+use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
 
 /// The pause before the second look at a merge request that GitLab still checks; it doubles up to [`LONGEST_PAUSE`].

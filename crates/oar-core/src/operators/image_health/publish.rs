@@ -4,8 +4,8 @@ use super::report::HealthReport;
 use crate::clients::Effect;
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, Note};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::notify::is_image_health_note;
+use crate::permit::WritePermit;
 
 /// Where the note stands.
 #[derive(Debug, Clone, Copy)]

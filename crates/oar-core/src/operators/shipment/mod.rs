@@ -25,7 +25,7 @@ use crate::clients::gitlab::{GitlabClient, MergeRequest, MergeRequestRef, MergeR
 use crate::clients::jira::IssueKey;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::Refusal;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How many files are read at the same time.
 const FILES_CONCURRENCY: usize = 8;

@@ -21,8 +21,8 @@ use super::record::ResultFile;
 use super::registry::TestJobRegistry;
 use super::world::{Artifacts, Payloads, RecordEntry, World};
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
-use crate::statebox::store::{StoreError, Stored};
+use crate::permit::WritePermit;
+use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
 use work::Work;
 

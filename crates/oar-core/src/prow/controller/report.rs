@@ -6,7 +6,7 @@ use crate::prow::change::ChangeError;
 use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
 use crate::prow::starter::{BegunJob, PrepareError};
 use crate::prow::world::RegistryError;
-use crate::statebox::store::StoreError;
+use crate::store::StoreError;
 use crate::version::{Arch, YStream};
 
 /// Which builds a controller looks after.

@@ -14,7 +14,7 @@ use crate::clients::prow::ProwState;
 use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::json::Map;
 use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
 use crate::prow::record::Observation;
@@ -23,8 +23,8 @@ use crate::prow::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
 };
 use crate::service::Service;
-use crate::statebox::store::memory::SteppingClock;
-use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::store::memory::SteppingClock;
+use crate::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, YStream};
 
 /// How long a job runs.
