@@ -28,8 +28,10 @@ impl Spec {
     /// The text of the section `number` (`2.8`), its subsections included; a last number may be a list item or a table
     /// row of the section before it (`7.6.4`).
     fn section(&self, number: &str) -> Option<String> {
-        let is_it = |heading: &Option<(usize, String)>| heading.as_ref().is_some_and(|(_, of)| of == number);
-        let mut lines = self.lines().skip_while(|(heading, _)| !is_it(heading));
+        let is_another = |(heading, _): &(Option<(usize, String)>, &str)| {
+            heading.as_ref().is_none_or(|(_, other)| other != number)
+        };
+        let mut lines = self.lines().skip_while(is_another);
         if let Some((Some((level, _)), first)) = lines.next() {
             let of_it =
                 lines.take_while(|(heading, _)| heading.as_ref().is_none_or(|(other, _)| *other > level));

@@ -2,7 +2,7 @@
 //! words of its entries are those of the programs.
 //!
 //! `OAR_UPDATE_DOCS=1` writes the outputs anew; `OAR_DOCS=oar.md` runs the pages with this in their name alone.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot do its work fails")]
+#![expect(clippy::expect_used, reason = "a test that cannot do its work fails")]
 
 mod citations;
 mod links;
@@ -20,7 +20,8 @@ use end_to_end::root;
 
 /// The pages that people read, by their path below the top of the working tree: README.md, AGENTS.md and `docs/`.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut paths: Vec<PathBuf> = ["README.md", "AGENTS.md", "_releases/README.md"].map(PathBuf::from).to_vec();
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "AGENTS.md", "_releases/README.md"].map(PathBuf::from).to_vec();
     for folder in ["docs", "docs/spec"] {
         let entries = fs::read_dir(root().join(folder)).expect("the folder of the pages");
         let names = entries.map(|entry| entry.expect("a page").file_name());

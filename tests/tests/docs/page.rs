@@ -4,9 +4,9 @@
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scene {
     /// What follows `sandbox:` in the comment that begins it.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// What is run, in order.
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
 /// What a scene starts with.
@@ -25,21 +25,21 @@ pub(super) enum Kind {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
     /// The line of the page where it stands, from 1.
-    pub line: usize,
+    pub(super) line: usize,
     /// What is typed, which may be several lines.
-    pub command: String,
+    pub(super) command: String,
     /// The exit code that it ends with.
-    pub exit: i32,
+    pub(super) exit: i32,
     /// What it prints; `None` for one of an invisible comment, which only has to succeed.
-    pub output: Option<Vec<String>>,
+    pub(super) output: Option<Vec<String>>,
 }
 
 /// What a page holds.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    pub scenes: Vec<Scene>,
+    pub(super) scenes: Vec<Scene>,
     /// Why each console block that is not run is not run.
-    pub not_run: Vec<String>,
+    pub(super) not_run: Vec<String>,
 }
 
 /// Reads the text of a page. An error names the line.

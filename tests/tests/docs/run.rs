@@ -16,11 +16,11 @@ use super::page::{Kind, Scene, Step};
 /// What came of a step.
 #[derive(Debug)]
 pub(super) struct Ended<'a> {
-    pub step: &'a Step,
+    pub(super) step: &'a Step,
     /// The exit code; `None` when it was never reached.
-    pub code: Option<i32>,
+    pub(super) code: Option<i32>,
     /// What a page shows of what it printed.
-    pub printed: Vec<String>,
+    pub(super) printed: Vec<String>,
 }
 
 impl Ended<'_> {
@@ -68,7 +68,7 @@ pub(super) fn run(scene: &Scene) -> Vec<Ended<'_>> {
     assert_eq!((bash.stdout.as_str(), bash.stderr.as_str()), ("", ""), "the shell itself says something");
 
     let home = home.display().to_string();
-    let ended = |(index, step)| {
+    let ended = |(index, step): (usize, _)| {
         let file = |kind: &str| fs::read(outputs.join(format!("{index}.{kind}"))).unwrap_or_default();
         let printed = String::from_utf8_lossy(&file("out")).into_owned();
         end_watchers(&printed);
