@@ -13,15 +13,16 @@ DESTDIR ?=
 CARGO_DENY_VERSION := 0.20.2
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-BIN := $(DESTDIR)$(PREFIX)/bin
-# Where the programs look for their configuration when they are installed in $(PREFIX)/bin.
-SHARE := $(DESTDIR)$(PREFIX)/share/release-tests
-PROGRAMS := oar oarctl job jobctl
+# The release-tests that `make install` installs; one that was built elsewhere can be named.
+PROGRAM ?=
+INSTALL = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" PROGRAM="$(or $(PROGRAM),$(TARGET)/release/release-tests)" \
+	crates/release-tests/install
 
-.PHONY: help deps build demo test test-deep fmt fmt-check lint docs policy unit install bench reference clean
+.PHONY: help deps build demo test test-deep fmt fmt-check lint docs policy unit build-tests run-tests install \
+	uninstall clean-install bench reference clean
 
 help: ## List these commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 deps: ## Install what is missing: system packages, the virtual environment of the tests
 	@.ci/deps
@@ -29,11 +30,13 @@ deps: ## Install what is missing: system packages, the virtual environment of th
 build: ## Build the programs for use (release profile)
 	$(CARGO) build --locked --release -p release-tests -p sandbox
 
-demo: deps ## Take two releases from announced to shipped and a nightly to accepted, in the sandbox
-	$(CARGO) build --locked -p release-tests -p oar -p sandbox
+demo: ## Take two releases from announced to shipped and a nightly to accepted, in the sandbox
+	@.ci/deps build
+	$(CARGO) build --locked -p release-tests -p sandbox
 	$(TARGET)/debug/oar-sandbox demo
 
-test: deps fmt-check lint docs policy unit ## Run everything that CI runs
+test: ## Run everything that CI runs, and say how long each part took
+	@.ci/run
 
 fmt: ## Format all code
 	$(CARGO) fmt --all
@@ -63,8 +66,12 @@ policy: ## Check the dependencies against deny.toml
 
 # The tests start the real programs, which `cargo test` alone would not build. They also compare the stored
 # references with what the programs say (`make reference` writes them anew).
-unit:
+unit: build-tests run-tests ## Build the programs and run the tests
+
+build-tests:
 	$(CARGO) build --locked --workspace --bins --tests
+
+run-tests:
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 test-deep: ## Make what CI samples whole: every fault at every request, a hundred meetings (some hours)
@@ -75,20 +82,19 @@ bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins
 	$(TARGET)/release/bench
 
-reference: ## Write the generated references anew
-	$(CARGO) run --locked --quiet -p release-tests -- reference --write .
+# The same selection of packages as for the tests: another one would build many dependencies a second time.
+reference: build-tests ## Write the generated parts of the documentation anew
+	$(TARGET)/debug/release-tests reference --write .
 
 # With `sudo make install` there may be no cargo; then what was built before is installed.
-install: ## Install release-tests and its links below PREFIX (default /usr/local)
-	if command -v $(CARGO) > /dev/null; then $(MAKE) build; fi
-	install -d $(BIN) $(SHARE)/config
-	install -m 0755 $(TARGET)/release/release-tests $(BIN)/release-tests
-	for program in $(PROGRAMS); do ln -sf release-tests $(BIN)/$$program; done
-	if [ -e $(SHARE)/config/config_store.json ]; then \
-		echo "kept $(SHARE)/config/config_store.json"; \
-	else \
-		install -m 0644 config/config_store.json $(SHARE)/config/config_store.json; \
-	fi
+install: ## Install release-tests, its links, completions and man pages below PREFIX (/usr/local)
+	@if [ -z "$(PROGRAM)" ] && command -v $(CARGO) > /dev/null; then $(MAKE) build; fi
+	@$(INSTALL) install
+
+uninstall: ## Remove what `make install` installed; a changed configuration stays
+	@$(INSTALL) uninstall
+
+clean-install: uninstall install ## Remove what is installed, and install anew
 
 clean: ## Remove what was built and the virtual environment
 	$(CARGO) clean

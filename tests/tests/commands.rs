@@ -1,6 +1,6 @@
 //! The command line as scripts and people meet it: exit codes, spellings, errors with a next step.
 
-use end_to_end::{Harness, KONFLUX, LEAD, Options};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Options, SECOND_LEAD};
 use serde_json::json;
 
 #[test]
@@ -37,7 +37,94 @@ fn help_and_version_need_nothing() {
         }
         let version = harness.run(program, ["-V"]).stdout;
         assert!(version.starts_with(&format!("{program} v")), "{version}");
+        assert!(version.contains("(commit ") && version.contains(", built 20"), "{version}");
     }
+}
+
+#[test]
+fn help_of_a_command_is_its_help_option_and_commands_stand_in_groups() {
+    let harness = Harness::new();
+    for (program, command) in [
+        ("oar", &["stage-testing"][..]),
+        ("oar", &["task", "set"]),
+        ("oarctl", &["config", "edit"]),
+        ("job", &["run_required"]),
+        ("jobctl", &["start-controller"]),
+    ] {
+        let help = harness.run(program, [&["help"], command].concat()).expect(0).stdout;
+        let option = harness.run(program, [command, &["--help"]].concat()).expect(0).stdout;
+        assert_eq!(help, option, "{program} {command:?}");
+        assert!(help.contains("\nGlobal options:\n"), "{help}");
+    }
+    harness.run("oar", ["help", "no-such-command"]).expect(2);
+    let help = harness.run("oar", ["help"]).expect(0).stdout;
+    let places: Vec<Option<usize>> = [
+        "Usage:",
+        "\nRelease tasks, in their order:\n",
+        "\n  take-ownership ",
+        "\n  change-advisory-status ",
+        "\nState:\n",
+        "\nInformation:\n",
+        "\n  status ",
+        "\nGlobal options:\n",
+        "-r, --release",
+        "Exit codes:",
+    ]
+    .map(|words| help.find(words))
+    .to_vec();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{help}");
+}
+
+#[test]
+fn the_environment_names_the_release_where_the_command_line_does_not() {
+    let harness = Harness::new().env("OAR_RELEASE", ERRATA);
+    let named = harness.run("oar", ["metadata", "--output", "json"]).expect(0).json();
+    assert_eq!(named["release"], ERRATA);
+    let other = harness.run("oar", ["-r", KONFLUX, "metadata", "--output", "json"]).expect(0).json();
+    assert_eq!(other["release"], KONFLUX);
+    let harness = harness.env("OAR_RELEASE", "4.19");
+    let wrong = harness.run("oar", ["metadata"]).expect(3);
+    assert!(wrong.stderr.contains("OAR_RELEASE") && wrong.stderr.contains("4.19.1"), "{wrong:?}");
+    harness.run("oar", ["-r", KONFLUX, "metadata"]).expect(0);
+    let checked = harness.run("oarctl", ["config", "check"]).expect(1);
+    assert!(checked.all().contains("OAR_RELEASE"), "{checked:?}");
+    let harness = harness.env("OAR_RELEASE", "").env("OAR_RELEAS", KONFLUX);
+    let misspelt = harness.run("oar", ["-r", KONFLUX, "metadata"]).expect(3);
+    assert!(misspelt.stderr.contains("OAR_RELEASE"), "{misspelt:?}");
+    let harness = harness.env("OAR_RELEAS", "");
+    let none = harness.run("oar", ["metadata"]).expect(2);
+    assert!(none.stderr.contains("-r") && none.stderr.contains("OAR_RELEASE"), "{none:?}");
+}
+
+#[test]
+fn the_stored_log_of_a_task_is_shown_with_its_run() {
+    let harness = Harness::new();
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let nothing = harness.oar(KONFLUX, &["log", "take-ownership"]).expect(0);
+    assert!(nothing.stdout.contains("no log is stored; the task is Not Started"), "{nothing:?}");
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    let json = harness.oar(KONFLUX, &["log", "take-ownership", "--output", "json"]).expect(0).json();
+    assert_eq!((&json["status"], &json["run"]["outcome"]), (&json!("Pass"), &json!("Pass")), "{json:#}");
+    let (id, log) = (json["run"]["id"].as_str().unwrap(), json["log"].as_str().unwrap());
+    assert!(log.contains(": INFO: "), "{log}");
+    let text = harness.oar(KONFLUX, &["log", "take-ownership", "--run", id]).expect(0).stdout;
+    let head = format!("take-ownership of 4.19.1: Pass, run {id} by tester, from 20");
+    assert!(text.starts_with(&head) && text.trim_end().ends_with(log.trim_end()), "{text}");
+
+    // Of a run that found out nothing the StateBox keeps why, and no log.
+    harness.sandbox.faults().add(Fault::on("gitlab", FaultKind::DropBefore).forever());
+    harness.oar(KONFLUX, &["take-ownership", "-e", SECOND_LEAD]).expect(4);
+    let history = harness.oar(KONFLUX, &["history", "take-ownership", "--output", "json"]).expect(0).json();
+    let last = history["runs"].as_array().unwrap().last().unwrap()["run"].clone();
+    assert_eq!(last["outcome"], "Unknown", "{history:#}");
+    let run = last["id"].as_str().unwrap();
+    let text = harness.oar(KONFLUX, &["log", "take-ownership", "--run", run]).expect(0).stdout;
+    assert!(text.contains("Unknown, run ") && text.contains("  reason: "), "{text}");
+    assert!(text.contains("The log of this run is not kept"), "{text}");
+    let again = harness.oar(KONFLUX, &["log", "take-ownership", "--output", "json"]).expect(0).json();
+    assert_eq!(again["log"], json["log"]);
+    let unknown = harness.oar(KONFLUX, &["log", "take-ownership", "--run", "0"]).expect(2);
+    assert!(unknown.stderr.contains("no run `0`") && unknown.stderr.contains(run), "{unknown:?}");
 }
 
 #[test]

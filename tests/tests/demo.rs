@@ -41,13 +41,17 @@ fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
 }
 
 #[test]
-fn a_command_that_fails_stops_it_and_is_named_with_its_log() {
+fn a_command_that_fails_stops_it_and_is_named_with_its_reason() {
     let run = demo(&["--tickets", "none"]).expect(1);
-    assert!(run.stdout.contains("credential missing") && run.stdout.contains("kinit"), "{}", run.stdout);
+    let (before, said) = run.stdout.rsplit_once("\n$ ").unwrap_or_default();
+    assert!(before.contains("$ oar -r 4.19.1 create-test-report"), "{}", run.stdout);
+    assert!(said.starts_with("oar -r 4.19.1 take-ownership"), "it is the last one:\n{}", run.stdout);
+    assert!(said.contains("credential missing") && said.contains("kinit"), "{}", run.stdout);
     let last = run.stderr.lines().last().unwrap_or_default();
     assert!(
         last.starts_with("oar-sandbox: the demonstration stopped: `oar -r 4.19.1 take-ownership")
-            && last.contains("exit status: 3, and exit code 0"),
+            && last.contains("exit status: 3, and exit code 0")
+            && last.split_once("it says: ").is_some_and(|(_, why)| why.contains("credential missing")),
         "{last}"
     );
     assert!(!run.stdout.contains("=== Done"), "{}", run.stdout);

@@ -1,4 +1,7 @@
 //! The client of Google Cloud Storage at a store that others wrote: `PyPI`'s `gcp-storage-emulator`.
+//!
+//! The emulator answers a download of what is not there with an empty 404, which no real answer is. A shim in front of it adds
+//! the words that Google says then, and changes nothing else.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::net::TcpListener;
@@ -13,6 +16,7 @@ use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::redact::Redactor;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const JOB: &str = "periodic-ci-demo-automated-release-aws-f999";
 const REPORT: &str = "artifacts/aws-f999/openshift-e2e-test-qe-report/artifacts/test-results.yaml";
@@ -20,6 +24,8 @@ const REPORT: &str = "artifacts/aws-f999/openshift-e2e-test-qe-report/artifacts/
 struct Emulator {
     process: Child,
     base: String,
+    /// The shim's address.
+    front: String,
     _folder: TempDir,
 }
 
@@ -45,7 +51,9 @@ impl Emulator {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{} (`make deps`): {error}", program.display()));
-        let emulator = Self { process, base: format!("http://127.0.0.1:{port}"), _folder: folder };
+        let base = format!("http://127.0.0.1:{port}");
+        let front = shim(base.clone()).await;
+        let emulator = Self { process, base, front, _folder: folder };
         let started = Instant::now();
         while reqwest::get(&emulator.base).await.is_err() {
             assert!(started.elapsed() < Duration::from_mins(1), "the emulator does not answer");
@@ -65,8 +73,43 @@ impl Emulator {
     fn client(&self, bucket: &str) -> GcsClient {
         let settings = HttpSettings { attempts: 2, ..HttpSettings::default() };
         let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-        GcsClient::anonymous(http, self.base.parse().unwrap(), bucket)
+        GcsClient::anonymous(http, self.front.parse().unwrap(), bucket)
     }
+}
+
+/// Passes GET requests on to `base`; its own address.
+async fn shim(base: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(pass_on(stream, base.clone()));
+        }
+    });
+    address
+}
+
+async fn pass_on(mut stream: tokio::net::TcpStream, base: String) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        // A connection that is closed without a request ends here.
+        let Ok(byte) = stream.read_u8().await else { return };
+        head.push(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let target = head.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let answer = reqwest::get(format!("{base}{target}")).await.unwrap();
+    let status = answer.status();
+    let mut body = answer.bytes().await.unwrap().to_vec();
+    let path = target.split('?').next().unwrap();
+    if status == 404 && body.is_empty() && path.starts_with("/download/") {
+        let object = path.trim_start_matches("/download/storage/v1/b/").replacen("/o/", "/", 1);
+        body = format!("No such object: {}", object.replace("%2F", "/")).into_bytes();
+    }
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    // The client may be gone.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = stream.write_all(&body).await;
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use oar_core::operators::image_health::{
 use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use sandbox::services::advisory_content::File;
+use sandbox::services::catalog::GradeWindow;
 use sandbox::{Fault, FaultKind, Options, Sandbox, credentials, scenario};
 
 const ADDRESS: &str = "https://gitlab.example.test/demo/advisories/-/raw/main/2026/90001/advisory.yaml";
@@ -101,6 +102,43 @@ async fn healthy_images_pass_in_few_requests() {
     assert_eq!((counts.scanned, counts.healthy, counts.unhealthy, counts.unknown), (860, 860, 0, 0));
     let requests = catalog_requests(&sandbox);
     assert!(requests <= 20, "{requests} requests for 860 images");
+    sandbox.assert_no_unexpected();
+}
+
+#[tokio::test]
+async fn a_grade_that_the_schedule_drops_soon_is_told_and_changes_no_verdict() {
+    let (sandbox, mut health) = start(60);
+    let window = |grade: &str, start: &str, end: Option<&str>| GradeWindow {
+        end: end.map(str::to_owned),
+        ..GradeWindow::since(grade, start)
+    };
+    let schedule = |drop: &str| {
+        Some(vec![window("A", "2026-06-01T00:00:00+00:00", Some(drop)), window("C", drop, None)])
+    };
+    for (number, drop) in
+        [(3, "2026-07-20T00:00:00+00:00"), (4, "2026-07-10T00:00:00+00:00"), (5, "2026-09-30T00:00:00+00:00")]
+    {
+        let digest = scenario::catalog::digest(number);
+        sandbox.world().catalog.lock().images.get_mut(&digest).unwrap().grades = schedule(drop);
+    }
+    let silent = check(&health).await;
+    assert!(silent.drops.is_empty() && !silent.summary().contains("will not be healthy"));
+    health.policy.warn_days = 30;
+    let report = check(&health).await;
+    assert_eq!((report.conclusion(), report.class()), (Conclusion::Healthy, None), "{}", report.summary());
+    assert_eq!(report.counts(), silent.counts());
+    assert_eq!(report.drops.len(), 2, "{:?}", report.drops);
+    let first = report.drops[0].to_string();
+    assert!(first.ends_with("drops to C on 2026-07-10"), "{first}");
+    let told = format!("2 of the healthy images will not be healthy in 30 days, the first: {first}");
+    assert!(report.summary().ends_with(&told), "{}", report.summary());
+    assert_eq!(report.data()["drops"][1]["at"], "2026-07-20T00:00:00Z");
+    assert_eq!(report.data()["drops"][1]["grade"], "C");
+    let note = report.note("4.19.1");
+    assert!(
+        note.contains("Healthy today, and not in 30 days") && note.contains("drops to C on 2026-07-20"),
+        "{note}"
+    );
     sandbox.assert_no_unexpected();
 }
 

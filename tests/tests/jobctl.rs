@@ -147,6 +147,20 @@ fn a_nightly_is_tested_retried_accepted_and_labelled() {
 }
 
 #[test]
+fn the_image_to_upgrade_from_is_read_while_the_intents_are_recorded() {
+    let harness = harness();
+    jobctl(&harness, &CONTROLLER).expect(0);
+    let requests = harness.sandbox.requests();
+    let place = |method: &str, path: &str| {
+        requests.iter().position(|request| request.method == method && request.path.contains(path)).unwrap()
+    };
+    let (recorded, latest) = (place("PUT", "/ocp-test-result-"), place("PUT", "/ocp-latest-4.20-nightly-"));
+    assert!(recorded < latest && latest < place("POST", "/v1/executions/"), "{}", harness.request_lines());
+    // It waits for no write, and no write waits for it.
+    assert!(place("GET", STABLE_LATEST) < latest, "{}", harness.request_lines());
+}
+
+#[test]
 fn a_nightly_without_a_majority_is_rejected_and_may_be_promoted_by_hand() {
     let harness = tested([JobState::Success, JobState::Failure]);
     let run = jobctl(&harness, &AGGREGATOR).expect(0);

@@ -49,6 +49,7 @@ matrix!(
     update_bug_list_errata,
     status,
     history,
+    log,
     metadata_konflux,
     metadata_errata,
     issue_list,

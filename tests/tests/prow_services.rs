@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
-use oar_core::clients::gangway::{RunIntent, StartedRun};
 use oar_core::clients::gcs::RunLocation;
 use oar_core::clients::kube::{LeaseState, PayloadOutcome, QE_LABEL};
 use oar_core::clients::prow::ProwState;
@@ -17,12 +16,15 @@ use oar_core::config::{Environment, Settings};
 use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::permit::WritePermit;
+use oar_core::prow::runs::{RunIntent, Runs, StartedRun};
 use oar_core::prow_services::ProwServices;
 use oar_core::redact::Redactor;
+use oar_core::tasks::Services;
 use oar_core::version::YStream;
 use sandbox::clock::ClockStart;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB, fill};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
+use sandbox::services::google_oauth::Spelling;
 use sandbox::services::prow::JobState;
 use sandbox::{Fault, FaultKind, Options, Sandbox};
 use tempfile::TempDir;
@@ -102,7 +104,9 @@ impl Scene {
     }
 
     async fn start(&self, intent: &RunIntent) -> Result<StartedRun, oar_core::error::ServiceError> {
-        self.services.gangway().unwrap().start_once(&self.services.prow(), intent, &self.permit).await
+        Runs::new(&self.services.gangway().unwrap(), &self.services.prow())
+            .start_once(intent, &self.permit)
+            .await
     }
 
     fn started(&self) -> usize {
@@ -156,10 +160,33 @@ async fn a_pace_of_our_own_is_never_refused() {
     let gangway = scene.services.gangway().unwrap();
     for number in 0..25 {
         let intent = scene.intent(&format!("key-{number}"), NIGHTLY_JOB);
-        gangway.start_once(&scene.services.prow(), &intent, &scene.permit).await.unwrap();
+        Runs::new(&gangway, &scene.services.prow()).start_once(&intent, &scene.permit).await.unwrap();
     }
     assert_eq!(scene.started(), 25);
     assert!(scene.sandbox.requests().iter().all(|request| request.status == Some(200)));
+}
+
+#[tokio::test]
+async fn the_pace_counts_for_the_tasks_of_a_release_too() {
+    let start: Timestamp = START.parse().unwrap();
+    let sandbox =
+        Sandbox::start(&Options { clock: ClockStart::Frozen(start), ..Options::default() }).unwrap();
+    let home = TempDir::new().unwrap();
+    let mut pairs = sandbox.environment();
+    pairs.push(("HOME".to_owned(), home.path().display().to_string()));
+    pairs.push(("OAR_GANGWAY_LIMIT".to_owned(), "6/0".to_owned()));
+    let settings = Settings::load(&Environment::from_pairs(pairs)).unwrap();
+    let clock = Arc::new(Shared { sandbox: sandbox.clone(), slept: AtomicI64::new(0) });
+    let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
+    let http = Http::new(limits, Clock::new(clock.clone()), Redactor::default()).unwrap();
+    let config = settings.release(&"4.19.1".parse().unwrap(), &http).await.unwrap();
+    let gangway = Services::new(config, http).unwrap().gangway().unwrap().unwrap();
+    let before = clock.slept.load(Ordering::SeqCst);
+    for _ in 0..4 {
+        gangway.executions(NIGHTLY_JOB).await.unwrap();
+    }
+    // Six a minute and none ahead: every one after the first waits ten seconds.
+    assert_eq!(clock.slept.load(Ordering::SeqCst) - before, 30_000);
 }
 
 #[tokio::test]
@@ -196,6 +223,24 @@ async fn an_unknown_job_and_a_foreign_tenant_start_nothing() {
     let error = scene.start(&scene.intent("key", NIGHTLY_JOB)).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Forbidden);
     assert_eq!(scene.started(), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_used_however_its_lifetime_is_written() {
+    for spelling in [Spelling::Plain, Spelling::Odd, Spelling::Short] {
+        let scene = scene();
+        scene.sandbox.world().google_oauth.lock().spelling = spelling;
+        let artifacts = scene.signed_in.artifacts().unwrap();
+        let page =
+            "https://deck.example.test/view/gs/qe-private-deck/logs/periodic-ci-demo/2099999999999999999";
+        let location = RunLocation::of_page(page).unwrap();
+        for _ in 0..2 {
+            assert_eq!(artifacts.qe_report(&location).await.unwrap(), None, "{spelling:?}");
+        }
+        let asked = scene.sandbox.requests().into_iter().filter(|request| request.service == "google-oauth");
+        assert_eq!(asked.count(), 1, "{spelling:?}");
+        scene.sandbox.assert_no_unexpected();
+    }
 }
 
 #[tokio::test]

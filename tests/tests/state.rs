@@ -127,6 +127,32 @@ fn what_another_program_wrote_over_is_shown_restored_and_told_once() {
 }
 
 #[test]
+fn another_machine_restores_the_log_that_another_program_wrote_over() {
+    let harness = announced();
+    let before = harness.statebox(KONFLUX).unwrap();
+    harness.oar(KONFLUX, &TAKE).expect(0);
+    let ours = harness.statebox(KONFLUX).unwrap();
+    let result = |text: &str| {
+        let entry = text.split("- name: take-ownership").nth(1).unwrap();
+        entry.split("\n  result: ").nth(1).unwrap().split("\n  history:").next().unwrap().to_owned()
+    };
+    assert!(result(&ours).contains("INFO"), "{ours}");
+    // The reference's merge: the tasks as it read them, all other keys as they are.
+    let (tasks, rest) = ours.split_once("\ntasks:").unwrap();
+    let issues = rest.find("\nissues:").unwrap();
+    let stale = before.split_once("\ntasks:").unwrap().1.split("\nissues:").next().unwrap();
+    harness.put_statebox(KONFLUX, &format!("{tasks}\ntasks:{stale}{}", &rest[issues..]));
+    let elsewhere = harness.home().join("elsewhere");
+    let harness = harness.env("XDG_STATE_HOME", elsewhere.to_str().unwrap());
+    let run = harness.oar(KONFLUX, &["issue", "add", "anything"]).expect(0);
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert_eq!(result(&state), result(&ours), "{run:?}");
+    let run = harness.oar(KONFLUX, &["history"]).expect(0);
+    assert!(!run.stderr.contains("another program"), "nothing is left to be told: {run:?}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
 fn a_pass_by_another_program_is_not_credited_to_our_run() {
     let harness = announced();
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Fail", "--reason", "it broke"]).expect(0);

@@ -235,14 +235,14 @@ fn who_is_waited_for_is_said() {
         .env("OAR_HTTP_TIMEOUT", "4");
     let seen = on_a_terminal(&harness, "$OAR status");
     for attempt in 1..=4 {
-        let expected = format!("waiting for GitHub at {address}, attempt {attempt} of 4: read");
+        let expected = format!("waiting for GitHub at {address}, attempt {attempt} of 5: read");
         assert!(seen.contains(&expected), "{seen:?}");
     }
     let harness = harness.env("OAR_HTTP_TIMEOUT", "0.2").env("OAR_HTTP_RETRY_DELAY", "1");
     let run = harness.oar(KONFLUX, &["status"]).expect(4);
-    let logged = format!("no answer from {address} within 0.2 s; attempt 2 of 4");
+    let logged = format!("no answer from {address} within 0.2 s; attempt 2 of 5");
     assert!(run.stderr.contains(&logged), "{run:?}");
-    assert!(run.stderr.contains("(4 attempts)") && !run.stderr.contains("may have acted"), "{run:?}");
+    assert!(run.stderr.contains("(5 attempts)") && !run.stderr.contains("may have acted"), "{run:?}");
     assert!(!run.stderr.contains("because:") && run.stderr.contains("next: "), "{run:?}");
 }
 
@@ -351,11 +351,12 @@ fn shell(line: &str, home: &Path) -> Run {
 fn a_sandbox_is_started_in_one_line_and_stopped() {
     let home = tempfile::tempdir().unwrap();
     let run = shell(
-        "eval \"$(oar-sandbox start)\" && release-tests oar -r 4.19.1 metadata && oar-sandbox stop && \
+        "eval \"$(oar-sandbox start)\" && echo user=$OAR_USER && release-tests oar -r 4.19.1 metadata && oar-sandbox stop && \
          release-tests oar -r 4.19.1 metadata",
         home.path(),
     );
     assert_eq!(run.code, Some(4), "what a sandbox was is no longer there: {run:?}");
+    assert!(run.stdout.starts_with("user=robin\n"), "{run:?}");
     assert!(run.stdout.contains("4.19.1") && run.stderr.contains("serves in the background"), "{run:?}");
     assert!(run.stderr.contains("oar-sandbox: stopped"), "{run:?}");
     let left: Vec<_> =

@@ -110,6 +110,25 @@ fn trouble_is_recorded_and_the_wait_goes_on() {
 }
 
 #[test]
+fn an_outage_at_a_look_is_recorded_with_the_wait_and_not_as_a_run() {
+    let harness = waiting("600");
+    publish(&harness);
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("errata", down).method("GET").forever());
+    let runs = || state(&harness).matches("command: change-advisory-status").count();
+    let before = runs();
+    let child = watcher(&harness);
+    for _ in 0..3 {
+        let looked = next_check(&harness);
+        until("another look", || next_check(&harness) != looked);
+    }
+    assert_eq!(runs(), before, "{}", state(&harness));
+    harness.sandbox.faults().clear();
+    wait(child).expect(0);
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn a_watcher_survives_trouble_in_its_first_second() {
     let harness = waiting("600");
     // Before it has read anything, the build data cannot be read: more often than one request is repeated.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use oar_core::config::Settings;
-use oar_core::permit::WritePermit;
 use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
+use oar_core::permit::WritePermit;
 
 use crate::{CliError, ExitCode, Session, Ui};
 

@@ -28,6 +28,10 @@ impl Session {
 
 #[async_trait]
 impl Consent for AskUser {
+    fn is_given(&self) -> bool {
+        self.given
+    }
+
     fn can_ask(&self) -> bool {
         self.ui.is_interactive()
     }

@@ -2,12 +2,15 @@
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
+mod build;
 mod call;
 mod checks;
+pub mod complete;
 mod consent;
 mod error;
 mod exit;
 pub mod files;
+pub mod help;
 mod interrupt;
 mod logging;
 mod progress;
@@ -17,6 +20,7 @@ mod usage;
 mod values;
 mod visible;
 
+pub use build::{Build, Origin};
 pub use call::exit_code;
 pub use checks::checks;
 pub use consent::AskUser;

@@ -5,16 +5,29 @@ use oar_core::config::{Environment, LogFormat};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::redact::Redactor;
 
-use crate::{CliError, ExitCode, OutputFormat, Ui, interrupt, logging};
+use crate::{Build, CliError, ExitCode, OutputFormat, Ui, complete, help, interrupt, logging};
 
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CommonArgs {
     /// Output format
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        help_heading = help::GLOBAL_OPTIONS
+    )]
     pub output: OutputFormat,
     /// Show the log, including every request with its answer and time
-    #[arg(short = 'v', long = "debug", visible_alias = "verbose", global = true)]
+    #[arg(
+        short = 'v',
+        long = "debug",
+        visible_alias = "verbose",
+        global = true,
+        help_heading = help::GLOBAL_OPTIONS
+    )]
     pub debug: bool,
 }
 
@@ -43,8 +56,9 @@ pub trait Program: clap::Parser {
     fn dispatch(self, session: Session) -> impl Future<Output = Result<ExitCode, CliError>>;
 }
 
-/// Parses `arguments` (the program's name first), runs the command, and returns the exit code.
-pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Parses `arguments` (the program's name first), runs the command, and returns the exit code. `build` is what
+/// `--version` says.
+pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
     let redactor = Redactor::new(environment.secrets());
@@ -54,7 +68,14 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
         let ui = Ui::new(output, redactor.clone());
         if matches!(format, Ok(LogFormat::Json)) { ui.with_json_lines(clock.clone()) } else { ui }
     };
-    let program = match P::try_parse_from(&arguments) {
+    if let Some(code) = complete::answer(P::command, &arguments, &environment, ui) {
+        return code;
+    }
+    let mut definition = P::command().version(build.version());
+    let parsed = definition.try_get_matches_from_mut(&arguments).and_then(|mut matches| {
+        P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))
+    });
+    let program = match parsed {
         Ok(program) => program,
         Err(error) => return crate::usage::answer(&error, &arguments, ui),
     };

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use oar_core::clients::gangway::{GangwayClient, RunIntent, StartedRun};
+use oar_core::clients::gangway::GangwayClient;
 use oar_core::error::{ServiceError, ServiceErrorKind};
 use oar_core::permit::WritePermit;
 use oar_core::prow::environment::JobImages;
+use oar_core::prow::runs::{RunIntent, Runs, StartedRun};
 use oar_core::targets::LASTING_TARGET;
 use uuid::Uuid;
 
@@ -109,7 +110,7 @@ async fn begun_once(
     let intent = intent(job, envs, key, session.clock.now(), looked_for);
     tracing::info!(target: LASTING_TARGET, "starting {job} under the key {key}");
     let permit = WritePermit::granted_by_user_interface();
-    match gangway.start_once(&clients.prow(), &intent, &permit).await {
+    match Runs::new(gangway, &clients.prow()).start_once(&intent, &permit).await {
         Ok(StartedRun::New { id }) => Ok(id),
         Ok(StartedRun::Found { id }) => {
             session.ui.note("The run was found by its key; no other was started.");

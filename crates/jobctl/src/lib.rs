@@ -1,26 +1,30 @@
 //! The `jobctl` command line: the job controller and the test result aggregator.
 
 mod commands;
-mod leader;
-mod metrics;
 mod records;
 mod render;
-mod rhythm;
 mod setup;
 mod shown;
 
 use std::ffi::OsString;
 
-use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
+use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
+
+/// The groups in which the help shows the commands.
+const GROUPS: &[help::Group] = &[
+    ("Follow builds", &["start-controller", "start-aggregator"]),
+    ("By hand", &["trigger-jobs-for-build", "promote-test-results", "update-retried-job-run"]),
+    ("Information", &["show", "verify"]),
+];
 
 /// Start the test jobs of new builds, follow them, and accept builds
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "jobctl",
-    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    version,
     arg_required_else_help = true,
     subcommand_required = true,
-    disable_help_subcommand = true,
+    help_template = help::template::<commands::Command>(GROUPS),
     after_help = "Exit codes: 0 done · 1 a check found something · 2 usage · 3 configuration or credentials · \
                   4 a service is unavailable · 5 conflict · 130/143 interrupted"
 )]
@@ -44,7 +48,7 @@ impl Program for Jobctl {
     }
 }
 
-/// Parses `arguments` and runs the command.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    cli_support::run::<Jobctl>(arguments)
+/// Parses `arguments` and runs the command; `build` is what `--version` says.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
+    cli_support::run::<Jobctl>(arguments, build)
 }

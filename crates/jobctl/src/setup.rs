@@ -1,19 +1,16 @@
 //! The services of one call, made from the environment.
 
 use std::collections::HashMap;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use agent::Leases;
 use cli_support::{CliError, Session};
 use jiff::SignedDuration;
 use oar_core::clients::github::InvalidRepository;
 use oar_core::clients::kube::LeaseHolder;
 use oar_core::clients::prow::ProwClient;
 use oar_core::clock::Clock;
-use oar_core::config::environment::XDG_RUNTIME_DIR;
-use oar_core::config::{Credential, Credentials, Environment, Settings};
+use oar_core::config::{Credential, Credentials, Settings};
 use oar_core::error::{Classified, ErrorClass};
 use oar_core::http::Http;
 use oar_core::prow::live::{LiveArtifacts, LiveBuilds, LiveJobs, LivePayloads, LiveRecords, LiveRegistries};
@@ -36,7 +33,6 @@ pub(crate) struct Setup {
     records: LiveRecords,
     registries: LiveRegistries,
     clock: Clock,
-    locks: Option<PathBuf>,
 }
 
 /// Fails when one of the credentials is not set, and names all that are not (spec 04 §1.3).
@@ -58,14 +54,6 @@ fn require(credentials: &Credentials, needed: &[Credential]) -> Result<(), CliEr
         format!("Missing required environment variables: {}", names.join(", ")),
     )
     .with_hint(format!("Set {}.", purposes.join("; "))))
-}
-
-/// The directory of this user's lock files: others must not be able to hold them.
-fn lock_directory(environment: &Environment) -> Option<PathBuf> {
-    let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let runtime = environment.get(&XDG_RUNTIME_DIR).and_then(absolute);
-    let state = || Some(environment.get("HOME").and_then(absolute)?.join(".local/state"));
-    Some(runtime.or_else(state)?.join("release-tests"))
 }
 
 impl Setup {
@@ -96,7 +84,6 @@ impl Setup {
             records: LiveRecords::new(folder, store),
             registries: LiveRegistries::new(registries),
             clock: session.clock.clone(),
-            locks: lock_directory(&session.environment),
             services,
         })
     }
@@ -147,32 +134,6 @@ impl Setup {
         self.services.cluster().await.map(LivePayloads::new)
     }
 
-    /// A contender for the lease that decides which replica works; `None` outside of a cluster.
-    pub(crate) fn lease(
-        &self,
-        name: &str,
-        identity: &str,
-        duration: Duration,
-    ) -> Result<Option<LeaseHolder>, CliError> {
-        self.services.lease(name, identity, duration).map_err(|error| failure(&error))
-    }
-
-    /// Where lock files are, for nobody else; an error when the environment names no directory of this user.
-    pub(crate) fn lock_directory(&self) -> Result<PathBuf, CliError> {
-        let failed = |words: String| {
-            CliError::new(ErrorClass::Configuration, words).with_hint(
-                "Set XDG_RUNTIME_DIR to a directory in which this user may write; the lock file keeps two programs from \
-                 doing the same work.",
-            )
-        };
-        let Some(directory) = &self.locks else {
-            return Err(failed("there is no directory for the lock file".to_owned()));
-        };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| failed(format!("cannot make {}: {error}", directory.display())))?;
-        Ok(directory.clone())
-    }
-
     /// The record called `name`.
     pub(crate) async fn record(&self, name: &ResultName) -> Result<ResultFile, CliError> {
         let stored = self.records.store().read(&names::path(name)).await.map_err(|error| failure(&error))?;
@@ -184,30 +145,18 @@ impl Setup {
     }
 }
 
+impl Leases for Setup {
+    fn lease(&self, name: &str, identity: &str, duration: Duration) -> Result<Option<LeaseHolder>, CliError> {
+        self.services.lease(name, identity, duration).map_err(|error| failure(&error))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use cli_support::ExitCode;
+    use oar_core::config::Environment;
 
     use super::*;
-
-    #[test]
-    fn lock_files_are_in_a_directory_of_the_user_alone() {
-        for (pairs, directory) in [
-            (
-                &[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..],
-                Some("/run/user/7/release-tests"),
-            ),
-            (&[("HOME", "/home/lead")], Some("/home/lead/.local/state/release-tests")),
-            (
-                &[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")],
-                Some("/home/lead/.local/state/release-tests"),
-            ),
-            (&[], None),
-        ] {
-            let environment = Environment::from_pairs(pairs.iter().copied());
-            assert_eq!(lock_directory(&environment), directory.map(PathBuf::from), "{pairs:?}");
-        }
-    }
 
     #[test]
     fn all_missing_credentials_are_named_at_once() {

@@ -84,6 +84,8 @@ pub struct ServiceError {
     pub kind: ServiceErrorKind,
     /// The HTTP status, when there was an answer.
     pub status: Option<u16>,
+    /// Whether something was only to be read. A refusal of that says nothing about the subject.
+    pub read: bool,
     /// The service's own words, redacted and cut, or ours.
     pub detail: String,
     /// The next step for the user, where this error knows a better one than its kind does.
@@ -106,6 +108,7 @@ impl ServiceError {
             subject: None,
             kind,
             status: None,
+            read: false,
             detail: detail.into(),
             hint: None,
             source: None,
@@ -180,6 +183,9 @@ impl StdError for ServiceError {
 impl Classified for ServiceError {
     fn class(&self) -> ErrorClass {
         match self.kind {
+            // Nobody knows what would have been read: never a verdict.
+            ServiceErrorKind::Rejected | ServiceErrorKind::Conflict if self.read => ErrorClass::Unavailable,
+            ServiceErrorKind::NotFound if self.read && self.status != Some(404) => ErrorClass::Unavailable,
             ServiceErrorKind::MissingCredential
             | ServiceErrorKind::Unauthorized
             | ServiceErrorKind::Forbidden

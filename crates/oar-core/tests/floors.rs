@@ -14,8 +14,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The floors from the bottom: what stands on one may use everything below. Modules of one floor may use each other, but
 /// never in a circle.
-const FLOORS: [&[&str]; 12] = [
-    &["clock", "email", "error", "ids", "permit", "redact", "service", "targets", "version"],
+const FLOORS: [&[&str]; 13] = [
+    &["clock", "email", "error", "ids", "permit", "redact", "schema", "service", "targets", "version"],
     &["yaml"],
     &["http"],
     &["signature"],
@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 12] = [
     &["flow"],
     &["operators"],
     &["tasks"],
+    &["operations"],
 ];
 
 /// What a module does not use although it stands below: it would know what is not its business.
@@ -83,6 +84,25 @@ fn every_module_of_the_floors_exists() {
     let uses = uses_between_modules();
     let missing: Vec<_> = FLOORS.concat().into_iter().filter(|module| !uses.contains_key(*module)).collect();
     assert!(missing.is_empty(), "no such modules: {missing:?}");
+}
+
+#[test]
+fn every_module_is_described() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../AGENTS.md");
+    let page = fs::read_to_string(page).unwrap();
+    let table = page.split("### The floors of `oar-core`").nth(1).unwrap();
+    let rows: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1).collect();
+    let rows: Vec<Vec<&str>> = rows
+        .into_iter()
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for row in &rows {
+        assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "a cell is blank: {row:?}");
+    }
+    let described: BTreeSet<&str> =
+        rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(described, FLOORS.concat().into_iter().collect::<BTreeSet<_>>());
 }
 
 fn floor_of(module: &str) -> Option<usize> {

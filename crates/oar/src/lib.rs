@@ -10,23 +10,54 @@ mod watcher;
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
-use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
+use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, complete, help};
+use oar_core::config::{RecentReleases, default_release};
 use oar_core::version::ReleaseVersion;
+
+/// The groups in which the help shows the commands.
+const GROUPS: &[help::Group] = &[
+    (
+        "Release tasks, in their order",
+        &[
+            "create-test-report",
+            "take-ownership",
+            "update-bug-list",
+            "image-consistency-check",
+            "check-greenwave-cvp-tests",
+            "check-cve-tracker-bug",
+            "push-to-cdn-staging",
+            "stage-testing",
+            "image-signed-check",
+            "drop-bugs",
+            "add-qe-approval",
+            "change-advisory-status",
+        ],
+    ),
+    ("State", &["task", "issue"]),
+    ("Information", &["status", "history", "log", "metadata", "is-shipped"]),
+];
 
 /// Take an OpenShift z-stream release from announced to shipped
 #[derive(Debug, Parser)]
 #[command(
     name = "oar",
-    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    version,
     arg_required_else_help = true,
     subcommand_required = true,
-    disable_help_subcommand = true,
+    help_template = help::template::<Command>(GROUPS),
     after_help = "Exit codes: 0 done · 1 task failed · 2 usage · 3 configuration or credentials · \
                   4 a service is unavailable · 5 state conflict · 6 blocked · 130/143 interrupted"
 )]
 pub struct Oar {
-    /// The release, for example 4.19.1 or 4.22.0-rc.0
-    #[arg(short, long, global = true, value_name = "VERSION")]
+    /// The release, for example 4.19.1 or 4.22.0-rc.0 [default: that of `OAR_RELEASE`]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "VERSION",
+        help_heading = help::GLOBAL_OPTIONS,
+        add = complete::releases()
+    )]
     release: Option<ReleaseVersion>,
     #[command(flatten)]
     common: CommonArgs,
@@ -38,22 +69,23 @@ pub struct Oar {
 enum Command {
     CreateTestReport(commands::create_test_report::Args),
     TakeOwnership(commands::take_ownership::Args),
-    ImageConsistencyCheck(commands::image_consistency_check::Args),
-    StageTesting(commands::stage_testing::Args),
-    PushToCdnStaging(commands::push_to_cdn_staging::Args),
-    CheckGreenwaveCvpTests(commands::check_greenwave_cvp_tests::Args),
-    IsShipped(commands::is_shipped::Args),
     UpdateBugList(commands::update_bug_list::Args),
+    ImageConsistencyCheck(commands::image_consistency_check::Args),
+    CheckGreenwaveCvpTests(commands::check_greenwave_cvp_tests::Args),
     CheckCveTrackerBug(commands::check_cve_tracker_bug::Args),
+    PushToCdnStaging(commands::push_to_cdn_staging::Args),
+    StageTesting(commands::stage_testing::Args),
     ImageSignedCheck(commands::image_signed_check::Args),
-    ChangeAdvisoryStatus(commands::change_advisory_status::Args),
-    AddQeApproval(commands::add_qe_approval::Args),
     DropBugs(commands::drop_bugs::Args),
-    Status(commands::status::Args),
-    History(commands::history::Args),
+    AddQeApproval(commands::add_qe_approval::Args),
+    ChangeAdvisoryStatus(commands::change_advisory_status::Args),
     Task(commands::task::Args),
     Issue(commands::issue::Args),
+    Status(commands::status::Args),
+    History(commands::history::Args),
+    Log(commands::log::Args),
     Metadata(commands::metadata::Args),
+    IsShipped(commands::is_shipped::Args),
 }
 
 impl Program for Oar {
@@ -62,41 +94,52 @@ impl Program for Oar {
     }
 
     async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
-        let Some(release) = self.release else {
-            return Err(CliError::usage("no release was named")
-                .with_hint("Name it with -r, for example: oar -r 4.19.1 status"));
+        let named =
+            self.release.map_or_else(|| default_release(&session.environment), |named| Ok(Some(named)))?;
+        let Some(version) = named else {
+            return Err(CliError::usage("no release was named").with_hint(
+                "Name it with -r (for example: oar -r 4.19.1 status), or with OAR_RELEASE for all commands of a shell",
+            ));
         };
-        let release = release::Release { version: release, session };
-        match self.command {
-            Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
-            Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,
-            Command::ImageConsistencyCheck(args) => {
-                commands::image_consistency_check::run(args, &release).await
+        let recent = RecentReleases::of(&session.environment);
+        let release = release::Release { version, session };
+        let code = self.command.run(&release).await?;
+        if let Some(recent) = recent.filter(|_| code == ExitCode::Done) {
+            recent.add(&release.version);
+        }
+        Ok(code)
+    }
+}
+
+impl Command {
+    async fn run(self, release: &release::Release) -> Result<ExitCode, CliError> {
+        match self {
+            Self::CreateTestReport(args) => commands::create_test_report::run(args, release).await,
+            Self::TakeOwnership(args) => commands::take_ownership::run(args, release).await,
+            Self::ImageConsistencyCheck(args) => commands::image_consistency_check::run(args, release).await,
+            Self::StageTesting(args) => commands::stage_testing::run(args, release).await,
+            Self::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, release).await,
+            Self::CheckGreenwaveCvpTests(args) => {
+                commands::check_greenwave_cvp_tests::run(args, release).await
             }
-            Command::StageTesting(args) => commands::stage_testing::run(args, &release).await,
-            Command::PushToCdnStaging(args) => commands::push_to_cdn_staging::run(args, &release).await,
-            Command::CheckGreenwaveCvpTests(args) => {
-                commands::check_greenwave_cvp_tests::run(args, &release).await
-            }
-            Command::IsShipped(args) => commands::is_shipped::run(args, &release).await,
-            Command::UpdateBugList(args) => commands::update_bug_list::run(args, &release).await,
-            Command::CheckCveTrackerBug(args) => commands::check_cve_tracker_bug::run(args, &release).await,
-            Command::ImageSignedCheck(args) => commands::image_signed_check::run(args, &release).await,
-            Command::ChangeAdvisoryStatus(args) => {
-                commands::change_advisory_status::run(args, &release).await
-            }
-            Command::AddQeApproval(args) => commands::add_qe_approval::run(args, &release).await,
-            Command::DropBugs(args) => commands::drop_bugs::run(args, &release).await,
-            Command::Status(args) => commands::status::run(args, &release).await,
-            Command::History(args) => commands::history::run(args, &release).await,
-            Command::Task(args) => commands::task::run(args, &release).await,
-            Command::Issue(args) => commands::issue::run(args, &release).await,
-            Command::Metadata(args) => commands::metadata::run(args, &release).await,
+            Self::IsShipped(args) => commands::is_shipped::run(args, release).await,
+            Self::UpdateBugList(args) => commands::update_bug_list::run(args, release).await,
+            Self::CheckCveTrackerBug(args) => commands::check_cve_tracker_bug::run(args, release).await,
+            Self::ImageSignedCheck(args) => commands::image_signed_check::run(args, release).await,
+            Self::ChangeAdvisoryStatus(args) => commands::change_advisory_status::run(args, release).await,
+            Self::AddQeApproval(args) => commands::add_qe_approval::run(args, release).await,
+            Self::DropBugs(args) => commands::drop_bugs::run(args, release).await,
+            Self::Status(args) => commands::status::run(args, release).await,
+            Self::Log(args) => commands::log::run(args, release).await,
+            Self::History(args) => commands::history::run(args, release).await,
+            Self::Task(args) => commands::task::run(args, release).await,
+            Self::Issue(args) => commands::issue::run(args, release).await,
+            Self::Metadata(args) => commands::metadata::run(args, release).await,
         }
     }
 }
 
-/// Parses `arguments` and runs the command.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    cli_support::run::<Oar>(arguments)
+/// Parses `arguments` and runs the command; `build` is what `--version` says.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
+    cli_support::run::<Oar>(arguments, build)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    oar::run(std::env::args_os()).into()
+    oar::run(std::env::args_os(), cli_support::Build::DEVELOPMENT).into()
 }

@@ -6,16 +6,19 @@ mod private;
 
 use std::ffi::OsString;
 
-use cli_support::{CliError, CommonArgs, ExitCode, Program, Session};
+use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
+
+/// The groups in which the help shows the commands.
+const GROUPS: &[help::Group] = &[("Configuration", &["config"]), ("State", &["statebox", "tick"])];
 
 /// Manage the configuration, StateBox files and due waits
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",
-    version = concat!("v", env!("CARGO_PKG_VERSION")),
+    version,
     arg_required_else_help = true,
     subcommand_required = true,
-    disable_help_subcommand = true,
+    help_template = help::template::<commands::Command>(GROUPS),
     after_help = "Exit codes: 0 done · 1 a check found something · 2 usage · 3 configuration or credentials · \
                   4 a service is unavailable · 5 conflict · 6 blocked · 130/143 interrupted"
 )]
@@ -36,7 +39,7 @@ impl Program for Oarctl {
     }
 }
 
-/// Parses `arguments` and runs the command.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    cli_support::run::<Oarctl>(arguments)
+/// Parses `arguments` and runs the command; `build` is what `--version` says.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
+    cli_support::run::<Oarctl>(arguments, build)
 }

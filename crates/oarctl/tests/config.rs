@@ -79,6 +79,16 @@ impl Place {
         self.command(&["config", "edit"]).env("EDITOR", editor).output().unwrap()
     }
 
+    /// `config edit` with SIGHUP as `disposition` has it, which is inherited otherwise: `nohup` has it ignored.
+    fn edit_with(&self, disposition: &str, script: &str) -> Output {
+        let editor = self.editor(script);
+        let edit = self.command(&["config", "edit"]);
+        let mut command = std::process::Command::new("env");
+        command.arg(disposition).arg(edit.get_program()).args(edit.get_args()).env_clear();
+        command.envs(edit.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("EDITOR", editor).current_dir(self.directory.path()).output().unwrap()
+    }
+
     fn nothing_private_is_left(&self) {
         assert_eq!(std::fs::read_dir(self.path("private")).unwrap().count(), 0);
     }
@@ -309,9 +319,60 @@ fn a_terminated_edit_ends_the_editor_and_wipes_the_copy() {
     assert_eq!(std::fs::read(place.document()).unwrap(), before);
     place.nothing_private_is_left();
 
-    let output = place.edit("kill -HUP $PPID; exec sleep 60");
-    // Below `nohup`, SIGHUP does not end the program with its own code.
-    assert!(matches!(output.status.code(), Some(129 | 143)), "{}", stderr(&output));
+    let output = place.edit_with("--default-signal=HUP", "kill -HUP $PPID; exec sleep 60");
+    assert_eq!(output.status.code(), Some(129), "{}", stderr(&output));
+    assert_eq!(std::fs::read(place.document()).unwrap(), before);
+    place.nothing_private_is_left();
+}
+
+#[test]
+fn an_edit_that_was_started_with_sighup_ignored_outlives_the_terminal() {
+    let place = Place::new();
+    let script = "kill -HUP $PPID; sleep 0.2; sed -i 's/demo-lead@/other-lead@/' \"$1\"";
+    let output = place.edit_with("--ignore-signal=HUP", script);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(place.run(&["config", "get", "owners.4.19"]), "other-lead@example.com\n");
+    place.nothing_private_is_left();
+}
+
+#[test]
+fn every_command_answers_with_one_json_document() {
+    let place = Place::new();
+    let json = |arguments: &[&str], script: &str, code: i32| -> Value {
+        let mut command = place.command(&[arguments, &["--output", "json"]].concat());
+        let output = command.env("EDITOR", place.editor(script)).env("HOME", place.path("home")).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let change = "sed -i 's/demo-lead@/other-lead@/' \"$1\"";
+    let edit = ["config", "edit"];
+    let document = "config/config_store.json";
+    let untouched = json(&edit, "true", 0);
+    assert_eq!(untouched["result"], "unchanged");
+    assert!(untouched["file"].as_str().unwrap().ends_with(document), "{untouched}");
+    assert_eq!(untouched["problems"], serde_json::json!([]));
+    assert_eq!(json(&["config", "edit", "--dry-run"], change, 0)["result"], "would_write");
+    assert_eq!(json(&edit, change, 0)["result"], "written");
+    let refused = json(&edit, "sed -i 's/other-lead@example.com/nobody/' \"$1\"", 3);
+    assert_eq!(refused["exit_code"], 3);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("nothing was written"), "{refused}");
+    let stopped = json(&edit, "echo typed > \"$1\"; kill -TERM $PPID; exec sleep 60", 143);
+    assert_eq!(stopped["result"], "stopped");
+    assert_eq!(std::fs::read_to_string(stopped["kept"].as_str().unwrap()).unwrap(), "typed\n");
+    assert_eq!(json(&edit, "exit 7", 1)["exit_code"], 1);
+
+    assert!(json(&["config", "encrypt", "plain.json"], "", 0)["encrypted"].is_string());
+    assert_eq!(json(&["config", "encrypt", "plain.json", "-o", document], "", 0)["written"], true);
+    assert!(json(&["config", "decrypt", document], "", 0)["owners"].is_object());
+    assert_eq!(
+        json(&["config", "decrypt", document, "-o", "new.json", "--dry-run"], "", 0)["written"],
+        false
+    );
+    assert!(json(&["config", "keygen"], "", 0)["key"].is_string());
+    assert_eq!(json(&["config", "check"], "", 0)["errors"], 0);
+    assert!(json(&["config", "view"], "", 0)["owners"].is_object());
+    assert_eq!(json(&["config", "get", "owners.4.19"], "", 0), "demo-lead@example.com");
     place.nothing_private_is_left();
 }
 

@@ -188,6 +188,18 @@ fn json_reports_hold_every_file() {
         (&Value::from(true), &Value::from(false))
     );
     assert_eq!(json["files"][0]["lost_comments"][0], 5);
+
+    let format = |arguments: &[&str]| {
+        let output = command(&directory, arguments).write_stdin(restyled()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        output.stdout
+    };
+    let json: Value = serde_json::from_slice(&format(&["fmt", "--output", "json", "-"])).unwrap();
+    assert_eq!(
+        json["files"][0]["text"],
+        text(&format(&["fmt", "-"])),
+        "the new text of standard input is in the report"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The multi-call program: what an image or a machine installs.
 
+mod man;
 #[cfg(test)]
 mod operations_check;
 pub mod reference;
@@ -8,9 +9,26 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand};
-use cli_support::{CliError, ExitCode, OutputFormat, Ui};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use cli_support::{Build, CliError, ExitCode, Origin, OutputFormat, Ui, complete};
 use oar_core::redact::Redactor;
+
+/// This build, as the build script found it.
+const BUILD: Build = Build {
+    origin: Some(Origin {
+        commit: env!("OAR_BUILD_COMMIT"),
+        changed: matches!(env!("OAR_BUILD_CHANGED").as_bytes(), b"true"),
+        time: seconds(env!("OAR_BUILD_TIME")),
+    }),
+};
+
+/// A decimal number of the build script.
+const fn seconds(text: &str) -> i64 {
+    match i64::from_str_radix(text, 10) {
+        Ok(seconds) => seconds,
+        Err(_) => 0,
+    }
+}
 
 /// A program that this file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,10 +69,10 @@ impl ProgramName {
 
     fn run(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match self {
-            Self::Oar => oar::run(arguments),
-            Self::Oarctl => oarctl::run(arguments),
-            Self::Job => job::run(arguments),
-            Self::Jobctl => jobctl::run(arguments),
+            Self::Oar => oar::run(arguments, BUILD),
+            Self::Oarctl => oarctl::run(arguments, BUILD),
+            Self::Job => job::run(arguments, BUILD),
+            Self::Jobctl => jobctl::run(arguments, BUILD),
         }
     }
 
@@ -66,7 +84,7 @@ impl ProgramName {
 
 /// All programs of the release tooling in one file.
 #[derive(Debug, Parser)]
-#[command(name = "release-tests", version, disable_version_flag = true, disable_help_subcommand = true)]
+#[command(name = "release-tests", version, disable_version_flag = true)]
 struct ReleaseTests {
     /// Print the version
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
@@ -93,8 +111,13 @@ enum Command {
     Completions {
         /// The program to complete
         program: ProgramName,
-        /// The shell
-        shell: clap_complete::Shell,
+        /// The shell: bash, elvish, fish, powershell or zsh
+        shell: String,
+    },
+    /// Write the man pages of all programs into a directory
+    Man {
+        /// The directory, which is there
+        directory: PathBuf,
     },
     /// Print the reference of all programs (Markdown)
     Reference {
@@ -124,13 +147,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return program.run(arguments.into_iter().skip(1));
     }
     let ui = Ui::new(OutputFormat::Text, Redactor::default());
-    match ReleaseTests::try_parse_from(arguments) {
+    let definition = ReleaseTests::command().version(BUILD.version());
+    let parsed = definition.try_get_matches_from(arguments);
+    match parsed.and_then(|matches| ReleaseTests::from_arg_matches(&matches)) {
         Ok(ReleaseTests { command: Command::Completions { program, shell }, .. }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut program.definition(), program.name(), &mut script);
-            ui.raw(String::from_utf8_lossy(&script));
-            ui.settle(ExitCode::Done)
+            match complete::script(&shell, program.name()) {
+                Ok(script) => {
+                    ui.raw(script);
+                    ui.settle(ExitCode::Done)
+                }
+                Err(error) => ui.fail(&error),
+            }
         }
+        Ok(ReleaseTests { command: Command::Man { directory }, .. }) => match man::write(&directory) {
+            Ok(()) => ExitCode::Done,
+            Err(error) => {
+                let message = format!("the man pages cannot be written to {}: {error}", directory.display());
+                ui.fail(&CliError::new(oar_core::error::ErrorClass::Failed, message))
+            }
+        },
         Ok(ReleaseTests { command: Command::Reference { write: None }, .. }) => {
             ui.raw(reference::markdown());
             ui.settle(ExitCode::Done)
@@ -158,6 +193,19 @@ mod tests {
         ReleaseTests::command().debug_assert();
         for program in ProgramName::ALL {
             program.definition().debug_assert();
+        }
+    }
+
+    #[test]
+    fn every_command_stands_in_a_group_of_the_help() {
+        for program in ProgramName::ALL {
+            let mut definition = program.definition();
+            let help = definition.render_long_help().to_string();
+            assert!(!help.contains("Other commands:"), "{help}");
+            for command in definition.get_subcommands().filter(|command| !command.is_hide_set()) {
+                let row = format!("\n  {} ", command.get_name());
+                assert_eq!(help.matches(&row).count(), 1, "{}:\n{help}", command.get_name());
+            }
         }
     }
 

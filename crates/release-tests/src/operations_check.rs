@@ -11,6 +11,9 @@ use crate::ProgramName;
 /// or run on as a service.
 const LOCAL: &[&str] = &["oarctl config", "oarctl statebox"];
 
+/// Programs whose commands are not in the table yet: their work is in the library, but has no rows.
+const WITHOUT_ROWS: &[ProgramName] = &[ProgramName::Job, ProgramName::Jobctl];
+
 /// Options that belong to the caller and not to an operation: who consents, which form the result has.
 const OF_THE_CALLER: &[&str] =
     &["yes", "no_watch", "carry_on", "notify", "release", "output", "debug", "help", "version"];
@@ -42,7 +45,7 @@ fn leaves() -> BTreeMap<(&'static str, String), (Program, Command)> {
         }
     }
     let mut all = BTreeMap::new();
-    for name in ProgramName::ALL {
+    for name in ProgramName::ALL.into_iter().filter(|name| !WITHOUT_ROWS.contains(name)) {
         below(name, "", &name.definition(), &mut all);
     }
     all.retain(|(program, words), _| {

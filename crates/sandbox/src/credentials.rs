@@ -1,5 +1,7 @@
 //! The made-up credentials that the services accept. They open nothing but the sandbox.
 
+/// The name that a history gets, in place of the login name.
+pub const USER: &str = "robin";
 /// GitHub token of the first release lead; may push.
 pub const GITHUB_TOKEN: &str = "ghp_sandboxleadsandboxleadsandboxlead0000";
 /// GitHub token of the second release lead; may push.

@@ -73,6 +73,8 @@ pub(crate) fn environment(
         ("GCP_SA_FILE", google_key),
         ("GCS_CRED_FILE", google_key),
         ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
+        // Who the history says ran a task: in a container the login name says little.
+        ("OAR_USER", credentials::USER),
         ("NO_PROXY", &direct),
         ("no_proxy", &direct),
     ] {

@@ -88,13 +88,14 @@ fn first() -> Vec<Scenario> {
     vec![
         line("create_test_report_konflux", KONFLUX, CREATE, Change, 6, prepare::nothing),
         line("create_test_report_errata", ERRATA, CREATE, Change, 8, prepare::nothing),
-        line("take_ownership_konflux", KONFLUX, TAKE, owned, 32, prepare::konflux),
-        line("take_ownership_errata", ERRATA, TAKE, owned, 40, prepare::errata),
-        line("take_ownership_first_of_all", KONFLUX, TAKE, owned, 34, prepare::nothing),
+        line("take_ownership_konflux", KONFLUX, TAKE, owned, 30, prepare::konflux),
+        line("take_ownership_errata", ERRATA, TAKE, owned, 36, prepare::errata),
+        line("take_ownership_first_of_all", KONFLUX, TAKE, owned, 31, prepare::nothing),
         line("update_bug_list_konflux", KONFLUX, BUGS, bugs, 18, prepare::konflux),
         line("update_bug_list_errata", ERRATA, BUGS, bugs, 18, prepare::errata),
         line("status", KONFLUX, &["status"], Look, 2, prepare::owned),
         line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
+        line("log", KONFLUX, &["log", "take-ownership"], Look, 2, prepare::owned),
         line("metadata_konflux", KONFLUX, &["metadata"], Look, 2, prepare::nothing),
         line("metadata_errata", ERRATA, &["metadata"], Look, 2, prepare::nothing),
         line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),
@@ -152,10 +153,10 @@ fn last() -> Vec<Scenario> {
     vec![
         line("drop_bugs_konflux", KONFLUX, DROP, dropped, 45, prepare::konflux),
         line("drop_bugs_errata", ERRATA, DROP, dropped, 40, prepare::droppable),
-        line("change_advisory_status_konflux", KONFLUX, APPROVE, approved, 50, prepare::published),
-        line("change_advisory_status_errata", ERRATA, APPROVE, approved, 50, prepare::approvable_errata),
-        line("change_advisory_status_waits", KONFLUX, APPROVE, waits, 50, prepare::approvable),
-        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 76, prepare::waiting)
+        line("change_advisory_status_konflux", KONFLUX, APPROVE, approved, 39, prepare::published),
+        line("change_advisory_status_errata", ERRATA, APPROVE, approved, 40, prepare::approvable_errata),
+        line("change_advisory_status_waits", KONFLUX, APPROVE, waits, 33, prepare::approvable),
+        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 46, prepare::waiting)
             .resumed_by(CARRY_ON),
         line("add_qe_approval_konflux", KONFLUX, APPROVAL, Change, 30, prepare::approvable),
         line(

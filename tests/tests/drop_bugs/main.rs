@@ -282,6 +282,36 @@ fn a_bug_that_was_moved_leaves_by_the_key_that_the_release_names() {
 }
 
 #[test]
+fn a_bug_that_the_release_names_by_both_its_keys_is_dropped_from_both_places_and_told_once() {
+    let harness = prepared(KONFLUX);
+    harness.sandbox.world().jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
+    for key in &mut harness.sandbox.world().errata.lock().advisory_mut(150_001).unwrap().jira_issues {
+        if key == "OCPBUGS-60010" {
+            "CORENET-77".clone_into(key);
+        }
+    }
+    let plan = harness.oar(KONFLUX, &["drop-bugs", "--dry-run"]).expect(0);
+    assert_eq!(plan.stdout.matches("is the same bug as").count(), 1, "{plan:?}");
+    // The first run gets no further than the advisory.
+    harness.sandbox.faults().add(
+        Fault::on("gitlab", FaultKind::Status { code: 500, body: None, headers: Vec::new() })
+            .method("POST")
+            .forever(),
+    );
+    drop_bugs(&harness, KONFLUX, &[]).expect(4);
+    harness.sandbox.faults().clear();
+    let report = drop_bugs(&harness, KONFLUX, &["--output", "json"]).expect(0).json();
+    assert_eq!(report["data"]["dropped"], json!(["OCPBUGS-60010"]), "{report:#}");
+    assert_eq!(report["data"]["other_keys"], json!({"OCPBUGS-60010": ["CORENET-77"]}));
+    let facts = facts(&harness);
+    assert_eq!(facts.issues[&150_001], ["OCPBUGS-60011"]);
+    assert!(facts.files.values().all(|file| !file.contains("OCPBUGS-60010")), "{:?}", facts.files);
+    let messages = harness.sandbox.world().slack.lock().messages.clone();
+    let told = messages.iter().find(|message| message.text.contains("Bugs were dropped")).unwrap();
+    assert!(told.text.contains("|OCPBUGS-60010>") && !told.text.contains("CORENET-77"), "{}", told.text);
+}
+
+#[test]
 fn bugs_leave_an_advisory_only_in_the_states_in_which_errata_tool_lets_them() {
     let harness = prepared(ERRATA);
     state(&harness, 140_001, AdvisoryState::RelPrep);

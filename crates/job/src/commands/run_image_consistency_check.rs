@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::environment::{JobImages, ReleaseImage};
+use oar_core::prow::release_jobs::{CONSISTENCY_MERGE_REQUEST, CONSISTENCY_PAYLOAD};
 
 use crate::clients::Clients;
 use crate::start::{self, Begin, Order};
@@ -25,10 +26,9 @@ fn number(text: &str) -> Result<u64, String> {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = Clients::new(session)?;
     let payload = args.payload_url.to_string();
-    // What the job's step reads (`interop-exact`, spec 04 §1.2).
     let envs = [
-        ("MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL".to_owned(), payload.clone()),
-        ("MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID".to_owned(), args.mr_id.to_string()),
+        (CONSISTENCY_PAYLOAD.to_owned(), payload.clone()),
+        (CONSISTENCY_MERGE_REQUEST.to_owned(), args.mr_id.to_string()),
     ];
     let order = Order {
         job: clients.jobs()?.image_consistency,

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, complete};
 use indexmap::IndexMap;
-use oar_core::clients::gangway::{RunIntent, StartedRun, Stranger};
 use oar_core::permit::WritePermit;
 use oar_core::prow::environment::{self, Column, JobImages};
+use oar_core::prow::runs::{RunIntent, Runs, StartedRun, Stranger};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 use uuid::Uuid;
@@ -30,14 +30,15 @@ pub(crate) struct Args {
         required = true,
         value_delimiter = ',',
         value_name = "X.Y",
-        value_parser = cli_support::trimmed::<YStream>
+        value_parser = cli_support::trimmed::<YStream>,
+        add = complete::y_streams()
     )]
     channel: Vec<YStream>,
     /// File with the required jobs; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// Release that is tested, such as 4.10.63
-    #[arg(long, value_name = "VERSION", value_parser = cli_support::trimmed::<ReleaseVersion>)]
+    #[arg(long, value_name = "VERSION", value_parser = cli_support::trimmed::<ReleaseVersion>, add = complete::releases())]
     version: ReleaseVersion,
     /// Start jobs again that were started for this release before
     #[arg(long, conflicts_with = "key")]
@@ -97,8 +98,12 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         let intent = starts.intent(&job, &envs, &args.version, session);
         let started = match starts {
             // A run that a person or another program started for this release is as good.
-            Starts::Once => gangway.start_unless_under_way(&prow, &intent, Stranger::Any, &permit).await,
-            Starts::Again(_) | Starts::CarryOn(_) => gangway.start_once(&prow, &intent, &permit).await,
+            Starts::Once => {
+                Runs::new(&gangway, &prow).start_unless_under_way(&intent, Stranger::Any, &permit).await
+            }
+            Starts::Again(_) | Starts::CarryOn(_) => {
+                Runs::new(&gangway, &prow).start_once(&intent, &permit).await
+            }
         };
         let row = match started {
             Ok(started) => {

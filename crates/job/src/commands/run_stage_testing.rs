@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::environment::{JobImages, ReleaseImage};
+use oar_core::prow::release_jobs;
 
 use crate::clients::Clients;
 use crate::start::{self, Begin, Order};
@@ -18,13 +19,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let clients = Clients::new(session)?;
     let payload = args.payload_url.to_string();
     let order = Order {
-        // `interop-exact`, spec 04 §1.2, as is the variable.
-        job: format!(
-            "periodic-ci-openshift-openshift-tests-private-release-{}-stage-testing-e2e-aws-ipi",
-            args.payload_url.release
-        ),
+        job: release_jobs::stage_test(args.payload_url.release),
         images: JobImages::Payload(payload.clone()),
-        envs: [("RELEASE_IMAGE_LATEST".to_owned(), payload)].into(),
+        envs: [(release_jobs::STAGE_TEST_PAYLOAD.to_owned(), payload)].into(),
         begun: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
         known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
     };

@@ -1,3 +1,4 @@
+use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::config::Credential;
 use oar_core::error::Classified as _;
@@ -8,7 +9,6 @@ use oar_core::version::Arch;
 use tokio::sync::OnceCell;
 
 use super::failure;
-use crate::rhythm::{Pass, Rhythm};
 use crate::setup::Setup;
 use crate::shown;
 
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    rhythm: Rhythm,
+    schedule: Schedule,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
@@ -38,9 +38,17 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.warn(format!("test reports are not read: {name} is not set"));
     }
     let cluster: OnceCell<LivePayloads> = OnceCell::new();
-    let rhythm = args.rhythm.clone();
-    rhythm
-        .beat(session, &setup, ("aggregator", args.arch.text()), args.dry_run, || async {
+    let schedule = args.schedule.clone();
+    let agent = Agent {
+        program: "jobctl",
+        role: "aggregator",
+        scope: args.arch.text(),
+        dry_run: args.dry_run,
+        leases: &setup,
+    };
+    schedule
+        .run(session, agent, || async {
+            setup.refresh().await;
             let permit = super::permit(args.dry_run);
             // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
             // day only (spec 04 §10 D10).

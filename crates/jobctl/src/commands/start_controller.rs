@@ -1,4 +1,5 @@
-use cli_support::{CliError, ExitCode, Session, Tone};
+use agent::{Agent, Pass, Schedule};
+use cli_support::{CliError, ExitCode, Session, Tone, complete};
 use oar_core::config::Credential;
 use oar_core::error::Classified as _;
 use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
@@ -6,7 +7,6 @@ use oar_core::prow::names::BuildKind;
 use oar_core::version::{Arch, YStream};
 
 use super::failure;
-use crate::rhythm::{Pass, Rhythm};
 use crate::setup::Setup;
 use crate::shown;
 
@@ -25,7 +25,8 @@ pub(crate) struct Args {
         required = true,
         value_delimiter = ',',
         value_name = "X.Y",
-        value_parser = cli_support::trimmed::<YStream>
+        value_parser = cli_support::trimmed::<YStream>,
+        add = complete::y_streams()
     )]
     releases: Vec<YStream>,
     /// Look at nightly builds; the default
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    rhythm: Rhythm,
+    schedule: Schedule,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
@@ -58,11 +59,14 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let setup = Setup::new(session, needed)?;
     setup.require_supported(args.releases.iter().copied())?;
     let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
-    let rhythm = args.rhythm.clone();
+    let schedule = args.schedule.clone();
     let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();
     let scope = format!("{kind}-{}-{}", args.arch, releases.join("-"));
-    rhythm
-        .beat(session, &setup, ("controller", scope.as_str()), args.dry_run, || async {
+    let agent =
+        Agent { program: "jobctl", role: "controller", scope: &scope, dry_run: args.dry_run, leases: &setup };
+    schedule
+        .run(session, agent, || async {
+            setup.refresh().await;
             let permit = super::permit(args.dry_run);
             let controller = Controller { world: setup.world() };
             let mut pass = Pass::default();

@@ -32,6 +32,7 @@ pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     let mut take = |result: Result<(), ConfigError>| problems.extend(result.err().map(problem));
     take(environment.check_names());
     take(LogFormat::of(environment).map(drop));
+    take(settings::default_release(environment).map(drop));
     take(settings::state(environment).map(drop));
     take(settings::http(environment).map(drop));
     take(WaitPolicy::of(environment).map(drop));
@@ -76,6 +77,7 @@ mod tests {
         assert!(problems(&[]).is_empty());
         for (name, bad, good) in [
             ("OAR_LOG_FORMAT", "xml", "json"),
+            ("OAR_RELEASE", "4.19", "4.19.1"),
             ("OAR_STATE", "locale:x", "local:x"),
             ("OAR_STATE_REPO", "x", "a/b"),
             ("OAR_STATE_BRANCH", "/x", "x"),

@@ -67,8 +67,8 @@ impl std::fmt::Debug for ElliottSettings {
 
 impl ElliottSettings {
     pub(super) fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        let program = environment.get(&environment::OAR_ELLIOTT).unwrap_or("elliott");
-        let text = environment.get(&environment::OAR_ELLIOTT_TIMEOUT).unwrap_or("600");
+        let program = environment.get_or_default(&environment::OAR_ELLIOTT);
+        let text = environment.get_or_default(&environment::OAR_ELLIOTT_TIMEOUT);
         let seconds = text.trim().parse::<f64>().ok().filter(|seconds| (1.0..=86_400.0).contains(seconds));
         let seconds = seconds.ok_or_else(|| ConfigError::BadVariable {
             name: environment::OAR_ELLIOTT_TIMEOUT.name.into(),

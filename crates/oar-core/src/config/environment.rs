@@ -67,6 +67,11 @@ variables! {
         "the key of the configuration document: 16 bytes of text, used as they are",
         "every command that reads the configuration document",
     ).secret();
+    OAR_RELEASE = Variable::new(
+        "OAR_RELEASE",
+        "the release that commands of `oar` without `-r` are about, for example 4.19.1",
+        "optional",
+    );
     OAR_STATE = Variable::new("OAR_STATE", "where the StateBox files are kept: `github` or `local:<directory>`", "optional")
         .or("github");
     OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository that holds the StateBoxes", "optional")
@@ -217,7 +222,8 @@ variables! {
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches; what was read from GitHub is kept below it, and may be deleted at any time",
+        "the directory of caches; what was read from GitHub and which releases were worked on last are kept below it, \
+         and may be deleted at any time",
         "optional",
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
@@ -233,8 +239,8 @@ variables! {
     ).or("~/.local/state");
 }
 
-/// Variables of ours that other programs read: the sandbox, and tests on real files.
-const ELSEWHERE: [&str; 2] = ["OAR_SANDBOX", "OAR_SAMPLES"];
+/// Variables of ours that are no settings: of the sandbox, of tests on real files, of a shell that completes a command.
+const ELSEWHERE: [&str; 3] = ["OAR_SANDBOX", "OAR_SAMPLES", "OAR_COMPLETE"];
 /// How many letters of a misspelt name differ.
 const CLOSE: usize = 2;
 /// The longest name that is compared.
@@ -313,6 +319,27 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
+    /// Where the programs keep what may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by default
+    /// `~/.cache/release-tests`.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        // The specification of XDG has relative paths ignored.
+        let absolute = |path: &&str| Path::new(path).is_absolute();
+        let base = match self.get(&XDG_CACHE_HOME).filter(absolute) {
+            Some(path) => PathBuf::from(path),
+            None => Path::new(self.get("HOME").filter(absolute)?).join(".cache"),
+        };
+        Some(base.join("release-tests"))
+    }
+
+    /// The directory of this user's lock files, which others cannot hold: below `$XDG_RUNTIME_DIR`, by default below
+    /// `~/.local/state`.
+    pub fn lock_directory(&self) -> Option<PathBuf> {
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
+        let state = || Some(self.get("HOME").and_then(absolute)?.join(".local/state"));
+        Some(runtime.or_else(state)?.join("release-tests"))
+    }
+
     /// The folder of temporary files.
     pub fn temporary(&self) -> PathBuf {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
@@ -345,6 +372,18 @@ impl Environment {
     /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
     pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable of the table, or the default that the table gives.
+    pub(super) fn get_or_default<'a>(&'a self, variable: &'a Variable) -> &'a str {
+        self.get(variable).or(variable.default).unwrap_or_default()
+    }
+
+    /// The Slack thread that asked for a command: the channel's id, and the `ts` of its first message.
+    pub fn slack_thread(&self) -> Option<(&str, &str)> {
+        let channel = self.get(&OAR_SLACK_CHANNEL)?.trim();
+        let ts = self.get(&OAR_SLACK_THREAD)?.trim();
+        (!channel.is_empty() && !ts.is_empty()).then_some((channel, ts))
     }
 
     /// Refuses variables that look like ours and are none: a setting that is not applied would mean the default, which is
@@ -457,6 +496,25 @@ mod tests {
         assert!(reference.contains("| `GITLAB_TOKEN` |") && reference.contains("| `OAR_ENDPOINT_KUBE` |"));
         for variable in VARIABLES.iter().filter(|variable| variable.name.ends_with("TOKEN")) {
             assert!(variable.secret, "{} must be secret", variable.name);
+        }
+    }
+
+    #[test]
+    fn lock_files_are_in_a_directory_of_the_user_alone() {
+        for (pairs, directory) in [
+            (
+                &[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..],
+                Some("/run/user/7/release-tests"),
+            ),
+            (&[("HOME", "/home/lead")], Some("/home/lead/.local/state/release-tests")),
+            (
+                &[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")],
+                Some("/home/lead/.local/state/release-tests"),
+            ),
+            (&[], None),
+        ] {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(environment.lock_directory(), directory.map(PathBuf::from), "{pairs:?}");
         }
     }
 }

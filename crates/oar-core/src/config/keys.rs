@@ -174,6 +174,8 @@ keys! {
          Red Hat's keys count", "keys/release-key.asc";
     UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], Shape::Count, Optional,
         "how many unhealthy images still pass, waived ones not counted; 0 without it", "0";
+    GRADE_WARNING_DAYS = ["image_health", "warn_days"], Shape::Count, Optional,
+        "within how many days a grade that the catalogue's schedule will drop is told, 0 for never; 30 without it", "30";
     CATALOG_PROXY = ["image_health", "proxy"], Shape::Proxy, Optional,
         "the proxy through which the staging container catalogue is asked, or `none`", "http://proxy.example.com:3128";
     ADVISORY_ORIGINS = ["image_health", "advisory_origins"], Shape::Origins, Optional,

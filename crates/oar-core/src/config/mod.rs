@@ -20,6 +20,7 @@ pub mod keys;
 mod mask;
 mod origins;
 mod prow;
+mod recent;
 mod release_keys;
 mod settings;
 mod store;
@@ -42,10 +43,11 @@ pub use jobs::JobSettings;
 pub use mask::masked;
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
+pub use recent::RecentReleases;
 pub(crate) use release_keys::armored_key;
-pub(crate) use settings::catalog_concurrency;
 pub use settings::{
-    LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, find_document, open_document,
+    LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, default_release, find_document,
+    open_document,
 };
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;

@@ -6,13 +6,10 @@ use std::time::Duration;
 
 use super::environment::{
     Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE,
-    OAR_LEASE_NAMESPACE, XDG_CACHE_HOME,
+    OAR_LEASE_NAMESPACE,
 };
 use super::error::ConfigError;
 use super::settings::Settings;
-
-/// The folder below the directory of caches.
-const CACHE: &str = "release-tests";
 
 /// How many requests Gangway gets from one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +83,6 @@ pub struct ProwSettings {
 impl ProwSettings {
     pub(super) fn of(environment: &Environment) -> Result<Self, ConfigError> {
         let home = environment.get("HOME").map(Path::new).filter(|home| home.is_absolute());
-        // The specification of XDG has relative paths ignored.
-        let caches = environment.get(&XDG_CACHE_HOME).map(PathBuf::from).filter(|path| path.is_absolute());
-        let cache = caches.or_else(|| home.map(|home| home.join(".cache"))).map(|caches| caches.join(CACHE));
         let kubeconfig = match environment.get(&KUBECONFIG) {
             Some(paths) => paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
             None => home.map(|home| home.join(".kube/config")).into_iter().collect(),
@@ -114,7 +108,7 @@ impl ProwSettings {
             }
         }
         Ok(Self {
-            cache,
+            cache: environment.cache_home(),
             kubeconfig,
             in_cluster,
             lease_namespace,
@@ -127,7 +121,7 @@ impl ProwSettings {
 }
 
 fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
-    let Some(text) = environment.get(&OAR_GANGWAY_LIMIT) else { return Ok(RateLimit::default()) };
+    let text = environment.get_or_default(&OAR_GANGWAY_LIMIT);
     let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number <= 100_000);
     let parts = text.split_once('/').and_then(|(rate, burst)| Some((number(rate)?, number(burst)?)));
     match parts {
@@ -142,7 +136,7 @@ fn form(environment: &Environment) -> Result<Option<TriggerForm>, ConfigError> {
 }
 
 fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
-    let Some(text) = environment.get(&OAR_INTENT_LEASE) else { return Ok(Duration::from_mins(10)) };
+    let text = environment.get_or_default(&OAR_INTENT_LEASE);
     // Less than two minutes would not hold what one start may take; none at all is for whoever is alone.
     let seconds = text.trim().parse::<u64>().ok().filter(|seconds| matches!(seconds, 0 | 120..=86_400));
     seconds.map(Duration::from_secs).ok_or_else(|| {

@@ -181,6 +181,25 @@ impl Settings {
         ElliottSettings::of(&self.inner.environment)
     }
 
+    /// The value of `KRB5CCNAME`: the cache of Kerberos tickets that hints name.
+    pub fn kerberos_cache(&self) -> Option<String> {
+        self.inner.environment.get(&environment::KRB5CCNAME).map(str::to_owned)
+    }
+
+    /// How many requests run at the same time against the container catalogue.
+    pub fn catalog_concurrency(&self) -> Result<usize, ConfigError> {
+        catalog_concurrency(&self.inner.environment)
+    }
+
+    /// `oar` in the user's cache directory; `None` without a home.
+    pub fn cache_directory(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| {
+            self.inner.environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+        Some(base.join("oar"))
+    }
+
     /// The environment that these settings were read from.
     pub fn environment(&self) -> &Environment {
         &self.inner.environment
@@ -364,10 +383,18 @@ fn trusted(bundle: &[u8]) -> Result<(), String> {
     builder.build().map(drop).map_err(why)
 }
 
+/// The release that `OAR_RELEASE` names.
+pub fn default_release(environment: &Environment) -> Result<Option<ReleaseVersion>, ConfigError> {
+    let variable = &environment::OAR_RELEASE;
+    let Some(text) = environment.get(variable).map(str::trim) else { return Ok(None) };
+    let release = text.parse().map_err(|_| bad(variable, not(text), "a release (for example 4.19.1)"));
+    release.map(Some)
+}
+
 /// How many requests run at the same time against the container catalogue.
-pub(crate) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
+pub(super) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
     let variable = &environment::OAR_PYXIS_CONCURRENCY;
-    let Some(text) = environment.get(variable) else { return Ok(PYXIS_CONCURRENCY) };
+    let text = environment.get_or_default(variable);
     let count = text.trim().parse().ok().filter(|count| (1..=PYXIS_CONCURRENCY).contains(count));
     count.ok_or_else(|| {
         let expected = format!("a number from 1 to {PYXIS_CONCURRENCY} (for example 16)");
@@ -581,6 +608,15 @@ mod tests {
         let bare = environment(&[]).with_account("builder");
         assert_eq!(user(&bare).as_deref(), Some("builder"));
         assert_eq!(user(&environment(&[("USER", "lead")]).with_account("builder")).as_deref(), Some("lead"));
+    }
+
+    #[test]
+    fn the_table_names_the_limits_that_apply() {
+        let table = |variable: &Variable| (variable.name, variable.default.unwrap());
+        let named = [table(&environment::OAR_HTTP_TIMEOUT), table(&environment::OAR_HTTP_RETRY_DELAY)];
+        let (named, used) = (http(&environment(&named)).unwrap(), http(&environment(&[])).unwrap());
+        assert_eq!((named.timeout, named.retry_delay), (used.timeout, used.retry_delay));
+        assert_eq!(catalog_concurrency(&environment(&[])).unwrap(), PYXIS_CONCURRENCY);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long and how often a task waits for something outside.
+//! How long and how often a task looks for something that happens outside: the policy of its wait in the StateBox.
 
 use std::time::Duration;
 
@@ -16,25 +16,13 @@ pub struct WaitPolicy {
     pub lease: Duration,
 }
 
-impl Default for WaitPolicy {
-    /// Every half hour for two days (spec 02 §9.3).
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_mins(30),
-            limit: Duration::from_hours(48),
-            lease: Duration::from_mins(10),
-        }
-    }
-}
-
 impl WaitPolicy {
-    /// The policy that the environment asks for.
+    /// The policy that the environment asks for; otherwise every half hour for two days (spec 02 §9.3), as the table of
+    /// variables says.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        let default = Self::default();
-        let seconds = |variable: &Variable, default: Duration| match environment.get(variable) {
-            None => Ok(default),
-            Some(text) => text
-                .trim()
+        let seconds = |variable: &Variable| {
+            let text = environment.get_or_default(variable);
+            text.trim()
                 .parse::<u64>()
                 .ok()
                 .filter(|seconds| (1..=30 * 24 * 3600).contains(seconds))
@@ -46,12 +34,12 @@ impl WaitPolicy {
                         text.chars().take(80).collect::<String>().escape_debug()
                     ),
                     expected: "whole seconds from 1 to 2592000 (for example 1800)".into(),
-                }),
+                })
         };
         Ok(Self {
-            interval: seconds(&environment::OAR_WAIT_INTERVAL, default.interval)?,
-            limit: seconds(&environment::OAR_WAIT_LIMIT, default.limit)?,
-            lease: seconds(&environment::OAR_WAIT_LEASE, default.lease)?,
+            interval: seconds(&environment::OAR_WAIT_INTERVAL)?,
+            limit: seconds(&environment::OAR_WAIT_LIMIT)?,
+            lease: seconds(&environment::OAR_WAIT_LEASE)?,
         })
     }
 }
@@ -63,7 +51,12 @@ mod tests {
     #[test]
     fn the_environment_may_shorten_a_wait() {
         let policy = |pairs: &[(&str, &str)]| WaitPolicy::of(&Environment::from_pairs(pairs.iter().copied()));
-        assert_eq!(policy(&[]).unwrap(), WaitPolicy::default());
+        let usual = WaitPolicy {
+            interval: Duration::from_mins(30),
+            limit: Duration::from_hours(48),
+            lease: Duration::from_mins(10),
+        };
+        assert_eq!(policy(&[]).unwrap(), usual);
         let short = policy(&[("OAR_WAIT_INTERVAL", "1"), ("OAR_WAIT_LIMIT", " 60 ")]).unwrap();
         assert_eq!((short.interval.as_secs(), short.limit.as_secs(), short.lease.as_secs()), (1, 60, 600));
         for bad in ["0", "-1", "soon", "2592001"] {

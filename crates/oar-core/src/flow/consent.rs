@@ -25,6 +25,11 @@ pub struct Question<'a> {
 /// is sent, and the state stays as it is.
 #[async_trait]
 pub trait Consent: fmt::Debug + Send + Sync {
+    /// Whether it was given beforehand, so that nobody is shown the plan.
+    fn is_given(&self) -> bool {
+        false
+    }
+
     /// Whether there is somebody who can be asked now.
     fn can_ask(&self) -> bool {
         true

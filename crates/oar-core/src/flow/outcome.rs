@@ -116,6 +116,11 @@ pub trait Plan: Send + Sync {
         None
     }
 
+    /// Whether applying changes something whatever [`Task::complete`](crate::flow::task::Task::complete) still finds.
+    fn certainly_acts(&self) -> bool {
+        false
+    }
+
     /// Whether applying changes anything beside the StateBox. When it does not, the run is recorded in one write, at
     /// its end.
     fn acts(&self) -> bool {

@@ -32,6 +32,12 @@ pub trait Task: Send + Sync {
         false
     }
 
+    /// Whether the task is carried on by somebody who looks again and records each look: a run that could not begin leaves
+    /// no record of its own then.
+    fn is_carried_on(&self) -> bool {
+        false
+    }
+
     /// The command as the history records it, without addresses and secrets.
     fn command(&self) -> String;
 
@@ -43,6 +49,16 @@ pub trait Task: Send + Sync {
 
     /// Computes what has to be done, from reads alone. `state` is the StateBox as it stands.
     async fn plan(&self, state: Option<&State>) -> Result<Self::Plan, TaskError>;
+
+    /// Looks at what [`Task::plan`] left open because it does not decide whether a run acts: the last look before the
+    /// first change. The plan is whole afterwards; completing it again changes nothing.
+    ///
+    /// Where the plan [acts in any case](Plan::certainly_acts) and nobody is shown it first, this is done while the task
+    /// is claimed; otherwise before. An error ends the run before it does anything, and must be one that says nothing
+    /// about the release ([`is_undecided`](crate::flow::outcome::is_undecided)): a refusal belongs into the plan.
+    async fn complete(&self, _plan: &Self::Plan) -> Result<(), TaskError> {
+        Ok(())
+    }
 
     /// Records in the StateBox what is about to be done, in the same write as the run's start and before
     /// [`Task::apply`]. An error ends the run before it does anything. Must change nothing when applied to its own
@@ -56,6 +72,17 @@ pub trait Task: Send + Sync {
 
     /// Makes the planned changes.
     async fn apply(&self, plan: &Self::Plan, permit: &WritePermit) -> Result<TaskOutcome, TaskError>;
+
+    /// Makes the last changes of a plan that acts, which nobody who is told of `outcome` depends on; people are told at
+    /// the same time. Gives the outcome with what was done, or with why it is no Pass after all.
+    async fn finish(
+        &self,
+        _plan: &Self::Plan,
+        outcome: TaskOutcome,
+        _permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        Ok(outcome)
+    }
 
     /// Changes the StateBox beside the outcome; must change nothing when applied to its own result.
     fn remember(

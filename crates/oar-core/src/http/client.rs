@@ -1,11 +1,12 @@
-//! Sending: limits, budgets, repetition.
+//! One attempt of a request: limits, budgets, who answered. When it is sent again is decided in `repetition`.
+
+mod repetition;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use backon::BackoffBuilder;
 use bytes::BytesMut;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
@@ -14,15 +15,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::call::{Call, Repeat};
+use super::call::Call;
 use super::failure::{PROXY_HINT, page_hint, route, transport_error};
 use super::reply::Reply;
-use super::wait::asked_wait;
-use super::waiting::{said_when_slow, waits_for};
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
-use crate::targets::TRAFFIC_TARGET;
 
 /// Limits of the HTTP stack. The defaults are right for production; tests shorten them.
 #[derive(Debug, Clone)]
@@ -56,7 +54,7 @@ impl Default for HttpSettings {
         Self {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
-            attempts: 4,
+            attempts: 5,
             retry_delay: Duration::from_millis(250),
             longest_wait: Duration::from_secs(90),
             body_limit: 16 * 1024 * 1024,
@@ -217,93 +215,6 @@ impl Http {
         self.inner.client.request(method, url)
     }
 
-    /// Sends `call`, repeating it where that is safe, and returns the answer whatever its status.
-    ///
-    /// An error means that there is no answer to look at. It is [`ServiceErrorKind::Unclear`] when the service
-    /// may have acted.
-    pub async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
-        let settings = &self.inner.settings;
-        let mut delays = backon::ExponentialBuilder::default()
-            .with_min_delay(settings.retry_delay)
-            .with_factor(2.0)
-            .with_max_times(settings.attempts.saturating_sub(1))
-            .build();
-        let mut least_waits = 0;
-        let mut attempt = 1;
-        loop {
-            let words = || {
-                let place = route(&call.url, settings.proxy.as_ref());
-                waits_for(&call, &format!("{place}, attempt {attempt} of {}", settings.attempts))
-            };
-            let outcome = said_when_slow(&self.inner.waiting, words, self.attempt(&call)).await?;
-            let outcome = self.understood(&call, outcome);
-            let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
-            let ended = |outcome: Result<Reply, ServiceError>| {
-                outcome.map_err(|mut error| {
-                    if attempt > 1 {
-                        error.detail = format!("{} ({attempt} attempts)", error.detail);
-                    }
-                    error
-                })
-            };
-            let Some(delay) = delays.next() else { return ended(outcome) };
-            let delay = match pause {
-                Pause::Backoff => self.inner.clock.jittered(delay),
-                Pause::Quota => {
-                    delay.saturating_mul(QUOTA)
-                        + self.inner.clock.jittered(delay.saturating_mul(QUOTA_JITTER))
-                }
-                Pause::Asked(asked) if asked > settings.longest_wait => return ended(outcome),
-                Pause::Asked(asked) => asked,
-                Pause::AtLeast(least) if least > settings.longest_wait => return outcome,
-                Pause::AtLeast(least) => {
-                    let doubled = least.saturating_mul(1_u32.checked_shl(least_waits).unwrap_or(u32::MAX));
-                    least_waits += 1;
-                    // Longer by a random part, so that many clients do not come back in the same moment.
-                    let spread = doubled.mul_f64(1.0 + self.inner.clock.random() / 10.0);
-                    spread.min(settings.longest_wait)
-                }
-            };
-            if self.is_too_late(&call, delay) {
-                return ended(outcome);
-            }
-            attempt += 1;
-            let words = || {
-                let next = format!("attempt {attempt} of {} then", settings.attempts);
-                format!("{} asks to wait {} s, {next}", call.service, delay.as_secs())
-            };
-            self.tell_of_repetition(&call, &outcome, attempt, delay);
-            said_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
-        }
-    }
-
-    /// Logs why a request is sent again: nobody shall sit before a program that says nothing.
-    fn tell_of_repetition(
-        &self,
-        call: &Call,
-        outcome: &Result<Reply, ServiceError>,
-        attempt: usize,
-        delay: Duration,
-    ) {
-        let reason = match outcome {
-            Ok(reply) => format!("HTTP {}", reply.status.as_u16()),
-            Err(error) => error.detail.clone(),
-        };
-        let told = self.inner.told.fetch_add(1, Ordering::SeqCst);
-        if told >= MOST_TOLD {
-            return;
-        }
-        tracing::info!(
-            target: TRAFFIC_TARGET,
-            "{}: cannot {} yet: {reason}; attempt {attempt} of {} in {:.1} s{}",
-            call.service,
-            call.operation,
-            self.inner.settings.attempts,
-            delay.as_secs_f64(),
-            if told + 1 == MOST_TOLD { "; further repetitions are not logged" } else { "" },
-        );
-    }
-
     /// The outcome, unless somebody in between answered: a proxy that wants credentials, a page for people in place of
     /// data.
     fn understood(&self, call: &Call, outcome: Result<Reply, ServiceError>) -> Result<Reply, ServiceError> {
@@ -321,38 +232,6 @@ impl Http {
             return Err(reply.failure(kind, words).with_hint(page_hint(call)));
         }
         Ok(reply)
-    }
-
-    fn pause_before_repeating(call: &Call, outcome: &Result<Reply, ServiceError>) -> Option<Pause> {
-        match outcome {
-            Ok(reply) => {
-                let asked = asked_wait(&reply.headers, reply.received);
-                if asked.is_none()
-                    && let Some(least) = call.refusal_wait.and_then(|wait| wait(reply))
-                {
-                    return Some(Pause::AtLeast(least));
-                }
-                match reply.status.as_u16() {
-                    429 => Some(match asked {
-                        Some(asked) => Pause::Asked(asked),
-                        None if call.minute_quota => Pause::Quota,
-                        None => Pause::Backoff,
-                    }),
-                    // GitHub's secondary limit says 403 with Retry-After; its primary limit 403 with 0 remaining.
-                    403 => asked.map(Pause::Asked),
-                    503 if asked.is_some() => asked.map(Pause::Asked),
-                    408 | 500 | 502 | 503 | 504 | 520..=530 if call.repeat == Repeat::Safe => {
-                        Some(Pause::Backoff)
-                    }
-                    _ => None,
-                }
-            }
-            Err(error) => match error.kind {
-                ServiceErrorKind::Unavailable => Some(Pause::Backoff),
-                ServiceErrorKind::Unclear if call.repeat == Repeat::Safe => Some(Pause::Backoff),
-                _ => None,
-            },
-        }
     }
 
     /// Whether `call` may not be sent any more after a pause.
@@ -457,6 +336,7 @@ impl Http {
             subject: call.subject.clone(),
             redactor: self.inner.redactor.clone(),
             repeat: call.repeat,
+            read: matches!(call.method, Method::GET | Method::HEAD),
             received: self.inner.clock.now(),
             status,
             headers,
@@ -464,18 +344,3 @@ impl Http {
         })
     }
 }
-
-/// How many times as long as other repetitions those of a call with a quota for each minute wait: 10, 20 and 40 seconds.
-const QUOTA: u32 = 40;
-/// And by how much at most they are put off, so that many clients do not act in step.
-const QUOTA_JITTER: u32 = 8;
-
-enum Pause {
-    Backoff,
-    Quota,
-    Asked(Duration),
-    AtLeast(Duration),
-}
-
-/// How many repetitions one stack logs.
-const MOST_TOLD: usize = 50;

@@ -9,10 +9,10 @@ mod call;
 mod client;
 mod failure;
 mod reply;
+mod retry_after;
+mod slow;
 #[cfg(test)]
 pub(crate) mod tests;
-mod wait;
-mod waiting;
 
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::call::Repeat;
-use super::wait::asked_wait;
+use super::retry_after::asked_pause;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 use crate::service::Service;
@@ -20,6 +20,8 @@ pub struct Reply {
     pub(super) subject: Option<String>,
     pub(super) redactor: Redactor,
     pub(super) repeat: Repeat,
+    /// Whether the call only read.
+    pub(super) read: bool,
     pub(super) received: Timestamp,
     /// The status.
     pub status: StatusCode,
@@ -54,7 +56,7 @@ impl Reply {
             Some(ServiceErrorKind::NotFound) if answers_in_json(self.service) && self.is_page() => {
                 Some(ServiceErrorKind::Malformed)
             }
-            Some(ServiceErrorKind::Forbidden) if asked_wait(&self.headers, self.received).is_some() => {
+            Some(ServiceErrorKind::Forbidden) if asked_pause(&self.headers, self.received).is_some() => {
                 Some(ServiceErrorKind::RateLimited)
             }
             Some(ServiceErrorKind::Unavailable)
@@ -85,6 +87,7 @@ impl Reply {
         )
         .with_status(self.status.as_u16());
         error.subject.clone_from(&self.subject);
+        error.read = self.read;
         // A client that knows what a redirection means says so by its kind.
         if self.status.is_redirection() && kind == ServiceErrorKind::Malformed {
             // A body has nothing to say then.

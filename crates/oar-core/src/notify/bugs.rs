@@ -8,7 +8,7 @@ use crate::version::ReleaseVersion;
 
 /// A bug and who has to do something about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bug {
+pub struct BugForPerson {
     /// The bug: its page, and its key.
     pub reference: Reference,
     /// The QA contact, or that person's manager; `None` when nobody is known.
@@ -23,7 +23,7 @@ pub struct BugsToVerify<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
     /// The bugs in `ON_QA`, with their QA contacts; not empty.
-    pub bugs: &'a [Bug],
+    pub bugs: &'a [BugForPerson],
 }
 
 impl BugsToVerify<'_> {
@@ -42,7 +42,7 @@ pub struct ConfirmDroppable<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
     /// The bugs, with their QA contacts; not empty.
-    pub bugs: &'a [Bug],
+    pub bugs: &'a [BugForPerson],
 }
 
 impl ConfirmDroppable<'_> {
@@ -65,7 +65,7 @@ pub struct TellManagers<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
     /// The bugs, with the managers of their QA contacts; not empty.
-    pub bugs: &'a [Bug],
+    pub bugs: &'a [BugForPerson],
 }
 
 impl TellManagers<'_> {
@@ -111,13 +111,13 @@ impl BugsDropped<'_> {
     }
 }
 
-fn key(release: &ReleaseVersion, what: &str, bugs: &[Bug]) -> String {
+fn key(release: &ReleaseVersion, what: &str, bugs: &[BugForPerson]) -> String {
     let hash = short_hash(bugs.iter().map(|bug| bug.reference.name.as_str()));
     format!("{release}/update-bug-list/{what}/{hash}")
 }
 
 /// A line for each person, who is named once. All bugs are in it: who is left out is not asked.
-fn by_person(title: String, first: String, bugs: &[Bug], nobody: &str) -> Composition {
+fn by_person(title: String, first: String, bugs: &[BugForPerson], nobody: &str) -> Composition {
     let mut lines: IndexMap<Option<&Person>, Vec<String>> = IndexMap::new();
     for bug in bugs {
         let marker = if bug.is_cve_tracker { " (CVE tracker)" } else { "" };
@@ -141,11 +141,11 @@ mod tests {
         Reference::new(format!("https://jira.example.test/browse/{key}"), key)
     }
 
-    fn bug(key: &str, person: Option<Person>, is_cve_tracker: bool) -> Bug {
-        Bug { reference: issue(key), person, is_cve_tracker }
+    fn bug(key: &str, person: Option<Person>, is_cve_tracker: bool) -> BugForPerson {
+        BugForPerson { reference: issue(key), person, is_cve_tracker }
     }
 
-    fn bugs() -> Vec<Bug> {
+    fn bugs() -> Vec<BugForPerson> {
         let user = Person::Slack(UserId("U0AAA".into()));
         vec![
             bug("OCPBUGS-1", Some(user.clone()), false),
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn nobody_of_many_is_left_out() {
-        let many: Vec<Bug> = (0..200)
+        let many: Vec<BugForPerson> = (0..200)
             .map(|number| {
                 bug(&format!("OCPBUGS-{number}"), Some(Person::Slack(UserId(format!("U{number}")))), false)
             })

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 pub const NOTE_LIMIT: usize = 1_000_000;
 /// The most images that are listed.
 const IMAGE_ROWS: usize = 200;
+/// The most images that are named whose grade drops soon.
+const DROPS: usize = 50;
 /// The most packages that are listed.
 const PACKAGE_ROWS: usize = 100;
 /// The most CVE ids or suggestions in one cell.
@@ -69,6 +71,10 @@ pub struct ImageHealthNote<'a> {
     pub complete: bool,
     /// The images that are not healthy.
     pub rows: Vec<ImageRow>,
+    /// Healthy images whose grade drops soon, a sentence each, the first one first.
+    pub drops: Vec<String>,
+    /// What soon is, in days.
+    pub warn_days: u16,
     /// The packages with vulnerabilities, the worst first.
     pub vulnerabilities: &'a [VulnerabilityRow],
     /// What could not be looked at.
@@ -106,6 +112,7 @@ impl ImageHealthNote<'_> {
             line("**Not everything could be checked; this result is not complete.**".to_owned());
         }
         self.images(&mut text);
+        self.drops(&mut text);
         self.packages(&mut text);
         self.gaps(&mut text);
         text
@@ -142,6 +149,19 @@ impl ImageHealthNote<'_> {
             let totals: Vec<String> =
                 totals.into_iter().map(|(grade, count)| format!("{grade}: {count}")).collect();
             let _ = writeln!(text, "In all: {}.  ", totals.join(", "));
+        }
+    }
+
+    fn drops(&self, text: &mut String) {
+        if self.drops.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\nHealthy today, and not in {} days:  \n", self.warn_days);
+        for drop in self.drops.iter().take(DROPS) {
+            let _ = writeln!(text, "- {}", cell(drop, SENTENCE));
+        }
+        if self.drops.len() > DROPS {
+            let _ = writeln!(text, "- and {} more", self.drops.len() - DROPS);
         }
     }
 
@@ -248,6 +268,8 @@ mod tests {
             allowed: 0,
             complete: false,
             rows,
+            drops: vec!["ose-demo (amd64) drops to C on 2026-08-01".into()],
+            warn_days: 30,
             vulnerabilities,
             gaps: vec!["image.yaml names no stage advisory"],
         }
@@ -276,6 +298,10 @@ mod tests {
         | beta | D | amd64 | `registry.example.com/demo@sha256:00` |
         | gamma | Unknown | amd64 | `registry.example.com/demo@sha256:00` |
         | alpha | C (waived by demo: known \| wrong) | amd64 | `registry.example.com/demo@sha256:00` |
+
+        Healthy today, and not in 30 days:··
+
+        - ose-demo (amd64) drops to C on 2026-08-01
 
         Packages with vulnerabilities in unhealthy components (one architecture of each was read):··
 

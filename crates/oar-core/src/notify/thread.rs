@@ -2,7 +2,7 @@
 
 use super::Message;
 use crate::clients::slack::SlackClient;
-use crate::config::environment::{Environment, OAR_SLACK_CHANNEL, OAR_SLACK_THREAD};
+use crate::config::Environment;
 
 /// A thread: the conversation about a release that the Slack bot was asked in. The bot names it to the commands that
 /// it starts, and they to the processes that they leave behind.
@@ -17,10 +17,8 @@ pub struct ReleaseThread {
 impl ReleaseThread {
     /// The thread that the environment names; `None` unless it names channel and message.
     pub fn of(environment: &Environment) -> Option<Self> {
-        let channel = environment.get(&OAR_SLACK_CHANNEL)?.trim();
-        let ts = environment.get(&OAR_SLACK_THREAD)?.trim();
-        (!channel.is_empty() && !ts.is_empty())
-            .then(|| Self { channel: channel.to_owned(), ts: ts.to_owned() })
+        let (channel, ts) = environment.slack_thread()?;
+        Some(Self { channel: channel.to_owned(), ts: ts.to_owned() })
     }
 
     /// The message, in this thread when it goes to the thread's channel, and shown in the channel as well: the people

@@ -11,9 +11,10 @@ use crate::flow::consent::{Consent, Question};
 use crate::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use crate::flow::log::LogCapture;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::permit::WritePermit;
 use crate::http::Http;
 use crate::notify::ReleaseThread;
+use crate::operators::approval::PayloadLook;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::statebox::StateBox;
 use crate::tasks::{Services, open_statebox, open_statebox_to_create};
@@ -243,6 +244,11 @@ impl Call {
     pub async fn services(&self) -> Result<Services, TaskError> {
         let services = Services::new(self.config().await?, self.http.clone())?;
         Ok(services.in_thread(self.thread.clone()))
+    }
+
+    /// A look at the release's payload, which begins when it is polled and needs no configuration.
+    pub(super) fn payload_look(&self) -> Result<PayloadLook, Refusal> {
+        Ok(Services::early_payload_look(&self.settings, self.release()?, &self.http))
     }
 
     /// The release's state; nothing is read yet.

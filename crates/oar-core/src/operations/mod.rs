@@ -16,6 +16,7 @@ pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;
 pub mod issue;
+pub mod log;
 pub mod metadata;
 mod metadata_changes;
 pub mod push_to_cdn_staging;

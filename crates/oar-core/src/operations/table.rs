@@ -4,7 +4,8 @@ use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    metadata, push_to_cdn_staging, stage_testing, status, take_ownership, task_set, tick, update_bug_list,
+    log, metadata, push_to_cdn_staging, stage_testing, status, take_ownership, task_set, tick,
+    update_bug_list,
 };
 
 /// Every operation, in the order in which a release meets them.
@@ -24,6 +25,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<is_shipped::IsShipped>(),
     Row::of::<status::Status>(),
     Row::of::<history::History>(),
+    Row::of::<log::Log>(),
     Row::of::<metadata::Metadata>(),
     Row::of::<task_set::TaskSet>(),
     Row::of::<issue::IssueAdd>(),

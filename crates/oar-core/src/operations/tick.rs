@@ -77,7 +77,10 @@ impl Answer {
 
     fn add_error(&mut self, release: String, error: &TaskError) {
         let inner = error.inner();
-        self.add(ReleaseRow { release, result: "error", detail: Some(inner.to_string()) }, Some(inner.class()));
+        self.add(
+            ReleaseRow { release, result: "error", detail: Some(inner.to_string()) },
+            Some(inner.class()),
+        );
     }
 }
 
@@ -88,7 +91,9 @@ impl Operation for Tick {
         Effect::Writes,
     )
     .named(Program::Oarctl)
-    .hints(&["Meant for a timer: only a look that is due is made, and only when nobody else carries the wait on."]);
+    .hints(&[
+        "Meant for a timer: only a look that is due is made, and only when nobody else carries the wait on.",
+    ]);
     type Arguments = Arguments;
     type Answer = Answer;
 

@@ -2,13 +2,14 @@
 //! QE subtasks of its ART ticket (spec 01 §5.2, spec 02 §8.1, spec 03 §3.9).
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use futures::future::{join, join_all};
 
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
-use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask};
+use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask, Transition};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
@@ -112,6 +113,8 @@ pub struct OwnedSubtask {
     summary: String,
     assign: bool,
     start: bool,
+    /// The changes of status that it offered when it was read; `None` when they are to be asked for again.
+    offered: Option<Vec<Transition>>,
 }
 
 impl OwnedSubtask {
@@ -128,8 +131,10 @@ pub struct OwnershipPlan {
     pub advisories: Vec<OwnedAdvisory>,
     /// What is said on the merge request.
     pub note: LeadNote,
-    /// The QE subtasks.
-    pub subtasks: Vec<OwnedSubtask>,
+    /// The QE subtasks as the ticket lists them, and whether taking ownership starts them.
+    listed: Vec<(Subtask, bool)>,
+    /// The same with what they lack, once that was looked at.
+    subtasks: OnceLock<Vec<OwnedSubtask>>,
     account: Option<Account>,
     target: Target,
     notes: Vec<String>,
@@ -167,7 +172,7 @@ impl Plan for OwnershipPlan {
         if let (LeadNote::Add { username }, Some(shipment)) = (&self.note, &self.target.shipment) {
             steps.push(note_step(shipment, username));
         }
-        for subtask in &self.subtasks {
+        for subtask in self.subtasks() {
             if subtask.assign {
                 steps.push(assign_step(subtask, owner));
             }
@@ -189,6 +194,11 @@ impl Plan for OwnershipPlan {
             notes.push("the release leads are told in Slack".to_owned());
         }
         PlanSummary::new(steps, notes)
+    }
+
+    fn certainly_acts(&self) -> bool {
+        matches!(self.note, LeadNote::Add { .. })
+            || self.advisories.iter().any(|advisory| advisory.step(&self.target.owner).is_some())
     }
 }
 
@@ -216,6 +226,14 @@ fn is_named(notes: &[Note], username: &str) -> bool {
         .is_some_and(|lead| lead.eq_ignore_ascii_case(username))
 }
 
+/// Whether a subtask in `status` is still to be started.
+fn can_start(status: Option<&str>) -> bool {
+    status.is_none_or(|status| {
+        !status.eq_ignore_ascii_case(IN_PROGRESS)
+            && !FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status))
+    })
+}
+
 /// Takes ownership with these clients.
 #[derive(Clone, Copy)]
 pub struct Ownership<'a> {
@@ -237,6 +255,11 @@ impl OwnershipPlan {
             .collect()
     }
 
+    /// The QE subtasks; none before [`Ownership::complete`].
+    pub fn subtasks(&self) -> &[OwnedSubtask] {
+        self.subtasks.get().map_or(&[], Vec::as_slice)
+    }
+
     /// The owner's name at GitLab, where it is known.
     pub fn gitlab_username(&self) -> Option<&str> {
         match &self.note {
@@ -253,21 +276,23 @@ impl OwnershipPlan {
 
 impl Ownership<'_> {
     /// Reads how things stand and says what has to change. An unavailable service or an owner whom a service does
-    /// not know ends it before anything was changed; an advisory that cannot be read is noted and left out.
+    /// not know ends it before anything was changed; an advisory that cannot be read is noted and left out. What the
+    /// subtasks lack is left to [`Ownership::complete`].
     pub async fn plan(&self, target: Target) -> Result<OwnershipPlan, TaskError> {
         let handled: Vec<&(String, AdvisoryId)> =
             target.advisories.iter().filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect();
         let (advisories, (note, jira)) = join(
             join_all(handled.iter().map(|(impetus, id)| self.read_advisory(impetus, *id, &target.owner))),
-            join(self.read_note(&target), self.read_subtasks(&target)),
+            join(self.read_note(&target), self.list_subtasks(&target)),
         )
         .await;
         let note = note?;
-        let (account, subtasks) = jira?;
+        let (account, listed) = jira?;
         let mut plan = OwnershipPlan {
             advisories: Vec::new(),
             note,
-            subtasks,
+            listed,
+            subtasks: OnceLock::new(),
             account,
             target: target.clone(),
             notes: Vec::new(),
@@ -297,7 +322,7 @@ impl Ownership<'_> {
             None => {
                 plan.notes.push("the build data names no ART ticket, so no subtask is assigned".to_owned());
             }
-            Some(ticket) if plan.subtasks.is_empty() => {
+            Some(ticket) if plan.listed.is_empty() => {
                 plan.notes.push(format!(
                     "{ticket} has no subtask of QE, as is usual for Konflux releases: there is none to assign"
                 ));
@@ -343,10 +368,10 @@ impl Ownership<'_> {
         Ok(LeadNote::Add { username })
     }
 
-    async fn read_subtasks(
+    async fn list_subtasks(
         &self,
         target: &Target,
-    ) -> Result<(Option<Account>, Vec<OwnedSubtask>), TaskError> {
+    ) -> Result<(Option<Account>, Vec<(Subtask, bool)>), TaskError> {
         let (Some(jira), Some(ticket)) = (self.jira, &target.ticket) else { return Ok((None, Vec::new())) };
         let (account, subtasks) = join(jira.account_by_email(&target.owner), jira.subtasks(ticket)).await;
         let ours: Vec<(Subtask, bool)> = subtasks
@@ -366,29 +391,45 @@ impl Ownership<'_> {
             // That nobody has the address is an answer.
             other => other.into(),
         })?;
-        let keys: BTreeSet<IssueKey> = ours.iter().map(|(subtask, _)| subtask.key.clone()).collect();
-        let mut read =
-            jira.issues(&keys, &["summary", "status", "assignee"]).await.map_err(could_not_look)?;
+        Ok((Some(account), ours))
+    }
+
+    /// Reads the listed subtasks of `plan`, which says then what they lack.
+    pub async fn complete(&self, plan: &OwnershipPlan) -> Result<(), TaskError> {
+        let (Some(jira), Some(account), None) = (self.jira, &plan.account, plan.subtasks.get()) else {
+            return Ok(());
+        };
+        let keys: BTreeSet<IssueKey> = plan.listed.iter().map(|(subtask, _)| subtask.key.clone()).collect();
+        let offers = plan.listed.iter().map(|(subtask, starts)| async move {
+            if !starts || !can_start(subtask.status.as_deref()) {
+                return None;
+            }
+            // What could not be read, or does not start it now, is asked for again when it is started.
+            let offered = jira.transitions(&subtask.key).await.ok();
+            offered.filter(|offered| offered.iter().any(|one| one.leads_to(IN_PROGRESS)))
+        });
+        let (read, offers) =
+            join(jira.issues(&keys, &["summary", "status", "assignee"]), join_all(offers)).await;
+        let mut read = read.map_err(could_not_look)?;
         let mut owned = Vec::new();
-        for (subtask, starts) in ours {
+        for ((subtask, starts), offered) in plan.listed.iter().zip(offers) {
             let Some(issue) = read.found.remove(&subtask.key) else {
-                let message = format!("Jira lists {} below {ticket} and does not show it", subtask.key);
+                let message = format!("Jira lists {} below its ticket and does not show it", subtask.key);
                 return Err(Refusal::new(ErrorClass::Configuration, message)
                     .with_hint("Ask for the right to see all subtasks of the ticket.")
                     .into());
             };
-            let finished = issue
-                .status()
-                .is_some_and(|status| FINISHED.iter().any(|word| word.eq_ignore_ascii_case(status)));
-            let started = issue.status().is_some_and(|status| status.eq_ignore_ascii_case(IN_PROGRESS));
             owned.push(OwnedSubtask {
                 assign: issue.assignee().is_none_or(|assignee| assignee.id != account.id),
-                start: starts && !started && !finished,
-                summary: subtask.summary,
+                start: *starts && can_start(issue.status()),
+                summary: subtask.summary.clone(),
                 issue,
+                offered,
             });
         }
-        Ok((Some(account), owned))
+        // Nobody else sets it: a plan is completed by one caller.
+        let _ = plan.subtasks.set(owned);
+        Ok(())
     }
 
     /// Makes the planned changes, all services at once; a failed item does not stop the others.
@@ -403,7 +444,7 @@ impl Ownership<'_> {
         }));
         let note = self.apply_note(plan, permit);
         let subtasks =
-            join_all(plan.subtasks.iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
+            join_all(plan.subtasks().iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
         let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
 
         let mut result = OwnershipResult::default();
@@ -461,27 +502,23 @@ impl Ownership<'_> {
             }
             Some(jira.assign_issue(issue, &account.id, permit).await)
         };
-        let offered = async {
+        let started = async {
             if !subtask.start {
                 return None;
             }
-            Some(jira.transitions(&issue.key).await)
+            let Some(offered) = subtask.offered.clone() else {
+                return Some(jira.transition_issue(issue, IN_PROGRESS, permit).await);
+            };
+            Some(jira.transition_offered(&issue.key, issue.status(), IN_PROGRESS, offered, permit).await)
         };
-        let (assigned, offered) = join(assigned, offered).await;
+        let (assigned, started) = join(assigned, started).await;
         let mut outcomes = Vec::new();
         if let Some(outcome) = assigned {
             let step = assign_step(subtask, plan.target.owner.local_part());
             outcomes.push((step, outcome.map_err(TaskError::from)));
         }
-        if let Some(offered) = offered {
-            let outcome = match offered {
-                Ok(offered) => jira
-                    .transition_offered(issue, IN_PROGRESS, offered, permit)
-                    .await
-                    .map_err(TaskError::from),
-                Err(error) => Err(error.into()),
-            };
-            outcomes.push((start_step(subtask), outcome));
+        if let Some(outcome) = started {
+            outcomes.push((start_step(subtask), outcome.map_err(TaskError::from)));
         }
         outcomes
     }

@@ -10,10 +10,11 @@ use super::names::{self, BuildKind, BuildName, RegistryName};
 use super::record::Observation;
 use super::registry::TestJobRegistry;
 use super::report;
+use super::runs::{RunIntent, Runs, StartedRun, Stranger};
 use super::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs,
 };
-use crate::clients::gangway::{GangwayClient, RunIntent, StartedRun, Stranger};
+use crate::clients::gangway::GangwayClient;
 use crate::clients::gcs::{GcsClient, RunLocation};
 use crate::clients::github::{FolderTree, GithubFolder, TreeEntry};
 use crate::clients::kube::{KubeClient, PayloadOutcome};
@@ -84,29 +85,30 @@ pub struct LiveJobs {
 }
 
 impl LiveJobs {
-    fn gangway(&self) -> Result<&GangwayClient, ServiceError> {
-        self.gangway.as_ref().ok_or_else(|| {
+    fn runs(&self) -> Result<Runs<'_>, ServiceError> {
+        let gangway = self.gangway.as_ref().ok_or_else(|| {
             let kind = ServiceErrorKind::MissingCredential;
             ServiceError::new(Service::Gangway, "start a job", kind, "APITOKEN is not set").with_hint(
                 "Set APITOKEN to a token of the CI cluster: `oc whoami -t` prints it after a login there.",
             )
-        })
+        })?;
+        Ok(Runs::new(gangway, &self.prow))
     }
 }
 
 #[async_trait]
 impl TestJobs for LiveJobs {
     async fn start(&self, intent: &RunIntent, permit: &WritePermit) -> Result<StartedRun, ServiceError> {
-        self.gangway()?.start_once(&self.prow, intent, permit).await
+        self.runs()?.start_once(intent, permit).await
     }
 
     async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError> {
-        let found = self.gangway()?.find_run_or(&self.prow, intent, Stranger::WithoutKey).await?;
+        let found = self.runs()?.find_run_or(intent, Stranger::WithoutKey).await?;
         Ok(found.map(|job| job.id))
     }
 
     async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError> {
-        let runs = self.gangway()?.runs_under_way(&self.prow, intent, Stranger::WithoutKey).await?;
+        let runs = self.runs()?.runs_under_way(intent, Stranger::WithoutKey).await?;
         Ok(runs.into_iter().map(|job| job.id).collect())
     }
 

@@ -15,7 +15,9 @@ pub mod outcome;
 mod problem;
 pub mod record;
 pub mod registry;
+pub mod release_jobs;
 pub mod report;
+pub mod runs;
 pub mod starter;
 pub mod stream;
 #[cfg(test)]

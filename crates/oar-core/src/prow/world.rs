@@ -12,10 +12,10 @@ use super::names::{BuildKind, BuildName, RegistryName};
 use super::problem::FileProblems;
 use super::record::Observation;
 use super::registry::TestJobRegistry;
-use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::release_controller::{LatestBuild, Sought};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::permit::WritePermit;
+use crate::prow::runs::{RunIntent, StartedRun};
 use crate::store::{Revision, Store, StoreError};
 use crate::version::{Arch, YStream};
 

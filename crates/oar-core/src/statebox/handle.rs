@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::copy::LocalCopy;
 use super::diagnostic::Diagnostics;
 use super::error::StateError;
-use super::ledger::KeptEnd;
+use super::ledger::{KeptEnd, Loss};
 use super::names::TaskName;
 use super::runs::RunEnd;
 use super::state::State;
@@ -153,6 +153,15 @@ pub struct StateBox {
     copy: Option<LocalCopy>,
     memory: Mutex<Memory>,
     carried: std::sync::Mutex<Option<Carried>>,
+    earlier: std::sync::Mutex<Option<Earlier>>,
+}
+
+/// An earlier version of the file that has what a later one lost, if there is one.
+#[derive(Debug)]
+struct Earlier {
+    /// The revision for which it was looked for.
+    of: Revision,
+    text: Option<String>,
 }
 
 /// What the build data says, to be taken over by the next write.
@@ -180,8 +189,8 @@ impl StateBox {
     pub fn new(release: ReleaseVersion, store: Arc<dyn Store>, clock: Clock, redactor: Redactor) -> Self {
         let path = format!("_releases/{}/statebox/{release}.yaml", release.y_stream());
         let (policy, memory) = (Policy::default(), Mutex::default());
-        let carried = std::sync::Mutex::default();
-        Self { release, path, store, clock, redactor, policy, copy: None, memory, carried }
+        let (carried, earlier) = (std::sync::Mutex::default(), std::sync::Mutex::default());
+        Self { release, path, store, clock, redactor, policy, copy: None, memory, carried, earlier }
     }
 
     /// The same handle with other limits for its transactions.
@@ -260,8 +269,38 @@ impl StateBox {
             stored = read_file(&*self.store, &self.path, &self.clock).await?;
             state = stored.as_ref().map(|stored| self.parse(&stored.text)).transpose();
         }
+        if let (Ok(Some(found)), Some(stored)) = (&state, &stored)
+            && self.look_back(found, &stored.revision).await
+        {
+            state = self.parse(&stored.text).map(Some);
+        }
         memory.known = Some(Known { stored, at: self.clock.now() });
         state
+    }
+
+    /// Looks for the results that `found`, the file at `revision`, lacks in its earlier versions; whether there is one.
+    async fn look_back(&self, found: &State, revision: &Revision) -> bool {
+        if !found.losses().iter().any(|loss| matches!(loss, Loss::Result { .. })) {
+            return false;
+        }
+        if self.earlier().as_ref().is_some_and(|earlier| earlier.of == *revision) {
+            return false;
+        }
+        let wanted = |text: &str| State::parse(text).is_ok_and(|earlier| earlier.has_results_for(found));
+        let text = match self.store.earlier(&self.path, &wanted).await {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::warn!("earlier versions of the state cannot be read: {error}");
+                None
+            }
+        };
+        let is_found = text.is_some();
+        *self.earlier() = Some(Earlier { of: revision.clone(), text });
+        is_found
+    }
+
+    fn earlier(&self) -> std::sync::MutexGuard<'_, Option<Earlier>> {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the state in a transaction. The file must exist.
@@ -333,7 +372,15 @@ impl StateBox {
         let message = self.message(message);
         let mut memory = self.memory.lock().await;
         let start = match memory.known.take() {
-            None => Start::Read,
+            None => {
+                let stored = read_file(&*self.store, &self.path, &self.clock).await?;
+                if let Some(stored) = &stored
+                    && let Ok(found) = self.parse(&stored.text)
+                {
+                    self.look_back(&found, &stored.revision).await;
+                }
+                Start::JustRead(stored)
+            }
             Some(known) => {
                 let age = Duration::try_from(self.clock.now().duration_since(known.at)).unwrap_or_default();
                 Start::Known { stored: known.stored, recent: age < RECENT }
@@ -442,7 +489,12 @@ impl StateBox {
                 let copy = self.copy.as_ref().and_then(LocalCopy::read);
                 // A copy that is damaged, or of another release, is none.
                 let copy = copy.and_then(|text| State::parse(&text).ok());
-                state.recover(copy.filter(|copy| copy.release() == state.release()).as_ref());
+                let earlier = self.earlier().as_ref().and_then(|earlier| earlier.text.clone());
+                let earlier = earlier.and_then(|text| State::parse(&text).ok());
+                state.recover(
+                    copy.filter(|copy| copy.release() == state.release()).as_ref(),
+                    earlier.as_ref(),
+                );
                 state.recover_ends(&self.kept_ends().into_iter().map(|(_, end)| end).collect::<Vec<_>>());
                 Ok(state)
             }

@@ -6,6 +6,10 @@
 //! this machine ([`super::copy`]) holds what a whole file's overwrite takes with the ledger. Whoever reads the file next
 //! compares, and sees the state as it should be; the next write puts it back.
 //!
+//! A result is too long for the ledger, which has its fingerprint alone: the text comes from the copy, or from an earlier
+//! version of the file where the store keeps them ([`super::store::Store::earlier`]), so that another machine than the
+//! writer's has it, too.
+//!
 //! Of a status that somebody else set, only that is recorded: theirs counts.
 
 use std::fmt;
@@ -15,12 +19,17 @@ use super::runs::{HISTORY_LIMIT, RunEnd, RunStart};
 use super::state::State;
 use super::yaml::{self, Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Revision;
 
 const LEDGER: &str = "ledger";
 /// The fields of a task that no program but ours writes.
 const OURS: [&str; 4] = ["claim", "job", "wait", "waiver"];
 /// The fields that every program writes.
 const SHARED: [&str; 3] = ["status", "started_at", "completed_at"];
+/// The fingerprint of a result's text.
+const FINGERPRINT: &str = "result_sha";
+/// How much of the text's SHA-1 it is, in characters.
+const FINGERPRINT_LENGTH: usize = 16;
 /// What the ledger keeps of the last run.
 const OF_RUN: [&str; 7] = ["id", "started", "finished", "by", "command", "outcome", "class"];
 /// How the id of a run begins that another program left no other trace of.
@@ -48,6 +57,11 @@ pub enum Loss {
         task: TaskName,
         /// The status that was recorded.
         status: String,
+    },
+    /// The result that the task had is nowhere to be found; everything else of the run is restored.
+    Result {
+        /// The task.
+        task: TaskName,
     },
     /// A field of ours was gone, or stood there as it was before.
     Field {
@@ -79,6 +93,18 @@ pub enum Loss {
         /// The task.
         task: TaskName,
     },
+    /// An issue was gone.
+    Issue {
+        /// Its text.
+        text: String,
+    },
+    /// An issue that was resolved stood there as open. It stays open: somebody must look.
+    Resolution {
+        /// Its text.
+        text: String,
+        /// How it had been resolved.
+        resolution: String,
+    },
 }
 
 impl fmt::Display for Loss {
@@ -90,6 +116,12 @@ impl fmt::Display for Loss {
             ),
             Self::Status { task, status } => {
                 write!(formatter, "another program had set {task} back; it is {status} again")
+            }
+            Self::Result { task } => {
+                write!(
+                    formatter,
+                    "the log of {task} that another program had written over cannot be found again"
+                )
             }
             Self::Field { task, field } => {
                 write!(formatter, "another program had written over the {field} of {task}: restored")
@@ -104,6 +136,14 @@ impl fmt::Display for Loss {
             Self::Marker { task } => write!(
                 formatter,
                 "the line that names the job of {task} was gone from its result: added again for the Python tooling"
+            ),
+            Self::Issue { text } => {
+                write!(formatter, "another program had written over an issue: restored: {text}")
+            }
+            Self::Resolution { text, resolution } => write!(
+                formatter,
+                "another program had written over how an issue was resolved ({resolution}); it is open again, resolve it \
+                 if that still holds: {text}"
             ),
         }
     }
@@ -130,9 +170,10 @@ impl State {
     }
 
     /// Compares the tasks with the ledger, and with `copy`, the file as this machine wrote it last, and restores what
-    /// another program wrote over.
-    pub(super) fn recover(&mut self, copy: Option<&Self>) {
-        let copy = copy.filter(|copy| copy.created_at() == self.created_at());
+    /// another program wrote over. `earlier` is a version of the file that may have results which are in neither.
+    pub(super) fn recover(&mut self, copy: Option<&Self>, earlier: Option<&Self>) {
+        let same = |other: &&Self| other.created_at() == self.created_at();
+        let (copy, earlier) = (copy.filter(same), earlier.filter(same));
         let mut losses = Vec::new();
         for task in TaskName::ALL {
             // Its record goes when everybody was told, so its absence says nothing.
@@ -155,7 +196,11 @@ impl State {
                 .is_some_and(|id| history(&entry).any(|run| run.text("id") == Some(id.as_str())));
             restore_runs(&mut entry, task, own.as_ref(), known.as_ref(), &mut found);
             if let Some(known) = &known {
-                restore_fields(&mut entry, task, known, had_last, own.as_ref(), &mut found);
+                let went_back = restore_fields(&mut entry, task, known, had_last, &mut found);
+                let before = [own.as_ref(), earlier.and_then(|earlier| earlier.entry(task))];
+                if went_back && !restore_result(&mut entry, known, before) {
+                    found.push(Loss::Result { task });
+                }
             }
             if !found.is_empty() {
                 restore_marker(&mut entry, task, &mut found);
@@ -163,7 +208,39 @@ impl State {
                 losses.extend(found);
             }
         }
+        if let Some(copy) = copy {
+            self.recover_issues(copy, &mut losses);
+        }
         self.losses = losses;
+    }
+
+    /// Puts issues back that this machine wrote and that are gone: no program deletes one. An issue that was reworded
+    /// keeps the moment of its report, and one that was reported anew its text.
+    fn recover_issues(&mut self, copy: &Self, losses: &mut Vec<Loss>) {
+        let text = |issue: &Mapping| issue.text("issue").map(|text| text.trim().to_lowercase());
+        let is_resolved = |issue: &Mapping| issue.get("resolved").and_then(Node::as_bool) == Some(true);
+        let now: Vec<Mapping> = self.entries("issues").cloned().collect();
+        let mut lost = Vec::new();
+        for issue in copy.entries("issues") {
+            let shown = issue.text("issue").unwrap_or_default().to_owned();
+            let same_text = |other: &&Mapping| text(other) == text(issue);
+            let same_time = |other: &&Mapping| other.text("reported_at") == issue.text("reported_at");
+            match now.iter().find(|other| same_text(other) && same_time(other)) {
+                Some(other) if is_resolved(issue) && !is_resolved(other) => {
+                    let resolution = issue.text("resolution").unwrap_or("resolved").to_owned();
+                    losses.push(Loss::Resolution { text: shown, resolution });
+                }
+                Some(_) => {}
+                None if now.iter().any(|other| same_text(&other) || same_time(&other)) => {}
+                None => {
+                    lost.push(Node::mapping(issue.clone()));
+                    losses.push(Loss::Issue { text: shown });
+                }
+            }
+        }
+        if let (Some(issues), false) = (self.list_mut("issues"), lost.is_empty()) {
+            issues.extend(lost);
+        }
     }
 
     /// Records the interrupted ends that this machine kept, unless the file holds them by now.
@@ -180,6 +257,16 @@ impl State {
                 });
             }
         }
+    }
+
+    /// Whether this version of the file has every result that `other` lacks.
+    pub(super) fn has_results_for(&self, other: &Self) -> bool {
+        other.losses.iter().all(|loss| {
+            let Loss::Result { task } = loss else { return true };
+            let noted = other.root.get(LEDGER).and_then(Node::as_mapping);
+            let noted = noted.and_then(|ledger| ledger.get(task.id())?.as_mapping()?.text(FINGERPRINT));
+            noted.is_some() && self.entry(*task).and_then(fingerprint).as_deref() == noted
+        })
     }
 
     fn entry(&self, task: TaskName) -> Option<&Mapping> {
@@ -281,6 +368,9 @@ fn noted(entry: &Mapping) -> Mapping {
             noted.set(key, value.clone());
         }
     }
+    if let Some(fingerprint) = fingerprint(entry) {
+        noted.set(FINGERPRINT, Node::text(fingerprint));
+    }
     if let Some(last) = history(entry).next_back() {
         let mut run = Mapping::new();
         for key in OF_RUN {
@@ -291,6 +381,23 @@ fn noted(entry: &Mapping) -> Mapping {
         noted.set("run", Node::mapping(run));
     }
     noted
+}
+
+fn fingerprint(entry: &Mapping) -> Option<String> {
+    let result = entry.text("result").filter(|result| !result.is_empty())?;
+    Some(Revision::of(result).as_str().chars().take(FINGERPRINT_LENGTH).collect())
+}
+
+/// Puts back the result that was noted; whether it is there now.
+fn restore_result(entry: &mut Mapping, known: &Mapping, before: [Option<&Mapping>; 2]) -> bool {
+    let Some(noted) = known.text(FINGERPRINT) else { return true };
+    if fingerprint(entry).as_deref() == Some(noted) {
+        return true;
+    }
+    let was = before.into_iter().flatten().find(|before| fingerprint(before).as_deref() == Some(noted));
+    let Some(result) = was.and_then(|was| was.get("result")) else { return false };
+    entry.set("result", result.clone());
+    true
 }
 
 /// When the last run that was noted began.
@@ -347,19 +454,19 @@ fn restore_runs(
     }
 }
 
+/// Whether the task had gone back to how it was before the run that was noted.
 fn restore_fields(
     entry: &mut Mapping,
     task: TaskName,
     known: &Mapping,
     had_last: bool,
-    own: Option<&Mapping>,
     found: &mut Vec<Loss>,
-) {
+) -> bool {
     let run = known.get("run").and_then(Node::as_mapping);
     let last = history(entry).next_back().and_then(|run| run.text("id"));
     if had_last && last != run.and_then(|run| run.text("id")) {
         // An older version of these programs, which keeps no ledger, has written since.
-        return;
+        return false;
     }
     for field in OURS {
         if entry.get(field) == known.get(field) {
@@ -373,7 +480,7 @@ fn restore_fields(
         }
         found.push(Loss::Field { task, field });
     }
-    let (Some(is), Some(was)) = (entry.text("status"), known.text("status")) else { return };
+    let (Some(is), Some(was)) = (entry.text("status"), known.text("status")) else { return false };
     let (is, was) = (is.to_owned(), was.to_owned());
     let decided =
         |entry: &Mapping| entry.text("completed_at").max(entry.text("started_at")).map(str::to_owned);
@@ -385,21 +492,16 @@ fn restore_fields(
             for key in SHARED {
                 entry.set(key, known.get(key).cloned().unwrap_or_else(Node::null));
             }
-            if let Some(result) =
-                own.filter(|own| own.text("status") == Some(was.as_str())).and_then(|own| own.get("result"))
-            {
-                entry.set("result", result.clone());
-            }
             found.push(Loss::Status { task, status: was });
         }
-        return;
+        return true;
     }
     if is == was {
-        return;
+        return false;
     }
     let at = decided(entry).unwrap_or_else(|| "unknown".to_owned());
     let id = format!("{OTHER_RUN}{at}");
-    let Some(status) = TaskStatus::from_file(&is) else { return };
+    let Some(status) = TaskStatus::from_file(&is) else { return false };
     if !history(entry).any(|run| run.text("id") == Some(id.as_str())) {
         let run = Mapping::from([
             ("id", Node::text(id)),
@@ -417,6 +519,7 @@ fn restore_fields(
         }
     }
     found.push(Loss::OtherStatus { task, from: was, to: is });
+    false
 }
 
 /// The Python reference knows a job only by a line in the result.

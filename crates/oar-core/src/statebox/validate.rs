@@ -177,7 +177,7 @@ impl Checker {
         }
     }
 
-    fn task(&mut self, item: &mut Node, field: &str, names: &mut Vec<String>) {
+    fn task(&mut self, item: &mut Node, field: &str, names: &mut Vec<(String, String)>) {
         let position = item.position;
         let Some(task) = item.as_mapping_mut() else {
             return self.error(position, field, "expected a mapping with name and status");
@@ -193,15 +193,26 @@ impl Checker {
                     self.error(node.position, &place, message);
                 }
                 Some(name) => {
-                    if names.iter().any(|known| known == name) {
-                        let message =
-                            format!("the task `{}` stands twice; the first one counts", short(name));
-                        self.warning(node.position, &place, message);
+                    let status = task.get("status").and_then(Node::as_text).unwrap_or_default();
+                    match names.iter().find(|(known, _)| known == name) {
+                        Some((_, other)) if other != status => {
+                            let message = format!(
+                                "the task `{}` stands twice, as {other} and as {status}; keep the one that is right",
+                                short(name)
+                            );
+                            self.error(node.position, &place, message);
+                        }
+                        Some(_) => {
+                            let message =
+                                format!("the task `{}` stands twice; the first one counts", short(name));
+                            self.warning(node.position, &place, message);
+                        }
+                        None => {}
                     }
                     if let Some(problem) = unknown_task(name) {
                         self.warning(node.position, &place, problem);
                     }
-                    names.push(name.to_owned());
+                    names.push((name.to_owned(), status.to_owned()));
                 }
             }
         }

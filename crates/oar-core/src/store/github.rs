@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use url::Url;
 
-use super::{Revision, Store, StoreError, Stored};
+use super::{EARLIER_VERSIONS, Revision, Store, StoreError, Stored, Wanted};
 use crate::clients::github::{Contents, GithubClient, NOT_TEXT, Repository};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -115,6 +115,22 @@ impl Store for GithubStore {
         Ok(self.client.files(&self.repository, folder, &self.branch).await?)
     }
 
+    async fn earlier(&self, path: &str, wanted: Wanted<'_>) -> Result<Option<String>, StoreError> {
+        check(path)?;
+        let Self { client, repository, branch, .. } = self;
+        for commit in client.commits_of(repository, path, branch, EARLIER_VERSIONS).await? {
+            // A version that is no text, or too large, is not the one that is looked for.
+            let read = client.contents_on_known_branch(repository, path, &commit, None).await;
+            match read {
+                Ok(Contents::Found(file)) if wanted(&file.text) => return Ok(Some(file.text)),
+                Ok(_) => {}
+                Err(error) if error.kind == ServiceErrorKind::Malformed => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
     async fn write(
         &self,
         path: &str,
@@ -157,7 +173,7 @@ fn check(path: &str) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use wiremock::matchers::{header, header_exists, method, path};
+    use wiremock::matchers::{header, header_exists, method, path, query_param};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
@@ -243,6 +259,36 @@ mod tests {
             assert_eq!(matches!(read, Ok(None)), absent, "{read:?}");
             assert_eq!(matches!(read, Err(StoreError::Service(_))), !absent, "{read:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn earlier_versions_are_read_from_the_branch_s_commits_until_one_is_wanted() {
+        let server = MockServer::start().await;
+        let commits: Vec<_> = ["c4", "c3", "c2", "c1"].iter().map(|sha| json!({"sha": sha})).collect();
+        Mock::given(path("/repos/example/states/commits"))
+            .and(query_param("path", FILE))
+            .and(query_param("sha", "z-stream"))
+            .and(query_param("per_page", "10"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(commits))
+            .expect(2)
+            .mount(&server)
+            .await;
+        let at = |commit: &'static str, answer: ResponseTemplate, times: u64| {
+            Mock::given(path(CONTENTS)).and(query_param("ref", commit)).respond_with(answer).expect(times)
+        };
+        let text = |text: &str| {
+            let content = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"encoding": "base64", "content": content, "sha": "s"}))
+        };
+        at("c4", text("a: 4\n"), 2).mount(&server).await;
+        // Removed there, and made again.
+        at("c3", ResponseTemplate::new(404), 2).mount(&server).await;
+        at("c2", text("a: 2\n"), 2).mount(&server).await;
+        at("c1", text("a: 1\n"), 1).mount(&server).await;
+        let store = store(&server);
+        assert_eq!(store.earlier(FILE, &|text| text == "a: 2\n").await.unwrap().as_deref(), Some("a: 2\n"));
+        assert_eq!(store.earlier(FILE, &|_| false).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::{Revision, Store, StoreError, Stored};
+use super::{EARLIER_VERSIONS, Revision, Store, StoreError, Stored, Wanted};
 use crate::clock::{Clock, ClockSource};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -40,6 +40,9 @@ struct Inner {
     reads: usize,
     writes: usize,
     messages: Vec<String>,
+    /// Whether earlier versions cannot be read.
+    keeps_nothing: bool,
+    looks_back: usize,
 }
 
 /// One file; the path is not looked at.
@@ -70,6 +73,16 @@ impl MemoryStore {
     pub(crate) fn requests(&self) -> (usize, usize) {
         let inner = self.inner();
         (inner.reads, inner.writes)
+    }
+
+    /// Earlier versions cannot be read from now on.
+    pub(crate) fn forget_earlier(&self) {
+        self.inner().keeps_nothing = true;
+    }
+
+    /// How often earlier versions were asked for.
+    pub(crate) fn looks_back(&self) -> usize {
+        self.inner().looks_back
     }
 
     pub(crate) fn messages(&self) -> Vec<String> {
@@ -133,6 +146,16 @@ impl Store for MemoryStore {
             return Err(StoreError::Unclear(lost(ServiceErrorKind::Unclear)));
         }
         Ok(Revision::of(text))
+    }
+
+    async fn earlier(&self, _path: &str, wanted: Wanted<'_>) -> Result<Option<String>, StoreError> {
+        let mut inner = self.inner();
+        inner.looks_back += 1;
+        if inner.keeps_nothing {
+            return Err(lost(ServiceErrorKind::Unavailable).into());
+        }
+        let earlier = inner.versions.iter().rev().take(usize::from(EARLIER_VERSIONS));
+        Ok(earlier.into_iter().find(|text| wanted(text.as_str())).cloned())
     }
 
     fn describe(&self, path: &str) -> String {

@@ -60,6 +60,12 @@ pub struct Stored {
     pub revision: Revision,
 }
 
+/// Says which earlier version of a file is looked for.
+pub type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
+
+/// How many earlier versions of a file are looked at.
+pub const EARLIER_VERSIONS: u8 = 10;
+
 /// Keeps text files with revisions. Paths are relative, with `/` between their parts.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
@@ -80,6 +86,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         message: &str,
         permit: &WritePermit,
     ) -> Result<Revision, StoreError>;
+
+    /// The newest earlier version of the file for which `wanted` is true, among the last few: [`EARLIER_VERSIONS`] at
+    /// most, a request each at most, and one to find them. `None` also in a store that keeps no earlier versions.
+    async fn earlier(&self, _path: &str, _wanted: Wanted<'_>) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
 
     /// Where the file is, for people: an address or a path.
     fn describe(&self, path: &str) -> String;

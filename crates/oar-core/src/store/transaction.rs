@@ -68,6 +68,8 @@ pub struct Target<'a> {
 pub enum Start {
     /// What a read gives.
     Read,
+    /// What the caller has just read for this transaction (`None`: there is no file).
+    JustRead(Option<Stored>),
     /// What the caller read or wrote before (`None`: there was no file). It costs no read; when it is outdated, the
     /// write finds out.
     Known {
@@ -133,6 +135,7 @@ pub async fn transact<E>(
     let mut replaced = None;
     let (mut current, mut believed, mut was_read) = match start {
         Start::Read => (read(target, clock, &mut lost_answer).await?, true, true),
+        Start::JustRead(stored) => (stored, true, true),
         Start::Known { stored, recent } => (stored, recent, false),
     };
     loop {

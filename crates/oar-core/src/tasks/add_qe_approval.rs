@@ -63,6 +63,10 @@ impl Task for AddQeApproval {
         Ok(QeApprovalPlan(self.whole.plan(state).await?))
     }
 
+    async fn complete(&self, plan: &QeApprovalPlan) -> Result<(), TaskError> {
+        self.whole.complete(&plan.0).await
+    }
+
     async fn apply(&self, plan: &QeApprovalPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let result = self.whole.approve_merge_request(&plan.0, permit).await?;
         Ok(match result.class {

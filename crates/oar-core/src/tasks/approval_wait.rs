@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::join;
 use jiff::Timestamp;
 
 use super::Services;
@@ -16,10 +17,9 @@ use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
-use crate::flow::task::Task as _;
 use crate::notify::outbox::{Delivery, Earlier, group_mention};
 use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
-use crate::operators::approval::MetadataUrl;
+use crate::operators::approval::{MetadataUrl, PayloadLook};
 use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
@@ -60,12 +60,16 @@ impl Watcher<'_> {
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         // When the state was within reach last.
         let mut reached = self.runner.clock.now();
+        let mut told = String::new();
         loop {
             let now = self.runner.clock.now();
             let until = match self.look(permit).await {
                 Ok(Look::Later(until, why)) => {
                     reached = now;
-                    tracing::info!("{why}");
+                    if told != why {
+                        tracing::info!("{why}");
+                        told = why;
+                    }
                     until
                 }
                 Ok(end) => return Ok(end),
@@ -140,21 +144,15 @@ impl Watcher<'_> {
     }
 
     async fn act(&self, state: &State, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
-        let task = self.task(self.services.clone());
-        let found = match task.clients() {
-            Ok(clients) => clients.approval().metadata_url(self.services.config().release()).await,
-            Err(error) => return self.trouble(wait, &error, permit).await,
-        };
-        match found {
+        let payload = self.services.payload_look();
+        match self.metadata_url(payload.clone()).await {
             Ok(MetadataUrl::Up(url)) => tracing::info!("{url} is up"),
             Ok(MetadataUrl::NotYet(why)) => return self.later(&why, permit).await,
-            Err(problem) => {
-                let error = Refusal::new(problem.class, problem.text).into();
-                return self.trouble(wait, &error, permit).await;
-            }
+            Err(error) => return self.trouble(wait, &error, permit).await,
         }
-        // ART may have changed the build data since the wait began.
-        let services = match self.services.again().await {
+        // ART may have changed the build data since the wait began, and others the state.
+        let (services, loaded) = join(self.services.again(), self.runner.statebox.find()).await;
+        let services = match services {
             Ok(services) => services,
             Err(error) => return self.trouble(wait, &error.into(), permit).await,
         };
@@ -165,12 +163,7 @@ impl Watcher<'_> {
             return self.trouble(wait, &refusal.into(), permit).await;
         }
         self.runner.statebox.carry_metadata(services.metadata(), self.runner.user);
-        let task = self.task(services);
-        // Whatever would fail now, such as a missing ticket, is found before a run begins that would be a Fail.
-        if let Err(error) = task.plan(Some(state)).await {
-            return self.trouble(wait, &error, permit).await;
-        }
-        let loaded = self.runner.statebox.find().await;
+        let task = self.task(services).with_payload(payload);
         let report = self.runner.run(&task, Mode::Apply(permit), loaded).await;
         match report.status {
             Some(TaskStatus::Pass) => {
@@ -185,6 +178,14 @@ impl Watcher<'_> {
                     report.reason.as_ref().map_or("somebody else is at it", |reason| &reason.text).to_owned();
                 self.later(&why, permit).await
             }
+            // It could not begin. What passes by itself is nobody's trouble.
+            _ if report.refused => {
+                let why = report.reason.as_ref().map_or("it did not begin", |reason| &reason.text).to_owned();
+                if report.class != Some(ErrorClass::Unavailable) {
+                    self.tell_trouble(wait, &why, report.hint.as_deref(), permit).await;
+                }
+                self.later(&why, permit).await
+            }
             _ => {
                 let why = report.reason.as_ref().map_or("it did not end", |reason| &reason.text).to_owned();
                 // The same trouble at every look is told once.
@@ -195,6 +196,13 @@ impl Watcher<'_> {
                 self.later(&why, permit).await
             }
         }
+    }
+
+    async fn metadata_url(&self, payload: PayloadLook) -> Result<MetadataUrl, TaskError> {
+        let clients = self.task(self.services.clone()).clients()?;
+        let approval = clients.approval();
+        let found = async { approval.metadata_url(&payload.await?).await }.await;
+        found.map_err(|problem| Refusal::new(problem.class, problem.text).into())
     }
 
     /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).

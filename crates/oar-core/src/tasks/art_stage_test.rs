@@ -11,20 +11,13 @@ use crate::clients::gangway::Execution;
 use crate::clients::prow::{ProwJob, ProwState};
 use crate::flow::outcome::Refusal;
 use crate::operators::shipment::Shipment;
-use crate::version::YStream;
+use crate::prow::release_jobs;
 
 /// The label of a shipment that ART's stage test has passed for (`interop-exact`).
 const LABEL: &str = "stage-testing-success";
-/// The variable that holds the payload (`interop-exact`).
-const PAYLOAD: &str = "RELEASE_IMAGE_LATEST";
 /// How many jobs are read at the same time, and at most.
 const LOOKS: usize = 8;
 const CANDIDATES: usize = 40;
-
-/// The Prow job that tests a release of `stream` on stage (`interop-exact`).
-fn art_stage_test_job(stream: YStream) -> String {
-    format!("periodic-ci-openshift-openshift-tests-private-release-{stream}-stage-testing-e2e-aws-ipi")
-}
 
 /// What there is of ART's stage test.
 #[derive(Debug, Default)]
@@ -46,7 +39,7 @@ impl ArtStageTest {
             Ok(None) => return Self::unseen("APITOKEN is not set"),
             Err(error) => return Self::unseen(error.to_string()),
         };
-        let name = art_stage_test_job(services.config().y_stream());
+        let name = release_jobs::stage_test(services.config().y_stream());
         let mut executions = match gangway.executions(&name).await {
             Ok(executions) => executions,
             Err(error) => return Self::unseen(error.to_string()),
@@ -71,7 +64,10 @@ impl ArtStageTest {
                     continue;
                 }
             };
-            let ours = job.envs.get(PAYLOAD).is_some_and(|pull_spec| payload.is_release(pull_spec));
+            let ours = job
+                .envs
+                .get(release_jobs::STAGE_TEST_PAYLOAD)
+                .is_some_and(|pull_spec| payload.is_release(pull_spec));
             let counts = job.state == ProwState::Success || !job.state.is_final();
             let better = test.run.is_none() || job.state == ProwState::Success;
             if ours && counts && better {

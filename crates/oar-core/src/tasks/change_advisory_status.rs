@@ -4,30 +4,32 @@
 //! and the wait stands in the StateBox: [`super::approval_wait`] carries it on.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
+use tokio::sync::OnceCell;
 
 use super::Services;
-use super::worksheet::mirror;
+use super::worksheet::Mirror;
 use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
-use crate::clients::registry::RegistryClient;
 use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
-use crate::notify::{ApprovalFinished, Message, Reference};
+use crate::notify::{ApprovalFinished, GroupMention, Message, Reference};
 use crate::operators::approval::{
-    Approval, ApprovalPlan, ApprovalResult, MetadataUrl, StopRule, Target, payload_of,
+    Approval, ApprovalPlan, ApprovalResult, MetadataUrl, PayloadLook, StopRule, Target, payload_of,
 };
 use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
@@ -58,12 +60,34 @@ pub struct ChangeAdvisoryStatus {
     policy: WaitPolicy,
     early: bool,
     carries_on: bool,
+    /// A look at the payload that began earlier, for the first plan; every other plan looks anew.
+    payload: Mutex<Option<PayloadLook>>,
+    /// Who is told: looked up while the changes are made.
+    leads: OnceCell<Option<GroupMention>>,
+    /// Where the status is entered too: looked up while the changes are made.
+    sheet: OnceCell<Mirror>,
 }
 
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
     pub fn new(services: Services, who: impl Into<String>, policy: WaitPolicy) -> Self {
-        Self { services, who: who.into(), accepted: BTreeSet::new(), policy, early: false, carries_on: false }
+        Self {
+            services,
+            who: who.into(),
+            accepted: BTreeSet::new(),
+            policy,
+            early: false,
+            carries_on: false,
+            payload: Mutex::default(),
+            leads: OnceCell::new(),
+            sheet: OnceCell::new(),
+        }
+    }
+
+    /// A look at the release's payload that began earlier.
+    #[must_use]
+    pub fn with_payload(self, look: PayloadLook) -> Self {
+        Self { payload: Mutex::new(Some(look)), ..self }
     }
 
     /// Bugs for which somebody answers although they are not finished.
@@ -110,12 +134,7 @@ impl ChangeAdvisoryStatus {
     /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
     /// others.
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
-        let read = || self.services.config().group(self.services.http());
-        let mut group = read().await;
-        // An approval is prepared for minutes and should not fall for one small file: it is asked for a second time.
-        if group.as_ref().is_err_and(|error| error.class() == ErrorClass::Unavailable) {
-            group = read().await;
-        }
+        let group = self.services.config().group(self.services.http()).await;
         // The branch has the releases, so that a `group.yml` that is not found is no fault of the configuration.
         let group = group.map_err(|error| {
             let problem = Problem::unknown(
@@ -144,6 +163,24 @@ impl ChangeAdvisoryStatus {
         Ok(self.clients()?.approval().approve(&plan.approval, permit).await)
     }
 
+    /// The release leads; `None` when the configuration names none, so that nobody is told.
+    async fn leads(&self) -> Option<&GroupMention> {
+        let look_up = || async {
+            match self.services.config().release_leads() {
+                Ok(leads) => Some(group_mention(self.services.slack(), leads).await),
+                Err(error) => {
+                    tracing::warn!("nobody is told: {error}");
+                    None
+                }
+            }
+        };
+        self.leads.get_or_init(look_up).await.as_ref()
+    }
+
+    async fn sheet(&self) -> &Mirror {
+        self.sheet.get_or_init(|| Mirror::find(&self.services)).await
+    }
+
     fn claim(&self, at: Timestamp) -> WaitClaim {
         WaitClaim { who: self.who.clone(), at, lease_until: after(at, self.policy.lease), eager: true }
     }
@@ -156,7 +193,6 @@ pub(super) struct Clients {
     jira: JiraClient,
     koji: KojiClient,
     brewroot: BrewrootClient,
-    registry: RegistryClient,
     access: AccessClient,
 }
 
@@ -168,7 +204,6 @@ impl Clients {
             jira: services.jira()?,
             koji: services.koji(),
             brewroot: services.brewroot(),
-            registry: services.registry(),
             access: services.access(),
         })
     }
@@ -180,7 +215,6 @@ impl Clients {
             jira: &self.jira,
             koji: &self.koji,
             brewroot: &self.brewroot,
-            registry: &self.registry,
             access: &self.access,
         }
     }
@@ -195,6 +229,8 @@ pub struct StatusPlan {
     at: Timestamp,
     /// Whether the StateBox says already that the task waits for this.
     waiting: bool,
+    /// Whether it says that the task waits for anything.
+    has_wait: bool,
 }
 
 impl Plan for StatusPlan {
@@ -209,6 +245,11 @@ impl Plan for StatusPlan {
     fn standing(&self) -> Option<TaskOutcome> {
         let why = self.approval.waits().filter(|_| self.waiting && !self.approval.acts_now())?;
         Some(self.waits_for(Vec::new(), why))
+    }
+
+    // Whoever carries on a wait claims it only when what is waited for is there.
+    fn certainly_acts(&self) -> bool {
+        !self.has_wait && self.approval.approval_step().is_some()
     }
 }
 
@@ -263,6 +304,10 @@ impl Task for ChangeAdvisoryStatus {
         TASK
     }
 
+    fn is_carried_on(&self) -> bool {
+        self.carries_on
+    }
+
     fn command(&self) -> String {
         let accepted: String =
             self.accepted.iter().map(|key| format!(" --accept-bug {key}")).collect::<Vec<_>>().concat();
@@ -283,7 +328,9 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();
-        let (approval, found) = clients.approval().plan(&target, self.stop_rules()).await;
+        let begun = self.payload.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let payload = begun.unwrap_or_else(|| self.services.payload_look());
+        let (approval, found) = clients.approval().plan(&target, self.stop_rules(), payload).await;
         let (mut open, mut problems) = gates::before(TASK, state, now);
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
         let passed =
@@ -300,9 +347,18 @@ impl Task for ChangeAdvisoryStatus {
         if let Some(refusal) = refusal(&open, &problems) {
             return Err(refusal.into());
         }
-        let waiting =
-            state.and_then(|state| state.wait(TASK)).is_some_and(|wait| wait.condition == condition);
-        Ok(StatusPlan { approval, state: open, condition, at: self.services.now(), waiting })
+        let wait = state.and_then(|state| state.wait(TASK));
+        let (waiting, has_wait) =
+            (wait.as_ref().is_some_and(|wait| wait.condition == condition), wait.is_some());
+        Ok(StatusPlan { approval, state: open, condition, at: self.services.now(), waiting, has_wait })
+    }
+
+    async fn complete(&self, plan: &StatusPlan) -> Result<(), TaskError> {
+        let looked = self.clients()?.approval().complete(&plan.approval).await;
+        match looked.map_err(|problem| refusal(&plan.checks(), &[problem])) {
+            Err(Some(refusal)) => Err(refusal.into()),
+            Ok(()) | Err(None) => Ok(()),
+        }
     }
 
     fn intend(&self, plan: &StatusPlan, state: &mut State) -> Result<Change, StateError> {
@@ -315,11 +371,35 @@ impl Task for ChangeAdvisoryStatus {
 
     async fn apply(&self, plan: &StatusPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients()?;
-        let result = clients.approval().apply(&plan.approval, permit).await;
-        let mut outcome = self.outcome(plan, result);
+        let approval = clients.approval();
+        let leads = async {
+            if plan.approval.waits().is_none() {
+                self.leads().await;
+            }
+        };
+        let (result, _) = join(approval.apply(&plan.approval, permit), join(self.sheet(), leads)).await;
+        Ok(self.outcome(plan, result))
+    }
+
+    async fn finish(
+        &self,
+        plan: &StatusPlan,
+        mut outcome: TaskOutcome,
+        permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        if outcome.status == TaskStatus::Pass {
+            let mut closed = self.clients()?.approval().close_subtasks(&plan.approval, permit).await;
+            closed.done.splice(..0, std::mem::take(&mut outcome.done));
+            if closed.class.is_some() {
+                closed.moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
+                outcome = self.outcome(plan, closed);
+            } else {
+                outcome.done = closed.done;
+            }
+        }
         // Only this task's cell: the tests of the builds have verdicts of their own.
         let entry = Entry::status(TASK, outcome.status);
-        mirror(&self.services, &entry, &mut outcome, permit).await;
+        self.sheet().await.enter(&entry, &mut outcome, permit).await;
         Ok(outcome)
     }
 
@@ -362,21 +442,21 @@ impl Task for ChangeAdvisoryStatus {
             return Vec::new();
         }
         let config = self.services.config();
-        let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
-            (Ok(channel), Ok(leads)) => (channel, leads),
-            (Err(error), _) | (_, Err(error)) => {
+        let channel = match config.slack_channel(SlackTeam::QeRelease) {
+            Ok(channel) => channel,
+            Err(error) => {
                 tracing::warn!("nobody is told: {error}");
                 return Vec::new();
             }
         };
-        let leads = group_mention(self.services.slack(), leads).await;
+        let Some(leads) = self.leads().await else { return Vec::new() };
         let advisories: Vec<Reference> = plan
             .approval
             .advisories
             .iter()
             .map(|advisory| Reference::new(advisory.id.link(), advisory.id.to_string()))
             .collect();
-        let metadata = match &plan.approval.metadata {
+        let metadata = match plan.approval.metadata() {
             Some(MetadataUrl::Up(url)) => Some(Reference::new(url.as_str(), "metadata URL")),
             _ => None,
         };
@@ -385,7 +465,7 @@ impl Task for ChangeAdvisoryStatus {
                 release: config.release(),
                 metadata: metadata.as_ref(),
                 advisories: &advisories,
-                leads: &leads,
+                leads,
             }
             .message(channel),
         ]

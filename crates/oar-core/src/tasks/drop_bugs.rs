@@ -154,6 +154,10 @@ impl Task for DropBugs {
         };
         let mut outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
             "dropped": dropped.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
+            "other_keys": plan.bugs.iter().filter(|bug| !bug.other_keys.is_empty()).map(|bug| {
+                let others: Vec<&str> = bug.other_keys.iter().map(IssueKey::as_str).collect();
+                (bug.key.as_str().to_owned(), serde_json::json!(others))
+            }).collect::<serde_json::Map<_, _>>(),
             "kept_high_severity": keys(Decision::HighSeverity),
             "kept_cve_trackers": keys(Decision::CveTracker),
             "kept_security_labelled": keys(Decision::SecurityLabelled),
@@ -178,8 +182,12 @@ impl Task for DropBugs {
             outcome.status = TaskStatus::InProgress;
         }
         // What only a merge request proposes has not left the release.
-        let dropped: Vec<IssueKey> =
-            if outcome.status == TaskStatus::Pass { dropped.into_iter().collect() } else { Vec::new() };
+        let dropped: Vec<IssueKey> = if outcome.status == TaskStatus::Pass {
+            // The worksheet may have a bug by any of its names.
+            plan.names.union(&plan.gone).cloned().collect()
+        } else {
+            Vec::new()
+        };
         let entry = Entry::status(self.name(), outcome.status).dropped(&dropped);
         mirror(&self.services, &entry, &mut outcome, permit).await;
         Ok(outcome)

@@ -1,6 +1,5 @@
 //! How image health is made from the configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use url::Url;
@@ -12,7 +11,7 @@ use crate::clients::kerberos::Negotiate;
 use crate::clients::pyxis::PyxisClient;
 use crate::config::Origins;
 use crate::config::keys::{self, Key};
-use crate::config::{ConfigError, Document, catalog_concurrency, environment};
+use crate::config::{ConfigError, Document};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
@@ -21,6 +20,9 @@ use crate::service::Service;
 /// The proxy through which Red Hat's staging catalogue is reached (spec 03 §1.3). It is not asked when another catalogue
 /// is configured.
 const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
+
+/// Within how many days a drop of a grade is told, where the configuration says nothing.
+const GRADE_WARNING_DAYS: u16 = 30;
 
 impl Services {
     /// Image health, as the configuration wants it.
@@ -38,9 +40,9 @@ impl Services {
             endpoints.replacement(Service::AdvisoryContent),
         )
         .map_err(|error| Refusal::new(ErrorClass::Configuration, error.to_string()))?;
-        let cache = self.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
+        let cache = settings.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
         Ok(ImageHealth {
-            catalog: CatalogClient::new(http, base, self.catalog_concurrency()?),
+            catalog: CatalogClient::new(http, base, settings.catalog_concurrency()?),
             advisory_content: AdvisoryContentClient::new(self.http().clone(), origins),
             pyxis: self.pyxis(),
             policy: health_policy(document)?,
@@ -52,7 +54,7 @@ impl Services {
     /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
     fn pyxis(&self) -> PyxisClient {
         let settings = self.config().settings();
-        let cache = settings.environment().get(&environment::KRB5CCNAME).map(str::to_owned);
+        let cache = settings.kerberos_cache();
         let authorize = Arc::new(Negotiate::new(Service::Pyxis).cache_setting(cache));
         let base = settings.endpoints().base(Service::Pyxis).clone();
         PyxisClient::new(self.http().clone(), base).signing_in(authorize)
@@ -69,26 +71,15 @@ impl Services {
             None => Ok(Some(Url::parse(CATALOG_PROXY).map_err(unparsable)?)),
         }
     }
-
-    fn catalog_concurrency(&self) -> Result<usize, TaskError> {
-        Ok(catalog_concurrency(self.config().settings().environment())?)
-    }
-
-    /// `oar` in the user's cache directory; none without a home.
-    fn cache_directory(&self) -> Option<PathBuf> {
-        let environment = self.config().settings().environment();
-        let absolute =
-            |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
-        Some(base.join("oar"))
-    }
 }
 
 fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
     let allowed = document.checked(&keys::UNHEALTHY_ALLOWED, &[])?;
+    let days = document.checked(&keys::GRADE_WARNING_DAYS, &[])?;
     let mut policy = HealthPolicy {
         unhealthy_allowed: allowed.and_then(|text| text.parse().ok()).unwrap_or(0),
         waivers: Vec::new(),
+        warn_days: days.and_then(|text| text.parse().ok()).unwrap_or(GRADE_WARNING_DAYS),
     };
     for component in document.waived_components() {
         let waiver = document.waiver(component)?;
@@ -107,4 +98,19 @@ pub(super) fn bad(key: &Key, name: &str, problem: String) -> TaskError {
     let error =
         ConfigError::BadKey { key: key.named(&[name]), problem, purpose: key.purpose, example: key.example };
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_is_told_thirty_days_before_unless_the_document_says_otherwise() {
+        let policy = |text: &str| health_policy(&Document::parse(text).unwrap()).unwrap();
+        assert_eq!(policy("{}").warn_days, 30);
+        assert_eq!(policy(r#"{"image_health": {"warn_days": "7"}}"#).warn_days, 7);
+        assert_eq!(policy(r#"{"image_health": {"warn_days": "0"}}"#).warn_days, 0);
+        let wrong = Document::parse(r#"{"image_health": {"warn_days": "a month"}}"#).unwrap();
+        assert!(health_policy(&wrong).unwrap_err().inner().to_string().contains("image_health.warn_days"));
+    }
 }

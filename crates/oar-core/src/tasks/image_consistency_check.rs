@@ -28,14 +28,12 @@ use crate::operators::image_health::{
 };
 use crate::operators::shipment::ShipmentError;
 use crate::permit::WritePermit;
+use crate::prow::release_jobs::{CONSISTENCY_MERGE_REQUEST, CONSISTENCY_PAYLOAD};
 use crate::statebox::{
     Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView,
 };
 
 const TASK: TaskName = TaskName::ImageConsistencyCheck;
-/// The variables that the job's step reads (`interop-exact`, spec 04 §1.2).
-const PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
-const MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
 /// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
 const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
@@ -63,7 +61,7 @@ impl ImageConsistencyCheck {
         Ok(ProwJobs {
             prow: self.services.prow(),
             gangway: self.services.gangway()?,
-            payload_variable: PAYLOAD,
+            payload_variable: CONSISTENCY_PAYLOAD,
             payload: self.payload(),
             name: self.services.config().jobs()?.image_consistency,
             clock: self.services.clock().clone(),
@@ -123,8 +121,8 @@ impl ImageConsistencyCheck {
         };
         let repository = config.jobs()?.payload_repository;
         let parameters: IndexMap<String, String> = [
-            (PAYLOAD.to_owned(), self.payload().pull_spec(&repository)),
-            (MERGE_REQUEST.to_owned(), shipment.iid().to_string()),
+            (CONSISTENCY_PAYLOAD.to_owned(), self.payload().pull_spec(&repository)),
+            (CONSISTENCY_MERGE_REQUEST.to_owned(), shipment.iid().to_string()),
         ]
         .into();
         let job = Job::new(JobSystem::Prow, jobs.name.clone());

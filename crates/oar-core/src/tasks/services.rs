@@ -20,17 +20,19 @@ use crate::clients::prow::ProwClient;
 use crate::clients::registry::RegistryClient;
 use crate::clients::sheets::SheetsClient;
 use crate::clients::slack::SlackClient;
-use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
-use crate::config::{ConfigError, ConfigStore, Credential, Pending, TriggerForm};
+use crate::config::environment::GCP_SA_FILE;
+use crate::config::{ConfigError, ConfigStore, Credential, Pending, Settings, TriggerForm};
 use crate::flow::outcome::TaskError;
 use crate::flow::runner::Deliver;
 use crate::http::Http;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
 use crate::notify::{Message, ReleaseThread};
+use crate::operators::approval::{PayloadLook, payload_look};
 use crate::operators::worksheet::ReleaseWorksheet;
 use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Metadata, State};
+use crate::version::ReleaseVersion;
 
 /// Why no worksheet is looked for although the y-stream has a spreadsheet.
 pub(super) const NO_KEY_FILE: &str = "no worksheet is looked for: GCP_SA_FILE is not set";
@@ -104,7 +106,7 @@ impl Services {
 
     /// Errata Tool, with the Kerberos ticket of this process.
     pub fn errata(&self) -> ErrataClient {
-        let cache = self.config.settings().environment().get(&KRB5CCNAME).map(str::to_owned);
+        let cache = self.config.settings().kerberos_cache();
         let authorize = Arc::new(Negotiate::new(Service::Errata).cache_setting(cache));
         ErrataClient::new(self.http.clone(), self.base(Service::Errata), authorize)
     }
@@ -157,8 +159,21 @@ impl Services {
 
     /// Image registries, anonymously.
     pub fn registry(&self) -> RegistryClient {
-        let replacement = self.config.settings().endpoints().replacement(Service::Registry).cloned();
-        RegistryClient::new(self.http.clone(), replacement)
+        registry(self.config.settings(), &self.http)
+    }
+
+    /// A look at the payload of the release, which begins when it is polled.
+    pub(super) fn payload_look(&self) -> PayloadLook {
+        Self::early_payload_look(self.config.settings(), self.config.release(), &self.http)
+    }
+
+    /// The same for a release whose build data is not read yet.
+    pub(crate) fn early_payload_look(
+        settings: &Settings,
+        release: &ReleaseVersion,
+        http: &Http,
+    ) -> PayloadLook {
+        payload_look(registry(settings, http), release.clone())
     }
 
     /// Prow's deck.
@@ -233,6 +248,10 @@ impl Services {
     fn base(&self, service: Service) -> url::Url {
         self.config.settings().endpoints().base(service).clone()
     }
+}
+
+fn registry(settings: &Settings, http: &Http) -> RegistryClient {
+    RegistryClient::new(http.clone(), settings.endpoints().replacement(Service::Registry).cloned())
 }
 
 #[async_trait]

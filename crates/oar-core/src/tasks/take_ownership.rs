@@ -118,6 +118,10 @@ impl Task for TakeOwnership {
         clients.ownership().plan(target).await
     }
 
+    async fn complete(&self, plan: &OwnershipPlan) -> Result<(), TaskError> {
+        self.clients(plan.target())?.ownership().complete(plan).await
+    }
+
     async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients(plan.target())?;
         let ownership = clients.ownership();
@@ -126,7 +130,7 @@ impl Task for TakeOwnership {
         let outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
             "owner": self.owner.local_part(),
             "advisories": plan.advisories.iter().map(|advisory| advisory.id.number()).collect::<Vec<_>>(),
-            "subtasks": plan.subtasks.iter().map(|subtask| subtask.key().as_str()).collect::<Vec<_>>(),
+            "subtasks": plan.subtasks().iter().map(|subtask| subtask.key().as_str()).collect::<Vec<_>>(),
             "new_files": abnormal.iter().map(|id| id.number()).collect::<Vec<_>>(),
             "failed": result.failures.texts(),
             "failures": result.failures.data(),
@@ -179,8 +183,11 @@ impl Task for TakeOwnership {
         let reference = |id: &AdvisoryId| Reference::new(id.link(), id.to_string());
         let advisories: Vec<Reference> =
             plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
-        let subtasks: Vec<Reference> =
-            plan.subtasks.iter().map(|task| Reference::new(task.key().link(), task.key().as_str())).collect();
+        let subtasks: Vec<Reference> = plan
+            .subtasks()
+            .iter()
+            .map(|task| Reference::new(task.key().link(), task.key().as_str()))
+            .collect();
         let abnormal: Vec<Reference> = plan.abnormal().iter().map(reference).collect();
         let merge_request = config
             .shipment_mr()

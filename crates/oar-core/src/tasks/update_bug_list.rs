@@ -106,7 +106,7 @@ impl UpdateBugList {
     }
 
     /// The message, without looking anybody up when `people` is empty.
-    fn message(&self, bugs: &[notify::Bug]) -> Option<Message> {
+    fn message(&self, bugs: &[notify::BugForPerson]) -> Option<Message> {
         let config = self.services.config();
         let release = config.release();
         let channel = match config.slack_channel(SlackTeam::QeForum) {
@@ -168,8 +168,8 @@ impl UpdateBugList {
     }
 }
 
-fn told(bug: &jira::Bug, person: Option<Person>) -> notify::Bug {
-    notify::Bug {
+fn told(bug: &jira::Bug, person: Option<Person>) -> notify::BugForPerson {
+    notify::BugForPerson {
         reference: Reference::new(bug.key.link(), bug.key.as_str()),
         person,
         is_cve_tracker: bug.is_cve_tracker(),
@@ -314,7 +314,7 @@ impl Task for UpdateBugList {
             .map_err(could_not_look)?;
         let remind: Vec<jira::Bug> =
             bugs.which(|bug| self.reminder.concerns(bug)).into_iter().cloned().collect();
-        let facts: Vec<notify::Bug> = remind.iter().map(|bug| told(bug, None)).collect();
+        let facts: Vec<notify::BugForPerson> = remind.iter().map(|bug| told(bug, None)).collect();
         let key = self.message(&facts).map(|message| message.key);
         let task = state.and_then(|state| state.task(self.name()));
         let is_in_progress = task.as_ref().is_some_and(|task| task.status == TaskStatus::InProgress);
@@ -352,7 +352,7 @@ impl Task for UpdateBugList {
             people.push(self.person(bug, &directory));
         }
         let people = join_all(people).await;
-        let bugs: Vec<notify::Bug> =
+        let bugs: Vec<notify::BugForPerson> =
             plan.remind.iter().zip(people).map(|(bug, person)| told(bug, person)).collect();
         self.message(&bugs).into_iter().collect()
     }

@@ -6,7 +6,7 @@ use super::Services;
 use crate::clients::sheets::Worksheet;
 use crate::error::Classified;
 use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
-use crate::operators::worksheet::{Entry, WorksheetError};
+use crate::operators::worksheet::{Entry, ReleaseWorksheet, WorksheetError};
 use crate::permit::WritePermit;
 use crate::statebox::{ReasonClass, TaskStatus};
 
@@ -92,34 +92,53 @@ impl SheetPlan {
     }
 }
 
-/// Enters what a task did in the release's worksheet, when there is one. The task's own effects are what counts: trouble
-/// with the worksheet is only warned about.
+/// The worksheet in which a task enters what it did. The task's own effects are what counts: trouble with the worksheet is
+/// only warned about.
+pub(super) struct Mirror(Option<(ReleaseWorksheet, Worksheet)>);
+
+impl Mirror {
+    /// Looks for the worksheet of the release.
+    pub(super) async fn find(services: &Services) -> Self {
+        let worksheets = match services.worksheet() {
+            Ok(Some(worksheets)) => worksheets,
+            Ok(None) => return Self(None),
+            Err(error) => {
+                tracing::warn!("the worksheet is not up to date: {error}");
+                return Self(None);
+            }
+        };
+        match worksheets.find().await {
+            Ok(sheet) => Self(sheet.map(|sheet| (worksheets, sheet))),
+            Err(trouble) => {
+                tracing::warn!("{}", words(&trouble));
+                Self(None)
+            }
+        }
+    }
+
+    /// Enters `entry`, when there is a worksheet.
+    pub(super) async fn enter(&self, entry: &Entry<'_>, outcome: &mut TaskOutcome, permit: &WritePermit) {
+        if outcome.is_undecided() {
+            // The task stays as it was, so does its cell.
+            return;
+        }
+        let Some((worksheets, sheet)) = &self.0 else { return };
+        match worksheets.enter(sheet, entry, permit).await {
+            Ok(cells) => outcome.done.extend((cells > 0).then(|| step(sheet, cells))),
+            Err(trouble) => tracing::warn!("{}", words(&trouble)),
+        }
+    }
+}
+
+/// Enters what a task did in the release's worksheet, when there is one ([`Mirror`]).
 pub(super) async fn mirror(
     services: &Services,
     entry: &Entry<'_>,
     outcome: &mut TaskOutcome,
     permit: &WritePermit,
 ) {
-    if outcome.is_undecided() {
-        // The task stays as it was, so does its cell.
-        return;
-    }
-    let worksheets = match services.worksheet() {
-        Ok(Some(worksheets)) => worksheets,
-        Ok(None) => return,
-        Err(error) => {
-            tracing::warn!("the worksheet is not up to date: {error}");
-            return;
-        }
-    };
-    let entered = async {
-        let Some(sheet) = worksheets.find().await? else { return Ok(None) };
-        let cells = worksheets.enter(&sheet, entry, permit).await?;
-        Ok::<_, WorksheetError>((cells > 0).then(|| step(&sheet, cells)))
-    };
-    match entered.await {
-        Ok(step) => outcome.done.extend(step),
-        Err(trouble) => tracing::warn!("{}", words(&trouble)),
+    if !outcome.is_undecided() {
+        Mirror::find(services).await.enter(entry, outcome, permit).await;
     }
 }
 

@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Tone};
+use cli_support::{CliError, ExitCode, Tone, complete};
 use oar_core::operations::history::{Arguments, Entry, History};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
@@ -11,7 +11,7 @@ const NAMES: usize = 21;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this task
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = complete::tasks())]
     task: Option<TaskName>,
 }
 

@@ -1,5 +1,5 @@
 use clap::Subcommand;
-use cli_support::{CliError, ExitCode, Tone, Ui};
+use cli_support::{CliError, ExitCode, Tone, Ui, complete};
 use oar_core::operations::issue::{
     AddArguments, Changed, IssueAdd, IssueList, IssueResolve, ListArguments, Listed, ResolveArguments,
 };
@@ -23,7 +23,7 @@ enum Command {
         #[arg(value_name = "TEXT")]
         text: String,
         /// The tasks that it blocks; without any it concerns the whole release
-        #[arg(long = "task", value_name = "NAME")]
+        #[arg(long = "task", value_name = "NAME", add = complete::tasks())]
         tasks: Vec<TaskName>,
         /// Record an issue that blocks nothing
         #[arg(long)]
@@ -48,7 +48,7 @@ enum Command {
         #[arg(long)]
         all: bool,
         /// Only those of this task
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = complete::tasks())]
         task: Option<TaskName>,
     },
 }

@@ -11,6 +11,7 @@ pub(crate) mod image_consistency_check;
 pub(crate) mod image_signed_check;
 pub(crate) mod is_shipped;
 pub(crate) mod issue;
+pub(crate) mod log;
 pub(crate) mod metadata;
 pub(crate) mod push_to_cdn_staging;
 pub(crate) mod stage_testing;

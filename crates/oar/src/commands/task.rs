@@ -1,5 +1,5 @@
 use clap::Subcommand;
-use cli_support::{CliError, ExitCode};
+use cli_support::{CliError, ExitCode, complete};
 use oar_core::operations::task_set::{Arguments, TaskSet};
 use oar_core::statebox::{TaskName, TaskStatus};
 
@@ -18,10 +18,10 @@ enum Command {
     /// Set the status of a task; the reason is kept in its history
     Set {
         /// The task, for example stage-testing
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = complete::tasks())]
         name: TaskName,
         /// `Not Started`, `In Progress`, `Pass` or `Fail`
-        #[arg(value_name = "STATUS")]
+        #[arg(value_name = "STATUS", add = complete::statuses())]
         status: TaskStatus,
         /// Why it is set by hand
         #[arg(long, value_name = "TEXT")]

@@ -1,6 +1,6 @@
 //! `oarctl tick`: one look at every wait that is due.
 
-use cli_support::{CliError, ExitCode, Session, exit_code};
+use cli_support::{CliError, ExitCode, Session, complete, exit_code};
 use oar_core::operations::tick::{Arguments, Tick};
 use oar_core::version::ReleaseVersion;
 
@@ -12,7 +12,7 @@ use oar_core::version::ReleaseVersion;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Check only this release; may be repeated
-    #[arg(short, long = "release", value_name = "VERSION")]
+    #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
     releases: Vec<ReleaseVersion>,
     /// Print which waits are due and what would be done without doing it
     #[arg(long)]

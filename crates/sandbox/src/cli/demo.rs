@@ -19,6 +19,9 @@ mod story;
 /// Who the history says ran the commands.
 const USER: &str = "demo";
 
+/// How much of a command's reason is repeated, in characters; the whole stands above.
+const LONGEST_REASON: usize = 400;
+
 /// Runs the demonstration.
 pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -161,8 +164,16 @@ impl Stage<'_> {
             "" => format!("exit code {code}"),
             words => format!("exit code {code} with `{words}`"),
         };
-        Err(Failure::Step { line, status: output.status.to_string(), expected })
+        let why = reason(&out, &err);
+        Err(Failure::Step { line, status: output.status.to_string(), expected, why })
     }
+}
+
+/// Why a command failed, in its own words: its error, otherwise the first line of its result.
+fn reason(out: &str, err: &str) -> String {
+    let error = err.lines().find_map(|line| line.strip_prefix("error: "));
+    let line = error.or_else(|| out.lines().find(|line| !line.trim().is_empty())).unwrap_or("nothing");
+    line.trim().chars().take(LONGEST_REASON).collect()
 }
 
 /// Whether a line of standard error is of the log: it begins with a time.
@@ -191,5 +202,18 @@ impl Program {
             }
         }
         Err(Failure::NoPrograms(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_failure_is_the_command_s_own() {
+        let log = "2026-07-02T12:00:00Z: ERROR: of the log\n";
+        assert_eq!(reason("a result\n", &format!("{log}error: no ticket\n  next: kinit\n")), "no ticket");
+        assert_eq!(reason("\n4.19.1: refused\nmore\n", log), "4.19.1: refused");
+        assert_eq!(reason("", ""), "nothing");
     }
 }

@@ -195,9 +195,9 @@ enum Failure {
     #[error("found neither oar, oarctl and jobctl nor release-tests beside {}; build them first: cargo build", .0.display())]
     NoPrograms(PathBuf),
     #[error(
-        "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; what it said stands above"
+        "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; it says: {why}"
     )]
-    Step { line: String, status: String, expected: String },
+    Step { line: String, status: String, expected: String, why: String },
     #[error("the demonstration stopped: {deed}: {why}")]
     Deed { deed: &'static str, why: String },
     #[error(

@@ -2,19 +2,21 @@
 
 use http::Method;
 
+use super::model::ErratumAnswer;
 use super::{
     Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, is_worth_a_look,
     with_form,
 };
 use crate::clients::Effect;
 use crate::error::ServiceError;
-use crate::http::Repeat;
+use crate::http::{Repeat, Reply};
 use crate::permit::WritePermit;
 
 impl ErrataClient {
-    /// Moves an advisory to `wanted` and reads it back (two requests), for a caller who has just seen another state.
+    /// Moves an advisory to `wanted`, for a caller who has just seen another state (one request, or two).
     ///
-    /// Whatever Errata Tool answered, the state that the advisory shows decides: an unclear answer, and a refusal
+    /// The state that the advisory shows decides. An answer that shows this very advisory in `wanted` is believed (spec 02
+    /// §2.5: a success carries the whole advisory); after any other the advisory is read: an unclear answer, and a refusal
     /// because somebody else was faster, are good when it is `wanted`. The refusal's reasons are in the error.
     pub async fn change_state(
         &self,
@@ -26,6 +28,9 @@ impl ErrataClient {
         let call = self.call("change state", Method::POST, id, &path)?;
         let answer = self.send(with_form(call, "new_state", wanted.as_str()), id).await;
         match answer {
+            Ok(reply) if shown(&reply, id).is_some_and(|advisory| advisory.state == *wanted) => {
+                Ok(Effect::Changed)
+            }
             Ok(_) => match self.erratum(id).await?.state {
                 now if now == *wanted => Ok(Effect::Changed),
                 now => Err(ErrataError::StateNotApplied { id, wanted: wanted.clone(), now }),
@@ -82,6 +87,11 @@ impl ErrataClient {
             _ => Err(error),
         }
     }
+}
+
+/// The advisory that the answer to a write shows, when it is that advisory.
+fn shown(reply: &Reply, id: AdvisoryId) -> Option<Advisory> {
+    reply.json::<ErratumAnswer>().ok()?.advisory(id).ok()
 }
 
 /// What a failed write did whose wish is fulfilled: one without an answer acted, a refused one did not.

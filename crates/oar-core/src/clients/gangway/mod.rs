@@ -3,11 +3,9 @@
 //! Its rate limit is shared by all its users: reads count too, so nothing here is asked twice, and the requests of
 //! one process are paced.
 
-mod intent;
 mod pace;
-mod survey;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,11 +19,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-pub use intent::{INTENT_ANNOTATION, RunIntent, StartedRun, Stranger};
-
 use self::pace::Pace;
 use crate::clients::nothing::null_is_default;
 use crate::clients::prow::ProwState;
+use crate::clock::Clock;
 use crate::config::{RateLimit, TriggerForm};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply, join_segments};
@@ -80,11 +77,11 @@ struct Answers {
 }
 
 /// What a list of executions shows.
-struct Listed {
+pub(crate) struct Listed {
     /// The executions of the job.
-    of_job: Vec<Execution>,
+    pub(crate) of_job: Vec<Execution>,
     /// Whether it shows any execution, be it of a job whose name begins alike. One that shows none proves nothing.
-    shows_any: bool,
+    pub(crate) shows_any: bool,
 }
 
 impl From<Answer> for Execution {
@@ -130,6 +127,11 @@ impl GangwayClient {
         self
     }
 
+    /// The clock of its requests.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.http.clock()
+    }
+
     /// Sends a request when it is its turn.
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         self.pace.turn(self.http.clock()).await;
@@ -147,7 +149,7 @@ impl GangwayClient {
     }
 
     /// The same, with a last moment for sending the request, however long its turn takes to come.
-    async fn trigger_before(
+    pub(crate) async fn trigger_before(
         &self,
         trigger: &Trigger,
         last: Option<Timestamp>,
@@ -209,7 +211,8 @@ impl GangwayClient {
         Ok(self.listed(job).await?.of_job)
     }
 
-    async fn listed(&self, job: &str) -> Result<Listed, ServiceError> {
+    /// The executions of `job`, and whether the list shows any at all.
+    pub(crate) async fn listed(&self, job: &str) -> Result<Listed, ServiceError> {
         let mut url = join_segments(&self.base, ["v1", "executions"]);
         url.query_pairs_mut().append_pair("job_name", label(job));
         let call = self.call(Method::GET, "list executions", url)?.about(job.to_owned());

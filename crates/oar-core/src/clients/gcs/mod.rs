@@ -164,23 +164,20 @@ impl GcsClient {
     }
 
     /// Whether a 404 says that the object is not there. A bucket that is not there is an error, and so is an answer that is
-    /// not the store's own.
+    /// not the store's own: an empty one says nothing.
+    ///
+    /// A download that finds nothing is answered with `No such object: <bucket>/<name>` in plain words (as firebase-tools
+    /// pull 3647 and cloud-storage-rs issue 56 show), everything else with an error object in JSON.
     fn absent(&self, reply: &Reply) -> Result<(), ServiceError> {
-        #[derive(Deserialize)]
-        struct Refusal {
-            #[serde(rename = "error")]
-            _error: serde::de::IgnoredAny,
-        }
         let words = words(reply);
         let lower = words.to_ascii_lowercase();
         if lower.contains("bucket does not exist") {
             let hint = format!("Check the endpoint of Google Cloud Storage and the bucket {}.", self.bucket);
             return Err(reply.failure(ServiceErrorKind::NotFound, words).with_hint(hint));
         }
-        // A download is refused in plain words, everything else in JSON; emulators say nothing.
-        let own = serde_json::from_slice::<Refusal>(&reply.body).is_ok()
-            || lower.contains("no such object")
-            || matches!(lower.as_str(), "" | "not found");
+        let own = serde_json::from_slice::<Refusal>(&reply.body)
+            .is_ok_and(|refusal| refusal.error.code == Some(404))
+            || lower.starts_with("no such object: ");
         if own { Ok(()) } else { Err(reply.failure(ServiceErrorKind::Unavailable, words)) }
     }
 
@@ -203,16 +200,21 @@ impl GcsClient {
     }
 }
 
+/// A refusal in JSON.
+#[derive(Deserialize)]
+struct Refusal {
+    error: RefusalError,
+}
+
+#[derive(Deserialize)]
+struct RefusalError {
+    #[serde(default)]
+    code: Option<u16>,
+    message: String,
+}
+
 /// Google's own words.
 fn words(reply: &Reply) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Inner,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        message: String,
-    }
     serde_json::from_slice::<Refusal>(&reply.body)
         .map_or_else(|_| reply.words(), |refusal| refusal.error.message)
 }

@@ -135,9 +135,17 @@ async fn absence_refusal_outage_and_size_are_told_apart() {
         assert_eq!(client(&server).read("a").await.unwrap(), None);
     }
     // Something on the way knows nothing of the store.
-    let server = MockServer::start().await;
-    media(&server, "a", ResponseTemplate::new(404).set_body_string("<html>no such page</html>")).await;
-    assert_eq!(client(&server).read("a").await.unwrap_err().kind, ServiceErrorKind::Unavailable);
+    for body in
+        ["<html>no such page</html>", "", "Not Found", "404 page not found\n", r#"{"error": "not found"}"#]
+    {
+        let server = MockServer::start().await;
+        media(&server, "a", ResponseTemplate::new(404).set_body_string(body)).await;
+        assert_eq!(
+            client(&server).read("a").await.unwrap_err().kind,
+            ServiceErrorKind::Unavailable,
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ use url::Url;
 
 pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
+use model::{CommitAnswer, ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 pub use model::{Contents, FileContent, InvalidRepository, Repository};
-use model::{ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use super::transport::{self, Purpose, Transport};
@@ -152,6 +152,32 @@ impl GithubClient {
                 let mut names: Vec<String> = files.map(|entry| entry.name).collect();
                 names.sort();
                 Ok(names)
+            }
+            _ => Err(failure::of(&reply)),
+        }
+    }
+
+    /// The newest commits of `branch` that changed the file `path`, the newest first; at most `most`. One request.
+    pub async fn commits_of(
+        &self,
+        repository: &Repository,
+        path: &str,
+        branch: &str,
+        most: u8,
+    ) -> Result<Vec<String>, ServiceError> {
+        let subject = format!("{path} on {branch} of {repository}");
+        let address = format!(
+            "/repos/{}/{}/commits?path={}&sha={}&per_page={most}",
+            encoded(repository.owner()),
+            encoded(repository.name()),
+            encoded(path),
+            encoded(branch)
+        );
+        let reply = self.get(address, None, Purpose { operation: "list a file's commits", subject }).await?;
+        match reply.status {
+            StatusCode::OK => {
+                let commits: Vec<CommitAnswer> = reply.json()?;
+                Ok(commits.into_iter().take(usize::from(most)).map(|commit| commit.sha).collect())
             }
             _ => Err(failure::of(&reply)),
         }

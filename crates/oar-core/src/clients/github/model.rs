@@ -95,6 +95,12 @@ pub(super) struct RepositoryAnswer {
     pub(super) full_name: String,
 }
 
+/// A commit of a list.
+#[derive(Deserialize)]
+pub(super) struct CommitAnswer {
+    pub(super) sha: String,
+}
+
 /// An entry of the answer to a contents read of a folder.
 #[derive(Deserialize)]
 pub(super) struct FolderEntry {

@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
 use self::key::Key;
+use crate::clients::nothing::{is_nothing, or_default};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
@@ -30,6 +31,9 @@ const OPERATION: &str = "sign in";
 
 /// How long the signed statement is good for; Google takes an hour at most.
 const STATEMENT: SignedDuration = SignedDuration::from_mins(10);
+/// How long a token is used whose answer does not say how long it is good for: Google's are good for an hour, and one that
+/// is refused before is replaced.
+const UNTOLD_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// A token that ends so soon is not used any more.
 const RESERVE: SignedDuration = SignedDuration::from_mins(2);
 
@@ -149,11 +153,6 @@ impl ServiceAccount {
 impl Inner {
     /// Fetches a token (one request).
     async fn exchange(&self, key: &Key, now: Timestamp) -> Result<Token, ServiceError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_token: String,
-            expires_in: i64,
-        }
         let (from, until) = (now.as_second(), now.as_second() + STATEMENT.as_secs());
         let assertion = key.statement(self.scope, from, until).await?;
         let body = form_urlencoded::Serializer::new(String::new())
@@ -168,15 +167,16 @@ impl Inner {
             .read();
         let reply = self.http.send(call).await?.success(words).map_err(|error| self.refusal(error))?;
         // The parser's words may quote what it read.
-        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| {
-            reply.failure(ServiceErrorKind::Malformed, "not a token and its lifetime in JSON")
-        })?;
+        let malformed = || reply.failure(ServiceErrorKind::Malformed, "not a token and its lifetime in JSON");
+        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| malformed())?;
+        let life = answer.life().ok_or_else(malformed)?;
+        if answer.access_token.trim().is_empty() {
+            return Err(reply.failure(ServiceErrorKind::Malformed, "an answer without a token"));
+        }
         let token = SecretString::from(answer.access_token);
         let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "the token cannot stand in a header"))?;
         header.set_sensitive(true);
-        // Longer than a day is no token's life; the bound keeps the sum in range.
-        let life = SignedDuration::from_secs(answer.expires_in.clamp(0, 86_400));
         Ok(Token { header, ends: now.saturating_add(life).unwrap_or(now) })
     }
 
@@ -203,10 +203,34 @@ impl Inner {
     }
 }
 
+/// What the token service answers. The lifetime may be missing (RFC 6749 §5.1 only recommends it) or be a text; Google's own
+/// libraries read it so (golang/oauth2 `jwt/jwt.go`, google-auth-library-python `google/oauth2/_client.py`).
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default, deserialize_with = "or_default")]
+    access_token: String,
+    #[serde(default)]
+    expires_in: Value,
+}
+
+impl Answer {
+    /// How long the token is good for; `None` when that cannot be read.
+    fn life(&self) -> Option<SignedDuration> {
+        let seconds = match &self.expires_in {
+            nothing if is_nothing(nothing) => return Some(UNTOLD_LIFE),
+            Value::Number(seconds) => seconds.as_i64()?,
+            Value::String(seconds) => seconds.trim().parse().ok()?,
+            _ => return None,
+        };
+        // Longer than a day is no token's life; the bound keeps the sum in range.
+        Some(if seconds > 0 { SignedDuration::from_secs(seconds.min(86_400)) } else { UNTOLD_LIFE })
+    }
+}
+
 /// The token service's own words: `invalid_grant: Invalid JWT Signature.`
 fn words(reply: &Reply) -> String {
     let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let word = |name: &str| answer.as_ref()?.get(name)?.as_str();
+    let word = |name: &str| answer.as_ref()?.get(name)?.as_str().filter(|word| !word.trim().is_empty());
     match (word("error"), word("error_description")) {
         (Some(error), Some(description)) => format!("{error}: {description}"),
         (Some(error), None) => error.to_owned(),

@@ -138,6 +138,55 @@ async fn a_token_that_ends_soon_or_is_refused_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_lifetime_has_many_spellings_and_a_token_is_one() {
+    let key = private_key();
+    for (answer, fetched) in [
+        (json!({"access_token": "t", "expires_in": 3599, "token_type": "Bearer"}), 1),
+        (json!({"access_token": "t", "expires_in": "3599"}), 1),
+        (json!({"access_token": "t", "expires_in": " 60 "}), 2),
+        (json!({"access_token": "t"}), 1),
+        (json!({"access_token": "t", "expires_in": null, "id_token": "", "scope": null}), 1),
+        (json!({"access_token": "t", "expires_in": 0}), 1),
+        (json!({"access_token": "t", "expires_in": ""}), 1),
+        (json!({"access_token": "t", "expires_in": -1}), 1),
+    ] {
+        let place = Place::new(&key_file(&pem(&key))).await;
+        place.answer_tokens(ResponseTemplate::new(200).set_body_json(&answer)).await;
+        Mock::given(path("/sheet")).respond_with(ResponseTemplate::new(200)).mount(&place.server).await;
+        let account = place.account();
+        for _ in 0..2 {
+            assert_eq!(account.send(place.call()).await.unwrap().status, 200, "{answer}");
+        }
+        assert_eq!(place.asked("/oauth/token").await.len(), fetched, "{answer}");
+    }
+    for answer in [
+        json!({"access_token": "t", "expires_in": "soon"}),
+        json!({"access_token": "t", "expires_in": [7]}),
+        json!({"access_token": ["t"], "expires_in": 3599}),
+        json!({"access_token": "", "expires_in": 3599}),
+        json!({"access_token": null, "expires_in": 3599}),
+        json!({"expires_in": 3599, "id_token": "t"}),
+        json!([]),
+    ] {
+        let place = Place::new(&key_file(&pem(&key))).await;
+        place.answer_tokens(ResponseTemplate::new(200).set_body_json(&answer)).await;
+        let error = place.account().send(place.call()).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Malformed, "{answer}");
+        assert_eq!(place.asked("/sheet").await.len(), 0, "no request goes out without a token");
+    }
+    for (body, words) in [
+        (json!({"error": "invalid_grant", "error_description": ""}), "invalid_grant"),
+        (json!({"error": "invalid_grant", "error_description": null}), "invalid_grant"),
+        (json!({"error": "", "error_description": "Bad Request"}), "Bad Request"),
+    ] {
+        let place = Place::new(&key_file(&pem(&key))).await;
+        place.answer_tokens(ResponseTemplate::new(400).set_body_json(&body)).await;
+        let error = place.account().send(place.call()).await.unwrap_err();
+        assert!(error.detail.contains(words) && !error.detail.ends_with(": "), "{body}: {}", error.detail);
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_key_file_is_named_without_its_contents() {
     let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ";
     let good = key_file(&format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n"));

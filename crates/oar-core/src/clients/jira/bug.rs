@@ -150,14 +150,14 @@ impl Bug {
             || matches!(self.release_blocker.as_deref(), Some("Approved" | "Proposed"))
     }
 
-    /// Whether somebody has to agree before it is dropped.
-    pub fn is_high_severity(&self) -> bool {
+    /// Whether somebody has to agree before it is dropped: the severity in Jira is only one of the reasons.
+    pub fn needs_agreement_to_drop(&self) -> bool {
         self.is_cve_tracker() || self.is_critical() || self.has_customer_case
     }
 
     /// Whether the QA contact is asked if it can be dropped (`--confirm-droppable`).
     pub fn must_be_confirmed(&self) -> bool {
-        !self.is_verified() && self.is_high_severity()
+        !self.is_verified() && self.needs_agreement_to_drop()
     }
 
     /// Whether the QA contact's manager is told (`--notify-managers`).
@@ -217,10 +217,10 @@ mod tests {
             with("ON_QA", "Major", &json!({SEVERITY: {"value": "<img alt=\"\" src=\"x.png\"> Critical"}})),
         ];
         for bug in high {
-            assert!(bug.is_high_severity() && bug.must_be_confirmed(), "{bug:?}");
+            assert!(bug.needs_agreement_to_drop() && bug.must_be_confirmed(), "{bug:?}");
         }
         let low = with("ON_QA", "Major", &json!({RELEASE_BLOCKER: {"value": "Rejected"}}));
-        assert!(!low.is_high_severity() && !low.must_be_confirmed() && low.is_droppable());
+        assert!(!low.needs_agreement_to_drop() && !low.must_be_confirmed() && low.is_droppable());
         for severity in [json!(null), json!({}), json!({"value": "Important"})] {
             let low = with("ON_QA", "Major", &json!({SEVERITY: severity}));
             assert!(!low.is_critical(), "severity is not priority: {low:?}");
@@ -258,7 +258,7 @@ mod tests {
         for fields in [json!({}), names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()] {
             let bug = bug(&fields);
             assert_eq!((bug.status.as_deref(), bug.priority.as_deref()), (None, None));
-            assert!(bug.qa_contact.is_none() && !bug.is_finished() && !bug.is_high_severity());
+            assert!(bug.qa_contact.is_none() && !bug.is_finished() && !bug.needs_agreement_to_drop());
         }
         let hidden = with("ON_QA", "Major", &json!({QA_CONTACT: {"accountId": "1", "displayName": "Q"}}));
         let contact = hidden.qa_contact.unwrap();

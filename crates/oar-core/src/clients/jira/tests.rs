@@ -308,6 +308,30 @@ async fn a_transition_that_met_another_change_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_transition_that_is_not_offered_any_more_is_picked_anew() {
+    let server = MockServer::start().await;
+    mount(&server, "GET", "/issue/ART-100", in_status("Review")).await;
+    mount(&server, "GET", "/issue/ART-100/transitions", transitions()).await;
+    Mock::given(method("POST"))
+        .and(body_json(json!({"transition": {"id": "99"}})))
+        .respond_with(ResponseTemplate::new(400))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(body_json(json!({"transition": {"id": "31"}})))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let old = json!({"id": "99", "name": "Close", "to": {"name": "Closed"}});
+    let old = vec![serde_json::from_value(old).unwrap()];
+    let effect =
+        client(&server).transition_offered(&key(), Some("New"), "Closed", old, &permit()).await.unwrap();
+    assert_eq!(effect, Effect::Changed);
+}
+
+#[tokio::test]
 async fn a_refused_transition_is_not_looked_up() {
     let server = MockServer::start().await;
     mount(&server, "GET", "/issue/ART-100", in_status("New")).await;

@@ -36,22 +36,24 @@ impl JiraClient {
             return Ok(Effect::AlreadySo);
         }
         let offered = self.transitions(&issue.key).await?;
-        self.transition_offered(issue, status, offered, permit).await
+        self.transition_offered(&issue.key, issue.status(), status, offered, permit).await
     }
 
-    /// Moves an issue that was just read with its `status`, and that offers these transitions now.
+    /// Moves an issue that was read in the status `current` and that offered these transitions then. When Jira refuses
+    /// what it offered, it is asked for what it offers now, and only another transition is tried.
     ///
     /// The transition is picked by the status that it leads to, else by its own name, ignoring case: both spellings
     /// are in use (spec 02 §5.2 J-6, §11.5).
     pub async fn transition_offered(
         &self,
-        issue: &Issue,
+        key: &IssueKey,
+        current: Option<&str>,
         status: &str,
         mut offered: Vec<Transition>,
         _permit: &WritePermit,
     ) -> Result<Effect, JiraError> {
-        let key = &issue.key;
         let mut attempt = 1;
+        let mut refused: Option<(String, ServiceError)> = None;
         loop {
             let by_target =
                 |transition: &&Transition| transition.to.as_ref().is_some_and(|to| same(&to.name, status));
@@ -59,11 +61,16 @@ impl JiraClient {
             let Some(chosen) = offered.iter().find(by_target).or_else(|| offered.iter().find(by_name)) else {
                 return Err(JiraError::TransitionNotOffered {
                     key: key.clone(),
-                    current: issue.status().unwrap_or("unknown").to_owned(),
+                    current: current.unwrap_or("unknown").to_owned(),
                     wanted: status.to_owned(),
                     offered: offered.iter().map(describe).collect(),
                 });
             };
+            if let Some((id, failure)) = refused.take()
+                && id == chosen.id
+            {
+                return Err(failure.into());
+            }
             let call = self
                 .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
                 .about(key.as_str())
@@ -81,13 +88,21 @@ impl JiraClient {
                 ServiceErrorKind::Rejected | ServiceErrorKind::Conflict => Effect::AlreadySo,
                 _ => return Err(failure.into()),
             };
-            match self.issue(key, &["status"]).await {
+            let is_refused = match self.issue(key, &["status"]).await {
                 Ok(now) if is_in(&now, status) => return Ok(effect),
                 // Somebody changed something else of the issue at the same moment: nothing has happened.
-                Ok(_) if failure.kind == ServiceErrorKind::Conflict && attempt < ATTEMPTS => attempt += 1,
+                Ok(_) if failure.kind == ServiceErrorKind::Conflict && attempt < ATTEMPTS => false,
+                // What was offered when the issue was read need not be offered any more.
+                Ok(_) if failure.kind == ServiceErrorKind::Rejected && attempt < ATTEMPTS => true,
                 _ => return Err(failure.into()),
-            }
-            offered = self.transitions(key).await?;
+            };
+            attempt += 1;
+            let id = chosen.id.clone();
+            offered = match self.transitions(key).await {
+                Ok(offered) => offered,
+                Err(_) => return Err(failure.into()),
+            };
+            refused = is_refused.then_some((id, failure));
         }
     }
 

@@ -89,6 +89,10 @@ impl LeaseHolder {
     /// A holder is silent when we saw no renewal for the lease's whole duration by our own clock, or when its last
     /// renewal is older than that by more than clocks differ. Two contenders never both take it: the write holds only
     /// for the lease as it was read.
+    ///
+    /// Every member of a lease's `spec` may be missing (kubernetes/api `coordination/v1/types.go`), and client-go leaves
+    /// an empty holder and no renewal when it gives a lease up. A holder of which no renewal is known is watched for the whole
+    /// duration, and a lease without a duration has ours.
     pub async fn acquire(&self, _permit: &WritePermit) -> Result<LeaseState, ServiceError> {
         let now = self.client.clock().now();
         let Some(present) = self.read().await? else { return self.create(now).await };
@@ -100,8 +104,8 @@ impl LeaseHolder {
         {
             return Ok(LeaseState::Theirs { holder });
         }
-        let transitions = spec.lease_transitions.unwrap_or(0) + i32::from(!ours);
-        let acquired = if ours { spec.acquire_time.clone() } else { Some(MicroTime(now)) };
+        let transitions = spec.lease_transitions.unwrap_or(0).saturating_add(i32::from(!ours));
+        let acquired = spec.acquire_time.clone().filter(|_| ours).or(Some(MicroTime(now)));
         let mut renewed = present;
         renewed.spec = Some(LeaseSpec {
             acquire_time: acquired,
@@ -127,9 +131,12 @@ impl LeaseHolder {
     fn is_silent(&self, present: &Lease, now: Timestamp) -> bool {
         let spec = present.spec.as_ref();
         let renewed = spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
-        let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(0).max(0);
-        let duration = SignedDuration::from_secs(i64::from(seconds));
-        if renewed.is_none_or(|renewed| now.duration_since(renewed) > duration + SKEW) {
+        let seconds = spec.and_then(|spec| spec.lease_duration_seconds).filter(|seconds| *seconds > 0);
+        let ours = || SignedDuration::try_from(self.duration).unwrap_or(SignedDuration::MAX);
+        let duration = seconds.map_or_else(ours, |seconds| SignedDuration::from_secs(i64::from(seconds)));
+        if renewed.is_some_and(|renewed| {
+            now.duration_since(renewed).checked_sub(SKEW).is_some_and(|age| age > duration)
+        }) {
             return true;
         }
         let seen = Observation {
@@ -181,6 +188,15 @@ impl LeaseHolder {
     }
 
     async fn replace(&self, lease: &Lease) -> Result<LeaseState, ServiceError> {
+        if lease.metadata.resource_version.as_deref().is_none_or(str::is_empty) {
+            // Without one the write would hold for the lease as anybody has it by now.
+            let detail = "the lease has no resource version";
+            return Err(self.purpose("take a lease").error(
+                Service::Kube,
+                ServiceErrorKind::Malformed,
+                detail,
+            ));
+        }
         let request =
             Request::new(self.path()).replace(&self.name, &PostParams::default(), self.body(lease)?);
         let reply = self.client.send(request, self.purpose("take a lease")).await;

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
+use crate::store::memory::SteppingClock;
 
 const PAYLOAD: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads/4.20.5";
 const LEASES: &str = "/kube/apis/coordination.k8s.io/v1/namespaces/tools/leases";
@@ -216,6 +217,76 @@ async fn a_lease_that_another_renews_is_left_to_it() {
     answers(&server, "GET", &one, vec![silent, lease("other", "6", &now)]).await;
     answers(&server, "PUT", &one, vec![status(409, "Conflict", "the object has been modified")]).await;
     assert_eq!(acquire(&holder(&server)).await.unwrap(), theirs);
+}
+
+/// A lease whose `spec` is this, at the given version.
+fn spelled(spec: &Value, version: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec,
+        "metadata": {
+            "name": "controller", "namespace": "tools", "resourceVersion": version, "creationTimestamp": null,
+            "labels": null, "annotations": {}, "managedFields": null,
+        },
+    }))
+}
+
+#[tokio::test]
+async fn a_lease_that_says_nothing_of_its_holder_is_free_in_every_spelling() {
+    let one = format!("{LEASES}/controller");
+    for spec in [
+        json!(null),
+        json!({}),
+        json!({"holderIdentity": null, "leaseDurationSeconds": null, "renewTime": null, "leaseTransitions": null}),
+        // As client-go gives one up.
+        json!({"holderIdentity": "", "leaseDurationSeconds": 60, "leaseTransitions": 2}),
+        json!({"holderIdentity": "", "leaseTransitions": i32::MAX, "renewTime": "2026-07-02T12:00:00.000000Z"}),
+    ] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", &one, vec![spelled(&spec, &json!("5"))]).await;
+        answers(&server, "PUT", &one, vec![lease("me", "6", "2026-07-02T12:00:00.000000Z")]).await;
+        assert_eq!(acquire(&holder(&server)).await.unwrap(), LeaseState::Ours, "{spec}");
+        let requests = server.received_requests().await.unwrap();
+        let body: Value = requests.last().unwrap().body_json().unwrap();
+        assert!(body["spec"]["acquireTime"].is_string() && body["spec"]["renewTime"].is_string(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_of_which_no_renewal_is_known_keeps_the_lease_until_it_was_watched() {
+    let one = format!("{LEASES}/controller");
+    for spec in [
+        json!({"holderIdentity": "other"}),
+        json!({"holderIdentity": "other", "renewTime": null, "leaseDurationSeconds": null}),
+        json!({"holderIdentity": "other", "leaseDurationSeconds": 0, "leaseTransitions": 0}),
+        json!({"holderIdentity": "other", "leaseDurationSeconds": 60, "acquireTime": null}),
+    ] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", &one, vec![spelled(&spec, &json!("5"))]).await;
+        answers(&server, "PUT", &one, vec![lease("me", "6", "2026-07-02T12:00:00.000000Z")]).await;
+        let (clock, time) = SteppingClock::start();
+        let http = Http::new(HttpSettings::default(), clock, Redactor::default()).unwrap();
+        let base = format!("{}/kube", server.uri()).parse().unwrap();
+        let access = ClusterAccess::with_token(&base, &"sha256~demo\n".into()).unwrap();
+        let client = KubeClient::new(&http, access).unwrap();
+        let holder = LeaseHolder::new(client, "tools", "controller", "me", Duration::from_mins(1));
+        for _ in 0..2 {
+            let theirs = LeaseState::Theirs { holder: "other".to_owned() };
+            assert_eq!(acquire(&holder).await.unwrap(), theirs, "{spec}");
+            time.advance(Duration::from_secs(31));
+        }
+        assert_eq!(acquire(&holder).await.unwrap(), LeaseState::Ours, "{spec}");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_without_a_version_is_not_written_over() {
+    for version in [json!(null), json!("")] {
+        let server = MockServer::start().await;
+        answers(&server, "GET", &format!("{LEASES}/controller"), vec![spelled(&json!({}), &version)]).await;
+        assert_eq!(acquire(&holder(&server)).await.unwrap_err().kind, ServiceErrorKind::Malformed);
+        let requests = server.received_requests().await.unwrap();
+        assert!(requests.iter().all(|request| request.method == "GET"));
+    }
 }
 
 #[tokio::test]

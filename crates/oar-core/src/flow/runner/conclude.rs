@@ -40,9 +40,10 @@ impl Runner<'_> {
         }
         // A blocker, a wrong call or somebody who was faster is an answer, not a run: the state says already what
         // stands in the way.
-        let refused_before_start = !progress.started
-            && matches!(report.class, Some(ErrorClass::Blocked | ErrorClass::Usage | ErrorClass::Conflict))
-            && matches!(end, End::Failed(_));
+        let is_answer =
+            matches!(report.class, Some(ErrorClass::Blocked | ErrorClass::Usage | ErrorClass::Conflict));
+        let refused_before_start =
+            !progress.started && (is_answer || task.is_carried_on()) && matches!(end, End::Failed(_));
         report.refused = refused_before_start;
         if let End::Finished(outcome) = &end {
             let passed = (outcome.status, progress.status) == (TaskStatus::Pass, Some(TaskStatus::Pass));

@@ -31,6 +31,12 @@ enum Behaviour {
     Look,
     /// Cannot even record what it intends.
     Overtaken,
+    /// Passes, has something left that fails, and tells two channels at the same time.
+    CannotFinish,
+    /// Acts in any case, and has a last look left; it finds out whether the task was claimed then.
+    LooksLast,
+    /// The same, but the last look fails.
+    CannotLookLast,
 }
 
 struct Demo {
@@ -38,11 +44,21 @@ struct Demo {
     steps: usize,
     applied: AtomicUsize,
     tells_of_failure: bool,
+    carried_on: bool,
+    /// How often the last look was made.
+    completed: AtomicUsize,
 }
 
 impl Demo {
     fn new(behaviour: Behaviour, steps: usize) -> Self {
-        Self { behaviour, steps, applied: AtomicUsize::new(0), tells_of_failure: false }
+        Self {
+            behaviour,
+            steps,
+            applied: AtomicUsize::new(0),
+            tells_of_failure: false,
+            carried_on: false,
+            completed: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -57,6 +73,10 @@ impl Plan for DemoPlan {
     fn standing(&self) -> Option<TaskOutcome> {
         let waits = TaskOutcome::of(TaskStatus::InProgress, Vec::new());
         (self.1 == Behaviour::Look).then(|| waits.because(ReasonClass::Precondition, "it still runs"))
+    }
+
+    fn certainly_acts(&self) -> bool {
+        matches!(self.1, Behaviour::LooksLast | Behaviour::CannotLookLast)
     }
 }
 
@@ -93,6 +113,33 @@ impl Task for Demo {
         Ok(DemoPlan(self.steps, self.behaviour))
     }
 
+    fn is_carried_on(&self) -> bool {
+        self.carried_on
+    }
+
+    async fn complete(&self, plan: &DemoPlan) -> Result<(), TaskError> {
+        self.completed.fetch_add(1, Ordering::SeqCst);
+        match plan.1 {
+            Behaviour::CannotLookLast => {
+                let kind = ServiceErrorKind::Unavailable;
+                Err(ServiceError::new(Service::Access, "look", kind, "no answer").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish(
+        &self,
+        plan: &DemoPlan,
+        outcome: TaskOutcome,
+        _permit: &WritePermit,
+    ) -> Result<TaskOutcome, TaskError> {
+        match plan.1 {
+            Behaviour::CannotFinish => Ok(outcome.failed(ErrorClass::Failed, "the last thing failed")),
+            _ => Ok(outcome),
+        }
+    }
+
     fn intend(&self, plan: &DemoPlan, _state: &mut State) -> Result<Change, StateError> {
         match plan.1 {
             Behaviour::Overtaken => {
@@ -105,7 +152,11 @@ impl Task for Demo {
     async fn apply(&self, plan: &DemoPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         self.applied.fetch_add(1, Ordering::SeqCst);
         match self.behaviour {
-            Behaviour::Pass | Behaviour::CannotPlan => Ok(TaskOutcome::pass(plan.summary().steps)),
+            Behaviour::Pass
+            | Behaviour::CannotPlan
+            | Behaviour::CannotFinish
+            | Behaviour::LooksLast
+            | Behaviour::CannotLookLast => Ok(TaskOutcome::pass(plan.summary().steps)),
             Behaviour::Fail => {
                 let mut outcome = TaskOutcome::pass(Vec::new());
                 outcome.status = TaskStatus::Fail;
@@ -132,7 +183,12 @@ impl Task for Demo {
     }
 
     async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome) -> Vec<Message> {
-        vec![Message::new("4.19.1/demo", "#demo", "done")]
+        let mut messages = vec![Message::new("4.19.1/demo", "#demo", "done")];
+        if self.behaviour == Behaviour::CannotFinish {
+            messages.push(Message::new("4.19.1/other", "#other", "done"));
+            messages.push(Message::new("4.19.1/more", "#demo", "more"));
+        }
+        messages
     }
 }
 
@@ -551,6 +607,71 @@ async fn a_message_about_what_goes_on_is_made_good_by_the_next_look() {
     let before = bench.store.text();
     bench.run(&Demo::new(Behaviour::Look, 0), &working).await;
     assert_eq!((working.asked().len(), bench.store.text()), (1, before), "nothing is owed any more");
+}
+
+#[tokio::test]
+async fn what_is_left_when_people_are_told_decides_over_the_outcome() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let report = bench.run(&Demo::new(Behaviour::CannotFinish, 1), &channel).await;
+    assert_eq!((report.status, report.class), (Some(TaskStatus::Fail), Some(ErrorClass::Failed)));
+    assert_eq!(report.done.len(), 1);
+    let told = |key: &str| channel.asked().iter().position(|(asked, _)| asked.starts_with(key));
+    assert!(told("4.19.1/demo") < told("4.19.1/more") && told("4.19.1/other").is_some());
+    let view = bench.task();
+    assert_eq!(view.status, TaskStatus::Fail);
+    let keys: Vec<&str> =
+        view.history[0].notifications.iter().map(|record| record.channel.as_str()).collect();
+    assert_eq!(keys, ["#demo", "#other", "#demo"], "in the order of the messages");
+    // The next run finishes, and nobody is told again.
+    let report = bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    assert_eq!((report.status, channel.asked().len()), (Some(TaskStatus::Pass), 3));
+}
+
+#[tokio::test]
+async fn the_last_look_is_made_while_the_task_is_claimed_and_before_anything_is_done() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let task = Demo::new(Behaviour::LooksLast, 1);
+    assert_eq!(bench.run(&task, &channel).await.status, Some(TaskStatus::Pass));
+    assert_eq!((task.completed.into_inner(), task.applied.into_inner()), (1, 1));
+
+    let bench = Bench::new();
+    let task = Demo::new(Behaviour::CannotLookLast, 1);
+    let report = bench.run(&task, &channel).await;
+    assert_eq!((report.unknown, report.class), (true, Some(ErrorClass::Unavailable)));
+    assert_eq!((task.completed.into_inner(), task.applied.into_inner()), (1, 0));
+    let view = bench.task();
+    assert_eq!((view.status, view.history[0].outcome), (TaskStatus::NotStarted, Some(RunOutcome::Unknown)));
+    assert!(view.history[0].finished.is_some());
+    assert!(bench.state().claim(TaskName::TakeOwnership).is_none(), "the claim is given up");
+
+    // Whoever is shown the plan is shown all of it; nothing is claimed then.
+    let bench = Bench::new();
+    let before = bench.store.text();
+    let task = Demo::new(Behaviour::CannotLookLast, 1);
+    let (_sender, interrupt) = Interrupt::channel();
+    let permit = WritePermit::granted_by_user_interface();
+    let answer = Answer::new(true);
+    for mode in [Mode::DryRun, Mode::Ask(&permit, &answer)] {
+        let loaded = bench.statebox.find().await;
+        let report = bench.runner(&channel, &interrupt).run(&task, mode, loaded).await;
+        assert_eq!(report.class, Some(ErrorClass::Unavailable));
+        if matches!(mode, Mode::DryRun) {
+            assert_eq!(bench.store.text(), before);
+        }
+    }
+    assert_eq!((task.applied.into_inner(), answer.asked.into_inner()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_begin_is_recorded_by_whoever_carries_the_task_on() {
+    for carried_on in [false, true] {
+        let bench = Bench::new();
+        let before = bench.store.text();
+        let task = Demo { carried_on, ..Demo::new(Behaviour::CannotPlan, 1) };
+        let report = bench.run(&task, &Channel::working()).await;
+        assert_eq!((report.refused, report.class), (carried_on, Some(ErrorClass::Unavailable)));
+        assert_eq!(bench.store.text() == before, carried_on);
+    }
 }
 
 #[tokio::test]

@@ -2,14 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use futures::future::{join, join_all};
+
 use super::claim::other_run;
 use super::messages::OpenMessages;
 use super::{ConsentState, End, Mode, Run, Runner, marker, resolve_command};
 use crate::flow::consent::Question;
 use crate::flow::graph::{Readiness, readiness};
-use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::task::Task;
 use crate::notify::Message;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Created, KEPT_LIMIT, State, StateBoxError, StateError, TaskStatus};
 
 /// How often a run plans before it gives up, because somebody else was at the task each time.
@@ -79,13 +82,17 @@ impl Runner<'_> {
         }
         self.refuse_when_blocked(task, state)?;
         let plan = task.plan(state).await?;
-        let summary = plan.summary();
-        for check in &summary.checks {
-            tracing::info!("ok: {}", check.text);
+        let is_shown = match mode {
+            Mode::DryRun => true,
+            Mode::Apply(_) => false,
+            Mode::Ask(_, consent) => !consent.is_given(),
+        };
+        let completes_late = plan.certainly_acts() && !is_shown;
+        if !completes_late {
+            task.complete(&plan).await?;
         }
-        for note in &summary.notes {
-            tracing::info!("{note}");
-        }
+        let mut summary = plan.summary();
+        say(&summary, &PlanSummary::default());
         run.progress().plan = summary.clone();
         let Some(permit) = mode.permit() else { return Ok(End::Planned) };
 
@@ -109,8 +116,21 @@ impl Runner<'_> {
                 tracing::info!("somebody else created {} meanwhile", self.statebox.location());
                 return Ok(End::NothingToDo);
             }
+            task.complete(&plan).await?;
         } else if plan.acts() {
-            self.begin(task, Some(&plan), state, run, permit).await?;
+            let begin = self.begin(task, Some(&plan), state, run, permit);
+            if completes_late {
+                let (begun, completed) = join(begin, task.complete(&plan)).await;
+                begun?;
+                completed?;
+            } else {
+                begin.await?;
+            }
+        }
+        if completes_late {
+            let known = std::mem::replace(&mut summary, plan.summary());
+            say(&summary, &known);
+            run.progress().plan = summary.clone();
         }
         if task.is_tracked() && !std::mem::replace(&mut run.progress().marked, true) {
             marker(name, TaskStatus::InProgress);
@@ -122,27 +142,68 @@ impl Runner<'_> {
             TaskStatus::InProgress => !outcome.done.is_empty() || open.owes(),
             TaskStatus::Fail | TaskStatus::NotStarted => true,
         };
-        if tell && task.tells(&outcome) {
-            let episode = open.episode.as_ref().map_or(&run.id, |(run, _)| run);
-            let messages = task.notifications(&plan, &outcome).await.into_iter();
-            let keyed =
-                messages.map(|message| Message { key: format!("{}/{episode}", message.key), ..message });
-            let mut parts: Vec<Message> = keyed.flat_map(Message::parts).collect();
-            parts.retain(|part| !open.is_settled(&part.key));
-            if !parts.is_empty() && !run.claimed.is_held() {
-                // What is said to people is an effect too.
-                self.begin(task, None, state, run, permit).await?;
+        let told = async {
+            if tell && task.tells(&outcome) {
+                self.tell(task, &plan, &outcome, (state, run, &open), permit).await?;
             }
-            let mut room = state.map_or(KEPT_LIMIT, State::room_for_messages);
-            for part in parts {
-                let delivery = self.deliver.deliver(&part, open.earlier(&part.key), permit).await;
-                let record = self.record_of(&part, &delivery, room);
-                room = room.saturating_sub(record.text.as_ref().map_or(0, String::len));
-                run.progress().notifications.push(record);
-            }
-        }
+            Ok::<_, TaskError>(())
+        };
+        let outcome = if run.claimed.is_held() {
+            let (told, finished) = join(told, task.finish(&plan, outcome.clone(), permit)).await;
+            told?;
+            finished?
+        } else {
+            told.await?;
+            outcome
+        };
+        run.progress().done.clone_from(&outcome.done);
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         Ok(End::Finished(outcome))
+    }
+
+    /// Tells people of `outcome`: each channel its messages in their order, all channels at the same time.
+    async fn tell<T: Task>(
+        &self,
+        task: &T,
+        plan: &T::Plan,
+        outcome: &TaskOutcome,
+        (state, run, open): (Option<&State>, &Run, &OpenMessages),
+        permit: &WritePermit,
+    ) -> Result<(), TaskError> {
+        let episode = open.episode.as_ref().map_or(&run.id, |(run, _)| run);
+        let messages = task.notifications(plan, outcome).await.into_iter();
+        let keyed = messages.map(|message| Message { key: format!("{}/{episode}", message.key), ..message });
+        let mut parts: Vec<Message> = keyed.flat_map(Message::parts).collect();
+        parts.retain(|part| !open.is_settled(&part.key));
+        if !parts.is_empty() && !run.claimed.is_held() {
+            // What is said to people is an effect too.
+            self.begin(task, None, state, run, permit).await?;
+        }
+        let mut channels: Vec<Vec<&Message>> = Vec::new();
+        for part in &parts {
+            let same = |channel: &&mut Vec<&Message>| {
+                channel.first().is_some_and(|first| first.channel == part.channel)
+            };
+            match channels.iter_mut().find(same) {
+                Some(channel) => channel.push(part),
+                None => channels.push(vec![part]),
+            }
+        }
+        let room = Mutex::new(state.map_or(KEPT_LIMIT, State::room_for_messages));
+        let room = &room;
+        join_all(channels.into_iter().map(|channel| async move {
+            for part in channel {
+                let delivery = self.deliver.deliver(part, open.earlier(&part.key), permit).await;
+                let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+                let record = self.record_of(part, &delivery, *room);
+                *room = room.saturating_sub(record.text.as_ref().map_or(0, String::len));
+                run.progress().notifications.push(record);
+            }
+        }))
+        .await;
+        let place = |key: &str| parts.iter().position(|part| part.key == key);
+        run.progress().notifications.sort_by_key(|record| place(&record.key));
+        Ok(())
     }
 
     /// Asks for consent to the steps of a plan, unless all of them were consented to before.
@@ -177,5 +238,15 @@ impl Runner<'_> {
                 .with_hint(format!("When it is cleared: {}", resolve_command(&release, &issue))));
         }
         Ok(())
+    }
+}
+
+/// Logs what stands in a plan and not in what was `known` of it.
+fn say(plan: &PlanSummary, known: &PlanSummary) {
+    for check in plan.checks.iter().filter(|check| !known.checks.contains(check)) {
+        tracing::info!("ok: {}", check.text);
+    }
+    for note in plan.notes.iter().filter(|note| !known.notes.contains(note)) {
+        tracing::info!("{note}");
     }
 }

@@ -56,8 +56,8 @@ async fn attempts_are_bounded_and_the_last_answer_is_returned() {
     let (http, clock) = quick();
     let reply = http.send(call(Method::GET, &server.uri().parse().unwrap())).await.unwrap();
     assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::Unavailable));
-    assert_eq!(server.received_requests().await.unwrap().len(), 4);
-    assert_eq!(clock.waits().len(), 3);
+    assert_eq!(server.received_requests().await.unwrap().len(), 5);
+    assert_eq!(clock.waits().len(), 4);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_lost_answer_repeats_reads_and_safe_writes_but_never_other_writes() {
 
 #[tokio::test]
 async fn only_get_and_head_are_safe_without_being_told() {
-    for (method, expected) in [(Method::GET, 4), (Method::HEAD, 4), (Method::PATCH, 1), (Method::PUT, 1)] {
+    for (method, expected) in [(Method::GET, 5), (Method::HEAD, 5), (Method::PATCH, 1), (Method::PUT, 1)] {
         let server = Server::start([Act::DropAfterReading]).await;
         let (http, _) = quick();
         http.send(call(method.clone(), &server.url)).await.unwrap_err();
@@ -145,7 +145,7 @@ async fn a_host_that_never_listens_is_unavailable_after_all_attempts() {
     assert_eq!(error.operation, "try");
     assert_eq!(error.subject.as_deref(), Some("thing 1"));
     assert!(error.detail.starts_with("no connection"), "{error}");
-    assert_eq!(clock.waits().len(), 3);
+    assert_eq!(clock.waits().len(), 4);
 }
 
 #[tokio::test]
@@ -174,10 +174,10 @@ async fn a_read_never_acts_whatever_became_of_its_answer() {
             let error = http.send(sent).await.unwrap_err();
             assert_eq!(error.kind, ServiceErrorKind::Unavailable, "{error}");
             assert!(
-                !error.to_string().contains("acted") && error.detail.ends_with("(4 attempts)"),
+                !error.to_string().contains("acted") && error.detail.ends_with("(5 attempts)"),
                 "{error}"
             );
-            assert_eq!(server.requests(), 4);
+            assert_eq!(server.requests(), 5);
         }
     }
 }

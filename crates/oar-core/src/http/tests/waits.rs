@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::super::wait::asked_wait;
+use super::super::retry_after::asked_pause;
 use super::support::{NOW, stack};
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, HttpSettings, Reply};
@@ -103,7 +103,7 @@ async fn waiting_is_bounded_by_the_number_of_attempts() {
     let (http, clock) = stack(HttpSettings::default());
     let reply = http.send(post(&server)).await.unwrap();
     assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::RateLimited));
-    assert_eq!(clock.waits().len(), 3);
+    assert_eq!(clock.waits().len(), 4);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        assert_eq!(asked_wait(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
+        assert_eq!(asked_pause(&headers, now), expected.map(Duration::from_secs), "{pairs:?}");
     }
 }
 
@@ -153,7 +153,7 @@ fn every_way_to_name_a_wait_is_understood_and_nonsense_is_not() {
 async fn a_refusal_that_a_client_knows_is_waited_out_with_growing_waits() {
     let minute: fn(&Reply) -> Option<Duration> =
         |reply| (reply.status == StatusCode::FORBIDDEN).then_some(Duration::from_mins(1));
-    for (refusals, waits) in [(1, &[60][..]), (2, &[60, 90]), (9, &[60, 90, 90])] {
+    for (refusals, waits) in [(1, &[60][..]), (2, &[60, 90]), (9, &[60, 90, 90, 90])] {
         let server = server_with(403, &[], refusals).await;
         let (http, clock) = stack(HttpSettings::default());
         let reply = http.send(post(&server).refusal_wait(minute)).await.unwrap();

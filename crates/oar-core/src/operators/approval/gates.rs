@@ -2,54 +2,79 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
+use futures::FutureExt as _;
 use futures::future::{join, join_all};
 
-use super::kernel::{KernelFindings, StopRule};
+use super::kernel::{self, KernelFindings, StopRule};
 use super::{
-    Approval, ApprovalPlan, MetadataUrl, OpenSubtask, Problem, ShipmentPlan, ShippedAdvisory, Target, work,
+    Approval, ApprovalPlan, OpenSubtask, Payload, PayloadLook, Problem, ShipmentPlan, ShippedAdvisory,
+    Target, work,
 };
-use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryKind, AdvisoryState};
+use crate::clients::errata::{Advisory, AdvisoryBuild, AdvisoryId, AdvisoryKind, AdvisoryState};
 use crate::clients::gitlab::MergeRequestState;
-use crate::clients::jira::{Bug, IssueKey};
+use crate::clients::jira::{Bug, IssueKey, Subtask};
 use crate::error::{Classified, ErrorClass};
 use crate::flow::outcome::Check;
 use crate::operators::ownership::QE_SUBTASKS;
 use crate::operators::shipment::{Shipment, ShipmentError};
 
-/// What was read in Errata Tool, and of what the advisories hold.
-struct ErrataSide {
-    read: Vec<(String, Result<Advisory, Problem>)>,
-    /// The advisories that are to move.
-    moving: Vec<(String, AdvisoryId)>,
-    kernels: KernelFindings,
-    alerts: Vec<Problem>,
+/// An advisory of the release, as it was read.
+#[derive(Debug, Clone)]
+pub(super) struct ReadAdvisory {
+    /// Its kind in the build data.
+    pub(super) impetus: String,
+    /// Its number.
+    pub(super) id: AdvisoryId,
+    advisory: Result<Advisory, Problem>,
+    /// Its builds, when advisories of its kind may carry operating system images.
+    pub(super) builds: Option<Result<Vec<AdvisoryBuild>, Problem>>,
+}
+
+impl ReadAdvisory {
+    /// The advisory, when it was read and is to move.
+    fn moving(&self) -> Option<&Advisory> {
+        self.advisory.as_ref().ok().filter(|advisory| advisory.state == AdvisoryState::Qe)
+    }
+}
+
+/// The merge request and the issues that it ships, or what is wrong with it; and the release's bugs.
+struct Bugs {
+    shipment: Result<(ShipmentPlan, BTreeSet<IssueKey>), Problem>,
+    /// What was found out; `None` when there is nothing to approve.
+    found: Option<Result<String, Vec<Problem>>>,
 }
 
 impl Approval<'_> {
     /// Looks at everything. Problems stand beside the plan, so that those of others can be said with them; what could
     /// not be read is one of them.
     ///
-    /// `rules` says which packages of operating system images must not have which tag, or why nobody knows.
+    /// `rules` says which packages of operating system images must not have which tag, or why nobody knows. `payload` is
+    /// looked at only in the Konflux flow; its metadata URL is left to [`Approval::complete`].
     pub async fn plan(
         &self,
         target: &Target,
         rules: impl Future<Output = Result<Vec<StopRule>, Problem>>,
+        payload: PayloadLook,
     ) -> (ApprovalPlan, Vec<Problem>) {
         let mut problems = Vec::new();
         let (mut checks, mut notes) = (Vec::new(), Vec::new());
         // What does not depend on one another is asked for at the same time.
-        let (errata, (shipment, (subtasks, url))) = join(
-            Box::pin(self.errata_side(target, rules)),
-            join(self.shipment(target), join(self.open_subtasks(target), self.own_metadata_url(target))),
+        let read = Box::pin(self.advisories(target)).shared();
+        let ((read, (kernels, alerts)), (Bugs { shipment, found: bugs }, (subtasks, payload))) = join(
+            join(read.clone(), Box::pin(self.builds_and_alerts(read.clone(), rules))),
+            join(
+                Box::pin(self.shipment_and_bugs(target, read.clone())),
+                join(self.open_subtasks(target), own_payload(target, payload)),
+            ),
         )
         .await;
-        let ErrataSide { read, moving, kernels, alerts } = errata;
         let subtasks = subtasks.unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         });
-        let (shipment, shipment_keys) = shipment.unwrap_or_else(|problem| {
+        let (shipment, _) = shipment.unwrap_or_else(|problem| {
             problems.push(problem);
             (ShipmentPlan::None, BTreeSet::new())
         });
@@ -63,11 +88,11 @@ impl Approval<'_> {
             ShipmentPlan::Approved(_) => checks.push(Check::ok("the shipment merge request is approved")),
             ShipmentPlan::None => {}
         }
-        let mut keys = shipment_keys;
         let mut advisories = Vec::new();
         // Whether everything was read that names bugs and builds: an `ok` must not stand for what nobody read.
         let mut complete = problems.is_empty();
-        for (impetus, advisory) in read {
+        let is_moving = read.iter().any(|read| read.moving().is_some());
+        for ReadAdvisory { impetus, advisory, .. } in read {
             let advisory = match advisory {
                 Ok(advisory) => advisory,
                 Err(problem) => {
@@ -80,7 +105,6 @@ impl Approval<'_> {
                 notes.push(format!("advisory {} ({impetus}) is dropped and stays as it is", advisory.id));
                 continue;
             }
-            keys.extend(advisory.jira_issues.iter().cloned());
             match state_problem(&impetus, &advisory) {
                 Some(problem) => problems.push(problem),
                 None => checks.push(Check::ok(format!(
@@ -97,11 +121,8 @@ impl Approval<'_> {
                     .then("ask ART to add them to the build data"),
             );
         }
-        let approves = matches!(shipment, ShipmentPlan::Approve(_));
-        let mut metadata = None;
-        if !moving.is_empty() || approves {
-            let bugs = self.bugs(&keys, &target.accepted).await;
-            let url = url.filter(|_| !moving.is_empty());
+        let mut awaited = None;
+        if let Some(bugs) = bugs {
             checks.extend(kernels.notes.into_iter().map(Check::ok).filter(|_| complete));
             problems.extend(kernels.problems);
             match bugs {
@@ -112,49 +133,76 @@ impl Approval<'_> {
                 checks.push(Check::ok("no security alert blocks"));
             }
             problems.extend(alerts);
-            match url.transpose() {
+            match payload.filter(|_| is_moving).transpose() {
                 Ok(found) => {
                     let of_release = format!("the payload in the registry is of {}", target.release);
                     checks.extend(found.is_some().then(|| Check::ok(of_release)));
-                    metadata = found;
+                    awaited = found;
                 }
                 Err(problem) => problems.push(problem),
             }
         }
-        let reference = target.shipment.clone();
-        (ApprovalPlan { advisories, shipment, metadata, subtasks, checks, notes, reference }, problems)
+        let plan = ApprovalPlan {
+            advisories,
+            shipment,
+            subtasks,
+            checks,
+            notes,
+            reference: target.shipment.clone(),
+            payload: awaited,
+            page: OnceLock::new(),
+        };
+        (plan, problems)
     }
 
-    /// The advisories, and what stands against those that are to move: their kernels and security alerts.
-    async fn errata_side(
+    /// What stands against the advisories that are to move: their kernels and security alerts.
+    async fn builds_and_alerts(
+        &self,
+        read: impl Future<Output = Vec<ReadAdvisory>>,
+        rules: impl Future<Output = Result<Vec<StopRule>, Problem>>,
+    ) -> (KernelFindings, Vec<Problem>) {
+        let (read, rules) = join(read, rules).await;
+        let moving: Vec<&ReadAdvisory> = read.iter().filter(|read| read.moving().is_some()).collect();
+        let security =
+            moving.iter().filter_map(|read| read.moving()).filter(|one| one.kind == AdvisoryKind::Security);
+        let alerts = join_all(security.map(|advisory| self.known_alerts(advisory.id)));
+        let (kernels, alerts) = join(self.kernels(&moving, &rules), alerts).await;
+        (kernels, alerts.into_iter().flatten().collect())
+    }
+
+    /// The merge request, and the bugs that it and the advisories ship.
+    async fn shipment_and_bugs(
         &self,
         target: &Target,
-        rules: impl Future<Output = Result<Vec<StopRule>, Problem>>,
-    ) -> ErrataSide {
-        let (read, rules) = join(self.advisories(target), rules).await;
-        let ours = read.iter().filter_map(|(impetus, read)| Some((impetus, read.as_ref().ok()?)));
-        let moves: Vec<(&String, &Advisory)> =
-            ours.filter(|(_, advisory)| advisory.state == AdvisoryState::Qe).collect();
-        let moving: Vec<(String, AdvisoryId)> =
-            moves.iter().map(|(impetus, advisory)| ((*impetus).clone(), advisory.id)).collect();
-        let security = moves.iter().filter(|(_, advisory)| advisory.kind == AdvisoryKind::Security);
-        let alerts = join_all(security.map(|(_, advisory)| self.known_alerts(advisory.id)));
-        let (kernels, alerts) = join(self.kernels(&moving, &rules), alerts).await;
-        ErrataSide { moving, kernels, alerts: alerts.into_iter().flatten().collect(), read }
+        read: impl Future<Output = Vec<ReadAdvisory>>,
+    ) -> Bugs {
+        let (read, shipment) = join(read, self.shipment(target)).await;
+        let approves = matches!(&shipment, Ok((ShipmentPlan::Approve(_), _)));
+        if !approves && !read.iter().any(|read| read.moving().is_some()) {
+            return Bugs { shipment, found: None };
+        }
+        let mut keys = shipment.as_ref().map(|(_, keys)| keys.clone()).unwrap_or_default();
+        let shipped =
+            read.iter().filter_map(|read| read.advisory.as_ref().ok()).filter(|one| !one.is_dropped());
+        keys.extend(shipped.flat_map(|advisory| advisory.jira_issues.iter().cloned()));
+        let found = Some(self.bugs(&keys, &target.accepted).await);
+        Bugs { shipment, found }
     }
 
-    /// The metadata URL of a Konflux release.
-    async fn own_metadata_url(&self, target: &Target) -> Option<Result<MetadataUrl, Problem>> {
-        target.shipment.as_ref()?;
-        Some(self.metadata_url(&target.release).await)
-    }
-
-    async fn advisories(&self, target: &Target) -> Vec<(String, Result<Advisory, Problem>)> {
-        let read = join_all(target.advisories.iter().map(|(_, id)| self.errata.erratum(*id))).await;
-        let named = target.advisories.iter().zip(read).map(|((impetus, id), advisory)| {
-            (impetus.clone(), advisory.map_err(|error| unread(format!("advisory {id} ({impetus})"), &error)))
-        });
-        named.collect()
+    async fn advisories(&self, target: &Target) -> Vec<ReadAdvisory> {
+        join_all(target.advisories.iter().map(|(impetus, id)| async move {
+            let builds = async {
+                if !kernel::may_carry_images(impetus) {
+                    return None;
+                }
+                let builds = self.errata.builds(*id).await;
+                Some(builds.map_err(|error| unread(format!("the builds of advisory {id}"), &error)))
+            };
+            let (advisory, builds) = join(self.errata.erratum(*id), builds).await;
+            let advisory = advisory.map_err(|error| unread(format!("advisory {id} ({impetus})"), &error));
+            ReadAdvisory { impetus: impetus.clone(), id: *id, advisory, builds }
+        }))
+        .await
     }
 
     /// The merge request and the issues that it ships, or what is wrong with it.
@@ -198,12 +246,17 @@ impl Approval<'_> {
         let is_open = |status: &Option<String>| {
             status.as_deref().is_none_or(|status| !status.eq_ignore_ascii_case(work::CLOSED))
         };
-        Ok(subtasks
+        let open = subtasks
             .into_iter()
             .filter(|subtask| QE_SUBTASKS.iter().any(|(title, _)| *title == subtask.summary))
-            .filter(|subtask| is_open(&subtask.status))
-            .map(|subtask| OpenSubtask { key: subtask.key, summary: subtask.summary, status: subtask.status })
-            .collect())
+            .filter(|subtask| is_open(&subtask.status));
+        let read = open.map(|Subtask { key, summary, status }| async move {
+            // What could not be read, or does not close it now, is asked for again when it is closed.
+            let offered = self.jira.transitions(&key).await.ok();
+            let offered = offered.filter(|offered| offered.iter().any(|one| one.leads_to(work::CLOSED)));
+            OpenSubtask { key, summary, status, offered }
+        });
+        Ok(join_all(read).await)
     }
 
     /// Alerts as they were last computed. They are computed anew before anything is approved.
@@ -262,6 +315,12 @@ impl Approval<'_> {
             format!("{} bugs: all finished but those answered for: {}", keys.len(), taken.join(", "))
         })
     }
+}
+
+/// What the payload of a Konflux release says.
+async fn own_payload(target: &Target, look: PayloadLook) -> Option<Result<Payload, Problem>> {
+    target.shipment.as_ref()?;
+    Some(look.await)
 }
 
 /// Something that could not be read, with what the user can do about it.

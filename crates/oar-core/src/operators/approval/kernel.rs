@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
-use super::gates::unread;
+use super::gates::{ReadAdvisory, unread};
 use super::{Approval, Problem};
 use crate::clients::brewroot::Component;
-use crate::clients::errata::AdvisoryId;
 use crate::error::{ServiceError, ServiceErrorKind};
 
 /// The tag of a kernel that must not ship, where the branch's settings name none (`interop-exact`).
@@ -17,6 +16,11 @@ const KERNEL: &str = "kernel";
 const IMAGE_PREFIX: &str = "rhcos-";
 /// The kinds of advisories that may carry one.
 const KINDS: [&str; 2] = [super::IMAGE, super::RHCOS];
+
+/// Whether advisories of the kind `impetus` may carry operating system images.
+pub(super) fn may_carry_images(impetus: &str) -> bool {
+    KINDS.contains(&impetus)
+}
 
 /// Packages of operating system images, and the tag that their builds must not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Approval<'_> {
     /// that may carry one. What cannot be found out is a problem, never "no stop".
     pub(super) async fn kernels(
         &self,
-        advisories: &[(String, AdvisoryId)],
+        advisories: &[&ReadAdvisory],
         rules: &Result<Vec<StopRule>, Problem>,
     ) -> KernelFindings {
         let mut findings = KernelFindings::default();
@@ -66,7 +70,7 @@ impl Approval<'_> {
                 return findings;
             }
         };
-        let images = self.images(advisories, &mut findings).await;
+        let images = images(advisories, &mut findings);
         if images.is_empty() && findings.problems.is_empty() {
             let note = "no advisory carries an operating system image, so no kernel is looked at";
             findings.notes.push(note.to_owned());
@@ -85,8 +89,10 @@ impl Approval<'_> {
                 Err(problem) => findings.problems.push(problem),
             }
         }
-        for (rule, builds) in rules.iter().zip(&builds) {
-            let looked = join_all(builds.keys().map(|build| self.may_ship(build, rule))).await;
+        let looks = rules.iter().zip(&builds).map(|(rule, builds)| async move {
+            join_all(builds.keys().map(|build| self.may_ship(build, rule))).await
+        });
+        for ((rule, builds), looked) in rules.iter().zip(&builds).zip(join_all(looks).await) {
             for ((build, images), looked) in builds.iter().zip(looked) {
                 let images = images.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 match looked {
@@ -106,38 +112,6 @@ impl Approval<'_> {
             }
         }
         findings
-    }
-
-    /// The operating system images of the advisories.
-    async fn images(
-        &self,
-        advisories: &[(String, AdvisoryId)],
-        findings: &mut KernelFindings,
-    ) -> BTreeSet<String> {
-        let carriers: Vec<&(String, AdvisoryId)> =
-            advisories.iter().filter(|(kind, _)| KINDS.contains(&kind.as_str())).collect();
-        let answers = join_all(carriers.iter().map(|(_, id)| self.errata.builds(*id))).await;
-        let mut images = BTreeSet::new();
-        for ((kind, id), answer) in carriers.into_iter().zip(answers) {
-            match answer {
-                Ok(builds) => {
-                    let found: Vec<String> = builds
-                        .into_iter()
-                        .map(|build| build.nvr)
-                        .filter(|nvr| nvr.starts_with(IMAGE_PREFIX))
-                        .collect();
-                    if found.is_empty() && kind == super::RHCOS {
-                        findings.problems.push(
-                            Problem::blocked(format!("advisory {id} ({kind}) has no operating system image"))
-                                .then("ask ART to attach its builds"),
-                        );
-                    }
-                    images.extend(found);
-                }
-                Err(error) => findings.problems.push(unread(format!("the builds of advisory {id}"), &error)),
-            }
-        }
-        images
     }
 
     /// The builds of the packages of each rule in one image, each once. One without any of them is a problem.
@@ -175,4 +149,27 @@ impl Approval<'_> {
         };
         Ok(!tags.contains(&rule.tag))
     }
+}
+
+/// The operating system images of the advisories.
+fn images(advisories: &[&ReadAdvisory], findings: &mut KernelFindings) -> BTreeSet<String> {
+    let mut images = BTreeSet::new();
+    for ReadAdvisory { impetus, id, builds, .. } in advisories {
+        match builds {
+            None => {}
+            Some(Ok(builds)) => {
+                let nvrs = builds.iter().map(|build| build.nvr.as_str());
+                let found: Vec<&str> = nvrs.filter(|nvr| nvr.starts_with(IMAGE_PREFIX)).collect();
+                if found.is_empty() && impetus == super::RHCOS {
+                    findings.problems.push(
+                        Problem::blocked(format!("advisory {id} ({impetus}) has no operating system image"))
+                            .then("ask ART to attach its builds"),
+                    );
+                }
+                images.extend(found.into_iter().map(str::to_owned));
+            }
+            Some(Err(problem)) => findings.problems.push(problem.clone()),
+        }
+    }
+    images
 }

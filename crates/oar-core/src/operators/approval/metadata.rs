@@ -1,8 +1,12 @@
 //! The metadata URL of exactly this release, read from its payload (spec 02 §9.2, §10 O15, O16).
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+
 use super::gates::unread;
-use super::{Approval, Problem};
+use super::{Approval, ApprovalPlan, Problem};
 use crate::clients::access::Page;
+use crate::clients::registry::RegistryClient;
 use crate::ids::PullSpec;
 use crate::version::ReleaseVersion;
 
@@ -18,38 +22,68 @@ pub enum MetadataUrl {
     NotYet(String),
 }
 
+/// A payload that was read, that is of the release, and that names a metadata URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    url: String,
+}
+
+/// A look at a release's payload: many requests that wait for each other and for nothing else. It goes on while any of its
+/// clones is polled, and all of them get its answer.
+pub type PayloadLook = Shared<BoxFuture<'static, Result<Payload, Problem>>>;
+
 /// The payload of a release for x86.
 pub fn payload_of(release: &ReleaseVersion) -> String {
     format!("{PAYLOADS}:{release}-x86_64")
 }
 
+/// Looks at the payload of `release`.
+///
+/// A payload of another release, or one without an address, is a problem that waiting does not solve; and so is, for now,
+/// whatever could not be looked at: a registry that does not answer, a payload that is not there or makes no sense.
+pub fn payload_look(registry: RegistryClient, release: ReleaseVersion) -> PayloadLook {
+    async move { payload(&registry, &release).await }.boxed().shared()
+}
+
+async fn payload(registry: &RegistryClient, release: &ReleaseVersion) -> Result<Payload, Problem> {
+    let text = payload_of(release);
+    let spec: PullSpec = text.parse().map_err(|error| Problem::blocked(format!("payload: {error}")))?;
+    let metadata = registry.release_metadata(&spec).await;
+    let metadata =
+        metadata.map_err(|error| unread(format!("the payload {text} could not be read"), &error))?;
+    if metadata.version != release.to_string() {
+        return Err(Problem::blocked(format!(
+            "the payload {text} ({}) says that it is {}, not {release}",
+            metadata.digest, metadata.version
+        ))
+        .then("ask ART"));
+    }
+    let Some(url) = metadata.url else {
+        let words = format!("the payload {text} names no metadata URL");
+        return Err(Problem::blocked(words).then("ask ART"));
+    };
+    Ok(Payload { url })
+}
+
 impl Approval<'_> {
-    /// Whether the metadata URL of `release` is up.
-    ///
-    /// Only the portal's word that the page is not there is [`MetadataUrl::NotYet`]. A payload of another release, or
-    /// one without an address, is a problem that waiting does not solve; and so is, for now, whatever could not be
-    /// looked at: a registry that does not answer, a payload that is not there or makes no sense.
-    pub async fn metadata_url(&self, release: &ReleaseVersion) -> Result<MetadataUrl, Problem> {
-        let text = payload_of(release);
-        let spec: PullSpec = text.parse().map_err(|error| Problem::blocked(format!("payload: {error}")))?;
-        let metadata = self.registry.release_metadata(&spec).await;
-        let metadata =
-            metadata.map_err(|error| unread(format!("the payload {text} could not be read"), &error))?;
-        if metadata.version != release.to_string() {
-            return Err(Problem::blocked(format!(
-                "the payload {text} ({}) says that it is {}, not {release}",
-                metadata.digest, metadata.version
-            ))
-            .then("ask ART"));
-        }
-        let Some(url) = metadata.url else {
-            let words = format!("the payload {text} names no metadata URL");
-            return Err(Problem::blocked(words).then("ask ART"));
-        };
-        match self.access.page(&url).await {
-            Ok(Page::Up) => Ok(MetadataUrl::Up(url)),
+    /// Whether the metadata URL of a release is up. Only the portal's word that the page is not there is
+    /// [`MetadataUrl::NotYet`].
+    pub async fn metadata_url(&self, payload: &Payload) -> Result<MetadataUrl, Problem> {
+        let url = &payload.url;
+        match self.access.page(url).await {
+            Ok(Page::Up) => Ok(MetadataUrl::Up(url.clone())),
             Ok(Page::Missing(why)) => Ok(MetadataUrl::NotYet(format!("{url} is not up ({why})"))),
             Err(error) => Err(unread("the metadata URL could not be looked at", &error)),
         }
+    }
+
+    /// Looks at the metadata URL of `plan`, when the plan depends on it and it was not looked at yet.
+    pub async fn complete(&self, plan: &ApprovalPlan) -> Result<(), Problem> {
+        if let (Some(payload), None) = (&plan.payload, plan.metadata()) {
+            let found = self.metadata_url(payload).await?;
+            // Nobody else sets it: a plan is completed by one caller.
+            let _ = plan.page.set(found);
+        }
+        Ok(())
     }
 }

@@ -7,9 +7,10 @@ mod metadata;
 mod work;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 pub use kernel::StopRule;
-pub use metadata::{MetadataUrl, payload_of};
+pub use metadata::{MetadataUrl, Payload, PayloadLook, payload_look, payload_of};
 pub use work::ApprovalResult;
 
 use super::shipment::Shipment;
@@ -17,9 +18,8 @@ use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef};
-use crate::clients::jira::{IssueKey, JiraClient};
+use crate::clients::jira::{IssueKey, JiraClient, Transition};
 use crate::clients::koji::KojiClient;
-use crate::clients::registry::RegistryClient;
 pub use crate::flow::gates::{Problem, refusal};
 use crate::flow::outcome::{Check, Step};
 use crate::version::ReleaseVersion;
@@ -43,8 +43,6 @@ pub struct Approval<'a> {
     pub koji: &'a KojiClient,
     /// What operating system images are made of.
     pub brewroot: &'a BrewrootClient,
-    /// The release's payload.
-    pub registry: &'a RegistryClient,
     /// The page that the payload names.
     pub access: &'a AccessClient,
 }
@@ -110,6 +108,8 @@ pub struct OpenSubtask {
     /// Its title.
     pub summary: String,
     status: Option<String>,
+    /// What it offered when it was read; `None` when that is to be asked for again.
+    offered: Option<Vec<Transition>>,
 }
 
 impl OpenSubtask {
@@ -127,8 +127,6 @@ pub struct ApprovalPlan {
     pub advisories: Vec<ShippedAdvisory>,
     /// The merge request.
     pub shipment: ShipmentPlan,
-    /// Whether the metadata URL is up; `None` when that does not matter (any more).
-    pub metadata: Option<MetadataUrl>,
     /// The subtasks that are still open.
     pub subtasks: Vec<OpenSubtask>,
     /// The gates that are open.
@@ -136,12 +134,22 @@ pub struct ApprovalPlan {
     /// What the reader should know.
     pub notes: Vec<String>,
     reference: Option<MergeRequestRef>,
+    /// The payload whose metadata URL must be up before anything moves; `None` when that does not matter (any more).
+    payload: Option<Payload>,
+    /// Whether it is up, once that was looked at.
+    page: OnceLock<MetadataUrl>,
 }
 
 impl ApprovalPlan {
+    /// Whether the metadata URL is up; `None` when that does not matter (any more), or was not looked at yet
+    /// ([`Approval::complete`]).
+    pub fn metadata(&self) -> Option<&MetadataUrl> {
+        self.page.get()
+    }
+
     /// Why the advisories cannot be moved yet.
     pub fn waits(&self) -> Option<&str> {
-        match &self.metadata {
+        match self.metadata() {
             Some(MetadataUrl::NotYet(why)) => Some(why),
             _ => None,
         }

@@ -81,9 +81,14 @@ impl Approval<'_> {
     ///
     /// Alerts are computed anew before anything else. A refused approval moves no advisory, and neither does one that
     /// does not stand any more at the commit that was looked at. One advisory that cannot
-    /// be moved does not stop the others. Subtasks are closed only when everything else is done.
+    /// be moved does not stop the others. What is left when everything is done is [`Approval::close_subtasks`].
     pub async fn apply(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
         let mut result = ApprovalResult::default();
+        // A plan that was not completed says nothing about the metadata URL.
+        if let Err(problem) = self.complete(plan).await {
+            result.refuse(problem);
+            return result;
+        }
         self.fresh_alerts(plan, permit, &mut result).await;
         if !result.failed.is_empty() {
             return result;
@@ -108,13 +113,23 @@ impl Approval<'_> {
                 moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
-        if !result.failed.is_empty() {
-            return result;
-        }
+        result
+    }
+
+    /// Closes the subtasks of a plan whose other changes are made (spec 02 §9.1).
+    pub async fn close_subtasks(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
         let closed = join_all(plan.subtasks.iter().map(|subtask| async move {
-            (subtask.step(), self.jira.transition_to(&subtask.key, CLOSED, permit).await)
+            let outcome = match &subtask.offered {
+                Some(offered) => {
+                    let status = subtask.status.as_deref();
+                    self.jira.transition_offered(&subtask.key, status, CLOSED, offered.clone(), permit).await
+                }
+                None => self.jira.transition_to(&subtask.key, CLOSED, permit).await,
+            };
+            (subtask.step(), outcome)
         }))
         .await;
+        let mut result = ApprovalResult::default();
         for (step, outcome) in closed {
             result.take(step, outcome);
         }

@@ -48,8 +48,10 @@ pub struct Target {
 /// What is dropped, and what stays.
 #[derive(Debug)]
 pub struct DropPlan {
-    /// Every bug of the release with what becomes of it, by key.
+    /// Every bug of the release once, with what becomes of it, by key.
     pub bugs: Vec<Judged>,
+    /// Every key by which the release names a bug that is dropped: a bug that was moved may have two.
+    pub names: BTreeSet<IssueKey>,
     /// The advisories that change.
     pub advisories: Vec<AdvisoryDrop>,
     /// The change of the shipment.
@@ -74,14 +76,14 @@ impl DropPlan {
         })
     }
 
-    /// The bugs that are dropped.
+    /// The bugs that are dropped, each by one key.
     pub fn dropped(&self) -> BTreeSet<IssueKey> {
         self.bugs.iter().filter(|bug| bug.decision == Decision::Drop).map(|bug| bug.key.clone()).collect()
     }
 
     /// What this run means to do, for the next one to know if this one is stopped.
     pub fn intent(&self) -> Intent {
-        let mut intent = Intent { keys: self.dropped(), ..Intent::default() };
+        let mut intent = Intent { keys: self.names.clone(), ..Intent::default() };
         intent.keys.extend(self.gone.iter().cloned());
         for advisory in &self.advisories {
             if advisory.docs.had {
@@ -179,26 +181,24 @@ impl DropBugs<'_> {
         if let Some(shipment) = &shipment {
             keys.extend(shipment.jira_keys().await?);
         }
-        let read = self.jira.issues(&keys, &Bug::FIELDS).await.map_err(could_not_look)?;
-        let bugs: Vec<Judged> = keys
-            .iter()
-            .map(|key| Judged::of(key, read.get(key).map(Bug::of).as_ref(), &target.include))
-            .collect();
+        // What earlier runs meant to drop may be the same bug by another key.
+        let asked = keys.union(&target.earlier.keys).cloned().collect();
+        let read = self.jira.issues(&asked, &Bug::FIELDS).await.map_err(could_not_look)?;
+        let bugs = Judged::each(&keys, &read, &target.include);
         selection::check_include(&target.include, &bugs)?;
-        let dropped: BTreeSet<IssueKey> =
-            bugs.iter().filter(|bug| bug.decision == Decision::Drop).map(|bug| bug.key.clone()).collect();
+        let names = selection::names_of_dropped(&keys, &bugs);
+        let gone = selection::gone(&target.earlier.keys, &bugs, &read);
         let change = match (&shipment, &target.shipment, self.gitlab) {
             (Some(shipment), Some(place), Some(gitlab)) => {
-                shipment::plan(gitlab, shipment, place, &target.release, &dropped).await?
+                shipment::plan(gitlab, shipment, place, &target.release, &names).await?
             }
             _ => None,
         };
         let advisories = readable
             .iter()
-            .filter_map(|(impetus, advisory)| AdvisoryDrop::of(impetus, advisory, &dropped, &target.earlier))
+            .filter_map(|(impetus, advisory)| AdvisoryDrop::of(impetus, advisory, &names, &target.earlier))
             .collect();
-        let gone = target.earlier.keys.difference(&keys).cloned().collect();
-        let plan = DropPlan { bugs, advisories, shipment: change, gone, notes, unreadable };
+        let plan = DropPlan { bugs, names, advisories, shipment: change, gone, notes, unreadable };
         match plan.locked() {
             // Nothing else is left to do, so nothing is begun.
             Some(refusal) if plan.summary().steps.is_empty() => Err(refusal),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::clients::jira::{Bug, IssueKey};
+use crate::clients::jira::{Bug, IssueKey, IssueSet};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 
@@ -26,9 +26,9 @@ pub enum Decision {
 /// A bug and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
-    /// The bug.
+    /// The first key by which the release names it.
     pub key: IssueKey,
-    /// Other keys of the same bug.
+    /// Other keys of the same bug, whether the release names it by them or not.
     pub other_keys: BTreeSet<IssueKey>,
     /// What becomes of it.
     pub decision: Decision,
@@ -44,13 +44,28 @@ impl Judged {
             Some(bug) if bug.is_finished() => Decision::Finished,
             Some(bug) if bug.is_cve_tracker() => Decision::CveTracker,
             Some(bug) if bug.is_security_labelled() => Decision::SecurityLabelled,
-            Some(bug) if bug.is_high_severity() && !include.iter().any(|named| bug.goes_by(named)) => {
+            Some(bug) if bug.needs_agreement_to_drop() && !include.iter().any(|named| bug.goes_by(named)) => {
                 Decision::HighSeverity
             }
             Some(_) => Decision::Drop,
         };
         let other_keys = bug.map(|bug| bug.other_keys.clone()).unwrap_or_default();
         Self { key: key.clone(), other_keys, decision }
+    }
+
+    /// Judges the bugs that the release names by `keys`, each once.
+    pub(super) fn each(
+        keys: &BTreeSet<IssueKey>,
+        read: &IssueSet,
+        include: &BTreeSet<IssueKey>,
+    ) -> Vec<Self> {
+        let mut bugs: Vec<Self> = Vec::new();
+        for key in keys {
+            if !bugs.iter().any(|bug| bug.goes_by(key)) {
+                bugs.push(Self::of(key, read.get(key).map(Bug::of).as_ref(), include));
+            }
+        }
+        bugs
     }
 
     fn goes_by(&self, key: &IssueKey) -> bool {
@@ -82,6 +97,25 @@ impl Judged {
             None => Some(format!("{} is the same bug as {}", self.key, others.join(" and "))),
         }
     }
+}
+
+/// All of `keys` by which the release names bugs that are dropped.
+pub(super) fn names_of_dropped(keys: &BTreeSet<IssueKey>, bugs: &[Judged]) -> BTreeSet<IssueKey> {
+    let is_dropped =
+        |key: &&IssueKey| bugs.iter().any(|bug| bug.decision == Decision::Drop && bug.goes_by(key));
+    keys.iter().filter(is_dropped).cloned().collect()
+}
+
+/// The bugs that an earlier run meant to drop and that the release does not name by any of their keys any more, each once.
+pub(super) fn gone(earlier: &BTreeSet<IssueKey>, bugs: &[Judged], read: &IssueSet) -> BTreeSet<IssueKey> {
+    let mut gone = BTreeSet::new();
+    for key in earlier.iter().filter(|key| !bugs.iter().any(|bug| bug.goes_by(key))) {
+        let is_told = read.get(key).is_some_and(|issue| !issue.other_keys.is_disjoint(&gone));
+        if !is_told {
+            gone.insert(key.clone());
+        }
+    }
+    gone
 }
 
 /// Refuses to include what is not in the release or may not be dropped.

@@ -9,13 +9,14 @@
 //! * When several grades count now, the worst one is the image's.
 //! * No grade that counts now, or one that cannot be read (null, empty, `A+`, a bad date), makes the grade unknown.
 //!   Unknown is neither healthy nor unhealthy.
+//! * What the schedule says of later days changes no verdict of today; [`coming_drop`] tells it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::clients::catalog::FreshnessGrade;
@@ -101,6 +102,32 @@ pub fn effective(grades: &[FreshnessGrade], now: Timestamp) -> Result<Grade, Str
         worst = worst.max(Some(grade));
     }
     worst.ok_or_else(|| "no grade of it counts now: all have ended or are still to come".to_owned())
+}
+
+/// A change of grade that the schedule announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GradeDrop {
+    /// When.
+    pub at: Timestamp,
+    /// The grade from then on; `None` when the schedule has none that can be read.
+    pub grade: Option<Grade>,
+}
+
+/// When an image that is healthy now stops to be so by its schedule, within `days`; `None` when it does not, or when it is
+/// not healthy now.
+pub fn coming_drop(grades: &[FreshnessGrade], now: Timestamp, days: u16) -> Option<GradeDrop> {
+    effective(grades, now).ok().filter(|grade| grade.is_healthy())?;
+    let last = now.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX);
+    let dates = grades.iter().flat_map(|entry| [&entry.start_date, &entry.end_date]);
+    let mut changes: Vec<Timestamp> = dates
+        .filter_map(|date| time(date.as_deref()?).ok())
+        .filter(|date| (now..=last).contains(date))
+        .collect();
+    changes.sort_unstable();
+    changes.into_iter().find_map(|at| {
+        let grade = effective(grades, at).ok();
+        (!grade.is_some_and(Grade::is_healthy)).then_some(GradeDrop { at, grade })
+    })
 }
 
 fn counts(entry: &FreshnessGrade, now: Timestamp) -> Result<bool, String> {
@@ -196,6 +223,34 @@ mod tests {
         // An odd grade that does not count now changes nothing.
         let past = entry(None, None, Some("2026-06-02T00:00:00Z"));
         assert_eq!(effective(&[past, entry(Some("B"), start, None)], now()), Ok(Grade::B));
+    }
+
+    #[test]
+    fn the_first_drop_that_the_schedule_announces_is_told() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let windows = [
+            entry(Some("A"), Some("2026-06-01T00:00:00Z"), Some("2026-07-10T00:00:00Z")),
+            entry(Some("B"), Some("2026-07-10T00:00:00Z"), Some("2026-08-01T00:00:00Z")),
+            entry(Some("C"), Some("2026-08-01T00:00:00Z"), Some("2026-09-01T00:00:00Z")),
+            entry(Some("F"), Some("2026-09-01T00:00:00Z"), None),
+        ];
+        let drop = Some(GradeDrop { at: at("2026-08-01T00:00:00Z"), grade: Some(Grade::C) });
+        assert_eq!(coming_drop(&windows, now(), 30), drop, "B is healthy still");
+        assert_eq!(coming_drop(&windows, now(), 29), None, "that is later");
+        assert_eq!(coming_drop(&windows, at("2026-08-01T00:00:00Z"), 30), None, "it has dropped already");
+        assert_eq!(coming_drop(&windows, now(), 0), None);
+        // The schedule ends, and nobody says what follows.
+        let ends = &windows[..2];
+        assert_eq!(
+            coming_drop(ends, now(), 30),
+            Some(GradeDrop { at: at("2026-08-01T00:00:00Z"), grade: None })
+        );
+        assert_eq!(
+            coming_drop(&[entry(Some("A"), Some("2026-06-01"), None)], now(), u16::MAX),
+            None,
+            "for ever"
+        );
+        assert_eq!(coming_drop(&[], now(), 30), None);
     }
 
     #[test]

@@ -18,10 +18,10 @@ use futures::future::join_all;
 
 pub use advisories::{AdvisoryGrades, AdvisoryToCheck, ContainerGrade};
 pub use cache::GradeCache;
-pub use grade::{Grade, InvalidGrade, effective};
+pub use grade::{Grade, GradeDrop, InvalidGrade, coming_drop, effective};
 pub use policy::{Accepts, HealthPolicy, Waiver};
 pub use publish::NoteTarget;
-pub use report::{Conclusion, Counts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict};
+pub use report::{ComingDrop, Conclusion, Counts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict};
 
 use crate::clients::advisory_content::AdvisoryContentClient;
 use crate::clients::catalog::{CatalogClient, CatalogImage};
@@ -132,8 +132,26 @@ impl ImageHealth {
             })
             .collect();
         let mut report = self.report(results);
+        report.drops = self.drops(&report.images, &answers);
         self.add_vulnerabilities(&mut report, &answers).await;
         report
+    }
+
+    /// The healthy images whose grade drops soon, the first one first.
+    fn drops(
+        &self,
+        images: &[ImageResult],
+        answers: &HashMap<Digest, Result<CatalogImage, Arc<ServiceError>>>,
+    ) -> Vec<ComingDrop> {
+        let now = self.clock.now();
+        let drop = |result: &ImageResult| {
+            let known = answers.get(&Digest::of_pull_spec(&result.image.pull_spec)?)?.as_ref().ok()?;
+            let drop = coming_drop(&known.grades, now, self.policy.warn_days)?;
+            Some(ComingDrop { image: result.image.clone(), drop })
+        };
+        let mut drops: Vec<ComingDrop> = images.iter().filter_map(drop).collect();
+        drops.sort_by(|one, other| (one.drop.at, &one.image).cmp(&(other.drop.at, &other.image)));
+        drops
     }
 
     async fn look_up(
@@ -179,6 +197,7 @@ impl ImageHealth {
                 .map(|waiver| format!("the waiver of {} ended on {}", waiver.component, waiver.until))
                 .collect(),
             unhealthy_allowed: self.policy.unhealthy_allowed,
+            warn_days: self.policy.warn_days,
             ..HealthReport::default()
         }
     }

@@ -45,6 +45,8 @@ pub struct HealthPolicy {
     pub unhealthy_allowed: usize,
     /// The waivers, ended ones too.
     pub waivers: Vec<Waiver>,
+    /// Within how many days a grade that will drop is told; 0 tells none. It changes no verdict.
+    pub warn_days: u16,
 }
 
 impl HealthPolicy {
@@ -75,6 +77,7 @@ mod tests {
     fn a_waiver_is_for_one_component_one_grade_and_a_time() {
         let policy = HealthPolicy {
             unhealthy_allowed: 0,
+            warn_days: 0,
             waivers: vec![Waiver {
                 component: "demo".into(),
                 accepts: Accepts::Grade(Grade::C),

@@ -1,10 +1,12 @@
 //! What was found out about a release's images.
 
+use std::fmt;
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::grade::Grade;
+use super::grade::{Grade, GradeDrop};
 use super::policy::Waiver;
 use crate::clients::errata::AdvisoryId;
 use crate::error::ErrorClass;
@@ -80,6 +82,29 @@ pub struct ImageResult {
     pub verdict: Verdict,
 }
 
+/// A healthy image whose grade will drop by its schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComingDrop {
+    /// The image.
+    #[serde(flatten)]
+    pub image: ImageToCheck,
+    /// What will happen.
+    #[serde(flatten)]
+    pub drop: GradeDrop,
+}
+
+impl fmt::Display for ComingDrop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { image, drop } = self;
+        let day = drop.at.to_zoned(TimeZone::UTC).date();
+        write!(formatter, "{} ({}) ", image.component, image.architecture)?;
+        match drop.grade {
+            Some(grade) => write!(formatter, "drops to {grade} on {day}"),
+            None => write!(formatter, "has no grade from {day} on"),
+        }
+    }
+}
+
 /// What the findings mean for the release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +143,11 @@ pub struct HealthReport {
     pub gaps: Vec<String>,
     /// What the reader should know: advisories without containers, ended waivers.
     pub notes: Vec<String>,
+    /// Healthy images whose grade drops soon, the first one first; they change no verdict. Always empty for an Errata
+    /// release, whose advisories show the grade of today alone.
+    pub drops: Vec<ComingDrop>,
+    /// What soon is, in days.
+    pub warn_days: u16,
     /// The vulnerabilities of unhealthy images, the worst first.
     pub vulnerabilities: Vec<VulnerabilityRow>,
     /// What keeps the table of vulnerabilities from being whole.
@@ -230,6 +260,14 @@ impl HealthReport {
         if let Some(unknown) = self.open_unknown().next() {
             let _ = write!(text, "; unknown, for example: {}", unknown.why());
         }
+        if let Some(first) = self.drops.first() {
+            let _ = write!(
+                text,
+                "; {} of the healthy images will not be healthy in {} days, the first: {first}",
+                self.drops.len(),
+                self.warn_days
+            );
+        }
         text
     }
 
@@ -248,6 +286,8 @@ impl HealthReport {
             "not_healthy": not_healthy,
             "gaps": self.gaps,
             "notes": self.notes,
+            "warn_days": self.warn_days,
+            "drops": self.drops.iter().take(1000).collect::<Vec<_>>(),
         })
     }
 
@@ -278,6 +318,8 @@ impl HealthReport {
             allowed: self.unhealthy_allowed,
             complete: self.conclusion() != Conclusion::Incomplete,
             rows: rows.collect(),
+            drops: self.drops.iter().map(ToString::to_string).collect(),
+            warn_days: self.warn_days,
             vulnerabilities: &self.vulnerabilities,
             gaps: self.gaps.iter().chain(&self.vulnerability_gaps).map(String::as_str).collect(),
         }

@@ -29,6 +29,8 @@ pub enum Standing {
         class: ErrorClass,
         /// The failure in words.
         why: String,
+        /// The next step.
+        hint: Option<String>,
     },
 }
 
@@ -37,6 +39,13 @@ pub enum Standing {
 pub enum Held {
     /// An advisory that blocks it cannot be pushed.
     By(AdvisoryId),
+    /// Nobody knows whether what blocks it can be pushed: it could not be looked at.
+    Unknown {
+        /// The advisory that blocks it.
+        by: AdvisoryId,
+        /// The class of the failure that kept it from being looked at.
+        class: ErrorClass,
+    },
     /// It blocks itself through these advisories, in order.
     Cycle(Vec<AdvisoryId>),
 }
@@ -47,9 +56,21 @@ impl Standing {
         match self {
             Self::Complete | Self::Running | Self::Push | Self::Waits(_) => None,
             Self::Unknown => Some(ErrorClass::Failed),
+            Self::Held(Held::Unknown { class, .. }) | Self::Failed { class, .. } => Some(*class),
             Self::Held(_) | Self::Refused(_) => Some(ErrorClass::Blocked),
-            Self::Failed { class, .. } => Some(*class),
         }
+    }
+
+    /// The next step, where the trouble has one of its own.
+    pub(super) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Failed { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn failed(error: &ServiceError) -> Self {
+        Self::Failed { class: error.class(), why: error.to_string(), hint: error.hint() }
     }
 
     /// The word for programs.
@@ -96,7 +117,7 @@ impl<'a> Standings<'a> {
         }
         let standing = match self.known.get(&id) {
             None => Standing::Refused("was not read".to_owned()),
-            Some(Err(error)) => Standing::Failed { class: error.class(), why: error.to_string() },
+            Some(Err(error)) => Standing::failed(error),
             Some(Ok(known)) => match (known.state.clone(), known.push.verdict()) {
                 (AdvisoryState::NewFiles, _) => Standing::Refused(
                     "is in NEW_FILES: it can be pushed when ART has moved it to QE".to_owned(),
@@ -140,8 +161,14 @@ impl<'a> Standings<'a> {
                 {
                     return Standing::Held(Held::Cycle(circle));
                 }
-                Standing::Unknown | Standing::Held(_) | Standing::Refused(_) | Standing::Failed { .. } => {
-                    return Standing::Held(Held::By(*id));
+                standing => {
+                    // What could not be looked at is no fact about what waits for it.
+                    let unseen = standing
+                        .class()
+                        .filter(|class| matches!(class, ErrorClass::Unavailable | ErrorClass::Configuration));
+                    return Standing::Held(
+                        unseen.map_or(Held::By(*id), |class| Held::Unknown { by: *id, class }),
+                    );
                 }
             }
         }

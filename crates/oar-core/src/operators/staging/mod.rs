@@ -14,8 +14,9 @@ pub use decide::{Held, Standing};
 pub use report::AdvisoryRow;
 
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::operators::failures::gravest;
 use crate::permit::WritePermit;
 
 /// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
@@ -179,6 +180,7 @@ impl Staging<'_> {
             Verdict::Failed => Standing::Failed {
                 class: ErrorClass::Failed,
                 why: format!("the new push failed at once: {}", advisory.push),
+                hint: None,
             },
             Verdict::NeverPushed => Standing::Refused(
                 "Errata Tool started no push: the advisory has no staging target".to_owned(),
@@ -243,14 +245,21 @@ impl StagingPlan {
         let progress =
             open.map(|it| format!("{}: {}", it.subject(), it.words())).collect::<Vec<_>>().join("; ");
         let words = format!("{complete} of {total} advisories are on staging; {progress}");
-        // A passing fault decides over the rest, because running again is then the right next step; a precondition
-        // that somebody has to clear decides last.
-        let worst =
-            [ErrorClass::Unavailable, ErrorClass::Configuration, ErrorClass::Failed, ErrorClass::Blocked]
-                .into_iter()
-                .find(|class| bad.iter().any(|advisory| advisory.standing.class() == Some(*class)));
-        let outcome = match worst {
-            Some(class) => TaskOutcome::fail(done, class, words),
+        let gravest = gravest(bad.iter().filter_map(|advisory| advisory.standing.class()));
+        let outcome = match gravest {
+            Some(class) => {
+                type Advisories<'a> = Vec<&'a StagedAdvisory>;
+                let (first, others): (Advisories<'_>, Advisories<'_>) =
+                    bad.into_iter().partition(|advisory| advisory.standing.class() == Some(class));
+                let mut hints: Vec<&str> = Vec::new();
+                for hint in first.into_iter().chain(others).filter_map(|advisory| advisory.standing.hint()) {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
+                let outcome = TaskOutcome::fail(done, class, words);
+                if hints.is_empty() { outcome } else { outcome.with_hint(hints.join(" ")) }
+            }
             None if complete == total => TaskOutcome::pass(done).found(match total {
                 1 => "the advisory is on staging".to_owned(),
                 total => format!("all {total} advisories are on staging"),
@@ -263,12 +272,6 @@ impl StagingPlan {
     /// Whether nothing is left for the task to look at: every advisory was dropped or has nothing to push.
     pub fn is_empty(&self) -> bool {
         self.own().next().is_none()
-    }
-}
-
-impl Standing {
-    fn failed(error: &ServiceError) -> Self {
-        Self::Failed { class: error.class(), why: error.to_string() }
     }
 }
 

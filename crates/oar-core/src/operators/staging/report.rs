@@ -38,6 +38,9 @@ impl StagedAdvisory {
             ),
             Standing::Waits(on) => format!("follows when {} is on staging", list(on, ", ")),
             Standing::Held(Held::By(id)) => format!("is blocked by advisory {id}, which cannot be pushed"),
+            Standing::Held(Held::Unknown { by, .. }) => {
+                format!("is blocked by advisory {by}, and whether that one can be pushed is not known")
+            }
             Standing::Held(Held::Cycle(circle)) => {
                 format!("blocks itself ({}): correct the blocking advisories", list(circle, " -> "))
             }

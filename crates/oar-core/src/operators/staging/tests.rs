@@ -187,6 +187,47 @@ fn one_advisory_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[test]
+fn what_really_failed_decides_over_what_could_not_be_read_and_both_are_said() {
+    use ErrorClass::{Blocked, Configuration, Failed, Unavailable};
+    let unreadable =
+        |kind| ServiceError::new(Service::Errata, "read advisory", kind, "not answered").with_hint("look");
+    for (other, kind, expected) in [
+        (advisory("QE", &["SOMETHING_NEW"], &[]), ServiceErrorKind::Unavailable, Failed),
+        (advisory("NEW_FILES", &[], &[]), ServiceErrorKind::Unavailable, Blocked),
+        (advisory("NEW_FILES", &[], &[]), ServiceErrorKind::Unauthorized, Blocked),
+        (advisory("QE", &["RUNNING"], &[]), ServiceErrorKind::Unavailable, Unavailable),
+        (advisory("QE", &["RUNNING"], &[]), ServiceErrorKind::Unauthorized, Configuration),
+    ] {
+        let mut known = world([(2, other)]);
+        known.insert(id(1), Err(unreadable(kind)));
+        let outcome = plan(&[1, 2], &known).outcome(Vec::new());
+        assert_eq!(outcome.class, Some(expected), "{kind:?} {outcome:?}");
+        let words = outcome.reason.unwrap().text;
+        assert!(words.contains("not answered") && words.contains("advisory 2 (kind2): "), "{words}");
+        assert_eq!(outcome.hint.as_deref(), Some("look"));
+    }
+}
+
+#[test]
+fn what_waits_for_an_advisory_that_could_not_be_read_is_unknown_too_and_no_fact() {
+    let down = ServiceError::new(Service::Errata, "read advisory", ServiceErrorKind::Unavailable, "down");
+    let mut known = world([(1, advisory("QE", &[], &[2])), (2, advisory("QE", &[], &[9]))]);
+    known.insert(id(9), Err(down));
+    let plan = plan(&[1, 2], &known);
+    for (number, by) in [(1, 2), (2, 9)] {
+        let expected = Held::Unknown { by: id(by), class: ErrorClass::Unavailable };
+        assert_eq!(*standing(&plan, number), Standing::Held(expected));
+    }
+    let outcome = plan.outcome(Vec::new());
+    assert_eq!(outcome.class, Some(ErrorClass::Unavailable));
+    assert!(
+        outcome.reason.unwrap().text.contains("is not known"),
+        "{outcome:?}",
+        outcome = plan.outcome(Vec::new())
+    );
+}
+
+#[test]
 fn dropped_and_text_only_advisories_are_left_alone_and_named() {
     let mut text = advisory("QE", &[], &[]);
     text.text_only = true;

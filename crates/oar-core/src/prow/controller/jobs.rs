@@ -35,6 +35,8 @@ pub(super) struct Intended {
     stored: Option<Stored>,
     /// Those that are ours to start.
     pub(super) ours: Vec<(TestJob, Intent)>,
+    /// What they are started with.
+    sources: Sources,
 }
 
 impl Controller<'_> {
@@ -51,7 +53,8 @@ impl Controller<'_> {
         }
     }
 
-    /// Records what is about to be started; `None` when the registry asks for nothing.
+    /// Records what is about to be started; `None` when the registry asks for nothing. What the jobs are started with is
+    /// read meanwhile: that it cannot be read keeps no intent from being recorded.
     pub(super) async fn intend(
         &self,
         tests: Tests<'_>,
@@ -64,6 +67,8 @@ impl Controller<'_> {
         if ours.is_empty() {
             return Ok(None);
         }
+        let likely = self.wanted(known.as_ref().map(|(file, _)| file), registry, &ours, existing, now);
+        let sources = Sources::of(self.world, likely.iter().map(|(job, _)| job), build, name.arch);
         let start = match known {
             Some((_, stored)) => Start::Known { stored: Some(stored), recent: true },
             None => Start::Known { stored: None, recent: false },
@@ -79,10 +84,11 @@ impl Controller<'_> {
                 return Ok(wanted);
             }
             Ok(file.intend_first_runs(&wanted, now))
-        })
-        .await?;
+        });
+        let (changed, sources) = futures::future::join(changed, sources).await;
+        let changed = changed?;
         let (file, stored, ours) = (changed.file, changed.stored, changed.answer);
-        Ok(Some(Intended { name: name.clone(), file, stored, ours }))
+        Ok(Some(Intended { name: name.clone(), file, stored, ours, sources }))
     }
 
     /// Whether somebody else recorded intents a moment ago, and is about to start them.
@@ -102,11 +108,11 @@ impl Controller<'_> {
         permit: &WritePermit,
         report: &mut ControllerReport,
     ) {
-        let Intended { name, file, stored, ours } = intended;
+        let Intended { name, file, stored, ours, sources } = intended;
         let mine = ours.iter().map(|(_, intent)| *intent).collect();
         let left = self.left_behind(&file, mine, registry);
         let jobs = ours.iter().map(|(job, _)| job).chain(left.iter().map(|(job, ..)| job));
-        let sources = Sources::of(self.world, jobs, file.build(), name.arch).await;
+        let sources = sources.completed(self.world, jobs, file.build(), name.arch).await;
         let mut starter = Starter::new(self.world, permit, &name, file, stored);
         let ours = ours.into_iter().map(|(job, intent)| (job, intent, true)).collect();
         report.jobs.extend(starter.start(starter.prepare(ours, &sources)).await);
@@ -216,7 +222,8 @@ impl Controller<'_> {
         // Without a registry nobody knows whether the jobs may be started still.
         let Some(registry) = self.registry(&name).await? else { return Ok(()) };
         if let Some(permit) = permit {
-            let intended = Intended { name, file, stored: Some(stored), ours: Vec::new() };
+            let (stored, sources) = (Some(stored), Sources::default());
+            let intended = Intended { name, file, stored, ours: Vec::new(), sources };
             self.begin(intended, &registry, permit, report).await;
             return Ok(());
         }

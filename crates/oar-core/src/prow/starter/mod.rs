@@ -24,8 +24,8 @@ use super::names::ResultName;
 use super::record::{Intent, ResultFile, RunId, Stage};
 use super::registry::TestJob;
 use super::world::World;
-use crate::clients::gangway::RunIntent;
 use crate::permit::WritePermit;
+use crate::prow::runs::RunIntent;
 use crate::store::Stored;
 
 /// How long before others may take an intent over its last request may be sent: the longest request, and what a new run

@@ -82,6 +82,17 @@ impl Sources {
         }
         Self { stable: Some(stable_source(world, build.name.y_stream(), arch).await.map_err(Arc::new)) }
     }
+
+    /// The same, with what `jobs` need and was not read yet.
+    pub(in crate::prow) async fn completed<'a>(
+        self,
+        world: World<'_>,
+        jobs: impl IntoIterator<Item = &'a TestJob>,
+        build: &Build,
+        arch: Arch,
+    ) -> Self {
+        if self.stable.is_some() { self } else { Self::of(world, jobs, build, arch).await }
+    }
 }
 
 /// The variables that `job` gets for `build` (spec 04 §3, §5.3).

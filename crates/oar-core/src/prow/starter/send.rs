@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use super::begun::{Begun, StartError};
 use super::write::{Change, Planned};
 use super::{Starter, run_id};
-use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::permit::WritePermit;
 use crate::prow::record::Intent;
+use crate::prow::runs::{RunIntent, StartedRun};
 use crate::prow::world::World;
 
 /// How many starts are sent at the same time: fewer than Gangway lets through at once (spec 04 §2.3).

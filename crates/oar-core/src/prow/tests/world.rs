@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::prow::ProwState;
 use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
 use crate::clock::Clock;
@@ -19,6 +18,7 @@ use crate::prow::json::Map;
 use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
 use crate::prow::record::Observation;
 use crate::prow::registry::TestJobRegistry;
+use crate::prow::runs::{RunIntent, StartedRun};
 use crate::prow::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewWait, StateBox, TaskClaim};
+use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewIssue, NewWait, StateBox, TaskClaim};
 use super::*;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
@@ -100,6 +100,60 @@ async fn another_machine_restores_from_the_ledger_alone() {
     let task = elsewhere.load().await.unwrap().task(TASK).unwrap();
     assert_eq!((task.status, task.history.len()), (TaskStatus::Pass, 1));
     assert_eq!(task.history[0].by.as_deref(), Some("lead"));
+}
+
+/// The same store seen from another machine, which has no copy.
+fn elsewhere(bench: &Bench) -> StateBox {
+    let (clock, _) = SteppingClock::start();
+    StateBox::new("4.19.1".parse().unwrap(), Arc::clone(&bench.store) as _, clock, Redactor::default())
+}
+
+#[tokio::test]
+async fn another_machine_finds_a_lost_result_in_the_earlier_versions_of_the_file() {
+    let bench = bench();
+    let before = bench.text();
+    let long = format!("{}\nthe end\n", "a line of the log\n".repeat(500));
+    bench.update(|state| state.finish_run(TASK, &pass("run-1", "10:05:00", "10:06:00", &long))).await;
+    let ours = bench.load().await.task(TASK).unwrap();
+    bench.merge(&before);
+    bench.store.replace(&bench.text().replacen("updated_at: ", "noted: by somebody\nupdated_at: ", 1));
+    let elsewhere = elsewhere(&bench);
+    let seen = elsewhere.load().await.unwrap();
+    assert_eq!(seen.task(TASK).unwrap().result, ours.result);
+    assert!(seen.losses().iter().all(|loss| !matches!(loss, Loss::Result { .. })), "{:?}", seen.losses());
+    let permit = WritePermit::granted_by_user_interface();
+    elsewhere.update(&permit, "change", |_| Ok(Change::Unchanged)).await.unwrap();
+    assert_eq!(State::parse(&bench.text()).unwrap().task(TASK).unwrap().result, ours.result);
+    // Whoever writes without a look before finds it, too.
+    bench.merge(&before);
+    let third = self::elsewhere(&bench);
+    third.update(&permit, "change", |_| Ok(Change::Unchanged)).await.unwrap();
+    assert_eq!(State::parse(&bench.text()).unwrap().task(TASK).unwrap().result, ours.result);
+    let looks = bench.store.looks_back();
+    assert_eq!(elsewhere.load().await.unwrap().losses(), []);
+    assert_eq!((looks, bench.store.looks_back()), (2, 2), "only when something is lost");
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_found_again_is_said_and_costs_nothing_else() {
+    let bench = bench();
+    let before = bench.text();
+    bench.update(|state| state.finish_run(TASK, &pass("run-1", "10:05:00", "10:06:00", "all well"))).await;
+    bench.merge(&before);
+    bench.store.forget_earlier();
+    let elsewhere = elsewhere(&bench);
+    for _ in 0..3 {
+        let seen = elsewhere.load().await.unwrap();
+        let task = seen.task(TASK).unwrap();
+        assert_eq!((task.status, task.result, task.history.len()), (TaskStatus::Pass, None, 1));
+        assert!(seen.losses().contains(&Loss::Result { task: TASK }), "{:?}", seen.losses());
+    }
+    assert_eq!(bench.store.looks_back(), 1, "the same file is looked back from once");
+    let permit = WritePermit::granted_by_user_interface();
+    elsewhere.update(&permit, "change", |_| Ok(Change::Unchanged)).await.unwrap();
+    assert_eq!(elsewhere.load().await.unwrap().losses(), [], "told once");
+    // The writer's own machine has it.
+    assert_eq!(bench.load().await.task(TASK).unwrap().result, None, "what was written since counts");
 }
 
 #[tokio::test]
@@ -209,4 +263,48 @@ async fn what_nobody_wrote_over_is_left_alone() {
     let anew = State::new(&"4.19.1".parse().unwrap(), &metadata(), at("18:00:00")).to_yaml();
     bench.store.replace(&anew);
     assert_eq!(bench.load().await.losses(), []);
+}
+
+fn issue(text: &str, at: &str) -> NewIssue {
+    let at = format!("2026-07-02T{at}Z").parse().unwrap();
+    NewIssue { text: text.to_owned(), blocker: true, related_tasks: vec![TASK], at }
+}
+
+#[tokio::test]
+async fn a_blocker_that_a_whole_files_save_took_away_stands_again() {
+    let bench = bench();
+    let before = bench.text();
+    bench.update(|state| state.add_issue(&issue("stop: bad rpm", "10:05:00")).unwrap()).await;
+    bench.store.replace(&before);
+    let seen = bench.load().await;
+    assert!(seen.task_blocker(TASK).is_some());
+    assert_eq!(seen.losses(), [Loss::Issue { text: "stop: bad rpm".to_owned() }]);
+    let state = bench.put_back().await;
+    assert_eq!(state.task_blocker(TASK).unwrap().issue, "stop: bad rpm");
+}
+
+#[tokio::test]
+async fn a_resolution_that_was_written_over_is_told_and_opens_nothing() {
+    let bench = bench();
+    bench.update(|state| state.add_issue(&issue("stage is down", "10:05:00")).unwrap()).await;
+    let open = bench.text();
+    let at = "2026-07-02T11:00:00Z".parse().unwrap();
+    bench.update(|state| state.resolve_issue("stage is down", "it is up", at).unwrap()).await;
+    bench.store.replace(&open);
+    let seen = bench.load().await;
+    assert!(seen.task_blocker(TASK).is_some(), "a gate stays closed");
+    let told = Loss::Resolution { text: "stage is down".to_owned(), resolution: "it is up".to_owned() };
+    assert_eq!(seen.losses(), [told]);
+    assert!(bench.put_back().await.task_blocker(TASK).is_some());
+}
+
+#[tokio::test]
+async fn an_issue_that_another_machine_reworded_or_reported_anew_does_not_come_back() {
+    let bench = bench();
+    bench.update(|state| state.add_issue(&issue("a: 1 missing", "10:05:00")).unwrap()).await;
+    let permit = WritePermit::granted_by_user_interface();
+    let reword = |state: &mut State| state.reword_issue("a: 1 missing", "a: 2 missing");
+    elsewhere(&bench).update(&permit, "reword", reword).await.unwrap();
+    let state = bench.load().await;
+    assert_eq!((state.issues().len(), state.losses()), (1, [].as_slice()));
 }

@@ -8,11 +8,12 @@ use futures::stream::iter;
 use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
-use crate::clients::gangway::{GangwayClient, INTENT_ANNOTATION, RunIntent, Trigger};
+use crate::clients::gangway::{GangwayClient, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob, ProwState};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::prow::runs::{INTENT_ANNOTATION, RunIntent, Runs};
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
@@ -165,7 +166,7 @@ impl JobSystemClient for ProwJobs {
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
         let Some(intent) = Self::run_intent(intended) else { return Ok(None) };
         let gangway = self.gangway("look for a job that may have been started")?;
-        Ok(gangway.find_run(&self.prow, &intent).await?.map(|found| Job {
+        Ok(Runs::new(gangway, &self.prow).find_run(&intent).await?.map(|found| Job {
             id: Some(found.id),
             triggered_at: found.started.map(stamp),
             ..intended.clone()

@@ -1,11 +1,12 @@
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::config::jwe::{self, Key};
 use oar_core::config::{ConfigError, Problem, Severity, SupportedVersions, check_document, find_document};
 use oar_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::signal::unix::{SignalKind, signal};
+use serde::Serialize;
 
 use super::{check, input};
 use crate::editor::{self, Editor};
@@ -24,6 +25,18 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
+/// What `edit` answers as JSON. An error is answered as such.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    /// `written`, `would_write`, `unchanged`, `stopped`.
+    result: &'static str,
+    /// What the check found in what was written or would be: warnings.
+    problems: Vec<Problem>,
+    /// Where what was typed is kept, when nothing was written.
+    kept: Option<String>,
+}
+
 pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
     // An interruption must not end the process before the copy is wiped.
     let _hold = session.interrupt.hold();
@@ -37,6 +50,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     let places = ["XDG_RUNTIME_DIR"].iter().filter_map(|name| session.environment.get(*name));
     let places: Vec<_> = places.chain(["/dev/shm"]).map(Into::into).collect();
     let private = PrivateDirectory::create(&places).map_err(|error| no_copy(&error))?;
+    let mut problems = Vec::new();
     let outcome = async {
         let copy =
             private.write("config_store.json", presented.expose_secret()).map_err(|error| no_copy(&error))?;
@@ -55,8 +69,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
                 Ok(None) if !is_changed => return Ok((ExitCode::Done, None)),
                 Ok(None) => {}
             }
-            let problems =
-                check_document(edited.expose_secret(), &versions, Some(input::directory_of(&path)));
+            problems = check_document(edited.expose_secret(), &versions, Some(input::directory_of(&path)));
             for problem in &problems {
                 session.ui.note(check::line(problem));
             }
@@ -76,7 +89,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     }
     .await;
     let wiped = private.wipe();
-    let kept = |typed: &SecretString| keep(typed, &path, session);
+    let kept = |typed: &SecretString| Kept::of(typed, &path, session);
     let (code, edited) = outcome.map_err(|unwritten| unwritten.kept_by(kept))?;
     wiped.map_err(|error| {
         CliError::new(
@@ -84,19 +97,31 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
             format!("cannot remove the temporary copy of the document: {error}"),
         )
     })?;
-    match edited {
-        None if code == ExitCode::Done => session.ui.note("No change; nothing was written."),
-        None => session.ui.note("Stopped; nothing was written."),
-        Some(typed) if code != ExitCode::Done => {
-            session.ui.note(format!("Stopped; nothing was written. {}", kept(&typed)));
-        }
-        Some(_) if args.dry_run => session.ui.note(format!("Would write {}.", path.display())),
-        Some(edited) => {
+    let mut report =
+        Report { file: path.display().to_string(), result: "unchanged", problems: Vec::new(), kept: None };
+    if code != ExitCode::Done {
+        report.result = "stopped";
+        let typed = edited.as_ref().map(kept);
+        session.ui.note(match &typed {
+            Some(typed) => format!("Stopped; nothing was written. {typed}"),
+            None => "Stopped; nothing was written.".to_owned(),
+        });
+        report.kept = typed.and_then(Kept::place);
+    } else if let Some(edited) = edited {
+        report.problems = problems;
+        if args.dry_run {
+            report.result = "would_write";
+            session.ui.note(format!("Would write {}.", path.display()));
+        } else {
             store(&path, &encrypted, &edited, &key)
                 .map_err(|error| Unwritten { error, typed: Some(edited) }.kept_by(kept))?;
+            report.result = "written";
             session.ui.note(format!("Wrote {}.", path.display()));
         }
+    } else {
+        session.ui.note("No change; nothing was written.");
     }
+    session.ui.json(&report);
     Ok(code)
 }
 
@@ -114,9 +139,9 @@ impl From<CliError> for Unwritten {
 
 impl Unwritten {
     /// The error, with the place where what was typed is kept.
-    fn kept_by(self, keep: impl Fn(&SecretString) -> String) -> CliError {
+    fn kept_by(self, keep: impl Fn(&SecretString) -> Kept) -> CliError {
         let Some(typed) = self.typed else { return self.error };
-        let place = keep(&typed);
+        let place = keep(&typed).to_string();
         let hint = match &self.error.hint {
             Some(hint) => format!("{place} {hint}"),
             None => place,
@@ -125,26 +150,47 @@ impl Unwritten {
     }
 }
 
-/// Keeps what was typed where only the user can read it, and says where. It holds people's addresses, so it lies with the
-/// user's own files, not beside the document.
-fn keep(typed: &SecretString, document: &Path, session: &Session) -> String {
-    let environment = &session.environment;
-    let absolute = |name: &str| environment.get(name).map(Path::new).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME")
-        .map(Path::to_owned)
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    let folder =
-        state.map_or_else(|| input::directory_of(document).to_owned(), |state| state.join("release-tests"));
-    let name = format!("config-edit-{}-{}.json", session.clock.now().as_second(), std::process::id());
-    let path = folder.join(name);
-    match private::keep(&path, typed.expose_secret()) {
-        Ok(()) => format!(
-            "What you typed is kept in {0}, which only you can read. Correct it there, then: oarctl config encrypt {0} -o {1}; \
-             and remove it.",
-            path.display(),
-            document.display()
-        ),
-        Err(error) => format!("What you typed could not be kept in {}: {error}.", path.display()),
+/// Where what was typed is kept, or why it could not be.
+struct Kept {
+    path: PathBuf,
+    document: PathBuf,
+    written: std::io::Result<()>,
+}
+
+impl Kept {
+    /// Keeps what was typed where only the user can read it. It holds people's addresses, so it lies with the user's own
+    /// files, not beside the document.
+    fn of(typed: &SecretString, document: &Path, session: &Session) -> Self {
+        let environment = &session.environment;
+        let absolute = |name: &str| environment.get(name).map(Path::new).filter(|path| path.is_absolute());
+        let state = absolute("XDG_STATE_HOME")
+            .map(Path::to_owned)
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+        let folder = state
+            .map_or_else(|| input::directory_of(document).to_owned(), |state| state.join("release-tests"));
+        let name = format!("config-edit-{}-{}.json", session.clock.now().as_second(), std::process::id());
+        let path = folder.join(name);
+        let written = private::keep(&path, typed.expose_secret());
+        Self { path, document: document.to_owned(), written }
+    }
+
+    /// The file, if there is one.
+    fn place(self) -> Option<String> {
+        self.written.ok().map(|()| self.path.display().to_string())
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, document) = (self.path.display(), self.document.display());
+        match &self.written {
+            Ok(()) => write!(
+                formatter,
+                "What you typed is kept in {path}, which only you can read. Correct it there, then: oarctl config encrypt \
+                 {path} -o {document}; and remove it."
+            ),
+            Err(error) => write!(formatter, "What you typed could not be kept in {path}: {error}."),
+        }
     }
 }
 
@@ -181,8 +227,6 @@ fn presentable(plain: &SecretString) -> SecretString {
 
 /// Runs the editor to its end. A code means that the user wants to stop.
 async fn let_edit(editor: &Editor, copy: &Path, session: &Session) -> Result<Option<ExitCode>, CliError> {
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| CliError::new(ErrorClass::Failed, format!("cannot listen for signals: {error}")))?;
     // Editors have their own use for Ctrl-C.
     let _shield = session.interrupt.shield();
     let mut child = editor.start(copy)?;
@@ -194,7 +238,6 @@ async fn let_edit(editor: &Editor, copy: &Path, session: &Session) -> Result<Opt
             return if status.success() { Ok(None) } else { Err(editor::failure(status)) };
         }
         signal = session.interrupt.wait() => ExitCode::from(signal),
-        _ = hangup.recv() => ExitCode::Terminated,
     };
     editor::stop(&mut child).await;
     Ok(Some(code))

@@ -34,6 +34,9 @@ struct Report {
     /// The lines of the comments that the new text does not have.
     lost_comments: Vec<usize>,
     problems: Vec<Finding>,
+    /// The new text of standard input, which is written to no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     /// Why the file cannot be read or written.
     #[serde(skip_serializing_if = "Option::is_none")]
     unusable: Option<String>,
@@ -91,7 +94,9 @@ fn tell(diagnostics: &Diagnostics, path: &Path, session: &Session) {
 
 fn write(formatted: &Formatted, path: &Path, report: &mut Report, session: &Session) {
     if path == Path::new(files::STANDARD_INPUT) {
-        if !session.ui.is_json() {
+        if session.ui.is_json() {
+            report.text = Some(formatted.text.clone());
+        } else {
             session.ui.raw(&formatted.text);
         }
     } else if formatted.changed {

@@ -20,7 +20,7 @@ use url::form_urlencoded;
 use super::{
     TOKEN_PATH,
     key::ServiceKey,
-    model::{Account, State},
+    model::{Account, Spelling, State},
     refusal::oauth,
 };
 use crate::{unexpected::unknown_route, world::Shared};
@@ -63,8 +63,15 @@ async fn token(AxumState(world): AxumState<Shared>, headers: HeaderMap, body: By
         Ok(claims) => {
             let scopes = claims.scope.split_whitespace().map(str::to_owned).collect();
             let (token, seconds) = state.issue(&claims.iss, scopes);
-            Json(json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}))
-                .into_response()
+            Json(match state.spelling {
+                Spelling::Plain => json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}),
+                Spelling::Odd => json!({
+                    "access_token": token, "expires_in": seconds.to_string(), "token_type": "Bearer", "id_token": "",
+                    "refresh_token": null,
+                }),
+                Spelling::Short => json!({"access_token": token, "token_type": "Bearer"}),
+            })
+            .into_response()
         }
     }
 }

@@ -11,7 +11,7 @@ mod tests;
 
 pub use handlers::router;
 pub use key::{ServiceKey, service_key};
-pub use model::{Account, Grant, State};
+pub use model::{Account, Grant, Spelling, State};
 pub use refusal::refusal;
 
 /// Where tokens are asked for, below the sandbox's address.

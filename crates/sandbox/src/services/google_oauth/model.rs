@@ -47,11 +47,25 @@ pub struct Grant {
     ends: Timestamp,
 }
 
+/// Ways of saying the same that token services differ in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// Google's today: the lifetime is a number.
+    #[default]
+    Plain,
+    /// The lifetime is a text, and members that say nothing are there.
+    Odd,
+    /// Nothing is said of the lifetime, which RFC 6749 allows.
+    Short,
+}
+
 /// Accounts and tokens.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// The accounts.
     pub accounts: Vec<Account>,
+    /// In which of its ways the service speaks.
+    pub spelling: Spelling,
     tokens: HashMap<String, Grant>,
 }
 

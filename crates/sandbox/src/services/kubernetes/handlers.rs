@@ -280,7 +280,7 @@ fn store(world: &World, target: Target<'_>, object: &Value, status: StatusCode) 
     rest.retain(|name, _| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
     if target.kind == Kind::Lease {
         match lease::check(&rest) {
-            Ok(()) => {}
+            Ok(()) => rest = lease::normalized(rest),
             Err(lease::Problem::Shape(problem)) => return bad_request(&problem),
             Err(lease::Problem::Value(problem)) => return target.invalid(&problem),
         }

@@ -11,6 +11,15 @@ pub(super) enum Problem {
     Value(String),
 }
 
+/// The `spec` as the server answers with it: a member that nobody set is left out, and the `spec` itself never is.
+pub(super) fn normalized(mut rest: Map<String, Value>) -> Map<String, Value> {
+    let spec = rest.entry("spec").or_insert(Value::Null);
+    let mut members = spec.as_object().cloned().unwrap_or_default();
+    members.retain(|_, value| !value.is_null());
+    *spec = Value::Object(members);
+    rest
+}
+
 /// Looks at the `spec` of a lease.
 pub(super) fn check(rest: &Map<String, Value>) -> Result<(), Problem> {
     let shape = |field: &str, expected: &str| {

@@ -101,6 +101,22 @@ fn lease(holder: &str, version: Option<&Value>) -> Value {
 }
 
 #[tokio::test]
+async fn what_a_lease_does_not_say_is_left_out_of_the_answer() {
+    let world = world();
+    let token = credentials::KUBE_TOKEN;
+    let one = format!("{LEASES}/controller");
+    let mut given_up = lease("", None);
+    given_up["spec"] =
+        json!({"holderIdentity": "", "leaseDurationSeconds": 60, "renewTime": null, "acquireTime": null});
+    let made = ask(&world, token, "POST", LEASES, &given_up).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.json()["spec"], json!({"holderIdentity": "", "leaseDurationSeconds": 60}));
+    let mut bare = lease("", Some(&made.json()["metadata"]["resourceVersion"]));
+    bare.as_object_mut().unwrap().remove("spec");
+    assert_eq!(ask(&world, token, "PUT", &one, &bare).await.json()["spec"], json!({}));
+}
+
+#[tokio::test]
 async fn a_lease_is_taken_by_one_of_two() {
     let world = world();
     let token = credentials::KUBE_TOKEN;

@@ -55,6 +55,26 @@ async fn a_state_is_changed_and_read_back() {
 }
 
 #[tokio::test]
+async fn an_answer_that_shows_the_new_state_of_this_advisory_is_believed_and_no_other_is() {
+    let advisory = |id: u64, state: &str| json!({"errata": {"rhsa": {"id": id, "status": state}}});
+    for (body, looks) in [
+        (advisory(ID, "REL_PREP"), 0),
+        (advisory(ID, "QE"), 1),
+        (advisory(ID + 1, "REL_PREP"), 1),
+        (json!({"status": "REL_PREP"}), 1),
+        (json!({}), 1),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(201).set_body_json(&body);
+        mount(&server, "POST", &format!("{API}/change_state"), answer).await;
+        mount(&server, "GET", API, shows("REL_PREP", &[], &json!(null))).await;
+        let effect = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap();
+        assert_eq!(effect, Effect::Changed, "{body}");
+        assert_eq!(sent(&server).await.len(), 1 + looks, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn an_accepted_change_of_state_that_does_not_show_is_no_success() {
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/change_state"), ResponseTemplate::new(201)).await;

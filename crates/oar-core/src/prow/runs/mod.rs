@@ -4,12 +4,16 @@
 //! without an id looks for the job by that key before it is started again. What was not seen counts as absent only when
 //! the look itself is known to have worked.
 
+mod survey;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::{GangwayClient, Trigger};
+use crate::clients::gangway::{GangwayClient, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -79,7 +83,19 @@ impl StartedRun {
     }
 }
 
-impl GangwayClient {
+/// Starts runs of jobs through Gangway, and looks for them in Prow.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs<'a> {
+    gangway: &'a GangwayClient,
+    prow: &'a ProwClient,
+}
+
+impl<'a> Runs<'a> {
+    /// The runs that `gangway` starts and `prow` shows.
+    pub fn new(gangway: &'a GangwayClient, prow: &'a ProwClient) -> Self {
+        Self { gangway, prow }
+    }
+
     /// Starts the intended run unless it exists already.
     ///
     /// After an answer that never came, or one that does not say whether Gangway acted, the run is looked for. When it
@@ -89,30 +105,28 @@ impl GangwayClient {
     /// started.
     pub async fn start_once(
         &self,
-        prow: &ProwClient,
         intent: &RunIntent,
         permit: &WritePermit,
     ) -> Result<StartedRun, ServiceError> {
         if intent.may_be_started
-            && let Some(job) = self.find_run(prow, intent).await?
+            && let Some(job) = self.find_run(intent).await?
         {
             return Ok(StartedRun::Found { id: job.id });
         }
-        self.start_now(prow, intent, permit).await
+        self.start_now(intent, permit).await
     }
 
     /// The same, but a run of `strangers` that is under way stands for the intended one as well.
     pub async fn start_unless_under_way(
         &self,
-        prow: &ProwClient,
         intent: &RunIntent,
         strangers: Stranger,
         permit: &WritePermit,
     ) -> Result<StartedRun, ServiceError> {
-        if let Some(job) = self.find_run_or(prow, intent, strangers).await? {
+        if let Some(job) = self.find_run_or(intent, strangers).await? {
             return Ok(StartedRun::Found { id: job.id });
         }
-        self.start_now(prow, intent, permit).await
+        self.start_now(intent, permit).await
     }
 
     /// The run that carries the intent's key; `None` when Prow certainly has none.
@@ -127,22 +141,17 @@ impl GangwayClient {
     /// one the server may drop them, and a run with exactly our variables is ours, when it is not older than the intent
     /// and not one of the others. Without variables such a run may be ours or somebody else's: that is an error, because
     /// neither a second paid run nor a stranger's result is harmless.
-    pub async fn find_run(
-        &self,
-        prow: &ProwClient,
-        intent: &RunIntent,
-    ) -> Result<Option<ProwJob>, ServiceError> {
-        self.survey(prow, intent).await?.own(intent)
+    pub async fn find_run(&self, intent: &RunIntent) -> Result<Option<ProwJob>, ServiceError> {
+        self.survey(intent).await?.own(intent)
     }
 
     /// The same; a run of `strangers` that is under way is taken when the intent's own is not there.
     pub async fn find_run_or(
         &self,
-        prow: &ProwClient,
         intent: &RunIntent,
         strangers: Stranger,
     ) -> Result<Option<ProwJob>, ServiceError> {
-        let survey = self.survey(prow, intent).await?;
+        let survey = self.survey(intent).await?;
         let stranger = survey.under_way(strangers).next().cloned();
         // What is under way with our parameters stands for the run also when others could not be read.
         match survey.own(intent) {
@@ -156,14 +165,13 @@ impl GangwayClient {
     /// somebody who has not started anything yet. None also when the list is empty: that is no error here.
     pub async fn runs_under_way(
         &self,
-        prow: &ProwClient,
         intent: &RunIntent,
         strangers: Stranger,
     ) -> Result<Vec<ProwJob>, ServiceError> {
         if intent.envs.is_empty() {
             return Ok(Vec::new());
         }
-        let survey = self.survey_running(prow, intent).await?;
+        let survey = self.survey_running(intent).await?;
         let found: Vec<ProwJob> = survey.under_way(strangers).cloned().collect();
         match survey.unread {
             Some(error) if found.is_empty() => Err(error),
@@ -171,12 +179,7 @@ impl GangwayClient {
         }
     }
 
-    async fn start_now(
-        &self,
-        prow: &ProwClient,
-        intent: &RunIntent,
-        permit: &WritePermit,
-    ) -> Result<StartedRun, ServiceError> {
+    async fn start_now(&self, intent: &RunIntent, permit: &WritePermit) -> Result<StartedRun, ServiceError> {
         let trigger = Trigger {
             job: intent.job.clone(),
             envs: intent.envs.clone(),
@@ -184,22 +187,23 @@ impl GangwayClient {
         };
         let mut earlier: Option<ServiceError> = None;
         loop {
-            let failure = match (self.trigger_before(&trigger, intent.until, permit).await, earlier.take()) {
-                (Ok(execution), _) => return Ok(StartedRun::New { id: execution.id }),
-                (Err(error), None) if error.kind != ServiceErrorKind::Unclear => return Err(error),
-                // The second attempt did nothing; the first one may have.
-                (Err(error), Some(first)) if error.kind != ServiceErrorKind::Unclear => {
-                    return Err(with_words(first, "tried again", &error).with_hint(NOT_SEEN));
-                }
-                (Err(error), first) => {
-                    earlier = first;
-                    error
-                }
-            };
+            let failure =
+                match (self.gangway.trigger_before(&trigger, intent.until, permit).await, earlier.take()) {
+                    (Ok(execution), _) => return Ok(StartedRun::New { id: execution.id }),
+                    (Err(error), None) if error.kind != ServiceErrorKind::Unclear => return Err(error),
+                    // The second attempt did nothing; the first one may have.
+                    (Err(error), Some(first)) if error.kind != ServiceErrorKind::Unclear => {
+                        return Err(with_words(first, "tried again", &error).with_hint(NOT_SEEN));
+                    }
+                    (Err(error), first) => {
+                        earlier = first;
+                        error
+                    }
+                };
             let mut look = Ok(None);
             for pause in SETTLE {
-                self.http.clock().sleep(pause).await;
-                look = self.find_run(prow, intent).await;
+                self.gangway.clock().sleep(pause).await;
+                look = self.find_run(intent).await;
                 if let Ok(Some(job)) = look {
                     return Ok(StartedRun::Found { id: job.id });
                 }

@@ -4,9 +4,9 @@ use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
 
-use super::intent::{INTENT_ANNOTATION, RunIntent, Stranger};
-use super::{Execution, GangwayClient};
-use crate::clients::prow::{ProwClient, ProwJob, ProwState};
+use super::{INTENT_ANNOTATION, RunIntent, Runs, Stranger};
+use crate::clients::gangway::Execution;
+use crate::clients::prow::{ProwJob, ProwState};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
@@ -98,10 +98,10 @@ impl Survey {
     }
 }
 
-impl GangwayClient {
+impl Runs<'_> {
     /// Reads all executions of the intended job, until the one with its key.
-    pub(super) async fn survey(&self, prow: &ProwClient, intent: &RunIntent) -> Result<Survey, ServiceError> {
-        let listed = self.listed(&intent.job).await?;
+    pub(super) async fn survey(&self, intent: &RunIntent) -> Result<Survey, ServiceError> {
+        let listed = self.gangway.listed(&intent.job).await?;
         let mut survey = Survey::default();
         if !listed.shows_any {
             survey.unlisted = Some(
@@ -115,30 +115,20 @@ impl GangwayClient {
                 ),
             );
         }
-        self.read(prow, intent, listed.of_job, &mut survey).await;
+        self.read(intent, listed.of_job, &mut survey).await;
         Ok(survey)
     }
 
     /// Reads those that have not ended.
-    pub(super) async fn survey_running(
-        &self,
-        prow: &ProwClient,
-        intent: &RunIntent,
-    ) -> Result<Survey, ServiceError> {
-        let mut running = self.listed(&intent.job).await?.of_job;
+    pub(super) async fn survey_running(&self, intent: &RunIntent) -> Result<Survey, ServiceError> {
+        let mut running = self.gangway.listed(&intent.job).await?.of_job;
         running.retain(|execution| !execution.state.is_some_and(ProwState::is_final));
         let mut survey = Survey::default();
-        self.read(prow, intent, running, &mut survey).await;
+        self.read(intent, running, &mut survey).await;
         Ok(survey)
     }
 
-    async fn read(
-        &self,
-        prow: &ProwClient,
-        intent: &RunIntent,
-        mut executions: Vec<Execution>,
-        survey: &mut Survey,
-    ) {
+    async fn read(&self, intent: &RunIntent, mut executions: Vec<Execution>, survey: &mut Survey) {
         // What was started lately has mostly not ended.
         executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
         let left_out = executions.len().saturating_sub(CANDIDATES);
@@ -149,7 +139,7 @@ impl GangwayClient {
         executions.truncate(CANDIDATES);
         executions.retain(|execution| !intent.others.contains(&execution.id));
         let mut jobs = iter(executions.into_iter().map(|execution| async move {
-            let job = prow.job(&execution.id).await;
+            let job = self.prow.job(&execution.id).await;
             (execution, job)
         }))
         .buffered(LOOKS);

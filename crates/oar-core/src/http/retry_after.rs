@@ -1,15 +1,15 @@
-//! How long a service asks its clients to wait.
+//! The pause that a service asks for before a request is repeated.
 
 use std::time::Duration;
 
 use http::header::{HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 
-/// The wait that the service asks for: `Retry-After` in seconds or as a date, or the reset of an exhausted rate limit.
+/// The pause that the service asks for: `Retry-After` in seconds or as a date, or the reset of an exhausted rate limit.
 ///
 /// The reset is a Unix time at GitHub and GitLab, a number of seconds in the IETF draft, a date at Jira Cloud
 /// (spec 02 §5.6); a small number cannot be a Unix time.
-pub(super) fn asked_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(super) fn asked_pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| text.parse::<u64>().ok();
     let until = |then: Timestamp| Duration::try_from(then.duration_since(now)).unwrap_or_default();

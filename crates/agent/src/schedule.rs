@@ -1,21 +1,20 @@
-//! One pass, or a pass every so often until the program is told to stop.
+//! When passes are made: one, or one every so often until the program is told to stop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::error::ErrorClass;
 
-use crate::leader::{Leader, PATIENCE, Turn};
+use crate::leader::{Leader, Leases, STANDBY_INTERVAL, Turn};
 use crate::metrics::Metrics;
-use crate::setup::Setup;
+use crate::pass::Pass;
 
 /// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
-const LAST_PASS: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
-/// How often a command does its work.
+/// The options that say when an agent does its work.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Rhythm {
+pub struct Schedule {
     /// Make one pass and end; the default
     #[arg(long, conflicts_with = "interval")]
     once: bool,
@@ -27,44 +26,30 @@ pub(crate) struct Rhythm {
     listen: Option<SocketAddr>,
 }
 
-/// How a pass went.
-#[derive(Debug, Default)]
-pub(crate) struct Pass {
-    class: Option<ErrorClass>,
-    /// How many jobs were started.
-    pub(crate) started: usize,
-    /// How many things went wrong.
-    pub(crate) problems: usize,
-    /// How many records there are, and how many of them are open.
-    pub(crate) records: Option<(usize, usize)>,
+/// An agent, as its replicas and its metrics name it.
+#[derive(Clone, Copy)]
+pub struct Agent<'a> {
+    /// The program, which begins the names of its metrics: `jobctl`.
+    pub program: &'static str,
+    /// What it does there: `controller`.
+    pub role: &'static str,
+    /// What it does it for. Of the agents with one role and scope one works, and the others stand by.
+    pub scope: &'a str,
+    /// Whether its passes change nothing. Then it keeps nobody from working, and takes no lease.
+    pub dry_run: bool,
+    /// Where replicas in a cluster agree which of them works.
+    pub leases: &'a dyn Leases,
 }
 
-impl Pass {
-    /// Notes a problem, when there is one; the first one decides the exit code.
-    pub(crate) fn problem(&mut self, class: Option<ErrorClass>) {
-        self.add_problems(usize::from(class.is_some()), class);
-    }
-
-    /// Notes so many problems; `class` is the first one's.
-    pub(crate) fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
-        self.class = self.class.or(class);
-        self.problems += count;
-    }
-
-    pub(crate) fn is_good(&self) -> bool {
-        self.class.is_none()
-    }
-}
-
-impl Rhythm {
-    /// Runs `pass` in this rhythm. Of several programs with the same role and scope that run on, one works and the others
-    /// stand by; one that changes nothing keeps nobody from working.
-    pub(crate) async fn beat<F>(
+impl Schedule {
+    /// Makes one pass, or a pass every so often until the program is told to stop.
+    ///
+    /// The exit code of one pass is that of its first problem; an agent that was told to stop has done its work.
+    /// Errors: the address of `--listen` cannot be used, or nothing tells how replicas agree who works.
+    pub async fn run<F>(
         self,
         session: &Session,
-        setup: &Setup,
-        (role, scope): (&'static str, &str),
-        dry_run: bool,
+        agent: Agent<'_>,
         mut pass: impl FnMut() -> F,
     ) -> Result<ExitCode, CliError>
     where
@@ -72,32 +57,30 @@ impl Rhythm {
     {
         let Some(interval) = self.interval.map(Duration::from_secs) else {
             let _hold = session.interrupt.hold();
-            return Ok(pass().await.class.map_or(ExitCode::Done, ExitCode::from));
+            return Ok(pass().await.class().map_or(ExitCode::Done, ExitCode::from));
         };
         let _hold = session.interrupt.hold();
-        let metrics = Metrics::new(role, interval, session.clock.clone());
+        let metrics = Metrics::new(agent, interval, session.clock.clone());
         let server = match self.listen {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
-        let mut leader =
-            if dry_run { Leader::Alone } else { Leader::of(setup, session, &format!("{role}-{scope}"))? };
+        let mut leader = if agent.dry_run { Leader::Alone } else { Leader::of(session, agent)? };
         tracing::info!("a pass every {} s", interval.as_secs());
         loop {
             let turn = leader.turn().await;
             metrics.turn(turn);
             let leads = turn == Turn::Ours;
             if leads {
-                setup.refresh().await;
                 let begun = session.clock.now();
                 tokio::select! {
                     done = leader.during(session, pass()) => {
                         metrics.passed(&done, session.clock.now().duration_since(begun));
                     }
-                    () = stopped(session, LAST_PASS) => break,
+                    () = stopped(session, GRACE) => break,
                 }
             }
-            let pause = if leads { session.clock.jittered(interval) } else { interval.min(PATIENCE) };
+            let pause = if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
             tokio::select! {
                 () = leader.during(session, session.clock.sleep(pause)) => {}
                 () = stopped(session, Duration::ZERO) => break,

@@ -1,8 +1,8 @@
-//! Which of several programs works: the holder of a Lease in the cluster that they run in, or of a lock file on their
+//! Which of several replicas works: the holder of a Lease in the cluster that they run in, or of a lock file on their
 //! machine.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,14 +13,21 @@ use oar_core::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::setup::Setup;
+use crate::schedule::Agent;
 
 /// How often somebody who stands by looks whether it is their turn.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const STANDBY_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a lease outlives its holder's last sign.
-const LEASE: Duration = Duration::from_secs(90);
+const LEASE_DURATION: Duration = Duration::from_secs(90);
 /// How often its holder gives one.
-const RENEWAL: Duration = Duration::from_secs(20);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Gives contenders for leases in the cluster that this process runs in.
+pub trait Leases {
+    /// A contender for the lease `name`, as `identity`; the lease outlives its holder's last sign by `duration`. `None`
+    /// outside of a cluster.
+    fn lease(&self, name: &str, identity: &str, duration: Duration) -> Result<Option<LeaseHolder>, CliError>;
+}
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,14 +69,16 @@ pub(crate) enum Leader {
 }
 
 impl Leader {
-    /// How programs with this `role` agree here.
-    pub(crate) fn of(setup: &Setup, session: &Session, role: &str) -> Result<Self, CliError> {
+    /// How the replicas of `agent` agree here.
+    pub(crate) fn of(session: &Session, agent: Agent<'_>) -> Result<Self, CliError> {
+        let name = format!("{}-{}-{}", agent.program, agent.role, agent.scope);
         let identity = identity();
-        if let Some(holder) = setup.lease(&format!("jobctl-{role}"), &identity, LEASE)? {
-            session.ui.note(format!("taking turns by the lease jobctl-{role}, as {identity}"));
+        if let Some(holder) = agent.leases.lease(&name, &identity, LEASE_DURATION)? {
+            session.ui.note(format!("taking turns by the lease {name}, as {identity}"));
             return Ok(Self::Lease { holder, ours: false });
         }
-        Self::of_file(setup.lock_directory()?.join(format!("jobctl-{role}.lock")))
+        let directory = made(session.environment.lock_directory())?;
+        Self::of_file(directory.join(format!("{name}.lock")))
     }
 
     fn of_file(path: PathBuf) -> Result<Self, CliError> {
@@ -130,7 +139,7 @@ impl Leader {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                () = session.clock.sleep(RENEWAL) => self.renew().await,
+                () = session.clock.sleep(RENEWAL_INTERVAL) => self.renew().await,
             }
         }
     }
@@ -153,6 +162,20 @@ impl Leader {
             Self::Alone => {}
         }
     }
+}
+
+/// The directory of lock files, for nobody but this user; an error when the environment names none.
+fn made(directory: Option<PathBuf>) -> Result<PathBuf, CliError> {
+    let failed = |words: String| {
+        CliError::new(ErrorClass::Configuration, words).with_hint(
+            "Set XDG_RUNTIME_DIR to a directory in which this user may write; the lock file keeps two programs from \
+             doing the same work.",
+        )
+    };
+    let directory = directory.ok_or_else(|| failed("there is no directory for the lock file".to_owned()))?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+    made.map_err(|error| failed(format!("cannot make {}: {error}", directory.display())))?;
+    Ok(directory)
 }
 
 #[cfg(test)]

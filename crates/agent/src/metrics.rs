@@ -26,7 +26,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::leader::Turn;
-use crate::rhythm::Pass;
+use crate::pass::Pass;
+use crate::schedule::Agent;
 
 /// The media type of the answer to `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,14 +51,15 @@ struct Inner {
     records: Family<Vec<(String, String)>, Gauge<i64, AtomicI64>>,
     /// When the program last did what it is for: passed, or looked whether it is its turn; seconds since the epoch.
     alive: AtomicI64,
-    patience: Duration,
+    /// How long it may be silent before it is taken for hanging.
+    longest_silence: Duration,
     clock: Clock,
 }
 
 impl Metrics {
-    pub(crate) fn new(role: &'static str, interval: Duration, clock: Clock) -> Self {
-        let labels = [(Cow::Borrowed("role"), Cow::Borrowed(role))];
-        let mut registry = Registry::with_prefix_and_labels("jobctl", labels.into_iter());
+    pub(crate) fn new(agent: Agent<'_>, interval: Duration, clock: Clock) -> Self {
+        let labels = [(Cow::Borrowed("role"), Cow::Borrowed(agent.role))];
+        let mut registry = Registry::with_prefix_and_labels(agent.program, labels.into_iter());
         let passes = Family::<Vec<(String, String)>, Counter>::default();
         registry.register("passes", "Passes, by how they ended", passes.clone());
         let started = Counter::default();
@@ -92,20 +94,20 @@ impl Metrics {
             leads,
             records,
             alive,
-            patience: interval.saturating_mul(LATE).max(PASS_LIMIT),
+            longest_silence: interval.saturating_mul(LATE).max(PASS_LIMIT),
             clock,
         }))
     }
 
     /// Counts a pass.
     pub(crate) fn passed(&self, pass: &Pass, duration: SignedDuration) {
-        let result = if pass.is_good() { "good" } else { "problem" };
+        let result = if pass.class().is_none() { "good" } else { "problem" };
         self.0.passes.get_or_create(&vec![("result".to_owned(), result.to_owned())]).inc();
         self.0.started.inc_by(pass.started as u64);
-        self.0.problems.inc_by(pass.problems as u64);
+        self.0.problems.inc_by(pass.problem_count() as u64);
         self.0.seconds.set(duration.as_secs_f64());
         let now = self.0.clock.now().as_second();
-        if pass.is_good() {
+        if pass.class().is_none() {
             self.0.last.set(now);
         }
         if let Some((all, open)) = pass.records {
@@ -168,7 +170,7 @@ async fn health(State(metrics): State<Metrics>) -> Response {
     let alive =
         Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
     let silent = metrics.0.clock.now().duration_since(alive);
-    if silent > SignedDuration::try_from(metrics.0.patience).unwrap_or(SignedDuration::MAX) {
+    if silent > SignedDuration::try_from(metrics.0.longest_silence).unwrap_or(SignedDuration::MAX) {
         let words =
             format!("for {} s no pass has ended, nor was it another program's turn\n", silent.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
@@ -189,9 +191,11 @@ mod tests {
     use std::sync::Mutex;
 
     use futures::future::BoxFuture;
+    use oar_core::clients::kube::LeaseHolder;
     use oar_core::clock::ClockSource;
 
     use super::*;
+    use crate::leader::Leases;
 
     const INTERVAL: Duration = Duration::from_hours(1);
 
@@ -217,9 +221,18 @@ mod tests {
         }
     }
 
+    struct NoCluster;
+
+    impl Leases for NoCluster {
+        fn lease(&self, _: &str, _: &str, _: Duration) -> Result<Option<LeaseHolder>, CliError> {
+            Ok(None)
+        }
+    }
+
     fn counted(role: &'static str) -> (Metrics, Arc<ByHand>) {
+        let agent = Agent { program: "jobctl", role, scope: "", dry_run: false, leases: &NoCluster };
         let clock = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
-        (Metrics::new(role, INTERVAL, Clock::new(clock.clone())), clock)
+        (Metrics::new(agent, INTERVAL, Clock::new(clock.clone())), clock)
     }
 
     #[test]

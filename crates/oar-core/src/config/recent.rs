@@ -1,0 +1,104 @@
+//! The releases that were worked on last: a small file of the user, from which shells complete `-r`.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::environment::Environment;
+use super::files;
+use crate::version::ReleaseVersion;
+
+/// How many releases are kept.
+const LIMIT: usize = 20;
+/// The largest file that is read, in bytes.
+const FILE_LIMIT: u64 = 4096;
+
+/// The file of the last releases, one on a line, the last one first. Nothing depends on it: what cannot be read is no
+/// release, and what cannot be written is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentReleases {
+    path: PathBuf,
+}
+
+impl RecentReleases {
+    /// The file in the user's cache directory; none without a home.
+    pub fn of(environment: &Environment) -> Option<Self> {
+        Some(Self { path: environment.cache_home()?.join("releases") })
+    }
+
+    /// The releases, the last one first.
+    pub fn list(&self) -> Vec<ReleaseVersion> {
+        let text = files::read_text("the last releases", &self.path, FILE_LIMIT).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).take(LIMIT).collect()
+    }
+
+    /// Puts `release` first.
+    pub fn add(&self, release: &ReleaseVersion) {
+        let mut releases = self.list();
+        if releases.first() == Some(release) {
+            return;
+        }
+        releases.retain(|known| known != release);
+        releases.insert(0, release.clone());
+        releases.truncate(LIMIT);
+        let lines: Vec<String> = releases.iter().map(ToString::to_string).collect();
+        // Completions are no reason to trouble anybody.
+        let _ = self.replace(&(lines.join("\n") + "\n"));
+    }
+
+    /// Writes the file at once, because another command may read it now.
+    fn replace(&self, text: &str) -> std::io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(&self.path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(text: &str) -> ReleaseVersion {
+        text.parse().unwrap()
+    }
+
+    fn texts(recent: &RecentReleases) -> Vec<String> {
+        recent.list().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_last_release_comes_first_and_each_is_kept_once() {
+        let home = tempfile::tempdir().unwrap();
+        let environment = Environment::from_pairs([("HOME", home.path().to_str().unwrap())]);
+        let recent = RecentReleases::of(&environment).unwrap();
+        assert!(texts(&recent).is_empty());
+        for text in ["4.19.1", "4.14.60", "4.19.1", "4.22.0-rc.0"] {
+            recent.add(&release(text));
+        }
+        assert_eq!(texts(&recent), ["4.22.0-rc.0", "4.19.1", "4.14.60"]);
+        for patch in 0..30 {
+            recent.add(&release(&format!("4.20.{patch}")));
+        }
+        assert_eq!(texts(&recent).len(), LIMIT);
+        assert_eq!(texts(&recent).first().map(String::as_str), Some("4.20.29"));
+        let folder = home.path().join(".cache/release-tests");
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_as_far_as_it_can_be_and_without_a_home_there_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let recent = RecentReleases { path: home.path().join("releases") };
+        fs::write(&recent.path, "4.19.1\n\u{1b}[31m\nlatest\n4.14.60\n").unwrap();
+        assert_eq!(texts(&recent), ["4.19.1", "4.14.60"]);
+        fs::write(&recent.path, [0xff, 0xfe]).unwrap();
+        recent.add(&release("4.18.2"));
+        assert_eq!(texts(&recent), ["4.18.2"]);
+        assert_eq!(RecentReleases::of(&Environment::from_pairs([("HOME", "relative")])), None);
+        // A place that cannot be written is no trouble.
+        RecentReleases { path: PathBuf::from("/proc/nothing/releases") }.add(&release("4.18.2"));
+    }
+}

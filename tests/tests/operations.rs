@@ -1,0 +1,53 @@
+//! The table of operations and the matrix of tests cover each other.
+
+use end_to_end::matrix::table;
+use end_to_end::{ERRATA, KONFLUX};
+use oar_core::operations::{Effect, Flows, Program, Row, TABLE};
+
+/// Whether a line of the matrix runs the command of `row`.
+fn runs(line: &[&str], row: &Row) -> bool {
+    let (program, words) = match line.split_first() {
+        Some((&"oarctl", rest)) => (Program::Oarctl, rest),
+        Some((&"job", rest)) => (Program::Job, rest),
+        Some((&"jobctl", rest)) => (Program::Jobctl, rest),
+        _ => (Program::Oar, line),
+    };
+    let wanted: Vec<&str> = row.about.command.split(' ').collect();
+    program == row.about.program && words.starts_with(&wanted)
+}
+
+#[test]
+fn every_operation_has_a_line_of_the_matrix_in_each_of_its_flows() {
+    let lines = table();
+    let mut missing = Vec::new();
+    for row in TABLE {
+        let own: Vec<_> = lines.iter().filter(|line| runs(line.command, row)).collect();
+        // What only looks is the same in both flows, unless it reads the build data.
+        let flows: &[&str] = match (row.about.effect, row.about.flows) {
+            (Effect::Reads, _) | (_, Flows::Neither) => &[],
+            (_, Flows::Konflux) => &[KONFLUX],
+            (_, Flows::Errata) => &[ERRATA],
+            (_, Flows::Both) => &[KONFLUX, ERRATA],
+        };
+        if own.is_empty() {
+            missing.push(row.about.id());
+        }
+        let by_hand = row.about.command.contains(' ');
+        for flow in flows.iter().filter(|_| !by_hand) {
+            if !own.iter().any(|line| line.release == *flow) {
+                missing.push(format!("{} of {flow}", row.about.id()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "without a line in tests/src/matrix/table.rs: {missing:?}");
+}
+
+#[test]
+fn every_line_of_the_matrix_is_an_operation() {
+    // The commands of `job` and `jobctl` have no rows yet.
+    let with_rows = |line: &[&str]| !matches!(line.first(), Some(&("job" | "jobctl")));
+    for line in table().into_iter().filter(|line| with_rows(line.command)) {
+        let rows = TABLE.iter().filter(|row| runs(line.command, row)).count();
+        assert_eq!(rows, 1, "{}: {:?}", line.name, line.command);
+    }
+}
