@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -62,6 +63,11 @@ pub(super) fn run(scene: &Scene) -> Vec<Ended<'_>> {
         std::os::unix::fs::symlink(config, home.join("config")).expect("a link to the configuration");
         command.env_remove("OAR_CONFIG").env_remove("OAR_JWK");
     }
+    if let Some(harness) = &harness {
+        // As `oar-sandbox start` leads a shell to it.
+        let sandbox = harness.sandbox.base_url();
+        command.env("OAR_SANDBOX", sandbox).env("OAR_ELLIOTT", elliott(&programs, sandbox));
+    }
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", programs.display()));
     let bash = finish(command);
@@ -88,6 +94,18 @@ fn programs(folder: &Path) -> std::path::PathBuf {
     let sandbox = release_tests().with_file_name("oar-sandbox");
     std::os::unix::fs::symlink(sandbox, programs.join("oar-sandbox")).expect("a link to oar-sandbox");
     programs
+}
+
+/// The elliott of the sandbox, as a program.
+fn elliott(programs: &Path, sandbox: &str) -> std::path::PathBuf {
+    let program = programs.join("elliott");
+    let text = format!(
+        "#!/bin/sh\nexec '{}' elliott --sandbox '{sandbox}' -- \"$@\"\n",
+        programs.join("oar-sandbox").display()
+    );
+    fs::write(&program, text).expect("a program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program that can be run");
+    program
 }
 
 /// One script of all steps, so that what a command does to the shell holds for the next. Each writes its output and its
