@@ -163,8 +163,8 @@ fn another_machine_restores_the_log_that_another_program_wrote_over() {
     let elsewhere = harness.home().join("elsewhere");
     let harness = harness.env("XDG_STATE_HOME", elsewhere.to_str().unwrap());
     let run = harness.oar(KONFLUX, &["issue", "add", "anything"]).expect(0);
-    let state = harness.statebox(KONFLUX).unwrap();
-    assert_eq!(result(&state), result(&ours), "{run:?}");
+    let after = harness.statebox(KONFLUX).unwrap();
+    assert_eq!(result(&after), result(&ours), "{run:?}");
     let run = harness.oar(KONFLUX, &["history"]).expect(0);
     assert!(!run.stderr.contains("another program"), "nothing is left to be told: {run:?}");
     harness.sandbox.assert_no_unexpected();

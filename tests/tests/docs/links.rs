@@ -54,8 +54,8 @@ fn problems(pages: &[(PathBuf, String)]) -> (usize, Vec<String>) {
     let mut problems = Vec::new();
     for (page, text) in pages {
         for (number, line) in prose(text) {
-            let line = code.replace_all(line, "``");
-            for target in link.captures_iter(&line).filter_map(|found| found.get(1)) {
+            let text = code.replace_all(line, "``");
+            for target in link.captures_iter(&text).filter_map(|found| found.get(1)) {
                 let target = target.as_str();
                 if target.contains("://") || target.starts_with("mailto:") {
                     continue;

@@ -49,14 +49,13 @@ pub(super) fn run(scene: &Scene) -> Vec<Ended<'_>> {
     let home = harness.as_ref().map_or_else(|| folder.path().join("home"), Harness::home);
     fs::create_dir_all(&home).expect("a home");
     let programs = programs(folder.path());
-    let mut command = match &harness {
-        Some(harness) => harness.shell(&script(scene, &outputs)),
-        None => {
-            let mut command = Command::new("bash");
-            command.arg("-c").arg(script(scene, &outputs)).env_clear().current_dir(&home).env("HOME", &home);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command
-        }
+    let mut command = if let Some(harness) = &harness {
+        harness.shell(&script(scene, &outputs))
+    } else {
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(script(scene, &outputs)).env_clear().current_dir(&home).env("HOME", &home);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     };
     if scene.kind == Kind::WithConfig {
         let config = root().join("config");
