@@ -43,7 +43,7 @@ struct LogLayer {
 }
 
 /// The crates whose events are the program's own log; of others only warnings are shown.
-const OWN: [&str; 6] = ["oar_core", "cli_support", "oar", "oarctl", "job", "jobctl"];
+const OWN: [&str; 7] = ["oar_core", "cli_support", "agent", "oar", "oarctl", "job", "jobctl"];
 
 impl LogLayer {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
@@ -131,6 +131,21 @@ impl Fields {
             self.message = value;
         } else if !field.name().starts_with("log.") {
             self.others.push((field.name(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_crate_of_the_programs_is_in_the_log() {
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
+        let names = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"));
+        // The sandbox is no part of the programs, and the crate that holds them all does nothing of its own.
+        for name in names.filter(|name| !["sandbox", "release_tests"].contains(&name.as_str())) {
+            assert!(OWN.contains(&name.as_str()), "{name}");
         }
     }
 }
