@@ -16,6 +16,14 @@ pub(crate) struct ChangeArgs {
     pub(crate) accept_metadata: bool,
 }
 
+/// The option of a command that only changes the state by hand.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct DryRunArgs {
+    /// Print what would be done without doing it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 impl From<ChangeArgs> for Change {
     fn from(args: ChangeArgs) -> Self {
         Self { dry_run: args.dry_run, accept_metadata: args.accept_metadata }

@@ -420,7 +420,11 @@ impl StateBox {
                     }
                 }
             })?;
-        if let (Some(copy), Some(stored), true) = (&self.copy, &stored, written) {
+        // What was told is told once, also when the file needed no change for it.
+        let told = result.as_ref().is_some_and(|state| !state.losses().is_empty());
+        if let (Some(copy), Some(stored)) = (&self.copy, &stored)
+            && (written || told)
+        {
             copy.write(&stored.text);
         }
         if let Some(state) = &result {

@@ -6,7 +6,7 @@ use oar_core::operations::issue::{
 use oar_core::statebox::TaskName;
 
 use crate::release::Release;
-use crate::report::ChangeArgs;
+use crate::report::DryRunArgs;
 
 /// Record, resolve and list issues that block the release
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ enum Command {
         #[arg(long)]
         no_blocker: bool,
         #[command(flatten)]
-        change: ChangeArgs,
+        change: DryRunArgs,
     },
     /// Resolve an issue
     Resolve {
@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         resolution: String,
         #[command(flatten)]
-        change: ChangeArgs,
+        change: DryRunArgs,
     },
     /// List the unresolved issues
     List {

@@ -4,7 +4,7 @@ use oar_core::operations::task_set::{Arguments, TaskSet};
 use oar_core::statebox::{TaskName, TaskStatus};
 
 use crate::release::Release;
-use crate::report::ChangeArgs;
+use crate::report::DryRunArgs;
 
 /// Set the recorded status of a task by hand
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        change: ChangeArgs,
+        change: DryRunArgs,
     },
 }
 

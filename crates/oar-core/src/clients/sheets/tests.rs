@@ -154,7 +154,7 @@ async fn refusals_say_what_to_do() {
     for (status, words, class, hint) in [
         (403, "The caller does not have permission", ErrorClass::Configuration, "Share the spreadsheet"),
         (404, "Requested entity was not found.", ErrorClass::Failed, "report_templates"),
-        (400, "Unable to parse range: 'x'!A1", ErrorClass::Failed, ""),
+        (400, "Unable to parse range: 'x'!A1", ErrorClass::Unavailable, ""),
     ] {
         let place = place().await;
         let body = json!({"error": {"code": status, "message": words, "status": "X"}});
