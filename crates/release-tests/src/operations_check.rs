@@ -16,7 +16,7 @@ const WITHOUT_ROWS: &[ProgramName] = &[ProgramName::Job, ProgramName::Jobctl];
 
 /// Options that belong to the caller and not to an operation: who consents, which form the result has.
 const OF_THE_CALLER: &[&str] =
-    &["yes", "no_watch", "carry_on", "notify", "release", "output", "debug", "help", "version"];
+    &["yes", "no_watch", "carry_on", "notify", "output", "debug", "help", "version"];
 
 fn program(name: ProgramName) -> Program {
     match name {
@@ -91,7 +91,10 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
                     .map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"));
                 (id, argument.get_help().map(ToString::to_string).unwrap_or_default())
             })
-            .filter(|(id, _)| !OF_THE_CALLER.contains(&id.as_str()))
+            // The release is what every command of `oar` is about.
+            .filter(|(id, _)| {
+                !OF_THE_CALLER.contains(&id.as_str()) && !(program == Program::Oar && id == "release")
+            })
             .collect();
         let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(names(&options), names(&properties(row)), "{name} {words}");
