@@ -93,7 +93,8 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
             })
             // The release is what every command of `oar` is about.
             .filter(|(id, _)| {
-                !OF_THE_CALLER.contains(&id.as_str()) && !(program == Program::Oar && id == "release")
+                let of_all = program == Program::Oar && id == "release";
+                !of_all && !OF_THE_CALLER.contains(&id.as_str())
             })
             .collect();
         let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
