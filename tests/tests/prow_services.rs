@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clients::Clients;
 use oar_core::clients::gangway::{RunIntent, StartedRun};
 use oar_core::clients::gcs::RunLocation;
 use oar_core::clients::kube::{LeaseState, PayloadOutcome, QE_LABEL};
@@ -17,9 +18,8 @@ use oar_core::config::{Environment, Settings};
 use oar_core::error::ServiceErrorKind;
 use oar_core::flow::permit::WritePermit;
 use oar_core::http::{Http, HttpSettings};
-use oar_core::prow_services::ProwServices;
 use oar_core::redact::Redactor;
-use oar_core::version::YStream;
+use oar_core::version::{Arch, YStream};
 use sandbox::clock::ClockStart;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB, fill};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
@@ -55,9 +55,9 @@ impl ClockSource for Shared {
 
 struct Scene {
     sandbox: Sandbox,
-    services: ProwServices,
+    services: Clients,
     /// The same with the machine's clock, by which Google's sign-in goes.
-    signed_in: ProwServices,
+    signed_in: Clients,
     clock: Arc<Shared>,
     permit: WritePermit,
     _home: TempDir,
@@ -81,7 +81,7 @@ fn scene_with(extra: &[(&str, &str)]) -> Scene {
     let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
     let services = |clock: Clock| {
         let http = Http::new(limits.clone(), clock, Redactor::default()).unwrap();
-        ProwServices::new(settings.clone(), http).unwrap()
+        Clients::new(settings.clone(), http)
     };
     let (signed_in, services) = (services(Clock::system()), services(Clock::new(clock.clone())));
     let permit = WritePermit::granted_by_user_interface();
@@ -120,7 +120,7 @@ impl Scene {
 #[tokio::test]
 async fn the_newest_builds_of_streams() {
     let scene = scene();
-    let controller = scene.services.release_controller("amd64").unwrap();
+    let controller = scene.services.release_controller(Arch::Amd64).unwrap();
     let nightly = controller.latest_nightly(MINOR, "amd64").await.unwrap().unwrap();
     assert_eq!(nightly.tag.name, NEW_NIGHTLY);
     assert!(nightly.body.starts_with("{\n  \"name\"") && nightly.body.ends_with("}\n"));
@@ -131,7 +131,7 @@ async fn the_newest_builds_of_streams() {
     assert_eq!(controller.latest_stable(YStream::new(4, 2), "amd64").await.unwrap(), None);
     let tags = controller.tags(&StreamName::nightly(MINOR, "amd64")).await.unwrap().unwrap();
     assert_eq!(tags.iter().filter(|tag| tag.phase == Phase::Rejected).count(), 1);
-    let arm = scene.services.release_controller("arm64").unwrap();
+    let arm = scene.services.release_controller(Arch::Arm64).unwrap();
     let build = arm.latest_stable(MINOR, "arm64").await.unwrap().unwrap();
     assert!(build.tag.pull_spec.ends_with(":4.20.5-aarch64"), "{build:?}");
     scene.sandbox.assert_no_unexpected();

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli_support::{CliError, Session};
+use oar_core::clients::Clients;
 use oar_core::clients::kube::{LeaseHolder, LeaseState};
 use oar_core::error::ErrorClass;
 use oar_core::flow::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::setup::Setup;
+use crate::setup::make_lock_directory;
 
 /// How often somebody who stands by looks whether it is their turn.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -63,13 +64,13 @@ pub(crate) enum Leader {
 
 impl Leader {
     /// How programs with this `role` agree here.
-    pub(crate) fn of(setup: &Setup, session: &Session, role: &str) -> Result<Self, CliError> {
+    pub(crate) fn of(clients: &Clients, session: &Session, role: &str) -> Result<Self, CliError> {
         let identity = identity();
-        if let Some(holder) = setup.lease(&format!("jobctl-{role}"), &identity, LEASE)? {
+        if let Some(holder) = clients.lease(&format!("jobctl-{role}"), &identity, LEASE)? {
             session.ui.note(format!("taking turns by the lease jobctl-{role}, as {identity}"));
             return Ok(Self::Lease { holder, ours: false });
         }
-        Self::of_file(setup.lock_directory()?.join(format!("jobctl-{role}.lock")))
+        Self::of_file(make_lock_directory(&session.environment)?.join(format!("jobctl-{role}.lock")))
     }
 
     fn of_file(path: PathBuf) -> Result<Self, CliError> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
+use oar_core::prow::LiveWorld;
 
 use crate::leader::{Leader, PATIENCE, Turn};
 use crate::metrics::Metrics;
-use crate::setup::Setup;
 
 /// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
 const LAST_PASS: Duration = Duration::from_secs(1);
@@ -62,7 +62,7 @@ impl Rhythm {
     pub(crate) async fn beat<F>(
         self,
         session: &Session,
-        setup: &Setup,
+        live: &LiveWorld,
         (role, scope): (&'static str, &str),
         dry_run: bool,
         mut pass: impl FnMut() -> F,
@@ -80,15 +80,18 @@ impl Rhythm {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
-        let mut leader =
-            if dry_run { Leader::Alone } else { Leader::of(setup, session, &format!("{role}-{scope}"))? };
+        let mut leader = if dry_run {
+            Leader::Alone
+        } else {
+            Leader::of(live.clients(), session, &format!("{role}-{scope}"))?
+        };
         tracing::info!("a pass every {} s", interval.as_secs());
         loop {
             let turn = leader.turn().await;
             metrics.turn(turn);
             let leads = turn == Turn::Ours;
             if leads {
-                setup.refresh().await;
+                live.refresh().await;
                 let begun = session.clock.now();
                 tokio::select! {
                     done = leader.during(session, pass()) => {

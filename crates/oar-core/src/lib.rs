@@ -9,14 +9,15 @@ pub mod clock;
 pub mod config;
 pub mod email;
 pub mod error;
+pub mod failures;
 pub mod flow;
 #[cfg(test)]
 mod hostile;
 pub mod http;
+pub mod ids;
 pub mod notify;
 pub mod operators;
 pub mod prow;
-pub mod prow_services;
 pub mod redact;
 pub mod service;
 pub mod signature;

@@ -5,7 +5,7 @@ use oar_core::error::ErrorClass;
 use oar_core::flow::consent::{Consent as _, Question};
 use oar_core::flow::outcome::{PlanSummary, Step};
 use oar_core::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
-use oar_core::tasks::Services;
+use oar_core::tasks::ReleaseContext;
 
 use crate::release::Release;
 use crate::report::ChangeArgs;
@@ -18,7 +18,7 @@ use crate::report::ChangeArgs;
 pub(crate) async fn compare(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: TaskName,
     change: &ChangeArgs,
     loaded: &Result<Option<State>, StateBoxError>,

@@ -1,58 +1,58 @@
 use cli_support::{CliError, Session};
+use oar_core::clients::Clients;
 use oar_core::config::{ConfigStore, Settings};
-use oar_core::http::Http;
 use oar_core::statebox::{State, StateBox, StateBoxError};
-use oar_core::tasks::{Services, open_statebox, open_statebox_to_create};
+use oar_core::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use oar_core::version::ReleaseVersion;
 
 /// One release as the commands see it: settings first, everything that costs a request only when it is asked for.
 pub(crate) struct Release {
     pub(crate) session: Session,
     pub(crate) version: ReleaseVersion,
-    pub(crate) settings: Settings,
-    http: Http,
+    clients: Clients,
 }
 
 impl Release {
     pub(crate) fn new(version: ReleaseVersion, session: Session) -> Result<Self, CliError> {
-        let settings = Settings::load(&session.environment)?;
-        settings.versions().check(&version)?;
-        let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
-        Ok(Self { session, version, settings, http })
+        let clients = session.clients()?;
+        clients.settings().versions().check(&version)?;
+        Ok(Self { session, version, clients })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.clients.settings()
     }
 
     /// The release's configuration (one request).
     pub(crate) async fn config(&self) -> Result<ConfigStore, CliError> {
-        Ok(self.settings.release(&self.version, &self.http).await?)
+        Ok(self.settings().release(&self.version, self.clients.http()).await?)
     }
 
-    /// The clients of the release's tasks (one request, for the configuration).
-    pub(crate) async fn services(&self) -> Result<Services, CliError> {
-        Ok(Services::new(self.config().await?, self.http.clone())?)
+    /// What the release's tasks work with (one request, for the configuration).
+    pub(crate) async fn services(&self) -> Result<ReleaseContext, CliError> {
+        Ok(ReleaseContext::open(self.clients.clone(), &self.version).await?)
     }
 
-    /// The clients and the state, read at the same time, because different services answer (two requests).
+    /// The same and the state, read at the same time, because different services answer (two requests).
     pub(crate) async fn services_and_state(
         &self,
         statebox: &StateBox,
-    ) -> (Result<Services, CliError>, Result<Option<State>, StateBoxError>) {
+    ) -> (Result<ReleaseContext, CliError>, Result<Option<State>, StateBoxError>) {
         futures::future::join(self.services(), statebox.find()).await
     }
 
     /// The release's state; nothing is read yet.
     pub(crate) fn statebox(&self) -> Result<StateBox, CliError> {
-        let Session { clock, redactor, .. } = &self.session;
-        Ok(open_statebox(&self.settings, &self.version, &self.http, clock, redactor)?)
+        Ok(open_statebox(&self.clients, &self.version)?)
     }
 
     /// The release's StateBox, for a command that creates it when it is absent.
     pub(crate) fn statebox_to_create(&self) -> Result<StateBox, CliError> {
-        let Session { clock, redactor, .. } = &self.session;
-        Ok(open_statebox_to_create(&self.settings, &self.version, &self.http, clock, redactor)?)
+        Ok(open_statebox_to_create(&self.clients, &self.version)?)
     }
 
     /// Who runs the command, as the history records it.
     pub(crate) fn user(&self) -> &str {
-        self.settings.user().unwrap_or("unknown")
+        self.settings().user().unwrap_or("unknown")
     }
 }

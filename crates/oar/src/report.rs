@@ -8,7 +8,7 @@ use oar_core::flow::permit::WritePermit;
 use oar_core::flow::runner::{Mode, Report, Runner};
 use oar_core::flow::task::Task;
 use oar_core::statebox::{State, StateBox, StateBoxError, TaskStatus};
-use oar_core::tasks::Services;
+use oar_core::tasks::ReleaseContext;
 
 use crate::metadata::compare;
 use crate::release::Release;
@@ -63,7 +63,7 @@ pub(crate) fn new_id() -> String {
 pub(crate) async fn run_task<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     (change, waits): (&ChangeArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
@@ -126,7 +126,7 @@ async fn settled(
 pub(crate) async fn run_task_to_its_end<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     (change, wait): (&ChangeArgs, WaitArgs),
     loaded: Result<Option<State>, StateBoxError>,
@@ -140,7 +140,7 @@ pub(crate) async fn run_task_to_its_end<T: Task>(
 pub(crate) async fn run_critical_task_to_its_end<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     (critical, wait): (&CriticalArgs, WaitArgs),
     loaded: Result<Option<State>, StateBoxError>,
@@ -154,7 +154,7 @@ pub(crate) async fn run_critical_task_to_its_end<T: Task>(
 async fn to_the_end<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     (mode, wait, change): (Mode<'_>, WaitArgs, &ChangeArgs),
     loaded: Result<Option<State>, StateBoxError>,
@@ -202,7 +202,7 @@ async fn to_the_end<T: Task>(
 pub(crate) async fn run_critical_task<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     critical: (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
@@ -215,7 +215,7 @@ pub(crate) async fn run_critical_task<T: Task>(
 pub(crate) async fn critical_report<T: Task>(
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: &T,
     (critical, waits): (&CriticalArgs, bool),
     loaded: Result<Option<State>, StateBoxError>,
@@ -230,7 +230,11 @@ pub(crate) async fn critical_report<T: Task>(
 }
 
 /// What runs the tasks of a release.
-pub(crate) fn runner<'a>(release: &'a Release, statebox: &'a StateBox, services: &'a Services) -> Runner<'a> {
+pub(crate) fn runner<'a>(
+    release: &'a Release,
+    statebox: &'a StateBox,
+    services: &'a ReleaseContext,
+) -> Runner<'a> {
     Runner {
         statebox,
         clock: &release.session.clock,

@@ -4,7 +4,7 @@ use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 
 /// Promote a build by hand, whatever its test results say
 #[derive(Debug, clap::Args)]
@@ -21,10 +21,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session, &[])?;
+    let live = live_world(session, &[])?;
     let name = ResultName { build: args.build, arch: args.arch };
     let Some(permit) = super::permit(args.dry_run) else {
-        let mut file = setup.record(&name).await?;
+        let mut file = by_hand::record(live.world(), &name).await.map_err(|error| failure(&error))?;
         let promoted = file.is_promoted();
         let changes = file.promote().is_changed();
         let words = match (promoted, changes) {
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": promoted, "changes": changes }));
         return Ok(ExitCode::Done);
     };
-    let promoted = by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;
+    let promoted = by_hand::promote(live.world(), &name, &permit).await.map_err(|error| failure(&error))?;
     session.ui.text(if promoted {
         format!("{name} is promoted. The aggregator's next pass labels the release payload.")
     } else {

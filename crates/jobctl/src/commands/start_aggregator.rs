@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::failure;
 use crate::rhythm::{Pass, Rhythm};
-use crate::setup::Setup;
+use crate::setup::live_world;
 use crate::shown;
 
 /// Follow the test jobs of all builds: retry what failed, accept what passed
@@ -31,8 +31,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] =
         if args.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
-    let setup = Setup::new(session, needed)?;
-    let artifacts = setup.artifacts()?;
+    let live = live_world(session, needed)?;
+    let artifacts = live.artifacts()?;
     if artifacts.is_none() {
         let name = Credential::ArtifactsAccountFile.variable().name;
         session.ui.warn(format!("test reports are not read: {name} is not set"));
@@ -40,19 +40,19 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let cluster: OnceCell<LivePayloads> = OnceCell::new();
     let rhythm = args.rhythm.clone();
     rhythm
-        .beat(session, &setup, ("aggregator", args.arch.text()), args.dry_run, || async {
+        .beat(session, &live, ("aggregator", args.arch.text()), args.dry_run, || async {
             let permit = super::permit(args.dry_run);
             // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
             // day only (spec 04 §10 D10).
             let payloads = match permit {
-                Some(_) => cluster.get_or_try_init(|| setup.payloads()).await.map(Some),
+                Some(_) => cluster.get_or_try_init(|| live.payloads()).await.map(Some),
                 None => Ok(None),
             };
             let aggregator = Aggregator {
-                world: setup.world(),
+                world: live.world(),
                 artifacts: artifacts.as_ref().map(|artifacts| artifacts as &dyn Artifacts),
                 payloads: payloads.as_ref().ok().copied().flatten().map(|payloads| payloads as &dyn Payloads),
-                policy: setup.policy(),
+                policy: live.policy(),
             };
             let mut pass = Pass::default();
             if let Err(error) = &payloads {

@@ -6,7 +6,7 @@ use oar_core::prow::record::RunId;
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 
 /// Put another run in the place of a recorded one, and judge the build anew
 #[derive(Debug, clap::Args)]
@@ -32,9 +32,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session, &[])?;
+    let live = live_world(session, &[])?;
     let name = ResultName { build: args.build.clone(), arch: args.arch };
-    match setup.prow().job(args.new.text()).await? {
+    match live.clients().prow().job(args.new.text()).await? {
         Some(run) if run.job != args.job => {
             return Err(CliError::new(
                 ErrorClass::Failed,
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             .warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new)),
     }
     let Some(permit) = super::permit(args.dry_run) else {
-        let mut file = setup.record(&name).await?;
+        let mut file = by_hand::record(live.world(), &name).await.map_err(|error| failure(&error))?;
         let now = session.clock.now();
         let (change, _) =
             file.replace_run(&args.job, &args.current, &args.new, now).map_err(|error| failure(&error))?;
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.json(&serde_json::json!({ "dry_run": true, "changes": change.is_changed() }));
         return Ok(ExitCode::Done);
     };
-    let place = by_hand::replace_run(setup.world(), &name, &args.job, &args.current, &args.new, &permit)
+    let place = by_hand::replace_run(live.world(), &name, &args.job, &args.current, &args.new, &permit)
         .await
         .map_err(|error| failure(&error))?;
     session.ui.text(match place {

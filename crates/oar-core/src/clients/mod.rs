@@ -1,7 +1,7 @@
 //! One folder per external system: typed requests and answers, no workflow decisions.
 //!
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
-//! import `tasks`, `operators` or `statebox`.
+//! import `tasks`, `operators` or `statebox`. [`Clients`] makes them all.
 
 pub mod access;
 pub mod advisory_content;
@@ -10,6 +10,7 @@ pub mod catalog;
 mod digest;
 pub mod elliott;
 pub mod errata;
+mod factory;
 pub mod gangway;
 pub mod gcs;
 pub mod github;
@@ -32,6 +33,7 @@ pub mod slack;
 mod transport;
 
 pub use digest::{Digest, InvalidDigest};
+pub use factory::{ClientError, Clients};
 use url::Url;
 
 /// What a write did that looks before it acts.

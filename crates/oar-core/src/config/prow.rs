@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{
-    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE,
-    OAR_LEASE_NAMESPACE, XDG_CACHE_HOME,
+    Environment, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE, OAR_LEASE_NAMESPACE,
+    XDG_CACHE_HOME,
 };
 use super::error::ConfigError;
-use super::settings::Settings;
 use crate::clients::gangway::{RateLimit, TriggerForm};
 
 /// The folder below the directory of caches.
@@ -41,8 +40,6 @@ pub struct ProwSettings {
     /// How long the start of a job is left to the program that recorded it: two minutes at least, or nothing, where
     /// nobody else starts jobs.
     pub intent_lease: Duration,
-    /// The variable that names the key file for artifacts.
-    pub artifacts_variable: &'static str,
 }
 
 impl ProwSettings {
@@ -83,7 +80,6 @@ impl ProwSettings {
             gangway: limit(environment)?,
             gangway_form: form(environment)?,
             intent_lease: intent_lease(environment)?,
-            artifacts_variable: GCS_CRED_FILE.name,
         })
     }
 }
@@ -120,13 +116,6 @@ fn bad(name: &'static str, value: &str, expected: &str) -> ConfigError {
         name: name.into(),
         problem: format!("`{}` cannot be used", short.escape_debug()),
         expected: expected.into(),
-    }
-}
-
-impl Settings {
-    /// What the environment says about Prow jobs and the clusters around them.
-    pub fn prow(&self) -> Result<ProwSettings, ConfigError> {
-        ProwSettings::of(self.environment())
     }
 }
 

@@ -18,6 +18,7 @@ use super::settings::Settings;
 use crate::email::EmailAddress;
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, Http};
+use crate::ids::IssueKey;
 use crate::service::Service;
 use crate::version::{ReleaseVersion, YStream};
 
@@ -51,7 +52,7 @@ pub struct Metadata<'a> {
     /// Its advisories by kind.
     pub advisories: &'a Advisories,
     /// ART's Jira ticket.
-    pub jira_ticket: Option<&'a str>,
+    pub jira_ticket: Option<&'a IssueKey>,
     /// The candidate build of each architecture.
     pub candidate_builds: &'a IndexMap<String, String>,
     /// The planned date.
@@ -180,8 +181,8 @@ impl ConfigStore {
     }
 
     /// The key of ART's Jira ticket.
-    pub fn jira_ticket(&self) -> Option<&str> {
-        self.facts.jira_ticket.as_deref()
+    pub fn jira_ticket(&self) -> Option<&IssueKey> {
+        self.facts.jira_ticket.as_ref()
     }
 
     /// The candidate build of each architecture; empty when the build data names none.

@@ -12,10 +12,11 @@ use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subt
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::flow::permit::WritePermit;
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
-use crate::operators::failures::{Failures, could_not_look};
+use crate::operators::failures::could_not_look;
 
 /// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
 /// ownership starts it.
@@ -154,7 +155,7 @@ impl OwnershipResult {
                 self.done.push(step);
             }
             Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
-            Err(error) => self.failures.add(&error),
+            Err(error) => self.failures.add_logged(error.inner()),
         }
     }
 }
@@ -411,7 +412,7 @@ impl Ownership<'_> {
             result.take(step, outcome);
         }
         for error in &plan.unreadable {
-            result.failures.add(error);
+            result.failures.add_logged(error.inner());
         }
         result
     }

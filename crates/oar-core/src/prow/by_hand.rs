@@ -1,11 +1,19 @@
 //! What people do to records by hand (spec 04 §7.5).
 
-use super::change::{ChangeError, change};
+use super::change::{ChangeError, change, read};
 use super::names::ResultName;
-use super::record::{Place, RunId};
+use super::record::{Place, ResultFile, RunId};
 use super::world::World;
 use crate::flow::permit::WritePermit;
 use crate::statebox::transaction::Start;
+
+/// The record called `name`, as it is now.
+pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, ChangeError> {
+    match read(world, name).await? {
+        Some((file, _)) => Ok(file),
+        None => Err(ChangeError::Absent(name.clone())),
+    }
+}
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
 /// already and that pass is still to come.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-use super::Services;
+use super::ReleaseContext;
 use super::worksheet::mirror;
 use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
@@ -52,7 +52,7 @@ pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
 
 /// Approves the release of `services`.
 pub struct ChangeAdvisoryStatus {
-    services: Services,
+    services: ReleaseContext,
     who: String,
     accepted: BTreeSet<IssueKey>,
     policy: WaitPolicy,
@@ -62,7 +62,7 @@ pub struct ChangeAdvisoryStatus {
 
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
-    pub fn new(services: Services, who: impl Into<String>, policy: WaitPolicy) -> Self {
+    pub fn new(services: ReleaseContext, who: impl Into<String>, policy: WaitPolicy) -> Self {
         Self { services, who: who.into(), accepted: BTreeSet::new(), policy, early: false, carries_on: false }
     }
 
@@ -110,7 +110,7 @@ impl ChangeAdvisoryStatus {
     /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
     /// others.
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
-        let read = || self.services.config().group(self.services.http());
+        let read = || self.services.config().group(self.services.clients().http());
         let mut group = read().await;
         // An approval is prepared for minutes and should not fall for one small file: it is asked for a second time.
         if group.as_ref().is_err_and(|error| error.class() == ErrorClass::Unavailable) {
@@ -161,15 +161,15 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    fn of(services: &Services) -> Result<Self, TaskError> {
+    fn of(services: &ReleaseContext) -> Result<Self, TaskError> {
         Ok(Self {
-            errata: services.errata(),
-            gitlab: services.shipment()?.is_some().then(|| services.gitlab()).transpose()?,
-            jira: services.jira()?,
-            koji: services.koji(),
-            brewroot: services.brewroot(),
-            registry: services.registry(),
-            access: services.access(),
+            errata: services.clients().errata(),
+            gitlab: services.shipment()?.is_some().then(|| services.clients().gitlab()).transpose()?,
+            jira: services.clients().jira()?,
+            koji: services.clients().koji(),
+            brewroot: services.clients().brewroot(),
+            registry: services.clients().registry(),
+            access: services.clients().access(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::sheets::Worksheet;
 use crate::error::Classified;
 use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
@@ -22,10 +22,10 @@ pub(super) struct SheetPlan {
 
 impl SheetPlan {
     /// Looks for the worksheet, and at what `entry` would change in it.
-    pub(super) async fn of(services: &Services, entry: &Entry<'_>) -> Result<Self, TaskError> {
+    pub(super) async fn of(services: &ReleaseContext, entry: &Entry<'_>) -> Result<Self, TaskError> {
         let Some(worksheets) = services.worksheet()? else {
             let unset = services.config().report_template()?.is_some();
-            return Ok(Self { note: unset.then_some(super::services::NO_KEY_FILE), ..Self::default() });
+            return Ok(Self { note: unset.then_some(super::context::NO_KEY_FILE), ..Self::default() });
         };
         let looked = async {
             let Some(sheet) = worksheets.find().await? else { return Ok(Self::default()) };
@@ -53,7 +53,7 @@ impl SheetPlan {
     /// Enters `entry`, as the outcome stands; the outcome says what came of it.
     pub(super) async fn enter(
         &self,
-        services: &Services,
+        services: &ReleaseContext,
         entry: &Entry<'_>,
         outcome: TaskOutcome,
         permit: &WritePermit,
@@ -95,7 +95,7 @@ impl SheetPlan {
 /// Enters what a task did in the release's worksheet, when there is one. The task's own effects are what counts: trouble
 /// with the worksheet is only warned about.
 pub(super) async fn mirror(
-    services: &Services,
+    services: &ReleaseContext,
     entry: &Entry<'_>,
     outcome: &mut TaskOutcome,
     permit: &WritePermit,

@@ -6,7 +6,7 @@ use oar_core::config::WaitPolicy;
 use oar_core::error::ErrorClass;
 use oar_core::flow::permit::WritePermit;
 use oar_core::statebox::{State, StateBox, TaskName, TaskStatus};
-use oar_core::tasks::Services;
+use oar_core::tasks::ReleaseContext;
 use oar_core::tasks::approval_wait::{Look, Watcher};
 use oar_core::tasks::change_advisory_status::ChangeAdvisoryStatus;
 
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
 
 /// The clients of the release for a watcher: what cannot be read now is read later, as long as a wait lasts. `None` when
 /// the user wants it to stop.
-async fn services_in_time(release: &Release, policy: WaitPolicy) -> Result<Option<Services>, CliError> {
+async fn services_in_time(release: &Release, policy: WaitPolicy) -> Result<Option<ReleaseContext>, CliError> {
     let session = &release.session;
     let begun = session.clock.now();
     loop {
@@ -145,7 +145,7 @@ async fn carry_on(
     args: &Args,
     release: &Release,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     who: String,
     policy: WaitPolicy,
 ) -> Result<ExitCode, CliError> {

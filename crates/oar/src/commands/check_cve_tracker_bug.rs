@@ -25,7 +25,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let statebox = release.statebox()?;
     let (services, loaded) = release.services_and_state(&statebox).await;
     let services = services?;
-    let elliott = Arc::new(services.elliott()?);
+    let elliott = Arc::new(services.clients().elliott()?);
     let task = CheckCveTrackerBug::new(services.clone(), elliott, !args.no_notify);
     report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
 }

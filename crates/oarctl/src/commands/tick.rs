@@ -5,16 +5,16 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
 use jiff::Timestamp;
+use oar_core::clients::Clients;
 use oar_core::clock::stamp;
-use oar_core::config::{Settings, WaitPolicy};
+use oar_core::config::WaitPolicy;
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::TaskError;
 use oar_core::flow::permit::WritePermit;
 use oar_core::flow::runner::Runner;
-use oar_core::http::Http;
 use oar_core::statebox::{State, TaskName};
 use oar_core::tasks::approval_wait::{Look, Watcher};
-use oar_core::tasks::{Services, open_statebox, releases_with_state};
+use oar_core::tasks::{ReleaseContext, open_statebox, releases_with_state};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 
@@ -71,14 +71,13 @@ impl Rows<'_> {
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let settings = Settings::load(&session.environment)?;
+    let clients = session.clients()?;
     let policy = WaitPolicy::of(&session.environment)?;
-    let http = Http::new(settings.http().clone(), session.clock.clone(), session.redactor.clone())?;
     let mut rows = Rows { session, all: Vec::new(), code: ExitCode::Done };
     let mut releases = args.releases;
     let all = releases.is_empty();
     if all {
-        for (y_stream, found) in releases_of(&settings, session, &http).await {
+        for (y_stream, found) in releases_of(&clients).await {
             match found {
                 Ok(found) => releases.extend(found),
                 Err(error) => rows.add(Row::error(y_stream.to_string(), &error), Some(error.code)),
@@ -86,8 +85,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         }
     }
     let count = releases.len();
-    let states: Vec<_> =
-        releases.iter().map(|release| state_of(release, session, &settings, &http)).collect();
+    let states: Vec<_> = releases.iter().map(|release| state_of(release, &clients)).collect();
     let states: Vec<Result<State, CliError>> = stream::iter(states).buffered(READS).collect().await;
     for (release, state) in releases.iter().zip(states) {
         let looked = match state {
@@ -95,7 +93,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 rows.add(foreseen(release, &state, session.clock.now()), None);
                 continue;
             }
-            Ok(state) if waits(&state) => look(release, session, &settings, &http, policy).await,
+            Ok(state) if waits(&state) => look(release, session, &clients, policy).await,
             Ok(_) if all => continue,
             Ok(_) => Ok(Look::NoWait),
             Err(error) => Err(error),
@@ -114,28 +112,18 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
 }
 
 /// The newest releases of every supported y-stream.
-async fn releases_of(
-    settings: &Settings,
-    session: &Session,
-    http: &Http,
-) -> Vec<(YStream, Result<Vec<ReleaseVersion>, CliError>)> {
-    let lists = settings.versions().streams().iter().map(|stream| async move {
-        let found = releases_with_state(settings, *stream, http, &session.clock).await;
+async fn releases_of(clients: &Clients) -> Vec<(YStream, Result<Vec<ReleaseVersion>, CliError>)> {
+    let lists = clients.settings().versions().streams().iter().map(|stream| async move {
+        let found = releases_with_state(clients, *stream).await;
         (*stream, found.map_err(|error| failure(&error)))
     });
     join_all(lists).await
 }
 
 /// The release's state.
-async fn state_of(
-    release: &ReleaseVersion,
-    session: &Session,
-    settings: &Settings,
-    http: &Http,
-) -> Result<State, CliError> {
-    settings.versions().check(release)?;
-    let statebox = open_statebox(settings, release, http, &session.clock, &session.redactor)?;
-    Ok(statebox.load().await?)
+async fn state_of(release: &ReleaseVersion, clients: &Clients) -> Result<State, CliError> {
+    clients.settings().versions().check(release)?;
+    Ok(open_statebox(clients, release)?.load().await?)
 }
 
 /// Whether the release waits for something, or has messages that could not be sent.
@@ -170,13 +158,12 @@ fn failure(error: &TaskError) -> CliError {
 async fn look(
     release: &ReleaseVersion,
     session: &Session,
-    settings: &Settings,
-    http: &Http,
+    clients: &Clients,
     policy: WaitPolicy,
 ) -> Result<Look, CliError> {
-    let statebox = open_statebox(settings, release, http, &session.clock, &session.redactor)?;
-    let services = Services::new(settings.release(release, http).await?, http.clone())?;
-    let user = settings.user().unwrap_or("unknown");
+    let services = ReleaseContext::open(clients.clone(), release).await?;
+    let statebox = services.statebox()?;
+    let user = clients.settings().user().unwrap_or("unknown");
     let watcher = Watcher {
         services: &services,
         runner: Runner {

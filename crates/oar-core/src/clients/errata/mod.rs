@@ -15,11 +15,9 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
+pub use crate::ids::{AdvisoryId, InvalidAdvisoryId};
 pub use checks::{AdvisoryBuild, ExternalTest, SecurityAlerts, TestStatus};
-pub use model::{
-    Advisory, AdvisoryId, AdvisoryKind, AdvisoryState, InvalidAdvisoryId, PRODUCTION_WEB, People,
-    SecurityApproval, advisory_link,
-};
+pub use model::{Advisory, AdvisoryKind, AdvisoryState, People, SecurityApproval, advisory_link};
 pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStanding, Verdict};
 
 use crate::clients::Effect;

@@ -6,11 +6,11 @@ use futures::StreamExt;
 use futures::stream::iter;
 
 use super::cache::ObjectCache;
-use super::model::Repository;
 use super::tree::{FolderTree, Tree, TreeEntry, blob_id};
 use super::{Contents, GithubClient};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
+use crate::ids::Repository;
 use crate::service::Service;
 
 /// How many files are read at the same time.

@@ -27,9 +27,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+pub use crate::ids::{InvalidRepository, Repository};
 pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
-pub use model::{Contents, FileContent, InvalidRepository, Repository};
+pub use model::{Contents, FileContent};
 use model::{ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 

@@ -6,11 +6,12 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
-use super::model::{ContentsDelete, Repository};
+use super::model::ContentsDelete;
 use super::transport::Purpose;
 use super::{GithubClient, contents_path, encoded, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::permit::WritePermit;
+use crate::ids::Repository;
 
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
