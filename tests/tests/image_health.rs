@@ -8,18 +8,19 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use oar_core::clients::Effect;
-use oar_core::clients::advisory_content::{AdvisoryContentClient, Origins};
+use oar_core::clients::advisory_content::AdvisoryContentClient;
 use oar_core::clients::catalog::CatalogClient;
 use oar_core::clients::gitlab::{GitlabClient, MergeRequestRef};
 use oar_core::clients::pyxis::PyxisClient;
 use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::Origins;
 use oar_core::error::{Classified as _, ErrorClass, ServiceError};
-use oar_core::flow::permit::WritePermit;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::operators::image_health::{
     Accepts, AdvisoryGrades, AdvisoryToCheck, Conclusion, ContainerGrade, Grade, GradeCache, HealthPolicy,
     HealthReport, ImageHealth, NoteTarget, ShipmentAdvisory, Waiver,
 };
+use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use sandbox::services::advisory_content::File;
 use sandbox::{Fault, FaultKind, Options, Sandbox, credentials, scenario};

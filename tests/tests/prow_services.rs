@@ -16,8 +16,8 @@ use oar_core::clients::release_controller::{Phase, StreamName};
 use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::{Environment, Settings};
 use oar_core::error::ServiceErrorKind;
-use oar_core::flow::permit::WritePermit;
 use oar_core::http::{Http, HttpSettings};
+use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use oar_core::version::{Arch, YStream};
 use sandbox::clock::ClockStart;
@@ -121,18 +121,18 @@ impl Scene {
 async fn the_newest_builds_of_streams() {
     let scene = scene();
     let controller = scene.services.release_controller(Arch::Amd64).unwrap();
-    let nightly = controller.latest_nightly(MINOR, "amd64").await.unwrap().unwrap();
+    let nightly = controller.latest_nightly(MINOR, Arch::Amd64).await.unwrap().unwrap();
     assert_eq!(nightly.tag.name, NEW_NIGHTLY);
     assert!(nightly.body.starts_with("{\n  \"name\"") && nightly.body.ends_with("}\n"));
-    assert_eq!(controller.latest_stable(MINOR, "amd64").await.unwrap().unwrap().tag.name, "4.20.5");
+    assert_eq!(controller.latest_stable(MINOR, Arch::Amd64).await.unwrap().unwrap().tag.name, "4.20.5");
     // The newest preview of all is one of 4.23.
-    let preview = controller.latest_stable(YStream::new(4, 22), "amd64").await.unwrap().unwrap();
+    let preview = controller.latest_stable(YStream::new(4, 22), Arch::Amd64).await.unwrap().unwrap();
     assert_eq!(preview.tag.name, "4.22.0-ec.3");
-    assert_eq!(controller.latest_stable(YStream::new(4, 2), "amd64").await.unwrap(), None);
-    let tags = controller.tags(&StreamName::nightly(MINOR, "amd64")).await.unwrap().unwrap();
+    assert_eq!(controller.latest_stable(YStream::new(4, 2), Arch::Amd64).await.unwrap(), None);
+    let tags = controller.tags(&StreamName::nightly(MINOR, Arch::Amd64)).await.unwrap().unwrap();
     assert_eq!(tags.iter().filter(|tag| tag.phase == Phase::Rejected).count(), 1);
     let arm = scene.services.release_controller(Arch::Arm64).unwrap();
-    let build = arm.latest_stable(MINOR, "arm64").await.unwrap().unwrap();
+    let build = arm.latest_stable(MINOR, Arch::Arm64).await.unwrap().unwrap();
     assert!(build.tag.pull_spec.ends_with(":4.20.5-aarch64"), "{build:?}");
     scene.sandbox.assert_no_unexpected();
 }
@@ -293,7 +293,7 @@ async fn what_nobody_could_see_is_not_started_again() {
 async fn a_payload_is_labelled_exactly_once() {
     let scene = scene();
     let cluster = scene.services.cluster().await.unwrap();
-    let accept = async |build: &str| cluster.accept_payload("amd64", build, &scene.permit).await.unwrap();
+    let accept = async |build: &str| cluster.accept_payload(Arch::Amd64, build, &scene.permit).await.unwrap();
     scene.sandbox.faults().add(Fault::on("kubernetes", FaultKind::DropAfter).method("PATCH"));
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::Labelled, "also when the answer is lost");
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::AlreadyLabelled);
@@ -302,10 +302,10 @@ async fn a_payload_is_labelled_exactly_once() {
     scene.sandbox.world().kubernetes.lock().label("ocp", "4.20.4", QE_LABEL, "Rejected").unwrap();
     assert_eq!(accept("4.20.4").await, PayloadOutcome::HasOther("Rejected".to_owned()));
     assert_eq!(accept("4.20.0-0.nightly-2026-01-01-000000").await, PayloadOutcome::Absent);
-    let labelled: Vec<_> = cluster.labelled_payloads("amd64").await.unwrap().into_iter().collect();
+    let labelled: Vec<_> = cluster.labelled_payloads(Arch::Amd64).await.unwrap().into_iter().collect();
     assert_eq!(labelled, [NEW_NIGHTLY, "4.20.4"], "whatever their label says");
-    assert!(cluster.labelled_payloads("arm64").await.unwrap().is_empty());
-    let label = cluster.payload_label("arm64", "4.20.5").await.unwrap();
+    assert!(cluster.labelled_payloads(Arch::Arm64).await.unwrap().is_empty());
+    let label = cluster.payload_label(Arch::Arm64, "4.20.5").await.unwrap();
     assert_eq!(label, Some(None));
     scene.sandbox.assert_no_unexpected();
 }

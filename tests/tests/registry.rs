@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oar_core::clients::registry::{PullSpec, RegistryClient};
+use oar_core::clients::registry::RegistryClient;
 use oar_core::clock::Clock;
 use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
+use oar_core::ids::PullSpec;
 use oar_core::redact::Redactor;
 use sandbox::services::registry::{Packing, Payload, Spelling, State};
 use sandbox::{Options, Sandbox};

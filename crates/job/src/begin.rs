@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
 use oar_core::clients::Clients;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::jobs::{Event, JobOrder, JobRun, Starter};
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use cli_support::{CliError, Session};
 use oar_core::clients::Clients;
 use oar_core::clients::kube::{LeaseHolder, LeaseState};
 use oar_core::error::ErrorClass;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
+use oar_core::failures::gravest;
 use oar_core::prow::LiveWorld;
 
 use crate::leader::{Leader, PATIENCE, Turn};
@@ -40,14 +41,14 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Notes a problem, when there is one; the first one decides the exit code.
+    /// Notes a problem, when there is one; the gravest one decides the exit code.
     pub(crate) fn problem(&mut self, class: Option<ErrorClass>) {
         self.add_problems(usize::from(class.is_some()), class);
     }
 
-    /// Notes so many problems; `class` is the first one's.
+    /// Notes so many problems; `class` is that of the gravest.
     pub(crate) fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
-        self.class = self.class.or(class);
+        self.class = gravest(self.class.into_iter().chain(class));
         self.problems += count;
     }
 

@@ -33,6 +33,11 @@ fn gravity(class: ErrorClass) -> u8 {
     }
 }
 
+/// The class that decides for the whole, of those of its parts.
+pub fn gravest(classes: impl IntoIterator<Item = ErrorClass>) -> Option<ErrorClass> {
+    classes.into_iter().min_by_key(|class| gravity(*class))
+}
+
 impl Failures {
     /// Adds a failure.
     pub fn add(&mut self, error: &(dyn Classified + '_)) {

@@ -4,9 +4,9 @@ use cli_support::{CliError, ExitCode, Session, Tone, checks};
 use oar_core::config::WaitPolicy;
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::PlanSummary;
-use oar_core::flow::permit::WritePermit;
 use oar_core::flow::runner::{Mode, Report, Runner};
 use oar_core::flow::task::Task;
+use oar_core::permit::WritePermit;
 use oar_core::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use oar_core::tasks::ReleaseContext;
 

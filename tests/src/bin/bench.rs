@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 
 use end_to_end::{Harness, Options, Sandbox, finish, matrix, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
-use oar_core::clients::advisory_content::{AdvisoryContentClient, Origins};
-use oar_core::clients::catalog::{CatalogClient, PYXIS_CONCURRENCY};
+use oar_core::clients::advisory_content::AdvisoryContentClient;
+use oar_core::clients::catalog::CatalogClient;
 use oar_core::clients::pyxis::PyxisClient;
 use oar_core::clock::Clock;
+use oar_core::config::{Origins, PYXIS_CONCURRENCY};
 use oar_core::http::{Http, HttpSettings};
 use oar_core::operators::image_health::{HealthPolicy, ImageHealth, ShipmentAdvisory};
 use oar_core::redact::Redactor;

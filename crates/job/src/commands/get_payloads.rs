@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::jobs::{Event, NewestRelease, RecordChange, Recording, newest_releases};
 use oar_core::version::ReleaseVersion;
 

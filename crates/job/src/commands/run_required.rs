@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::prow::jobs::{Event, Keys, RequiredJobs, Starter, start_required};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;

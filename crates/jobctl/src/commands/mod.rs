@@ -10,7 +10,7 @@ mod verify;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::Classified;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {

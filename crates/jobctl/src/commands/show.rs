@@ -7,7 +7,7 @@ use oar_core::prow::view::BuildView;
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::records::{self, Registries};
+use crate::records;
 use crate::render;
 use crate::setup::live_world;
 
@@ -33,8 +33,8 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
         Err(_) => {
             let file = records::read_record(Path::new(&args.build))?;
-            let registries = Registries::read(args.registry.as_deref())?;
-            registries.warn(session);
+            let registries = records::registries(args.registry.as_deref())?;
+            records::warn(&registries, session);
             BuildView::of(&file, registries.find(file.name().registry()))
         }
     };

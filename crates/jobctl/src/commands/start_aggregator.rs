@@ -85,7 +85,7 @@ fn show(session: &Session, report: &AggregatorReport) {
     for file in &report.ignored {
         session.ui.warn(format!("{file} is ignored: its name is not one of a record"));
     }
-    for problem in &report.problems {
+    for problem in report.problems.texts() {
         session.ui.problem(problem);
     }
     for build in &report.builds {
@@ -96,7 +96,7 @@ fn show(session: &Session, report: &AggregatorReport) {
         for reason in &build.reasons {
             session.ui.text(format!("  {reason}"));
         }
-        for problem in &build.problems {
+        for problem in build.problems.texts() {
             session.ui.problem(format!("{}: {problem}", build.build));
         }
     }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use http::header::LOCATION;
 use url::Url;
 
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http};
+use crate::http::{Call, Http, join};
 use crate::service::Service;
 
 /// The host under which payloads name the portal; the endpoint's base replaces it.

@@ -6,9 +6,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clients::nothing;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;
 
 /// The largest document that is read: an image lists every package of every file.

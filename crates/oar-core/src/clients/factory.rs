@@ -7,12 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::access::AccessClient;
-use super::advisory_content::{AdvisoryContentClient, Origins};
+use super::advisory_content::AdvisoryContentClient;
 use super::brewroot::BrewrootClient;
 use super::catalog::CatalogClient;
 use super::elliott::ElliottProcess;
 use super::errata::ErrataClient;
-use super::gangway::{GangwayClient, TriggerForm};
+use super::gangway::GangwayClient;
 use super::gcs::{GcsClient, QE_BUCKET};
 use super::github::{GithubClient, GithubFolder, ObjectCache};
 use super::gitlab::GitlabClient;
@@ -32,7 +32,9 @@ use super::sheets::SheetsClient;
 use super::slack::SlackClient;
 use crate::clock::Clock;
 use crate::config::environment::{GCP_SA_FILE, KRB5CCNAME};
-use crate::config::{ConfigError, Credential, ProwSettings, Settings, catalog_concurrency, keys};
+use crate::config::{
+    ConfigError, Credential, Origins, ProwSettings, Settings, TriggerForm, catalog_concurrency, keys,
+};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::http::{Http, HttpSetupError};
 use crate::ids::Repository;

@@ -7,7 +7,6 @@ pub mod access;
 pub mod advisory_content;
 pub mod brewroot;
 pub mod catalog;
-mod digest;
 pub mod elliott;
 pub mod errata;
 mod factory;
@@ -31,11 +30,10 @@ pub mod release_controller;
 pub mod sheets;
 pub mod slack;
 mod transport;
+mod write;
 
-pub use digest::{Digest, InvalidDigest};
 pub use factory::{ClientError, Clients};
-use url::Url;
-
+pub use write::{Attempt, Written, attempt, write_or_look};
 /// What a write did that looks before it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -43,13 +41,4 @@ pub enum Effect {
     Changed,
     /// It was so already; nothing was sent that changes anything.
     AlreadySo,
-}
-
-/// `base` as a folder, so that joining a relative path keeps its prefix.
-pub(crate) fn with_trailing_slash(mut base: Url) -> Url {
-    if !base.path().ends_with('/') {
-        let path = format!("{}/", base.path());
-        base.set_path(&path);
-    }
-    base
 }

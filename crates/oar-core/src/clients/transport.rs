@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
 
 /// What a request is for; it travels in the request's extensions.
@@ -82,12 +82,14 @@ impl Transport {
             .get::<Purpose>()
             .cloned()
             .unwrap_or_else(|| Purpose { operation: "send a request", subject: parts.uri.path().to_owned() });
-        let address = match &self.base {
-            Some(base) => format!("{}{}", base.as_str().trim_end_matches('/'), parts.uri),
-            None => parts.uri.to_string(),
-        };
         let rejected = |detail| purpose.error(self.service, ServiceErrorKind::Rejected, detail);
-        let url = Url::parse(&address).map_err(|error| rejected("not a valid address").with_source(error))?;
+        let address = parts.uri.to_string();
+        let url = match &self.base {
+            Some(base) => join(base, &address),
+            None => {
+                Url::parse(&address).map_err(|error| rejected("not a valid address").with_source(error))?
+            }
+        };
         let body = body
             .collect()
             .await

@@ -6,6 +6,7 @@ use super::document::Document;
 use super::environment::{Environment, endpoint_variable};
 use super::error::ConfigError;
 use super::keys::{self, Key};
+use crate::http::join;
 use crate::service::Service;
 use crate::version::{Arch, YStream};
 
@@ -48,26 +49,6 @@ pub fn default_base(service: Service) -> &'static str {
 /// The service whose base URL `endpoints.<key>` of the document replaces.
 pub fn service_of(key: &str) -> Option<Service> {
     Service::ALL.into_iter().find(|service| service.key().to_ascii_lowercase() == key)
-}
-
-/// `path` below `base`, whatever prefix `base` carries; a query may follow a `?`.
-///
-/// The path is taken as it is: parts that come from data belong through [`join_segments`].
-pub fn join(base: &Url, path: &str) -> Url {
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    let mut url = base.clone();
-    url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), path.trim_start_matches('/')));
-    url.set_query(query);
-    url
-}
-
-/// `segments` below `base`, each percent-encoded as a whole, so that a slash or dots in data change nothing.
-pub fn join_segments<'a>(base: &Url, segments: impl IntoIterator<Item = &'a str>) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }
 
 /// A base URL; for the release controller one with a place for the architecture.
@@ -396,21 +377,5 @@ mod tests {
         ] {
             assert!(check_build_data_url(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn joining_keeps_the_prefix() {
-        let base = Url::parse("http://127.0.0.1:8765/jira").unwrap();
-        assert_eq!(
-            join(&base, "/rest/api/2/issue/A-1?fields=a%2Cb").as_str(),
-            "http://127.0.0.1:8765/jira/rest/api/2/issue/A-1?fields=a%2Cb"
-        );
-        let slash = Url::parse("http://127.0.0.1:8765/jira/").unwrap();
-        assert_eq!(join(&slash, "rest").as_str(), "http://127.0.0.1:8765/jira/rest");
-        assert_eq!(join(&Url::parse("https://a.test").unwrap(), "b").as_str(), "https://a.test/b");
-        assert_eq!(
-            join_segments(&slash, ["files", "a/../b c.yaml"]).as_str(),
-            "http://127.0.0.1:8765/jira/files/a%2F..%2Fb%20c.yaml"
-        );
     }
 }

@@ -243,7 +243,7 @@ impl Key {
             Shape::BuildDataUrl => return endpoints::check_build_data_url(value).err(),
             Shape::PublicKey => return public_key_problem(value),
             Shape::Origins => {
-                return crate::clients::advisory_content::Origins::new(Some(value), None)
+                return super::origins::Origins::new(Some(value), None)
                     .err()
                     .map(|_| "holds something that is no http or https address without query".into());
             }
@@ -265,7 +265,7 @@ impl Key {
             Shape::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
             Shape::Group if value.starts_with('@') => "is a handle without the leading `@`, but has one",
             Shape::Group if !plain(b"") => "is not the handle of a Slack user group",
-            Shape::JobName if !plain(b"/") || value.parse::<crate::clients::jenkins::JobPath>().is_err() => {
+            Shape::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
             }
             Shape::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
@@ -297,7 +297,7 @@ fn public_key_problem(value: &str) -> Option<String> {
 
 /// Whether a pull spec with a tag can be made of a repository.
 fn takes_tag(repository: &str) -> bool {
-    format!("{repository}:4.19.1-x86_64").parse::<crate::clients::registry::PullSpec>().is_ok()
+    format!("{repository}:4.19.1-x86_64").parse::<crate::ids::PullSpec>().is_ok()
 }
 
 fn is_proxy(value: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Settings of what watches, starts and counts Prow jobs.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::environment::{
@@ -8,10 +9,47 @@ use super::environment::{
     XDG_CACHE_HOME,
 };
 use super::error::ConfigError;
-use crate::clients::gangway::{RateLimit, TriggerForm};
 
 /// The folder below the directory of caches.
 const CACHE: &str = "release-tests";
+
+/// How many requests Gangway gets from one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests a minute; at least one.
+    pub per_minute: u32,
+    /// Requests that may come at once before the rate applies.
+    pub burst: u32,
+}
+
+impl Default for RateLimit {
+    /// The limit of the public configuration (spec 04 §2.3): 20 a minute, 10 at once.
+    fn default() -> Self {
+        Self { per_minute: 20, burst: 10 }
+    }
+}
+
+/// Where the name of the job to be started stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TriggerForm {
+    /// `POST /v1/executions/<job>`, as the reference asks.
+    #[default]
+    JobInPath,
+    /// `POST /v1/executions` with `job_name` in the body, as Prow defines it.
+    JobInBody,
+}
+
+impl FromStr for TriggerForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "path" => Ok(Self::JobInPath),
+            "body" => Ok(Self::JobInBody),
+            _ => Err("is neither `path` nor `body`".to_owned()),
+        }
+    }
+}
 
 /// Where the API server of a pod's own cluster is.
 #[derive(Debug, Clone, PartialEq, Eq)]

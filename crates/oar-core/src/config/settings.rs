@@ -17,11 +17,13 @@ use super::jwe::{self, Key};
 use super::prow::ProwSettings;
 use super::store::ConfigStore;
 use super::versions::SupportedVersions;
-use crate::clients::catalog::PYXIS_CONCURRENCY;
 use crate::http::{Http, HttpSettings};
 use crate::ids::Repository;
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
+
+/// How many requests run at the same time against the catalogue when nothing else is configured.
+pub const PYXIS_CONCURRENCY: usize = 16;
 
 /// Where the document is looked for below a directory.
 const DOCUMENT: &str = "config/config_store.json";

@@ -1,4 +1,4 @@
-//! Running tasks: consent to write, the log and its capture, interruption, outcomes, the runner, the task graph.
+//! Running tasks: consent of a person, the log and its capture, interruption, outcomes, the runner, the task graph.
 
 pub mod consent;
 pub mod gates;
@@ -7,6 +7,5 @@ pub mod holder;
 pub mod interrupt;
 pub mod log;
 pub mod outcome;
-pub mod permit;
 pub mod runner;
 pub mod task;

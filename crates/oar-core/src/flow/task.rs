@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::flow::outcome::{Plan, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::notify::Message;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
 /// One task of the release, of both flows.

@@ -4,6 +4,7 @@
 //! fault, any other request only when the service said that it did not act (429, or 503 with `Retry-After`, or
 //! GitHub's 403 rate limits, or what a client knows as such a refusal) or when no connection was made.
 
+mod address;
 mod call;
 mod client;
 mod failure;
@@ -13,6 +14,8 @@ pub(crate) mod tests;
 mod wait;
 mod waiting;
 
+pub(crate) use address::as_folder;
+pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};
 pub use client::{Http, HttpSettings, HttpSetupError};
 pub use reply::Reply;

@@ -1,9 +1,15 @@
-//! What services call their things: parsed once, where the name enters, and passed as a type from there on.
+//! What people and services call their things: parsed once, where the name enters, and passed as a type from there on.
 
 mod advisory;
+mod digest;
 mod issue;
+mod job_path;
+mod pull_spec;
 mod repository;
 
 pub use advisory::{AdvisoryId, InvalidAdvisoryId};
+pub use digest::{Digest, InvalidDigest};
 pub use issue::{InvalidIssueKey, IssueKey};
+pub use job_path::{JobPath, ParseJobPathError};
+pub use pull_spec::{InvalidReference, PullSpec, Reference};
 pub use repository::{InvalidRepository, Repository};

@@ -10,7 +10,7 @@ use super::{GroupMention, Message};
 use crate::clients::slack::{Lookup, Posted, SlackClient, UserId, Wanted};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How long Slack gets to show a message whose post had no answer.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use super::problem::FileProblems;
 use super::record::{RecordError, ResultFile};
 use super::world::World;
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
-use crate::statebox::store::{StoreError, Stored};
-use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::permit::WritePermit;
+use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::store::{StoreError, Stored};
 
 /// Why a record was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use crate::clients::{ClientError, Clients};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::service::Service;
-use crate::statebox::store::github::GithubStore;
+use crate::store::github::GithubStore;
 use crate::version::{Arch, YStream};
 
 /// Builds, jobs, records and registries as they are. Without a token for Gangway nothing can be started.

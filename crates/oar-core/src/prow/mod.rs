@@ -22,6 +22,7 @@ pub mod starter;
 pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod verification;
 pub mod verify;
 pub mod view;
 pub mod world;

@@ -1,11 +1,11 @@
 //! The registry of test jobs: with which jobs the builds of a minor version are tested (spec 04 §5).
 
 use serde::Serialize;
+use strsim::levenshtein;
 
 use super::json::{Map, Number, Value};
 use super::names::{BuildKind, RegistryName};
 use super::problem::{FileProblems, Findings, Problem, utf8};
-use crate::statebox::distance;
 
 /// How often a failed job is run again when its entry says nothing (spec 04 §5.2).
 pub const DEFAULT_RETRIES: u32 = 2;
@@ -252,7 +252,7 @@ fn unknown_key(findings: &mut Findings, at: &str, key: &str, known: &[&str]) {
             .flat_map(char::to_lowercase)
             .collect()
     };
-    let meant = known.iter().find(|known| distance(&letters(key), known) <= known.len() / 3);
+    let meant = known.iter().find(|known| levenshtein(&letters(key), known) <= known.len() / 3);
     match meant {
         Some(meant) => findings.error(at, format!("no such key; `{meant}` may be meant")),
         None => findings.warn(at, format!("no program reads this key; known are {}", known.join(", "))),

@@ -15,8 +15,8 @@ use super::registry::TestJobRegistry;
 use crate::clients::gangway::{RunIntent, StartedRun};
 use crate::clients::release_controller::{LatestBuild, Sought};
 use crate::error::{Classified, ErrorClass, ServiceError};
-use crate::flow::permit::WritePermit;
-use crate::statebox::store::{Revision, Store, StoreError};
+use crate::permit::WritePermit;
+use crate::store::{Revision, Store, StoreError};
 use crate::version::{Arch, YStream};
 
 /// Where builds come from.

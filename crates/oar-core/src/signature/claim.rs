@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::clients::Digest;
+use crate::ids::Digest;
 
 /// In what kind of signature the document stands; each has a type of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

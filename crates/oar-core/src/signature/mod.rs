@@ -19,7 +19,7 @@ pub use sigstore::{SigstoreFault, verify_sigstore};
 
 use jiff::Timestamp;
 
-use crate::clients::Digest;
+use crate::ids::Digest;
 
 /// Why a file is no good signature of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

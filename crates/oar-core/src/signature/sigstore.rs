@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::claim::{Claim, ClaimFault, ClaimKind};
 use super::keys::KeyFault;
 use super::{ReleaseKeys, Verified};
-use crate::clients::Digest;
+use crate::ids::Digest;
 
 /// How a public key for Sigstore begins.
 pub(super) const PEM_START: &str = "-----BEGIN PUBLIC KEY-----";

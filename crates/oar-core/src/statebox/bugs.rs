@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::yaml::{Mapping, Node};
+use crate::store::Change;
 
 /// The bugs of a release: the status of each, by key.
 pub type BugList = BTreeMap<String, String>;

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 const CLAIM: &str = "claim";
 

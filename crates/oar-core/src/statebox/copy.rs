@@ -21,7 +21,7 @@ pub(super) struct LocalCopy(PathBuf);
 impl LocalCopy {
     /// The copy of the file at `location`, below `folder`.
     pub(super) fn new(folder: &Path, location: &str, release: &str) -> Self {
-        let place = super::store::Revision::of(location);
+        let place = crate::store::Revision::of(location);
         let place: String = place.as_str().chars().take(12).collect();
         Self(folder.join(format!("{release}-{place}.yaml")))
     }

@@ -14,14 +14,15 @@ use super::error::StateError;
 use super::ledger::KeptEnd;
 use super::names::TaskName;
 use super::runs::RunEnd;
-use super::state::{Change, State};
-use super::store::{Revision, Store, StoreError, Stored, read_file};
-use super::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
+use super::state::State;
 use super::views::Metadata;
 use crate::clock::{Clock, stamp};
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
+use crate::store::Change;
+use crate::store::transaction::{Committed, Policy, Start, Target, TransactionError, transact};
+use crate::store::{Revision, Store, StoreError, Stored, read_file};
 use crate::version::ReleaseVersion;
 
 /// For how long what was read is recent enough to say that nothing is to be changed.

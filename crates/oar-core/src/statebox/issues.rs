@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::views::IssueView;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// The longest issue text that is stored, in characters.
 pub const ISSUE_LIMIT: usize = 1000;

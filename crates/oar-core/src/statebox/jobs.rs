@@ -9,9 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// What precedes a Prow job's id in a result (`interop-exact`: the Python reference finds its job by it).
 pub const CONSISTENCY_TRIGGERED: &str = "Triggered image consistency check Prow job:";

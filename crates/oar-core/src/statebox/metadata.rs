@@ -8,11 +8,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::state::{Change, State, changed};
+use super::state::{State, changed};
 use super::views::Metadata;
 use super::yaml::{Mapping, Node};
 use super::{TaskName, TaskStatus};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// How many changes of the metadata a state keeps.
 const KEPT: usize = 50;

@@ -1,7 +1,7 @@
 //! The StateBox: one YAML file per release that holds what was done, and the only way to change it.
 //!
 //! [`StateBox`] is the handle of one release's file: it loads a [`State`] and changes it in transactions, against
-//! any [`store::Store`]. The file's tree is the truth, so keys that this program does not know survive; [`yaml`]
+//! any [`Store`](crate::store::Store). The file's tree is the truth, so keys that this program does not know survive; [`yaml`]
 //! writes the dialect that PyYAML reads and writes, because the Python reference works on the same files.
 
 mod bugs;
@@ -19,8 +19,7 @@ mod names;
 mod outbox;
 mod runs;
 mod state;
-pub mod store;
-pub mod transaction;
+
 mod validate;
 mod views;
 mod waits;
@@ -37,15 +36,15 @@ pub use issues::{ISSUE_LIMIT, IssueFilter, NewIssue};
 pub use jobs::{CONSISTENCY_TRIGGERED, Job, JobIntent, JobSystem, STAGE_TRIGGERED};
 pub use ledger::{ANOTHER_PROGRAM, Loss};
 pub use metadata::{MetadataChange, MetadataRecord};
-pub(crate) use names::distance;
 pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
-pub use state::{Change, State};
+pub use state::State;
 pub use views::{
     IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,
 };
 pub use waits::{NewWait, WaitCheck, WaitClaim};
 
+pub use crate::store::Change;
 pub use crate::yaml;

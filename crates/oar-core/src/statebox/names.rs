@@ -1,8 +1,10 @@
 //! The words of a StateBox file: task names, statuses, outcomes, reason classes.
 
-use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use strsim::levenshtein;
 
 /// A text that is not one of the words expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,8 +137,8 @@ impl FromStr for TaskName {
             return Ok(task);
         }
         let wanted: String = wanted.chars().take(80).collect();
-        let closest = Self::ALL.into_iter().min_by_key(|task| distance(task.id(), &wanted));
-        let near = closest.filter(|task| distance(task.id(), &wanted) <= task.id().len() / 2);
+        let closest = Self::ALL.into_iter().min_by_key(|task| levenshtein(task.id(), &wanted));
+        let near = closest.filter(|task| levenshtein(task.id(), &wanted) <= task.id().len() / 2);
         let advice = near.map_or_else(
             || format!("the names are {}", Self::ALL.map(Self::id).join(", ")),
             |task| format!("did you mean `{task}`?"),
@@ -313,22 +315,6 @@ fn shown(input: &str) -> String {
     input.chars().take(80).collect()
 }
 
-/// How many letters must be changed, added or removed to make `right` of `left`.
-pub(crate) fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, character) in left.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for ((above_left, above), other) in row.iter().zip(row.iter().skip(1)).zip(&right) {
-            let left_of = next.last().copied().unwrap_or(0);
-            let replaced = above_left + usize::from(character != *other);
-            next.push(replaced.min(above + 1).min(left_of + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 macro_rules! serialized_as {
     ($($name:ty => $text:ident),*) => {
         $(
@@ -382,12 +368,5 @@ mod tests {
         assert!(message("qqq").contains("the names are create-test-report, take-ownership"));
         assert!("add-qe-approval".parse::<TaskName>().is_err());
         assert!("is-shipped".parse::<TaskName>().is_err());
-    }
-
-    #[test]
-    fn the_distance_counts_edits() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
     }
 }

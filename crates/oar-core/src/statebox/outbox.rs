@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 
 use super::error::StateError;
-use super::state::{Change, State};
+use super::state::State;
 use super::views::{Notification, NotificationState, OpenNotification};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// How much text of unsent messages one file keeps, in bytes. A message that does not fit is made again by the next
 /// run of its task instead.

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::error::StateError;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
-use super::state::{Change, State, changed};
+use super::state::{State, changed};
 use super::views::{Notification, NotificationState, RunView, Waiver};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// The command under which a status set by hand stands in the history.
 pub const SET_BY_HAND: &str = "task set";

@@ -13,29 +13,8 @@ use super::views::{IssueView, Metadata, OpenNotification, TaskView};
 use super::yaml::{self, Mapping, Node};
 use crate::clock::stamp;
 use crate::redact::Redactor;
+use crate::store::Change;
 use crate::version::ReleaseVersion;
-
-/// Whether an operation changed the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[must_use]
-pub enum Change {
-    /// The state is another one now.
-    Changed,
-    /// The state was already so.
-    Unchanged,
-}
-
-impl Change {
-    /// Changed when one of the two is.
-    pub fn or(self, other: Self) -> Self {
-        if self == Self::Changed { self } else { other }
-    }
-
-    /// Whether this is [`Change::Changed`].
-    pub fn is_changed(self) -> bool {
-        self == Self::Changed
-    }
-}
 
 /// The state of one release.
 ///

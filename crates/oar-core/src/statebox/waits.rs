@@ -11,10 +11,11 @@ use jiff::Timestamp;
 
 use super::error::StateError;
 use super::names::TaskName;
-use super::state::{Change, State};
+use super::state::State;
 use super::views::{Wait, WaitHolder};
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
+use crate::store::Change;
 
 /// A wait that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
+use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
 /// Approves the shipment merge request of the release of `services`, behind the gates of the whole approval.

@@ -15,7 +15,6 @@ use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
 use crate::notify::outbox::{Delivery, Earlier, group_mention};
@@ -23,6 +22,7 @@ use crate::notify::{
     ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference, ReleaseThread,
 };
 use crate::operators::approval::MetadataUrl;
+use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
 /// The longest that is slept at a time: the state is looked at again by then, whatever it said.
@@ -301,7 +301,7 @@ impl Watcher<'_> {
             .statebox
             .update(permit, "The wait of change-advisory-status is over its deadline", |state| {
                 if state.wait(TASK).is_none() {
-                    return Ok(crate::statebox::Change::Unchanged);
+                    return Ok(crate::store::Change::Unchanged);
                 }
                 let ended = state.end_wait(TASK, &self.who)?;
                 Ok(ended.or(state.add_issue(&issue)?))

@@ -23,7 +23,6 @@ use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, Message, Reference};
@@ -31,6 +30,7 @@ use crate::operators::approval::{
     Approval, ApprovalPlan, ApprovalResult, MetadataUrl, StopRule, Target, payload_of,
 };
 use crate::operators::worksheet::Entry;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;

@@ -13,13 +13,13 @@ use crate::clients::jira::{Bug, IssueKey, IssueSet};
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, MissingCveTrackers, MissingTrackers, Reference};
 use crate::operators::cve::{Attached, Comparison, Place, ShippedIssues, compare};
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::{Shipment, ShipmentError};
+use crate::permit::WritePermit;
 use crate::statebox::{Change, ISSUE_LIMIT, NewIssue, State, StateError, TaskName, TaskStatus};
 
 /// How the text of our own blocker begins; by it we know it again.

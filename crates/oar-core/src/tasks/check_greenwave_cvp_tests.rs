@@ -12,7 +12,6 @@ use crate::config::{Flow, Impetus, SlackTeam};
 use crate::error::{ErrorClass, ServiceError};
 use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
@@ -20,6 +19,7 @@ use crate::notify::{
 };
 use crate::operators::failures::could_not_look;
 use crate::operators::worksheet::Entry;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
 
 /// The kind of external test (`interop-exact`).

@@ -7,11 +7,11 @@ use super::open_statebox;
 use crate::clients::Clients;
 use crate::clients::slack::SlackClient;
 use crate::config::{ConfigError, ConfigStore, Pending};
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::Deliver;
 use crate::notify::outbox::{Delivery, Earlier, deliver};
 use crate::notify::{Message, ReleaseThread};
 use crate::operators::worksheet::ReleaseWorksheet;
+use crate::permit::WritePermit;
 use crate::statebox::{Metadata, State, StateBox};
 use crate::version::ReleaseVersion;
 

@@ -8,10 +8,10 @@ use super::ReleaseContext;
 use super::context::NO_KEY_FILE;
 use crate::config::SlackTeam;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, ReportCreated};
+use crate::permit::WritePermit;
 use crate::statebox::{State, StateBox, TaskName};
 
 /// Creates the StateBox file of the release of `services`.

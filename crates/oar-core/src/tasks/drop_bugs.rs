@@ -12,12 +12,12 @@ use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{ApprovalsNeeded, BugsDropped, Message, Person, Reference};
 use crate::operators::drop_bugs::{Decision, DropBugs as Operator, DropPlan, Intent, ShipmentTarget, Target};
 use crate::operators::worksheet::Entry;
+use crate::permit::WritePermit;
 use crate::statebox::{RunOutcome, State, TaskName, TaskStatus};
 
 /// Drops bugs from the release of `services`.

@@ -17,7 +17,6 @@ use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
@@ -28,6 +27,7 @@ use crate::operators::image_health::{
     AdvisoryToCheck, Conclusion, Grade, HealthReport, NoteTarget, ShipmentAdvisory,
 };
 use crate::operators::shipment::ShipmentError;
+use crate::permit::WritePermit;
 use crate::statebox::{
     Change, Job, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus, TaskView,
 };

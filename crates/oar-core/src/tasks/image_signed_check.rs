@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::ReleaseContext;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, Standing};
+use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName, TaskStatus};
 use crate::version::Arch;
 

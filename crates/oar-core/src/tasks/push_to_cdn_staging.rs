@@ -6,9 +6,9 @@ use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::config::Impetus;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::operators::staging::{Staging, StagingPlan};
+use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
 /// Pushes the advisories of the release of `services`, in both flows.

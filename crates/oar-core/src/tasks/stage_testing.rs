@@ -13,15 +13,15 @@ use super::art_stage_test::ArtStageTest;
 use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
-use crate::clients::jenkins::JobPath;
 use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
+use crate::ids::JobPath;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, Reference, StageTesting as StageTestingMessage, StageTestingJob};
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Job, JobSystem, State, StateError, TaskName, TaskStatus, TaskView};
 
 const TASK: TaskName = TaskName::StageTesting;

@@ -13,11 +13,11 @@ use crate::config::SlackTeam;
 use crate::email::EmailAddress;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{AbnormalAdvisories, GroupMention, Message, Owner, OwnershipTaken, Reference};
 use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
+use crate::permit::WritePermit;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 
 /// Makes `owner` the owner of the release of `services`.

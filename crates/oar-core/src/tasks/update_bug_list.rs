@@ -13,7 +13,6 @@ use crate::clients::ldap::{LdapClient, ManagerLookup};
 use crate::config::{Impetus, SlackTeam};
 use crate::email::EmailAddress;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
 use crate::notify::outbox::person;
 use crate::notify::{self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, TellManagers};
@@ -21,6 +20,7 @@ use crate::operators::bugs::{DROPPED, Progress, ReleaseBugs, Statuses, keys_of};
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
 use crate::operators::worksheet::Entry;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
 /// Who is told of the bugs.

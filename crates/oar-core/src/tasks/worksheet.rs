@@ -6,8 +6,8 @@ use super::ReleaseContext;
 use crate::clients::sheets::Worksheet;
 use crate::error::Classified;
 use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::operators::worksheet::{Entry, WorksheetError};
+use crate::permit::WritePermit;
 use crate::statebox::{ReasonClass, TaskStatus};
 
 /// The worksheet of the release in a task's plan. Trouble with it never stands in the way of the task's other work.

@@ -7,9 +7,9 @@ use crate::config::{ConfigError, StateLocation};
 use crate::flow::outcome::TaskError;
 use crate::service::Service;
 use crate::statebox::StateBox;
-use crate::statebox::store::Store;
-use crate::statebox::store::github::GithubStore;
-use crate::statebox::store::local::LocalStore;
+use crate::store::Store;
+use crate::store::github::GithubStore;
+use crate::store::local::LocalStore;
 use crate::version::{ReleaseVersion, YStream};
 
 /// How many releases of a y-stream are named: a release is open for some weeks, and the next one of

@@ -4,7 +4,7 @@ use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
 use oar_core::config::WaitPolicy;
 use oar_core::error::ErrorClass;
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::statebox::{State, StateBox, TaskName, TaskStatus};
 use oar_core::tasks::ReleaseContext;
 use oar_core::tasks::approval_wait::{Look, Watcher};

@@ -1,6 +1,6 @@
 use clap::Subcommand;
 use cli_support::{CliError, ExitCode, Tone, Ui};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::statebox::{Change, NewIssue, State, StateError, TaskName};
 
 use crate::release::Release;

@@ -1,6 +1,6 @@
 use clap::Subcommand;
 use cli_support::{CliError, ExitCode};
-use oar_core::flow::permit::WritePermit;
+use oar_core::permit::WritePermit;
 use oar_core::statebox::{Change, ManualStatus, TaskName, TaskStatus};
 
 use crate::release::Release;

@@ -3,13 +3,11 @@
 //! The address stands in a file that many can change, and it is fetched from inside the network: only configured
 //! origins are asked, redirections are not followed, and no credentials are sent.
 
-mod origins;
-
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use origins::{InvalidOrigin, Origins, RefusedAddress};
+use crate::config::Origins;
 
 use crate::clients::nothing::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};

@@ -20,14 +20,11 @@ use url::Url;
 pub use model::{CatalogImage, FreshnessGrade, Vulnerability};
 use model::{ImageRecord, Page, VulnerabilityRecord};
 
-use crate::clients::Digest;
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join};
+use crate::ids::Digest;
 use crate::service::Service;
 
-/// How many requests run at the same time against the catalogue when nothing else is configured.
-pub const PYXIS_CONCURRENCY: usize = 16;
 /// Digests in one request: the address stays below four thousand characters, which every proxy takes.
 const CHUNK: usize = 50;
 /// Rows in one page, the catalogue's own default.

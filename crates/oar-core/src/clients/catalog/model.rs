@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::clients::Digest;
 use crate::clients::nothing::{flag, list, or_default};
+use crate::ids::Digest;
 
 /// A page of a list. `total` is missing after an `include` of members of `data` alone (spec 03 §4.3).
 #[derive(Deserialize)]

@@ -12,8 +12,8 @@ use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
 use crate::clients::nothing::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::Repeat;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many external tests are asked for at a time; the service's own limit (spec 02 §2.9).

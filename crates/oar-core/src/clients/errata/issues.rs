@@ -6,7 +6,7 @@ use super::{AdvisoryId, ErrataClient, with_form};
 use crate::clients::Effect;
 use crate::clients::jira::IssueKey;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// Why a change of one issue may be refused for something that it does not touch (spec 02 §2.5).
 const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every change: its state, and that its QE owner is \

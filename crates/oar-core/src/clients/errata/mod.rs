@@ -24,8 +24,8 @@ use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
 use crate::email::EmailAddress;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and
@@ -91,7 +91,7 @@ pub struct ErrataClient {
 impl ErrataClient {
     /// A client of the Errata Tool at `base`, which may carry a path prefix.
     pub fn new(http: Http, base: Url, authorize: Arc<dyn Authorize>) -> Self {
-        Self { http, base: super::with_trailing_slash(base), authorize }
+        Self { http, base: crate::http::as_folder(base), authorize }
     }
 
     /// The advisory's type, state and texts (E-2).
@@ -194,10 +194,14 @@ fn with_form(call: Call, field: &str, value: &str) -> Call {
     call.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")).body(form)
 }
 
-/// Whether a failed write may have changed what it was meant to change all the same: nobody knows whether the service
-/// acted, or it refused because it is so already.
+/// The failures after which a write may stand there all the same: nobody knows whether the service acted, or it refused
+/// because it is so already.
+const WORTH_A_LOOK: [ServiceErrorKind; 3] =
+    [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected, ServiceErrorKind::Conflict];
+
+/// Whether a failed write may have changed what it was meant to change all the same.
 fn is_worth_a_look(error: &ServiceError) -> bool {
-    matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Rejected | ServiceErrorKind::Conflict)
+    WORTH_A_LOOK.contains(&error.kind)
 }
 
 /// The service's own words: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).

@@ -13,7 +13,7 @@ use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// The staging targets (`interop-exact`, spec 02 §2.8); jobs of all other targets push to customers.
 pub const STAGE_TARGETS: [&str; 3] = ["cdn_stage", "cdn_docker_stage", "rhn_stage"];

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{GangwayClient, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// The annotation that holds an intent's key.
 pub const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";

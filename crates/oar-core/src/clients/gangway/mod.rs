@@ -10,7 +10,6 @@ mod survey;
 mod tests;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -23,43 +22,20 @@ use serde_json::json;
 use url::Url;
 
 pub use intent::{INTENT_ANNOTATION, RunIntent, StartedRun, Stranger};
-pub use pace::RateLimit;
 
 use self::pace::Pace;
 use crate::clients::nothing::null_is_default;
 use crate::clients::prow::ProwState;
-use crate::config::endpoints::join_segments;
+use crate::config::{RateLimit, TriggerForm};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
-use crate::http::{Call, Http, Repeat, Reply};
+use crate::http::{Call, Http, Repeat, Reply, join_segments};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How Gangway says that it has no such job (checked: kubernetes-sigs/prow, pkg/gangway/gangway.go).
 const UNKNOWN_JOB: &str = "failed to find associated periodic job";
 /// Kubernetes cuts the label that executions are listed by to so many characters.
 const LABEL: usize = 63;
-
-/// Where the name of the job to be started stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TriggerForm {
-    /// `POST /v1/executions/<job>`, as the reference asks.
-    #[default]
-    JobInPath,
-    /// `POST /v1/executions` with `job_name` in the body, as Prow defines it.
-    JobInBody,
-}
-
-impl FromStr for TriggerForm {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim() {
-            "path" => Ok(Self::JobInPath),
-            "body" => Ok(Self::JobInBody),
-            _ => Err("is neither `path` nor `body`".to_owned()),
-        }
-    }
-}
 
 /// A job to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]

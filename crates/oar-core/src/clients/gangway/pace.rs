@@ -6,22 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-
-/// What a limiter lets through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Requests a minute; at least one.
-    pub per_minute: u32,
-    /// Requests that may come at once before the rate applies.
-    pub burst: u32,
-}
-
-impl Default for RateLimit {
-    /// The limit of the public configuration (spec 04 §2.3): 20 a minute, 10 at once.
-    fn default() -> Self {
-        Self { per_minute: 20, burst: 10 }
-    }
-}
+use crate::config::RateLimit;
 
 /// Hands out the turns of one process.
 #[derive(Debug)]

@@ -18,9 +18,8 @@ pub use run::{EndedRun, RunLocation};
 
 use crate::clients::google::ServiceAccount;
 use crate::clients::nothing::null_is_default;
-use crate::config::endpoints::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;
 
 /// The bucket with the artifacts of QE's jobs.

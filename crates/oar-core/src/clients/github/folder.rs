@@ -9,8 +9,8 @@ use super::cache::ObjectCache;
 use super::tree::{FolderTree, Tree, TreeEntry, blob_id};
 use super::{Contents, GithubClient};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::ids::Repository;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// How many files are read at the same time.

@@ -36,8 +36,8 @@ pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use super::transport::{self, Purpose, Transport};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Http, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// What stands unescaped in a path segment or a query value.

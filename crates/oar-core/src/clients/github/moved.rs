@@ -14,7 +14,7 @@ use super::model::RepositoryAnswer;
 use super::transport::Purpose;
 use super::{GithubClient, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::Reply;
+use crate::http::{Reply, join};
 
 /// How many redirections of one read are followed.
 const REDIRECTIONS: usize = 3;
@@ -101,9 +101,7 @@ fn target(base: &Url, address: &str, reply: &Reply) -> Option<Result<String, &'s
 }
 
 fn below(base: &Url, address: &str, location: &str) -> Result<String, &'static str> {
-    let root = base.as_str().trim_end_matches('/');
-    let from = Url::parse(&format!("{root}{address}")).map_err(|_| "redirected from no address")?;
-    let to = from.join(location).map_err(|_| "redirected to no address")?;
+    let to = join(base, address).join(location).map_err(|_| "redirected to no address")?;
     let path = to.path().strip_prefix(base.path().trim_end_matches('/')).filter(|path| path.starts_with('/'));
     match path {
         Some(path) if to.origin() == base.origin() => {

@@ -10,8 +10,8 @@ use super::model::ContentsDelete;
 use super::transport::Purpose;
 use super::{GithubClient, contents_path, encoded, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::ids::Repository;
+use crate::permit::WritePermit;
 
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,8 +38,8 @@ pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewM
 use transport::Operation;
 
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Http, Repeat};
+use crate::permit::WritePermit;
 
 /// The most notes of one merge request that are read, newest first: ten pages.
 const NOTES_LIMIT: usize = 1000;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{GitlabClient, pages, query, unbuildable};
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// The most branches that one search looks through.
 const BRANCHES_LIMIT: usize = 200;

@@ -17,8 +17,8 @@ use super::transport::Operation;
 use super::{GitlabClient, pages, query, unbuildable};
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::Repeat;
+use crate::permit::WritePermit;
 
 /// The most changed files of one merge request that are read: ten pages.
 const DIFFS_LIMIT: usize = 1000;

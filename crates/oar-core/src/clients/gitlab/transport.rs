@@ -10,7 +10,7 @@ use url::Url;
 
 use super::failure;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Repeat};
+use crate::http::{Call, Http, Repeat, join};
 use crate::service::Service;
 
 /// One operation on GitLab, as the gitlab crate's endpoints need it: a client that knows what it is used for.
@@ -69,7 +69,7 @@ impl RestClient for Operation<'_> {
     type Error = ServiceError;
 
     fn rest_endpoint(&self, endpoint: &str) -> Result<Url, ApiError<Self::Error>> {
-        Ok(Url::parse(&format!("{}/api/v4/{endpoint}", self.base.as_str().trim_end_matches('/')))?)
+        Ok(join(self.base, &format!("api/v4/{endpoint}")))
     }
 }
 

@@ -21,9 +21,8 @@ use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
 use self::key::Key;
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
 
 /// What every failure of this module could not do.

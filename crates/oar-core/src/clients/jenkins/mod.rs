@@ -14,14 +14,14 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use model::{Build, BuildResult, JobPath, JobView, ParseJobPathError, QueueItem, Queued};
+pub use model::{Build, BuildResult, JobView, QueueItem, Queued};
 use model::{BuildAnswer, BuildsAnswer, QueueAnswer, QueueItemAnswer};
 use transport::Crumb;
 
-use crate::config::endpoints::join_segments;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
-use crate::http::{Http, Repeat};
+use crate::http::{Http, Repeat, join_segments};
+use crate::ids::JobPath;
+use crate::permit::WritePermit;
 
 /// What is asked of each build and queue item, so that one request answers for many.
 const PARAMETERS: &str = "actions[_class,parameters[_class,name,value]]";

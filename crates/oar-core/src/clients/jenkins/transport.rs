@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{JenkinsClient, JobPath};
-use crate::config::endpoints::join_segments;
+use super::JenkinsClient;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, join_segments};
+use crate::ids::JobPath;
 use crate::service::Service;
 
 /// What Jenkins wants to see on a write: a header, and the session that it belongs to.

@@ -35,8 +35,8 @@ pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget
 
 use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Call, Http, Repeat, Reply};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 const BAD_TOKEN_HINT: &str = "Check JIRA_USERNAME and JIRA_TOKEN: the token may be expired or revoked; make a new one \
@@ -60,7 +60,7 @@ impl JiraClient {
         username: &SecretString,
         token: &SecretString,
     ) -> Result<Self, ServiceError> {
-        let base = super::with_trailing_slash(base);
+        let base = crate::http::as_folder(base);
         let invalid = |error: &dyn std::fmt::Display| {
             ServiceError::new(
                 Service::Jira,

@@ -8,7 +8,7 @@ use super::model::same;
 use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
 use crate::clients::{Effect, nothing};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How often a transition is tried when somebody changes the issue at the same moment.
 const ATTEMPTS: usize = 3;

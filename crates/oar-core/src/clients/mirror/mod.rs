@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use url::Url;
 
-use crate::clients::Digest;
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join};
+use crate::ids::Digest;
 use crate::service::Service;
 
 /// The most signatures of one image that are read.

@@ -13,9 +13,8 @@ use url::Url;
 
 pub use model::{ProwJob, ProwState};
 
-use crate::config::endpoints::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http};
+use crate::http::{Call, Http, join};
 use crate::service::Service;
 
 /// How many jobs are read at the same time.

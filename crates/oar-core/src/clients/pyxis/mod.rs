@@ -16,9 +16,8 @@ use url::Url;
 use crate::clients::catalog::model::grades;
 use crate::clients::catalog::{FreshnessGrade, read_pages};
 use crate::clients::nothing::{flag, text};
-use crate::config::join;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Authorize, Call, Http, Reply};
+use crate::http::{Authorize, Call, Http, Reply, join};
 use crate::service::Service;
 
 /// What stands unescaped in a path segment.

@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use futures::future::try_join_all;
 
-use super::{PullSpec, RegistryClient};
-use crate::clients::Digest;
+use super::RegistryClient;
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::{Digest, PullSpec};
 
 /// The media type of a signed document.
 const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";

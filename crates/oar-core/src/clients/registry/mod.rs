@@ -17,15 +17,14 @@ use auth::{Challenge, TokenAnswer, Tokens};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{HeaderValue, StatusCode};
-pub use model::{Descriptor, Image, InvalidReference, Platform, PullSpec, Reference, ReleaseMetadata};
+pub use model::{Descriptor, Image, Platform, ReleaseMetadata};
 use model::{Document, MANIFEST_TYPES, MetadataDocument};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::clients::{Digest, InvalidDigest};
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
+use crate::ids::{Digest, InvalidDigest, PullSpec, Reference};
 use crate::service::Service;
 
 /// The largest manifest that is taken, in bytes (the specification asks registries to take 4 MiB).

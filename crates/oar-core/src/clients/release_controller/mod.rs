@@ -10,10 +10,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::Digest;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Reply};
+use crate::http::{Call, Http, Reply, join, join_segments};
+use crate::ids::Digest;
 use crate::service::Service;
 use crate::version::ReleaseVersion;
 

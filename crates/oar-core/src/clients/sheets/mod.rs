@@ -16,10 +16,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clients::google::ServiceAccount;
-use crate::config::{join, join_segments};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
-use crate::http::{Call, Repeat, Reply};
+use crate::http::{Call, Repeat, Reply, join, join_segments};
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// A sheet of a spreadsheet.

@@ -5,9 +5,7 @@ use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use slack_morphism::errors::{
-    SlackClientApiError, SlackClientError, SlackClientHttpProtocolError, SlackClientSystemError,
-};
+use slack_morphism::errors::{SlackClientApiError, SlackClientError, SlackClientSystemError};
 use slack_morphism::multipart_form::FileMultipartData;
 use slack_morphism::{
     ClientResult, SlackClientApiCallContext, SlackClientHttpConnector, SlackClientId, SlackClientSecret,
@@ -16,7 +14,7 @@ use slack_morphism::{
 use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::http::{Call, Http, Repeat, Reply};
+use crate::http::{Call, Http, Repeat, Reply, join};
 use crate::service::Service;
 
 /// A connector that knows what it is used for. `POST` is never repeated after an unclear answer.
@@ -145,12 +143,7 @@ impl SlackClientHttpConnector for Connector {
     }
 
     fn create_method_uri_path(&self, method_relative_uri: &str) -> ClientResult<Url> {
-        let address = format!("{}/{method_relative_uri}", self.base.as_str().trim_end_matches('/'));
-        Url::parse(&address).map_err(|error| {
-            SlackClientError::HttpProtocolError(
-                SlackClientHttpProtocolError::new().with_cause(Box::new(error)),
-            )
-        })
+        Ok(join(&self.base, method_relative_uri))
     }
 
     fn http_get_with_client_secret<'a, RS>(

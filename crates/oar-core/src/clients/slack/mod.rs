@@ -27,8 +27,8 @@ pub use text::{GroupId, Unasked, UserId, escape, link};
 
 use crate::clients::nothing;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
 use crate::http::{Http, Repeat};
+use crate::permit::WritePermit;
 use connector::Connector;
 
 /// The event type of the metadata by which a message of ours is found again.

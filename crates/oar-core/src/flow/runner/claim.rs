@@ -12,8 +12,8 @@ use super::{Held, Run, Runner, update_message};
 use crate::clock::Clock;
 use crate::flow::holder;
 use crate::flow::outcome::TaskError;
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
+use crate::permit::WritePermit;
 use crate::statebox::{
     Change, ClaimView, Created, RunStart, State, StateBoxError, StateError, TaskClaim, TaskName,
 };

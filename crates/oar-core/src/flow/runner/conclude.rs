@@ -8,8 +8,8 @@ use super::{ConsentState, End, Mode, Progress, Report, Run, Runner, marker, upda
 use crate::error::{Classified, ErrorClass};
 use crate::flow::log::{LogCapture, OUTCOME_TARGET};
 use crate::flow::outcome::{Reason, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::task::Task;
+use crate::permit::WritePermit;
 use crate::statebox::{NotificationState, ReasonClass, RunEnd, RunOutcome, State, TaskStatus};
 
 /// How long an interrupted run tries to record its end.

@@ -31,11 +31,11 @@ use crate::flow::consent::Consent;
 use crate::flow::interrupt::{Interrupt, Signal};
 use crate::flow::log::LogCapture;
 use crate::flow::outcome::{PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::claim::Claimed;
 use crate::flow::task::Task;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
+use crate::permit::WritePermit;
 use crate::statebox::{
     Notification as NotificationRecord, RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
 };

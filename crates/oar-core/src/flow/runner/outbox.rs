@@ -1,9 +1,9 @@
 //! Messages that earlier runs, of any task, could not send: the next command of the release sends them.
 
-use crate::flow::permit::WritePermit;
 use crate::flow::runner::Runner;
 use crate::notify::Message;
 use crate::notify::outbox::{Delivery, Earlier};
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Notification, NotificationState, State, TaskName};
 
 const UPDATE_MESSAGE: &str = "Send kept messages";

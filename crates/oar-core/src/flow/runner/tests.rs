@@ -10,8 +10,8 @@ use crate::flow::consent::Question;
 use crate::flow::outcome::Plan;
 use crate::redact::Redactor;
 use crate::service::Service;
-use crate::statebox::store::memory::MemoryStore;
 use crate::statebox::{Change, Metadata, NotificationState, ReasonClass, RunEnd, RunOutcome, StateError};
+use crate::store::memory::MemoryStore;
 
 /// What the task of these tests does when it is applied.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::gates::unread;
 use super::{Approval, Problem};
 use crate::clients::access::Page;
-use crate::clients::registry::PullSpec;
+use crate::ids::PullSpec;
 use crate::version::ReleaseVersion;
 
 /// The payloads of releases; the tag is the release with its architecture.

@@ -11,8 +11,8 @@ use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
 use crate::error::{Classified, ErrorClass};
 use crate::flow::outcome::Step;
-use crate::flow::permit::WritePermit;
 use crate::operators::shipment::Shipment;
+use crate::permit::WritePermit;
 
 /// The status of a subtask that is done.
 pub(super) const CLOSED: &str = "Closed";

@@ -8,7 +8,7 @@ use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, 
 use crate::clients::jira::IssueKey;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, Step, TaskError};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// What changes in one advisory.
 #[derive(Debug, Clone)]

@@ -26,9 +26,9 @@ use crate::config::Impetus;
 use crate::error::ErrorClass;
 use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
-use crate::flow::permit::WritePermit;
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
+use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
 
 /// What bugs are dropped from.

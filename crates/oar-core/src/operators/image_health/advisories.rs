@@ -8,8 +8,8 @@ use futures::stream::iter;
 
 use super::report::{HealthReport, ImageResult, ImageToCheck, Unknown};
 use super::{Grade, ImageHealth, effective};
-use crate::clients::catalog::PYXIS_CONCURRENCY;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
+use crate::config::PYXIS_CONCURRENCY;
 use crate::error::{ServiceError, ServiceErrorKind};
 
 /// What an advisory's container page says.

@@ -11,8 +11,8 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clients::Digest;
 use crate::clients::catalog::{CatalogImage, FreshnessGrade};
+use crate::ids::Digest;
 
 /// How long an entry is believed, in seconds.
 const LIFETIME: i64 = 3600;

@@ -23,12 +23,12 @@ pub use policy::{Accepts, HealthPolicy, Waiver};
 pub use publish::NoteTarget;
 pub use report::{Conclusion, Counts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict};
 
-use crate::clients::Digest;
 use crate::clients::advisory_content::AdvisoryContentClient;
 use crate::clients::catalog::{CatalogClient, CatalogImage};
 use crate::clients::pyxis::PyxisClient;
 use crate::clock::Clock;
 use crate::error::ServiceError;
+use crate::ids::Digest;
 
 /// The most images whose vulnerabilities are read: one of each unhealthy component, the worst first.
 const VULNERABLE_LIMIT: usize = 300;

@@ -16,13 +16,13 @@ use futures::future::{join, join_all};
 
 pub use report::{ImageReport, SignatureFinding, SignatureKind, SignatureReport, Standing};
 
-use crate::clients::Digest;
 use crate::clients::mirror::MirrorClient;
-use crate::clients::registry::{AttachedSignature, PullSpec, RegistryClient};
+use crate::clients::registry::{AttachedSignature, RegistryClient};
 use crate::clients::release_controller::ReleaseControllerClient;
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
+use crate::ids::{Digest, PullSpec};
 use crate::service::Service;
 use crate::signature::{ReleaseKeys, verify, verify_sigstore};
 use crate::version::ReleaseVersion;
@@ -67,7 +67,7 @@ impl PayloadRegistry for RegistryClient {
 }
 
 fn spec(reference: &str) -> Result<PullSpec, ServiceError> {
-    reference.parse().map_err(|error: crate::clients::registry::InvalidReference| {
+    reference.parse().map_err(|error: crate::ids::InvalidReference| {
         ServiceError::new(Service::Registry, "read an image", ServiceErrorKind::Rejected, error.to_string())
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::clients::Digest;
+use crate::ids::Digest;
 use crate::signature::{SignatureFault, SigstoreFault, Verified};
 
 /// How an image is signed.

@@ -4,7 +4,7 @@ use super::{Shipment, ShipmentError};
 use crate::clients::Effect;
 use crate::clients::gitlab::Note;
 use crate::error::ServiceErrorKind;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// The line that marks a comment as ours; readers do not see it.
 fn marker(subject: &str) -> String {

@@ -16,7 +16,7 @@ pub use report::AdvisoryRow;
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
 const MOST_ADVISORIES: usize = 100;

@@ -9,7 +9,7 @@ mod entry;
 use crate::clients::sheets::{CellWrite, SheetsClient, Worksheet};
 use crate::config::Flow;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 pub use entry::Entry;
 

@@ -6,12 +6,12 @@ use super::work::Work;
 use super::{Aggregator, BuildReport, Done};
 use crate::clients::release_controller::Sought;
 use crate::error::ErrorClass;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::names::ResultName;
 use crate::prow::outcome::{AtHand, Label, Observed};
 use crate::prow::record::ResultFile;
 use crate::prow::world::Labelled;
-use crate::statebox::store::Stored;
+use crate::store::Stored;
 use crate::version::Arch;
 
 /// How long after its last run the label of a good build is looked after.

@@ -5,7 +5,7 @@ use futures::stream::iter;
 
 use super::{Aggregator, BuildReport, Done, READ_CONCURRENCY};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
@@ -13,9 +13,9 @@ use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge,
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
 use crate::prow::starter::{Sources, Starter, intents};
-use crate::statebox::Change;
-use crate::statebox::store::Stored;
-use crate::statebox::transaction::Start;
+use crate::store::Change;
+use crate::store::Stored;
+use crate::store::transaction::Start;
 
 /// How often a record is looked at again in one pass, after something was done for it.
 const ROUNDS: usize = 8;
@@ -280,7 +280,7 @@ impl Work<'_> {
                 }
                 (None, Some(problem)) => {
                     let class = job.class.unwrap_or(ErrorClass::Failed);
-                    self.report.problem(format!("{}: {problem}", job.job), class);
+                    self.report.problem_with_hint(format!("{}: {problem}", job.job), class, job.hint.clone());
                 }
                 (None, None) if job.result == "given up" => {
                     self.report.done.push(Done::job(&job.job, "given up, it could not be started"));

@@ -7,15 +7,15 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::{Controller, ControllerError, ControllerReport, Existing};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::change::{change, read};
 use crate::prow::names::{BuildName, ResultName};
 use crate::prow::outcome::{AtHand, Observed, Policy, Step, next_steps};
 use crate::prow::record::{Build, Intent, Job, ResultFile};
 use crate::prow::registry::{TestJob, TestJobRegistry};
 use crate::prow::starter::{Begun, BegunJob, Sources, StartError, Starter, environment_of, intents};
-use crate::statebox::store::Stored;
-use crate::statebox::transaction::Start;
+use crate::store::Stored;
+use crate::store::transaction::Start;
 use crate::version::Arch;
 
 /// How a build is to be tested.

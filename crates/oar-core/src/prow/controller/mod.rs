@@ -15,9 +15,9 @@ use super::record::Build;
 use super::starter::{Recorded, latest_file, latest_of};
 use super::world::World;
 use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamTag};
-use crate::flow::permit::WritePermit;
-use crate::statebox::store::Stored;
-use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::permit::WritePermit;
+use crate::store::Stored;
+use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
 use crate::version::Arch;
 
 pub use self::report::{ControllerError, ControllerReport, Scope, Verdict};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::ConfigError;
 use crate::error::{Classified, ErrorClass, ServiceError};
-use crate::statebox::store::StoreError;
+use crate::store::StoreError;
 
 /// Why a job could not be started or looked at. Cheap to clone: one failed look may concern several jobs.
 #[derive(Debug, Clone)]

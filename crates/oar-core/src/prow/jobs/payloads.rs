@@ -10,12 +10,12 @@ use crate::clients::release_controller::{Phase, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::ErrorClass;
 use crate::failures::Failures;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::live_world::record_store;
 use crate::prow::names;
-use crate::statebox::store::Store as _;
-use crate::statebox::store::github::GithubStore;
-use crate::statebox::transaction::{Policy, Start, Target, TransactionError, transact};
+use crate::store::Store as _;
+use crate::store::github::GithubStore;
+use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
 use crate::version::{Arch, ReleaseVersion};
 
 /// Whether newer releases are recorded.
@@ -128,7 +128,7 @@ async fn streams(clients: &Clients, versions: &[ReleaseVersion]) -> Result<BTree
     let majors: BTreeSet<u64> = versions.iter().map(ReleaseVersion::major).collect();
     let mut streams = BTreeMap::new();
     for major in majors {
-        let tags = controller.tags(&StreamName::stable(major, Arch::Amd64.text())).await;
+        let tags = controller.tags(&StreamName::stable(major, Arch::Amd64)).await;
         streams.insert(major, tags.map(Option::unwrap_or_default).map_err(Into::into));
     }
     Ok(streams)
@@ -142,7 +142,7 @@ fn newest(streams: &BTreeMap<u64, Builds>, version: &ReleaseVersion) -> Result<R
         None => &[],
     };
     if tags.is_empty() {
-        let stream = StreamName::stable(version.major(), Arch::Amd64.text());
+        let stream = StreamName::stable(version.major(), Arch::Amd64);
         let words =
             format!("the stream {stream} shows no build, which is also its answer when it cannot be read");
         return Err(JobError::new(ErrorClass::Unavailable, words).with_hint("Run the same command again."));
@@ -153,7 +153,7 @@ fn newest(streams: &BTreeMap<u64, Builds>, version: &ReleaseVersion) -> Result<R
         .filter(|tag| tag.y_stream() == version.y_stream())
         .max()
         .ok_or_else(|| {
-            let stream = StreamName::stable(version.major(), Arch::Amd64.text());
+            let stream = StreamName::stable(version.major(), Arch::Amd64);
             JobError::new(ErrorClass::Failed, format!("the stream {stream} has no accepted release of it"))
         })
 }

@@ -12,7 +12,7 @@ use super::{Event, JobError, JobOrder, JobRun, Starter};
 use crate::clients::Clients;
 use crate::clients::gangway::{RunIntent, StartedRun, Stranger};
 use crate::failures::Failures;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
 use crate::version::{ReleaseVersion, YStream};
 

@@ -12,7 +12,7 @@ use crate::clients::gangway::{GangwayClient, RunIntent, StartedRun};
 use crate::clients::prow::ProwClient;
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::targets::LASTING_TARGET;
 
 /// Starts jobs, and follows them until they have a page.

@@ -12,7 +12,7 @@ use crate::error::{Classified, ErrorClass};
 use crate::prow::json::{Map, Value};
 use crate::prow::names::ResultName;
 use crate::prow::registry::TestJob;
-use crate::statebox::Change;
+use crate::store::Change;
 
 /// Why a record cannot be changed as it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

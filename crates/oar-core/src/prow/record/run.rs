@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::clients::prow::{ProwJob, ProwState};
 use crate::clock::stamp;
 use crate::prow::json::{Map, Value};
-use crate::statebox::Change;
+use crate::store::Change;
 use crate::version::ParseVersionError;
 
 /// How the `jobID` of a run begins whose start is only intended (spec 04 §7.6.2): the Python tooling asks Prow for it,

@@ -7,7 +7,7 @@ use crate::clients::prow::ProwState;
 use crate::prow::json::{Map, Value, tests::values};
 use crate::prow::names::{LatestName, ResultName};
 use crate::prow::registry::TestJob;
-use crate::statebox::Change;
+use crate::store::Change;
 
 pub(crate) const INSTALL: &str = "periodic-ci-demo-4.99-install";
 pub(crate) const UPGRADE: &str = "periodic-ci-demo-4.99-upgrade";

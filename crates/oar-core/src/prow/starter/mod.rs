@@ -25,8 +25,8 @@ use super::record::{Intent, ResultFile, RunId, Stage};
 use super::registry::TestJob;
 use super::world::World;
 use crate::clients::gangway::RunIntent;
-use crate::flow::permit::WritePermit;
-use crate::statebox::store::Stored;
+use crate::permit::WritePermit;
+use crate::store::Stored;
 
 /// How long before others may take an intent over its last request may be sent: the longest request, and what a new run
 /// takes to be listed.

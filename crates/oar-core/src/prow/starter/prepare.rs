@@ -11,7 +11,7 @@ use crate::prow::record::{Build, LatestFile};
 use crate::prow::registry::TestJob;
 use crate::prow::stream::{NotWanted, check_latest};
 use crate::prow::world::World;
-use crate::statebox::store::{StoreError, Stored};
+use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
 
 /// Why it is not known what a job is to be started with.

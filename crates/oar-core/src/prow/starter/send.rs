@@ -10,7 +10,7 @@ use super::begun::{Begun, StartError};
 use super::write::{Change, Planned};
 use super::{Starter, run_id};
 use crate::clients::gangway::{RunIntent, StartedRun};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::record::Intent;
 use crate::prow::world::World;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Starter;
 use crate::prow::change::{ChangeError, change};
 use crate::prow::record::{Intent, RecordError, RunId};
-use crate::statebox::transaction::Start;
+use crate::store::transaction::Start;
 
 /// What becomes of an intent in the record.
 #[derive(Debug, Clone)]

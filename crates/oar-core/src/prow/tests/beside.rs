@@ -3,7 +3,7 @@
 use super::world::FakeWorld;
 use super::*;
 use crate::prow::world::Builds as _;
-use crate::statebox::store::Store as _;
+use crate::store::Store as _;
 
 const UPGRADE: &str = "periodic-ci-demo-4.20-upgrade-f999";
 const INSTALL: &str = "periodic-ci-demo-4.20-install-f999";

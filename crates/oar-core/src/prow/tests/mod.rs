@@ -19,7 +19,7 @@ use super::names::{BuildKind, LatestName, ResultName, path};
 use super::outcome::Policy;
 use super::record::ResultFile;
 use crate::clients::prow::ProwState;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::version::{Arch, YStream};
 
 const REGISTRY: &str = r#"{

@@ -14,7 +14,7 @@ use crate::clients::prow::ProwState;
 use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::prow::json::Map;
 use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
 use crate::prow::record::Observation;
@@ -23,8 +23,8 @@ use crate::prow::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
 };
 use crate::service::Service;
-use crate::statebox::store::memory::SteppingClock;
-use crate::statebox::store::{Revision, Store, StoreError, Stored};
+use crate::store::memory::SteppingClock;
+use crate::store::{Revision, Store, StoreError, Stored};
 use crate::version::{Arch, YStream};
 
 /// How long a job runs.
@@ -404,7 +404,7 @@ impl Builds for FakeWorld {
             "{{\n  \"name\": \"{}\",\n  \"phase\": \"Accepted\",\n  \"pullSpec\": \"{}\",\n  \"downloadURL\": \"{}\"\n}}\n",
             tag.name, tag.pull_spec, tag.download_url
         );
-        Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, "amd64") }))
+        Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, Arch::Amd64) }))
     }
 
     async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Sought, ServiceError> {
@@ -413,7 +413,7 @@ impl Builds for FakeWorld {
         let inner = locked(&self.inner);
         let mut stream = inner.of_kind(build.kind()).peekable();
         if stream.peek().is_none() {
-            return Ok(Sought::Unknown(StreamName::stable(4, "amd64")));
+            return Ok(Sought::Unknown(StreamName::stable(4, Arch::Amd64)));
         }
         Ok(stream.find(|tag| tag.name == name).cloned().map_or(Sought::Absent, Sought::Found))
     }

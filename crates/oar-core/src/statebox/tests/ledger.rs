@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::store::memory::{MemoryStore, SteppingClock};
 use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewWait, StateBox, TaskClaim};
 use super::*;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
-use crate::statebox::Change;
+use crate::store::Change;
+use crate::store::memory::{MemoryStore, SteppingClock};
 
 const TASK: TaskName = TaskName::ImageConsistencyCheck;
 

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::store::memory::{Fault, MemoryStore, SteppingClock};
-use super::super::store::{Store, StoreError};
 use super::super::*;
 use super::{at, blocker, fresh, start};
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
+use crate::store::memory::{Fault, MemoryStore, SteppingClock};
+use crate::store::{Revision, Store, StoreError, Stored};
 
 const MESSAGE: &str = "Update task: take-ownership";
 
@@ -271,7 +271,8 @@ async fn a_message_is_one_line_without_addresses() {
 #[tokio::test]
 async fn eight_writers_lose_nothing_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(store::local::LocalStore::new(folder.path(), Clock::system()));
+    let store: Arc<dyn Store> =
+        Arc::new(crate::store::local::LocalStore::new(folder.path(), Clock::system()));
     let statebox = |store: &Arc<dyn Store>| {
         let release = "4.19.1".parse().unwrap();
         StateBox::new(release, store.clone(), Clock::system(), Redactor::default())
@@ -372,7 +373,7 @@ struct Slow(MemoryStore);
 
 #[async_trait::async_trait]
 impl Store for Slow {
-    async fn read(&self, path: &str) -> Result<Option<store::Stored>, StoreError> {
+    async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError> {
         tokio::time::sleep(Duration::from_millis(30)).await;
         let read = self.0.read(path).await;
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -387,10 +388,10 @@ impl Store for Slow {
         &self,
         path: &str,
         text: &str,
-        expected: Option<&store::Revision>,
+        expected: Option<&Revision>,
         message: &str,
         permit: &WritePermit,
-    ) -> Result<store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
         tokio::time::sleep(Duration::from_millis(60)).await;
         let written = self.0.write(path, text, expected, message, permit).await;
         tokio::time::sleep(Duration::from_millis(60)).await;

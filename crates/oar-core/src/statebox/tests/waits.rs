@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use super::super::store::memory::{MemoryStore, SteppingClock};
 use super::super::*;
 use super::{at, fresh};
 use crate::error::{Classified, ErrorClass};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
+use crate::store::memory::{MemoryStore, SteppingClock};
 
 const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
 

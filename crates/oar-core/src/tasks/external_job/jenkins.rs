@@ -7,10 +7,11 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, Sight, Stage};
-use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, JobPath, QueueItem};
+use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, QueueItem};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::ids::JobPath;
+use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 

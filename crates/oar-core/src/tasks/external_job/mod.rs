@@ -25,7 +25,7 @@ use super::ReleaseContext;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
 
 /// The state, as it is recorded, of a job that runs with other parameters than were asked for.

@@ -12,7 +12,7 @@ use crate::clients::gangway::{GangwayClient, INTENT_ANNOTATION, RunIntent, Trigg
 use crate::clients::prow::{ProwClient, ProwJob, ProwState};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 

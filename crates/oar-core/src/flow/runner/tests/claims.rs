@@ -5,8 +5,8 @@ use futures::{FutureExt as _, future::join};
 
 use super::*;
 use crate::flow::holder;
-use crate::statebox::store::memory::SteppingClock;
 use crate::statebox::{TaskClaim, TaskView};
+use crate::store::memory::SteppingClock;
 
 const TASK: TaskName = TaskName::TakeOwnership;
 

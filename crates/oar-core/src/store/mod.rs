@@ -1,10 +1,14 @@
-//! Where state files are kept, behind one interface: read a text with its revision, write a text against a
-//! revision.
+//! Files under revisions: read a text with its revision, write a text against a revision, and [`transaction`]s on
+//! them. StateBox files and the records of test jobs are kept this way; a store does not know what it keeps.
 
+mod change;
 pub mod github;
 pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod transaction;
+
+pub use change::Change;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,7 +19,7 @@ use sha1::{Digest, Sha1};
 
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,7 +91,7 @@ const MALFORMED_READS: u32 = 2;
 const MALFORMED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads the file at `path`; an answer that is none is asked for again, because reading changes nothing.
-pub(super) async fn read_file(
+pub(crate) async fn read_file(
     store: &dyn Store,
     path: &str,
     clock: &Clock,

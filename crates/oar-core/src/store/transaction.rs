@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::store::{Revision, Store, StoreError, Stored, read_file};
+use super::{Revision, Store, StoreError, Stored, read_file};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How often a file that was there a moment ago is looked for when a read does not find it.
 const ABSENT_READS: u32 = 3;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::{Clock, ClockSource};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 use crate::service::Service;
 
 /// What goes wrong at one request.

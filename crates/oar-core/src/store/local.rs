@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// The file whose lock a writer holds, in the store's folder. It stays; the lock ends with its process.
 const LOCK: &str = ".lock";

@@ -47,14 +47,11 @@ impl Origins {
         for text in texts {
             allowed.push(origin(text).ok_or_else(|| InvalidOrigin(text.chars().take(200).collect()))?);
         }
-        Ok(Self {
-            allowed,
-            replacement: replacement.map(|url| crate::clients::with_trailing_slash(url.clone())),
-        })
+        Ok(Self { allowed, replacement: replacement.map(|url| crate::http::as_folder(url.clone())) })
     }
 
     /// The address to fetch instead of `address`, or why it is not fetched.
-    pub(super) fn resolve(&self, address: &str) -> Result<Url, RefusedAddress> {
+    pub(crate) fn resolve(&self, address: &str) -> Result<Url, RefusedAddress> {
         let url = Url::parse(address.trim()).map_err(|_| RefusedAddress::NotAUrl)?;
         let good = matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
@@ -65,7 +62,7 @@ impl Origins {
                 return Ok(url);
             }
             if good && self.allowed.iter().any(|origin| is_below(&url, origin)) {
-                let mut replaced = crate::config::join(replacement, url.path());
+                let mut replaced = crate::http::join(replacement, url.path());
                 replaced.set_query(url.query());
                 return Ok(replaced);
             }
@@ -97,7 +94,7 @@ fn origin(text: &str) -> Option<Url> {
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    good.then(|| crate::clients::with_trailing_slash(url))
+    good.then(|| crate::http::as_folder(url))
 }
 
 #[cfg(test)]

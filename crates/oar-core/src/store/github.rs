@@ -9,7 +9,7 @@ use url::Url;
 use super::{Revision, Store, StoreError, Stored};
 use crate::clients::github::{Contents, GithubClient, NOT_TEXT, Repository};
 use crate::error::{ServiceError, ServiceErrorKind};
-use crate::flow::permit::WritePermit;
+use crate::permit::WritePermit;
 
 /// How many files are remembered for conditional reads; beyond it all are forgotten, because a command reads a few.
 const REMEMBERED: usize = 64;
