@@ -67,17 +67,16 @@ unit:
 	$(CARGO) build --locked --workspace --bins --tests
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-test-deep: ## Let two runs of every command meet a hundred times each (about an hour)
+test-deep: ## Make what CI samples whole: every fault at every request, a hundred meetings (some hours)
 	$(CARGO) build --locked --workspace --bins --tests
-	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --test at_once
+	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins
 	$(TARGET)/release/bench
 
 reference: ## Write the generated references anew
-	$(CARGO) run --locked --quiet -p release-tests -- reference > $(TARGET)/reference.md
-	mv $(TARGET)/reference.md crates/release-tests/reference.md
+	$(CARGO) run --locked --quiet -p release-tests -- reference --write .
 
 # With `sudo make install` there may be no cargo; then what was built before is installed.
 install: ## Install release-tests and its links below PREFIX (default /usr/local)

@@ -1,5 +1,6 @@
 //! Every command in both flows: faults, kills, a second run, a dry run, JSON, budgets, secrets. The commands stand in
-//! `end_to_end::matrix::table`.
+//! `end_to_end::matrix::table`. Of faults, kills and answers that throw secrets back a sample is made that has some of
+//! every kind, with a seed that is printed (`OAR_TEST_SEED` repeats it); `make test-deep` makes all.
 
 use end_to_end::matrix::{Kind, proofs, scenario, table};
 

@@ -28,11 +28,16 @@ impl Session {
 
 #[async_trait]
 impl Consent for AskUser {
+    fn can_ask(&self) -> bool {
+        self.ui.is_interactive()
+    }
+
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
+        if self.given { Ok(()) } else { self.ask_anew(question).await }
+    }
+
+    async fn ask_anew(&self, question: Question<'_>) -> Result<(), Refusal> {
         let Question { task, release, plan } = question;
-        if self.given {
-            return Ok(());
-        }
         self.ui.note(shown(question));
         if !self.ui.is_interactive() {
             return Err(Refusal::blocked(format!(

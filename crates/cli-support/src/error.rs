@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 
 use oar_core::error::{Classified, ErrorClass};
+use oar_core::flow::outcome::TaskError;
 use serde::Serialize;
 
 use crate::ExitCode;
@@ -40,8 +41,13 @@ impl CliError {
     }
 }
 
-impl<E: Classified> From<E> for CliError {
-    fn from(error: E) -> Self {
+impl CliError {
+    /// The error that ended an operation or a task.
+    pub fn of_task(error: &TaskError) -> Self {
+        Self::of(error.inner())
+    }
+
+    fn of(error: &dyn Classified) -> Self {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
         let mut source = error.source();
@@ -54,6 +60,12 @@ impl<E: Classified> From<E> for CliError {
             source = StdError::source(cause);
         }
         Self { code: error.class().into(), message, causes, hint: error.hint() }
+    }
+}
+
+impl<E: Classified> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::of(&error)
     }
 }
 

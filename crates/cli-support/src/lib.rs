@@ -2,6 +2,7 @@
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
+mod call;
 mod checks;
 mod consent;
 mod error;
@@ -16,6 +17,7 @@ mod usage;
 mod values;
 mod visible;
 
+pub use call::exit_code;
 pub use checks::checks;
 pub use consent::AskUser;
 pub use error::CliError;

@@ -94,6 +94,8 @@ impl<'de> serde::Deserialize<'de> for EmailAddress {
     }
 }
 
+crate::schema::text_schema!(EmailAddress, "EmailAddress", "An e-mail address", ["lead@example.com"]);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,22 +1,33 @@
 //! Whatever comes from outside ends in a value or in an error: no panic, and no more work than its limits allow. What the
 //! limits of YAML are is tested beside [`crate::yaml::limits`].
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use secrecy::SecretString;
 
+use crate::clients::elliott::{self, BuildSystem};
+use crate::clients::koji::xmlrpc;
+use crate::clients::kube::kubeconfig;
+use crate::clients::prow::ProwJob;
+use crate::clients::registry::payload;
 use crate::config::build_data::{BuildData, GroupConfig, GroupFile, ReleaseFacts};
 use crate::config::jwe::{self, Key};
 use crate::config::{Document, SupportedVersions, check_document};
 use crate::operators::shipment::ShipmentFile;
 use crate::prow::json;
+use crate::prow::names::{LatestName, RegistryName, ResultName};
+use crate::prow::record::{LatestFile, ResultFile};
+use crate::prow::registry::TestJobRegistry;
 use crate::prow::report::summarise;
+use crate::signature::{self, Claim, ClaimKind, ReleaseKeys};
 use crate::statebox::State;
 
 /// A parser of a text from outside, and its name.
 type Parser = (&'static str, fn(&str));
 
 /// Every parser of a text from outside.
-const PARSERS: [Parser; 8] = [
+const PARSERS: [Parser; 19] = [
     ("build data", |text| {
         let Ok(data) = BuildData::parse(text) else { return };
         let names: Vec<String> = data.names().map(str::to_owned).collect();
@@ -50,6 +61,50 @@ const PARSERS: [Parser; 8] = [
     ("encrypted document", |text| {
         if let Ok(key) = Key::new(SecretString::from("oar-demo-key-16b")) {
             let _ = jwe::decrypt(text, &key);
+        }
+    }),
+    ("kubeconfig", |text| {
+        let _ = kubeconfig::parse(text, Path::new("/home/user/.kube"));
+    }),
+    ("Prow job", |text| {
+        let _ = ProwJob::parse(text);
+    }),
+    ("elliott's answer", |text| {
+        let _ = elliott::parse(BuildSystem::Konflux, text.as_bytes());
+    }),
+    ("Koji's answer", |text| {
+        let _ = xmlrpc::answer(text);
+    }),
+    ("layer of an image", |text| {
+        let _ = payload::file_of_layer(text.as_bytes(), "release-manifests/release-metadata");
+    }),
+    ("registry of test jobs", |text| {
+        let name: RegistryName = "ocp-4.19-test-jobs-amd64.json".parse().unwrap();
+        let _ = TestJobRegistry::parse(name, text.as_bytes());
+    }),
+    ("record of a build", |text| {
+        let name: ResultName = "ocp-test-result-4.19.1-amd64.json".parse().unwrap();
+        let _ = ResultFile::parse(&name, text.as_bytes());
+    }),
+    ("latest file", |text| {
+        let name: LatestName = "ocp-latest-4.19-stable-amd64.json".parse().unwrap();
+        let _ = LatestFile::parse(name, text);
+    }),
+    ("signed statement", |text| {
+        for kind in [ClaimKind::Openpgp, ClaimKind::Sigstore] {
+            let _ = Claim::parse(text.as_bytes(), kind);
+        }
+    }),
+    ("signature", |text| {
+        let _ = signature::open(text.as_bytes(), &ReleaseKeys::default(), jiff::Timestamp::UNIX_EPOCH);
+    }),
+    ("release key", |text| {
+        for text in [
+            text.to_owned(),
+            format!("-----BEGIN PGP PUBLIC KEY BLOCK-----\n{text}"),
+            format!("-----BEGIN PUBLIC KEY-----\n{text}"),
+        ] {
+            let _ = ReleaseKeys::default().add("a", &text);
         }
     }),
 ];

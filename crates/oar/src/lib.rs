@@ -3,7 +3,6 @@
 //! One file per command in `commands`; each holds its arguments and a call into `oar-core`.
 
 mod commands;
-mod metadata;
 mod release;
 mod report;
 mod watcher;
@@ -67,7 +66,7 @@ impl Program for Oar {
             return Err(CliError::usage("no release was named")
                 .with_hint("Name it with -r, for example: oar -r 4.19.1 status"));
         };
-        let release = release::Release::new(release, session)?;
+        let release = release::Release { version: release, session };
         match self.command {
             Command::CreateTestReport(args) => commands::create_test_report::run(args, &release).await,
             Command::TakeOwnership(args) => commands::take_ownership::run(args, &release).await,

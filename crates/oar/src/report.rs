@@ -1,17 +1,9 @@
-use std::time::Duration;
-
-use cli_support::{CliError, ExitCode, Session, Tone, checks};
-use oar_core::config::WaitPolicy;
+use cli_support::{CliError, ExitCode, Session, Tone, checks, exit_code};
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::PlanSummary;
-use oar_core::flow::runner::{Mode, Report, Runner};
-use oar_core::flow::task::Task;
-use oar_core::permit::WritePermit;
-use oar_core::statebox::{State, StateBox, StateBoxError, TaskStatus};
-use oar_core::tasks::ReleaseContext;
-
-use crate::metadata::compare;
-use crate::release::Release;
+use oar_core::flow::runner::Report;
+use oar_core::operations::Change;
+use oar_core::statebox::TaskStatus;
 
 /// The options of every command that changes something.
 #[derive(Debug, clap::Args)]
@@ -22,6 +14,12 @@ pub(crate) struct ChangeArgs {
     /// Go on with what ART has changed in the build data since the release was owned, pushed or moved
     #[arg(long)]
     pub(crate) accept_metadata: bool,
+}
+
+impl From<ChangeArgs> for Change {
+    fn from(args: ChangeArgs) -> Self {
+        Self { dry_run: args.dry_run, accept_metadata: args.accept_metadata }
+    }
 }
 
 /// The options of every command whose effects cannot be taken back: it asks at a terminal, and needs `--yes`
@@ -51,210 +49,13 @@ pub(crate) struct BusyArgs {
     pub(crate) wait: bool,
 }
 
-/// The longest pause between two looks of a command that waits.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// A new id for an entry of the history.
-pub(crate) fn new_id() -> String {
-    uuid::Uuid::now_v7().simple().to_string()
-}
-
-/// Runs a task and shows how it ended.
-pub(crate) async fn run_task<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    (change, waits): (&ChangeArgs, bool),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let changed = compare(release, statebox, services, task.name(), change, &loaded).await?;
-    let permit = WritePermit::granted_by_user_interface();
-    let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
-    let runner = runner(release, statebox, services);
-    let report = when_free(&runner, release, task, (mode, waits), loaded).await;
-    let report = settled(statebox, change, report, changed, &permit).await;
-    Ok(show(&release.session, &report))
-}
-
-/// Runs a task; with `waits`, after the end of somebody else's run of it.
-async fn when_free<T: Task>(
-    runner: &Runner<'_>,
-    release: &Release,
-    task: &T,
-    (mode, waits): (Mode<'_>, bool),
-    mut loaded: Result<Option<State>, StateBoxError>,
-) -> Report {
-    loop {
-        let mut report = runner.run(task, mode, loaded).await;
-        let Some(held) = report.held.as_ref().filter(|_| waits) else { return report };
-        release.session.ui.note(format!(
-            "{} runs {} of {}; waiting for the end of that run (Ctrl-C stops waiting).",
-            held.by, report.command, report.release
-        ));
-        tokio::select! {
-            biased;
-            signal = release.session.interrupt.wait() => {
-                report.signal = Some(signal);
-                return report;
-            }
-            state = runner.until_free(task.name()) => loaded = state,
-        }
-    }
-}
-
-/// The report with what ART has changed, which is stored now if the run has written nothing.
-async fn settled(
-    statebox: &StateBox,
-    change: &ChangeArgs,
-    mut report: Report,
-    changed: Vec<String>,
-    permit: &WritePermit,
-) -> Report {
-    report.warnings.extend(changed);
-    if report.class.is_none()
-        && report.signal.is_none()
-        && !change.dry_run
-        && let Err(error) = statebox.settle_metadata(permit).await
-    {
-        report.warnings.push(format!("the changed build data could not be recorded: {error}"));
-    }
-    report
-}
-
-/// Runs a task, and with `--wait` looks again until it has ended.
-pub(crate) async fn run_task_to_its_end<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    (change, wait): (&ChangeArgs, WaitArgs),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let permit = WritePermit::granted_by_user_interface();
-    let mode = if change.dry_run { Mode::DryRun } else { Mode::Apply(&permit) };
-    to_the_end(release, statebox, services, task, (mode, wait, change), loaded).await
-}
-
-/// The same for a task whose effects cannot be taken back.
-pub(crate) async fn run_critical_task_to_its_end<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    (critical, wait): (&CriticalArgs, WaitArgs),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let permit = WritePermit::granted_by_user_interface();
-    let consent = release.session.consent(critical.yes);
-    let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
-    to_the_end(release, statebox, services, task, (mode, wait, &critical.change), loaded).await
-}
-
-async fn to_the_end<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    (mode, wait, change): (Mode<'_>, WaitArgs, &ChangeArgs),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let changed = compare(release, statebox, services, task.name(), change, &loaded).await?;
-    let session = &release.session;
-    let policy = WaitPolicy::of(&session.environment)?;
-    let pause = policy.interval.min(LONGEST_PAUSE);
-    let mut waited = Duration::ZERO;
-    let runner = runner(release, statebox, services);
-    let report = when_free(&runner, release, task, (mode, wait.wait), loaded).await;
-    let permit = WritePermit::granted_by_user_interface();
-    let mut report = settled(statebox, change, report, changed, &permit).await;
-    loop {
-        // What could not be looked at may be there at the next look; everything else decides.
-        let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
-        let goes_on = report.status == Some(TaskStatus::InProgress) && passes && report.signal.is_none();
-        if !wait.wait || !goes_on {
-            return Ok(show(session, &report));
-        }
-        if waited >= policy.limit {
-            session.ui.warn("the task has not ended in time; run the same command again to wait further");
-            return Ok(show(session, &report));
-        }
-        let words = outcome(&report).unwrap_or_default();
-        session.ui.note(format!("{} of {}: {words}", report.command, report.release));
-        session.ui.note(format!(
-            "Looking again in {} s; Ctrl-C stops looking, and the task goes on.",
-            pause.as_secs()
-        ));
-        let signal = tokio::select! {
-            () = session.clock.sleep(pause) => None,
-            signal = session.interrupt.wait() => Some(signal),
-        };
-        if let Some(signal) = signal {
-            show(session, &report);
-            return Ok(signal.into());
-        }
-        waited += pause;
-        report = when_free(&runner, release, task, (mode, true), statebox.find().await).await;
-    }
-}
-
-/// Runs a task whose effects cannot be taken back: its plan is shown and consented to first.
-pub(crate) async fn run_critical_task<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    critical: (&CriticalArgs, bool),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<ExitCode, CliError> {
-    let report = critical_report(release, statebox, services, task, critical, loaded).await?;
-    Ok(show(&release.session, &report))
-}
-
-/// Runs a task whose effects cannot be taken back, and leaves it to the caller to show how it ended.
-pub(crate) async fn critical_report<T: Task>(
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    task: &T,
-    (critical, waits): (&CriticalArgs, bool),
-    loaded: Result<Option<State>, StateBoxError>,
-) -> Result<Report, CliError> {
-    let changed = compare(release, statebox, services, task.name(), &critical.change, &loaded).await?;
-    let permit = WritePermit::granted_by_user_interface();
-    let consent = release.session.consent(critical.yes);
-    let mode = if critical.change.dry_run { Mode::DryRun } else { Mode::Ask(&permit, &consent) };
-    let runner = runner(release, statebox, services);
-    let report = when_free(&runner, release, task, (mode, waits), loaded).await;
-    Ok(settled(statebox, &critical.change, report, changed, &permit).await)
-}
-
-/// What runs the tasks of a release.
-pub(crate) fn runner<'a>(
-    release: &'a Release,
-    statebox: &'a StateBox,
-    services: &'a ReleaseContext,
-) -> Runner<'a> {
-    Runner {
-        statebox,
-        clock: &release.session.clock,
-        interrupt: &release.session.interrupt,
-        deliver: services,
-        user: release.user(),
-    }
-}
-
 /// Shows how a run ended.
 pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
     let ui = &session.ui;
     for warning in &report.warnings {
         ui.warn(warning);
     }
-    let code = match (report.signal, report.class) {
-        (Some(signal), _) => signal.into(),
-        (None, Some(class)) => ExitCode::from(class),
-        (None, None) => ExitCode::Done,
-    };
+    let code = exit_code(report);
     // What waits is no error, unless something went wrong on the way.
     let waits = report.status == Some(TaskStatus::InProgress) && report.class.is_none();
     if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {

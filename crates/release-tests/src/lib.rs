@@ -1,10 +1,12 @@
 //! The multi-call program: what an image or a machine installs.
 
+#[cfg(test)]
+mod operations_check;
 pub mod reference;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use cli_support::{CliError, ExitCode, OutputFormat, Ui};
@@ -95,7 +97,11 @@ enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the reference of all programs (Markdown)
-    Reference,
+    Reference {
+        /// Write the generated parts of the documentation in this working tree instead
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,9 +131,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ui.raw(String::from_utf8_lossy(&script));
             ui.settle(ExitCode::Done)
         }
-        Ok(ReleaseTests { command: Command::Reference, .. }) => {
+        Ok(ReleaseTests { command: Command::Reference { write: None }, .. }) => {
             ui.raw(reference::markdown());
             ui.settle(ExitCode::Done)
+        }
+        Ok(ReleaseTests { command: Command::Reference { write: Some(root) }, .. }) => {
+            match reference::write(&root) {
+                Ok(()) => ui.settle(ExitCode::Done),
+                Err(error) => ui.fail(&CliError::usage(format!("cannot write the documentation: {error}"))),
+            }
         }
         Ok(_) => ui.fail(&CliError::usage("no program was named")),
         Err(error) => {

@@ -1,23 +1,31 @@
-//! The reference of all command lines and environment variables, generated from their definitions.
+//! The generated parts of the documentation: the reference of all command lines, and the table of environment variables.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::{fs, io};
 
 use oar_core::config::environment;
 
 use crate::ProgramName;
 
+/// The page that holds the reference, below the top of the working tree.
+const REFERENCE: &str = "docs/reference.md";
+/// The page that holds the table of environment variables between [`BEGIN`] and [`END`].
+const CONFIGURATION: &str = "docs/configuration.md";
+const BEGIN: &str = "<!-- generated: environment (`make reference` writes this table) -->\n";
+const END: &str = "<!-- end of generated -->\n";
+
 /// The reference as Markdown.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "# Reference\n\nGenerated from the programs' own definitions by `make reference`; do not edit.\n",
+        "# Reference\n\nThe help texts of all programs, generated from their definitions by `make reference`; do not \
+         edit. The environment variables are in [Configuration](configuration.md#environment-variables).\n",
     );
     for program in ProgramName::ALL {
         let mut definition = program.definition().term_width(100);
         definition.build();
         command(&mut text, &definition, program.name(), 2);
     }
-    text.push_str("\n## Environment variables\n\n");
-    text.push_str(&environment::reference());
     text
 }
 
@@ -32,18 +40,44 @@ fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usi
     }
 }
 
+/// `page` with today's table of environment variables; `None` when it has no place for it.
+fn with_environment(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some([before, BEGIN, "\n", &environment::reference(), "\n", END, after].concat())
+}
+
+/// Writes the generated parts of the documentation anew in the working tree at `root`.
+///
+/// # Errors
+/// When a page cannot be read or written, or has no place for its generated part.
+pub fn write(root: &Path) -> io::Result<()> {
+    fs::write(root.join(REFERENCE), markdown())?;
+    let page = root.join(CONFIGURATION);
+    let text = with_environment(&fs::read_to_string(&page)?).ok_or_else(|| {
+        io::Error::other(format!("{CONFIGURATION} does not contain `{}`", BEGIN.trim_end()))
+    })?;
+    fs::write(page, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reference.md");
+    fn stored(page: &str) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)).unwrap_or_default()
+    }
 
     #[test]
     fn the_stored_reference_is_the_generated_one() {
-        let stored = std::fs::read_to_string(STORED).unwrap_or_default();
-        assert!(
-            stored == markdown(),
-            "crates/release-tests/reference.md is not what the programs say; run `make reference`"
-        );
+        let same = stored(REFERENCE) == markdown();
+        assert!(same, "{REFERENCE} is not what the programs say; run `make reference`");
+    }
+
+    #[test]
+    fn the_stored_table_of_variables_is_the_generated_one() {
+        let page = stored(CONFIGURATION);
+        let same = with_environment(&page).is_some_and(|generated| generated == page);
+        assert!(same, "the table in {CONFIGURATION} is not what the programs read; run `make reference`");
     }
 }

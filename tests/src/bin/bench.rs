@@ -1,6 +1,7 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
 //! StateBox dialect, image health, a pass over all records. `commands`, `image-health` and `pass` as argument print that
-//! table alone; `commands TEXT` measures only the lines whose name or flow holds the text.
+//! table alone; `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints
+//! what such a line asks for, and in which round.
 //!
 //! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
 //! request add, divided by 20 ms.
@@ -44,9 +45,10 @@ fn main() {
         return;
     }
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("commands") {
-        commands(&arguments.next().unwrap_or_default());
-        return;
+    match (arguments.next().as_deref(), arguments.next().unwrap_or_default()) {
+        (Some("commands"), text) => return commands(&text),
+        (Some("requests"), text) => return requests(&text),
+        _ => {}
     }
     if std::env::args().any(|argument| argument == "image-health") {
         if let Err(error) = image_health() {
@@ -85,10 +87,7 @@ fn commands(text: &str) {
         "\n{:<42} {:<8} {:>8} {:>6} {:>9} {:>11} {:>11} {:>7}",
         "command, median of three runs", "flow", "requests", "again", "reference", "0 ms", "20 ms", "rounds"
     );
-    let wanted = |scenario: &matrix::Scenario| {
-        format!("{} {}", scenario.name, scenario.flow()).to_lowercase().contains(&text.to_lowercase())
-    };
-    for scenario in matrix::table().into_iter().filter(wanted) {
+    for scenario in matrix::table().into_iter().filter(|scenario| is_wanted(scenario, text)) {
         let (mut counts, mut medians) = ((0, 0), Vec::new());
         for latency in [0, u64::from(LATENCY)] {
             let world = scenario.prepared(Duration::from_millis(latency));
@@ -115,6 +114,43 @@ fn commands(text: &str) {
         println!(" {rounds:>7.1}");
     }
     println!();
+}
+
+/// Whether a command in its flow is one of those that `text` names.
+fn is_wanted(scenario: &matrix::Scenario, text: &str) -> bool {
+    let text = text.replace('-', "_").to_lowercase();
+    format!("{} {}", scenario.name, scenario.flow()).to_lowercase().contains(&text)
+}
+
+/// The requests of one run of every command whose name or flow holds `text`, each with the round in which it came. At so
+/// slow a service the program's own time does not count.
+fn requests(text: &str) {
+    const SLOW: Duration = Duration::from_millis(200);
+    for scenario in matrix::table().into_iter().filter(|scenario| is_wanted(scenario, text)) {
+        println!("\n{}, {}", scenario.name, scenario.flow());
+        let world = scenario.prepared(SLOW);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let arrivals = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let mut arrivals = Vec::new();
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    arrivals.resize(world.harness.sandbox.requests().len(), Instant::now());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                arrivals
+            });
+            let run = world.run();
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            run.expect(scenario.code);
+            watch.join().unwrap_or_default()
+        });
+        let Some(first) = arrivals.first() else { continue };
+        for (request, came) in world.harness.sandbox.requests().iter().zip(&arrivals) {
+            let rounds = came.duration_since(*first).as_secs_f64() / SLOW.as_secs_f64();
+            let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            println!("{rounds:>6.2} {status:>4} {}", request.line());
+        }
+    }
 }
 
 /// 860 images of one release with 100 ms per answer, in lists and one by one; every one of them a new process, so that

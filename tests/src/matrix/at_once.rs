@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::proofs::{assert_healed, assert_survived};
+use super::sample::{self, Numbers};
 use super::{Prepared, Scenario, pool};
 use crate::effects::Effects;
 use crate::{Fault, FaultKind, wait};
@@ -11,11 +12,6 @@ use crate::{Fault, FaultKind, wait};
 const SAMPLE: u64 = 5;
 /// How many `make test-deep` tries.
 const DEEP: u64 = 100;
-
-/// The variable that asks for all of them.
-const DEEP_VARIABLE: &str = "OAR_TEST_DEEP";
-/// The variable that holds the seed of an earlier run.
-const SEED_VARIABLE: &str = "OAR_TEST_SEED";
 
 /// How two runs meet.
 #[derive(Debug, Clone)]
@@ -26,19 +22,6 @@ struct Meeting {
     latency: Duration,
     /// What goes wrong on the way.
     fault: Option<Fault>,
-}
-
-/// Numbers that look random, the same ones for the same seed (`SplitMix64`).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }
 
 impl Meeting {
@@ -71,15 +54,11 @@ impl Meeting {
 ///
 /// # Panics
 /// When that is not so.
-#[expect(clippy::print_stdout, reason = "the output of a failed test names the seed to repeat it with")]
 pub fn two_at_once(scenario: &Scenario) {
-    let seed = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(1));
-    println!("{}: {SEED_VARIABLE}={seed}", scenario.name);
+    let mut numbers = Numbers::for_scenario(scenario);
     let world = scenario.prepared(Duration::ZERO);
     let expected = world.undisturbed();
-    let mut numbers = Numbers(seed);
-    let count = if std::env::var_os(DEEP_VARIABLE).is_some() { DEEP } else { SAMPLE };
+    let count = if sample::is_deep() { DEEP } else { SAMPLE };
     let meetings = (0..count).map(|number| Meeting::of(number, &mut numbers)).collect();
     pool::each(scenario, meetings, |world, meeting| meet(world, &meeting, &expected));
 }

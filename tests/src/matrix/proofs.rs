@@ -1,23 +1,17 @@
 //! What is proved of every command in every flow.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Kind, Prepared, Scenario, pool};
+use super::{Kind, Prepared, Scenario, pool, sample};
 use crate::effects::Effects;
 use crate::{Fault, FaultKind, LEAD, RecordedRequest, Run, SECOND_LEAD, finish, wait};
 
 /// The exit codes that the documentation knows for a run that was not interrupted.
 const DOCUMENTED: [i32; 6] = [0, 1, 3, 4, 5, 6];
-
-/// How many kinds of faults are tried on a request: the first write of a shape meets all of them.
-const KINDS_PER_REPEATED_WRITE: usize = 3;
-const KINDS_PER_READ: usize = 4;
-const KINDS_PER_REPEATED_READ: usize = 1;
 
 /// A request that goes wrong once, or for ever.
 #[derive(Debug, Clone)]
@@ -70,30 +64,27 @@ fn troubles(request: &RecordedRequest) -> Vec<Trouble> {
     troubles
 }
 
-/// The cases. The first write of a shape (the same but for numbers, such as one advisory after the other) goes wrong in
-/// every way. The other requests share the ways: each meets some, the next one those after these, so that every way
-/// occurs among neighbours. The whole product would be four times as many.
-fn fault_cases(requests: &[RecordedRequest]) -> Vec<(Fault, bool)> {
-    let (mut cases, mut shapes, mut next) = (Vec::new(), HashSet::new(), 0);
-    for request in requests {
-        let troubles = troubles(request);
-        let is_first =
-            shapes.insert(request.line().replace(|character: char| character.is_ascii_digit(), ""));
-        let count = match (request.is_write(), is_first) {
-            (true, true) => troubles.len(),
-            (true, false) => KINDS_PER_REPEATED_WRITE,
-            (false, true) => KINDS_PER_READ,
-            (false, false) => KINDS_PER_REPEATED_READ,
-        };
-        for trouble in troubles.iter().cycle().skip(next % troubles.len()).take(count) {
+/// One request of a run goes wrong.
+struct FaultCase {
+    fault: Fault,
+    /// Whether it ends by a time-out, which is short then.
+    hangs: bool,
+    is_on_write: bool,
+}
+
+/// Every request of `requests` goes wrong in every way.
+fn fault_cases(requests: &[RecordedRequest]) -> Vec<FaultCase> {
+    let of_request = |request: &RecordedRequest| {
+        let (service, method, path) = (&request.service, &request.method, &request.path);
+        let case = |trouble: Trouble| {
             let hangs = matches!(trouble.kind, FaultKind::Hang | FaultKind::HangAfter);
-            let fault = Fault::on(&request.service, trouble.kind.clone());
-            let fault = fault.method(&request.method).path(&request.path);
-            cases.push((if trouble.forever { fault.forever() } else { fault }, hangs));
-        }
-        next += count;
-    }
-    cases
+            let fault = Fault::on(service, trouble.kind).method(method).path(path);
+            let fault = if trouble.forever { fault.forever() } else { fault };
+            FaultCase { fault, hangs, is_on_write: request.is_write() }
+        };
+        troubles(request).into_iter().map(case).collect::<Vec<_>>()
+    };
+    requests.iter().flat_map(of_request).collect()
 }
 
 /// Requests go wrong: nothing panics, the exit code is documented, no effect happens twice, and the next run ends as one
@@ -106,7 +97,10 @@ pub fn faults(scenario: &Scenario) {
     let expected = world.undisturbed();
     let cases = fault_cases(&world.distinct_requests());
     assert!(!cases.is_empty());
-    pool::each(scenario, cases, |world, (fault, hangs)| {
+    let cases = sample::cases(scenario, cases, |case| {
+        (std::mem::discriminant(&case.fault.kind), case.fault.forever, case.is_on_write)
+    });
+    pool::each(scenario, cases, |world, FaultCase { fault, hangs, .. }| {
         let context = format!("{} with {fault:?}", scenario.name);
         world.harness.sandbox.faults().add(fault);
         let mut command = world.command(&[], &[]);
@@ -152,8 +146,11 @@ pub(super) fn assert_healed(world: &Prepared<'_>, expected: &Effects, context: &
 pub fn kills(scenario: &Scenario) {
     let world = scenario.prepared(Duration::ZERO);
     let expected = world.undisturbed();
-    let total = world.harness.sandbox.requests().len() as u64;
-    pool::each(scenario, (0..total).collect(), |world, after| {
+    let requests = world.harness.sandbox.requests();
+    // After a read, and after a write: requests that run side by side may change places.
+    let cases = sample::cases(scenario, (0..).zip(&requests).collect(), |(_, request)| request.is_write());
+    let cases = cases.into_iter().map(|(after, _)| after).collect();
+    pool::each(scenario, cases, |world, after: u64| {
         let sandbox = &world.harness.sandbox;
         sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(after));
         let mut child = world.command(&[], &[]).spawn().unwrap();
@@ -275,7 +272,8 @@ pub fn secrets(scenario: &Scenario) {
     let cases = services.iter().enumerate().flat_map(|(index, service)| {
         [2 * index, 2 * index + 1].map(|place| (service.clone(), codes[place % codes.len()]))
     });
-    pool::each(scenario, cases.collect(), |world, (service, code)| {
+    let cases = sample::cases(scenario, cases.collect(), |(_, code)| *code);
+    pool::each(scenario, cases, |world, (service, code)| {
         let echoed = planted(world).join(" | ");
         let body = serde_json::json!({
             "message": echoed, "error": echoed, "errorMessages": [echoed], "errors": echoed,

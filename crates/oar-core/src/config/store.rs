@@ -23,7 +23,7 @@ use crate::service::Service;
 use crate::version::{ReleaseVersion, YStream};
 
 /// How a release ships. Detected, never chosen by the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flow {
     /// The build data names a shipment merge request.
@@ -43,28 +43,28 @@ impl Flow {
 }
 
 /// What `oar metadata` answers.
-#[derive(Debug, Clone, Serialize)]
-pub struct Metadata<'a> {
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct Metadata {
     /// The release.
-    pub release: &'a ReleaseVersion,
+    pub release: ReleaseVersion,
     /// How it ships.
     pub flow: Flow,
     /// Its advisories by kind.
-    pub advisories: &'a Advisories,
+    pub advisories: Advisories,
     /// ART's Jira ticket.
-    pub jira_ticket: Option<&'a IssueKey>,
+    pub jira_ticket: Option<IssueKey>,
     /// The candidate build of each architecture.
-    pub candidate_builds: &'a IndexMap<String, String>,
+    pub candidate_builds: IndexMap<String, String>,
     /// The planned date.
-    pub release_date: Option<&'a ReleaseDate>,
+    pub release_date: Option<ReleaseDate>,
     /// The shipment merge request.
-    pub shipment_mr: Option<&'a ShipmentUrl>,
+    pub shipment_mr: Option<ShipmentUrl>,
     /// What the shipment ships, with the live advisories that are there.
-    pub shipment_kinds: &'a [ShipmentKind],
+    pub shipment_kinds: Vec<ShipmentKind>,
     /// What ART has announced and not made yet: `jira_ticket`, `shipment_mr`, `advisory_ids.<kind>`.
-    pub pending: &'a [Pending],
+    pub pending: Vec<Pending>,
     /// Identifiers that the release has only by inheritance from another one; no command uses them.
-    pub not_ours: &'a [NotOurs],
+    pub not_ours: Vec<NotOurs>,
     /// The owner; `None` when the document names none.
     pub owner: Option<EmailAddress>,
 }
@@ -236,23 +236,23 @@ impl ConfigStore {
     }
 
     /// What `oar metadata` answers. A document without an owner is no error here.
-    pub fn metadata(&self) -> Result<Metadata<'_>, ConfigError> {
+    pub fn metadata(&self) -> Result<Metadata, ConfigError> {
         let owner = match self.owner() {
             Ok(owner) => Some(owner),
             Err(ConfigError::MissingKey { .. }) => None,
             Err(error) => return Err(error),
         };
         Ok(Metadata {
-            release: &self.release,
+            release: self.release.clone(),
             flow: self.flow(),
-            advisories: self.advisories(),
-            jira_ticket: self.jira_ticket(),
-            candidate_builds: self.candidate_builds(),
-            release_date: self.release_date(),
-            shipment_mr: self.shipment_mr(),
-            shipment_kinds: &self.facts.shipment_kinds,
-            pending: &self.facts.pending,
-            not_ours: &self.facts.not_ours,
+            advisories: self.advisories().clone(),
+            jira_ticket: self.jira_ticket().cloned(),
+            candidate_builds: self.candidate_builds().clone(),
+            release_date: self.release_date().cloned(),
+            shipment_mr: self.shipment_mr().cloned(),
+            shipment_kinds: self.facts.shipment_kinds.clone(),
+            pending: self.facts.pending.clone(),
+            not_ours: self.facts.not_ours.clone(),
             owner,
         })
     }

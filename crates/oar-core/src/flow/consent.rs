@@ -25,6 +25,16 @@ pub struct Question<'a> {
 /// is sent, and the state stays as it is.
 #[async_trait]
 pub trait Consent: fmt::Debug + Send + Sync {
+    /// Whether there is somebody who can be asked now.
+    fn can_ask(&self) -> bool {
+        true
+    }
+
     /// Returns when the plan may be applied.
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal>;
+
+    /// The same for something that consent in advance (`--yes`) does not cover.
+    async fn ask_anew(&self, question: Question<'_>) -> Result<(), Refusal> {
+        self.ask(question).await
+    }
 }

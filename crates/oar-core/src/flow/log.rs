@@ -61,12 +61,19 @@ struct Buffer {
 
 tokio::task_local! {
     static CURRENT: LogCapture;
+    /// The capture of the call around a run.
+    static CALL: LogCapture;
 }
 
 impl LogCapture {
     /// Runs `work` with this capture receiving every line that is logged inside it.
     pub async fn scope<F: Future>(&self, work: F) -> F::Output {
         CURRENT.scope(self.clone(), work).await
+    }
+
+    /// Runs the `work` of a call with this capture receiving every line, also those of the run inside it.
+    pub async fn observe<F: Future>(&self, work: F) -> F::Output {
+        CALL.scope(self.clone(), work).await
     }
 
     /// The collected lines, joined; says how many lines were left out when there were too many.
@@ -107,6 +114,7 @@ pub fn record(level: Level, line: &str) {
     if level > Level::Debug {
         // Outside a task run there is nobody to hand the line to.
         let _ = CURRENT.try_with(|capture| capture.push(line));
+        let _ = CALL.try_with(|capture| capture.push(line));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::failures::Failures;
 use crate::statebox::{ReasonClass, StateBoxError, StateError, TaskStatus};
 
 /// One change that a task means to make, in words a person can check: what, of what, from what, to what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Step {
     /// What is done, up to its object: `set QE owner of`.
     pub action: String,
@@ -57,7 +57,7 @@ impl fmt::Display for Step {
 }
 
 /// How something stands that was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it must be.
@@ -69,7 +69,7 @@ pub enum Verdict {
 }
 
 /// One thing that must be so before anything is done, and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Check {
     /// How it stands.
     pub verdict: Verdict,
@@ -88,7 +88,7 @@ impl Check {
 }
 
 /// What a task means to do, computed from reads alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PlanSummary {
     /// What was looked at first, and how it stands; empty for a task without such gates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -125,7 +125,7 @@ pub trait Plan: Send + Sync {
 }
 
 /// Why a run ended as it did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Reason {
     /// What kind of trouble it was.
     pub class: ReasonClass,

@@ -9,7 +9,7 @@ use serde::Serialize;
 const PRODUCTION_WEB: &str = "https://errata.devel.redhat.com";
 
 /// The number of an advisory, such as 169293.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct AdvisoryId(u64);
 
 impl AdvisoryId {

@@ -57,6 +57,8 @@ impl<'de> serde::Deserialize<'de> for IssueKey {
     }
 }
 
+crate::schema::text_schema!(IssueKey, "IssueKey", "The key of a Jira issue", ["OCPBUGS-12345"]);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,7 +32,7 @@ pub struct ShippedCheck<'a> {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ShippedReport {
     /// Whether the release is shipped.
     pub shipped: bool,
@@ -41,6 +41,7 @@ pub struct ShippedReport {
     /// Why nobody knows, by the class of the failure without which the release might count as shipped. Programs see
     /// whether it is so: `shipped` is false then, and says nothing.
     #[serde(serialize_with = "is_unknown")]
+    #[schemars(with = "bool")]
     pub unknown: Option<ErrorClass>,
     /// What was seen, in words.
     pub details: IndexMap<String, String>,

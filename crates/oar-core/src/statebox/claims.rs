@@ -33,7 +33,7 @@ pub struct TaskClaim {
 }
 
 /// A claim as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ClaimView {
     /// The run that claimed.
     pub run: String,

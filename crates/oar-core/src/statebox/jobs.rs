@@ -66,7 +66,7 @@ impl Serialize for JobSystem {
 }
 
 /// What was to be started, recorded before it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct JobIntent {
     /// What tells this intent from every other one; the job carries it where its system allows.
     pub key: String,
@@ -83,7 +83,7 @@ pub struct JobIntent {
 }
 
 /// An external job that a task started, or is about to start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Job {
     /// Where it runs.
     pub system: JobSystem,
@@ -272,3 +272,5 @@ impl State {
         record
     }
 }
+
+crate::schema::text_schema!(JobSystem, "JobSystem", "Where an external job runs", ["prow", "jenkins"]);

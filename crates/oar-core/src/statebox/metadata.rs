@@ -22,7 +22,7 @@ const PENDING: &str = "pending";
 const CHANGES: &str = "changes";
 
 /// One value of the build data that the state does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct MetadataChange {
     /// Which: `advisory_ids.rpm`, `jira_ticket`, `release_date`, `candidate_builds.x86_64`, `shipment_mr`.
     pub field: String,
@@ -45,7 +45,7 @@ impl fmt::Display for MetadataChange {
 }
 
 /// What a state recorded of changed metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct MetadataRecord {
     /// When it was taken over.
     pub at: Option<String>,

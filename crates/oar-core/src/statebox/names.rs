@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strsim::levenshtein;
 
 /// A text that is not one of the words expected.
@@ -327,7 +327,30 @@ macro_rules! serialized_as {
     };
 }
 
+macro_rules! deserialized_by_parsing {
+    ($($name:ty),*) => {
+        $(
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                }
+            }
+        )*
+    };
+}
+
+deserialized_by_parsing!(TaskName, TaskStatus);
 serialized_as!(TaskName => id, TaskStatus => text, RunOutcome => text, ReasonClass => text);
+
+crate::schema::text_schema!(TaskName, "TaskName", "A task of a release", one of TaskName::ALL.map(TaskName::id));
+crate::schema::text_schema!(TaskStatus, "TaskStatus", "The status of a task", one of TaskStatus::ALL.map(TaskStatus::text));
+crate::schema::text_schema!(RunOutcome, "RunOutcome", "How a run ended", one of RunOutcome::ALL.map(RunOutcome::text));
+crate::schema::text_schema!(
+    ReasonClass,
+    "ReasonClass",
+    "What kind of trouble it was",
+    one of ReasonClass::ALL.map(ReasonClass::text)
+);
 
 #[cfg(test)]
 mod tests {

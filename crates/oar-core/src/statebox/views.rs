@@ -13,7 +13,7 @@ use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
 
 /// What the build data said about the release when its state was created.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Metadata {
     /// The release's Jira ticket: `ART-1`.
     pub jira_ticket: Option<String>,
@@ -32,7 +32,7 @@ pub struct Metadata {
 }
 
 /// One task as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct TaskView {
     /// The name as the file writes it.
     pub name: String,
@@ -59,7 +59,7 @@ pub struct TaskView {
 }
 
 /// One run of a task, from its history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RunView {
     /// The run's id, given by who ran it.
     pub id: String,
@@ -117,7 +117,7 @@ impl NotificationState {
 }
 
 /// One entry of a run's outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Notification {
     /// What the message says, in one stable word: the same key is never sent twice for one run.
     pub key: String,
@@ -149,7 +149,7 @@ pub struct OpenNotification {
 }
 
 /// What a task waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Wait {
     /// What must happen.
     pub condition: String,
@@ -168,7 +168,7 @@ pub struct Wait {
 }
 
 /// Whoever carries on a wait.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct WaitHolder {
     /// Their name.
     pub who: String,
@@ -177,7 +177,7 @@ pub struct WaitHolder {
 }
 
 /// Why a task need not pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Waiver {
     /// Who decided.
     pub by: String,
@@ -192,7 +192,7 @@ pub struct Waiver {
 }
 
 /// One issue as the file holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct IssueView {
     /// The text.
     pub issue: String,
@@ -378,3 +378,10 @@ impl IssueView {
         }
     }
 }
+
+crate::schema::text_schema!(
+    NotificationState,
+    "NotificationState",
+    "How far a message got",
+    one of [NotificationState::Sent, NotificationState::Pending, NotificationState::Unclear].map(NotificationState::text)
+);

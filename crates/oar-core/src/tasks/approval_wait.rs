@@ -18,9 +18,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
 use crate::flow::task::Task as _;
 use crate::notify::outbox::{Delivery, Earlier, group_mention};
-use crate::notify::{
-    ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference, ReleaseThread,
-};
+use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
 use crate::operators::approval::MetadataUrl;
 use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
@@ -202,7 +200,7 @@ impl Watcher<'_> {
     /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).
     async fn tell_thread(&self, report: &Report, permit: &WritePermit) {
         let config = self.services.config();
-        let Some(thread) = ReleaseThread::of(config.settings().environment()) else { return };
+        let Some(thread) = self.services.thread() else { return };
         let log =
             CommandLog { release: config.release(), task: TASK.id(), run: &report.run, log: &report.log };
         for message in log.messages(&thread.channel, &thread.ts) {

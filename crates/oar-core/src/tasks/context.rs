@@ -24,6 +24,8 @@ pub struct ReleaseContext {
     clients: Clients,
     config: ConfigStore,
     slack: SlackClient,
+    /// The thread that messages to its channel go into.
+    thread: Option<ReleaseThread>,
 }
 
 impl ReleaseContext {
@@ -45,12 +47,26 @@ impl ReleaseContext {
     pub fn new(clients: Clients, config: ConfigStore) -> Result<Self, ConfigError> {
         config.check_ours()?;
         let slack = clients.slack()?;
-        Ok(Self { clients, config, slack })
+        let thread = ReleaseThread::of(clients.settings().environment());
+        Ok(Self { clients, config, slack, thread })
     }
 
     /// The same with the build data as it is now (one request).
     pub async fn again(&self) -> Result<Self, ConfigError> {
-        Self::open(self.clients.clone(), self.config.release()).await
+        let context = Self::open(self.clients.clone(), self.config.release()).await?;
+        Ok(context.in_thread(self.thread.clone()))
+    }
+
+    /// The same, whose messages go into `thread` where they go to its channel.
+    #[must_use]
+    pub fn in_thread(mut self, thread: Option<ReleaseThread>) -> Self {
+        self.thread = thread;
+        self
+    }
+
+    /// The thread that messages to its channel go into.
+    pub fn thread(&self) -> Option<&ReleaseThread> {
+        self.thread.as_ref()
     }
 
     /// The clients, which know nothing of the release.
@@ -115,8 +131,7 @@ impl ReleaseContext {
 #[async_trait]
 impl Deliver for ReleaseContext {
     async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery {
-        let thread = ReleaseThread::of(self.config.settings().environment());
-        let message = match thread {
+        let message = match &self.thread {
             Some(thread) => thread.take(message.clone(), &self.slack).await,
             None => message.clone(),
         };

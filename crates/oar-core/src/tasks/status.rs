@@ -11,7 +11,7 @@ use crate::statebox::{
 };
 
 /// Everything that `oar status` shows, as JSON has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct StatusReport {
     /// The release.
     pub release: String,
@@ -32,7 +32,7 @@ pub struct StatusReport {
 }
 
 /// One task of the report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct TaskRow {
     /// Its name.
     pub name: String,
@@ -59,7 +59,7 @@ pub struct TaskRow {
 }
 
 /// One unresolved issue of the report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct IssueRow {
     /// What it is.
     pub issue: String,

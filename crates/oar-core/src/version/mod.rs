@@ -164,6 +164,14 @@ impl<'de> Deserialize<'de> for YStream {
     }
 }
 
+crate::schema::text_schema!(
+    ReleaseVersion,
+    "ReleaseVersion",
+    "The version of one release: three numbers, with an optional pre-release part",
+    ["4.19.1", "4.22.0-rc.0"]
+);
+crate::schema::text_schema!(YStream, "YStream", "A y-stream: two numbers", ["4.19", "5.0"]);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::config::WaitPolicy;
-use oar_core::tasks::add_qe_approval::AddQeApproval;
-use oar_core::tasks::change_advisory_status::ChangeAdvisoryStatus;
+use oar_core::operations::add_qe_approval::{AddQeApproval, Arguments};
 
 use crate::release::Release;
 use crate::report;
@@ -23,15 +21,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let policy = WaitPolicy::of(&release.session.environment)?;
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let who = format!("{}/{}", release.user(), report::new_id());
-    let whole = ChangeAdvisoryStatus::new(services.clone(), who, policy)
-        .accepting(args.accept_bugs)
-        .early(args.early);
-    let task = AddQeApproval::new(services.clone(), whole);
-    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
-        .await
+    let Args { accept_bugs, early, busy, critical } = args;
+    let yes = critical.yes;
+    let change = critical.change.into();
+    let arguments = Arguments { accept_bug: accept_bugs, early, wait: busy.wait, change };
+    release.run::<AddQeApproval>(arguments, yes).await
 }

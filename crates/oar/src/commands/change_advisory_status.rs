@@ -1,21 +1,16 @@
-use std::time::Duration;
-
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::config::WaitPolicy;
-use oar_core::error::ErrorClass;
-use oar_core::permit::WritePermit;
-use oar_core::statebox::{State, StateBox, TaskName, TaskStatus};
-use oar_core::tasks::ReleaseContext;
-use oar_core::tasks::approval_wait::{Look, Watcher};
-use oar_core::tasks::change_advisory_status::ChangeAdvisoryStatus;
+use oar_core::operations::Change;
+use oar_core::operations::change_advisory_status::{
+    self as operation, Answer, Arguments, ChangeAdvisoryStatus, Target,
+};
+use oar_core::statebox::{State, TaskName};
 
 use crate::release::Release;
+use crate::report::ChangeArgs;
 use crate::{report, watcher};
 
 const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
-/// The longest pause before a watcher that could not begin tries again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Approve the release: the shipment merge request, then the advisories from QE to `REL_PREP`
 ///
@@ -55,60 +50,42 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         ))
         .with_hint("Leave --status out; other states are set in Errata Tool."));
     }
-    let policy = WaitPolicy::of(&release.session.environment)?;
-    let who = format!("{}/{}", release.user(), report::new_id());
-    if args.carry_on {
+    let call = release.call(args.critical.yes)?;
+    let answer = if args.carry_on {
         watcher::detach();
-        let statebox = release.statebox()?;
-        let Some(services) = services_in_time(release, policy).await? else { return Ok(ExitCode::Done) };
-        return carry_on(&args, release, &statebox, &services, who, policy).await;
-    }
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = ChangeAdvisoryStatus::new(services.clone(), who.clone(), policy)
-        .accepting(args.accept_bugs.iter().cloned())
-        .early(args.early);
-    let report =
-        report::critical_report(release, &statebox, &services, &task, (&args.critical, args.wait), loaded)
-            .await?;
-    let waits =
-        report.status == Some(TaskStatus::InProgress) && report.class.is_none() && report.signal.is_none();
-    if waits && args.wait {
-        release
-            .session
-            .ui
-            .note("The task waits; this command looks until the wait is over (Ctrl-C leaves it).");
-        return carry_on(&args, release, &statebox, &services, who, policy).await;
-    }
-    let code = report::show(&release.session, &report);
-    if waits {
-        let state = statebox.load().await?;
+        operation::carry_on(args.accept_bugs.clone(), &call)
+            .await
+            .map_err(|error| CliError::of_task(&error))?
+    } else {
+        let ChangeArgs { dry_run, accept_metadata } = args.critical.change;
+        let arguments = Arguments {
+            status: Target::RelPrep,
+            accept_bug: args.accept_bugs.clone(),
+            early: args.early,
+            wait: args.wait,
+            change: Change { dry_run, accept_metadata },
+        };
+        release.session.perform::<ChangeAdvisoryStatus>(arguments, &call).await?
+    };
+    let code = show(release, &answer);
+    if answer.leaves_wait() && !args.carry_on && !args.wait {
+        let state = call.statebox().map_err(|error| CliError::of_task(&error))?.load().await?;
         see_to_watcher(&args, release, &state);
     }
     Ok(code)
 }
 
-/// The clients of the release for a watcher: what cannot be read now is read later, as long as a wait lasts. `None` when
-/// the user wants it to stop.
-async fn services_in_time(release: &Release, policy: WaitPolicy) -> Result<Option<ReleaseContext>, CliError> {
-    let session = &release.session;
-    let begun = session.clock.now();
-    loop {
-        let error = match release.services().await {
-            Ok(services) => return Ok(Some(services)),
-            Err(error) => error,
-        };
-        let waited = Duration::try_from(session.clock.now().duration_since(begun)).unwrap_or_default();
-        // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
-        let stays = matches!(error.code, ExitCode::Usage | ExitCode::Configuration | ExitCode::Failed);
-        if stays || waited >= policy.limit {
-            return Err(error);
-        }
-        tracing::warn!("{}; the wait goes on, and it is read again", error.message);
-        tokio::select! {
-            () = session.clock.sleep(policy.interval.min(LONGEST_PAUSE)) => {}
-            _ = session.interrupt.wait() => return Ok(None),
+fn show(release: &Release, answer: &Answer) -> ExitCode {
+    let ui = &release.session.ui;
+    match answer {
+        Answer::Ran(report) => report::show(&release.session, report),
+        Answer::Waits(wait) => {
+            match &wait.detail {
+                None => ui.text("change-advisory-status: nothing is waited for any more"),
+                Some(why) => ui.note(why),
+            }
+            ui.json(wait);
+            ExitCode::Done
         }
     }
 }
@@ -138,46 +115,5 @@ fn see_to_watcher(args: &Args, release: &Release, state: &State) {
             started.log.display()
         )),
         Err(error) => ui.warn(format!("{}; carry the wait on with `{by_hand}`", error.message)),
-    }
-}
-
-async fn carry_on(
-    args: &Args,
-    release: &Release,
-    statebox: &StateBox,
-    services: &ReleaseContext,
-    who: String,
-    policy: WaitPolicy,
-) -> Result<ExitCode, CliError> {
-    let watcher = Watcher {
-        services,
-        runner: report::runner(release, statebox, services),
-        who,
-        policy,
-        accepted: args.accept_bugs.iter().cloned().collect(),
-    };
-    let permit = WritePermit::granted_by_user_interface();
-    let release = &release.session;
-    let ended = watcher.watch(&permit).await.map_err(|error| {
-        let inner = error.inner();
-        CliError { hint: inner.hint(), ..CliError::new(inner.class(), inner.to_string()) }
-    })?;
-    match ended {
-        Look::Finished(report) => Ok(report::show(release, &report)),
-        Look::NoWait => {
-            release.ui.text("change-advisory-status: nothing is waited for any more");
-            release.ui.json(&serde_json::json!({ "task": TASK, "waits": false }));
-            Ok(ExitCode::Done)
-        }
-        Look::Overdue => Err(CliError::new(
-            ErrorClass::Blocked,
-            "the deadline of the wait has passed; the release leads were asked, the task stays In Progress",
-        )
-        .with_hint("Run the command again to wait further.")),
-        Look::Later(_, why) => {
-            release.ui.note(&why);
-            release.ui.json(&serde_json::json!({ "task": TASK, "waits": true, "detail": why }));
-            Ok(ExitCode::Done)
-        }
     }
 }

@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::check_cve_tracker_bug::CheckCveTrackerBug;
+use oar_core::operations::check_cve_tracker_bug::{Arguments, CheckCveTrackerBug};
 
 use crate::release::Release;
 use crate::report;
@@ -22,10 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let elliott = Arc::new(services.clients().elliott()?);
-    let task = CheckCveTrackerBug::new(services.clone(), elliott, !args.no_notify);
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
+    let Args { notify: _, no_notify, busy, change } = args;
+    let arguments = Arguments { no_notify, wait: busy.wait, change: change.into() };
+    release.run::<CheckCveTrackerBug>(arguments, false).await
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::check_greenwave_cvp_tests::CheckGreenwaveCvpTests;
+use oar_core::operations::check_greenwave_cvp_tests::{Arguments, CheckGreenwaveCvpTests};
 
 use crate::release::Release;
 use crate::report;
@@ -14,9 +14,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = CheckGreenwaveCvpTests::new(services.clone());
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
+    let arguments = Arguments { wait: args.busy.wait, change: args.change.into() };
+    release.run::<CheckGreenwaveCvpTests>(arguments, false).await
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::create_test_report::CreateTestReport;
+use oar_core::operations::create_test_report::{Arguments, CreateTestReport};
 
 use crate::release::Release;
 use crate::report;
@@ -17,9 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = if args.change.dry_run { release.statebox()? } else { release.statebox_to_create()? };
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = CreateTestReport::new(services.clone(), &statebox, args.beside_worksheet);
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
+    let Args { beside_worksheet, busy, change } = args;
+    let arguments = Arguments { beside_worksheet, wait: busy.wait, change: change.into() };
+    release.run::<CreateTestReport>(arguments, false).await
 }

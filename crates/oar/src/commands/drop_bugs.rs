@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::tasks::drop_bugs::DropBugs;
+use oar_core::operations::drop_bugs::{Arguments, DropBugs};
 
 use crate::release::Release;
 use crate::report;
@@ -21,10 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = DropBugs::new(services.clone(), args.include.into_iter().collect());
-    report::run_critical_task(release, &statebox, &services, &task, (&args.critical, args.busy.wait), loaded)
-        .await
+    let Args { include, busy, critical } = args;
+    let arguments = Arguments { include, wait: busy.wait, change: critical.change.into() };
+    release.run::<DropBugs>(arguments, critical.yes).await
 }

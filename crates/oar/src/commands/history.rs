@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Tone};
-use oar_core::statebox::{RunOutcome, RunView, TaskName, TaskView};
+use oar_core::operations::history::{Arguments, Entry, History};
+use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
 
@@ -15,32 +16,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let state = statebox.load().await?;
+    let answer = release.perform::<History>(Arguments { task: args.task }).await?;
     let ui = &release.session.ui;
-    for loss in state.losses() {
-        ui.warn(loss.to_string());
-    }
-    let tasks = state.tasks();
-    let tasks = tasks.iter().filter(|view| args.task.is_none_or(|task| view.task == Some(task)));
-    let mut runs: Vec<(&TaskView, &RunView)> =
-        tasks.flat_map(|view| view.history.iter().map(move |run| (view, run))).collect();
-    // The stable order keeps runs of the same second as their task has them.
-    runs.sort_by(|(_, one), (_, other)| one.started.cmp(&other.started));
-    let documents: Vec<serde_json::Value> =
-        runs.iter().map(|(view, run)| serde_json::json!({ "task": view.name, "run": run })).collect();
-    let metadata = state.metadata_history();
-    ui.json(&serde_json::json!({ "release": release.version, "runs": documents, "metadata": metadata }));
-    if runs.is_empty() {
+    ui.json(&answer);
+    if answer.runs.is_empty() {
         ui.text("no run is recorded (files of other programs keep only the last status; see `oar status`)");
     }
-    let names = runs.iter().map(|(view, _)| view.name.len()).max().unwrap_or(0).max(NAMES);
-    let outcomes = runs.iter().map(|(_, run)| outcome(run).len()).max().unwrap_or(0);
-    for (view, run) in runs {
-        ui.text(lines(view, run, names, outcomes));
+    let names = answer.runs.iter().map(|entry| entry.task.len()).max().unwrap_or(0).max(NAMES);
+    let outcomes = answer.runs.iter().map(|entry| outcome(&entry.run).len()).max().unwrap_or(0);
+    for entry in &answer.runs {
+        ui.text(lines(entry, names, outcomes));
     }
     if args.task.is_none() {
-        for record in &metadata {
+        for record in &answer.metadata {
             let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));
             let mut line = format!("{at}  {:<22} taken over  by {by}", "build data");
             for value in &record.values {
@@ -57,7 +45,8 @@ fn outcome(run: &RunView) -> &'static str {
 }
 
 /// A run for people: a line, and below it its command and why it did not pass.
-fn lines(view: &TaskView, run: &RunView, names: usize, outcomes: usize) -> String {
+fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
+    let run = &entry.run;
     let word = outcome(run);
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => Tone::Good,
@@ -67,7 +56,7 @@ fn lines(view: &TaskView, run: &RunView, names: usize, outcomes: usize) -> Strin
     let mut text = format!(
         "{:<20}  {:<names$}  {}  by {}",
         run.started.as_deref().unwrap_or("-"),
-        view.name,
+        entry.task,
         tone.paint(format!("{word:<outcomes$}")),
         run.by.as_deref().unwrap_or("unknown"),
     );

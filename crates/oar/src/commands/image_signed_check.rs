@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::image_signed_check::ImageSignedCheck;
+use oar_core::operations::image_signed_check::{Arguments, ImageSignedCheck};
 
 use crate::release::Release;
 use crate::report;
@@ -22,9 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = ImageSignedCheck::new(services.clone(), args.wait, args.all_architectures);
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.wait), loaded).await
+    let Args { wait, all_architectures, change } = args;
+    let arguments = Arguments { wait, all_architectures, change: change.into() };
+    release.run::<ImageSignedCheck>(arguments, false).await
 }

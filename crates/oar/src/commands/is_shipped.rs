@@ -1,6 +1,6 @@
-use cli_support::{CliError, ExitCode, Tone};
+use cli_support::{CliError, ExitCode, Tone, exit_code};
+use oar_core::operations::is_shipped::{Arguments, IsShipped};
 use oar_core::operators::shipped::ShippedReport;
-use oar_core::tasks::is_shipped::is_shipped;
 
 use crate::release::Release;
 
@@ -11,16 +11,11 @@ use crate::release::Release;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let services = release.services().await?;
-    let report = is_shipped(&services).await?;
+    let report = release.perform::<IsShipped>(Arguments {}).await?;
     let ui = &release.session.ui;
     ui.json(&report);
     ui.text(render(&release.version.to_string(), &report));
-    Ok(match report.unknown {
-        Some(class) => class.into(),
-        None if report.shipped => ExitCode::Done,
-        None => ExitCode::Failed,
-    })
+    Ok(exit_code(&report))
 }
 
 fn render(release: &str, report: &ShippedReport) -> String {

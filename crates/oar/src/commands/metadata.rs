@@ -2,6 +2,7 @@ use cli_support::{CliError, ExitCode};
 use oar_core::config::{Pending, ReleaseDate, ShipmentKind, ShipmentUrl};
 use oar_core::email::EmailAddress;
 use oar_core::ids::IssueKey;
+use oar_core::operations::metadata::{Arguments, Metadata};
 
 use crate::release::Release;
 
@@ -13,8 +14,7 @@ const NOT_THERE_YET: &str = "not there yet";
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let config = release.config().await?;
-    let metadata = config.metadata()?;
+    let metadata = release.perform::<Metadata>(Arguments {}).await?;
     let ui = &release.session.ui;
     if ui.is_json() {
         ui.json(&metadata);
@@ -24,14 +24,14 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let mut lines = vec![
         line("release", &metadata.release.to_string()),
         line("flow", metadata.flow.as_str()),
-        line("release date", &or_none(metadata.release_date.map(ReleaseDate::as_str))),
+        line("release date", &or_none(metadata.release_date.as_ref().map(ReleaseDate::as_str))),
         line(
             "ART ticket",
-            &or_none(metadata.jira_ticket.map(IssueKey::as_str).or(awaited(&Pending::Ticket))),
+            &or_none(metadata.jira_ticket.as_ref().map(IssueKey::as_str).or(awaited(&Pending::Ticket))),
         ),
         line(
             "shipment MR",
-            &or_none(metadata.shipment_mr.map(ShipmentUrl::as_str).or(awaited(&Pending::Shipment))),
+            &or_none(metadata.shipment_mr.as_ref().map(ShipmentUrl::as_str).or(awaited(&Pending::Shipment))),
         ),
         line("owner", &or_none(metadata.owner.as_ref().map(EmailAddress::expose))),
     ];

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::push_to_cdn_staging::PushToCdnStaging;
+use oar_core::operations::push_to_cdn_staging::{Arguments, PushToCdnStaging};
 
 use crate::release::Release;
 use crate::report;
@@ -14,10 +14,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = PushToCdnStaging::new(services.clone());
-    let how = (&args.critical, args.wait);
-    report::run_critical_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
+    let Args { wait, critical } = args;
+    let arguments = Arguments { wait: wait.wait, change: critical.change.into() };
+    release.run::<PushToCdnStaging>(arguments, critical.yes).await
 }

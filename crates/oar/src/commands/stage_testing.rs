@@ -1,5 +1,7 @@
+use std::num::NonZeroU64;
+
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::stage_testing::StageTesting;
+use oar_core::operations::stage_testing::{Arguments, StageTesting};
 
 use crate::release::Release;
 use crate::report;
@@ -8,14 +10,8 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
-    #[arg(
-        short = 'n',
-        long,
-        visible_alias = "build_number",
-        value_name = "NUMBER",
-        value_parser = clap::value_parser!(u64).range(1..)
-    )]
-    build_number: Option<u64>,
+    #[arg(short = 'n', long, visible_alias = "build_number", value_name = "NUMBER")]
+    build_number: Option<NonZeroU64>,
     /// Start a build although ART's own stage test of this payload passed or runs
     #[arg(long, conflicts_with = "build_number")]
     again: bool,
@@ -26,10 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = StageTesting::new(services.clone(), args.build_number, args.again);
-    let how = (&args.change, args.wait);
-    report::run_task_to_its_end(release, &statebox, &services, &task, how, loaded).await
+    let Args { build_number, again, wait, change } = args;
+    let arguments = Arguments { build_number, again, wait: wait.wait, change: change.into() };
+    release.run::<StageTesting>(arguments, false).await
 }

@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode, Tone};
-use oar_core::error::Classified;
-use oar_core::statebox::{StateBox, StateBoxError, TaskStatus};
+use oar_core::operations::status::{Answer, Arguments, Status, WorksheetStatus};
+use oar_core::statebox::TaskStatus;
 use oar_core::tasks::status::{StatusReport, TaskRow};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -18,55 +18,22 @@ const INDENT: usize = 4;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let state = match statebox.load().await {
-        Ok(state) => state,
-        Err(error @ StateBoxError::Absent { .. }) => {
-            return without_statebox(release, &statebox, error).await;
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let report = StatusReport::of(&state, statebox.location(), release.session.clock.now());
+    let answer = release.perform::<Status>(Arguments {}).await?;
     let ui = &release.session.ui;
-    for loss in state.losses() {
-        ui.warn(loss.to_string());
-    }
-    ui.json(&report);
-    ui.text(render(&report));
+    ui.json(&answer);
+    ui.text(match &answer {
+        Answer::StateBox(report) => render(report),
+        Answer::Worksheet(status) => in_worksheet(status),
+    });
     Ok(ExitCode::Done)
 }
 
-/// A release without a StateBox may have been begun with a worksheet: its status stands there.
-async fn without_statebox(
-    release: &Release,
-    statebox: &StateBox,
-    absent: StateBoxError,
-) -> Result<ExitCode, CliError> {
-    let ui = &release.session.ui;
-    let found = async {
-        let services = release.services().await?;
-        let Some(worksheets) = services.worksheet()? else { return Ok(None) };
-        let found = worksheets.find().await;
-        found.map_err(|trouble| CliError::new(trouble.class(), trouble.to_string()))
-    };
-    let worksheet = match found.await {
-        Ok(Some(worksheet)) => worksheet.url,
-        Ok(None) => return Err(absent.into()),
-        Err(trouble) => {
-            ui.warn(format!("whether the release has a worksheet cannot be seen: {}", trouble.message));
-            return Err(absent.into());
-        }
-    };
-    let version = &release.version;
-    ui.json(&serde_json::json!({
-        "release": version.to_string(), "statebox": null, "worksheet": worksheet, "tasks": [], "next": [],
-    }));
-    ui.text(format!(
-        "{version} has no StateBox file: its status stands in the worksheet, as for the releases of its time:\n  {worksheet}\n\
-         To follow it in {} from now on:\n  oar -r {version} create-test-report --beside-worksheet",
-        statebox.location()
-    ));
-    Ok(ExitCode::Done)
+fn in_worksheet(status: &WorksheetStatus) -> String {
+    let WorksheetStatus { release, worksheet, location, .. } = status;
+    format!(
+        "{release} has no StateBox file: its status stands in the worksheet, as for the releases of its time:\n  {worksheet}\n\
+         To follow it in {location} from now on:\n  oar -r {release} create-test-report --beside-worksheet"
+    )
 }
 
 fn render(report: &StatusReport) -> String {

@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::email::EmailAddress;
-use oar_core::tasks::take_ownership::TakeOwnership;
+use oar_core::operations::take_ownership::{Arguments, TakeOwnership};
 
 use crate::release::Release;
 use crate::report;
@@ -18,9 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = TakeOwnership::new(services.clone(), args.email.clone());
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
+    let Args { email, busy, change } = args;
+    let arguments = Arguments { email, wait: busy.wait, change: change.into() };
+    release.run::<TakeOwnership>(arguments, false).await
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::tasks::update_bug_list::{Reminder, UpdateBugList};
+use oar_core::operations::update_bug_list::{Arguments, UpdateBugList};
 
 use crate::release::Release;
 use crate::report;
@@ -26,24 +26,9 @@ pub(crate) struct Args {
     change: report::ChangeArgs,
 }
 
-impl Args {
-    fn reminder(&self) -> Reminder {
-        if self.no_notify {
-            Reminder::Nobody
-        } else if self.confirm_droppable {
-            Reminder::ConfirmDroppable
-        } else if self.notify_managers {
-            Reminder::Managers
-        } else {
-            Reminder::ToVerify
-        }
-    }
-}
-
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let statebox = release.statebox()?;
-    let (services, loaded) = release.services_and_state(&statebox).await;
-    let services = services?;
-    let task = UpdateBugList::new(services.clone(), args.reminder());
-    report::run_task(release, &statebox, &services, &task, (&args.change, args.busy.wait), loaded).await
+    let Args { notify: _, no_notify, confirm_droppable, notify_managers, busy, change } = args;
+    let (wait, change) = (busy.wait, change.into());
+    let arguments = Arguments { no_notify, confirm_droppable, notify_managers, wait, change };
+    release.run::<UpdateBugList>(arguments, false).await
 }

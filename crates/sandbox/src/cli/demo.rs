@@ -69,7 +69,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     print(&format!(
         "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
          `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, see\n\
-         \"Run a whole release in the sandbox\" in README.md; it begins with\n\n  \
+         docs/tutorial.md; it begins with\n\n  \
          eval \"$({} start)\"\n",
         sandbox.requests().len(),
         started.elapsed().as_secs_f64(),

@@ -94,7 +94,7 @@ pub fn arguments(release: &ReleaseVersion, system: BuildSystem) -> Vec<String> {
 }
 
 /// The trackers in elliott's standard output: an object of kind to list of Jira keys, and nothing else.
-fn parse(system: BuildSystem, output: &[u8]) -> Result<Trackers, ElliottError> {
+pub(crate) fn parse(system: BuildSystem, output: &[u8]) -> Result<Trackers, ElliottError> {
     let malformed = |detail: String| ElliottError::Malformed { system, detail };
     if output.trim_ascii().is_empty() {
         return Err(ElliottError::Empty { system });

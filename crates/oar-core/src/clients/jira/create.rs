@@ -84,6 +84,6 @@ impl JiraClient {
         };
         // A success that cannot be read does not tell the key, but the issue is there.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
-        Ok(write_or_look(write, &doubtful, look).await?.into_inner())
+        Ok(Box::pin(write_or_look(write, &doubtful, look)).await?.into_inner())
     }
 }

@@ -1,6 +1,6 @@
 //! Koji's hub: the tags of a build (spec 02 §4). Anonymous.
 
-mod xmlrpc;
+pub(crate) mod xmlrpc;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ const DEPTH: usize = 16;
 
 /// A value of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Nil,
     Boolean(bool),
     Integer(i64),
@@ -22,21 +22,21 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Struct(members) => members.get(name),
             _ => None,
         }
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn as_integer(&self) -> Option<i64> {
+    pub(crate) fn as_integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
             _ => None,
@@ -46,14 +46,14 @@ impl Value {
 
 /// What came back: a value, or a fault with its code and text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Value(Value),
     Fault { code: i64, text: String },
 }
 
 /// A call of `method` with named texts, in Koji's encoding of named arguments: one structure that says what it is
 /// with `__starstar` (spec 02 §4).
-pub(super) fn call(method: &str, arguments: &[(&str, &str)]) -> String {
+pub(crate) fn call(method: &str, arguments: &[(&str, &str)]) -> String {
     let members: Vec<String> = arguments
         .iter()
         .map(|(name, value)| {
@@ -74,7 +74,7 @@ pub(super) fn call(method: &str, arguments: &[(&str, &str)]) -> String {
 }
 
 /// Reads an answer; the error says what is wrong with it.
-pub(super) fn answer(text: &str) -> Result<Answer, String> {
+pub(crate) fn answer(text: &str) -> Result<Answer, String> {
     let mut parser = Parser { reader: Reader::from_str(text) };
     let mut is_fault = false;
     let mut is_answer = false;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::kubeconfig;
 use crate::error::{Classified, ErrorClass};
 use crate::http::Http;
 
@@ -118,8 +119,9 @@ impl ClusterAccess {
         let mut source = PathBuf::new();
         for path in paths.iter().filter(|path| path.is_file()) {
             let bad = |problem: String| AccessError::Kubeconfig { path: path.clone(), problem };
-            read(path).map_err(&bad)?;
-            let next = Kubeconfig::read_from(path).map_err(|error| bad(error.to_string()))?;
+            let text = read(path).map_err(&bad)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let next = kubeconfig::parse(&text, folder).map_err(&bad)?;
             merged = Some(match merged {
                 None => next,
                 Some(earlier) => earlier.merge(next).map_err(|error| bad(error.to_string()))?,
@@ -127,11 +129,10 @@ impl ClusterAccess {
             source.clone_from(path);
         }
         let Some(kubeconfig) = merged else { return Ok(None) };
-        if kubeconfig.current_context.as_deref().is_none_or(str::is_empty) {
+        if kubeconfig.current_context.is_none() {
             return Ok(None);
         }
         let bad = |problem: String| AccessError::Kubeconfig { path: source.clone(), problem };
-        let kubeconfig = without_empty_parts(kubeconfig);
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|error| bad(error.to_string()))?;
@@ -230,47 +231,6 @@ fn address(server: &Url) -> Result<http::Uri, AccessError> {
         .map_err(|error| AccessError::Address(format!("{server} cannot be asked ({error})")))
 }
 
-/// A kubeconfig in which what is empty is absent: tools write `certificate-authority-data: ""` and the like. Base64 may be
-/// broken into lines.
-fn without_empty_parts(mut kubeconfig: Kubeconfig) -> Kubeconfig {
-    fn filled(part: &mut Option<String>) {
-        *part = part.take().filter(|text| !text.trim().is_empty());
-    }
-    // A relative path was joined to the folder of the kubeconfig: an empty one is that folder now.
-    fn file(part: &mut Option<String>) {
-        filled(part);
-        *part = part.take().filter(|path| !Path::new(path).is_dir());
-    }
-    fn base64(part: &mut Option<String>) {
-        filled(part);
-        if let Some(text) = part {
-            text.retain(|letter| !letter.is_whitespace());
-        }
-    }
-    fn secret(part: &mut Option<SecretString>, trimmed: impl Fn(&str) -> String) {
-        let text = part.take().map(|secret| trimmed(secret.expose_secret()));
-        *part = text.filter(|text| !text.is_empty()).map(SecretString::from);
-    }
-    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
-        base64(&mut cluster.certificate_authority_data);
-        file(&mut cluster.certificate_authority);
-        filled(&mut cluster.proxy_url);
-        filled(&mut cluster.tls_server_name);
-    }
-    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
-        base64(&mut user.client_certificate_data);
-        for part in [&mut user.client_certificate, &mut user.client_key, &mut user.token_file] {
-            file(part);
-        }
-        filled(&mut user.username);
-        filled(&mut user.impersonate);
-        secret(&mut user.client_key_data, |text| text.split_whitespace().collect());
-        secret(&mut user.token, |text| text.trim().to_owned());
-        secret(&mut user.password, str::to_owned);
-    }
-    kubeconfig
-}
-
 /// The token that a file holds; editors and mounts leave a line break at its end.
 fn read_token(path: &Path) -> Result<SecretString, String> {
     let text = read(path)?;
@@ -295,8 +255,11 @@ fn part(data: Option<&str>, path: Option<&str>) -> Result<Option<String>, String
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    if metadata.len() > LARGEST {
         return Err(format!("it is larger than {LARGEST} bytes"));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())

@@ -1,9 +1,10 @@
 //! Kubernetes' API: the QE label of release payload objects (spec 04 §2.6), and leases.
 //!
 //! Requests are made by the crate `kube` and travel over [`Http`]; kubeconfig, token files and login plugins are its
-//! work. `oc` is not needed.
+//! work, but that the text of a kubeconfig is read by our own reader. `oc` is not needed.
 
 mod access;
+pub(crate) mod kubeconfig;
 mod lease;
 mod payload;
 #[cfg(test)]

@@ -146,7 +146,7 @@ struct Status {
 
 impl ProwJob {
     /// Reads the deck's YAML.
-    pub(in crate::clients) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let document: Document =
             crate::yaml::from_str(text).map_err(|error| format!("not a Prow job in YAML: {error}"))?;
         // Kubernetes creates the object before its state is set.

@@ -6,7 +6,7 @@
 mod attached;
 mod auth;
 mod model;
-mod payload;
+pub(crate) mod payload;
 #[cfg(test)]
 mod tests;
 

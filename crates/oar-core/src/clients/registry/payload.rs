@@ -16,7 +16,7 @@ const UNPACKED_LIMIT: u64 = 1024 * 1024 * 1024;
 ///
 /// The layer is unpacked as it is read and never held as a whole. A layer that is damaged, of an unknown
 /// compression, or larger than any release's is an error: it may have had the file.
-pub(super) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>, String> {
+pub(crate) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>, String> {
     let mut layer = BufReader::new(layer);
     let start = layer.fill_buf().map_err(|error| error.to_string())?;
     let content: Box<dyn Read + '_> = match start {

@@ -16,7 +16,7 @@ use crate::version::ReleaseVersion;
 
 /// The kind of an advisory within a release: `rpm`, `rhcos`, `microshift`, `image`, `extras`, `metadata`,
 /// `prerelease`; ART may add others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct Impetus(String);
 
 impl Impetus {
@@ -179,7 +179,7 @@ impl FromStr for ShipmentUrl {
 }
 
 /// A kind of image that a shipment ships, and its live advisory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ShipmentKind {
     /// `image`, `extras`, `metadata`, `fbc`, `prerelease`; ART may add others.
     pub kind: String,
@@ -229,7 +229,7 @@ impl Serialize for Pending {
 }
 
 /// An identifier that the release has only by inheritance from another z-stream release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct NotOurs {
     /// What it is: `advisory_ids.rpm`, `jira_ticket`, `shipment_mr`, `candidate_builds.x86_64`.
     pub field: String,
@@ -335,11 +335,12 @@ impl ReleaseFacts {
         match parsed(assembly, "release_jira")? {
             None => {}
             Some((Ticket::Placeholder, _)) => self.pending.push(Pending::Ticket),
-            Some((Ticket::Issue(key), origin)) => {
-                if self.is_ours(assembly, origin, Pending::Ticket.key(), key.as_str()) {
-                    self.jira_ticket = Some(key);
-                }
+            Some((Ticket::Issue(key), origin))
+                if self.is_ours(assembly, origin, Pending::Ticket.key(), key.as_str()) =>
+            {
+                self.jira_ticket = Some(key);
             }
+            Some((Ticket::Issue(_), _)) => {}
         }
         Ok(())
     }
@@ -478,6 +479,25 @@ impl FromStr for Ticket {
         ticket.map_err(|_| "the key of a Jira issue (for example ART-1)")
     }
 }
+
+crate::schema::text_schema!(
+    ReleaseDate,
+    "ReleaseDate",
+    "A date as the build data writes it",
+    ["2026-Jul-07"]
+);
+crate::schema::text_schema!(
+    ShipmentUrl,
+    "ShipmentUrl",
+    "The address of a shipment merge request",
+    ["https://gitlab.example.com/group/project/-/merge_requests/12"]
+);
+crate::schema::text_schema!(
+    Pending,
+    "Pending",
+    "A field of the build data that ART has announced and not filled in yet",
+    ["jira_ticket", "shipment_mr", "advisory_ids.rpm"]
+);
 
 #[cfg(test)]
 mod tests;

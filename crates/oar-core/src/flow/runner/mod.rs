@@ -68,7 +68,7 @@ pub trait Deliver: Send + Sync {
 }
 
 /// How a run ended, as the command line shows it and `--output json` prints it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of a run for programs, each with its own meaning")]
 pub struct Report {
     /// The task.
@@ -129,7 +129,7 @@ pub struct Report {
 }
 
 /// Who runs a task, and until when unless they go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Held {
     /// Their name.
     pub by: String,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, JobError, Tell, similar};
 use crate::clients::Clients;
 use crate::clients::github::TreeEntry;
-use crate::error::{Classified as _, ErrorClass};
+use crate::error::{Classified, ErrorClass};
 use crate::ids::{InvalidRepository, Repository};
 use crate::yaml;
 
@@ -239,7 +239,7 @@ pub async fn tests(clients: &Clients, component: &Component, branch: &str) -> Re
         Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
     .await?;
-    let class = files.iter().find_map(|file| file.content.as_ref().err()).map(|error| error.class());
+    let class = files.iter().find_map(|file| file.content.as_ref().err()).map(Classified::class);
     let files = files.into_iter().map(|file| match file.content {
         Ok(tests) => TestFile { file: file.name, tests, problem: None },
         Err(error) => TestFile { file: file.name, tests: Vec::new(), problem: Some(error.to_string()) },

@@ -176,17 +176,17 @@ pub async fn start_required(
     for order in orders {
         let intent = keys.intent(&order, version, starter.clock.now());
         let (gangway, prow) = (&starter.gangway, &starter.prow);
-        let started = match keys {
+        let begun = match keys {
             // A run that a person or another program started for this release is as good.
             Keys::Once => gangway.start_unless_under_way(prow, &intent, Stranger::Any, permit).await,
             Keys::Again(_) | Keys::CarryOn(_) => gangway.start_once(prow, &intent, permit).await,
         };
         let JobOrder { job, images, envs } = order;
-        let (row, failure) = match started {
-            Ok(started) => {
-                let result = if matches!(started, StartedRun::New { .. }) { "started" } else { "found" };
-                report.runs.push(JobRun::started(&job, started.id(), &images, envs));
-                (RequiredJob { job, id: Some(started.id().to_owned()), result, problem: None }, None)
+        let (row, failure) = match begun {
+            Ok(run) => {
+                let result = if matches!(run, StartedRun::New { .. }) { "started" } else { "found" };
+                report.runs.push(JobRun::started(&job, run.id(), &images, envs));
+                (RequiredJob { job, id: Some(run.id().to_owned()), result, problem: None }, None)
             }
             Err(error) => {
                 let error = starter.explained(&job, error, &keys.repeated()).await.about(&job);

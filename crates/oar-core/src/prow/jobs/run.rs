@@ -80,6 +80,7 @@ impl JobRun {
     }
 
     /// The same run with how far Prow shows it.
+    #[must_use]
     pub fn seen(self, job: &ProwJob) -> Self {
         Self {
             started: job.started.map(stamp),

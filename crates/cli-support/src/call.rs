@@ -1,0 +1,46 @@
+//! A command line as a caller of operations.
+
+use std::sync::Arc;
+
+use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
+use oar_core::permit::WritePermit;
+
+use crate::{CliError, ExitCode, Session, Ui};
+
+impl Observer for Ui {
+    fn note(&self, text: &str) {
+        Ui::note(self, text);
+    }
+
+    fn warn(&self, text: &str) {
+        Ui::warn(self, text);
+    }
+}
+
+impl Session {
+    /// A call of an operation by the person at this command line, who may change the world; `consent_given` is whether
+    /// the call said `--yes`.
+    pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
+        Ok(Call::new(self.clients()?, self.interrupt.clone())
+            .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
+            .observed_by(Arc::new(self.ui.clone())))
+    }
+
+    /// Calls an operation.
+    pub async fn perform<O: Operation>(
+        &self,
+        arguments: O::Arguments,
+        call: &Call,
+    ) -> Result<O::Answer, CliError> {
+        perform::<O>(arguments, call).await.map_err(|error| CliError::of_task(&error))
+    }
+}
+
+/// The exit code of what an operation came to.
+pub fn exit_code(conclusion: &impl Conclusion) -> ExitCode {
+    match (conclusion.signal(), conclusion.class()) {
+        (Some(signal), _) => signal.into(),
+        (None, Some(class)) => class.into(),
+        (None, None) => ExitCode::Done,
+    }
+}

@@ -1,0 +1,199 @@
+//! `change-advisory-status`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::row::{About, Conclusion, Effect, Operation};
+use super::task_run::{Change, Prepared, Waits};
+use crate::clients::jira::IssueKey;
+use crate::config::WaitPolicy;
+use crate::error::ErrorClass;
+use crate::flow::interrupt::Signal;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::runner::Report;
+use crate::statebox::{TaskName, TaskStatus};
+use crate::tasks::approval_wait::{Look, Watcher};
+use crate::tasks::change_advisory_status::ChangeAdvisoryStatus as Work;
+
+/// The longest pause before a watcher that could not begin tries again.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// The operation.
+#[derive(Debug)]
+pub struct ChangeAdvisoryStatus;
+
+/// What it is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Arguments {
+    /// The state to move the advisories to
+    pub status: Target,
+    /// Bugs to answer for although they are not finished or cannot be seen
+    pub accept_bug: Vec<IssueKey>,
+    /// Approve although the release's date is more than a day away
+    pub early: bool,
+    /// Stay until the wait is over
+    pub wait: bool,
+    /// How to change the world
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// The state that an approval moves advisories to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum Target {
+    /// The release is ready to ship.
+    #[default]
+    #[serde(rename = "REL_PREP")]
+    RelPrep,
+}
+
+/// How the approval stands.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Answer {
+    /// A run came to this.
+    Ran(Box<Report>),
+    /// Nothing was run: whether there is a wait, and how it stands.
+    Waits(WaitState),
+}
+
+/// A wait that was looked at.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WaitState {
+    /// The task.
+    pub task: TaskName,
+    /// Whether it waits.
+    pub waits: bool,
+    /// What the last look found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl WaitState {
+    fn new(detail: Option<String>) -> Self {
+        Self { task: TaskName::ChangeAdvisoryStatus, waits: detail.is_some(), detail }
+    }
+}
+
+impl Answer {
+    /// Whether the run left a wait behind that somebody must carry on.
+    pub fn leaves_wait(&self) -> bool {
+        match self {
+            Self::Ran(report) => {
+                report.status == Some(TaskStatus::InProgress)
+                    && report.class.is_none()
+                    && report.signal.is_none()
+            }
+            Self::Waits(_) => false,
+        }
+    }
+}
+
+impl Conclusion for Answer {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Ran(report) => report.class,
+            Self::Waits(_) => None,
+        }
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Ran(report) => report.signal,
+            Self::Waits(_) => None,
+        }
+    }
+}
+
+impl Operation for ChangeAdvisoryStatus {
+    const ABOUT: About = About::task(
+        "change-advisory-status",
+        "Approve the release: the shipment merge request, then the advisories from QE to `REL_PREP`",
+        Effect::Critical,
+    )
+    .hints(&[
+        "The last task of a release: every other one must be Pass.",
+        "A Konflux release's advisories move when its metadata URL is up; until then the task waits.",
+    ]);
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let policy = WaitPolicy::of(call.settings().environment())?;
+        let who = call.who();
+        let (prepared, loaded) = Prepared::of(call).await?;
+        let task = Work::new(prepared.services.clone(), who.clone(), policy)
+            .accepting(arguments.accept_bug.iter().cloned())
+            .early(arguments.early);
+        let waits = Waits::for_others(arguments.wait);
+        let report = prepared.run(&task, loaded, Effect::Critical, arguments.change, waits).await?;
+        let answer = Answer::Ran(Box::new(report));
+        if !arguments.wait || !answer.leaves_wait() {
+            return Ok(answer);
+        }
+        call.observer().note("The task waits; this command looks until the wait is over (Ctrl-C leaves it).");
+        watch(&prepared, who, policy, arguments.accept_bug).await
+    }
+}
+
+/// Carries on a wait that another call began, until it is over. What cannot be read at first is read later, as long as
+/// a wait lasts.
+///
+/// # Errors
+///
+/// The wait cannot be carried on, or its deadline has passed.
+pub async fn carry_on(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
+    let policy = WaitPolicy::of(call.settings().environment())?;
+    let begun = call.clock().now();
+    let services = loop {
+        let error = match call.services().await {
+            Ok(services) => break services,
+            Err(error) => error,
+        };
+        let waited = Duration::try_from(call.clock().now().duration_since(begun)).unwrap_or_default();
+        // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
+        let class = error.inner().class();
+        let stays = matches!(class, ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Failed);
+        if stays || waited >= policy.limit {
+            return Err(error);
+        }
+        tracing::warn!("{}; the wait goes on, and it is read again", error.inner());
+        tokio::select! {
+            () = call.clock().sleep(policy.interval.min(LONGEST_PAUSE)) => {}
+            _ = call.interrupt().wait() => {
+                let why = "stopped; the wait stands in the StateBox";
+                return Ok(Answer::Waits(WaitState::new(Some(why.to_owned()))));
+            }
+        }
+    };
+    watch(&Prepared::with_services(call, services)?, call.who(), policy, accept_bug).await
+}
+
+async fn watch(
+    prepared: &Prepared<'_>,
+    who: String,
+    policy: WaitPolicy,
+    accept_bug: Vec<IssueKey>,
+) -> Result<Answer, TaskError> {
+    let watcher = Watcher {
+        services: &prepared.services,
+        runner: prepared.runner(),
+        who,
+        policy,
+        accepted: accept_bug.into_iter().collect(),
+    };
+    match watcher.watch(prepared.call.permit()?).await? {
+        Look::Finished(report) => Ok(Answer::Ran(report)),
+        Look::NoWait => Ok(Answer::Waits(WaitState::new(None))),
+        Look::Later(_, why) => Ok(Answer::Waits(WaitState::new(Some(why)))),
+        Look::Overdue => Err(Refusal::blocked(
+            "the deadline of the wait has passed; the release leads were asked, the task stays In Progress",
+        )
+        .with_hint("Run the command again to wait further.")
+        .into()),
+    }
+}

@@ -1,0 +1,69 @@
+//! `history`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::row::{About, Conclusion, Operation};
+use crate::flow::outcome::TaskError;
+use crate::statebox::{MetadataRecord, RunView, TaskName};
+use crate::version::ReleaseVersion;
+
+/// The operation.
+#[derive(Debug)]
+pub struct History;
+
+/// What it is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Arguments {
+    /// Only this task
+    pub task: Option<TaskName>,
+}
+
+/// Every recorded run in the order of time.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Answer {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// The runs, oldest first.
+    pub runs: Vec<Entry>,
+    /// What ART has changed in the build data, oldest first.
+    pub metadata: Vec<MetadataRecord>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Entry {
+    /// The task, as the file writes it.
+    pub task: String,
+    /// The run.
+    pub run: RunView,
+}
+
+impl Conclusion for Answer {}
+
+impl Operation for History {
+    const ABOUT: About =
+        About::look("history", "Show every recorded run in the order of time: who, when, what came of it");
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let state = call.statebox()?.load().await?;
+        for loss in state.losses() {
+            call.observer().warn(&loss.to_string());
+        }
+        let tasks = state.tasks().into_iter();
+        let tasks = tasks.filter(|view| arguments.task.is_none_or(|task| view.task == Some(task)));
+        let mut runs: Vec<Entry> = tasks
+            .flat_map(|view| {
+                let task = view.name;
+                view.history.into_iter().map(move |run| Entry { task: task.clone(), run })
+            })
+            .collect();
+        // The stable order keeps runs of the same second as their task has them.
+        runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
+        Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history() })
+    }
+}

@@ -1,0 +1,76 @@
+//! `image-consistency-check`.
+
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::call::Call;
+use super::row::{About, Effect, Operation};
+use super::task_run::{Change, Prepared, Waits};
+use crate::flow::outcome::TaskError;
+use crate::flow::runner::Report;
+use crate::schema::text_schema;
+use crate::tasks::image_consistency_check::ImageConsistencyCheck as Work;
+
+/// The operation.
+#[derive(Debug)]
+pub struct ImageConsistencyCheck;
+
+/// The id of a Prow job, which is the name of a Kubernetes object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobId(String);
+
+/// The text is not the id of a Prow job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of a Prow job, for example 0b8e7c1a-1111-4222-8333-944455556666")]
+pub struct InvalidJobId;
+
+impl FromStr for JobId {
+    type Err = InvalidJobId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let good = (8..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidJobId) }
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-944455556666"]);
+
+/// What it is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Arguments {
+    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+    pub job_id: Option<JobId>,
+    /// Stay, and look again every five minutes until the task has ended
+    pub wait: bool,
+    /// How to change the world
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+impl Operation for ImageConsistencyCheck {
+    const ABOUT: About = About::task(
+        "image-consistency-check",
+        "Check the images of the release: a Prow job compares payload and shipment, then the images' health decides",
+        Effect::Writes,
+    )
+    .hints(&["The job takes about an hour: run it again to see how it goes on."]);
+    type Arguments = Arguments;
+    type Answer = Report;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
+        let (prepared, loaded) = Prepared::of(call).await?;
+        let task = Work::new(prepared.services.clone(), arguments.job_id.map(|id| id.0));
+        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::to_the_end(arguments.wait)).await
+    }
+}

@@ -1,0 +1,36 @@
+//! `is-shipped`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Call;
+use super::row::{About, Conclusion, Operation};
+use crate::error::ErrorClass;
+use crate::flow::outcome::TaskError;
+use crate::operators::shipped::ShippedReport;
+use crate::tasks::is_shipped::is_shipped;
+
+/// The operation.
+#[derive(Debug)]
+pub struct IsShipped;
+
+/// What it is asked with: nothing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Arguments {}
+
+impl Conclusion for ShippedReport {
+    fn class(&self) -> Option<ErrorClass> {
+        self.unknown.or((!self.shipped).then_some(ErrorClass::Failed))
+    }
+}
+
+impl Operation for IsShipped {
+    const ABOUT: About =
+        About::look("is-shipped", "Say whether the release is shipped, and what speaks against it");
+    type Arguments = Arguments;
+    type Answer = ShippedReport;
+
+    async fn run(_: Arguments, call: &Call) -> Result<ShippedReport, TaskError> {
+        Ok(is_shipped(&call.services().await?).await?)
+    }
+}

@@ -1,0 +1,168 @@
+//! `issue add`, `issue resolve` and `issue list`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::row::{About, Conclusion, Effect, Operation};
+use crate::flow::outcome::TaskError;
+use crate::statebox::{Change, IssueView, NewIssue, State, StateError, TaskName};
+use crate::version::ReleaseVersion;
+
+/// Records an issue.
+#[derive(Debug)]
+pub struct IssueAdd;
+
+/// What [`IssueAdd`] is asked with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct AddArguments {
+    /// What is wrong
+    pub text: String,
+    /// The tasks that it blocks; without any it concerns the whole release
+    #[serde(default)]
+    pub task: Vec<TaskName>,
+    /// It is only worth knowing and blocks nothing
+    #[serde(default)]
+    pub no_blocker: bool,
+    /// Say what would be done, and do nothing
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Resolves an issue.
+#[derive(Debug)]
+pub struct IssueResolve;
+
+/// What [`IssueResolve`] is asked with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ResolveArguments {
+    /// Its text, or a part that no other unresolved issue has
+    pub text: String,
+    /// How it was resolved
+    pub resolution: String,
+    /// Say what would be done, and do nothing
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Lists the issues.
+#[derive(Debug)]
+pub struct IssueList;
+
+/// What [`IssueList`] is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ListArguments {
+    /// Also those that are resolved
+    pub all: bool,
+    /// Only those of this task
+    pub task: Option<TaskName>,
+}
+
+/// What became of one issue.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Changed {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// The issue, as it is stored.
+    pub issue: String,
+    /// Whether the file was changed.
+    pub changed: bool,
+    /// Whether nothing was to be changed, by the caller's wish.
+    pub dry_run: bool,
+    /// Whether the file differs from what was asked for.
+    #[serde(skip)]
+    pub differs: bool,
+}
+
+/// The issues of a release.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Listed {
+    /// The release, as its file names it.
+    pub release: Option<String>,
+    /// The issues, in the order of the file.
+    pub issues: Vec<IssueView>,
+}
+
+impl Conclusion for Changed {}
+impl Conclusion for Listed {}
+
+impl Operation for IssueAdd {
+    const ABOUT: About = About::task("issue add", "Record an issue", Effect::Writes);
+    type Arguments = AddArguments;
+    type Answer = Changed;
+
+    async fn run(arguments: AddArguments, call: &Call) -> Result<Changed, TaskError> {
+        let AddArguments { text, task, no_blocker, dry_run } = arguments;
+        let at = call.clock().now();
+        let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: task, at };
+        let message = format!("Add issue: {}", first_characters(&text));
+        let shown = |_: &State| text.clone();
+        update(call, &message, dry_run, shown, |state| state.add_issue(&issue)).await
+    }
+}
+
+impl Operation for IssueResolve {
+    const ABOUT: About = About::task("issue resolve", "Resolve an issue", Effect::Writes);
+    type Arguments = ResolveArguments;
+    type Answer = Changed;
+
+    async fn run(arguments: ResolveArguments, call: &Call) -> Result<Changed, TaskError> {
+        let ResolveArguments { text, resolution, dry_run } = arguments;
+        let at = call.clock().now();
+        let message = format!("Resolve issue: {}", first_characters(&text));
+        let shown = |state: &State| whole(state, &text);
+        update(call, &message, dry_run, shown, |state| state.resolve_issue(&text, &resolution, at)).await
+    }
+}
+
+impl Operation for IssueList {
+    const ABOUT: About = About::look("issue list", "List the unresolved issues");
+    type Arguments = ListArguments;
+    type Answer = Listed;
+
+    async fn run(arguments: ListArguments, call: &Call) -> Result<Listed, TaskError> {
+        let ListArguments { all, task } = arguments;
+        let state = call.statebox()?.load().await?;
+        let of_task = |issue: &IssueView| {
+            task.is_none_or(|task| issue.related_tasks.iter().any(|name| *name == task.to_string()))
+        };
+        let issues = state.issues().into_iter().filter(|issue| (all || !issue.resolved) && of_task(issue));
+        Ok(Listed { release: state.release().map(str::to_owned), issues: issues.collect() })
+    }
+}
+
+/// The whole text of the open issue that `part` is a part of.
+fn whole(state: &State, part: &str) -> String {
+    let open: Vec<_> = state.issues().into_iter().filter(|issue| !issue.resolved).collect();
+    let exact = open.iter().find(|issue| issue.issue == part);
+    let found = exact.or_else(|| open.iter().find(|issue| issue.issue.contains(part)));
+    found.map_or_else(|| part.to_owned(), |issue| issue.issue.clone())
+}
+
+async fn update(
+    call: &Call,
+    message: &str,
+    dry_run: bool,
+    shown: impl Fn(&State) -> String + Send,
+    mut apply: impl FnMut(&mut State) -> Result<Change, StateError> + Send,
+) -> Result<Changed, TaskError> {
+    let statebox = call.statebox()?;
+    let state = statebox.load().await?;
+    let _hold = call.interrupt().hold();
+    // Shown as it is stored: what a person typed may hold an address or a token.
+    let issue = call.redactor().redact(&shown(&state)).into_owned();
+    let change = if dry_run {
+        // The same rules decide, on a copy that is thrown away.
+        apply(&mut state.clone())?
+    } else {
+        statebox.update(call.permit()?, message, apply).await?.change
+    };
+    let differs = change == Change::Changed;
+    Ok(Changed { release: call.release()?.clone(), issue, changed: differs && !dry_run, dry_run, differs })
+}
+
+/// The part of a text that stands in a commit message (spec 01 §2.3).
+fn first_characters(text: &str) -> String {
+    text.chars().take(50).collect()
+}

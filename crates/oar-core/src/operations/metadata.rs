@@ -1,0 +1,29 @@
+//! `metadata`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Call;
+use super::row::{About, Conclusion, Operation};
+use crate::config::Metadata as Answer;
+use crate::flow::outcome::TaskError;
+
+/// The operation.
+#[derive(Debug)]
+pub struct Metadata;
+
+/// What it is asked with: nothing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Arguments {}
+
+impl Conclusion for Answer {}
+
+impl Operation for Metadata {
+    const ABOUT: About = About::look("metadata", "Show what the build data says about the release");
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        Ok(call.config().await?.metadata()?)
+    }
+}

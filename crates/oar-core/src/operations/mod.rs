@@ -1,0 +1,71 @@
+//! The one table of everything that a person, an agent or an AI may ask for.
+//!
+//! Each operation is one file: its [`About`], its typed arguments and result, and how it runs. Command lines, tools
+//! for AI agents, permissions, the generated reference and the tests of the matrix are made from, or checked against,
+//! [`TABLE`]. An operation runs with a [`Call`] of its own and with nothing that belongs to the process.
+
+pub mod add_qe_approval;
+mod call;
+pub mod change_advisory_status;
+pub mod check_cve_tracker_bug;
+pub mod check_greenwave_cvp_tests;
+pub mod create_test_report;
+pub mod drop_bugs;
+pub mod history;
+pub mod image_consistency_check;
+pub mod image_signed_check;
+pub mod is_shipped;
+pub mod issue;
+pub mod metadata;
+mod metadata_changes;
+pub mod push_to_cdn_staging;
+mod row;
+pub mod stage_testing;
+pub mod status;
+mod table;
+pub mod take_ownership;
+mod task_run;
+pub mod task_set;
+#[cfg(test)]
+mod tests;
+pub mod tick;
+pub mod update_bug_list;
+
+pub use call::{Call, NoConsent, Observer, Unobserved};
+pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
+pub use table::{TABLE, row};
+pub use task_run::Change;
+
+use std::time::Duration;
+
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+
+/// How long an operation whose time is over has to write down where it stopped.
+const TO_STOP: Duration = Duration::from_secs(2);
+
+/// Calls an operation. Its log lines are collected in the call, and a call with a time limit is stopped by it as by a
+/// signal.
+///
+/// # Errors
+///
+/// The operation failed before it had a result. A task that fails has a result, its report.
+pub async fn perform<O: Operation>(arguments: O::Arguments, call: &Call) -> Result<O::Answer, TaskError> {
+    let work = call.capture().observe(O::run(arguments, call));
+    let Some(limit) = call.time_limit() else { return work.await };
+    tokio::pin!(work);
+    tokio::select! {
+        answer = &mut work => answer,
+        () = call.clock().sleep(limit) => {
+            call.stop();
+            tokio::select! {
+                answer = &mut work => answer,
+                () = call.clock().sleep(TO_STOP) => Err(Refusal::new(
+                    ErrorClass::Unavailable,
+                    format!("it did not end within {} s", limit.as_secs()),
+                )
+                .into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What an operation says of itself, in a form that programs read.
+
+use futures::future::BoxFuture;
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::call::Call;
+use crate::error::ErrorClass;
+use crate::flow::interrupt::Signal;
+use crate::flow::outcome::{Refusal, TaskError};
+
+/// What an operation does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It only reads.
+    Reads,
+    /// It changes what can be changed back, or tells people something.
+    Writes,
+    /// It changes what cannot be taken back: its plan is consented to first.
+    Critical,
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// One z-stream release; a call without a release is refused.
+    Release,
+    /// Releases, or test jobs and their builds, that the arguments name.
+    Named,
+}
+
+/// The flows in which an operation has something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flows {
+    /// Both, each in its own way.
+    Both,
+    /// Releases with a shipment merge request.
+    Konflux,
+    /// Releases that ship by advisories alone.
+    Errata,
+    /// It does not depend on a flow.
+    Neither,
+}
+
+/// Where an operation may be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// Anywhere: it leaves nothing behind.
+    Anywhere,
+    /// Anywhere, and it records that it was stopped (in less than two seconds). Running it again goes on from there.
+    Recorded,
+    /// Between two items: the one under way is finished, or is found by the next run.
+    BetweenItems,
+}
+
+/// The program that offers an operation to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// `oar`.
+    Oar,
+    /// `oarctl`.
+    Oarctl,
+    /// `job`.
+    Job,
+    /// `jobctl`.
+    Jobctl,
+}
+
+impl Program {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oar => "oar",
+            Self::Oarctl => "oarctl",
+            Self::Job => "job",
+            Self::Jobctl => "jobctl",
+        }
+    }
+}
+
+/// What is known of an operation before it is called.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The program that offers it.
+    pub program: Program,
+    /// The words after the program's name: `stage-testing`, `issue add`.
+    pub command: &'static str,
+    /// What it does, in one line without a full stop; the first line of its help.
+    pub summary: &'static str,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// What it is about.
+    pub scope: Scope,
+    /// The flows in which it has something to do.
+    pub flows: Flows,
+    /// Where it may be stopped.
+    pub interruption: Interruption,
+    /// The longest result that a reader with little room gets, in bytes of JSON.
+    pub result_limit: usize,
+    /// What to know or to call before or after it, one sentence each.
+    pub hints: &'static [&'static str],
+}
+
+/// The usual limit of a result.
+pub(crate) const RESULT_LIMIT: usize = 64 * 1024;
+
+impl About {
+    /// An operation of `oar` on one release that only reads.
+    pub(crate) const fn look(command: &'static str, summary: &'static str) -> Self {
+        Self {
+            program: Program::Oar,
+            command,
+            summary,
+            effect: Effect::Reads,
+            scope: Scope::Release,
+            flows: Flows::Both,
+            interruption: Interruption::Anywhere,
+            result_limit: RESULT_LIMIT,
+            hints: &[],
+        }
+    }
+
+    /// A task of `oar` on one release.
+    pub(crate) const fn task(command: &'static str, summary: &'static str, effect: Effect) -> Self {
+        Self { effect, interruption: Interruption::Recorded, ..Self::look(command, summary) }
+    }
+
+    /// The same, of these flows.
+    pub(crate) const fn of(mut self, flows: Flows) -> Self {
+        self.flows = flows;
+        self
+    }
+
+    /// The same, with what to know before or after it.
+    pub(crate) const fn hints(mut self, hints: &'static [&'static str]) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// The same, offered by another program, about what its arguments name.
+    pub(crate) const fn named(mut self, program: Program) -> Self {
+        self.program = program;
+        self.scope = Scope::Named;
+        self.flows = Flows::Neither;
+        self
+    }
+
+    /// The name of the operation in one word, as permissions and tools write it: `oar_issue_add`.
+    pub fn id(&self) -> String {
+        format!("{}_{}", self.program.name(), self.command.replace([' ', '-'], "_"))
+    }
+}
+
+/// What an operation came to, beside its result.
+pub trait Conclusion {
+    /// The class that decides the exit code; `None` is success.
+    fn class(&self) -> Option<ErrorClass> {
+        None
+    }
+
+    /// The signal that ended it.
+    fn signal(&self) -> Option<Signal> {
+        None
+    }
+}
+
+/// One thing that a person, an agent or an AI may ask for.
+pub trait Operation: 'static {
+    /// What is known of it before it is called.
+    const ABOUT: About;
+    /// What it is asked with.
+    type Arguments: DeserializeOwned + JsonSchema + Send;
+    /// What it answers.
+    type Answer: Conclusion + Serialize + JsonSchema + Send;
+
+    /// Does it. A caller uses [`perform`](super::perform).
+    fn run(
+        arguments: Self::Arguments,
+        call: &Call,
+    ) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
+}
+
+/// The result of an operation that was called by its row.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The result, as JSON.
+    pub document: Value,
+    /// The class that decides the exit code; `None` is success.
+    pub class: Option<ErrorClass>,
+    /// The signal that ended it.
+    pub signal: Option<Signal>,
+}
+
+type Perform = for<'a> fn(Value, &'a Call) -> BoxFuture<'a, Result<Outcome, TaskError>>;
+
+/// One operation without its types, for callers that learn its name at run time.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// What is known of it.
+    pub about: About,
+    arguments: fn() -> Schema,
+    answer: fn() -> Schema,
+    perform: Perform,
+}
+
+impl Row {
+    pub(crate) const fn of<O: Operation>() -> Self {
+        Self {
+            about: O::ABOUT,
+            arguments: schema::<O::Arguments>,
+            answer: schema::<O::Answer>,
+            perform: |arguments, call| Box::pin(performed::<O>(arguments, call)),
+        }
+    }
+
+    /// The JSON schema of its arguments.
+    pub fn arguments(&self) -> Schema {
+        (self.arguments)()
+    }
+
+    /// The JSON schema of its result.
+    pub fn answer(&self) -> Schema {
+        (self.answer)()
+    }
+
+    /// Does it with arguments from JSON.
+    ///
+    /// # Errors
+    ///
+    /// The arguments are not those of the operation (class [`ErrorClass::Usage`]), or the operation failed before it
+    /// had a result.
+    pub async fn perform(&self, arguments: Value, call: &Call) -> Result<Outcome, TaskError> {
+        (self.perform)(arguments, call).await
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Row").field(&self.about).finish()
+    }
+}
+
+async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcome, TaskError> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Refusal::new(ErrorClass::Usage, format!("{}: {why}", O::ABOUT.id()))
+            .with_hint("Look at the schema of its arguments.")
+    };
+    // An argument that nobody reads would be a wish that nobody hears.
+    let schema = schema::<O::Arguments>();
+    let known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
+    if let Some(unknown) = arguments.as_object().and_then(|given| given.keys().find(|name| !known(name))) {
+        return Err(refused(&format!("it has no argument `{}`", unknown.escape_debug())).into());
+    }
+    let arguments = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
+    let answer = super::perform::<O>(arguments, call).await?;
+    let document = serde_json::to_value(&answer)
+        .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is no JSON: {error}")))?;
+    Ok(Outcome { document, class: answer.class(), signal: answer.signal() })
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+}

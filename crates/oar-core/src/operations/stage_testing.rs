@@ -1,0 +1,55 @@
+//! `stage-testing`.
+
+use std::num::NonZeroU64;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Call;
+use super::row::{About, Effect, Operation};
+use super::task_run::{Change, Prepared, Waits};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::runner::Report;
+use crate::tasks::stage_testing::StageTesting as Work;
+
+/// The operation.
+#[derive(Debug)]
+pub struct StageTesting;
+
+/// What it is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Arguments {
+    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+    pub build_number: Option<NonZeroU64>,
+    /// Start a build although ART's own stage test of this payload passed or runs
+    pub again: bool,
+    /// Stay, and look again every five minutes until the task has ended
+    pub wait: bool,
+    /// How to change the world
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+impl Operation for StageTesting {
+    const ABOUT: About = About::task(
+        "stage-testing",
+        "Test the release on stage: a Jenkins pipeline, started once and followed to its result",
+        Effect::Writes,
+    )
+    .hints(&["The pipeline takes some hours: run it again to see how it goes on."]);
+    type Arguments = Arguments;
+    type Answer = Report;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
+        if arguments.again && arguments.build_number.is_some() {
+            let message = "a build to follow and `again`, which starts one, exclude each other";
+            return Err(Refusal::new(ErrorClass::Usage, message).into());
+        }
+        let (prepared, loaded) = Prepared::of(call).await?;
+        let number = arguments.build_number.map(NonZeroU64::get);
+        let task = Work::new(prepared.services.clone(), number, arguments.again);
+        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::to_the_end(arguments.wait)).await
+    }
+}

@@ -1,0 +1,103 @@
+//! `status`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::row::{About, Conclusion, Operation};
+use crate::flow::outcome::TaskError;
+use crate::statebox::{StateBox, StateBoxError};
+use crate::tasks::status::{StatusReport, TaskRow};
+use crate::version::ReleaseVersion;
+
+/// The operation.
+#[derive(Debug)]
+pub struct Status;
+
+/// What it is asked with: nothing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Arguments {}
+
+/// Where the status stands, and what it is.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Answer {
+    /// In a StateBox.
+    StateBox(Box<StatusReport>),
+    /// In a worksheet: the release is of the time before.
+    Worksheet(WorksheetStatus),
+}
+
+/// A release whose status stands in a worksheet.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WorksheetStatus {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// Where its StateBox file would be; always null, because there is none.
+    pub statebox: Option<String>,
+    /// The address of the worksheet.
+    pub worksheet: String,
+    /// Always empty.
+    pub tasks: Vec<TaskRow>,
+    /// Always empty.
+    pub next: Vec<String>,
+    /// Where a StateBox would be made.
+    #[serde(skip)]
+    pub location: String,
+}
+
+impl Conclusion for Answer {}
+
+impl Operation for Status {
+    const ABOUT: About = About::look(
+        "status",
+        "Show every task of the release: its status, what it waits for, what comes next",
+    );
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let statebox = call.statebox()?;
+        let state = match statebox.load().await {
+            Ok(state) => state,
+            Err(error @ StateBoxError::Absent { .. }) => {
+                return worksheet(call, &statebox, error).await.map(Answer::Worksheet);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for loss in state.losses() {
+            call.observer().warn(&loss.to_string());
+        }
+        let report = StatusReport::of(&state, statebox.location(), call.clock().now());
+        Ok(Answer::StateBox(Box::new(report)))
+    }
+}
+
+/// A release without a StateBox may have been begun with a worksheet: its status stands there.
+async fn worksheet(
+    call: &Call,
+    statebox: &StateBox,
+    absent: StateBoxError,
+) -> Result<WorksheetStatus, TaskError> {
+    let find = async {
+        let services = call.services().await?;
+        let Some(worksheets) = services.worksheet()? else { return Ok(None) };
+        worksheets.find().await.map_err(TaskError::from)
+    };
+    match find.await {
+        Ok(Some(worksheet)) => Ok(WorksheetStatus {
+            release: call.release()?.clone(),
+            statebox: None,
+            worksheet: worksheet.url,
+            tasks: Vec::new(),
+            next: Vec::new(),
+            location: statebox.location(),
+        }),
+        Ok(None) => Err(absent.into()),
+        Err(trouble) => {
+            let trouble = trouble.inner().to_string();
+            call.observer().warn(&format!("whether the release has a worksheet cannot be seen: {trouble}"));
+            Err(absent.into())
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The table itself: one line per operation.
+
+use super::row::{Program, Row};
+use super::{
+    add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
+    create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
+    metadata, push_to_cdn_staging, stage_testing, status, take_ownership, task_set, tick, update_bug_list,
+};
+
+/// Every operation, in the order in which a release meets them.
+pub const TABLE: &[Row] = &[
+    Row::of::<create_test_report::CreateTestReport>(),
+    Row::of::<take_ownership::TakeOwnership>(),
+    Row::of::<update_bug_list::UpdateBugList>(),
+    Row::of::<check_greenwave_cvp_tests::CheckGreenwaveCvpTests>(),
+    Row::of::<check_cve_tracker_bug::CheckCveTrackerBug>(),
+    Row::of::<push_to_cdn_staging::PushToCdnStaging>(),
+    Row::of::<image_consistency_check::ImageConsistencyCheck>(),
+    Row::of::<stage_testing::StageTesting>(),
+    Row::of::<image_signed_check::ImageSignedCheck>(),
+    Row::of::<drop_bugs::DropBugs>(),
+    Row::of::<add_qe_approval::AddQeApproval>(),
+    Row::of::<change_advisory_status::ChangeAdvisoryStatus>(),
+    Row::of::<is_shipped::IsShipped>(),
+    Row::of::<status::Status>(),
+    Row::of::<history::History>(),
+    Row::of::<metadata::Metadata>(),
+    Row::of::<task_set::TaskSet>(),
+    Row::of::<issue::IssueAdd>(),
+    Row::of::<issue::IssueResolve>(),
+    Row::of::<issue::IssueList>(),
+    Row::of::<tick::Tick>(),
+];
+
+/// The row of a program's command.
+pub fn row(program: Program, command: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.about.program == program && row.about.command == command)
+}

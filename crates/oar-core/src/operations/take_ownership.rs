@@ -1,0 +1,51 @@
+//! `take-ownership`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::call::Call;
+use super::row::{About, Effect, Operation};
+use super::task_run::{Change, Prepared, Waits};
+use crate::email::EmailAddress;
+use crate::flow::outcome::TaskError;
+use crate::flow::runner::Report;
+use crate::tasks::take_ownership::TakeOwnership as Work;
+
+/// The operation.
+#[derive(Debug)]
+pub struct TakeOwnership;
+
+/// What it is asked with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Arguments {
+    /// E-mail address of the new owner
+    #[serde(deserialize_with = "typed")]
+    pub email: EmailAddress,
+    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    #[serde(default)]
+    pub wait: bool,
+    /// How to change the world
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// An address as a person may write it, which is less than what services may give.
+fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmailAddress, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl Operation for TakeOwnership {
+    const ABOUT: About = About::task(
+        "take-ownership",
+        "Make somebody the QE owner of the release: advisories, merge request, ART subtasks",
+        Effect::Writes,
+    );
+    type Arguments = Arguments;
+    type Answer = Report;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
+        let (prepared, loaded) = Prepared::of(call).await?;
+        let task = Work::new(prepared.services.clone(), arguments.email);
+        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    }
+}

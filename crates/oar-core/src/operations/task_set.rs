@@ -1,0 +1,94 @@
+//! `task set`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, new_id};
+use super::row::{About, Conclusion, Effect, Operation};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::statebox::{Change, ManualStatus, TaskName, TaskStatus};
+use crate::version::ReleaseVersion;
+
+/// The operation.
+#[derive(Debug)]
+pub struct TaskSet;
+
+/// What it is asked with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Arguments {
+    /// The task
+    pub name: TaskName,
+    /// The status that it gets
+    pub status: TaskStatus,
+    /// Why it is set by hand
+    pub reason: String,
+    /// Also take a Pass back
+    #[serde(default)]
+    pub force: bool,
+    /// Say what would be done, and do nothing
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What became of the status.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Answer {
+    /// The release.
+    pub release: ReleaseVersion,
+    /// The task.
+    pub task: TaskName,
+    /// Its status before.
+    pub from: TaskStatus,
+    /// The status that was asked for.
+    pub to: TaskStatus,
+    /// Whether the file was changed.
+    pub changed: bool,
+    /// Whether nothing was to be changed, by the caller's wish.
+    pub dry_run: bool,
+    /// Whether the file differs from what was asked for.
+    #[serde(skip)]
+    pub differs: bool,
+}
+
+impl Conclusion for Answer {}
+
+impl Operation for TaskSet {
+    const ABOUT: About = About::task(
+        "task set",
+        "Set the status of a task; the reason is kept in its history",
+        Effect::Writes,
+    );
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let Arguments { name, status, reason, force, dry_run } = arguments;
+        if reason.trim().is_empty() {
+            let message = "--reason is empty; expected why the status is set by hand";
+            return Err(Refusal::new(ErrorClass::Usage, message).into());
+        }
+        let statebox = call.statebox()?;
+        let state = statebox.load().await?;
+        let from = state.task(name).map_or(TaskStatus::NotStarted, |view| view.status);
+        let setting = ManualStatus {
+            id: new_id(),
+            status,
+            reason,
+            by: call.user().to_owned(),
+            at: call.clock().now(),
+            force,
+        };
+        let _hold = call.interrupt().hold();
+        let change = if dry_run {
+            // The same rules decide, on a copy that is thrown away.
+            state.clone().set_task(name, &setting)?
+        } else {
+            let message = format!("Update task: {name}");
+            statebox.update(call.permit()?, &message, |state| state.set_task(name, &setting)).await?.change
+        };
+        let differs = change == Change::Changed;
+        let release = call.release()?.clone();
+        Ok(Answer { release, task: name, from, to: status, changed: differs && !dry_run, dry_run, differs })
+    }
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clients::Clients;
+use crate::clock::Clock;
+use crate::config::{Environment, Settings};
+use crate::error::ErrorClass;
+use crate::flow::interrupt::Interrupt;
+use crate::http::Http;
+use crate::redact::Redactor;
+
+/// A call whose requests would go nowhere, and which may only read.
+fn call() -> Call {
+    let environment = Environment::from_pairs([("OAR_JWK", ""), ("USER", "somebody")]);
+    let settings = Settings::load(&environment).unwrap();
+    let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
+    let (_, interrupt) = Interrupt::channel();
+    Call::new(Clients::new(settings, http), interrupt)
+}
+
+#[test]
+fn every_row_has_a_name_of_its_own_and_schemas_of_objects() {
+    let ids: BTreeSet<String> = TABLE.iter().map(|row| row.about.id()).collect();
+    assert_eq!(ids.len(), TABLE.len());
+    for row in TABLE {
+        let id = row.about.id();
+        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{id}");
+        assert!(!row.about.summary.ends_with('.'), "{id}");
+        assert!(row.about.hints.iter().all(|hint| hint.ends_with('.')), "{id}");
+        let arguments = row.arguments();
+        assert_eq!(arguments.get("type"), Some(&json!("object")), "{id}");
+        for (name, property) in
+            arguments.pointer("/properties").and_then(Value::as_object).into_iter().flatten()
+        {
+            let described = property.get("description").is_some() || property.get("$ref").is_some();
+            assert!(described, "{id}: {name} has no description");
+        }
+        let answer = row.answer();
+        let described =
+            ["properties", "anyOf", "oneOf", "items"].iter().any(|key| answer.get(*key).is_some());
+        assert!(described, "{id}: {}", serde_json::to_string(&answer).unwrap());
+    }
+}
+
+#[test]
+fn what_changes_something_can_be_tried_without_doing_it() {
+    for row in TABLE.iter().filter(|row| row.about.effect != Effect::Reads) {
+        let arguments = row.arguments();
+        assert!(arguments.pointer("/properties/dry_run").is_some(), "{}", row.about.id());
+        assert_ne!(row.about.interruption, Interruption::Anywhere, "{}", row.about.id());
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_an_operation_does_not_have_are_refused_by_name() {
+    for row in TABLE {
+        let error = row.perform(json!({ "no_such": 1 }), &call()).await.unwrap_err();
+        assert_eq!(error.inner().class(), ErrorClass::Usage, "{}", row.about.id());
+        assert!(error.inner().to_string().contains("`no_such`"), "{}", error.inner());
+    }
+    let row = row(Program::Oar, "take-ownership").unwrap();
+    for bad in [json!({}), json!({ "email": "nobody" }), json!({ "email": 3 })] {
+        let error = row.perform(bad.clone(), &call()).await.unwrap_err();
+        assert_eq!(error.inner().class(), ErrorClass::Usage, "{bad}");
+        assert!(!error.inner().to_string().contains("nobody"), "{}", error.inner());
+    }
+}
+
+#[tokio::test]
+async fn a_call_about_no_release_says_what_is_missing() {
+    for row in TABLE.iter().filter(|row| row.about.scope == Scope::Release) {
+        let arguments = match row.about.command {
+            "take-ownership" => json!({ "email": "lead@example.com" }),
+            "task set" => json!({ "name": "drop-bugs", "status": "Pass", "reason": "tried" }),
+            "issue add" => json!({ "text": "x" }),
+            "issue resolve" => json!({ "text": "x", "resolution": "y" }),
+            _ => json!({}),
+        };
+        let error = row.perform(arguments, &call()).await.unwrap_err();
+        assert_eq!(error.inner().class(), ErrorClass::Usage, "{}: {}", row.about.id(), error.inner());
+        assert!(error.inner().hint().unwrap().contains("4.19.1"), "{}", row.about.id());
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_permit_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("local:{}", folder.path().display());
+    let environment = Environment::from_pairs([("OAR_STATE", state.as_str()), ("USER", "somebody")]);
+    let settings = Settings::load(&environment).unwrap();
+    let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
+    let release: crate::version::ReleaseVersion = "4.19.1".parse().unwrap();
+    let file = folder.path().join("_releases/4.19/statebox/4.19.1.yaml");
+    let text =
+        crate::statebox::State::new(&release, &crate::statebox::Metadata::default(), http.clock().now())
+            .to_yaml();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let (_, interrupt) = Interrupt::channel();
+    let call = Call::new(Clients::new(settings, http), interrupt).about(release).unwrap();
+    let row = row(Program::Oar, "issue add").unwrap();
+    let tried = row.perform(json!({ "text": "a bug", "dry_run": true }), &call).await.unwrap();
+    assert_eq!((tried.document["dry_run"].clone(), tried.class), (json!(true), None));
+    let error = row.perform(json!({ "text": "a bug" }), &call).await.unwrap_err();
+    assert_eq!(error.inner().class(), ErrorClass::Blocked, "{}", error.inner());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+/// An operation that logs, and goes on until it is stopped, or for ever.
+struct Endless;
+
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+struct Deaf {
+    /// Whether it does not listen
+    deaf: bool,
+}
+
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+struct Stopped {}
+
+impl Conclusion for Stopped {}
+
+impl Operation for Endless {
+    const ABOUT: About = About::look("endless", "Go on until it is stopped");
+    type Arguments = Deaf;
+    type Answer = Stopped;
+
+    async fn run(arguments: Deaf, call: &Call) -> Result<Stopped, TaskError> {
+        crate::flow::log::record(crate::flow::log::Level::Info, "it goes on");
+        if arguments.deaf {
+            std::future::pending::<()>().await;
+        }
+        call.interrupt().wait().await;
+        Ok(Stopped {})
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_in_its_time_and_keeps_its_log_to_itself() {
+    let (first, second) =
+        (call().limited_to(Duration::from_secs(60)), call().limited_to(Duration::from_secs(60)));
+    let answer = perform::<Endless>(Deaf { deaf: false }, &first).await;
+    assert!(answer.is_ok());
+    let error = perform::<Endless>(Deaf { deaf: true }, &second).await.unwrap_err();
+    assert_eq!(error.inner().class(), ErrorClass::Unavailable);
+    assert_eq!((first.log().as_str(), second.log().as_str()), ("it goes on", "it goes on"));
+}

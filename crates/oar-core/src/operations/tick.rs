@@ -1,0 +1,209 @@
+//! `tick`: one look at every wait that is due.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::row::{About, Conclusion, Effect, Operation, Program};
+use crate::clock::stamp;
+use crate::config::WaitPolicy;
+use crate::error::ErrorClass;
+use crate::flow::outcome::TaskError;
+use crate::flow::runner::Runner;
+use crate::statebox::{State, TaskName};
+use crate::tasks::approval_wait::{Look, Watcher};
+use crate::tasks::{ReleaseContext, open_statebox, releases_with_state};
+use crate::version::{ReleaseVersion, YStream};
+
+/// How many releases are read at a time.
+const READS: usize = 8;
+
+/// The operation.
+#[derive(Debug)]
+pub struct Tick;
+
+/// What it is asked with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Arguments {
+    /// The releases to look at; without any, the newest eight of every supported y-stream
+    pub release: Vec<ReleaseVersion>,
+    /// Say which looks are due and what else would be done, and do nothing
+    pub dry_run: bool,
+}
+
+/// What became of each release.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Answer {
+    /// A row per release that was named, or that waits.
+    pub rows: Vec<ReleaseRow>,
+    /// How many releases were looked at.
+    #[serde(skip)]
+    pub count: usize,
+    /// The class of the first trouble.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+}
+
+/// What became of one release.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ReleaseRow {
+    /// The release, or the y-stream whose releases could not be listed.
+    pub release: String,
+    /// What became of it, in a few words.
+    pub result: &'static str,
+    /// More about it.
+    pub detail: Option<String>,
+}
+
+impl Conclusion for Answer {
+    fn class(&self) -> Option<ErrorClass> {
+        self.class
+    }
+}
+
+impl Answer {
+    fn add(&mut self, row: ReleaseRow, failure: Option<ErrorClass>) {
+        self.rows.push(row);
+        self.class = self.class.or(failure);
+    }
+
+    fn add_error(&mut self, release: String, error: &TaskError) {
+        let inner = error.inner();
+        self.add(
+            ReleaseRow { release, result: "error", detail: Some(inner.to_string()) },
+            Some(inner.class()),
+        );
+    }
+}
+
+impl Operation for Tick {
+    const ABOUT: About = About::task(
+        "tick",
+        "Look once at what releases wait for, and go on with what is there",
+        Effect::Writes,
+    )
+    .named(Program::Oarctl)
+    .hints(&[
+        "Meant for a timer: only a look that is due is made, and only when nobody else carries the wait on.",
+    ]);
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+        let policy = WaitPolicy::of(call.settings().environment())?;
+        let mut answer = Answer::default();
+        let mut releases = arguments.release;
+        let all = releases.is_empty();
+        if all {
+            for (y_stream, found) in newest_releases(call).await {
+                match found {
+                    Ok(found) => releases.extend(found),
+                    Err(error) => answer.add_error(y_stream.to_string(), &error),
+                }
+            }
+        }
+        answer.count = releases.len();
+        let states: Vec<_> = releases.iter().map(|release| state_of(release, call)).collect();
+        let states: Vec<Result<State, TaskError>> = stream::iter(states).buffered(READS).collect().await;
+        for (release, state) in releases.iter().zip(states) {
+            let looked = match state {
+                Ok(state) if waits(&state) && arguments.dry_run => {
+                    answer.add(foreseen(release, &state, call.clock().now()), None);
+                    continue;
+                }
+                Ok(state) if waits(&state) => look(release, call, policy).await,
+                Ok(_) if all => continue,
+                Ok(_) => Ok(Look::NoWait),
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(look) => {
+                    let (row, failure) = described(release, look);
+                    answer.add(row, failure);
+                }
+                Err(error) => answer.add_error(release.to_string(), &error),
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// The newest releases of every supported y-stream.
+async fn newest_releases(call: &Call) -> Vec<(YStream, Result<Vec<ReleaseVersion>, TaskError>)> {
+    let lists = call
+        .settings()
+        .versions()
+        .streams()
+        .iter()
+        .map(|stream| async move { (*stream, releases_with_state(call.clients(), *stream).await) });
+    join_all(lists).await
+}
+
+/// The release's state.
+async fn state_of(release: &ReleaseVersion, call: &Call) -> Result<State, TaskError> {
+    call.settings().versions().check(release)?;
+    Ok(open_statebox(call.clients(), release)?.load().await?)
+}
+
+/// Whether the release waits for something, or has messages that could not be sent.
+fn waits(state: &State) -> bool {
+    state.wait(TaskName::ChangeAdvisoryStatus).is_some() || !state.kept_messages().is_empty()
+}
+
+/// What a tick at `now` would do for a release that waits.
+fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseRow {
+    let messages = state.kept_messages().len();
+    let (result, detail) = if let Some(wait) = state.wait(TaskName::ChangeAdvisoryStatus) {
+        match wait.held_at(now) {
+            _ if wait.deadline().is_some_and(|deadline| now >= deadline) => {
+                ("would ask the release leads", format!("overdue: {}", wait.condition))
+            }
+            _ if wait.due() > now => ("waits", format!("the next look is due at {}", stamp(wait.due()))),
+            Some(holder) => ("waits", format!("{} carries the wait on", holder.who)),
+            None => ("would look", wait.condition),
+        }
+    } else {
+        let noun = if messages == 1 { "message" } else { "messages" };
+        ("would send", format!("{messages} {noun} that could not be sent before"))
+    };
+    ReleaseRow { release: release.to_string(), result, detail: Some(detail) }
+}
+
+async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Result<Look, TaskError> {
+    let services = ReleaseContext::open(call.clients().clone(), release).await?;
+    let statebox = services.statebox()?;
+    let watcher = Watcher {
+        services: &services,
+        runner: Runner {
+            statebox: &statebox,
+            clock: call.clock(),
+            interrupt: call.interrupt(),
+            deliver: &services,
+            user: call.user(),
+        },
+        who: format!("{}/tick-{}", call.user(), std::process::id()),
+        policy,
+        accepted: BTreeSet::new(),
+    };
+    watcher.look(call.permit()?).await
+}
+
+fn described(release: &ReleaseVersion, look: Look) -> (ReleaseRow, Option<ErrorClass>) {
+    let (result, detail, class) = match look {
+        Look::NoWait => ("nothing waits", None, None),
+        Look::Finished(report) => ("done", report.reason.map(|reason| reason.text), report.class),
+        Look::Overdue => {
+            ("overdue", Some("the release leads were asked".to_owned()), Some(ErrorClass::Blocked))
+        }
+        Look::Later(_, why) => ("waits", Some(why), None),
+    };
+    (ReleaseRow { release: release.to_string(), result, detail }, class)
+}

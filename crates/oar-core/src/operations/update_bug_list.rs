@@ -1,0 +1,66 @@
+//! `update-bug-list`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Call;
+use super::row::{About, Effect, Operation};
+use super::task_run::{Change, Prepared, Waits};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::runner::Report;
+use crate::tasks::update_bug_list::{Reminder, UpdateBugList as Work};
+
+/// The operation.
+#[derive(Debug)]
+pub struct UpdateBugList;
+
+/// What it is asked with. Without a wish the QA contacts of the bugs in `ON_QA` are reminded.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own in the command line")]
+pub struct Arguments {
+    /// Remind nobody
+    pub no_notify: bool,
+    /// Ask the QA contacts of unverified bugs of high severity whether these can be dropped
+    pub confirm_droppable: bool,
+    /// Tell the managers of the QA contacts of unverified CVE bugs
+    pub notify_managers: bool,
+    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    pub wait: bool,
+    /// How to change the world
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+impl Arguments {
+    fn reminder(&self) -> Result<Reminder, Refusal> {
+        match (self.no_notify, self.confirm_droppable, self.notify_managers) {
+            (false, false, false) => Ok(Reminder::ToVerify),
+            (true, false, false) => Ok(Reminder::Nobody),
+            (false, true, false) => Ok(Reminder::ConfirmDroppable),
+            (false, false, true) => Ok(Reminder::Managers),
+            _ => Err(Refusal::new(
+                ErrorClass::Usage,
+                "no_notify, confirm_droppable and notify_managers exclude each other",
+            )),
+        }
+    }
+}
+
+impl Operation for UpdateBugList {
+    const ABOUT: About = About::task(
+        "update-bug-list",
+        "Bring the list of the release's bugs up to date, and remind whoever has to verify them",
+        Effect::Writes,
+    );
+    type Arguments = Arguments;
+    type Answer = Report;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
+        let reminder = arguments.reminder()?;
+        let (prepared, loaded) = Prepared::of(call).await?;
+        let task = Work::new(prepared.services.clone(), reminder);
+        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    }
+}
