@@ -6,13 +6,14 @@
 //! made and the agent ends, so that cron can start it; with it a pass is made every so often until the program is told
 //! to stop. Passes never overlap.
 //!
-//! What an agent does is not known here, nor which services it uses: its replicas agree by a lease that its clients
-//! hold, or by a lock file.
+//! What an agent does is not known here, nor which services it uses: those it needs for leadership come as
+//! [`Leases`].
 
 mod leader;
 mod metrics;
 mod pass;
 mod schedule;
 
+pub use leader::Leases;
 pub use pass::Pass;
 pub use schedule::{Agent, Schedule};

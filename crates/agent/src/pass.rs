@@ -37,3 +37,19 @@ impl Pass {
         self.class
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_problem_decides_wherever_it_stands() {
+        let mut pass = Pass::default();
+        pass.problem(None);
+        assert_eq!((pass.class(), pass.problem_count()), (None, 0));
+        pass.problem(Some(ErrorClass::Unavailable));
+        pass.add_problems(2, Some(ErrorClass::Failed));
+        pass.problem(Some(ErrorClass::Configuration));
+        assert_eq!((pass.class(), pass.problem_count()), (Some(ErrorClass::Failed), 4));
+    }
+}

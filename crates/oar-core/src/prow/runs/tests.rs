@@ -33,7 +33,6 @@ struct Scene {
     server: MockServer,
     gangway: GangwayClient,
     prow: crate::clients::prow::ProwClient,
-    clock: std::sync::Arc<Hurry>,
 }
 
 impl Scene {
@@ -48,9 +47,9 @@ impl Scene {
     /// A scene in which a request is sent so often.
     async fn waiting(attempts: usize) -> Self {
         let server = MockServer::start().await;
-        let clock = std::sync::Arc::new(Hurry::default());
+        let clock = Clock::new(std::sync::Arc::new(Hurry::default()));
         let settings = HttpSettings { attempts, ..HttpSettings::default() };
-        let http = Http::new(settings, Clock::new(clock.clone()), Redactor::default()).unwrap();
+        let http = Http::new(settings, clock, Redactor::default()).unwrap();
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
         let gangway =
             GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);
@@ -64,7 +63,7 @@ impl Scene {
             .mount(&server)
             .await;
         let prow = crate::clients::prow::ProwClient::new(http, base("deck"));
-        Self { server, gangway, prow, clock }
+        Self { server, gangway, prow }
     }
 
     /// The answers to the attempts to start, one after the other.
