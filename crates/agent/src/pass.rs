@@ -1,9 +1,8 @@
 //! How one pass of an agent went.
 
 use oar_core::error::ErrorClass;
-use oar_core::failures::gravest;
 
-/// How a pass went: what it counts goes into the metrics, its gravest problem decides the exit code of a single pass.
+/// How a pass went: what it counts goes into the metrics, its first problem decides the exit code of a single pass.
 #[derive(Debug, Default)]
 pub struct Pass {
     class: Option<ErrorClass>,
@@ -21,9 +20,9 @@ impl Pass {
         self.add_problems(usize::from(class.is_some()), class);
     }
 
-    /// Notes so many problems; `class` is that of the gravest.
+    /// Notes so many problems; `class` is the first one's.
     pub fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
-        self.class = gravest(self.class.into_iter().chain(class));
+        self.class = self.class.or(class);
         self.problems += count;
     }
 
@@ -32,24 +31,8 @@ impl Pass {
         self.problems
     }
 
-    /// The class of the gravest problem; `None` after a good pass.
+    /// The class of the first problem; `None` after a good pass.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_gravest_problem_decides_wherever_it_stands() {
-        let mut pass = Pass::default();
-        pass.problem(None);
-        assert_eq!((pass.class(), pass.problem_count()), (None, 0));
-        pass.problem(Some(ErrorClass::Unavailable));
-        pass.add_problems(2, Some(ErrorClass::Failed));
-        pass.problem(Some(ErrorClass::Configuration));
-        assert_eq!((pass.class(), pass.problem_count()), (Some(ErrorClass::Failed), 4));
     }
 }

@@ -43,7 +43,7 @@ struct LogLayer {
 }
 
 /// The crates whose events are the program's own log; of others only warnings are shown.
-const OWN: [&str; 6] = ["oar_core", "cli_support", "oar", "oarctl", "job", "jobctl"];
+const OWN: [&str; 7] = ["oar_core", "cli_support", "agent", "oar", "oarctl", "job", "jobctl"];
 
 impl LogLayer {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
