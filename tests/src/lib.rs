@@ -178,7 +178,19 @@ impl Harness {
     /// `program` with `arguments`, ready to start: nothing of the caller's environment but the search path.
     pub fn command(&self, program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(release_tests());
-        command.arg(program).args(arguments).env_clear().current_dir(self.home());
+        command.arg(program).args(arguments);
+        self.at_home(command)
+    }
+
+    /// Bash with `script`, ready to start in the same environment.
+    pub fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]);
+        self.at_home(command)
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
+        command.env_clear().current_dir(self.home());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home());
         command.envs(self.sandbox.environment()).envs(self.extra.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -93,7 +93,7 @@ fn effects_come_in_their_order_and_nothing_is_asked_for_twice() {
         let requests = harness.sandbox.requests();
         let others =
             requests.iter().filter(|request| !["registry", "github"].contains(&request.service.as_str()));
-        let mut lines: Vec<String> = others.map(|request| request.line()).collect();
+        let mut lines: Vec<String> = others.map(end_to_end::RecordedRequest::line).collect();
         let count = lines.len();
         lines.sort();
         lines.dedup();

@@ -1,5 +1,7 @@
 //! `.ci/deps` and `.ci/run` with programs that stand in for `dnf`, `make` and `date`.
 
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};

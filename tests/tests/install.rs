@@ -1,5 +1,7 @@
 //! `make install` and `make uninstall` in a folder, and what a shell completes then.
 
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -47,6 +47,24 @@ fn an_outage_is_no_fail_of_the_task() {
 }
 
 #[test]
+fn a_read_that_is_refused_is_no_verdict() {
+    for code in [400, 409, 410, 422, 451] {
+        let harness = announced().env("OAR_HTTP_RETRY_DELAY", "1");
+        let refused = FaultKind::Status { code, body: Some("{}".to_owned()), headers: Vec::new() };
+        harness.sandbox.faults().add(Fault::on("github", refused.clone()).method("GET").forever());
+        for arguments in [&["status"][..], &["history"], &TAKE] {
+            harness.oar(KONFLUX, arguments).expect(4);
+        }
+        harness.run("oarctl", ["tick", "--release", KONFLUX]).expect(4);
+        harness.sandbox.faults().clear();
+        harness.sandbox.faults().add(Fault::on("errata", refused).method("GET").forever());
+        harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(4);
+        let state = harness.statebox(KONFLUX).unwrap();
+        assert!(state.contains("- name: push-to-cdn-staging\n  status: Not Started\n"), "{code}: {state}");
+    }
+}
+
+#[test]
 fn a_damaged_statebox_is_refused_by_every_command_and_stays_as_it_is() {
     let harness = announced();
     let whole = harness.statebox(KONFLUX).unwrap();
@@ -145,8 +163,8 @@ fn another_machine_restores_the_log_that_another_program_wrote_over() {
     let elsewhere = harness.home().join("elsewhere");
     let harness = harness.env("XDG_STATE_HOME", elsewhere.to_str().unwrap());
     let run = harness.oar(KONFLUX, &["issue", "add", "anything"]).expect(0);
-    let state = harness.statebox(KONFLUX).unwrap();
-    assert_eq!(result(&state), result(&ours), "{run:?}");
+    let after = harness.statebox(KONFLUX).unwrap();
+    assert_eq!(result(&after), result(&ours), "{run:?}");
     let run = harness.oar(KONFLUX, &["history"]).expect(0);
     assert!(!run.stderr.contains("another program"), "nothing is left to be told: {run:?}");
     harness.sandbox.assert_no_unexpected();

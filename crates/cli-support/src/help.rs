@@ -64,12 +64,11 @@ fn complete<'a>(
         |command: &&clap::Command| groups.iter().any(|(_, names)| names.contains(&command.get_name()));
     let mut others: Vec<_> = visible().filter(|command| !in_a_group(command)).map(row).collect();
     let help = ("help".to_owned(), "Show the help of a command".to_owned());
-    match all.last_mut().filter(|_| others.is_empty()) {
-        Some((_, commands)) => commands.push(help),
-        None => {
-            others.push(help);
-            all.push((OTHERS, others));
-        }
+    if let Some((_, commands)) = all.last_mut().filter(|_| others.is_empty()) {
+        commands.push(help);
+    } else {
+        others.push(help);
+        all.push((OTHERS, others));
     }
     all
 }

@@ -134,3 +134,18 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_crate_of_the_programs_is_in_the_log() {
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
+        let names = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"));
+        // The sandbox is no part of the programs, and the crate that holds them all does nothing of its own.
+        for name in names.filter(|name| !["sandbox", "release_tests"].contains(&name.as_str())) {
+            assert!(OWN.contains(&name.as_str()), "{name}");
+        }
+    }
+}

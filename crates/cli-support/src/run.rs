@@ -12,7 +12,7 @@ use crate::{Build, CliError, ExitCode, OutputFormat, Ui, complete, help, interru
 /// The options that every program has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CommonArgs {
-    /// Form of the result on standard output
+    /// Output format
     #[arg(
         long,
         global = true,
@@ -22,7 +22,7 @@ pub struct CommonArgs {
         help_heading = help::GLOBAL_OPTIONS
     )]
     pub output: OutputFormat,
-    /// Show the log, also on a terminal, and in it every request with its answer and time
+    /// Show the log, including every request with its answer and time
     #[arg(
         short = 'v',
         long = "debug",

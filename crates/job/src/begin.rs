@@ -15,7 +15,7 @@ use crate::shown;
 /// The options of every command that starts one job.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Begin {
-    /// Print what would be started, and start nothing
+    /// Print what would be started without starting it
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Do not wait for the page of the run
@@ -26,8 +26,8 @@ pub(crate) struct Begin {
     csv: Option<PathBuf>,
     /// Look for the run that was started under this key before starting one
     ///
-    /// Every start has a key. One that failed without an answer, or was interrupted, told it: with it the same command starts
-    /// nothing twice. Without a key each call starts a run of its own.
+    /// Every start has a key, which is printed when a start fails without an answer or is interrupted. With
+    /// it, the same command starts nothing twice. Without a key, each call starts a new run.
     #[arg(long, value_name = "UUID", value_parser = key)]
     key: Option<Uuid>,
 }

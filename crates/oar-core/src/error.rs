@@ -211,8 +211,8 @@ impl Classified for ServiceError {
                 "Run the same command again: it looks first at what was done and does nothing twice.".into(),
             ),
             ServiceErrorKind::Malformed => Some(format!(
-                "Run the same command again; if it stays so, look at what answers at the address of {} (a proxy, \
-                 a wrong endpoint).",
+                "Run the same command again. If the answer stays the same, check what answers at the address of {} (a \
+                 proxy, a wrong endpoint).",
                 self.service
             )),
             ServiceErrorKind::MissingCredential | ServiceErrorKind::Unauthorized => {
@@ -246,5 +246,21 @@ mod tests {
             "Errata Tool: cannot change owner (advisory 169293): refused (HTTP 422): no such user"
         );
         assert_eq!(error.class(), ErrorClass::Failed);
+    }
+
+    #[test]
+    fn what_could_only_not_be_read_is_never_a_verdict() {
+        let read = |kind, status| {
+            let error = ServiceError::new(Service::Errata, "read advisory", kind, "").with_status(status);
+            ServiceError { read: true, ..error }.class()
+        };
+        for (kind, status) in [
+            (ServiceErrorKind::Rejected, 422),
+            (ServiceErrorKind::Conflict, 409),
+            (ServiceErrorKind::NotFound, 410),
+        ] {
+            assert_eq!(read(kind, status), ErrorClass::Unavailable, "{status}");
+        }
+        assert_eq!(read(ServiceErrorKind::NotFound, 404), ErrorClass::Failed);
     }
 }

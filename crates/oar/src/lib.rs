@@ -102,7 +102,7 @@ impl Program for Oar {
             ));
         };
         let recent = RecentReleases::of(&session.environment);
-        let release = release::Release { version, session };
+        let release = release::Release { session, version };
         let code = self.command.run(&release).await?;
         if let Some(recent) = recent.filter(|_| code == ExitCode::Done) {
             recent.add(&release.version);

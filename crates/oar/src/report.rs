@@ -8,10 +8,10 @@ use oar_core::statebox::TaskStatus;
 /// The options of every command that changes something.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChangeArgs {
-    /// Print what would be done, and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Go on with what ART has changed in the build data since the release was owned, pushed or moved
+    /// Accept changes that ART made to the build data after the release was owned, pushed or moved
     #[arg(long)]
     pub(crate) accept_metadata: bool,
 }
@@ -28,7 +28,7 @@ impl From<ChangeArgs> for Change {
 pub(crate) struct CriticalArgs {
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
-    /// Consent to the plan without being asked; needed where there is no terminal
+    /// Go on without asking; required if there is no terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -36,7 +36,7 @@ pub(crate) struct CriticalArgs {
 /// The option of a command whose task goes on outside after it was started.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Stay, and look again every five minutes until the task has ended
+    /// Look again every five minutes until the task has ended
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) struct WaitArgs {
 /// The option of every other command whose task only one can run at a time.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct BusyArgs {
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If somebody else runs the same task, wait for that run to end first
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }

@@ -11,7 +11,7 @@ use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help}
 /// The groups in which the help shows the commands.
 const GROUPS: &[help::Group] = &[("Configuration", &["config"]), ("State", &["statebox", "tick"])];
 
-/// Look after the release tooling's configuration and state files
+/// Manage the configuration, StateBox files and due waits
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

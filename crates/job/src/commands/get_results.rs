@@ -9,7 +9,7 @@ use crate::shown;
 /// Show a run of a job
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run's id, as the start answered it
+    /// The id that the start printed
     #[arg(value_name = "JOB_ID", value_parser = job_id)]
     id: String,
     /// Look again for up to 25 seconds, until the run has a page or has ended

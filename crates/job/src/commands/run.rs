@@ -5,7 +5,7 @@ use oar_core::version::Arch;
 use crate::begin::{self, Begin, Words};
 use crate::shown;
 
-/// Start a job once, and show its run
+/// Start a job and show its run
 ///
 /// A name that begins with `periodic-ci-` is taken as it is. Any other text is looked for in the names of the jobs, and must
 /// be part of exactly one of them. When the answer to the start never comes, the run is looked for before anything else.

@@ -38,13 +38,13 @@ pub(crate) struct Args {
     /// Start jobs again that were started for this release before
     #[arg(long, conflicts_with = "key")]
     again: bool,
-    /// Carry on with an earlier call with --again, under the key that it told
+    /// Continue an earlier call with --again, under the key that it printed
     #[arg(long, value_name = "UUID", value_parser = begin::key)]
     key: Option<Uuid>,
     /// Append the runs to this file as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Print what would be started, and start nothing
+    /// Print what would be started without starting it
     #[arg(long)]
     dry_run: bool,
 }

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// The build's whole name, such as 4.20.27
     #[arg(long, value_name = "BUILD")]
     build: BuildName,
-    /// Say what would be done, and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     dry_run: bool,
 }

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Architecture: amd64, arm64, multi, ppc64le, s390x
     #[arg(long, default_value_t = Arch::Amd64, value_name = "ARCH")]
     arch: Arch,
-    /// Say what would be done, and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Start every job again; the runs that are recorded are dropped from the record
     #[arg(long, overrides_with = "skip_existing")]
     no_skip_existing: bool,
-    /// Say what would be done, and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     dry_run: bool,
 }

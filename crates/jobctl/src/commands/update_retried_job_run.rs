@@ -7,7 +7,7 @@ use oar_core::version::Arch;
 use super::failure;
 use crate::setup::live_world;
 
-/// Put another run in the place of a recorded one, and judge the build anew
+/// Replace a recorded run with another run and judge the build again
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Architecture: amd64, arm64, multi, ppc64le, s390x
@@ -22,10 +22,10 @@ pub(crate) struct Args {
     /// The run that is recorded
     #[arg(long = "current-job-id", value_name = "ID")]
     current: String,
-    /// The run that is to stand in its place
+    /// The run that replaces it
     #[arg(long = "new-job-id", value_name = "ID")]
     new: RunId,
-    /// Say what would be done, and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     dry_run: bool,
 }

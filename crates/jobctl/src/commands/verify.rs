@@ -9,7 +9,7 @@ use crate::records;
 /// Up to so many files are listed one by one; of more, those that there is something to say of.
 const LISTED: usize = 20;
 
-/// Check stored records: is what they record what their runs say?
+/// Check whether stored records agree with their runs
 ///
 /// Recomputes the acceptance of every build from the runs in its record, and tells where the record disagrees, which
 /// enabled jobs it lacks, and where its bytes are not those that the programs write. Latest files and registries are

@@ -80,30 +80,30 @@ variables! {
         .or("z-stream");
     OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch that holds the test records", "optional")
         .or("record");
-    OAR_LOG_FORMAT = Variable::new("OAR_LOG_FORMAT", "the form of log lines: `text` or `json`", "optional").or("text");
+    OAR_LOG_FORMAT = Variable::new("OAR_LOG_FORMAT", "the format of log lines: `text` or `json`", "optional").or("text");
     OAR_CA_BUNDLE = Variable::new(
         "OAR_CA_BUNDLE",
-        "the path of a PEM file of authorities to trust besides the system's",
+        "the path of a PEM file with certificate authorities to trust in addition to the system's",
         "optional",
     );
     OAR_HTTP_TIMEOUT = Variable::new(
         "OAR_HTTP_TIMEOUT",
-        "the longest that one attempt of a request may take, in seconds",
+        "the time limit of one attempt of a request, in seconds",
         "optional",
     ).or("30");
     OAR_HTTP_RETRY_DELAY = Variable::new(
         "OAR_HTTP_RETRY_DELAY",
-        "the first wait before a request is repeated, in milliseconds",
+        "the delay before the first retry of a request, in milliseconds",
         "optional",
     ).or("250");
     OAR_PYXIS_CONCURRENCY = Variable::new(
         "OAR_PYXIS_CONCURRENCY",
-        "how many requests run at the same time against the container catalogue, from 1 to 16",
+        "the number of concurrent requests to the container catalog, from 1 to 16",
         "optional",
     ).or("16");
     OAR_WAIT_INTERVAL = Variable::new(
         "OAR_WAIT_INTERVAL",
-        "the time between two looks of a waiting task, in seconds",
+        "the time between two checks of a waiting task, in seconds",
         "optional",
     ).or("1800");
     OAR_WAIT_LIMIT = Variable::new(
@@ -113,7 +113,7 @@ variables! {
     ).or("172800");
     OAR_WAIT_LEASE = Variable::new(
         "OAR_WAIT_LEASE",
-        "how long whoever carries on a wait may be silent before another process takes over, in seconds",
+        "the time without a sign of life after which another process takes over a wait, in seconds",
         "optional",
     ).or("600");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
@@ -182,7 +182,7 @@ variables! {
     ).or("elliott");
     OAR_ELLIOTT_TIMEOUT = Variable::new(
         "OAR_ELLIOTT_TIMEOUT",
-        "the longest that one run of elliott may take, in seconds",
+        "the time limit of one run of elliott, in seconds",
         "optional",
     ).or("600");
     GCP_SA_FILE = Variable::new(
@@ -207,17 +207,17 @@ variables! {
     ).or("~/.kube/config");
     OAR_LEASE_NAMESPACE = Variable::new(
         "OAR_LEASE_NAMESPACE",
-        "the namespace of the leases by which replicas agree who works",
+        "the namespace of the leases by which replicas agree which one works",
         "optional",
     ).or("that of the pod");
     OAR_GANGWAY_LIMIT = Variable::new(
         "OAR_GANGWAY_LIMIT",
-        "how many requests a minute go to Gangway, and how many at once: `<per minute>/<at once>`",
+        "the limit of requests to Gangway: `<per minute>/<at once>`",
         "optional",
     ).or("20/10");
     OAR_GANGWAY_FORM = Variable::new(
         "OAR_GANGWAY_FORM",
-        "where Gangway takes the name of a job from: `path` or `body`; before `jobs.gangway` of the document",
+        "where Gangway takes the name of a job from: `path` or `body`; overrides `jobs.gangway` of the document",
         "optional",
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
@@ -228,13 +228,13 @@ variables! {
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
-        "for how many seconds (120 to 86400) the start of a job is left to the program that recorded it, before another \
-         takes it over; 0 only where nothing else starts jobs",
+        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it; \
+         0 only where nothing else starts jobs",
         "optional",
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(
         "XDG_RUNTIME_DIR",
-        "the directory of files that live as long as programs run: locks",
+        "the directory of lock files",
         "optional",
     ).or("~/.local/state");
 }

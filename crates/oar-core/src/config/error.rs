@@ -263,11 +263,11 @@ impl Classified for ConfigError {
             Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
             Self::Service(error) => error.hint(),
             Self::UnknownVariables { .. } => {
-                Some("Correct the name, or unset it: what it was meant to replace would be production's.".into())
+                Some("Correct the name or unset it; ignored, it would leave the default, which is production.".into())
             }
             Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
             Self::Unreadable { .. } | Self::TooLarge { .. } => {
-                Some("Make the file readable, or name another configuration document with OAR_CONFIG.".into())
+                Some("Make the file readable, or set OAR_CONFIG to another configuration document.".into())
             }
             Self::BadEndpoint { .. } => Some("Correct the address where it is set.".into()),
             Self::BadVersions { .. } => {

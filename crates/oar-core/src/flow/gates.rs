@@ -187,6 +187,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     let release = state.release().unwrap_or_default();
     let next = if informs || task == TaskName::AnalyzePromotedBuild {
         format!("judge the tests, then: oar -r {release} task set {task} Pass --reason TEXT")
+    } else if task == TaskName::ImageConsistencyCheck && !state.metadata().is_konflux() {
+        format!("oar -r {release} {task} -i JOB_ID (the id of the Prow job that ART started)")
     } else {
         format!("oar -r {release} {task}")
     };

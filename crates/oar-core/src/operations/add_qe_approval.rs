@@ -35,7 +35,7 @@ pub struct Arguments {
 impl Operation for AddQeApproval {
     const ABOUT: About = About::task(
         "add-qe-approval",
-        "Approve the shipment merge request of a Konflux release, behind the gates of change-advisory-status",
+        "Approve the shipment merge request of a Konflux release, after the checks of change-advisory-status",
         Effect::Critical,
     )
     .of(Flows::Konflux);

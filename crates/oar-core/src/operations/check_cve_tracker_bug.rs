@@ -32,7 +32,7 @@ pub struct Arguments {
 impl Operation for CheckCveTrackerBug {
     const ABOUT: About = About::task(
         "check-cve-tracker-bug",
-        "Check with elliott that the release misses no CVE tracker",
+        "Check with elliott that no CVE tracker is missing",
         Effect::Writes,
     )
     .hints(&["elliott must be installed where this runs."]);

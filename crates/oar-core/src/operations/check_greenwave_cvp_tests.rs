@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Operation for CheckGreenwaveCvpTests {
     const ABOUT: About = About::task(
         "check-greenwave-cvp-tests",
-        "Check the Greenwave CVP tests of the advisories; failed ones are reported in Jira once (Errata flow)",
+        "Check the Greenwave CVP tests of the advisories and report failures in Jira (Errata flow)",
         Effect::Writes,
     )
     .of(Flows::Errata);

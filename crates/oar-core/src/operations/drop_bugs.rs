@@ -31,7 +31,7 @@ pub struct Arguments {
 impl Operation for DropBugs {
     const ABOUT: About = About::task(
         "drop-bugs",
-        "Take bugs that QE did not finish out of the advisories and the shipment",
+        "Remove unfinished bugs from the advisories and the shipment",
         Effect::Critical,
     )
     .hints(&["update-bug-list says which bugs are not finished."]);

@@ -45,7 +45,7 @@ impl Conclusion for Answer {}
 
 impl Operation for History {
     const ABOUT: About =
-        About::look("history", "Show every recorded run in the order of time: who, when, what came of it");
+        About::look("history", "List every recorded run of the tasks, oldest first: when, who, result");
     type Arguments = Arguments;
     type Answer = Answer;
 

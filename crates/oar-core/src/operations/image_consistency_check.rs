@@ -61,7 +61,7 @@ pub struct Arguments {
 impl Operation for ImageConsistencyCheck {
     const ABOUT: About = About::task(
         "image-consistency-check",
-        "Check the images of the release: a Prow job compares payload and shipment, then the images' health decides",
+        "Compare the payload with the shipment in a Prow job, then check the health of the images",
         Effect::Writes,
     )
     .hints(&["The job takes about an hour: run it again to see how it goes on."]);

@@ -30,7 +30,7 @@ pub struct Arguments {
 impl Operation for ImageSignedCheck {
     const ABOUT: About = About::task(
         "image-signed-check",
-        "Prove that the release's image is signed by a release key",
+        "Verify that the payload of the release is signed by a release key",
         Effect::Writes,
     );
     type Arguments = Arguments;

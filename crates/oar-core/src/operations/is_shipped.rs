@@ -26,7 +26,7 @@ impl Conclusion for ShippedReport {
 
 impl Operation for IsShipped {
     const ABOUT: About =
-        About::look("is-shipped", "Say whether the release is shipped, and what speaks against it");
+        About::look("is-shipped", "Show whether the release is shipped, and what is missing if it is not");
     type Arguments = Arguments;
     type Answer = ShippedReport;
 

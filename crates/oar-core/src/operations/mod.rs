@@ -52,7 +52,8 @@ const TO_STOP: Duration = Duration::from_secs(2);
 ///
 /// The operation failed before it had a result. A task that fails has a result, its report.
 pub async fn perform<O: Operation>(arguments: O::Arguments, call: &Call) -> Result<O::Answer, TaskError> {
-    let work = call.capture().observe(O::run(arguments, call));
+    // The work of all clients is in it, more than a caller's stack is made for.
+    let work = call.capture().observe(Box::pin(O::run(arguments, call)));
     let Some(limit) = call.time_limit() else { return work.await };
     tokio::pin!(work);
     tokio::select! {

@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Operation for PushToCdnStaging {
     const ABOUT: About = About::task(
         "push-to-cdn-staging",
-        "Push the advisories to the staging CDN, and say how far each target is",
+        "Push the advisories to the staging CDN and show the progress of each target",
         Effect::Critical,
     )
     .hints(&["A push takes up to hours: run it again to see how it goes on."]);

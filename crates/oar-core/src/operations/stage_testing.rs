@@ -35,7 +35,7 @@ pub struct Arguments {
 impl Operation for StageTesting {
     const ABOUT: About = About::task(
         "stage-testing",
-        "Test the release on stage: a Jenkins pipeline, started once and followed to its result",
+        "Start the stage pipeline in Jenkins once and follow it to its result",
         Effect::Writes,
     )
     .hints(&["The pipeline takes some hours: run it again to see how it goes on."]);

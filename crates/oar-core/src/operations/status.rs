@@ -49,10 +49,8 @@ pub struct WorksheetStatus {
 impl Conclusion for Answer {}
 
 impl Operation for Status {
-    const ABOUT: About = About::look(
-        "status",
-        "Show every task of the release: its status, what it waits for, what comes next",
-    );
+    const ABOUT: About =
+        About::look("status", "Show the status of every task, what it waits for, and what comes next");
     type Arguments = Arguments;
     type Answer = Answer;
 

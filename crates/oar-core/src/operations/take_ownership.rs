@@ -37,7 +37,7 @@ fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmailAddress, D::
 impl Operation for TakeOwnership {
     const ABOUT: About = About::task(
         "take-ownership",
-        "Make somebody the QE owner of the release: advisories, merge request, ART subtasks",
+        "Make a person the QE owner of the advisories, the merge request and ART's subtasks",
         Effect::Writes,
     );
     type Arguments = Arguments;

@@ -142,7 +142,7 @@ impl Operation for Endless {
 #[tokio::test(start_paused = true)]
 async fn a_call_ends_in_its_time_and_keeps_its_log_to_itself() {
     let (first, second) =
-        (call().limited_to(Duration::from_secs(60)), call().limited_to(Duration::from_secs(60)));
+        (call().limited_to(Duration::from_mins(1)), call().limited_to(Duration::from_mins(1)));
     let answer = perform::<Endless>(Deaf { deaf: false }, &first).await;
     assert!(answer.is_ok());
     let error = perform::<Endless>(Deaf { deaf: true }, &second).await.unwrap_err();

@@ -87,7 +87,7 @@ impl Answer {
 impl Operation for Tick {
     const ABOUT: About = About::task(
         "tick",
-        "Look once at what releases wait for, and go on with what is there",
+        "Continue waits of releases that are due; meant for a timer",
         Effect::Writes,
     )
     .named(Program::Oarctl)

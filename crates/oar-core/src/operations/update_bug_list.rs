@@ -51,7 +51,7 @@ impl Arguments {
 impl Operation for UpdateBugList {
     const ABOUT: About = About::task(
         "update-bug-list",
-        "Bring the list of the release's bugs up to date, and remind whoever has to verify them",
+        "Update the list of the release's bugs and remind the QA contacts to verify them",
         Effect::Writes,
     );
     type Arguments = Arguments;

@@ -156,20 +156,20 @@ impl Classified for StateError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Downgrade { .. } => Some("Add --force and a reason to set it all the same.".into()),
+            Self::Downgrade { .. } => Some("Add --force and a reason to set it anyway.".into()),
             Self::BlockerExists { .. } => {
                 Some("Resolve the open blocker first, or report this one with --no-blocker.".into())
             }
             Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
             Self::Precondition { hint, .. } => hint.clone(),
             Self::WaitHeld { .. } => Some(
-                "Nothing is to be done: it goes on there, and is taken over when that time is past.".into(),
+                "Nothing to do: that process continues the wait, and another one takes it over after that time.".into(),
             ),
             Self::NotWaiting { task } => Some(format!("Somebody else ended the wait; run {task} to go on.")),
             Self::JobTaken { .. } => Some("Run the same command again: it follows that job.".into()),
             Self::TaskHeld { .. } => Some(
-                "Run the same command again when that run has ended, or with --wait; a run that died is taken over \
-                 when that time is past."
+                "Run the same command again when that run has ended, or with --wait. A run that died is replaced after \
+                 that time."
                     .into(),
             ),
             Self::ClaimLost { .. } | Self::Moved { .. } => {

@@ -31,6 +31,13 @@ pub struct Metadata {
     pub pending: Vec<String>,
 }
 
+impl Metadata {
+    /// Whether the release ships by a shipment merge request, also while that is not there yet.
+    pub fn is_konflux(&self) -> bool {
+        self.shipment_mr.is_some() || self.pending.iter().any(|field| field == "shipment_mr")
+    }
+}
+
 /// One task as the file holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct TaskView {

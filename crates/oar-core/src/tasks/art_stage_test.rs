@@ -90,7 +90,7 @@ impl ArtStageTest {
         shipment: &Shipment,
     ) -> Result<Option<String>, Refusal> {
         let release = services.config().release();
-        let again = format!("start ours all the same with: oar -r {release} stage-testing --again");
+        let again = format!("start ours anyway with: oar -r {release} stage-testing --again");
         let record = |what: &str| {
             format!(
                 "oar -r {release} task set stage-testing Pass --reason 'the stage test of ART passed: {what}'"

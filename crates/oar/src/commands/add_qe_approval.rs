@@ -5,13 +5,13 @@ use oar_core::operations::add_qe_approval::{AddQeApproval, Arguments};
 use crate::release::Release;
 use crate::report;
 
-/// Approve the shipment merge request of a Konflux release, behind the gates of change-advisory-status
+/// Approve the shipment merge request of a Konflux release, after the checks of change-advisory-status
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A bug to answer for although it is not finished or cannot be seen; may be repeated
+    /// Accept this bug although it is not finished or cannot be seen; may be repeated
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
-    /// Approve although the release's date is more than a day away
+    /// Approve although the release date is more than a day away
     #[arg(long)]
     early: bool,
     #[command(flatten)]

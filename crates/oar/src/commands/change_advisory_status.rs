@@ -14,25 +14,26 @@ const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
 
 /// Approve the release: the shipment merge request, then the advisories from QE to `REL_PREP`
 ///
-/// Everything that must be so first is looked at and said at once: earlier tasks, open blockers, the kernel's tags,
-/// security alerts, unfinished bugs, the states of the advisories. A Konflux release's advisories move when the
-/// metadata URL of exactly this release is up; until then the task waits, and a watcher carries the wait on.
+/// All preconditions are checked and shown at once: earlier tasks, open blockers, kernel tags, security
+/// alerts, unfinished bugs, the states of the advisories. The advisories of a Konflux release move when the
+/// metadata URL of the release is up. Until then the task waits, and a watcher in the background continues
+/// it.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
     /// The state to move the advisories to; only `REL_PREP` is possible
     #[arg(short, long, value_name = "STATE", default_value = "REL_PREP")]
     status: String,
-    /// A bug to answer for although it is not finished or cannot be seen; may be repeated
+    /// Accept this bug although it is not finished or cannot be seen; may be repeated
     #[arg(long = "accept-bug", value_name = "KEY")]
     accept_bugs: Vec<IssueKey>,
-    /// Approve although the release's date is more than a day away
+    /// Approve although the release date is more than a day away
     #[arg(long)]
     early: bool,
-    /// Stay until the wait is over instead of starting a watcher
+    /// Wait in the foreground instead of starting a watcher
     #[arg(long, conflicts_with = "no_watch")]
     wait: bool,
-    /// Start no watcher; the wait stands in the StateBox, and the next run or tick carries it on
+    /// Start no watcher; the next run or `oarctl tick` continues the wait
     #[arg(long)]
     no_watch: bool,
     /// Carry on a wait that another command began (what a watcher is started with)

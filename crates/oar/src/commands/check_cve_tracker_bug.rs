@@ -4,10 +4,10 @@ use oar_core::operations::check_cve_tracker_bug::{Arguments, CheckCveTrackerBug}
 use crate::release::Release;
 use crate::report;
 
-/// Check with elliott that the release misses no CVE tracker
+/// Check with elliott that no CVE tracker is missing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Tell ART of missing trackers in Slack (the default)
+    /// Tell ART about missing trackers in Slack (the default)
     #[arg(long, overrides_with = "no_notify")]
     notify: bool,
     /// Do not tell ART

@@ -4,7 +4,7 @@ use oar_core::operations::check_greenwave_cvp_tests::{Arguments, CheckGreenwaveC
 use crate::release::Release;
 use crate::report;
 
-/// Check the Greenwave CVP tests of the advisories; failed ones are reported in Jira once (Errata flow)
+/// Check the Greenwave CVP tests of the advisories and report failures in Jira (Errata flow)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -5,7 +5,7 @@ use oar_core::operations::drop_bugs::{Arguments, DropBugs};
 use crate::release::Release;
 use crate::report;
 
-/// Take bugs that QE did not finish out of the advisories and the shipment
+/// Remove unfinished bugs from the advisories and the shipment
 ///
 /// CVE trackers, and bugs that cannot be read in Jira, stay. Critical bugs and bugs with a customer case stay unless
 /// they are named with --include.

@@ -7,7 +7,7 @@ use crate::release::Release;
 /// The least width of the tasks' names.
 const NAMES: usize = 21;
 
-/// Show every recorded run in the order of time: who, when, what came of it
+/// List every recorded run of the tasks, oldest first: when, who, result
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this task

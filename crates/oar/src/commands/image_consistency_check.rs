@@ -4,10 +4,10 @@ use oar_core::operations::image_consistency_check::{Arguments, ImageConsistencyC
 use crate::release::Release;
 use crate::report;
 
-/// Check the images of the release: a Prow job compares payload and shipment, then the images' health decides
+/// Compare the payload with the shipment in a Prow job, then check the health of the images
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+    /// Follow this Prow job instead of the one in the StateBox
     #[arg(short = 'i', long, visible_alias = "job_id", value_name = "ID")]
     job_id: Option<JobId>,
     #[command(flatten)]

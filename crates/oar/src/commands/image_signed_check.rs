@@ -4,17 +4,17 @@ use oar_core::operations::image_signed_check::{Arguments, ImageSignedCheck};
 use crate::release::Release;
 use crate::report;
 
-/// Prove that the release's image is signed by a release key
+/// Verify that the payload of the release is signed by a release key
 ///
-/// The digest is read from the release controller and from the registry, and both must agree. Every signature that the
-/// mirror has of it is verified, and those in the Sigstore way beside the image: with the keys in the configuration, or
-/// with Red Hat's where it names none.
+/// The release controller and the registry must name the same digest. Every signature on the mirror, and
+/// every Sigstore signature beside the image, is verified with the keys in the configuration, or with Red
+/// Hat's keys if it names none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look again every 30 seconds, 16 times at most, while there is nothing to check yet
+    /// Look again every 30 seconds, at most 16 times, while no signature is published
     #[arg(long)]
     wait: bool,
-    /// Check the payloads of all architectures, the multi-architecture list and each of its images, too
+    /// Also check the payloads of all architectures, and the multi-architecture list with its images
     #[arg(long)]
     all_architectures: bool,
     #[command(flatten)]

@@ -4,9 +4,9 @@ use oar_core::operators::shipped::ShippedReport;
 
 use crate::release::Release;
 
-/// Say whether the release is shipped, and what speaks against it
+/// Show whether the release is shipped, and what is missing if it is not
 ///
-/// Exit code 0 means shipped, 1 not shipped; others mean that nobody knows, because a service could not be asked.
+/// Exit code 0 means shipped, 1 not shipped. Any other means unknown, because a service could not be asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

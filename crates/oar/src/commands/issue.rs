@@ -8,7 +8,7 @@ use oar_core::statebox::TaskName;
 use crate::release::Release;
 use crate::report::ChangeArgs;
 
-/// Record, resolve and list what stands in the way of the release
+/// Record, resolve and list issues that block the release
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -25,7 +25,7 @@ enum Command {
         /// The tasks that it blocks; without any it concerns the whole release
         #[arg(long = "task", value_name = "NAME", add = complete::tasks())]
         tasks: Vec<TaskName>,
-        /// It is only worth knowing and blocks nothing
+        /// Record an issue that blocks nothing
         #[arg(long)]
         no_blocker: bool,
         #[command(flatten)]
@@ -44,7 +44,7 @@ enum Command {
     },
     /// List the unresolved issues
     List {
-        /// Also those that are resolved
+        /// Include resolved issues
         #[arg(long)]
         all: bool,
         /// Only those of this task

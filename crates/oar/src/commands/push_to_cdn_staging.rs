@@ -4,7 +4,7 @@ use oar_core::operations::push_to_cdn_staging::{Arguments, PushToCdnStaging};
 use crate::release::Release;
 use crate::report;
 
-/// Push the advisories to the staging CDN, and say how far each target is
+/// Push the advisories to the staging CDN and show the progress of each target
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

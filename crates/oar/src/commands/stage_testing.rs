@@ -6,13 +6,13 @@ use oar_core::operations::stage_testing::{Arguments, StageTesting};
 use crate::release::Release;
 use crate::report;
 
-/// Test the release on stage: a Jenkins pipeline, started once and followed to its result
+/// Start the stage pipeline in Jenkins once and follow it to its result
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+    /// Follow this Jenkins build instead of the one in the StateBox
     #[arg(short = 'n', long, visible_alias = "build_number", value_name = "NUMBER")]
     build_number: Option<NonZeroU64>,
-    /// Start a build although ART's own stage test of this payload passed or runs
+    /// Start a build although ART's own stage test of this payload passed or is running
     #[arg(long, conflicts_with = "build_number")]
     again: bool,
     #[command(flatten)]

@@ -13,7 +13,7 @@ const NAMES: usize = 24;
 /// Where the second column of a task begins.
 const INDENT: usize = 4;
 
-/// Show every task of the release: its status, what it waits for, what comes next
+/// Show the status of every task, what it waits for, and what comes next
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

@@ -5,7 +5,7 @@ use oar_core::operations::take_ownership::{Arguments, TakeOwnership};
 use crate::release::Release;
 use crate::report;
 
-/// Make somebody the QE owner of the release: advisories, merge request, ART subtasks
+/// Make a person the QE owner of the advisories, the merge request and ART's subtasks
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// E-mail address of the new owner

@@ -6,7 +6,7 @@ use oar_core::statebox::{TaskName, TaskStatus};
 use crate::release::Release;
 use crate::report::ChangeArgs;
 
-/// Change the recorded state of a task by hand
+/// Set the recorded status of a task by hand
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,7 +26,7 @@ enum Command {
         /// Why it is set by hand
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Also take a Pass back
+        /// Allow changing a task that has passed
         #[arg(long)]
         force: bool,
         #[command(flatten)]

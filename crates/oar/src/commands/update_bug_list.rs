@@ -4,7 +4,7 @@ use oar_core::operations::update_bug_list::{Arguments, UpdateBugList};
 use crate::release::Release;
 use crate::report;
 
-/// Bring the list of the release's bugs up to date, and remind whoever has to verify them
+/// Update the list of the release's bugs and remind the QA contacts to verify them
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {

@@ -4,18 +4,17 @@ use cli_support::{CliError, ExitCode, Session, complete, exit_code};
 use oar_core::operations::tick::{Arguments, Tick};
 use oar_core::version::ReleaseVersion;
 
-/// Look once at what releases wait for, and go on with what is there
+/// Continue waits of releases that are due; meant for a timer
 ///
-/// Only a look that is due is made, and only when nobody else carries the wait on; meant for a timer. What is waited
-/// for was begun, and consented to, by a command of `oar`. Without --release the newest eight releases of every
-/// supported y-stream are looked at, and those that wait are shown. Trouble with one release does not keep the others
-/// from their look.
+/// Each wait was started, and consented to, by a command of `oar`. A wait is checked only when it is due and
+/// no other process holds it. Without --release the newest eight releases of every supported y-stream are
+/// checked, and those that wait are shown. A problem with one release does not stop the others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A release to look at; may be repeated
+    /// Check only this release; may be repeated
     #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
     releases: Vec<ReleaseVersion>,
-    /// Say which looks are due and what else would be done, and do nothing
+    /// Print which waits are due and what would be done without doing it
     #[arg(long)]
     dry_run: bool,
 }

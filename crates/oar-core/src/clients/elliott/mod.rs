@@ -234,7 +234,7 @@ impl Classified for ElliottError {
                 "Check that JIRA_USERNAME and JIRA_TOKEN are good: elliott says nothing when Jira refuses it."
                     .to_owned()
             }
-            _ => "Run the command again; when it stays so, run elliott by hand and tell ART.".to_owned(),
+            _ => "Run the command again. If it fails again, run elliott by hand and tell ART.".to_owned(),
         })
     }
 }

@@ -120,8 +120,8 @@ impl Runner<'_> {
         } else if plan.acts() {
             let begin = self.begin(task, Some(&plan), state, run, permit);
             if completes_late {
-                let (begun, completed) = join(begin, task.complete(&plan)).await;
-                begun?;
+                let (started, completed) = join(begin, task.complete(&plan)).await;
+                started?;
                 completed?;
             } else {
                 begin.await?;

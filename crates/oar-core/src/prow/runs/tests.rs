@@ -47,9 +47,10 @@ impl Scene {
     /// A scene in which a request is sent so often.
     async fn waiting(attempts: usize) -> Self {
         let server = MockServer::start().await;
-        let clock = Clock::new(std::sync::Arc::new(Hurry::default()));
         let settings = HttpSettings { attempts, ..HttpSettings::default() };
-        let http = Http::new(settings, clock, Redactor::default()).unwrap();
+        let http =
+            Http::new(settings, Clock::new(std::sync::Arc::new(Hurry::default())), Redactor::default())
+                .unwrap();
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
         let gangway =
             GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);

@@ -148,6 +148,24 @@ fn a_file_that_was_cut_off_is_refused_by_every_reader() {
 }
 
 #[test]
+fn a_task_that_stands_twice_with_two_statuses_is_refused() {
+    let twice = |first: &str, second: &str| {
+        let mut state = fresh();
+        let run = start("run-1", "10:00:00");
+        let _ = state.finish_run(TaskName::TakeOwnership, &end(&run, "10:01:00", TaskStatus::Pass, None));
+        let entry = |status: &str| {
+            format!(
+                "- name: stage-testing\n  status: {status}\n  started_at: null\n  completed_at: null\n  result: null\n"
+            )
+        };
+        state.to_yaml().replace("issues: []\n", &format!("{}{}issues: []\n", entry(first), entry(second)))
+    };
+    let error = State::parse(&twice("Pass", "Fail")).unwrap_err().to_string();
+    assert!(error.contains("stands twice, as Pass and as Fail"), "{error}");
+    assert!(State::parse(&twice("Pass", "Pass")).is_ok());
+}
+
+#[test]
 fn an_old_file_without_stamps_can_be_used() {
     let text = "schema_version: '1.0'\nrelease: 4.19.1\nmetadata:\n  qe_owner: null\ntasks: []\nissues: []\n";
     let found = findings(text);

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Write to this file (mode 0600) instead of standard output
     #[arg(short, long = "out", value_name = "OUT")]
     out: Option<PathBuf>,
-    /// Do everything but write the file of --out
+    /// Do everything except writing the file of --out
     #[arg(long, requires = "out")]
     dry_run: bool,
 }

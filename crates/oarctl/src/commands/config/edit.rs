@@ -20,7 +20,7 @@ use crate::private::{self, PrivateDirectory};
 /// you typed and could not be written is kept in a file that only you can read; it is named.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Do everything but replace the document
+    /// Do everything except replacing the document
     #[arg(long)]
     dry_run: bool,
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::input;
 
-/// Show the document, secrets and addresses covered
+/// Show the document with secrets and addresses masked
 ///
 /// The document is the one of `OAR_CONFIG`, otherwise `config/config_store.json` beside the program or in the working
 /// tree; `OAR_JWK` opens it. Each line is a key with its value; `config get KEY` prints one value alone.

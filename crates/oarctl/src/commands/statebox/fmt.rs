@@ -8,16 +8,16 @@ use serde::Serialize;
 use super::report::{self, Finding};
 use crate::private;
 
-/// Write StateBox files the way the tools write them
+/// Format StateBox files as the programs write them
 ///
 /// Values, unknown keys and their order stay; quoting and folding become those of the Python tooling. Comments cannot be
 /// kept, and a warning names each. A file with errors is left alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write nothing; end with 1 when a file would change
+    /// Write nothing; exit with 1 if a file would change
     #[arg(long)]
     check: bool,
-    /// Write nothing; only say which files would change
+    /// Write nothing; only list the files that would change
     #[arg(long)]
     dry_run: bool,
     /// StateBox files; `-` formats standard input to standard output

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::report::{self, Finding};
 
-/// Say what is wrong with StateBox files, with line and field
+/// Check StateBox files and name the line and field of each problem
 ///
 /// An error is what one of the programs that share these files cannot read, the Python tooling among them. Ends with 1
 /// when a file has an error; warnings alone end with 0.
