@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clients::Clients;
 use oar_core::clients::gcs::RunLocation;
 use oar_core::clients::kube::{LeaseState, PayloadOutcome, QE_LABEL};
 use oar_core::clients::prow::ProwState;
@@ -17,10 +18,9 @@ use oar_core::error::ServiceErrorKind;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::permit::WritePermit;
 use oar_core::prow::runs::{RunIntent, Runs, StartedRun};
-use oar_core::prow_services::ProwServices;
 use oar_core::redact::Redactor;
-use oar_core::tasks::Services;
-use oar_core::version::YStream;
+use oar_core::tasks::ReleaseContext;
+use oar_core::version::{Arch, YStream};
 use sandbox::clock::ClockStart;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB, fill};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
@@ -57,9 +57,9 @@ impl ClockSource for Shared {
 
 struct Scene {
     sandbox: Sandbox,
-    services: ProwServices,
+    services: Clients,
     /// The same with the machine's clock, by which Google's sign-in goes.
-    signed_in: ProwServices,
+    signed_in: Clients,
     clock: Arc<Shared>,
     permit: WritePermit,
     _home: TempDir,
@@ -83,7 +83,7 @@ fn scene_with(extra: &[(&str, &str)]) -> Scene {
     let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
     let services = |clock: Clock| {
         let http = Http::new(limits.clone(), clock, Redactor::default()).unwrap();
-        ProwServices::new(settings.clone(), http).unwrap()
+        Clients::new(settings.clone(), http)
     };
     let (signed_in, services) = (services(Clock::system()), services(Clock::new(clock.clone())));
     let permit = WritePermit::granted_by_user_interface();
@@ -124,19 +124,19 @@ impl Scene {
 #[tokio::test]
 async fn the_newest_builds_of_streams() {
     let scene = scene();
-    let controller = scene.services.release_controller("amd64").unwrap();
-    let nightly = controller.latest_nightly(MINOR, "amd64").await.unwrap().unwrap();
+    let controller = scene.services.release_controller(Arch::Amd64).unwrap();
+    let nightly = controller.latest_nightly(MINOR, Arch::Amd64).await.unwrap().unwrap();
     assert_eq!(nightly.tag.name, NEW_NIGHTLY);
     assert!(nightly.body.starts_with("{\n  \"name\"") && nightly.body.ends_with("}\n"));
-    assert_eq!(controller.latest_stable(MINOR, "amd64").await.unwrap().unwrap().tag.name, "4.20.5");
+    assert_eq!(controller.latest_stable(MINOR, Arch::Amd64).await.unwrap().unwrap().tag.name, "4.20.5");
     // The newest preview of all is one of 4.23.
-    let preview = controller.latest_stable(YStream::new(4, 22), "amd64").await.unwrap().unwrap();
+    let preview = controller.latest_stable(YStream::new(4, 22), Arch::Amd64).await.unwrap().unwrap();
     assert_eq!(preview.tag.name, "4.22.0-ec.3");
-    assert_eq!(controller.latest_stable(YStream::new(4, 2), "amd64").await.unwrap(), None);
-    let tags = controller.tags(&StreamName::nightly(MINOR, "amd64")).await.unwrap().unwrap();
+    assert_eq!(controller.latest_stable(YStream::new(4, 2), Arch::Amd64).await.unwrap(), None);
+    let tags = controller.tags(&StreamName::nightly(MINOR, Arch::Amd64)).await.unwrap().unwrap();
     assert_eq!(tags.iter().filter(|tag| tag.phase == Phase::Rejected).count(), 1);
-    let arm = scene.services.release_controller("arm64").unwrap();
-    let build = arm.latest_stable(MINOR, "arm64").await.unwrap().unwrap();
+    let arm = scene.services.release_controller(Arch::Arm64).unwrap();
+    let build = arm.latest_stable(MINOR, Arch::Arm64).await.unwrap().unwrap();
     assert!(build.tag.pull_spec.ends_with(":4.20.5-aarch64"), "{build:?}");
     scene.sandbox.assert_no_unexpected();
 }
@@ -180,7 +180,8 @@ async fn the_pace_counts_for_the_tasks_of_a_release_too() {
     let limits = HttpSettings { timeout: Duration::from_secs(5), ..HttpSettings::default() };
     let http = Http::new(limits, Clock::new(clock.clone()), Redactor::default()).unwrap();
     let config = settings.release(&"4.19.1".parse().unwrap(), &http).await.unwrap();
-    let gangway = Services::new(config, http).unwrap().gangway().unwrap().unwrap();
+    let release = ReleaseContext::new(Clients::new(settings, http), config).unwrap();
+    let gangway = release.clients().gangway_if_set().unwrap().unwrap();
     let before = clock.slept.load(Ordering::SeqCst);
     for _ in 0..4 {
         gangway.executions(NIGHTLY_JOB).await.unwrap();
@@ -338,7 +339,7 @@ async fn what_nobody_could_see_is_not_started_again() {
 async fn a_payload_is_labelled_exactly_once() {
     let scene = scene();
     let cluster = scene.services.cluster().await.unwrap();
-    let accept = async |build: &str| cluster.accept_payload("amd64", build, &scene.permit).await.unwrap();
+    let accept = async |build: &str| cluster.accept_payload(Arch::Amd64, build, &scene.permit).await.unwrap();
     scene.sandbox.faults().add(Fault::on("kubernetes", FaultKind::DropAfter).method("PATCH"));
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::Labelled, "also when the answer is lost");
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::AlreadyLabelled);
@@ -347,10 +348,10 @@ async fn a_payload_is_labelled_exactly_once() {
     scene.sandbox.world().kubernetes.lock().label("ocp", "4.20.4", QE_LABEL, "Rejected").unwrap();
     assert_eq!(accept("4.20.4").await, PayloadOutcome::HasOther("Rejected".to_owned()));
     assert_eq!(accept("4.20.0-0.nightly-2026-01-01-000000").await, PayloadOutcome::Absent);
-    let labelled: Vec<_> = cluster.labelled_payloads("amd64").await.unwrap().into_iter().collect();
+    let labelled: Vec<_> = cluster.labelled_payloads(Arch::Amd64).await.unwrap().into_iter().collect();
     assert_eq!(labelled, [NEW_NIGHTLY, "4.20.4"], "whatever their label says");
-    assert!(cluster.labelled_payloads("arm64").await.unwrap().is_empty());
-    let label = cluster.payload_label("arm64", "4.20.5").await.unwrap();
+    assert!(cluster.labelled_payloads(Arch::Arm64).await.unwrap().is_empty());
+    let label = cluster.payload_label(Arch::Arm64, "4.20.5").await.unwrap();
     assert_eq!(label, Some(None));
     scene.sandbox.assert_no_unexpected();
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli_support::{CliError, Session};
+use oar_core::clients::Clients;
 use oar_core::clients::kube::{LeaseHolder, LeaseState};
 use oar_core::error::ErrorClass;
 use oar_core::permit::WritePermit;
@@ -27,6 +28,12 @@ pub trait Leases {
     /// A contender for the lease `name`, as `identity`; the lease outlives its holder's last sign by `duration`. `None`
     /// outside of a cluster.
     fn lease(&self, name: &str, identity: &str, duration: Duration) -> Result<Option<LeaseHolder>, CliError>;
+}
+
+impl Leases for Clients {
+    fn lease(&self, name: &str, identity: &str, duration: Duration) -> Result<Option<LeaseHolder>, CliError> {
+        Ok(Self::lease(self, name, identity, duration)?)
+    }
 }
 
 /// Whose turn it is.

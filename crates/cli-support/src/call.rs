@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use oar_core::config::Settings;
-use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
 use oar_core::permit::WritePermit;
 
@@ -23,9 +21,7 @@ impl Session {
     /// A call of an operation by the person at this command line, who may change the world; `consent_given` is whether
     /// the call said `--yes`.
     pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
-        let settings = Settings::load(&self.environment)?;
-        let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
-        Ok(Call::new(settings, http, self.interrupt.clone())
+        Ok(Call::new(self.clients()?, self.interrupt.clone())
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
             .observed_by(Arc::new(self.ui.clone())))
     }

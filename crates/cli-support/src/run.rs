@@ -1,8 +1,10 @@
 use std::ffi::OsString;
 
+use oar_core::clients::Clients;
 use oar_core::clock::{self, Clock};
-use oar_core::config::{Environment, LogFormat};
+use oar_core::config::{Environment, LogFormat, Settings};
 use oar_core::flow::interrupt::Interrupt;
+use oar_core::http::Http;
 use oar_core::redact::Redactor;
 
 use crate::{Build, CliError, ExitCode, OutputFormat, Ui, complete, help, interrupt, logging};
@@ -44,6 +46,15 @@ pub struct Session {
     pub redactor: Redactor,
     /// Tells when the user wants to stop.
     pub interrupt: Interrupt,
+}
+
+impl Session {
+    /// The clients of all services, as the environment and the configuration document say; nothing is asked yet.
+    pub fn clients(&self) -> Result<Clients, CliError> {
+        let settings = Settings::load(&self.environment)?;
+        let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
+        Ok(Clients::new(settings, http))
+    }
 }
 
 /// A command line: its definition and what its commands do.

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::CliError;
 use oar_core::error::ErrorClass;
-
-use crate::shown::RunView;
+use oar_core::prow::jobs::JobRun;
 
 const HEADER: [&str; 9] = [
     "jobName",
@@ -47,14 +46,14 @@ impl Rows {
     }
 
     /// Appends `runs`; a new file gets a header first.
-    pub(crate) fn append(&mut self, runs: &[RunView]) -> Result<(), CliError> {
+    pub(crate) fn append(&mut self, runs: &[JobRun]) -> Result<(), CliError> {
         self.write(runs).map_err(|error| {
             CliError::new(ErrorClass::Configuration, format!("cannot write {}: {error}", self.path.display()))
                 .with_hint("What was started runs; `job get_results ID --csv FILE` writes it down.")
         })
     }
 
-    fn write(&mut self, runs: &[RunView]) -> io::Result<()> {
+    fn write(&mut self, runs: &[JobRun]) -> io::Result<()> {
         let mut rows = csv::Writer::from_writer(Vec::new());
         if self.file.metadata()?.len() == 0 {
             rows.write_record(HEADER)?;

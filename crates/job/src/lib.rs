@@ -1,12 +1,9 @@
 //! The `job` command line: Prow jobs, started once and looked at.
 
-mod clients;
-mod close;
+mod begin;
 mod commands;
 mod csv;
-mod names;
 mod shown;
-mod start;
 
 use std::ffi::OsString;
 

@@ -1,55 +1,35 @@
 //! Record files and registries on disk.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, Session, files};
 use oar_core::error::ErrorClass;
-use oar_core::prow::names::{LatestName, RegistryName, ResultName};
+use oar_core::prow::names::{RegistryName, ResultName};
 use oar_core::prow::record::ResultFile;
-use oar_core::prow::registry::TestJobRegistry;
+use oar_core::prow::verification::{Registries, is_stored_file};
 
-/// The registries of a directory.
-#[derive(Debug, Default)]
-pub(crate) struct Registries {
-    good: BTreeMap<RegistryName, TestJobRegistry>,
-    /// What is wrong with those that are refused, a line per problem.
-    pub(crate) refused: Vec<String>,
+/// The registries of a directory; none without a directory.
+pub(crate) fn registries(directory: Option<&Path>) -> Result<Registries, CliError> {
+    let Some(directory) = directory else { return Ok(Registries::default()) };
+    let mut files = Vec::new();
+    for path in entries(directory)? {
+        let name = file_name(&path);
+        if name.parse::<RegistryName>().is_ok() {
+            files.push((name, read(&path)?));
+        }
+    }
+    let registries = Registries::of(files);
+    if registries.is_empty() {
+        let message = format!("{} holds no registry of test jobs", directory.display());
+        return Err(CliError::usage(message).with_hint("They are called `ocp-4.20-test-jobs-amd64.json`."));
+    }
+    Ok(registries)
 }
 
-impl Registries {
-    /// Reads every registry of `directory`; none without a directory.
-    pub(crate) fn read(directory: Option<&Path>) -> Result<Self, CliError> {
-        let mut registries = Self::default();
-        let Some(directory) = directory else { return Ok(registries) };
-        for path in entries(directory)? {
-            let Ok(name) = file_name(&path).parse::<RegistryName>() else { continue };
-            match TestJobRegistry::parse(name, &read(&path)?) {
-                Ok(registry) => {
-                    registries.good.insert(name, registry);
-                }
-                Err(problems) => registries.refused.extend(problems.iter().map(ToString::to_string)),
-            }
-        }
-        if registries.good.is_empty() && registries.refused.is_empty() {
-            let message = format!("{} holds no registry of test jobs", directory.display());
-            return Err(
-                CliError::usage(message).with_hint("They are called `ocp-4.20-test-jobs-amd64.json`.")
-            );
-        }
-        Ok(registries)
-    }
-
-    /// The registry with this name.
-    pub(crate) fn find(&self, name: RegistryName) -> Option<&TestJobRegistry> {
-        self.good.get(&name)
-    }
-
-    /// Tells which registries are not used, and why.
-    pub(crate) fn warn(&self, session: &Session) {
-        for problem in &self.refused {
-            session.ui.warn(problem);
-        }
+/// Tells which registries are not used, and why.
+pub(crate) fn warn(registries: &Registries, session: &Session) {
+    for problem in &registries.refused {
+        session.ui.warn(problem);
     }
 }
 
@@ -58,18 +38,12 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut expanded = Vec::new();
     for path in paths {
         if path.is_dir() {
-            expanded.extend(entries(path)?.into_iter().filter(|path| is_known(&file_name(path))));
+            expanded.extend(entries(path)?.into_iter().filter(|path| is_stored_file(&file_name(path))));
         } else {
             expanded.push(path.clone());
         }
     }
     Ok(expanded)
-}
-
-fn is_known(name: &str) -> bool {
-    name.parse::<ResultName>().is_ok()
-        || name.parse::<LatestName>().is_ok()
-        || name.parse::<RegistryName>().is_ok()
 }
 
 /// The files of a directory, by name.
@@ -92,7 +66,7 @@ pub(crate) fn file_name(path: &Path) -> String {
 }
 
 /// What a file holds.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     files::read_bytes(path)
         .map_err(|reason| CliError::usage(format!("cannot read {}: {reason}", path.display())))
 }

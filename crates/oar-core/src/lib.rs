@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod email;
 pub mod error;
+pub mod failures;
 pub mod flow;
 #[cfg(test)]
 mod hostile;
@@ -19,7 +20,6 @@ pub mod operations;
 pub mod operators;
 pub mod permit;
 pub mod prow;
-pub mod prow_services;
 pub mod redact;
 mod schema;
 pub mod service;

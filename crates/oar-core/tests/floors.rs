@@ -15,14 +15,17 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The floors from the bottom: what stands on one may use everything below. Modules of one floor may use each other, but
 /// never in a circle.
 const FLOORS: [&[&str]; 13] = [
-    &["clock", "email", "error", "ids", "permit", "redact", "schema", "service", "targets", "version"],
+    &[
+        "clock", "email", "error", "failures", "ids", "permit", "redact", "schema", "service", "targets",
+        "version",
+    ],
     &["yaml"],
     &["http"],
     &["signature"],
     &["config"],
     &["clients"],
     &["store"],
-    &["prow", "prow_services", "statebox"],
+    &["prow", "statebox"],
     &["notify"],
     &["flow"],
     &["operators"],

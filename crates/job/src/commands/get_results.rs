@@ -1,11 +1,10 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::error::ErrorClass;
+use oar_core::prow::jobs::JobRun;
 
-use crate::clients::Clients;
 use crate::csv::Rows;
-use crate::shown::{self, RunView};
+use crate::shown;
 
 /// Show a run of a job
 #[derive(Debug, clap::Args)]
@@ -35,38 +34,13 @@ fn job_id(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = Clients::new(session)?;
-    let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
-    let prow = clients.prow();
-    let found = if args.poll {
-        shown::with_page(&prow, session, &args.id).await?
-    } else {
-        prow.job(&args.id).await?
-    };
-    let Some(job) = found else {
-        return Err(CliError::new(
-            ErrorClass::Failed,
-            format!("Could not get job results for job ID: {}: Prow does not have it", args.id),
-        )
-        .with_hint("Prow forgets finished jobs after about a day; their pages stay. A new job appears within seconds."));
-    };
-    let run = RunView::of(&job);
-    session.ui.text(run.lines());
+    let clients = session.clients()?;
+    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let run = JobRun::look(&clients.prow(), clients.clock(), &args.id, args.poll).await?;
+    session.ui.text(shown::lines(&run));
     session.ui.json(&run);
     // The run is told already; what went wrong beside it must not be a second document.
-    let mut code = ExitCode::Done;
-    let written = rows.as_mut().map_or(Ok(()), |rows| rows.append(std::slice::from_ref(&run)));
-    for problem in [written.err(), without_page(&run).filter(|_| args.poll)].into_iter().flatten() {
-        session.ui.explain(&problem);
-        code = if code == ExitCode::Done { problem.code } else { code };
-    }
-    Ok(code)
-}
-
-/// What is missing of a run that goes on. One that ended without a page gets none any more.
-fn without_page(run: &RunView) -> Option<CliError> {
-    let state = run.state.as_deref().filter(|_| run.page.is_none() && !run.ended)?;
-    let error =
-        CliError::new(ErrorClass::Unavailable, format!("{} is {state} and has no page after 25 s", run.id));
-    Some(error.with_hint("The job goes on. Run the same command again."))
+    let unwritten = shown::append(rows, std::slice::from_ref(&run));
+    let without_page = run.without_page().filter(|_| args.poll).map(CliError::from);
+    Ok(shown::explained(session, unwritten.into_iter().chain(without_page)))
 }

@@ -1,24 +1,25 @@
 use cli_support::{CliError, ExitCode, Session};
-
-use crate::clients::Clients;
-use crate::names;
+use oar_core::prow::jobs::{self, Component};
 
 /// List the tests that a component's jobs are made of
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The component: the folder below ci-operator/config of openshift/release
-    #[arg(long, default_value = names::COMPONENT, value_name = "ORG/REPOSITORY", value_parser = names::component)]
-    component: String,
+    #[arg(long, default_value = jobs::COMPONENT, value_name = "ORG/REPOSITORY")]
+    component: Component,
     /// The branch of openshift/release
-    #[arg(long, default_value = names::BRANCH, value_name = "BRANCH")]
+    #[arg(long, default_value = jobs::BRANCH, value_name = "BRANCH")]
     branch: String,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = Clients::new(session)?;
-    let (files, code) = names::tests(&clients, session, &args.component, &args.branch).await?;
+    let clients = session.clients()?;
+    let list = jobs::tests(&clients, &args.component, &args.branch).await?;
+    if let Some(text) = list.problem() {
+        session.ui.problem(text);
+    }
     let (mut total, mut unknown) = (0, 0);
-    for file in &files {
+    for file in &list.files {
         if file.problem.is_some() {
             unknown += 1;
             continue;
@@ -29,10 +30,13 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         }
         total += file.tests.len();
     }
-    let known = names::files_text(files.len() - unknown);
-    let unknown =
-        if unknown == 0 { String::new() } else { format!("; {} unknown", names::files_text(unknown)) };
+    let known = files_text(list.files.len() - unknown);
+    let unknown = if unknown == 0 { String::new() } else { format!("; {} unknown", files_text(unknown)) };
     session.ui.text(format!("{total} tests in {known} of {}{unknown}", args.component));
-    session.ui.json(&files);
-    Ok(code)
+    session.ui.json(&list);
+    Ok(list.class.map_or(ExitCode::Done, ExitCode::from))
+}
+
+fn files_text(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }

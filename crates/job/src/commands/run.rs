@@ -1,12 +1,9 @@
 use cli_support::{CliError, ExitCode, Session};
-use indexmap::IndexMap;
-use oar_core::config::Credential;
-use oar_core::prow::environment::{self, Column, ImagesError, JobImages};
+use oar_core::prow::jobs::RunJob;
 use oar_core::version::Arch;
 
-use crate::clients::Clients;
-use crate::names::{self, JobNames};
-use crate::start::{self, Begin, Order};
+use crate::begin::{self, Begin, Words};
+use crate::shown;
 
 /// Start a job and show its run
 ///
@@ -55,34 +52,11 @@ fn word(text: &str) -> Option<String> {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let (images, envs, ignored) = told(&args).map_err(|error| CliError::usage(error.to_string()))?;
-    if ignored {
-        session.ui.warn("--payload is ignored beside an upgrade option");
-    }
-    let clients = Clients::new(session)?;
-    let is_whole = args.job.starts_with(names::PERIODIC);
-    let wanted = [(Credential::GangwayToken, !args.begin.dry_run), (Credential::GithubToken, !is_whole)];
-    clients.require(wanted.into_iter().filter_map(|(credential, needed)| needed.then_some(credential)))?;
-    let job =
-        if is_whole { args.job } else { JobNames::new(&clients, session).only_match(&args.job).await? };
-    let order = Order {
-        job,
-        images,
-        envs,
-        begun: |run| format!("Returned job id: {}", run.id),
-        known: |run| Some(run.lines()),
-    };
-    start::start(&clients, session, order, &args.begin).await
-}
-
-/// The images that the options ask for, by which variables the job is told, and whether the payload is ignored.
-fn told(args: &Args) -> Result<(JobImages, IndexMap<String, String>, bool), ImagesError> {
-    let (images, ignored) = JobImages::of_options(
-        args.payload.as_deref(),
-        args.upgrade_from.as_deref(),
-        args.upgrade_to.as_deref(),
-    )?;
-    let column = args.arch.map_or_else(|| Column::of_images(&images), |arch| Column::of_arch(&images, arch));
-    let envs = environment::variables(&images, column)?;
-    Ok((images, envs, ignored))
+    let Args { job, payload, upgrade_from, upgrade_to, arch, begin } = args;
+    let clients = session.clients()?;
+    let wanted = RunJob { job, payload, upgrade_from, upgrade_to, arch };
+    let order = wanted.order(&clients, !begin.dry_run, &|event| shown::tell(session, event)).await?;
+    let words =
+        Words { begun: |run| format!("Returned job id: {}", run.id), known: |run| Some(shown::lines(run)) };
+    begin::start(&clients, session, order, words, &begin).await
 }

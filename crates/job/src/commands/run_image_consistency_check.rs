@@ -1,9 +1,8 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::environment::{JobImages, ReleaseImage};
-use oar_core::prow::release_jobs::{CONSISTENCY_MERGE_REQUEST, CONSISTENCY_PAYLOAD};
+use oar_core::prow::environment::ReleaseImage;
+use oar_core::prow::jobs::JobOrder;
 
-use crate::clients::Clients;
-use crate::start::{self, Begin, Order};
+use crate::begin::{self, Begin, Words};
 
 /// Start the job that compares a payload with its shipment
 #[derive(Debug, clap::Args)]
@@ -24,18 +23,11 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = Clients::new(session)?;
-    let payload = args.payload_url.to_string();
-    let envs = [
-        (CONSISTENCY_PAYLOAD.to_owned(), payload.clone()),
-        (CONSISTENCY_MERGE_REQUEST.to_owned(), args.mr_id.to_string()),
-    ];
-    let order = Order {
-        job: clients.jobs()?.image_consistency,
-        images: JobImages::Payload(payload),
-        envs: envs.into(),
+    let clients = session.clients()?;
+    let order = JobOrder::image_consistency(&clients, &args.payload_url, args.mr_id)?;
+    let words = Words {
         begun: |run| format!("Image consistency check job id: {}", run.id),
         known: |run| run.page.as_ref().map(|page| format!("Image consistency check job url: {page}")),
     };
-    start::start(&clients, session, order, &args.begin).await
+    begin::start(&clients, session, order, words, &args.begin).await
 }

@@ -1,9 +1,8 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::environment::{JobImages, ReleaseImage};
-use oar_core::prow::release_jobs;
+use oar_core::prow::environment::ReleaseImage;
+use oar_core::prow::jobs::JobOrder;
 
-use crate::clients::Clients;
-use crate::start::{self, Begin, Order};
+use crate::begin::{self, Begin, Words};
 
 /// Start the job that tests a payload on stage
 #[derive(Debug, clap::Args)]
@@ -16,14 +15,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = Clients::new(session)?;
-    let payload = args.payload_url.to_string();
-    let order = Order {
-        job: release_jobs::stage_test(args.payload_url.release),
-        images: JobImages::Payload(payload.clone()),
-        envs: [(release_jobs::STAGE_TEST_PAYLOAD.to_owned(), payload)].into(),
+    let clients = session.clients()?;
+    let order = JobOrder::stage_testing(&args.payload_url);
+    let words = Words {
         begun: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
         known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
     };
-    start::start(&clients, session, order, &args.begin).await
+    begin::start(&clients, session, order, words, &args.begin).await
 }

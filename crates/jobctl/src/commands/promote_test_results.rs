@@ -1,10 +1,10 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::by_hand;
+use oar_core::prow::by_hand::{self, RecordChanged};
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 
 /// Promote a build by hand, whatever its test results say
 #[derive(Debug, clap::Args)]
@@ -21,27 +21,25 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session, &[])?;
+    let live = live_world(session, &[])?;
     let name = ResultName { build: args.build, arch: args.arch };
     let Some(permit) = super::permit(args.dry_run) else {
-        let mut file = setup.record(&name).await?;
-        let promoted = file.is_promoted();
-        let changes = file.promote().is_changed();
-        let words = match (promoted, changes) {
+        let plan = by_hand::plan_promotion(live.world(), &name).await.map_err(|error| failure(&error))?;
+        let words = match (plan.promoted, plan.changes) {
             (false, _) => "would be promoted",
             (true, true) => "is promoted; its release payload would be looked after once more",
             (true, false) => "is promoted already",
         };
         session.ui.text(format!("{name} {words}."));
-        session.ui.json(&serde_json::json!({ "dry_run": true, "promoted": promoted, "changes": changes }));
+        session.ui.json(&plan);
         return Ok(ExitCode::Done);
     };
-    let promoted = by_hand::promote(setup.world(), &name, &permit).await.map_err(|error| failure(&error))?;
+    let promoted = by_hand::promote(live.world(), &name, &permit).await.map_err(|error| failure(&error))?;
     session.ui.text(if promoted {
         format!("{name} is promoted. The aggregator's next pass labels the release payload.")
     } else {
         format!("{name} is promoted already; nothing to do.")
     });
-    session.ui.json(&serde_json::json!({ "file": name.to_string(), "changed": promoted }));
+    session.ui.json(&RecordChanged { file: name.to_string(), changed: promoted });
     Ok(ExitCode::Done)
 }

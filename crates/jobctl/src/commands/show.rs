@@ -1,14 +1,15 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::prow::by_hand;
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::prow::view::BuildView;
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::records::{self, Registries};
+use crate::records;
 use crate::render;
-use crate::setup::Setup;
+use crate::setup::live_world;
 
 /// Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not
 #[derive(Debug, clap::Args)]
@@ -32,8 +33,8 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
         Err(_) => {
             let file = records::read_record(Path::new(&args.build))?;
-            let registries = Registries::read(args.registry.as_deref())?;
-            registries.warn(session);
+            let registries = records::registries(args.registry.as_deref())?;
+            records::warn(&registries, session);
             BuildView::of(&file, registries.find(file.name().registry()))
         }
     };
@@ -44,9 +45,9 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
 
 /// What GitHub has of the build.
 async fn recorded(name: ResultName, session: &Session) -> Result<BuildView, CliError> {
-    let setup = Setup::new(session, &[])?;
-    let file = setup.record(&name).await?;
-    let registry = match setup.world().registries.registry(name.registry()).await {
+    let live = live_world(session, &[])?;
+    let file = by_hand::record(live.world(), &name).await.map_err(|error| failure(&error))?;
+    let registry = match live.world().registries.registry(name.registry()).await {
         Ok(registry) => registry,
         Err(error) => {
             session.ui.warn(format!("without the registry: {}", failure(&error).message));

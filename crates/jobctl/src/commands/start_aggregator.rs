@@ -9,7 +9,7 @@ use oar_core::version::Arch;
 use tokio::sync::OnceCell;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 use crate::shown;
 
 /// Follow the test jobs of all builds: retry what failed, accept what passed
@@ -31,8 +31,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] =
         if args.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
-    let setup = Setup::new(session, needed)?;
-    let artifacts = setup.artifacts()?;
+    let live = live_world(session, needed)?;
+    let artifacts = live.artifacts()?;
     if artifacts.is_none() {
         let name = Credential::ArtifactsAccountFile.variable().name;
         session.ui.warn(format!("test reports are not read: {name} is not set"));
@@ -44,23 +44,23 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         role: "aggregator",
         scope: args.arch.text(),
         dry_run: args.dry_run,
-        leases: &setup,
+        leases: live.clients(),
     };
     schedule
         .run(session, agent, || async {
-            setup.refresh().await;
+            live.refresh().await;
             let permit = super::permit(args.dry_run);
             // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
             // day only (spec 04 §10 D10).
             let payloads = match permit {
-                Some(_) => cluster.get_or_try_init(|| setup.payloads()).await.map(Some),
+                Some(_) => cluster.get_or_try_init(|| live.payloads()).await.map(Some),
                 None => Ok(None),
             };
             let aggregator = Aggregator {
-                world: setup.world(),
+                world: live.world(),
                 artifacts: artifacts.as_ref().map(|artifacts| artifacts as &dyn Artifacts),
                 payloads: payloads.as_ref().ok().copied().flatten().map(|payloads| payloads as &dyn Payloads),
-                policy: setup.policy(),
+                policy: live.policy(),
             };
             let mut pass = Pass::default();
             if let Err(error) = &payloads {
@@ -93,7 +93,7 @@ fn show(session: &Session, report: &AggregatorReport) {
     for file in &report.ignored {
         session.ui.warn(format!("{file} is ignored: its name is not one of a record"));
     }
-    for problem in &report.problems {
+    for problem in report.problems.texts() {
         session.ui.problem(problem);
     }
     for build in &report.builds {
@@ -104,7 +104,7 @@ fn show(session: &Session, report: &AggregatorReport) {
         for reason in &build.reasons {
             session.ui.text(format!("  {reason}"));
         }
-        for problem in &build.problems {
+        for problem in build.problems.texts() {
             session.ui.problem(format!("{}: {problem}", build.build));
         }
     }

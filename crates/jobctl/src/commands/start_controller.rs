@@ -7,7 +7,7 @@ use oar_core::prow::names::BuildKind;
 use oar_core::version::{Arch, YStream};
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 use crate::shown;
 
 /// Start the test jobs of a new build, each once
@@ -56,19 +56,24 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] = if args.trigger && !args.dry_run { &[Credential::GangwayToken] } else { &[] };
-    let setup = Setup::new(session, needed)?;
-    setup.require_supported(args.releases.iter().copied())?;
+    let live = live_world(session, needed)?;
+    live.require_supported(args.releases.iter().copied())?;
     let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
     let schedule = args.schedule.clone();
     let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();
     let scope = format!("{kind}-{}-{}", args.arch, releases.join("-"));
-    let agent =
-        Agent { program: "jobctl", role: "controller", scope: &scope, dry_run: args.dry_run, leases: &setup };
+    let agent = Agent {
+        program: "jobctl",
+        role: "controller",
+        scope: &scope,
+        dry_run: args.dry_run,
+        leases: live.clients(),
+    };
     schedule
         .run(session, agent, || async {
-            setup.refresh().await;
+            live.refresh().await;
             let permit = super::permit(args.dry_run);
-            let controller = Controller { world: setup.world() };
+            let controller = Controller { world: live.world() };
             let mut pass = Pass::default();
             let mut reports = Vec::new();
             for release in &args.releases {

@@ -5,7 +5,7 @@ use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 use crate::shown;
 
 /// Start the test jobs of one build
@@ -30,11 +30,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let needed: &[Credential] = if args.dry_run { &[] } else { &[Credential::GangwayToken] };
-    let setup = Setup::new(session, needed)?;
-    setup.require_supported([args.build.y_stream()])?;
+    let live = live_world(session, needed)?;
+    live.require_supported([args.build.y_stream()])?;
     let existing = if args.no_skip_existing { Existing::StartAgain } else { Existing::Keep };
     let permit = super::permit(args.dry_run);
-    let controller = Controller { world: setup.world() };
+    let controller = Controller { world: live.world() };
     let report = controller
         .trigger(&args.build, args.arch, existing, permit.as_ref())
         .await

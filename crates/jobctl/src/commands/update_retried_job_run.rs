@@ -1,12 +1,11 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::error::ErrorClass;
-use oar_core::prow::by_hand;
+use oar_core::prow::by_hand::{self, RecordChanged};
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::prow::record::RunId;
 use oar_core::version::Arch;
 
 use super::failure;
-use crate::setup::Setup;
+use crate::setup::live_world;
 
 /// Replace a recorded run with another run and judge the build again
 #[derive(Debug, clap::Args)]
@@ -32,32 +31,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let setup = Setup::new(session, &[])?;
+    let live = live_world(session, &[])?;
     let name = ResultName { build: args.build.clone(), arch: args.arch };
-    match setup.prow().job(args.new.text()).await? {
-        Some(run) if run.job != args.job => {
-            return Err(CliError::new(
-                ErrorClass::Failed,
-                format!("{} is a run of {}, not of {}", args.new, run.job, args.job),
-            )
-            .with_hint("Nothing was changed. Check --new-job-id and --job-name."));
-        }
-        Some(_) => {}
-        None => session
-            .ui
-            .warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new)),
+    if !by_hand::check_run(live.world(), &args.job, &args.new).await? {
+        session.ui.warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new));
     }
     let Some(permit) = super::permit(args.dry_run) else {
-        let mut file = setup.record(&name).await?;
-        let now = session.clock.now();
-        let (change, _) =
-            file.replace_run(&args.job, &args.current, &args.new, now).map_err(|error| failure(&error))?;
-        let words = if change.is_changed() { "would be replaced by" } else { "is replaced already by" };
+        let plan = by_hand::plan_replacement(live.world(), &name, &args.job, &args.current, &args.new)
+            .await
+            .map_err(|error| failure(&error))?;
+        let words = if plan.changes { "would be replaced by" } else { "is replaced already by" };
         session.ui.text(format!("{} of {} {words} {}.", args.current, args.job, args.new));
-        session.ui.json(&serde_json::json!({ "dry_run": true, "changes": change.is_changed() }));
+        session.ui.json(&plan);
         return Ok(ExitCode::Done);
     };
-    let place = by_hand::replace_run(setup.world(), &name, &args.job, &args.current, &args.new, &permit)
+    let place = by_hand::replace_run(live.world(), &name, &args.job, &args.current, &args.new, &permit)
         .await
         .map_err(|error| failure(&error))?;
     session.ui.text(match place {
@@ -67,6 +55,6 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         ),
         None => format!("{} of {} is replaced already; nothing to do.", args.current, args.job),
     });
-    session.ui.json(&serde_json::json!({ "file": name.to_string(), "changed": place.is_some() }));
+    session.ui.json(&RecordChanged { file: name.to_string(), changed: place.is_some() });
     Ok(ExitCode::Done)
 }

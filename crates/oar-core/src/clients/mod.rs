@@ -1,7 +1,7 @@
 //! One folder per external system: typed requests and answers, no workflow decisions.
 //!
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
-//! import `tasks`, `operators` or `statebox`.
+//! import `tasks`, `operators` or `statebox`. [`Clients`] makes them all.
 
 pub mod access;
 pub mod advisory_content;
@@ -9,6 +9,7 @@ pub mod brewroot;
 pub mod catalog;
 pub mod elliott;
 pub mod errata;
+mod factory;
 pub mod gangway;
 pub mod gcs;
 pub mod github;
@@ -29,7 +30,10 @@ pub mod release_controller;
 pub mod sheets;
 pub mod slack;
 mod transport;
+mod write;
 
+pub use factory::{ClientError, Clients};
+pub use write::{Attempt, Written, attempt, write_or_look};
 /// What a write did that looks before it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

@@ -1,6 +1,7 @@
 //! The keys of the configuration document that the programs read: one table for getters, checks and documentation.
 
 use super::endpoints;
+use super::error::ConfigError;
 use crate::email::EmailAddress;
 use crate::service::Service;
 use crate::version::YStream;
@@ -201,6 +202,11 @@ impl Key {
             .map(|part| if part.starts_with('<') { names.next().copied().unwrap_or(part) } else { *part })
             .collect();
         parts.join(".")
+    }
+
+    /// The error of a value that looks right and cannot be used. `names` are those in the key's path.
+    pub fn unusable(&self, names: &[&str], problem: String) -> ConfigError {
+        ConfigError::BadKey { key: self.named(names), problem, purpose: self.purpose, example: self.example }
     }
 
     /// Whether `path` is a path of this key.

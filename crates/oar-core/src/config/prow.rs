@@ -5,11 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::environment::{
-    Environment, GCS_CRED_FILE, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE,
-    OAR_LEASE_NAMESPACE,
+    Environment, KUBECONFIG, OAR_GANGWAY_FORM, OAR_GANGWAY_LIMIT, OAR_INTENT_LEASE, OAR_LEASE_NAMESPACE,
 };
 use super::error::ConfigError;
-use super::settings::Settings;
 
 /// How many requests Gangway gets from one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +74,6 @@ pub struct ProwSettings {
     /// How long the start of a job is left to the program that recorded it: two minutes at least, or nothing, where
     /// nobody else starts jobs.
     pub intent_lease: Duration,
-    /// The variable that names the key file for artifacts.
-    pub artifacts_variable: &'static str,
 }
 
 impl ProwSettings {
@@ -115,7 +111,6 @@ impl ProwSettings {
             gangway: limit(environment)?,
             gangway_form: form(environment)?,
             intent_lease: intent_lease(environment)?,
-            artifacts_variable: GCS_CRED_FILE.name,
         })
     }
 }
@@ -152,13 +147,6 @@ fn bad(name: &'static str, value: &str, expected: &str) -> ConfigError {
         name: name.into(),
         problem: format!("`{}` cannot be used", short.escape_debug()),
         expected: expected.into(),
-    }
-}
-
-impl Settings {
-    /// What the environment says about Prow jobs and the clusters around them.
-    pub fn prow(&self) -> Result<ProwSettings, ConfigError> {
-        ProwSettings::of(self.environment())
     }
 }
 

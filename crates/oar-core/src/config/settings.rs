@@ -1,7 +1,7 @@
 //! Everything that a command knows before its first request: document, endpoints, credentials, state, limits.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -14,9 +14,11 @@ use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
 use super::files;
 use super::jwe::{self, Key};
+use super::prow::ProwSettings;
 use super::store::ConfigStore;
 use super::versions::SupportedVersions;
 use crate::http::{Http, HttpSettings};
+use crate::ids::Repository;
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
@@ -44,8 +46,8 @@ pub enum StateLocation {
 pub struct StateSettings {
     /// Where StateBox files are kept.
     pub location: StateLocation,
-    /// The GitHub repository, `owner/name`.
-    pub repository: String,
+    /// The GitHub repository.
+    pub repository: Repository,
     /// The branch of the StateBox files.
     pub branch: String,
     /// The branch of the test records.
@@ -91,6 +93,7 @@ struct Inner {
     state: StateSettings,
     http: HttpSettings,
     user: Option<String>,
+    prow: OnceLock<ProwSettings>,
 }
 
 /// Everything that a command knows before its first request. Cheap to clone.
@@ -118,6 +121,7 @@ impl Settings {
             state: state(environment)?,
             http: http(environment)?,
             user: user(environment),
+            prow: OnceLock::new(),
             environment: environment.clone(),
             document,
         };
@@ -200,6 +204,15 @@ impl Settings {
         Some(base.join("oar"))
     }
 
+    /// What concerns Prow jobs; a setting of it that is wrong is an error of the command that needs one of them.
+    pub fn prow(&self) -> Result<&ProwSettings, ConfigError> {
+        if let Some(prow) = self.inner.prow.get() {
+            return Ok(prow);
+        }
+        let prow = ProwSettings::of(&self.inner.environment)?;
+        Ok(self.inner.prow.get_or_init(|| prow))
+    }
+
     /// The environment that these settings were read from.
     pub fn environment(&self) -> &Environment {
         &self.inner.environment
@@ -269,15 +282,10 @@ pub(super) fn state(environment: &Environment) -> Result<StateSettings, ConfigEr
         },
     };
     let repository = or_default(environment, &environment::OAR_STATE_REPO);
-    let good = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    if !repository.split_once('/').is_some_and(|(owner, name)| good(owner) && good(name)) {
+    let repository: Repository = repository.parse().map_err(|_| {
         let expected = "an owner and a name (for example openshift/release-tests)";
-        return Err(bad(&environment::OAR_STATE_REPO, not(&repository), expected));
-    }
+        bad(&environment::OAR_STATE_REPO, not(&repository), expected)
+    })?;
     Ok(StateSettings {
         location,
         repository,
@@ -474,7 +482,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         write_document(directory.path(), r#"{"jira_server": "https://jira.example.com"}"#);
         let without = Settings::load(&environment(&[]).with_working_directory(directory.path())).unwrap();
-        assert_eq!(without.state().repository, "openshift/release-tests");
+        assert_eq!(without.state().repository.to_string(), "openshift/release-tests");
         let error = without.document().unwrap_err().to_string();
         assert!(error.contains("OAR_JWK is not set"), "{error}");
         let with = Settings::load(&environment(&[("OAR_JWK", KEY)]).with_working_directory(directory.path()))

@@ -18,6 +18,7 @@ use super::settings::Settings;
 use crate::email::EmailAddress;
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, Http};
+use crate::ids::IssueKey;
 use crate::service::Service;
 use crate::version::{ReleaseVersion, YStream};
 
@@ -51,7 +52,7 @@ pub struct Metadata {
     /// Its advisories by kind.
     pub advisories: Advisories,
     /// ART's Jira ticket.
-    pub jira_ticket: Option<String>,
+    pub jira_ticket: Option<IssueKey>,
     /// The candidate build of each architecture.
     pub candidate_builds: IndexMap<String, String>,
     /// The planned date.
@@ -180,8 +181,8 @@ impl ConfigStore {
     }
 
     /// The key of ART's Jira ticket.
-    pub fn jira_ticket(&self) -> Option<&str> {
-        self.facts.jira_ticket.as_deref()
+    pub fn jira_ticket(&self) -> Option<&IssueKey> {
+        self.facts.jira_ticket.as_ref()
     }
 
     /// The candidate build of each architecture; empty when the build data names none.
@@ -245,7 +246,7 @@ impl ConfigStore {
             release: self.release.clone(),
             flow: self.flow(),
             advisories: self.advisories().clone(),
-            jira_ticket: self.jira_ticket().map(str::to_owned),
+            jira_ticket: self.jira_ticket().cloned(),
             candidate_builds: self.candidate_builds().clone(),
             release_date: self.release_date().cloned(),
             shipment_mr: self.shipment_mr().cloned(),

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Classified, ErrorClass};
+use crate::failures::Failures;
 use crate::statebox::{ReasonClass, StateBoxError, StateError, TaskStatus};
 
 /// One change that a task means to make, in words a person can check: what, of what, from what, to what.
@@ -239,6 +240,17 @@ impl TaskOutcome {
         self.class = Some(class);
         self.reason = Some(Reason { class: reason_class(class), text: why.into() });
         self
+    }
+
+    /// The outcome as these failures leave it; unchanged when there are none.
+    #[must_use]
+    pub fn with_failures(self, failures: &Failures) -> Self {
+        let Some(class) = failures.class() else { return self };
+        let outcome = self.failed(class, failures.texts().join("; "));
+        match failures.hint() {
+            Some(hint) => outcome.with_hint(hint),
+            None => outcome,
+        }
     }
 
     /// The same outcome with facts for `--output json`.

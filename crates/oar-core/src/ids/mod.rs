@@ -1,11 +1,15 @@
-//! What things outside are called by, parsed once and passed as types: images, jobs.
-//!
-//! The ids that only one service gives (an advisory's number, an issue's key) stand in that service's client.
+//! What people and services call their things: parsed once, where the name enters, and passed as a type from there on.
 
+mod advisory;
 mod digest;
+mod issue;
 mod job_path;
 mod pull_spec;
+mod repository;
 
+pub use advisory::{AdvisoryId, InvalidAdvisoryId};
 pub use digest::{Digest, InvalidDigest};
+pub use issue::{InvalidIssueKey, IssueKey};
 pub use job_path::{JobPath, ParseJobPathError};
 pub use pull_spec::{InvalidReference, PullSpec, Reference};
+pub use repository::{InvalidRepository, Repository};

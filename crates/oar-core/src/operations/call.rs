@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::{ConfigError, ConfigStore, Settings};
 use crate::error::ErrorClass;
@@ -13,11 +14,11 @@ use crate::flow::log::LogCapture;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::http::Http;
 use crate::notify::ReleaseThread;
-use crate::operators::approval::PayloadLook;
+use crate::operators::approval::{PayloadLook, payload_look};
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::statebox::StateBox;
-use crate::tasks::{Services, open_statebox, open_statebox_to_create};
+use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use crate::version::ReleaseVersion;
 
 /// Hears what a caller should know while an operation goes on. Results and errors are returned, not told.
@@ -64,8 +65,7 @@ impl Consent for NoConsent {
 /// One call of an operation. Nothing in it belongs to the process: two calls at the same moment do not meet.
 #[derive(Debug)]
 pub struct Call {
-    settings: Settings,
-    http: Http,
+    clients: Clients,
     release: Option<ReleaseVersion>,
     user: String,
     permit: Option<WritePermit>,
@@ -79,14 +79,13 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call by the user of `settings` that may change nothing, is told nothing, and is stopped by `interrupt`. The
+    /// A call by the user of the settings that may change nothing, is told nothing, and is stopped by `interrupt`. The
     /// Slack thread is the one that the environment names, if it names one.
-    pub fn new(settings: Settings, http: Http, interrupt: Interrupt) -> Self {
-        let thread = ReleaseThread::of(settings.environment());
-        let user = settings.user().unwrap_or("unknown").to_owned();
+    pub fn new(clients: Clients, interrupt: Interrupt) -> Self {
+        let thread = ReleaseThread::of(clients.settings().environment());
+        let user = clients.settings().user().unwrap_or("unknown").to_owned();
         Self {
-            settings,
-            http,
+            clients,
             release: None,
             user,
             permit: None,
@@ -106,7 +105,7 @@ impl Call {
     ///
     /// The release's y-stream is not a supported one.
     pub fn about(mut self, release: ReleaseVersion) -> Result<Self, ConfigError> {
-        self.settings.versions().check(&release)?;
+        self.settings().versions().check(&release)?;
         self.release = Some(release);
         Ok(self)
     }
@@ -158,24 +157,29 @@ impl Call {
         }
     }
 
+    /// The clients of all services, which know nothing of the release.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
     /// Everything that is known before the first request.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        self.clients.settings()
     }
 
     /// The HTTP stack.
     pub fn http(&self) -> &Http {
-        &self.http
+        self.clients.http()
     }
 
     /// The time.
     pub fn clock(&self) -> &Clock {
-        self.http.clock()
+        self.clients.clock()
     }
 
     /// What masks secrets and addresses.
     pub fn redactor(&self) -> &Redactor {
-        self.http.redactor()
+        self.http().redactor()
     }
 
     /// Who asks, as histories record it.
@@ -237,30 +241,28 @@ impl Call {
 
     /// The release's configuration (one request).
     pub async fn config(&self) -> Result<ConfigStore, TaskError> {
-        Ok(self.settings.release(self.release()?, &self.http).await?)
+        Ok(self.settings().release(self.release()?, self.http()).await?)
     }
 
-    /// The clients of the release's tasks (one request, for the configuration).
-    pub async fn services(&self) -> Result<Services, TaskError> {
-        let services = Services::new(self.config().await?, self.http.clone())?;
-        Ok(services.in_thread(self.thread.clone()))
+    /// What the release's tasks work with (one request, for the configuration).
+    pub async fn services(&self) -> Result<ReleaseContext, TaskError> {
+        let context = ReleaseContext::open(self.clients.clone(), self.release()?).await?;
+        Ok(context.in_thread(self.thread.clone()))
     }
 
     /// A look at the release's payload, which begins when it is polled and needs no configuration.
     pub(super) fn payload_look(&self) -> Result<PayloadLook, Refusal> {
-        Ok(Services::early_payload_look(&self.settings, self.release()?, &self.http))
+        Ok(payload_look(self.clients.registry(), self.release()?.clone()))
     }
 
     /// The release's state; nothing is read yet.
     pub fn statebox(&self) -> Result<StateBox, TaskError> {
-        let release = self.release()?;
-        Ok(open_statebox(&self.settings, release, &self.http, self.clock(), self.redactor())?)
+        Ok(open_statebox(&self.clients, self.release()?)?)
     }
 
     /// The release's state, for an operation that creates it when it is absent.
     pub fn statebox_to_create(&self) -> Result<StateBox, TaskError> {
-        let release = self.release()?;
-        Ok(open_statebox_to_create(&self.settings, release, &self.http, self.clock(), self.redactor())?)
+        Ok(open_statebox_to_create(&self.clients, self.release()?)?)
     }
 
     /// A name for this call that no other one has.

@@ -41,7 +41,7 @@ impl Operation for CheckCveTrackerBug {
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
         let (prepared, loaded) = Prepared::of(call).await?;
-        let elliott = Arc::new(prepared.services.elliott()?);
+        let elliott = Arc::new(prepared.services.clients().elliott()?);
         let task = Work::new(prepared.services.clone(), elliott, !arguments.no_notify);
         prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
     }

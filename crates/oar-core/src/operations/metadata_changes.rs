@@ -6,7 +6,7 @@ use crate::error::ErrorClass;
 use crate::flow::consent::Question;
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
 use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
-use crate::tasks::Services;
+use crate::tasks::ReleaseContext;
 
 /// Compares the state that was just read with the build data, and has the next write take over what changed. The answer
 /// is what the caller should know.
@@ -16,7 +16,7 @@ use crate::tasks::Services;
 pub(super) async fn compare(
     call: &Call,
     statebox: &StateBox,
-    services: &Services,
+    services: &ReleaseContext,
     task: TaskName,
     change: Change,
     loaded: &Result<Option<State>, StateBoxError>,

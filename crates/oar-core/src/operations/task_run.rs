@@ -18,7 +18,7 @@ use crate::flow::runner::{Mode, Report, Runner};
 use crate::flow::task::Task;
 use crate::operators::approval::PayloadLook;
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
-use crate::tasks::Services;
+use crate::tasks::ReleaseContext;
 
 /// The longest pause between two looks of a call that waits.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -69,7 +69,7 @@ impl Conclusion for Report {
 /// What a task of the call's release runs with.
 pub(super) struct Prepared<'a> {
     pub(super) call: &'a Call,
-    pub(super) services: Services,
+    pub(super) services: ReleaseContext,
     pub(super) statebox: StateBox,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// With clients that were made before.
-    pub(super) fn with_services(call: &'a Call, services: Services) -> Result<Self, TaskError> {
+    pub(super) fn with_services(call: &'a Call, services: ReleaseContext) -> Result<Self, TaskError> {
         Ok(Self { call, services, statebox: call.statebox()? })
     }
 

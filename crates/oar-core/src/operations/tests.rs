@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::{Environment, Settings};
 use crate::error::ErrorClass;
@@ -17,7 +18,7 @@ fn call() -> Call {
     let settings = Settings::load(&environment).unwrap();
     let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
     let (_, interrupt) = Interrupt::channel();
-    Call::new(settings, http, interrupt)
+    Call::new(Clients::new(settings, http), interrupt)
 }
 
 #[test]
@@ -100,7 +101,7 @@ async fn a_caller_without_permit_changes_nothing() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, &text).unwrap();
     let (_, interrupt) = Interrupt::channel();
-    let call = Call::new(settings, http, interrupt).about(release).unwrap();
+    let call = Call::new(Clients::new(settings, http), interrupt).about(release).unwrap();
     let row = row(Program::Oar, "issue add").unwrap();
     let tried = row.perform(json!({ "text": "a bug", "dry_run": true }), &call).await.unwrap();
     assert_eq!((tried.document["dry_run"].clone(), tried.class), (json!(true), None));

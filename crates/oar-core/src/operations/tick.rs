@@ -18,7 +18,7 @@ use crate::flow::outcome::TaskError;
 use crate::flow::runner::Runner;
 use crate::statebox::{State, TaskName};
 use crate::tasks::approval_wait::{Look, Watcher};
-use crate::tasks::{Services, open_statebox, releases_with_state};
+use crate::tasks::{ReleaseContext, open_statebox, releases_with_state};
 use crate::version::{ReleaseVersion, YStream};
 
 /// How many releases are read at a time.
@@ -138,18 +138,19 @@ impl Operation for Tick {
 
 /// The newest releases of every supported y-stream.
 async fn newest_releases(call: &Call) -> Vec<(YStream, Result<Vec<ReleaseVersion>, TaskError>)> {
-    let (settings, http) = (call.settings(), call.http());
-    let lists = settings.versions().streams().iter().map(|stream| async move {
-        (*stream, releases_with_state(settings, *stream, http, call.clock()).await)
-    });
+    let lists = call
+        .settings()
+        .versions()
+        .streams()
+        .iter()
+        .map(|stream| async move { (*stream, releases_with_state(call.clients(), *stream).await) });
     join_all(lists).await
 }
 
 /// The release's state.
 async fn state_of(release: &ReleaseVersion, call: &Call) -> Result<State, TaskError> {
     call.settings().versions().check(release)?;
-    let statebox = open_statebox(call.settings(), release, call.http(), call.clock(), call.redactor())?;
-    Ok(statebox.load().await?)
+    Ok(open_statebox(call.clients(), release)?.load().await?)
 }
 
 /// Whether the release waits for something, or has messages that could not be sent.
@@ -177,9 +178,8 @@ fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseR
 }
 
 async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Result<Look, TaskError> {
-    let (settings, http) = (call.settings(), call.http());
-    let statebox = open_statebox(settings, release, http, call.clock(), call.redactor())?;
-    let services = Services::new(settings.release(release, http).await?, http.clone())?;
+    let services = ReleaseContext::open(call.clients().clone(), release).await?;
+    let statebox = services.statebox()?;
     let watcher = Watcher {
         services: &services,
         runner: Runner {

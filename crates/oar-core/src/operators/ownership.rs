@@ -6,16 +6,17 @@ use std::sync::OnceLock;
 
 use futures::future::{join, join_all};
 
-use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
 use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask, Transition};
+use crate::clients::{Attempt, Effect, attempt};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
-use crate::operators::failures::{Failures, could_not_look};
+use crate::operators::failures::could_not_look;
 use crate::permit::WritePermit;
 
 /// A subtask of the ART ticket that is QE's, by its exact title (`interop-exact`, spec 02 §5.5), and whether taking
@@ -159,7 +160,7 @@ impl OwnershipResult {
                 self.done.push(step);
             }
             Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
-            Err(error) => self.failures.add(&error),
+            Err(error) => self.failures.add_logged(error.inner()),
         }
     }
 }
@@ -452,7 +453,7 @@ impl Ownership<'_> {
             result.take(step, outcome);
         }
         for error in &plan.unreadable {
-            result.failures.add(error);
+            result.failures.add_logged(error.inner());
         }
         result
     }
@@ -468,18 +469,17 @@ impl Ownership<'_> {
             return None;
         };
         let step = note_step(shipment, username);
-        // An unclear answer is resolved by looking: the note is added again only when it is not there.
+        // The note is added again only when it certainly is not there.
         for _ in 0..2 {
-            let Err(failure) = gitlab.add_note(shipment, &release_lead_note(username), permit).await else {
-                return Some((step, Ok(Effect::Changed)));
+            let text = release_lead_note(username);
+            let write = async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
+            let look = async {
+                let notes = gitlab.notes(shipment).await?;
+                Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
             };
-            if failure.kind != ServiceErrorKind::Unclear {
-                return Some((step, Err(failure.into())));
-            }
-            match gitlab.notes(shipment).await {
-                Ok(notes) if is_named(&notes.notes, username) => return Some((step, Ok(Effect::Changed))),
-                Ok(_) => {}
-                Err(_) => return Some((step, Err(failure.into()))),
+            match attempt(write, &[ServiceErrorKind::Unclear], look).await {
+                Attempt::Absent(_) => {}
+                tried => return Some((step, tried.settled().map(|written| written.effect()))),
             }
         }
         let failure =

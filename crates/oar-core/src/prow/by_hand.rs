@@ -1,11 +1,117 @@
 //! What people do to records by hand (spec 04 §7.5).
 
-use super::change::{ChangeError, change};
+use serde::Serialize;
+
+use super::change::{ChangeError, change, read};
 use super::names::ResultName;
-use super::record::{Place, RunId};
+use super::record::{Place, ResultFile, RunId};
 use super::world::World;
+use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::permit::WritePermit;
 use crate::store::transaction::Start;
+
+/// The record called `name`, as it is now.
+pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, ChangeError> {
+    match read(world, name).await? {
+        Some((file, _)) => Ok(file),
+        None => Err(ChangeError::Absent(name.clone())),
+    }
+}
+
+/// What a promotion would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PlannedPromotion {
+    /// Always `true`.
+    pub dry_run: bool,
+    /// Whether the build is promoted already.
+    pub promoted: bool,
+    /// Whether the record would change.
+    pub changes: bool,
+}
+
+/// What a replacement would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PlannedReplacement {
+    /// Always `true`.
+    pub dry_run: bool,
+    /// Whether the record would change.
+    pub changes: bool,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordChanged {
+    /// The record.
+    pub file: String,
+    /// Whether it was changed.
+    pub changed: bool,
+}
+
+/// Why a run cannot stand in the place of another one.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplacementError {
+    /// Prow could not be asked.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// It is a run of another job.
+    #[error("{run} is a run of {found}, not of {wanted}")]
+    OtherJob {
+        /// The run.
+        run: RunId,
+        /// Its job.
+        found: String,
+        /// The job whose run was to be replaced.
+        wanted: String,
+    },
+}
+
+impl Classified for ReplacementError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Service(error) => error.class(),
+            Self::OtherJob { .. } => ErrorClass::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::OtherJob { .. } => {
+                Some("Nothing was changed. Check --new-job-id and --job-name.".to_owned())
+            }
+        }
+    }
+}
+
+/// What [`promote`] would do.
+pub async fn plan_promotion(world: World<'_>, name: &ResultName) -> Result<PlannedPromotion, ChangeError> {
+    let mut file = record(world, name).await?;
+    let promoted = file.is_promoted();
+    Ok(PlannedPromotion { dry_run: true, promoted, changes: file.promote().is_changed() })
+}
+
+/// Checks that `run` is a run of `job`; `false` when Prow does not know it (any more).
+pub async fn check_run(world: World<'_>, job: &str, run: &RunId) -> Result<bool, ReplacementError> {
+    match world.jobs.run(run.text()).await? {
+        Some(found) if found.job != job => {
+            Err(ReplacementError::OtherJob { run: run.clone(), found: found.job, wanted: job.to_owned() })
+        }
+        found => Ok(found.is_some()),
+    }
+}
+
+/// What [`replace_run`] would do.
+pub async fn plan_replacement(
+    world: World<'_>,
+    name: &ResultName,
+    job: &str,
+    current: &str,
+    new: &RunId,
+) -> Result<PlannedReplacement, ChangeError> {
+    let mut file = record(world, name).await?;
+    let (change, _) = file.replace_run(job, current, new, world.clock.now())?;
+    Ok(PlannedReplacement { dry_run: true, changes: change.is_changed() })
+}
 
 /// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
 /// already and that pass is still to come.

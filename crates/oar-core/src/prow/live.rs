@@ -55,8 +55,8 @@ impl Builds for LiveBuilds {
     ) -> Result<Option<LatestBuild>, ServiceError> {
         let controller = self.of(arch)?;
         match kind {
-            BuildKind::Nightly => controller.latest_nightly(release, arch.text()).await,
-            BuildKind::Stable => controller.latest_stable(release, arch.text()).await,
+            BuildKind::Nightly => controller.latest_nightly(release, arch).await,
+            BuildKind::Stable => controller.latest_stable(release, arch).await,
         }
     }
 
@@ -66,11 +66,11 @@ impl Builds for LiveBuilds {
             let kind = ServiceErrorKind::Rejected;
             ServiceError::new(Service::ReleaseController, "find a build", kind, error.to_string())
         })?;
-        self.of(arch)?.find_build(&version, arch.text()).await
+        self.of(arch)?.find_build(&version, arch).await
     }
 
     async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Vec<String>, ServiceError> {
-        let tags = self.of(arch)?.tags(&StreamName::nightly(release, arch.text())).await?;
+        let tags = self.of(arch)?.tags(&StreamName::nightly(release, arch)).await?;
         Ok(tags.unwrap_or_default().into_iter().map(|tag| tag.name).collect())
     }
 }
@@ -176,7 +176,7 @@ impl Payloads for LivePayloads {
         arch: Arch,
         permit: &WritePermit,
     ) -> Result<Labelled, ServiceError> {
-        Ok(match self.0.accept_payload(arch.text(), &build.to_string(), permit).await? {
+        Ok(match self.0.accept_payload(arch, &build.to_string(), permit).await? {
             PayloadOutcome::Labelled => Labelled::Now,
             PayloadOutcome::AlreadyLabelled => Labelled::Already,
             PayloadOutcome::HasOther(value) => Labelled::Other(value),
@@ -185,7 +185,7 @@ impl Payloads for LivePayloads {
     }
 
     async fn labelled(&self, arch: Arch) -> Result<BTreeSet<String>, ServiceError> {
-        self.0.labelled_payloads(arch.text()).await
+        self.0.labelled_payloads(arch).await
     }
 }
 

@@ -8,8 +8,10 @@ pub mod by_hand;
 pub mod change;
 pub mod controller;
 pub mod environment;
+pub mod jobs;
 pub mod json;
 pub mod live;
+mod live_world;
 pub mod names;
 pub mod outcome;
 mod problem;
@@ -22,8 +24,10 @@ pub mod starter;
 pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod verification;
 pub mod verify;
 pub mod view;
 pub mod world;
 
+pub use live_world::LiveWorld;
 pub use problem::{FileProblems, Problem, Severity};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Services;
+use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::task::Task;
@@ -11,13 +11,13 @@ use crate::statebox::{State, TaskName};
 
 /// Approves the shipment merge request of the release of `services`, behind the gates of the whole approval.
 pub struct AddQeApproval {
-    services: Services,
+    services: ReleaseContext,
     whole: ChangeAdvisoryStatus,
 }
 
 impl AddQeApproval {
     /// The task; `whole` is the approval that it is a part of.
-    pub fn new(services: Services, whole: ChangeAdvisoryStatus) -> Self {
+    pub fn new(services: ReleaseContext, whole: ChangeAdvisoryStatus) -> Self {
         Self { services, whole }
     }
 }

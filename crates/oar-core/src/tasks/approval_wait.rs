@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::join;
 use jiff::Timestamp;
 
-use super::Services;
+use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, TASK, after};
 use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
@@ -31,7 +31,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// Carries on the wait of one release.
 pub struct Watcher<'a> {
     /// The release's services.
-    pub services: &'a Services,
+    pub services: &'a ReleaseContext,
     /// Runs the approval, and knows StateBox, clock and the user's wish to stop.
     pub runner: Runner<'a>,
     /// Who this is, by a name that no other process has.
@@ -137,7 +137,7 @@ impl Watcher<'_> {
         self.act(&state, &wait, permit).await
     }
 
-    fn task(&self, services: Services) -> ChangeAdvisoryStatus {
+    fn task(&self, services: ReleaseContext) -> ChangeAdvisoryStatus {
         ChangeAdvisoryStatus::new(services, self.who.clone(), self.policy)
             .accepting(self.accepted.iter().cloned())
             .carrying_on()

@@ -5,7 +5,7 @@
 use futures::StreamExt;
 use futures::stream::iter;
 
-use super::Services;
+use super::ReleaseContext;
 use super::external_job::ExpectedPayload;
 use crate::clients::gangway::Execution;
 use crate::clients::prow::{ProwJob, ProwState};
@@ -33,8 +33,8 @@ pub(super) struct ArtStageTest {
 impl ArtStageTest {
     /// Looks for runs of `payload` that passed or have not ended: one request to Gangway, and one to Prow for each of
     /// them. Trouble is no error: our own test does not depend on ART's.
-    pub(super) async fn of(services: &Services, payload: &ExpectedPayload) -> Self {
-        let gangway = match services.gangway() {
+    pub(super) async fn of(services: &ReleaseContext, payload: &ExpectedPayload) -> Self {
+        let gangway = match services.clients().gangway_if_set() {
             Ok(Some(gangway)) => gangway,
             Ok(None) => return Self::unseen("APITOKEN is not set"),
             Err(error) => return Self::unseen(error.to_string()),
@@ -48,7 +48,7 @@ impl ArtStageTest {
             execution.state.is_none_or(|state| !state.is_final() || state == ProwState::Success)
         });
         executions.truncate(CANDIDATES);
-        let prow = services.prow();
+        let prow = services.clients().prow();
         let read = |execution: Execution| {
             let prow = &prow;
             async move { (prow.job(&execution.id).await, execution.id) }
@@ -84,7 +84,11 @@ impl ArtStageTest {
 
     /// The refusal that shows a person what speaks against a second test of the same payload; the note when nothing
     /// does, and something could not be seen.
-    pub(super) fn speaks(&self, services: &Services, shipment: &Shipment) -> Result<Option<String>, Refusal> {
+    pub(super) fn speaks(
+        &self,
+        services: &ReleaseContext,
+        shipment: &Shipment,
+    ) -> Result<Option<String>, Refusal> {
         let release = services.config().release();
         let again = format!("start ours anyway with: oar -r {release} stage-testing --again");
         let record = |what: &str| {

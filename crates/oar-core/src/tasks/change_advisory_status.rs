@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use tokio::sync::OnceCell;
 
-use super::Services;
+use super::ReleaseContext;
 use super::worksheet::Mirror;
 use crate::clients::access::AccessClient;
 use crate::clients::brewroot::BrewrootClient;
@@ -54,7 +54,7 @@ pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
 
 /// Approves the release of `services`.
 pub struct ChangeAdvisoryStatus {
-    services: Services,
+    services: ReleaseContext,
     who: String,
     accepted: BTreeSet<IssueKey>,
     policy: WaitPolicy,
@@ -70,7 +70,7 @@ pub struct ChangeAdvisoryStatus {
 
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
-    pub fn new(services: Services, who: impl Into<String>, policy: WaitPolicy) -> Self {
+    pub fn new(services: ReleaseContext, who: impl Into<String>, policy: WaitPolicy) -> Self {
         Self {
             services,
             who: who.into(),
@@ -134,7 +134,7 @@ impl ChangeAdvisoryStatus {
     /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
     /// others.
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
-        let group = self.services.config().group(self.services.http()).await;
+        let group = self.services.config().group(self.services.clients().http()).await;
         // The branch has the releases, so that a `group.yml` that is not found is no fault of the configuration.
         let group = group.map_err(|error| {
             let problem = Problem::unknown(
@@ -197,14 +197,14 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    fn of(services: &Services) -> Result<Self, TaskError> {
+    fn of(services: &ReleaseContext) -> Result<Self, TaskError> {
         Ok(Self {
-            errata: services.errata(),
-            gitlab: services.shipment()?.is_some().then(|| services.gitlab()).transpose()?,
-            jira: services.jira()?,
-            koji: services.koji(),
-            brewroot: services.brewroot(),
-            access: services.access(),
+            errata: services.clients().errata(),
+            gitlab: services.shipment()?.is_some().then(|| services.clients().gitlab()).transpose()?,
+            jira: services.clients().jira()?,
+            koji: services.clients().koji(),
+            brewroot: services.clients().brewroot(),
+            access: services.clients().access(),
         })
     }
 

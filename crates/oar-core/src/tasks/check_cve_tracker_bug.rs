@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::elliott::{Answer, BuildSystem, FindTrackers, LIMITS};
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient};
 use crate::clients::jira::{Bug, IssueKey, IssueSet};
@@ -34,19 +34,19 @@ const RESOLUTION: &str = "check-cve-tracker-bug finds no missing CVE tracker any
 
 /// Looks for CVE trackers that the release misses.
 pub struct CheckCveTrackerBug {
-    services: Services,
+    services: ReleaseContext,
     elliott: Arc<dyn FindTrackers>,
     notify: bool,
 }
 
 impl CheckCveTrackerBug {
     /// The task; `notify` is whether ART is told of missing trackers.
-    pub fn new(services: Services, elliott: Arc<dyn FindTrackers>, notify: bool) -> Self {
+    pub fn new(services: ReleaseContext, elliott: Arc<dyn FindTrackers>, notify: bool) -> Self {
         Self { services, elliott, notify }
     }
 
     async fn advisories(&self) -> Result<Vec<(String, Advisory)>, TaskError> {
-        let errata = self.services.errata();
+        let errata = self.services.clients().errata();
         let mut reads = Vec::new();
         for (impetus, id) in self.services.advisories()? {
             reads.push(advisory(&errata, impetus, id));
@@ -56,7 +56,8 @@ impl CheckCveTrackerBug {
 
     async fn shipment(&self) -> Result<Option<Vec<ShippedIssues>>, TaskError> {
         let Some(reference) = self.services.shipment()? else { return Ok(None) };
-        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
+        let shipment =
+            Shipment::load(&self.services.clients().gitlab()?, &reference).await.map_err(could_not_look)?;
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         for file in shipment.files().await.map_err(could_not_look)? {
             match file.jira_keys() {
@@ -342,7 +343,8 @@ impl Task for CheckCveTrackerBug {
         let answers = || konflux.iter().chain([&brew]);
         let needed = answers().flat_map(|answer| answer.trackers.values().flatten());
         let keys: BTreeSet<IssueKey> = needed.chain(attached.named().into_keys()).cloned().collect();
-        attached.issues = self.services.jira()?.issues(&keys, &Bug::FIELDS).await.map_err(could_not_look)?;
+        attached.issues =
+            self.services.clients().jira()?.issues(&keys, &Bug::FIELDS).await.map_err(could_not_look)?;
         let comparison = compare(&brew.trackers, konflux.as_ref().map(|answer| &answer.trackers), &attached);
         let left_out: BTreeSet<String> =
             answers().flat_map(|answer| &answer.left_out).map(|complaint| complaint.words.clone()).collect();

@@ -4,19 +4,20 @@
 use async_trait::async_trait;
 use futures::future::{join, join_all};
 
-use super::Services;
+use super::ReleaseContext;
 use super::worksheet::SheetPlan;
 use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient, ExternalTest, TestStatus};
 use crate::clients::jira::{IssueKey, NewIssue as NewJiraIssue};
 use crate::config::{Flow, Impetus, SlackTeam};
 use crate::error::{ErrorClass, ServiceError};
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
     CvpFailure, CvpIssueCreated, Message, Reference, cvp_issue_description, cvp_issue_summary,
 };
-use crate::operators::failures::{Failures, could_not_look};
+use crate::operators::failures::could_not_look;
 use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus};
@@ -32,7 +33,7 @@ const NOTE: &str = "Greenwave CVP test failures are followed in";
 
 /// Checks the tests of the release of `services`.
 pub struct CheckGreenwaveCvpTests {
-    services: Services,
+    services: ReleaseContext,
 }
 
 /// What the tests say, and what is to be done about it.
@@ -89,7 +90,7 @@ impl Plan for CvpPlan {
 
 impl CheckGreenwaveCvpTests {
     /// The task.
-    pub fn new(services: Services) -> Self {
+    pub fn new(services: ReleaseContext) -> Self {
         Self { services }
     }
 
@@ -105,7 +106,7 @@ impl CheckGreenwaveCvpTests {
 
     /// The issues about this release's tests: the open one, and finished ones.
     async fn look_up(&self, summary: &str) -> Result<(Option<IssueKey>, Vec<IssueKey>), TaskError> {
-        let found = self.services.jira()?.issues_titled(PROJECT, summary, &["status"]).await?;
+        let found = self.services.clients().jira()?.issues_titled(PROJECT, summary, &["status"]).await?;
         let (finished, open): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|issue| issue.status().is_some_and(|status| FINISHED.contains(&status)));
@@ -118,7 +119,7 @@ impl CheckGreenwaveCvpTests {
         if let (Some(open), _) = self.look_up(&plan.summary).await? {
             return Ok((open, false));
         }
-        let key = self.services.jira()?.create_issue(&self.new_issue(plan), permit).await?;
+        let key = self.services.clients().jira()?.create_issue(&self.new_issue(plan), permit).await?;
         if plan.finished.contains(&key) {
             let message = format!("Jira did not say whether it created the issue `{}`", plan.summary);
             return Err(Refusal::new(ErrorClass::Unavailable, message)
@@ -178,7 +179,7 @@ impl Task for CheckGreenwaveCvpTests {
                 .with_hint("Run the command again when ART has added them.")
                 .into());
         }
-        let errata = self.services.errata();
+        let errata = self.services.clients().errata();
         let answers = join_all(advisories.iter().map(|(_, id)| read(&errata, *id))).await;
         let mut plan = CvpPlan {
             tests: 0,
@@ -200,7 +201,7 @@ impl Task for CheckGreenwaveCvpTests {
             match answer {
                 Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and left alone")),
                 Ok(Some((_, tests))) => plan.judge(impetus, *id, &tests),
-                Err(error) => plan.unread.add(&could_not_look(error)),
+                Err(error) => plan.unread.add_logged(could_not_look(error).inner()),
             }
         }
         if !plan.failures.is_empty() {

@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 
-use super::Services;
-use super::services::NO_KEY_FILE;
+use super::ReleaseContext;
+use super::context::NO_KEY_FILE;
 use crate::config::SlackTeam;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
 use crate::flow::task::Task;
@@ -16,7 +16,7 @@ use crate::statebox::{State, StateBox, TaskName};
 
 /// Creates the StateBox file of the release of `services`.
 pub struct CreateTestReport<'a> {
-    services: Services,
+    services: ReleaseContext,
     statebox: &'a StateBox,
     /// Whether the file is created although the release has a worksheet.
     beside_worksheet: bool,
@@ -24,7 +24,7 @@ pub struct CreateTestReport<'a> {
 
 impl<'a> CreateTestReport<'a> {
     /// The task; with `beside_worksheet` a release that has a worksheet gets a file all the same.
-    pub fn new(services: Services, statebox: &'a StateBox, beside_worksheet: bool) -> Self {
+    pub fn new(services: ReleaseContext, statebox: &'a StateBox, beside_worksheet: bool) -> Self {
         Self { services, statebox, beside_worksheet }
     }
 }

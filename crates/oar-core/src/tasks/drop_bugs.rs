@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::Services;
+use super::ReleaseContext;
 use super::worksheet::mirror;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
@@ -22,7 +22,7 @@ use crate::statebox::{RunOutcome, State, TaskName, TaskStatus};
 
 /// Drops bugs from the release of `services`.
 pub struct DropBugs {
-    services: Services,
+    services: ReleaseContext,
     include: BTreeSet<IssueKey>,
     intent: Mutex<Intent>,
 }
@@ -35,16 +35,16 @@ struct Clients {
 
 impl DropBugs {
     /// The task; `include` names the bugs of high severity that are dropped too.
-    pub fn new(services: Services, include: BTreeSet<IssueKey>) -> Self {
+    pub fn new(services: ReleaseContext, include: BTreeSet<IssueKey>) -> Self {
         Self { services, include, intent: Mutex::new(Intent::default()) }
     }
 
     fn clients(&self) -> Result<Clients, TaskError> {
         let gitlab = self.services.shipment()?.is_some();
         Ok(Clients {
-            errata: self.services.errata(),
-            gitlab: gitlab.then(|| self.services.gitlab()).transpose()?,
-            jira: self.services.jira()?,
+            errata: self.services.clients().errata(),
+            gitlab: gitlab.then(|| self.services.clients().gitlab()).transpose()?,
+            jira: self.services.clients().jira()?,
         })
     }
 
@@ -123,7 +123,7 @@ impl Task for DropBugs {
             errata: &clients.errata,
             gitlab: clients.gitlab.as_ref(),
             jira: &clients.jira,
-            clock: self.services.clock(),
+            clock: self.services.clients().clock(),
         };
         let plan = operator.plan(&target).await?;
         *self.intent.lock().unwrap_or_else(PoisonError::into_inner) = plan.intent();
@@ -136,7 +136,7 @@ impl Task for DropBugs {
             errata: &clients.errata,
             gitlab: clients.gitlab.as_ref(),
             jira: &clients.jira,
-            clock: self.services.clock(),
+            clock: self.services.clients().clock(),
         };
         let result = operator.apply(plan, permit).await;
         let (merge_request, waits_for) = match &result.shipment {
@@ -176,7 +176,7 @@ impl Task for DropBugs {
             "failures": result.failures.data(),
         }));
         if !result.failures.is_empty() {
-            outcome = result.failures.settle(outcome);
+            outcome = outcome.with_failures(&result.failures);
         } else if let (Some(address), Some(what)) = (merge_request, waits_for) {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;

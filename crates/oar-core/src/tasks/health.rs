@@ -1,75 +1,29 @@
 //! How image health is made from the configuration.
 
-use std::sync::Arc;
-
-use url::Url;
-
-use super::Services;
-use crate::clients::advisory_content::AdvisoryContentClient;
-use crate::clients::catalog::CatalogClient;
-use crate::clients::kerberos::Negotiate;
-use crate::clients::pyxis::PyxisClient;
-use crate::config::Origins;
-use crate::config::keys::{self, Key};
-use crate::config::{ConfigError, Document};
-use crate::error::ErrorClass;
-use crate::flow::outcome::{Refusal, TaskError};
+use super::ReleaseContext;
+use crate::config::{Document, keys};
+use crate::flow::outcome::TaskError;
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
 use crate::service::Service;
-
-/// The proxy through which Red Hat's staging catalogue is reached (spec 03 §1.3). It is not asked when another catalogue
-/// is configured.
-const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
 
 /// Within how many days a drop of a grade is told, where the configuration says nothing.
 const GRADE_WARNING_DAYS: u16 = 30;
 
-impl Services {
+impl ReleaseContext {
     /// Image health, as the configuration wants it.
     pub fn image_health(&self) -> Result<ImageHealth, TaskError> {
         let settings = self.config().settings();
         let document = settings.document()?;
-        let endpoints = settings.endpoints();
-        let base = endpoints.base(Service::CatalogStage).clone();
-        let http = match self.catalog_proxy(document)? {
-            None => self.http().clone(),
-            Some(proxy) => self.http().through(&proxy)?,
-        };
-        let origins = Origins::new(
-            document.checked(&keys::ADVISORY_ORIGINS, &[])?,
-            endpoints.replacement(Service::AdvisoryContent),
-        )
-        .map_err(|error| Refusal::new(ErrorClass::Configuration, error.to_string()))?;
+        let base = settings.endpoints().base(Service::CatalogStage);
         let cache = settings.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
         Ok(ImageHealth {
-            catalog: CatalogClient::new(http, base, settings.catalog_concurrency()?),
-            advisory_content: AdvisoryContentClient::new(self.http().clone(), origins),
-            pyxis: self.pyxis(),
+            catalog: self.clients().catalog()?,
+            advisory_content: self.clients().advisory_content()?,
+            pyxis: self.clients().pyxis(),
             policy: health_policy(document)?,
             cache,
-            clock: self.http().clock().clone(),
+            clock: self.clients().clock().clone(),
         })
-    }
-
-    /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
-    fn pyxis(&self) -> PyxisClient {
-        let settings = self.config().settings();
-        let cache = settings.kerberos_cache();
-        let authorize = Arc::new(Negotiate::new(Service::Pyxis).cache_setting(cache));
-        let base = settings.endpoints().base(Service::Pyxis).clone();
-        PyxisClient::new(self.http().clone(), base).signing_in(authorize)
-    }
-
-    fn catalog_proxy(&self, document: &Document) -> Result<Option<Url>, TaskError> {
-        let unparsable = |_| bad(&keys::CATALOG_PROXY, "", "is not a URL".to_owned());
-        match document.checked(&keys::CATALOG_PROXY, &[])? {
-            Some("none") => Ok(None),
-            Some(text) => Ok(Some(Url::parse(text).map_err(unparsable)?)),
-            None if self.config().settings().endpoints().replacement(Service::CatalogStage).is_some() => {
-                Ok(None)
-            }
-            None => Ok(Some(Url::parse(CATALOG_PROXY).map_err(unparsable)?)),
-        }
     }
 }
 
@@ -92,12 +46,6 @@ fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
         });
     }
     Ok(policy)
-}
-
-pub(super) fn bad(key: &Key, name: &str, problem: String) -> TaskError {
-    let error =
-        ConfigError::BadKey { key: key.named(&[name]), problem, purpose: key.purpose, example: key.example };
-    error.into()
 }
 
 #[cfg(test)]

@@ -3,16 +3,15 @@
 //! ART announces what it has yet to make with placeholders (spec 01 §1.4). A task that needs such a thing is blocked until
 //! it is there; it never goes on as if the release had none.
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::clients::gitlab::MergeRequestRef;
 use crate::clients::jira::IssueKey;
 use crate::config::{Impetus, Pending};
-use crate::error::ErrorClass;
 use crate::flow::outcome::Refusal;
 use crate::service::Service;
 
-impl Services {
+impl ReleaseContext {
     /// The advisories by kind; none when the build data names none yet.
     ///
     /// # Errors
@@ -25,22 +24,20 @@ impl Services {
             return Err(self.not_there_yet(pending));
         }
         let advisories = config.advisories().iter();
-        Ok(advisories.map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id))).collect())
+        Ok(advisories.map(|(impetus, id)| (impetus.as_str().to_owned(), *id)).collect())
     }
 
     /// ART's Jira ticket; `None` when the build data names none.
     ///
     /// # Errors
     ///
-    /// The ticket is not there yet, or its key is none.
+    /// The ticket is not there yet.
     pub fn ticket(&self) -> Result<Option<IssueKey>, Refusal> {
         let config = self.config();
         if config.pending().contains(&Pending::Ticket) {
             return Err(self.not_there_yet(&Pending::Ticket));
         }
-        config.jira_ticket().map(str::parse::<IssueKey>).transpose().map_err(|error| {
-            Refusal::new(ErrorClass::Blocked, format!("release_jira of the build data: {error}"))
-        })
+        Ok(config.jira_ticket().cloned())
     }
 
     /// The shipment merge request at the configured GitLab; `None` in the Errata flow.

@@ -8,7 +8,7 @@ use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
 
-use super::Services;
+use super::ReleaseContext;
 use super::external_job::{
     ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
 };
@@ -39,7 +39,7 @@ const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
 /// Checks the consistency and the health of the images of the release of `services`.
 pub struct ImageConsistencyCheck {
-    services: Services,
+    services: ReleaseContext,
     job_id: Option<String>,
     /// What the last run found unhealthy, for the message about it.
     unhealthy: Mutex<Option<HealthReport>>,
@@ -47,7 +47,7 @@ pub struct ImageConsistencyCheck {
 
 impl ImageConsistencyCheck {
     /// The task; `job_id` names the Prow job to be followed instead of the StateBox's own.
-    pub fn new(services: Services, job_id: Option<String>) -> Self {
+    pub fn new(services: ReleaseContext, job_id: Option<String>) -> Self {
         Self { services, job_id, unhealthy: Mutex::default() }
     }
 
@@ -59,12 +59,12 @@ impl ImageConsistencyCheck {
 
     fn jobs(&self) -> Result<ProwJobs, TaskError> {
         Ok(ProwJobs {
-            prow: self.services.prow(),
-            gangway: self.services.gangway()?,
+            prow: self.services.clients().prow(),
+            gangway: self.services.clients().gangway_if_set()?,
             payload_variable: CONSISTENCY_PAYLOAD,
             payload: self.payload(),
             name: self.services.config().jobs()?.image_consistency,
-            clock: self.services.clock().clone(),
+            clock: self.services.clients().clock().clone(),
         })
     }
 
@@ -138,7 +138,7 @@ impl ImageConsistencyCheck {
         let report = self.health().await?;
         tracing::info!("{}", report.summary());
         if let (Some(reference), true) = (self.services.shipment()?, !report.images.is_empty()) {
-            let gitlab = self.services.gitlab()?;
+            let gitlab = self.services.clients().gitlab()?;
             let release = self.services.config().release().to_string();
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
             match report.publish(target, permit).await {
@@ -258,7 +258,7 @@ impl ImageConsistencyCheck {
         let advisories = self.services.advisories()?.into_iter();
         let advisories: Vec<AdvisoryToCheck> =
             advisories.map(|(impetus, id)| AdvisoryToCheck { impetus, id }).collect();
-        Ok(health.check_advisories(&advisories, &self.services.errata()).await)
+        Ok(health.check_advisories(&advisories, &self.services.clients().errata()).await)
     }
 }
 
@@ -366,7 +366,8 @@ impl Task for ImageConsistencyCheck {
             (Ok(channel), Ok(leads)) => {
                 let leads = group_mention(self.services.slack(), leads).await;
                 // Not the run's page, which is known later only: the same message has the same words.
-                let page = Reference::new(self.services.prow().link(id).to_string(), job.name.clone());
+                let page =
+                    Reference::new(self.services.clients().prow().link(id).to_string(), job.name.clone());
                 vec![
                     ConsistencyCheckTriggered { release: config.release(), job: &page, leads: &leads }
                         .message(channel),

@@ -2,17 +2,18 @@
 
 use async_trait::async_trait;
 
-use super::Services;
+use super::ReleaseContext;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::task::Task;
 use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, Standing};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName, TaskStatus};
+use crate::version::Arch;
 
 /// Checks the signatures of the release of `services`.
 pub struct ImageSignedCheck {
-    services: Services,
+    services: ReleaseContext,
     wait: bool,
     all: bool,
 }
@@ -20,7 +21,7 @@ pub struct ImageSignedCheck {
 impl ImageSignedCheck {
     /// The task. With `wait` it looks again for some minutes while there is nothing to check yet; otherwise it looks once.
     /// With `all` it checks the payload of every architecture, the multi-architecture list and each of its images.
-    pub fn new(services: Services, wait: bool, all: bool) -> Self {
+    pub fn new(services: ReleaseContext, wait: bool, all: bool) -> Self {
         Self { services, wait, all }
     }
 }
@@ -76,14 +77,15 @@ impl Task for ImageSignedCheck {
 
     async fn plan(&self, state: Option<&State>) -> Result<Findings, TaskError> {
         let keys = self.services.release_keys()?;
+        let clients = self.services.clients();
         let (controller, registry, mirror) =
-            (self.services.release_controller(), self.services.registry(), self.services.mirror());
+            (clients.release_controller(Arch::Amd64)?, clients.registry(), clients.mirror());
         let check = ReleaseSignature {
             controller: &controller,
             registry: &registry,
             mirror: &mirror,
             keys: &keys,
-            clock: self.services.clock(),
+            clock: clients.clock(),
         };
         let looks = if self.wait { LOOKS } else { 1 };
         let report = check.check(self.services.config().release(), self.all, looks).await?;

@@ -1,22 +1,19 @@
 //! `is-shipped`: whether the release is shipped (spec 02 §8.7). It only reads.
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::config::{ConfigError, Impetus, Pending};
 use crate::operators::shipped::{ShippedCheck, ShippedReport};
 
 /// Looks whether the release of `services` is shipped.
-pub async fn is_shipped(services: &Services) -> Result<ShippedReport, ConfigError> {
+pub async fn is_shipped(services: &ReleaseContext) -> Result<ShippedReport, ConfigError> {
     let config = services.config();
-    let advisories: Vec<(String, AdvisoryId)> = config
-        .advisories()
-        .iter()
-        .map(|(impetus, id)| (impetus.as_str().to_owned(), AdvisoryId::new(*id)))
-        .collect();
+    let advisories: Vec<(String, AdvisoryId)> =
+        config.advisories().iter().map(|(impetus, id)| (impetus.as_str().to_owned(), *id)).collect();
     // A merge request that is not there yet is read as such below.
     let reference = services.shipment().ok().flatten();
-    let gitlab = reference.is_some().then(|| services.gitlab()).transpose()?;
-    let errata = services.errata();
+    let gitlab = reference.is_some().then(|| services.clients().gitlab()).transpose()?;
+    let errata = services.clients().errata();
     let check = ShippedCheck {
         flow: config.flow(),
         advisories: &advisories,

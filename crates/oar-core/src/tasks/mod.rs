@@ -6,6 +6,7 @@ mod art_stage_test;
 pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
+mod context;
 pub mod create_test_report;
 pub mod drop_bugs;
 pub mod external_job;
@@ -16,7 +17,6 @@ pub mod image_signed_check;
 pub mod is_shipped;
 pub mod push_to_cdn_staging;
 mod python_checker;
-mod services;
 mod signatures;
 mod stage_release;
 pub mod stage_testing;
@@ -26,7 +26,7 @@ pub mod update_bug_list;
 mod worksheet;
 mod workspace;
 
-pub use services::Services;
+pub use context::ReleaseContext;
 pub use workspace::{open_statebox, open_statebox_to_create, releases_with_state};
 
 use crate::statebox::{RunOutcome, State, TaskName};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::config::Impetus;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
@@ -13,12 +13,12 @@ use crate::statebox::{State, TaskName};
 
 /// Pushes the advisories of the release of `services`, in both flows.
 pub struct PushToCdnStaging {
-    services: Services,
+    services: ReleaseContext,
 }
 
 impl PushToCdnStaging {
     /// The task.
-    pub fn new(services: Services) -> Self {
+    pub fn new(services: ReleaseContext) -> Self {
         Self { services }
     }
 
@@ -54,7 +54,7 @@ impl Task for PushToCdnStaging {
             .with_hint("Run the command again when ART has added them.")
             .into());
         }
-        let errata = self.services.errata();
+        let errata = self.services.clients().errata();
         let mut plan = Staging { errata: &errata }.plan(&own).await?;
         plan.recorded = super::last_reason(state, self.name());
         if plan.is_empty() {
@@ -68,7 +68,7 @@ impl Task for PushToCdnStaging {
     }
 
     async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let errata = self.services.errata();
+        let errata = self.services.clients().errata();
         let (after, done) = Staging { errata: &errata }.apply(plan, permit).await;
         Ok(after.outcome(done))
     }

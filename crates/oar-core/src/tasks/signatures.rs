@@ -1,30 +1,14 @@
-//! How the check of signatures is made from the configuration.
+//! The keys that signatures are checked with, from the configuration.
 
 use std::path::Path;
 
-use super::Services;
-use super::health::bad;
-use crate::clients::mirror::MirrorClient;
-use crate::clients::release_controller::ReleaseControllerClient;
+use super::ReleaseContext;
 use crate::config::{armored_key, keys};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::service::Service;
 use crate::signature::ReleaseKeys;
 
-impl Services {
-    /// The release controller of amd64.
-    pub fn release_controller(&self) -> ReleaseControllerClient {
-        let base = self.config().settings().endpoints().base(Service::ReleaseController).clone();
-        ReleaseControllerClient::new(self.http().clone(), base)
-    }
-
-    /// The signature mirror.
-    pub fn mirror(&self) -> MirrorClient {
-        let base = self.config().settings().endpoints().base(Service::Mirror).clone();
-        MirrorClient::new(self.http().clone(), base)
-    }
-
+impl ReleaseContext {
     /// The keys by which releases may be signed: those of the configuration document, or, where it names none, the ones
     /// with which Red Hat signs.
     pub fn release_keys(&self) -> Result<ReleaseKeys, TaskError> {
@@ -34,11 +18,11 @@ impl Services {
         for name in document.names(&["release_keys"]) {
             let Some(value) = document.checked(&keys::RELEASE_KEY, &[name])? else { continue };
             let directory = settings.document_path().and_then(Path::parent).unwrap_or(Path::new(""));
-            let armored =
-                armored_key(value, directory).map_err(|problem| bad(&keys::RELEASE_KEY, name, problem))?;
+            let armored = armored_key(value, directory)
+                .map_err(|problem| keys::RELEASE_KEY.unusable(&[name], problem))?;
             release_keys
                 .add(name, &armored)
-                .map_err(|fault| bad(&keys::RELEASE_KEY, name, fault.to_string()))?;
+                .map_err(|fault| keys::RELEASE_KEY.unusable(&[name], fault.to_string()))?;
         }
         if !release_keys.is_empty() {
             return Ok(release_keys);

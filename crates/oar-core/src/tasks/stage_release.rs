@@ -1,15 +1,15 @@
 //! The stage release of a shipment, which some tasks wait for (spec 03 §3.7).
 
-use super::Services;
+use super::ReleaseContext;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operators::shipment::{Environment, ReleaseState, Shipment};
 
-impl Services {
+impl ReleaseContext {
     /// The shipment merge request, read now; `None` in the Errata flow. One request.
     pub(super) async fn loaded_shipment(&self) -> Result<Option<Shipment>, TaskError> {
         let Some(reference) = self.shipment()? else { return Ok(None) };
-        Ok(Some(Shipment::load(&self.gitlab()?, &reference).await?))
+        Ok(Some(Shipment::load(&self.clients().gitlab()?, &reference).await?))
     }
 
     /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
@@ -17,7 +17,7 @@ impl Services {
     /// The shipment; `None` in the Errata flow.
     pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
         let Some(reference) = self.shipment()? else { return Ok(None) };
-        let shipment = Shipment::load_whole(&self.gitlab()?, &reference).await?;
+        let shipment = Shipment::load_whole(&self.clients().gitlab()?, &reference).await?;
         shipment.require_ready()?;
         self.require_stage_release(&shipment).await?;
         Ok(Some(shipment))

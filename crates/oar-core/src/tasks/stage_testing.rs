@@ -8,7 +8,7 @@ use futures::future::{join, join3};
 use indexmap::IndexMap;
 use regex::Regex;
 
-use super::Services;
+use super::ReleaseContext;
 use super::art_stage_test::ArtStageTest;
 use super::external_job::{
     ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
@@ -36,7 +36,7 @@ const TRIGGERED: &str = crate::statebox::STAGE_TRIGGERED;
 
 /// Tests the release of `services` on stage.
 pub struct StageTesting {
-    services: Services,
+    services: ReleaseContext,
     build: Option<u64>,
     /// Whether a build is started although ART has tested this payload.
     again: bool,
@@ -47,7 +47,7 @@ pub struct StageTesting {
 impl StageTesting {
     /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
     /// started although ART has tested, or is testing, this payload.
-    pub fn new(services: Services, build: Option<u64>, again: bool) -> Self {
+    pub fn new(services: ReleaseContext, build: Option<u64>, again: bool) -> Self {
         Self { services, build, again, checked: AtomicBool::new(false) }
     }
 
@@ -61,12 +61,12 @@ impl StageTesting {
         })?;
         let candidate = config.candidate_builds().get("x86_64").map(String::as_str);
         Ok(JenkinsJobs {
-            jenkins: self.services.jenkins()?,
+            jenkins: self.services.clients().jenkins()?,
             path,
             payload_parameters: PAYLOAD,
             payload: ExpectedPayload::new(config.release(), candidate),
             checked: self.checked.load(Ordering::Relaxed),
-            clock: self.services.clock().clone(),
+            clock: self.services.clients().clock().clone(),
         })
     }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::future::join;
 use tokio::sync::OnceCell;
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::JiraClient;
@@ -22,7 +22,7 @@ use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 
 /// Makes `owner` the owner of the release of `services`.
 pub struct TakeOwnership {
-    services: Services,
+    services: ReleaseContext,
     owner: EmailAddress,
     /// Who is told: looked up while the changes are made.
     told: OnceCell<Told>,
@@ -36,7 +36,7 @@ struct Told {
 
 impl TakeOwnership {
     /// The task.
-    pub fn new(services: Services, owner: EmailAddress) -> Self {
+    pub fn new(services: ReleaseContext, owner: EmailAddress) -> Self {
         Self { services, owner, told: OnceCell::new() }
     }
 
@@ -60,9 +60,9 @@ impl TakeOwnership {
 
     fn clients(&self, target: &Target) -> Result<Clients, TaskError> {
         Ok(Clients {
-            errata: self.services.errata(),
-            gitlab: target.shipment.is_some().then(|| self.services.gitlab()).transpose()?,
-            jira: target.ticket.is_some().then(|| self.services.jira()).transpose()?,
+            errata: self.services.clients().errata(),
+            gitlab: target.shipment.is_some().then(|| self.services.clients().gitlab()).transpose()?,
+            jira: target.ticket.is_some().then(|| self.services.clients().jira()).transpose()?,
         })
     }
 
@@ -135,7 +135,7 @@ impl Task for TakeOwnership {
             "failed": result.failures.texts(),
             "failures": result.failures.data(),
         }));
-        Ok(result.failures.settle(outcome))
+        Ok(outcome.with_failures(&result.failures))
     }
 
     fn remember(

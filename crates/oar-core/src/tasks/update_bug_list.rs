@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
 
-use super::Services;
+use super::ReleaseContext;
 use super::worksheet::SheetPlan;
 use crate::clients::errata::Advisory;
 use crate::clients::jira::{self, IssueKey};
@@ -71,13 +71,13 @@ impl Reminder {
 
 /// Brings the list of the release's bugs up to date.
 pub struct UpdateBugList {
-    services: Services,
+    services: ReleaseContext,
     reminder: Reminder,
 }
 
 impl UpdateBugList {
     /// The task.
-    pub fn new(services: Services, reminder: Reminder) -> Self {
+    pub fn new(services: ReleaseContext, reminder: Reminder) -> Self {
         Self { services, reminder }
     }
 
@@ -89,7 +89,7 @@ impl UpdateBugList {
     }
 
     async fn advisories(&self) -> Result<Vec<Advisory>, TaskError> {
-        let errata = self.services.errata();
+        let errata = self.services.clients().errata();
         let ids = self.services.advisories()?.into_iter();
         let ids = ids.filter(|(impetus, _)| impetus != Impetus::MICROSHIFT);
         let mut reads = Vec::new();
@@ -101,7 +101,8 @@ impl UpdateBugList {
 
     async fn shipped(&self) -> Result<BTreeSet<IssueKey>, TaskError> {
         let Some(reference) = self.services.shipment()? else { return Ok(BTreeSet::new()) };
-        let shipment = Shipment::load(&self.services.gitlab()?, &reference).await.map_err(could_not_look)?;
+        let shipment =
+            Shipment::load(&self.services.clients().gitlab()?, &reference).await.map_err(could_not_look)?;
         shipment.jira_keys().await.map_err(could_not_look)
     }
 
@@ -309,7 +310,7 @@ impl Task for UpdateBugList {
                 .into());
         }
         let before = state.and_then(State::bug_list).unwrap_or_default();
-        let bugs = ReleaseBugs::read(&self.services.jira()?, &self.keys().await?, &before)
+        let bugs = ReleaseBugs::read(&self.services.clients().jira()?, &self.keys().await?, &before)
             .await
             .map_err(could_not_look)?;
         let remind: Vec<jira::Bug> =
@@ -346,7 +347,7 @@ impl Task for UpdateBugList {
     }
 
     async fn notifications(&self, plan: &BugListPlan, _outcome: &TaskOutcome) -> Vec<Message> {
-        let directory = self.services.directory();
+        let directory = self.services.clients().directory();
         let mut people = Vec::new();
         for bug in &plan.remind {
             people.push(self.person(bug, &directory));

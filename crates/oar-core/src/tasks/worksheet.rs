@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Services;
+use super::ReleaseContext;
 use crate::clients::sheets::Worksheet;
 use crate::error::Classified;
 use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
@@ -22,10 +22,10 @@ pub(super) struct SheetPlan {
 
 impl SheetPlan {
     /// Looks for the worksheet, and at what `entry` would change in it.
-    pub(super) async fn of(services: &Services, entry: &Entry<'_>) -> Result<Self, TaskError> {
+    pub(super) async fn of(services: &ReleaseContext, entry: &Entry<'_>) -> Result<Self, TaskError> {
         let Some(worksheets) = services.worksheet()? else {
             let unset = services.config().report_template()?.is_some();
-            return Ok(Self { note: unset.then_some(super::services::NO_KEY_FILE), ..Self::default() });
+            return Ok(Self { note: unset.then_some(super::context::NO_KEY_FILE), ..Self::default() });
         };
         let looked = async {
             let Some(sheet) = worksheets.find().await? else { return Ok(Self::default()) };
@@ -53,7 +53,7 @@ impl SheetPlan {
     /// Enters `entry`, as the outcome stands; the outcome says what came of it.
     pub(super) async fn enter(
         &self,
-        services: &Services,
+        services: &ReleaseContext,
         entry: &Entry<'_>,
         outcome: TaskOutcome,
         permit: &WritePermit,
@@ -98,7 +98,7 @@ pub(super) struct Mirror(Option<(ReleaseWorksheet, Worksheet)>);
 
 impl Mirror {
     /// Looks for the worksheet of the release.
-    pub(super) async fn find(services: &Services) -> Self {
+    pub(super) async fn find(services: &ReleaseContext) -> Self {
         let worksheets = match services.worksheet() {
             Ok(Some(worksheets)) => worksheets,
             Ok(None) => return Self(None),
@@ -132,7 +132,7 @@ impl Mirror {
 
 /// Enters what a task did in the release's worksheet, when there is one ([`Mirror`]).
 pub(super) async fn mirror(
-    services: &Services,
+    services: &ReleaseContext,
     entry: &Entry<'_>,
     outcome: &mut TaskOutcome,
     permit: &WritePermit,

@@ -1,6 +1,7 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::config::{Pending, ReleaseDate, ShipmentKind, ShipmentUrl};
 use oar_core::email::EmailAddress;
+use oar_core::ids::IssueKey;
 use oar_core::operations::metadata::{Arguments, Metadata};
 
 use crate::release::Release;
@@ -24,7 +25,10 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
         line("release", &metadata.release.to_string()),
         line("flow", metadata.flow.as_str()),
         line("release date", &or_none(metadata.release_date.as_ref().map(ReleaseDate::as_str))),
-        line("ART ticket", &or_none(metadata.jira_ticket.as_deref().or(awaited(&Pending::Ticket)))),
+        line(
+            "ART ticket",
+            &or_none(metadata.jira_ticket.as_ref().map(IssueKey::as_str).or(awaited(&Pending::Ticket))),
+        ),
         line(
             "shipment MR",
             &or_none(metadata.shipment_mr.as_ref().map(ShipmentUrl::as_str).or(awaited(&Pending::Shipment))),

@@ -15,11 +15,9 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
+pub use crate::ids::{AdvisoryId, InvalidAdvisoryId};
 pub use checks::{AdvisoryBuild, ExternalTest, SecurityAlerts, TestStatus};
-pub use model::{
-    Advisory, AdvisoryId, AdvisoryKind, AdvisoryState, InvalidAdvisoryId, PRODUCTION_WEB, People,
-    SecurityApproval, advisory_link,
-};
+pub use model::{Advisory, AdvisoryKind, AdvisoryState, People, SecurityApproval, advisory_link};
 pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStanding, Verdict};
 
 use crate::clients::Effect;
@@ -196,10 +194,14 @@ fn with_form(call: Call, field: &str, value: &str) -> Call {
     call.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")).body(form)
 }
 
-/// Whether a failed write may have changed what it was meant to change all the same: nobody knows whether the service
-/// acted, or it refused because it is so already.
+/// The failures after which a write may stand there all the same: nobody knows whether the service acted, or it refused
+/// because it is so already.
+const WORTH_A_LOOK: [ServiceErrorKind; 3] =
+    [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected, ServiceErrorKind::Conflict];
+
+/// Whether a failed write may have changed what it was meant to change all the same.
 fn is_worth_a_look(error: &ServiceError) -> bool {
-    matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Rejected | ServiceErrorKind::Conflict)
+    WORTH_A_LOOK.contains(&error.kind)
 }
 
 /// The service's own words: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).

@@ -1,13 +1,15 @@
 //! Changes of state and requests for approval (E-7, E-13, E-14; spec 02 §2.7, §2.11).
 
+use std::future::ready;
+
 use http::Method;
 
 use super::model::ErratumAnswer;
 use super::{
-    Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, is_worth_a_look,
-    with_form,
+    Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, WORTH_A_LOOK,
+    is_worth_a_look, with_form,
 };
-use crate::clients::Effect;
+use crate::clients::{Effect, write_or_look};
 use crate::error::ServiceError;
 use crate::http::{Repeat, Reply};
 use crate::permit::WritePermit;
@@ -79,13 +81,8 @@ impl ErrataClient {
         error: ServiceError,
         is_so: impl Fn(&Advisory) -> bool,
     ) -> Result<Effect, ServiceError> {
-        if !is_worth_a_look(&error) {
-            return Err(error);
-        }
-        match self.erratum(id).await {
-            Ok(advisory) if is_so(&advisory) => Ok(effect_of(&error)),
-            _ => Err(error),
-        }
+        let look = async { Ok::<_, ServiceError>(is_so(&self.erratum(id).await?).then_some(())) };
+        Ok(write_or_look(ready(Err(error)), &WORTH_A_LOOK, look).await?.effect())
     }
 }
 

@@ -12,11 +12,11 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::Repository;
 use super::transport::Purpose;
 use super::tree::{TreeEntry, blob_id};
 use super::{GithubClient, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::Repository;
 
 /// How many contents one query asks for.
 const BATCH: usize = 50;

@@ -12,8 +12,8 @@ use std::time::SystemTime;
 
 use sha1::{Digest as _, Sha1};
 
-use super::model::Repository;
 use super::tree::{FolderTree, blob_id};
+use crate::ids::Repository;
 
 /// How many contents are kept, besides those that are in use.
 const KEPT: usize = 4_000;

@@ -6,10 +6,10 @@ use futures::StreamExt;
 use futures::stream::iter;
 
 use super::cache::ObjectCache;
-use super::model::Repository;
 use super::tree::{FolderTree, Tree, TreeEntry, blob_id};
 use super::{Contents, GithubClient};
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::Repository;
 use crate::permit::WritePermit;
 use crate::service::Service;
 

@@ -27,10 +27,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+pub use crate::ids::{InvalidRepository, Repository};
 pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
 use model::{CommitAnswer, ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
-pub use model::{Contents, FileContent, InvalidRepository, Repository};
+pub use model::{Contents, FileContent};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use super::transport::{self, Purpose, Transport};

@@ -83,7 +83,7 @@ impl GithubClient {
         };
         let purpose = Purpose { operation: "see a repository", subject: address.clone() };
         let found: RepositoryAnswer = self.get_once(&address, None, purpose).await.ok()?.json().ok()?;
-        found.full_name.parse::<super::Repository>().ok().map(|name| name.to_string())
+        found.full_name.parse::<crate::ids::Repository>().ok().map(|name| name.to_string())
     }
 }
 

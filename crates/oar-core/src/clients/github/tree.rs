@@ -6,10 +6,11 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
-use super::model::{ContentsDelete, Repository};
+use super::model::ContentsDelete;
 use super::transport::Purpose;
 use super::{GithubClient, contents_path, encoded, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::Repository;
 use crate::permit::WritePermit;
 
 /// One entry of a folder.

@@ -6,10 +6,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::key::IssueKey;
 use super::model::{Account, Issue};
 use crate::clients::nothing::is_nothing;
 use crate::email::EmailAddress;
+use crate::ids::IssueKey;
 
 const QA_CONTACT: &str = "customfield_10470";
 const RELEASE_BLOCKER: &str = "customfield_10847";

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::search::quoted;
 use super::{Issue, IssueKey, JiraClient, body};
+use crate::clients::write_or_look;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -73,17 +74,16 @@ impl JiraClient {
             .call("create issue", Method::POST, "/issue")?
             .about(format!("project {}", issue.project))
             .body(body(&fields));
-        let unclear = match self.exchange(call).await {
-            Ok(reply) => match self.decode::<Created>(&reply) {
-                Ok(created) => return Ok(created.key),
-                Err(error) => error,
-            },
-            Err(error) if error.kind == ServiceErrorKind::Unclear => error,
-            Err(error) => return Err(error),
+        let write = async {
+            let reply = self.exchange(call).await?;
+            Ok(self.decode::<Created>(&reply)?.key)
         };
-        match self.issues_titled(&issue.project, &issue.summary, &[]).await {
-            Ok(found) => found.into_iter().next().map(|issue| issue.key).ok_or(unclear),
-            Err(_) => Err(unclear),
-        }
+        let look = async {
+            let found = self.issues_titled(&issue.project, &issue.summary, &[]).await?;
+            Ok::<_, ServiceError>(found.into_iter().next().map(|issue| issue.key))
+        };
+        // A success that cannot be read does not tell the key, but the issue is there.
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
+        Ok(Box::pin(write_or_look(write, &doubtful, look)).await?.into_inner())
     }
 }

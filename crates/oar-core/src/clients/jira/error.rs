@@ -1,7 +1,7 @@
 //! Why a Jira operation failed, beyond the failed call itself.
 
-use super::key::IssueKey;
 use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::ids::IssueKey;
 
 /// Why a Jira operation failed.
 #[derive(Debug, thiserror::Error)]

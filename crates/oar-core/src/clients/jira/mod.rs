@@ -9,7 +9,6 @@ mod bug;
 mod create;
 mod error;
 mod fetch;
-mod key;
 mod model;
 mod search;
 mod transitions;
@@ -27,11 +26,11 @@ use tokio::sync::OnceCell;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+pub use crate::ids::{InvalidIssueKey, IssueKey};
 pub use bug::{Bug, QaContact};
 pub use create::NewIssue;
 pub use error::JiraError;
 pub use fetch::IssueSet;
-pub use key::{InvalidIssueKey, IssueKey, PRODUCTION_WEB};
 pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
 
 use crate::clients::Effect;

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::key::IssueKey;
 use crate::email::EmailAddress;
+use crate::ids::IssueKey;
 
 /// The opaque id of an account on Jira Cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
+use crate::clients::write_or_look;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Reply;
 use crate::permit::WritePermit;
@@ -205,22 +206,19 @@ impl LeaseHolder {
 
     /// Who has the lease after a write: the answer says, or a look when it does not.
     async fn outcome(&self, reply: Result<Reply, ServiceError>) -> Result<LeaseState, ServiceError> {
-        let failure = match reply {
-            Ok(reply) => match reply.failure_kind() {
-                None => return Ok(LeaseState::Ours),
-                Some(kind) => refusal(&reply, kind),
-            },
-            Err(error) => error,
+        let write = async {
+            let reply = reply?;
+            reply.failure_kind().map_or(Ok(LeaseState::Ours), |kind| Err(refusal(&reply, kind)))
         };
-        if !matches!(failure.kind, ServiceErrorKind::Conflict | ServiceErrorKind::Unclear) {
-            return Err(failure);
-        }
-        let present = self.read().await?.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity);
-        match present.filter(|holder| !holder.is_empty()) {
-            Some(holder) if holder == self.identity => Ok(LeaseState::Ours),
-            Some(holder) => Ok(LeaseState::Theirs { holder }),
-            None => Err(failure),
-        }
+        let look = async {
+            let holder = self.read().await?.and_then(|lease| lease.spec?.holder_identity);
+            let holder = holder.filter(|holder| !holder.is_empty());
+            Ok::<_, ServiceError>(holder.map(|holder| {
+                if holder == self.identity { LeaseState::Ours } else { LeaseState::Theirs { holder } }
+            }))
+        };
+        let doubtful = [ServiceErrorKind::Conflict, ServiceErrorKind::Unclear];
+        Ok(write_or_look(write, &doubtful, look).await?.into_inner())
     }
 
     fn body(&self, lease: &Lease) -> Result<Vec<u8>, ServiceError> {

@@ -13,6 +13,7 @@ use crate::clients::nothing::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;
+use crate::version::Arch;
 
 /// The label by which the release controller knows QE's verdict (`interop-exact`).
 pub const QE_LABEL: &str = "release.openshift.io/qe_state";
@@ -77,30 +78,30 @@ impl Payload {
 }
 
 /// The namespace of an architecture's payloads.
-fn namespace(architecture: &str) -> String {
-    if architecture == "amd64" { "ocp".to_owned() } else { format!("ocp-{architecture}") }
+fn namespace(arch: Arch) -> String {
+    format!("ocp{}", arch.stream_suffix())
 }
 
 impl KubeClient {
     /// The QE label of the payload `build`: `None` without an object, `Some(None)` without the label.
     pub async fn payload_label(
         &self,
-        architecture: &str,
+        arch: Arch,
         build: &str,
     ) -> Result<Option<Option<String>>, ServiceError> {
-        let payload = self.payload(architecture, build).await?;
+        let payload = self.payload(arch, build).await?;
         Ok(payload.map(|payload| payload.label().map(str::to_owned)))
     }
 
     /// The names of all payloads of an architecture that carry QE's label, whatever its value. One request for every 500.
-    pub async fn labelled_payloads(&self, architecture: &str) -> Result<BTreeSet<String>, ServiceError> {
-        let subject = format!("those with a label of QE in {}", namespace(architecture));
+    pub async fn labelled_payloads(&self, arch: Arch) -> Result<BTreeSet<String>, ServiceError> {
+        let subject = format!("those with a label of QE in {}", namespace(arch));
         let purpose = Purpose { operation: "list release payloads", subject };
         let mut names = BTreeSet::new();
         let mut page = ListParams::default().labels(QE_LABEL).limit(PAGE);
         for _ in 0..PAGES {
             // What is listed is the metadata alone: a payload's status is long.
-            let request = Request::new(path(architecture)).list_metadata(&page);
+            let request = Request::new(path(arch)).list_metadata(&page);
             let reply = self.send(request, purpose.clone()).await?;
             if let Some(kind) = reply.failure_kind() {
                 return Err(refusal(&reply, kind));
@@ -122,14 +123,14 @@ impl KubeClient {
     /// and is tried again when somebody else changed it. After an answer that never came the object is read again.
     pub async fn accept_payload(
         &self,
-        architecture: &str,
+        arch: Arch,
         build: &str,
         _permit: &WritePermit,
     ) -> Result<PayloadOutcome, ServiceError> {
         let mut sent = false;
         let mut failure = None;
         for _ in 0..ATTEMPTS {
-            let Some(payload) = self.payload(architecture, build).await? else {
+            let Some(payload) = self.payload(arch, build).await? else {
                 return Ok(PayloadOutcome::Absent);
             };
             match payload.label() {
@@ -138,7 +139,7 @@ impl KubeClient {
                 Some(other) => return Ok(PayloadOutcome::HasOther(other.to_owned())),
                 None => {}
             }
-            match self.patch_payload(architecture, build, &payload.metadata.resource_version).await {
+            match self.patch_payload(arch, build, &payload.metadata.resource_version).await {
                 Ok(()) => sent = true,
                 Err(error) if error.kind == ServiceErrorKind::Conflict => failure = Some(error),
                 Err(error) if error.kind == ServiceErrorKind::Unclear => {
@@ -149,12 +150,12 @@ impl KubeClient {
             }
         }
         // One more look: the last write may have been the one.
-        if sent && self.payload_label(architecture, build).await? == Some(Some(ACCEPTED.to_owned())) {
+        if sent && self.payload_label(arch, build).await? == Some(Some(ACCEPTED.to_owned())) {
             return Ok(PayloadOutcome::Labelled);
         }
         Err(failure.unwrap_or_else(|| {
             let detail = "the label was taken, and is not there when the object is read back";
-            purpose("label a release payload", architecture, build).error(
+            purpose("label a release payload", arch, build).error(
                 Service::Kube,
                 ServiceErrorKind::Malformed,
                 detail,
@@ -162,9 +163,9 @@ impl KubeClient {
         }))
     }
 
-    async fn payload(&self, architecture: &str, build: &str) -> Result<Option<Payload>, ServiceError> {
-        let request = Request::new(path(architecture)).get(build, &GetParams::default());
-        let reply = self.send(request, purpose("read a release payload", architecture, build)).await?;
+    async fn payload(&self, arch: Arch, build: &str) -> Result<Option<Payload>, ServiceError> {
+        let request = Request::new(path(arch)).get(build, &GetParams::default());
+        let reply = self.send(request, purpose("read a release payload", arch, build)).await?;
         match reply.failure_kind() {
             None => {
                 let payload: Payload = reply.json()?;
@@ -181,19 +182,14 @@ impl KubeClient {
         }
     }
 
-    async fn patch_payload(
-        &self,
-        architecture: &str,
-        build: &str,
-        version: &str,
-    ) -> Result<(), ServiceError> {
+    async fn patch_payload(&self, arch: Arch, build: &str, version: &str) -> Result<(), ServiceError> {
         let mut metadata = json!({"labels": {QE_LABEL: ACCEPTED}});
         if !version.is_empty() {
             metadata["resourceVersion"] = version.into();
         }
         let patch = Patch::Merge(json!({ "metadata": metadata }));
-        let request = Request::new(path(architecture)).patch(build, &PatchParams::default(), &patch);
-        let reply = self.send(request, purpose("label a release payload", architecture, build)).await?;
+        let request = Request::new(path(arch)).patch(build, &PatchParams::default(), &patch);
+        let reply = self.send(request, purpose("label a release payload", arch, build)).await?;
         match reply.failure_kind() {
             None => Ok(()),
             Some(kind) => Err(refusal(&reply, kind)),
@@ -201,10 +197,10 @@ impl KubeClient {
     }
 }
 
-fn path(architecture: &str) -> String {
-    format!("/apis/release.openshift.io/v1alpha1/namespaces/{}/releasepayloads", namespace(architecture))
+fn path(arch: Arch) -> String {
+    format!("/apis/release.openshift.io/v1alpha1/namespaces/{}/releasepayloads", namespace(arch))
 }
 
-fn purpose(operation: &'static str, architecture: &str, build: &str) -> Purpose {
-    Purpose { operation, subject: format!("{build} in {}", namespace(architecture)) }
+fn purpose(operation: &'static str, arch: Arch, build: &str) -> Purpose {
+    Purpose { operation, subject: format!("{build} in {}", namespace(arch)) }
 }

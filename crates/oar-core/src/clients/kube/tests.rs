@@ -12,6 +12,7 @@ use crate::http::HttpSettings;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::store::memory::SteppingClock;
+use crate::version::Arch;
 
 const PAYLOAD: &str = "/kube/apis/release.openshift.io/v1alpha1/namespaces/ocp/releasepayloads/4.20.5";
 const LEASES: &str = "/kube/apis/coordination.k8s.io/v1/namespaces/tools/leases";
@@ -63,7 +64,7 @@ async fn answers(server: &MockServer, verb: &str, place: &str, answers: Vec<Resp
 }
 
 async fn accept(server: &MockServer) -> Result<PayloadOutcome, ServiceError> {
-    client(server).accept_payload("amd64", "4.20.5", &WritePermit::granted_by_user_interface()).await
+    client(server).accept_payload(Arch::Amd64, "4.20.5", &WritePermit::granted_by_user_interface()).await
 }
 
 async fn patches(server: &MockServer) -> Vec<Value> {
@@ -321,7 +322,7 @@ async fn a_kubeconfig_gives_server_and_token() {
     let access = ClusterAccess::of_kubeconfig(&paths).await.unwrap().unwrap();
     assert!(!format!("{access:?}").contains("sha256~demo"));
     let client = KubeClient::new(&http(), access).unwrap();
-    assert_eq!(client.payload_label("amd64", "4.20.5").await.unwrap(), Some(Some(ACCEPTED.to_owned())));
+    assert_eq!(client.payload_label(Arch::Amd64, "4.20.5").await.unwrap(), Some(Some(ACCEPTED.to_owned())));
 
     assert!(ClusterAccess::of_kubeconfig(&paths[..1]).await.unwrap().is_none());
     std::fs::write(&file, text(", insecure-skip-tls-verify: true")).unwrap();
@@ -361,7 +362,7 @@ async fn a_kubeconfig_is_read_with_empty_parts_and_a_token_file_with_a_line_brea
         std::fs::write(&file, text).unwrap();
         let access = ClusterAccess::of_kubeconfig(std::slice::from_ref(&file)).await.unwrap().unwrap();
         let client = KubeClient::new(&http(), access).unwrap();
-        let label = client.payload_label("amd64", "4.20.5").await.unwrap();
+        let label = client.payload_label(Arch::Amd64, "4.20.5").await.unwrap();
         assert_eq!(label, Some(Some(ACCEPTED.to_owned())), "{user}");
     }
     std::fs::write(&file, "clusters: null\ncontexts: null\nusers: null\ncurrent-context: \"\"\n").unwrap();
@@ -396,7 +397,7 @@ async fn clones_share_one_client() {
     let other = client.clone();
     assert!(Arc::ptr_eq(&client.inner, &other.inner));
     for client in [client, other] {
-        assert!(client.payload_label("amd64", "4.20.5").await.unwrap().is_some());
+        assert!(client.payload_label(Arch::Amd64, "4.20.5").await.unwrap().is_some());
     }
 }
 
@@ -412,7 +413,7 @@ async fn payloads_with_a_label_are_listed_page_by_page() {
         }))
     };
     answers(&server, "GET", LIST, vec![page(&["4.20.5", "4.20.4"], "more"), page(&["4.21.1"], "")]).await;
-    let labelled = client(&server).labelled_payloads("amd64").await.unwrap();
+    let labelled = client(&server).labelled_payloads(Arch::Amd64).await.unwrap();
     assert_eq!(labelled.into_iter().collect::<Vec<_>>(), ["4.20.4", "4.20.5", "4.21.1"]);
     let requests = server.received_requests().await.unwrap();
     let asked = |place: usize, name: &str| {
@@ -425,10 +426,10 @@ async fn payloads_with_a_label_are_listed_page_by_page() {
 
     let server = MockServer::start().await;
     answers(&server, "GET", LIST, vec![page(&["4.20.5"], "more")]).await;
-    let error = client(&server).labelled_payloads("amd64").await.unwrap_err();
+    let error = client(&server).labelled_payloads(Arch::Amd64).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Malformed, "a list without an end");
     let server = MockServer::start().await;
     answers(&server, "GET", LIST, vec![status(403, "Forbidden", "may not list")]).await;
-    let error = client(&server).labelled_payloads("amd64").await.unwrap_err();
+    let error = client(&server).labelled_payloads(Arch::Amd64).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Forbidden);
 }

@@ -11,7 +11,7 @@ use crate::clients::nothing::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply, join, join_segments};
 use crate::service::Service;
-use crate::version::{ReleaseVersion, YStream};
+use crate::version::{Arch, ReleaseVersion, YStream};
 
 /// The name of a release stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,18 +19,18 @@ pub struct StreamName(String);
 
 impl StreamName {
     /// The nightlies of a minor: `4.20.0-0.nightly`, `4.20.0-0.nightly-arm64`.
-    pub fn nightly(minor: YStream, architecture: &str) -> Self {
-        Self(format!("{minor}.0-0.nightly{}", suffix(architecture)))
+    pub fn nightly(minor: YStream, arch: Arch) -> Self {
+        Self(format!("{minor}.0-0.nightly{}", arch.stream_suffix()))
     }
 
     /// The stable builds of a major: `4-stable`, `4-stable-arm64`.
-    pub fn stable(major: u64, architecture: &str) -> Self {
-        Self(format!("{major}-stable{}", suffix(architecture)))
+    pub fn stable(major: u64, arch: Arch) -> Self {
+        Self(format!("{major}-stable{}", arch.stream_suffix()))
     }
 
     /// The previews of a major: `5-dev-preview`.
-    pub fn dev_preview(major: u64, architecture: &str) -> Self {
-        Self(format!("{major}-dev-preview{}", suffix(architecture)))
+    pub fn dev_preview(major: u64, arch: Arch) -> Self {
+        Self(format!("{major}-dev-preview{}", arch.stream_suffix()))
     }
 
     /// As the release controller writes it.
@@ -43,10 +43,6 @@ impl fmt::Display for StreamName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
-}
-
-fn suffix(architecture: &str) -> String {
-    if architecture == "amd64" { String::new() } else { format!("-{architecture}") }
 }
 
 /// How far a build is in its stream.
@@ -159,9 +155,9 @@ impl ReleaseControllerClient {
     pub async fn latest_nightly(
         &self,
         minor: YStream,
-        architecture: &str,
+        arch: Arch,
     ) -> Result<Option<LatestBuild>, ServiceError> {
-        self.latest(&StreamName::nightly(minor, architecture), minor).await
+        self.latest(&StreamName::nightly(minor, arch), minor).await
     }
 
     /// The newest accepted stable build of `minor`, or its newest preview as long as it has no stable build; `None`
@@ -171,12 +167,12 @@ impl ReleaseControllerClient {
     pub async fn latest_stable(
         &self,
         minor: YStream,
-        architecture: &str,
+        arch: Arch,
     ) -> Result<Option<LatestBuild>, ServiceError> {
-        if let Some(build) = self.latest(&StreamName::stable(minor.major(), architecture), minor).await? {
+        if let Some(build) = self.latest(&StreamName::stable(minor.major(), arch), minor).await? {
             return Ok(Some(build));
         }
-        self.latest(&StreamName::dev_preview(minor.major(), architecture), minor).await
+        self.latest(&StreamName::dev_preview(minor.major(), arch), minor).await
     }
 
     /// The newest accepted build of `minor` in `stream`; `None` when the controller shows no such stream or build. That is
@@ -235,15 +231,11 @@ impl ReleaseControllerClient {
     /// requests.
     ///
     /// It is absent only when the stream that builds of such a name are in shows others.
-    pub async fn find_build(
-        &self,
-        build: &ReleaseVersion,
-        architecture: &str,
-    ) -> Result<Sought, ServiceError> {
+    pub async fn find_build(&self, build: &ReleaseVersion, arch: Arch) -> Result<Sought, ServiceError> {
         let name = build.to_string();
-        let nightly = StreamName::nightly(build.y_stream(), architecture);
-        let stable = StreamName::stable(build.major(), architecture);
-        let previews = StreamName::dev_preview(build.major(), architecture);
+        let nightly = StreamName::nightly(build.y_stream(), arch);
+        let stable = StreamName::stable(build.major(), arch);
+        let previews = StreamName::dev_preview(build.major(), arch);
         // The stream that such a build is in comes first.
         let streams = if name.contains("nightly") {
             vec![nightly]

@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
-use crate::version::YStream;
+use crate::version::{Arch, YStream};
 
 const STREAMS: &str = "/rc/api/v1/releasestream";
 
@@ -32,10 +32,10 @@ async fn answer(server: &MockServer, stream: &str, prefix: &str, answer: Respons
 #[test]
 fn streams_are_named_by_minor_major_and_architecture() {
     let minor = YStream::new(4, 20);
-    assert_eq!(StreamName::nightly(minor, "amd64").as_str(), "4.20.0-0.nightly");
-    assert_eq!(StreamName::nightly(minor, "arm64").as_str(), "4.20.0-0.nightly-arm64");
-    assert_eq!(StreamName::stable(4, "amd64").as_str(), "4-stable");
-    assert_eq!(StreamName::dev_preview(5, "multi").as_str(), "5-dev-preview-multi");
+    assert_eq!(StreamName::nightly(minor, Arch::Amd64).as_str(), "4.20.0-0.nightly");
+    assert_eq!(StreamName::nightly(minor, Arch::Arm64).as_str(), "4.20.0-0.nightly-arm64");
+    assert_eq!(StreamName::stable(4, Arch::Amd64).as_str(), "4-stable");
+    assert_eq!(StreamName::dev_preview(5, Arch::Multi).as_str(), "5-dev-preview-multi");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn the_latest_build_comes_with_the_bytes_of_its_answer() {
     let server = MockServer::start().await;
     let body = format!("{:#}\n", tag("4.20.5", "Accepted"));
     answer(&server, "4-stable", "4.20.", ResponseTemplate::new(200).set_body_string(body.clone())).await;
-    let latest = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap().unwrap();
+    let latest = client(&server).latest_stable(YStream::new(4, 20), Arch::Amd64).await.unwrap().unwrap();
     assert_eq!((latest.tag.name.as_str(), latest.body, latest.stream.as_str()), ("4.20.5", body, "4-stable"));
 }
 
@@ -59,12 +59,12 @@ async fn a_minor_without_a_stable_build_has_its_own_preview_and_no_other() {
         ResponseTemplate::new(200).set_body_json(tag("4.22.0-ec.3", "Accepted")),
     )
     .await;
-    let latest = client(&server).latest_stable(minor, "amd64").await.unwrap().unwrap();
+    let latest = client(&server).latest_stable(minor, Arch::Amd64).await.unwrap().unwrap();
     assert_eq!((latest.tag.name.as_str(), latest.stream.as_str()), ("4.22.0-ec.3", "4-dev-preview"));
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).mount(&server).await;
-    assert_eq!(client(&server).latest_stable(minor, "amd64").await.unwrap(), None);
-    assert_eq!(client(&server).latest_nightly(minor, "amd64").await.unwrap(), None);
+    assert_eq!(client(&server).latest_stable(minor, Arch::Amd64).await.unwrap(), None);
+    assert_eq!(client(&server).latest_nightly(minor, Arch::Amd64).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -74,12 +74,12 @@ async fn a_build_of_another_minor_or_phase_is_no_answer() {
     {
         let server = MockServer::start().await;
         answer(&server, "4-stable", "4.20.", ResponseTemplate::new(200).set_body_json(&wrong)).await;
-        let error = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap_err();
+        let error = client(&server).latest_stable(YStream::new(4, 20), Arch::Amd64).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "{wrong}");
     }
     let server = MockServer::start().await;
     answer(&server, "4-stable", "4.20.", ResponseTemplate::new(503)).await;
-    let error = client(&server).latest_stable(YStream::new(4, 20), "amd64").await.unwrap_err();
+    let error = client(&server).latest_stable(YStream::new(4, 20), Arch::Amd64).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Unavailable, "an outage is not an absent build");
 }
 
@@ -96,20 +96,20 @@ async fn tags_and_builds_are_found_by_exact_name() {
         .await;
     list("4-dev-preview", vec![tag("4.20.0-ec.1", "Accepted")]).mount(&server).await;
     let client = client(&server);
-    let tags = client.tags(&StreamName::stable(4, "amd64")).await.unwrap().unwrap();
+    let tags = client.tags(&StreamName::stable(4, Arch::Amd64)).await.unwrap().unwrap();
     assert_eq!(
         tags.iter().map(|tag| tag.phase.clone()).collect::<Vec<_>>(),
         [Phase::Ready, Phase::Accepted, Phase::Other("Verifying".to_owned())]
     );
     assert_eq!(tags[2].phase.text(), "Verifying", "a phase is passed on in its own words");
     for (name, found) in [("4.20.1", true), ("4.20.0-ec.1", true), ("4.20.11", false)] {
-        let build = client.find_build(&name.parse().unwrap(), "amd64").await.unwrap();
+        let build = client.find_build(&name.parse().unwrap(), Arch::Amd64).await.unwrap();
         match build {
             Sought::Found(tag) => assert!(found && tag.name == name, "{tag:?}"),
             other => assert!(!found && other == Sought::Absent, "{other:?}"),
         }
     }
-    assert_eq!(client.tags(&StreamName::stable(9, "amd64")).await.unwrap(), None);
+    assert_eq!(client.tags(&StreamName::stable(9, Arch::Amd64)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_stream_that_is_missing_or_empty_does_not_prove_that_a_build_is_gone()
     ] {
         let server = MockServer::start().await;
         Mock::given(path(format!("{STREAMS}/{stream}/tags"))).respond_with(answer).mount(&server).await;
-        let found = client(&server).find_build(&build.parse().unwrap(), "amd64").await.unwrap();
+        let found = client(&server).find_build(&build.parse().unwrap(), Arch::Amd64).await.unwrap();
         let expected = if unknown { "Unknown" } else { "Absent" };
         assert!(format!("{found:?}").starts_with(expected), "{build}: {found:?}");
     }
@@ -155,7 +155,7 @@ async fn phases_and_fields_come_in_all_spellings_of_nothing() {
         .respond_with(ResponseTemplate::new(200).set_body_json(json!({"name": "4-stable", "tags": tags})))
         .mount(&server)
         .await;
-    let tags = client(&server).tags(&StreamName::stable(4, "amd64")).await.unwrap().unwrap();
+    let tags = client(&server).tags(&StreamName::stable(4, Arch::Amd64)).await.unwrap().unwrap();
     assert!(tags.iter().all(|tag| tag.phase == Phase::Unknown && tag.pull_spec.is_empty()), "{tags:?}");
     assert_eq!(tags.len(), 4);
 }

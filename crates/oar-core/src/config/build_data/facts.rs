@@ -11,6 +11,7 @@ use url::Url;
 use super::merge::{Content, Merged};
 use super::node::Node;
 use super::{Assembly, BuildDataError};
+use crate::ids::{AdvisoryId, IssueKey};
 use crate::version::ReleaseVersion;
 
 /// The kind of an advisory within a release: `rpm`, `rhcos`, `microshift`, `image`, `extras`, `metadata`,
@@ -35,7 +36,7 @@ impl fmt::Display for Impetus {
 }
 
 /// The advisories of a release, in the order of the build data.
-pub type Advisories = IndexMap<Impetus, u64>;
+pub type Advisories = IndexMap<Impetus, AdvisoryId>;
 
 /// The planned date of a release, which keeps the spelling of the build data: `2025-Jan-07`, `2026-MAY-14`,
 /// `2026-Feb-3` (spec 01 §2.10).
@@ -250,7 +251,7 @@ pub struct ReleaseFacts {
     /// The advisories by kind; empty when there are none.
     pub advisories: Advisories,
     /// The key of ART's Jira ticket: `ART-1`.
-    pub jira_ticket: Option<String>,
+    pub jira_ticket: Option<IssueKey>,
     /// The nightly of each architecture that becomes the release (architectures in Red Hat's spelling: `x86_64`).
     pub candidate_builds: IndexMap<String, String>,
     /// The planned date.
@@ -321,7 +322,7 @@ impl ReleaseFacts {
                 Ok(number) if number > 0 => {
                     let field = format!("advisory_ids.{impetus}");
                     if self.is_ours(assembly, id.origin, field, &number.to_string()) {
-                        self.advisories.insert(impetus, number);
+                        self.advisories.insert(impetus, AdvisoryId::new(number));
                     }
                 }
                 _ => self.pending.push(Pending::Advisory(impetus)),
@@ -331,13 +332,14 @@ impl ReleaseFacts {
     }
 
     fn take_ticket(&mut self, assembly: &Assembly<'_>) -> Result<(), BuildDataError> {
-        let Some((JiraKey { text, is_placeholder }, origin)) = parsed(assembly, "release_jira")? else {
-            return Ok(());
-        };
-        if is_placeholder {
-            self.pending.push(Pending::Ticket);
-        } else if self.is_ours(assembly, origin, Pending::Ticket.key(), &text) {
-            self.jira_ticket = Some(text);
+        match parsed(assembly, "release_jira")? {
+            Some((Ticket::Placeholder, _)) => self.pending.push(Pending::Ticket),
+            Some((Ticket::Issue(key), origin))
+                if self.is_ours(assembly, origin, Pending::Ticket.key(), key.as_str()) =>
+            {
+                self.jira_ticket = Some(key);
+            }
+            None | Some((Ticket::Issue(_), _)) => {}
         }
         Ok(())
     }
@@ -455,32 +457,25 @@ fn parsed<'a, T: FromStr<Err: fmt::Display>>(
     }
 }
 
-/// The key of a Jira issue.
-struct JiraKey {
-    text: String,
-    /// Whether the number is 0, which ART writes until the ticket is made.
-    is_placeholder: bool,
+/// The ticket of the release.
+enum Ticket {
+    Issue(IssueKey),
+    /// A key whose number is 0, which ART writes until the ticket is made.
+    Placeholder,
 }
 
-impl FromStr for JiraKey {
+impl FromStr for Ticket {
     type Err = &'static str;
 
     fn from_str(input: &str) -> Result<Self, Self::Err> {
-        let good = input.split_once('-').filter(|(project, number)| {
-            project.starts_with(|first: char| first.is_ascii_uppercase())
-                && project
-                    .bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-                && !number.is_empty()
-                && number.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        match good {
-            Some((_, number)) => {
-                let is_placeholder = number.bytes().all(|digit| digit == b'0');
-                Ok(Self { text: input.to_owned(), is_placeholder })
-            }
-            None => Err("the key of a Jira issue (for example ART-1)"),
-        }
+        let project = input.trim_end_matches('0');
+        let ticket = if project.ends_with('-') && project != input {
+            // The project of a placeholder is checked as that of any other key.
+            format!("{project}1").parse().map(|_: IssueKey| Self::Placeholder)
+        } else {
+            input.parse().map(Self::Issue)
+        };
+        ticket.map_err(|_| "the key of a Jira issue (for example ART-1)")
     }
 }
 

@@ -24,8 +24,9 @@ use crate::clients::jira::{Bug, IssueKey, JiraClient};
 use crate::clock::Clock;
 use crate::config::Impetus;
 use crate::error::ErrorClass;
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
-use crate::operators::failures::{Failures, could_not_look};
+use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
@@ -254,7 +255,7 @@ impl DropBugs<'_> {
                 result.did(step);
             }
             for error in &applied.failed {
-                result.failures.add(error);
+                result.failures.add_logged(error.inner());
             }
             result.docs.extend(applied.docs);
             result.security.extend(applied.security);
@@ -265,11 +266,11 @@ impl DropBugs<'_> {
             }
             match end {
                 Ok(end) => result.shipment = Some(end),
-                Err(error) => result.failures.add(&error),
+                Err(error) => result.failures.add_logged(error.inner()),
             }
         }
         for error in plan.unreadable.iter().chain(plan.locked().as_ref()) {
-            result.failures.add(error);
+            result.failures.add_logged(error.inner());
         }
         result
     }

@@ -12,6 +12,7 @@ use crate::clients::gitlab::{
     NewMergeRequest, Project,
 };
 use crate::clients::jira::IssueKey;
+use crate::clients::write_or_look;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
@@ -250,25 +251,12 @@ impl ShipmentDrop {
             message: &self.message(),
             files: &self.files,
         };
-        match gitlab.commit(&commit, permit).await {
-            Ok(_) => {
-                done.push(self.commit_step());
-                Ok(name)
-            }
-            // It may have acted, or another run of ours was faster within the same second.
-            Err(failure)
-                if matches!(failure.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Rejected) =>
-            {
-                match self.our_branch(gitlab).await? {
-                    Some(branch) => {
-                        done.push(self.commit_step());
-                        Ok(branch)
-                    }
-                    None => Err(failure.into()),
-                }
-            }
-            Err(failure) => Err(failure.into()),
-        }
+        let write = async { gitlab.commit(&commit, permit).await.map(|_| name.clone()) };
+        // It may have acted, or another run of ours was faster within the same second.
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected];
+        let branch = write_or_look(write, &doubtful, self.our_branch(gitlab)).await?.into_inner();
+        done.push(self.commit_step());
+        Ok(branch)
     }
 
     async fn our_branch(&self, gitlab: &GitlabClient) -> Result<Option<String>, TaskError> {
@@ -303,24 +291,11 @@ impl ShipmentDrop {
             title: &self.title,
             description: &description,
         };
-        match gitlab.create_merge_request(&new, permit).await {
-            Ok(request) => {
-                done.push(self.request_step());
-                Ok(request)
-            }
-            Err(failure)
-                if matches!(failure.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Conflict) =>
-            {
-                match self.our_request(gitlab).await? {
-                    Some(request) => {
-                        done.push(self.request_step());
-                        Ok(request)
-                    }
-                    None => Err(failure.into()),
-                }
-            }
-            Err(failure) => Err(failure.into()),
-        }
+        let write = gitlab.create_merge_request(&new, permit);
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
+        let request = write_or_look(write, &doubtful, self.our_request(gitlab)).await?.into_inner();
+        done.push(self.request_step());
+        Ok(request)
     }
 
     async fn complete_branch(
@@ -341,12 +316,12 @@ impl ShipmentDrop {
             message: &self.message(),
             files: &files,
         };
-        if let Err(failure) = gitlab.commit(&commit, permit).await {
-            let unclear = failure.kind == ServiceErrorKind::Unclear;
-            if !unclear || !self.still_named(gitlab, &request.source_branch).await?.is_empty() {
-                return Err(failure.into());
-            }
-        }
+        let write = async { gitlab.commit(&commit, permit).await.map(drop) };
+        let look = async {
+            let left = self.still_named(gitlab, &request.source_branch).await?;
+            Ok::<_, TaskError>(left.is_empty().then_some(()))
+        };
+        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
         done.push(self.commit_step());
         Ok(())
     }
@@ -362,11 +337,9 @@ impl ShipmentDrop {
             return Ok(());
         }
         let body = format!("QE drops bugs from this shipment: {}", ours.web_url);
-        if let Err(failure) = gitlab.add_note(&self.reference, &body, permit).await
-            && (failure.kind != ServiceErrorKind::Unclear || !self.is_commented(gitlab, ours).await?)
-        {
-            return Err(failure.into());
-        }
+        let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
+        let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
+        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
         done.push(self.comment_step());
         Ok(())
     }

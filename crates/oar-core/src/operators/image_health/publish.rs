@@ -1,8 +1,8 @@
 //! The note on the shipment merge request: one, edited in place (spec 03 §4.5, §12 D26).
 
 use super::report::HealthReport;
-use crate::clients::Effect;
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, Note};
+use crate::clients::{Effect, write_or_look};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::notify::is_image_health_note;
 use crate::permit::WritePermit;
@@ -44,15 +44,13 @@ impl HealthReport {
             }
             None => {}
         }
-        let Err(failure) = target.gitlab.add_note(target.merge_request, &text, permit).await else {
-            return Ok(Effect::Changed);
+        let write = async { target.gitlab.add_note(target.merge_request, &text, permit).await.map(drop) };
+        // The next run edits what stands there.
+        let look = async {
+            let notes = target.gitlab.notes(target.merge_request).await?.notes;
+            Ok::<_, ServiceError>(newest_says(&notes, target.release, &text).then_some(()))
         };
-        if failure.kind != ServiceErrorKind::Unclear {
-            return Err(failure);
-        }
-        // An unclear answer is resolved by looking; the next run edits what stands there.
-        let notes = target.gitlab.notes(target.merge_request).await?.notes;
-        if newest_says(&notes, target.release, &text) { Ok(Effect::Changed) } else { Err(failure) }
+        Ok(write_or_look(write, &[ServiceErrorKind::Unclear], look).await?.effect())
     }
 }
 

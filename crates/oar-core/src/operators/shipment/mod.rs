@@ -20,9 +20,9 @@ pub use edit::Edit;
 pub use file::{Component, Environment, FileProblem, JIRA_SOURCES, ShipmentFile};
 pub use release::ReleaseState;
 
-use crate::clients::Effect;
 use crate::clients::gitlab::{GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState, Pipeline};
 use crate::clients::jira::IssueKey;
+use crate::clients::{Effect, write_or_look};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::Refusal;
 use crate::permit::WritePermit;
@@ -199,24 +199,15 @@ impl Shipment {
     /// [`ServiceErrorKind::Conflict`].
     pub async fn approve(&self, permit: &WritePermit) -> Result<Effect, ShipmentError> {
         let sha = self.head()?;
-        match self.gitlab.approve(&self.reference, sha, permit).await {
-            Ok(_) => Ok(Effect::Changed),
-            Err(failure)
-                if matches!(failure.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Forbidden) =>
-            {
-                // It may have acted, or another run of ours was faster.
-                let looked =
-                    try_join(self.gitlab.current_user(), self.gitlab.approvals(&self.reference)).await;
-                match looked {
-                    Ok((user, approvals)) if approvals.are_by(&user) => Ok(match failure.kind {
-                        ServiceErrorKind::Forbidden => Effect::AlreadySo,
-                        _ => Effect::Changed,
-                    }),
-                    _ => Err(failure.into()),
-                }
-            }
-            Err(failure) => Err(failure.into()),
-        }
+        let write = async { self.gitlab.approve(&self.reference, sha, permit).await.map(drop) };
+        let look = async {
+            let looks = try_join(self.gitlab.current_user(), self.gitlab.approvals(&self.reference));
+            let (user, approvals) = looks.await?;
+            Ok::<_, ShipmentError>(approvals.are_by(&user).then_some(()))
+        };
+        // It may have acted, or another run of ours was faster.
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Forbidden];
+        Ok(write_or_look(write, &doubtful, look).await?.effect())
     }
 
     async fn read_files(&self) -> Result<Vec<ShipmentFile>, ShipmentError> {

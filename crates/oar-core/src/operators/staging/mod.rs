@@ -15,8 +15,8 @@ pub use report::AdvisoryRow;
 
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
 use crate::error::{ErrorClass, ServiceError};
+use crate::failures::gravest;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
-use crate::operators::failures::gravest;
 use crate::permit::WritePermit;
 
 /// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.

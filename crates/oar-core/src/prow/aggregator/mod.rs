@@ -21,6 +21,7 @@ use super::record::ResultFile;
 use super::registry::TestJobRegistry;
 use super::world::{Artifacts, Payloads, RecordEntry, World};
 use crate::error::{Classified, ErrorClass};
+use crate::failures::{Failures, gravest};
 use crate::permit::WritePermit;
 use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
@@ -71,10 +72,7 @@ pub struct BuildReport {
     /// What was done, or would be.
     pub done: Vec<Done>,
     /// What went wrong.
-    pub problems: Vec<String>,
-    /// The gravest class of these.
-    #[serde(skip)]
-    pub class: Option<ErrorClass>,
+    pub problems: Failures,
     /// How many jobs were started.
     #[serde(skip)]
     pub started: usize,
@@ -91,21 +89,23 @@ impl BuildReport {
             result: "unknown",
             reasons: Vec::new(),
             done: Vec::new(),
-            problems: Vec::new(),
-            class: None,
+            problems: Failures::default(),
             started: 0,
             is_final: false,
         }
     }
 
     fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
-        self.problem(format!("{what}: {error}"), error.class());
+        self.problem_with_hint(format!("{what}: {error}"), error.class(), error.hint());
     }
 
     fn problem(&mut self, words: String, class: ErrorClass) {
+        self.problem_with_hint(words, class, None);
+    }
+
+    fn problem_with_hint(&mut self, words: String, class: ErrorClass, hint: Option<String>) {
         tracing::debug!("{}: {words}", self.build);
-        self.problems.push(words);
-        self.class.get_or_insert(class);
+        self.problems.add_words(words, class, hint);
     }
 }
 
@@ -123,27 +123,24 @@ pub struct AggregatorReport {
     /// Files that are named nearly like records, and are none.
     pub ignored: Vec<String>,
     /// What went wrong beside them.
-    pub problems: Vec<String>,
-    /// The class of these.
-    #[serde(skip)]
-    pub class: Option<ErrorClass>,
+    pub problems: Failures,
 }
 
 impl AggregatorReport {
-    /// The class that decides the exit code: the first problem's. A rejected build is none.
+    /// The class that decides the exit code ([`Failures`]). A rejected build is none.
     pub fn class(&self) -> Option<ErrorClass> {
-        self.class.or_else(|| self.builds.iter().find_map(|build| build.class))
+        let builds = self.builds.iter().map(|build| &build.problems);
+        gravest(builds.chain([&self.problems]).filter_map(Failures::class))
     }
 
     /// How many things went wrong, in records and beside them.
     pub fn problem_count(&self) -> usize {
-        self.problems.len() + self.builds.iter().map(|build| build.problems.len()).sum::<usize>()
+        self.problems.count() + self.builds.iter().map(|build| build.problems.count()).sum::<usize>()
     }
 
     fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
         tracing::debug!("{what}: {error}");
-        self.problems.push(format!("{what}: {error}"));
-        self.class.get_or_insert(error.class());
+        self.problems.add_words(format!("{what}: {error}"), error.class(), error.hint());
     }
 }
 

@@ -280,7 +280,7 @@ impl Work<'_> {
                 }
                 (None, Some(problem)) => {
                     let class = job.class.unwrap_or(ErrorClass::Failed);
-                    self.report.problem(format!("{}: {problem}", job.job), class);
+                    self.report.problem_with_hint(format!("{}: {problem}", job.job), class, job.hint.clone());
                 }
                 (None, None) if job.result == "given up" => {
                     self.report.done.push(Done::job(&job.job, "given up, it could not be started"));

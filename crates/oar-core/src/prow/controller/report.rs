@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use crate::clients::release_controller::StreamName;
 use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::failures::gravest;
 use crate::prow::change::ChangeError;
 use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
 use crate::prow::starter::{BegunJob, PrepareError};
@@ -56,9 +57,9 @@ pub struct ControllerReport {
 }
 
 impl ControllerReport {
-    /// The first problem, which decides the exit code.
+    /// The class that decides the exit code ([`gravest`]).
     pub fn class(&self) -> Option<ErrorClass> {
-        self.jobs.iter().find_map(|job| job.class)
+        gravest(self.jobs.iter().filter_map(|job| job.class))
     }
 }
 

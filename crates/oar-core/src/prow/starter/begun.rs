@@ -110,6 +110,9 @@ pub struct BegunJob {
     /// The class of the problem.
     #[serde(skip)]
     pub class: Option<ErrorClass>,
+    /// The next step after it.
+    #[serde(skip)]
+    pub hint: Option<String>,
 }
 
 impl BegunJob {
@@ -121,6 +124,7 @@ impl BegunJob {
             Begun::GivenUp => (None, "given up", None, None),
             Begun::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
         };
-        Self { job, id, result, problem, class }
+        let hint = if let Begun::Not(error) = begun { error.hint() } else { None };
+        Self { job, id, result, problem, class, hint }
     }
 }

@@ -47,7 +47,7 @@ async fn a_run_that_takes_an_old_ones_place_is_not_given_up_because_prow_is_slow
     by_hand::replace_run(world.world(), &name("4.20.1"), INSTALL, &first, &new, &permit).await.unwrap();
     world.misbehave(Chances { unseen: 1000, ..Chances::default() });
     let report = aggregate(&world).await;
-    assert!(report.builds[0].problems[0].contains("Prow does not know the run"), "{report:?}");
+    assert!(report.builds[0].problems.texts()[0].contains("Prow does not know the run"), "{report:?}");
     world.misbehave(Chances::default());
     world.advance(4 * HOUR);
     let report = aggregate(&world).await;
@@ -66,7 +66,7 @@ async fn a_run_of_which_nothing_tells_a_time_is_given_up_two_days_after_it_was_m
     let mut noted = None;
     for _ in 0..2 {
         let report = aggregate(&world).await;
-        assert_eq!((report.builds[0].result, report.builds[0].problems.len()), ("open", 1), "{report:?}");
+        assert_eq!((report.builds[0].result, report.builds[0].problems.count()), ("open", 1), "{report:?}");
         assert_eq!(*noted.get_or_insert_with(|| world.files()), world.files(), "the time is noted once");
         world.advance(DAY);
     }
@@ -87,7 +87,7 @@ async fn without_its_registry_a_build_is_neither_accepted_nor_rejected() {
     let report = aggregate(&without).await;
     assert_eq!(report.builds[0].result, "open", "{report:?}");
     assert_eq!(report.class(), Some(ErrorClass::Configuration));
-    assert!(report.builds[0].problems[0].contains("ocp-4.20-test-jobs-amd64.json"), "{report:?}");
+    assert!(report.builds[0].problems.texts()[0].contains("ocp-4.20-test-jobs-amd64.json"), "{report:?}");
     assert_eq!(world.writes().len(), before);
     let report = aggregate(&world).await;
     assert_eq!((report.builds[0].result, report.class()), ("accepted", None), "{report:?}");
@@ -243,7 +243,7 @@ async fn an_intent_is_given_up_also_when_nothing_tells_what_the_job_would_be_sta
     world.put(&path(stable), "{");
     world.advance(HOUR);
     let report = aggregate(&world).await;
-    assert_eq!((report.builds[0].problems.len(), world.runs().len()), (1, 1), "{report:?}");
+    assert_eq!((report.builds[0].problems.count(), world.runs().len()), (1, 1), "{report:?}");
     world.advance(DAY);
     let report = aggregate(&world).await;
     assert!(

@@ -404,7 +404,7 @@ impl Builds for FakeWorld {
             "{{\n  \"name\": \"{}\",\n  \"phase\": \"Accepted\",\n  \"pullSpec\": \"{}\",\n  \"downloadURL\": \"{}\"\n}}\n",
             tag.name, tag.pull_spec, tag.download_url
         );
-        Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, "amd64") }))
+        Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, Arch::Amd64) }))
     }
 
     async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Sought, ServiceError> {
@@ -413,7 +413,7 @@ impl Builds for FakeWorld {
         let inner = locked(&self.inner);
         let mut stream = inner.of_kind(build.kind()).peekable();
         if stream.peek().is_none() {
-            return Ok(Sought::Unknown(StreamName::stable(4, "amd64")));
+            return Ok(Sought::Unknown(StreamName::stable(4, Arch::Amd64)));
         }
         Ok(stream.find(|tag| tag.name == name).cloned().map_or(Sought::Absent, Sought::Found))
     }

@@ -21,7 +21,7 @@ pub use release::ExpectedPayload;
 
 pub(crate) use follow::{Known, known};
 
-use super::Services;
+use super::ReleaseContext;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
@@ -338,7 +338,7 @@ impl Plan for JobPlan {
 
 /// The intent to start `job` with `parameters`, in place of the job that was `seen`.
 pub(crate) fn intended(
-    services: &Services,
+    services: &ReleaseContext,
     job: Job,
     parameters: IndexMap<String, String>,
     seen: Option<&Job>,

@@ -42,9 +42,9 @@ releases:
 #[test]
 fn every_fact_is_read() {
     let found = facts(STREAM, "4.19.7").unwrap();
-    let advisories: Vec<_> = found.advisories.iter().map(|(kind, id)| (kind.as_str(), *id)).collect();
+    let advisories: Vec<_> = found.advisories.iter().map(|(kind, id)| (kind.as_str(), id.number())).collect();
     assert_eq!(advisories, [("rpm", 100_001), ("rhcos", 100_002), ("microshift", 100_003)]);
-    assert_eq!(found.jira_ticket.as_deref(), Some("ART-1"));
+    assert_eq!(found.jira_ticket.as_ref().map(IssueKey::as_str), Some("ART-1"));
     assert_eq!(found.candidate_builds["x86_64"], "4.19.0-0.nightly-2025-01-01-000000");
     assert_eq!(found.candidate_builds.len(), 1);
     assert_eq!(found.release_date.unwrap().date(), jiff::civil::date(2025, 1, 7));
@@ -60,7 +60,7 @@ fn a_child_replaces_and_inherits() {
     let found = facts(STREAM, "4.19.8").unwrap();
     assert_eq!(found.advisories.len(), 1);
     assert!(found.candidate_builds.is_empty());
-    assert_eq!(found.jira_ticket.as_deref(), Some("ART-2"));
+    assert_eq!(found.jira_ticket.as_ref().map(IssueKey::as_str), Some("ART-2"));
     assert_eq!(found.release_date.unwrap().as_str(), "2025-Jan-07");
     assert_eq!(found.not_ours.len(), 1, "the merge request is that of 4.19.7");
     assert_eq!(found.shipment_mr, None);
@@ -119,7 +119,7 @@ fn placeholders_say_what_is_not_there_yet() {
         pending,
         ["advisory_ids.rpm", "advisory_ids.rhcos", "advisory_ids.microshift", "jira_ticket", "shipment_mr"]
     );
-    assert_eq!(found.advisories.values().collect::<Vec<_>>(), [&5]);
+    assert_eq!(found.advisories.values().copied().collect::<Vec<_>>(), [AdvisoryId::new(5)]);
     assert_eq!((found.jira_ticket, found.shipment_mr), (None, None));
     let live: Vec<_> = found.shipment_kinds.iter().map(|kind| (kind.kind.as_str(), kind.live_id)).collect();
     assert_eq!(live, [("image", None), ("fbc", Some(7))]);
@@ -175,7 +175,7 @@ fn identifiers_of_another_release_are_set_aside_with_their_origin() {
             "shipment_mr https://gitlab.example.com/g/p/-/merge_requests/12 of 4.19.1",
         ]
     );
-    let own: Vec<_> = found.advisories.iter().map(|(kind, id)| (kind.as_str(), *id)).collect();
+    let own: Vec<_> = found.advisories.iter().map(|(kind, id)| (kind.as_str(), id.number())).collect();
     assert_eq!(own, [("extras", 9), ("image", 3)], "a candidate and a custom assembly are no other release");
     assert!(found.has_shipment() && found.jira_ticket.is_none() && found.candidate_builds.is_empty());
 }

@@ -7,7 +7,7 @@ const RIGHT: f64 = 0.8;
 
 /// The names of which `text` is nearly a part, the nearest first. Names that are much further away than the nearest one are
 /// left out.
-pub(crate) fn names<'a>(text: &str, names: &'a [String]) -> Vec<&'a str> {
+pub(super) fn names<'a>(text: &str, names: &'a [String]) -> Vec<&'a str> {
     let typed: Vec<char> = text.chars().take(LONGEST + 1).collect();
     if typed.len() > LONGEST {
         return Vec::new();

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// Where links to issues point (`interop-exact`: `<web>/browse/<KEY>`, spec 02 §5.1).
-pub const PRODUCTION_WEB: &str = "https://redhat.atlassian.net";
+const PRODUCTION_WEB: &str = "https://redhat.atlassian.net";
 
 /// The key of an issue, such as `ART-12345`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct IssueKey(String);
 
 /// The text is not the key of an issue.
@@ -52,12 +54,6 @@ impl FromStr for IssueKey {
 impl<'de> serde::Deserialize<'de> for IssueKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl serde::Serialize for IssueKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 

@@ -1,36 +1,59 @@
 //! The names of jobs and tests, read from the CI configuration on GitHub (spec 04 §2.1 H6).
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
-use cli_support::{CliError, ExitCode, Session};
-use oar_core::clients::github::{InvalidRepository, Repository, TreeEntry};
-use oar_core::error::ErrorClass;
-use oar_core::yaml;
 use serde::{Deserialize, Serialize};
 
+use super::{Event, JobError, Tell, similar};
 use crate::clients::Clients;
-use crate::close;
+use crate::clients::github::TreeEntry;
+use crate::error::{Classified, ErrorClass};
+use crate::ids::{InvalidRepository, Repository};
+use crate::yaml;
 
 /// What the names of all periodic jobs begin with.
-pub(crate) const PERIODIC: &str = "periodic-ci-";
+pub(super) const PERIODIC: &str = "periodic-ci-";
 /// The component whose jobs test builds.
-pub(crate) const COMPONENT: &str = "openshift/openshift-tests-private";
+pub const COMPONENT: &str = "openshift/openshift-tests-private";
 /// What the names of its periodic jobs begin with. Only these are looked up.
 const LOOKED_UP: &str = "periodic-ci-openshift-openshift-tests-private-";
 /// The branch of the CI configuration.
-pub(crate) const BRANCH: &str = "main";
+pub const BRANCH: &str = "main";
 const REPOSITORY: &str = "openshift/release";
 /// How many names or files a message lists.
 const LISTED: usize = 10;
 
 /// The tests that one file configures.
 #[derive(Debug, Serialize)]
-pub(crate) struct TestFile {
-    pub(crate) file: String,
-    pub(crate) tests: Vec<String>,
+pub struct TestFile {
+    /// The file's name.
+    pub file: String,
+    /// The names of the tests, in their order.
+    pub tests: Vec<String>,
     /// Why its tests are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
+}
+
+/// The tests of a component, by file.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct TestList {
+    /// The files, by name.
+    pub files: Vec<TestFile>,
+    /// What the first file that cannot be read is refused for.
+    #[serde(skip)]
+    pub class: Option<ErrorClass>,
+}
+
+impl TestList {
+    /// Which files cannot be read, for people; `None` when all can.
+    pub fn problem(&self) -> Option<String> {
+        let problems = self.files.iter().filter_map(|file| file.problem.as_deref());
+        unknown_text(self.files.len(), &problems.collect::<Vec<_>>())
+    }
 }
 
 #[derive(Deserialize)]
@@ -56,34 +79,54 @@ struct Test {
     name: String,
 }
 
-/// Checks the name of a component, which becomes part of a path.
-pub(crate) fn component(text: &str) -> Result<String, String> {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    match text.split_once('/') {
-        Some((organisation, repository)) if part(organisation) && part(repository) => Ok(text.to_owned()),
-        _ => Err(format!("expected ORGANISATION/REPOSITORY, such as {COMPONENT}")),
+/// The name of a component, which becomes part of a path: `openshift/openshift-tests-private`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component(String);
+
+/// A text that names no component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected ORGANISATION/REPOSITORY, such as {COMPONENT}")]
+pub struct InvalidComponent;
+
+impl FromStr for Component {
+    type Err = InvalidComponent;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        };
+        match text.split_once('/') {
+            Some((organisation, repository)) if part(organisation) && part(repository) => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(InvalidComponent),
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
 /// Whether there is a job that Gangway did not start.
-pub(crate) enum Existence {
+pub(super) enum Existence {
     /// There is.
     Known,
     /// There is none, which is the error.
-    Unknown(CliError),
+    Unknown(JobError),
     /// It cannot be told; what the user can do about it.
     Untold(String),
 }
 
 /// The names of the periodic jobs that test builds, read when they are first asked for, and once.
-pub(crate) struct JobNames<'a> {
+pub struct JobNames<'a> {
     clients: &'a Clients,
-    session: &'a Session,
-    read: Option<Result<Known, CliError>>,
+    tell: Tell<'a>,
+    read: Option<Result<Known, JobError>>,
 }
 
 struct Known {
@@ -93,12 +136,17 @@ struct Known {
 }
 
 impl<'a> JobNames<'a> {
-    pub(crate) fn new(clients: &'a Clients, session: &'a Session) -> Self {
-        Self { clients, session, read: None }
+    /// Names that `clients` read.
+    pub fn new(clients: &'a Clients, tell: Tell<'a>) -> Self {
+        Self { clients, tell, read: None }
     }
 
     /// The job whose name contains `part`.
-    pub(crate) async fn only_match(&mut self, part: &str) -> Result<String, CliError> {
+    ///
+    /// # Errors
+    ///
+    /// The names cannot be read, or `part` is part of none of them or of several.
+    pub async fn only_match(&mut self, part: &str) -> Result<String, JobError> {
         let known = self.known().await?;
         let found: Vec<&str> =
             known.names.iter().map(String::as_str).filter(|name| name.contains(part)).collect();
@@ -108,13 +156,13 @@ impl<'a> JobNames<'a> {
             several => {
                 let count = several.len();
                 let message = format!("`{part}` is part of the names of {count} jobs:{}", listed(several));
-                Err(CliError::usage(message).with_hint("Give the whole name of the one that is meant."))
+                Err(JobError::usage(message).with_hint("Give the whole name of the one that is meant."))
             }
         }
     }
 
     /// Whether there is a job called `name`.
-    pub(crate) async fn existence(&mut self, name: &str) -> Existence {
+    pub(super) async fn existence(&mut self, name: &str) -> Existence {
         const ALIKE: &str = "Gangway answers an unknown job in the same way: check the name";
         if !name.starts_with(LOOKED_UP) {
             return Existence::Untold(format!("{ALIKE}."));
@@ -126,29 +174,29 @@ impl<'a> JobNames<'a> {
                 "{ALIKE}, which stands in none of the files that can be read; {} cannot.",
                 files_text(known.unknown)
             )),
-            Err(error) if error.code == ExitCode::Configuration => {
+            Err(error) if error.class() == ErrorClass::Configuration => {
                 Existence::Untold(format!("{ALIKE}; with GITHUB_TOKEN it is looked up."))
             }
             Err(error) => {
-                tracing::debug!("the names of the jobs cannot be read: {}", error.message);
+                tracing::debug!("the names of the jobs cannot be read: {error}");
                 Existence::Untold(format!("{ALIKE}, which cannot be looked up now."))
             }
         }
     }
 
-    async fn known(&mut self) -> Result<&Known, CliError> {
+    async fn known(&mut self) -> Result<&Known, JobError> {
         let read = match self.read.take() {
             Some(read) => read,
-            None => periodic_jobs(self.clients, self.session).await,
+            None => periodic_jobs(self.clients, self.tell).await,
         };
         self.read.insert(read).as_ref().map_err(Clone::clone)
     }
 }
 
 impl Known {
-    fn nothing_called(&self, name: &str) -> CliError {
-        let error = CliError::usage(format!("there is no periodic job `{name}`"));
-        let close = close::names(name, &self.names);
+    fn nothing_called(&self, name: &str) -> JobError {
+        let error = JobError::usage(format!("there is no periodic job `{name}`"));
+        let close = similar::names(name, &self.names);
         let mut hint = vec![if close.is_empty() {
             format!(
                 "The names stand in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there comes close.",
@@ -175,7 +223,7 @@ fn listed(names: &[impl AsRef<str>]) -> String {
     lines.join("\n")
 }
 
-pub(crate) fn files_text(count: usize) -> String {
+fn files_text(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
@@ -183,32 +231,23 @@ fn is_yaml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "yaml")
 }
 
-/// The tests of a component by file, and what the first file that cannot be read is refused for.
-pub(crate) async fn tests(
-    clients: &Clients,
-    session: &Session,
-    component: &str,
-    branch: &str,
-) -> Result<(Vec<TestFile>, ExitCode), CliError> {
+/// The tests of a component by file. Some files may be unknown; when all are, that is the first one's error.
+pub async fn tests(clients: &Clients, component: &Component, branch: &str) -> Result<TestList, JobError> {
     let folder = format!("ci-operator/config/{component}");
     let files = files(clients, &folder, branch, is_yaml, |text| {
         let configuration: Configuration = yaml::from_str(text)?;
         Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
     .await?;
-    if let Some(text) = unknown_text(&files) {
-        session.ui.problem(text);
-    }
-    let code =
-        files.iter().find_map(|file| file.content.as_ref().err()).map_or(ExitCode::Done, |error| error.code);
+    let class = files.iter().find_map(|file| file.content.as_ref().err()).map(Classified::class);
     let files = files.into_iter().map(|file| match file.content {
         Ok(tests) => TestFile { file: file.name, tests, problem: None },
-        Err(error) => TestFile { file: file.name, tests: Vec::new(), problem: Some(error.message) },
+        Err(error) => TestFile { file: file.name, tests: Vec::new(), problem: Some(error.to_string()) },
     });
-    Ok((files.collect(), code))
+    Ok(TestList { files: files.collect(), class })
 }
 
-async fn periodic_jobs(clients: &Clients, session: &Session) -> Result<Known, CliError> {
+async fn periodic_jobs(clients: &Clients, tell: Tell<'_>) -> Result<Known, JobError> {
     let folder = format!("ci-operator/jobs/{COMPONENT}");
     let is_periodics = |name: &str| is_yaml(name) && name.contains("periodics");
     let files = files(clients, &folder, BRANCH, is_periodics, |text| {
@@ -216,25 +255,25 @@ async fn periodic_jobs(clients: &Clients, session: &Session) -> Result<Known, Cl
         Ok(periodics.periodics.into_iter().map(|periodic| periodic.name).collect::<Vec<_>>())
     })
     .await?;
-    if let Some(text) = unknown_text(&files) {
-        session.ui.warn(text);
+    let problems: Vec<String> =
+        files.iter().filter_map(|file| file.content.as_ref().err()).map(ToString::to_string).collect();
+    if let Some(text) = unknown_text(files.len(), &problems) {
+        tell(Event::Warning(text));
     }
-    let unknown = files.iter().filter(|file| file.content.is_err()).count();
-    Ok(Known { names: files.into_iter().filter_map(|file| file.content.ok()).flatten().collect(), unknown })
+    let names = files.into_iter().filter_map(|file| file.content.ok()).flatten().collect();
+    Ok(Known { names, unknown: problems.len() })
 }
 
-/// Which files cannot be read, for people; `None` when all can.
-fn unknown_text<T>(files: &[ConfigurationFile<T>]) -> Option<String> {
-    let errors = files.iter().filter_map(|file| file.content.as_ref().err());
-    let problems: Vec<&str> = errors.map(|error| error.message.as_str()).collect();
-    let (count, total) = (problems.len(), files_text(files.len()));
-    (count > 0).then(|| format!("{count} of {total} cannot be read:{}", listed(&problems)))
+/// Which of so many files cannot be read, for people; `None` when all can.
+fn unknown_text(files: usize, problems: &[impl AsRef<str>]) -> Option<String> {
+    let (count, total) = (problems.len(), files_text(files));
+    (count > 0).then(|| format!("{count} of {total} cannot be read:{}", listed(problems)))
 }
 
 /// A file of the CI configuration, or why it is not known.
 struct ConfigurationFile<T> {
     name: String,
-    content: Result<T, CliError>,
+    content: Result<T, JobError>,
 }
 
 /// The files of a folder. Some of them may be unknown; when all are, that is the first one's error.
@@ -244,16 +283,13 @@ async fn files<T>(
     branch: &str,
     wanted: impl Fn(&str) -> bool,
     read: impl Fn(&str) -> Result<T, yaml::YamlError>,
-) -> Result<Vec<ConfigurationFile<T>>, CliError> {
+) -> Result<Vec<ConfigurationFile<T>>, JobError> {
     let repository: Repository = REPOSITORY
         .parse()
-        .map_err(|error: InvalidRepository| CliError::new(ErrorClass::Failed, error.to_string()))?;
+        .map_err(|error: InvalidRepository| JobError::new(ErrorClass::Failed, error.to_string()))?;
     let folder = clients.folder(repository, branch, folder)?;
     let tree = folder.list().await?.ok_or_else(|| {
-        CliError::new(
-            ErrorClass::Usage,
-            format!("{REPOSITORY} has no folder {} on {branch}", folder.path("")),
-        )
+        JobError::usage(format!("{REPOSITORY} has no folder {} on {branch}", folder.path("")))
     })?;
     let entries: Vec<TreeEntry> =
         tree.entries.into_iter().filter(|entry| entry.is_file() && wanted(&entry.name)).collect();
@@ -263,9 +299,9 @@ async fn files<T>(
         .zip(texts)
         .map(|(entry, text)| {
             let path = folder.path(&entry.name);
-            let content = text.map_err(CliError::from).and_then(|file| {
+            let content = text.map_err(JobError::from).and_then(|file| {
                 read(&file.text)
-                    .map_err(|error| CliError::new(ErrorClass::Failed, format!("{path}: {error}")))
+                    .map_err(|error| JobError::new(ErrorClass::Failed, format!("{path}: {error}")))
             });
             ConfigurationFile { name: entry.name, content }
         })

@@ -1,0 +1,428 @@
+//! The one factory of clients.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::access::AccessClient;
+use super::advisory_content::AdvisoryContentClient;
+use super::brewroot::BrewrootClient;
+use super::catalog::CatalogClient;
+use super::elliott::ElliottProcess;
+use super::errata::ErrataClient;
+use super::gangway::GangwayClient;
+use super::gcs::{GcsClient, QE_BUCKET};
+use super::github::{GithubClient, GithubFolder, ObjectCache};
+use super::gitlab::GitlabClient;
+use super::google::{KeyFile, Scope, ServiceAccount};
+use super::jenkins::JenkinsClient;
+use super::jira::JiraClient;
+use super::kerberos::Negotiate;
+use super::koji::KojiClient;
+use super::kube::{AccessError, ClusterAccess, KubeClient, LeaseHolder, ServiceAccountFiles};
+use super::ldap::{LdapClient, LdapSettings};
+use super::mirror::MirrorClient;
+use super::prow::ProwClient;
+use super::pyxis::PyxisClient;
+use super::registry::RegistryClient;
+use super::release_controller::ReleaseControllerClient;
+use super::sheets::SheetsClient;
+use super::slack::SlackClient;
+use crate::clock::Clock;
+use crate::config::environment::GCP_SA_FILE;
+use crate::config::{ConfigError, Credential, Origins, ProwSettings, Settings, TriggerForm, keys};
+use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::http::{Http, HttpSetupError};
+use crate::ids::Repository;
+use crate::service::Service;
+use crate::version::Arch;
+
+/// The branch with the test job registries.
+const REGISTRY_BRANCH: &str = "main";
+/// The folder of registries and of record files.
+const RELEASES: &str = "_releases";
+/// The proxy through which Red Hat's staging catalogue is reached (spec 03 §1.3). It is not asked when another catalogue
+/// is configured.
+const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A setting or a credential is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HTTP stack cannot be set up for it.
+    #[error(transparent)]
+    Http(#[from] HttpSetupError),
+    /// The credentials cannot be sent.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The cluster cannot be reached at all.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Nothing says how the cluster is reached.
+    #[error("there is no login for the cluster that holds the release payloads")]
+    NoCluster,
+    /// The addresses from which texts of advisories may be fetched are none.
+    #[error("{0}")]
+    Origins(String),
+}
+
+impl Classified for ClientError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Config(error) => error.class(),
+            Self::Http(error) => error.class(),
+            Self::Service(error) => error.class(),
+            Self::Access(error) => error.class(),
+            Self::NoCluster | Self::Origins(_) => ErrorClass::Configuration,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Http(error) => error.hint(),
+            Self::Service(error) => error.hint(),
+            Self::Access(error) => error.hint(),
+            Self::NoCluster => {
+                Some("Set OAR_KUBE_TOKEN to a token for the cluster, or log in with a kubeconfig.".to_owned())
+            }
+            Self::Origins(_) => None,
+        }
+    }
+}
+
+/// Makes the clients of all services from the settings. They share one HTTP stack, and so its limits. Cheap to clone.
+///
+/// A client is made when it is asked for; a credential that is missing, or a setting that is wrong, is the error of
+/// whoever asks for the client that needs it.
+#[derive(Clone)]
+pub struct Clients {
+    settings: Settings,
+    http: Http,
+    kept: Arc<Kept>,
+}
+
+/// What is made once, because it keeps what services told it: who is who in Slack, a token of Google.
+#[derive(Default)]
+struct Kept {
+    slack: OnceLock<SlackClient>,
+    spreadsheets: OnceLock<ServiceAccount>,
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Clients that share `http`.
+    pub fn new(settings: Settings, http: Http) -> Self {
+        Self { settings, http, kept: Arc::default() }
+    }
+
+    /// The settings that the clients are made from.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The HTTP stack that all clients share.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// The clock that all clients wait by.
+    pub fn clock(&self) -> &Clock {
+        self.http.clock()
+    }
+
+    /// Errata Tool, with the Kerberos ticket of this process.
+    pub fn errata(&self) -> ErrataClient {
+        ErrataClient::new(self.http.clone(), self.base(Service::Errata), self.ticket(Service::Errata))
+    }
+
+    /// Jira.
+    pub fn jira(&self) -> Result<JiraClient, ClientError> {
+        let user = self.require(Credential::JiraUsername)?;
+        let token = self.require(Credential::JiraToken)?;
+        Ok(JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?)
+    }
+
+    /// The company directory; it is asked at the first look-up.
+    pub fn directory(&self) -> LdapClient {
+        let http = self.settings.http();
+        LdapClient::new(LdapSettings {
+            url: self.base(Service::Ldap),
+            timeout: http.timeout,
+            ca_bundle: http.ca_bundle.clone(),
+        })
+    }
+
+    /// elliott, as a program on this machine.
+    pub fn elliott(&self) -> Result<ElliottProcess, ConfigError> {
+        let settings = self.settings.elliott()?;
+        let redactor = self.http.redactor().clone();
+        Ok(ElliottProcess::new(settings.program, settings.limit, settings.environment, redactor))
+    }
+
+    /// GitLab.
+    pub fn gitlab(&self) -> Result<GitlabClient, ConfigError> {
+        let token = self.require(Credential::GitlabToken)?;
+        Ok(GitlabClient::new(self.http.clone(), self.base(Service::Gitlab), Some(token)))
+    }
+
+    /// The customer portal, anonymously.
+    pub fn access(&self) -> AccessClient {
+        AccessClient::new(self.http.clone(), self.base(Service::Access))
+    }
+
+    /// Koji's hub, anonymously.
+    pub fn koji(&self) -> KojiClient {
+        KojiClient::new(self.http.clone(), self.base(Service::Brewhub))
+    }
+
+    /// Koji's download root, anonymously.
+    pub fn brewroot(&self) -> BrewrootClient {
+        BrewrootClient::new(self.http.clone(), self.base(Service::Brewroot))
+    }
+
+    /// Image registries, anonymously.
+    pub fn registry(&self) -> RegistryClient {
+        let replacement = self.settings.endpoints().replacement(Service::Registry).cloned();
+        RegistryClient::new(self.http.clone(), replacement)
+    }
+
+    /// The signature mirror.
+    pub fn mirror(&self) -> MirrorClient {
+        MirrorClient::new(self.http.clone(), self.base(Service::Mirror))
+    }
+
+    /// Red Hat's staging catalogue, through its proxy.
+    pub fn catalog(&self) -> Result<CatalogClient, ClientError> {
+        let http = match self.catalog_proxy()? {
+            None => self.http.clone(),
+            Some(proxy) => self.http.through(&proxy)?,
+        };
+        let concurrency = self.settings.catalog_concurrency()?;
+        Ok(CatalogClient::new(http, self.base(Service::CatalogStage), concurrency))
+    }
+
+    fn catalog_proxy(&self) -> Result<Option<Url>, ConfigError> {
+        let key = &keys::CATALOG_PROXY;
+        let proxy = match self.settings.document()?.checked(key, &[])? {
+            Some("none") => return Ok(None),
+            Some(text) => text,
+            None if self.settings.endpoints().replacement(Service::CatalogStage).is_some() => {
+                return Ok(None);
+            }
+            None => CATALOG_PROXY,
+        };
+        Url::parse(proxy).map(Some).map_err(|_| key.unusable(&[], "is not a URL".to_owned()))
+    }
+
+    /// The texts of advisories.
+    pub fn advisory_content(&self) -> Result<AdvisoryContentClient, ClientError> {
+        let configured = self.settings.document()?.checked(&keys::ADVISORY_ORIGINS, &[])?;
+        let replacement = self.settings.endpoints().replacement(Service::AdvisoryContent);
+        let origins =
+            Origins::new(configured, replacement).map_err(|error| ClientError::Origins(error.to_string()))?;
+        Ok(AdvisoryContentClient::new(self.http.clone(), origins))
+    }
+
+    /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
+    pub fn pyxis(&self) -> PyxisClient {
+        let client = PyxisClient::new(self.http.clone(), self.base(Service::Pyxis));
+        client.signing_in(self.ticket(Service::Pyxis))
+    }
+
+    /// Jenkins.
+    pub fn jenkins(&self) -> Result<JenkinsClient, ConfigError> {
+        let user = self.require(Credential::JenkinsUser)?;
+        let token = self.require(Credential::JenkinsToken)?;
+        Ok(JenkinsClient::new(self.http.clone(), self.base(Service::Jenkins), user, token))
+    }
+
+    /// Google Sheets; `None` when no key file is named.
+    pub fn sheets(&self) -> Result<Option<SheetsClient>, ConfigError> {
+        let Some(path) = self.optional(Credential::GoogleServiceAccountFile)? else { return Ok(None) };
+        let account = || self.google(&path, GCP_SA_FILE.name, Scope::Spreadsheets);
+        let account = self.kept.spreadsheets.get_or_init(account).clone();
+        Ok(Some(SheetsClient::new(account, self.base(Service::GoogleSheets))))
+    }
+
+    /// Slack. Without a token its calls fail.
+    pub fn slack(&self) -> Result<SlackClient, ConfigError> {
+        if let Some(slack) = self.kept.slack.get() {
+            return Ok(slack.clone());
+        }
+        let token = self.optional(Credential::SlackBotToken)?;
+        // Colleagues have addresses of the domain that the account in Jira has.
+        let colleague = self.optional(Credential::JiraUsername)?;
+        let domain =
+            colleague.and_then(|address| Some(address.expose_secret().trim().split_once('@')?.1.to_owned()));
+        let slack = SlackClient::new(self.http.clone(), self.base(Service::Slack), token).of_domain(domain);
+        Ok(self.kept.slack.get_or_init(|| slack).clone())
+    }
+
+    /// Prow's deck, which needs no login.
+    pub fn prow(&self) -> ProwClient {
+        ProwClient::new(self.http.clone(), self.base(Service::Prow))
+    }
+
+    /// Gangway; an error without its token.
+    pub fn gangway(&self) -> Result<GangwayClient, ConfigError> {
+        self.gangway_with(self.require(Credential::GangwayToken)?)
+    }
+
+    /// Gangway; `None` without its token.
+    pub fn gangway_if_set(&self) -> Result<Option<GangwayClient>, ConfigError> {
+        self.optional(Credential::GangwayToken)?.map(|token| self.gangway_with(token)).transpose()
+    }
+
+    fn gangway_with(&self, token: SecretString) -> Result<GangwayClient, ConfigError> {
+        let ProwSettings { gangway: limit, gangway_form, .. } = self.settings.prow()?;
+        // The production jobs have no configuration document; the form then is the usual one.
+        let form: TriggerForm = match (gangway_form, self.settings.document()) {
+            (Some(form), _) => *form,
+            (None, Ok(document)) => document.jobs()?.gangway.parse().unwrap_or_default(),
+            (None, Err(_)) => TriggerForm::default(),
+        };
+        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form).paced(*limit))
+    }
+
+    /// The release controller of an architecture.
+    pub fn release_controller(&self, arch: Arch) -> Result<ReleaseControllerClient, ConfigError> {
+        let base = self.settings.endpoints().release_controller(arch)?;
+        Ok(ReleaseControllerClient::new(self.http.clone(), base))
+    }
+
+    /// GitHub.
+    pub fn github(&self) -> Result<GithubClient, ConfigError> {
+        let token = self.require(Credential::GithubToken)?;
+        Ok(GithubClient::new(self.http.clone(), self.base(Service::GithubApi), Some(token)))
+    }
+
+    /// The record files.
+    pub fn records(&self) -> Result<GithubFolder, ConfigError> {
+        let state = self.settings.state();
+        self.folder(state.repository.clone(), &state.record_branch, RELEASES)
+    }
+
+    /// The test job registries.
+    pub fn registries(&self) -> Result<GithubFolder, ConfigError> {
+        self.folder(self.settings.state().repository.clone(), REGISTRY_BRANCH, RELEASES)
+    }
+
+    /// A folder of a repository on GitHub; what was read of it before is not fetched again.
+    pub fn folder(
+        &self,
+        repository: Repository,
+        branch: &str,
+        folder: &str,
+    ) -> Result<GithubFolder, ConfigError> {
+        let cache = self.settings.prow()?.cache.as_deref();
+        let cache = cache.map(|folder| ObjectCache::at(folder.join("github")));
+        Ok(GithubFolder::new(self.github()?, repository, branch, folder, cache))
+    }
+
+    /// The artifacts of QE's jobs; an error without the key file of an account that may read them.
+    pub fn artifacts(&self) -> Result<GcsClient, ConfigError> {
+        Ok(self.artifacts_of(&self.require(Credential::ArtifactsAccountFile)?))
+    }
+
+    /// The same; `None` without the key file.
+    pub fn artifacts_if_set(&self) -> Result<Option<GcsClient>, ConfigError> {
+        Ok(self.optional(Credential::ArtifactsAccountFile)?.map(|path| self.artifacts_of(&path)))
+    }
+
+    fn artifacts_of(&self, path: &SecretString) -> GcsClient {
+        let variable = Credential::ArtifactsAccountFile.variable().name;
+        GcsClient::new(
+            self.google(path, variable, Scope::StorageReadOnly),
+            self.base(Service::Gcs),
+            QE_BUCKET,
+        )
+    }
+
+    /// The cluster that holds the release payloads, by what is there first: a token (`OAR_KUBE_TOKEN`) for the endpoint
+    /// of Kubernetes, which has a default; the kubeconfig; the account of the pod.
+    ///
+    /// With a replaced endpoint only the token counts: no other login belongs to that address.
+    pub async fn cluster(&self) -> Result<KubeClient, ClientError> {
+        if let Some(access) = self.token_access()? {
+            return Ok(KubeClient::new(&self.http, access)?);
+        }
+        if self.settings.endpoints().replacement(Service::Kube).is_some() {
+            return Err(ClientError::NoCluster);
+        }
+        let access = match ClusterAccess::of_kubeconfig(&self.settings.prow()?.kubeconfig).await? {
+            Some(access) => access,
+            None => self.pod_access()?.ok_or(ClientError::NoCluster)?,
+        };
+        Ok(KubeClient::new(&self.http, access)?)
+    }
+
+    /// A contender for the lease `name` in the cluster that this process runs in; `None` outside of a cluster, where a
+    /// lock file serves.
+    ///
+    /// With a replaced endpoint of Kubernetes and a namespace for leases the lease is there, with `OAR_KUBE_TOKEN`.
+    pub fn lease(
+        &self,
+        name: &str,
+        identity: &str,
+        duration: Duration,
+    ) -> Result<Option<LeaseHolder>, ClientError> {
+        let replaced = self.settings.endpoints().replacement(Service::Kube).is_some();
+        let namespace = self.settings.prow()?.lease_namespace.clone();
+        let (access, namespace) = match (self.token_access()?.filter(|_| replaced), namespace) {
+            (Some(access), Some(namespace)) => (access, namespace),
+            (_, namespace) => match self.pod_access()? {
+                None => return Ok(None),
+                Some(access) => {
+                    let own = || ServiceAccountFiles::default().namespace();
+                    (access, namespace.map_or_else(own, Ok)?)
+                }
+            },
+        };
+        let client = KubeClient::new(&self.http, access)?;
+        Ok(Some(LeaseHolder::new(client, namespace, name, identity, duration)))
+    }
+
+    fn token_access(&self) -> Result<Option<ClusterAccess>, ClientError> {
+        let base = self.settings.endpoints().base(Service::Kube);
+        let token = self.optional(Credential::ClusterToken)?;
+        Ok(token.map(|token| ClusterAccess::with_token(base, &token)).transpose()?)
+    }
+
+    fn pod_access(&self) -> Result<Option<ClusterAccess>, ClientError> {
+        let Some(address) = &self.settings.prow()?.in_cluster else { return Ok(None) };
+        let files = ServiceAccountFiles::default();
+        Ok(Some(ClusterAccess::in_cluster(&address.host, &address.port, &files)?))
+    }
+
+    fn ticket(&self, service: Service) -> Arc<Negotiate> {
+        Arc::new(Negotiate::new(service).cache_setting(self.settings.kerberos_cache()))
+    }
+
+    /// The Google account whose key file is at `path`, which `variable` names.
+    fn google(&self, path: &SecretString, variable: &'static str, scope: Scope) -> ServiceAccount {
+        let file = KeyFile { path: path.expose_secret().into(), variable };
+        ServiceAccount::new(self.http.clone(), self.base(Service::GoogleOauth), file, scope)
+    }
+
+    fn base(&self, service: Service) -> Url {
+        self.settings.endpoints().base(service).clone()
+    }
+
+    fn require(&self, credential: Credential) -> Result<SecretString, ConfigError> {
+        self.settings.credentials().require(credential)
+    }
+
+    fn optional(&self, credential: Credential) -> Result<Option<SecretString>, ConfigError> {
+        self.settings.credentials().optional(credential)
+    }
+}

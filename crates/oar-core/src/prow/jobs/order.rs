@@ -1,0 +1,111 @@
+//! What a job is to be started with.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::names::PERIODIC;
+use super::{Event, JobError, JobNames, Tell};
+use crate::clients::Clients;
+use crate::config::Credential;
+use crate::prow::environment::{self, Column, ImagesError, JobImages, ReleaseImage};
+use crate::prow::release_jobs;
+use crate::version::Arch;
+
+/// A job, the images that it tests, and the variables that tell it these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobOrder {
+    /// The whole name of the job.
+    pub job: String,
+    /// The images.
+    pub images: JobImages,
+    /// The variables for its containers.
+    pub envs: IndexMap<String, String>,
+}
+
+/// What a dry run answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StartPlan {
+    /// Always `true`.
+    pub dry_run: bool,
+    /// The job that would be started.
+    pub job: String,
+    /// The variables that it would be started with.
+    pub envs: IndexMap<String, String>,
+}
+
+impl JobOrder {
+    /// The job that tests a payload on stage.
+    pub fn stage_testing(payload: &ReleaseImage) -> Self {
+        let (release, payload) = (payload.release, payload.to_string());
+        Self {
+            job: release_jobs::stage_test(release),
+            images: JobImages::Payload(payload.clone()),
+            envs: [(release_jobs::STAGE_TEST_PAYLOAD.to_owned(), payload)].into(),
+        }
+    }
+
+    /// The job that compares a payload with the shipment in the merge request with this number.
+    pub fn image_consistency(
+        clients: &Clients,
+        payload: &ReleaseImage,
+        mr_id: u64,
+    ) -> Result<Self, JobError> {
+        let payload = payload.to_string();
+        let envs = [
+            (release_jobs::CONSISTENCY_PAYLOAD.to_owned(), payload.clone()),
+            (release_jobs::CONSISTENCY_MERGE_REQUEST.to_owned(), mr_id.to_string()),
+        ];
+        let job = super::settings(clients)?.image_consistency;
+        Ok(Self { job, images: JobImages::Payload(payload), envs: envs.into() })
+    }
+
+    /// What would be started.
+    pub fn plan(self) -> StartPlan {
+        StartPlan { dry_run: true, job: self.job, envs: self.envs }
+    }
+}
+
+/// A job by name, and the images that it is to test: what `job run` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunJob {
+    /// Its name, or a part that no other job's name has. What begins with `periodic-ci-` is taken as it is.
+    pub job: String,
+    /// The pull spec of the payload to test.
+    pub payload: Option<String>,
+    /// The pull spec of the payload to upgrade from.
+    pub upgrade_from: Option<String>,
+    /// The pull spec of the payload to upgrade to.
+    pub upgrade_to: Option<String>,
+    /// The architecture of the payloads, where their pull specs do not tell.
+    pub arch: Option<Arch>,
+}
+
+impl RunJob {
+    /// The job with its whole name. `starts` is whether it is going to be started: its credentials are looked for first.
+    pub async fn order(self, clients: &Clients, starts: bool, tell: Tell<'_>) -> Result<JobOrder, JobError> {
+        let (images, envs, ignored) = self.images().map_err(|error| JobError::usage(error.to_string()))?;
+        if ignored {
+            tell(Event::Warning("--payload is ignored beside an upgrade option".to_owned()));
+        }
+        let is_whole = self.job.starts_with(PERIODIC);
+        let wanted = [(Credential::GangwayToken, starts), (Credential::GithubToken, !is_whole)];
+        let needed = wanted.into_iter().filter_map(|(credential, needed)| needed.then_some(credential));
+        clients.settings().credentials().require_all(needed)?;
+        let job =
+            if is_whole { self.job } else { JobNames::new(clients, tell).only_match(&self.job).await? };
+        Ok(JobOrder { job, images, envs })
+    }
+
+    /// The images, by which variables the job is told, and whether the payload is ignored.
+    fn images(&self) -> Result<(JobImages, IndexMap<String, String>, bool), ImagesError> {
+        let (images, ignored) = JobImages::of_options(
+            self.payload.as_deref(),
+            self.upgrade_from.as_deref(),
+            self.upgrade_to.as_deref(),
+        )?;
+        let column =
+            self.arch.map_or_else(|| Column::of_images(&images), |arch| Column::of_arch(&images, arch));
+        let envs = environment::variables(&images, column)?;
+        Ok((images, envs, ignored))
+    }
+}

@@ -1,0 +1,240 @@
+//! The jobs that a release requires, each started once.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::start::intent;
+use super::{Event, JobError, JobOrder, JobRun, Starter};
+use crate::clients::Clients;
+use crate::failures::Failures;
+use crate::permit::WritePermit;
+use crate::prow::environment::{self, Column, JobImages};
+use crate::prow::runs::{RunIntent, Runs, StartedRun, Stranger};
+use crate::version::{ReleaseVersion, YStream};
+
+/// Which jobs which minor versions require: `{"4.10": ["periodic-ci-…"]}`.
+#[derive(Debug)]
+pub struct RequiredJobs {
+    jobs: BTreeMap<String, Vec<String>>,
+    /// What the list is called in messages.
+    name: String,
+}
+
+impl RequiredJobs {
+    /// Reads the list called `name`.
+    pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, JobError> {
+        let name = name.into();
+        match serde_json::from_str(text) {
+            Ok(jobs) => Ok(Self { jobs, name }),
+            Err(error) => Err(JobError::usage(format!("{name} is not a list of required jobs: {error}"))
+                .with_hint("It maps minor versions to lists of jobs: {\"4.10\": [\"periodic-ci-…\"]}.")),
+        }
+    }
+
+    /// The jobs of the minor versions `channels`, each once, as they test the release `version`.
+    pub fn orders(&self, channels: &[YStream], version: &ReleaseVersion) -> Result<Vec<JobOrder>, JobError> {
+        let Self { jobs: lists, name } = self;
+        let mut jobs = IndexMap::new();
+        for channel in channels {
+            let list = lists.get(&channel.to_string()).ok_or_else(|| {
+                let known: Vec<&str> = lists.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                JobError::usage(format!("{name} has no jobs for {channel}; it has some for {known}"))
+            })?;
+            for job in list {
+                if job.trim().is_empty() || job.contains(char::is_whitespace) {
+                    let words = format!("{name} has `{job}` for {channel}, which is no job's name");
+                    return Err(JobError::usage(words));
+                }
+                jobs.insert(job.clone(), order(job, version)?);
+            }
+        }
+        Ok(jobs.into_values().collect())
+    }
+}
+
+/// What a job is started with, by its name (spec 04 §1.2).
+fn order(job: &str, version: &ReleaseVersion) -> Result<JobOrder, JobError> {
+    let suffix = if job.contains("arm64") { "aarch64" } else { "x86_64" };
+    let payload = format!("quay.io/openshift-release-dev/ocp-release:{version}-{suffix}");
+    let images = if job.contains("upgrade-from-stable") {
+        JobImages::UpgradeTo(payload)
+    } else if job.contains("upgrade") {
+        JobImages::Configured
+    } else {
+        JobImages::Payload(payload)
+    };
+    let envs = environment::variables(&images, Column::of_images(&images))
+        .map_err(|error| JobError::usage(format!("{job}: {error}")))?;
+    Ok(JobOrder { job: job.to_owned(), images, envs })
+}
+
+/// By which keys the runs are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Those of job and release, so that a call finds what another one started.
+    Once,
+    /// New ones.
+    Again(Uuid),
+    /// Those of an earlier call.
+    CarryOn(Uuid),
+}
+
+impl Keys {
+    /// The keys of a call that asks for runs anew (`again`), or for those of an earlier call under `key`.
+    pub fn of(again: bool, key: Option<Uuid>) -> Self {
+        match key {
+            Some(key) => Self::CarryOn(key),
+            None if again => Self::Again(Uuid::now_v7()),
+            None => Self::Once,
+        }
+    }
+
+    fn intent(self, order: &JobOrder, version: &ReleaseVersion, now: Timestamp) -> RunIntent {
+        let JobOrder { job, envs, .. } = order;
+        match self {
+            Self::Again(key) => intent(job, envs, key, now, false),
+            Self::CarryOn(key) => intent(job, envs, key, now, true),
+            Self::Once => {
+                let name = format!("job run_required {version} {job}");
+                let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).simple().to_string();
+                RunIntent { key, ..intent(job, envs, Uuid::nil(), now, true) }
+            }
+        }
+    }
+
+    /// How to go on after a start that may have been done.
+    fn repeated(self) -> String {
+        let how = match self {
+            Self::Again(key) => format!("with `--key {key}` in place of --again "),
+            Self::Once | Self::CarryOn(_) => String::new(),
+        };
+        let never = match self {
+            Self::Once => " A job that has never run is started with --again.",
+            Self::Again(_) | Self::CarryOn(_) => "",
+        };
+        format!("Run the same command {how}again: it looks for each run first and starts none twice.{never}")
+    }
+}
+
+/// What became of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequiredJob {
+    /// The job.
+    pub job: String,
+    /// The id of its run.
+    pub id: Option<String>,
+    /// `started`, `found` or `failed`.
+    pub result: &'static str,
+    /// Why it was not started.
+    pub problem: Option<String>,
+}
+
+/// What became of all of them.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct RequiredReport {
+    /// The jobs, in their order.
+    pub jobs: Vec<RequiredJob>,
+    /// The runs that are there, as far as is known without a look.
+    #[serde(skip)]
+    pub runs: Vec<JobRun>,
+    /// What failed.
+    #[serde(skip)]
+    pub failures: Failures,
+}
+
+impl RequiredReport {
+    /// The runs as Prow shows them. One that it does not show yet is answered with what is known.
+    pub async fn looked_at(&self, clients: &Clients) -> Vec<JobRun> {
+        let ids: Vec<String> = self.runs.iter().map(|run| run.id.clone()).collect();
+        let looks = clients.prow().jobs(&ids).await;
+        let seen = self.runs.iter().cloned().zip(looks).map(|(run, look)| match look {
+            Ok(Some(job)) => run.seen(&job),
+            _ => run,
+        });
+        seen.collect()
+    }
+}
+
+/// Starts the jobs one after the other; one that fails does not keep the others from being started.
+pub async fn start_required(
+    starter: &mut Starter<'_>,
+    orders: Vec<JobOrder>,
+    version: &ReleaseVersion,
+    keys: Keys,
+    permit: &WritePermit,
+) -> RequiredReport {
+    if let Keys::Again(key) = keys {
+        tracing::info!("starting {} jobs under the key {key}", orders.len());
+    }
+    let mut report = RequiredReport { jobs: Vec::new(), runs: Vec::new(), failures: Failures::default() };
+    for order in orders {
+        let intent = keys.intent(&order, version, starter.clock.now());
+        let runs = Runs::new(&starter.gangway, &starter.prow);
+        let begun = match keys {
+            // A run that a person or another program started for this release is as good.
+            Keys::Once => runs.start_unless_under_way(&intent, Stranger::Any, permit).await,
+            Keys::Again(_) | Keys::CarryOn(_) => runs.start_once(&intent, permit).await,
+        };
+        let JobOrder { job, images, envs } = order;
+        let (row, failure) = match begun {
+            Ok(run) => {
+                let result = if matches!(run, StartedRun::New { .. }) { "started" } else { "found" };
+                report.runs.push(JobRun::started(&job, run.id(), &images, envs));
+                (RequiredJob { job, id: Some(run.id().to_owned()), result, problem: None }, None)
+            }
+            Err(error) => {
+                let error = starter.explained(&job, error, &keys.repeated()).await.about(&job);
+                let problem = Some(error.to_string());
+                (RequiredJob { job, id: None, result: "failed", problem }, Some(error))
+            }
+        };
+        (starter.tell)(Event::Required(&row, failure.as_ref()));
+        if let Some(failure) = &failure {
+            report.failures.add(failure);
+        }
+        report.jobs.push(row);
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envs(job: &str) -> Vec<(String, String)> {
+        order(job, &"4.10.63".parse().unwrap()).unwrap().envs.into_iter().collect()
+    }
+
+    fn set(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables
+            .iter()
+            .map(|(name, suffix)| {
+                let image = format!("quay.io/openshift-release-dev/ocp-release:4.10.63-{suffix}");
+                (format!("RELEASE_IMAGE_{name}"), image)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_name_of_a_job_decides_what_it_is_started_with() {
+        for (job, expected) in [
+            ("periodic-ci-demo-install", set(&[("LATEST", "x86_64")])),
+            ("periodic-ci-demo-upgrade-from-stable-4.9", set(&[("TARGET", "x86_64")])),
+            ("periodic-ci-demo-upgrade-from-eus", set(&[])),
+            ("periodic-ci-demo-arm64-install", set(&[("LATEST", "x86_64"), ("ARM64_LATEST", "aarch64")])),
+            (
+                "periodic-ci-demo-arm64-upgrade-from-stable-4.9",
+                set(&[("LATEST", "x86_64"), ("ARM64_TARGET", "aarch64")]),
+            ),
+            ("periodic-ci-demo-arm64-upgrade-from-eus", set(&[])),
+        ] {
+            assert_eq!(envs(job), expected, "{job}");
+        }
+    }
+}

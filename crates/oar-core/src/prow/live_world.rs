@@ -1,0 +1,101 @@
+//! The real services together, made from the settings.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::live::{LiveArtifacts, LiveBuilds, LiveJobs, LivePayloads, LiveRecords, LiveRegistries};
+use super::outcome::Policy;
+use super::world::World;
+use crate::clients::{ClientError, Clients};
+use crate::clock::Clock;
+use crate::config::ConfigError;
+use crate::service::Service;
+use crate::store::github::GithubStore;
+use crate::version::{Arch, YStream};
+
+/// Builds, jobs, records and registries as they are. Without a token for Gangway nothing can be started.
+#[derive(Debug)]
+pub struct LiveWorld {
+    clients: Clients,
+    builds: LiveBuilds,
+    jobs: LiveJobs,
+    records: LiveRecords,
+    registries: LiveRegistries,
+    clock: Clock,
+    intent_lease: Duration,
+}
+
+impl LiveWorld {
+    /// The services that `clients` reach; nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or GitHub's token is missing.
+    pub fn new(clients: Clients) -> Result<Self, ConfigError> {
+        let mut controllers = HashMap::new();
+        for arch in Arch::ALL {
+            controllers.insert(arch, clients.release_controller(arch)?);
+        }
+        Ok(Self {
+            builds: LiveBuilds::new(controllers),
+            jobs: LiveJobs { gangway: clients.gangway_if_set()?, prow: clients.prow() },
+            records: LiveRecords::new(clients.records()?, record_store(&clients)?),
+            registries: LiveRegistries::new(clients.registries()?),
+            clock: clients.clock().clone(),
+            intent_lease: clients.settings().prow()?.intent_lease,
+            clients,
+        })
+    }
+
+    /// The clients that it was made from.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Everything together.
+    pub fn world(&self) -> World<'_> {
+        World {
+            builds: &self.builds,
+            jobs: &self.jobs,
+            records: &self.records,
+            registries: &self.registries,
+            clock: &self.clock,
+            patience: SignedDuration::try_from(self.intent_lease).unwrap_or(SignedDuration::MAX),
+        }
+    }
+
+    /// How long the aggregator waits for what.
+    pub fn policy(&self) -> Policy {
+        Policy { intent_patience: self.intent_lease, ..Policy::default() }
+    }
+
+    /// Refuses releases that the other programs refuse: the supported ones are one list.
+    pub fn require_supported(&self, releases: impl IntoIterator<Item = YStream>) -> Result<(), ConfigError> {
+        let versions = self.clients.settings().versions();
+        releases.into_iter().try_for_each(|release| versions.check_stream(release))
+    }
+
+    /// Forgets what one pass has read, so that the next one sees what changed.
+    pub async fn refresh(&self) {
+        self.registries.forget().await;
+    }
+
+    /// The artifacts of runs; `None` when no account is named that may read them.
+    pub fn artifacts(&self) -> Result<Option<LiveArtifacts>, ConfigError> {
+        Ok(self.clients.artifacts_if_set()?.map(LiveArtifacts::new))
+    }
+
+    /// The payload objects; an error when nothing says how their cluster is reached.
+    pub async fn payloads(&self) -> Result<LivePayloads, ClientError> {
+        self.clients.cluster().await.map(LivePayloads::new)
+    }
+}
+
+/// The branch of the records, file by file.
+pub(in crate::prow) fn record_store(clients: &Clients) -> Result<GithubStore, ConfigError> {
+    let state = clients.settings().state();
+    let web = clients.settings().endpoints().base(Service::GithubWeb).clone();
+    Ok(GithubStore::new(clients.github()?, state.repository.clone(), state.record_branch.clone(), web))
+}
