@@ -38,7 +38,7 @@ impl Leases for Clients {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Leadership {
     /// This program works.
     Ours,
     /// Another one works, and this one stands by.
@@ -101,38 +101,38 @@ impl Leader {
     }
 
     /// Whose turn it is now.
-    pub(crate) async fn turn(&mut self) -> Turn {
+    pub(crate) async fn turn(&mut self) -> Leadership {
         match self {
             Self::Lease { holder, ours } => {
                 let taken = holder.acquire(&WritePermit::granted_by_user_interface()).await;
                 let turn = match &taken {
-                    Ok(LeaseState::Ours) => Turn::Ours,
+                    Ok(LeaseState::Ours) => Leadership::Ours,
                     Ok(LeaseState::Theirs { holder }) => {
                         tracing::info!("{holder} has the lease; standing by");
-                        Turn::Theirs
+                        Leadership::Theirs
                     }
                     Err(error) => {
                         tracing::error!("{error}");
-                        Turn::Failed
+                        Leadership::Failed
                     }
                 };
-                *ours = turn == Turn::Ours;
+                *ours = turn == Leadership::Ours;
                 turn
             }
-            Self::Alone | Self::File { held: true, .. } => Turn::Ours,
+            Self::Alone | Self::File { held: true, .. } => Leadership::Ours,
             Self::File { path, file, held } => {
                 match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
                     Ok(()) => {
                         *held = true;
-                        Turn::Ours
+                        Leadership::Ours
                     }
                     Err(Errno::WOULDBLOCK) => {
                         tracing::info!("another program holds {}; standing by", path.display());
-                        Turn::Theirs
+                        Leadership::Theirs
                     }
                     Err(error) => {
                         tracing::error!("cannot lock {}: {error}", path.display());
-                        Turn::Failed
+                        Leadership::Failed
                     }
                 }
             }
@@ -195,10 +195,10 @@ mod tests {
         let path = folder.path().join("jobctl-demo.lock");
         let mut first = Leader::of_file(path.clone()).unwrap();
         let mut second = Leader::of_file(path.clone()).unwrap();
-        assert_eq!((first.turn().await, second.turn().await), (Turn::Ours, Turn::Theirs));
-        assert_eq!(first.turn().await, Turn::Ours);
+        assert_eq!((first.turn().await, second.turn().await), (Leadership::Ours, Leadership::Theirs));
+        assert_eq!(first.turn().await, Leadership::Ours);
         first.give_up().await;
-        assert_eq!(second.turn().await, Turn::Ours);
+        assert_eq!(second.turn().await, Leadership::Ours);
 
         let error = Leader::of_file(path.join("below")).err().unwrap();
         assert_eq!(error.code, cli_support::ExitCode::Configuration);

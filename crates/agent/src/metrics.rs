@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::leader::Turn;
+use crate::leader::Leadership;
 use crate::pass::Pass;
 use crate::schedule::Agent;
 
@@ -120,9 +120,9 @@ impl Metrics {
     }
 
     /// Notes whether this program works or stands by. One that cannot find that out does neither, and is not alive.
-    pub(crate) fn turn(&self, turn: Turn) {
-        self.0.leads.set(i64::from(turn == Turn::Ours));
-        if turn != Turn::Failed {
+    pub(crate) fn turn(&self, turn: Leadership) {
+        self.0.leads.set(i64::from(turn == Leadership::Ours));
+        if turn != Leadership::Failed {
             self.0.alive.store(self.0.clock.now().as_second(), Ordering::Relaxed);
         }
     }
@@ -266,10 +266,10 @@ mod tests {
         let status = async |metrics: &Metrics| health(State(metrics.clone())).await.status();
         let (metrics, clock) = counted("controller");
         for (turn, after) in [
-            (Turn::Ours, StatusCode::OK),
-            (Turn::Theirs, StatusCode::OK),
-            (Turn::Failed, StatusCode::SERVICE_UNAVAILABLE),
-            (Turn::Theirs, StatusCode::OK),
+            (Leadership::Ours, StatusCode::OK),
+            (Leadership::Theirs, StatusCode::OK),
+            (Leadership::Failed, StatusCode::SERVICE_UNAVAILABLE),
+            (Leadership::Theirs, StatusCode::OK),
         ] {
             clock.advance(4);
             metrics.turn(turn);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
 
-use crate::leader::{Leader, Leases, STANDBY_INTERVAL, Turn};
+use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
 use crate::pass::Pass;
 
@@ -70,12 +70,12 @@ impl Schedule {
         loop {
             let turn = leader.turn().await;
             metrics.turn(turn);
-            let leads = turn == Turn::Ours;
+            let leads = turn == Leadership::Ours;
             if leads {
-                let begun = session.clock.now();
+                let started = session.clock.now();
                 tokio::select! {
                     done = leader.during(session, pass()) => {
-                        metrics.passed(&done, session.clock.now().duration_since(begun));
+                        metrics.passed(&done, session.clock.now().duration_since(started));
                     }
                     () = stopped(session, GRACE) => break,
                 }

@@ -1,15 +1,15 @@
 use oar_core::flow::outcome::{Check, Verdict};
 
-use crate::Tone;
+use crate::TextStyle;
 
 /// Checks for people: a line each with its mark, and a line with the next step where there is one.
 pub fn checks(checks: &[Check]) -> Vec<String> {
     let mut lines = Vec::new();
     for check in checks {
         let (mark, tone) = match check.verdict {
-            Verdict::Ok => ("ok", Tone::Good),
-            Verdict::Blocked => ("blocked", Tone::Bad),
-            Verdict::Unknown => ("unknown", Tone::Attention),
+            Verdict::Ok => ("ok", TextStyle::Good),
+            Verdict::Blocked => ("blocked", TextStyle::Bad),
+            Verdict::Unknown => ("unknown", TextStyle::Attention),
         };
         lines.push(format!("  {} {}", tone.paint(format!("{mark:<8}")), check.text));
         lines.extend(check.next.iter().map(|next| format!("{:11}next: {next}", "")));

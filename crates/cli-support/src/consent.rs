@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::outcome::Refusal;
 
-use crate::{Session, Tone, Ui, checks};
+use crate::{Session, TextStyle, Ui, checks};
 
 /// How long a question waits for its answer: what was planned gets old.
-const PATIENCE: Duration = Duration::from_mins(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest answer that is read.
 const LONGEST_ANSWER: usize = 80;
 
@@ -56,14 +56,14 @@ impl Consent for AskUser {
         } else {
             format!("these {} changes", plan.steps.len())
         };
-        self.ui.ask(format!("{} {noun} to {release}? [y/N] ", Tone::Strong.paint("Make")));
-        match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(answer)).await {
+        self.ui.ask(format!("{} {noun} to {release}? [y/N] ", TextStyle::Strong.paint("Make")));
+        match tokio::time::timeout(ANSWER_TIMEOUT, tokio::task::spawn_blocking(answer)).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(Refusal::blocked(format!("{task} was not consented to; nothing was sent"))
                 .with_hint("Answer `y` to go on, or call the command with `--yes`.")),
             Err(_) => Err(Refusal::blocked(format!(
                 "nobody answered within {} minutes; nothing was sent",
-                PATIENCE.as_secs() / 60
+                ANSWER_TIMEOUT.as_secs() / 60
             ))
             .with_hint("Run the command again: it makes its plan anew.")),
         }

@@ -113,7 +113,7 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
     let first = loop {
         tokio::select! {
             received = signals.next() => {
-                if received != Signal::Interrupt || !watch.interrupt.is_shielded() {
+                if received != Signal::Interrupt || !watch.interrupt.has_foreground_child() {
                     break received;
                 }
             }
@@ -125,20 +125,20 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
     loop {
         tokio::select! {
             second = signals.next() => {
-                if second != Signal::Interrupt || !watch.interrupt.is_shielded() {
+                if second != Signal::Interrupt || !watch.interrupt.has_foreground_child() {
                     end(second, ui);
                 }
             }
             () = tokio::time::sleep(POLL) => {}
         }
         let held = watch.interrupt.is_held();
-        let patience = match (watch.heard.load(Ordering::SeqCst), held) {
+        let grace_period = match (watch.heard.load(Ordering::SeqCst), held) {
             // It ends by itself before.
             (true, _) => HEARD * 2,
             (false, true) => HELD,
             (false, false) => UNHELD,
         };
-        if asked.elapsed() > patience {
+        if asked.elapsed() > grace_period {
             if held {
                 ui.try_warn(UNRECORDED);
             }

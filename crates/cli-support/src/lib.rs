@@ -27,6 +27,6 @@ pub use consent::AskUser;
 pub use error::CliError;
 pub use exit::ExitCode;
 pub use run::{CommonArgs, Program, Session, run};
-pub use ui::{OutputFormat, Tone, Ui};
+pub use ui::{OutputFormat, TextStyle, Ui};
 pub use values::{boolean, trimmed};
 pub use visible::plain;

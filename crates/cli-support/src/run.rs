@@ -95,7 +95,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
         Ok(format) => format,
         Err(error) => return ui.fail(&error.into()),
     };
-    if let Err(error) = clock::machine_is_in_range() {
+    if let Err(error) = clock::check_system_clock() {
         return ui.fail(&error.into());
     }
     logging::init(&ui, &redactor, &clock, format, program.common().debug);

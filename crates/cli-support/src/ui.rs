@@ -24,7 +24,7 @@ pub enum OutputFormat {
 
 /// How a piece of text looks on a terminal. Elsewhere, and with `NO_COLOR`, it is plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum TextStyle {
     /// Done, well.
     Good,
     /// Failed.
@@ -37,7 +37,7 @@ pub enum Tone {
     Strong,
 }
 
-impl Tone {
+impl TextStyle {
     pub(crate) const ALL: [Self; 5] = [Self::Good, Self::Bad, Self::Attention, Self::Faint, Self::Strong];
 
     pub(crate) const fn style(self) -> Style {
@@ -173,12 +173,12 @@ impl Ui {
 
     /// Warns the person.
     pub fn warn(&self, text: impl AsRef<str>) {
-        self.tell(Level::Warning, &Tone::Attention.paint("warning:"), text.as_ref());
+        self.tell(Level::Warning, &TextStyle::Attention.paint("warning:"), text.as_ref());
     }
 
     /// Tells the person what went wrong with one item of many, while the others went on.
     pub fn problem(&self, text: impl AsRef<str>) {
-        self.tell(Level::Error, &Tone::Bad.paint("error:"), text.as_ref());
+        self.tell(Level::Error, &TextStyle::Bad.paint("error:"), text.as_ref());
     }
 
     fn tell(&self, level: Level, label: &str, text: &str) {
@@ -236,7 +236,7 @@ impl Ui {
         }
         if let Some(hint) = &error.hint {
             text.push_str("\n  ");
-            text.push_str(&Tone::Strong.paint("next:"));
+            text.push_str(&TextStyle::Strong.paint("next:"));
             text.push(' ');
             text.push_str(hint);
         }

@@ -2,11 +2,11 @@
 //!
 //! Texts come from outside: from a StateBox that anybody may have edited, from services, from files. A control character in
 //! them could move the cursor, hide or forge lines; a bidirectional override could show a text in another order than it
-//! has. Our own colours are [`Tone::paint`](crate::Tone::paint), which marks them by characters that no text has.
+//! has. Our own colours are [`TextStyle::paint`](crate::TextStyle::paint), which marks them by characters that no text has.
 
 use std::fmt::Write as _;
 
-use crate::ui::Tone;
+use crate::ui::TextStyle;
 
 /// Begins a tone; the tones follow in their order. Noncharacters: Unicode keeps them for a program's own use.
 const FIRST_MARK: u32 = 0xFDD0;
@@ -14,13 +14,13 @@ const FIRST_MARK: u32 = 0xFDD0;
 const END_MARK: char = '\u{FDDF}';
 
 /// `text` between the marks of `tone`.
-pub(crate) fn marked(tone: Tone, text: impl std::fmt::Display) -> String {
+pub(crate) fn marked(tone: TextStyle, text: impl std::fmt::Display) -> String {
     let begin = char::from_u32(FIRST_MARK + tone as u32).unwrap_or(END_MARK);
     format!("{begin}{text}{END_MARK}")
 }
 
-fn tone_of(mark: char) -> Option<Tone> {
-    Tone::ALL.into_iter().find(|tone| FIRST_MARK + *tone as u32 == u32::from(mark))
+fn tone_of(mark: char) -> Option<TextStyle> {
+    TextStyle::ALL.into_iter().find(|tone| FIRST_MARK + *tone as u32 == u32::from(mark))
 }
 
 /// Whether a character acts instead of showing, but for the end of a line and a tab.
@@ -39,7 +39,7 @@ pub(crate) fn visible(text: &str) -> String {
     render(text, |shown, tone| {
         let _ = match tone {
             Some(tone) => write!(shown, "{}", tone.style()),
-            None => write!(shown, "{:#}", Tone::Strong.style()),
+            None => write!(shown, "{:#}", TextStyle::Strong.style()),
         };
     })
 }
@@ -49,7 +49,7 @@ pub fn plain(text: &str) -> String {
     render(text, |_, _| {})
 }
 
-fn render(text: &str, mut paint: impl FnMut(&mut String, Option<Tone>)) -> String {
+fn render(text: &str, mut paint: impl FnMut(&mut String, Option<TextStyle>)) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn tones_become_colours_that_end_and_texts_cannot_forge_them() {
-        assert_eq!(visible(&Tone::Good.paint("ok")), "\u{1b}[32mok\u{1b}[0m");
-        assert_eq!(plain(&Tone::Good.paint("ok")), "ok");
+        assert_eq!(visible(&TextStyle::Good.paint("ok")), "\u{1b}[32mok\u{1b}[0m");
+        assert_eq!(plain(&TextStyle::Good.paint("ok")), "ok");
         assert_eq!(visible("\u{1b}[32mok"), "\\u{1b}[32mok");
     }
 }

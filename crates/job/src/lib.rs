@@ -1,9 +1,9 @@
 //! The `job` command line: Prow jobs, started once and looked at.
 
-mod begin;
 mod commands;
 mod csv;
-mod shown;
+mod display;
+mod start_one;
 
 use std::ffi::OsString;
 

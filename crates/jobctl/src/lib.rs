@@ -1,10 +1,10 @@
 //! The `jobctl` command line: the job controller and the test result aggregator.
 
 mod commands;
+mod display;
 mod records;
 mod render;
 mod setup;
-mod shown;
 
 use std::ffi::OsString;
 

@@ -1,8 +1,8 @@
 //! A build's tests as text.
 
-use cli_support::Tone;
+use cli_support::TextStyle;
 use oar_core::prow::outcome::{BuildOutcome, JobOutcome};
-use oar_core::prow::view::{BuildView, JobView, JudgedBy, RunView};
+use oar_core::prow::view::{BuildView, JobListSource, JobView, RunView};
 
 /// How many failing tests of a suite are named.
 const NAMED: usize = 5;
@@ -10,9 +10,9 @@ const NAMED: usize = 5;
 /// The whole build: what is recorded, every job with its runs, and why it is accepted or not.
 pub(crate) fn build(view: &BuildView) -> String {
     let mut lines = vec![
-        format!("{} · {} · {}", Tone::Strong.paint(&view.build), view.arch, headline(view)),
-        Tone::Faint.paint(&view.pull_spec),
-        Tone::Faint.paint(match &view.started {
+        format!("{} · {} · {}", TextStyle::Strong.paint(&view.build), view.arch, headline(view)),
+        TextStyle::Faint.paint(&view.pull_spec),
+        TextStyle::Faint.paint(match &view.started {
             Some(time) => format!("{}, jobs started {time}", view.file),
             None => view.file.clone(),
         }),
@@ -23,9 +23,9 @@ pub(crate) fn build(view: &BuildView) -> String {
     }
     for missing in &view.missing {
         let (word, required) = if missing.required {
-            (Tone::Bad.paint("missing"), "required, enabled, and not in the record")
+            (TextStyle::Bad.paint("missing"), "required, enabled, and not in the record")
         } else {
-            (Tone::Attention.paint("missing"), "optional")
+            (TextStyle::Attention.paint("missing"), "optional")
         };
         lines.extend([format!("{word}  {}", missing.job), format!("         {required}")]);
         if let Some(other) = &missing.recorded_as {
@@ -33,30 +33,30 @@ pub(crate) fn build(view: &BuildView) -> String {
         }
         lines.push(String::new());
     }
-    lines.push(Tone::Strong.paint(match view.outcome {
+    lines.push(TextStyle::Strong.paint(match view.outcome {
         BuildOutcome::Accepted => "Accepted:",
         BuildOutcome::Rejected => "Not accepted:",
         BuildOutcome::Open => "Open:",
     }));
     lines.extend(view.reasons.iter().map(|reason| format!("  {reason}")));
     let judged = match view.judged_by {
-        JudgedBy::StartedWith => "Judged by the registry that the build was started with.",
-        JudgedBy::Registry => {
-            "Judged by the registry at hand; the record does not keep the one it was started with."
+        JobListSource::StartedWith => "Judged by the registry that the build was started with.",
+        JobListSource::Registry => {
+            "Judged by the current registry; the record does not keep the one it was started with."
         }
-        JudgedBy::EntriesOnly => {
+        JobListSource::EntriesOnly => {
             "Judged without a registry: whether a job is missing cannot be told (--registry DIR tells it)."
         }
     };
-    lines.push(Tone::Faint.paint(judged));
+    lines.push(TextStyle::Faint.paint(judged));
     lines.join("\n")
 }
 
 fn headline(view: &BuildView) -> String {
     let outcome = match view.outcome {
-        BuildOutcome::Accepted => Tone::Good.paint("accepted"),
-        BuildOutcome::Rejected => Tone::Bad.paint("not accepted"),
-        BuildOutcome::Open => Tone::Attention.paint("open"),
+        BuildOutcome::Accepted => TextStyle::Good.paint("accepted"),
+        BuildOutcome::Rejected => TextStyle::Bad.paint("not accepted"),
+        BuildOutcome::Open => TextStyle::Attention.paint("open"),
     };
     let recorded = view.recorded;
     let headline = match recorded.accepted.filter(|_| recorded.aggregated) {
@@ -64,15 +64,15 @@ fn headline(view: &BuildView) -> String {
         Some(true) if view.outcome == BuildOutcome::Accepted => outcome,
         Some(false) if view.outcome == BuildOutcome::Rejected => outcome,
         Some(true) => {
-            format!("{}, though its jobs say {outcome}", Tone::Attention.paint("recorded as accepted"))
+            format!("{}, though its jobs say {outcome}", TextStyle::Attention.paint("recorded as accepted"))
         }
         Some(false) => {
-            format!("{}, though its jobs say {outcome}", Tone::Attention.paint("recorded as rejected"))
+            format!("{}, though its jobs say {outcome}", TextStyle::Attention.paint("recorded as rejected"))
         }
     };
     let mut parts = vec![headline];
     if recorded.manual_promotion {
-        parts.push(Tone::Good.paint("promoted by hand"));
+        parts.push(TextStyle::Good.paint("promoted by hand"));
     }
     if !recorded.aggregated && (view.outcome != BuildOutcome::Open || recorded.manual_promotion) {
         parts.push("not recorded yet".to_owned());
@@ -82,10 +82,10 @@ fn headline(view: &BuildView) -> String {
 
 fn job(view: &JobView, lines: &mut Vec<String>) {
     let outcome = match view.outcome {
-        JobOutcome::Success => Tone::Good.paint("passed "),
-        JobOutcome::Failed if view.required => Tone::Bad.paint("failed "),
-        JobOutcome::Failed => Tone::Attention.paint("failed "),
-        JobOutcome::Open => Tone::Attention.paint("open   "),
+        JobOutcome::Success => TextStyle::Good.paint("passed "),
+        JobOutcome::Failed if view.required => TextStyle::Bad.paint("failed "),
+        JobOutcome::Failed => TextStyle::Attention.paint("failed "),
+        JobOutcome::Open => TextStyle::Attention.paint("open   "),
     };
     let optional = if view.required { "" } else { " (optional)" };
     lines.push(format!("{outcome}  {}{optional}", view.job));
@@ -99,9 +99,9 @@ fn job(view: &JobView, lines: &mut Vec<String>) {
 
 fn run(name: &str, view: &RunView, lines: &mut Vec<String>) {
     let tone = match (view.state.as_str(), view.ended) {
-        ("success", _) => Tone::Good,
-        (_, true) => Tone::Bad,
-        (_, false) => Tone::Attention,
+        ("success", _) => TextStyle::Good,
+        (_, true) => TextStyle::Bad,
+        (_, false) => TextStyle::Attention,
     };
     let state = tone.paint(format!("{:<9}", view.state));
     let started = view.started.as_deref().unwrap_or("-");
@@ -115,7 +115,7 @@ fn run(name: &str, view: &RunView, lines: &mut Vec<String>) {
     lines.push(format!("{:18}{}", "", view.url.as_ref().unwrap_or(&view.id)));
     for suite in &view.tests {
         for test in suite.failing.iter().take(NAMED) {
-            lines.push(format!("{:18}{} {test}", "", Tone::Bad.paint("·")));
+            lines.push(format!("{:18}{} {test}", "", TextStyle::Bad.paint("·")));
         }
         if let Some(more) = suite.failing.len().checked_sub(NAMED).filter(|more| *more > 0) {
             lines.push(format!("{:18}and {more} more of {}", "", suite.suite));

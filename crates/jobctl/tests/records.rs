@@ -251,7 +251,7 @@ missing  {OTHER}
 Not accepted:
   {JOB}: first run failed, 1 of 2 retries succeeded, 2 needed
   {OTHER}: required, and not in the record
-Judged by the registry at hand; the record does not keep the one it was started with.
+Judged by the current registry; the record does not keep the one it was started with.
 "
     );
     assert_eq!(out(&output), expected);

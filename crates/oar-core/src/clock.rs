@@ -93,7 +93,7 @@ impl Classified for WrongClock {
 const RANGE: std::ops::Range<i64> = 1_577_836_800..7_258_118_400;
 
 /// Whether the clock of this machine can be worked by.
-pub fn machine_is_in_range() -> Result<(), WrongClock> {
+pub fn check_system_clock() -> Result<(), WrongClock> {
     is_in_range(SystemTime::now())
 }
 

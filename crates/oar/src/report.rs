@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Session, Tone, checks, exit_code};
+use cli_support::{CliError, ExitCode, Session, TextStyle, checks, exit_code};
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::PlanSummary;
 use oar_core::flow::runner::Report;
@@ -91,7 +91,7 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
         return code;
     }
     for step in &report.done {
-        ui.text(format!("{} {step}", Tone::Good.paint("done:")));
+        ui.text(format!("{} {step}", TextStyle::Good.paint("done:")));
     }
     if let Some(words) = outcome(report) {
         ui.text(format!("{} of {}: {words}", report.command, report.release));
@@ -103,10 +103,10 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
 fn outcome(report: &Report) -> Option<String> {
     let status = report.status?;
     let tone = match status {
-        TaskStatus::Pass => Tone::Good,
-        TaskStatus::InProgress => Tone::Attention,
-        TaskStatus::Fail => Tone::Bad,
-        TaskStatus::NotStarted => Tone::Faint,
+        TaskStatus::Pass => TextStyle::Good,
+        TaskStatus::InProgress => TextStyle::Attention,
+        TaskStatus::Fail => TextStyle::Bad,
+        TaskStatus::NotStarted => TextStyle::Faint,
     };
     let painted = tone.paint(status);
     Some(match status {

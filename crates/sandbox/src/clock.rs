@@ -28,7 +28,7 @@ pub fn in_range(time: Timestamp) -> Result<(), OutOfRange> {
 }
 
 /// Whether services can live at the time of this machine.
-pub(crate) fn machine_is_in_range() -> Result<(), OutOfRange> {
+pub(crate) fn check_system_clock() -> Result<(), OutOfRange> {
     Timestamp::try_from(std::time::SystemTime::now()).map_err(|_| OutOfRange).and_then(in_range)
 }
 

@@ -11,7 +11,7 @@
 //! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service knows |
 //! | `GET /_sandbox/environment` | what a product process needs |
 //! | `POST /_sandbox/stop` | the end, where it serves by itself |
-//! | `GET /_sandbox/deeds`, `POST` `{"release": "4.19.1", "deed": "art-ships"}` | what the other parties do ([`Deed`]) |
+//! | `GET /_sandbox/actions`, `POST` `{"release": "4.19.1", "action": "art-ships"}` | what the other parties do ([`Action`]) |
 //! | `POST /_sandbox/elliott` | a call of the stand-in for elliott ([`elliott`]) |
 //! | `GET /_sandbox/state/<service>` | the service's state as JSON |
 //! | `POST /_sandbox/state/<service>/<operation>` | a change, as the service's module documents |
@@ -29,7 +29,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{elliott, faults::Fault, scenario::parties::Deed, unexpected, world::Shared};
+use crate::{elliott, faults::Fault, scenario::parties::Action, unexpected, world::Shared};
 
 /// The control interface, with its prefix.
 pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
@@ -43,7 +43,7 @@ pub fn router(environment: Vec<(String, String)>) -> Router<Shared> {
         .route("/_sandbox/latency", post(latency))
         .route("/_sandbox/unexpected", get(unexpected_requests).delete(clear_unexpected))
         .route("/_sandbox/environment", get(async || Json(environment)))
-        .route("/_sandbox/deeds", get(deeds).post(do_deed))
+        .route("/_sandbox/actions", get(actions).post(do_action))
         .route("/_sandbox/stop", post(stop))
         .route("/_sandbox/elliott", post(call_elliott))
         .route("/_sandbox/state/{service}", get(state))
@@ -124,26 +124,26 @@ async fn clear_unexpected(State(world): State<Shared>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn deeds() -> Json<Value> {
+async fn actions() -> Json<Value> {
     let all: serde_json::Map<String, Value> =
-        Deed::ALL.iter().map(|deed| (deed.name().to_owned(), json!(deed.about()))).collect();
+        Action::ALL.iter().map(|action| (action.name().to_owned(), json!(action.about()))).collect();
     Json(Value::Object(all))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DeedOfRelease {
+struct ActionRequest {
     release: String,
-    deed: String,
+    action: String,
 }
 
-async fn do_deed(State(world): State<Shared>, Json(asked): Json<DeedOfRelease>) -> Response {
-    let Some(deed) = Deed::parse(&asked.deed) else {
-        let names: Vec<&str> = Deed::ALL.iter().map(|deed| deed.name()).collect();
-        let words = format!("no deed {}; there are {}", asked.deed, names.join(", "));
+async fn do_action(State(world): State<Shared>, Json(asked): Json<ActionRequest>) -> Response {
+    let Some(action) = Action::parse(&asked.action) else {
+        let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+        let words = format!("no action {}; there are {}", asked.action, names.join(", "));
         return refused(StatusCode::NOT_FOUND, &words);
     };
-    match deed.carry_out(&world, &asked.release) {
+    match action.carry_out(&world, &asked.release) {
         Ok(done) => Json(json!({"done": done})).into_response(),
         Err(why) => refused(StatusCode::CONFLICT, &why),
     }

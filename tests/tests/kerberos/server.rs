@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a server may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The program `name` of the Debian package `package`; administrators' programs are not on everybody's path.
 pub(crate) fn program(name: &str, package: &str) -> PathBuf {
@@ -64,7 +64,7 @@ impl Server {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = server.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < PATIENCE,
+                ended.is_none() && started.elapsed() < TIMEOUT,
                 "{command:?} does not listen on port {port} ({ended:?}): {}",
                 std::fs::read_to_string(log).unwrap_or_default()
             );
@@ -85,7 +85,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.signal(Signal::TERM);
         let asked = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < PATIENCE {
+        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < TIMEOUT {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.signal(Signal::KILL);

@@ -3,7 +3,7 @@ use oar_core::permit::WritePermit;
 use oar_core::prow::jobs::{Event, NewestRelease, RecordChange, Recording, newest_releases};
 use oar_core::version::ReleaseVersion;
 
-use crate::shown;
+use crate::display;
 
 /// Show the newest accepted release of minor versions
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 session.ui.explain(&failure.clone().into());
             }
         }
-        other => shown::tell(session, other),
+        other => display::tell(session, other),
     };
     let (rows, failures) = newest_releases(&clients, &args.versions, recording, &tell).await?;
     session.ui.json(&rows);

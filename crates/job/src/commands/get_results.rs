@@ -4,7 +4,7 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::jobs::JobRun;
 
 use crate::csv::Rows;
-use crate::shown;
+use crate::display;
 
 /// Show a run of a job
 #[derive(Debug, clap::Args)]
@@ -37,10 +37,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let clients = session.clients()?;
     let rows = args.csv.as_deref().map(Rows::open).transpose()?;
     let run = JobRun::look(&clients.prow(), clients.clock(), &args.id, args.poll).await?;
-    session.ui.text(shown::lines(&run));
+    session.ui.text(display::lines(&run));
     session.ui.json(&run);
     // The run is told already; what went wrong beside it must not be a second document.
-    let unwritten = shown::append(rows, std::slice::from_ref(&run));
+    let unwritten = display::append(rows, std::slice::from_ref(&run));
     let without_page = run.without_page().filter(|_| args.poll).map(CliError::from);
-    Ok(shown::explained(session, unwritten.into_iter().chain(without_page)))
+    Ok(display::explained(session, unwritten.into_iter().chain(without_page)))
 }

@@ -2,8 +2,8 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::jobs::RunJob;
 use oar_core::version::Arch;
 
-use crate::begin::{self, Begin, Words};
-use crate::shown;
+use crate::display;
+use crate::start_one::{self, StartArgs, Words};
 
 /// Start a job and show its run
 ///
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
     #[command(flatten)]
-    begin: Begin,
+    start: StartArgs,
 }
 
 fn job_name(text: &str) -> Result<String, String> {
@@ -52,11 +52,13 @@ fn word(text: &str) -> Option<String> {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let Args { job, payload, upgrade_from, upgrade_to, arch, begin } = args;
+    let Args { job, payload, upgrade_from, upgrade_to, arch, start } = args;
     let clients = session.clients()?;
     let wanted = RunJob { job, payload, upgrade_from, upgrade_to, arch };
-    let order = wanted.order(&clients, !begin.dry_run, &|event| shown::tell(session, event)).await?;
-    let words =
-        Words { begun: |run| format!("Returned job id: {}", run.id), known: |run| Some(shown::lines(run)) };
-    begin::start(&clients, session, order, words, &begin).await
+    let order = wanted.order(&clients, !start.dry_run, &|event| display::tell(session, event)).await?;
+    let words = Words {
+        started: |run| format!("Returned job id: {}", run.id),
+        known: |run| Some(display::lines(run)),
+    };
+    start_one::start(&clients, session, order, words, &start).await
 }

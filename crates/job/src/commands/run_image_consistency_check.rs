@@ -2,7 +2,7 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::environment::ReleaseImage;
 use oar_core::prow::jobs::JobOrder;
 
-use crate::begin::{self, Begin, Words};
+use crate::start_one::{self, StartArgs, Words};
 
 /// Start the job that compares a payload with its shipment
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = number)]
     mr_id: u64,
     #[command(flatten)]
-    begin: Begin,
+    start: StartArgs,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -26,8 +26,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let clients = session.clients()?;
     let order = JobOrder::image_consistency(&clients, &args.payload_url, args.mr_id)?;
     let words = Words {
-        begun: |run| format!("Image consistency check job id: {}", run.id),
+        started: |run| format!("Image consistency check job id: {}", run.id),
         known: |run| run.page.as_ref().map(|page| format!("Image consistency check job url: {page}")),
     };
-    begin::start(&clients, session, order, words, &args.begin).await
+    start_one::start(&clients, session, order, words, &args.start).await
 }

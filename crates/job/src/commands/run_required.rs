@@ -7,9 +7,9 @@ use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::begin;
 use crate::csv::Rows;
-use crate::shown;
+use crate::display;
+use crate::start_one;
 
 /// Start the jobs that a file requires for a release, each once
 ///
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "key")]
     again: bool,
     /// Continue an earlier call with --again, under the key that it printed
-    #[arg(long, value_name = "UUID", value_parser = begin::key)]
+    #[arg(long, value_name = "UUID", value_parser = start_one::key)]
     key: Option<Uuid>,
     /// Append the runs to this file as CSV
     #[arg(long, value_name = "FILE")]
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let orders = RequiredJobs::parse(&text, file.to_string())?.orders(&args.channel, &args.version)?;
     if args.dry_run {
         for order in &orders {
-            session.ui.text(begin::planned(&order.job, &order.envs));
+            session.ui.text(start_one::planned(&order.job, &order.envs));
         }
         let jobs = orders.into_iter().map(|order| PlannedJob { job: order.job, envs: order.envs });
         session.ui.json(&Plan { dry_run: true, jobs: jobs.collect() });
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 None => format!("{:<7} {}", row.result, row.job),
             });
         }
-        other => shown::tell(session, other),
+        other => display::tell(session, other),
     };
     let mut starter = Starter::new(&clients, &tell)?;
     let rows = args.csv.as_deref().map(Rows::open).transpose()?;
@@ -96,9 +96,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     session.ui.json(&report);
     let code = report.failures.first_class().map_or(ExitCode::Done, ExitCode::from);
     let unwritten = match rows {
-        Some(rows) => shown::append(Some(rows), &report.looked_at(&clients).await),
+        Some(rows) => display::append(Some(rows), &report.looked_at(&clients).await),
         None => None,
     };
-    let unwritten = shown::explained(session, unwritten);
+    let unwritten = display::explained(session, unwritten);
     Ok(if code == ExitCode::Done { unwritten } else { code })
 }

@@ -2,7 +2,7 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::prow::environment::ReleaseImage;
 use oar_core::prow::jobs::JobOrder;
 
-use crate::begin::{self, Begin, Words};
+use crate::start_one::{self, StartArgs, Words};
 
 /// Start the job that tests a payload on stage
 #[derive(Debug, clap::Args)]
@@ -11,15 +11,15 @@ pub(crate) struct Args {
     #[arg(short, long = "payload-url", value_name = "PULL_SPEC")]
     payload_url: ReleaseImage,
     #[command(flatten)]
-    begin: Begin,
+    start: StartArgs,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = session.clients()?;
     let order = JobOrder::stage_testing(&args.payload_url);
     let words = Words {
-        begun: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
+        started: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
         known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
     };
-    begin::start(&clients, session, order, words, &args.begin).await
+    start_one::start(&clients, session, order, words, &args.start).await
 }

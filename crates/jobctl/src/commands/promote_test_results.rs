@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::by_hand::{self, RecordChanged};
+use oar_core::prow::manual::{self, RecordChanged};
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::version::Arch;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let live = live_world(session, &[])?;
     let name = ResultName { build: args.build, arch: args.arch };
     let Some(permit) = super::permit(args.dry_run) else {
-        let plan = by_hand::plan_promotion(live.world(), &name).await.map_err(|error| failure(&error))?;
+        let plan = manual::plan_promotion(live.world(), &name).await.map_err(|error| failure(&error))?;
         let words = match (plan.promoted, plan.changes) {
             (false, _) => "would be promoted",
             (true, true) => "is promoted; its release payload would be looked after once more",
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.json(&plan);
         return Ok(ExitCode::Done);
     };
-    let promoted = by_hand::promote(live.world(), &name, &permit).await.map_err(|error| failure(&error))?;
+    let promoted = manual::promote(live.world(), &name, &permit).await.map_err(|error| failure(&error))?;
     session.ui.text(if promoted {
         format!("{name} is promoted. The aggregator's next pass labels the release payload.")
     } else {

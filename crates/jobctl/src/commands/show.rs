@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::by_hand;
+use oar_core::prow::manual;
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::prow::view::BuildView;
 use oar_core::version::Arch;
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
 /// What GitHub has of the build.
 async fn recorded(name: ResultName, session: &Session) -> Result<BuildView, CliError> {
     let live = live_world(session, &[])?;
-    let file = by_hand::record(live.world(), &name).await.map_err(|error| failure(&error))?;
+    let file = manual::record(live.world(), &name).await.map_err(|error| failure(&error))?;
     let registry = match live.world().registries.registry(name.registry()).await {
         Ok(registry) => registry,
         Err(error) => {

@@ -9,8 +9,8 @@ use oar_core::version::Arch;
 use tokio::sync::OnceCell;
 
 use super::failure;
+use crate::display;
 use crate::setup::live_world;
-use crate::shown;
 
 /// Follow the test jobs of all builds: retry what failed, accept what passed
 ///
@@ -64,10 +64,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             };
             let mut pass = Pass::default();
             if let Err(error) = &payloads {
-                let shown = failure(error);
+                let failed = failure(error);
                 session.ui.explain(&CliError {
-                    message: format!("no payload is labelled in this pass: {}", shown.message),
-                    ..shown
+                    message: format!("no payload is labelled in this pass: {}", failed.message),
+                    ..failed
                 });
                 pass.problem(Some(error.class()));
             }
@@ -97,8 +97,8 @@ fn show(session: &Session, report: &AggregatorReport) {
         session.ui.problem(problem);
     }
     for build in &report.builds {
-        session.ui.text(format!("{}: {}", build.build, shown::result(build.result)));
-        for line in shown::done(&build.done) {
+        session.ui.text(format!("{}: {}", build.build, display::result(build.result)));
+        for line in display::done(&build.done) {
             session.ui.text(format!("  {line}"));
         }
         for reason in &build.reasons {

@@ -1,5 +1,5 @@
 use agent::{Agent, Pass, Schedule};
-use cli_support::{CliError, ExitCode, Session, Tone, complete};
+use cli_support::{CliError, ExitCode, Session, TextStyle, complete};
 use oar_core::config::Credential;
 use oar_core::error::Classified as _;
 use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
@@ -7,8 +7,8 @@ use oar_core::prow::names::BuildKind;
 use oar_core::version::{Arch, YStream};
 
 use super::failure;
+use crate::display;
 use crate::setup::live_world;
-use crate::shown;
 
 /// Start the test jobs of a new build, each once
 ///
@@ -88,10 +88,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                     }
                     // The next release has nothing to do with it.
                     Err(error) => {
-                        let shown = failure(&error);
+                        let failed = failure(&error);
                         session.ui.explain(&CliError {
-                            message: format!("{release} {kind} {}: {}", args.arch, shown.message),
-                            ..shown
+                            message: format!("{release} {kind} {}: {}", args.arch, failed.message),
+                            ..failed
                         });
                         pass.problem(Some(error.class()));
                         reports.push(serde_json::json!({ "scope": scope, "error": error.to_string() }));
@@ -114,14 +114,14 @@ pub(super) fn show(session: &Session, report: &ControllerReport) {
         Verdict::Same => format!("{name}: {latest} is recorded; nothing new"),
         Verdict::Older => format!("{name}: {latest} is older than the recorded {recorded}; nothing new"),
         Verdict::New => {
-            format!("{name}: {} {latest} (recorded: {recorded})", Tone::Strong.paint("new build"))
+            format!("{name}: {} {latest} (recorded: {recorded})", TextStyle::Strong.paint("new build"))
         }
     };
     session.ui.text(line);
     for warning in &report.warnings {
         session.ui.warn(format!("{name}: {warning}"));
     }
-    shown::begun(session, &report.jobs);
+    display::started_jobs(session, &report.jobs);
     for step in &report.planned {
         session.ui.text(format!("  would {step}"));
     }

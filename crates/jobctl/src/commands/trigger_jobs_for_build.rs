@@ -5,8 +5,8 @@ use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
 use super::failure;
+use crate::display;
 use crate::setup::live_world;
-use crate::shown;
 
 /// Start the test jobs of one build
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     for warning in &report.warnings {
         session.ui.warn(warning);
     }
-    shown::begun(session, &report.jobs);
+    display::started_jobs(session, &report.jobs);
     for step in &report.planned {
         session.ui.text(format!("would {step}"));
     }

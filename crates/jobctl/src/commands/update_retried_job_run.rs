@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::by_hand::{self, RecordChanged};
+use oar_core::prow::manual::{self, RecordChanged};
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::prow::record::RunId;
 use oar_core::version::Arch;
@@ -33,11 +33,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let live = live_world(session, &[])?;
     let name = ResultName { build: args.build.clone(), arch: args.arch };
-    if !by_hand::check_run(live.world(), &args.job, &args.new).await? {
+    if !manual::check_run(live.world(), &args.job, &args.new).await? {
         session.ui.warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new));
     }
     let Some(permit) = super::permit(args.dry_run) else {
-        let plan = by_hand::plan_replacement(live.world(), &name, &args.job, &args.current, &args.new)
+        let plan = manual::plan_replacement(live.world(), &name, &args.job, &args.current, &args.new)
             .await
             .map_err(|error| failure(&error))?;
         let words = if plan.changes { "would be replaced by" } else { "is replaced already by" };
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         session.ui.json(&plan);
         return Ok(ExitCode::Done);
     };
-    let place = by_hand::replace_run(live.world(), &name, &args.job, &args.current, &args.new, &permit)
+    let place = manual::replace_run(live.world(), &name, &args.job, &args.current, &args.new, &permit)
         .await
         .map_err(|error| failure(&error))?;
     session.ui.text(match place {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use cli_support::{CliError, ExitCode, Session, Tone, files};
+use cli_support::{CliError, ExitCode, Session, TextStyle, files};
 use oar_core::prow::verification::{Summary, Verification, is_of_no_minor};
 use oar_core::prow::verify::{Agreement, Verified};
 
@@ -81,29 +81,29 @@ fn word(accepted: Option<bool>) -> &'static str {
 fn render(verified: &Verified) -> String {
     let mut details: Vec<String> = Vec::new();
     let verdict = match &verified.agreement {
-        Agreement::Agrees if verified.recorded.is_none() => Tone::Good.paint("good"),
+        Agreement::Agrees if verified.recorded.is_none() => TextStyle::Good.paint("good"),
         Agreement::Agrees => {
             let word = word(verified.recorded);
-            format!("{word}, {}", Tone::Good.paint("as its runs say"))
+            format!("{word}, {}", TextStyle::Good.paint("as its runs say"))
         }
         Agreement::Exception(why) => {
             details.push(why.clone());
-            format!("{}, {}", word(verified.recorded), Tone::Attention.paint("by exception"))
+            format!("{}, {}", word(verified.recorded), TextStyle::Attention.paint("by exception"))
         }
         Agreement::Open => {
             details.extend(verified.reasons.iter().cloned());
-            Tone::Attention.paint("open")
+            TextStyle::Attention.paint("open")
         }
         Agreement::Disagrees(why) => {
             details.push(why.clone());
-            Tone::Bad.paint("disagrees")
+            TextStyle::Bad.paint("disagrees")
         }
         Agreement::Unreadable(problems) => {
             details.extend(problems.iter().map(|problem| match problem.place.as_str() {
                 "" => problem.message.clone(),
                 place => format!("{place}: {}", problem.message),
             }));
-            Tone::Bad.paint("cannot be understood")
+            TextStyle::Bad.paint("cannot be understood")
         }
     };
     details.extend(verified.notes.iter().map(|note| note.text.clone()));

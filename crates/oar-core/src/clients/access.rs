@@ -12,7 +12,7 @@ use crate::service::Service;
 /// The host under which payloads name the portal; the endpoint's base replaces it.
 const HOST: &str = "access.redhat.com";
 /// How long one look may take (spec 02 §9.2).
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many redirections within the portal are followed.
 const REDIRECTIONS: usize = 4;
 
@@ -57,7 +57,7 @@ impl AccessClient {
             let call = Call::get(Service::Access, operation, current.clone())
                 .page()
                 .about(address)
-                .timeout(PATIENCE.min(self.http.timeout()));
+                .timeout(TIMEOUT.min(self.http.timeout()));
             let reply = self.http.send(call).await?;
             match reply.status.as_u16() {
                 200 if names(&reply.body, &url) => return Ok(Page::Up),

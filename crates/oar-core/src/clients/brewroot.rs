@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;
@@ -40,20 +40,20 @@ struct Document {
 /// there are producers: RHCOS writes the empty text (spec 02 §4).
 #[derive(Deserialize)]
 struct Output {
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     components: Vec<Record>,
 }
 
 /// What is said of a package. Of other things than packages less is known.
 #[derive(Deserialize)]
 struct Record {
-    #[serde(rename = "type", default, deserialize_with = "nothing::text")]
+    #[serde(rename = "type", default, deserialize_with = "empty::text")]
     kind: Option<String>,
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     name: Option<String>,
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     version: Option<String>,
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     release: Option<String>,
 }
 

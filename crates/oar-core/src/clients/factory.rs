@@ -291,7 +291,8 @@ impl Clients {
             (None, Ok(document)) => document.jobs()?.gangway.parse().unwrap_or_default(),
             (None, Err(_)) => TriggerForm::default(),
         };
-        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form).paced(*limit))
+        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form)
+            .with_rate_limit(*limit))
     }
 
     /// The release controller of an architecture.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, kind};
 use super::error::ConfigError;
-use super::keys::{self, KEYS, Key, Need};
+use super::keys::{self, KEYS, Key, Requirement};
 use super::release_keys::armored_key;
 use super::versions::SupportedVersions;
 use crate::signature::ReleaseKeys;
@@ -170,13 +170,13 @@ fn waivers(document: &Document, problems: &mut Problems) {
 }
 
 fn required(document: &Document, problems: &mut Problems) {
-    for key in KEYS.iter().filter(|key| key.need != Need::Optional) {
+    for key in KEYS.iter().filter(|key| key.need != Requirement::Optional) {
         if !is_absent(document, key, &[]) {
             continue;
         }
         let (path, missing) =
             (key.named(&[]), format!("is missing: {} (for example {})", key.purpose, key.example));
-        if key.need == Need::Required {
+        if key.need == Requirement::Required {
             problems.error(&path, missing);
         } else {
             problems.warning(&path, format!("{missing}; commands that need it will fail"));

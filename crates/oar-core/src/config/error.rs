@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::build_data::{BuildDataError, NotOurs};
+use super::build_data::{BuildDataError, InheritedId};
 use super::environment::Variable;
 use super::jwe::JweError;
 use crate::error::{Classified, ErrorClass, ServiceError};
@@ -172,11 +172,11 @@ pub enum ConfigError {
         "the build data of {release} names what belongs to another release: {}; nothing was done with it",
         foreign(.values)
     )]
-    NotOurs {
+    InheritedId {
         /// The release.
         release: ReleaseVersion,
         /// The identifiers with their releases.
-        values: Vec<NotOurs>,
+        values: Vec<InheritedId>,
     },
     /// The build data is not what it should be.
     #[error("{location}: {source}")]
@@ -207,7 +207,7 @@ fn paths(searched: &[PathBuf]) -> String {
     shown.join(", ")
 }
 
-fn foreign(values: &[NotOurs]) -> String {
+fn foreign(values: &[InheritedId]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -219,7 +219,7 @@ impl Classified for ConfigError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Unsupported { .. } | Self::UnsupportedStream { .. } => ErrorClass::Usage,
-            Self::ReleaseNotReady { .. } | Self::NotOurs { .. } | Self::BuildData { .. } => {
+            Self::ReleaseNotReady { .. } | Self::InheritedId { .. } | Self::BuildData { .. } => {
                 ErrorClass::Blocked
             }
             Self::Service(error) => error.class(),
@@ -255,7 +255,7 @@ impl Classified for ConfigError {
             Self::ReleaseNotReady { .. } => {
                 Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
             }
-            Self::NotOurs { .. } => Some(
+            Self::InheritedId { .. } => Some(
                 "ART has yet to give the release its own, or to end the inheritance (`key-`, `key!`): ask them, then run \
                  the same command again."
                     .into(),

@@ -14,7 +14,7 @@ const NAME: &str = "<name>";
 
 /// What a value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum ValueFormat {
     /// A base URL.
     BaseUrl(Service),
     /// A base URL of the service that the key's last part names.
@@ -59,7 +59,7 @@ pub enum Shape {
 
 /// What happens without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Requirement {
     /// Every release's commands fail.
     Required,
     /// Some commands fail.
@@ -78,9 +78,9 @@ pub struct Key {
     /// A made-up value.
     pub example: &'static str,
     /// What its value must look like.
-    pub shape: Shape,
+    pub shape: ValueFormat,
     /// What happens without it.
-    pub need: Need,
+    pub need: Requirement,
 }
 
 macro_rules! keys {
@@ -92,7 +92,7 @@ macro_rules! keys {
                 purpose: $purpose,
                 example: $example,
                 shape: $shape,
-                need: Need::$need,
+                need: Requirement::$need,
             };
         )*
 
@@ -102,93 +102,93 @@ macro_rules! keys {
 }
 
 keys! {
-    BUILD_DATA_URL = ["build_data_url"], Shape::BuildDataUrl, Optional,
+    BUILD_DATA_URL = ["build_data_url"], ValueFormat::BuildDataUrl, Optional,
         "the address of ART's build data, with `%s` where the branch name goes",
         "https://raw.example.com/org/ocp-build-data/%s/releases.yml";
-    OWNER_DEFAULT = ["owners", "default"], Shape::Email, Required,
+    OWNER_DEFAULT = ["owners", "default"], ValueFormat::Email, Required,
         "the e-mail address of the release owner where the y-stream has none of its own",
         "lead@example.com";
-    OWNER = ["owners", STREAM], Shape::Email, Optional,
+    OWNER = ["owners", STREAM], ValueFormat::Email, Optional,
         "the e-mail address of the release owner of a y-stream",
         "lead@example.com";
-    REPORT_TEMPLATE = ["report_templates", STREAM], Shape::Spreadsheet, Optional,
+    REPORT_TEMPLATE = ["report_templates", STREAM], ValueFormat::Spreadsheet, Optional,
         "the id of the Google spreadsheet with a y-stream's worksheets",
         "1AbC… (44 letters and digits)";
-    JIRA_SERVER = ["jira_server"], Shape::BaseUrl(Service::Jira), Optional,
+    JIRA_SERVER = ["jira_server"], ValueFormat::BaseUrl(Service::Jira), Optional,
         "the base URL of Jira", "https://example.atlassian.net";
-    JENKINS_SERVER = ["jenkins_server"], Shape::BaseUrl(Service::Jenkins), Optional,
+    JENKINS_SERVER = ["jenkins_server"], ValueFormat::BaseUrl(Service::Jenkins), Optional,
         "the base URL of Jenkins", "https://jenkins.example.com";
-    GITLAB_URL = ["gitlab_url"], Shape::BaseUrl(Service::Gitlab), Optional,
+    GITLAB_URL = ["gitlab_url"], ValueFormat::BaseUrl(Service::Gitlab), Optional,
         "the base URL of GitLab", "https://gitlab.example.com";
-    RELEASE_URL = ["release_url"], Shape::BaseUrl(Service::ReleaseController), Optional,
+    RELEASE_URL = ["release_url"], ValueFormat::BaseUrl(Service::ReleaseController), Optional,
         "the base URL of the release controller", "https://releases.example.com/";
-    SIGNATURE_URL = ["signature_url"], Shape::BaseUrl(Service::Mirror), Optional,
+    SIGNATURE_URL = ["signature_url"], ValueFormat::BaseUrl(Service::Mirror), Optional,
         "the base URL of the release signatures", "https://mirror.example.com/sig/release/";
-    ENDPOINT = ["endpoints", SERVICE], Shape::NamedBaseUrl, Optional,
+    ENDPOINT = ["endpoints", SERVICE], ValueFormat::NamedBaseUrl, Optional,
         "the base URL of a service, instead of its default", "https://jira.example.com";
-    RELEASE_CHANNEL = ["contacts", "slack", "qe-release", "channel"], Shape::Channel, Required,
+    RELEASE_CHANNEL = ["contacts", "slack", "qe-release", "channel"], ValueFormat::Channel, Required,
         "the Slack channel in which releases are followed", "#team-qe-release-demo";
-    RELEASE_LEADS = ["contacts", "slack", "qe-release", STREAM], Shape::Group, Optional,
+    RELEASE_LEADS = ["contacts", "slack", "qe-release", STREAM], ValueFormat::Group, Optional,
         "the handle of the Slack user group of a y-stream's release leads", "demo-leads-4-19";
-    ART_CHANNEL = ["contacts", "slack", "art", "channel"], Shape::Channel, Required,
+    ART_CHANNEL = ["contacts", "slack", "art", "channel"], ValueFormat::Channel, Required,
         "the Slack channel in which ART is asked", "#forum-ocp-release-demo";
-    ART_GROUP = ["contacts", "slack", "art", "id"], Shape::Group, Required,
+    ART_GROUP = ["contacts", "slack", "art", "id"], ValueFormat::Group, Required,
         "the handle of ART's Slack user group", "art-team-demo";
-    APPROVER_CHANNEL = ["contacts", "slack", "approver", "channel"], Shape::Channel, Wanted,
+    APPROVER_CHANNEL = ["contacts", "slack", "approver", "channel"], ValueFormat::Channel, Wanted,
         "the Slack channel in which approvals are asked for", "#forum-approvals-demo";
-    DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], Shape::Group, Wanted,
+    DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], ValueFormat::Group, Wanted,
         "the handle of the Slack user group that approves documentation", "docs-team-demo";
-    PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], Shape::Approvers, Wanted,
+    PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], ValueFormat::Approvers, Wanted,
         "the e-mail addresses of those who approve for product security, with commas between them",
         "first@example.com,second@example.com";
-    FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], Shape::Channel, Wanted,
+    FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], ValueFormat::Channel, Wanted,
         "the Slack channel in which QA contacts are reminded", "#forum-qe-demo";
-    FORUM_GROUP = ["contacts", "slack", "qe-forum", "id"], Shape::Group, Wanted,
+    FORUM_GROUP = ["contacts", "slack", "qe-forum", "id"], ValueFormat::Group, Wanted,
         "the handle of the QE forum's Slack user group", "qe-forum-demo";
-    QE_CHANNEL = ["contacts", "slack", "qe", "channel"], Shape::Channel, Optional,
+    QE_CHANNEL = ["contacts", "slack", "qe", "channel"], ValueFormat::Channel, Optional,
         "QE's own Slack channel", "#qe-demo";
-    QE_GROUP = ["contacts", "slack", "qe", "id"], Shape::Group, Optional,
+    QE_GROUP = ["contacts", "slack", "qe", "id"], ValueFormat::Group, Optional,
         "the handle of QE's Slack user group", "openshift-qe-demo";
-    IMAGE_CONSISTENCY_JOB = ["jobs", "image-consistency-check"], Shape::JobName, Optional,
+    IMAGE_CONSISTENCY_JOB = ["jobs", "image-consistency-check"], ValueFormat::JobName, Optional,
         "the name of the Prow job that checks the consistency of a release's images",
         "periodic-ci-demo-main-image-consistency-check";
-    STAGE_TESTING_JOB = ["jobs", "stage-testing"], Shape::JobName, Optional,
+    STAGE_TESTING_JOB = ["jobs", "stage-testing"], ValueFormat::JobName, Optional,
         "the path of the Jenkins job that tests a release on stage", "folder/Stage-Pipeline";
-    GANGWAY_FORM = ["jobs", "gangway"], Shape::TriggerForm, Optional,
+    GANGWAY_FORM = ["jobs", "gangway"], ValueFormat::TriggerForm, Optional,
         "where Gangway takes the name of the job from", "path";
-    PAYLOAD_REPOSITORY = ["jobs", "payload-repository"], Shape::Repository, Optional,
+    PAYLOAD_REPOSITORY = ["jobs", "payload-repository"], ValueFormat::Repository, Optional,
         "the repository of the release payloads that jobs are started with",
         "registry.example.com/releases/ocp-release";
-    SHIPMENT_FORK = ["shipment", "fork"], Shape::Project, Optional,
+    SHIPMENT_FORK = ["shipment", "fork"], ValueFormat::Project, Optional,
         "the path of the GitLab project to which drop-bugs commits: a fork of the one with the shipments",
         "release-bot/ocp-shipment-data";
-    SHIPMENT_PROJECT = ["shipment", "project"], Shape::Project, Optional,
+    SHIPMENT_PROJECT = ["shipment", "project"], ValueFormat::Project, Optional,
         "the path of the GitLab project with the shipments; drop-bugs writes to no other one",
         "group/ocp-shipment-data";
-    SHIPMENT_BOT = ["shipment", "bot_user"], Shape::Account, Optional,
+    SHIPMENT_BOT = ["shipment", "bot_user"], ValueFormat::Account, Optional,
         "the name of the GitLab account that drop-bugs must act as", "release-bot";
-    EMAIL_CONTACT = ["contacts", "email", TEAM], Shape::Email, Optional,
+    EMAIL_CONTACT = ["contacts", "email", TEAM], ValueFormat::Email, Optional,
         "the e-mail address of a team", "team@example.com";
-    RELEASE_KEY = ["release_keys", NAME], Shape::PublicKey, Optional,
+    RELEASE_KEY = ["release_keys", NAME], ValueFormat::PublicKey, Optional,
         "a public key that signs releases, in text form (OpenPGP's `-----BEGIN PGP PUBLIC KEY BLOCK-----` or Sigstore's \
          `-----BEGIN PUBLIC KEY-----`), or the path of a file with it, seen from the configuration document; without one \
          Red Hat's keys count", "keys/release-key.asc";
-    UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], Shape::Count, Optional,
+    UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], ValueFormat::Count, Optional,
         "how many unhealthy images still pass, waived ones not counted; 0 without it", "0";
-    GRADE_WARNING_DAYS = ["image_health", "warn_days"], Shape::Count, Optional,
+    GRADE_WARNING_DAYS = ["image_health", "warn_days"], ValueFormat::Count, Optional,
         "within how many days a grade that the catalogue's schedule will drop is told, 0 for never; 30 without it", "30";
-    CATALOG_PROXY = ["image_health", "proxy"], Shape::Proxy, Optional,
+    CATALOG_PROXY = ["image_health", "proxy"], ValueFormat::Proxy, Optional,
         "the proxy through which the staging container catalogue is asked, or `none`", "http://proxy.example.com:3128";
-    ADVISORY_ORIGINS = ["image_health", "advisory_origins"], Shape::Origins, Optional,
+    ADVISORY_ORIGINS = ["image_health", "advisory_origins"], ValueFormat::Origins, Optional,
         "the addresses below which stage advisories of a shipment may be fetched, with commas between them",
         "https://gitlab.example.com/group/advisories/";
-    WAIVED_GRADE = ["image_health", "waivers", NAME, "grade"], Shape::WaivedGrade, Optional,
+    WAIVED_GRADE = ["image_health", "waivers", NAME, "grade"], ValueFormat::WaivedGrade, Optional,
         "the worst grade with which a component may ship, `Unknown` for no grade at all", "C";
-    WAIVED_UNTIL = ["image_health", "waivers", NAME, "until"], Shape::Day, Optional,
+    WAIVED_UNTIL = ["image_health", "waivers", NAME, "until"], ValueFormat::Day, Optional,
         "the last day on which a component's waiver counts", "2026-08-31";
-    WAIVED_BY = ["image_health", "waivers", NAME, "who"], Shape::Words, Optional,
+    WAIVED_BY = ["image_health", "waivers", NAME, "who"], ValueFormat::Words, Optional,
         "who decided on a component's waiver; a name, no address", "demo-lead";
-    WAIVED_BECAUSE = ["image_health", "waivers", NAME, "why"], Shape::Words, Optional,
+    WAIVED_BECAUSE = ["image_health", "waivers", NAME, "why"], ValueFormat::Words, Optional,
         "why a component's waiver was given", "ART-12345: the fix is in the next release";
 }
 
@@ -237,52 +237,56 @@ impl Key {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) || extra.contains(&byte))
         };
         let problem = match self.shape {
-            Shape::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
-            Shape::NamedBaseUrl => {
+            ValueFormat::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
+            ValueFormat::NamedBaseUrl => {
                 let service = path.last().and_then(|part| endpoints::service_of(part))?;
                 return endpoints::parse_base(service, value).err();
             }
-            Shape::BuildDataUrl => return endpoints::check_build_data_url(value).err(),
-            Shape::PublicKey => return public_key_problem(value),
-            Shape::Origins => {
+            ValueFormat::BuildDataUrl => return endpoints::check_build_data_url(value).err(),
+            ValueFormat::PublicKey => return public_key_problem(value),
+            ValueFormat::Origins => {
                 return super::origins::Origins::new(Some(value), None)
                     .err()
                     .map(|_| "holds something that is no http or https address without query".into());
             }
-            Shape::Proxy if value != "none" && !is_proxy(value) => {
+            ValueFormat::Proxy if value != "none" && !is_proxy(value) => {
                 "is neither `none` nor the http or https address of a proxy"
             }
-            Shape::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
-            Shape::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
+            ValueFormat::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
+            ValueFormat::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
                 "is neither a letter from A to F nor `Unknown`"
             }
-            Shape::Day if value.parse::<jiff::civil::Date>().is_err() => "is not a day such as 2026-08-31",
-            Shape::Words if value.contains('@') || value.chars().any(char::is_control) => {
+            ValueFormat::Day if value.parse::<jiff::civil::Date>().is_err() => {
+                "is not a day such as 2026-08-31"
+            }
+            ValueFormat::Words if value.contains('@') || value.chars().any(char::is_control) => {
                 "holds an address or more than one line"
             }
-            Shape::Email if value.parse::<EmailAddress>().is_err() => "is not an e-mail address",
-            Shape::Approvers if !approvers_are_good(value) => {
+            ValueFormat::Email if value.parse::<EmailAddress>().is_err() => "is not an e-mail address",
+            ValueFormat::Approvers if !approvers_are_good(value) => {
                 "is neither e-mail addresses with commas between them nor one Slack id"
             }
-            Shape::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
-            Shape::Group if value.starts_with('@') => "is a handle without the leading `@`, but has one",
-            Shape::Group if !plain(b"") => "is not the handle of a Slack user group",
-            Shape::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
+            ValueFormat::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
+            ValueFormat::Group if value.starts_with('@') => {
+                "is a handle without the leading `@`, but has one"
+            }
+            ValueFormat::Group if !plain(b"") => "is not the handle of a Slack user group",
+            ValueFormat::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
             }
-            Shape::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
-            Shape::Repository if !(plain(b"/:") && value.contains('/') && takes_tag(value)) => {
+            ValueFormat::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
+            ValueFormat::Repository if !(plain(b"/:") && value.contains('/') && takes_tag(value)) => {
                 "is not a repository of images"
             }
-            Shape::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
+            ValueFormat::Spreadsheet if !(plain(b"") && value.len() >= 20) => {
                 "is not the id of a Google spreadsheet"
             }
-            Shape::Project
+            ValueFormat::Project
                 if !(plain(b"/") && value.contains('/')) || value.split('/').any(str::is_empty) =>
             {
                 "is not the path of a GitLab project, like group/project"
             }
-            Shape::Account if !plain(b"") => "is not the name of a GitLab account",
+            ValueFormat::Account if !plain(b"") => "is not the name of a GitLab account",
             _ => return None,
         };
         Some(problem.into())
@@ -333,7 +337,7 @@ mod tests {
 
     #[test]
     fn every_example_fits_its_own_key() {
-        for key in KEYS.iter().filter(|key| key.shape != Shape::Spreadsheet) {
+        for key in KEYS.iter().filter(|key| key.shape != ValueFormat::Spreadsheet) {
             let path: Vec<&str> = key
                 .path
                 .iter()
@@ -353,9 +357,12 @@ mod tests {
     #[test]
     fn every_shape_refuses_something() {
         for key in KEYS {
-            let path =
-                if key.shape == Shape::NamedBaseUrl { vec!["endpoints", "jira"] } else { key.path.to_vec() };
-            let several = if key.shape == Shape::Words { "two\nlines" } else { "two words" };
+            let path = if key.shape == ValueFormat::NamedBaseUrl {
+                vec!["endpoints", "jira"]
+            } else {
+                key.path.to_vec()
+            };
+            let several = if key.shape == ValueFormat::Words { "two\nlines" } else { "two words" };
             for bad in ["", several] {
                 assert!(key.problem(&path, bad).is_some(), "{key:?} takes `{bad}`");
             }

@@ -28,8 +28,8 @@ mod versions;
 mod wait;
 
 pub use build_data::{
-    Advisories, GroupConfig, Impetus, NotOurs, Pending, ReleaseDate, ReleaseFacts, RpmDelivery, ShipmentKind,
-    ShipmentUrl,
+    Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
+    ShipmentKind, ShipmentUrl,
 };
 pub use check::{Problem, Severity, check_document};
 pub use check_environment::check_environment;

@@ -7,7 +7,7 @@ use url::Url;
 use std::sync::Arc;
 
 use super::build_data::{
-    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, NotOurs, Pending, ReleaseDate,
+    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, InheritedId, Pending, ReleaseDate,
     ReleaseFacts, SIZE_LIMIT, ShipmentKind, ShipmentUrl,
 };
 use super::document::SlackTeam;
@@ -64,7 +64,7 @@ pub struct Metadata {
     /// What ART has announced and not made yet: `jira_ticket`, `shipment_mr`, `advisory_ids.<kind>`.
     pub pending: Vec<Pending>,
     /// Identifiers that the release has only by inheritance from another one; no command uses them.
-    pub not_ours: Vec<NotOurs>,
+    pub not_ours: Vec<InheritedId>,
     /// The owner; `None` when the document names none.
     pub owner: Option<EmailAddress>,
 }
@@ -171,7 +171,9 @@ impl ConfigStore {
     pub fn check_ours(&self) -> Result<(), ConfigError> {
         match self.facts.not_ours.as_slice() {
             [] => Ok(()),
-            values => Err(ConfigError::NotOurs { release: self.release.clone(), values: values.to_vec() }),
+            values => {
+                Err(ConfigError::InheritedId { release: self.release.clone(), values: values.to_vec() })
+            }
         }
     }
 

@@ -32,7 +32,7 @@ impl Signal {
 pub struct Interrupt {
     receiver: watch::Receiver<Option<Signal>>,
     holds: Arc<AtomicUsize>,
-    shields: Arc<AtomicUsize>,
+    foreground_children: Arc<AtomicUsize>,
 }
 
 /// While this exists, somebody has something to write down before the program may stop.
@@ -47,9 +47,9 @@ impl Drop for Hold {
 
 /// While this exists, Ctrl-C belongs to a program in the foreground, such as an editor, and not to us.
 #[derive(Debug)]
-pub struct Shield(Arc<AtomicUsize>);
+pub struct ForegroundChild(Arc<AtomicUsize>);
 
-impl Drop for Shield {
+impl Drop for ForegroundChild {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -63,7 +63,10 @@ impl Interrupt {
     /// A connected pair.
     pub fn channel() -> (InterruptSender, Self) {
         let (sender, receiver) = watch::channel(None);
-        (InterruptSender(sender), Self { receiver, holds: Arc::default(), shields: Arc::default() })
+        (
+            InterruptSender(sender),
+            Self { receiver, holds: Arc::default(), foreground_children: Arc::default() },
+        )
     }
 
     /// Asks the program to wait a moment (less than two seconds), when it is told to stop, until the returned value is
@@ -79,14 +82,14 @@ impl Interrupt {
     }
 
     /// Leaves Ctrl-C to another program until the returned value is dropped.
-    pub fn shield(&self) -> Shield {
-        self.shields.fetch_add(1, Ordering::SeqCst);
-        Shield(Arc::clone(&self.shields))
+    pub fn foreground_child(&self) -> ForegroundChild {
+        self.foreground_children.fetch_add(1, Ordering::SeqCst);
+        ForegroundChild(Arc::clone(&self.foreground_children))
     }
 
     /// Whether Ctrl-C belongs to another program now.
-    pub fn is_shielded(&self) -> bool {
-        self.shields.load(Ordering::SeqCst) > 0
+    pub fn has_foreground_child(&self) -> bool {
+        self.foreground_children.load(Ordering::SeqCst) > 0
     }
 
     /// Waits until the program is asked to stop; for ever when that never happens.
@@ -126,10 +129,10 @@ mod tests {
         assert!(interrupt.is_held());
         drop(hold);
         assert!(!interrupt.is_held());
-        let shield = other.shield();
-        assert!(interrupt.is_shielded());
-        drop(shield);
-        assert!(!interrupt.is_shielded());
+        let foreground_child = other.foreground_child();
+        assert!(interrupt.has_foreground_child());
+        drop(foreground_child);
+        assert!(!interrupt.has_foreground_child());
         assert_eq!(other.wait().await, Signal::Terminate);
     }
 }

@@ -10,7 +10,7 @@ use crate::targets::WAITING_TARGET;
 const SLOW: Duration = Duration::from_secs(3);
 
 /// Does `work`, and says `words` meanwhile when it takes long. `count` counts those that take long now.
-pub(super) async fn said_when_slow<T>(
+pub(super) async fn report_when_slow<T>(
     count: &AtomicUsize,
     words: impl Fn() -> String,
     work: impl Future<Output = T>,

@@ -61,14 +61,14 @@ impl ConfirmDroppable<'_> {
 
 /// CVE bugs that are not verified, for the managers of their QA contacts (row 15).
 #[derive(Debug, Clone)]
-pub struct TellManagers<'a> {
+pub struct UnverifiedCveReminder<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
     /// The bugs, with the managers of their QA contacts; not empty.
     pub bugs: &'a [BugForPerson],
 }
 
-impl TellManagers<'_> {
+impl UnverifiedCveReminder<'_> {
     /// The message to the QE forum.
     pub fn message(&self, channel: &str) -> Message {
         let first = format!(
@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn managers_hear_of_cve_bugs_and_a_bug_without_one_is_listed() {
         let release = "4.19.1".parse().unwrap();
-        let message = TellManagers { release: &release, bugs: &bugs()[1..3] }.message("#forum-qe-demo");
+        let message =
+            UnverifiedCveReminder { release: &release, bugs: &bugs()[1..3] }.message("#forum-qe-demo");
         insta::assert_snapshot!(message.text, @r"
         These CVE bugs of release 4.19.1 are not verified yet, and cannot be dropped. Please help to get them verified:
         R &amp; D: <https://jira.example.test/browse/OCPBUGS-3|OCPBUGS-3> (CVE tracker)

@@ -2,7 +2,7 @@
 
 use super::outbox::with_hint;
 use super::{Message, escape};
-use crate::clients::slack::{Block, SlackClient, Unasked};
+use crate::clients::slack::{Block, SlackClient, UnresolvedMention};
 use crate::error::{Classified, ErrorClass, ServiceError};
 
 /// Why a message cannot be sent now: Slack does not say whom it is for.
@@ -13,8 +13,8 @@ pub(super) struct Unresolved(pub(super) String);
 /// name stands there; an outage is an error, because a message that notifies nobody would be lost on them.
 pub(super) async fn resolved(slack: &SlackClient, message: &Message) -> Result<Message, Unresolved> {
     let mut message = message.clone();
-    let mut unasked = Unasked::within(&message.text);
-    unasked.extend(message.blocks.iter().flat_map(|block| Unasked::within(words(block))));
+    let mut unasked = UnresolvedMention::within(&message.text);
+    unasked.extend(message.blocks.iter().flat_map(|block| UnresolvedMention::within(words(block))));
     for (place, who) in unasked {
         if !message.text.contains(&place) && !message.blocks.iter().any(|block| words(block).contains(&place))
         {
@@ -40,12 +40,12 @@ fn words(block: &Block) -> &str {
     }
 }
 
-async fn mention(slack: &SlackClient, who: &Unasked) -> Result<String, Unresolved> {
+async fn mention(slack: &SlackClient, who: &UnresolvedMention) -> Result<String, Unresolved> {
     let (found, name) = match who {
-        Unasked::Group(handle) => {
+        UnresolvedMention::Group(handle) => {
             (slack.usergroup_id(handle).await.map(|id| Some(id.to_string())), format!("@{}", escape(handle)))
         }
-        Unasked::Person(login) => {
+        UnresolvedMention::Person(login) => {
             let found = slack.user_id_by_login(login).await;
             (found.map(|user| user.map(|user| user.to_string())), escape(login))
         }

@@ -30,7 +30,7 @@ use sha1::{Digest, Sha1};
 
 pub use approval::{ApprovalFailed, ApprovalFinished, ApprovalOverdue};
 pub use approvals_needed::ApprovalsNeeded;
-pub use bugs::{BugForPerson, BugsDropped, BugsToVerify, ConfirmDroppable, TellManagers};
+pub use bugs::{BugForPerson, BugsDropped, BugsToVerify, ConfirmDroppable, UnverifiedCveReminder};
 pub use cve::{MissingCveTrackers, MissingTrackers};
 pub use cvp::{CvpFailure, CvpIssueCreated, cvp_issue_description, cvp_issue_summary};
 pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};

@@ -28,7 +28,7 @@ const BLOCK_REFUSALS: [&str; 2] = ["msg_blocks_too_long", "invalid_blocks"];
 
 /// Whether an earlier run may have sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Earlier {
+pub enum PreviousSend {
     /// It certainly has not.
     NotSent,
     /// It may have, at that time or later: the message is looked for first.
@@ -68,19 +68,19 @@ pub async fn deliver(
     slack: &SlackClient,
     clock: &Clock,
     message: &Message,
-    earlier: Earlier,
+    earlier: PreviousSend,
     permit: &WritePermit,
 ) -> Delivery {
     let message = &match mentions::resolved(slack, message).await {
         Ok(message) => message,
         Err(Unresolved(reason)) => {
             return match earlier {
-                Earlier::NotSent => Delivery::Pending(reason),
-                Earlier::PerhapsSince(_) => Delivery::Unclear(reason),
+                PreviousSend::NotSent => Delivery::Pending(reason),
+                PreviousSend::PerhapsSince(_) => Delivery::Unclear(reason),
             };
         }
     };
-    if let Earlier::PerhapsSince(since) = earlier {
+    if let PreviousSend::PerhapsSince(since) = earlier {
         match find(slack, message, since).await {
             Lookup::Found(posted) => return Delivery::AlreadySent(posted),
             Lookup::CannotTell(reason) => return Delivery::Unclear(reason),
@@ -104,7 +104,7 @@ pub async fn deliver(
             _ => None,
         };
         if let Some(simpler) = simpler {
-            return Box::pin(deliver(slack, clock, &simpler, Earlier::NotSent, permit)).await;
+            return Box::pin(deliver(slack, clock, &simpler, PreviousSend::NotSent, permit)).await;
         }
         if error.kind != ServiceErrorKind::Unclear {
             return Delivery::Pending(with_hint(&error));
@@ -225,7 +225,7 @@ mod tests {
     async fn run(
         posts: Vec<ResponseTemplate>,
         looks: Vec<ResponseTemplate>,
-        earlier: Earlier,
+        earlier: PreviousSend,
     ) -> (Delivery, usize, usize) {
         let server = MockServer::start().await;
         for (name, answers) in [("/chat.postMessage", posts), ("/conversations.history", looks)] {
@@ -250,13 +250,13 @@ mod tests {
         Posted { channel: "C0AAA".into(), ts: "1.5".into() }
     }
 
-    fn perhaps() -> Earlier {
-        Earlier::PerhapsSince("2026-07-01T09:00:00Z".parse().unwrap())
+    fn perhaps() -> PreviousSend {
+        PreviousSend::PerhapsSince("2026-07-01T09:00:00Z".parse().unwrap())
     }
 
     #[tokio::test]
     async fn a_new_message_is_sent_without_a_look() {
-        assert_eq!(run(vec![sent()], vec![], Earlier::NotSent).await, (Delivery::Sent(place()), 1, 0));
+        assert_eq!(run(vec![sent()], vec![], PreviousSend::NotSent).await, (Delivery::Sent(place()), 1, 0));
     }
 
     #[tokio::test]
@@ -276,14 +276,15 @@ mod tests {
     #[tokio::test]
     async fn a_post_without_an_answer_is_looked_for() {
         let lost = || ResponseTemplate::new(502);
-        let outcome = run(vec![lost()], vec![history(&["4.19.1/t/x"])], Earlier::NotSent).await;
+        let outcome = run(vec![lost()], vec![history(&["4.19.1/t/x"])], PreviousSend::NotSent).await;
         assert_eq!(outcome, (Delivery::Sent(place()), 1, 1));
-        let outcome = run(vec![lost(), sent()], vec![history(&[])], Earlier::NotSent).await;
+        let outcome = run(vec![lost(), sent()], vec![history(&[])], PreviousSend::NotSent).await;
         assert_eq!(outcome, (Delivery::Sent(place()), 2, 1));
-        let (delivery, posts, _) = run(vec![lost()], vec![history(&[])], Earlier::NotSent).await;
+        let (delivery, posts, _) = run(vec![lost()], vec![history(&[])], PreviousSend::NotSent).await;
         assert!(matches!(delivery, Delivery::Pending(_)), "{delivery}");
         assert_eq!(posts, 2);
-        let (delivery, posts, _) = run(vec![lost()], vec![refused("missing_scope")], Earlier::NotSent).await;
+        let (delivery, posts, _) =
+            run(vec![lost()], vec![refused("missing_scope")], PreviousSend::NotSent).await;
         assert!(matches!(delivery, Delivery::Unclear(_)), "{delivery}");
         assert_eq!(posts, 1);
     }
@@ -302,7 +303,7 @@ mod tests {
         let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
         let permit = WritePermit::granted_by_user_interface();
         let message = Message { broadcast: true, ..message().in_thread("1.2") };
-        let delivery = deliver(&slack, &clock, &message, Earlier::NotSent, &permit).await;
+        let delivery = deliver(&slack, &clock, &message, PreviousSend::NotSent, &permit).await;
         assert_eq!(delivery, Delivery::Sent(place()));
     }
 
@@ -323,14 +324,15 @@ mod tests {
             let permit = WritePermit::granted_by_user_interface();
             let blocks = vec![crate::clients::slack::Block::Section("x".into())];
             let message = Message { blocks, ..message().in_thread("1.2") };
-            let delivery = deliver(&slack, &clock, &message, Earlier::NotSent, &permit).await;
+            let delivery = deliver(&slack, &clock, &message, PreviousSend::NotSent, &permit).await;
             assert_eq!(delivery, Delivery::Sent(place()), "{code}");
         }
     }
 
     #[tokio::test]
     async fn a_refused_message_stays_pending_with_its_reason_and_advice() {
-        let (delivery, posts, looks) = run(vec![refused("not_in_channel")], vec![], Earlier::NotSent).await;
+        let (delivery, posts, looks) =
+            run(vec![refused("not_in_channel")], vec![], PreviousSend::NotSent).await;
         assert_eq!((posts, looks), (1, 0));
         let words = delivery.to_string();
         assert!(words.starts_with("not sent: ") && words.contains("/invite"), "{words}");

@@ -32,9 +32,9 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
 /// An observer without ears; what is told is in the log as well where it matters later.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
+pub struct NoObserver;
 
-impl Observer for Unobserved {
+impl Observer for NoObserver {
     fn note(&self, text: &str) {
         tracing::info!("{text}");
     }
@@ -90,7 +90,7 @@ impl Call {
             user,
             permit: None,
             consent: Arc::new(NoConsent),
-            observer: Arc::new(Unobserved),
+            observer: Arc::new(NoObserver),
             interrupt,
             stop: None,
             time_limit: None,

@@ -148,7 +148,7 @@ impl Operation for ChangeAdvisoryStatus {
 /// # Errors
 ///
 /// The wait cannot be carried on, or its deadline has passed.
-pub async fn carry_on(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
+pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
     let policy = WaitPolicy::of(call.settings().environment())?;
     let begun = call.clock().now();
     let services = loop {

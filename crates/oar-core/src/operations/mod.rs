@@ -32,7 +32,7 @@ mod tests;
 pub mod tick;
 pub mod update_bug_list;
 
-pub use call::{Call, NoConsent, Observer, Unobserved};
+pub use call::{Call, NoConsent, NoObserver, Observer};
 pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
 pub use table::{TABLE, row};
 pub use task_run::Change;

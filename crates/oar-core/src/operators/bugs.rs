@@ -53,7 +53,7 @@ impl ReleaseBugs {
 
     /// The bug that goes by this key.
     pub fn get(&self, key: &IssueKey) -> Option<&Bug> {
-        self.bugs.get(key).or_else(|| self.bugs.values().find(|bug| bug.goes_by(key)))
+        self.bugs.get(key).or_else(|| self.bugs.values().find(|bug| bug.has_key(key)))
     }
 
     /// The bugs that meet `wanted`, by key.

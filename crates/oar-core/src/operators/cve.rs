@@ -188,7 +188,7 @@ impl Attached {
                 }
                 continue;
             };
-            let is_new = !seen.iter().any(|known| bug.goes_by(known));
+            let is_new = !seen.iter().any(|known| bug.has_key(known));
             seen.insert(key.clone());
             if is_new && bug.is_cve_tracker() && !bug.is_finished() {
                 let status = bug.status.unwrap_or_else(|| "no status".to_owned());

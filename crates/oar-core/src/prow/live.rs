@@ -10,7 +10,7 @@ use super::names::{self, BuildKind, BuildName, RegistryName};
 use super::record::Observation;
 use super::registry::TestJobRegistry;
 use super::report;
-use super::runs::{RunIntent, Runs, StartedRun, Stranger};
+use super::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use super::world::{
     Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs,
 };
@@ -19,7 +19,7 @@ use crate::clients::gcs::{GcsClient, RunLocation};
 use crate::clients::github::{FolderTree, GithubFolder, TreeEntry};
 use crate::clients::kube::{KubeClient, PayloadOutcome};
 use crate::clients::prow::ProwClient;
-use crate::clients::release_controller::{LatestBuild, ReleaseControllerClient, Sought, StreamName};
+use crate::clients::release_controller::{BuildLookup, LatestBuild, ReleaseControllerClient, StreamName};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;
@@ -60,7 +60,7 @@ impl Builds for LiveBuilds {
         }
     }
 
-    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Sought, ServiceError> {
+    async fn find(&self, build: &BuildName, arch: Arch) -> Result<BuildLookup, ServiceError> {
         let name = build.to_string();
         let version: ReleaseVersion = name.parse().map_err(|error: ParseVersionError| {
             let kind = ServiceErrorKind::Rejected;
@@ -103,12 +103,12 @@ impl TestJobs for LiveJobs {
     }
 
     async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError> {
-        let found = self.runs()?.find_run_or(intent, Stranger::WithoutKey).await?;
+        let found = self.runs()?.find_run_or(intent, AdoptableRuns::WithoutKey).await?;
         Ok(found.map(|job| job.id))
     }
 
     async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError> {
-        let runs = self.runs()?.runs_under_way(intent, Stranger::WithoutKey).await?;
+        let runs = self.runs()?.runs_under_way(intent, AdoptableRuns::WithoutKey).await?;
         Ok(runs.into_iter().map(|job| job.id).collect())
     }
 

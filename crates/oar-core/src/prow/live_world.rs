@@ -62,13 +62,13 @@ impl LiveWorld {
             records: &self.records,
             registries: &self.registries,
             clock: &self.clock,
-            patience: SignedDuration::try_from(self.intent_lease).unwrap_or(SignedDuration::MAX),
+            intent_lease: SignedDuration::try_from(self.intent_lease).unwrap_or(SignedDuration::MAX),
         }
     }
 
     /// How long the aggregator waits for what.
     pub fn policy(&self) -> Policy {
-        Policy { intent_patience: self.intent_lease, ..Policy::default() }
+        Policy { intent_lease: self.intent_lease, ..Policy::default() }
     }
 
     /// Refuses releases that the other programs refuse: the supported ones are one list.

@@ -4,7 +4,6 @@
 //! the [`aggregator`] read the [`world`], ask [`outcome`] what to do, do it, and record it in a [`record::ResultFile`].
 
 pub mod aggregator;
-pub mod by_hand;
 pub mod change;
 pub mod controller;
 pub mod environment;
@@ -12,6 +11,7 @@ pub mod jobs;
 pub mod json;
 pub mod live;
 mod live_world;
+pub mod manual;
 pub mod names;
 pub mod outcome;
 mod problem;

@@ -5,7 +5,7 @@ use crate::version::{Arch, YStream};
 
 /// Why what a stream calls its latest build is not one that is tested (spec 04 §4.4, §7.6.1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotWanted {
+pub enum UnsuitableBuild {
     /// The build belongs to another minor version or is of the other kind.
     #[error("it is not a {kind} build of {release}")]
     Foreign {
@@ -25,12 +25,12 @@ pub fn check_latest(
     phase: &str,
     release: YStream,
     kind: BuildKind,
-) -> Result<(), NotWanted> {
+) -> Result<(), UnsuitableBuild> {
     if build.y_stream() != release || build.kind() != kind {
-        return Err(NotWanted::Foreign { release, kind });
+        return Err(UnsuitableBuild::Foreign { release, kind });
     }
     if phase != "Accepted" {
-        return Err(NotWanted::Phase(phase.chars().take(40).collect()));
+        return Err(UnsuitableBuild::Phase(phase.chars().take(40).collect()));
     }
     Ok(())
 }
@@ -57,7 +57,10 @@ mod tests {
             let refusal = check(build, "Accepted", kind).unwrap_err();
             assert_eq!(refusal.to_string(), format!("it is not a {kind} build of 4.20"));
         }
-        assert_eq!(check("4.20.1", "Rejected", BuildKind::Stable), Err(NotWanted::Phase("Rejected".into())));
+        assert_eq!(
+            check("4.20.1", "Rejected", BuildKind::Stable),
+            Err(UnsuitableBuild::Phase("Rejected".into()))
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::names::{LatestName, RegistryName, ResultName};
 use super::registry::TestJobRegistry;
 use super::verify::{Agreement, NoteKind, Verified, verify_file};
-use super::view::JudgedBy;
+use super::view::JobListSource;
 use crate::error::ErrorClass;
 
 /// A file by its own name, and what it holds.
@@ -158,7 +158,7 @@ impl Verification {
     /// The registries that records needed and that were not there.
     pub fn missing_registries(&self) -> BTreeSet<RegistryName> {
         let entries_only =
-            self.files.iter().filter(|verified| verified.judged_by == Some(JudgedBy::EntriesOnly));
+            self.files.iter().filter(|verified| verified.judged_by == Some(JobListSource::EntriesOnly));
         entries_only
             .filter_map(|verified| Some(verified.file.parse::<ResultName>().ok()?.registry()))
             .collect()

@@ -8,7 +8,7 @@ use super::problem::{Problem, Severity, utf8};
 use super::record::{Form, LatestFile, ResultFile, Stage};
 use super::registry::TestJobRegistry;
 use super::stream::check_latest;
-use super::view::{JudgedBy, MissingJob, missing};
+use super::view::{JobListSource, MissingJob, missing};
 use crate::clients::prow::ProwState;
 use crate::version::Arch;
 
@@ -32,7 +32,7 @@ pub struct Verified {
     /// Why it is recomputed so.
     pub reasons: Vec<String>,
     /// Where the list of jobs comes from; absent for files that are no records.
-    pub judged_by: Option<JudgedBy>,
+    pub judged_by: Option<JobListSource>,
     /// The enabled jobs that the record lacks.
     pub lacks: Vec<MissingJob>,
     /// The jobs that the registry does not know.
@@ -134,8 +134,8 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
         Ok(file) => file,
         Err(problems) => return Verified::unreadable(name, problems.iter().cloned().collect()),
     };
-    let verdict = judge(&file, &Rules::of(&file, registry).at_the_end());
-    let judged_by = JudgedBy::of(&verdict);
+    let verdict = judge(&file, &Rules::of(&file, registry).when_nothing_starts());
+    let judged_by = JobListSource::of(&verdict);
     let verdict = verdict.by_entries();
     let recomputed =
         verdict.entries_are_accepted() && !(verdict.bound && verdict.missing_required().next().is_some());
@@ -148,8 +148,10 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
     let mut verified = Verified::new(name, agreement);
     verified.recorded = recorded;
     verified.recomputed = Some(recomputed).filter(|_| verdict.has_ended() || recorded.is_some());
-    verified.with_missing_jobs =
-        verified.recomputed.filter(|_| judged_by != JudgedBy::EntriesOnly).map(|_| verdict.is_accepted());
+    verified.with_missing_jobs = verified
+        .recomputed
+        .filter(|_| judged_by != JobListSource::EntriesOnly)
+        .map(|_| verdict.is_accepted());
     verified.reasons = verdict.reasons();
     verified.judged_by = Some(judged_by);
     verified.lacks = missing(&verdict);
@@ -185,7 +187,12 @@ fn lacks_majority(job: &JobVerdict) -> bool {
 }
 
 /// The known exceptions (spec 04 §12), and everything else.
-fn disagreement(file: &ResultFile, verdict: &BuildVerdict, judged_by: JudgedBy, recorded: bool) -> Agreement {
+fn disagreement(
+    file: &ResultFile,
+    verdict: &BuildVerdict,
+    judged_by: JobListSource,
+    recorded: bool,
+) -> Agreement {
     let none_required = !verdict.jobs.is_empty() && verdict.jobs.iter().all(|job| !job.rule.is_required());
     if recorded && none_required && is_before(file, NOTHING_IS_NOT_ENOUGH_SINCE) {
         return Agreement::Exception(format!(
@@ -209,7 +216,7 @@ fn disagreement(file: &ResultFile, verdict: &BuildVerdict, judged_by: JudgedBy, 
     }
     let failed = |job: &&JobVerdict| job.rule.is_required() && job.outcome != JobOutcome::Success;
     let mut failed = verdict.jobs.iter().filter(failed).peekable();
-    if recorded && judged_by != JudgedBy::EntriesOnly && failed.peek().is_some() {
+    if recorded && judged_by != JobListSource::EntriesOnly && failed.peek().is_some() {
         let failed: Vec<_> = failed.collect();
         if failed.iter().all(|job| job.rule.source == RuleSource::Unknown) {
             let names: Vec<&str> = failed.iter().map(|job| job.name.as_str()).collect();
@@ -447,7 +454,7 @@ mod tests {
         let verified = verify_result(&name(), value.to_text().as_bytes(), None);
         let Agreement::Disagrees(why) = &verified.agreement else { panic!("{verified:?}") };
         assert!(why.contains(&format!("{UPGRADE}: required, and not in the record")), "{why}");
-        assert_eq!(verified.judged_by, Some(JudgedBy::StartedWith));
+        assert_eq!(verified.judged_by, Some(JobListSource::StartedWith));
     }
 
     #[test]

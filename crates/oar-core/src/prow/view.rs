@@ -31,7 +31,7 @@ pub struct BuildView {
     /// Why.
     pub reasons: Vec<String>,
     /// Where the list of jobs comes from that the build is judged by.
-    pub judged_by: JudgedBy,
+    pub judged_by: JobListSource,
     /// The jobs, in the order of the record.
     pub jobs: Vec<JobView>,
     /// The jobs that should be in the record and are not.
@@ -52,16 +52,16 @@ pub struct Recorded {
 /// Where the list of jobs comes from that a build is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum JudgedBy {
+pub enum JobListSource {
     /// The registry that the build was started with, kept in the record.
     StartedWith,
-    /// The registry at hand.
+    /// The current registry.
     Registry,
     /// Nothing but the entries of the record.
     EntriesOnly,
 }
 
-impl JudgedBy {
+impl JobListSource {
     pub(super) fn of(verdict: &BuildVerdict) -> Self {
         match (verdict.bound, verdict.complete) {
             (true, _) => Self::StartedWith,
@@ -139,17 +139,17 @@ pub struct MissingJob {
 }
 
 impl BuildView {
-    /// How `file` looks, judged by what it was started with or by the registry at hand.
+    /// How `file` looks, judged by what it was started with or by the current registry.
     pub fn of(file: &ResultFile, registry: Option<&TestJobRegistry>) -> Self {
         let rules = Rules::of(file, registry);
         let rules = match registry {
             // Nothing is started for a final record any more.
-            _ if file.is_aggregated() => rules.at_the_end(),
+            _ if file.is_aggregated() => rules.when_nothing_starts(),
             Some(_) => rules,
             None => rules.all_startable(),
         };
         let verdict = judge(file, &rules);
-        let judged_by = JudgedBy::of(&verdict);
+        let judged_by = JobListSource::of(&verdict);
         let verdict = verdict.by_entries();
         Self {
             file: file.name().to_string(),

@@ -12,7 +12,7 @@ use super::names::{BuildKind, BuildName, RegistryName};
 use super::problem::FileProblems;
 use super::record::Observation;
 use super::registry::TestJobRegistry;
-use crate::clients::release_controller::{LatestBuild, Sought};
+use crate::clients::release_controller::{BuildLookup, LatestBuild};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::permit::WritePermit;
 use crate::prow::runs::{RunIntent, StartedRun};
@@ -31,7 +31,7 @@ pub trait Builds: Send + Sync {
     ) -> Result<Option<LatestBuild>, ServiceError>;
 
     /// The build with exactly this name.
-    async fn find(&self, build: &BuildName, arch: Arch) -> Result<Sought, ServiceError>;
+    async fn find(&self, build: &BuildName, arch: Arch) -> Result<BuildLookup, ServiceError>;
 
     /// The names of all nightlies that the stream still has. None says nothing about any build: so the answer is, too, when
     /// the stream is missing or cannot be read at that moment.
@@ -171,5 +171,5 @@ pub struct World<'a> {
     /// The time.
     pub clock: &'a crate::clock::Clock,
     /// How long an intent is left to the program that recorded it; zero where no other program starts jobs.
-    pub patience: SignedDuration,
+    pub intent_lease: SignedDuration,
 }

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::copy::LocalCopy;
 use super::diagnostic::Diagnostics;
 use super::error::StateError;
-use super::ledger::{KeptEnd, Loss};
+use super::ledger::{Loss, UnrecordedEnd};
 use super::names::TaskName;
 use super::runs::RunEnd;
 use super::state::State;
@@ -457,16 +457,16 @@ impl StateBox {
     /// reads the state here next sees it, and the next write records it. Whether that was possible.
     pub fn keep_end(&self, task: TaskName, end: &RunEnd) -> bool {
         let Some(copy) = &self.copy else { return false };
-        let kept = copy.keep_end(&end.run.id, &KeptEnd::new(task, end).to_text());
+        let kept = copy.keep_end(&end.run.id, &UnrecordedEnd::new(task, end).to_text());
         if let Err(error) = &kept {
             tracing::debug!("the end of the run is not kept: {error}");
         }
         kept.is_ok()
     }
 
-    fn kept_ends(&self) -> Vec<(PathBuf, KeptEnd)> {
+    fn kept_ends(&self) -> Vec<(PathBuf, UnrecordedEnd)> {
         let ends = self.copy.iter().flat_map(LocalCopy::ends);
-        ends.filter_map(|(path, text)| Some((path, KeptEnd::from_text(&text)?))).collect()
+        ends.filter_map(|(path, text)| Some((path, UnrecordedEnd::from_text(&text)?))).collect()
     }
 
     /// The message as one line without secrets: it is public.

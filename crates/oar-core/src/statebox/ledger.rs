@@ -244,7 +244,7 @@ impl State {
     }
 
     /// Records the interrupted ends that this machine kept, unless the file holds them by now.
-    pub(super) fn recover_ends(&mut self, ends: &[KeptEnd]) {
+    pub(super) fn recover_ends(&mut self, ends: &[UnrecordedEnd]) {
         for end in ends {
             if !end.is_recorded(self) {
                 let run = &end.end.run;
@@ -286,12 +286,12 @@ impl State {
 
 /// The end of an interrupted run, kept on this machine until it can be recorded.
 #[derive(Debug, Clone)]
-pub(super) struct KeptEnd {
+pub(super) struct UnrecordedEnd {
     task: TaskName,
     end: RunEnd,
 }
 
-impl KeptEnd {
+impl UnrecordedEnd {
     pub(super) fn new(task: TaskName, end: &RunEnd) -> Self {
         let end = RunEnd { outcome: RunOutcome::Interrupted, status: None, result: None, ..end.clone() };
         Self { task, end }
@@ -317,7 +317,7 @@ impl KeptEnd {
         ])))
     }
 
-    /// What [`KeptEnd::to_text`] wrote; `None` for anything else.
+    /// What [`UnrecordedEnd::to_text`] wrote; `None` for anything else.
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let document = yaml::parse(text).ok()?;
         let fields = document.root.as_mapping()?;

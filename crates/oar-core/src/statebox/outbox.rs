@@ -142,7 +142,7 @@ mod tests {
     fn a_record_is_forgotten_when_everybody_was_told_and_not_before() {
         let task = TaskName::TakeOwnership;
         let mut owes = state(&["a"]);
-        assert_eq!(owes.forget_told(task), Change::Unchanged);
+        assert_eq!(owes.remove_finished_record(task), Change::Unchanged);
         let kept = owes.kept_messages();
         let sent =
             Notification { state: NotificationState::Sent, text: None, ..kept[0].notification.clone() };
@@ -156,8 +156,15 @@ mod tests {
         };
         let mut runs = owes.clone();
         let _ = runs.start_run(task, &run);
-        assert_eq!(runs.forget_told(task), Change::Unchanged, "it may still have something to say");
-        assert_eq!((owes.forget_told(task), owes.forget_told(task)), (Change::Changed, Change::Unchanged));
+        assert_eq!(
+            runs.remove_finished_record(task),
+            Change::Unchanged,
+            "it may still have something to say"
+        );
+        assert_eq!(
+            (owes.remove_finished_record(task), owes.remove_finished_record(task)),
+            (Change::Changed, Change::Unchanged)
+        );
         assert!(owes.task(task).is_none() && owes.to_yaml().contains("tasks: []\n"), "{}", owes.to_yaml());
     }
 

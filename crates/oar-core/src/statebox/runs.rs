@@ -232,7 +232,7 @@ impl State {
     }
 
     /// Removes the record of `task`, which is none of the release's, when each of its runs has ended and told everybody.
-    pub fn forget_told(&mut self, task: TaskName) -> Change {
+    pub fn remove_finished_record(&mut self, task: TaskName) -> Change {
         let told = |run: &RunView| {
             run.outcome.is_some()
                 && run.notifications.iter().all(|message| message.state == NotificationState::Sent)

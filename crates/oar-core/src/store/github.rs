@@ -51,7 +51,7 @@ impl GithubStore {
     /// The same store for somebody who creates what is absent: that the branch is there shows when it is written to, so
     /// a read need not ask for it.
     #[must_use]
-    pub fn believing_absence(mut self) -> Self {
+    pub fn without_branch_check(mut self) -> Self {
         self.believes_absence = true;
         self
     }

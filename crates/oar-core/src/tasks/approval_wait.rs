@@ -17,7 +17,7 @@ use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
-use crate::notify::outbox::{Delivery, Earlier, group_mention};
+use crate::notify::outbox::{Delivery, PreviousSend, group_mention};
 use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
 use crate::operators::approval::{MetadataUrl, PayloadLook};
 use crate::permit::WritePermit;
@@ -140,7 +140,7 @@ impl Watcher<'_> {
     fn task(&self, services: ReleaseContext) -> ChangeAdvisoryStatus {
         ChangeAdvisoryStatus::new(services, self.who.clone(), self.policy)
             .accepting(self.accepted.iter().cloned())
-            .carrying_on()
+            .resumed()
     }
 
     async fn act(&self, state: &State, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
@@ -212,7 +212,7 @@ impl Watcher<'_> {
         let log =
             CommandLog { release: config.release(), task: TASK.id(), run: &report.run, log: &report.log };
         for message in log.messages(&thread.channel, &thread.ts) {
-            let delivery = self.services.deliver(&message, Earlier::NotSent, permit).await;
+            let delivery = self.services.deliver(&message, PreviousSend::NotSent, permit).await;
             if !matches!(delivery, Delivery::Sent(_) | Delivery::AlreadySent(_)) {
                 tracing::warn!("the log is not in the Slack thread: {delivery}");
                 return;
@@ -343,7 +343,7 @@ impl Watcher<'_> {
     }
 
     async fn tell(&self, wait: &Wait, message: &Message, permit: &WritePermit) {
-        let since = wait.since.parse().map_or(Earlier::NotSent, Earlier::PerhapsSince);
+        let since = wait.since.parse().map_or(PreviousSend::NotSent, PreviousSend::PerhapsSince);
         let delivery = self.services.deliver(message, since, permit).await;
         tracing::info!("message to {}: {delivery}", message.channel);
     }

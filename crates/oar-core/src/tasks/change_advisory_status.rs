@@ -106,7 +106,7 @@ impl ChangeAdvisoryStatus {
 
     /// The task as whoever carries on a wait runs it: what fails leaves the task waiting.
     #[must_use]
-    pub fn carrying_on(mut self) -> Self {
+    pub fn resumed(mut self) -> Self {
         self.carries_on = true;
         self
     }

@@ -8,7 +8,7 @@ use crate::clients::Clients;
 use crate::clients::slack::SlackClient;
 use crate::config::{ConfigError, ConfigStore, Pending};
 use crate::flow::runner::Deliver;
-use crate::notify::outbox::{Delivery, Earlier, deliver};
+use crate::notify::outbox::{Delivery, PreviousSend, deliver};
 use crate::notify::{Message, ReleaseThread};
 use crate::operators::approval::{PayloadLook, payload_look};
 use crate::operators::worksheet::ReleaseWorksheet;
@@ -136,7 +136,7 @@ impl ReleaseContext {
 
 #[async_trait]
 impl Deliver for ReleaseContext {
-    async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery {
+    async fn deliver(&self, message: &Message, earlier: PreviousSend, permit: &WritePermit) -> Delivery {
         let message = match &self.thread {
             Some(thread) => thread.take(message.clone(), &self.slack).await,
             None => message.clone(),

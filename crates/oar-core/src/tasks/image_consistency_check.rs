@@ -94,8 +94,8 @@ impl ImageConsistencyCheck {
         let Some(running) = running else {
             return Ok(JobPlan::gated(TASK, intended, seen, status, None));
         };
-        let sight = jobs.look(&running).await?;
-        let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+        let observed = jobs.look(&running).await?;
+        let mut plan = JobPlan::new(TASK, JobStep::Follow { observed: Box::new(observed) }, seen, status);
         plan.notes.push("a job with the same parameters runs already: none is started".to_owned());
         Ok(plan)
     }
@@ -318,7 +318,7 @@ impl Task for ImageConsistencyCheck {
             }
         }
         match &plan.step {
-            JobStep::Follow { sight } if sight.stage == Stage::Succeeded => {
+            JobStep::Follow { observed } if observed.stage == Stage::Succeeded => {
                 match self.evaluate(outcome, permit).await {
                     Ok(outcome) => Ok(outcome),
                     // The job's own result stands; its images are looked at by the next run.

@@ -6,7 +6,7 @@ use super::ReleaseContext;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::task::Task;
-use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, Standing};
+use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, SignatureStatus};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName, TaskStatus};
 use crate::version::Arch;
@@ -46,7 +46,7 @@ impl Plan for Findings {
             }
         }
         notes.extend(self.report.lines());
-        if let Standing::Waits(missing) = self.report.standing() {
+        if let SignatureStatus::Waits(missing) = self.report.standing() {
             notes.push(missing);
         }
         PlanSummary::new(Vec::new(), notes)
@@ -89,14 +89,14 @@ impl Task for ImageSignedCheck {
         };
         let looks = if self.wait { LOOKS } else { 1 };
         let report = check.check(self.services.config().release(), self.all, looks).await?;
-        if let Standing::Unknown(why) = report.standing() {
+        if let SignatureStatus::Unknown(why) = report.standing() {
             return Err(unknown(&report, &why));
         }
         let findings = Findings { report };
         let passed = state
             .and_then(|state| state.task(TaskName::ImageSignedCheck))
             .is_some_and(|view| view.status == TaskStatus::Pass);
-        if passed && findings.report.standing() != Standing::Signed {
+        if passed && findings.report.standing() != SignatureStatus::Signed {
             // Nothing to do would be a lie: what was proved once cannot be proved now.
             let now = findings.summary().notes.join("; ");
             return Err(Refusal::new(
@@ -113,7 +113,7 @@ impl Task for ImageSignedCheck {
         let report = &plan.report;
         let data = serde_json::to_value(report).unwrap_or_default();
         let outcome = match report.standing() {
-            Standing::Signed => {
+            SignatureStatus::Signed => {
                 for line in report.lines().iter().filter(|line| line.contains(": WRONG: ")) {
                     tracing::warn!("the mirror holds a file that must not be there: {line}");
                 }
@@ -129,11 +129,11 @@ impl Task for ImageSignedCheck {
                 }
                 TaskOutcome::pass(Vec::new()).found(finding)
             }
-            Standing::Waits(missing) => TaskOutcome::in_progress(Vec::new(), missing),
-            Standing::NotSigned(why) => {
+            SignatureStatus::Waits(missing) => TaskOutcome::in_progress(Vec::new(), missing),
+            SignatureStatus::NotSigned(why) => {
                 TaskOutcome::fail(Vec::new(), ErrorClass::Failed, format!("no good signature: {why}"))
             }
-            Standing::Unknown(why) => return Err(unknown(report, &why)),
+            SignatureStatus::Unknown(why) => return Err(unknown(report, &why)),
         };
         Ok(outcome.with_data(data))
     }

@@ -120,7 +120,7 @@ impl StageTesting {
         };
         // None of them needs what another one says.
         let (shipment, around, art) =
-            join3(self.services.require_stage(), jobs.look_around(&intended), art).await;
+            join3(self.services.require_stage(), jobs.preflight(&intended), art).await;
         let (shipment, around) = match (shipment, around, gate.clone()) {
             (Ok(shipment), Ok(around), _) => (shipment, around),
             // A build may run there, whatever stands in the way of another one.
@@ -132,8 +132,8 @@ impl StageTesting {
             return Err(gate.clone().into());
         }
         if let Some(running) = around.running {
-            let sight = jobs.look(&running).await?;
-            let mut plan = JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, seen, status);
+            let observed = jobs.look(&running).await?;
+            let mut plan = JobPlan::new(TASK, JobStep::Follow { observed: Box::new(observed) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
             return Ok(plan);
         }

@@ -25,11 +25,11 @@ pub struct TakeOwnership {
     services: ReleaseContext,
     owner: EmailAddress,
     /// Who is told: looked up while the changes are made.
-    told: OnceCell<Told>,
+    recipients: OnceCell<MessageRecipients>,
 }
 
 /// Whom the message about the new owner names.
-struct Told {
+struct MessageRecipients {
     leads: Option<GroupMention>,
     owner: Option<UserId>,
 }
@@ -37,10 +37,10 @@ struct Told {
 impl TakeOwnership {
     /// The task.
     pub fn new(services: ReleaseContext, owner: EmailAddress) -> Self {
-        Self { services, owner, told: OnceCell::new() }
+        Self { services, owner, recipients: OnceCell::new() }
     }
 
-    async fn told(&self) -> &Told {
+    async fn recipients(&self) -> &MessageRecipients {
         let look_up = || async {
             let slack = self.services.slack();
             let leads = async {
@@ -53,9 +53,9 @@ impl TakeOwnership {
                 }
             };
             let (leads, owner) = join(leads, person(slack, self.owner.expose())).await;
-            Told { leads, owner }
+            MessageRecipients { leads, owner }
         };
-        self.told.get_or_init(look_up).await
+        self.recipients.get_or_init(look_up).await
     }
 
     fn clients(&self, target: &Target) -> Result<Clients, TaskError> {
@@ -125,7 +125,7 @@ impl Task for TakeOwnership {
     async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
         let clients = self.clients(plan.target())?;
         let ownership = clients.ownership();
-        let (result, _) = join(ownership.apply(plan, permit), self.told()).await;
+        let (result, _) = join(ownership.apply(plan, permit), self.recipients()).await;
         let abnormal = plan.abnormal();
         let outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
             "owner": self.owner.local_part(),
@@ -173,9 +173,9 @@ impl Task for TakeOwnership {
                 return Vec::new();
             }
         };
-        let told = self.told().await;
-        let Some(leads) = &told.leads else { return Vec::new() };
-        let owner = match (&told.owner, plan.gitlab_username()) {
+        let recipients = self.recipients().await;
+        let Some(leads) = &recipients.leads else { return Vec::new() };
+        let owner = match (&recipients.owner, plan.gitlab_username()) {
             (Some(user), _) => Owner::Slack(user.clone()),
             (None, Some(username)) => Owner::Gitlab(username.to_owned()),
             (None, None) => Owner::Unnamed,

@@ -15,7 +15,9 @@ use crate::email::EmailAddress;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::task::Task;
 use crate::notify::outbox::person;
-use crate::notify::{self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, TellManagers};
+use crate::notify::{
+    self, BugsToVerify, ConfirmDroppable, Message, Person, Reference, UnverifiedCveReminder,
+};
 use crate::operators::bugs::{DROPPED, Progress, ReleaseBugs, Statuses, keys_of};
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
@@ -124,7 +126,7 @@ impl UpdateBugList {
             Reminder::Nobody => return None,
             Reminder::ToVerify => BugsToVerify { release, bugs }.message(channel),
             Reminder::ConfirmDroppable => ConfirmDroppable { release, bugs }.message(channel),
-            Reminder::Managers => TellManagers { release, bugs }.message(channel),
+            Reminder::Managers => UnverifiedCveReminder { release, bugs }.message(channel),
         };
         // The same bugs are a reason to remind people once a day.
         message.key = format!("{}/{}", message.key, self.services.now().strftime("%Y-%m-%d"));

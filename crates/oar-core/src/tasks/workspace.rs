@@ -57,7 +57,7 @@ fn store(clients: &Clients, believes_absence: bool) -> Result<Arc<dyn Store>, Co
             let web = clients.settings().endpoints().base(Service::GithubWeb).clone();
             let store =
                 GithubStore::new(clients.github()?, state.repository.clone(), state.branch.clone(), web);
-            Arc::new(if believes_absence { store.believing_absence() } else { store })
+            Arc::new(if believes_absence { store.without_branch_check() } else { store })
         }
     })
 }

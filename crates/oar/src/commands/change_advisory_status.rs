@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let call = release.call(args.critical.yes)?;
     let answer = if args.carry_on {
         watcher::detach();
-        operation::carry_on(args.accept_bugs.clone(), &call)
+        operation::resume_wait(args.accept_bugs.clone(), &call)
             .await
             .map_err(|error| CliError::of_task(&error))?
     } else {

@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Tone, complete};
+use cli_support::{CliError, ExitCode, TextStyle, complete};
 use oar_core::operations::history::{Arguments, Entry, History};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
@@ -49,9 +49,9 @@ fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
     let run = &entry.run;
     let word = outcome(run);
     let tone = match run.outcome {
-        Some(RunOutcome::Pass) => Tone::Good,
-        Some(RunOutcome::Fail) => Tone::Bad,
-        _ => Tone::Attention,
+        Some(RunOutcome::Pass) => TextStyle::Good,
+        Some(RunOutcome::Fail) => TextStyle::Bad,
+        _ => TextStyle::Attention,
     };
     let mut text = format!(
         "{:<20}  {:<names$}  {}  by {}",

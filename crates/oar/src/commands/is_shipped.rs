@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Tone, exit_code};
+use cli_support::{CliError, ExitCode, TextStyle, exit_code};
 use oar_core::operations::is_shipped::{Arguments, IsShipped};
 use oar_core::operators::shipped::ShippedReport;
 
@@ -20,9 +20,9 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
 
 fn render(release: &str, report: &ShippedReport) -> String {
     let verdict = match (report.shipped, report.unknown) {
-        (true, _) => Tone::Good.paint("shipped"),
-        (false, None) => Tone::Attention.paint("not shipped"),
-        (false, Some(_)) => Tone::Bad.paint("unknown, because not everything could be read"),
+        (true, _) => TextStyle::Good.paint("shipped"),
+        (false, None) => TextStyle::Attention.paint("not shipped"),
+        (false, Some(_)) => TextStyle::Bad.paint("unknown, because not everything could be read"),
     };
     let width = report.details.keys().map(String::len).max().unwrap_or(0);
     let mut lines = vec![format!("{release} ({}): {verdict}", report.flow_type)];

@@ -1,5 +1,5 @@
 use clap::Subcommand;
-use cli_support::{CliError, ExitCode, Tone, Ui, complete};
+use cli_support::{CliError, ExitCode, TextStyle, Ui, complete};
 use oar_core::operations::issue::{
     AddArguments, Changed, IssueAdd, IssueList, IssueResolve, ListArguments, Listed, ResolveArguments,
 };
@@ -90,9 +90,9 @@ fn list(ui: &Ui, listed: &Listed) {
     }
     for issue in &listed.issues {
         let kind = match (issue.resolved, issue.blocker) {
-            (true, _) => Tone::Good.paint("resolved"),
-            (false, true) => Tone::Bad.paint("blocker"),
-            (false, false) => Tone::Faint.paint("note"),
+            (true, _) => TextStyle::Good.paint("resolved"),
+            (false, true) => TextStyle::Bad.paint("blocker"),
+            (false, false) => TextStyle::Faint.paint("note"),
         };
         let about =
             if issue.related_tasks.is_empty() { "release".into() } else { issue.related_tasks.join(", ") };

@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Tone, complete};
+use cli_support::{CliError, ExitCode, TextStyle, complete};
 use oar_core::operations::log::{Arguments, Log};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
@@ -40,9 +40,9 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
 /// What the history says about a run.
 fn described(subject: &str, run: &RunView) -> String {
     let tone = match run.outcome {
-        Some(RunOutcome::Pass) => Tone::Good,
-        Some(RunOutcome::Fail) => Tone::Bad,
-        _ => Tone::Attention,
+        Some(RunOutcome::Pass) => TextStyle::Good,
+        Some(RunOutcome::Fail) => TextStyle::Bad,
+        _ => TextStyle::Attention,
     };
     let outcome = tone.paint(run.outcome.map_or("unfinished", RunOutcome::text));
     let unknown = "unknown";

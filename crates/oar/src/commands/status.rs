@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Tone};
+use cli_support::{CliError, ExitCode, TextStyle};
 use oar_core::operations::status::{Answer, Arguments, Status, WorksheetStatus};
 use oar_core::statebox::TaskStatus;
 use oar_core::tasks::status::{StatusReport, TaskRow};
@@ -37,23 +37,24 @@ fn in_worksheet(status: &WorksheetStatus) -> String {
 }
 
 fn render(report: &StatusReport) -> String {
-    let mut lines = vec![header(report), Tone::Faint.paint(&report.statebox), String::new()];
+    let mut lines = vec![header(report), TextStyle::Faint.paint(&report.statebox), String::new()];
     let names = report.tasks.iter().chain(&report.others).map(|row| row.name.len());
     let width = names.max().unwrap_or(0).max(NAMES);
     for row in &report.tasks {
         task(row, width, &mut lines);
     }
     if !report.others.is_empty() {
-        lines.push(Tone::Faint.paint("  beside them:"));
+        lines.push(TextStyle::Faint.paint("  beside them:"));
     }
     for row in &report.others {
         task(row, width, &mut lines);
     }
     if !report.issues.is_empty() {
-        lines.extend([String::new(), Tone::Strong.paint("Open issues")]);
+        lines.extend([String::new(), TextStyle::Strong.paint("Open issues")]);
     }
     for issue in &report.issues {
-        let kind = if issue.blocker { Tone::Bad.paint("blocker") } else { Tone::Faint.paint("note") };
+        let kind =
+            if issue.blocker { TextStyle::Bad.paint("blocker") } else { TextStyle::Faint.paint("note") };
         let about = if issue.related_tasks.is_empty() {
             "the release".to_owned()
         } else {
@@ -88,12 +89,12 @@ fn header(report: &StatusReport) -> String {
     } else {
         "Errata"
     };
-    let mut parts = vec![Tone::Strong.paint(&report.release), flow.to_owned()];
+    let mut parts = vec![TextStyle::Strong.paint(&report.release), flow.to_owned()];
     parts.extend(report.metadata.release_date.as_ref().map(|date| format!("ships {date}")));
     parts.extend(report.metadata.jira_ticket.clone());
     let mut header = parts.join(" · ");
     if !pending.is_empty() {
-        let fields = Tone::Attention.paint(format!("not there yet: {}", pending.join(", ")));
+        let fields = TextStyle::Attention.paint(format!("not there yet: {}", pending.join(", ")));
         header = format!("{header}\n{fields}");
     }
     header
@@ -101,10 +102,10 @@ fn header(report: &StatusReport) -> String {
 
 fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
     let tone = match row.status {
-        TaskStatus::Pass => Tone::Good,
-        TaskStatus::Fail => Tone::Bad,
-        TaskStatus::InProgress => Tone::Attention,
-        TaskStatus::NotStarted => Tone::Faint,
+        TaskStatus::Pass => TextStyle::Good,
+        TaskStatus::Fail => TextStyle::Bad,
+        TaskStatus::InProgress => TextStyle::Attention,
+        TaskStatus::NotStarted => TextStyle::Faint,
     };
     let status = format!("{:<11}", row.status.text());
     let age = row.age.as_deref().unwrap_or("-");
@@ -133,7 +134,7 @@ fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
         && let Some(last) = &row.last_line
         && !last.starts_with("task [")
     {
-        lines.push(format!("{}{}", " ".repeat(INDENT), Tone::Faint.paint(cut(last, WIDTH - INDENT))));
+        lines.push(format!("{}{}", " ".repeat(INDENT), TextStyle::Faint.paint(cut(last, WIDTH - INDENT))));
     }
 }
 

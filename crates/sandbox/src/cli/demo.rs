@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use super::{Demo, Failure, running::Running, unexpected_lines};
 use crate::scenario::PEOPLE;
-use story::{Step, stories};
+use script::{Step, scripts};
 
-mod story;
+mod script;
 
 /// Who the history says ran the commands.
 const USER: &str = "demo";
@@ -43,7 +43,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
         lead.name,
     ))?;
     let mut commands = 0;
-    for story in stories() {
+    for story in scripts() {
         heading(&story.title)?;
         for step in &story.steps {
             commands += u32::from(matches!(step, Step::Run(..) | Step::Tick(_)));
@@ -115,10 +115,11 @@ impl Stage<'_> {
                 std::thread::sleep(Duration::from_millis(1100));
                 self.run("oarctl", &["tick"], 0, words)
             }
-            Step::Do(deed) => {
+            Step::Do(action) => {
                 let world = self.running.sandbox.world();
-                let done =
-                    deed.carry_out(world, subject).map_err(|why| Failure::Deed { deed: deed.name(), why })?;
+                let done = action
+                    .carry_out(world, subject)
+                    .map_err(|why| Failure::Action { action: action.name(), why })?;
                 Ok(print(&format!("\n* {done}\n"))?)
             }
             Step::Pass(by, why) => {

@@ -58,10 +58,10 @@ enum Command {
     /// Let another party do something in a sandbox that serves; without arguments, say what there is
     Play {
         /// The release: 4.19.1 or 4.14.60
-        #[arg(requires = "deed")]
+        #[arg(requires = "action")]
         release: Option<String>,
         /// What is done, such as art-ships
-        deed: Option<String>,
+        action: Option<String>,
     },
     /// Move the clock of a sandbox that serves
     Advance {
@@ -198,8 +198,8 @@ enum Failure {
         "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; it says: {why}"
     )]
     Step { line: String, status: String, expected: String, why: String },
-    #[error("the demonstration stopped: {deed}: {why}")]
-    Deed { deed: &'static str, why: String },
+    #[error("the demonstration stopped: {action}: {why}")]
+    Action { action: &'static str, why: String },
     #[error(
         "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox start` prints"
     )]
@@ -222,7 +222,7 @@ pub fn main() -> ExitCode {
         Ok(command) => command,
         Err(code) => return code,
     };
-    let outcome = clock::machine_is_in_range().map_err(Failure::from).and_then(|()| carry_out(command));
+    let outcome = clock::check_system_clock().map_err(Failure::from).and_then(|()| carry_out(command));
     outcome.unwrap_or_else(|failure| {
         start::fail_the_shell();
         say(&format!("oar-sandbox: {failure}"));
@@ -251,7 +251,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
-        Command::Play { release, deed } => remote::play(release.as_deref(), deed.as_deref()),
+        Command::Play { release, action } => remote::play(release.as_deref(), action.as_deref()),
         Command::Advance { by } => remote::advance(by),
         Command::Elliott { sandbox, arguments } => remote::elliott(sandbox.as_deref(), &arguments),
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Failure, SANDBOX};
 use crate::{
     elliott::{Call, Ended},
-    scenario::parties::Deed,
+    scenario::parties::Action,
 };
 
 /// The sandbox that serves: as it is called, else as its environment names it.
@@ -62,15 +62,15 @@ fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Lets another party do something; without a deed, says which there are.
-pub(super) fn play(release: Option<&str>, deed: Option<&str>) -> Result<ExitCode, Failure> {
-    let (Some(release), Some(deed)) = (release, deed) else {
-        for deed in Deed::ALL {
-            print(&format!("{:<25} {}\n", deed.name(), deed.about()))?;
+/// Lets another party do something; without an action, says which there are.
+pub(super) fn play(release: Option<&str>, action: Option<&str>) -> Result<ExitCode, Failure> {
+    let (Some(release), Some(action)) = (release, action) else {
+        for action in Action::ALL {
+            print(&format!("{:<25} {}\n", action.name(), action.about()))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let answer: Value = post(&address(None)?, "deeds", &json!({"release": release, "deed": deed}))?;
+    let answer: Value = post(&address(None)?, "actions", &json!({"release": release, "action": action}))?;
     print(&format!("{}\n", answer["done"].as_str().unwrap_or_default()))?;
     Ok(ExitCode::SUCCESS)
 }

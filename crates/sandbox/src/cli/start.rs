@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use super::{BACKGROUND, Failure, SANDBOX, remote, say};
 
 /// How long a sandbox may take to serve, and to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 /// The most that is shown of the log of a sandbox that did not start, in bytes.
-const SHOWN: u64 = 4096;
+const LOG_EXCERPT: u64 = 4096;
 
 /// Makes the shell that evaluates the output of `start` fail: `eval` of nothing would be a success, and what follows would
 /// go to the real services.
@@ -91,7 +91,7 @@ fn environment_of(out: ChildStdout) -> Option<String> {
             }
         }
     });
-    receiver.recv_timeout(PATIENCE).ok()
+    receiver.recv_timeout(START_TIMEOUT).ok()
 }
 
 /// What a sandbox that did not start said.
@@ -101,11 +101,11 @@ fn ended(child: &mut Child, log: &std::path::Path) -> String {
     let _ = child.wait();
     let mut said = String::new();
     if let Ok(file) = File::open(log) {
-        let _ = file.take(SHOWN).read_to_string(&mut said);
+        let _ = file.take(LOG_EXCERPT).read_to_string(&mut said);
     }
     let said = said.trim().trim_start_matches("oar-sandbox: ");
     if said.is_empty() {
-        format!("it did not serve within {} s", PATIENCE.as_secs())
+        format!("it did not serve within {} s", START_TIMEOUT.as_secs())
     } else {
         said.to_owned()
     }
@@ -118,7 +118,7 @@ pub(super) fn stop() -> Result<ExitCode, Failure> {
     let _: Value = remote::post(&sandbox, "stop", &json!({}))?;
     let started = Instant::now();
     while remote::get::<Value>(&sandbox, "clock").is_ok() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > START_TIMEOUT {
             return Err(Failure::Refused(format!("the sandbox at {sandbox} does not end")));
         }
         thread::sleep(POLL);

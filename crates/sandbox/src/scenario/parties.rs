@@ -1,5 +1,5 @@
 //! What the other parties do in the course of the two releases and of the new nightly: ART, the QA contacts, the clouds
-//! where jobs run. Each deed is refused while the
+//! where jobs run. Each action is refused while the
 //! releases are not so far, as people would refuse it.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-/// The id of the job that [`Deed::ArtRunsConsistencyJob`] starts.
+/// The id of the job that [`Action::ArtRunsConsistencyJob`] starts.
 pub const CONSISTENCY_JOB_ID: &str = "0d9a1c52-6c1e-4f7a-9a53-4146004e0001";
 
 /// The minor with the new nightly.
@@ -29,7 +29,7 @@ pub const TESTED_MINOR: &str = "4.20";
 
 /// Something that somebody else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     /// ART finishes the files of advisories.
     ArtMovesAdvisories,
     /// ART runs the check that an Errata release cannot start by itself.
@@ -42,8 +42,8 @@ pub enum Deed {
     NightlyJobsFail,
 }
 
-impl Deed {
-    /// Every deed.
+impl Action {
+    /// Every action.
     pub const ALL: [Self; 5] = [
         Self::ArtMovesAdvisories,
         Self::ArtRunsConsistencyJob,
@@ -78,9 +78,9 @@ impl Deed {
         }
     }
 
-    /// The deed of this name.
+    /// The action of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|deed| deed.name() == name)
+        Self::ALL.into_iter().find(|action| action.name() == name)
     }
 
     /// Does it; says what was done, or why it cannot be done.
@@ -245,15 +245,15 @@ mod tests {
     #[test]
     fn nothing_ships_before_it_is_approved() {
         let world = world();
-        let refused = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
+        let refused = Action::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
         assert!(refused.contains("150001 (rpm) is in QE"), "{refused}");
         for id in [150_001, 150_002] {
             world.errata.lock().advisory_mut(id).unwrap().state = AdvisoryState::RelPrep;
         }
-        let refused = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
+        let refused = Action::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
         assert!(refused.contains("!612 is not approved"), "{refused}");
         world.gitlab.lock().merge_request_mut(PROJECT, SHIPMENT_IID).unwrap().approved_by.push(7001);
-        let done = Deed::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        let done = Action::ArtShips.carry_out(&world, KONFLUX_RELEASE).unwrap();
         assert!(done.contains("merged !612 and shipped the advisories 150001, 150002"), "{done}");
         assert_eq!(world.errata.lock().advisory(150_001).unwrap().state, AdvisoryState::ShippedLive);
         assert_eq!(
@@ -266,23 +266,23 @@ mod tests {
     #[test]
     fn each_deed_is_done_once_and_only_where_it_makes_sense() {
         let world = world();
-        assert!(Deed::ArtMovesAdvisories.carry_out(&world, ERRATA_RELEASE).is_err());
+        assert!(Action::ArtMovesAdvisories.carry_out(&world, ERRATA_RELEASE).is_err());
         assert!(
-            Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).unwrap().contains("150002 (rhcos)")
+            Action::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).unwrap().contains("150002 (rhcos)")
         );
-        assert!(Deed::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).is_err());
-        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, KONFLUX_RELEASE).is_err());
-        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_ok());
-        assert!(Deed::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_err());
-        let verified = Deed::ContactsVerifyCves.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(Action::ArtMovesAdvisories.carry_out(&world, KONFLUX_RELEASE).is_err());
+        assert!(Action::ArtRunsConsistencyJob.carry_out(&world, KONFLUX_RELEASE).is_err());
+        assert!(Action::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_ok());
+        assert!(Action::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_err());
+        let verified = Action::ContactsVerifyCves.carry_out(&world, KONFLUX_RELEASE).unwrap();
         assert!(verified.contains("OCPBUGS-60011;"), "{verified}");
         assert_eq!(world.jira.lock().issue("OCPBUGS-61041").unwrap().status, "ON_QA", "another release's");
-        assert!(Deed::ArtShips.carry_out(&world, "4.18.1").unwrap_err().contains("no release 4.18.1"));
-        assert!(Deed::NightlyJobsFail.carry_out(&world, "4.19").is_err());
-        let failing = Deed::NightlyJobsFail.carry_out(&world, TESTED_MINOR).unwrap();
+        assert!(Action::ArtShips.carry_out(&world, "4.18.1").unwrap_err().contains("no release 4.18.1"));
+        assert!(Action::NightlyJobsFail.carry_out(&world, "4.19").is_err());
+        let failing = Action::NightlyJobsFail.carry_out(&world, TESTED_MINOR).unwrap();
         assert!(failing.contains(NIGHTLY_JOB), "{failing}");
-        for deed in Deed::ALL {
-            assert_eq!(Deed::parse(deed.name()), Some(deed));
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.name()), Some(action));
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::config::Origins;
 
-use crate::clients::nothing::{or_default, text};
+use crate::clients::empty::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
 use crate::service::Service;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::clients::nothing::{flag, list, or_default};
+use crate::clients::empty::{flag, list, or_default};
 use crate::ids::Digest;
 
 /// A page of a list. `total` is missing after an `include` of members of `data` alone (spec 03 §4.3).

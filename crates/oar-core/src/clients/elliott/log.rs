@@ -24,7 +24,7 @@ const LEFT_OUT: [(&str, &str); 3] = [
 
 /// Trackers that elliott leaves out of its answer, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Complaint {
+pub struct OmittedTrackers {
     /// The trackers.
     pub keys: BTreeSet<IssueKey>,
     /// elliott's own words.
@@ -35,7 +35,7 @@ pub struct Complaint {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) tail: Vec<u8>,
-    pub(super) complaints: Vec<Complaint>,
+    pub(super) omitted: Vec<OmittedTrackers>,
     line: Vec<u8>,
 }
 
@@ -68,16 +68,16 @@ impl Log {
     fn end_line(&mut self) {
         let found = complaint(&String::from_utf8_lossy(&self.line));
         self.line.clear();
-        let Some(found) = found.filter(|_| self.complaints.len() < COMPLAINTS) else { return };
+        let Some(found) = found.filter(|_| self.omitted.len() < COMPLAINTS) else { return };
         // A refusal stands in the log several times: as it is raised, and in what it is wrapped in.
-        if !self.complaints.iter().any(|known| known.keys == found.keys) {
-            self.complaints.push(found);
+        if !self.omitted.iter().any(|known| known.keys == found.keys) {
+            self.omitted.push(found);
         }
     }
 }
 
 /// What a line says of trackers that are left out, if it does.
-fn complaint(line: &str) -> Option<Complaint> {
+fn complaint(line: &str) -> Option<OmittedTrackers> {
     let words = LEFT_OUT.iter().find_map(|(begin, same)| {
         let at = line.find(same)?;
         let start = line.get(..at)?.rfind(begin).or_else(|| line.find(begin))?;
@@ -87,7 +87,7 @@ fn complaint(line: &str) -> Option<Complaint> {
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_')
         .filter_map(|word| word.parse().ok())
         .collect();
-    (!keys.is_empty()).then(|| Complaint { keys, words: words.to_owned() })
+    (!keys.is_empty()).then(|| OmittedTrackers { keys, words: words.to_owned() })
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
         log.take(&vec![b'x'; 100_000]);
         log.take(b"\nthe end");
         log.end_line();
-        assert_eq!(log.complaints.len(), 1);
+        assert_eq!(log.omitted.len(), 1);
         assert!(log.tail.len() <= TAIL && log.tail.ends_with(b"the end"));
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use log::Complaint;
+pub use log::OmittedTrackers;
 pub use process::ElliottProcess;
 
 use crate::clients::jira::IssueKey;
@@ -62,7 +62,7 @@ pub struct Answer {
     /// The trackers that the release needs.
     pub trackers: Trackers,
     /// Trackers that it leaves out, and why; it says so in its log only.
-    pub left_out: Vec<Complaint>,
+    pub left_out: Vec<OmittedTrackers>,
 }
 
 /// Says which CVE trackers a release needs.
@@ -158,12 +158,12 @@ pub enum ElliottError {
     },
     /// It does not go on with trackers that it cannot place: the components have no build in the release, the title names
     /// another version, or they are no trackers.
-    #[error("elliott refuses for build system {system}: {}", words(.complaints))]
+    #[error("elliott refuses for build system {system}: {}", words(.omitted))]
     Refused {
         /// The build system.
         system: BuildSystem,
         /// The trackers, and why; at least one.
-        complaints: Vec<Complaint>,
+        omitted: Vec<OmittedTrackers>,
     },
     /// It ended well and said nothing, which happens when it could not sign in.
     #[error(
@@ -200,8 +200,8 @@ pub enum ElliottError {
     },
 }
 
-fn words(complaints: &[Complaint]) -> String {
-    complaints.iter().map(|complaint| complaint.words.as_str()).collect::<Vec<_>>().join("; ")
+fn words(omitted: &[OmittedTrackers]) -> String {
+    omitted.iter().map(|complaint| complaint.words.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 impl Classified for ElliottError {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use super::log::{Complaint, Log};
+use super::log::{Log, OmittedTrackers};
 use super::{Answer, BuildSystem, ElliottError, FindTrackers, arguments, parse};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
@@ -73,11 +73,11 @@ impl ElliottProcess {
     }
 
     /// A complaint as it may be shown.
-    fn shown(&self, complaint: Complaint) -> Complaint {
+    fn shown(&self, complaint: OmittedTrackers) -> OmittedTrackers {
         let words = self.redactor.redact(&complaint.words).into_owned();
         let is_long = words.chars().count() > SHOWN_CHARACTERS;
         let words = words.chars().take(SHOWN_CHARACTERS).chain(is_long.then_some('…')).collect();
-        Complaint { words, ..complaint }
+        OmittedTrackers { words, ..complaint }
     }
 
     /// The last lines of the log, in one line.
@@ -113,12 +113,12 @@ impl FindTrackers for ElliottProcess {
         };
         let (output, log, status) = ended?;
         group.ended = true;
-        let left_out: Vec<Complaint> =
-            log.complaints.into_iter().map(|complaint| self.shown(complaint)).collect();
+        let left_out: Vec<OmittedTrackers> =
+            log.omitted.into_iter().map(|complaint| self.shown(complaint)).collect();
         if !status.success() {
             // It refuses to go on with trackers that it cannot place: that is what it found, and no outage.
             if !left_out.is_empty() {
-                return Err(ElliottError::Refused { system, complaints: left_out });
+                return Err(ElliottError::Refused { system, omitted: left_out });
             }
             return Err(ElliottError::Failed {
                 system,

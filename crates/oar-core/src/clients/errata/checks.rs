@@ -10,7 +10,7 @@ use url::form_urlencoded::Serializer;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
-use crate::clients::nothing::or_default;
+use crate::clients::empty::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;

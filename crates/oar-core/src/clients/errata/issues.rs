@@ -13,7 +13,7 @@ const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every cha
     an enabled user with the role qa. Have what it names corrected, then run the command again.";
 
 impl ErrataClient {
-    /// Detaches one Jira issue, which is possible while [`AdvisoryState::lets_bugs_leave`](super::AdvisoryState).
+    /// Detaches one Jira issue, which is possible while [`AdvisoryState::allows_bug_removal`](super::AdvisoryState).
     ///
     /// Whether an approval is lost by it, only reading the advisory again shows (spec 02 §2.11). Detaching an issue that
     /// is not attached succeeds without a change; one that Errata Tool does not know is refused.

@@ -18,7 +18,7 @@ use url::Url;
 pub use crate::ids::{AdvisoryId, InvalidAdvisoryId};
 pub use checks::{AdvisoryBuild, ExternalTest, SecurityAlerts, TestStatus};
 pub use model::{Advisory, AdvisoryKind, AdvisoryState, People, SecurityApproval, advisory_link};
-pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStanding, Verdict};
+pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStatus, Verdict};
 
 use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
@@ -30,7 +30,7 @@ use crate::service::Service;
 
 /// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and
 /// public clients allow it many minutes (spec 02 §2.1).
-pub const ERRATA_PATIENCE: u32 = 4;
+pub const ERRATA_TIMEOUT_FACTOR: u32 = 4;
 
 /// Why a change of an advisory failed.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,7 @@ impl ErrataClient {
         Ok(Call::new(Service::Errata, operation, method, url)
             .about(format!("advisory {id}"))
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(self.http.timeout() * ERRATA_PATIENCE)
+            .timeout(self.http.timeout() * ERRATA_TIMEOUT_FACTOR)
             .authorize(Arc::clone(&self.authorize)))
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::nothing::{self, or_default};
+use crate::clients::empty::{self, or_default};
 use crate::email::EmailAddress;
 use crate::ids::{AdvisoryId, IssueKey};
 
@@ -84,7 +84,7 @@ literals! {
 impl AdvisoryState {
     /// Whether Errata Tool lets ordinary bugs be taken off an advisory in this state (spec 02 §2.5). Older servers
     /// refuse it in `QE`, too, with a reason of their own.
-    pub fn lets_bugs_leave(&self) -> bool {
+    pub fn allows_bug_removal(&self) -> bool {
         matches!(self, Self::NewFiles | Self::Qe)
     }
 }
@@ -242,7 +242,7 @@ impl Flag {
 struct ErratumRecord {
     id: u64,
     status: AdvisoryState,
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     status_updated_at: Option<String>,
     #[serde(default)]
     fulladvisory: Option<String>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -85,7 +85,7 @@ impl PushJob {
 
 /// How the push to one target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetStanding {
+pub enum TargetStatus {
     /// What the advisory holds now is on the target.
     Pushed,
     /// Something was pushed, and nobody can say whether it is what the advisory holds now.
@@ -110,7 +110,7 @@ pub struct TargetPush {
     /// How far the job is.
     pub status: PushStatus,
     /// What that means.
-    pub standing: TargetStanding,
+    pub standing: TargetStatus,
 }
 
 /// How the staging push of one advisory stands, by its jobs for the staging targets. Live targets do not count.
@@ -162,8 +162,8 @@ impl StagePush {
         })
     }
 
-    fn target<'a>(&self, jobs: &'a BTreeMap<u64, PushJob>) -> Option<(&'a PushJob, TargetStanding)> {
-        use TargetStanding as S;
+    fn target<'a>(&self, jobs: &'a BTreeMap<u64, PushJob>) -> Option<(&'a PushJob, TargetStatus)> {
+        use TargetStatus as S;
         let newest_first = || jobs.values().rev();
         let newest = newest_first().next()?;
         let since = |job: &&PushJob| match (job.changed, self.since) {
@@ -191,19 +191,19 @@ impl StagePush {
 
     /// What the targets say together.
     pub fn verdict(&self) -> Verdict {
-        let standings: Vec<TargetStanding> = self.targets().map(|push| push.standing).collect();
+        let standings: Vec<TargetStatus> = self.targets().map(|push| push.standing).collect();
         let any = |standing| standings.contains(&standing);
         if standings.is_empty() {
             Verdict::NeverPushed
-        } else if any(TargetStanding::Failed) {
+        } else if any(TargetStatus::Failed) {
             Verdict::Failed
-        } else if any(TargetStanding::Unknown) {
+        } else if any(TargetStatus::Unknown) {
             Verdict::Unknown
-        } else if any(TargetStanding::Running) {
+        } else if any(TargetStatus::Running) {
             Verdict::Running
-        } else if any(TargetStanding::Never) {
+        } else if any(TargetStatus::Never) {
             Verdict::NeverPushed
-        } else if any(TargetStanding::Unproven) {
+        } else if any(TargetStatus::Unproven) {
             Verdict::Unproven
         } else {
             Verdict::Complete
@@ -212,7 +212,7 @@ impl StagePush {
 
     /// The same as Errata Tool has confirmed it: nothing is left to push, whatever the jobs' times are.
     #[must_use]
-    pub fn with_nothing_left(mut self) -> Self {
+    pub fn fully_pushed(mut self) -> Self {
         self.nothing_left = true;
         self
     }
@@ -231,10 +231,10 @@ impl std::fmt::Display for StagePush {
             let comma = if index == 0 { "" } else { ", " };
             write!(formatter, "{comma}{} {}", push.target, push.status)?;
             match push.standing {
-                TargetStanding::Unproven => {
+                TargetStatus::Unproven => {
                     formatter.write_str(", perhaps of earlier builds")?;
                 }
-                TargetStanding::Never => formatter.write_str(", which pushed nothing")?,
+                TargetStatus::Never => formatter.write_str(", which pushed nothing")?,
                 _ => {}
             }
         }
@@ -256,11 +256,11 @@ struct JobRecord {
     id: u64,
     status: PushStatus,
     target: TargetRecord,
-    #[serde(default, deserialize_with = "nothing::something")]
+    #[serde(default, deserialize_with = "empty::something")]
     pub_task: bool,
     #[serde(default)]
     options: Value,
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     log: Option<String>,
 }
 
@@ -276,7 +276,7 @@ const NOCHANNEL: &str = "nochannel";
 fn is_nochannel(options: &Value) -> bool {
     match options {
         Value::Object(options) => {
-            options.get(NOCHANNEL).is_some_and(|value| nothing::flag(value).unwrap_or(true))
+            options.get(NOCHANNEL).is_some_and(|value| empty::flag(value).unwrap_or(true))
         }
         Value::Array(names) => names.iter().any(|name| name.as_str() == Some(NOCHANNEL)),
         _ => false,
@@ -337,7 +337,7 @@ impl ErrataClient {
                     push.learn(&started);
                     if started.is_empty() {
                         push.learn(&self.push_jobs(id).await?);
-                        push = push.with_nothing_left();
+                        push = push.fully_pushed();
                     }
                     return Ok(Pushed { push, started });
                 }
@@ -462,9 +462,9 @@ mod tests {
         assert_eq!(push(&jobs).verdict(), Verdict::Complete);
         let old = push(&[job(1, "cdn_stage", "COMPLETE", Some(BEFORE)), job(2, "cdn_stage", "FAILED", None)]);
         assert_eq!(old.verdict(), Verdict::Failed);
-        assert_eq!(old.with_nothing_left().verdict(), Verdict::Complete);
+        assert_eq!(old.fully_pushed().verdict(), Verdict::Complete);
         let never = push(&[PushJob { nochannel: true, ..job(1, "cdn_stage", "COMPLETE", Some(AFTER)) }]);
-        assert_eq!(never.with_nothing_left().verdict(), Verdict::NeverPushed);
+        assert_eq!(never.fully_pushed().verdict(), Verdict::NeverPushed);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde_json::json;
 use url::Url;
 
 use self::pace::Pace;
-use crate::clients::nothing::null_is_default;
+use crate::clients::empty::null_is_default;
 use crate::clients::prow::ProwState;
 use crate::clock::Clock;
 use crate::config::{RateLimit, TriggerForm};
@@ -122,7 +122,7 @@ impl GangwayClient {
 
     /// The same client with another pace.
     #[must_use]
-    pub fn paced(mut self, limit: RateLimit) -> Self {
+    pub fn with_rate_limit(mut self, limit: RateLimit) -> Self {
         self.pace = Arc::new(Pace::new(limit));
         self
     }

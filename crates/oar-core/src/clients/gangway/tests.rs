@@ -133,7 +133,7 @@ async fn requests_wait_for_their_turn() {
     let http = Http::new(HttpSettings::default(), Clock::new(clock.clone()), Redactor::default()).unwrap();
     let base = server.uri().parse().unwrap();
     let gangway = GangwayClient::new(http, base, "t0ken".into(), TriggerForm::JobInPath)
-        .paced(RateLimit { per_minute: 6, burst: 1 });
+        .with_rate_limit(RateLimit { per_minute: 6, burst: 1 });
     Mock::given(method("GET"))
         .respond_with(ResponseTemplate::new(200).set_body_json(json!({"job_execution": []})))
         .mount(&server)

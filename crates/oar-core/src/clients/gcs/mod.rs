@@ -16,8 +16,8 @@ use url::Url;
 
 pub use run::{EndedRun, RunLocation};
 
+use crate::clients::empty::null_is_default;
 use crate::clients::google::ServiceAccount;
-use crate::clients::nothing::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::service::Service;

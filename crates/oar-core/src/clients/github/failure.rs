@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::transport::Purpose;
-use crate::clients::nothing::{or_default, text};
+use crate::clients::empty::{or_default, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Reply;
 use crate::service::Service;

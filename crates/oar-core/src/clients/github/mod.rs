@@ -9,7 +9,7 @@ mod folder;
 #[cfg(test)]
 mod folder_tests;
 mod model;
-mod moved;
+mod renamed;
 mod tree;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clients::nothing::text;
+use crate::clients::empty::text;
 
 /// A text file on a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]

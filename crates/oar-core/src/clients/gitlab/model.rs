@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::nothing;
+use crate::clients::empty;
 
 /// A merge request by project path and number, as its web address names it (spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,20 +115,20 @@ pub struct MergeRequest {
     /// Where it stands.
     pub state: MergeRequestState,
     /// Whether it is a draft, as newer servers say it; see [`MergeRequest::is_draft`].
-    #[serde(default, deserialize_with = "nothing::flag")]
+    #[serde(default, deserialize_with = "empty::flag")]
     draft: bool,
     /// The same, as older servers say it.
-    #[serde(default, deserialize_with = "nothing::flag")]
+    #[serde(default, deserialize_with = "empty::flag")]
     work_in_progress: bool,
     /// Its labels, such as `stage-release-success`.
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     pub labels: Vec<String>,
     /// The branch with its commits.
     pub source_branch: String,
     /// The branch that it is for.
     pub target_branch: String,
     /// The newest commit of the source branch; absent while GitLab prepares it.
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     pub sha: Option<String>,
     /// Its web address.
     pub web_url: String,
@@ -144,13 +144,13 @@ pub struct MergeRequest {
     #[serde(default)]
     pub source_project_id: Option<u64>,
     /// How many files it changes, as GitLab shows it: `1000+` when it stopped counting, absent before it counted.
-    #[serde(default, deserialize_with = "nothing::text")]
+    #[serde(default, deserialize_with = "empty::text")]
     pub changes_count: Option<String>,
     /// Whether it can be merged, in GitLab's words (spec 03 §2.3).
     #[serde(default)]
     pub detailed_merge_status: Option<String>,
     /// Whether it merges by itself when its pipeline succeeds.
-    #[serde(default, deserialize_with = "nothing::flag")]
+    #[serde(default, deserialize_with = "empty::flag")]
     pub merge_when_pipeline_succeeds: bool,
     /// The pipeline of its newest commit; only where one merge request is read.
     #[serde(default)]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::model::MergeRequestRef;
 use super::transport::Operation;
 use super::{GitlabClient, pages, unbuildable};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::ServiceError;
 
 /// The most pipelines of one merge request that are read; they come newest first.
@@ -56,7 +56,7 @@ pub struct Job {
     /// Its status, in the words of [`Pipeline::status`].
     pub status: String,
     /// Whether the pipeline goes on when it fails.
-    #[serde(default, deserialize_with = "nothing::flag")]
+    #[serde(default, deserialize_with = "empty::flag")]
     pub allow_failure: bool,
     /// What a trigger job started.
     #[serde(default)]

@@ -9,7 +9,7 @@ use gitlab::api::projects::repository::files::{Encoding, File as FileEndpoint};
 use serde::Deserialize;
 
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -53,7 +53,7 @@ pub struct Commit {
     /// Its name.
     pub id: String,
     /// Names of the commits before it.
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     pub parent_ids: Vec<String>,
     /// Its message.
     #[serde(default)]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::model::{MergeRequest, MergeRequestRef, User};
 use super::transport::Operation;
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;
@@ -34,7 +34,7 @@ pub struct ChangedFile {
     /// Its path after the change.
     pub new_path: String,
     /// Whether the change removes it.
-    #[serde(default, deserialize_with = "nothing::flag")]
+    #[serde(default, deserialize_with = "empty::flag")]
     pub deleted_file: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Approval {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Approvals {
     /// Those that were given.
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     pub approved_by: Vec<Approval>,
     /// How many are still needed over all rules.
     #[serde(default)]

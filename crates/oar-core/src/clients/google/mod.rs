@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
 use self::key::Key;
-use crate::clients::nothing::{is_nothing, or_default};
+use crate::clients::empty::{is_nothing, or_default};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::model::{Account, Issue};
-use crate::clients::nothing::is_nothing;
+use crate::clients::empty::is_nothing;
 use crate::email::EmailAddress;
 use crate::ids::IssueKey;
 
@@ -108,7 +108,7 @@ impl Bug {
     }
 
     /// Whether `key` is one of the keys of this bug.
-    pub fn goes_by(&self, key: &IssueKey) -> bool {
+    pub fn has_key(&self, key: &IssueKey) -> bool {
         self.key == *key || self.other_keys.contains(key)
     }
 

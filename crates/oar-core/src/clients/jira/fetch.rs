@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Issue, IssueKey, JiraClient, body};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 
 /// How many issues one request names at most; Jira refuses more.
@@ -58,7 +58,7 @@ impl IssueSet {
 
 #[derive(Deserialize)]
 struct Answer {
-    #[serde(default, deserialize_with = "nothing::or_default")]
+    #[serde(default, deserialize_with = "empty::or_default")]
     issues: Vec<Issue>,
 }
 

@@ -112,7 +112,7 @@ pub struct Issue {
     /// Its number, which stays when the key changes.
     #[serde(default)]
     id: Option<String>,
-    #[serde(default, deserialize_with = "crate::clients::nothing::or_default")]
+    #[serde(default, deserialize_with = "crate::clients::empty::or_default")]
     fields: BTreeMap<String, Value>,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Issue, JiraClient, body};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
@@ -18,9 +18,9 @@ const MOST_PAGES: usize = 200;
 
 #[derive(Deserialize)]
 struct Page {
-    #[serde(deserialize_with = "nothing::or_default")]
+    #[serde(deserialize_with = "empty::or_default")]
     issues: Vec<Issue>,
-    #[serde(default, rename = "nextPageToken", deserialize_with = "nothing::or_default")]
+    #[serde(default, rename = "nextPageToken", deserialize_with = "empty::or_default")]
     next: Option<String>,
     #[serde(default, rename = "isLast")]
     is_last: Option<bool>,

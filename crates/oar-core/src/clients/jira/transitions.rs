@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::model::same;
 use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
-use crate::clients::{Effect, nothing};
+use crate::clients::{Effect, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -111,7 +111,7 @@ impl JiraClient {
     pub async fn transitions(&self, key: &IssueKey) -> Result<Vec<Transition>, ServiceError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "nothing::or_default")]
+            #[serde(deserialize_with = "empty::or_default")]
             transitions: Vec<Transition>,
         }
         let call = self

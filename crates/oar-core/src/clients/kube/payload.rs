@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
-use crate::clients::nothing::null_is_default;
+use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::clients::nothing::null_is_default;
+use crate::clients::empty::null_is_default;
 
 /// How far a Prow job is (spec 04 §2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::clients::catalog::model::grades;
 use crate::clients::catalog::{FreshnessGrade, read_pages};
-use crate::clients::nothing::{flag, text};
+use crate::clients::empty::{flag, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Authorize, Call, Http, Reply, join};
 use crate::service::Service;

@@ -36,7 +36,7 @@ const LAYERS: usize = 8;
 /// How many redirections of one request are followed: registries keep blobs elsewhere.
 const REDIRECTIONS: usize = 5;
 /// How many times longer than other requests a blob may take.
-const BLOB_PATIENCE: u32 = 4;
+const BLOB_TIMEOUT_FACTOR: u32 = 4;
 /// The header in which a registry names the digest of what it answers.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
@@ -149,7 +149,7 @@ impl RegistryClient {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let call = Call::get(Service::Registry, operation, url)
             .about(subject.clone())
-            .timeout(self.http.timeout() * BLOB_PATIENCE)
+            .timeout(self.http.timeout() * BLOB_TIMEOUT_FACTOR)
             .body_limit(limit);
         let reply = self.send(spec, call).await?;
         let found = Digest::of(&reply.body);

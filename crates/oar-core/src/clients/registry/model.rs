@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::clients::nothing::{or_default, text};
+use crate::clients::empty::{or_default, text};
 use crate::ids::Digest;
 
 /// Media types of manifests that are asked for, OCI's and the older Docker ones.

@@ -16,7 +16,7 @@ use crate::ids::Digest;
 use crate::service::Service;
 use crate::version::ReleaseVersion;
 
-pub use streams::{LatestBuild, Phase, Sought, StreamName, StreamTag};
+pub use streams::{BuildLookup, LatestBuild, Phase, StreamName, StreamTag};
 
 /// How long the description of a release may take.
 const FIRST_ANSWER: Duration = Duration::from_mins(1);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::ReleaseControllerClient;
-use crate::clients::nothing::null_is_default;
+use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply, join, join_segments};
 use crate::service::Service;
@@ -134,7 +134,7 @@ pub struct LatestBuild {
 
 /// What looking for a build gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sought {
+pub enum BuildLookup {
     /// It is in its stream.
     Found(StreamTag),
     /// Its stream has other builds, and not this one.
@@ -231,7 +231,7 @@ impl ReleaseControllerClient {
     /// requests.
     ///
     /// It is absent only when the stream that builds of such a name are in shows others.
-    pub async fn find_build(&self, build: &ReleaseVersion, arch: Arch) -> Result<Sought, ServiceError> {
+    pub async fn find_build(&self, build: &ReleaseVersion, arch: Arch) -> Result<BuildLookup, ServiceError> {
         let name = build.to_string();
         let nightly = StreamName::nightly(build.y_stream(), arch);
         let stable = StreamName::stable(build.major(), arch);
@@ -251,10 +251,10 @@ impl ReleaseControllerClient {
                 unknown = Some(stream);
             }
             if let Some(tag) = tags.into_iter().find(|tag| tag.name == name) {
-                return Ok(Sought::Found(tag));
+                return Ok(BuildLookup::Found(tag));
             }
         }
-        Ok(unknown.map_or(Sought::Absent, Sought::Unknown))
+        Ok(unknown.map_or(BuildLookup::Absent, BuildLookup::Unknown))
     }
 
     fn stream_url(&self, segments: &[&str]) -> Url {

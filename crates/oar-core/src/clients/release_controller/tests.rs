@@ -105,8 +105,8 @@ async fn tags_and_builds_are_found_by_exact_name() {
     for (name, found) in [("4.20.1", true), ("4.20.0-ec.1", true), ("4.20.11", false)] {
         let build = client.find_build(&name.parse().unwrap(), Arch::Amd64).await.unwrap();
         match build {
-            Sought::Found(tag) => assert!(found && tag.name == name, "{tag:?}"),
-            other => assert!(!found && other == Sought::Absent, "{other:?}"),
+            BuildLookup::Found(tag) => assert!(found && tag.name == name, "{tag:?}"),
+            other => assert!(!found && other == BuildLookup::Absent, "{other:?}"),
         }
     }
     assert_eq!(client.tags(&StreamName::stable(9, Arch::Amd64)).await.unwrap(), None);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{EVENT_TYPE, Posted, SlackClient, locked};
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::ServiceError;
 
 /// Messages per request; Slack recommends no more than 200.
@@ -44,9 +44,9 @@ pub enum Lookup {
 /// Slack leaves out, or writes null for, what there is none of.
 #[derive(Deserialize)]
 struct History {
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     messages: Vec<Message>,
-    #[serde(default, deserialize_with = "nothing::or_default")]
+    #[serde(default, deserialize_with = "empty::or_default")]
     response_metadata: Option<Paging>,
 }
 
@@ -88,9 +88,9 @@ fn words(text: &str) -> String {
 
 #[derive(Deserialize)]
 struct Channels {
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     channels: Vec<Channel>,
-    #[serde(default, deserialize_with = "nothing::or_default")]
+    #[serde(default, deserialize_with = "empty::or_default")]
     response_metadata: Option<Paging>,
 }
 

@@ -23,9 +23,9 @@ use url::Url;
 
 pub use blocks::Block;
 pub use lookup::{Lookup, Wanted};
-pub use text::{GroupId, Unasked, UserId, escape, link};
+pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
-use crate::clients::nothing;
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
@@ -110,7 +110,7 @@ struct PostedMessage {
 
 #[derive(Deserialize)]
 struct GroupsAnswer {
-    #[serde(default, deserialize_with = "nothing::list")]
+    #[serde(default, deserialize_with = "empty::list")]
     usergroups: Vec<Group>,
 }
 

@@ -31,14 +31,14 @@ impl GroupId {
 
 /// Somebody in a text who is to be asked for before the text is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unasked {
+pub enum UnresolvedMention {
     /// A person, by login.
     Person(String),
     /// A group, by handle.
     Group(String),
 }
 
-impl Unasked {
+impl UnresolvedMention {
     /// The mentions of this kind in a text: what stands there, and who it is.
     pub fn within(text: &str) -> Vec<(String, Self)> {
         let mention = |piece: &str| {
@@ -134,12 +134,12 @@ mod tests {
             known.1,
             link("https://x.test/@", "@")
         );
-        let found = Unasked::within(&text);
+        let found = UnresolvedMention::within(&text);
         assert_eq!(
             found,
             [
-                ("<!subteam^@demo-leads>".to_owned(), Unasked::Group("demo-leads".to_owned())),
-                ("<@demo.lead@>".to_owned(), Unasked::Person("demo.lead".to_owned())),
+                ("<!subteam^@demo-leads>".to_owned(), UnresolvedMention::Group("demo-leads".to_owned())),
+                ("<@demo.lead@>".to_owned(), UnresolvedMention::Person("demo.lead".to_owned())),
             ]
         );
         for bad in ["", "a b", "a<b", "a@b", "a|b"] {

@@ -115,7 +115,7 @@ struct Level<'a> {
 
 impl<'a> Level<'a> {
     fn new(name: &'a str, entry: &'a Node) -> Result<Self, BuildDataError> {
-        let shape = |field: &str, found: String| BuildDataError::Shape {
+        let shape = |field: &str, found: String| BuildDataError::ValueFormat {
             assembly: name.to_owned(),
             field: field.to_owned(),
             found,
@@ -140,7 +140,7 @@ impl<'a> Level<'a> {
             Some(section @ Node::Map(_)) => Ok(Some(section)),
             // For ART such a section replaces the parent's.
             Some(section) if section.is_nothing() => Ok(Some(&Node::Null)),
-            Some(other) => Err(BuildDataError::Shape {
+            Some(other) => Err(BuildDataError::ValueFormat {
                 assembly: self.name.into(),
                 field: name.into(),
                 found: other.describe(),
@@ -155,7 +155,7 @@ impl<'a> Level<'a> {
         match parent.filter(|parent| !parent.is_nothing()) {
             None => Ok(None),
             Some(Node::Text(parent)) => Ok(Some(parent.trim())),
-            Some(other) => Err(BuildDataError::Shape {
+            Some(other) => Err(BuildDataError::ValueFormat {
                 assembly: self.name.into(),
                 field: "basis.assembly".into(),
                 found: other.describe(),

@@ -230,7 +230,7 @@ impl Serialize for Pending {
 
 /// An identifier that the release has only by inheritance from another z-stream release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct NotOurs {
+pub struct InheritedId {
     /// What it is: `advisory_ids.rpm`, `jira_ticket`, `shipment_mr`, `candidate_builds.x86_64`.
     pub field: String,
     /// The value.
@@ -239,7 +239,7 @@ pub struct NotOurs {
     pub origin: String,
 }
 
-impl fmt::Display for NotOurs {
+impl fmt::Display for InheritedId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {} of {}", self.field, self.value, self.origin)
     }
@@ -263,7 +263,7 @@ pub struct ReleaseFacts {
     /// What ART has announced and not made yet.
     pub pending: Vec<Pending>,
     /// Identifiers that belong to another release. They are in none of the other fields.
-    pub not_ours: Vec<NotOurs>,
+    pub not_ours: Vec<InheritedId>,
 }
 
 impl ReleaseFacts {
@@ -298,7 +298,7 @@ impl ReleaseFacts {
         let foreign = origin != assembly.name()
             && origin.parse().is_ok_and(|release: ReleaseVersion| !release.is_prerelease());
         if foreign {
-            self.not_ours.push(NotOurs { field, value: value.to_owned(), origin: origin.to_owned() });
+            self.not_ours.push(InheritedId { field, value: value.to_owned(), origin: origin.to_owned() });
         }
         !foreign
     }
@@ -415,7 +415,7 @@ fn shipment_kinds(shipment: &Merged<'_>) -> Result<Vec<ShipmentKind>, BuildDataE
 
 /// A wrong value, in the entry that holds it.
 fn shape(field: String, found: &Merged<'_>, expected: impl Into<String>) -> BuildDataError {
-    BuildDataError::Shape {
+    BuildDataError::ValueFormat {
         assembly: found.origin.into(),
         field,
         found: found.describe(),

@@ -152,7 +152,7 @@ fn items<'v, 'a>(
 }
 
 fn shape(field: &str, found: &Merged<'_>, expected: &str) -> BuildDataError {
-    BuildDataError::Shape {
+    BuildDataError::ValueFormat {
         assembly: found.origin.into(),
         field: field.into(),
         found: found.describe(),

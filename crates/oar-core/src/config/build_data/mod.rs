@@ -9,7 +9,7 @@ mod node;
 
 pub use assembly::{Assembly, BuildData};
 pub use facts::{
-    Advisories, Impetus, NotOurs, Pending, ReleaseDate, ReleaseFacts, ShipmentKind, ShipmentUrl,
+    Advisories, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, ShipmentKind, ShipmentUrl,
 };
 pub use group::{GroupConfig, GroupFile, RpmDelivery};
 
@@ -24,7 +24,7 @@ pub enum BuildDataError {
     Unreadable(String),
     /// A value has another shape than it should.
     #[error("`{assembly}`: `{field}` is {found}, expected {expected}")]
-    Shape {
+    ValueFormat {
         /// The entry under `releases`.
         assembly: String,
         /// The field's path in it.

@@ -118,7 +118,7 @@ impl Runner<'_> {
         let initial = task.initial_state()?;
         // From here on the run may stand in the file, also when the answer never comes.
         run.progress().started = true;
-        let begun = self
+        let recorded = self
             .statebox
             .update_or_create(permit, &update_message(name), initial, |state| {
                 let is_ours = state.claim(name).is_some_and(|known| known.run == claim.run);
@@ -144,7 +144,7 @@ impl Runner<'_> {
                 Ok(change.or(state.claim_task(name, &claim, has_ended)?))
             })
             .await;
-        if let Err(error) = begun {
+        if let Err(error) = recorded {
             run.progress().started = false;
             return Err(error.into());
         }

@@ -264,7 +264,7 @@ impl Runner<'_> {
                     change = change.or(task.remember(plan, outcome, state)?);
                 }
                 if task.creates_state() {
-                    change = change.or(state.forget_told(name));
+                    change = change.or(state.remove_finished_record(name));
                 }
                 Ok(change)
             })

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::notify::outbox::Earlier;
+use crate::notify::outbox::PreviousSend;
 use crate::statebox::{Notification, NotificationState, RunOutcome, RunView};
 
 /// Messages of earlier runs that may not have reached anybody.
@@ -64,12 +64,12 @@ impl OpenMessages {
         self.episode.is_some()
     }
 
-    pub(super) fn earlier(&self, key: &str) -> Earlier {
+    pub(super) fn earlier(&self, key: &str) -> PreviousSend {
         match &self.episode {
             Some((_, began)) if self.lost_run || self.unclear.iter().any(|unclear| unclear == key) => {
-                Earlier::PerhapsSince(*began)
+                PreviousSend::PerhapsSince(*began)
             }
-            _ => Earlier::NotSent,
+            _ => PreviousSend::NotSent,
         }
     }
 }

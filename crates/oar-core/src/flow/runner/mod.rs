@@ -34,7 +34,7 @@ use crate::flow::outcome::{PlanSummary, Reason, Refusal, Step, TaskError, TaskOu
 use crate::flow::runner::claim::Claimed;
 use crate::flow::task::Task;
 use crate::notify::Message;
-use crate::notify::outbox::{Delivery, Earlier};
+use crate::notify::outbox::{Delivery, PreviousSend};
 use crate::permit::WritePermit;
 use crate::statebox::{
     Notification as NotificationRecord, RunStart, State, StateBox, StateBoxError, TaskName, TaskStatus,
@@ -64,7 +64,7 @@ impl<'a> Mode<'a> {
 #[async_trait]
 pub trait Deliver: Send + Sync {
     /// Sends `message`, unless an earlier run has done so.
-    async fn deliver(&self, message: &Message, earlier: Earlier, permit: &WritePermit) -> Delivery;
+    async fn deliver(&self, message: &Message, earlier: PreviousSend, permit: &WritePermit) -> Delivery;
 }
 
 /// How a run ended, as the command line shows it and `--output json` prints it.

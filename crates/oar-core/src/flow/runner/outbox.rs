@@ -2,7 +2,7 @@
 
 use crate::flow::runner::Runner;
 use crate::notify::Message;
-use crate::notify::outbox::{Delivery, Earlier};
+use crate::notify::outbox::{Delivery, PreviousSend};
 use crate::permit::WritePermit;
 use crate::statebox::{Change, Notification, NotificationState, State, TaskName};
 
@@ -48,7 +48,7 @@ impl Runner<'_> {
                 change = change.or(state.record_message(open, fate.clone()));
             }
             // Its runs stand in the file only while they owe a message.
-            change = change.or(state.forget_told(TaskName::CreateTestReport));
+            change = change.or(state.remove_finished_record(TaskName::CreateTestReport));
             Ok(change)
         });
         let state = match record.await {
@@ -67,9 +67,9 @@ impl Runner<'_> {
         message.thread.clone_from(&kept.thread);
         // Pending is what certainly was not sent; all else may stand in the channel since then.
         let earlier = match (kept.state, kept.at.parse()) {
-            (NotificationState::Pending, _) => Earlier::NotSent,
-            (_, Ok(since)) => Earlier::PerhapsSince(since),
-            (_, Err(_)) => Earlier::PerhapsSince(jiff::Timestamp::UNIX_EPOCH),
+            (NotificationState::Pending, _) => PreviousSend::NotSent,
+            (_, Ok(since)) => PreviousSend::PerhapsSince(since),
+            (_, Err(_)) => PreviousSend::PerhapsSince(jiff::Timestamp::UNIX_EPOCH),
         };
         let delivery = self.deliver.deliver(&message, earlier, permit).await;
         // The time of the first perhaps is kept: from there on the message is looked for.

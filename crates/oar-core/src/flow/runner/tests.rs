@@ -195,7 +195,7 @@ impl Task for Demo {
 /// Remembers what it was given and answers as planned.
 struct Channel {
     answer: Delivery,
-    asked: std::sync::Mutex<Vec<(String, Earlier)>>,
+    asked: std::sync::Mutex<Vec<(String, PreviousSend)>>,
 }
 
 impl Channel {
@@ -207,14 +207,14 @@ impl Channel {
         Self::new(Delivery::Sent(Posted { channel: "C0AAA".to_owned(), ts: "1.5".to_owned() }))
     }
 
-    fn asked(&self) -> Vec<(String, Earlier)> {
+    fn asked(&self) -> Vec<(String, PreviousSend)> {
         self.asked.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
 impl Deliver for Channel {
-    async fn deliver(&self, message: &Message, earlier: Earlier, _permit: &WritePermit) -> Delivery {
+    async fn deliver(&self, message: &Message, earlier: PreviousSend, _permit: &WritePermit) -> Delivery {
         self.asked.lock().unwrap().push((message.key.clone(), earlier));
         self.answer.clone()
     }
@@ -268,7 +268,7 @@ async fn a_pass_is_recorded_with_its_run_and_its_message() {
     assert_eq!(task.history[0].by.as_deref(), Some("tester"));
     assert_eq!(task.history[0].notifications[0].state, NotificationState::Sent);
     assert_eq!(channel.asked().len(), 1);
-    assert_eq!(channel.asked()[0].1, Earlier::NotSent);
+    assert_eq!(channel.asked()[0].1, PreviousSend::NotSent);
     assert_eq!(bench.store.requests(), (1, 2), "one read, the start and the end");
 }
 
@@ -408,7 +408,7 @@ async fn a_slack_failure_leaves_the_task_passed_and_is_made_good_by_the_next_run
     let working = Channel::working();
     bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
     assert_eq!(working.asked().len(), 1);
-    assert_eq!(working.asked()[0].1, Earlier::NotSent, "it certainly was not sent");
+    assert_eq!(working.asked()[0].1, PreviousSend::NotSent, "it certainly was not sent");
     bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
     assert_eq!(working.asked().len(), 1, "nothing is owed any more");
 }
@@ -438,7 +438,7 @@ async fn a_kept_message_is_tried_once_per_run_and_its_task_does_not_say_it_again
     let silent = Channel::new(Delivery::Unclear("still none".into()));
     let report = bench.run(&Demo::new(Behaviour::Pass, 0), &silent).await;
     assert_eq!((silent.asked().len(), report.earlier_notifications.len(), report.warnings.len()), (1, 1, 1));
-    assert!(matches!(silent.asked()[0].1, Earlier::PerhapsSince(_)), "it may stand there");
+    assert!(matches!(silent.asked()[0].1, PreviousSend::PerhapsSince(_)), "it may stand there");
     let working = Channel::working();
     let report = bench.run(&Demo::new(Behaviour::Pass, 0), &working).await;
     assert_eq!(report.earlier_notifications[0].state, NotificationState::Sent);
@@ -476,7 +476,7 @@ async fn a_lost_run_may_have_told_people_so_the_same_key_is_looked_for() {
     // A run that fails in between does not make the lost one forgotten.
     bench.run(&Demo::new(Behaviour::CannotPlan, 1), &channel).await;
     bench.run(&Demo::new(Behaviour::Pass, 0), &channel).await;
-    assert_eq!(channel.asked(), [("4.19.1/demo/lost".to_owned(), Earlier::PerhapsSince(lost.started))]);
+    assert_eq!(channel.asked(), [("4.19.1/demo/lost".to_owned(), PreviousSend::PerhapsSince(lost.started))]);
     assert_eq!(bench.task().status, TaskStatus::Pass);
 }
 

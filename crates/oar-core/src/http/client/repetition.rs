@@ -11,7 +11,7 @@ use crate::http::call::{Call, Repeat};
 use crate::http::failure::route;
 use crate::http::reply::Reply;
 use crate::http::retry_after::asked_pause;
-use crate::http::slow::{said_when_slow, waits_for};
+use crate::http::slow::{report_when_slow, waits_for};
 use crate::targets::TRAFFIC_TARGET;
 
 /// How many times as long as other repetitions those of a call with a quota for each minute wait: 10, 20 and 40 seconds.
@@ -48,7 +48,7 @@ impl Http {
                 let place = route(&call.url, settings.proxy.as_ref());
                 waits_for(&call, &format!("{place}, attempt {attempt} of {}", settings.attempts))
             };
-            let outcome = said_when_slow(&self.inner.waiting, words, self.attempt(&call)).await?;
+            let outcome = report_when_slow(&self.inner.waiting, words, self.attempt(&call)).await?;
             let outcome = self.understood(&call, outcome);
             let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
             let ended = |outcome: Result<Reply, ServiceError>| {
@@ -86,7 +86,7 @@ impl Http {
                 format!("{} asks to wait {} s, {next}", call.service, delay.as_secs())
             };
             self.tell_of_repetition(&call, &outcome, attempt, delay);
-            said_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
+            report_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
         }
     }
 

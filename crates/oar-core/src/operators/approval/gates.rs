@@ -279,7 +279,7 @@ impl Approval<'_> {
         let open: Vec<String> = set
             .distinct()
             .map(Bug::of)
-            .filter(|bug| !bug.is_finished() && !accepted.iter().any(|key| bug.goes_by(key)))
+            .filter(|bug| !bug.is_finished() && !accepted.iter().any(|key| bug.has_key(key)))
             .map(|bug| format!("{} ({})", bug.key, bug.status.as_deref().unwrap_or("no status")))
             .collect();
         let hidden: Vec<String> =

@@ -60,7 +60,7 @@ impl AdvisoryDrop {
         let id = advisory.id;
         let wanted: Vec<IssueKey> =
             advisory.jira_issues.iter().filter(|key| dropped.contains(*key)).cloned().collect();
-        let may_leave = advisory.state.lets_bugs_leave();
+        let may_leave = advisory.state.allows_bug_removal();
         let (keys, locked) = if may_leave { (wanted, Vec::new()) } else { (Vec::new(), wanted) };
         let (had_docs, had_security) = (earlier.docs.contains(&id), earlier.security.contains(&id));
         if keys.is_empty() && locked.is_empty() && !had_docs && !had_security {
@@ -115,7 +115,7 @@ impl AdvisoryDrop {
 
     /// What the reader of the plan should know.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes: Vec<String> = self.obstacle().into_iter().collect();
+        let mut notes: Vec<String> = self.blocking_reason().into_iter().collect();
         let given = [(self.docs, "documentation"), (self.security, "product security")];
         let given: Vec<&str> = given
             .iter()
@@ -134,7 +134,7 @@ impl AdvisoryDrop {
     }
 
     /// Why bugs that should leave the advisory stay in it.
-    pub(super) fn obstacle(&self) -> Option<String> {
+    pub(super) fn blocking_reason(&self) -> Option<String> {
         let keys: Vec<&str> = self.locked.iter().map(IssueKey::as_str).collect();
         (!keys.is_empty()).then(|| {
             format!(

@@ -15,7 +15,7 @@ use futures::future::{join, join_all};
 
 pub use advisories::{AdvisoryDrop, Approval};
 pub use intent::Intent;
-pub use selection::{Decision, Judged};
+pub use selection::{Decision, JudgedBug};
 pub use shipment::{ShipmentDrop, ShipmentEnd, ShipmentTarget};
 
 use crate::clients::errata::{AdvisoryId, ErrataClient};
@@ -50,7 +50,7 @@ pub struct Target {
 #[derive(Debug)]
 pub struct DropPlan {
     /// Every bug of the release once, with what becomes of it, by key.
-    pub bugs: Vec<Judged>,
+    pub bugs: Vec<JudgedBug>,
     /// Every key by which the release names a bug that is dropped: a bug that was moved may have two.
     pub names: BTreeSet<IssueKey>,
     /// The advisories that change.
@@ -67,7 +67,8 @@ pub struct DropPlan {
 impl DropPlan {
     /// The bugs that should leave an advisory and cannot, as the refusal that they are.
     fn locked(&self) -> Option<TaskError> {
-        let obstacles: Vec<String> = self.advisories.iter().filter_map(AdvisoryDrop::obstacle).collect();
+        let obstacles: Vec<String> =
+            self.advisories.iter().filter_map(AdvisoryDrop::blocking_reason).collect();
         (!obstacles.is_empty()).then(|| {
             Refusal::blocked(obstacles.join("; "))
                 .with_hint(
@@ -104,7 +105,7 @@ impl Plan for DropPlan {
         steps.extend(self.shipment.iter().flat_map(ShipmentDrop::steps));
         let mut notes = self.notes.clone();
         notes.extend(self.advisories.iter().flat_map(AdvisoryDrop::notes));
-        notes.extend(self.bugs.iter().filter_map(Judged::note));
+        notes.extend(self.bugs.iter().filter_map(JudgedBug::note));
         notes.extend(self.unreadable.iter().map(|error| format!("left out: {}", error.inner())));
         if !steps.is_empty() {
             notes.push("the release leads and the documentation team are told in Slack".to_owned());
@@ -185,7 +186,7 @@ impl DropBugs<'_> {
         // What earlier runs meant to drop may be the same bug by another key.
         let asked = keys.union(&target.earlier.keys).cloned().collect();
         let read = self.jira.issues(&asked, &Bug::FIELDS).await.map_err(could_not_look)?;
-        let bugs = Judged::each(&keys, &read, &target.include);
+        let bugs = JudgedBug::each(&keys, &read, &target.include);
         selection::check_include(&target.include, &bugs)?;
         let names = selection::names_of_dropped(&keys, &bugs);
         let gone = selection::gone(&target.earlier.keys, &bugs, &read);

@@ -25,7 +25,7 @@ pub enum Decision {
 
 /// A bug and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct JudgedBug {
     /// The first key by which the release names it.
     pub key: IssueKey,
     /// Other keys of the same bug, whether the release names it by them or not.
@@ -34,7 +34,7 @@ pub struct Judged {
     pub decision: Decision,
 }
 
-impl Judged {
+impl JudgedBug {
     /// Judges the bug `key`; `bug` is `None` when Jira does not show it.
     pub fn of(key: &IssueKey, bug: Option<&Bug>, include: &BTreeSet<IssueKey>) -> Self {
         let decision = match bug {
@@ -44,7 +44,7 @@ impl Judged {
             Some(bug) if bug.is_finished() => Decision::Finished,
             Some(bug) if bug.is_cve_tracker() => Decision::CveTracker,
             Some(bug) if bug.is_security_labelled() => Decision::SecurityLabelled,
-            Some(bug) if bug.needs_agreement_to_drop() && !include.iter().any(|named| bug.goes_by(named)) => {
+            Some(bug) if bug.needs_agreement_to_drop() && !include.iter().any(|named| bug.has_key(named)) => {
                 Decision::HighSeverity
             }
             Some(_) => Decision::Drop,
@@ -61,14 +61,14 @@ impl Judged {
     ) -> Vec<Self> {
         let mut bugs: Vec<Self> = Vec::new();
         for key in keys {
-            if !bugs.iter().any(|bug| bug.goes_by(key)) {
+            if !bugs.iter().any(|bug| bug.has_key(key)) {
                 bugs.push(Self::of(key, read.get(key).map(Bug::of).as_ref(), include));
             }
         }
         bugs
     }
 
-    fn goes_by(&self, key: &IssueKey) -> bool {
+    fn has_key(&self, key: &IssueKey) -> bool {
         self.key == *key || self.other_keys.contains(key)
     }
 
@@ -100,16 +100,16 @@ impl Judged {
 }
 
 /// All of `keys` by which the release names bugs that are dropped.
-pub(super) fn names_of_dropped(keys: &BTreeSet<IssueKey>, bugs: &[Judged]) -> BTreeSet<IssueKey> {
+pub(super) fn names_of_dropped(keys: &BTreeSet<IssueKey>, bugs: &[JudgedBug]) -> BTreeSet<IssueKey> {
     let is_dropped =
-        |key: &&IssueKey| bugs.iter().any(|bug| bug.decision == Decision::Drop && bug.goes_by(key));
+        |key: &&IssueKey| bugs.iter().any(|bug| bug.decision == Decision::Drop && bug.has_key(key));
     keys.iter().filter(is_dropped).cloned().collect()
 }
 
 /// The bugs that an earlier run meant to drop and that the release does not name by any of their keys any more, each once.
-pub(super) fn gone(earlier: &BTreeSet<IssueKey>, bugs: &[Judged], read: &IssueSet) -> BTreeSet<IssueKey> {
+pub(super) fn gone(earlier: &BTreeSet<IssueKey>, bugs: &[JudgedBug], read: &IssueSet) -> BTreeSet<IssueKey> {
     let mut gone = BTreeSet::new();
-    for key in earlier.iter().filter(|key| !bugs.iter().any(|bug| bug.goes_by(key))) {
+    for key in earlier.iter().filter(|key| !bugs.iter().any(|bug| bug.has_key(key))) {
         let is_told = read.get(key).is_some_and(|issue| !issue.other_keys.is_disjoint(&gone));
         if !is_told {
             gone.insert(key.clone());
@@ -119,9 +119,9 @@ pub(super) fn gone(earlier: &BTreeSet<IssueKey>, bugs: &[Judged], read: &IssueSe
 }
 
 /// Refuses to include what is not in the release or may not be dropped.
-pub(super) fn check_include(include: &BTreeSet<IssueKey>, bugs: &[Judged]) -> Result<(), TaskError> {
+pub(super) fn check_include(include: &BTreeSet<IssueKey>, bugs: &[JudgedBug]) -> Result<(), TaskError> {
     for key in include {
-        let problem = match bugs.iter().find(|bug| bug.goes_by(key)).map(|bug| bug.decision) {
+        let problem = match bugs.iter().find(|bug| bug.has_key(key)).map(|bug| bug.decision) {
             Some(Decision::Drop | Decision::HighSeverity) => continue,
             None => "is not among the release's bugs",
             Some(Decision::Finished) => "is finished, so it stays in the release",
@@ -159,7 +159,7 @@ mod tests {
 
     fn judge(bug: Option<&Bug>, include: &[&str]) -> Decision {
         let include = include.iter().map(|key| key.parse().unwrap()).collect();
-        Judged::of(&"OCPBUGS-1".parse().unwrap(), bug, &include).decision
+        JudgedBug::of(&"OCPBUGS-1".parse().unwrap(), bug, &include).decision
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             (key("A-4"), Decision::Unknown),
             (key("A-6"), Decision::SecurityLabelled),
         ]
-        .map(|(key, decision)| Judged { key, other_keys: BTreeSet::new(), decision });
+        .map(|(key, decision)| JudgedBug { key, other_keys: BTreeSet::new(), decision });
         let check = |text: &str| check_include(&BTreeSet::from([key(text)]), &bugs);
         assert!(check("A-1").is_ok());
         for (text, words) in [

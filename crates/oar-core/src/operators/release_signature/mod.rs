@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{join, join_all};
 
-pub use report::{ImageReport, SignatureFinding, SignatureKind, SignatureReport, Standing};
+pub use report::{ImageReport, SignatureFinding, SignatureKind, SignatureReport, SignatureStatus};
 
 use crate::clients::mirror::MirrorClient;
 use crate::clients::registry::{AttachedSignature, RegistryClient};
@@ -101,7 +101,10 @@ impl ReleaseSignature<'_> {
     ) -> Result<SignatureReport, TaskError> {
         let mut report = self.look(release, all).await?;
         for _ in 1..looks.max(1) {
-            let (Standing::Waits(missing) | Standing::Unknown(missing)) = report.standing() else { break };
+            let (SignatureStatus::Waits(missing) | SignatureStatus::Unknown(missing)) = report.standing()
+            else {
+                break;
+            };
             tracing::info!("{missing}; looking again in {} s", PAUSE.as_secs());
             self.clock.sleep(PAUSE).await;
             report = self.look(release, all).await?;

@@ -82,7 +82,7 @@ impl SignatureFinding {
 
 /// What the signatures of an image come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum SignatureStatus {
     /// At least one signature is good.
     Signed,
     /// Nothing is published yet; what is missing.
@@ -133,20 +133,20 @@ impl ImageReport {
 
     /// What the signatures come to. One that is good is enough; an image of which something could not be looked at is
     /// unknown, whatever else was found.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> SignatureStatus {
         if self.good().next().is_some() {
-            return Standing::Signed;
+            return SignatureStatus::Signed;
         }
         let unsupported = self.signatures.iter().any(|finding| finding.unsupported);
         if !self.gaps.is_empty() || unsupported {
             let found = self.gaps.iter().cloned().chain(self.lines()).collect::<Vec<_>>();
-            return Standing::Unknown(found.join("; "));
+            return SignatureStatus::Unknown(found.join("; "));
         }
         match &self.waits_for {
             Some(missing) if !self.signatures.iter().any(|finding| finding.alarming) => {
-                Standing::Waits(missing.clone())
+                SignatureStatus::Waits(missing.clone())
             }
-            _ => Standing::NotSigned(self.lines().join("; ")),
+            _ => SignatureStatus::NotSigned(self.lines().join("; ")),
         }
     }
 
@@ -177,29 +177,29 @@ impl SignatureReport {
     }
 
     /// What the release comes to: the worst of its images.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> SignatureStatus {
         let (mut wrong, mut unknown, mut waits) = (Vec::new(), Vec::new(), Vec::new());
         for image in self.images() {
             let named = |text: String| {
                 if self.others.is_empty() { text } else { format!("{}: {text}", image.architecture) }
             };
             match image.standing() {
-                Standing::Signed => {}
-                Standing::NotSigned(text) => wrong.push(named(text)),
-                Standing::Unknown(text) => unknown.push(named(text)),
-                Standing::Waits(text) => waits.push(named(text)),
+                SignatureStatus::Signed => {}
+                SignatureStatus::NotSigned(text) => wrong.push(named(text)),
+                SignatureStatus::Unknown(text) => unknown.push(named(text)),
+                SignatureStatus::Waits(text) => waits.push(named(text)),
             }
         }
         if !wrong.is_empty() {
-            return Standing::NotSigned(wrong.join("; "));
+            return SignatureStatus::NotSigned(wrong.join("; "));
         }
         if !unknown.is_empty() {
-            return Standing::Unknown(unknown.join("; "));
+            return SignatureStatus::Unknown(unknown.join("; "));
         }
         if !waits.is_empty() {
-            return Standing::Waits(waits.join("; "));
+            return SignatureStatus::Waits(waits.join("; "));
         }
-        Standing::Signed
+        SignatureStatus::Signed
     }
 
     /// One line for each signature of each image, what could not be looked at, and the warnings.

@@ -149,7 +149,7 @@ async fn two_digests_that_differ_are_an_error_at_once() {
 }
 
 /// What the only image comes to when `answer` is all that `place` ever says.
-async fn standing_when(place: &str, answer: ResponseTemplate) -> Standing {
+async fn standing_when(place: &str, answer: ResponseTemplate) -> SignatureStatus {
     let (file, keys) = signed();
     let server = services(&file, 0).await;
     Mock::given(path(place)).respond_with(answer).with_priority(1).mount(&server).await;
@@ -172,18 +172,21 @@ async fn what_could_not_be_looked_at_is_unknown_and_never_a_verdict() {
             ("page", page()),
         ] {
             let standing = standing_when(place, answer).await;
-            assert!(matches!(standing, Standing::Unknown(_)), "{place} {name}: {standing:?}");
+            assert!(matches!(standing, SignatureStatus::Unknown(_)), "{place} {name}: {standing:?}");
         }
     }
     // The controller says 404 for its own failures, too (spec 04 §2.5); at the mirror it means that nothing is there yet.
-    assert!(matches!(standing_when(controller, ResponseTemplate::new(404)).await, Standing::Unknown(_)));
-    assert!(matches!(standing_when(&mirror, ResponseTemplate::new(404)).await, Standing::Waits(_)));
+    assert!(matches!(
+        standing_when(controller, ResponseTemplate::new(404)).await,
+        SignatureStatus::Unknown(_)
+    ));
+    assert!(matches!(standing_when(&mirror, ResponseTemplate::new(404)).await, SignatureStatus::Waits(_)));
 
     let (file, keys) = signed();
     let server = services(&file, 0).await;
     let gone = Held { fails: true, ..held(DIGEST) };
     let standing = check(&server, &keys, &gone, 1).await.0.unwrap().standing();
-    assert!(matches!(standing, Standing::Unknown(_)), "{standing:?}");
+    assert!(matches!(standing, SignatureStatus::Unknown(_)), "{standing:?}");
 }
 
 #[tokio::test]
@@ -197,7 +200,7 @@ async fn an_outage_is_waited_out_when_waiting_is_wanted() {
         .mount(&server)
         .await;
     let (report, clock) = check(&server, &keys, &held(DIGEST), LOOKS).await;
-    assert!(!matches!(report.unwrap().standing(), Standing::Unknown(_)));
+    assert!(!matches!(report.unwrap().standing(), SignatureStatus::Unknown(_)));
     assert_eq!(clock.waits(), [PAUSE; 2]);
 }
 
@@ -251,7 +254,7 @@ fn either_kind_of_signature_suffices_and_both_are_shown() {
     let good = |kind| finding(kind, Some(("demo", false)), false, false);
     let bad = |kind| finding(kind, None, false, false);
     for signatures in [vec![good(Openpgp), bad(Sigstore)], vec![bad(Openpgp), good(Sigstore)]] {
-        assert_eq!(report(signatures).standing(), Standing::Signed);
+        assert_eq!(report(signatures).standing(), SignatureStatus::Signed);
     }
     let both = report(vec![good(Openpgp), good(Sigstore)]);
     assert_eq!(
@@ -259,16 +262,16 @@ fn either_kind_of_signature_suffices_and_both_are_shown() {
         "signature-1 is signed by the key demo, the image is signed by the Sigstore key demo"
     );
     assert_eq!(both.lines().len(), 2);
-    assert!(matches!(report(vec![bad(Openpgp)]).standing(), Standing::NotSigned(_)));
+    assert!(matches!(report(vec![bad(Openpgp)]).standing(), SignatureStatus::NotSigned(_)));
     // What this program cannot judge is neither good nor bad.
     let old = finding(Openpgp, None, false, true);
-    assert!(matches!(report(vec![old.clone()]).standing(), Standing::Unknown(_)));
-    assert_eq!(report(vec![old, good(Openpgp)]).standing(), Standing::Signed);
+    assert!(matches!(report(vec![old.clone()]).standing(), SignatureStatus::Unknown(_)));
+    assert_eq!(report(vec![old, good(Openpgp)]).standing(), SignatureStatus::Signed);
     // A signature of somebody else beside the image is no reason to stop waiting; a changed file is.
     for (alarming, waits) in [(false, true), (true, false)] {
         let mut report = report(vec![finding(Sigstore, None, alarming, false)]);
         report.payload.waits_for = Some("nothing yet".to_owned());
-        assert_eq!(matches!(report.standing(), Standing::Waits(_)), waits);
+        assert_eq!(matches!(report.standing(), SignatureStatus::Waits(_)), waits);
     }
 }
 
@@ -285,11 +288,11 @@ fn the_worst_image_decides() {
     };
     let waits = image(Vec::new(), true, false);
     let unknown = image(Vec::new(), false, true);
-    assert_eq!(with(vec![image(vec![good()], false, true)]).standing(), Standing::Signed);
-    assert_eq!(with(vec![waits.clone()]).standing(), Standing::Waits("s390x: nothing yet".to_owned()));
-    assert!(matches!(with(vec![waits.clone(), unknown.clone()]).standing(), Standing::Unknown(_)));
+    assert_eq!(with(vec![image(vec![good()], false, true)]).standing(), SignatureStatus::Signed);
+    assert_eq!(with(vec![waits.clone()]).standing(), SignatureStatus::Waits("s390x: nothing yet".to_owned()));
+    assert!(matches!(with(vec![waits.clone(), unknown.clone()]).standing(), SignatureStatus::Unknown(_)));
     let wrong = image(vec![bad()], false, false);
-    assert!(matches!(with(vec![unknown, waits, wrong]).standing(), Standing::NotSigned(_)));
+    assert!(matches!(with(vec![unknown, waits, wrong]).standing(), SignatureStatus::NotSigned(_)));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::error::{Classified, ErrorClass, ServiceError};
 
 /// How one advisory stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum StagingStatus {
     /// Every staging target is complete.
     Complete,
     /// A push is under way.
@@ -50,7 +50,7 @@ pub enum Held {
     Cycle(Vec<AdvisoryId>),
 }
 
-impl Standing {
+impl StagingStatus {
     /// The class of the trouble; `None` when it is done, under way, or about to be.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
@@ -89,44 +89,44 @@ impl Standing {
 }
 
 /// Decides each advisory once.
-pub(super) struct Standings<'a> {
+pub(super) struct StagingStatuses<'a> {
     known: &'a BTreeMap<AdvisoryId, Result<Known, ServiceError>>,
-    decided: BTreeMap<AdvisoryId, Standing>,
+    decided: BTreeMap<AdvisoryId, StagingStatus>,
 }
 
-impl<'a> Standings<'a> {
+impl<'a> StagingStatuses<'a> {
     pub(super) fn new(known: &'a BTreeMap<AdvisoryId, Result<Known, ServiceError>>) -> Self {
         Self { known, decided: BTreeMap::new() }
     }
 
     /// How the advisory stands.
-    pub(super) fn of(&mut self, id: AdvisoryId) -> Standing {
+    pub(super) fn of(&mut self, id: AdvisoryId) -> StagingStatus {
         self.on_path(id, &mut Vec::new())
     }
 
     /// `path` holds the advisories that wait for this one, so that a circle is seen. It is no longer than the number of
     /// advisories, which is bounded.
-    fn on_path(&mut self, id: AdvisoryId, path: &mut Vec<AdvisoryId>) -> Standing {
+    fn on_path(&mut self, id: AdvisoryId, path: &mut Vec<AdvisoryId>) -> StagingStatus {
         if let Some(decided) = self.decided.get(&id) {
             return decided.clone();
         }
         if let Some(start) = path.iter().position(|waiting| *waiting == id) {
             // Decided when the walk is back at the circle's first advisory.
             let circle = path.get(start..).unwrap_or_default().iter().copied().chain([id]).collect();
-            return Standing::Held(Held::Cycle(circle));
+            return StagingStatus::Held(Held::Cycle(circle));
         }
         let standing = match self.known.get(&id) {
-            None => Standing::Refused("was not read".to_owned()),
-            Some(Err(error)) => Standing::failed(error),
+            None => StagingStatus::Refused("was not read".to_owned()),
+            Some(Err(error)) => StagingStatus::failed(error),
             Some(Ok(known)) => match (known.state.clone(), known.push.verdict()) {
-                (AdvisoryState::NewFiles, _) => Standing::Refused(
+                (AdvisoryState::NewFiles, _) => StagingStatus::Refused(
                     "is in NEW_FILES: it can be pushed when ART has moved it to QE".to_owned(),
                 ),
                 (_, Verdict::Complete)
                 // Whether the staging push was of these builds does not matter any more.
-                | (AdvisoryState::InPush | AdvisoryState::ShippedLive, Verdict::Unproven) => Standing::Complete,
-                (_, Verdict::Running) => Standing::Running,
-                (_, Verdict::Unknown) => Standing::Unknown,
+                | (AdvisoryState::InPush | AdvisoryState::ShippedLive, Verdict::Unproven) => StagingStatus::Complete,
+                (_, Verdict::Running) => StagingStatus::Running,
+                (_, Verdict::Unknown) => StagingStatus::Unknown,
                 (
                     AdvisoryState::Qe
                     | AdvisoryState::RelPrep
@@ -139,7 +139,7 @@ impl<'a> Standings<'a> {
                     path.pop();
                     standing
                 }
-                (state, _) => Standing::Refused(format!("is {state}, which takes no push to staging")),
+                (state, _) => StagingStatus::Refused(format!("is {state}, which takes no push to staging")),
             },
         };
         self.decided.insert(id, standing.clone());
@@ -147,31 +147,31 @@ impl<'a> Standings<'a> {
     }
 
     /// How an advisory stands that needs a push and comes after `blocking`.
-    fn behind(&mut self, blocking: &[AdvisoryId], path: &mut Vec<AdvisoryId>) -> Standing {
+    fn behind(&mut self, blocking: &[AdvisoryId], path: &mut Vec<AdvisoryId>) -> StagingStatus {
         let mut waits = Vec::new();
         for id in blocking {
             if self.known.get(id).is_some_and(|read| read.as_ref().is_ok_and(Known::needs_no_push)) {
                 continue;
             }
             match self.on_path(*id, path) {
-                Standing::Complete => {}
-                Standing::Running | Standing::Push | Standing::Waits(_) => waits.push(*id),
-                Standing::Held(Held::Cycle(circle))
+                StagingStatus::Complete => {}
+                StagingStatus::Running | StagingStatus::Push | StagingStatus::Waits(_) => waits.push(*id),
+                StagingStatus::Held(Held::Cycle(circle))
                     if path.last().is_some_and(|own| circle.contains(own)) =>
                 {
-                    return Standing::Held(Held::Cycle(circle));
+                    return StagingStatus::Held(Held::Cycle(circle));
                 }
                 standing => {
                     // What could not be looked at is no fact about what waits for it.
                     let unseen = standing
                         .class()
                         .filter(|class| matches!(class, ErrorClass::Unavailable | ErrorClass::Configuration));
-                    return Standing::Held(
+                    return StagingStatus::Held(
                         unseen.map_or(Held::By(*id), |class| Held::Unknown { by: *id, class }),
                     );
                 }
             }
         }
-        if waits.is_empty() { Standing::Push } else { Standing::Waits(waits) }
+        if waits.is_empty() { StagingStatus::Push } else { StagingStatus::Waits(waits) }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join, join_all};
 
-pub use decide::{Held, Standing};
+pub use decide::{Held, StagingStatus};
 pub use report::AdvisoryRow;
 
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
@@ -58,7 +58,7 @@ pub struct StagedAdvisory {
     /// How the push to each staging target stands.
     pub push: StagePush,
     /// What follows from it.
-    pub standing: Standing,
+    pub standing: StagingStatus,
 }
 
 impl StagedAdvisory {
@@ -89,8 +89,8 @@ pub struct StagingPlan {
 
 impl Plan for StagingPlan {
     fn summary(&self) -> PlanSummary {
-        let due = self.advisories.iter().filter(|advisory| advisory.standing == Standing::Push);
-        let rest = self.advisories.iter().filter(|advisory| advisory.standing != Standing::Push);
+        let due = self.advisories.iter().filter(|advisory| advisory.standing == StagingStatus::Push);
+        let rest = self.advisories.iter().filter(|advisory| advisory.standing != StagingStatus::Push);
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
@@ -98,7 +98,7 @@ impl Plan for StagingPlan {
     }
 
     fn acts(&self) -> bool {
-        self.advisories.iter().any(|advisory| advisory.standing == Standing::Push)
+        self.advisories.iter().any(|advisory| advisory.standing == StagingStatus::Push)
     }
 
     fn standing(&self) -> Option<TaskOutcome> {
@@ -152,7 +152,9 @@ impl Staging<'_> {
     /// Starts the planned pushes, one after the other. One that fails does not stop the others.
     pub async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> (StagingPlan, Vec<Step>) {
         let (mut after, mut done) = (plan.clone(), Vec::new());
-        for advisory in after.advisories.iter_mut().filter(|advisory| advisory.standing == Standing::Push) {
+        for advisory in
+            after.advisories.iter_mut().filter(|advisory| advisory.standing == StagingStatus::Push)
+        {
             let step = advisory.step();
             match self.push(advisory, permit).await {
                 Ok(true) => {
@@ -162,7 +164,7 @@ impl Staging<'_> {
                 Ok(false) => tracing::info!("{}: {}", advisory.subject(), advisory.words()),
                 Err(error) => {
                     tracing::error!("{error}");
-                    advisory.standing = Standing::failed(&error);
+                    advisory.standing = StagingStatus::failed(&error);
                 }
             }
         }
@@ -174,15 +176,15 @@ impl Staging<'_> {
         let pushed = self.errata.push_stage(advisory.id, &advisory.push, permit).await?;
         advisory.push = pushed.push;
         advisory.standing = match advisory.push.verdict() {
-            Verdict::Complete => Standing::Complete,
-            Verdict::Running => Standing::Running,
-            Verdict::Unknown | Verdict::Unproven => Standing::Unknown,
-            Verdict::Failed => Standing::Failed {
+            Verdict::Complete => StagingStatus::Complete,
+            Verdict::Running => StagingStatus::Running,
+            Verdict::Unknown | Verdict::Unproven => StagingStatus::Unknown,
+            Verdict::Failed => StagingStatus::Failed {
                 class: ErrorClass::Failed,
                 why: format!("the new push failed at once: {}", advisory.push),
                 hint: None,
             },
-            Verdict::NeverPushed => Standing::Refused(
+            Verdict::NeverPushed => StagingStatus::Refused(
                 "Errata Tool started no push: the advisory has no staging target".to_owned(),
             ),
         };
@@ -198,7 +200,7 @@ fn assemble(
     let impetus = |id: AdvisoryId| own.iter().find(|(_, own)| *own == id).map(|(impetus, _)| impetus.clone());
     let mut notes = Vec::new();
     let blocking = known.keys().filter(|id| impetus(**id).is_none());
-    let mut standings = decide::Standings::new(known);
+    let mut standings = decide::StagingStatuses::new(known);
     let mut advisories = Vec::new();
     for id in blocking.chain(own.iter().map(|(_, id)| id)) {
         let read = known.get(id).and_then(|read| read.as_ref().ok());
@@ -231,7 +233,7 @@ impl StagingPlan {
     /// What the task's status is when the advisories stand like this, after these changes.
     pub fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
         let total = self.own().count();
-        let complete = self.own().filter(|advisory| advisory.standing == Standing::Complete).count();
+        let complete = self.own().filter(|advisory| advisory.standing == StagingStatus::Complete).count();
         let rows: Vec<AdvisoryRow> = self.advisories.iter().map(StagedAdvisory::row).collect();
         let data = serde_json::json!({
             "complete": complete,
@@ -241,7 +243,7 @@ impl StagingPlan {
         });
         let bad: Vec<&StagedAdvisory> =
             self.advisories.iter().filter(|advisory| advisory.standing.class().is_some()).collect();
-        let open = self.advisories.iter().filter(|advisory| advisory.standing != Standing::Complete);
+        let open = self.advisories.iter().filter(|advisory| advisory.standing != StagingStatus::Complete);
         let progress =
             open.map(|it| format!("{}: {}", it.subject(), it.words())).collect::<Vec<_>>().join("; ");
         let words = format!("{complete} of {total} advisories are on staging; {progress}");

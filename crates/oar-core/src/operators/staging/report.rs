@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Held, StagedAdvisory, Standing};
+use super::{Held, StagedAdvisory, StagingStatus};
 use crate::clients::errata::AdvisoryId;
 
 /// One advisory for `--output json`.
@@ -30,21 +30,23 @@ impl StagedAdvisory {
     /// How it stands, in words that follow its name.
     pub fn words(&self) -> String {
         match &self.standing {
-            Standing::Complete | Standing::Running | Standing::Push => self.push.to_string(),
-            Standing::Unknown => format!(
+            StagingStatus::Complete | StagingStatus::Running | StagingStatus::Push => self.push.to_string(),
+            StagingStatus::Unknown => format!(
                 "{}: this program does not know that status, so look at {}",
                 self.push,
                 self.id.link()
             ),
-            Standing::Waits(on) => format!("follows when {} is on staging", list(on, ", ")),
-            Standing::Held(Held::By(id)) => format!("is blocked by advisory {id}, which cannot be pushed"),
-            Standing::Held(Held::Unknown { by, .. }) => {
+            StagingStatus::Waits(on) => format!("follows when {} is on staging", list(on, ", ")),
+            StagingStatus::Held(Held::By(id)) => {
+                format!("is blocked by advisory {id}, which cannot be pushed")
+            }
+            StagingStatus::Held(Held::Unknown { by, .. }) => {
                 format!("is blocked by advisory {by}, and whether that one can be pushed is not known")
             }
-            Standing::Held(Held::Cycle(circle)) => {
+            StagingStatus::Held(Held::Cycle(circle)) => {
                 format!("blocks itself ({}): correct the blocking advisories", list(circle, " -> "))
             }
-            Standing::Refused(why) | Standing::Failed { why, .. } => why.clone(),
+            StagingStatus::Refused(why) | StagingStatus::Failed { why, .. } => why.clone(),
         }
     }
 

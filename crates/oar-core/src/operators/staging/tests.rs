@@ -47,7 +47,7 @@ fn plan(own: &[u64], known: &World) -> StagingPlan {
     assemble(&own, known)
 }
 
-fn standing(plan: &StagingPlan, number: u64) -> &Standing {
+fn standing(plan: &StagingPlan, number: u64) -> &StagingStatus {
     &plan.advisories.iter().find(|advisory| advisory.id == id(number)).unwrap().standing
 }
 
@@ -100,13 +100,13 @@ fn a_push_whose_time_is_not_known_is_asked_for_again_until_the_advisory_ships() 
 #[test]
 fn what_blocks_is_pushed_first_and_to_its_end() {
     for (blocker, expected) in [
-        (advisory("QE", &["COMPLETE"], &[]), Standing::Push),
-        (advisory("QE", &[], &[]), Standing::Waits(vec![id(9)])),
-        (advisory("QE", &["RUNNING"], &[]), Standing::Waits(vec![id(9)])),
-        (advisory("QE", &["FAILED"], &[]), Standing::Waits(vec![id(9)])),
-        (advisory("NEW_FILES", &[], &[]), Standing::Held(Held::By(id(9)))),
-        (advisory("QE", &["SOMETHING_NEW"], &[]), Standing::Held(Held::By(id(9)))),
-        (advisory("DROPPED_NO_SHIP", &[], &[]), Standing::Push),
+        (advisory("QE", &["COMPLETE"], &[]), StagingStatus::Push),
+        (advisory("QE", &[], &[]), StagingStatus::Waits(vec![id(9)])),
+        (advisory("QE", &["RUNNING"], &[]), StagingStatus::Waits(vec![id(9)])),
+        (advisory("QE", &["FAILED"], &[]), StagingStatus::Waits(vec![id(9)])),
+        (advisory("NEW_FILES", &[], &[]), StagingStatus::Held(Held::By(id(9)))),
+        (advisory("QE", &["SOMETHING_NEW"], &[]), StagingStatus::Held(Held::By(id(9)))),
+        (advisory("DROPPED_NO_SHIP", &[], &[]), StagingStatus::Push),
     ] {
         let context = format!("{blocker:?}");
         let plan = plan(&[1], &world([(1, advisory("QE", &[], &[9])), (9, blocker)]));
@@ -143,11 +143,11 @@ fn advisories_that_block_one_another_end_in_an_answer_that_names_them() {
         (5, advisory("QE", &[], &[1])),
     ]);
     let plan = plan(&[1, 2, 3, 4, 5], &known);
-    assert_eq!(*standing(&plan, 5), Standing::Held(Held::By(id(1))), "it is not part of the circle");
+    assert_eq!(*standing(&plan, 5), StagingStatus::Held(Held::By(id(1))), "it is not part of the circle");
     for number in [1, 2, 3] {
-        assert!(matches!(standing(&plan, number), Standing::Held(Held::Cycle(_))), "{number}");
+        assert!(matches!(standing(&plan, number), StagingStatus::Held(Held::Cycle(_))), "{number}");
     }
-    assert_eq!(*standing(&plan, 4), Standing::Push, "the others go on");
+    assert_eq!(*standing(&plan, 4), StagingStatus::Push, "the others go on");
     let outcome = plan.outcome(Vec::new());
     assert_eq!((outcome.status, outcome.class), (TaskStatus::Fail, Some(ErrorClass::Blocked)));
     let why = outcome.reason.unwrap().text;
@@ -181,7 +181,7 @@ fn one_advisory_that_cannot_be_read_does_not_hide_the_others() {
     let mut known = world([(2, advisory("QE", &[], &[]))]);
     known.insert(id(1), Err(down));
     let plan = plan(&[1, 2], &known);
-    assert_eq!(*standing(&plan, 2), Standing::Push);
+    assert_eq!(*standing(&plan, 2), StagingStatus::Push);
     let outcome = plan.outcome(Vec::new());
     assert_eq!((outcome.status, outcome.class), (TaskStatus::Fail, Some(ErrorClass::Unavailable)));
 }
@@ -216,7 +216,7 @@ fn what_waits_for_an_advisory_that_could_not_be_read_is_unknown_too_and_no_fact(
     let plan = plan(&[1, 2], &known);
     for (number, by) in [(1, 2), (2, 9)] {
         let expected = Held::Unknown { by: id(by), class: ErrorClass::Unavailable };
-        assert_eq!(*standing(&plan, number), Standing::Held(expected));
+        assert_eq!(*standing(&plan, number), StagingStatus::Held(expected));
     }
     let outcome = plan.outcome(Vec::new());
     assert_eq!(outcome.class, Some(ErrorClass::Unavailable));

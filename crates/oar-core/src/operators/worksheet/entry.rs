@@ -103,7 +103,7 @@ fn bug_rows(rows: &Rows, bugs: &ReleaseBugs) -> Vec<CellWrite> {
         }
     }
     let new: Vec<Vec<String>> = bugs
-        .which(|bug| bug.is_on_qa() && !listed.iter().any(|key| bug.goes_by(key)))
+        .which(|bug| bug.is_on_qa() && !listed.iter().any(|key| bug.has_key(key)))
         .into_iter()
         .map(|bug| {
             vec![hyperlink(&bug.key), typed(&contact(bug)), typed(bug.status.as_deref().unwrap_or_default())]

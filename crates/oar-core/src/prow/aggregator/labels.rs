@@ -4,11 +4,11 @@ use jiff::SignedDuration;
 
 use super::work::Work;
 use super::{Aggregator, BuildReport, Done};
-use crate::clients::release_controller::Sought;
+use crate::clients::release_controller::BuildLookup;
 use crate::error::ErrorClass;
 use crate::permit::WritePermit;
 use crate::prow::names::ResultName;
-use crate::prow::outcome::{AtHand, Label, Observed};
+use crate::prow::outcome::{AvailableRegistry, Label, Observed};
 use crate::prow::record::ResultFile;
 use crate::prow::world::Labelled;
 use crate::store::Stored;
@@ -47,7 +47,7 @@ impl Aggregator<'_> {
             let work = Work {
                 aggregator: *self,
                 name: &name,
-                registry: AtHand::Unreadable,
+                registry: AvailableRegistry::Unreadable,
                 permit,
                 file,
                 stored: Some(stored),
@@ -101,7 +101,7 @@ impl Work<'_> {
         let ResultName { build, arch } = self.name;
         let Aggregator { world, policy, .. } = self.aggregator;
         let waited = self.file.last_end().map(|end| world.clock.now().duration_since(end));
-        let is_late = waited.is_some_and(|waited| waited.unsigned_abs() > policy.payload_patience);
+        let is_late = waited.is_some_and(|waited| waited.unsigned_abs() > policy.payload_timeout);
         if self.file.is_aggregated() || is_late {
             let words = "there is no release payload of this name to be labelled";
             tracing::warn!("{build}: {words}");
@@ -112,12 +112,12 @@ impl Work<'_> {
             return;
         }
         match self.aggregator.world.builds.find(build, *arch).await {
-            Ok(Sought::Absent) => {
+            Ok(BuildLookup::Absent) => {
                 let words = "the build and its release payload are gone; no label is needed";
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::NoPayload;
             }
-            Ok(Sought::Unknown(stream)) => {
+            Ok(BuildLookup::Unknown(stream)) => {
                 self.label_failed = true;
                 let words = format!(
                     "there is no release payload of this name to be labelled, and whether the build is there still is not \
@@ -125,7 +125,7 @@ impl Work<'_> {
                 );
                 self.report.problem(words, ErrorClass::Unavailable);
             }
-            Ok(Sought::Found(_)) => {
+            Ok(BuildLookup::Found(_)) => {
                 self.label_failed = true;
                 let words = "there is no release payload of this name to be labelled, though its stream has the build";
                 self.report.problem(words.to_owned(), ErrorClass::Unavailable);

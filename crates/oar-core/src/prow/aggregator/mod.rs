@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::names::{BuildKind, ResultName};
-use super::outcome::{AtHand, Observed, Policy};
+use super::outcome::{AvailableRegistry, Observed, Policy};
 use super::record::ResultFile;
 use super::registry::TestJobRegistry;
 use super::world::{Artifacts, Payloads, RecordEntry, World};
@@ -359,9 +359,9 @@ impl Aggregator<'_> {
             aggregator: *self,
             name,
             registry: match &registry {
-                Found::Read(registry) => AtHand::Read(registry),
-                Found::Absent => AtHand::Absent,
-                Found::Unreadable => AtHand::Unreadable,
+                Found::Read(registry) => AvailableRegistry::Read(registry),
+                Found::Absent => AvailableRegistry::Absent,
+                Found::Unreadable => AvailableRegistry::Unreadable,
             },
             permit,
             file,

@@ -9,7 +9,9 @@ use crate::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change};
 use crate::prow::json::Map;
 use crate::prow::names::ResultName;
-use crate::prow::outcome::{AtHand, Label, Observed, Rules, Step, is_lost, judge, next_steps, report_is_due};
+use crate::prow::outcome::{
+    AvailableRegistry, Label, Observed, Rules, Step, is_lost, judge, next_steps, report_is_due,
+};
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
 use crate::prow::starter::{Sources, Starter, intents};
@@ -53,7 +55,7 @@ type ToStart = Vec<(TestJob, Intent)>;
 pub(super) struct Work<'a> {
     pub(super) aggregator: Aggregator<'a>,
     pub(super) name: &'a ResultName,
-    pub(super) registry: AtHand<'a>,
+    pub(super) registry: AvailableRegistry<'a>,
     pub(super) permit: Option<&'a WritePermit>,
     pub(super) file: ResultFile,
     pub(super) stored: Option<Stored>,
@@ -120,10 +122,11 @@ impl Work<'_> {
     }
 
     fn conclude(mut self) -> BuildReport {
-        let registry = if let AtHand::Read(registry) = self.registry { Some(registry) } else { None };
+        let registry =
+            if let AvailableRegistry::Read(registry) = self.registry { Some(registry) } else { None };
         let verdict = judge(&self.file, &Rules::of(&self.file, registry));
         self.report.reasons = verdict.reasons();
-        if matches!(self.registry, AtHand::Absent) && !self.file.is_aggregated() {
+        if matches!(self.registry, AvailableRegistry::Absent) && !self.file.is_aggregated() {
             let words = format!(
                 "there is no registry {}: nothing is started or decided until there is one",
                 self.name.registry()
@@ -267,10 +270,10 @@ impl Work<'_> {
         let jobs = own.iter().chain(&round.settle).map(|(job, ..)| job);
         let sources = Sources::of(world, jobs, self.file.build(), self.name.arch).await;
         let mut starter = Starter::new(world, permit, self.name, self.file.clone(), self.stored.take());
-        let mut begun = starter.start(starter.prepare(own, &sources)).await;
-        begun.extend(starter.take_over(starter.prepare(round.settle, &sources)).await);
+        let mut starts = starter.start(starter.prepare(own, &sources)).await;
+        starts.extend(starter.take_over(starter.prepare(round.settle, &sources)).await);
         (self.file, self.stored) = starter.into_record();
-        for job in begun {
+        for job in starts {
             match (&job.id, &job.problem) {
                 (Some(id), _) => {
                     // What has just been started need not be visible yet.

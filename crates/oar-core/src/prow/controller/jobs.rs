@@ -10,10 +10,10 @@ use super::{Controller, ControllerError, ControllerReport, Existing};
 use crate::permit::WritePermit;
 use crate::prow::change::{change, read};
 use crate::prow::names::{BuildName, ResultName};
-use crate::prow::outcome::{AtHand, Observed, Policy, Step, next_steps};
+use crate::prow::outcome::{AvailableRegistry, Observed, Policy, Step, next_steps};
 use crate::prow::record::{Build, Intent, Job, ResultFile};
 use crate::prow::registry::{TestJob, TestJobRegistry};
-use crate::prow::starter::{Begun, BegunJob, Sources, StartError, Starter, environment_of, intents};
+use crate::prow::starter::{JobStart, Sources, StartError, StartResult, Starter, environment_of, intents};
 use crate::store::Stored;
 use crate::store::transaction::Start;
 use crate::version::Arch;
@@ -92,12 +92,12 @@ impl Controller<'_> {
     }
 
     /// Whether somebody else recorded intents a moment ago, and is about to start them.
-    pub(super) fn others_are_at_it(&self, file: &ResultFile, ours: &[(TestJob, Intent)]) -> bool {
+    pub(super) fn is_started_elsewhere(&self, file: &ResultFile, ours: &[(TestJob, Intent)]) -> bool {
         let now = self.world.clock.now();
-        let patience = self.world.patience.unsigned_abs();
+        let intent_lease = self.world.intent_lease.unsigned_abs();
         intents(file)
             .filter(|standing| ours.iter().all(|(_, intent)| *intent != standing.intent))
-            .any(|standing| !standing.unsent && standing.intent.is_fresh(now, patience))
+            .any(|standing| !standing.unsent && standing.intent.is_fresh(now, intent_lease))
     }
 
     /// Starts what is intended, and goes on with what others left behind.
@@ -153,7 +153,13 @@ impl Controller<'_> {
     ) -> Vec<(TestJob, Intent)> {
         let Some(file) = file.filter(|_| existing != Existing::StartAgain) else { return ours.to_vec() };
         let lacking: Option<BTreeSet<String>> = (existing == Existing::Leave).then(|| {
-            let steps = next_steps(file, AtHand::Read(registry), &Observed::default(), &self.policy(), now);
+            let steps = next_steps(
+                file,
+                AvailableRegistry::Read(registry),
+                &Observed::default(),
+                &self.policy(),
+                now,
+            );
             let first = steps.into_iter().filter_map(|step| match step {
                 Step::StartFirst { jobs } => Some(jobs),
                 _ => None,
@@ -185,7 +191,7 @@ impl Controller<'_> {
             match environment_of(&job, build, name.arch, &sources) {
                 Ok(envs) => report.planned.push(format!("start {} with {}", job.name, shown(&envs))),
                 Err(error) => {
-                    report.jobs.push(BegunJob::new(job.name, &Begun::Not(StartError::Prepare(error))));
+                    report.jobs.push(JobStart::new(job.name, &StartResult::Not(StartError::Prepare(error))));
                 }
             }
         }
@@ -195,7 +201,7 @@ impl Controller<'_> {
     }
 
     /// Goes on with the starts of a build that somebody left behind.
-    pub(super) async fn go_on(
+    pub(super) async fn resume_starts(
         &self,
         build: &BuildName,
         arch: Arch,
@@ -253,7 +259,7 @@ impl Controller<'_> {
     ) -> Vec<(TestJob, Intent, bool)> {
         let observed = Observed { settled: mine, ..Observed::default() };
         let now = self.world.clock.now();
-        let steps = next_steps(file, AtHand::Read(registry), &observed, &self.policy(), now);
+        let steps = next_steps(file, AvailableRegistry::Read(registry), &observed, &self.policy(), now);
         let settle = steps.into_iter().filter_map(|step| match step {
             Step::Settle { job, intent, may_start, .. } => Some((job, intent, may_start)),
             _ => None,
@@ -262,7 +268,7 @@ impl Controller<'_> {
     }
 
     fn policy(&self) -> Policy {
-        Policy { intent_patience: self.world.patience.unsigned_abs(), ..Policy::default() }
+        Policy { intent_lease: self.world.intent_lease.unsigned_abs(), ..Policy::default() }
     }
 
     pub(super) async fn registry(

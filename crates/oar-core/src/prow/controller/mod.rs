@@ -14,7 +14,7 @@ use super::names::{self, BuildName, LatestName, ResultName};
 use super::record::Build;
 use super::starter::{Recorded, latest_file, latest_of};
 use super::world::World;
-use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamTag};
+use crate::clients::release_controller::{BuildLookup, LatestBuild, Phase, StreamTag};
 use crate::permit::WritePermit;
 use crate::store::Stored;
 use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
@@ -87,7 +87,7 @@ impl Controller<'_> {
         if let (Verdict::New, Some((build, latest))) = (&report.verdict, latest) {
             self.new_build(&build, &latest, latest_name, stored, trigger, permit, &mut report).await?;
         } else if let (Some(before), true) = (before, trigger) {
-            self.go_on(&before, arch, permit, &mut report).await?;
+            self.resume_starts(&before, arch, permit, &mut report).await?;
         }
         Ok(report)
     }
@@ -101,9 +101,9 @@ impl Controller<'_> {
         permit: Option<&WritePermit>,
     ) -> Result<ControllerReport, ControllerError> {
         let tag = match self.world.builds.find(build, arch).await? {
-            Sought::Found(tag) => tag,
-            Sought::Absent => return Err(ControllerError::NoSuchBuild { build: build.clone(), arch }),
-            Sought::Unknown(stream) => {
+            BuildLookup::Found(tag) => tag,
+            BuildLookup::Absent => return Err(ControllerError::NoSuchBuild { build: build.clone(), arch }),
+            BuildLookup::Unknown(stream) => {
                 return Err(ControllerError::NoStream { build: build.clone(), stream });
             }
         };
@@ -160,21 +160,21 @@ impl Controller<'_> {
             ));
         }
         let mut intended = None;
-        let mut others_are_at_it = false;
+        let mut is_started_elsewhere = false;
         if let Some(registry) = &registry {
             report.warnings.extend(registry.warnings().iter().map(ToString::to_string));
             let tests = Tests { build, name: &name, registry, existing: Existing::Leave, known };
             if let Some(permit) = permit {
                 intended = self.intend(tests, permit, report).await?;
                 let file = intended.as_ref().map(|intended| (&intended.file, intended.ours.as_slice()));
-                others_are_at_it = file.is_some_and(|(file, ours)| self.others_are_at_it(file, ours));
+                is_started_elsewhere = file.is_some_and(|(file, ours)| self.is_started_elsewhere(file, ours));
             } else {
                 let known = tests.known.as_ref();
-                others_are_at_it = known.is_some_and(|(file, _)| self.others_are_at_it(file, &[]));
+                is_started_elsewhere = known.is_some_and(|(file, _)| self.is_started_elsewhere(file, &[]));
                 self.plan(tests, report).await;
             }
         }
-        if others_are_at_it {
+        if is_started_elsewhere {
             report.warnings.push(format!(
                 "another program is about to start the jobs of {} and to record it as the latest build; a later pass looks \
                  whether it did",

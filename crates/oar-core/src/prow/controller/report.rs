@@ -5,7 +5,7 @@ use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::failures::gravest;
 use crate::prow::change::ChangeError;
 use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
-use crate::prow::starter::{BegunJob, PrepareError};
+use crate::prow::starter::{JobStart, PrepareError};
 use crate::prow::world::RegistryError;
 use crate::store::StoreError;
 use crate::version::{Arch, YStream};
@@ -47,7 +47,7 @@ pub struct ControllerReport {
     /// What that means.
     pub verdict: Verdict,
     /// The jobs that were to be started.
-    pub jobs: Vec<BegunJob>,
+    pub jobs: Vec<JobStart>,
     /// Whether the latest build was recorded.
     pub recorded_now: bool,
     /// What would be done; filled by a dry run alone.

@@ -39,7 +39,7 @@ pub enum Event<'a> {
 }
 
 /// Who is told.
-pub type Tell<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
+pub type EventHandler<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 
 /// The external jobs' names: the document's, or the defaults where there is no document, as in Prow's own jobs.
 pub fn settings(clients: &Clients) -> Result<JobSettings, ConfigError> {

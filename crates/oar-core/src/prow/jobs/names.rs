@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, JobError, Tell, similar};
+use super::{Event, EventHandler, JobError, similar};
 use crate::clients::Clients;
 use crate::clients::github::TreeEntry;
 use crate::error::{Classified, ErrorClass};
@@ -125,7 +125,7 @@ pub(super) enum Existence {
 /// The names of the periodic jobs that test builds, read when they are first asked for, and once.
 pub struct JobNames<'a> {
     clients: &'a Clients,
-    tell: Tell<'a>,
+    tell: EventHandler<'a>,
     read: Option<Result<Known, JobError>>,
 }
 
@@ -137,7 +137,7 @@ struct Known {
 
 impl<'a> JobNames<'a> {
     /// Names that `clients` read.
-    pub fn new(clients: &'a Clients, tell: Tell<'a>) -> Self {
+    pub fn new(clients: &'a Clients, tell: EventHandler<'a>) -> Self {
         Self { clients, tell, read: None }
     }
 
@@ -247,7 +247,7 @@ pub async fn tests(clients: &Clients, component: &Component, branch: &str) -> Re
     Ok(TestList { files: files.collect(), class })
 }
 
-async fn periodic_jobs(clients: &Clients, tell: Tell<'_>) -> Result<Known, JobError> {
+async fn periodic_jobs(clients: &Clients, tell: EventHandler<'_>) -> Result<Known, JobError> {
     let folder = format!("ci-operator/jobs/{COMPONENT}");
     let is_periodics = |name: &str| is_yaml(name) && name.contains("periodics");
     let files = files(clients, &folder, BRANCH, is_periodics, |text| {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::names::PERIODIC;
-use super::{Event, JobError, JobNames, Tell};
+use super::{Event, EventHandler, JobError, JobNames};
 use crate::clients::Clients;
 use crate::config::Credential;
 use crate::prow::environment::{self, Column, ImagesError, JobImages, ReleaseImage};
@@ -82,7 +82,12 @@ pub struct RunJob {
 
 impl RunJob {
     /// The job with its whole name. `starts` is whether it is going to be started: its credentials are looked for first.
-    pub async fn order(self, clients: &Clients, starts: bool, tell: Tell<'_>) -> Result<JobOrder, JobError> {
+    pub async fn order(
+        self,
+        clients: &Clients,
+        starts: bool,
+        tell: EventHandler<'_>,
+    ) -> Result<JobOrder, JobError> {
         let (images, envs, ignored) = self.images().map_err(|error| JobError::usage(error.to_string()))?;
         if ignored {
             tell(Event::Warning("--payload is ignored beside an upgrade option".to_owned()));

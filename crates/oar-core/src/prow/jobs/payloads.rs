@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Event, JobError, Tell};
+use super::{Event, EventHandler, JobError};
 use crate::clients::Clients;
 use crate::clients::release_controller::{Phase, StreamName, StreamTag};
 use crate::clock::Clock;
@@ -74,7 +74,7 @@ pub async fn newest_releases(
     clients: &Clients,
     versions: &[ReleaseVersion],
     recording: Recording<'_>,
-    tell: Tell<'_>,
+    tell: EventHandler<'_>,
 ) -> Result<(Vec<NewestRelease>, Failures), JobError> {
     let store = match recording {
         Recording::No => None,

@@ -13,7 +13,7 @@ use crate::clients::Clients;
 use crate::failures::Failures;
 use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
-use crate::prow::runs::{RunIntent, Runs, StartedRun, Stranger};
+use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use crate::version::{ReleaseVersion, YStream};
 
 /// Which jobs which minor versions require: `{"4.10": ["periodic-ci-…"]}`.
@@ -176,13 +176,13 @@ pub async fn start_required(
     for order in orders {
         let intent = keys.intent(&order, version, starter.clock.now());
         let runs = Runs::new(&starter.gangway, &starter.prow);
-        let begun = match keys {
+        let result = match keys {
             // A run that a person or another program started for this release is as good.
-            Keys::Once => runs.start_unless_under_way(&intent, Stranger::Any, permit).await,
+            Keys::Once => runs.start_unless_under_way(&intent, AdoptableRuns::Any, permit).await,
             Keys::Again(_) | Keys::CarryOn(_) => runs.start_once(&intent, permit).await,
         };
         let JobOrder { job, images, envs } = order;
-        let (row, failure) = match begun {
+        let (row, failure) = match result {
             Ok(run) => {
                 let result = if matches!(run, StartedRun::New { .. }) { "started" } else { "found" };
                 report.runs.push(JobRun::started(&job, run.id(), &images, envs));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::names::Existence;
 use super::run::with_page;
-use super::{Event, JobError, JobNames, JobOrder, JobRun, Tell};
+use super::{Event, EventHandler, JobError, JobNames, JobOrder, JobRun};
 use crate::clients::Clients;
 use crate::clients::gangway::GangwayClient;
 use crate::clients::prow::ProwClient;
@@ -22,7 +22,7 @@ pub struct Starter<'a> {
     pub(super) prow: ProwClient,
     pub(super) clock: Clock,
     names: JobNames<'a>,
-    pub(super) tell: Tell<'a>,
+    pub(super) tell: EventHandler<'a>,
 }
 
 impl<'a> Starter<'a> {
@@ -31,7 +31,7 @@ impl<'a> Starter<'a> {
     /// # Errors
     ///
     /// Gangway's token is missing, or a setting is wrong.
-    pub fn new(clients: &'a Clients, tell: Tell<'a>) -> Result<Self, JobError> {
+    pub fn new(clients: &'a Clients, tell: EventHandler<'a>) -> Result<Self, JobError> {
         Ok(Self {
             gangway: clients.gangway()?,
             prow: clients.prow(),

@@ -68,7 +68,7 @@ impl BuildVerdict {
 
     /// The required jobs that are not in the record.
     ///
-    /// Where the registry at hand stands in for one that is not known, a job that it has renamed since is not missing:
+    /// Where the current registry stands in for one that is not known, a job that it has renamed since is not missing:
     /// the entry under the old name is its evidence (spec 04 §12).
     pub fn missing_required(&self) -> impl Iterator<Item = &JobRule> {
         let missing = self.missing.iter().filter(|rule| rule.is_required());
@@ -85,7 +85,7 @@ impl BuildVerdict {
         self.unknown().filter(|entry| alike(&entry.name)).nth(before)
     }
 
-    /// The entries that neither the record nor the registry at hand knows.
+    /// The entries that neither the record nor the current registry knows.
     pub fn unknown(&self) -> impl Iterator<Item = &JobVerdict> {
         self.jobs.iter().filter(|job| job.rule.source == RuleSource::Unknown)
     }

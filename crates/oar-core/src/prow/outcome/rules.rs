@@ -10,7 +10,7 @@ use crate::prow::registry::{TestJob, TestJobRegistry};
 pub enum RuleSource {
     /// The registry that the build was started with, kept in the record.
     StartedWith,
-    /// The registry at hand.
+    /// The current registry.
     Registry,
     /// None of them knows the job: it counts as required.
     Unknown,
@@ -23,7 +23,7 @@ pub struct JobRule {
     pub job: TestJob,
     /// Where this was found.
     pub source: RuleSource,
-    /// Whether runs of it may still be started: the registry at hand has it, enabled.
+    /// Whether runs of it may still be started: the current registry has it, enabled.
     pub startable: bool,
 }
 
@@ -82,7 +82,7 @@ impl Rules {
 
     /// The same rules when nothing is started any more: what the runs that are there say.
     #[must_use]
-    pub fn at_the_end(mut self) -> Self {
+    pub fn when_nothing_starts(mut self) -> Self {
         self.jobs.values_mut().for_each(|rule| rule.startable = false);
         self
     }

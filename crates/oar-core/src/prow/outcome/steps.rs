@@ -63,9 +63,9 @@ pub enum Step {
     },
 }
 
-/// The registry that is at hand for a record.
+/// The registry that is available for a record.
 #[derive(Debug, Clone, Copy)]
-pub enum AtHand<'a> {
+pub enum AvailableRegistry<'a> {
     /// It was read.
     Read(&'a TestJobRegistry),
     /// The minor version and architecture have none.
@@ -116,7 +116,7 @@ pub struct Observed {
 pub struct Policy {
     /// How long an intent is left to the process that recorded it. That process starts the job within this time or not
     /// at all (`Intent::is_fresh`), with room for the longest request.
-    pub intent_patience: Duration,
+    pub intent_lease: Duration,
     /// How long a start is tried before the run is given up.
     pub give_up_after: Duration,
     /// How long after its start a run that Prow does not have is looked for: Prow removes what has ended 24 hours after
@@ -127,23 +127,23 @@ pub struct Policy {
     pub report_due: Duration,
     /// How long a test report that cannot be fetched keeps a record open, from the end of its run. One that was fetched
     /// and cannot be read will not change: it is waited for no longer than one that may still come (`report_due`).
-    pub report_patience: Duration,
+    pub report_timeout: Duration,
     /// How long after its last run a good build waits for its release payload to be there, so that it can be labelled.
-    pub payload_patience: Duration,
+    pub payload_timeout: Duration,
     /// Whether required jobs that a record of the Python tooling lacks are started, when every entry that it has is
-    /// known to the registry at hand: their start was refused then (spec 04 §10 D1).
+    /// known to the current registry: their start was refused then (spec 04 §10 D1).
     pub start_missing: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            intent_patience: Duration::from_mins(10),
+            intent_lease: Duration::from_mins(10),
             give_up_after: Duration::from_hours(24),
             lost_after: Duration::from_hours(48),
             report_due: Duration::from_mins(30),
-            report_patience: Duration::from_hours(24),
-            payload_patience: Duration::from_hours(24),
+            report_timeout: Duration::from_hours(24),
+            payload_timeout: Duration::from_hours(24),
             start_missing: true,
         }
     }
@@ -159,7 +159,7 @@ impl Default for Policy {
 ///   or jobs missing. Reading goes on, and a build is accepted whose record itself says what is needed for that.
 pub fn next_steps(
     file: &ResultFile,
-    registry: AtHand<'_>,
+    registry: AvailableRegistry<'_>,
     observed: &Observed,
     policy: &Policy,
     now: Timestamp,
@@ -169,8 +169,9 @@ pub fn next_steps(
         let good = promoted || file.accepted() == Some(true);
         return if good && observed.label == Label::Absent { vec![Step::Label] } else { Vec::new() };
     }
-    let readable = matches!(registry, AtHand::Read(_));
-    let rules = Rules::of(file, if let AtHand::Read(registry) = registry { Some(registry) } else { None });
+    let readable = matches!(registry, AvailableRegistry::Read(_));
+    let rules =
+        Rules::of(file, if let AvailableRegistry::Read(registry) = registry { Some(registry) } else { None });
     let verdict = judge(file, &rules);
     let may_start = readable && !promoted;
     let mut pass = Pass { observed, policy, now, readable, promoted, steps: Vec::new(), waits: false };
@@ -247,7 +248,7 @@ impl Pass<'_> {
         let Some(id) = run.id() else { return };
         if let Stage::Intended(intent) = run.stage() {
             self.intent(job, run, intent, startable);
-        } else if run.wants_reading() && !self.observed.read.contains(id.as_ref()) {
+        } else if run.needs_read() && !self.observed.read.contains(id.as_ref()) {
             self.steps.push(Step::Read { job: job.name.clone(), id: id.into_owned() });
         } else if matches!(run.stage(), Stage::Ended(_)) {
             self.report(job, run, &id);
@@ -262,7 +263,7 @@ impl Pass<'_> {
         let older = |time: Timestamp, limit: Duration| self.now.duration_since(time) >= signed(limit);
         let recorded = intent.recorded();
         // An intent that does not tell its time is an old one.
-        if own || recorded.is_none_or(|time| older(time, self.policy.intent_patience)) {
+        if own || recorded.is_none_or(|time| older(time, self.policy.intent_lease)) {
             let since = run.intended_since().or(recorded);
             let tried = since.is_some_and(|time| older(time, self.policy.give_up_after));
             let may_start = startable && !tried && !self.promoted;
@@ -278,14 +279,14 @@ impl Pass<'_> {
         if none || run.summary().is_some() || self.observed.without_report.contains(id) {
             return;
         }
-        let patience = if self.observed.report_unreadable.contains(id) {
+        let timeout = if self.observed.report_unreadable.contains(id) {
             Some(self.policy.report_due)
         } else {
-            self.observed.report_failed.contains(id).then_some(self.policy.report_patience)
+            self.observed.report_failed.contains(id).then_some(self.policy.report_timeout)
         };
-        if let Some(patience) = patience {
+        if let Some(timeout) = timeout {
             let ended: Option<Timestamp> = run.completed().and_then(|time| time.parse().ok());
-            self.waits |= ended.is_some_and(|ended| self.now.duration_since(ended) < signed(patience));
+            self.waits |= ended.is_some_and(|ended| self.now.duration_since(ended) < signed(timeout));
             return;
         }
         self.steps.push(Step::FetchReport {

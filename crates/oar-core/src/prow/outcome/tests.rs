@@ -66,7 +66,7 @@ fn job_outcome(fields: &str, runs: &str) -> (JobOutcome, Option<usize>, String) 
 
 fn at_rest(file: &ResultFile, registry: &TestJobRegistry) -> Vec<Step> {
     let observed = Observed { label: Label::Present, ..Observed::default() };
-    next_steps(file, AtHand::Read(registry), &observed, &Policy::default(), time(100))
+    next_steps(file, AvailableRegistry::Read(registry), &observed, &Policy::default(), time(100))
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_record_is_bound_to_the_registry_that_it_was_started_with() {
     let verdict = judge(&python, &Rules::of(&python, Some(&later)));
     assert!(
         verdict.entries_are_accepted() && !verdict.is_accepted(),
-        "without the list the registry at hand decides"
+        "without the list the current registry decides"
     );
     assert_eq!(verdict.unknown().count(), 2);
 
@@ -180,7 +180,7 @@ fn steps_without_reports(file: &ResultFile, registry: &TestJobRegistry) -> Vec<S
     let without_report = file.jobs().flat_map(|job| job.runs().collect::<Vec<_>>());
     let without_report = without_report.filter_map(|run| Some(run.id()?.into_owned())).collect();
     let observed = Observed { label: Label::Present, without_report, ..Observed::default() };
-    next_steps(file, AtHand::Read(registry), &observed, &Policy::default(), time(100))
+    next_steps(file, AvailableRegistry::Read(registry), &observed, &Policy::default(), time(100))
 }
 
 #[test]
@@ -221,12 +221,12 @@ fn jobs_whose_start_was_refused_are_started() {
     let observed = Observed { started: ["b".to_owned()].into(), ..Observed::default() };
     let policy = Policy::default();
     assert_eq!(
-        next_steps(&file, AtHand::Read(&registry), &observed, &policy, time(9)),
+        next_steps(&file, AvailableRegistry::Read(&registry), &observed, &policy, time(9)),
         [],
         "and not decided without it"
     );
     let policy = Policy { start_missing: false, ..policy };
-    let steps = next_steps(&file, AtHand::Read(&registry), &Observed::default(), &policy, time(9));
+    let steps = next_steps(&file, AvailableRegistry::Read(&registry), &Observed::default(), &policy, time(9));
     assert_eq!(steps, [Step::Complete { accepted: false }]);
 }
 
@@ -244,18 +244,21 @@ fn runs_are_read_until_state_and_time_go_together() {
     let _ = file.record_run(UPGRADE, &odd).unwrap();
     assert_eq!(at_rest(&file, &registry), [read(INSTALL, "run-1"), read(UPGRADE, "run-2")]);
     let observed = Observed { read: ["run-1".into(), "run-2".into()].into(), ..Observed::default() };
-    assert_eq!(next_steps(&file, AtHand::Read(&registry), &observed, &Policy::default(), time(9)), []);
+    assert_eq!(
+        next_steps(&file, AvailableRegistry::Read(&registry), &observed, &Policy::default(), time(9)),
+        []
+    );
 }
 
 #[test]
-fn reports_are_fetched_once_and_a_broken_store_holds_up_no_longer_than_its_patience() {
+fn reports_are_fetched_once_and_a_broken_store_holds_up_no_longer_than_its_timeout() {
     let registry = registry();
     let mut file = started();
     for (number, job) in [(1, INSTALL), (2, UPGRADE)] {
         let _ = file.record_run(job, &seen(job, &id(number), ProwState::Success)).unwrap();
     }
     let steps = |file: &ResultFile, observed: &Observed, hour| {
-        next_steps(file, AtHand::Read(&registry), observed, &Policy::default(), time(hour))
+        next_steps(file, AvailableRegistry::Read(&registry), observed, &Policy::default(), time(hour))
     };
     let mut observed = Observed { label: Label::Present, ..Observed::default() };
     let found = steps(&file, &observed, 5);
@@ -285,7 +288,7 @@ fn the_label_comes_before_the_end_and_is_repaired() {
     let registry = registry_of(r#"{"prowJob": "a"}, {"prowJob": "b", "optional": true}"#);
     let steps = |file: &ResultFile, label| {
         let observed = Observed { label, read: file_runs(file), ..Observed::default() };
-        next_steps(file, AtHand::Read(&registry), &observed, &Policy::default(), time(9))
+        next_steps(file, AvailableRegistry::Read(&registry), &observed, &Policy::default(), time(9))
     };
     let open = file(&[("a", "S"), ("b", "P")]);
     assert_eq!(steps(&open, Label::Unknown), [Step::Label], "while an optional job runs");
@@ -332,7 +335,7 @@ fn without_the_registry_nothing_is_started_labelled_or_completed() {
     let steps = |jobs: &[(&str, &str)], at_hand| {
         next_steps(&file(jobs), at_hand, &Observed::default(), &policy, time(9))
     };
-    for at_hand in [AtHand::Unreadable, AtHand::Absent] {
+    for at_hand in [AvailableRegistry::Unreadable, AvailableRegistry::Absent] {
         for runs in ["S", "F", "i", "-", "FSS", "FFF"] {
             assert_eq!(steps(&[("a", runs)], at_hand), [], "nothing says what is required: {runs}");
         }
@@ -349,7 +352,7 @@ fn a_record_that_says_what_is_required_is_accepted_without_the_registry_and_not_
         for ((number, job), end) in [(1, INSTALL), (2, UPGRADE)].into_iter().zip(ends) {
             let _ = file.record_run(job, &seen(job, &id(number), end)).unwrap();
         }
-        [AtHand::Absent, AtHand::Unreadable]
+        [AvailableRegistry::Absent, AvailableRegistry::Unreadable]
             .map(|at_hand| next_steps(&file, at_hand, &known, &Policy::default(), time(9)))
     };
     let accept = || vec![Step::Complete { accepted: true }];
@@ -365,7 +368,7 @@ fn an_intent_is_left_to_its_holder_then_settled_then_given_up() {
     let file = ResultFile::create(name(), build(), &[(TestJob::required(INSTALL), intent)], start);
     let steps = |minutes: i64, observed: &Observed| {
         let now = start.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
-        next_steps(&file, AtHand::Read(&registry), observed, &Policy::default(), now)
+        next_steps(&file, AvailableRegistry::Read(&registry), observed, &Policy::default(), now)
     };
     let settle =
         |own, may_start| vec![Step::Settle { job: TestJob::required(INSTALL), intent, own, may_start }];
@@ -376,12 +379,12 @@ fn an_intent_is_left_to_its_holder_then_settled_then_given_up() {
     assert_eq!(steps(24 * 60, &nothing), settle(false, false));
     assert_eq!(steps(1, &Observed { own: [intent].into(), ..Observed::default() }), settle(true, true));
     assert_eq!(steps(60, &Observed { settled: [intent].into(), ..Observed::default() }), []);
-    for at_hand in [AtHand::Absent, AtHand::Unreadable] {
+    for at_hand in [AvailableRegistry::Absent, AvailableRegistry::Unreadable] {
         assert_eq!(next_steps(&file, at_hand, &nothing, &Policy::default(), time(1)), [], "left alone");
     }
     let removed = registry_of(r#"{"prowJob": "another"}"#);
     assert!(
-        next_steps(&file, AtHand::Read(&removed), &nothing, &Policy::default(), time(1))
+        next_steps(&file, AvailableRegistry::Read(&removed), &nothing, &Policy::default(), time(1))
             .contains(&settle(false, false)[0])
     );
 }
@@ -406,7 +409,7 @@ proptest! {
     #[test]
     fn any_record_is_judged_and_leads_to_steps_that_end(file in crate::prow::record::tests::files()) {
         let registry = registry_of(r#"{"prowJob": "periodic-ci-demo-a"}, {"prowJob": "periodic-ci-demo-b", "optional": true}"#);
-        for at_hand in [AtHand::Read(&registry), AtHand::Absent, AtHand::Unreadable] {
+        for at_hand in [AvailableRegistry::Read(&registry), AvailableRegistry::Absent, AvailableRegistry::Unreadable] {
             let observed = Observed { read: file_runs(&file), label: Label::Other, ..Observed::default() };
             let steps = next_steps(&file, at_hand, &observed, &Policy::default(), time(9));
             let completes = steps.iter().any(|step| matches!(step, Step::Complete { .. }));

@@ -86,11 +86,11 @@ impl Intent {
         Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
     }
 
-    /// Whether the process that recorded it may still start the job at `now`: only while `patience` lasts, because
+    /// Whether the process that recorded it may still start the job at `now`: only while `lease` lasts, because
     /// others take the intent over when it has passed. One that does not tell its time may not.
-    pub fn is_fresh(self, now: Timestamp, patience: Duration) -> bool {
-        let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-        self.recorded().is_some_and(|recorded| now.duration_since(recorded) < patience)
+    pub fn is_fresh(self, now: Timestamp, lease: Duration) -> bool {
+        let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
+        self.recorded().is_some_and(|recorded| now.duration_since(recorded) < lease)
     }
 
     /// The intent that a `jobID` stands for.
@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
     }
 
     /// Whether Prow is to be asked about it: it has not ended, or its state and completion time do not go together.
-    pub fn wants_reading(self) -> bool {
+    pub fn needs_read(self) -> bool {
         match self.stage() {
             Stage::Absent | Stage::Intended(_) => false,
             Stage::Open => true,

@@ -180,7 +180,7 @@ fn what_was_read_is_not_taken_back() {
     let _ = file.record_run(INSTALL, &mid_change).unwrap();
     let first = |file: &ResultFile| {
         let entry = file.entries(INSTALL).next().unwrap().first().unwrap();
-        (entry.stage(), entry.completed().is_some(), entry.wants_reading(), entry.url().is_some())
+        (entry.stage(), entry.completed().is_some(), entry.needs_read(), entry.url().is_some())
     };
     assert_eq!(first(&file), (Stage::Open, false, true, true), "read in mid-change: read again");
     assert!(!file.to_text().contains("jobCompletionTime"), "the Python tooling would take it for the end");
@@ -455,10 +455,10 @@ fn an_intent_tells_its_time() {
     let intent = Intent::at(time(3));
     assert_eq!(intent.recorded(), Some(time(3)));
     assert_eq!(Intent::of_id(&intent.to_string()), Some(intent));
-    let patience = std::time::Duration::from_hours(1);
-    assert!(intent.is_fresh(time(3), patience) && !intent.is_fresh(time(4), patience));
+    let lease = std::time::Duration::from_hours(1);
+    assert!(intent.is_fresh(time(3), lease) && !intent.is_fresh(time(4), lease));
     assert_eq!(super::tests::intent(1).recorded(), None);
-    assert!(!super::tests::intent(1).is_fresh(time(0), patience));
+    assert!(!super::tests::intent(1).is_fresh(time(0), lease));
     assert_eq!(Intent::of_id("intent-"), None);
     assert!(intent.to_string().parse::<RunId>().is_err() && "".parse::<RunId>().is_err());
 }

@@ -52,7 +52,7 @@ pub struct RunIntent {
 /// Which runs that somebody else started may stand for an intended one, while they are under way with exactly its
 /// variables. Without variables none may: nobody knows what such a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stranger {
+pub enum AdoptableRuns {
     /// Those without any intent's key: started by other programs, or by people with other tools.
     WithoutKey,
     /// All.
@@ -120,7 +120,7 @@ impl<'a> Runs<'a> {
     pub async fn start_unless_under_way(
         &self,
         intent: &RunIntent,
-        strangers: Stranger,
+        strangers: AdoptableRuns,
         permit: &WritePermit,
     ) -> Result<StartedRun, ServiceError> {
         if let Some(job) = self.find_run_or(intent, strangers).await? {
@@ -149,7 +149,7 @@ impl<'a> Runs<'a> {
     pub async fn find_run_or(
         &self,
         intent: &RunIntent,
-        strangers: Stranger,
+        strangers: AdoptableRuns,
     ) -> Result<Option<ProwJob>, ServiceError> {
         let survey = self.survey(intent).await?;
         let stranger = survey.under_way(strangers).next().cloned();
@@ -166,7 +166,7 @@ impl<'a> Runs<'a> {
     pub async fn runs_under_way(
         &self,
         intent: &RunIntent,
-        strangers: Stranger,
+        strangers: AdoptableRuns,
     ) -> Result<Vec<ProwJob>, ServiceError> {
         if intent.envs.is_empty() {
             return Ok(Vec::new());

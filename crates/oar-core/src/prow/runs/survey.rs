@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
 
-use super::{INTENT_ANNOTATION, RunIntent, Runs, Stranger};
+use super::{AdoptableRuns, INTENT_ANNOTATION, RunIntent, Runs};
 use crate::clients::gangway::Execution;
 use crate::clients::prow::{ProwJob, ProwState};
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -69,8 +69,8 @@ impl Survey {
     }
 
     /// Runs of strangers that may stand for the intended one.
-    pub(super) fn under_way(&self, strangers: Stranger) -> impl Iterator<Item = &ProwJob> {
-        let wanted = move |keyed: bool| strangers == Stranger::Any || !keyed;
+    pub(super) fn under_way(&self, strangers: AdoptableRuns) -> impl Iterator<Item = &ProwJob> {
+        let wanted = move |keyed: bool| strangers == AdoptableRuns::Any || !keyed;
         self.strangers.iter().filter(move |(_, keyed)| wanted(*keyed)).map(|(job, _)| job)
     }
 

@@ -275,7 +275,7 @@ async fn an_empty_list_proves_nothing() {
         let scene = Scene::new().await;
         let answer = ResponseTemplate::new(200).set_body_json(&list);
         Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
-        let found = scene.runs().runs_under_way(&intent(false), Stranger::Any).await.unwrap();
+        let found = scene.runs().runs_under_way(&intent(false), AdoptableRuns::Any).await.unwrap();
         assert_eq!(found.len(), 0);
     }
     // Another job's run shows that the look worked: Prow keeps the newest run of every job that ever ran.
@@ -324,7 +324,7 @@ async fn a_run_of_others_under_way_with_our_parameters_stands_for_ours() {
         (vec![("a", None, "p:2", early), ("other", None, "p:1", early)], None, None),
         (vec![("a", None, "p:1", early), ("b", Some("key-1"), "p:1", NOW)], Some("b"), Some("b")),
     ] {
-        for (strangers, found) in [(Stranger::Any, any), (Stranger::WithoutKey, without_key)] {
+        for (strangers, found) in [(AdoptableRuns::Any, any), (AdoptableRuns::WithoutKey, without_key)] {
             let scene = Scene::new().await;
             scene.starts(vec![started()]).await;
             scene.lists_and_shows(&runs).await;
@@ -343,7 +343,7 @@ async fn a_run_of_others_under_way_with_our_parameters_stands_for_ours() {
     scene.lists(&[("a", "PENDING"), ("b", "SUCCESS")]).await;
     scene.shows("a", None, &[("RELEASE_IMAGE_LATEST", "p:1")], early).await;
     let ask = async |intent: &RunIntent| {
-        let runs = scene.runs().runs_under_way(intent, Stranger::Any).await.unwrap();
+        let runs = scene.runs().runs_under_way(intent, AdoptableRuns::Any).await.unwrap();
         runs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(ask(&intent(false)).await, ["a"]);

@@ -4,8 +4,8 @@ use futures::StreamExt;
 use futures::stream::iter;
 use indexmap::IndexMap;
 
-use super::begun::StartError;
-use super::{Starter, Wanted, Whose, run_id};
+use super::start_result::StartError;
+use super::{IntentOrigin, Starter, Wanted, run_id};
 use crate::error::ServiceError;
 use crate::prow::record::RunId;
 
@@ -20,7 +20,7 @@ impl Starter<'_> {
     pub(super) async fn look(
         &self,
         wanted: &[Wanted],
-        whose: Whose,
+        whose: IntentOrigin,
     ) -> Vec<Result<Option<RunId>, StartError>> {
         // Runs of one job could be taken for each other, so that these are looked for one after the other.
         let mut by_job: IndexMap<&str, Vec<usize>> = IndexMap::new();
@@ -39,24 +39,29 @@ impl Starter<'_> {
         seen.into_iter().map(|(_, seen)| seen).collect()
     }
 
-    async fn look_for_job(&self, group: &[&Wanted], whose: Whose) -> Vec<Result<Option<RunId>, StartError>> {
+    async fn look_for_job(
+        &self,
+        group: &[&Wanted],
+        whose: IntentOrigin,
+    ) -> Vec<Result<Option<RunId>, StartError>> {
         let mut results = Vec::new();
         let mut taken: Vec<String> = Vec::new();
         let mut under_way: Option<Vec<String>> = None;
         for wanted in group {
             let mut run = self.run_intent(wanted, wanted.intent);
             run.others.extend(taken.iter().cloned());
-            let seen: Result<Option<String>, ServiceError> = if whose == Whose::LeftBehind && !wanted.unsent {
-                self.world.jobs.find(&run).await
-            } else if wanted.retried {
-                match &under_way {
-                    Some(_) => Ok(()),
-                    None => self.world.jobs.under_way(&run).await.map(|runs| under_way = Some(runs)),
-                }
-                .map(|()| under_way.iter().flatten().find(|id| !taken.contains(id)).cloned())
-            } else {
-                Ok(None)
-            };
+            let seen: Result<Option<String>, ServiceError> =
+                if whose == IntentOrigin::LeftBehind && !wanted.unsent {
+                    self.world.jobs.find(&run).await
+                } else if wanted.retried {
+                    match &under_way {
+                        Some(_) => Ok(()),
+                        None => self.world.jobs.under_way(&run).await.map(|runs| under_way = Some(runs)),
+                    }
+                    .map(|()| under_way.iter().flatten().find(|id| !taken.contains(id)).cloned())
+                } else {
+                    Ok(None)
+                };
             taken.extend(seen.iter().flatten().cloned());
             results.push(seen.map_err(StartError::from).and_then(|id| id.as_deref().map(run_id).transpose()));
         }

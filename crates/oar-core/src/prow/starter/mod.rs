@@ -5,21 +5,21 @@
 //! one is taken over: first the run that it may have made is looked for, and only when it certainly is not there another one
 //! is started, under an intent of one's own (spec 04 §7.6). An intent under which certainly nothing was sent says so.
 
-mod begun;
 mod look;
 mod prepare;
 mod send;
+mod start_result;
 mod write;
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
-pub(super) use self::begun::Begun;
-pub use self::begun::{BegunJob, StartError};
 pub use self::prepare::PrepareError;
 pub(super) use self::prepare::{Recorded, Sources, environment_of, latest_file, latest_of};
 use self::send::Ready;
-use self::write::{Change, Gone};
+pub(super) use self::start_result::StartResult;
+pub use self::start_result::{JobStart, StartError};
+use self::write::{Change, IntentError};
 use super::names::ResultName;
 use super::record::{Intent, ResultFile, RunId, Stage};
 use super::registry::TestJob;
@@ -51,9 +51,9 @@ pub(super) struct Wanted {
     retried: bool,
 }
 
-/// Whose intents are worked on.
+/// Who recorded the intents that are worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum IntentOrigin {
     /// Ours: recorded by this process a moment ago.
     Ours,
     /// Old ones, whoever recorded them.
@@ -112,31 +112,31 @@ impl<'a> Starter<'a> {
     }
 
     /// Starts runs whose intents are ours.
-    pub(super) async fn start(&mut self, wanted: Vec<Wanted>) -> Vec<BegunJob> {
-        self.each(wanted, Whose::Ours).await
+    pub(super) async fn start(&mut self, wanted: Vec<Wanted>) -> Vec<JobStart> {
+        self.each(wanted, IntentOrigin::Ours).await
     }
 
     /// Takes over runs whose intents are old, whoever recorded them.
-    pub(super) async fn take_over(&mut self, wanted: Vec<Wanted>) -> Vec<BegunJob> {
-        self.each(wanted, Whose::LeftBehind).await
+    pub(super) async fn take_over(&mut self, wanted: Vec<Wanted>) -> Vec<JobStart> {
+        self.each(wanted, IntentOrigin::LeftBehind).await
     }
 
-    async fn each(&mut self, wanted: Vec<Wanted>, whose: Whose) -> Vec<BegunJob> {
+    async fn each(&mut self, wanted: Vec<Wanted>, whose: IntentOrigin) -> Vec<JobStart> {
         let seen = self.look(&wanted, whose).await;
         let jobs: Vec<String> = wanted.iter().map(|wanted| wanted.job.clone()).collect();
-        let mut results: Vec<Option<Begun>> = Vec::new();
+        let mut results: Vec<Option<StartResult>> = Vec::new();
         let (mut changes, mut ready, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
         let now = self.world.clock.now();
         for (place, (wanted, seen)) in wanted.into_iter().zip(seen).enumerate() {
             results.push(None);
-            let mut end = |begun: Begun| *results.last_mut().unwrap_or(&mut None) = Some(begun);
+            let mut end = |result: StartResult| *results.last_mut().unwrap_or(&mut None) = Some(result);
             let (job, intent) = (wanted.job.clone(), wanted.intent);
             let change = |change: Change| (place, job.clone(), intent, change);
-            let certain = whose == Whose::Ours || wanted.unsent;
+            let certain = whose == IntentOrigin::Ours || wanted.unsent;
             match seen {
                 Err(error) => {
                     unsent.extend(certain.then(|| change(Change::Unsent)));
-                    end(Begun::Not(error));
+                    end(StartResult::Not(error));
                 }
                 Ok(Some(id)) => changes.push(change(Change::Record(id))),
                 Ok(None) if !wanted.may_start => changes.push(change(Change::GiveUp)),
@@ -144,10 +144,10 @@ impl<'a> Starter<'a> {
                     let run = self.run_intent(&wanted, intent);
                     if let Err(error) = wanted.envs {
                         unsent.push(change(Change::Unsent));
-                        end(Begun::Not(error.into()));
+                        end(StartResult::Not(error.into()));
                         continue;
                     }
-                    if whose == Whose::LeftBehind || self.is_late(intent) {
+                    if whose == IntentOrigin::LeftBehind || self.is_late(intent) {
                         changes.push(change(Change::Renew(Intent::at(now))));
                     }
                     ready.push(Ready { place, intent, run });
@@ -158,8 +158,8 @@ impl<'a> Starter<'a> {
         for ((place, _, _, change), written) in changes.iter().zip(settled) {
             let Some(result) = results.get_mut(*place) else { continue };
             match (change, written) {
-                (Change::Record(id), Ok(())) => *result = Some(Begun::Found(id.clone())),
-                (Change::GiveUp, Ok(())) => *result = Some(Begun::GivenUp),
+                (Change::Record(id), Ok(())) => *result = Some(StartResult::Found(id.clone())),
+                (Change::GiveUp, Ok(())) => *result = Some(StartResult::GivenUp),
                 (Change::Renew(new), Ok(())) => {
                     for ready in ready.iter_mut().filter(|ready| ready.place == *place) {
                         self.renewed(ready, *new);
@@ -167,10 +167,10 @@ impl<'a> Starter<'a> {
                 }
                 (Change::Unsent, Ok(())) => {}
                 // Somebody else was faster.
-                (Change::Renew(_) | Change::GiveUp, Err(Gone::Replaced(_))) => {
-                    *result = Some(Begun::Elsewhere);
+                (Change::Renew(_) | Change::GiveUp, Err(IntentError::Replaced(_))) => {
+                    *result = Some(StartResult::Elsewhere);
                 }
-                (_, Err(gone)) => *result = Some(Begun::Not(gone.into())),
+                (_, Err(gone)) => *result = Some(StartResult::Not(gone.into())),
             }
         }
         ready.retain(|ready| results.get(ready.place).is_some_and(Option::is_none));
@@ -180,19 +180,21 @@ impl<'a> Starter<'a> {
         if let Some(error) = noted.into_iter().find_map(Result::err) {
             tracing::debug!("{}: that nothing was sent is not noted: {error}", self.name.build);
         }
-        let begun = jobs.into_iter().zip(results);
-        begun.map(|(job, result)| self.told(job, &result.unwrap_or(Begun::Elsewhere))).collect()
+        let starts = jobs.into_iter().zip(results);
+        starts.map(|(job, result)| self.report(job, &result.unwrap_or(StartResult::Elsewhere))).collect()
     }
 
-    fn told(&self, job: String, begun: &Begun) -> BegunJob {
+    fn report(&self, job: String, result: &StartResult) -> JobStart {
         let build = &self.name.build;
-        match begun {
-            Begun::Started(id) | Begun::Found(id) => tracing::info!("{build}: {job} runs as {id}"),
-            Begun::GivenUp => tracing::warn!("{build}: {job} is given up, it could not be started"),
-            Begun::Elsewhere => tracing::info!("{build}: {job} is started by another program"),
-            Begun::Not(error) => tracing::debug!("{build}: {job}: {error}"),
+        match result {
+            StartResult::Started(id) | StartResult::Found(id) => {
+                tracing::info!("{build}: {job} runs as {id}");
+            }
+            StartResult::GivenUp => tracing::warn!("{build}: {job} is given up, it could not be started"),
+            StartResult::Elsewhere => tracing::info!("{build}: {job} is started by another program"),
+            StartResult::Not(error) => tracing::debug!("{build}: {job}: {error}"),
         }
-        BegunJob::new(job, begun)
+        JobStart::new(job, result)
     }
 
     /// What Gangway is asked for under `intent`.
@@ -210,13 +212,13 @@ impl<'a> Starter<'a> {
 
     /// The last moment to send a request under `intent`, before others take it over. Who leaves them no time is alone.
     fn until(&self, intent: Intent) -> Option<Timestamp> {
-        let lease = self.world.patience;
+        let lease = self.world.intent_lease;
         intent.recorded().filter(|_| !lease.is_zero())?.checked_add(lease - ROOM).ok()
     }
 
     /// Whether so much of the time is over that the start may not find the turn that it waits for.
     fn is_late(&self, intent: Intent) -> bool {
-        let half = (self.world.patience - ROOM) / 2;
+        let half = (self.world.intent_lease - ROOM) / 2;
         self.until(intent).is_some_and(|until| until.duration_since(self.world.clock.now()) < half)
     }
 
@@ -242,7 +244,7 @@ fn run_id(text: &str) -> Result<RunId, StartError> {
 
 /// An intent that stands in a record.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct RecordedIntent {
     pub(super) intent: Intent,
     /// Since when the start is intended.
     pub(super) since: Timestamp,
@@ -253,7 +255,7 @@ pub(super) struct Standing {
 }
 
 /// All intents of a record.
-pub(super) fn intents(file: &ResultFile) -> impl Iterator<Item = Standing> {
+pub(super) fn intents(file: &ResultFile) -> impl Iterator<Item = RecordedIntent> {
     file.jobs().flat_map(|job| {
         let first = job.first().map(|run| (run, false));
         let runs: Vec<_> = first.into_iter().chain(job.retried().map(|run| (run, true))).collect();
@@ -261,7 +263,7 @@ pub(super) fn intents(file: &ResultFile) -> impl Iterator<Item = Standing> {
             Stage::Intended(intent) => {
                 let since = run.intended_since().or_else(|| intent.recorded());
                 let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-                Some(Standing { intent, since, unsent: run.is_unsent(), retried })
+                Some(RecordedIntent { intent, since, unsent: run.is_unsent(), retried })
             }
             _ => None,
         })

@@ -9,7 +9,7 @@ use crate::prow::environment::{self, Column, ImagesError, JobImages};
 use crate::prow::names::{self, BuildKind, LatestName};
 use crate::prow::record::{Build, LatestFile};
 use crate::prow::registry::TestJob;
-use crate::prow::stream::{NotWanted, check_latest};
+use crate::prow::stream::{UnsuitableBuild, check_latest};
 use crate::prow::world::World;
 use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
@@ -154,11 +154,11 @@ pub(in crate::prow) fn latest_of(name: LatestName, text: &str) -> Result<Recorde
     let build = file.build().clone();
     // The phase is that of the day on which the build was recorded.
     match check_latest(&build.name, &build.phase, name.release, name.kind) {
-        Err(reason @ NotWanted::Foreign { .. }) => Ok(Recorded::Foreign(format!(
+        Err(reason @ UnsuitableBuild::Foreign { .. }) => Ok(Recorded::Foreign(format!(
             "{} holds {}, and {reason}: it is left out of account",
             names::path(name),
             build.name
         ))),
-        Ok(()) | Err(NotWanted::Phase(_)) => Ok(Recorded::Build(build)),
+        Ok(()) | Err(UnsuitableBuild::Phase(_)) => Ok(Recorded::Build(build)),
     }
 }

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::iter;
 use tokio::sync::mpsc;
 
-use super::begun::{Begun, StartError};
+use super::start_result::{StartError, StartResult};
 use super::write::{Change, Planned};
 use super::{Starter, run_id};
 use crate::permit::WritePermit;
@@ -38,7 +38,7 @@ impl Starter<'_> {
     pub(super) async fn send(
         &mut self,
         ready: Vec<Ready>,
-        results: &mut [Option<Begun>],
+        results: &mut [Option<StartResult>],
         unsent: &mut Vec<Planned>,
     ) {
         let mut ready = ready.into_iter();
@@ -47,7 +47,7 @@ impl Starter<'_> {
         let (sender, receiver) = mpsc::channel(ready.len() + 1);
         // A refusal that would meet all of them is met once.
         let started = one(world, permit, &first.run).await;
-        let refused = AtomicBool::new(matches!(&started, Err(error) if error.concerns_all()));
+        let refused = AtomicBool::new(matches!(&started, Err(error) if error.affects_every_job()));
         let _ = sender.send((first, started)).await;
         let mut rest: Vec<Ready> = ready.collect();
         if !refused.load(Ordering::Relaxed) {
@@ -62,7 +62,7 @@ impl Starter<'_> {
                 } else {
                     one(world, permit, &ready.run).await
                 };
-                if started.as_ref().is_err_and(StartError::concerns_all) {
+                if started.as_ref().is_err_and(StartError::affects_every_job) {
                     refused.store(true, Ordering::Relaxed);
                 }
                 // The receiver waits for all of them.
@@ -74,7 +74,7 @@ impl Starter<'_> {
     }
 
     /// Makes those ours anew whose time is nearly over, because the first one took long.
-    async fn renew_late(&mut self, ready: &mut Vec<Ready>, results: &mut [Option<Begun>]) {
+    async fn renew_late(&mut self, ready: &mut Vec<Ready>, results: &mut [Option<StartResult>]) {
         let now = self.world.clock.now();
         let late: Vec<Planned> = ready
             .iter()
@@ -93,7 +93,7 @@ impl Starter<'_> {
                 (Err(_), _) => {
                     ready.retain(|ready| ready.place != *place);
                     if let Some(result) = results.get_mut(*place) {
-                        *result = Some(Begun::Elsewhere);
+                        *result = Some(StartResult::Elsewhere);
                     }
                 }
             }
@@ -103,7 +103,7 @@ impl Starter<'_> {
     async fn record(
         &mut self,
         mut started: mpsc::Receiver<(Ready, Result<StartedRun, StartError>)>,
-        results: &mut [Option<Begun>],
+        results: &mut [Option<StartResult>],
         unsent: &mut Vec<Planned>,
     ) {
         while let Some(first) = started.recv().await {
@@ -112,35 +112,35 @@ impl Starter<'_> {
             while let Ok(next) = started.try_recv() {
                 batch.push(next);
             }
-            let mut ids: Vec<(Planned, Begun)> = Vec::new();
+            let mut ids: Vec<(Planned, StartResult)> = Vec::new();
             for (ready, started) in batch {
                 let place = ready.place;
                 let planned = |change| (place, ready.run.job.clone(), ready.intent, change);
                 let id = started.and_then(|started| Ok((run_id(started.id())?, started)));
                 match id {
                     Ok((id, StartedRun::New { .. })) => {
-                        ids.push((planned(Change::Record(id.clone())), Begun::Started(id)));
+                        ids.push((planned(Change::Record(id.clone())), StartResult::Started(id)));
                     }
                     Ok((id, StartedRun::Found { .. })) => {
-                        ids.push((planned(Change::Record(id.clone())), Begun::Found(id)));
+                        ids.push((planned(Change::Record(id.clone())), StartResult::Found(id)));
                     }
                     Err(error) => {
                         unsent.extend(error.is_before_start().then(|| planned(Change::Unsent)));
-                        set(results, place, Begun::Not(error));
+                        set(results, place, StartResult::Not(error));
                     }
                 }
             }
             let changes: Vec<Planned> = ids.iter().map(|(planned, _)| planned.clone()).collect();
             let written = self.write(&changes).await;
-            for (((place, ..), begun), written) in ids.into_iter().zip(written) {
-                set(results, place, written.map_or_else(|gone| Begun::Not(gone.into()), |()| begun));
+            for (((place, ..), result), written) in ids.into_iter().zip(written) {
+                set(results, place, written.map_or_else(|gone| StartResult::Not(gone.into()), |()| result));
             }
         }
     }
 }
 
-fn set(results: &mut [Option<Begun>], place: usize, begun: Begun) {
-    if let Some(result) = results.get_mut(place) {
-        *result = Some(begun);
+fn set(results: &mut [Option<StartResult>], place: usize, result: StartResult) {
+    if let Some(slot) = results.get_mut(place) {
+        *slot = Some(result);
     }
 }

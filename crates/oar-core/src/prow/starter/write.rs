@@ -22,7 +22,7 @@ pub(super) enum Change {
 
 /// Why an intent was not changed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Gone {
+pub(super) enum IntentError {
     /// It does not stand in the record any more.
     #[error(transparent)]
     Replaced(Arc<ChangeError>),
@@ -36,7 +36,7 @@ pub(super) type Planned = (usize, String, Intent, Change);
 
 impl Starter<'_> {
     /// Makes all these changes in one write; what became of each.
-    pub(super) async fn write(&mut self, changes: &[Planned]) -> Vec<Result<(), Gone>> {
+    pub(super) async fn write(&mut self, changes: &[Planned]) -> Vec<Result<(), IntentError>> {
         if changes.is_empty() {
             return Vec::new();
         }
@@ -68,7 +68,7 @@ impl Starter<'_> {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                changes.iter().map(|_| Err(Gone::Failed(Arc::clone(&error)))).collect()
+                changes.iter().map(|_| Err(IntentError::Failed(Arc::clone(&error)))).collect()
             }
         }
     }
@@ -97,6 +97,10 @@ impl Starter<'_> {
     }
 }
 
-fn gone(error: ChangeError) -> Gone {
-    if error.is_missing_run() { Gone::Replaced(Arc::new(error)) } else { Gone::Failed(Arc::new(error)) }
+fn gone(error: ChangeError) -> IntentError {
+    if error.is_missing_run() {
+        IntentError::Replaced(Arc::new(error))
+    } else {
+        IntentError::Failed(Arc::new(error))
+    }
 }

@@ -4,8 +4,8 @@ use super::world::FakeWorld;
 use super::*;
 use crate::clients::release_controller::Phase;
 use crate::error::ErrorClass;
-use crate::prow::by_hand;
 use crate::prow::controller::ControllerReport;
+use crate::prow::manual;
 use crate::prow::record::{Intent, Run, Stage};
 
 const INSTALL: &str = "periodic-ci-demo-4.20-install-f999";
@@ -59,7 +59,7 @@ fn jobs_of(world: &FakeWorld) -> Vec<String> {
 }
 
 fn result_of<'a>(report: &'a ControllerReport, job: &str) -> &'a str {
-    report.jobs.iter().find(|begun| begun.job == job).unwrap().result
+    report.jobs.iter().find(|start| start.job == job).unwrap().result
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_job_that_was_disabled_since_is_not_started_and_neither_is_one_of_a_pr
 
     let world = died(0).await;
     let permit = WritePermit::granted_by_user_interface();
-    by_hand::promote(world.world(), &name("4.20.1"), &permit).await.unwrap();
+    manual::promote(world.world(), &name("4.20.1"), &permit).await.unwrap();
     world.advance(HOUR);
     let report = pass(&world, BuildKind::Stable, false).await;
     assert!(world.runs().is_empty(), "{report:?}");

@@ -1,6 +1,6 @@
 //! Controllers and aggregators in a world that misbehaves: nothing is started twice, nothing is forgotten.
 
-mod beside;
+mod alongside_python;
 mod controller;
 mod passes;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::ErrorClass;
-use crate::prow::by_hand;
+use crate::prow::manual;
 use crate::prow::record::tests::by_python;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -44,7 +44,7 @@ async fn a_run_that_takes_an_old_ones_place_is_not_given_up_because_prow_is_slow
         .id()
         .unwrap()
         .into_owned();
-    by_hand::replace_run(world.world(), &name("4.20.1"), INSTALL, &first, &new, &permit).await.unwrap();
+    manual::replace_run(world.world(), &name("4.20.1"), INSTALL, &first, &new, &permit).await.unwrap();
     world.misbehave(Chances { unseen: 1000, ..Chances::default() });
     let report = aggregate(&world).await;
     assert!(report.builds[0].problems.texts()[0].contains("Prow does not know the run"), "{report:?}");
@@ -168,12 +168,12 @@ async fn an_accepted_build_that_lost_its_label_gets_it_back_for_some_days() {
     // Promoting once more looks after the label, however old the build is.
     let permit = WritePermit::granted_by_user_interface();
     for changed in [true, false] {
-        assert_eq!(by_hand::promote(world.world(), &name("4.20.1"), &permit).await.unwrap(), changed);
+        assert_eq!(manual::promote(world.world(), &name("4.20.1"), &permit).await.unwrap(), changed);
     }
     aggregate(&world).await;
     assert_eq!(world.labels().values().sum::<usize>(), 3);
     world.unlabel("4.20.1");
-    assert!(by_hand::promote(world.world(), &name("4.20.1"), &permit).await.unwrap());
+    assert!(manual::promote(world.world(), &name("4.20.1"), &permit).await.unwrap());
     aggregate(&world).await;
     assert_eq!(world.labels().values().sum::<usize>(), 4);
     assert!(record(&world, "4.20.1").unwrap().is_aggregated());

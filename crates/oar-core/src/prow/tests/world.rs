@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::clients::prow::ProwState;
-use crate::clients::release_controller::{LatestBuild, Phase, Sought, StreamName, StreamTag};
+use crate::clients::release_controller::{BuildLookup, LatestBuild, Phase, StreamName, StreamTag};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -180,7 +180,7 @@ impl FakeWorld {
             records: self,
             registries: self,
             clock: &self.clock,
-            patience: SignedDuration::from_mins(10),
+            intent_lease: SignedDuration::from_mins(10),
         }
     }
 
@@ -407,15 +407,15 @@ impl Builds for FakeWorld {
         Ok(Some(LatestBuild { tag: tag.clone(), body, stream: StreamName::stable(4, Arch::Amd64) }))
     }
 
-    async fn find(&self, build: &BuildName, _arch: Arch) -> Result<Sought, ServiceError> {
+    async fn find(&self, build: &BuildName, _arch: Arch) -> Result<BuildLookup, ServiceError> {
         self.request().await;
         let name = build.to_string();
         let inner = locked(&self.inner);
         let mut stream = inner.of_kind(build.kind()).peekable();
         if stream.peek().is_none() {
-            return Ok(Sought::Unknown(StreamName::stable(4, Arch::Amd64)));
+            return Ok(BuildLookup::Unknown(StreamName::stable(4, Arch::Amd64)));
         }
-        Ok(stream.find(|tag| tag.name == name).cloned().map_or(Sought::Absent, Sought::Found))
+        Ok(stream.find(|tag| tag.name == name).cloned().map_or(BuildLookup::Absent, BuildLookup::Found))
     }
 
     async fn nightlies(&self, _release: YStream, _arch: Arch) -> Result<Vec<String>, ServiceError> {

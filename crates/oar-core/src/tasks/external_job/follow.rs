@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{JobPlan, JobStep, JobSystemClient, Sight, Stage};
+use super::{JobPlan, JobStep, JobSystemClient, ObservedJob, Stage};
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::flow::holder;
 use crate::flow::outcome::{Refusal, TaskError};
@@ -47,13 +47,13 @@ pub(crate) async fn known(
         return Ok(Known::Plan(plan(JobStep::Passed)));
     }
     if let Some(job) = named {
-        let sight = match system.look(&job).await {
-            Ok(sight) => sight,
+        let observed = match system.look(&job).await {
+            Ok(observed) => observed,
             Err(error) => return Ok(Known::Plan(plan(cannot_look(&job, &error)))),
         };
-        return match sight.stage {
-            Stage::Foreign(words) | Stage::Lost(words) => Err(wrong_job(task, &sight.job, &words)),
-            _ => Ok(Known::Plan(plan(JobStep::Follow { sight: Box::new(sight) }))),
+        return match observed.stage {
+            Stage::Foreign(words) | Stage::Lost(words) => Err(wrong_job(task, &observed.job, &words)),
+            _ => Ok(Known::Plan(plan(JobStep::Follow { observed: Box::new(observed) }))),
         };
     }
     let nothing = |notes: Vec<String>| Known::Nothing { seen: seen.clone(), notes };
@@ -74,16 +74,16 @@ pub(crate) async fn known(
         return Ok(nothing(Vec::new()));
     }
     if job.state.as_deref().is_some_and(is_success) {
-        let sight = Sight { job, stage: Stage::Succeeded };
-        return Ok(Known::Plan(plan(JobStep::Follow { sight: Box::new(sight) })));
+        let observed = ObservedJob { job, stage: Stage::Succeeded };
+        return Ok(Known::Plan(plan(JobStep::Follow { observed: Box::new(observed) })));
     }
-    let mut sight = match system.look(&job).await {
-        Ok(sight) => sight,
+    let mut observed = match system.look(&job).await {
+        Ok(observed) => observed,
         Err(error) => return Ok(Known::Plan(plan(cannot_look(&job, &error)))),
     };
-    match &sight.stage {
+    match &observed.stage {
         Stage::Lost(_) if just_started(&job, now) => {
-            sight.stage = Stage::Running("was started and is not to be seen yet".to_owned());
+            observed.stage = Stage::Running("was started and is not to be seen yet".to_owned());
         }
         // A program that did not record jobs said Fail for reasons of its own.
         Stage::Ended(..) | Stage::Lost(_) if seen.is_none() && status != TaskStatus::InProgress => {
@@ -92,10 +92,10 @@ pub(crate) async fn known(
         Stage::Foreign(words) if seen.is_none() => {
             return Ok(nothing(vec![format!("{} is not ours: {words}", super::describe(&job))]));
         }
-        Stage::Foreign(words) => return Err(wrong_job(task, &sight.job, words)),
+        Stage::Foreign(words) => return Err(wrong_job(task, &observed.job, words)),
         _ => {}
     }
-    Ok(Known::Plan(plan(JobStep::Follow { sight: Box::new(sight) })))
+    Ok(Known::Plan(plan(JobStep::Follow { observed: Box::new(observed) })))
 }
 
 /// Looks for the job that an intent has become.
@@ -114,11 +114,11 @@ async fn seek(
             Err(error) => return Ok(Known::Plan(plan(cannot_look(job, &error)))),
         };
         if let Some(found) = found {
-            let sight = match system.look(&found).await {
-                Ok(sight) => sight,
+            let observed = match system.look(&found).await {
+                Ok(observed) => observed,
                 Err(error) => return Ok(Known::Plan(plan(cannot_look(&found, &error)))),
             };
-            return Ok(Known::Plan(plan(JobStep::Follow { sight: Box::new(sight) })));
+            return Ok(Known::Plan(plan(JobStep::Follow { observed: Box::new(observed) })));
         }
         let age = age_of(intent.time(), now);
         if may_still_act(intent, age) {

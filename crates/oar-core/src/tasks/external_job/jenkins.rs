@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, Sight, Stage};
+use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, ObservedJob, Stage};
 use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, QueueItem};
 use crate::clock::{Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -40,7 +40,7 @@ pub struct JenkinsJobs {
 
 /// What there is of a job before one is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Preflight {
     /// A job with the same parameters that has not ended.
     pub running: Option<Job>,
     /// What Jenkins would drop or refuse of the parameters, in words.
@@ -50,21 +50,21 @@ pub struct Surroundings {
 }
 
 impl JenkinsJobs {
-    fn of_build(&self, job: &Job, build: &Build) -> Sight {
+    fn of_build(&self, job: &Job, build: &Build) -> ObservedJob {
         let mut job = job.clone();
         job.id = Some(build.number.to_string());
         job.url = Some(build.url.clone()).filter(|url| !url.is_empty());
         job.queue_item = job.queue_item.or_else(|| build.queue_item.map(|item| item.to_string()));
         job.triggered_at = job.triggered_at.or_else(|| build.started.map(stamp));
-        if let Some(sight) = with_other_parameters(&job, &build.parameters) {
-            return sight;
+        if let Some(observed) = with_other_parameters(&job, &build.parameters) {
+            return observed;
         }
         if let Err(words) = self.payload.check(self.payload_of(&build.parameters).unwrap_or_default()) {
-            return Sight { job, stage: Stage::Foreign(words) };
+            return ObservedJob { job, stage: Stage::Foreign(words) };
         }
         if build.running {
             job.state = None;
-            return Sight { job, stage: Stage::Running("is running".to_owned()) };
+            return ObservedJob { job, stage: Stage::Running("is running".to_owned()) };
         }
         job.state = Some(build.result.map_or("UNKNOWN", BuildResult::text).to_owned());
         let ended = |class, words: &str| Stage::Ended(TaskStatus::Fail, class, words.to_owned());
@@ -83,23 +83,23 @@ impl JenkinsJobs {
             }
             None => ended(ReasonClass::Tool, "ended with a result that this program does not know"),
         };
-        Sight { job, stage }
+        ObservedJob { job, stage }
     }
 
     /// Looks for a build with the same parameters that somebody else started and that has not ended, and at what Jenkins
     /// would make of the parameters. An error is no answer: nothing may be started then.
-    pub async fn look_around(&self, intended: &Job) -> Result<Surroundings, ServiceError> {
-        let Some(intent) = &intended.intent else { return Ok(Surroundings::default()) };
+    pub async fn preflight(&self, intended: &Job) -> Result<Preflight, ServiceError> {
+        let Some(intent) = &intended.intent else { return Ok(Preflight::default()) };
         let other = Job { intent: None, ..intended.clone() };
         // The queue first: what leaves it between the two is among the builds then.
         let queued = self.jenkins.queued(&self.path).await?;
         if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
-            return Ok(Surroundings { running: Some(self.of_item(&other, item)), ..Surroundings::default() });
+            return Ok(Preflight { running: Some(self.of_item(&other, item)), ..Preflight::default() });
         }
         let job = self.jenkins.job(&self.path).await?;
         let build =
             job.builds.iter().find(|build| build.running && fits(&build.parameters, &intent.parameters));
-        Ok(Surroundings {
+        Ok(Preflight {
             running: build.map(|build| self.of_build(&other, build).job),
             refused: job.refuses(&intent.parameters),
             checked: job.defined.is_some(),
@@ -119,7 +119,7 @@ impl JenkinsJobs {
         job
     }
 
-    async fn look_at_item(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
+    async fn look_at_item(&self, job: &Job, number: u64) -> Result<ObservedJob, ServiceError> {
         let Some(item) = self.jenkins.queue_item(number).await? else {
             return self.look_after_queue(job, number).await;
         };
@@ -128,22 +128,22 @@ impl JenkinsJobs {
             let job = Job { state: Some("cancelled".to_owned()), ..job };
             let words = "was taken out of the queue before it ran".to_owned();
             let stage = Stage::Ended(TaskStatus::NotStarted, ReasonClass::Infrastructure, words);
-            return Ok(Sight { job, stage });
+            return Ok(ObservedJob { job, stage });
         }
-        if let Some(sight) = with_other_parameters(&job, &item.parameters) {
-            return Ok(sight);
+        if let Some(observed) = with_other_parameters(&job, &item.parameters) {
+            return Ok(observed);
         }
         let Some((number, _)) = item.build else {
             let why = item.why.map(|why| format!(" ({})", why.chars().take(200).collect::<String>()));
             let words = format!("waits in the queue{}", why.unwrap_or_default());
-            return Ok(Sight { job, stage: Stage::Running(words) });
+            return Ok(ObservedJob { job, stage: Stage::Running(words) });
         };
         self.look_at_build(&job, number).await
     }
 
     /// Looks for the build of an item that Jenkins has forgotten, as it does some minutes after the item left the queue.
     /// The builds remember which one they were, but for those whose item Jenkins does not know (-1).
-    async fn look_after_queue(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
+    async fn look_after_queue(&self, job: &Job, number: u64) -> Result<ObservedJob, ServiceError> {
         let builds = self.jenkins.job(&self.path).await?.builds;
         if let Some(build) = builds.iter().find(|build| build.queue_item == Some(number)) {
             return Ok(self.of_build(job, build));
@@ -165,7 +165,7 @@ impl JenkinsJobs {
         }
         self.require_reach(&builds, since)?;
         let stage = Stage::Lost("left the queue, and no build of it is known".to_owned());
-        Ok(Sight { job: job.clone(), stage })
+        Ok(ObservedJob { job: job.clone(), stage })
     }
 
     /// An error when `builds`, which are not all of the job's, do not reach back to `since`.
@@ -180,7 +180,7 @@ impl JenkinsJobs {
             .with_hint("Look for it in Jenkins, and name its number: `stage-testing -n NUMBER`."))
     }
 
-    async fn look_at_build(&self, job: &Job, number: u64) -> Result<Sight, ServiceError> {
+    async fn look_at_build(&self, job: &Job, number: u64) -> Result<ObservedJob, ServiceError> {
         if let Some(build) = self.jenkins.build(&self.path, number).await? {
             return Ok(self.of_build(job, &build));
         }
@@ -188,7 +188,7 @@ impl JenkinsJobs {
         let builds = self.jenkins.job(&self.path).await?.builds;
         Ok(match builds.iter().find(|build| build.number == number) {
             Some(build) => self.of_build(job, build),
-            None => Sight {
+            None => ObservedJob {
                 job: Job { id: Some(number.to_string()), ..job.clone() },
                 stage: Stage::Lost(format!("is unknown to Jenkins: {} has no build {number}", self.path)),
             },
@@ -205,7 +205,7 @@ impl JenkinsJobs {
 
 /// What is wrong with a job that this program started and that got other parameters than it was given: its result says
 /// nothing of what was asked for. Jenkins drops the ones that the job does not define, and says nothing (spec 03 §7.2).
-fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Option<Sight> {
+fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Option<ObservedJob> {
     let wanted = &job.intent.as_ref().filter(|_| !parameters.is_empty())?.parameters;
     let differing = wanted.iter().filter(|(name, value)| parameters.get(*name) != Some(*value));
     let words: Vec<String> = differing
@@ -223,7 +223,7 @@ fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Op
         words.join(", ")
     );
     let job = Job { state: Some(OTHER_PARAMETERS.to_owned()), ..job.clone() };
-    Some(Sight { job, stage: Stage::Ended(TaskStatus::Fail, ReasonClass::Tool, words) })
+    Some(ObservedJob { job, stage: Stage::Ended(TaskStatus::Fail, ReasonClass::Tool, words) })
 }
 
 /// Whether `parameters` hold everything that was `wanted`; Jenkins adds the defaults of others.
@@ -237,14 +237,14 @@ fn with_skew(time: Timestamp) -> Timestamp {
 
 #[async_trait]
 impl JobSystemClient for JenkinsJobs {
-    async fn look(&self, job: &Job) -> Result<Sight, ServiceError> {
+    async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError> {
         let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u64>().ok());
         match (number(&job.id), number(&job.queue_item)) {
             (Some(build), _) => self.look_at_build(job, build).await,
             (None, Some(item)) => self.look_at_item(job, item).await,
             (None, None) => {
                 let stage = Stage::Lost("has no number that can be looked up".to_owned());
-                Ok(Sight { job: job.clone(), stage })
+                Ok(ObservedJob { job: job.clone(), stage })
             }
         }
     }
@@ -270,7 +270,7 @@ impl JobSystemClient for JenkinsJobs {
         Ok(build.map(|build| Job { state: None, ..self.of_build(intended, build).job }))
     }
 
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError> {
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError> {
         let parameters = intended.intent.as_ref().map(|intent| intent.parameters.clone()).unwrap_or_default();
         let queued = self.jenkins.trigger(&self.path, &parameters, permit).await?;
         if queued.waited_before {
@@ -283,13 +283,13 @@ impl JobSystemClient for JenkinsJobs {
             ..intended.clone()
         };
         let queued_only =
-            |job: Job| Sight { job, stage: Stage::Running("was put into the queue".to_owned()) };
+            |job: Job| ObservedJob { job, stage: Stage::Running("was put into the queue".to_owned()) };
         if self.checked && !queued.waited_before {
             return Ok(queued_only(job));
         }
         // It is no error when that cannot be seen.
         match self.look_at_item(&job, queued.number).await {
-            Ok(sight) if matches!(sight.stage, Stage::Running(_) | Stage::Ended(..)) => Ok(sight),
+            Ok(observed) if matches!(observed.stage, Stage::Running(_) | Stage::Ended(..)) => Ok(observed),
             _ => Ok(queued_only(job)),
         }
     }

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 
-pub use jenkins::{JenkinsJobs, Surroundings};
+pub use jenkins::{JenkinsJobs, Preflight};
 pub use prow::ProwJobs;
 pub use release::ExpectedPayload;
 
@@ -48,7 +48,7 @@ pub enum Stage {
 
 /// A job as it was seen: what is known of it now, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
+pub struct ObservedJob {
     /// The job, with everything that looking at it told.
     pub job: Job,
     /// How far it is.
@@ -59,13 +59,13 @@ pub struct Sight {
 #[async_trait]
 pub trait JobSystemClient: Send + Sync {
     /// Looks at a job whose id or queue item is known.
-    async fn look(&self, job: &Job) -> Result<Sight, ServiceError>;
+    async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError>;
 
     /// Looks for the job that `intended` (which has an intent) has become.
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError>;
 
     /// Starts the job that `intended` describes; what is seen of it at once.
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError>;
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError>;
 
     /// Waits until a job without an answer had time to appear.
     async fn settle(&self);
@@ -84,7 +84,7 @@ pub enum JobStep {
     /// A job is there.
     Follow {
         /// What was seen of it.
-        sight: Box<Sight>,
+        observed: Box<ObservedJob>,
     },
     /// A job is there, or may be, and cannot be looked at now.
     Unseen {
@@ -143,7 +143,7 @@ impl JobPlan {
     pub fn job(&self) -> Option<&Job> {
         match (self.result.get(), &self.step) {
             (Some(job), _) => job.as_ref(),
-            (None, JobStep::Follow { sight }) => Some(&sight.job),
+            (None, JobStep::Follow { observed }) => Some(&observed.job),
             (None, _) => self.seen.as_ref(),
         }
     }
@@ -196,10 +196,10 @@ impl JobPlan {
                 self.leave(Some((**job).clone()));
                 Ok(unseen(self.status, job, why, hint.as_deref()))
             }
-            JobStep::Follow { sight } => {
-                let mut job = sight.job.clone();
-                let outcome = outcome_of(sight, self.changes());
-                if let Stage::Lost(_) = sight.stage {
+            JobStep::Follow { observed } => {
+                let mut job = observed.job.clone();
+                let outcome = outcome_of(observed, self.changes());
+                if let Stage::Lost(_) = observed.stage {
                     job.state = Some("lost".to_owned());
                 }
                 self.leave(Some(job));
@@ -211,7 +211,7 @@ impl JobPlan {
 
     async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
         let error = match system.trigger(intended, permit).await {
-            Ok(sight) => return self.started(sight),
+            Ok(observed) => return self.started(observed),
             Err(error) => error,
         };
         // An answer that cannot be read is one of a system that may have acted.
@@ -236,7 +236,8 @@ impl JobPlan {
             match system.find(intended).await {
                 Ok(Some(job)) => {
                     tracing::info!("it did act: the job is there");
-                    return self.started(Sight { job, stage: Stage::Running("was started".to_owned()) });
+                    return self
+                        .started(ObservedJob { job, stage: Stage::Running("was started".to_owned()) });
                 }
                 Ok(None) => {}
                 Err(look) => tracing::warn!("{look}"),
@@ -252,30 +253,32 @@ impl JobPlan {
             .with_hint("Run the same command again: it looks for the job before it starts one.")
     }
 
-    fn started(&self, sight: Sight) -> TaskOutcome {
-        let done = vec![Step::new("start", describe(&sight.job))];
-        let outcome = outcome_of(&sight, done);
-        self.leave(Some(sight.job));
+    fn started(&self, observed: ObservedJob) -> TaskOutcome {
+        let done = vec![Step::new("start", describe(&observed.job))];
+        let outcome = outcome_of(&observed, done);
+        self.leave(Some(observed.job));
         outcome
     }
 
     /// What following the job changes in the StateBox.
     fn changes(&self) -> Vec<Step> {
-        let JobStep::Follow { sight } = &self.step else { return Vec::new() };
-        match &sight.stage {
-            Stage::Running(words) if self.is_news(sight) => {
-                vec![Step::new("follow", format!("{}: {words}", describe(&sight.job)))]
+        let JobStep::Follow { observed } = &self.step else { return Vec::new() };
+        match &observed.stage {
+            Stage::Running(words) if self.is_news(observed) => {
+                vec![Step::new("follow", format!("{}: {words}", describe(&observed.job)))]
             }
             Stage::Running(_) | Stage::Foreign(_) => Vec::new(),
-            Stage::Succeeded => vec![Step::new("record", format!("{}: it ended well", describe(&sight.job)))],
+            Stage::Succeeded => {
+                vec![Step::new("record", format!("{}: it ended well", describe(&observed.job)))]
+            }
             Stage::Ended(_, _, words) | Stage::Lost(words) => {
-                vec![Step::new("record", format!("{}: {words}", describe(&sight.job)))]
+                vec![Step::new("record", format!("{}: {words}", describe(&observed.job)))]
             }
         }
     }
 
-    fn is_news(&self, sight: &Sight) -> bool {
-        self.status != TaskStatus::InProgress || self.seen.as_ref() != Some(&sight.job)
+    fn is_news(&self, observed: &ObservedJob) -> bool {
+        self.status != TaskStatus::InProgress || self.seen.as_ref() != Some(&observed.job)
     }
 }
 
@@ -297,13 +300,13 @@ impl Plan for JobPlan {
                 );
                 steps
             }
-            JobStep::Follow { sight } => {
-                if let Stage::Running(words) = &sight.stage {
-                    notes.push(format!("{}: {words}", describe(&sight.job)));
-                    notes.extend(sight.job.url.clone());
+            JobStep::Follow { observed } => {
+                if let Stage::Running(words) = &observed.stage {
+                    notes.push(format!("{}: {words}", describe(&observed.job)));
+                    notes.extend(observed.job.url.clone());
                 }
                 let mut steps = self.changes();
-                if sight.stage == Stage::Succeeded {
+                if observed.stage == Stage::Succeeded {
                     steps.extend(self.evaluation.iter().cloned());
                 }
                 steps
@@ -318,8 +321,8 @@ impl Plan for JobPlan {
 
     fn standing(&self) -> Option<TaskOutcome> {
         match &self.step {
-            JobStep::Follow { sight } => match &sight.stage {
-                Stage::Running(_) if !self.is_news(sight) => Some(outcome_of(sight, Vec::new())),
+            JobStep::Follow { observed } => match &observed.stage {
+                Stage::Running(_) if !self.is_news(observed) => Some(outcome_of(observed, Vec::new())),
                 _ => None,
             },
             JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
@@ -330,7 +333,7 @@ impl Plan for JobPlan {
     fn acts(&self) -> bool {
         match &self.step {
             JobStep::Start { .. } => self.gate.is_none(),
-            JobStep::Follow { sight } => sight.stage == Stage::Succeeded && !self.evaluation.is_empty(),
+            JobStep::Follow { observed } => observed.stage == Stage::Succeeded && !self.evaluation.is_empty(),
             JobStep::Passed | JobStep::Unseen { .. } => false,
         }
     }
@@ -365,26 +368,26 @@ fn data(job: &Job) -> serde_json::Value {
     serde_json::json!({ "job": job })
 }
 
-fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
+fn outcome_of(observed: &ObservedJob, done: Vec<Step>) -> TaskOutcome {
     let again = "Run the same command again: it starts a new job.";
-    let mut outcome = match &sight.stage {
+    let mut outcome = match &observed.stage {
         Stage::Running(words) => {
-            tracing::info!("{}: {words}", describe(&sight.job));
+            tracing::info!("{}: {words}", describe(&observed.job));
             TaskOutcome::of(TaskStatus::InProgress, done)
         }
-        Stage::Succeeded => TaskOutcome::pass(done).found(format!("{} succeeded", describe(&sight.job))),
+        Stage::Succeeded => TaskOutcome::pass(done).found(format!("{} succeeded", describe(&observed.job))),
         Stage::Ended(status, class, words) => {
-            let text = format!("{} {words}", describe(&sight.job));
+            let text = format!("{} {words}", describe(&observed.job));
             tracing::warn!("{text}");
             TaskOutcome::of(*status, done).because(*class, text).with_class(ErrorClass::Failed).with_hint(
-                match &sight.job.url {
+                match &observed.job.url {
                     Some(url) => format!("See {url}. {again}"),
                     None => again.to_owned(),
                 },
             )
         }
         Stage::Lost(words) | Stage::Foreign(words) => {
-            let text = format!("{} {words}", describe(&sight.job));
+            let text = format!("{} {words}", describe(&observed.job));
             tracing::warn!("{text}");
             TaskOutcome::of(TaskStatus::NotStarted, done)
                 .because(ReasonClass::Infrastructure, text)
@@ -392,8 +395,8 @@ fn outcome_of(sight: &Sight, done: Vec<Step>) -> TaskOutcome {
                 .with_hint(again)
         }
     };
-    outcome.links.extend(sight.job.url.clone());
-    outcome.with_data(data(&sight.job))
+    outcome.links.extend(observed.job.url.clone());
+    outcome.with_data(data(&observed.job))
 }
 
 fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome {

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::stream::iter;
 use jiff::Timestamp;
 
-use super::{ExpectedPayload, JobSystemClient, Sight, Stage};
+use super::{ExpectedPayload, JobSystemClient, ObservedJob, Stage};
 use crate::clients::gangway::{GangwayClient, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob, ProwState};
 use crate::clock::{Clock, stamp};
@@ -91,7 +91,7 @@ impl ProwJobs {
                         intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
                     if same && job.job == self.name && !job.state.is_final() {
                         let other = Job { id: Some(job.id.clone()), intent: None, ..intended.clone() };
-                        return Ok(Some(self.sight(other, &job).job));
+                        return Ok(Some(self.observed(other, &job).job));
                     }
                 }
                 Ok(None) => {
@@ -111,17 +111,20 @@ impl ProwJobs {
         }
     }
 
-    fn sight(&self, mut job: Job, found: &ProwJob) -> Sight {
+    fn observed(&self, mut job: Job, found: &ProwJob) -> ObservedJob {
         let url = found.url.clone().unwrap_or_else(|| self.prow.link(&found.id).to_string());
         job.url = Some(url);
         job.state = found.state.is_final().then(|| found.state.text().to_owned());
         job.triggered_at = job.triggered_at.or_else(|| found.started.map(stamp));
         if found.job != self.name {
-            return Sight { job, stage: Stage::Foreign(format!("it is an execution of {}", found.job)) };
+            return ObservedJob {
+                job,
+                stage: Stage::Foreign(format!("it is an execution of {}", found.job)),
+            };
         }
         let pull_spec = found.envs.get(self.payload_variable).map(String::as_str).unwrap_or_default();
         if let Err(words) = self.payload.check(pull_spec) {
-            return Sight { job, stage: Stage::Foreign(words) };
+            return ObservedJob { job, stage: Stage::Foreign(words) };
         }
         let words = |text: &str| match &found.description {
             Some(description) => format!("{text} ({})", description.chars().take(200).collect::<String>()),
@@ -144,17 +147,17 @@ impl ProwJobs {
                 words("ended in an error of the CI system, without a result"),
             ),
         };
-        Sight { job, stage }
+        ObservedJob { job, stage }
     }
 }
 
 #[async_trait]
 impl JobSystemClient for ProwJobs {
-    async fn look(&self, job: &Job) -> Result<Sight, ServiceError> {
+    async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError> {
         let id = job.id.as_deref().unwrap_or_default();
         Ok(match self.prow.job(id).await? {
-            Some(found) => self.sight(job.clone(), &found),
-            None => Sight {
+            Some(found) => self.observed(job.clone(), &found),
+            None => ObservedJob {
                 job: job.clone(),
                 stage: Stage::Lost(
                     "is unknown to Prow, which keeps finished jobs for about a day".to_owned(),
@@ -173,7 +176,7 @@ impl JobSystemClient for ProwJobs {
         }))
     }
 
-    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<Sight, ServiceError> {
+    async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError> {
         let intent = intended.intent.as_ref();
         let trigger = Trigger {
             job: intended.name.clone(),
@@ -190,7 +193,7 @@ impl JobSystemClient for ProwJobs {
             triggered_at: Some(self.clock.stamp()),
             ..intended.clone()
         };
-        Ok(Sight { job, stage: Stage::Running("was started".to_owned()) })
+        Ok(ObservedJob { job, stage: Stage::Running("was started".to_owned()) })
     }
 
     async fn settle(&self) {

@@ -23,12 +23,12 @@ fn down() -> ServiceError {
 
 #[async_trait]
 impl JobSystemClient for Script {
-    async fn look(&self, job: &Job) -> Result<Sight, ServiceError> {
+    async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError> {
         if self.down {
             return Err(down());
         }
         let stage = self.stage.clone().unwrap_or(Stage::Running("runs".to_owned()));
-        Ok(Sight { job: job.clone(), stage })
+        Ok(ObservedJob { job: job.clone(), stage })
     }
 
     async fn find(&self, _: &Job) -> Result<Option<Job>, ServiceError> {
@@ -36,7 +36,7 @@ impl JobSystemClient for Script {
         if self.down { Err(down()) } else { Ok(self.found.clone()) }
     }
 
-    async fn trigger(&self, _: &Job, _: &WritePermit) -> Result<Sight, ServiceError> {
+    async fn trigger(&self, _: &Job, _: &WritePermit) -> Result<ObservedJob, ServiceError> {
         *self.triggered.lock().unwrap() += 1;
         let kind = self.refusal.unwrap_or(ServiceErrorKind::Unclear);
         Err(ServiceError::new(Service::Jenkins, "start", kind, "no answer"))
@@ -85,7 +85,7 @@ fn step(known: Result<Known, TaskError>) -> String {
         Ok(Known::Plan(plan)) => match plan.step {
             JobStep::Passed => "passed".into(),
             JobStep::Start { .. } => "start".into(),
-            JobStep::Follow { sight } => format!("follow {}", sight.job.id.unwrap_or_default()),
+            JobStep::Follow { observed } => format!("follow {}", observed.job.id.unwrap_or_default()),
             JobStep::Unseen { .. } => "unseen".into(),
         },
         Err(error) => format!("{:?}", error.inner().class()),
@@ -182,8 +182,8 @@ async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure()
 #[tokio::test]
 async fn a_job_that_runs_as_recorded_stands_and_anything_else_is_recorded() {
     let plan = |stage: Stage, status| {
-        let sight = Sight { job: identified(None), stage };
-        JobPlan::new(TASK, JobStep::Follow { sight: Box::new(sight) }, Some(identified(None)), status)
+        let observed = ObservedJob { job: identified(None), stage };
+        JobPlan::new(TASK, JobStep::Follow { observed: Box::new(observed) }, Some(identified(None)), status)
     };
     let runs = || Stage::Running("runs".into());
     assert!(plan(runs(), TaskStatus::InProgress).standing().is_some());

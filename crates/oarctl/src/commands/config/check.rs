@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use cli_support::{CliError, ExitCode, Session, Tone};
+use cli_support::{CliError, ExitCode, Session, TextStyle};
 use oar_core::config::{
     Problem, Severity, SupportedVersions, check_document, check_environment, find_document, jwe,
 };
@@ -59,14 +59,14 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
 /// A problem as one line.
 pub(super) fn line(problem: &Problem) -> String {
     let tone = match problem.severity {
-        Severity::Error => Tone::Bad,
-        Severity::Warning => Tone::Attention,
+        Severity::Error => TextStyle::Bad,
+        Severity::Warning => TextStyle::Attention,
     };
     let severity = tone.paint(format!("{}:", problem.severity));
     if problem.path.is_empty() {
         return format!("{severity} {}", problem.message);
     }
-    format!("{severity} {}: {}", Tone::Strong.paint(&problem.path), problem.message)
+    format!("{severity} {}: {}", TextStyle::Strong.paint(&problem.path), problem.message)
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -228,7 +228,7 @@ fn presentable(plain: &SecretString) -> SecretString {
 /// Runs the editor to its end. A code means that the user wants to stop.
 async fn let_edit(editor: &Editor, copy: &Path, session: &Session) -> Result<Option<ExitCode>, CliError> {
     // Editors have their own use for Ctrl-C.
-    let _shield = session.interrupt.shield();
+    let _shield = session.interrupt.foreground_child();
     let mut child = editor.start(copy)?;
     let code = tokio::select! {
         status = child.wait() => {

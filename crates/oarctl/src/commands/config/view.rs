@@ -1,4 +1,4 @@
-use cli_support::{CliError, ExitCode, Session, Tone};
+use cli_support::{CliError, ExitCode, Session, TextStyle};
 use oar_core::config::masked;
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ fn lines(document: &Value) -> String {
     collect(document, String::new(), &mut rows);
     let width = rows.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
     let line = |(path, value): &(String, String)| {
-        format!("{}  {value}", Tone::Strong.paint(format!("{path:width$}")))
+        format!("{}  {value}", TextStyle::Strong.paint(format!("{path:width$}")))
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

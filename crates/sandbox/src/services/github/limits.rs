@@ -44,7 +44,7 @@ impl Default for Limits {
 
 /// How an account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccountQuota {
     /// Requests per hour.
     pub limit: u64,
     /// Used in this window.
@@ -53,7 +53,7 @@ pub struct Standing {
     pub reset: i64,
 }
 
-impl Standing {
+impl AccountQuota {
     fn remaining(self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
@@ -87,9 +87,9 @@ impl Limits {
     }
 
     /// How an account (`None`: all callers without a token) stands.
-    pub fn standing(&mut self, account: Option<&str>, now: i64) -> Standing {
+    pub fn standing(&mut self, account: Option<&str>, now: i64) -> AccountQuota {
         let (window, limit) = self.window(account, now);
-        Standing { limit, used: window.used, reset: window.start + WINDOW }
+        AccountQuota { limit, used: window.used, reset: window.start + WINDOW }
     }
 
     /// Counts a request; false when the limit is used up.

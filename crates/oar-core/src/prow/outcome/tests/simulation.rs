@@ -16,12 +16,12 @@ use crate::prow::registry::TestJobRegistry;
 
 /// Passes never give a start up here: the model knows nothing of that.
 const POLICY: Policy = Policy {
-    intent_patience: Duration::from_mins(10),
+    intent_lease: Duration::from_mins(10),
     give_up_after: Duration::MAX,
     lost_after: Duration::MAX,
     report_due: Duration::ZERO,
-    report_patience: Duration::ZERO,
-    payload_patience: Duration::from_hours(24),
+    report_timeout: Duration::ZERO,
+    payload_timeout: Duration::from_hours(24),
     start_missing: true,
 };
 
@@ -60,7 +60,8 @@ impl World {
             self.act(worker, action);
             return;
         }
-        let steps = next_steps(&self.file, AtHand::Read(registry), &worker.observed, &POLICY, self.now);
+        let steps =
+            next_steps(&self.file, AvailableRegistry::Read(registry), &worker.observed, &POLICY, self.now);
         if steps.is_empty() {
             *worker = Worker::default();
             self.now = self.now.checked_add(SignedDuration::from_mins(9)).unwrap();
@@ -72,7 +73,7 @@ impl World {
         let mut starts: Vec<(String, Intent)> = Vec::new();
         match action {
             Action::Start(job, intent) => {
-                if intent.is_fresh(self.now, POLICY.intent_patience) {
+                if intent.is_fresh(self.now, POLICY.intent_lease) {
                     let run = id(u128::try_from(self.runs.len()).unwrap());
                     let state =
                         self.script[&job].get(self.started(&job)).copied().unwrap_or(ProwState::Failure);
@@ -210,7 +211,7 @@ proptest! {
         prop_assert_eq!(world.file.accepted(), Some(accepted));
         let recorded: Vec<String> = file_runs(&world.file).into_iter().collect();
         prop_assert_eq!(recorded, world.runs.into_keys().collect::<Vec<_>>());
-        let steps = next_steps(&world.file, AtHand::Read(&registry), &Observed::default(), &POLICY, time(5000));
+        let steps = next_steps(&world.file, AvailableRegistry::Read(&registry), &Observed::default(), &POLICY, time(5000));
         prop_assert_eq!(steps, []);
     }
 }

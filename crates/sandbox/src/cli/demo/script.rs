@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::scenario::{
     ERRATA_RELEASE, KONFLUX_RELEASE,
-    parties::{CONSISTENCY_JOB_ID, Deed, TESTED_MINOR},
+    parties::{Action, CONSISTENCY_JOB_ID, TESTED_MINOR},
     release_controller::NEW_NIGHTLY,
 };
 
@@ -17,35 +17,35 @@ pub(super) enum Step {
     /// `oarctl tick`, once the wait is due, and words that it prints.
     Tick(&'static str),
     /// Another party does something.
-    Do(Deed),
+    Do(Action),
     /// Time passes.
     Pass(SignedDuration, &'static str),
 }
 
 /// Steps that belong together.
-pub(super) struct Story {
+pub(super) struct Script {
     /// What it is about, as a heading.
     pub(super) title: String,
-    /// The release, or the minor, that the deeds are for.
+    /// The release, or the minor, that the actions are for.
     pub(super) subject: &'static str,
     /// What happens.
     pub(super) steps: Vec<Step>,
 }
 
 /// Everything, in order.
-pub(super) fn stories() -> [Story; 3] {
+pub(super) fn scripts() -> [Script; 3] {
     [
-        Story {
+        Script {
             title: format!("Release {KONFLUX_RELEASE}, Konflux flow"),
             subject: KONFLUX_RELEASE,
             steps: konflux(),
         },
-        Story {
+        Script {
             title: format!("Release {ERRATA_RELEASE}, Errata flow"),
             subject: ERRATA_RELEASE,
             steps: errata(),
         },
-        Story { title: format!("Nightly {NEW_NIGHTLY}"), subject: TESTED_MINOR, steps: nightly() },
+        Script { title: format!("Nightly {NEW_NIGHTLY}"), subject: TESTED_MINOR, steps: nightly() },
     ]
 }
 
@@ -94,7 +94,7 @@ fn konflux() -> Vec<Step> {
         release.oar("image-signed-check", "image-signed-check of 4.19.1: Pass"),
         Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
         release.refused("push-to-cdn-staging --yes"),
-        Step::Do(Deed::ArtMovesAdvisories),
+        Step::Do(Action::ArtMovesAdvisories),
         release.ends(
             vec![
                 "issue",
@@ -117,7 +117,7 @@ fn konflux() -> Vec<Step> {
         release.oar("stage-testing", "stage-testing of 4.19.1: Pass"),
         release.by_hand("analyze-candidate-build", "all failures are known"),
         release.by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Deed::ContactsVerifyCves),
+        Step::Do(Action::ContactsVerifyCves),
         release.oar("drop-bugs --yes", "drop-bugs of 4.19.1: Pass"),
         release.oar("update-bug-list", "update-bug-list of 4.19.1: Pass"),
         Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
@@ -126,7 +126,7 @@ fn konflux() -> Vec<Step> {
         minutes(6 * 60, "the portal has published the advisory"),
         Step::Tick("4.19.1: done"),
         release.ends(vec!["is-shipped"], 1, "not shipped"),
-        Step::Do(Deed::ArtShips),
+        Step::Do(Action::ArtShips),
         release.oar("is-shipped", "4.19.1 (konflux): shipped"),
         release.oar("status", "9 of 9 tasks are done"),
     ]
@@ -141,7 +141,7 @@ fn errata() -> Vec<Step> {
         release.oar("check-greenwave-cvp-tests", "check-greenwave-cvp-tests of 4.14.60: Pass"),
         release.oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.14.60: Pass"),
         release.oar("image-signed-check", "image-signed-check of 4.14.60: Pass"),
-        Step::Do(Deed::ArtRunsConsistencyJob),
+        Step::Do(Action::ArtRunsConsistencyJob),
         release.oar("push-to-cdn-staging --yes", "In Progress"),
         minutes(60, "the job and the first pushes have ended"),
         release.ends(vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
@@ -154,7 +154,7 @@ fn errata() -> Vec<Step> {
         release.oar("stage-testing", "stage-testing of 4.14.60: Pass"),
         release.by_hand("analyze-candidate-build", "all failures are known"),
         release.by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Deed::ContactsVerifyCves),
+        Step::Do(Action::ContactsVerifyCves),
         release.oar("drop-bugs --yes", "drop-bugs of 4.14.60: Pass"),
         Step::Say("Two bugs are hidden from Robin's account, so nobody knows whether they are done."),
         release.refused("change-advisory-status --yes"),
@@ -163,7 +163,7 @@ fn errata() -> Vec<Step> {
             "change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051",
             "change-advisory-status of 4.14.60: Pass",
         ),
-        Step::Do(Deed::ArtShips),
+        Step::Do(Action::ArtShips),
         release.oar("is-shipped", "4.14.60 (errata): shipped"),
         release.oar("status", "9 of 9 tasks are done"),
     ]
@@ -171,7 +171,7 @@ fn errata() -> Vec<Step> {
 
 fn nightly() -> Vec<Step> {
     vec![
-        Step::Do(Deed::NightlyJobsFail),
+        Step::Do(Action::NightlyJobsFail),
         Step::Say("ART's controller has a new nightly. Cron starts the jobs of its registry."),
         jobctl("start-controller -r 4.20", "as the latest build"),
         minutes(60, "the jobs have ended"),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::prepare::PrepareError;
-use super::write::Gone;
+use super::write::IntentError;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::prow::change::ChangeError;
 use crate::prow::record::RunId;
 
 /// What became of a run that was to be started.
 #[derive(Debug)]
-pub(in crate::prow) enum Begun {
+pub(in crate::prow) enum StartResult {
     /// It was started.
     Started(RunId),
     /// It had been started before, and was found.
@@ -47,7 +47,7 @@ pub enum StartError {
 
 impl StartError {
     /// Whether every other job would be refused as well.
-    pub(super) fn concerns_all(&self) -> bool {
+    pub(super) fn affects_every_job(&self) -> bool {
         let Self::Service(error) = self else { return false };
         matches!(
             error.kind,
@@ -67,10 +67,10 @@ impl StartError {
     }
 }
 
-impl From<Gone> for StartError {
-    fn from(gone: Gone) -> Self {
+impl From<IntentError> for StartError {
+    fn from(gone: IntentError) -> Self {
         match gone {
-            Gone::Replaced(error) | Gone::Failed(error) => Self::Record(error),
+            IntentError::Replaced(error) | IntentError::Failed(error) => Self::Record(error),
         }
     }
 }
@@ -98,7 +98,7 @@ impl Classified for StartError {
 
 /// One job's start, as it is reported.
 #[derive(Debug, Serialize)]
-pub struct BegunJob {
+pub struct JobStart {
     /// The job.
     pub job: String,
     /// The run's id, when there is one.
@@ -115,16 +115,16 @@ pub struct BegunJob {
     pub hint: Option<String>,
 }
 
-impl BegunJob {
-    pub(in crate::prow) fn new(job: String, begun: &Begun) -> Self {
-        let (id, result, problem, class) = match begun {
-            Begun::Started(id) => (Some(id.to_string()), "started", None, None),
-            Begun::Found(id) => (Some(id.to_string()), "found", None, None),
-            Begun::Elsewhere => (None, "elsewhere", None, None),
-            Begun::GivenUp => (None, "given up", None, None),
-            Begun::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
+impl JobStart {
+    pub(in crate::prow) fn new(job: String, start: &StartResult) -> Self {
+        let (id, result, problem, class) = match start {
+            StartResult::Started(id) => (Some(id.to_string()), "started", None, None),
+            StartResult::Found(id) => (Some(id.to_string()), "found", None, None),
+            StartResult::Elsewhere => (None, "elsewhere", None, None),
+            StartResult::GivenUp => (None, "given up", None, None),
+            StartResult::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
         };
-        let hint = if let Begun::Not(error) = begun { error.hint() } else { None };
+        let hint = if let StartResult::Not(error) = start { error.hint() } else { None };
         Self { job, id, result, problem, class, hint }
     }
 }

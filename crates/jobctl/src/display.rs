@@ -1,21 +1,21 @@
 //! How results are shown.
 
-use cli_support::{Session, Tone};
+use cli_support::{Session, TextStyle};
 use oar_core::prow::aggregator::Done;
-use oar_core::prow::starter::BegunJob;
+use oar_core::prow::starter::JobStart;
 
 /// Shows what became of jobs that were to be started. Those that were not are problems.
-pub(crate) fn begun(session: &Session, jobs: &[BegunJob]) {
+pub(crate) fn started_jobs(session: &Session, jobs: &[JobStart]) {
     for job in jobs {
         let (tone, words) = match (job.result, &job.problem) {
-            ("started", _) => (Tone::Good, "started".to_owned()),
-            ("found", _) => (Tone::Good, "found, it was started before".to_owned()),
-            ("elsewhere", _) => (Tone::Faint, "left to another program".to_owned()),
+            ("started", _) => (TextStyle::Good, "started".to_owned()),
+            ("found", _) => (TextStyle::Good, "found, it was started before".to_owned()),
+            ("elsewhere", _) => (TextStyle::Faint, "left to another program".to_owned()),
             (_, Some(problem)) => {
                 session.ui.problem(format!("{}: not started: {problem}", job.job));
-                (Tone::Bad, "not started".to_owned())
+                (TextStyle::Bad, "not started".to_owned())
             }
-            (other, None) => (Tone::Attention, other.to_owned()),
+            (other, None) => (TextStyle::Attention, other.to_owned()),
         };
         let id = job.id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
         session.ui.text(format!("  {}: {}{id}", job.job, tone.paint(words)));
@@ -62,10 +62,10 @@ struct Line<'a> {
 /// The result of a build, in its tone.
 pub(crate) fn result(result: &str) -> String {
     let tone = match result {
-        "accepted" => Tone::Good,
-        "rejected" => Tone::Bad,
-        "unknown" => Tone::Attention,
-        _ => Tone::Faint,
+        "accepted" => TextStyle::Good,
+        "rejected" => TextStyle::Bad,
+        "unknown" => TextStyle::Attention,
+        _ => TextStyle::Faint,
     };
     tone.paint(result)
 }

@@ -10,11 +10,11 @@ use oar_core::prow::jobs::{Event, JobOrder, JobRun, Starter};
 use uuid::Uuid;
 
 use crate::csv::Rows;
-use crate::shown;
+use crate::display;
 
 /// The options of every command that starts one job.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Begin {
+pub(crate) struct StartArgs {
     /// Print what would be started without starting it
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Begin {
 /// How a run is told.
 pub(crate) struct Words {
     /// As soon as it is started.
-    pub(crate) begun: fn(&JobRun) -> String,
+    pub(crate) started: fn(&JobRun) -> String,
     /// When its page was waited for.
     pub(crate) known: fn(&JobRun) -> Option<String>,
 }
@@ -46,10 +46,10 @@ pub(crate) async fn start(
     session: &Session,
     order: JobOrder,
     words: Words,
-    begin: &Begin,
+    start: &StartArgs,
 ) -> Result<ExitCode, CliError> {
-    let Words { begun, known } = words;
-    if begin.dry_run {
+    let Words { started, known } = words;
+    if start.dry_run {
         session.ui.text(planned(&order.job, &order.envs));
         session.ui.json(&order.plan());
         return Ok(ExitCode::Done);
@@ -58,21 +58,21 @@ pub(crate) async fn start(
         Event::Started(run) => {
             if session.ui.is_json() {
                 // The document comes last; whoever interrupts the wait for the page is to know the id.
-                session.ui.note(begun(run));
+                session.ui.note(started(run));
             }
-            session.ui.text(begun(run));
+            session.ui.text(started(run));
         }
-        other => shown::tell(session, other),
+        other => display::tell(session, other),
     };
     let mut starter = Starter::new(clients, &tell)?;
-    let rows = begin.csv.as_deref().map(Rows::open).transpose()?;
+    let rows = start.csv.as_deref().map(Rows::open).transpose()?;
     let permit = WritePermit::granted_by_user_interface();
-    let run = starter.start(order, begin.key, !begin.no_wait, &permit).await?;
+    let run = starter.start(order, start.key, !start.no_wait, &permit).await?;
     if let Some(text) = known(&run) {
         session.ui.text(text);
     }
     session.ui.json(&run);
-    Ok(shown::explained(session, shown::append(rows, std::slice::from_ref(&run))))
+    Ok(display::explained(session, display::append(rows, std::slice::from_ref(&run))))
 }
 
 /// What would be started, for people.
