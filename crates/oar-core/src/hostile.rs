@@ -22,6 +22,7 @@ use crate::prow::registry::TestJobRegistry;
 use crate::prow::report::summarise;
 use crate::signature::{self, Claim, ClaimKind, ReleaseKeys};
 use crate::statebox::State;
+use crate::version::YStream;
 
 /// A parser of a text from outside, and its name.
 type Parser = (&'static str, fn(&str));
@@ -34,7 +35,8 @@ const PARSERS: [Parser; 19] = [
         for name in names {
             let Ok(Some(assembly)) = data.assembly(&name) else { continue };
             let _ = ReleaseFacts::of(&assembly);
-            let _ = GroupFile::parse(text).map(|file| GroupConfig::of(&file, &assembly).is_ok());
+            let _ = GroupFile::parse(text)
+                .map(|file| GroupConfig::of(&file, &assembly, YStream::new(4, 19)).is_ok());
         }
     }),
     ("StateBox", |text| {

@@ -271,6 +271,33 @@ fn edit_without_a_change_writes_nothing() {
 }
 
 #[test]
+fn a_document_that_does_not_exist_begins_as_the_example() {
+    let place = Place::new();
+    let new = place.path("new.json");
+    let edit = |script: &str| {
+        let editor = place.editor(script);
+        place.command(&["config", "edit"]).env("OAR_CONFIG", &new).env("EDITOR", editor).output().unwrap()
+    };
+    let unchanged = edit("cp \"$1\" seen");
+    assert!(unchanged.status.success() && stderr(&unchanged).contains("new.json does not exist"));
+    assert_eq!(std::fs::read_to_string(place.path("seen")).unwrap(), PLAIN);
+    assert!(!new.exists());
+    let refused = edit("sed -i 's/owners/ownrs/' \"$1\"");
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("What you typed is kept in") && !new.exists());
+    let made_meanwhile = edit("sed -i 's/demo-lead@/other-lead@/' \"$1\"; echo theirs > new.json");
+    assert_eq!(made_meanwhile.status.code(), Some(5), "{}", stderr(&made_meanwhile));
+    assert_eq!(std::fs::read_to_string(&new).unwrap(), "theirs\n");
+    std::fs::remove_file(&new).unwrap();
+    let output = edit("sed -i 's/demo-lead@/other-lead@/' \"$1\"");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let read = place.command(&["config", "get", "owners.4.19"]).env("OAR_CONFIG", &new).output().unwrap();
+    assert!(read.status.success());
+    assert!(String::from_utf8(read.stdout).unwrap().starts_with("other-lead@"));
+    place.nothing_private_is_left();
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let place = Place::new();
     let before = std::fs::read(place.document()).unwrap();

@@ -112,7 +112,7 @@ impl ConfigStore {
         let name = self.release.assembly();
         let assembly = self.build_data.assembly(&name)?;
         let assembly = assembly.ok_or_else(|| BuildDataError::Unreadable(format!("it has no `{name}`")))?;
-        GroupConfig::of(&file, &assembly)
+        GroupConfig::of(&file, &assembly, self.y_stream())
     }
 
     /// A ConfigStore of build data that is at hand; `location` says in errors where it came from.
@@ -415,7 +415,7 @@ releases:
                 .up_to_n_times(1)
                 .mount(&server)
         };
-        mount("rpm_deliveries: [{packages: [kernel], stop_ship_tag: stop}]").await;
+        mount("name: openshift-4.19\nrpm_deliveries: [{packages: [kernel], stop_ship_tag: stop}]").await;
         let group = store.group(&http()).await.unwrap();
         assert_eq!(group.rpm_deliveries[0].packages, ["kernel"]);
         mount("<html>").await;

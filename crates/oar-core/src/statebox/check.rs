@@ -3,6 +3,7 @@
 use super::diagnostic::{Diagnostics, Severity};
 use super::validate;
 use super::yaml::{self, Position, YamlError};
+use crate::version::ReleaseVersion;
 
 /// A file in the form in which this program writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +52,27 @@ pub fn format_text(text: &str) -> Result<Formatted, Diagnostics> {
 }
 
 /// Everything that is to be said about a StateBox file: nothing when it is as it should be.
-pub fn validate_text(text: &str) -> Diagnostics {
-    match yaml::parse(text) {
-        Ok(mut document) => validate::check(&mut document.root),
-        Err(error) => error.into(),
+///
+/// `named` is the release in the file's name, `None` when the name has none. The programs refuse a file whose key
+/// `release` says another one.
+pub fn validate_text(text: &str, named: Option<&ReleaseVersion>) -> Diagnostics {
+    let mut document = match yaml::parse(text) {
+        Ok(document) => document,
+        Err(error) => return error.into(),
+    };
+    let mut found = validate::check(&mut document.root);
+    let release = document.root.as_mapping().and_then(|root| root.get("release"));
+    if let (Some(named), Some(release)) = (named, release)
+        && let Some(says) = release.as_text()
+        && says != named.to_string()
+    {
+        let says: String = says.chars().take(LONGEST_SHOWN).collect();
+        let message = format!("`{says}` is not {named}, the release in the file's name");
+        found.push(Severity::Error, release.position, "release", message);
+        found.sort();
     }
+    found
 }
+
+/// The longest text of a file that a message repeats, in characters.
+const LONGEST_SHOWN: usize = 80;

@@ -17,7 +17,8 @@ const LONGEST_NAME: usize = 200;
 /// Checks `root` and returns the findings in the order of the file.
 ///
 /// A file without `metadata`, `tasks` or `issues` was cut off, and its open blockers are lost with what is missing; the
-/// Python reference cannot read it either (spec 01 §2.13). So it is an error, for reading and for writing.
+/// Python reference cannot read it either (spec 01 §2.13). A file without `release` could be any release's. So each is
+/// an error, for reading and for writing.
 pub(super) fn check(root: &mut Node) -> Diagnostics {
     let mut checker = Checker::default();
     checker.file(root);
@@ -89,8 +90,9 @@ impl Checker {
                            is here";
             return self.error(position, "", message);
         }
+        // Before the schema version: whose file it is must be known whatever program wrote it.
+        self.release(mapping, position);
         self.schema_version(mapping, position);
-        self.text(mapping, "", "release", position, Absent::Warning, Form::Text);
         self.text(mapping, "", "created_at", position, Absent::Warning, Form::Time);
         self.text(mapping, "", "updated_at", position, Absent::Warning, Form::Time);
         self.metadata(mapping, position);
@@ -99,6 +101,15 @@ impl Checker {
             checker.task(item, field, &mut names);
         });
         self.list(mapping, "", "issues", position, Absent::Error, Self::issue);
+    }
+
+    fn release(&mut self, mapping: &mut Mapping, position: Position) {
+        self.text(mapping, "", "release", position, Absent::Error, Form::Text);
+        let Some(node) = mapping.get("release") else { return };
+        if node.as_scalar().is_some() && node.as_text().is_none_or(|text| text.trim().is_empty()) {
+            let message = "it is empty; expected the release that the file belongs to, such as 4.19.1";
+            self.error(node.position, "release", message);
+        }
     }
 
     fn schema_version(&mut self, mapping: &mut Mapping, position: Position) {

@@ -21,7 +21,7 @@ use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
-use crate::config::{Impetus, ReleaseDate, SlackTeam, WaitPolicy};
+use crate::config::{Impetus, ReleaseDate, RpmDelivery, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
@@ -131,8 +131,8 @@ impl ChangeAdvisoryStatus {
         })
     }
 
-    /// The packages that the branch's settings name, with their stop tags. A branch that names none has the rule of all
-    /// others.
+    /// The packages that the branch's settings name, with their stop tags. Every branch names some, and ART's own check
+    /// refuses one that does not (spec 02 §4).
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
         let group = self.services.config().group(self.services.clients().http()).await;
         // The branch has the releases, so that a `group.yml` that is not found is no fault of the configuration.
@@ -146,12 +146,18 @@ impl ChangeAdvisoryStatus {
                 None => problem,
             }
         })?;
-        let rules: Vec<StopRule> = group
-            .rpm_deliveries
-            .into_iter()
-            .map(|delivery| StopRule::new(delivery.packages, delivery.stop_ship_tag))
-            .collect();
-        Ok(if rules.is_empty() { vec![StopRule::default()] } else { rules })
+        let rule = |delivery: RpmDelivery| {
+            let packages = delivery.packages;
+            delivery.stop_ship_tag.map(|tag| StopRule { packages, tag })
+        };
+        let rules: Vec<StopRule> = group.rpm_deliveries.into_iter().filter_map(rule).collect();
+        if rules.is_empty() {
+            let text = "which kernels must not ship is unknown: group.yml has no packages with a `stop_ship_tag` \
+                        under `rpm_deliveries`";
+            return Err(Problem::unknown(text, ErrorClass::Unavailable)
+                .then("Ask ART whether the branch's group.yml is complete."));
+        }
+        Ok(rules)
     }
 
     /// Approves the merge request of `plan` and nothing else.

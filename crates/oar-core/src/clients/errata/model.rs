@@ -1,13 +1,13 @@
 //! Errata Tool's terms as types.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
 use crate::clients::empty::{self, or_default};
 use crate::email::EmailAddress;
-use crate::ids::{AdvisoryId, IssueKey};
+use crate::ids::{AdvisoryId, InvalidIssueKey, IssueKey};
 
 /// The page of an advisory on the Errata Tool at `base_web` (`interop-exact`: `<base>/advisory/<id>`, spec 02 §2.1).
 pub fn advisory_link(base_web: &Url, id: AdvisoryId) -> String {
@@ -166,15 +166,17 @@ pub struct People {
     pub qe_group: Option<String>,
 }
 
-/// The answer of E-2.
+/// The answer of E-2. Every recorded answer has the four sections, those of an advisory without bugs and issues as well
+/// (spec 02 §2.3; recordings in red-hat-storage/errata-tool), so an answer without one was cut off, and its advisory is
+/// not one without issues.
 #[derive(Deserialize)]
 pub(super) struct ErratumAnswer {
     errata: IndexMap<String, ErratumRecord>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     content: Option<ContentRecord>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     bugs: Option<BugsRecord>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     jira_issues: Option<JiraIssuesRecord>,
 }
 
@@ -192,7 +194,7 @@ struct TextRecord {
 
 #[derive(Deserialize)]
 struct BugsRecord {
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     bugs: Vec<BugEntry>,
 }
 
@@ -208,8 +210,23 @@ struct BugRecord {
 
 #[derive(Deserialize)]
 struct JiraIssuesRecord {
+    /// The keys of all issues. Those that Errata Tool has no copy of yet are here and not below.
     #[serde(default, deserialize_with = "or_default")]
+    idsfixed: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
     jira_issues: Vec<JiraIssueEntry>,
+}
+
+impl JiraIssuesRecord {
+    /// Every issue of the advisory, once.
+    fn keys(self) -> Result<Vec<IssueKey>, String> {
+        let copies = self.jira_issues.into_iter().map(|entry| entry.jira_issue.key);
+        let keys: IndexSet<IssueKey> = copies
+            .chain(self.idsfixed)
+            .map(|key| key.parse().map_err(|error: InvalidIssueKey| error.to_string()))
+            .collect::<Result<_, _>>()?;
+        Ok(keys.into_iter().collect())
+    }
 }
 
 #[derive(Deserialize)]
@@ -273,12 +290,7 @@ impl ErratumAnswer {
         if record.id != asked.number() {
             return Err(format!("asked for advisory {asked}, got {}", record.id));
         }
-        let jira_issues = self.jira_issues.map(|list| list.jira_issues).unwrap_or_default();
-        let jira_issues = jira_issues
-            .into_iter()
-            .map(|entry| entry.jira_issue.key.parse())
-            .collect::<Result<Vec<IssueKey>, _>>()
-            .map_err(|error| error.to_string())?;
+        let jira_issues = self.jira_issues.map_or_else(|| Ok(Vec::new()), JiraIssuesRecord::keys)?;
         let text = self.content.and_then(|content| content.content);
         let cves = text.and_then(|text| text.cve).unwrap_or_default();
         Ok(Advisory {

@@ -6,6 +6,7 @@ use super::assembly::read;
 use super::merge::{Content, Merged};
 use super::node::Node;
 use super::{Assembly, BuildDataError};
+use crate::version::YStream;
 
 /// The branch's settings, as they hold for one assembly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +51,27 @@ impl GroupFile {
 }
 
 impl GroupConfig {
-    /// What `file` says for `assembly`.
-    pub fn of(file: &GroupFile, assembly: &Assembly<'_>) -> Result<Self, BuildDataError> {
+    /// What `file` says for `assembly`, a release of `stream`.
+    ///
+    /// The file must name its branch, as ART's own tools demand (`name`, checked: openshift-eng/art-tools, doozer and
+    /// elliott, `runtime.py`): otherwise it was cut off, or copied from another branch, and nothing that it says or
+    /// leaves out counts.
+    pub fn of(file: &GroupFile, assembly: &Assembly<'_>, stream: YStream) -> Result<Self, BuildDataError> {
         let group = assembly.group_over(&file.0)?;
         let variables = Variables::of(&group);
+        let (name, expected) = (group.get("name"), format!("openshift-{stream}"));
+        match name.and_then(|name| variables.text(name)) {
+            Some(name) if name == expected => {}
+            Some(other) => {
+                let other: String = other.chars().take(80).collect();
+                return Err(BuildDataError::Unreadable(format!(
+                    "its `name` is `{other}`, expected `{expected}`"
+                )));
+            }
+            None => {
+                return Err(BuildDataError::Unreadable(format!("it has no `name`, expected `{expected}`")));
+            }
+        }
         let phase = group.get("software_lifecycle").and_then(|lifecycle| lifecycle.get("phase"));
         Ok(Self {
             arches: texts(&group, "arches", "arches", &variables)?,
@@ -167,6 +185,7 @@ mod tests {
 
     const FILE: &str = "
 vars: {MAJOR: 4, MINOR: 15, RHCOS_EL_MAJOR: 9}
+name: openshift-{MAJOR}.{MINOR}
 arches: [x86_64, s390x]
 software_lifecycle: {phase: release}
 rpm_deliveries:
@@ -179,7 +198,7 @@ rpm_deliveries:
 
     fn group(file: &str, group: &str) -> Result<GroupConfig, BuildDataError> {
         let data = BuildData::parse(&format!("releases: {{a: {{assembly: {{group: {group}}}}}}}")).unwrap();
-        GroupConfig::of(&GroupFile::parse(file)?, &data.assembly("a").unwrap().unwrap())
+        GroupConfig::of(&GroupFile::parse(file)?, &data.assembly("a").unwrap().unwrap(), YStream::new(4, 15))
     }
 
     #[test]
@@ -192,19 +211,22 @@ rpm_deliveries:
         assert_eq!(delivery.stop_ship_tag.as_deref(), Some("early-kernel-stop-ship"));
         assert_eq!(delivery.target_tag.as_deref(), Some("rhaos-4.15-rhel-9-candidate"));
         assert_eq!(delivery.ship_ok_tag, None);
-        let own =
-            group(FILE, "{'arches!': [x86_64], vars: {MINOR: 14}, rpm_deliveries: [{packages: [kernel]}]}");
+        let own = group(
+            FILE,
+            "{'arches!': [x86_64], vars: {EL: 8}, rpm_deliveries: [{packages: [kernel], target_tag: '{EL}'}]}",
+        );
         let own = own.unwrap();
         assert_eq!(own.arches, ["x86_64"]);
         assert_eq!(own.rpm_deliveries.len(), 2, "lists are joined");
-        assert_eq!(own.rpm_deliveries[0].target_tag.as_deref(), Some("rhaos-4.14-rhel-9-candidate"));
+        assert_eq!(own.rpm_deliveries[1].target_tag.as_deref(), Some("8"));
     }
 
     #[test]
     fn nothing_in_every_spelling_is_no_delivery_and_what_is_wrong_is_named() {
         for nothing in ["~", "''", "[]", "{}"] {
-            let file =
-                format!("arches: {nothing}\nrpm_deliveries: {nothing}\nsoftware_lifecycle: {nothing}\n");
+            let file = format!(
+                "name: openshift-4.15\narches: {nothing}\nrpm_deliveries: {nothing}\nsoftware_lifecycle: {nothing}\n"
+            );
             let read = group(&file, "{}").unwrap();
             assert_eq!((read.arches.len(), read.rpm_deliveries.len(), read.lifecycle_phase), (0, 0, None));
         }
@@ -216,7 +238,21 @@ rpm_deliveries:
                 "rpm_deliveries: [{packages: [a], stop_ship_tag: [x]}]",
                 "`rpm_deliveries[0].stop_ship_tag` is a list",
             ),
-            ("[]", "it is a list, expected a mapping"),
+        ] {
+            let error = group(&format!("name: openshift-4.15\n{file}"), "{}").unwrap_err().to_string();
+            assert!(error.contains(words), "{file}: {error}");
+        }
+        assert!(group("[]", "{}").unwrap_err().to_string().contains("it is a list, expected a mapping"));
+    }
+
+    #[test]
+    fn a_file_that_does_not_name_its_branch_says_nothing() {
+        for (file, words) in [
+            ("{}", "it has no `name`, expected `openshift-4.15`"),
+            ("name: ''", "it has no `name`"),
+            ("name: [openshift-4.15]", "it has no `name`"),
+            ("name: openshift-4.16", "its `name` is `openshift-4.16`, expected `openshift-4.15`"),
+            ("name: openshift-{MAJOR}.{MINOR}", "its `name` is `openshift-{MAJOR}.{MINOR}`"),
         ] {
             let error = group(file, "{}").unwrap_err().to_string();
             assert!(error.contains(words), "{file}: {error}");

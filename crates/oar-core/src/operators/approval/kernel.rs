@@ -9,8 +9,6 @@ use super::{Approval, Problem};
 use crate::clients::brewroot::Component;
 use crate::error::{ServiceError, ServiceErrorKind};
 
-/// The tag of a kernel that must not ship, where the branch's settings name none (`interop-exact`).
-const STOP_TAG: &str = "early-kernel-stop-ship";
 const KERNEL: &str = "kernel";
 /// How the builds of operating system images begin: node images `rhcos-<arch>` and base images, one per architecture.
 const IMAGE_PREFIX: &str = "rhcos-";
@@ -29,19 +27,6 @@ pub struct StopRule {
     pub packages: Vec<String>,
     /// The tag.
     pub tag: String,
-}
-
-impl Default for StopRule {
-    fn default() -> Self {
-        Self { packages: vec![KERNEL.to_owned()], tag: STOP_TAG.to_owned() }
-    }
-}
-
-impl StopRule {
-    /// The rule of some packages; without a tag of their own it is the one of every branch.
-    pub fn new(packages: Vec<String>, tag: Option<String>) -> Self {
-        Self { packages, tag: tag.unwrap_or_else(|| STOP_TAG.to_owned()) }
-    }
 }
 
 /// What the gate found: problems, and what the reader should know.

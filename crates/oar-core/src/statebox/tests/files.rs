@@ -3,6 +3,7 @@
 use super::super::check::{format_text, validate_text};
 use super::super::*;
 use super::{at, blocker, end, fresh, start};
+use crate::version::ReleaseVersion;
 
 /// Made up in the form in which the reference writes; unknown keys at every level.
 const KNOWN: &str = include_str!("reference.yaml");
@@ -10,7 +11,7 @@ const KNOWN: &str = include_str!("reference.yaml");
 const BY_HAND: &str = include_str!("by_hand.yaml");
 
 fn findings(text: &str) -> Vec<String> {
-    validate_text(text).lines("x.yaml").collect()
+    validate_text(text, None).lines("x.yaml").collect()
 }
 
 #[test]
@@ -108,6 +109,29 @@ issues:
 }
 
 #[test]
+fn a_file_that_does_not_say_whose_it_is_is_refused() {
+    for release in ["", "release:\n", "release: null\n", "release: ''\n"] {
+        let text = KNOWN.replacen("release: 4.19.1\n", release, 1);
+        assert_ne!(text, KNOWN);
+        let error = State::parse(&text).unwrap_err();
+        assert!(error.errors().any(|found| found.field == "release"), "{release:?}: {error}");
+        assert!(format_text(&text).is_err() && validate_text(&text, None).has_errors());
+    }
+}
+
+#[test]
+fn a_file_must_say_the_release_in_its_name() {
+    let named: ReleaseVersion = "4.19.2".parse().unwrap();
+    let found = validate_text(KNOWN, Some(&named));
+    assert!(found.has_errors());
+    assert!(
+        found.to_string().contains("release: `4.19.1` is not 4.19.2, the release in the file's name"),
+        "{found}"
+    );
+    assert!(validate_text(KNOWN, Some(&"4.19.1".parse().unwrap())).is_empty());
+}
+
+#[test]
 fn what_is_no_statebox_is_told_what_one_is() {
     for (text, expected) in [
         ("releases: {}", "x.yaml:1:1: releases: this is a release tracking file"),
@@ -188,9 +212,10 @@ fn an_old_file_without_stamps_can_be_used() {
 #[test]
 fn a_newer_schema_is_read_with_warnings_and_never_written() {
     let text = "schema_version: '2.1'\nrelease: 4.19.1\ntasks:\n  take-ownership: done\n";
-    let known = "schema_version: '1.7'\nmetadata: {}\ntasks: []\nissues: []\n";
+    let known = "schema_version: '1.7'\nrelease: 4.19.1\nmetadata: {}\ntasks: []\nissues: []\n";
     let state = State::parse(text).unwrap();
     assert_eq!(state.newer_schema(), Some("2.1"));
+    assert!(State::parse(&text.replace("release: 4.19.1\n", "")).is_err(), "it must say whose it is");
     assert!(state.warnings().iter().any(|finding| finding.field == "tasks"));
     let error = format_text(text).unwrap_err().to_string();
     assert!(error.contains("newer than what this program may write"), "{error}");

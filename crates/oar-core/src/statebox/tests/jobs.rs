@@ -100,18 +100,18 @@ fn the_check_knows_jobs() {
     let mut state = fresh();
     let _ = state.set_job(TASK, Some(&Job { id: Some("7".into()), ..intent("key") }));
     let good = state.to_yaml();
-    assert!(check::validate_text(&good).is_empty(), "{}", check::validate_text(&good));
+    assert!(check::validate_text(&good, None).is_empty(), "{}", check::validate_text(&good, None));
     for (from, to, words) in [
         ("    system: jenkins\n", "    system: travis\n", "`travis` is not a system of jobs"),
         ("    system: jenkins\n", "", "tasks[0].job.system"),
         ("      key: key\n", "", "tasks[0].job.intent.key"),
         ("      at: '2026-07-02T10:00:00Z'\n", "      at: soon\n", "`soon` is not a time"),
     ] {
-        let found = check::validate_text(&good.replace(from, to)).to_string();
+        let found = check::validate_text(&good.replace(from, to), None).to_string();
         assert!(found.contains(words), "{words}: {found}");
     }
     let mut state = fresh();
     let _ = state.set_job(TASK, Some(&Job::new(JobSystem::Prow, "periodic-x")));
-    let found = check::validate_text(&state.to_yaml()).to_string();
+    let found = check::validate_text(&state.to_yaml(), None).to_string();
     assert!(found.contains("needs an id, a queue_item or an intent"), "{found}");
 }

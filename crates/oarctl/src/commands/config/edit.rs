@@ -18,12 +18,18 @@ use crate::private::{self, PrivateDirectory};
 /// and replaces the document in one step. The copy is overwritten and removed, whatever happens. With errors in the
 /// result nothing is written: on a terminal the editor opens again, with the errors as comments above the document. What
 /// you typed and could not be written is kept in a file that only you can read; it is named.
+///
+/// When `OAR_CONFIG` names a file that does not exist, the editor opens with an example document, and the file is created
+/// once you changed it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Do everything except replacing the document
     #[arg(long)]
     dry_run: bool,
 }
+
+/// What a new document begins as: made-up values for every key.
+const EXAMPLE: &str = include_str!("../../../../../config/config_store.example.json");
 
 /// What `edit` answers as JSON. An error is answered as such.
 #[derive(Debug, Serialize)]
@@ -44,9 +50,16 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     let path = find_document(&session.environment)?;
     let versions = SupportedVersions::beside(Some(&path))?;
     let editor = Editor::of(&session.environment)?;
-    let encrypted = input::text_of(&path)?;
-    let plain = input::decrypted(&encrypted, &path, session)?;
-    let presented = presentable(&plain);
+    let before = if is_absent(&path) { None } else { Some(input::text_of(&path)?) };
+    let presented = if let Some(encrypted) = &before {
+        presentable(&input::decrypted(encrypted, &path, session)?)
+    } else {
+        session.ui.note(format!(
+            "{} does not exist. The editor opens with an example; nothing is written unless you change it.",
+            path.display()
+        ));
+        SecretString::from(EXAMPLE)
+    };
     let places = ["XDG_RUNTIME_DIR"].iter().filter_map(|name| session.environment.get(*name));
     let places: Vec<_> = places.chain(["/dev/shm"]).map(Into::into).collect();
     let private = PrivateDirectory::create(&places).map_err(|error| no_copy(&error))?;
@@ -113,7 +126,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
             report.result = "would_write";
             session.ui.note(format!("Would write {}.", path.display()));
         } else {
-            store(&path, &encrypted, &edited, &key)
+            store(&path, before.as_ref(), &edited, &key)
                 .map_err(|error| Unwritten { error, typed: Some(edited) }.kept_by(kept))?;
             report.result = "written";
             session.ui.note(format!("Wrote {}.", path.display()));
@@ -258,10 +271,24 @@ async fn wants_to_edit_again(session: &Session) -> Result<bool, CliError> {
     }
 }
 
+/// Whether there is nothing at `path`; what cannot be looked at counts as there.
+fn is_absent(path: &Path) -> bool {
+    path.try_exists().is_ok_and(|exists| !exists)
+}
+
 /// Writes the edited document unless somebody else changed the file in the meantime.
-fn store(path: &Path, before: &SecretString, edited: &SecretString, key: &Key) -> Result<(), CliError> {
+fn store(
+    path: &Path,
+    before: Option<&SecretString>,
+    edited: &SecretString,
+    key: &Key,
+) -> Result<(), CliError> {
     let encrypted = jwe::encrypt(edited.expose_secret(), key).map_err(ConfigError::from)?;
-    if input::text_of(path)?.expose_secret() != before.expose_secret() {
+    let is_as_before = match before {
+        Some(before) => input::text_of(path)?.expose_secret() == before.expose_secret(),
+        None => is_absent(path),
+    };
+    if !is_as_before {
         let message = format!("{} was changed while you were editing; nothing was written", path.display());
         return Err(
             CliError::new(ErrorClass::Conflict, message).with_hint("Edit again, on the changed document.")

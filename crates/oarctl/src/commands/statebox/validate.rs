@@ -8,8 +8,9 @@ use super::report::{self, Finding};
 
 /// Check StateBox files and name the line and field of each problem
 ///
-/// An error is what one of the programs that share these files cannot read, the Python tooling among them. Ends with 1
-/// when a file has an error; warnings alone end with 0.
+/// An error is what one of the programs that share these files refuses, the Python tooling among them. In a file that is
+/// named like a release (4.19.1.yaml), the key `release` must say that release. Ends with 1 when a file has an error;
+/// warnings alone end with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// StateBox files; `-` for standard input
@@ -35,7 +36,9 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
         reports.push(match report::read(path, session) {
             Err(reason) => Validated { file, valid: false, problems: Vec::new(), unreadable: Some(reason) },
             Ok(bytes) => {
-                let diagnostics = decode(bytes).map_or_else(|found| found, |text| validate_text(&text));
+                let named = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+                let diagnostics =
+                    decode(bytes).map_or_else(|found| found, |text| validate_text(&text, named.as_ref()));
                 lines.extend(report::lines(&diagnostics, path, &session.redactor));
                 let problems = report::findings(&diagnostics, &session.redactor);
                 Validated { file, valid: !diagnostics.has_errors(), problems, unreadable: None }

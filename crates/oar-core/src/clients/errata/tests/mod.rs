@@ -55,6 +55,15 @@ fn erratum_answer() -> serde_json::Value {
     })
 }
 
+/// The answer of E-2 for an advisory without bugs, issues and CVEs.
+fn answer_with(kind: &str, record: &serde_json::Value) -> serde_json::Value {
+    json!({
+        "errata": {kind: record}, "content": {"content": {"cve": ""}}, "diffs": {},
+        "bugs": {"type": "bugs", "idsfixed": [], "bugs": [], "to_fetch": []},
+        "jira_issues": {"type": "jira_issues", "idsfixed": [], "jira_issues": [], "to_fetch": []},
+    })
+}
+
 async fn mount(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {
     Mock::given(method(verb))
         .and(path(at))
@@ -115,8 +124,9 @@ async fn an_answer_about_another_advisory_or_none_is_not_believed() {
         (json!({"rhba": {"id": ID}}), "status"),
     ] {
         let server = MockServer::start().await;
-        mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(json!({ "errata": errata })))
-            .await;
+        let mut answer = erratum_answer();
+        answer["errata"] = errata;
+        mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
         let error = client(&server).erratum(AdvisoryId::new(ID)).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed);
         assert!(error.to_string().contains(expected), "{error}");

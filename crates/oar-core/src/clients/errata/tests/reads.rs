@@ -4,6 +4,7 @@ use serde_json::Value;
 use wiremock::matchers::query_param;
 
 use super::*;
+use crate::ids::IssueKey;
 
 fn id() -> AdvisoryId {
     AdvisoryId::new(ID)
@@ -11,7 +12,7 @@ fn id() -> AdvisoryId {
 
 async fn advisory(record: Value) -> Result<Advisory, ServiceError> {
     let server = MockServer::start().await;
-    let answer = json!({"errata": {"rhba": record}});
+    let answer = answer_with("rhba", &record);
     mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
     client(&server).erratum(id()).await
 }
@@ -34,6 +35,43 @@ async fn flags_are_read_in_every_form_the_service_writes() {
     assert_eq!(bare.security_approval, SecurityApproval::NotRequested);
     assert!(bare.blocking.is_empty() && bare.jira_issues.is_empty() && !bare.text_ready);
     assert!(advisory(json!({"id": ID, "status": "QE", "doc_complete": "yes"})).await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_without_one_of_its_sections_is_not_an_advisory_without_issues() {
+    let whole = answer_with("rhba", &json!({"id": ID, "status": "QE"}));
+    let read = async |answer: &Value| {
+        let server = MockServer::start().await;
+        mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
+        client(&server).erratum(id()).await
+    };
+    assert!(read(&whole).await.unwrap().jira_issues.is_empty());
+    for section in ["errata", "content", "bugs", "jira_issues"] {
+        let mut cut = whole.clone();
+        cut.as_object_mut().unwrap().remove(section);
+        let error = read(&cut).await.unwrap_err();
+        assert!(error.to_string().contains(section), "{section}: {error}");
+    }
+    for list in ["bugs", "jira_issues"] {
+        let mut cut = whole.clone();
+        cut[list].as_object_mut().unwrap().remove(list);
+        let error = read(&cut).await.unwrap_err();
+        assert!(error.to_string().contains(list), "{list}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn issues_that_errata_tool_has_no_copy_of_yet_count() {
+    let server = MockServer::start().await;
+    let mut answer = answer_with("rhba", &json!({"id": ID, "status": "QE"}));
+    answer["jira_issues"] = json!({
+        "idsfixed": ["OCPBUGS-1", "OCPBUGS-2"], "to_fetch": ["OCPBUGS-2"],
+        "jira_issues": [{"jira_issue": {"key": "OCPBUGS-1", "status": "ON_QA"}}],
+    });
+    mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
+    let advisory = client(&server).erratum(id()).await.unwrap();
+    let keys: Vec<&str> = advisory.jira_issues.iter().map(IssueKey::as_str).collect();
+    assert_eq!(keys, ["OCPBUGS-1", "OCPBUGS-2"]);
 }
 
 #[tokio::test]

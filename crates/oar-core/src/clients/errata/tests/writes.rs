@@ -12,10 +12,9 @@ fn id() -> AdvisoryId {
 
 fn shows(state: &str, issues: &[&str], security: &Value) -> ResponseTemplate {
     let issues: Vec<Value> = issues.iter().map(|key| json!({"jira_issue": {"key": key}})).collect();
-    ResponseTemplate::new(200).set_body_json(json!({
-        "errata": {"rhsa": {"id": ID, "status": state, "security_approved": security}},
-        "jira_issues": {"jira_issues": issues},
-    }))
+    let mut answer = answer_with("rhsa", &json!({"id": ID, "status": state, "security_approved": security}));
+    answer["jira_issues"]["jira_issues"] = issues.into();
+    ResponseTemplate::new(200).set_body_json(answer)
 }
 
 fn refused(reason: &str) -> ResponseTemplate {
@@ -56,7 +55,7 @@ async fn a_state_is_changed_and_read_back() {
 
 #[tokio::test]
 async fn an_answer_that_shows_the_new_state_of_this_advisory_is_believed_and_no_other_is() {
-    let advisory = |id: u64, state: &str| json!({"errata": {"rhsa": {"id": id, "status": state}}});
+    let advisory = |id: u64, state: &str| answer_with("rhsa", &json!({"id": id, "status": state}));
     for (body, looks) in [
         (advisory(ID, "REL_PREP"), 0),
         (advisory(ID, "QE"), 1),
