@@ -4,6 +4,7 @@
 //! user interface on it. Arrows point one way: [`tasks`] use [`operators`], operators use [`clients`], clients use
 //! [`http`]. State lives in [`statebox`], and every task runs through [`flow`].
 
+pub mod agents;
 pub mod clients;
 pub mod clock;
 pub mod config;
