@@ -28,14 +28,20 @@ pub enum Comparison {
 impl Comparison {
     /// Compares the releases that are `announced` with the newest `stable` build; `with_statebox` are the releases that
     /// have one.
-    pub fn of(announced: &Announced, stable: &ReleaseVersion, with_statebox: &BTreeSet<ReleaseVersion>) -> Self {
+    pub fn of(
+        announced: &Announced,
+        stable: &ReleaseVersion,
+        with_statebox: &BTreeSet<ReleaseVersion>,
+    ) -> Self {
         match announced.newest() {
             None => Self::NothingAnnounced,
             Some(newest) if newest == stable => Self::Equal,
             Some(newest) if newest < stable => Self::Behind { announced: newest.clone() },
             Some(_) => {
                 let newer = announced.newer_than(stable);
-                Self::Newer { missing: newer.filter(|release| !with_statebox.contains(*release)).cloned().collect() }
+                Self::Newer {
+                    missing: newer.filter(|release| !with_statebox.contains(*release)).cloned().collect(),
+                }
             }
         }
     }
@@ -51,7 +57,10 @@ mod tests {
     }
 
     fn compare(announced: &[&str], stable: &str, with_statebox: &[&str]) -> Comparison {
-        let text = format!("releases: {{{}}}", announced.join(": {}, ") + if announced.is_empty() { "" } else { ": {}" });
+        let text = format!(
+            "releases: {{{}}}",
+            announced.join(": {}, ") + if announced.is_empty() { "" } else { ": {}" }
+        );
         let announced = Announced::read(&text, YStream::new(4, 9)).unwrap();
         let with_statebox = with_statebox.iter().map(|release| version(release)).collect();
         Comparison::of(&announced, &version(stable), &with_statebox)
@@ -63,7 +72,10 @@ mod tests {
 
     #[test]
     fn every_newer_release_without_a_statebox_is_found() {
-        assert_eq!(compare(&["4.9.9", "4.9.10", "4.9.11", "4.9.12"], "4.9.10", &["4.9.11"]), missing(&["4.9.12"]));
+        assert_eq!(
+            compare(&["4.9.9", "4.9.10", "4.9.11", "4.9.12"], "4.9.10", &["4.9.11"]),
+            missing(&["4.9.12"])
+        );
         assert_eq!(compare(&["4.9.10", "4.9.9"], "4.9.8", &[]), missing(&["4.9.9", "4.9.10"]));
         assert_eq!(compare(&["4.9.9"], "4.9.8", &["4.9.9"]), missing(&[]));
     }

@@ -86,7 +86,8 @@ releases:
 
     #[test]
     fn keys_that_are_no_releases_of_the_stream_are_left_out() {
-        let text = "releases:\n  4.20.1: {}\n  notes: {}\n  4.20: {}\n  4.21.1: {}\n  [a]: {}\n  '4.20.2': {}\n";
+        let text =
+            "releases:\n  4.20.1: {}\n  notes: {}\n  4.20: {}\n  4.21.1: {}\n  [a]: {}\n  '4.20.2': {}\n";
         assert_eq!(read(text), ["4.20.1", "4.20.2"]);
     }
 
