@@ -11,6 +11,7 @@
 //!
 //! | Floor | Modules |
 //! |---|---|
+//! | what runs without a person | [`agents`] |
 //! | what may be asked for | [`operations`]: one row for each |
 //! | the work of one command | [`tasks`] |
 //! | work over several services | [`operators`]: they build no addresses |
@@ -56,6 +57,7 @@
 //! 8. The runner writes outcome, history and log into the StateBox. The command line shows the
 //!    [`Report`](flow::runner::Report).
 
+pub mod agents;
 pub mod clients;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,138 @@
+//! The comments by which bugs are escalated. The Python reference writes and reads the same ones (spec 05 §3.2).
+
+use crate::clients::jira::AccountId;
+
+/// How every notification begins (`interop-exact`).
+const PREFIX: &str = "Errata Reliability Team Notification";
+
+/// Whom a notification is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// The QA contact, first.
+    QaContact,
+    /// The QA contact a second time, in the hope of the team's lead.
+    TeamLead,
+    /// The QA contact's manager.
+    Manager,
+    /// The assignee, where a QA contact or a manager is missing.
+    Assignee,
+    /// The reporter, where an assignee is missing, too.
+    Reporter,
+}
+
+impl NoticeKind {
+    /// In the order in which a comment is searched for them: the first label that is found decides (spec 05 §3.2).
+    pub const ALL: [Self; 5] =
+        [Self::QaContact, Self::TeamLead, Self::Manager, Self::Assignee, Self::Reporter];
+
+    /// The label in the comment's first line (`interop-exact`).
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::QaContact => "QA Contact Action Request",
+            Self::TeamLead => "Team Lead Action Request",
+            Self::Manager => "Manager Action Request",
+            Self::Assignee => "Assignee Action Request",
+            Self::Reporter => "Reporter Action Request",
+        }
+    }
+
+    /// The hours in the comment's second line (`interop-exact`).
+    const fn hours(self) -> u32 {
+        match self {
+            Self::QaContact | Self::Assignee | Self::Reporter => 24,
+            Self::TeamLead => 48,
+            Self::Manager => 72,
+        }
+    }
+
+    /// The kind of a comment; `None` for a comment that is no notification.
+    pub fn of_comment(body: &str) -> Option<Self> {
+        let is_notification = body.starts_with(PREFIX);
+        is_notification.then(|| Self::ALL.into_iter().find(|kind| body.contains(kind.label())))?
+    }
+
+    /// The first two lines of a comment of this kind, each with its line end (`interop-exact`).
+    pub fn title(self) -> String {
+        format!(
+            "{PREFIX} - {}\nThis issue has been in the ON_QA state for over {} hours.\n",
+            self.label(),
+            self.hours()
+        )
+    }
+}
+
+/// A notification that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Whom it is for.
+    pub kind: NoticeKind,
+    /// Who is mentioned, in this order. Never empty.
+    pub to: Vec<AccountId>,
+    /// What they are asked for, in one sentence.
+    pub request: String,
+}
+
+impl Notice {
+    /// The comment in Jira's wiki text. A mention is `[~accountId:<id>] ` with its blank (`interop-exact`).
+    pub fn body(&self) -> String {
+        let mut body = self.kind.title();
+        for id in &self.to {
+            body.extend(["[~accountId:", id.as_str(), "] "]);
+        }
+        body + &self.request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str) -> AccountId {
+        AccountId::new(id)
+    }
+
+    #[test]
+    fn a_comment_is_written_as_the_reference_writes_it() {
+        let notice = Notice {
+            kind: NoticeKind::Assignee,
+            to: vec![account("5b:1"), account("5b:2")],
+            request: "The QA contact is missing. Please name somebody who verifies this bug.".to_owned(),
+        };
+        assert_eq!(
+            notice.body(),
+            "Errata Reliability Team Notification - Assignee Action Request\n\
+             This issue has been in the ON_QA state for over 24 hours.\n\
+             [~accountId:5b:1] [~accountId:5b:2] The QA contact is missing. Please name somebody who verifies this \
+             bug."
+        );
+    }
+
+    #[test]
+    fn every_kind_is_read_back() {
+        for kind in NoticeKind::ALL {
+            let notice = Notice { kind, to: vec![account("a")], request: "Please verify.".to_owned() };
+            assert_eq!(NoticeKind::of_comment(&notice.body()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn only_a_comment_that_begins_so_counts_and_its_first_label_decides() {
+        for body in [
+            "",
+            "QA Contact Action Request",
+            " Errata Reliability Team Notification - QA Contact Action Request",
+            "I got: Errata Reliability Team Notification - QA Contact Action Request",
+            "Errata Reliability Team Notification - Something Else",
+        ] {
+            assert_eq!(NoticeKind::of_comment(body), None, "{body}");
+        }
+        let both = "Errata Reliability Team Notification - Manager Action Request\nsee the QA Contact Action Request";
+        assert_eq!(NoticeKind::of_comment(both), Some(NoticeKind::QaContact), "in the order of the table");
+    }
+
+    #[test]
+    fn hours_are_those_of_the_table() {
+        let hours = NoticeKind::ALL.map(NoticeKind::hours);
+        assert_eq!(hours, [24, 48, 72, 24, 24]);
+    }
+}
