@@ -476,7 +476,7 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
     advance(&harness, 3 * 3600);
     let run = wait(child).expect(0);
     assert_eq!(run.json()["status"], "Pass", "one document, of the last look: {run:?}");
-    assert_eq!(run.stderr.matches("Looking again every").count(), 1, "{run:?}");
+    assert_eq!(run.stderr.matches("Checking again every").count(), 1, "{run:?}");
     let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("stage-testing of")).collect();
     assert!(!told.is_empty() && told.windows(2).all(|pair| pair[0] != pair[1]), "changes only: {run:?}");
     assert_eq!(builds(&harness, KONFLUX), 1);

@@ -138,7 +138,7 @@ fn a_watcher_survives_trouble_in_its_first_second() {
     until("a holder", || state(&harness).contains("    holder:\n"));
     publish(&harness);
     let run = wait(child).expect(0);
-    assert!(run.stderr.contains("the wait goes on, and it is read again"), "{run:?}");
+    assert!(run.stderr.contains("the wait continues, and it is read again"), "{run:?}");
     assert_approved_once(&harness);
 }
 
@@ -234,13 +234,13 @@ fn a_watcher_of_its_own_survives_the_command_and_writes_a_private_log() {
     let harness = Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2");
     make_ready(&harness, KONFLUX);
     let run = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
-    assert!(run.stderr.contains("A watcher carries the wait on (process "), "{run:?}");
+    assert!(run.stderr.contains("A watcher continues the wait (process "), "{run:?}");
     let log = harness.home().join(".local/state/release-tests/change-advisory-status-4.19.1.log");
     until("the log", || log.exists());
     assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     until("a holder", || state(&harness).contains("    holder:\n"));
     let second = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
-    assert!(second.stderr.contains("carries the wait on and looks next at"), "no second watcher: {second:?}");
+    assert!(second.stderr.contains("continues the wait and checks next at"), "no second watcher: {second:?}");
     publish(&harness);
     until("the approval", || state(&harness).contains("- name: change-advisory-status\n  status: Pass\n"));
     until("the end of the wait", || !state(&harness).contains("  wait:\n"));

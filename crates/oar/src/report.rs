@@ -115,7 +115,7 @@ fn outcome(report: &Report) -> Option<String> {
         }
         _ if report.refused => format!("refused, {} stays as it is", report.task),
         _ if report.unknown => format!("no verdict, the task stays {painted}"),
-        TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is as it should be".to_owned(),
+        TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is up to date".to_owned(),
         TaskStatus::Pass => match &report.finding {
             Some(finding) => format!("{painted}, {finding}"),
             None if report.done.is_empty() => format!("{painted}, nothing had to be changed"),
@@ -123,7 +123,7 @@ fn outcome(report: &Report) -> Option<String> {
         },
         TaskStatus::InProgress if report.class.is_none() => match &report.reason {
             Some(reason) => format!("{painted}, {}", itemized(&reason.text)),
-            None => format!("{painted}; run it again to see how it goes on"),
+            None => format!("{painted}; run it again to see its progress"),
         },
         _ => painted,
     })

@@ -22,7 +22,7 @@ use crate::ids::Repository;
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
-/// How many requests run at the same time against the catalogue when nothing else is configured.
+/// How many requests run at the same time against the catalog when nothing else is configured.
 pub const PYXIS_CONCURRENCY: usize = 16;
 
 /// Where the document is looked for below a directory.
@@ -190,7 +190,7 @@ impl Settings {
         self.inner.environment.get(&environment::KRB5CCNAME).map(str::to_owned)
     }
 
-    /// How many requests run at the same time against the container catalogue.
+    /// How many requests run at the same time against the container catalog.
     pub fn catalog_concurrency(&self) -> Result<usize, ConfigError> {
         catalog_concurrency(&self.inner.environment)
     }
@@ -399,7 +399,7 @@ pub fn default_release(environment: &Environment) -> Result<Option<ReleaseVersio
     release.map(Some)
 }
 
-/// How many requests run at the same time against the container catalogue.
+/// How many requests run at the same time against the container catalog.
 pub(super) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
     let variable = &environment::OAR_PYXIS_CONCURRENCY;
     let text = environment.get_or_default(variable);

@@ -1,4 +1,4 @@
-//! The user's wish to stop, as the task runner sees it.
+//! The user's request to stop, as the task runner sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,7 +92,7 @@ impl Interrupt {
         self.foreground_children.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until the program is asked to stop; for ever when that never happens.
+    /// Waits until the program is asked to stop; forever when that never happens.
     pub async fn wait(&self) -> Signal {
         let mut receiver = self.receiver.clone();
         let seen = match receiver.wait_for(Option::is_some).await {

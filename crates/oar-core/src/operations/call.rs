@@ -30,7 +30,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
     fn warn(&self, text: &str);
 }
 
-/// An observer without ears; what is told is in the log as well where it matters later.
+/// An observer that ignores everything; what matters later is in the log as well.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
@@ -56,7 +56,7 @@ impl Consent for NoConsent {
 
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
         Err(Refusal::blocked(format!(
-            "{} changes what cannot be taken back, and this caller cannot ask for consent; nothing was sent",
+            "{} cannot be undone and needs consent, and this caller cannot ask for it; nothing was sent",
             question.task
         )))
     }
@@ -187,7 +187,7 @@ impl Call {
         &self.user
     }
 
-    /// The wish to stop.
+    /// The request to stop.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -234,7 +234,7 @@ impl Call {
     /// It names none.
     pub fn release(&self) -> Result<&ReleaseVersion, Refusal> {
         self.release.as_ref().ok_or_else(|| {
-            Refusal::new(ErrorClass::Usage, "no release was named")
+            Refusal::new(ErrorClass::Usage, "no release was given")
                 .with_hint("Name one, for example 4.19.1 or 4.22.0-rc.0.")
         })
     }

@@ -163,11 +163,11 @@ pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answe
         if stays || waited >= policy.limit {
             return Err(error);
         }
-        tracing::warn!("{}; the wait goes on, and it is read again", error.inner());
+        tracing::warn!("{}; the wait continues, and it is read again", error.inner());
         tokio::select! {
             () = call.clock().sleep(policy.interval.min(LONGEST_PAUSE)) => {}
             _ = call.interrupt().wait() => {
-                let why = "stopped; the wait stands in the StateBox";
+                let why = "stopped; the wait stays in the StateBox";
                 return Ok(Answer::Waits(WaitState::new(Some(why.to_owned()))));
             }
         }

@@ -64,7 +64,7 @@ impl Operation for ImageConsistencyCheck {
         "Compare the payload with the shipment in a Prow job, then check the health of the images",
         Effect::Writes,
     )
-    .hints(&["The job takes about an hour: run it again to see how it goes on."]);
+    .hints(&["The job takes about an hour: run it again to see its progress."]);
     type Arguments = Arguments;
     type Answer = Report;
 

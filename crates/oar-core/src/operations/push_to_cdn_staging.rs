@@ -31,7 +31,7 @@ impl Operation for PushToCdnStaging {
         "Push the advisories to the staging CDN and show the progress of each target",
         Effect::Critical,
     )
-    .hints(&["A push takes up to hours: run it again to see how it goes on."]);
+    .hints(&["A push takes up to hours: run it again to see its progress."]);
     type Arguments = Arguments;
     type Answer = Report;
 

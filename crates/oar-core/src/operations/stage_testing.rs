@@ -38,7 +38,7 @@ impl Operation for StageTesting {
         "Start the stage pipeline in Jenkins once and follow it to its result",
         Effect::Writes,
     )
-    .hints(&["The pipeline takes some hours: run it again to see how it goes on."]);
+    .hints(&["The pipeline takes some hours: run it again to see its progress."]);
     type Arguments = Arguments;
     type Answer = Report;
 

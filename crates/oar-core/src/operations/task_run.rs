@@ -45,12 +45,12 @@ pub(super) enum Waits {
 }
 
 impl Waits {
-    /// [`Waits::ForOthers`] when it is wished.
+    /// [`Waits::ForOthers`] when asked for.
     pub(super) fn for_others(wished: bool) -> Self {
         if wished { Self::ForOthers } else { Self::Never }
     }
 
-    /// [`Waits::ToTheEnd`] when it is wished.
+    /// [`Waits::ToTheEnd`] when asked for.
     pub(super) fn to_the_end(wished: bool) -> Self {
         if wished { Self::ToTheEnd } else { Self::Never }
     }
@@ -207,7 +207,7 @@ impl<'a> Prepared<'a> {
                 observer.note(&format!("{} of {}: {words}", report.command, report.release));
                 if told.is_none() {
                     observer.note(&format!(
-                        "Looking again every {} s; Ctrl-C stops looking, and the task goes on.",
+                        "Checking again every {} s; Ctrl-C stops checking, and the task continues.",
                         pause.as_secs()
                     ));
                 }

@@ -159,7 +159,7 @@ impl OwnershipResult {
                 tracing::info!("{step}");
                 self.done.push(step);
             }
-            Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
+            Ok(Effect::AlreadySo) => tracing::info!("{step}: already done"),
             Err(error) => self.failures.add_logged(error.inner()),
         }
     }
@@ -192,7 +192,7 @@ impl Plan for OwnershipPlan {
             ));
         }
         if !steps.is_empty() {
-            notes.push("the release leads are told in Slack".to_owned());
+            notes.push("the release leads are notified in Slack".to_owned());
         }
         PlanSummary::new(steps, notes)
     }

@@ -60,7 +60,7 @@ impl Classified for ChangeError {
                  them.",
                 name.build
             )),
-            Self::Invalid(_) => Some("Mend the file on the branch of the records.".to_owned()),
+            Self::Invalid(_) => Some("Repair the file on the branch of the records.".to_owned()),
             Self::Record(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Contended(_) => Some("Run the same command again.".to_owned()),

@@ -145,7 +145,9 @@ impl Classified for RegistryError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Invalid(_) => Some("Mend the registry on the main branch; nothing was started.".to_owned()),
+            Self::Invalid(_) => {
+                Some("Repair the registry on the main branch; nothing was started.".to_owned())
+            }
         }
     }
 }

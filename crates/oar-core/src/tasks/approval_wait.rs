@@ -32,7 +32,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 pub struct Watcher<'a> {
     /// The release's services.
     pub services: &'a ReleaseContext,
-    /// Runs the approval, and knows StateBox, clock and the user's wish to stop.
+    /// Runs the approval, and knows StateBox, clock and the user's request to stop.
     pub runner: Runner<'a>,
     /// Who this is, by a name that no other process has.
     pub who: String,
@@ -56,7 +56,7 @@ pub enum Look {
 }
 
 impl Watcher<'_> {
-    /// Looks until the wait is over, however that ends. Ends early with the user's wish to stop.
+    /// Looks until the wait is over, however that ends. Ends early with the user's request to stop.
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         // When the state was within reach last.
         let mut reached = self.runner.clock.now();
@@ -86,7 +86,7 @@ impl Watcher<'_> {
             tokio::select! {
                 () = self.runner.clock.sleep(pause) => {}
                 _ = self.runner.interrupt.wait() => {
-                    return Ok(Look::Later(until, "stopped; the wait stands in the StateBox".to_owned()));
+                    return Ok(Look::Later(until, "stopped; the wait stays in the StateBox".to_owned()));
                 }
             }
         }
@@ -105,7 +105,7 @@ impl Watcher<'_> {
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
         let overdue = wait.deadline().is_some_and(|deadline| now >= deadline);
         if !passed && !overdue && wait.due() > now {
-            return Ok(Look::Later(wait.due(), format!("the next look is due at {}", wait.due())));
+            return Ok(Look::Later(wait.due(), format!("the next check is due at {}", wait.due())));
         }
         let claim = WaitClaim {
             who: self.who.clone(),
@@ -123,7 +123,7 @@ impl Watcher<'_> {
             Err(StateBoxError::State(StateError::NotWaiting { .. })) => return Ok(Look::NoWait),
             Err(StateBoxError::State(StateError::WaitHeld { who, until, .. })) => {
                 let again = until.parse().unwrap_or_else(|_| after(now, self.policy.lease));
-                return Ok(Look::Later(again, format!("{who} carries the wait on until {until}")));
+                return Ok(Look::Later(again, format!("{who} continues the wait until {until}")));
             }
             Err(error) => return Err(error.into()),
         }
@@ -174,8 +174,11 @@ impl Watcher<'_> {
             _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
             // A person runs it at this moment, which is nobody's trouble.
             _ if report.class == Some(ErrorClass::Conflict) => {
-                let why =
-                    report.reason.as_ref().map_or("somebody else is at it", |reason| &reason.text).to_owned();
+                let why = report
+                    .reason
+                    .as_ref()
+                    .map_or("somebody else is running it", |reason| &reason.text)
+                    .to_owned();
                 self.later(&why, permit).await
             }
             // It could not begin. What passes by itself is nobody's trouble.
@@ -293,7 +296,7 @@ impl Watcher<'_> {
         }
         let last = wait.last_result.as_deref().unwrap_or("nobody looked");
         let text = format!(
-            "Decide: {} was not there by {}. Run `{command}` to wait further. Last look: {last}",
+            "Decide: {} was not there by {}. Run `{command}` to wait further. Last check: {last}",
             wait.condition,
             crate::clock::stamp(until)
         );
@@ -336,7 +339,7 @@ impl Watcher<'_> {
                 Some((channel.to_owned(), group_mention(self.services.slack(), leads).await))
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! `change-advisory-status`: approves a release (spec 01 §5.11, spec 02 §9).
 //!
 //! In the Konflux flow the advisories move only when the metadata URL of the release is up. Until then the task waits,
-//! and the wait stands in the StateBox: [`super::approval_wait`] carries it on.
+//! and the wait stays in the StateBox: [`super::approval_wait`] carries it on.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -175,7 +175,7 @@ impl ChangeAdvisoryStatus {
             match self.services.config().release_leads() {
                 Ok(leads) => Some(group_mention(self.services.slack(), leads).await),
                 Err(error) => {
-                    tracing::warn!("nobody is told: {error}");
+                    tracing::warn!("nobody is notified: {error}");
                     None
                 }
             }
@@ -451,7 +451,7 @@ impl Task for ChangeAdvisoryStatus {
         let channel = match config.slack_channel(SlackTeam::QeRelease) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };

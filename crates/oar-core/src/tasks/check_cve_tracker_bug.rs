@@ -237,7 +237,7 @@ impl Plan for CvePlan {
         if self.comparison.missing.is_empty() {
             notes.push(self.none_missing());
         } else if self.notify {
-            notes.push("ART is told in Slack".to_owned());
+            notes.push("ART is notified in Slack".to_owned());
         }
         PlanSummary::new(self.step().into_iter().collect(), notes)
     }
@@ -397,7 +397,7 @@ impl Task for CheckCveTrackerBug {
         let (channel, art) = match (config.slack_channel(SlackTeam::Art), config.art_group()) {
             (Ok(channel), Ok(art)) => (channel, art),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("ART is not told: {error}");
+                tracing::warn!("ART is not notified: {error}");
                 return Vec::new();
             }
         };

@@ -269,7 +269,7 @@ impl Task for CheckGreenwaveCvpTests {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }

@@ -55,7 +55,7 @@ impl Plan for ReportPlan {
             let note = format!("the release has a worksheet, and needs no StateBox file: {worksheet}");
             return PlanSummary::new(Vec::new(), vec![note]);
         }
-        let mut notes = vec!["the release leads are told in Slack".to_owned()];
+        let mut notes = vec!["the release leads are notified in Slack".to_owned()];
         notes.extend(self.note.map(str::to_owned));
         PlanSummary::new(vec![Step::new("create", self.location.clone())], notes)
     }
@@ -145,7 +145,7 @@ impl Task for CreateTestReport<'_> {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }

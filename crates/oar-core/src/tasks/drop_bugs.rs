@@ -218,7 +218,7 @@ impl Task for DropBugs {
         let docs = match config.doc_approvers() {
             Ok(docs) => group_mention(slack, docs).await,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return messages;
             }
         };
@@ -239,7 +239,9 @@ impl Task for DropBugs {
                 };
                 messages.push(message.message(channel));
             }
-            (Err(error), _) | (_, Err(error)) => tracing::warn!("the release leads are not told: {error}"),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("the release leads are not notified: {error}")
+            }
             _ => {}
         }
         if docs_advisories.is_empty() && security_advisories.is_empty() {
@@ -261,7 +263,7 @@ impl Task for DropBugs {
                 };
                 messages.extend(needed.message(channel));
             }
-            (Err(error), _) | (_, Err(error)) => tracing::warn!("the approvers are not told: {error}"),
+            (Err(error), _) | (_, Err(error)) => tracing::warn!("the approvers are not notified: {error}"),
         }
         messages
     }

@@ -188,7 +188,7 @@ impl ImageConsistencyCheck {
         let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => (channel, group_mention(self.services.slack(), leads).await),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return None;
             }
         };
@@ -374,7 +374,7 @@ impl Task for ImageConsistencyCheck {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }

@@ -240,7 +240,7 @@ impl Task for StageTesting {
         let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => (channel, leads),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };

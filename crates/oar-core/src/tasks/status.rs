@@ -200,13 +200,13 @@ fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
     let next = wait.next_check.as_deref().unwrap_or("now");
     let mut parts = vec![format!("waits for {} since {}", wait.condition, wait.since)];
     parts.push(match wait.held_at(now) {
-        Some(holder) => format!("{} looks next at {next}", holder.who),
-        None if wait.due() <= now => format!("nobody looks (due since {next}): run {task} --wait"),
-        None => format!("to be looked at next at {next}"),
+        Some(holder) => format!("{} checks next at {next}", holder.who),
+        None if wait.due() <= now => format!("nobody is checking (due since {next}): run {task} --wait"),
+        None => format!("next check at {next}"),
     });
     parts.extend(wait.until.as_ref().map(|until| format!("until {until}")));
     if let (Some(result), Some(at)) = (&wait.last_result, &wait.last_check) {
-        parts.push(format!("last look at {at}: {result}"));
+        parts.push(format!("last check at {at}: {result}"));
     }
     parts.join(", ")
 }

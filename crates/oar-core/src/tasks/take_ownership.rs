@@ -47,7 +47,7 @@ impl TakeOwnership {
                 match self.services.config().release_leads() {
                     Ok(leads) => Some(group_mention(slack, leads).await),
                     Err(error) => {
-                        tracing::warn!("nobody is told: {error}");
+                        tracing::warn!("nobody is notified: {error}");
                         None
                     }
                 }
@@ -169,7 +169,7 @@ impl Task for TakeOwnership {
         let channel = match config.slack_channel(SlackTeam::QeRelease) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };
@@ -214,7 +214,7 @@ impl Task for TakeOwnership {
                             .message(channel),
                     );
                 }
-                (Err(error), _) | (_, Err(error)) => tracing::warn!("ART is not told: {error}"),
+                (Err(error), _) | (_, Err(error)) => tracing::warn!("ART is not notified: {error}"),
             }
         }
         messages

@@ -115,7 +115,7 @@ impl UpdateBugList {
         let channel = match config.slack_channel(SlackTeam::QeForum) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return None;
             }
         };

@@ -91,7 +91,7 @@ fn shown(reply: &Reply, id: AdvisoryId) -> Option<Advisory> {
     reply.json::<ErratumAnswer>().ok()?.advisory(id).ok()
 }
 
-/// What a failed write did whose wish is fulfilled: one without an answer acted, a refused one did not.
+/// What a failed write did when the state is as wanted: one without an answer acted, a refused one did not.
 fn effect_of(error: &ServiceError) -> Effect {
     if error.kind == crate::error::ServiceErrorKind::Unclear { Effect::Changed } else { Effect::AlreadySo }
 }

@@ -74,7 +74,7 @@ pub fn other_run(state: &State, task: TaskName, now: Timestamp) -> Option<ClaimV
 
 impl Runner<'_> {
     /// Waits for the end of somebody else's run of `task`, and gives the state as it is then. Ends early with the user's
-    /// wish to stop, and when the state cannot be read.
+    /// request to stop, and when the state cannot be read.
     pub async fn until_free(&self, task: TaskName) -> Result<Option<State>, StateBoxError> {
         loop {
             let state = self.statebox.find().await;
@@ -211,7 +211,7 @@ impl Runner<'_> {
             .update(permit, &message, |state| Ok(state.release_task(name, &run.id, Some(now))))
             .await;
         if let Err(error) = released {
-            tracing::warn!("the claim of {name} could not be given up: {error}");
+            tracing::warn!("the claim of {name} could not be released: {error}");
         }
     }
 }

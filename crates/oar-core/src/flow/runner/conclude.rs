@@ -156,7 +156,7 @@ impl Runner<'_> {
         let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
         if owed.any(|record| record.state != NotificationState::Sent) {
             report.warnings.push(
-                "a message has not reached its channel; it is kept, and the next command of the release sends it"
+                "a message was not delivered; it is kept, and the next command on this release sends it"
                     .to_owned(),
             );
         }
@@ -176,7 +176,7 @@ impl Runner<'_> {
         Some(match end {
             End::Planned => return None,
             End::NothingToDo => {
-                tracing::info!("nothing to do: everything is as it should be");
+                tracing::info!("nothing to do: everything is up to date");
                 report.status = Some(TaskStatus::Pass);
                 return None;
             }
@@ -216,7 +216,7 @@ impl Runner<'_> {
                 report.status = stays;
                 report.reason = Some(Reason { class: ReasonClass::Interrupted, text });
                 report.hint =
-                    Some("Run the same command again: it goes on where this run was stopped.".to_owned());
+                    Some("Run the same command again: it continues where this run stopped.".to_owned());
                 report.signal = Some(*signal);
                 RunOutcome::Interrupted
             }

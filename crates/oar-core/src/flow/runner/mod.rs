@@ -79,7 +79,7 @@ pub struct Report {
     pub release: String,
     /// The run's id in the history.
     pub run: String,
-    /// Whether nothing was to be changed, by the user's wish.
+    /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
     /// Whether this run changed anything outside the StateBox.
     pub changed: bool,
@@ -143,7 +143,7 @@ pub struct Runner<'a> {
     pub statebox: &'a StateBox,
     /// The time.
     pub clock: &'a Clock,
-    /// The user's wish to stop.
+    /// The user's request to stop.
     pub interrupt: &'a Interrupt,
     /// Where messages go.
     pub deliver: &'a dyn Deliver,

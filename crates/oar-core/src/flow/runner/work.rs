@@ -235,7 +235,7 @@ impl Runner<'_> {
         {
             let release = self.statebox.release().to_string();
             return Err(Refusal::blocked(format!("an open issue blocks it: {issue}"))
-                .with_hint(format!("When it is cleared: {}", resolve_command(&release, &issue))));
+                .with_hint(format!("When it is resolved: {}", resolve_command(&release, &issue))));
         }
         Ok(())
     }

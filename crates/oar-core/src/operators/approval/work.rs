@@ -43,7 +43,7 @@ impl ApprovalResult {
                 true
             }
             Ok(Effect::AlreadySo) => {
-                tracing::info!("{step}: already so");
+                tracing::info!("{step}: already done");
                 true
             }
             Err(error) => {

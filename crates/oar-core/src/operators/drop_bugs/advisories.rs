@@ -124,8 +124,8 @@ impl AdvisoryDrop {
             .collect();
         if !self.keys.is_empty() && !given.is_empty() {
             notes.push(format!(
-                "{} is approved by {}: whether that is lost shows when the bugs are out, and what is lost is asked for \
-                 again",
+                "{} is approved by {}: whether that is lost shows when the bugs are removed; a lost \
+                 approval is requested again",
                 self.subject(),
                 given.join(" and ")
             ));

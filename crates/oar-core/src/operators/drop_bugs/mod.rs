@@ -108,7 +108,7 @@ impl Plan for DropPlan {
         notes.extend(self.bugs.iter().filter_map(JudgedBug::note));
         notes.extend(self.unreadable.iter().map(|error| format!("left out: {}", error.inner())));
         if !steps.is_empty() {
-            notes.push("the release leads and the documentation team are told in Slack".to_owned());
+            notes.push("the release leads and the documentation team are notified in Slack".to_owned());
         }
         PlanSummary::new(steps, notes)
     }
@@ -230,7 +230,7 @@ impl DropBugs<'_> {
                 "the release of {} to production was attempted: {} has the label {label}",
                 target.release, place.reference
             ))
-            .with_hint("What was released cannot be taken back here: ask ART how to go on.")
+            .with_hint("What was released cannot be taken back here: ask ART how to continue.")
             .into());
         }
         shipment.files().await?;

@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often it is looked at: about five minutes.
 const LOOKS: u32 = 36;
-/// How many unclear answers to the wish to merge are looked behind before the run ends; the next one goes on.
+/// How many unclear answers to the merge request's merge are checked before the run ends; the next one goes on.
 const UNCLEAR_ANSWERS: u32 = 4;
 
 /// Where a shipment's changes are committed.
@@ -461,7 +461,7 @@ async fn take_steps(
             ErrorClass::Conflict,
             format!("merge request {} changed after the plan was made", change.reference),
         )
-        .with_hint("Run the same command again: it makes its plan anew.")
+        .with_hint("Run the same command again: it makes a new plan.")
         .into());
     }
     let ours = if let Some(request) = change.our_request(gitlab).await? {

@@ -12,7 +12,7 @@ use super::grade::Grade;
 pub enum Accepts {
     /// This grade and better ones.
     Grade(Grade),
-    /// An image that the catalogue has no grade of. A catalogue that did not answer is never waived.
+    /// An image that the catalog has no grade of. A catalog that did not answer is never waived.
     Ungraded,
 }
 

@@ -27,10 +27,10 @@ pub struct ImageToCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "why", rename_all = "snake_case")]
 pub enum Unknown {
-    /// The catalogue answered and has no usable grade: an image gets one some minutes or hours after it was registered
+    /// The catalog answered and has no usable grade: an image gets one some minutes or hours after it was registered
     /// (spec 03 §4.3).
     Ungraded(String),
-    /// The catalogue could not be asked. Running again may help.
+    /// The catalog could not be asked. Running again may help.
     NotChecked(String),
 }
 

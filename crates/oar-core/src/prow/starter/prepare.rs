@@ -55,7 +55,7 @@ impl Classified for PrepareError {
             Self::Store(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Images(_) => None,
-            Self::File { .. } => Some("Mend the file on the branch of the records.".to_owned()),
+            Self::File { .. } => Some("Repair the file on the branch of the records.".to_owned()),
         }
     }
 }
@@ -155,7 +155,7 @@ pub(in crate::prow) fn latest_of(name: LatestName, text: &str) -> Result<Recorde
     // The phase is that of the day on which the build was recorded.
     match check_latest(&build.name, &build.phase, name.release, name.kind) {
         Err(reason @ UnsuitableBuild::Foreign { .. }) => Ok(Recorded::Foreign(format!(
-            "{} holds {}, and {reason}: it is left out of account",
+            "{} holds {}, and {reason}: it is ignored",
             names::path(name),
             build.name
         ))),
