@@ -293,7 +293,7 @@ impl TaskError {
     pub fn reason(&self) -> Reason {
         let class = self.reason_class();
         match self.refusal() {
-            Some(refusal) => Reason { class, text: refusal.message.clone(), items: refusal.items.clone() },
+            Some(refusal) => Reason { class, text: refusal.message.clone(), items: refusal.items.to_vec() },
             None => Reason::new(class, self.0.to_string()),
         }
     }
@@ -346,7 +346,7 @@ impl<E: Classified + Send + Sync + 'static> From<E> for TaskError {
 pub struct Refusal {
     class: ErrorClass,
     message: String,
-    items: Vec<String>,
+    items: Box<[String]>,
     hint: Option<String>,
     headline: Option<String>,
     checks: Vec<Check>,
@@ -356,6 +356,7 @@ impl Refusal {
     /// A refusal of the given class.
     pub fn new(class: ErrorClass, message: impl Into<Words>) -> Self {
         let Words { text, items } = message.into();
+        let items = items.into_boxed_slice();
         Self { class, message: text, items, hint: None, headline: None, checks: Vec::new() }
     }
 

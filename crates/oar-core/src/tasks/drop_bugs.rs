@@ -184,8 +184,8 @@ impl Task for DropBugs {
     }
 
     fn command(&self) -> String {
-        let include: String = self.include.iter().map(|key| format!(" --include {key}")).collect();
-        format!("drop-bugs{include}")
+        let include: Vec<String> = self.include.iter().map(|key| format!(" --include {key}")).collect();
+        format!("drop-bugs{}", include.concat())
     }
 
     fn initial_state(&self) -> Result<State, TaskError> {

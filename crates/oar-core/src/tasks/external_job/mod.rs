@@ -248,10 +248,10 @@ impl JobPlan {
             let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
             let reason = TaskError::from(error);
             let hint = reason.inner().hint();
-            let recorded = reason.reason();
-            tracing::error!("{}", recorded.text);
+            let why = reason.reason();
+            tracing::error!("{}", why.text);
             let mut outcome =
-                TaskOutcome::of(status, done).because(recorded.class, recorded.text).with_class(class);
+                TaskOutcome::of(status, done).because(why.class, why.text).with_class(class);
             outcome.hint = hint;
             return outcome;
         }
