@@ -26,6 +26,7 @@ pub use checks::checks;
 pub use consent::AskUser;
 pub use error::CliError;
 pub use exit::ExitCode;
+pub use progress::cut;
 pub use run::{CommonArgs, Program, Session, run};
 pub use ui::{OutputFormat, TextStyle, Ui};
 pub use values::{boolean, trimmed};

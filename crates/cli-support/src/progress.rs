@@ -78,8 +78,8 @@ impl Progress {
     }
 }
 
-/// `text` in at most `width` columns.
-fn cut(text: &str, width: usize) -> String {
+/// `text` in at most `width` columns of a terminal, with an ellipsis for what is left out.
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -97,6 +97,13 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_cut_at_the_width_of_its_characters() {
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut("日本語", 5).width(), 5);
+    }
 
     #[test]
     fn the_line_is_rewritten_in_place_cut_and_gone_in_the_end() {

@@ -1,8 +1,8 @@
-use cli_support::{CliError, ExitCode, TextStyle};
+use cli_support::{CliError, ExitCode, TextStyle, cut};
 use oar_core::operations::status::{Answer, Arguments, Status, WorksheetStatus};
 use oar_core::statebox::TaskStatus;
 use oar_core::tasks::status::{StatusReport, TaskRow};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::release::Release;
 
@@ -156,31 +156,12 @@ fn wrap(text: &str, indent: usize, lines: &mut Vec<String>) {
     }
 }
 
-/// `text` in at most `width` columns.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut used = 0;
-    let kept: String = text
-        .chars()
-        .take_while(|character| {
-            used += character.width().unwrap_or(0);
-            used < width
-        })
-        .collect();
-    format!("{kept}…")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn text_is_cut_and_wrapped_at_the_width() {
-        assert_eq!(cut("abcdef", 4), "abc…");
-        assert_eq!(cut("abcd", 4), "abcd");
-        assert_eq!(cut("日本語", 5).width(), 5);
+    fn text_is_wrapped_at_the_width() {
         let mut lines = Vec::new();
         wrap(&"word ".repeat(60), 4, &mut lines);
         assert!(

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     contents::{accepts, directory},
+    database::Write,
     git::Sha,
     identity::Caller,
     reply::{self, missing, not_found, refuse},
@@ -137,17 +137,10 @@ pub(super) async fn matching(State(world): State<Shared>, Path((owner, name, pat
 pub(super) async fn create_reference(
     State(world): State<Shared>,
     Path((owner, name)): Named,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Write { identity, fields }: Write,
 ) -> Response {
-    let Some(identity) = caller.0 else { return refuse(StatusCode::UNAUTHORIZED, "Requires authentication") };
-    let Ok(fields) = serde_json::from_slice::<Value>(&body) else {
-        return refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON");
-    };
     let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name).filter(|_| identity.may_push) else {
-        return not_found();
-    };
+    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
     let Some(full) = text("ref") else { return missing("ref") };
     let Some(sha) = text("sha") else { return missing("sha") };

@@ -1,9 +1,9 @@
 //! Writes to the git database: blobs, trees, commits, and moving a branch to a commit.
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Bytes,
-    extract::{Path, State},
+    extract::{FromRequest, Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -19,16 +19,26 @@ use crate::world::Shared;
 
 type Named = Path<(String, String)>;
 
-/// The caller and the fields of a write.
-fn fields(caller: Caller, body: &Bytes) -> Result<(Identity, Value), Box<Response>> {
-    let identity =
-        caller.0.ok_or_else(|| Box::new(refuse(StatusCode::UNAUTHORIZED, "Requires authentication")))?;
-    if !identity.may_push {
-        return Err(Box::new(not_found()));
+/// A write by a caller who may push, with the fields of its body.
+pub(super) struct Write {
+    pub(super) identity: Identity,
+    pub(super) fields: Value,
+}
+
+impl FromRequest<Shared> for Write {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, world: &Shared) -> Result<Self, Response> {
+        let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
+        let identity = caller.ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "Requires authentication"))?;
+        if !identity.may_push {
+            return Err(not_found());
+        }
+        let body = Bytes::from_request(request, world).await.map_err(IntoResponse::into_response)?;
+        let fields = serde_json::from_slice(&body)
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON"))?;
+        Ok(Self { identity, fields })
     }
-    let fields = serde_json::from_slice::<Value>(body)
-        .map_err(|_| Box::new(refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON")))?;
-    Ok((identity, fields))
 }
 
 fn invalid(message: &str) -> Response {
@@ -39,13 +49,8 @@ fn invalid(message: &str) -> Response {
 pub(super) async fn create_blob(
     State(world): State<Shared>,
     Path((owner, name)): Named,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Write { fields, .. }: Write,
 ) -> Response {
-    let (_, fields) = match fields(caller, &body) {
-        Ok(found) => found,
-        Err(refusal) => return *refusal,
-    };
     let Some(content) = fields.get("content").and_then(Value::as_str) else { return missing("content") };
     let content = match fields.get("encoding").and_then(Value::as_str) {
         None | Some("utf-8") => content.as_bytes().to_vec(),
@@ -66,13 +71,8 @@ pub(super) async fn create_blob(
 pub(super) async fn create_tree(
     State(world): State<Shared>,
     Path((owner, name)): Named,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Write { fields, .. }: Write,
 ) -> Response {
-    let (_, fields) = match fields(caller, &body) {
-        Ok(found) => found,
-        Err(refusal) => return *refusal,
-    };
     let Some(entries) = fields.get("tree").and_then(Value::as_array) else { return missing("tree") };
     let mut github = world.github.lock();
     let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
@@ -132,13 +132,8 @@ pub(super) async fn create_tree(
 pub(super) async fn create_commit(
     State(world): State<Shared>,
     Path((owner, name)): Named,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Write { identity, fields }: Write,
 ) -> Response {
-    let (identity, fields) = match fields(caller, &body) {
-        Ok(found) => found,
-        Err(refusal) => return *refusal,
-    };
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
     let Some(message) = text("message") else { return missing("message") };
     let Some(tree) = text("tree") else { return missing("tree") };
@@ -161,13 +156,8 @@ pub(super) async fn create_commit(
 pub(super) async fn move_reference(
     State(world): State<Shared>,
     Path((owner, name, path)): Path<(String, String, String)>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Write { fields, .. }: Write,
 ) -> Response {
-    let (_, fields) = match fields(caller, &body) {
-        Ok(found) => found,
-        Err(refusal) => return *refusal,
-    };
     let Some(sha) = fields.get("sha").and_then(Value::as_str) else { return missing("sha") };
     let force = fields.get("force").and_then(Value::as_bool).unwrap_or(false);
     let branch = path.strip_prefix("heads/").unwrap_or(&path);
