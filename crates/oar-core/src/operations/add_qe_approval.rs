@@ -17,7 +17,7 @@ use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
 #[derive(Debug)]
 pub struct AddQeApproval;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -240,7 +240,7 @@ impl Task for DropBugs {
                 messages.push(message.message(channel));
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("the release leads are not notified: {error}")
+                tracing::warn!("the release leads are not notified: {error}");
             }
             _ => {}
         }
