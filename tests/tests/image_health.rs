@@ -132,8 +132,9 @@ async fn a_grade_that_the_schedule_drops_soon_is_told_and_changes_no_verdict() {
     assert!(first.ends_with("drops to C on 2026-07-10"), "{first}");
     let told = format!("2 of the healthy images will not be healthy in 30 days, the first: {first}");
     assert!(report.summary().ends_with(&told), "{}", report.summary());
-    assert_eq!(report.data()["drops"][1]["at"], "2026-07-20T00:00:00Z");
-    assert_eq!(report.data()["drops"][1]["grade"], "C");
+    let facts = serde_json::to_value(report.facts()).unwrap();
+    assert_eq!(facts["drops"][1]["at"], "2026-07-20T00:00:00Z");
+    assert_eq!(facts["drops"][1]["grade"], "C");
     let note = report.note("4.19.1");
     assert!(
         note.contains("Healthy today, and not in 30 days") && note.contains("drops to C on 2026-07-20"),

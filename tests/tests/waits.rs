@@ -65,6 +65,25 @@ fn of_two_watchers_one_acts_and_both_end() {
 }
 
 #[test]
+fn a_watcher_whose_next_look_is_far_away_ends_when_somebody_else_ends_the_wait() {
+    let harness = Harness::new().env("OAR_WAIT_INTERVAL", "3600").env("OAR_WAIT_LEASE", "2");
+    make_ready(&harness, KONFLUX);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    harness.sandbox.clear_requests();
+    let child = watcher(&harness);
+    let reads = || {
+        let requests = harness.sandbox.requests();
+        requests.iter().filter(|request| request.path.contains("statebox/4.19.1")).count()
+    };
+    until("its first look", || reads() > 0);
+    publish(&harness);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    let run = wait(child).expect(0);
+    assert!(run.stdout.contains("there is nothing left to wait for"), "{run:?}");
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn a_killed_watcher_is_taken_over() {
     let harness = waiting("600");
     let mut first = watcher(&harness);
@@ -89,7 +108,7 @@ fn the_deadline_asks_and_the_task_stays_in_progress() {
         harness.sandbox.world().slack.lock().messages.iter().map(|message| message.text.clone()).collect();
     assert_eq!(messages.iter().filter(|text| text.contains("the deadline")).count(), 1, "{messages:#?}");
     let again = wait(watcher(&harness)).expect(0);
-    assert!(again.stdout.contains("nothing is waited for"), "{again:?}");
+    assert!(again.stdout.contains("nothing left to wait for"), "{again:?}");
     // Whoever runs it again decided to wait further.
     publish(&harness);
     harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::outcome::Refusal;
 
-use crate::{Session, TextStyle, Ui, checks};
+use crate::{Session, TextStyle, Ui, checks, steps};
 
 /// How long a question waits for its answer: what was planned gets old.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
@@ -87,7 +87,7 @@ fn shown(question: Question<'_>) -> String {
     let Question { task, release, plan } = question;
     let mut lines = checks(&plan.checks);
     lines.push(format!("{task} of {release} will:"));
-    lines.extend(plan.steps.iter().enumerate().map(|(index, step)| format!("{:>3}. {step}", index + 1)));
+    lines.extend(steps(&plan.steps));
     lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
 }

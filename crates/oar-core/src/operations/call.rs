@@ -17,7 +17,7 @@ use crate::notify::ReleaseThread;
 use crate::operators::approval::{PayloadLook, payload_look};
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
-use crate::statebox::StateBox;
+use crate::statebox::{State, StateBox, StateBoxError};
 use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use crate::version::ReleaseVersion;
 
@@ -258,6 +258,20 @@ impl Call {
     /// The release's state; nothing is read yet.
     pub fn statebox(&self) -> Result<StateBox, TaskError> {
         Ok(open_statebox(&self.clients, self.release()?)?)
+    }
+
+    /// Reads the state of `statebox`. Whoever listens hears what another program's save had taken from it.
+    pub(super) async fn load(&self, statebox: &StateBox) -> Result<State, StateBoxError> {
+        let state = statebox.load().await?;
+        for loss in state.losses() {
+            self.observer().warn(&loss.to_string());
+        }
+        Ok(state)
+    }
+
+    /// The release's state as it is now ([`Call::load`]).
+    pub(super) async fn state(&self) -> Result<State, TaskError> {
+        Ok(self.load(&self.statebox()?).await?)
     }
 
     /// The release's state, for an operation that creates it when it is absent.

@@ -11,6 +11,7 @@ use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
 use crate::error::{Classified, ErrorClass};
 use crate::flow::outcome::Step;
+use crate::flow::recorder::Recorder;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
 
@@ -20,8 +21,6 @@ pub(super) const CLOSED: &str = "Closed";
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct ApprovalResult {
-    /// The changes that were made.
-    pub done: Vec<Step>,
     /// What could not be done, one line an item.
     pub failed: Vec<String>,
     /// The class of the worst failure.
@@ -35,11 +34,10 @@ pub struct ApprovalResult {
 }
 
 impl ApprovalResult {
-    fn take<E: Classified>(&mut self, step: Step, outcome: Result<Effect, E>) -> bool {
+    fn take<E: Classified>(&mut self, step: &Step, outcome: Result<Effect, E>) -> bool {
         match outcome {
             Ok(Effect::Changed) => {
                 tracing::info!("{step}");
-                self.done.push(step);
                 true
             }
             Ok(Effect::AlreadySo) => {
@@ -68,6 +66,14 @@ impl ApprovalResult {
     }
 }
 
+/// Records a change when it was made.
+fn recorded<E>(recorder: &Recorder, step: &Step, outcome: Result<Effect, E>) -> Result<Effect, E> {
+    if matches!(outcome, Ok(Effect::Changed)) {
+        recorder.did(step.clone());
+    }
+    outcome
+}
+
 /// What a blocking alert means.
 pub(super) fn blocking_alerts(id: AdvisoryId, alerts: &SecurityAlerts) -> Problem {
     let words =
@@ -82,7 +88,12 @@ impl Approval<'_> {
     /// Alerts are computed anew before anything else. A refused approval moves no advisory, and neither does one that
     /// does not stand any more at the commit that was looked at. One advisory that cannot
     /// be moved does not stop the others. What is left when everything is done is [`Approval::close_subtasks`].
-    pub async fn apply(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+    pub async fn apply(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> ApprovalResult {
         let mut result = ApprovalResult::default();
         // A plan that was not completed says nothing about the metadata URL.
         if let Err(problem) = self.complete(plan).await {
@@ -93,7 +104,7 @@ impl Approval<'_> {
         if !result.failed.is_empty() {
             return result;
         }
-        let approved_now = self.approve_shipment(plan, permit, &mut result).await;
+        let approved_now = self.approve_shipment(plan, permit, recorder, &mut result).await;
         if !result.failed.is_empty() || plan.waits().is_some() {
             return result;
         }
@@ -104,20 +115,26 @@ impl Approval<'_> {
             return result;
         }
         let moved = join_all(plan.advisories.iter().filter(|one| one.moves()).map(|advisory| async move {
-            (advisory.id, self.errata.change_state(advisory.id, &APPROVED, permit).await)
+            let outcome = self.errata.change_state(advisory.id, &APPROVED, permit).await;
+            (advisory.id, recorded(recorder, &advisory.step(), outcome))
         }))
         .await;
         let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
             let there =
-                moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
+                moved.remove(&advisory.id).is_none_or(|outcome| result.take(&advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         result
     }
 
     /// Closes the subtasks of a plan whose other changes are made (spec 02 §9.1).
-    pub async fn close_subtasks(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+    pub async fn close_subtasks(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> ApprovalResult {
         let closed = join_all(plan.subtasks.iter().map(|subtask| async move {
             let outcome = match &subtask.offered {
                 Some(offered) => {
@@ -126,22 +143,29 @@ impl Approval<'_> {
                 }
                 None => self.jira.transition_to(&subtask.key, CLOSED, permit).await,
             };
-            (subtask.step(), outcome)
+            let step = subtask.step();
+            let outcome = recorded(recorder, &step, outcome);
+            (step, outcome)
         }))
         .await;
         let mut result = ApprovalResult::default();
         for (step, outcome) in closed {
-            result.take(step, outcome);
+            result.take(&step, outcome);
         }
         result
     }
 
     /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
-    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+    pub async fn approve(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> ApprovalResult {
         let mut result = ApprovalResult::default();
         self.fresh_alerts(plan, permit, &mut result).await;
         if result.failed.is_empty() {
-            self.approve_shipment(plan, permit, &mut result).await;
+            self.approve_shipment(plan, permit, recorder, &mut result).await;
         }
         result
     }
@@ -151,14 +175,15 @@ impl Approval<'_> {
         &self,
         plan: &ApprovalPlan,
         permit: &WritePermit,
+        recorder: &Recorder,
         result: &mut ApprovalResult,
     ) -> bool {
         let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) else {
             return false;
         };
-        let outcome = shipment.approve(permit).await;
+        let outcome = recorded(recorder, &step, shipment.approve(permit).await);
         let now = matches!(outcome, Ok(Effect::Changed));
-        result.take(step, outcome) && now
+        result.take(&step, outcome) && now
     }
 
     /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART

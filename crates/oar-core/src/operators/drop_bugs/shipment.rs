@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::did;
 use crate::clients::gitlab::{
     CommitBase, GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState, MergeWhen, NewCommit,
     NewMergeRequest, Project,
@@ -16,6 +17,7 @@ use crate::clients::write_or_look;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
+use crate::flow::recorder::Recorder;
 use crate::operators::shipment::{Shipment, ShipmentFile};
 use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
@@ -237,7 +239,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         clock: &Clock,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        recorder: &Recorder,
     ) -> Result<String, TaskError> {
         if let Some(branch) = self.our_branch(gitlab).await? {
             return Ok(branch);
@@ -255,7 +257,7 @@ impl ShipmentDrop {
         // It may have acted, or another run of ours was faster within the same second.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected];
         let branch = write_or_look(write, &doubtful, self.our_branch(gitlab)).await?.into_inner();
-        done.push(self.commit_step());
+        did(recorder, self.commit_step());
         Ok(branch)
     }
 
@@ -280,7 +282,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         branch: &str,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        recorder: &Recorder,
     ) -> Result<MergeRequest, TaskError> {
         let description = format!("Bugs that leave the release: {}", self.list());
         let new = NewMergeRequest {
@@ -294,7 +296,7 @@ impl ShipmentDrop {
         let write = gitlab.create_merge_request(&new, permit);
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
         let request = write_or_look(write, &doubtful, self.our_request(gitlab)).await?.into_inner();
-        done.push(self.request_step());
+        did(recorder, self.request_step());
         Ok(request)
     }
 
@@ -303,7 +305,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         request: &MergeRequest,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        recorder: &Recorder,
     ) -> Result<(), TaskError> {
         let files = self.still_named(gitlab, &request.source_branch).await?;
         if files.is_empty() {
@@ -322,7 +324,7 @@ impl ShipmentDrop {
             Ok::<_, TaskError>(left.is_empty().then_some(()))
         };
         write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        done.push(self.commit_step());
+        did(recorder, self.commit_step());
         Ok(())
     }
 
@@ -331,7 +333,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         ours: &MergeRequest,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        recorder: &Recorder,
     ) -> Result<(), TaskError> {
         if self.is_commented(gitlab, ours).await? {
             return Ok(());
@@ -340,7 +342,7 @@ impl ShipmentDrop {
         let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
         let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
         write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        done.push(self.comment_step());
+        did(recorder, self.comment_step());
         Ok(())
     }
 
@@ -351,7 +353,7 @@ impl ShipmentDrop {
         clock: &Clock,
         ours: &MergeRequestRef,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        recorder: &Recorder,
     ) -> Result<ShipmentEnd, TaskError> {
         let (mut pause, mut asked, mut unclear) = (FIRST_PAUSE, false, 0);
         let mut address = ours.to_string();
@@ -368,7 +370,7 @@ impl ShipmentDrop {
             match request.state {
                 MergeRequestState::Merged => {
                     if asked {
-                        done.push(self.merge_step());
+                        did(recorder, self.merge_step());
                     }
                     return end(None);
                 }
@@ -385,7 +387,7 @@ impl ShipmentDrop {
             }
             if request.merge_when_pipeline_succeeds {
                 if asked {
-                    done.push(self.merge_step());
+                    did(recorder, self.merge_step());
                 }
                 return end(Some("its pipeline".to_owned()));
             }
@@ -409,7 +411,7 @@ impl ShipmentDrop {
             let when = if runs { MergeWhen::PipelineSucceeds } else { MergeWhen::Now };
             match gitlab.merge(ours, &sha, when, permit).await {
                 Ok(merged) => {
-                    done.push(self.merge_step());
+                    did(recorder, self.merge_step());
                     let waits = merged.state != MergeRequestState::Merged;
                     return end(waits.then(|| "its pipeline".to_owned()));
                 }
@@ -435,24 +437,13 @@ impl ShipmentDrop {
     }
 }
 
-/// Takes every step that is not taken yet. The steps that were taken are answered also when one fails.
+/// Takes every step that is not taken yet.
 pub(super) async fn apply(
     gitlab: &GitlabClient,
     clock: &Clock,
     change: &ShipmentDrop,
     permit: &WritePermit,
-) -> (Vec<Step>, Result<ShipmentEnd, TaskError>) {
-    let mut done = Vec::new();
-    let end = take_steps(gitlab, clock, change, permit, &mut done).await;
-    (done, end)
-}
-
-async fn take_steps(
-    gitlab: &GitlabClient,
-    clock: &Clock,
-    change: &ShipmentDrop,
-    permit: &WritePermit,
-    done: &mut Vec<Step>,
+    recorder: &Recorder,
 ) -> Result<ShipmentEnd, TaskError> {
     // Consent may have taken its time.
     let shipment = gitlab.merge_request(&change.reference).await?;
@@ -465,12 +456,12 @@ async fn take_steps(
         .into());
     }
     let ours = if let Some(request) = change.our_request(gitlab).await? {
-        change.complete_branch(gitlab, &request, permit, done).await?;
+        change.complete_branch(gitlab, &request, permit, recorder).await?;
         request
     } else {
-        let branch = change.branch(gitlab, clock, permit, done).await?;
-        change.make_request(gitlab, &branch, permit, done).await?
+        let branch = change.branch(gitlab, clock, permit, recorder).await?;
+        change.make_request(gitlab, &branch, permit, recorder).await?
     };
-    change.comment(gitlab, &ours, permit, done).await?;
-    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, done).await
+    change.comment(gitlab, &ours, permit, recorder).await?;
+    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, recorder).await
 }

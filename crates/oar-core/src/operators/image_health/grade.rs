@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::clients::catalog::FreshnessGrade;
 
 /// A grade of the container catalog, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub enum Grade {
     /// The best.
     A,
@@ -105,9 +105,10 @@ pub fn effective(grades: &[FreshnessGrade], now: Timestamp) -> Result<Grade, Str
 }
 
 /// A change of grade that the schedule announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct GradeDrop {
     /// When.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// The grade from then on; `None` when the schedule has none that can be read.
     pub grade: Option<Grade>,

@@ -21,7 +21,9 @@ pub use cache::GradeCache;
 pub use grade::{Grade, GradeDrop, InvalidGrade, coming_drop, effective};
 pub use policy::{Accepts, HealthPolicy, Waiver};
 pub use publish::NoteTarget;
-pub use report::{ComingDrop, Conclusion, Counts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict};
+pub use report::{
+    ComingDrop, Conclusion, Counts, HealthFacts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict,
+};
 
 use crate::clients::advisory_content::AdvisoryContentClient;
 use crate::clients::catalog::{CatalogClient, CatalogImage};
