@@ -121,6 +121,18 @@ fn every_crate_is_described() {
     assert_eq!(described, existing.collect::<Vec<_>>().iter().map(String::as_str).collect());
 }
 
+#[test]
+fn what_the_examples_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.join("src"), root.join("..")];
+    let rows = rows_below("### Where does this line belong?");
+    assert!(rows.len() >= 10, "{} examples", rows.len());
+    for row in &rows {
+        assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "a cell is blank: {row:?}");
+        assert_named_files_exist(&row[1], &folders);
+    }
+}
+
 /// The cells of the first table below `heading` in `AGENTS.md`.
 fn rows_below(heading: &str) -> Vec<Vec<String>> {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../AGENTS.md")).unwrap();
@@ -139,11 +151,13 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(", ").map(|name| name.trim_matches('`'))
 }
 
-/// Every file (`name.rs`) and folder (`name/`) that `words` name is in one of `folders`.
+/// Every file (`name.rs`) and folder (`name/`) that `words` name is in one of `folders`, or in a folder right below.
 fn assert_named_files_exist(words: &str, folders: &[PathBuf]) {
+    let below = folders.iter().flat_map(fs::read_dir).flatten().map(|entry| entry.unwrap().path());
+    let places: Vec<PathBuf> = folders.iter().cloned().chain(below).collect();
     for name in words.split('`').skip(1).step_by(2) {
         let is_path = Path::new(name).extension().is_some_and(|kind| kind == "rs") || name.ends_with('/');
-        let exists = folders.iter().any(|folder| folder.join(name).exists());
+        let exists = places.iter().any(|place| place.join(name).exists());
         assert!(!is_path || exists, "AGENTS.md names {name}, which is not in {folders:?}");
     }
 }

@@ -64,7 +64,7 @@ pub trait TaskRow: 'static {
     const CREATES_STATE: bool = false;
     /// Whether it needs to know the release's payload, which is looked at while the configuration is read.
     const NEEDS_PAYLOAD: bool = false;
-    /// What it is asked with.
+    /// Its arguments.
     type Arguments: DeserializeOwned + JsonSchema + Send;
     /// The task.
     type Task: Task;

@@ -143,12 +143,12 @@ impl StagePush {
     /// `NEW_FILES`, or a later one. Without it no push can be shown to count.
     pub fn of<'a>(jobs: impl IntoIterator<Item = &'a PushJob>, since: Option<Timestamp>) -> Self {
         let mut push = Self { since, ..Self::default() };
-        push.learn(jobs);
+        push.update(jobs);
         push
     }
 
-    /// Takes newer jobs, and newer states of known ones, in.
-    pub fn learn<'a>(&mut self, jobs: impl IntoIterator<Item = &'a PushJob>) {
+    /// Adds newer jobs, and newer states of known ones.
+    pub fn update<'a>(&mut self, jobs: impl IntoIterator<Item = &'a PushJob>) {
         for job in jobs.into_iter().filter(|job| job.is_stage()) {
             self.jobs.entry(job.target.clone()).or_default().insert(job.id, job.clone());
         }
@@ -334,9 +334,9 @@ impl ErrataClient {
                 Ok(reply) => {
                     let jobs: Vec<JobRecord> = reply.json()?;
                     let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
-                    push.learn(&started);
+                    push.update(&started);
                     if started.is_empty() {
-                        push.learn(&self.push_jobs(id).await?);
+                        push.update(&self.push_jobs(id).await?);
                         push = push.fully_pushed();
                     }
                     return Ok(Pushed { push, started });
@@ -348,7 +348,7 @@ impl ErrataClient {
             }
             // The answer is lost; what it would have said stands in the list of jobs.
             let Ok(jobs) = self.push_jobs(id).await else { return Err(failure) };
-            push.learn(&jobs);
+            push.update(&jobs);
             let started: Vec<PushJob> =
                 jobs.into_iter().filter(|job| job.is_stage() && job.id > known.newest_job()).collect();
             if !started.is_empty() {
