@@ -101,7 +101,7 @@ mod tests {
         let (sender, interrupt) = Interrupt::channel();
         let wait = Wait::new(&clock).unless_stopped(&interrupt);
         assert_eq!(wait.pause(Duration::from_secs(1)).await, Next::Look);
-        let (next, held) = tokio::join!(wait.pause(Duration::from_secs(3600)), async {
+        let (next, held) = tokio::join!(wait.pause(Duration::from_hours(1)), async {
             let held = interrupt.is_held();
             sender.send(Signal::Interrupt);
             held
