@@ -44,13 +44,11 @@ impl Operation for AddQeApproval {
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
         let policy = WaitPolicy::of(call.settings().environment())?;
-        let payload = call.payload_look()?;
-        let (prepared, loaded) = Prepared::beside(call, payload.clone()).await?;
+        let (prepared, loaded) = Prepared::of(call).await?;
         let services = prepared.services.clone();
         let whole = ChangeAdvisoryStatus::new(services.clone(), call.who(), policy)
             .accepting(arguments.accept_bug)
-            .early(arguments.early)
-            .with_payload(payload);
+            .early(arguments.early);
         let task = Work::new(services, whole);
         prepared
             .run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait))

@@ -125,12 +125,10 @@ impl Operation for ChangeAdvisoryStatus {
     async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
         let policy = WaitPolicy::of(call.settings().environment())?;
         let who = call.who();
-        let payload = call.payload_look()?;
-        let (prepared, loaded) = Prepared::beside(call, payload.clone()).await?;
+        let (prepared, loaded) = Prepared::of(call).await?;
         let task = Work::new(prepared.services.clone(), who.clone(), policy)
             .accepting(arguments.accept_bug.iter().cloned())
-            .early(arguments.early)
-            .with_payload(payload);
+            .early(arguments.early);
         let waits = Waits::for_others(arguments.wait);
         let report = prepared.run(&task, loaded, Effect::Critical, arguments.change, waits).await?;
         let answer = Answer::Ran(Box::new(report));

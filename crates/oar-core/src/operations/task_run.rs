@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures::future::{Either, join, select};
+use futures::future::join;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,7 +16,6 @@ use crate::flow::interrupt::Signal;
 use crate::flow::outcome::TaskError;
 use crate::flow::runner::{Mode, Report, Runner};
 use crate::flow::task::Task;
-use crate::operators::approval::PayloadLook;
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
@@ -80,14 +79,6 @@ impl<'a> Prepared<'a> {
     /// Reads the release's configuration and its state at the same time, because different services answer.
     pub(super) async fn of(call: &'a Call) -> Result<(Self, Loaded), TaskError> {
         Self::with(call, call.statebox()?).await
-    }
-
-    /// The same; `early` goes on meanwhile, because it needs neither.
-    pub(super) async fn beside(call: &'a Call, early: PayloadLook) -> Result<(Self, Loaded), TaskError> {
-        match select(Box::pin(Self::of(call)), early).await {
-            Either::Left((prepared, _)) => prepared,
-            Either::Right((_, preparing)) => preparing.await,
-        }
     }
 
     /// The same, with this StateBox.

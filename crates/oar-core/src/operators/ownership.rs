@@ -9,13 +9,13 @@ use futures::future::{join, join_all};
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
 use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask, Transition};
-use crate::clients::{Attempt, Effect, attempt};
+use crate::clients::{Attempt, Effect, attempt_again};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
-use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
+use crate::operators::changes::Changes;
 use crate::operators::failures::could_not_look;
 use crate::permit::WritePermit;
 
@@ -141,28 +141,6 @@ pub struct OwnershipPlan {
     notes: Vec<String>,
     /// Advisories that cannot be read.
     unreadable: Vec<TaskError>,
-}
-
-/// What became of the plan.
-#[derive(Debug, Default)]
-pub struct OwnershipResult {
-    /// The changes that were made, in the plan's order.
-    pub done: Vec<Step>,
-    /// What could not be done or read.
-    pub failures: Failures,
-}
-
-impl OwnershipResult {
-    fn take(&mut self, step: Step, outcome: Result<Effect, TaskError>) {
-        match outcome {
-            Ok(Effect::Changed) => {
-                tracing::info!("{step}");
-                self.done.push(step);
-            }
-            Ok(Effect::AlreadySo) => tracing::info!("{step}: already so"),
-            Err(error) => self.failures.add_logged(error.inner()),
-        }
-    }
 }
 
 impl Plan for OwnershipPlan {
@@ -434,7 +412,7 @@ impl Ownership<'_> {
     }
 
     /// Makes the planned changes, all services at once; a failed item does not stop the others.
-    pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> OwnershipResult {
+    pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Changes {
         let owner = &plan.target.owner;
         let advisories = join_all(plan.advisories.iter().filter_map(|advisory| {
             let step = advisory.step(owner)?;
@@ -448,7 +426,7 @@ impl Ownership<'_> {
             join_all(plan.subtasks().iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
         let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
 
-        let mut result = OwnershipResult::default();
+        let mut result = Changes::default();
         for (step, outcome) in advisories.into_iter().chain(note).chain(subtasks.into_iter().flatten()) {
             result.take(step, outcome);
         }
@@ -469,23 +447,22 @@ impl Ownership<'_> {
             return None;
         };
         let step = note_step(shipment, username);
-        // The note is added again only when it certainly is not there.
-        for _ in 0..2 {
-            let text = release_lead_note(username);
-            let write = async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
-            let look = async {
-                let notes = gitlab.notes(shipment).await?;
-                Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
-            };
-            match attempt(write, &[ServiceErrorKind::Unclear], look).await {
-                Attempt::Absent(_) => {}
-                tried => return Some((step, tried.settled().map(|written| written.effect()))),
-            }
-        }
-        let failure =
-            Refusal::new(ErrorClass::Unavailable, "GitLab did not take the note on the merge request")
-                .with_hint("Run the same command again when GitLab answers.");
-        Some((step, Err(failure.into())))
+        let text = release_lead_note(username);
+        let write = || async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
+        let look = || async {
+            let notes = gitlab.notes(shipment).await?;
+            Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
+        };
+        let written = match attempt_again(2, write, &[ServiceErrorKind::Unclear], look).await {
+            Attempt::Absent(_) => Err(Refusal::new(
+                ErrorClass::Unavailable,
+                "GitLab did not take the note on the merge request",
+            )
+            .with_hint("Run the same command again when GitLab answers.")
+            .into()),
+            tried => tried.settled().map(|written| written.effect()),
+        };
+        Some((step, written))
     }
 
     async fn apply_subtask(

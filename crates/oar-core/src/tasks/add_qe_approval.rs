@@ -68,15 +68,6 @@ impl Task for AddQeApproval {
     }
 
     async fn apply(&self, plan: &QeApprovalPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let result = self.whole.approve_merge_request(&plan.0, permit).await?;
-        Ok(match result.class {
-            None => TaskOutcome::pass(result.done),
-            Some(class) => {
-                let hint = result.hint.clone();
-                let mut outcome = TaskOutcome::fail(result.done, class, result.failed.join("; "));
-                outcome.hint = hint;
-                outcome
-            }
-        })
+        Ok(self.whole.approve_merge_request(&plan.0, permit).await?.outcome())
     }
 }

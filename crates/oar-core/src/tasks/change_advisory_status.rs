@@ -31,6 +31,7 @@ use crate::notify::{ApprovalFinished, GroupMention, Message, Reference};
 use crate::operators::approval::{
     Approval, ApprovalPlan, ApprovalResult, MetadataUrl, PayloadLook, StopRule, Target, payload_of,
 };
+use crate::operators::changes::Changes;
 use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
@@ -165,7 +166,7 @@ impl ChangeAdvisoryStatus {
         &self,
         plan: &StatusPlan,
         permit: &WritePermit,
-    ) -> Result<ApprovalResult, TaskError> {
+    ) -> Result<Changes, TaskError> {
         Ok(self.clients()?.approval().approve(&plan.approval, permit).await)
     }
 
@@ -282,7 +283,8 @@ impl StatusPlan {
             "waits_for": self.approval.waits().map(|_| &self.condition),
             "moved": result.map(|result| numbers(&result.moved)).unwrap_or_default(),
             "not_moved": result.map(|result| numbers(&result.not_moved)).unwrap_or_default(),
-            "failed": result.map(|result| result.failed.clone()).unwrap_or_default(),
+            "failed": result.map(|result| result.changes.failures.texts()).unwrap_or_default(),
+            "failures": result.map_or_else(|| serde_json::json!([]), |result| result.changes.failures.data()),
         })
     }
 }
@@ -396,11 +398,12 @@ impl Task for ChangeAdvisoryStatus {
         if outcome.status == TaskStatus::Pass {
             let mut closed = self.clients()?.approval().close_subtasks(&plan.approval, permit).await;
             closed.done.splice(..0, std::mem::take(&mut outcome.done));
-            if closed.class.is_some() {
-                closed.moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
-                outcome = self.outcome(plan, closed);
-            } else {
+            if closed.failures.is_empty() {
                 outcome.done = closed.done;
+            } else {
+                let moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
+                let result = ApprovalResult { changes: closed, moved, ..ApprovalResult::default() };
+                outcome = self.outcome(plan, result);
             }
         }
         // Only this task's cell: the tests of the builds have verdicts of their own.
@@ -482,24 +485,25 @@ impl ChangeAdvisoryStatus {
     /// What came of the approval.
     fn outcome(&self, plan: &StatusPlan, result: ApprovalResult) -> TaskOutcome {
         let data = plan.data(Some(&result));
-        let Some(class) = result.class else {
+        let Changes { done, failures } = result.changes;
+        if failures.is_empty() {
             return match plan.approval.waits() {
-                Some(why) => plan.waits_for(result.done, why),
-                None => TaskOutcome::pass(result.done).with_data(data),
+                Some(why) => plan.waits_for(done, why),
+                None => TaskOutcome::pass(done).with_data(data),
             };
-        };
-        let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let mut why = result.failed.join("; ");
-        if !result.not_moved.is_empty() {
-            let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
-            why = format!("in REL_PREP or further: {moved}; not moved: {}: {why}", list(&result.not_moved));
         }
-        let mut outcome = if self.carries_on {
-            TaskOutcome::in_progress(result.done, why)
-        } else {
-            TaskOutcome::fail(result.done, class, why)
-        };
-        outcome.hint = result.hint;
+        let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut outcome = TaskOutcome::pass(done).with_failures(&failures);
+        if let Some(reason) = outcome.reason.as_mut().filter(|_| !result.not_moved.is_empty()) {
+            let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
+            let not_moved = list(&result.not_moved);
+            reason.text = format!("in REL_PREP or further: {moved}; not moved: {not_moved}: {}", reason.text);
+        }
+        if self.carries_on {
+            let TaskOutcome { done, reason, hint, .. } = outcome;
+            let why = reason.map(|reason| reason.text).unwrap_or_default();
+            outcome = TaskOutcome { hint, ..TaskOutcome::in_progress(done, why) };
+        }
         outcome.with_data(data)
     }
 

@@ -152,7 +152,7 @@ impl Task for DropBugs {
                 .map(|bug| bug.key.as_str())
                 .collect::<Vec<_>>()
         };
-        let mut outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
+        let mut outcome = TaskOutcome::pass(result.changes.done).with_data(serde_json::json!({
             "dropped": dropped.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
             "other_keys": plan.bugs.iter().filter(|bug| !bug.other_keys.is_empty()).map(|bug| {
                 let others: Vec<&str> = bug.other_keys.iter().map(IssueKey::as_str).collect();
@@ -172,11 +172,11 @@ impl Task for DropBugs {
             "waits_for": waits_for,
             "docs_requested": result.docs.iter().map(|id| id.number()).collect::<Vec<_>>(),
             "security_requested": result.security.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "failed": result.failures.texts(),
-            "failures": result.failures.data(),
+            "failed": result.changes.failures.texts(),
+            "failures": result.changes.failures.data(),
         }));
-        if !result.failures.is_empty() {
-            outcome = outcome.with_failures(&result.failures);
+        if !result.changes.failures.is_empty() {
+            outcome = outcome.with_failures(&result.changes.failures);
         } else if let (Some(address), Some(what)) = (merge_request, waits_for) {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;

@@ -9,8 +9,8 @@ use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvi
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::{Classified, ErrorClass};
-use crate::flow::outcome::Step;
+use crate::error::Classified as _;
+use crate::operators::changes::Changes;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
 
@@ -20,52 +20,12 @@ pub(super) const CLOSED: &str = "Closed";
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct ApprovalResult {
-    /// The changes that were made.
-    pub done: Vec<Step>,
-    /// What could not be done, one line an item.
-    pub failed: Vec<String>,
-    /// The class of the worst failure.
-    pub class: Option<ErrorClass>,
-    /// The next step after the first failure.
-    pub hint: Option<String>,
+    /// What was done and what was not.
+    pub changes: Changes,
     /// Advisories that are where they belong now.
     pub moved: Vec<AdvisoryId>,
     /// Advisories that are not.
     pub not_moved: Vec<AdvisoryId>,
-}
-
-impl ApprovalResult {
-    fn take<E: Classified>(&mut self, step: Step, outcome: Result<Effect, E>) -> bool {
-        match outcome {
-            Ok(Effect::Changed) => {
-                tracing::info!("{step}");
-                self.done.push(step);
-                true
-            }
-            Ok(Effect::AlreadySo) => {
-                tracing::info!("{step}: already so");
-                true
-            }
-            Err(error) => {
-                self.fail(error.to_string(), error.class(), error.hint());
-                false
-            }
-        }
-    }
-
-    fn fail(&mut self, text: String, class: ErrorClass, hint: Option<String>) {
-        tracing::error!("{text}");
-        self.failed.push(text);
-        self.hint = self.hint.take().or(hint);
-        // A fact outweighs a passing fault: running again alone will not do then.
-        if self.class.is_none() || class != ErrorClass::Unavailable {
-            self.class = Some(class);
-        }
-    }
-
-    fn refuse(&mut self, problem: Problem) {
-        self.fail(problem.text, problem.class, problem.next);
-    }
 }
 
 /// What a blocking alert means.
@@ -86,21 +46,21 @@ impl Approval<'_> {
         let mut result = ApprovalResult::default();
         // A plan that was not completed says nothing about the metadata URL.
         if let Err(problem) = self.complete(plan).await {
-            result.refuse(problem);
+            result.changes.fail(problem);
             return result;
         }
-        self.fresh_alerts(plan, permit, &mut result).await;
-        if !result.failed.is_empty() {
+        self.fresh_alerts(plan, permit, &mut result.changes).await;
+        if !result.changes.failures.is_empty() {
             return result;
         }
-        let approved_now = self.approve_shipment(plan, permit, &mut result).await;
-        if !result.failed.is_empty() || plan.waits().is_some() {
+        let approved_now = self.approve_shipment(plan, permit, &mut result.changes).await;
+        if !result.changes.failures.is_empty() || plan.waits().is_some() {
             return result;
         }
         if plan.advisories.iter().any(ShippedAdvisory::moves)
             && let Err(problem) = self.still_approved(plan, approved_now).await
         {
-            result.refuse(problem);
+            result.changes.fail(problem);
             return result;
         }
         let moved = join_all(plan.advisories.iter().filter(|one| one.moves()).map(|advisory| async move {
@@ -109,15 +69,16 @@ impl Approval<'_> {
         .await;
         let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
-            let there =
-                moved.remove(&advisory.id).is_none_or(|outcome| result.take(advisory.step(), outcome));
+            let there = moved
+                .remove(&advisory.id)
+                .is_none_or(|outcome| result.changes.take(advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         result
     }
 
     /// Closes the subtasks of a plan whose other changes are made (spec 02 §9.1).
-    pub async fn close_subtasks(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+    pub async fn close_subtasks(&self, plan: &ApprovalPlan, permit: &WritePermit) -> Changes {
         let closed = join_all(plan.subtasks.iter().map(|subtask| async move {
             let outcome = match &subtask.offered {
                 Some(offered) => {
@@ -129,21 +90,21 @@ impl Approval<'_> {
             (subtask.step(), outcome)
         }))
         .await;
-        let mut result = ApprovalResult::default();
+        let mut changes = Changes::default();
         for (step, outcome) in closed {
-            result.take(step, outcome);
+            changes.take(step, outcome);
         }
-        result
+        changes
     }
 
     /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
-    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
-        let mut result = ApprovalResult::default();
-        self.fresh_alerts(plan, permit, &mut result).await;
-        if result.failed.is_empty() {
-            self.approve_shipment(plan, permit, &mut result).await;
+    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit) -> Changes {
+        let mut changes = Changes::default();
+        self.fresh_alerts(plan, permit, &mut changes).await;
+        if changes.failures.is_empty() {
+            self.approve_shipment(plan, permit, &mut changes).await;
         }
-        result
+        changes
     }
 
     /// Approves the merge request when the plan says so; whether it did so just now, at the commit that was looked at.
@@ -151,14 +112,14 @@ impl Approval<'_> {
         &self,
         plan: &ApprovalPlan,
         permit: &WritePermit,
-        result: &mut ApprovalResult,
+        changes: &mut Changes,
     ) -> bool {
         let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) else {
             return false;
         };
         let outcome = shipment.approve(permit).await;
         let now = matches!(outcome, Ok(Effect::Changed));
-        result.take(step, outcome) && now
+        changes.take(step, outcome) && now
     }
 
     /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART
@@ -204,7 +165,7 @@ impl Approval<'_> {
         Ok(())
     }
 
-    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {
+    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, changes: &mut Changes) {
         let security = plan
             .advisories
             .iter()
@@ -216,9 +177,9 @@ impl Approval<'_> {
         .await;
         for (id, answer) in answers {
             match answer {
-                Ok(alerts) if alerts.blocking => result.refuse(blocking_alerts(id, &alerts)),
+                Ok(alerts) if alerts.blocking => changes.fail(blocking_alerts(id, &alerts)),
                 Ok(_) => {}
-                Err(error) => result.fail(error.to_string(), error.class(), error.hint()),
+                Err(error) => changes.fail(error),
             }
         }
     }

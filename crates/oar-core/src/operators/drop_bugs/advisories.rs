@@ -7,7 +7,8 @@ use crate::clients::Effect;
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, SecurityApproval};
 use crate::clients::jira::IssueKey;
 use crate::error::ErrorClass;
-use crate::flow::outcome::{Refusal, Step, TaskError};
+use crate::flow::outcome::{Refusal, Step};
+use crate::operators::changes::Changes;
 use crate::permit::WritePermit;
 
 /// What changes in one advisory.
@@ -150,8 +151,7 @@ impl AdvisoryDrop {
 /// What became of one advisory.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    pub(super) done: Vec<Step>,
-    pub(super) failed: Vec<TaskError>,
+    pub(super) changes: Changes,
     pub(super) docs: Option<AdvisoryId>,
     pub(super) security: Option<AdvisoryId>,
 }
@@ -168,13 +168,13 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
     for key in &plan.keys {
         match errata.remove_jira_issue(plan.id, key, permit).await {
             Ok(effect) => removed.push((key, effect)),
-            Err(error) => applied.failed.push(error.into()),
+            Err(error) => applied.changes.fail(error),
         }
     }
     let advisory = match errata.erratum(plan.id).await {
         Ok(advisory) => advisory,
         Err(error) => {
-            applied.failed.push(error.into());
+            applied.changes.fail(error);
             return applied;
         }
     };
@@ -183,18 +183,18 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
         if advisory.jira_issues.contains(key) {
             let message = format!("{} still names {key} after it was removed", plan.subject());
             let refusal = Refusal::new(ErrorClass::Unavailable, message);
-            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+            applied.changes.fail(refusal.with_hint("Run the same command again."));
         } else if effect == Effect::Changed {
-            applied.done.push(plan.remove_step(key));
+            applied.changes.did(plan.remove_step(key));
         }
     }
     let docs = plan.docs.had && docs_lost(&advisory);
     let security = plan.security.had && advisory.security_approval == SecurityApproval::NotRequested;
     if docs && let Err(error) = errata.request_docs_approval(plan.id, permit).await {
-        applied.failed.push(error.into());
+        applied.changes.fail(error);
     }
     if security && let Err(error) = errata.request_security_approval(plan.id, permit).await {
-        applied.failed.push(error.into());
+        applied.changes.fail(error);
     }
     if !docs && !security {
         return applied;
@@ -202,17 +202,17 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
     let advisory = match errata.erratum(plan.id).await {
         Ok(advisory) => advisory,
         Err(error) => {
-            applied.failed.push(error.into());
+            applied.changes.fail(error);
             return applied;
         }
     };
     let mut asked = |wanted: bool, shown: bool, step: Step| {
         if wanted && shown {
-            applied.done.push(step);
-        } else if wanted && applied.failed.is_empty() {
+            applied.changes.did(step);
+        } else if wanted && applied.changes.failures.is_empty() {
             let message = format!("{} does not show that its approval was asked for", plan.subject());
             let refusal = Refusal::new(ErrorClass::Unavailable, message);
-            applied.failed.push(refusal.with_hint("Run the same command again.").into());
+            applied.changes.fail(refusal.with_hint("Run the same command again."));
         }
         wanted && shown
     };

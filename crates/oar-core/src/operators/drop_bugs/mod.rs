@@ -24,8 +24,8 @@ use crate::clients::jira::{Bug, IssueKey, JiraClient};
 use crate::clock::Clock;
 use crate::config::Impetus;
 use crate::error::ErrorClass;
-use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::operators::changes::Changes;
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
@@ -117,23 +117,14 @@ impl Plan for DropPlan {
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct DropResult {
-    /// The changes that were made.
-    pub done: Vec<Step>,
-    /// What could not be done.
-    pub failures: Failures,
+    /// What was done and what was not.
+    pub changes: Changes,
     /// Advisories whose approval by documentation was asked for again.
     pub docs: BTreeSet<AdvisoryId>,
     /// Advisories whose approval by product security was asked for again.
     pub security: BTreeSet<AdvisoryId>,
     /// How far the change of the shipment got.
     pub shipment: Option<ShipmentEnd>,
-}
-
-impl DropResult {
-    fn did(&mut self, step: Step) {
-        tracing::info!("{step}");
-        self.done.push(step);
-    }
 }
 
 /// Drops bugs with these clients.
@@ -252,26 +243,16 @@ impl DropBugs<'_> {
         };
         let (advisories, shipment) = join(advisories, shipment).await;
         for applied in advisories {
-            for step in applied.done {
-                result.did(step);
-            }
-            for error in &applied.failed {
-                result.failures.add_logged(error.inner());
-            }
+            result.changes.append(applied.changes);
             result.docs.extend(applied.docs);
             result.security.extend(applied.security);
         }
-        if let Some((done, end)) = shipment {
-            for step in done {
-                result.did(step);
-            }
-            match end {
-                Ok(end) => result.shipment = Some(end),
-                Err(error) => result.failures.add_logged(error.inner()),
-            }
+        if let Some((changes, end)) = shipment {
+            result.changes.append(changes);
+            result.shipment = end;
         }
         for error in plan.unreadable.iter().chain(plan.locked().as_ref()) {
-            result.failures.add_logged(error.inner());
+            result.changes.failures.add_logged(error.inner());
         }
         result
     }

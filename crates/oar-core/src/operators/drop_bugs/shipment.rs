@@ -12,10 +12,11 @@ use crate::clients::gitlab::{
     NewMergeRequest, Project,
 };
 use crate::clients::jira::IssueKey;
-use crate::clients::write_or_look;
+use crate::clients::{Effect, ensure, write_or_look};
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
+use crate::operators::changes::Changes;
 use crate::operators::shipment::{Shipment, ShipmentFile};
 use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
@@ -237,7 +238,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         clock: &Clock,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        changes: &mut Changes,
     ) -> Result<String, TaskError> {
         if let Some(branch) = self.our_branch(gitlab).await? {
             return Ok(branch);
@@ -255,7 +256,7 @@ impl ShipmentDrop {
         // It may have acted, or another run of ours was faster within the same second.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected];
         let branch = write_or_look(write, &doubtful, self.our_branch(gitlab)).await?.into_inner();
-        done.push(self.commit_step());
+        changes.did(self.commit_step());
         Ok(branch)
     }
 
@@ -280,7 +281,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         branch: &str,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        changes: &mut Changes,
     ) -> Result<MergeRequest, TaskError> {
         let description = format!("Bugs that leave the release: {}", self.list());
         let new = NewMergeRequest {
@@ -294,7 +295,7 @@ impl ShipmentDrop {
         let write = gitlab.create_merge_request(&new, permit);
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
         let request = write_or_look(write, &doubtful, self.our_request(gitlab)).await?.into_inner();
-        done.push(self.request_step());
+        changes.did(self.request_step());
         Ok(request)
     }
 
@@ -303,26 +304,29 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         request: &MergeRequest,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        changes: &mut Changes,
     ) -> Result<(), TaskError> {
-        let files = self.still_named(gitlab, &request.source_branch).await?;
-        if files.is_empty() {
-            return Ok(());
+        let message = self.message();
+        let look = || async {
+            let files = self.still_named(gitlab, &request.source_branch).await?;
+            Ok::<_, TaskError>((!files.is_empty()).then_some(files))
+        };
+        let write = |files: Vec<(String, String)>| {
+            let message = &message;
+            async move {
+                let commit = NewCommit {
+                    project: self.fork.id,
+                    branch: &request.source_branch,
+                    base: CommitBase::Branch,
+                    message,
+                    files: &files,
+                };
+                gitlab.commit(&commit, permit).await.map(drop)
+            }
+        };
+        if ensure(look, write).await? == Effect::Changed {
+            changes.did(self.commit_step());
         }
-        let commit = NewCommit {
-            project: self.fork.id,
-            branch: &request.source_branch,
-            base: CommitBase::Branch,
-            message: &self.message(),
-            files: &files,
-        };
-        let write = async { gitlab.commit(&commit, permit).await.map(drop) };
-        let look = async {
-            let left = self.still_named(gitlab, &request.source_branch).await?;
-            Ok::<_, TaskError>(left.is_empty().then_some(()))
-        };
-        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        done.push(self.commit_step());
         Ok(())
     }
 
@@ -331,16 +335,14 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         ours: &MergeRequest,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        changes: &mut Changes,
     ) -> Result<(), TaskError> {
-        if self.is_commented(gitlab, ours).await? {
-            return Ok(());
-        }
         let body = format!("QE drops bugs from this shipment: {}", ours.web_url);
-        let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
-        let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
-        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        done.push(self.comment_step());
+        let look = || async { Ok::<_, TaskError>((!self.is_commented(gitlab, ours).await?).then_some(())) };
+        let write = |()| async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
+        if ensure(look, write).await? == Effect::Changed {
+            changes.did(self.comment_step());
+        }
         Ok(())
     }
 
@@ -351,7 +353,7 @@ impl ShipmentDrop {
         clock: &Clock,
         ours: &MergeRequestRef,
         permit: &WritePermit,
-        done: &mut Vec<Step>,
+        changes: &mut Changes,
     ) -> Result<ShipmentEnd, TaskError> {
         let (mut pause, mut asked, mut unclear) = (FIRST_PAUSE, false, 0);
         let mut address = ours.to_string();
@@ -368,7 +370,7 @@ impl ShipmentDrop {
             match request.state {
                 MergeRequestState::Merged => {
                     if asked {
-                        done.push(self.merge_step());
+                        changes.did(self.merge_step());
                     }
                     return end(None);
                 }
@@ -385,7 +387,7 @@ impl ShipmentDrop {
             }
             if request.merge_when_pipeline_succeeds {
                 if asked {
-                    done.push(self.merge_step());
+                    changes.did(self.merge_step());
                 }
                 return end(Some("its pipeline".to_owned()));
             }
@@ -409,7 +411,7 @@ impl ShipmentDrop {
             let when = if runs { MergeWhen::PipelineSucceeds } else { MergeWhen::Now };
             match gitlab.merge(ours, &sha, when, permit).await {
                 Ok(merged) => {
-                    done.push(self.merge_step());
+                    changes.did(self.merge_step());
                     let waits = merged.state != MergeRequestState::Merged;
                     return end(waits.then(|| "its pipeline".to_owned()));
                 }
@@ -441,10 +443,11 @@ pub(super) async fn apply(
     clock: &Clock,
     change: &ShipmentDrop,
     permit: &WritePermit,
-) -> (Vec<Step>, Result<ShipmentEnd, TaskError>) {
-    let mut done = Vec::new();
-    let end = take_steps(gitlab, clock, change, permit, &mut done).await;
-    (done, end)
+) -> (Changes, Option<ShipmentEnd>) {
+    let mut changes = Changes::default();
+    let end = take_steps(gitlab, clock, change, permit, &mut changes).await;
+    let end = end.map_err(|error| changes.fail(error)).ok();
+    (changes, end)
 }
 
 async fn take_steps(
@@ -452,7 +455,7 @@ async fn take_steps(
     clock: &Clock,
     change: &ShipmentDrop,
     permit: &WritePermit,
-    done: &mut Vec<Step>,
+    changes: &mut Changes,
 ) -> Result<ShipmentEnd, TaskError> {
     // Consent may have taken its time.
     let shipment = gitlab.merge_request(&change.reference).await?;
@@ -465,12 +468,12 @@ async fn take_steps(
         .into());
     }
     let ours = if let Some(request) = change.our_request(gitlab).await? {
-        change.complete_branch(gitlab, &request, permit, done).await?;
+        change.complete_branch(gitlab, &request, permit, changes).await?;
         request
     } else {
-        let branch = change.branch(gitlab, clock, permit, done).await?;
-        change.make_request(gitlab, &branch, permit, done).await?
+        let branch = change.branch(gitlab, clock, permit, changes).await?;
+        change.make_request(gitlab, &branch, permit, changes).await?
     };
-    change.comment(gitlab, &ours, permit, done).await?;
-    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, done).await
+    change.comment(gitlab, &ours, permit, changes).await?;
+    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, changes).await
 }

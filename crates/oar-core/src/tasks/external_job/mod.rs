@@ -22,6 +22,7 @@ pub use release::ExpectedPayload;
 pub(crate) use follow::{Known, known};
 
 use super::ReleaseContext;
+use crate::clients::{Attempt, attempt};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
@@ -210,39 +211,30 @@ impl JobPlan {
     }
 
     async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
-        let error = match system.trigger(intended, permit).await {
-            Ok(observed) => return self.started(observed),
-            Err(error) => error,
+        let look = async {
+            for _ in 0..3 {
+                system.settle().await;
+                match system.find(intended).await {
+                    Ok(Some(job)) => {
+                        tracing::info!("it did act: the job is there");
+                        return Ok(Some(ObservedJob {
+                            job,
+                            stage: Stage::Running("was started".to_owned()),
+                        }));
+                    }
+                    Ok(None) => {}
+                    Err(look) => tracing::warn!("{look}"),
+                }
+            }
+            Ok::<_, ServiceError>(None)
         };
         // An answer that cannot be read is one of a system that may have acted.
-        if !matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed) {
-            // It did not act, so there is nothing to look for.
-            self.leave(None);
-            let class = error.class();
-            // An outage says nothing of the release: the task stays as it was.
-            let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
-            let reason = TaskError::from(error);
-            let hint = reason.inner().hint();
-            let recorded = reason.reason();
-            tracing::error!("{}", recorded.text);
-            let mut outcome =
-                TaskOutcome::of(status, Vec::new()).because(recorded.class, recorded.text).with_class(class);
-            outcome.hint = hint;
-            return outcome;
-        }
-        tracing::warn!("{error}");
-        for _ in 0..3 {
-            system.settle().await;
-            match system.find(intended).await {
-                Ok(Some(job)) => {
-                    tracing::info!("it did act: the job is there");
-                    return self
-                        .started(ObservedJob { job, stage: Stage::Running("was started".to_owned()) });
-                }
-                Ok(None) => {}
-                Err(look) => tracing::warn!("{look}"),
-            }
-        }
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
+        let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
+            Attempt::Done(written) => return self.started(written.into_inner()),
+            Attempt::Failed(error) => return self.not_started(error),
+            Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
+        };
         self.leave(Some(intended.clone()));
         TaskOutcome::of(TaskStatus::InProgress, Vec::new())
             .because(
@@ -251,6 +243,21 @@ impl JobPlan {
             )
             .with_class(ErrorClass::Unavailable)
             .with_hint("Run the same command again: it looks for the job before it starts one.")
+    }
+
+    /// It did not act, so there is nothing to look for.
+    fn not_started(&self, error: ServiceError) -> TaskOutcome {
+        self.leave(None);
+        let class = error.class();
+        // An outage says nothing of the release: the task stays as it was.
+        let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
+        let reason = TaskError::from(error);
+        let hint = reason.inner().hint();
+        let recorded = reason.reason();
+        tracing::error!("{}", recorded.text);
+        let outcome =
+            TaskOutcome::of(status, Vec::new()).because(recorded.class, recorded.text).with_class(class);
+        TaskOutcome { hint, ..outcome }
     }
 
     fn started(&self, observed: ObservedJob) -> TaskOutcome {
