@@ -185,7 +185,7 @@ fn what_art_changes_is_taken_over_with_the_run_and_kept() {
     replace(&harness, "rpm: 150001", "rpm: 150003");
     replace(&harness, "          microshift: 150003\n", "");
     let dry = harness.oar(KONFLUX, &["take-ownership", "-e", "demo-lead@example.com", "--dry-run"]).expect(0);
-    assert!(dry.stderr.contains("advisory_ids.rpm: 150001 -> 150003 (would be taken over)"), "{dry:?}");
+    assert!(dry.stderr.contains("advisory_ids.rpm: 150001 -> 150003 (would be accepted)"), "{dry:?}");
     assert_eq!(metadata(&harness)["release_date"], "2026-Jul-07", "a dry run takes nothing over");
 
     // Nobody has acted on the old values: nothing is asked.
@@ -193,7 +193,7 @@ fn what_art_changes_is_taken_over_with_the_run_and_kept() {
         || harness.sandbox.world().github.lock().commits("openshift/release-tests", "z-stream").len();
     let before = commits();
     let run = harness.oar(KONFLUX, &OWNER).expect(0);
-    assert!(run.stderr.contains("release_date: 2026-Jul-07 -> 2026-Jul-08 (taken over)"), "{run:?}");
+    assert!(run.stderr.contains("release_date: 2026-Jul-07 -> 2026-Jul-08 (accepted)"), "{run:?}");
     assert_eq!(commits() - before, 2, "the start and the end of the run, and no write of its own");
     let now = metadata(&harness);
     assert_eq!((&now["release_date"], &now["advisory_ids"]["rpm"]), (&"2026-Jul-08".into(), &150_003.into()));

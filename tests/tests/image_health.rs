@@ -1,4 +1,4 @@
-//! Image health against the sandbox's catalogue, advisory files, Pyxis and GitLab.
+//! Image health against the sandbox's catalog, advisory files, Pyxis and GitLab.
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
@@ -133,8 +133,9 @@ async fn a_grade_that_the_schedule_drops_soon_is_told_and_changes_no_verdict() {
     assert!(first.ends_with("drops to C on 2026-07-10"), "{first}");
     let told = format!("2 of the healthy images will not be healthy in 30 days, the first: {first}");
     assert!(report.summary().ends_with(&told), "{}", report.summary());
-    assert_eq!(report.data()["drops"][1]["at"], "2026-07-20T00:00:00Z");
-    assert_eq!(report.data()["drops"][1]["grade"], "C");
+    let facts = serde_json::to_value(report.facts()).unwrap();
+    assert_eq!(facts["drops"][1]["at"], "2026-07-20T00:00:00Z");
+    assert_eq!(facts["drops"][1]["grade"], "C");
     let note = report.note("4.19.1");
     assert!(
         note.contains("Healthy today, and not in 30 days") && note.contains("drops to C on 2026-07-20"),
@@ -144,7 +145,7 @@ async fn a_grade_that_the_schedule_drops_soon_is_told_and_changes_no_verdict() {
 }
 
 #[tokio::test]
-async fn a_catalogue_without_lists_is_asked_one_by_one_with_the_same_result() {
+async fn a_catalog_without_lists_is_asked_one_by_one_with_the_same_result() {
     let (sandbox, health) = start(120);
     degrade(&sandbox, 4..6, "C");
     let batched = check(&health).await;
@@ -169,7 +170,7 @@ async fn three_images_that_time_out_make_the_result_incomplete_and_never_a_pass(
 }
 
 #[tokio::test]
-async fn a_catalogue_that_is_down_for_a_moment_is_asked_again() {
+async fn a_catalog_that_is_down_for_a_moment_is_asked_again() {
     let (sandbox, health) = start(60);
     sandbox.faults().add(Fault::on("catalog-stage", FaultKind::DropBefore));
     sandbox.faults().add(Fault::on("catalog-stage", FaultKind::Hang).skip(1));
@@ -177,7 +178,7 @@ async fn a_catalogue_that_is_down_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_is_down_is_no_pass() {
+async fn a_catalog_that_is_down_is_no_pass() {
     let (sandbox, health) = start(60);
     sandbox.faults().add(Fault::on("catalog-stage", FaultKind::DropBefore).forever());
     let report = check(&health).await;
@@ -340,10 +341,10 @@ async fn healthy_grades_are_remembered_and_the_file_may_be_lost_or_damaged() {
     assert_eq!(check(&health).await, first);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(check(&health).await, first);
-    health.cache = Some(GradeCache::new(home.path(), "another catalogue"));
+    health.cache = Some(GradeCache::new(home.path(), "another catalog"));
     sandbox.clear_requests();
     assert_eq!(check(&health).await, first);
-    assert!(catalog_requests(&sandbox) > 1, "grades of another catalogue do not count");
+    assert!(catalog_requests(&sandbox) > 1, "grades of another catalog do not count");
 }
 
 /// What Errata Tool says, by advisory.
@@ -406,7 +407,7 @@ async fn the_errata_flow_looks_at_builds_of_unhealthy_advisories_only() {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_misreads_lists_changes_no_verdict() {
+async fn a_catalog_that_misreads_lists_changes_no_verdict() {
     let (sandbox, health) = start(120);
     degrade(&sandbox, 4..6, "C");
     let batched = check(&health).await;

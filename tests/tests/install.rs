@@ -88,8 +88,11 @@ fn what_was_installed_works_and_nothing_of_it_stays_behind() {
     assert_eq!(everything(folder.path()), before);
     assert_eq!(fs::read_to_string(&list).unwrap(), listed);
 
-    make(folder.path(), "uninstall");
+    let run = make(folder.path(), "uninstall");
+    assert!(run.stdout.contains("removed what was installed below"), "{run:?}");
     assert_eq!(everything(folder.path()), Vec::<PathBuf>::new());
+    let run = make(folder.path(), "uninstall");
+    assert!(run.stdout.contains("nothing is installed below"), "{run:?}");
 }
 
 #[test]

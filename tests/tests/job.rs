@@ -213,9 +213,9 @@ fn a_poll_ends_with_one_document_whether_the_run_goes_on_or_ended_without_a_page
     let id = harness.prow_jobs()[0].id.clone();
     let goes_on = harness.run("job", ["get_results", &id, "--poll", "--output", "json"]).expect(4);
     assert_eq!(goes_on.json()["jobID"], id.as_str());
-    assert!(goes_on.stderr.contains("The job goes on"), "{goes_on:?}");
+    assert!(goes_on.stderr.contains("The job continues"), "{goes_on:?}");
     harness.sandbox.clock().advance(SignedDuration::from_mins(6));
     let ended = harness.run("job", ["get_results", &id, "--poll", "--output", "json"]).expect(0);
     assert_eq!(ended.json()["jobState"], "error");
-    assert!(!ended.stderr.contains("goes on"), "{ended:?}");
+    assert!(!ended.stderr.contains("continues"), "{ended:?}");
 }

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD, Run, wait};
+use end_to_end::approval::{publish, ready};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -47,5 +48,70 @@ fn an_interrupted_run_says_so_in_the_state_and_in_its_exit_code() {
         let history = harness.oar(KONFLUX, &["history", "take-ownership"]).expect(0);
         assert!(history.stdout.contains(&format!("interrupted by {name}")), "{history:?}");
         take(&harness, KONFLUX).expect(0);
+    }
+}
+
+/// Runs a command in which the request of `fault` hangs, and stops it when that request and `beside` others that match
+/// `acts` have arrived.
+fn stop_in_the_middle(harness: &Harness, arguments: &[&str], fault: Fault, acts: &str, beside: usize) -> Run {
+    harness.sandbox.clear_requests();
+    harness.sandbox.faults().add(fault);
+    let child = harness.command("oar", arguments).spawn().unwrap();
+    let started = Instant::now();
+    loop {
+        let requests = harness.sandbox.requests();
+        let others = requests
+            .iter()
+            .filter(|one| one.fault.is_none() && one.acted && one.method != "GET" && one.path.contains(acts));
+        if others.count() >= beside && requests.iter().any(|request| request.fault.is_some()) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", harness.request_lines());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Requests that run beside the one that hangs get their answers.
+    std::thread::sleep(Duration::from_millis(30));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let run = wait(child);
+    harness.sandbox.faults().clear();
+    run.expect(130)
+}
+
+#[test]
+fn an_interrupted_run_prints_and_stores_what_it_had_done() {
+    let take = ["-r", ERRATA, "take-ownership", "-e", LEAD];
+    let push = ["-r", ERRATA, "push-to-cdn-staging", "--yes"];
+    let approve = ["-r", KONFLUX, "change-advisory-status", "--yes", "--no-watch"];
+    let on = |service: &str| Fault::on(service, FaultKind::Hang);
+    let cases: [(&[&str], Fault, &str, usize, &str); 3] = [
+        (&take, on("jira").method("PUT").forever(), "erratum", 1, "set QE owner of advisory"),
+        (&push, on("errata").method("POST").path("*push").skip(1), "push", 1, "push to staging advisory"),
+        (
+            &approve,
+            on("errata").method("POST").path("*change_state").forever(),
+            "approve",
+            1,
+            "approve shipment merge request",
+        ),
+    ];
+    for (arguments, fault, acts, beside, effect) in cases {
+        let (release, task) = (arguments[1], arguments[2]);
+        let harness = if task == "change-advisory-status" { ready(release) } else { prepared(release) };
+        if task == "push-to-cdn-staging" {
+            harness.pass(release, "take-ownership");
+        }
+        publish(&harness);
+        let run = stop_in_the_middle(&harness, arguments, fault, acts, beside);
+        assert!(run.stdout.contains(&format!("done: {effect}")), "{run:?}");
+        let history = harness.oar(release, &["history", task, "--output", "json"]).expect(0).json();
+        let stored = &history["runs"].as_array().unwrap().last().unwrap()["run"]["done"];
+        let stored: Vec<&str> = stored.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        assert!(stored.iter().any(|one| one.starts_with(effect)), "{stored:?}");
+        assert_eq!(run.stdout.matches("done: ").count(), stored.len(), "{run:?}");
+        let shown = harness.oar(release, &["history", task]).expect(0);
+        assert!(shown.stdout.contains(&format!("done: {effect}")), "{shown:?}");
+        // The next run finds what was done, and does the rest.
+        let again = harness.oar(release, arguments.get(2..).unwrap()).expect(0);
+        assert!(!stored.iter().any(|one| again.stdout.contains(one)), "{again:?}");
     }
 }

@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sandbox::scenario::gitlab::PROJECT;
 use sandbox::scenario::jenkins::STAGE_JOB;
 use sandbox::services::gitlab::MergeRequestState;
@@ -476,7 +478,7 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
     advance(&harness, 3 * 3600);
     let run = wait(child).expect(0);
     assert_eq!(run.json()["status"], "Pass", "one document, of the last look: {run:?}");
-    assert_eq!(run.stderr.matches("Looking again every").count(), 1, "{run:?}");
+    assert_eq!(run.stderr.matches("Checking again every").count(), 1, "{run:?}");
     let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("stage-testing of")).collect();
     assert!(!told.is_empty() && told.windows(2).all(|pair| pair[0] != pair[1]), "changes only: {run:?}");
     assert_eq!(builds(&harness, KONFLUX), 1);
@@ -488,6 +490,32 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
     }
     let again = stage(&harness, KONFLUX).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{again:?}");
+}
+
+#[test]
+fn a_wait_that_is_ended_by_ctrl_c_says_so_and_the_build_goes_on() {
+    let harness = prepared(KONFLUX);
+    let child = harness.command("oar", ["-r", KONFLUX, "stage-testing", "--wait"]).spawn().unwrap();
+    let started = Instant::now();
+    while !harness.statebox(KONFLUX).unwrap().contains("    outcome: In Progress\n") {
+        assert!(started.elapsed() < Duration::from_mins(1), "no build");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What is left before the first pause takes no request.
+    std::thread::sleep(Duration::from_millis(300));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let run = wait(child).expect(130);
+    assert!(run.stderr.contains("stopped waiting; the task continues"), "{run:?}");
+    assert!(run.stdout.contains("stage-testing of 4.19.1: In Progress"), "{run:?}");
+    assert_eq!(builds(&harness, KONFLUX), 1);
+}
+
+#[test]
+fn the_parameters_of_a_job_are_no_changes_of_their_own() {
+    let harness = prepared(KONFLUX);
+    let run = harness.oar(KONFLUX, &["stage-testing", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("dry run: 1 change would be made\n  1. start the"), "{run:?}");
+    assert!(run.stdout.contains("\n     with VERSION: 4.19\n"), "{run:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 
 use end_to_end::approval::{acts, ready};
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD, wait};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -44,6 +44,37 @@ fn an_outage_is_no_fail_of_the_task() {
         let row = rows.into_iter().find(|row| row["name"] == arguments[0]).unwrap();
         assert!(row["waits"].as_str().unwrap().contains("found out nothing"), "{row:#}");
     }
+}
+
+#[test]
+fn the_status_shows_what_nothing_waits_for_and_what_is_to_be_looked_at_again() {
+    let harness = announced();
+    let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
+    let names = |rows: &serde_json::Value| -> Vec<String> {
+        rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&report["others"]), ["update-bug-list", "drop-bugs"], "those of its flow");
+    let next = |report: &serde_json::Value, task: &str| {
+        report["next"].as_array().unwrap().iter().any(|name| name == task)
+    };
+    assert!(next(&report, "take-ownership") && !next(&report, "update-bug-list"), "{report:#}");
+    harness.oar(KONFLUX, &TAKE).expect(0);
+    harness.oar(KONFLUX, &["update-bug-list", "--no-notify"]).expect(0);
+    let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
+    let row = report["others"].as_array().unwrap().iter().find(|row| row["name"] == "update-bug-list");
+    assert_eq!(row.unwrap()["status"], "In Progress", "{report:#}");
+    assert!(next(&report, "update-bug-list"), "it is to be run again: {report:#}");
+    harness.oar(ERRATA, &["create-test-report"]).expect(0);
+    let report = harness.oar(ERRATA, &["status", "--output", "json"]).expect(0).json();
+    assert!(names(&report["others"]).contains(&"check-greenwave-cvp-tests".to_owned()), "{report:#}");
+}
+
+#[test]
+fn the_status_of_a_release_that_nobody_knows_does_not_ask_for_a_statebox() {
+    let harness = Harness::new();
+    let run = harness.oar("4.19.77", &["status"]).expect(6);
+    assert!(run.stderr.contains("the build data of 4.19.77 is not ready"), "{run:?}");
+    assert!(!run.all().contains("create-test-report"), "{run:?}");
 }
 
 #[test]

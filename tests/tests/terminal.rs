@@ -223,7 +223,7 @@ fn on_a_terminal_results_stand_once_and_the_log_comes_with_v() {
     assert!(seen.contains("INFO: ") && seen.contains("DEBUG: "), "{seen:?}");
     // Elsewhere the log is as it was.
     let run = harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
-    assert!(run.stderr.contains("Z: INFO: nothing to do: everything is as it should be"), "{run:?}");
+    assert!(run.stderr.contains("Z: INFO: nothing to do: everything is up to date"), "{run:?}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn every_release_that_waits_is_found_and_carried_on_once() {
     assert!(is_closed(&harness, KONFLUX));
     harness.sandbox.clear_requests();
     let run = tick(&harness).expect(0);
-    assert_eq!(run.stdout, "2 releases looked at: nothing waits\n", "{run:?}");
+    assert_eq!(run.stdout, "2 releases checked: nothing waits\n", "{run:?}");
     assert_eq!(acts(&harness), Vec::<String>::new());
     let run = harness.run("oarctl", ["tick", "--release", ERRATA]).expect(0);
     assert_eq!(run.stdout, "4.14.60: nothing waits\n", "a release that was named is answered");

@@ -65,6 +65,25 @@ fn of_two_watchers_one_acts_and_both_end() {
 }
 
 #[test]
+fn a_watcher_whose_next_look_is_far_away_ends_when_somebody_else_ends_the_wait() {
+    let harness = Harness::new().env("OAR_WAIT_INTERVAL", "3600").env("OAR_WAIT_LEASE", "2");
+    make_ready(&harness, KONFLUX);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    harness.sandbox.clear_requests();
+    let child = watcher(&harness);
+    let reads = || {
+        let requests = harness.sandbox.requests();
+        requests.iter().filter(|request| request.path.contains("statebox/4.19.1")).count()
+    };
+    until("its first look", || reads() > 0);
+    publish(&harness);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    let run = wait(child).expect(0);
+    assert!(run.stdout.contains("there is nothing left to wait for"), "{run:?}");
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn a_killed_watcher_is_taken_over() {
     let harness = waiting("600");
     let mut first = watcher(&harness);
@@ -89,7 +108,7 @@ fn the_deadline_asks_and_the_task_stays_in_progress() {
         harness.sandbox.world().slack.lock().messages.iter().map(|message| message.text.clone()).collect();
     assert_eq!(messages.iter().filter(|text| text.contains("the deadline")).count(), 1, "{messages:#?}");
     let again = wait(watcher(&harness)).expect(0);
-    assert!(again.stdout.contains("nothing is waited for"), "{again:?}");
+    assert!(again.stdout.contains("nothing left to wait for"), "{again:?}");
     // Whoever runs it again decided to wait further.
     publish(&harness);
     harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
@@ -138,7 +157,7 @@ fn a_watcher_survives_trouble_in_its_first_second() {
     until("a holder", || state(&harness).contains("    holder:\n"));
     publish(&harness);
     let run = wait(child).expect(0);
-    assert!(run.stderr.contains("the wait goes on, and it is read again"), "{run:?}");
+    assert!(run.stderr.contains("the wait continues, and it is read again"), "{run:?}");
     assert_approved_once(&harness);
 }
 
@@ -234,13 +253,13 @@ fn a_watcher_of_its_own_survives_the_command_and_writes_a_private_log() {
     let harness = Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2");
     make_ready(&harness, KONFLUX);
     let run = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
-    assert!(run.stderr.contains("A watcher carries the wait on (process "), "{run:?}");
+    assert!(run.stderr.contains("A watcher continues the wait (process "), "{run:?}");
     let log = harness.home().join(".local/state/release-tests/change-advisory-status-4.19.1.log");
     until("the log", || log.exists());
     assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     until("a holder", || state(&harness).contains("    holder:\n"));
     let second = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
-    assert!(second.stderr.contains("carries the wait on and looks next at"), "no second watcher: {second:?}");
+    assert!(second.stderr.contains("continues the wait and checks next at"), "no second watcher: {second:?}");
     publish(&harness);
     until("the approval", || state(&harness).contains("- name: change-advisory-status\n  status: Pass\n"));
     until("the end of the wait", || !state(&harness).contains("  wait:\n"));

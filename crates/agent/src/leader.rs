@@ -162,7 +162,7 @@ impl Leader {
         match self {
             Self::Lease { holder, .. } => {
                 if let Err(error) = holder.release(&WritePermit::granted_by_user_interface()).await {
-                    tracing::warn!("the lease is not given up, and ends by itself: {error}");
+                    tracing::warn!("the lease is not released, and expires by itself: {error}");
                 }
             }
             Self::File { file, .. } => drop(file),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::flow::wait::{Next, Wait};
 
 use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
@@ -77,13 +78,13 @@ impl Schedule {
                     done = leader.during(session, pass()) => {
                         metrics.passed(&done, session.clock.now().duration_since(started));
                     }
-                    () = stopped(session, GRACE) => break,
+                    () = stopped(session) => break,
                 }
             }
             let pause = if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
-            tokio::select! {
-                () = leader.during(session, session.clock.sleep(pause)) => {}
-                () = stopped(session, Duration::ZERO) => break,
+            let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
+            if leader.during(session, wait.pause(pause)).await != Next::Look {
+                break;
             }
         }
         leader.give_up().await;
@@ -95,8 +96,8 @@ impl Schedule {
     }
 }
 
-/// Waits until the program is told to stop, and then for `grace`.
-async fn stopped(session: &Session, grace: Duration) {
+/// Waits until the program is told to stop, and then for [`GRACE`].
+async fn stopped(session: &Session) {
     session.interrupt.wait().await;
-    session.clock.sleep(grace).await;
+    session.clock.sleep(GRACE).await;
 }

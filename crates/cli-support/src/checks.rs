@@ -1,4 +1,4 @@
-use oar_core::flow::outcome::{Check, Verdict};
+use oar_core::flow::outcome::{Check, Step, Verdict};
 
 use crate::TextStyle;
 
@@ -17,9 +17,26 @@ pub fn checks(checks: &[Check]) -> Vec<String> {
     lines
 }
 
+/// The changes of a plan for people: a numbered line each, and below it what it is done with.
+pub fn steps(steps: &[Step]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        lines.push(format!("{:>3}. {step}", index + 1));
+        lines.extend(step.with.iter().map(|detail| format!("{:5}with {detail}", "")));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_step_is_done_with_stands_below_it_and_is_no_step_of_its_own() {
+        let start = Step::new("start", "the job").with(["VERSION: 4.19".to_owned()]);
+        let text = steps(&[start, Step::new("check", "the images")]).join("\n");
+        assert_eq!(text, "  1. start the job\n     with VERSION: 4.19\n  2. check the images");
+    }
 
     #[test]
     fn each_check_has_its_mark_and_its_next_step_below_it() {

@@ -23,7 +23,7 @@ pub fn script(shell: &str, name: &str) -> Result<String, CliError> {
     let Some(shell) = shells.completer(shell) else {
         let known: Vec<&str> = shells.names().collect();
         return Err(CliError::usage(format!(
-            "`{shell}` is no shell that is known here; expected one of {}",
+            "`{shell}` is not a supported shell; expected one of {}",
             known.join(", ")
         )));
     };

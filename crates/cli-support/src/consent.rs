@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::outcome::Refusal;
 
-use crate::{Session, TextStyle, Ui, checks};
+use crate::{Session, TextStyle, Ui, checks, steps};
 
 /// How long a question waits for its answer: what was planned gets old.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
@@ -45,10 +45,10 @@ impl Consent for AskUser {
         self.ui.note(shown(question));
         if !self.ui.is_interactive() {
             return Err(Refusal::blocked(format!(
-                "{task} changes what cannot be taken back, and there is no terminal to ask at; nothing was sent"
+                "{task} cannot be undone and needs your consent, and there is no terminal to ask on; nothing was sent"
             ))
             .with_hint(format!(
-                "Look at the plan (`oar -r {release} {task} --dry-run`), then call it with `--yes`."
+                "See the plan (`oar -r {release} {task} --dry-run`), then call it with `--yes`."
             )));
         }
         let noun = if plan.steps.len() == 1 {
@@ -59,13 +59,13 @@ impl Consent for AskUser {
         self.ui.ask(format!("{} {noun} to {release}? [y/N] ", TextStyle::Strong.paint("Make")));
         match tokio::time::timeout(ANSWER_TIMEOUT, tokio::task::spawn_blocking(answer)).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(_) => Err(Refusal::blocked(format!("{task} was not consented to; nothing was sent"))
-                .with_hint("Answer `y` to go on, or call the command with `--yes`.")),
+            Ok(_) => Err(Refusal::blocked(format!("{task} was not confirmed; nothing was sent"))
+                .with_hint("Answer `y` to continue, or run the command with `--yes`.")),
             Err(_) => Err(Refusal::blocked(format!(
                 "nobody answered within {} minutes; nothing was sent",
                 ANSWER_TIMEOUT.as_secs() / 60
             ))
-            .with_hint("Run the command again: it makes its plan anew.")),
+            .with_hint("Run the command again: it makes a new plan.")),
         }
     }
 }
@@ -87,7 +87,7 @@ fn shown(question: Question<'_>) -> String {
     let Question { task, release, plan } = question;
     let mut lines = checks(&plan.checks);
     lines.push(format!("{task} of {release} will:"));
-    lines.extend(plan.steps.iter().enumerate().map(|(index, step)| format!("{:>3}. {step}", index + 1)));
+    lines.extend(steps(&plan.steps));
     lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
 }

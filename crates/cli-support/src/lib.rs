@@ -22,7 +22,7 @@ mod visible;
 
 pub use build::{Build, Origin};
 pub use call::exit_code;
-pub use checks::checks;
+pub use checks::{checks, steps};
 pub use consent::AskUser;
 pub use error::CliError;
 pub use exit::ExitCode;

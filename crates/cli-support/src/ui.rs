@@ -57,7 +57,7 @@ impl TextStyle {
     }
 }
 
-/// The one object through which a command line speaks: results to standard output, the rest to standard error.
+/// The one object through which a command line writes: results to standard output, the rest to standard error.
 ///
 /// Nothing that it writes to people holds a control character or a bidirectional override of a text from outside.
 #[derive(Clone)]

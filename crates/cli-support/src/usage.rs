@@ -19,8 +19,7 @@ pub(crate) fn answer(
         return person.settled(ExitCode::Done, written);
     }
     let shown = error.render().to_string();
-    let wrong =
-        CliError::usage(message(error, &shown)).with_hint("`--help` shows how the program is called.");
+    let wrong = CliError::usage(message(error, &shown)).with_hint("Run it with `--help` to see its usage.");
     if person.writes_json_lines() {
         person.explain(&wrong);
     } else if person.is_written_as_it_is(&shown) {
@@ -49,7 +48,7 @@ fn asks_for_json(arguments: &[OsString]) -> bool {
 /// The first paragraph of clap's text in one line, without its `error:`.
 fn message(error: &clap::Error, shown: &str) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "no command was named".into();
+        return "no command was given".into();
     }
     let paragraph = shown.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = paragraph.split_whitespace().collect();

@@ -88,6 +88,6 @@ pub(crate) fn planned(job: &str, envs: &IndexMap<String, String>) -> String {
 /// A key as a failure told it.
 pub(crate) fn key(text: &str) -> Result<Uuid, String> {
     let expected =
-        "expected the key that an earlier start told, such as 0198c0de-7000-7000-8000-000000000001";
+        "expected the key that an earlier start printed, such as 0198c0de-7000-7000-8000-000000000001";
     text.trim().parse().map_err(|_| expected.to_owned())
 }

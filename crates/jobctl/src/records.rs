@@ -78,6 +78,6 @@ pub(crate) fn read_record(path: &Path) -> Result<ResultFile, CliError> {
     ResultFile::parse(&name, &bytes).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         CliError::new(ErrorClass::Failed, lines.join("\n"))
-            .with_hint("Repair the file; `jobctl verify` tells when it is good.")
+            .with_hint("Repair the file; `jobctl verify` checks the result.")
     })
 }

@@ -45,7 +45,7 @@ pub(crate) fn build(view: &BuildView) -> String {
             "Judged by the current registry; the record does not keep the one it was started with."
         }
         JobListSource::EntriesOnly => {
-            "Judged without a registry: whether a job is missing cannot be told (--registry DIR tells it)."
+            "Judged without a registry: missing jobs cannot be detected (name one with --registry DIR)."
         }
     };
     lines.push(TextStyle::Faint.paint(judged));

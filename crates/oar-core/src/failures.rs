@@ -1,7 +1,6 @@
 //! What failed of several things that were done in one run, and what that makes of the whole.
 
 use serde::{Serialize, Serializer};
-use serde_json::json;
 
 use crate::error::{Classified, ErrorClass};
 
@@ -11,6 +10,15 @@ struct Failure {
     text: String,
     class: ErrorClass,
     hint: Option<String>,
+}
+
+/// One thing that failed, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FailureEntry {
+    /// What failed.
+    pub text: String,
+    /// The next step.
+    pub hint: Option<String>,
 }
 
 /// The things that failed, in their order; each keeps its next step.
@@ -95,9 +103,10 @@ impl Failures {
         (!hints.is_empty()).then(|| hints.join(" "))
     }
 
-    /// For `--output json`: what failed, and its next step.
-    pub fn data(&self) -> serde_json::Value {
-        let entry = |failure: &Failure| json!({ "text": failure.text, "hint": failure.hint });
+    /// What failed, each with its next step, for programs.
+    pub fn entries(&self) -> Vec<FailureEntry> {
+        let entry =
+            |failure: &Failure| FailureEntry { text: failure.text.clone(), hint: failure.hint.clone() };
         self.0.iter().map(entry).collect()
     }
 }
@@ -132,11 +141,11 @@ mod tests {
             for class in &classes {
                 failures.add(&refusal(*class, "again"));
             }
-            let outcome = TaskOutcome::pass(Vec::new()).with_failures(&failures);
+            let outcome = TaskOutcome::pass(()).with_failures(&failures);
             assert_eq!((failures.class(), outcome.class), (Some(expected), Some(expected)), "{classes:?}");
         }
         let nothing = Failures::default();
-        assert_eq!(TaskOutcome::pass(Vec::new()).with_failures(&nothing), TaskOutcome::pass(Vec::new()));
+        assert_eq!(TaskOutcome::pass(()).with_failures(&nothing), TaskOutcome::pass(()));
     }
 
     #[test]
@@ -146,10 +155,11 @@ mod tests {
         failures.add(&refusal(ErrorClass::Failed, "Name another owner."));
         failures.add(&refusal(ErrorClass::Unavailable, "Run it again."));
         failures.add(&Refusal::new(ErrorClass::Failed, "without"));
-        let outcome = TaskOutcome::pass(Vec::new()).with_failures(&failures);
+        let outcome = TaskOutcome::pass(()).with_failures(&failures);
         assert_eq!(outcome.hint.as_deref(), Some("Name another owner. Run it again."));
         let reason = outcome.reason.unwrap().text;
         assert_eq!(reason, "Unavailable; Failed; Unavailable; without");
-        assert_eq!(failures.data()[1], json!({"text": "Failed", "hint": "Name another owner."}));
+        let second = FailureEntry { text: "Failed".to_owned(), hint: Some("Name another owner.".to_owned()) };
+        assert_eq!(failures.entries()[1], second);
     }
 }

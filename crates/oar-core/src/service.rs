@@ -31,11 +31,11 @@ pub enum Service {
     Mirror,
     /// access.redhat.com.
     Access,
-    /// Pyxis, the container catalogue's API.
+    /// Pyxis, the container catalog's API.
     Pyxis,
-    /// The container catalogue.
+    /// The container catalog.
     Catalog,
-    /// The staging container catalogue.
+    /// The staging container catalog.
     CatalogStage,
     /// The host of Konflux advisory files.
     AdvisoryContent,
@@ -104,8 +104,8 @@ impl Service {
             Self::Mirror => "signature mirror",
             Self::Access => "access.redhat.com",
             Self::Pyxis => "Pyxis",
-            Self::Catalog => "container catalogue",
-            Self::CatalogStage => "staging container catalogue",
+            Self::Catalog => "container catalog",
+            Self::CatalogStage => "staging container catalog",
             Self::AdvisoryContent => "advisory content",
             Self::Brewhub => "brewhub",
             Self::Brewroot => "brewroot",

@@ -92,21 +92,74 @@ fn every_module_of_the_floors_exists() {
 
 #[test]
 fn every_module_is_described() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../AGENTS.md");
-    let page = fs::read_to_string(page).unwrap();
-    let table = page.split("### The floors of `oar-core`").nth(1).unwrap();
-    let rows: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1).collect();
-    let rows: Vec<Vec<&str>> = rows
-        .into_iter()
-        .take_while(|line| line.starts_with('|'))
-        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-        .collect();
+    let rows = rows_below("### The floors of `oar-core`");
     for row in &rows {
         assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "a cell is blank: {row:?}");
     }
-    let described: BTreeSet<&str> =
-        rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`')).collect();
+    let described: BTreeSet<&str> = rows.iter().flat_map(|row| names(&row[0])).collect();
     assert_eq!(described, FLOORS.concat().into_iter().collect::<BTreeSet<_>>());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for row in &rows {
+        let folders: Vec<PathBuf> = names(&row[0]).map(|name| root.join("src").join(name)).collect();
+        assert_named_files_exist(&row[1], &folders);
+    }
+}
+
+#[test]
+fn every_crate_is_described() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let rows = rows_below("### The other crates, by file");
+    for row in &rows {
+        assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "a cell is blank: {row:?}");
+        let folders: Vec<PathBuf> = names(&row[0]).map(|name| crates.join(name).join("src")).collect();
+        assert_named_files_exist(&row[1], &folders);
+    }
+    let mut described: BTreeSet<&str> = rows.iter().flat_map(|row| names(&row[0])).collect();
+    assert!(described.insert("oar-core"));
+    let existing =
+        fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(described, existing.collect::<Vec<_>>().iter().map(String::as_str).collect());
+}
+
+#[test]
+fn what_the_examples_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.join("src"), root.join("..")];
+    let rows = rows_below("### Where does this line belong?");
+    assert!(rows.len() >= 10, "{} examples", rows.len());
+    for row in &rows {
+        assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "a cell is blank: {row:?}");
+        assert_named_files_exist(&row[1], &folders);
+    }
+}
+
+/// The cells of the first table below `heading` in `AGENTS.md`.
+fn rows_below(heading: &str) -> Vec<Vec<String>> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../AGENTS.md")).unwrap();
+    let table = page.split(heading).nth(1).unwrap();
+    table
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// The names in a cell: `` `a`, `b` ``.
+fn names(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(", ").map(|name| name.trim_matches('`'))
+}
+
+/// Every file (`name.rs`) and folder (`name/`) that `words` name is in one of `folders`, or in a folder right below.
+fn assert_named_files_exist(words: &str, folders: &[PathBuf]) {
+    let below = folders.iter().flat_map(fs::read_dir).flatten().map(|entry| entry.unwrap().path());
+    let places: Vec<PathBuf> = folders.iter().cloned().chain(below).collect();
+    for name in words.split('`').skip(1).step_by(2) {
+        let is_path = Path::new(name).extension().is_some_and(|kind| kind == "rs") || name.ends_with('/');
+        let exists = places.iter().any(|place| place.join(name).exists());
+        assert!(!is_path || exists, "AGENTS.md names {name}, which is not in {folders:?}");
+    }
 }
 
 fn floor_of(module: &str) -> Option<usize> {

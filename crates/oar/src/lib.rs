@@ -97,8 +97,8 @@ impl Program for Oar {
         let named =
             self.release.map_or_else(|| default_release(&session.environment), |named| Ok(Some(named)))?;
         let Some(version) = named else {
-            return Err(CliError::usage("no release was named").with_hint(
-                "Name it with -r (for example: oar -r 4.19.1 status), or with OAR_RELEASE for all commands of a shell",
+            return Err(CliError::usage("no release was given").with_hint(
+                "Name it with -r (for example: oar -r 4.19.1 status), or set OAR_RELEASE for all commands of a shell",
             ));
         };
         let recent = RecentReleases::of(&session.environment);

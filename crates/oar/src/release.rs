@@ -2,6 +2,7 @@ use cli_support::{CliError, ExitCode, Session};
 use oar_core::flow::runner::Report;
 use oar_core::operations::{Call, Operation};
 use oar_core::version::ReleaseVersion;
+use serde::Serialize;
 
 use crate::report;
 
@@ -23,7 +24,7 @@ impl Release {
     }
 
     /// Runs a task and shows how it ended.
-    pub(crate) async fn run<O: Operation<Answer = Report>>(
+    pub(crate) async fn run<O: Operation<Answer = Report<D>>, D: Serialize>(
         &self,
         arguments: O::Arguments,
         consent_given: bool,

@@ -1,9 +1,10 @@
-use cli_support::{CliError, ExitCode, Session, TextStyle, checks, exit_code};
+use cli_support::{CliError, ExitCode, Session, TextStyle, checks, exit_code, steps};
 use oar_core::error::ErrorClass;
-use oar_core::flow::outcome::PlanSummary;
+use oar_core::flow::outcome::{PlanSummary, Reason};
 use oar_core::flow::runner::Report;
 use oar_core::operations::Change;
 use oar_core::statebox::TaskStatus;
+use serde::Serialize;
 
 /// The options of every command that changes something.
 #[derive(Debug, clap::Args)]
@@ -58,7 +59,7 @@ pub(crate) struct BusyArgs {
 }
 
 /// Shows how a run ended.
-pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
+pub(crate) fn show<D: Serialize>(session: &Session, report: &Report<D>) -> ExitCode {
     let ui = &session.ui;
     for warning in &report.warnings {
         ui.warn(warning);
@@ -73,7 +74,7 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
                 lines.extend(checks(&report.plan.checks));
                 lines.join("\n")
             }
-            None => itemized(&reason.text),
+            None => itemized(reason),
         };
         let message = format!("{} of {}: {why}", report.command, report.release);
         let mut error = CliError::new(report.class.unwrap_or(ErrorClass::Failed), message);
@@ -100,7 +101,7 @@ pub(crate) fn show(session: &Session, report: &Report) -> ExitCode {
 }
 
 /// The last line: what the task is now, and why.
-fn outcome(report: &Report) -> Option<String> {
+fn outcome<D>(report: &Report<D>) -> Option<String> {
     let status = report.status?;
     let tone = match status {
         TaskStatus::Pass => TextStyle::Good,
@@ -115,24 +116,23 @@ fn outcome(report: &Report) -> Option<String> {
         }
         _ if report.refused => format!("refused, {} stays as it is", report.task),
         _ if report.unknown => format!("no verdict, the task stays {painted}"),
-        TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is as it should be".to_owned(),
+        TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is up to date".to_owned(),
         TaskStatus::Pass => match &report.finding {
             Some(finding) => format!("{painted}, {finding}"),
             None if report.done.is_empty() => format!("{painted}, nothing had to be changed"),
             None => painted,
         },
         TaskStatus::InProgress if report.class.is_none() => match &report.reason {
-            Some(reason) => format!("{painted}, {}", itemized(&reason.text)),
-            None => format!("{painted}; run it again to see how it goes on"),
+            Some(reason) => format!("{painted}, {}", itemized(reason)),
+            None => format!("{painted}; run it again to see its progress"),
         },
         _ => painted,
     })
 }
 
 /// A reason that lists several things, with a line for each.
-fn itemized(text: &str) -> String {
-    let parts: Vec<&str> = text.split("; ").collect();
-    if parts.len() < 3 { text.to_owned() } else { parts.join("\n    ") }
+fn itemized(reason: &Reason) -> String {
+    if reason.items.len() < 3 { reason.text.clone() } else { reason.items.join("\n    ") }
 }
 
 fn plan(plan: &PlanSummary) -> String {
@@ -143,7 +143,7 @@ fn plan(plan: &PlanSummary) -> String {
     } else {
         let noun = if plan.steps.len() == 1 { "change" } else { "changes" };
         lines.push(format!("dry run: {} {noun} would be made", plan.steps.len()));
-        lines.extend(plan.steps.iter().enumerate().map(|(index, step)| format!("{:>3}. {step}", index + 1)));
+        lines.extend(steps(&plan.steps));
     }
     lines.join("\n")
 }

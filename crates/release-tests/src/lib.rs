@@ -176,7 +176,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Err(error) => ui.fail(&CliError::usage(format!("cannot write the documentation: {error}"))),
             }
         }
-        Ok(_) => ui.fail(&CliError::usage("no program was named")),
+        Ok(_) => ui.fail(&CliError::usage("no program was given")),
         Err(error) => {
             let written = error.print().and_then(|()| std::io::stdout().flush());
             if error.use_stderr() { ExitCode::Usage } else { ui.settled(ExitCode::Done, written) }

@@ -16,7 +16,7 @@ pub enum ClockStart {
 
 /// A time that no service can live at: what it adds to it would be no time any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the services live between the years 1971 and 2999; this time is outside")]
+#[error("the sandbox's clock must be between the years 1971 and 2999")]
 pub struct OutOfRange;
 
 /// Unix times of the years 1971 and 3000.

@@ -159,12 +159,14 @@ impl Fault {
         if let Some(rate) = self.rate
             && !(0.0..=1.0).contains(&rate)
         {
-            return Err(format!("rate {rate} is no probability; expected a number from 0 to 1, such as 0.2"));
+            return Err(format!(
+                "rate {rate} is not a probability; expected a number from 0 to 1, such as 0.2"
+            ));
         }
         if let FaultKind::Status { code, .. } = &self.kind
             && !(200..=599).contains(code)
         {
-            return Err(format!("{code} is no status of an answer; expected 200 to 599, such as 503"));
+            return Err(format!("{code} is not an HTTP status; expected 200 to 599, such as 503"));
         }
         Ok(())
     }

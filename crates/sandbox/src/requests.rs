@@ -23,7 +23,7 @@ pub struct RecordedRequest {
     pub path: String,
     /// Query as sent, without the question mark; empty when there was none.
     pub query: String,
-    /// Status of the answer; `None` while it is not answered, and for ever when the connection was cut.
+    /// Status of the answer; `None` while it is not answered, and forever when the connection was cut.
     pub status: Option<u16>,
     /// When it came, by the sandbox's clock.
     pub at: Timestamp,

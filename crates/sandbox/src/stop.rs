@@ -1,4 +1,4 @@
-//! The wish that the sandbox ends, as the control interface takes it.
+//! The request to stop the sandbox, as the control interface takes it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// How long the answer to the wish may take to reach whoever asked.
+/// How long the answer to the request may take to reach its caller.
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// Whether somebody may end the sandbox from outside, and did.
@@ -18,7 +18,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// From now on the wish is granted: somebody waits for it with [`Stop::asked`].
+    /// From now on a request to stop is answered: somebody waits for it with [`Stop::asked`].
     pub fn allow(&self) {
         self.allowed.store(true, Ordering::SeqCst);
     }

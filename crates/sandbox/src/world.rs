@@ -80,7 +80,7 @@ pub struct World {
     pub release_controller: Module<release_controller::State>,
     /// Release signatures.
     pub mirror: Module<mirror::State>,
-    /// The staging container catalogue.
+    /// The staging container catalog.
     pub catalog: Module<catalog::State>,
     /// Jobs, queue and builds of Jenkins.
     pub jenkins: Module<jenkins::State>,

@@ -138,6 +138,32 @@ fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
 }
 
 #[test]
+fn a_sandbox_that_has_ended_needs_no_stop_and_answers_nothing_else() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let call = |arguments: &[&str]| {
+        let mut command = sandbox();
+        command.args(arguments).env("OAR_SANDBOX", format!("http://{free}")).output().unwrap()
+    };
+    let stopped = call(&["stop"]);
+    assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+    assert_eq!(
+        text(&stopped.stderr),
+        format!("oar-sandbox: no sandbox runs at http://{free}; nothing to stop\n")
+    );
+    let moved = call(&["advance", "30m"]);
+    assert_eq!(moved.status.code(), Some(1), "{moved:?}");
+    assert!(text(&moved.stderr).contains("no sandbox runs at"), "{moved:?}");
+}
+
+#[test]
+fn a_duration_without_a_unit_is_refused_with_an_example() {
+    let output = sandbox().args(["advance", "5"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("expected a number with a unit, such as 30m or 6h"), "{said}");
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         let plan = manual::plan_promotion(live.world(), &name).await.map_err(|error| failure(&error))?;
         let words = match (plan.promoted, plan.changes) {
             (false, _) => "would be promoted",
-            (true, true) => "is promoted; its release payload would be looked after once more",
+            (true, true) => "is promoted; the label of its release payload would be checked again",
             (true, false) => "is promoted already",
         };
         session.ui.text(format!("{name} {words}."));

@@ -43,7 +43,7 @@ use crate::version::Arch;
 const REGISTRY_BRANCH: &str = "main";
 /// The folder of registries and of record files.
 const RELEASES: &str = "_releases";
-/// The proxy through which Red Hat's staging catalogue is reached (spec 03 §1.3). It is not asked when another catalogue
+/// The proxy through which Red Hat's staging catalog is reached (spec 03 §1.3). It is not asked when another catalog
 /// is configured.
 const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
 
@@ -189,7 +189,7 @@ impl Clients {
         MirrorClient::new(self.http.clone(), self.base(Service::Mirror))
     }
 
-    /// Red Hat's staging catalogue, through its proxy.
+    /// Red Hat's staging catalog, through its proxy.
     pub fn catalog(&self) -> Result<CatalogClient, ClientError> {
         let http = match self.catalog_proxy()? {
             None => self.http.clone(),

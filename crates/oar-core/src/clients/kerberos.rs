@@ -121,7 +121,7 @@ fn negotiate_token(host: &str) -> Result<Vec<u8>, Problem> {
         ClientCtx::new(Some(credential), target, CtxFlags::GSS_C_SEQUENCE_FLAG, Some(GSS_MECH_SPNEGO));
     match context.step(None, None).map_err(problem)? {
         Some(token) => Ok(token.to_vec()),
-        None => Err(Problem::Other("the Kerberos library made no token".to_owned())),
+        None => Err(Problem::Other("the Kerberos library returned no token".to_owned())),
     }
 }
 

@@ -41,6 +41,6 @@ pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look}
 pub enum Effect {
     /// The service changed.
     Changed,
-    /// It was so already; nothing was sent that changes anything.
+    /// It already set; nothing was sent that changes anything.
     AlreadySo,
 }

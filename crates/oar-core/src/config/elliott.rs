@@ -72,7 +72,7 @@ impl ElliottSettings {
         let seconds = text.trim().parse::<f64>().ok().filter(|seconds| (1.0..=86_400.0).contains(seconds));
         let seconds = seconds.ok_or_else(|| ConfigError::BadVariable {
             name: environment::OAR_ELLIOTT_TIMEOUT.name.into(),
-            problem: format!("`{text}` is no time limit"),
+            problem: format!("`{text}` is not a time limit"),
             expected: "seconds from 1 to 86400 (for example 600)".into(),
         })?;
         let mut passed_on = environment.select(|name| {

@@ -197,7 +197,7 @@ fn names(variables: &[&'static Variable]) -> String {
 
 fn unknown(variables: &[(String, String)]) -> String {
     let words = |(name, close): &(String, String)| {
-        format!("{name} is no variable that the programs read; did you mean `{close}`?")
+        format!("{name} is not a variable that the programs read; did you mean `{close}`?")
     };
     variables.iter().map(words).collect::<Vec<_>>().join(" ")
 }

@@ -54,7 +54,7 @@ pub enum JweError {
     },
     /// The authentication tag does not fit.
     #[error(
-        "the key does not open the document: OAR_JWK is not the key it was encrypted with, or the file was changed"
+        "the key does not decrypt the document: OAR_JWK is not the key it was encrypted with, or the file was changed"
     )]
     WrongKey,
     /// The plaintext is not UTF-8.
@@ -227,7 +227,7 @@ impl Sealed {
 
     fn of_json(text: &str) -> Result<Self, JweError> {
         let object: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| malformed(format!("it is no JSON object ({error})")))?;
+            .map_err(|error| malformed(format!("it is not a JSON object ({error})")))?;
         if !is_json_form(&object) {
             return Err(JweError::Plain);
         }

@@ -174,11 +174,11 @@ keys! {
          `-----BEGIN PUBLIC KEY-----`), or the path of a file with it, seen from the configuration document; without one \
          Red Hat's keys count", "keys/release-key.asc";
     UNHEALTHY_ALLOWED = ["image_health", "unhealthy_allowed"], ValueFormat::Count, Optional,
-        "how many unhealthy images still pass, waived ones not counted; 0 without it", "0";
+        "how many unhealthy images are allowed, waived ones not counted; default 0", "0";
     GRADE_WARNING_DAYS = ["image_health", "warn_days"], ValueFormat::Count, Optional,
-        "within how many days a grade that the catalogue's schedule will drop is told, 0 for never; 30 without it", "30";
+        "how many days ahead a scheduled drop of a grade is reported, 0 for never; default 30", "30";
     CATALOG_PROXY = ["image_health", "proxy"], ValueFormat::Proxy, Optional,
-        "the proxy through which the staging container catalogue is asked, or `none`", "http://proxy.example.com:3128";
+        "the proxy through which the staging container catalog is asked, or `none`", "http://proxy.example.com:3128";
     ADVISORY_ORIGINS = ["image_health", "advisory_origins"], ValueFormat::Origins, Optional,
         "the addresses below which stage advisories of a shipment may be fetched, with commas between them",
         "https://gitlab.example.com/group/advisories/";
@@ -257,7 +257,7 @@ impl Key {
                 "is neither a letter from A to F nor `Unknown`"
             }
             ValueFormat::Day if value.parse::<jiff::civil::Date>().is_err() => {
-                "is not a day such as 2026-08-31"
+                "is not a date such as 2026-08-31"
             }
             ValueFormat::Words if value.contains('@') || value.chars().any(char::is_control) => {
                 "holds an address or more than one line"

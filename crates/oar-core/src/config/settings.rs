@@ -132,7 +132,7 @@ impl Settings {
         self.inner.environment.get(&environment::KRB5CCNAME).map(str::to_owned)
     }
 
-    /// How many requests run at the same time against the container catalogue.
+    /// How many requests run at the same time against the container catalog.
     pub fn catalog_concurrency(&self) -> Result<usize, ConfigError> {
         network::catalog_concurrency(&self.inner.environment)
     }

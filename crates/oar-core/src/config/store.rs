@@ -421,7 +421,7 @@ releases:
         assert_eq!(group.rpm_deliveries[0].packages, ["kernel"]);
         mount("<html>").await;
         let error = store.group(&http()).await.unwrap_err();
-        assert!(error.to_string().contains("a page for people in place of data"), "{error}");
+        assert!(error.to_string().contains("a web page instead of data"), "{error}");
         mount("a: [").await;
         let error = store.group(&http()).await.unwrap_err();
         assert!(error.to_string().contains("group.yml: the build data cannot be read"), "{error}");

@@ -69,35 +69,37 @@ pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
         many => {
             let numbered: Vec<String> =
                 many.iter().enumerate().map(|(index, text)| format!("({}) {text}", index + 1)).collect();
-            format!("{} things stand in the way: {}", many.len(), numbered.join("; "))
+            format!("{} conditions are not met: {}", many.len(), numbered.join("; "))
         }
     };
     let hint = if class == ErrorClass::Blocked {
-        "Clear what is marked, then run the same command again; nothing was changed.".to_owned()
+        "Fix what is marked, then run the same command again; nothing was changed.".to_owned()
     } else {
         unknown_hint(class, problems)
     };
-    let (things, stand) = if problems.len() == 1 { ("thing", "stands") } else { ("things", "stand") };
-    let headline = format!("{} {things} {stand} in the way", problems.len());
+    let headline = match problems.len() {
+        1 => "1 condition is not met".to_owned(),
+        many => format!("{many} conditions are not met"),
+    };
     let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
     Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
 }
 
-/// The next step where something could not be found out. What only a person can mend, such as a missing ticket, is named:
+/// The next step where something could not be found out. What only a person can fix, such as a missing ticket, is named:
 /// the list of checks is not where the hint goes, such as into a message.
 fn unknown_hint(class: ErrorClass, problems: &[Problem]) -> String {
-    let mut mends: Vec<&str> = Vec::new();
+    let mut fixes: Vec<&str> = Vec::new();
     if class == ErrorClass::Configuration {
         let nexts = problems.iter().filter(|problem| problem.class == class);
         for next in nexts.filter_map(|problem| problem.next.as_deref()) {
-            if !mends.contains(&next) {
-                mends.push(next);
+            if !fixes.contains(&next) {
+                fixes.push(next);
             }
         }
     }
-    match mends.as_slice() {
+    match fixes.as_slice() {
         [] => "Run the same command again when the services answer; nothing was changed.".to_owned(),
-        mends => format!("{} Then run the same command again; nothing was changed.", mends.join(" ")),
+        fixes => format!("{} Then run the same command again; nothing was changed.", fixes.join(" ")),
     }
 }
 
@@ -134,7 +136,7 @@ pub fn before(task: TaskName, state: Option<&State>, now: Timestamp) -> (Vec<Che
             tasks => tasks.join(", "),
         };
         Problem::blocked(format!("an open issue blocks {what}: {}", issue.issue)).then(format!(
-            "when it is cleared: {}",
+            "when it is resolved: {}",
             resolve_command(state.release().unwrap_or_default(), &issue.issue)
         ))
     }));

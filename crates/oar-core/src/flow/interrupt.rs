@@ -1,4 +1,4 @@
-//! The user's wish to stop, as the task runner sees it.
+//! The user's request to stop, as the task runner sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,7 +92,12 @@ impl Interrupt {
         self.foreground_children.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until the program is asked to stop; for ever when that never happens.
+    /// Why the program was asked to stop, if it was.
+    pub fn signal(&self) -> Option<Signal> {
+        *self.receiver.borrow()
+    }
+
+    /// Waits until the program is asked to stop; forever when that never happens.
     pub async fn wait(&self) -> Signal {
         let mut receiver = self.receiver.clone();
         let seen = match receiver.wait_for(Option::is_some).await {
@@ -122,7 +127,9 @@ mod tests {
     async fn every_holder_sees_the_signal_also_when_it_waits_late() {
         let (sender, interrupt) = Interrupt::channel();
         let other = interrupt.clone();
+        assert_eq!(interrupt.signal(), None);
         sender.send(Signal::Terminate);
+        assert_eq!(interrupt.signal(), Some(Signal::Terminate));
         assert_eq!(interrupt.wait().await, Signal::Terminate);
         drop(sender);
         let hold = other.hold();

@@ -7,5 +7,8 @@ pub mod holder;
 pub mod interrupt;
 pub mod log;
 pub mod outcome;
+pub mod reason;
+pub mod recorder;
 pub mod runner;
 pub mod task;
+pub mod wait;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
+pub use crate::flow::reason::{Reason, Words};
 use crate::statebox::{ReasonClass, StateBoxError, StateError, TaskStatus};
 
 /// One change that a task means to make, in words a person can check: what, of what, from what, to what.
@@ -21,18 +22,28 @@ pub struct Step {
     /// The value that will stand there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// What it is done with, such as the parameters of a job: `VERSION: 4.19`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
 }
 
 impl Step {
     /// A change without old and new value.
     pub fn new(action: impl Into<String>, subject: impl Into<String>) -> Self {
-        Self { action: action.into(), subject: subject.into(), from: None, to: None }
+        Self { action: action.into(), subject: subject.into(), from: None, to: None, with: Vec::new() }
     }
 
     /// The same change with its old value.
     #[must_use]
     pub fn from(mut self, from: Option<impl Into<String>>) -> Self {
         self.from = from.map(Into::into);
+        self
+    }
+
+    /// The same change with what it is done with.
+    #[must_use]
+    pub fn with(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.with.extend(details);
         self
     }
 
@@ -111,12 +122,6 @@ pub trait Plan: Send + Sync {
     /// The plan in words. No steps means that the world is already as the task wants it.
     fn summary(&self) -> PlanSummary;
 
-    /// The outcome when looking at the world has shown that everything stands as the StateBox says already, such as a
-    /// job that still runs. Nothing is recorded then: a look is not a run.
-    fn standing(&self) -> Option<TaskOutcome> {
-        None
-    }
-
     /// Whether applying changes something whatever [`Task::complete`](crate::flow::task::Task::complete) still finds.
     fn certainly_acts(&self) -> bool {
         false
@@ -129,18 +134,11 @@ pub trait Plan: Send + Sync {
     }
 }
 
-/// Why a run ended as it did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Reason {
-    /// What kind of trouble it was.
-    pub class: ReasonClass,
-    /// The trouble in words.
-    pub text: String,
-}
-
-/// What a task did. It is recorded in the StateBox as it stands here; nothing is read back from text.
+/// What a task came to. It is recorded in the StateBox as it stands here; nothing is read back from text.
+///
+/// The effects are not in it: each stands in the [`Recorder`](super::recorder::Recorder) from the moment it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskOutcome {
+pub struct TaskOutcome<D> {
     /// The status that the task has now.
     pub status: TaskStatus,
     /// Why, when it is not Pass.
@@ -151,32 +149,50 @@ pub struct TaskOutcome {
     pub hint: Option<String>,
     /// Where to look for more, as the history records it.
     pub links: Vec<String>,
-    /// The changes that were made.
-    pub done: Vec<Step>,
-    /// Facts for `--output json`.
-    pub data: serde_json::Value,
+    /// The changes that come with the record of this outcome: in the StateBox itself, and by messages.
+    pub recorded: Vec<Step>,
     /// What was looked at and found good, in a few words; for a check whose Pass changes nothing.
     pub finding: Option<String>,
+    /// What the task found and did, as its type says; JSON for `--output json` is made of it at the end.
+    pub done: D,
 }
 
-impl TaskOutcome {
-    /// The task passed, having made these changes.
-    pub fn pass(done: Vec<Step>) -> Self {
+impl<D> TaskOutcome<D> {
+    /// The task passed.
+    pub fn pass(done: D) -> Self {
         Self::of(TaskStatus::Pass, done)
     }
 
-    /// The task has this status, having made these changes.
-    pub fn of(status: TaskStatus, done: Vec<Step>) -> Self {
+    /// The task has this status.
+    pub fn of(status: TaskStatus, done: D) -> Self {
         Self {
             status,
             reason: None,
             class: None,
             hint: None,
             links: Vec::new(),
-            done,
-            data: serde_json::Value::Null,
+            recorded: Vec::new(),
             finding: None,
+            done,
         }
+    }
+
+    /// The task has done what it can for now and waits for something outside.
+    pub fn in_progress(done: D, waits_for: impl Into<Words>) -> Self {
+        Self::of(TaskStatus::InProgress, done).because(ReasonClass::Precondition, waits_for)
+    }
+
+    /// The task failed. `class` decides the exit code; of [`ErrorClass::Unavailable`] and the other classes that say
+    /// nothing about the release it makes an outcome [without a verdict](Self::is_undecided).
+    pub fn fail(done: D, class: ErrorClass, why: impl Into<Words>) -> Self {
+        Self::pass(done).failed(class, why)
+    }
+
+    /// The same outcome with the changes that come with its record.
+    #[must_use]
+    pub fn recording(mut self, changes: impl IntoIterator<Item = Step>) -> Self {
+        self.recorded.extend(changes);
+        self
     }
 
     /// The same outcome with what was looked at and found good.
@@ -188,8 +204,8 @@ impl TaskOutcome {
 
     /// The same outcome with why it is not Pass.
     #[must_use]
-    pub fn because(mut self, class: ReasonClass, text: impl Into<String>) -> Self {
-        self.reason = Some(Reason { class, text: text.into() });
+    pub fn because(mut self, class: ReasonClass, text: impl Into<Words>) -> Self {
+        self.reason = Some(Reason::new(class, text));
         self
     }
 
@@ -214,12 +230,6 @@ impl TaskOutcome {
         self
     }
 
-    /// The task has done what it can for now and waits for something outside.
-    pub fn in_progress(done: Vec<Step>, waits_for: impl Into<String>) -> Self {
-        let reason = Reason { class: ReasonClass::Precondition, text: waits_for.into() };
-        Self { status: TaskStatus::InProgress, reason: Some(reason), ..Self::pass(done) }
-    }
-
     /// Whether the outcome is no verdict: what had to be looked at or done could not be, for a reason that lies outside
     /// the release. The task then stays as it was before the run, whatever its status here is; the run stands in the
     /// history, and `class` decides the exit code.
@@ -227,37 +237,28 @@ impl TaskOutcome {
         self.status == TaskStatus::Fail && self.class.is_some_and(is_undecided)
     }
 
-    /// The task failed, having made these changes. `class` decides the exit code; of [`ErrorClass::Unavailable`] and the
-    /// other classes that say nothing about the release it makes an outcome [without a verdict](Self::is_undecided).
-    pub fn fail(done: Vec<Step>, class: ErrorClass, why: impl Into<String>) -> Self {
-        Self::pass(done).failed(class, why)
-    }
-
     /// The same outcome as a failure. `class` decides the exit code.
     #[must_use]
-    pub fn failed(mut self, class: ErrorClass, why: impl Into<String>) -> Self {
+    pub fn failed(mut self, class: ErrorClass, why: impl Into<Words>) -> Self {
         self.status = TaskStatus::Fail;
         self.class = Some(class);
-        self.reason = Some(Reason { class: reason_class(class), text: why.into() });
-        self
+        self.because(reason_class(class), why)
     }
 
     /// The outcome as these failures leave it; unchanged when there are none.
     #[must_use]
     pub fn with_failures(self, failures: &Failures) -> Self {
         let Some(class) = failures.class() else { return self };
-        let outcome = self.failed(class, failures.texts().join("; "));
-        match failures.hint() {
-            Some(hint) => outcome.with_hint(hint),
-            None => outcome,
-        }
+        let texts: Vec<String> = failures.texts().into_iter().map(str::to_owned).collect();
+        let mut outcome = self.failed(class, texts);
+        outcome.hint = failures.hint().or(outcome.hint);
+        outcome
     }
 
-    /// The same outcome with facts for `--output json`.
-    #[must_use]
-    pub fn with_data(mut self, data: serde_json::Value) -> Self {
-        self.data = data;
-        self
+    /// The same outcome of a task of which this one is a part.
+    pub fn map<E>(self, of: impl FnOnce(D) -> E) -> TaskOutcome<E> {
+        let Self { status, reason, class, hint, links, recorded, finding, done } = self;
+        TaskOutcome { status, reason, class, hint, links, recorded, finding, done: of(done) }
     }
 }
 
@@ -290,23 +291,31 @@ impl TaskError {
 
     /// The reason in the form that is recorded.
     pub fn reason(&self) -> Reason {
-        Reason { class: self.reason_class(), text: self.0.to_string() }
+        let class = self.reason_class();
+        match self.refusal() {
+            Some(refusal) => Reason { class, text: refusal.message.clone(), items: refusal.items.clone() },
+            None => Reason::new(class, self.0.to_string()),
+        }
+    }
+
+    /// The error, when it is of this type.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        let error: &(dyn std::error::Error + 'static) = &*self.0;
+        error.downcast_ref()
     }
 
     /// Why a change of the state was refused, when the error is that.
     pub fn state_error(&self) -> Option<&StateError> {
-        let error: &(dyn std::error::Error + 'static) = &*self.0;
-        match error.downcast_ref() {
+        match self.downcast_ref() {
             Some(StateBoxError::State(error)) => Some(error),
             Some(_) => None,
-            None => error.downcast_ref(),
+            None => self.downcast_ref(),
         }
     }
 
     /// Whether the state's file is there and cannot be understood.
     pub fn is_damaged_state(&self) -> bool {
-        let error: &(dyn std::error::Error + 'static) = &*self.0;
-        matches!(error.downcast_ref(), Some(StateBoxError::Invalid { .. }))
+        matches!(self.downcast_ref(), Some(StateBoxError::Invalid { .. }))
     }
 
     /// Whether the error leaves open how the task stands: [`is_undecided`].
@@ -316,8 +325,7 @@ impl TaskError {
 
     /// The refusal, when the error is one.
     pub fn refusal(&self) -> Option<&Refusal> {
-        let error: &(dyn std::error::Error + 'static) = &*self.0;
-        error.downcast_ref()
+        self.downcast_ref()
     }
 
     /// The error that ended the task.
@@ -338,6 +346,7 @@ impl<E: Classified + Send + Sync + 'static> From<E> for TaskError {
 pub struct Refusal {
     class: ErrorClass,
     message: String,
+    items: Vec<String>,
     hint: Option<String>,
     headline: Option<String>,
     checks: Vec<Check>,
@@ -345,12 +354,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal of the given class.
-    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), hint: None, headline: None, checks: Vec::new() }
+    pub fn new(class: ErrorClass, message: impl Into<Words>) -> Self {
+        let Words { text, items } = message.into();
+        Self { class, message: text, items, hint: None, headline: None, checks: Vec::new() }
     }
 
     /// A blocker or an unmet precondition (exit 6).
-    pub fn blocked(message: impl Into<String>) -> Self {
+    pub fn blocked(message: impl Into<Words>) -> Self {
         Self::new(ErrorClass::Blocked, message)
     }
 

@@ -1,8 +1,11 @@
 //! What a task is to the runner.
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::flow::outcome::{Plan, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::notify::Message;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
@@ -10,15 +13,23 @@ use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 /// One task of the release, of both flows.
 ///
 /// [`Task::plan`] only reads. [`Task::apply`] makes the planned changes, looking again where the world may have
-/// moved. What the task leaves in the StateBox beside its outcome goes through [`Task::remember`], in the same write
+/// moved, and records each at the moment when it is made. What the task leaves in the StateBox beside its outcome goes through [`Task::remember`], in the same write
 /// as the outcome. What it tells people goes through [`Task::notifications`], after its effects.
 #[async_trait]
 pub trait Task: Send + Sync {
     /// What the task means to do.
     type Plan: Plan;
+    /// What the task found and did. What it records and whom it tells follows from this, and the facts of
+    /// `--output json` are this as JSON.
+    type Done: Clone + Serialize + JsonSchema + Send + Sync;
 
     /// The task's name.
     fn name(&self) -> TaskName;
+
+    /// The command that runs it, which is not always named like the task.
+    fn command_name(&self) -> &'static str {
+        self.name().id()
+    }
 
     /// Whether runs are recorded as a task of the StateBox.
     fn is_tracked(&self) -> bool {
@@ -60,7 +71,13 @@ pub trait Task: Send + Sync {
         Ok(())
     }
 
-    /// Records in the StateBox what is about to be done, in the same write as the run's start and before
+    /// The outcome when `plan` shows that everything stands as the StateBox says already, such as a job that still runs.
+    /// Nothing is recorded then: a look is not a run.
+    fn standing(&self, _plan: &Self::Plan) -> Option<TaskOutcome<Self::Done>> {
+        None
+    }
+
+    /// Records in the StateBox what is about to be done, in the same write as the run's start, after it, and before
     /// [`Task::apply`]. An error ends the run before it does anything. Must change nothing when applied to its own
     /// result.
     fn intend(&self, _plan: &Self::Plan, _state: &mut State) -> Result<Change, StateError> {
@@ -70,17 +87,23 @@ pub trait Task: Send + Sync {
     /// The state that a release without a StateBox file starts with.
     fn initial_state(&self) -> Result<State, TaskError>;
 
-    /// Makes the planned changes.
-    async fn apply(&self, plan: &Self::Plan, permit: &WritePermit) -> Result<TaskOutcome, TaskError>;
+    /// Makes the planned changes; `recorder` hears of each when it is made.
+    async fn apply(
+        &self,
+        plan: &Self::Plan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Self::Done>, TaskError>;
 
     /// Makes the last changes of a plan that acts, which nobody who is told of `outcome` depends on; people are told at
-    /// the same time. Gives the outcome with what was done, or with why it is no Pass after all.
+    /// the same time. Gives the outcome, or why it is no Pass after all.
     async fn finish(
         &self,
         _plan: &Self::Plan,
-        outcome: TaskOutcome,
+        outcome: TaskOutcome<Self::Done>,
         _permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        _recorder: &Recorder,
+    ) -> Result<TaskOutcome<Self::Done>, TaskError> {
         Ok(outcome)
     }
 
@@ -88,14 +111,14 @@ pub trait Task: Send + Sync {
     fn remember(
         &self,
         _plan: &Self::Plan,
-        _outcome: &TaskOutcome,
+        _outcome: &TaskOutcome<Self::Done>,
         _state: &mut State,
     ) -> Result<Change, StateError> {
         Ok(Change::Unchanged)
     }
 
     /// Whether people are told of this outcome at all: a Pass, what goes on outside, and no failure.
-    fn tells(&self, outcome: &TaskOutcome) -> bool {
+    fn tells(&self, outcome: &TaskOutcome<Self::Done>) -> bool {
         matches!(outcome.status, TaskStatus::Pass | TaskStatus::InProgress)
     }
 
@@ -103,7 +126,7 @@ pub trait Task: Send + Sync {
     ///
     /// Asked after a Pass, and after a run that left the task In Progress when it changed something or an earlier
     /// message is owed. A message that a run of the same matter has sent is not sent again.
-    async fn notifications(&self, _plan: &Self::Plan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, _plan: &Self::Plan, _outcome: &TaskOutcome<Self::Done>) -> Vec<Message> {
         Vec::new()
     }
 }

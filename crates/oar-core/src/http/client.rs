@@ -221,14 +221,13 @@ impl Http {
         let reply = outcome?;
         let place = || route(&call.url, self.inner.settings.proxy.as_ref());
         if reply.status.as_u16() == 407 {
-            let words = format!("the proxy before {} wants credentials", place());
+            let words = format!("the proxy before {} requires credentials", place());
             return Err(reply.failure(ServiceErrorKind::Unavailable, words).with_hint(PROXY_HINT));
         }
         if reply.status.is_success() && !call.takes_pages && reply.is_page() {
             // Whoever answered in its place, the service may have acted.
             let kind = if call.reads { ServiceErrorKind::Malformed } else { ServiceErrorKind::Unclear };
-            let words =
-                format!("{} answered with a page for people in place of data: {}", place(), reply.words());
+            let words = format!("{} answered with a web page instead of data: {}", place(), reply.words());
             return Err(reply.failure(kind, words).with_hint(page_hint(call)));
         }
         Ok(reply)
@@ -275,7 +274,7 @@ impl Http {
             headers.insert(AUTHORIZATION, value);
         }
         if self.is_too_late(call, Duration::ZERO) {
-            let words = "its turn came too late, and nothing was sent";
+            let words = "the time limit passed before it was its turn, and nothing was sent";
             return Err(call.error(ServiceErrorKind::Unavailable, words));
         }
         let request = self

@@ -78,7 +78,8 @@ pub(super) fn transport_error(
 /// What to do when somebody in between answered.
 pub(super) fn page_hint(call: &Call) -> String {
     format!(
-        "Somebody in between answered, such as a login or a proxy: sign in there or check the network (VPN, proxy) and \
+        "Something in between answered, such as a login page or a proxy: sign in there or check the \
+         network (VPN, proxy) and \
          the address (`OAR_ENDPOINT_{}`), then run the same command again.",
         call.service.key()
     )

@@ -95,8 +95,9 @@ impl Reply {
                 error.detail = self.words();
             }
             error.hint = Some(format!(
-                "Nobody at this address answers for {0}: it sends its callers elsewhere, such as to a login or to a new \
-                 address. Sign in there or check the address (`OAR_ENDPOINT_{1}`), then run the same command again.",
+                "This address does not answer as {0}: it redirects elsewhere, such as to a login page or a \
+                 new address. Sign in there or check the address (`OAR_ENDPOINT_{1}`), then run the same \
+                command again.",
                 self.service,
                 self.service.key()
             ));

@@ -13,6 +13,13 @@ use crate::error::{Classified, ErrorClass};
 #[serde(transparent)]
 pub struct Digest(String);
 
+crate::schema::text_schema!(
+    Digest,
+    "Digest",
+    "The digest of an image",
+    ["sha256:0f1d58d5b2c4a4b4f9a4b1bb3c5e2f9e6d7c8b9a0f1e2d3c4b5a69788796a5b4"]
+);
+
 /// A text that is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an image digest; expected `sha256:` and 64 hexadecimal digits in lower case")]

@@ -87,7 +87,7 @@ impl ApprovalOverdue<'_> {
         );
         let key = format!("{}/change-advisory-status/overdue/{}", self.release, short_hash([until.as_str()]));
         Composition::titled(format!("{}: approval is overdue", self.release), first)
-            .paragraph(format!("Shall it go on waiting? Then run `{}`.", escape(self.command)))
+            .paragraph(format!("To keep waiting, run `{}`.", escape(self.command)))
             .footer("Nothing was changed, and nothing is lost.")
             .message(key, channel)
     }
@@ -165,7 +165,7 @@ mod tests {
         let message = overdue("2026-07-03T10:00:00Z");
         insta::assert_snapshot!(message.text, @r"
         <!subteam^S0AAA> Release 4.19.1 still waits for <https://access.example.test/errata/RHBA-2026:1001|errata page>: since 2026-07-01T10:00:00Z, and the deadline 2026-07-03T10:00:00Z has passed.
-        Shall it go on waiting? Then run `oar -r 4.19.1 change-advisory-status --wait`.
+        To keep waiting, run `oar -r 4.19.1 change-advisory-status --wait`.
         Nothing was changed, and nothing is lost.
         ");
         assert_eq!(message.key, overdue("2026-07-03T10:00:00Z").key);

@@ -3,15 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Flows, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::row::{About, Effect, Flows};
+use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::clients::jira::IssueKey;
-use crate::config::WaitPolicy;
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::add_qe_approval::AddQeApproval as Work;
-use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
 
 /// The operation.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for AddQeApproval {
+impl TaskRow for AddQeApproval {
     const ABOUT: About = About::task(
         "add-qe-approval",
         "Approve the shipment merge request of a Konflux release, after the checks of change-advisory-status",
@@ -40,18 +36,14 @@ impl Operation for AddQeApproval {
     )
     .of(Flows::Konflux);
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let policy = WaitPolicy::of(call.settings().environment())?;
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let services = prepared.services.clone();
-        let whole = ChangeAdvisoryStatus::new(services.clone(), call.who(), policy)
-            .accepting(arguments.accept_bug)
-            .early(arguments.early);
-        let task = Work::new(services, whole);
-        prepared
-            .run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait))
-            .await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        let whole = super::change_advisory_status::approval(on, arguments.accept_bug, arguments.early)?;
+        Ok(Work::new(on.services.clone(), whole))
     }
 }

@@ -16,7 +16,7 @@ use crate::http::Http;
 use crate::notify::ReleaseThread;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
-use crate::statebox::StateBox;
+use crate::statebox::{State, StateBox, StateBoxError};
 use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use crate::version::ReleaseVersion;
 
@@ -29,7 +29,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
     fn warn(&self, text: &str);
 }
 
-/// An observer without ears; what is told is in the log as well where it matters later.
+/// An observer that ignores everything; what matters later is in the log as well.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
@@ -55,7 +55,7 @@ impl Consent for NoConsent {
 
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
         Err(Refusal::blocked(format!(
-            "{} changes what cannot be taken back, and this caller cannot ask for consent; nothing was sent",
+            "{} cannot be undone and needs consent, and this caller cannot ask for it; nothing was sent",
             question.task
         )))
     }
@@ -186,7 +186,7 @@ impl Call {
         &self.user
     }
 
-    /// The wish to stop.
+    /// The request to stop.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -233,7 +233,7 @@ impl Call {
     /// It names none.
     pub fn release(&self) -> Result<&ReleaseVersion, Refusal> {
         self.release.as_ref().ok_or_else(|| {
-            Refusal::new(ErrorClass::Usage, "no release was named")
+            Refusal::new(ErrorClass::Usage, "no release was given")
                 .with_hint("Name one, for example 4.19.1 or 4.22.0-rc.0.")
         })
     }
@@ -252,6 +252,20 @@ impl Call {
     /// The release's state; nothing is read yet.
     pub fn statebox(&self) -> Result<StateBox, TaskError> {
         Ok(open_statebox(&self.clients, self.release()?)?)
+    }
+
+    /// Reads the state of `statebox`. Whoever listens hears what another program's save had taken from it.
+    pub(super) async fn load(&self, statebox: &StateBox) -> Result<State, StateBoxError> {
+        let state = statebox.load().await?;
+        for loss in state.losses() {
+            self.observer().warn(&loss.to_string());
+        }
+        Ok(state)
+    }
+
+    /// The release's state as it is now ([`Call::load`]).
+    pub(super) async fn state(&self) -> Result<State, TaskError> {
+        Ok(self.load(&self.statebox()?).await?)
     }
 
     /// The release's state, for an operation that creates it when it is absent.

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::task_run::{Change, Options, Prepared, TaskRow, execute};
 use crate::clients::jira::IssueKey;
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::Report;
+use crate::flow::wait::{Next, Wait};
 use crate::statebox::{TaskName, TaskStatus};
-use crate::tasks::approval_wait::{Look, Watcher};
-use crate::tasks::change_advisory_status::ChangeAdvisoryStatus as Work;
+use crate::tasks::approval_wait::{Look, STOPPED, Watcher};
+use crate::tasks::change_advisory_status::{ChangeAdvisoryStatus as Work, Done};
 
 /// The longest pause before a watcher that could not begin tries again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -56,7 +57,7 @@ pub enum Target {
 #[serde(untagged)]
 pub enum Answer {
     /// A run came to this.
-    Ran(Box<Report>),
+    Ran(Box<Report<Done>>),
     /// Nothing was run: whether there is a wait, and how it stands.
     Waits(WaitState),
 }
@@ -123,21 +124,39 @@ impl Operation for ChangeAdvisoryStatus {
     type Answer = Answer;
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let policy = WaitPolicy::of(call.settings().environment())?;
-        let who = call.who();
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), who.clone(), policy)
-            .accepting(arguments.accept_bug.iter().cloned())
-            .early(arguments.early);
-        let waits = Waits::for_others(arguments.wait);
-        let report = prepared.run(&task, loaded, Effect::Critical, arguments.change, waits).await?;
+        let (wait, accept_bug) = (arguments.wait, arguments.accept_bug.clone());
+        let (report, prepared) = execute::<Approve>(arguments, call).await?;
         let answer = Answer::Ran(Box::new(report));
-        if !arguments.wait || !answer.leaves_wait() {
+        if !wait || !answer.leaves_wait() {
             return Ok(answer);
         }
         call.observer().note("The task waits; this command looks until the wait is over (Ctrl-C leaves it).");
-        watch(&prepared, who, policy, arguments.accept_bug).await
+        watch(&prepared, accept_bug).await
     }
+}
+
+/// The run of the task, without the wait that it may leave behind.
+#[derive(Debug)]
+struct Approve;
+
+impl TaskRow for Approve {
+    const ABOUT: About = <ChangeAdvisoryStatus as Operation>::ABOUT;
+    type Arguments = Arguments;
+    type Task = Work;
+
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        approval(on, arguments.accept_bug, arguments.early)
+    }
+}
+
+/// The whole approval of the release.
+pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool) -> Result<Work, TaskError> {
+    let policy = WaitPolicy::of(on.call.settings().environment())?;
+    Ok(Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early))
 }
 
 /// Carries on a wait that another call began, until it is over. What cannot be read at first is read later, as long as
@@ -148,42 +167,34 @@ impl Operation for ChangeAdvisoryStatus {
 /// The wait cannot be carried on, or its deadline has passed.
 pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
     let policy = WaitPolicy::of(call.settings().environment())?;
-    let begun = call.clock().now();
+    let wait = Wait::new(call.clock()).unless_stopped(call.interrupt()).at_most(policy.limit);
     let services = loop {
         let error = match call.services().await {
             Ok(services) => break services,
             Err(error) => error,
         };
-        let waited = Duration::try_from(call.clock().now().duration_since(begun)).unwrap_or_default();
         // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
         let class = error.inner().class();
         let stays = matches!(class, ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Failed);
-        if stays || waited >= policy.limit {
+        if stays {
             return Err(error);
         }
-        tracing::warn!("{}; the wait goes on, and it is read again", error.inner());
-        tokio::select! {
-            () = call.clock().sleep(policy.interval.min(LONGEST_PAUSE)) => {}
-            _ = call.interrupt().wait() => {
-                let why = "stopped; the wait stands in the StateBox";
-                return Ok(Answer::Waits(WaitState::new(Some(why.to_owned()))));
-            }
+        tracing::warn!("{}; the wait continues, and it is read again", error.inner());
+        match wait.pause(policy.interval.min(LONGEST_PAUSE)).await {
+            Next::Look => {}
+            Next::TimeIsOver => return Err(error),
+            Next::Stop(_) => return Ok(Answer::Waits(WaitState::new(Some(STOPPED.to_owned())))),
         }
     };
-    watch(&Prepared::with_services(call, services)?, call.who(), policy, accept_bug).await
+    watch(&Prepared::with_services(call, services)?, accept_bug).await
 }
 
-async fn watch(
-    prepared: &Prepared<'_>,
-    who: String,
-    policy: WaitPolicy,
-    accept_bug: Vec<IssueKey>,
-) -> Result<Answer, TaskError> {
+async fn watch(prepared: &Prepared<'_>, accept_bug: Vec<IssueKey>) -> Result<Answer, TaskError> {
     let watcher = Watcher {
         services: &prepared.services,
         runner: prepared.runner(),
-        who,
-        policy,
+        who: prepared.who.clone(),
+        policy: WaitPolicy::of(prepared.call.settings().environment())?,
         accepted: accept_bug.into_iter().collect(),
     };
     match watcher.watch(prepared.call.permit()?).await? {

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::check_cve_tracker_bug::CheckCveTrackerBug as Work;
 
 /// The operation.
@@ -29,7 +27,7 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for CheckCveTrackerBug {
+impl TaskRow for CheckCveTrackerBug {
     const ABOUT: About = About::task(
         "check-cve-tracker-bug",
         "Check with elliott that no CVE tracker is missing",
@@ -37,12 +35,14 @@ impl Operation for CheckCveTrackerBug {
     )
     .hints(&["elliott must be installed where this runs."]);
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let elliott = Arc::new(prepared.services.clients().elliott()?);
-        let task = Work::new(prepared.services.clone(), elliott, !arguments.no_notify);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        let elliott = Arc::new(on.services.clients().elliott()?);
+        Ok(Work::new(on.services.clone(), elliott, !arguments.no_notify))
     }
 }

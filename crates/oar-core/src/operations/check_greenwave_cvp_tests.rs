@@ -3,11 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Flows, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect, Flows};
+use super::task_run::{Change, Options, Prepared, TaskRow};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::check_greenwave_cvp_tests::CheckGreenwaveCvpTests as Work;
 
 /// The operation.
@@ -25,7 +23,7 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for CheckGreenwaveCvpTests {
+impl TaskRow for CheckGreenwaveCvpTests {
     const ABOUT: About = About::task(
         "check-greenwave-cvp-tests",
         "Check the Greenwave CVP tests of the advisories and report failures in Jira (Errata flow)",
@@ -33,11 +31,13 @@ impl Operation for CheckGreenwaveCvpTests {
     )
     .of(Flows::Errata);
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone());
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(_: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone()))
     }
 }

@@ -3,11 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::create_test_report::CreateTestReport as Work;
 
 /// The operation.
@@ -27,20 +25,22 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for CreateTestReport {
+impl TaskRow for CreateTestReport {
     const ABOUT: About = About::task(
         "create-test-report",
         "Create the release's StateBox file and tell the release leads",
         Effect::Writes,
     )
     .hints(&["The first task of a release: every other one needs the file."]);
+    const CREATES_STATE: bool = true;
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let statebox = if arguments.change.dry_run { call.statebox()? } else { call.statebox_to_create()? };
-        let (prepared, loaded) = Prepared::with(call, statebox).await?;
-        let task = Work::new(prepared.services.clone(), &prepared.statebox, arguments.beside_worksheet);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), on.statebox.location(), arguments.beside_worksheet))
     }
 }

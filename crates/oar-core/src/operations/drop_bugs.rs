@@ -3,12 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::clients::jira::IssueKey;
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::drop_bugs::DropBugs as Work;
 
 /// The operation.
@@ -28,7 +26,7 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for DropBugs {
+impl TaskRow for DropBugs {
     const ABOUT: About = About::task(
         "drop-bugs",
         "Remove unfinished bugs from the advisories and the shipment",
@@ -36,13 +34,13 @@ impl Operation for DropBugs {
     )
     .hints(&["update-bug-list says which bugs are not finished."]);
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), arguments.include.into_iter().collect());
-        prepared
-            .run(&task, loaded, Effect::Critical, arguments.change, Waits::for_others(arguments.wait))
-            .await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), arguments.include.into_iter().collect()))
     }
 }

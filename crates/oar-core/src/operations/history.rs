@@ -50,10 +50,7 @@ impl Operation for History {
     type Answer = Answer;
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let state = call.statebox()?.load().await?;
-        for loss in state.losses() {
-            call.observer().warn(&loss.to_string());
-        }
+        let state = call.state().await?;
         let tasks = state.tasks().into_iter();
         let tasks = tasks.filter(|view| arguments.task.is_none_or(|task| view.task == Some(task)));
         let mut runs: Vec<Entry> = tasks

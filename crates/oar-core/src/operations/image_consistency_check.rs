@@ -5,11 +5,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::schema::text_schema;
 use crate::tasks::image_consistency_check::ImageConsistencyCheck as Work;
 
@@ -58,19 +56,22 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for ImageConsistencyCheck {
+impl TaskRow for ImageConsistencyCheck {
     const ABOUT: About = About::task(
         "image-consistency-check",
         "Compare the payload with the shipment in a Prow job, then check the health of the images",
         Effect::Writes,
     )
-    .hints(&["The job takes about an hour: run it again to see how it goes on."]);
+    .hints(&["The job takes about an hour: run it again to see its progress."]);
+    const WAITS: Waits = Waits::ToTheEnd;
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), arguments.job_id.map(|id| id.0));
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::to_the_end(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), arguments.job_id.map(|id| id.0)))
     }
 }

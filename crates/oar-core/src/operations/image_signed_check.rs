@@ -3,11 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::image_signed_check::ImageSignedCheck as Work;
 
 /// The operation.
@@ -27,18 +25,20 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for ImageSignedCheck {
+impl TaskRow for ImageSignedCheck {
     const ABOUT: About = About::task(
         "image-signed-check",
         "Verify that the payload of the release is signed by a release key",
         Effect::Writes,
     );
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), arguments.wait, arguments.all_architectures);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), arguments.wait, arguments.all_architectures))
     }
 }

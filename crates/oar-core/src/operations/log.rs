@@ -59,10 +59,7 @@ impl Operation for Log {
     type Answer = Answer;
 
     async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let state = call.statebox()?.load().await?;
-        for loss in state.losses() {
-            call.observer().warn(&loss.to_string());
-        }
+        let state = call.state().await?;
         let stored = StoredLog::of(&state, arguments.task, arguments.run.as_deref())?;
         Ok(Answer { release: call.release()?.clone(), stored })
     }
@@ -142,6 +139,7 @@ mod tests {
             result: Some(log.into()),
             notifications: Vec::new(),
             links: Vec::new(),
+            done: Vec::new(),
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) async fn compare(
         }
         statebox.carry_metadata(wanted, call.user());
     }
-    let verb = if change.dry_run { "would be taken over" } else { "taken over" };
+    let verb = if change.dry_run { "would be accepted" } else { "accepted" };
     let line = |change: &MetadataChange| format!("ART has changed the build data: {change} ({verb})");
     Ok(changes.iter().map(line).collect())
 }
@@ -47,21 +47,19 @@ async fn consent(call: &Call, task: TaskName, matters: &[&MetadataChange]) -> Re
             values.join(", ")
         );
         Refusal::new(ErrorClass::Blocked, message).with_hint(format!(
-            "See whether earlier tasks must be run again for the new values, then call it with `--accept-metadata`: oar -r \
+            "See whether earlier tasks must be run again for the new values, then run it with `--accept-metadata`: oar -r \
              {release} {task} --accept-metadata"
         ))
     };
     if !call.consent().can_ask() {
-        return Err(refused("there is no terminal to ask at").into());
+        return Err(refused("there is no terminal to ask on").into());
     }
     let step = |change: &&MetadataChange| {
-        Step::new("act from now on with", change.field.clone())
-            .from(change.from.clone())
-            .to(change.to.clone())
+        Step::new("use from now on", change.field.clone()).from(change.from.clone()).to(change.to.clone())
     };
     let note = "ART has changed this after the release was owned, pushed or moved; earlier tasks may have to be run again";
     let plan = PlanSummary::new(matters.iter().map(step).collect(), vec![note.to_owned()]);
     let question = Question { task, release, plan: &plan };
     let asked = call.consent().ask_anew(question).await;
-    Ok(asked.map_err(|_| refused("it was not consented to"))?)
+    Ok(asked.map_err(|_| refused("it was not confirmed"))?)
 }

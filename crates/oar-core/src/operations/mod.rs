@@ -35,7 +35,7 @@ pub mod update_bug_list;
 pub use call::{Call, NoConsent, NoObserver, Observer};
 pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
 pub use table::{TABLE, row};
-pub use task_run::Change;
+pub use task_run::{Change, Options, Prepared, TaskRow, Waits};
 
 use std::time::Duration;
 

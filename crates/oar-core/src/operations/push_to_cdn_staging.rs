@@ -3,11 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::push_to_cdn_staging::PushToCdnStaging as Work;
 
 /// The operation.
@@ -25,21 +23,22 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for PushToCdnStaging {
+impl TaskRow for PushToCdnStaging {
     const ABOUT: About = About::task(
         "push-to-cdn-staging",
         "Push the advisories to the staging CDN and show the progress of each target",
         Effect::Critical,
     )
-    .hints(&["A push takes up to hours: run it again to see how it goes on."]);
+    .hints(&["A push takes up to hours: run it again to see its progress."]);
+    const WAITS: Waits = Waits::ToTheEnd;
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone());
-        prepared
-            .run(&task, loaded, Effect::Critical, arguments.change, Waits::to_the_end(arguments.wait))
-            .await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(_: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone()))
     }
 }

@@ -19,7 +19,7 @@ pub enum Effect {
     Reads,
     /// It changes what can be changed back, or tells people something.
     Writes,
-    /// It changes what cannot be taken back: its plan is consented to first.
+    /// It cannot be undone and needs your consent: its plan is consented to first.
     Critical,
 }
 
@@ -261,7 +261,7 @@ async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcom
     let arguments = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
     let answer = super::perform::<O>(arguments, call).await?;
     let document = serde_json::to_value(&answer)
-        .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is no JSON: {error}")))?;
+        .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is not JSON: {error}")))?;
     Ok(Outcome { document, class: answer.class(), signal: answer.signal() })
 }
 

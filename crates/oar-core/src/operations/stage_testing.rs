@@ -5,12 +5,10 @@ use std::num::NonZeroU64;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::flow::runner::Report;
 use crate::tasks::stage_testing::StageTesting as Work;
 
 /// The operation.
@@ -32,24 +30,27 @@ pub struct Arguments {
     pub change: Change,
 }
 
-impl Operation for StageTesting {
+impl TaskRow for StageTesting {
     const ABOUT: About = About::task(
         "stage-testing",
         "Start the stage pipeline in Jenkins once and follow it to its result",
         Effect::Writes,
     )
-    .hints(&["The pipeline takes some hours: run it again to see how it goes on."]);
+    .hints(&["The pipeline takes some hours: run it again to see its progress."]);
+    const WAITS: Waits = Waits::ToTheEnd;
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
         if arguments.again && arguments.build_number.is_some() {
             let message = "a build to follow and `again`, which starts one, exclude each other";
-            return Err(Refusal::new(ErrorClass::Usage, message).into());
+            return Err(Refusal::new(ErrorClass::Usage, message));
         }
-        let (prepared, loaded) = Prepared::of(call).await?;
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
         let number = arguments.build_number.map(NonZeroU64::get);
-        let task = Work::new(prepared.services.clone(), number, arguments.again);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::to_the_end(arguments.wait)).await
+        Ok(Work::new(on.services.clone(), number, arguments.again))
     }
 }

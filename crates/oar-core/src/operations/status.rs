@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
+use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
 use crate::statebox::{StateBox, StateBoxError};
 use crate::tasks::status::{StatusReport, TaskRow};
@@ -56,16 +57,13 @@ impl Operation for Status {
 
     async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
         let statebox = call.statebox()?;
-        let state = match statebox.load().await {
+        let state = match call.load(&statebox).await {
             Ok(state) => state,
             Err(error @ StateBoxError::Absent { .. }) => {
                 return worksheet(call, &statebox, error).await.map(Answer::Worksheet);
             }
             Err(error) => return Err(error.into()),
         };
-        for loss in state.losses() {
-            call.observer().warn(&loss.to_string());
-        }
         let report = StatusReport::of(&state, statebox.location(), call.clock().now());
         Ok(Answer::StateBox(Box::new(report)))
     }
@@ -92,6 +90,15 @@ async fn worksheet(
             location: statebox.location(),
         }),
         Ok(None) => Err(absent.into()),
+        // A release that the build data does not know needs another version or patience, and no StateBox.
+        Err(trouble)
+            if matches!(
+                trouble.downcast_ref(),
+                Some(ConfigError::ReleaseNotReady { .. } | ConfigError::BuildDataNotFound { .. })
+            ) =>
+        {
+            Err(trouble)
+        }
         Err(trouble) => {
             let trouble = trouble.inner().to_string();
             call.observer().warn(&format!("whether the release has a worksheet cannot be seen: {trouble}"));

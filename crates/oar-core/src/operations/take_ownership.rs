@@ -3,12 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::email::EmailAddress;
-use crate::flow::outcome::TaskError;
-use crate::flow::runner::Report;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::take_ownership::TakeOwnership as Work;
 
 /// The operation.
@@ -34,18 +32,20 @@ fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmailAddress, D::
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
-impl Operation for TakeOwnership {
+impl TaskRow for TakeOwnership {
     const ABOUT: About = About::task(
         "take-ownership",
         "Make a person the QE owner of the advisories, the merge request and ART's subtasks",
         Effect::Writes,
     );
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), arguments.email);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), arguments.email))
     }
 }

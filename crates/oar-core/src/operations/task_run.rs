@@ -1,21 +1,24 @@
 //! How an operation runs a task: what it needs is read at once, what ART has changed is compared, and somebody else's
 //! run, or the end of a job, is waited for where the caller wants that.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::call::Call;
 use super::metadata_changes;
-use super::row::{Conclusion, Effect};
+use super::row::{About, Conclusion, Effect, Operation};
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
-use crate::flow::outcome::TaskError;
+use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Mode, Report, Runner};
 use crate::flow::task::Task;
+use crate::flow::wait::{Next, Wait};
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
@@ -32,30 +35,75 @@ pub struct Change {
     pub accept_metadata: bool,
 }
 
-/// What a call waits for, beside what its own run does.
+/// What a call that waits waits for, beside what its own run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waits {
-    /// For nothing.
-    Never,
+pub enum Waits {
     /// For the end of somebody else's run of the same task.
     ForOthers,
     /// For that, and then for the end of the task: it goes on outside after it was started.
     ToTheEnd,
 }
 
-impl Waits {
-    /// [`Waits::ForOthers`] when it is wished.
-    pub(super) fn for_others(wished: bool) -> Self {
-        if wished { Self::ForOthers } else { Self::Never }
-    }
+/// How a task is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How to change the world.
+    pub change: Change,
+    /// Whether to wait for what the row [waits](TaskRow::WAITS) for.
+    pub wait: bool,
+}
 
-    /// [`Waits::ToTheEnd`] when it is wished.
-    pub(super) fn to_the_end(wished: bool) -> Self {
-        if wished { Self::ToTheEnd } else { Self::Never }
+/// The row of a task: its declaration. What every task has in common is done for it.
+pub trait TaskRow: 'static {
+    /// What is known of it before it is called.
+    const ABOUT: About;
+    /// What a call waits for that says so.
+    const WAITS: Waits = Waits::ForOthers;
+    /// Whether the task makes the StateBox file of a release that has none.
+    const CREATES_STATE: bool = false;
+    /// What it is asked with.
+    type Arguments: DeserializeOwned + JsonSchema + Send;
+    /// The task.
+    type Task: Task;
+
+    /// How it is to be run.
+    ///
+    /// # Errors
+    ///
+    /// The arguments contradict each other; nothing was asked yet.
+    fn options(arguments: &Self::Arguments) -> Result<Options, Refusal>;
+
+    /// The task that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// What it needs is not configured.
+    fn task(arguments: Self::Arguments, on: &Prepared<'_>) -> Result<Self::Task, TaskError>;
+}
+
+impl<R: TaskRow> Operation for R {
+    const ABOUT: About = <R as TaskRow>::ABOUT;
+    type Arguments = R::Arguments;
+    type Answer = Report<<R::Task as Task>::Done>;
+
+    async fn run(arguments: R::Arguments, call: &Call) -> Result<Self::Answer, TaskError> {
+        Ok(execute::<R>(arguments, call).await?.0)
     }
 }
 
-impl Conclusion for Report {
+/// Runs the task of a row; also gives what it ran with.
+pub(super) async fn execute<R: TaskRow>(
+    arguments: R::Arguments,
+    call: &Call,
+) -> Result<(Report<<R::Task as Task>::Done>, Prepared<'_>), TaskError> {
+    let options = R::options(&arguments)?;
+    let (prepared, loaded) = Prepared::of::<R>(call, options).await?;
+    let task = R::task(arguments, &prepared)?;
+    let report = prepared.run::<R>(&task, loaded, options).await?;
+    Ok((report, prepared))
+}
+
+impl<D> Conclusion for Report<D> {
     fn class(&self) -> Option<ErrorClass> {
         self.class
     }
@@ -66,30 +114,36 @@ impl Conclusion for Report {
 }
 
 /// What a task of the call's release runs with.
-pub(super) struct Prepared<'a> {
+pub struct Prepared<'a> {
     pub(super) call: &'a Call,
     pub(super) services: ReleaseContext,
     pub(super) statebox: StateBox,
+    /// A name for this call that no other one has.
+    pub(super) who: String,
+}
+
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Prepared").field("who", &self.who).finish_non_exhaustive()
+    }
 }
 
 /// The state as it was read.
-pub(super) type Loaded = Result<Option<State>, StateBoxError>;
+type Loaded = Result<Option<State>, StateBoxError>;
 
 impl<'a> Prepared<'a> {
     /// Reads the release's configuration and its state at the same time, because different services answer.
-    pub(super) async fn of(call: &'a Call) -> Result<(Self, Loaded), TaskError> {
-        Self::with(call, call.statebox()?).await
-    }
-
-    /// The same, with this StateBox.
-    pub(super) async fn with(call: &'a Call, statebox: StateBox) -> Result<(Self, Loaded), TaskError> {
+    async fn of<R: TaskRow>(call: &'a Call, options: Options) -> Result<(Self, Loaded), TaskError> {
+        let creates = R::CREATES_STATE && !options.change.dry_run;
+        let statebox = if creates { call.statebox_to_create()? } else { call.statebox()? };
         let (services, loaded) = join(call.services(), statebox.find()).await;
-        Ok((Self { call, services: services?, statebox }, loaded))
+        let prepared = Self { call, services: services?, statebox, who: call.who() };
+        Ok((prepared, loaded))
     }
 
     /// With clients that were made before.
     pub(super) fn with_services(call: &'a Call, services: ReleaseContext) -> Result<Self, TaskError> {
-        Ok(Self { call, services, statebox: call.statebox()? })
+        Ok(Self { call, services, statebox: call.statebox()?, who: call.who() })
     }
 
     /// What runs the tasks.
@@ -103,15 +157,13 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Runs `task`.
-    pub(super) async fn run<T: Task>(
+    async fn run<R: TaskRow>(
         &self,
-        task: &T,
+        task: &R::Task,
         loaded: Loaded,
-        effect: Effect,
-        change: Change,
-        waits: Waits,
-    ) -> Result<Report, TaskError> {
+        options: Options,
+    ) -> Result<Report<<R::Task as Task>::Done>, TaskError> {
+        let Options { change, wait } = options;
         let policy = WaitPolicy::of(self.call.settings().environment())?;
         let changed = metadata_changes::compare(
             self.call,
@@ -122,42 +174,47 @@ impl<'a> Prepared<'a> {
             &loaded,
         )
         .await?;
-        let mode = match (change.dry_run, effect) {
+        let mode = match (change.dry_run, <R as TaskRow>::ABOUT.effect) {
             (true, _) => Mode::DryRun,
             (false, Effect::Critical) => Mode::Ask(self.call.permit()?, self.call.consent()),
             (false, _) => Mode::Apply(self.call.permit()?),
         };
-        let mut report = self.when_free(task, mode, waits, loaded).await;
+        let mut report = self.when_free(task, mode, wait, loaded).await;
         self.settle(change, &mut report, changed).await;
-        if waits == Waits::ToTheEnd {
+        if wait && R::WAITS == Waits::ToTheEnd {
             return Ok(self.to_the_end(task, mode, policy, report).await);
         }
         Ok(report)
     }
 
-    /// Runs the task; with [`Waits`], after the end of somebody else's run of it.
-    async fn when_free<T: Task>(&self, task: &T, mode: Mode<'_>, waits: Waits, mut loaded: Loaded) -> Report {
+    /// Runs the task; with `wait`, after the end of somebody else's run of it.
+    async fn when_free<T: Task>(
+        &self,
+        task: &T,
+        mode: Mode<'_>,
+        wait: bool,
+        mut loaded: Loaded,
+    ) -> Report<T::Done> {
         let runner = self.runner();
         loop {
             let mut report = runner.run(task, mode, loaded).await;
-            let Some(held) = report.held.as_ref().filter(|_| waits != Waits::Never) else { return report };
+            let Some(held) = report.held.as_ref().filter(|_| wait) else { return report };
             self.call.observer().note(&format!(
                 "{} runs {} of {}; waiting for the end of that run (Ctrl-C stops waiting).",
                 held.by, report.command, report.release
             ));
-            tokio::select! {
-                biased;
-                signal = self.call.interrupt().wait() => {
-                    report.signal = Some(signal);
-                    return report;
-                }
-                state = runner.until_free(task.name()) => loaded = state,
+            let free = runner.until_free(task.name()).await;
+            if let Some(signal) = self.call.interrupt().signal() {
+                report.signal = Some(signal);
+                report.warnings.push("stopped waiting for the end of that run; nothing was done".to_owned());
+                return report;
             }
+            loaded = free;
         }
     }
 
     /// Adds what ART has changed, and stores it now if the run has written nothing.
-    async fn settle(&self, change: Change, report: &mut Report, changed: Vec<String>) {
+    async fn settle<D>(&self, change: Change, report: &mut Report<D>, changed: Vec<String>) {
         report.warnings.extend(changed);
         if report.class.is_none()
             && report.signal.is_none()
@@ -175,21 +232,16 @@ impl<'a> Prepared<'a> {
         task: &T,
         mode: Mode<'_>,
         policy: WaitPolicy,
-        mut report: Report,
-    ) -> Report {
+        mut report: Report<T::Done>,
+    ) -> Report<T::Done> {
         let observer = self.call.observer();
         let pause = policy.interval.min(LONGEST_PAUSE);
-        let mut waited = Duration::ZERO;
+        let wait = Wait::new(self.call.clock()).unless_stopped(self.call.interrupt()).at_most(policy.limit);
         let mut told = None;
         loop {
             // What could not be looked at may be there at the next look; everything else decides.
             let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
             if report.status != Some(TaskStatus::InProgress) || !passes || report.signal.is_some() {
-                return report;
-            }
-            if waited >= policy.limit {
-                let late = "the task has not ended in time; run the same command again to wait further";
-                report.warnings.push(late.to_owned());
                 return report;
             }
             let words =
@@ -198,21 +250,29 @@ impl<'a> Prepared<'a> {
                 observer.note(&format!("{} of {}: {words}", report.command, report.release));
                 if told.is_none() {
                     observer.note(&format!(
-                        "Looking again every {} s; Ctrl-C stops looking, and the task goes on.",
+                        "Checking again every {} s; Ctrl-C stops checking, and the task continues.",
                         pause.as_secs()
                     ));
                 }
                 told = Some(words);
             }
-            tokio::select! {
-                () = self.call.clock().sleep(pause) => {}
-                signal = self.call.interrupt().wait() => {
+            match wait.pause(pause).await {
+                Next::Look => {}
+                Next::TimeIsOver => {
+                    let late = "the task has not ended in time; run the same command again to wait further";
+                    report.warnings.push(late.to_owned());
+                    return report;
+                }
+                Next::Stop(signal) => {
                     report.signal = Some(signal);
+                    report.warnings.push(
+                        "stopped waiting; the task continues, and the same command shows its progress"
+                            .to_owned(),
+                    );
                     return report;
                 }
             }
-            waited += pause;
-            report = self.when_free(task, mode, Waits::ToTheEnd, self.statebox.find().await).await;
+            report = self.when_free(task, mode, true, self.statebox.find().await).await;
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct Answer {
     pub to: TaskStatus,
     /// Whether the file was changed.
     pub changed: bool,
-    /// Whether nothing was to be changed, by the caller's wish.
+    /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
     /// Whether the file differs from what was asked for.
     #[serde(skip)]

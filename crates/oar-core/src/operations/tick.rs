@@ -101,7 +101,7 @@ impl Operation for Tick {
     )
     .named(Program::Oarctl)
     .hints(&[
-        "Meant for a timer: only a look that is due is made, and only when nobody else carries the wait on.",
+        "Meant for a timer: only a look that is due is made, and only when nobody else continues the wait.",
     ]);
     type Arguments = Arguments;
     type Answer = Answer;
@@ -172,8 +172,8 @@ fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseR
             _ if wait.deadline().is_some_and(|deadline| now >= deadline) => {
                 ("would ask the release leads", format!("overdue: {}", wait.condition))
             }
-            _ if wait.due() > now => ("waits", format!("the next look is due at {}", stamp(wait.due()))),
-            Some(holder) => ("waits", format!("{} carries the wait on", holder.who)),
+            _ if wait.due() > now => ("waits", format!("the next check is due at {}", stamp(wait.due()))),
+            Some(holder) => ("waits", format!("{} continues the wait", holder.who)),
             None => ("would look", wait.condition),
         }
     } else {

@@ -3,19 +3,17 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::Call;
-use super::row::{About, Effect, Operation};
-use super::task_run::{Change, Prepared, Waits};
+use super::row::{About, Effect};
+use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::flow::runner::Report;
 use crate::tasks::update_bug_list::{Reminder, UpdateBugList as Work};
 
 /// The operation.
 #[derive(Debug)]
 pub struct UpdateBugList;
 
-/// What it is asked with. Without a wish the QA contacts of the bugs in `ON_QA` are reminded.
+/// What it is asked with. By default the QA contacts of the bugs in `ON_QA` are reminded.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own in the command line")]
@@ -48,19 +46,21 @@ impl Arguments {
     }
 }
 
-impl Operation for UpdateBugList {
+impl TaskRow for UpdateBugList {
     const ABOUT: About = About::task(
         "update-bug-list",
         "Update the list of the release's bugs and remind the QA contacts to verify them",
         Effect::Writes,
     );
     type Arguments = Arguments;
-    type Answer = Report;
+    type Task = Work;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Report, TaskError> {
-        let reminder = arguments.reminder()?;
-        let (prepared, loaded) = Prepared::of(call).await?;
-        let task = Work::new(prepared.services.clone(), reminder);
-        prepared.run(&task, loaded, Effect::Writes, arguments.change, Waits::for_others(arguments.wait)).await
+    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
+        arguments.reminder()?;
+        Ok(Options { change: arguments.change, wait: arguments.wait })
+    }
+
+    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), arguments.reminder()?))
     }
 }

@@ -3,7 +3,6 @@
 
 pub mod approval;
 pub mod bugs;
-pub mod changes;
 pub mod cve;
 pub mod drop_bugs;
 pub mod failures;

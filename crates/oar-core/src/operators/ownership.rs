@@ -13,9 +13,10 @@ use crate::clients::{Attempt, Effect, attempt_again};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
+use crate::flow::recorder::Recorder;
 use crate::notify::merge_request::{release_lead_in, release_lead_note};
-use crate::operators::changes::Changes;
 use crate::operators::failures::could_not_look;
 use crate::permit::WritePermit;
 
@@ -170,7 +171,7 @@ impl Plan for OwnershipPlan {
             ));
         }
         if !steps.is_empty() {
-            notes.push("the release leads are told in Slack".to_owned());
+            notes.push("the release leads are notified in Slack".to_owned());
         }
         PlanSummary::new(steps, notes)
     }
@@ -194,6 +195,18 @@ fn start_step(subtask: &OwnedSubtask) -> Step {
     Step::new("set status of", format!("{} {}", subtask.issue.key, subtask.summary))
         .from(subtask.issue.status().map(str::to_owned))
         .to(IN_PROGRESS)
+}
+
+/// Records a change when it was made.
+fn recorded(
+    recorder: &Recorder,
+    step: Step,
+    outcome: Result<Effect, TaskError>,
+) -> (Step, Result<Effect, TaskError>) {
+    if matches!(outcome, Ok(Effect::Changed)) {
+        recorder.did(step.clone());
+    }
+    (step, outcome)
 }
 
 /// Whether the newest note about the lead names `username`. Notes come newest first.
@@ -411,29 +424,38 @@ impl Ownership<'_> {
         Ok(())
     }
 
-    /// Makes the planned changes, all services at once; a failed item does not stop the others.
-    pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Changes {
+    /// Makes the planned changes, all services at once; a failed item does not stop the others. What could not be done
+    /// or read.
+    pub async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit, recorder: &Recorder) -> Failures {
         let owner = &plan.target.owner;
         let advisories = join_all(plan.advisories.iter().filter_map(|advisory| {
             let step = advisory.step(owner)?;
             Some(async move {
                 let outcome = self.errata.change_qe_owner(advisory.id, owner, permit).await;
-                (step, outcome.map(|()| Effect::Changed).map_err(TaskError::from))
+                recorded(recorder, step, outcome.map(|()| Effect::Changed).map_err(TaskError::from))
             })
         }));
-        let note = self.apply_note(plan, permit);
-        let subtasks =
-            join_all(plan.subtasks().iter().map(|subtask| self.apply_subtask(plan, subtask, permit)));
+        let note = async {
+            let (step, outcome) = self.apply_note(plan, permit).await?;
+            Some(recorded(recorder, step, outcome))
+        };
+        let subtasks = join_all(
+            plan.subtasks().iter().map(|subtask| self.apply_subtask(plan, subtask, permit, recorder)),
+        );
         let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
 
-        let mut result = Changes::default();
+        let mut failures = Failures::default();
         for (step, outcome) in advisories.into_iter().chain(note).chain(subtasks.into_iter().flatten()) {
-            result.take(step, outcome);
+            match outcome {
+                Ok(Effect::Changed) => tracing::info!("{step}"),
+                Ok(Effect::AlreadySo) => tracing::info!("{step}: already done"),
+                Err(error) => failures.add_logged(error.inner()),
+            }
         }
         for error in &plan.unreadable {
-            result.failures.add_logged(error.inner());
+            failures.add_logged(error.inner());
         }
-        result
+        failures
     }
 
     async fn apply_note(
@@ -470,6 +492,7 @@ impl Ownership<'_> {
         plan: &OwnershipPlan,
         subtask: &OwnedSubtask,
         permit: &WritePermit,
+        recorder: &Recorder,
     ) -> Vec<(Step, Result<Effect, TaskError>)> {
         let (Some(jira), Some(account)) = (self.jira, &plan.account) else { return Vec::new() };
         let issue = &subtask.issue;
@@ -477,26 +500,23 @@ impl Ownership<'_> {
             if !subtask.assign {
                 return None;
             }
-            Some(jira.assign_issue(issue, &account.id, permit).await)
+            let outcome = jira.assign_issue(issue, &account.id, permit).await;
+            let step = assign_step(subtask, plan.target.owner.local_part());
+            Some(recorded(recorder, step, outcome.map_err(TaskError::from)))
         };
         let started = async {
             if !subtask.start {
                 return None;
             }
-            let Some(offered) = subtask.offered.clone() else {
-                return Some(jira.transition_issue(issue, IN_PROGRESS, permit).await);
+            let outcome = match subtask.offered.clone() {
+                None => jira.transition_issue(issue, IN_PROGRESS, permit).await,
+                Some(offered) => {
+                    jira.transition_offered(&issue.key, issue.status(), IN_PROGRESS, offered, permit).await
+                }
             };
-            Some(jira.transition_offered(&issue.key, issue.status(), IN_PROGRESS, offered, permit).await)
+            Some(recorded(recorder, start_step(subtask), outcome.map_err(TaskError::from)))
         };
         let (assigned, started) = join(assigned, started).await;
-        let mut outcomes = Vec::new();
-        if let Some(outcome) = assigned {
-            let step = assign_step(subtask, plan.target.owner.local_part());
-            outcomes.push((step, outcome.map_err(TaskError::from)));
-        }
-        if let Some(outcome) = started {
-            outcomes.push((start_step(subtask), outcome.map_err(TaskError::from)));
-        }
-        outcomes
+        assigned.into_iter().chain(started).collect()
     }
 }

@@ -55,7 +55,7 @@ classified! {
              them.",
             name.build
         )),
-        Self::Invalid(_) => Some("Mend the file on the branch of the records.".to_owned()),
+        Self::Invalid(_) => Some("Repair the file on the branch of the records.".to_owned()),
         Self::Contended(_) => Some("Run the same command again.".to_owned()),
     }
 }

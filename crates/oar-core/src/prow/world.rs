@@ -140,7 +140,7 @@ classified! {
         Self::Invalid(_) => ErrorClass::Configuration,
     }
     hint {
-        Self::Invalid(_) => Some("Mend the registry on the main branch; nothing was started.".to_owned()),
+        Self::Invalid(_) => Some("Repair the registry on the main branch; nothing was started.".to_owned()),
     }
 }
 

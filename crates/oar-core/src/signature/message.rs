@@ -88,7 +88,7 @@ pub enum MessageFault {
 }
 
 /// A good signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Verified {
     /// The name that the configuration gives the key.
     pub key: String,
@@ -99,6 +99,7 @@ pub struct Verified {
     pub preview: bool,
     /// When the signature was made, as it says itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub made_at: Option<Timestamp>,
 }
 

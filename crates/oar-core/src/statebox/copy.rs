@@ -19,9 +19,9 @@ const MOST_ENDS: usize = 50;
 pub(super) struct LocalCopy(PathBuf);
 
 impl LocalCopy {
-    /// The copy of the file at `location`, below `folder`.
-    pub(super) fn new(folder: &Path, location: &str, release: &str) -> Self {
-        let place = crate::store::Revision::of(location);
+    /// The copy of the file at `place`, which no other file has, below `folder`.
+    pub(super) fn new(folder: &Path, place: &str, release: &str) -> Self {
+        let place = crate::store::Revision::of(place);
         let place: String = place.as_str().chars().take(12).collect();
         Self(folder.join(format!("{release}-{place}.yaml")))
     }
@@ -31,7 +31,7 @@ impl LocalCopy {
         if small { fs::read_to_string(&self.0).ok() } else { None }
     }
 
-    /// Keeps `text`. That it cannot be kept is no trouble of the command's.
+    /// Keeps `text`. That it cannot be kept does not fail the command.
     pub(super) fn write(&self, text: &str) {
         if let Err(error) = self.try_write(text) {
             tracing::debug!("no copy of the state is kept in {}: {error}", self.0.display());

@@ -193,10 +193,12 @@ impl StateBox {
     }
 
     /// The same handle, which keeps a copy of what it writes below `folder` of this machine, to notice what other
-    /// programs write over.
+    /// programs write over. `service` is where the store is reached: the file of a sandbox has the same address for
+    /// people as the real one, or as that of another sandbox, and must never be compared with it.
     #[must_use]
-    pub fn with_copy_in(mut self, folder: &Path) -> Self {
-        self.copy = Some(LocalCopy::new(folder, &self.location(), &self.release.to_string()));
+    pub fn with_copy_in(mut self, folder: &Path, service: &str) -> Self {
+        let place = format!("{service} {}", self.location());
+        self.copy = Some(LocalCopy::new(folder, &place, &self.release.to_string()));
         self
     }
 

@@ -31,7 +31,7 @@ const FINGERPRINT: &str = "result_sha";
 /// How much of the text's SHA-1 it is, in characters.
 const FINGERPRINT_LENGTH: usize = 16;
 /// What the ledger keeps of the last run.
-const OF_RUN: [&str; 7] = ["id", "started", "finished", "by", "command", "outcome", "class"];
+const OF_RUN: [&str; 8] = ["id", "started", "finished", "by", "command", "outcome", "class", "drops"];
 /// How the id of a run begins that another program left no other trace of.
 const OTHER_RUN: &str = "other-";
 /// Who ran it, as the history says.
@@ -305,7 +305,7 @@ impl UnrecordedEnd {
     }
 
     pub(super) fn to_text(&self) -> String {
-        let RunEnd { run, finished, reason, .. } = &self.end;
+        let RunEnd { run, finished, reason, done, .. } = &self.end;
         yaml::emit(&Node::mapping(Mapping::from([
             ("task", Node::text(self.task.id())),
             ("id", Node::text(&run.id)),
@@ -314,6 +314,7 @@ impl UnrecordedEnd {
             ("by", Node::text(&run.by)),
             ("command", Node::text(&run.command)),
             ("reason", Node::optional(reason.as_ref())),
+            ("done", Node::sequence(done.iter().map(Node::text).collect())),
         ])))
     }
 
@@ -341,6 +342,14 @@ impl UnrecordedEnd {
                 result: None,
                 notifications: Vec::new(),
                 links: Vec::new(),
+                done: fields
+                    .get("done")
+                    .and_then(Node::as_sequence)
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(Node::as_text)
+                    .map(str::to_owned)
+                    .collect(),
             },
         })
     }

@@ -110,6 +110,7 @@ mod tests {
             result: None,
             notifications: notifications.collect(),
             links: Vec::new(),
+            done: Vec::new(),
         };
         let _ = state.finish_run(TaskName::TakeOwnership, &end);
         state

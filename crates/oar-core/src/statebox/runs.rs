@@ -23,6 +23,10 @@ pub const RESULT_LIMIT: usize = 16 * 1024;
 /// the oldest run.
 pub const HISTORY_LIMIT: usize = 500;
 
+/// How many effects of a run that was ended are kept, and how long each may be, in characters.
+const DONE_LIMIT: usize = 50;
+const DONE_LENGTH: usize = 300;
+
 /// A run that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunStart {
@@ -59,6 +63,8 @@ pub struct RunEnd {
     pub notifications: Vec<Notification>,
     /// Where to look for more.
     pub links: Vec<String>,
+    /// What it had done when something ended it before its own end.
+    pub done: Vec<String>,
 }
 
 /// A status that a person sets.
@@ -132,6 +138,7 @@ impl State {
         let reason = end.reason.as_ref().map(|reason| self.mask(reason));
         let result = end.result.as_ref().map(|result| bounded(&self.mask(result)));
         let links: Vec<Node> = end.links.iter().map(|link| Node::text(self.mask(link))).collect();
+        let done: Vec<Node> = shortened(&end.done).map(|step| Node::text(self.mask(&step))).collect();
         let notifications: Vec<Mapping> =
             end.notifications.iter().map(|notification| self.outbox_entry(notification)).collect();
         let finished = self.change_task(task, |fields| {
@@ -151,6 +158,9 @@ impl State {
             }
             if !links.is_empty() {
                 entry.set("links", Node::sequence(links));
+            }
+            if !done.is_empty() {
+                entry.set("done", Node::sequence(done));
             }
             merge_outbox(entry, notifications);
             if !is_current(fields, index) {
@@ -309,6 +319,13 @@ impl State {
     }
 }
 
+/// The first effects, each of a bounded length, and how many more there were.
+fn shortened(done: &[String]) -> impl Iterator<Item = String> + '_ {
+    let kept = done.iter().take(DONE_LIMIT).map(|step| step.chars().take(DONE_LENGTH).collect());
+    let more = done.len().saturating_sub(DONE_LIMIT);
+    kept.chain((more > 0).then(|| format!("and {more} more")))
+}
+
 fn set_record(fields: &mut Mapping, key: &str, record: Option<Mapping>) {
     match record {
         Some(record) => fields.set(key, Node::mapping(record)),
@@ -383,7 +400,7 @@ fn conclude(fields: &mut Mapping, end: &RunEnd, result: Option<String>) {
     }
 }
 
-fn runs_mut(fields: &mut Mapping) -> impl Iterator<Item = &mut Mapping> {
+pub(super) fn runs_mut(fields: &mut Mapping) -> impl Iterator<Item = &mut Mapping> {
     fields
         .get_mut("history")
         .and_then(Node::as_sequence_mut)

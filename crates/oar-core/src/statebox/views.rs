@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::claims::ClaimView;
+use super::drops::DropIntent;
 use super::jobs::Job;
 use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
@@ -86,6 +87,12 @@ pub struct RunView {
     pub reason: Option<String>,
     /// Where to look for more.
     pub links: Vec<String>,
+    /// What it had done when a signal, an error or a time limit ended it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<String>,
+    /// What it means to drop; only of `drop-bugs`.
+    #[serde(skip_serializing_if = "DropIntent::is_empty")]
+    pub drops: DropIntent,
     /// What was, or is to be, said to people about it.
     pub notifications: Vec<Notification>,
 }
@@ -301,6 +308,8 @@ impl RunView {
             class: mapping.text("class").and_then(ReasonClass::from_file),
             reason: owned(mapping, "reason"),
             links: texts(mapping, "links"),
+            done: texts(mapping, "done"),
+            drops: DropIntent::of_run(mapping),
             notifications: mappings(mapping, "notifications")
                 .filter_map(Notification::from_mapping)
                 .collect(),

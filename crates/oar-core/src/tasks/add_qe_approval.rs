@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
@@ -34,6 +35,7 @@ impl Plan for QeApprovalPlan {
 #[async_trait]
 impl Task for AddQeApproval {
     type Plan = QeApprovalPlan;
+    type Done = ();
 
     fn name(&self) -> TaskName {
         TASK
@@ -41,6 +43,10 @@ impl Task for AddQeApproval {
 
     fn is_tracked(&self) -> bool {
         false
+    }
+
+    fn command_name(&self) -> &'static str {
+        "add-qe-approval"
     }
 
     fn command(&self) -> String {
@@ -67,7 +73,13 @@ impl Task for AddQeApproval {
         self.whole.complete(&plan.0).await
     }
 
-    async fn apply(&self, plan: &QeApprovalPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        Ok(self.whole.approve_merge_request(&plan.0, permit).await?.outcome())
+    async fn apply(
+        &self,
+        plan: &QeApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<()>, TaskError> {
+        let failures = self.whole.approve_merge_request(&plan.0, permit, recorder).await?;
+        Ok(TaskOutcome::pass(()).with_failures(&failures))
     }
 }

@@ -11,20 +11,23 @@ use futures::future::join;
 use jiff::Timestamp;
 
 use super::ReleaseContext;
-use super::change_advisory_status::{ChangeAdvisoryStatus, TASK, after};
+use super::change_advisory_status::{ChangeAdvisoryStatus, Done, TASK};
 use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Deliver as _, Mode, Report, Runner};
+use crate::flow::wait::{Next, Wait as Pauses, after, until};
 use crate::notify::outbox::{Delivery, PreviousSend, group_mention};
 use crate::notify::{ApprovalFailed, ApprovalOverdue, CommandLog, GroupMention, Message, Reference};
 use crate::operators::approval::{MetadataUrl, PayloadLook};
 use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
-/// The longest that is slept at a time: the state is looked at again by then, whatever it said.
-const LONGEST_SLEEP: Duration = Duration::from_mins(30);
+/// The longest that is slept at a time: the state is looked at by then, because somebody else may have ended the wait.
+const LONGEST_SLEEP: Duration = Duration::from_mins(2);
+/// What is said when the user stops a wait.
+pub(crate) const STOPPED: &str = "stopped; the wait stays in the StateBox";
 /// The shortest, so that clocks that differ a little cause no busy loop.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 
@@ -32,7 +35,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 pub struct Watcher<'a> {
     /// The release's services.
     pub services: &'a ReleaseContext,
-    /// Runs the approval, and knows StateBox, clock and the user's wish to stop.
+    /// Runs the approval, and knows StateBox, clock and the user's request to stop.
     pub runner: Runner<'a>,
     /// Who this is, by a name that no other process has.
     pub who: String,
@@ -48,7 +51,7 @@ pub enum Look {
     /// Nothing is waited for (any more).
     NoWait,
     /// The approval is done.
-    Finished(Box<Report>),
+    Finished(Box<Report<Done>>),
     /// The deadline has passed: people were asked.
     Overdue,
     /// Not yet; when to look again, and why.
@@ -56,21 +59,21 @@ pub enum Look {
 }
 
 impl Watcher<'_> {
-    /// Looks until the wait is over, however that ends. Ends early with the user's wish to stop.
+    /// Looks until the wait is over, however that ends. Ends early with the user's request to stop.
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         // When the state was within reach last.
         let mut reached = self.runner.clock.now();
         let mut told = String::new();
         loop {
             let now = self.runner.clock.now();
-            let until = match self.look(permit).await {
-                Ok(Look::Later(until, why)) => {
+            let next = match self.look(permit).await {
+                Ok(Look::Later(next, why)) => {
                     reached = now;
                     if told != why {
                         tracing::info!("{why}");
                         told = why;
                     }
-                    until
+                    next
                 }
                 Ok(end) => return Ok(end),
                 // The state itself cannot be read or written: the next look may find it again. After as long as a whole
@@ -81,13 +84,29 @@ impl Watcher<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let pause = Duration::try_from(until.duration_since(self.runner.clock.now())).unwrap_or_default();
-            let pause = pause.clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
-            tokio::select! {
-                () = self.runner.clock.sleep(pause) => {}
-                _ = self.runner.interrupt.wait() => {
-                    return Ok(Look::Later(until, "stopped; the wait stands in the StateBox".to_owned()));
-                }
+            if let Next::Stop(_) = self.sleep(next).await {
+                return Ok(Look::Later(next, STOPPED.to_owned()));
+            }
+        }
+    }
+
+    /// Sleeps until `time`, or until there is something else to do: somebody has ended the wait meanwhile, or made its
+    /// look due.
+    async fn sleep(&self, time: Timestamp) -> Next {
+        let wait = Pauses::new(self.runner.clock).unless_stopped(self.runner.interrupt);
+        let longest = LONGEST_SLEEP.min(self.policy.lease);
+        loop {
+            let left = until(self.runner.clock.now(), time);
+            let next = wait.pause(left.min(longest).max(SHORTEST_SLEEP)).await;
+            let now = self.runner.clock.now();
+            if next != Next::Look || now >= time {
+                return next;
+            }
+            // A state that cannot be read now is read again.
+            if let Ok(Some(state)) = self.runner.statebox.find().await
+                && state.wait(TASK).is_none_or(|wait| next_look(&wait) <= now)
+            {
+                return Next::Look;
             }
         }
     }
@@ -105,7 +124,8 @@ impl Watcher<'_> {
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
         let overdue = wait.deadline().is_some_and(|deadline| now >= deadline);
         if !passed && !overdue && wait.due() > now {
-            return Ok(Look::Later(wait.due(), format!("the next look is due at {}", wait.due())));
+            let why = format!("the next check is due at {}", wait.due());
+            return Ok(Look::Later(next_look(&wait), why));
         }
         let claim = WaitClaim {
             who: self.who.clone(),
@@ -123,7 +143,7 @@ impl Watcher<'_> {
             Err(StateBoxError::State(StateError::NotWaiting { .. })) => return Ok(Look::NoWait),
             Err(StateBoxError::State(StateError::WaitHeld { who, until, .. })) => {
                 let again = until.parse().unwrap_or_else(|_| after(now, self.policy.lease));
-                return Ok(Look::Later(again, format!("{who} carries the wait on until {until}")));
+                return Ok(Look::Later(again, format!("{who} continues the wait until {until}")));
             }
             Err(error) => return Err(error.into()),
         }
@@ -174,8 +194,11 @@ impl Watcher<'_> {
             _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
             // A person runs it at this moment, which is nobody's trouble.
             _ if report.class == Some(ErrorClass::Conflict) => {
-                let why =
-                    report.reason.as_ref().map_or("somebody else is at it", |reason| &reason.text).to_owned();
+                let why = report
+                    .reason
+                    .as_ref()
+                    .map_or("somebody else is running it", |reason| &reason.text)
+                    .to_owned();
                 self.later(&why, permit).await
             }
             // It could not begin. What passes by itself is nobody's trouble.
@@ -206,7 +229,7 @@ impl Watcher<'_> {
     }
 
     /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).
-    async fn tell_thread(&self, report: &Report, permit: &WritePermit) {
+    async fn tell_thread(&self, report: &Report<Done>, permit: &WritePermit) {
         let config = self.services.config();
         let Some(thread) = self.services.thread() else { return };
         let log =
@@ -239,7 +262,10 @@ impl Watcher<'_> {
             })
             .await;
         match recorded {
-            Ok(_) => Ok(Look::Later(next_check, why.to_owned())),
+            Ok(updated) => {
+                let wait = updated.state.wait(TASK);
+                Ok(Look::Later(wait.as_ref().map_or(next_check, next_look), why.to_owned()))
+            }
             Err(StateBoxError::State(StateError::NotWaiting { .. })) => Ok(Look::NoWait),
             Err(StateBoxError::State(StateError::WaitHeld { who, .. })) => {
                 Ok(Look::Later(next_check, format!("{who} has taken the wait over")))
@@ -293,7 +319,7 @@ impl Watcher<'_> {
         }
         let last = wait.last_result.as_deref().unwrap_or("nobody looked");
         let text = format!(
-            "Decide: {} was not there by {}. Run `{command}` to wait further. Last look: {last}",
+            "Decide: {} was not there by {}. Run `{command}` to wait further. Last check: {last}",
             wait.condition,
             crate::clock::stamp(until)
         );
@@ -336,7 +362,7 @@ impl Watcher<'_> {
                 Some((channel.to_owned(), group_mention(self.services.slack(), leads).await))
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 None
             }
         }
@@ -347,6 +373,11 @@ impl Watcher<'_> {
         let delivery = self.services.deliver(message, since, permit).await;
         tracing::info!("message to {}: {delivery}", message.channel);
     }
+}
+
+/// When somebody has to look next: when a look is due, or people are to be asked.
+fn next_look(wait: &Wait) -> Timestamp {
+    wait.deadline().map_or(wait.due(), |deadline| deadline.min(wait.due()))
 }
 
 /// Whether the next look may find what this one did not. A state that is gone, or that this process may not read, stays so;

@@ -1,17 +1,16 @@
 //! `change-advisory-status`: approves a release (spec 01 §5.11, spec 02 §9).
 //!
 //! In the Konflux flow the advisories move only when the metadata URL of the release is up. Until then the task waits,
-//! and the wait stands in the StateBox: [`super::approval_wait`] carries it on.
+//! and the wait stays in the StateBox: [`super::approval_wait`] carries it on.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, Timestamp};
-use tokio::sync::OnceCell;
+use jiff::{Span, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use super::worksheet::Mirror;
@@ -23,15 +22,17 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::config::{Impetus, ReleaseDate, RpmDelivery, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
+use crate::failures::Failures;
 use crate::flow::gates::{self, Problem, refusal};
-use crate::flow::outcome::{Check, Plan, PlanSummary, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Check, Plan, PlanSummary, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
+use crate::flow::wait::after;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, GroupMention, Message, Reference};
 use crate::operators::approval::{
     Approval, ApprovalPlan, ApprovalResult, MetadataUrl, PayloadLook, StopRule, Target, payload_of,
 };
-use crate::operators::changes::Changes;
 use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
@@ -39,14 +40,6 @@ use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
 /// From how many days before its date a release is approved.
 const DAYS_BEFORE: i64 = 1;
-
-/// `duration` after `time`.
-pub(super) fn after(time: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| time.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
-}
 
 /// What the wait of `release` is for, in the words that name it in the StateBox.
 pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
@@ -61,17 +54,39 @@ pub struct ChangeAdvisoryStatus {
     policy: WaitPolicy,
     early: bool,
     carries_on: bool,
-    /// A look at the payload that began earlier, for the first plan; every other plan looks anew.
-    payload: Mutex<Option<PayloadLook>>,
-    /// Who is told: looked up while the changes are made.
-    leads: OnceCell<Option<GroupMention>>,
-    /// Where the status is entered too: looked up while the changes are made.
-    sheet: OnceCell<Mirror>,
+    /// The look at the payload, which begins when a plan needs it. What a release's payload says stays so, whenever the
+    /// plan is made.
+    payload: PayloadLook,
+}
+
+/// What the approval came to.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// What the task waits for.
+    pub waits_for: Option<String>,
+    /// Advisories that are where they belong.
+    pub moved: Vec<AdvisoryId>,
+    /// Advisories that are not.
+    pub not_moved: Vec<AdvisoryId>,
+    /// What could not be done.
+    pub failed: Vec<String>,
+    #[serde(skip)]
+    around: Around,
+}
+
+/// What is looked up while the changes are made.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    /// Who is told; `None` when the configuration names nobody.
+    leads: Option<GroupMention>,
+    /// Where the status is entered too.
+    sheet: Mirror,
 }
 
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
     pub fn new(services: ReleaseContext, who: impl Into<String>, policy: WaitPolicy) -> Self {
+        let payload = services.payload_look();
         Self {
             services,
             who: who.into(),
@@ -79,16 +94,14 @@ impl ChangeAdvisoryStatus {
             policy,
             early: false,
             carries_on: false,
-            payload: Mutex::default(),
-            leads: OnceCell::new(),
-            sheet: OnceCell::new(),
+            payload,
         }
     }
 
     /// A look at the release's payload that began earlier.
     #[must_use]
     pub fn with_payload(self, look: PayloadLook) -> Self {
-        Self { payload: Mutex::new(Some(look)), ..self }
+        Self { payload: look, ..self }
     }
 
     /// Bugs for which somebody answers although they are not finished.
@@ -166,26 +179,20 @@ impl ChangeAdvisoryStatus {
         &self,
         plan: &StatusPlan,
         permit: &WritePermit,
-    ) -> Result<Changes, TaskError> {
-        Ok(self.clients()?.approval().approve(&plan.approval, permit).await)
+        recorder: &Recorder,
+    ) -> Result<Failures, TaskError> {
+        Ok(self.clients()?.approval().approve(&plan.approval, permit, recorder).await)
     }
 
-    /// The release leads; `None` when the configuration names none, so that nobody is told.
-    async fn leads(&self) -> Option<&GroupMention> {
-        let look_up = || async {
-            match self.services.config().release_leads() {
-                Ok(leads) => Some(group_mention(self.services.slack(), leads).await),
-                Err(error) => {
-                    tracing::warn!("nobody is told: {error}");
-                    None
-                }
+    /// The release leads; `None` when the configuration names none, so that nobody is notified.
+    async fn leads(&self) -> Option<GroupMention> {
+        match self.services.config().release_leads() {
+            Ok(leads) => Some(group_mention(self.services.slack(), leads).await),
+            Err(error) => {
+                tracing::warn!("nobody is notified: {error}");
+                None
             }
-        };
-        self.leads.get_or_init(look_up).await.as_ref()
-    }
-
-    async fn sheet(&self) -> &Mirror {
-        self.sheet.get_or_init(|| Mirror::find(&self.services)).await
+        }
     }
 
     fn claim(&self, at: Timestamp) -> WaitClaim {
@@ -249,11 +256,6 @@ impl Plan for StatusPlan {
         PlanSummary { checks: self.checks(), steps: self.approval.steps(), notes }
     }
 
-    fn standing(&self) -> Option<TaskOutcome> {
-        let why = self.approval.waits().filter(|_| self.waiting && !self.approval.acts_now())?;
-        Some(self.waits_for(Vec::new(), why))
-    }
-
     // Whoever carries on a wait claims it only when what is waited for is there.
     fn certainly_acts(&self) -> bool {
         !self.has_wait && self.approval.approval_step().is_some()
@@ -272,20 +274,19 @@ impl StatusPlan {
         PlanSummary { checks: self.checks(), steps, notes: self.approval.notes.clone() }
     }
 
-    fn waits_for(&self, done: Vec<Step>, why: &str) -> TaskOutcome {
+    fn waits_for(&self, why: &str, around: Around) -> TaskOutcome<Done> {
+        let done = self.done(&ApprovalResult::default(), around);
         TaskOutcome::in_progress(done, format!("waits for {}: {why}", self.condition))
-            .with_data(self.data(None))
     }
 
-    fn data(&self, result: Option<&ApprovalResult>) -> serde_json::Value {
-        let numbers = |ids: &[AdvisoryId]| ids.iter().map(|id| id.number()).collect::<Vec<_>>();
-        serde_json::json!({
-            "waits_for": self.approval.waits().map(|_| &self.condition),
-            "moved": result.map(|result| numbers(&result.moved)).unwrap_or_default(),
-            "not_moved": result.map(|result| numbers(&result.not_moved)).unwrap_or_default(),
-            "failed": result.map(|result| result.changes.failures.texts()).unwrap_or_default(),
-            "failures": result.map_or_else(|| serde_json::json!([]), |result| result.changes.failures.data()),
-        })
+    fn done(&self, result: &ApprovalResult, around: Around) -> Done {
+        Done {
+            waits_for: self.approval.waits().map(|_| self.condition.clone()),
+            moved: result.moved.clone(),
+            not_moved: result.not_moved.clone(),
+            failed: result.failures.texts().into_iter().map(str::to_owned).collect(),
+            around,
+        }
     }
 }
 
@@ -307,6 +308,7 @@ fn date_gate(date: Option<&ReleaseDate>, now: Timestamp, early: bool) -> Result<
 #[async_trait]
 impl Task for ChangeAdvisoryStatus {
     type Plan = StatusPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TASK
@@ -336,8 +338,7 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();
-        let begun = self.payload.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let payload = begun.unwrap_or_else(|| self.services.payload_look());
+        let payload = self.payload.clone();
         let (approval, found) = clients.approval().plan(&target, self.stop_rules(), payload).await;
         let (mut open, mut problems) = gates::before(TASK, state, now);
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
@@ -377,45 +378,54 @@ impl Task for ChangeAdvisoryStatus {
         state.claim_wait(TASK, &self.claim(plan.at))
     }
 
-    async fn apply(&self, plan: &StatusPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    fn standing(&self, plan: &StatusPlan) -> Option<TaskOutcome<Done>> {
+        let why = plan.approval.waits().filter(|_| plan.waiting && !plan.approval.acts_now())?;
+        Some(plan.waits_for(why, Around::default()))
+    }
+
+    async fn apply(
+        &self,
+        plan: &StatusPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         let clients = self.clients()?;
         let approval = clients.approval();
-        let leads = async {
-            if plan.approval.waits().is_none() {
-                self.leads().await;
-            }
-        };
-        let (result, _) = join(approval.apply(&plan.approval, permit), join(self.sheet(), leads)).await;
-        Ok(self.outcome(plan, result))
+        let leads = async { if plan.approval.waits().is_none() { self.leads().await } else { None } };
+        let (result, (sheet, leads)) =
+            join(approval.apply(&plan.approval, permit, recorder), join(Mirror::find(&self.services), leads))
+                .await;
+        Ok(self.outcome(plan, &result, Around { leads, sheet }))
     }
 
     async fn finish(
         &self,
         plan: &StatusPlan,
-        mut outcome: TaskOutcome,
+        mut outcome: TaskOutcome<Done>,
         permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         if outcome.status == TaskStatus::Pass {
-            let mut closed = self.clients()?.approval().close_subtasks(&plan.approval, permit).await;
-            closed.done.splice(..0, std::mem::take(&mut outcome.done));
-            if closed.failures.is_empty() {
-                outcome.done = closed.done;
-            } else {
+            let failures = self.clients()?.approval().close_subtasks(&plan.approval, permit, recorder).await;
+            if !failures.is_empty() {
                 let moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
-                let result = ApprovalResult { changes: closed, moved, ..ApprovalResult::default() };
-                outcome = self.outcome(plan, result);
+                let result = ApprovalResult { failures, moved, ..ApprovalResult::default() };
+                outcome = self.outcome(plan, &result, outcome.done.around);
             }
         }
-        // Only this task's cell: the tests of the builds have verdicts of their own.
-        let entry = Entry::status(TASK, outcome.status);
-        self.sheet().await.enter(&entry, &mut outcome, permit).await;
+        // A task without a verdict stays as it was, so does its cell. And only this task's cell: the tests of the builds
+        // have verdicts of their own.
+        if !outcome.is_undecided() {
+            let entry = Entry::status(TASK, outcome.status);
+            outcome.done.around.sheet.enter(&entry, permit, recorder).await;
+        }
         Ok(outcome)
     }
 
     fn remember(
         &self,
         plan: &StatusPlan,
-        outcome: &TaskOutcome,
+        outcome: &TaskOutcome<Done>,
         state: &mut State,
     ) -> Result<Change, StateError> {
         let held_by_other =
@@ -446,7 +456,7 @@ impl Task for ChangeAdvisoryStatus {
         state.record_wait_check(TASK, &self.check(plan.at, why))
     }
 
-    async fn notifications(&self, plan: &StatusPlan, outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &StatusPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
         if outcome.status != TaskStatus::Pass {
             return Vec::new();
         }
@@ -454,11 +464,11 @@ impl Task for ChangeAdvisoryStatus {
         let channel = match config.slack_channel(SlackTeam::QeRelease) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };
-        let Some(leads) = self.leads().await else { return Vec::new() };
+        let Some(leads) = &outcome.done.around.leads else { return Vec::new() };
         let advisories: Vec<Reference> = plan
             .approval
             .advisories
@@ -483,28 +493,29 @@ impl Task for ChangeAdvisoryStatus {
 
 impl ChangeAdvisoryStatus {
     /// What came of the approval.
-    fn outcome(&self, plan: &StatusPlan, result: ApprovalResult) -> TaskOutcome {
-        let data = plan.data(Some(&result));
-        let Changes { done, failures } = result.changes;
-        if failures.is_empty() {
+    fn outcome(&self, plan: &StatusPlan, result: &ApprovalResult, around: Around) -> TaskOutcome<Done> {
+        let Some(class) = result.failures.class() else {
             return match plan.approval.waits() {
-                Some(why) => plan.waits_for(done, why),
-                None => TaskOutcome::pass(done).with_data(data),
+                Some(why) => plan.waits_for(why, around),
+                None => TaskOutcome::pass(plan.done(result, around)),
             };
-        }
+        };
+        let done = plan.done(result, around);
         let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let mut outcome = TaskOutcome::pass(done).with_failures(&failures);
-        if let Some(reason) = outcome.reason.as_mut().filter(|_| !result.not_moved.is_empty()) {
+        let mut why = done.failed.clone();
+        if !result.not_moved.is_empty() {
             let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
-            let not_moved = list(&result.not_moved);
-            reason.text = format!("in REL_PREP or further: {moved}; not moved: {not_moved}: {}", reason.text);
+            let first = why.first_mut().map(std::mem::take).unwrap_or_default();
+            let not_moved = format!("not moved: {}: {first}", list(&result.not_moved));
+            why.splice(..why.len().min(1), [format!("in REL_PREP or further: {moved}"), not_moved]);
         }
-        if self.carries_on {
-            let TaskOutcome { done, reason, hint, .. } = outcome;
-            let why = reason.map(|reason| reason.text).unwrap_or_default();
-            outcome = TaskOutcome { hint, ..TaskOutcome::in_progress(done, why) };
-        }
-        outcome.with_data(data)
+        let mut outcome = if self.carries_on {
+            TaskOutcome::in_progress(done, why)
+        } else {
+            TaskOutcome::fail(done, class, why)
+        };
+        outcome.hint = result.failures.hint();
+        outcome
     }
 
     /// A look that found nothing new; the wait is free afterwards.

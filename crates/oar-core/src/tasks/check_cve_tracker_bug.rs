@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use crate::clients::elliott::{Answer, BuildSystem, FindTrackers, LIMITS};
@@ -12,7 +14,8 @@ use crate::clients::errata::{Advisory, AdvisoryId, ErrataClient};
 use crate::clients::jira::{Bug, IssueKey, IssueSet};
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
-use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome, Words};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, MissingCveTrackers, MissingTrackers, Reference};
@@ -108,6 +111,49 @@ async fn advisory(
     Ok((impetus, errata.erratum(id).await?))
 }
 
+/// What the check found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// How many trackers stand where they count.
+    pub attached: usize,
+    /// The trackers that are missing.
+    pub missing: Vec<MissingCveTracker>,
+    /// Trackers that the release names and that are not verified.
+    pub not_verified: Vec<UnverifiedCveTracker>,
+    /// Issues that the release names and Jira does not show.
+    pub unknown: Vec<IssueKey>,
+    /// What elliott says of trackers that it leaves out.
+    pub left_out: Vec<String>,
+    /// What elliott does not look at.
+    pub limits: &'static str,
+    /// Trackers that count though they stand elsewhere.
+    pub notes: Vec<String>,
+}
+
+/// A tracker that is missing.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct MissingCveTracker {
+    /// Its key.
+    pub tracker: IssueKey,
+    /// Its kind, as elliott names it.
+    pub kind: String,
+    /// Where it belongs.
+    pub belongs_to: String,
+    /// Why it counts as missing.
+    pub why: String,
+}
+
+/// A tracker that is not verified.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct UnverifiedCveTracker {
+    /// Its key.
+    pub tracker: IssueKey,
+    /// Its status in Jira.
+    pub status: String,
+    /// What names it.
+    pub named_by: String,
+}
+
 /// What the check found, and what it makes of the blocker.
 #[derive(Debug, Clone)]
 pub struct CvePlan {
@@ -187,30 +233,34 @@ impl CvePlan {
         if parts.is_empty() { String::new() } else { format!("; {}", parts.join("; ")) }
     }
 
-    fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
-        let data = serde_json::json!({
-            "attached": self.comparison.attached,
-            "missing": self.comparison.missing.iter().flat_map(|kind| kind.trackers.iter().map(|tracker| {
-                serde_json::json!({
-                    "tracker": tracker.key.as_str(),
-                    "kind": kind.kind,
-                    "belongs_to": kind.place.to_string(),
-                    "why": tracker.why,
-                })
-            })).collect::<Vec<_>>(),
-            "not_verified": self.comparison.not_verified.iter().map(|one| serde_json::json!({
-                "tracker": one.key.as_str(), "status": one.status, "named_by": one.holder,
-            })).collect::<Vec<_>>(),
-            "unknown": self.comparison.unseen.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
-            "left_out": self.left_out,
-            "limits": LIMITS,
-            "notes": self.comparison.notes,
+    fn outcome(&self) -> TaskOutcome<Done> {
+        let comparison = &self.comparison;
+        let missing = comparison.missing.iter().flat_map(|kind| {
+            kind.trackers.iter().map(|tracker| MissingCveTracker {
+                tracker: tracker.key.clone(),
+                kind: kind.kind.clone(),
+                belongs_to: kind.place.to_string(),
+                why: tracker.why.clone(),
+            })
         });
+        let not_verified = comparison.not_verified.iter().map(|one| UnverifiedCveTracker {
+            tracker: one.key.clone(),
+            status: one.status.clone(),
+            named_by: one.holder.clone(),
+        });
+        let done = Done {
+            attached: comparison.attached,
+            missing: missing.collect(),
+            not_verified: not_verified.collect(),
+            unknown: comparison.unseen.clone(),
+            left_out: self.left_out.clone(),
+            limits: LIMITS,
+            notes: comparison.notes.clone(),
+        };
         match self.comparison.count() {
             0 => TaskOutcome::pass(done).found(self.none_missing()),
             count => TaskOutcome::fail(done, ErrorClass::Failed, self.reason(count)),
         }
-        .with_data(data)
     }
 
     fn none_missing(&self) -> String {
@@ -223,9 +273,14 @@ impl CvePlan {
         format!("no CVE tracker is missing of those that elliott names{attached}{remainder}")
     }
 
-    fn reason(&self, count: usize) -> String {
-        let kinds: Vec<String> = self.comparison.missing.iter().map(of_kind).collect();
-        shortened(&format!("{}: {}", missing(count), kinds.join("; ")), 500)
+    fn reason(&self, count: usize) -> Words {
+        let mut kinds: Vec<String> = self.comparison.missing.iter().map(of_kind).collect();
+        if let Some(first) = kinds.first_mut() {
+            *first = format!("{}: {first}", missing(count));
+        }
+        let whole = kinds.join("; ");
+        let short = shortened(&whole, 500);
+        if short == whole { kinds.into() } else { short.into() }
     }
 }
 
@@ -237,13 +292,9 @@ impl Plan for CvePlan {
         if self.comparison.missing.is_empty() {
             notes.push(self.none_missing());
         } else if self.notify {
-            notes.push("ART is told in Slack".to_owned());
+            notes.push("ART is notified in Slack".to_owned());
         }
         PlanSummary::new(self.step().into_iter().collect(), notes)
-    }
-
-    fn standing(&self) -> Option<TaskOutcome> {
-        (self.has_failed && self.wanted.is_some() && self.step().is_none()).then(|| self.outcome(Vec::new()))
     }
 
     fn acts(&self) -> bool {
@@ -306,6 +357,7 @@ fn is_ours(text: &str) -> bool {
 #[async_trait]
 impl Task for CheckCveTrackerBug {
     type Plan = CvePlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::CheckCveTrackerBug
@@ -324,7 +376,7 @@ impl Task for CheckCveTrackerBug {
         is_ours(text)
     }
 
-    fn tells(&self, _outcome: &TaskOutcome) -> bool {
+    fn tells(&self, _outcome: &TaskOutcome<Done>) -> bool {
         // What is missing is what ART has to hear.
         true
     }
@@ -360,17 +412,26 @@ impl Task for CheckCveTrackerBug {
         Ok(CvePlan { wanted, comparison, left_out, open, has_failed, notify: self.notify })
     }
 
-    async fn apply(&self, plan: &CvePlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    fn standing(&self, plan: &CvePlan) -> Option<TaskOutcome<Done>> {
+        (plan.has_failed && plan.wanted.is_some() && plan.step().is_none()).then(|| plan.outcome())
+    }
+
+    async fn apply(
+        &self,
+        plan: &CvePlan,
+        _permit: &WritePermit,
+        _recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         for line in plan.lines() {
             tracing::warn!("{line}");
         }
-        Ok(plan.outcome(plan.step().into_iter().collect()))
+        Ok(plan.outcome().recording(plan.step()))
     }
 
     fn remember(
         &self,
         plan: &CvePlan,
-        _outcome: &TaskOutcome,
+        _outcome: &TaskOutcome<Done>,
         state: &mut State,
     ) -> Result<Change, StateError> {
         let open = state.task_blocker(self.name()).map(|blocker| blocker.issue);
@@ -389,7 +450,7 @@ impl Task for CheckCveTrackerBug {
         }
     }
 
-    async fn notifications(&self, plan: &CvePlan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &CvePlan, _outcome: &TaskOutcome<Done>) -> Vec<Message> {
         if !self.notify || plan.comparison.missing.is_empty() {
             return Vec::new();
         }
@@ -397,7 +458,7 @@ impl Task for CheckCveTrackerBug {
         let (channel, art) = match (config.slack_channel(SlackTeam::Art), config.art_group()) {
             (Ok(channel), Ok(art)) => (channel, art),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("ART is not told: {error}");
+                tracing::warn!("ART is not notified: {error}");
                 return Vec::new();
             }
         };

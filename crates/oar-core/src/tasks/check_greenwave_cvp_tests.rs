@@ -3,6 +3,8 @@
 
 use async_trait::async_trait;
 use futures::future::{join, join_all};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use super::worksheet::SheetPlan;
@@ -12,6 +14,7 @@ use crate::config::{Flow, Impetus, SlackTeam};
 use crate::error::{ErrorClass, ServiceError};
 use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
@@ -34,6 +37,51 @@ const NOTE: &str = "Greenwave CVP test failures are followed in";
 /// Checks the tests of the release of `services`.
 pub struct CheckGreenwaveCvpTests {
     services: ReleaseContext,
+}
+
+/// What the tests say.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// How many tests pass or fail.
+    pub tests: usize,
+    /// The tests that are not good.
+    pub failures: Vec<FailedTest>,
+    /// Tests that have not finished, in words.
+    pub running: Vec<String>,
+    /// What could not be read.
+    pub unknown: Vec<String>,
+    /// The issue that follows the failures.
+    pub issue: Option<IssueKey>,
+    /// The address of the worksheet, when the release has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worksheet: Option<String>,
+}
+
+/// A test that is not good.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FailedTest {
+    /// The advisory's number.
+    pub advisory: String,
+    /// The test's number.
+    pub test: u64,
+    /// The build; `None` when the test is about the whole advisory.
+    pub build: Option<String>,
+    /// The test's status.
+    pub status: String,
+    /// The test's page.
+    pub link: String,
+}
+
+impl FailedTest {
+    fn of(failure: &CvpFailure) -> Self {
+        Self {
+            advisory: failure.advisory.name.clone(),
+            test: failure.test,
+            build: failure.build.clone(),
+            status: failure.status.clone(),
+            link: failure.link(),
+        }
+    }
 }
 
 /// What the tests say, and what is to be done about it.
@@ -79,12 +127,6 @@ impl Plan for CvpPlan {
 
     fn acts(&self) -> bool {
         self.step().is_some() || self.sheet.step().is_some()
-    }
-
-    fn standing(&self) -> Option<TaskOutcome> {
-        let outcome = self.sheet.tell(self.outcome(self.open.as_ref(), Vec::new()));
-        let reason = outcome.reason.as_ref().map(|reason| reason.text.clone());
-        (!self.acts() && reason.is_some() && reason == self.recorded).then_some(outcome)
     }
 }
 
@@ -142,6 +184,7 @@ async fn read(
 #[async_trait]
 impl Task for CheckGreenwaveCvpTests {
     type Plan = CvpPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::CheckGreenwaveCvpTests
@@ -207,57 +250,63 @@ impl Task for CheckGreenwaveCvpTests {
         if !plan.failures.is_empty() {
             (plan.open, plan.finished) = self.look_up(&plan.summary).await?;
         }
-        if !plan.outcome(None, Vec::new()).is_undecided() {
+        if !plan.outcome(None).is_undecided() {
             plan.sheet = SheetPlan::of(&self.services, &plan.entry(plan.open.as_ref())).await?;
         }
         Ok(plan)
     }
 
-    async fn apply(&self, plan: &CvpPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let mut done = Vec::new();
+    fn standing(&self, plan: &CvpPlan) -> Option<TaskOutcome<Done>> {
+        let outcome = plan.sheet.tell(plan.outcome(plan.open.as_ref()));
+        let reason = outcome.reason.as_ref().map(|reason| &reason.text);
+        (!plan.acts() && reason.is_some() && reason == plan.recorded.as_ref()).then_some(outcome)
+    }
+
+    async fn apply(
+        &self,
+        plan: &CvpPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         let mut issue = plan.open.clone();
         if let Some(step) = plan.step() {
             let (key, created) = self.create(plan, permit).await?;
             if created {
-                done.push(step);
+                recorder.did(step);
             }
             issue = Some(key);
         }
-        let outcome = plan.outcome(issue.as_ref(), done);
-        plan.sheet.enter(&self.services, &plan.entry(issue.as_ref()), outcome, permit).await
+        let (entry, outcome) = (plan.entry(issue.as_ref()), plan.outcome(issue.as_ref()));
+        plan.sheet.enter(&self.services, &entry, outcome, permit, recorder).await
     }
 
     fn remember(
         &self,
         _plan: &CvpPlan,
-        outcome: &TaskOutcome,
+        outcome: &TaskOutcome<Done>,
         state: &mut State,
     ) -> Result<Change, StateError> {
         let at = self.services.now();
         let open = state.issues().into_iter().find(|issue| !issue.resolved && issue.issue.starts_with(NOTE));
-        match (outcome.status, outcome.data["issue"].as_str(), open) {
-            (TaskStatus::Fail, Some(key), None) => {
-                let Ok(key) = key.parse::<IssueKey>() else { return Ok(Change::Unchanged) };
-                state.add_issue(&NewIssue {
-                    text: format!("{NOTE} {key}: {}", key.link()),
-                    // The check itself must stay possible while they are being worked on.
-                    blocker: false,
-                    related_tasks: vec![TaskName::CheckGreenwaveCvpTests],
-                    at,
-                })
-            }
+        match (outcome.status, &outcome.done.issue, open) {
+            (TaskStatus::Fail, Some(key), None) => state.add_issue(&NewIssue {
+                text: format!("{NOTE} {key}: {}", key.link()),
+                // The check itself must stay possible while they are being worked on.
+                blocker: false,
+                related_tasks: vec![TaskName::CheckGreenwaveCvpTests],
+                at,
+            }),
             (TaskStatus::Pass, _, Some(open)) => state.resolve_issue(&open.issue, "all tests are good", at),
             _ => Ok(Change::Unchanged),
         }
     }
 
-    fn tells(&self, outcome: &TaskOutcome) -> bool {
+    fn tells(&self, outcome: &TaskOutcome<Done>) -> bool {
         outcome.status == TaskStatus::Fail
     }
 
-    async fn notifications(&self, _plan: &CvpPlan, outcome: &TaskOutcome) -> Vec<Message> {
-        let key = outcome.data["issue"].as_str().and_then(|key| key.parse::<IssueKey>().ok());
-        let Some(key) = key else { return Vec::new() };
+    async fn notifications(&self, _plan: &CvpPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
+        let Some(key) = &outcome.done.issue else { return Vec::new() };
         let config = self.services.config();
         match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => {
@@ -269,7 +318,7 @@ impl Task for CheckGreenwaveCvpTests {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }
@@ -279,7 +328,7 @@ impl Task for CheckGreenwaveCvpTests {
 impl CvpPlan {
     /// What the worksheet shall say, when `issue` follows the failures.
     fn entry<'a>(&self, issue: Option<&'a IssueKey>) -> Entry<'a> {
-        let status = self.outcome(issue, Vec::new()).status;
+        let status = self.outcome(issue).status;
         Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
     }
 
@@ -309,33 +358,27 @@ impl CvpPlan {
         }));
     }
 
-    fn outcome(&self, issue: Option<&IssueKey>, done: Vec<Step>) -> TaskOutcome {
-        let data = serde_json::json!({
-            "tests": self.tests,
-            "failures": self.failures.iter().map(|failure| serde_json::json!({
-                "advisory": failure.advisory.name,
-                "test": failure.test,
-                "build": failure.build,
-                "status": failure.status,
-                "link": failure.link(),
-            })).collect::<Vec<_>>(),
-            "running": self.running,
-            "unknown": self.unread.texts(),
-            "issue": issue.map(IssueKey::as_str),
-        });
-        let unread = if self.unread.is_empty() {
-            String::new()
-        } else {
-            format!("not all could be read: {}", self.unread.texts().join("; "))
+    fn outcome(&self, issue: Option<&IssueKey>) -> TaskOutcome<Done> {
+        let done = Done {
+            tests: self.tests,
+            failures: self.failures.iter().map(FailedTest::of).collect(),
+            running: self.running.clone(),
+            unknown: self.unread.texts().into_iter().map(str::to_owned).collect(),
+            issue: issue.cloned(),
+            worksheet: self.sheet.url(),
         };
-        let outcome = if !self.failures.is_empty() {
+        let mut unread: Vec<String> = self.unread.texts().into_iter().map(str::to_owned).collect();
+        if let Some(first) = unread.first_mut() {
+            *first = format!("not all could be read: {first}");
+        }
+        if !self.failures.is_empty() {
             let (count, noun) = match self.failures.len() {
                 1 => (1, "test is"),
                 count => (count, "tests are"),
             };
             let follow = issue.map(|key| format!(", see {} {}", key, key.link())).unwrap_or_default();
-            let rest = if unread.is_empty() { unread } else { format!("; {unread}") };
-            let words = format!("{count} Greenwave CVP {noun} not good{follow}{rest}");
+            let mut words = vec![format!("{count} Greenwave CVP {noun} not good{follow}")];
+            words.extend(unread);
             TaskOutcome::fail(done, ErrorClass::Failed, words)
         } else if let Some(class) = self.unread.class() {
             // What was read is good, and the rest is unknown: no verdict.
@@ -351,8 +394,7 @@ impl CvpPlan {
                 tests => format!("all {tests} Greenwave CVP tests are good"),
             })
         } else {
-            TaskOutcome::in_progress(done, self.running.join("; "))
-        };
-        outcome.with_data(data)
+            TaskOutcome::in_progress(done, self.running.clone())
+        }
     }
 }

@@ -3,29 +3,33 @@
 //! A release that has a worksheet was begun with one, and gets no StateBox file here.
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use super::context::NO_KEY_FILE;
 use crate::config::SlackTeam;
 use crate::flow::outcome::{Plan, PlanSummary, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{Message, ReportCreated};
 use crate::permit::WritePermit;
-use crate::statebox::{State, StateBox, TaskName};
+use crate::statebox::{State, TaskName};
 
 /// Creates the StateBox file of the release of `services`.
-pub struct CreateTestReport<'a> {
+pub struct CreateTestReport {
     services: ReleaseContext,
-    statebox: &'a StateBox,
+    /// Where the file is, or will be.
+    location: String,
     /// Whether the file is created although the release has a worksheet.
     beside_worksheet: bool,
 }
 
-impl<'a> CreateTestReport<'a> {
-    /// The task; with `beside_worksheet` a release that has a worksheet gets a file all the same.
-    pub fn new(services: ReleaseContext, statebox: &'a StateBox, beside_worksheet: bool) -> Self {
-        Self { services, statebox, beside_worksheet }
+impl CreateTestReport {
+    /// The task, whose file is at `location`; with `beside_worksheet` a release that has a worksheet gets a file all the same.
+    pub fn new(services: ReleaseContext, location: String, beside_worksheet: bool) -> Self {
+        Self { services, location, beside_worksheet }
     }
 }
 
@@ -39,9 +43,24 @@ pub struct ReportPlan {
     note: Option<&'static str>,
 }
 
+/// What there is now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// Where the StateBox file is; `None` when the release has a worksheet instead.
+    pub statebox: Option<String>,
+    /// Whether this run created it.
+    pub created: bool,
+    /// The address of the worksheet.
+    pub worksheet: Option<String>,
+}
+
 impl ReportPlan {
     fn creates(&self) -> bool {
         !self.exists && self.worksheet.is_none()
+    }
+
+    fn step(&self) -> Step {
+        Step::new("create", self.location.clone())
     }
 }
 
@@ -55,9 +74,9 @@ impl Plan for ReportPlan {
             let note = format!("the release has a worksheet, and needs no StateBox file: {worksheet}");
             return PlanSummary::new(Vec::new(), vec![note]);
         }
-        let mut notes = vec!["the release leads are told in Slack".to_owned()];
+        let mut notes = vec!["the release leads are notified in Slack".to_owned()];
         notes.extend(self.note.map(str::to_owned));
-        PlanSummary::new(vec![Step::new("create", self.location.clone())], notes)
+        PlanSummary::new(vec![self.step()], notes)
     }
 
     fn acts(&self) -> bool {
@@ -66,8 +85,9 @@ impl Plan for ReportPlan {
 }
 
 #[async_trait]
-impl Task for CreateTestReport<'_> {
+impl Task for CreateTestReport {
     type Plan = ReportPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::CreateTestReport
@@ -91,7 +111,7 @@ impl Task for CreateTestReport<'_> {
     }
 
     async fn plan(&self, state: Option<&State>) -> Result<ReportPlan, TaskError> {
-        let (location, exists) = (self.statebox.location(), state.is_some());
+        let (location, exists) = (self.location.clone(), state.is_some());
         let mut plan = ReportPlan { location, exists, worksheet: None, note: None };
         if exists || self.beside_worksheet {
             return Ok(plan);
@@ -107,14 +127,22 @@ impl Task for CreateTestReport<'_> {
         Ok(plan)
     }
 
-    async fn apply(&self, plan: &ReportPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let mut done = Vec::new();
+    async fn apply(
+        &self,
+        plan: &ReportPlan,
+        _permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
+        // The runner made the file, with this run in it.
         if plan.creates() {
             tracing::info!("created {}", plan.location);
-            done.push(Step::new("create", plan.location.clone()));
+            recorder.did(plan.step());
         }
-        let created = !done.is_empty();
-        let mut outcome = TaskOutcome::pass(done);
+        let mut outcome = TaskOutcome::pass(Done {
+            statebox: plan.worksheet.is_none().then(|| plan.location.clone()),
+            created: plan.creates(),
+            worksheet: plan.worksheet.clone(),
+        });
         if let Some(worksheet) = &plan.worksheet {
             let release = self.services.config().release();
             outcome = outcome.found(format!(
@@ -122,16 +150,12 @@ impl Task for CreateTestReport<'_> {
                  now on: oar -r {release} create-test-report --beside-worksheet"
             ));
         }
-        Ok(outcome.with_data(serde_json::json!({
-            "statebox": plan.worksheet.is_none().then_some(&plan.location),
-            "created": created,
-            "worksheet": plan.worksheet,
-        })))
+        Ok(outcome)
     }
 
-    async fn notifications(&self, plan: &ReportPlan, outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &ReportPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
         // Whoever created the file tells; a message that an earlier run owes is told as well.
-        if plan.worksheet.is_some() || (outcome.done.is_empty() && !plan.exists) {
+        if plan.worksheet.is_some() || !(outcome.done.created || plan.exists) {
             return Vec::new();
         }
         let config = self.services.config();
@@ -145,7 +169,7 @@ impl Task for CreateTestReport<'_> {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }

@@ -1,30 +1,109 @@
 //! `drop-bugs`: takes bugs that will not be verified out of a release (spec 01 §5.10).
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
-use super::worksheet::mirror;
+use super::worksheet::Mirror;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
 use crate::clients::jira::{IssueKey, JiraClient};
 use crate::config::SlackTeam;
+use crate::failures::FailureEntry;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{ApprovalsNeeded, BugsDropped, Message, Person, Reference};
-use crate::operators::drop_bugs::{Decision, DropBugs as Operator, DropPlan, Intent, ShipmentTarget, Target};
+use crate::operators::drop_bugs::{
+    Decision, DropBugs as Operator, DropPlan, DropResult, ShipmentTarget, Target,
+};
 use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
-use crate::statebox::{RunOutcome, State, TaskName, TaskStatus};
+use crate::statebox::{
+    Change, DropIntent, NotificationState, RunOutcome, State, StateError, TaskName, TaskStatus,
+};
 
 /// Drops bugs from the release of `services`.
 pub struct DropBugs {
     services: ReleaseContext,
     include: BTreeSet<IssueKey>,
-    intent: Mutex<Intent>,
+}
+
+/// What was dropped, and what stays.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// The bugs that left the release, or leave it with our merge request.
+    pub dropped: BTreeSet<IssueKey>,
+    /// Other keys of bugs that were moved.
+    pub other_keys: BTreeMap<IssueKey, BTreeSet<IssueKey>>,
+    /// Bugs that are critical or have a customer case.
+    pub kept_high_severity: Vec<IssueKey>,
+    /// Bugs that track a CVE.
+    pub kept_cve_trackers: Vec<IssueKey>,
+    /// Bugs with a security label.
+    pub kept_security_labelled: Vec<IssueKey>,
+    /// Bugs that their advisory does not let go in its state.
+    pub locked: Vec<LockedBugs>,
+    /// Bugs that cannot be read.
+    pub unknown: Vec<IssueKey>,
+    /// The address of our merge request into the shipment.
+    pub merge_request: Option<String>,
+    /// What that waits for; `None` when it is merged.
+    pub waits_for: Option<String>,
+    /// Advisories whose approval by documentation was asked for again.
+    pub docs_requested: BTreeSet<AdvisoryId>,
+    /// Advisories whose approval by product security was asked for again.
+    pub security_requested: BTreeSet<AdvisoryId>,
+    /// What could not be done or read.
+    pub failed: Vec<String>,
+    /// The same, each with its next step.
+    pub failures: Vec<FailureEntry>,
+}
+
+/// Bugs that their advisory does not let go.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct LockedBugs {
+    /// The advisory.
+    pub advisory: AdvisoryId,
+    /// Its state.
+    pub state: String,
+    /// The bugs.
+    pub bugs: Vec<IssueKey>,
+}
+
+impl Done {
+    fn of(plan: &DropPlan, result: &DropResult) -> Self {
+        let keys = |decision: Decision| {
+            plan.bugs.iter().filter(|bug| bug.decision == decision).map(|bug| bug.key.clone()).collect()
+        };
+        let moved = plan.bugs.iter().filter(|bug| !bug.other_keys.is_empty());
+        let locked = plan.advisories.iter().filter(|advisory| !advisory.locked.is_empty());
+        Self {
+            dropped: plan.dropped().union(&plan.gone).cloned().collect(),
+            other_keys: moved.map(|bug| (bug.key.clone(), bug.other_keys.clone())).collect(),
+            kept_high_severity: keys(Decision::HighSeverity),
+            kept_cve_trackers: keys(Decision::CveTracker),
+            kept_security_labelled: keys(Decision::SecurityLabelled),
+            locked: locked
+                .map(|advisory| LockedBugs {
+                    advisory: advisory.id,
+                    state: advisory.state.as_str().to_owned(),
+                    bugs: advisory.locked.clone(),
+                })
+                .collect(),
+            unknown: keys(Decision::Unknown),
+            merge_request: result.shipment.as_ref().map(|end| end.merge_request.clone()),
+            waits_for: result.shipment.as_ref().and_then(|end| end.waits_for.clone()),
+            docs_requested: result.docs.clone(),
+            security_requested: result.security.clone(),
+            failed: result.failures.texts().into_iter().map(str::to_owned).collect(),
+            failures: result.failures.entries(),
+        }
+    }
 }
 
 struct Clients {
@@ -36,7 +115,7 @@ struct Clients {
 impl DropBugs {
     /// The task; `include` names the bugs of high severity that are dropped too.
     pub fn new(services: ReleaseContext, include: BTreeSet<IssueKey>) -> Self {
-        Self { services, include, intent: Mutex::new(Intent::default()) }
+        Self { services, include }
     }
 
     fn clients(&self) -> Result<Clients, TaskError> {
@@ -82,18 +161,15 @@ impl DropBugs {
 }
 
 /// What the runs since the last one that passed meant to do.
-fn earlier(state: Option<&State>) -> Intent {
-    let mut intent = Intent::default();
+fn earlier(state: Option<&State>) -> DropIntent {
+    let mut intent = DropIntent::default();
     let Some(view) = state.and_then(|state| state.task(TaskName::DropBugs)) else { return intent };
     for run in view.history.iter().rev() {
-        let pending =
-            run.notifications.iter().any(|message| message.state != crate::statebox::NotificationState::Sent);
+        let pending = run.notifications.iter().any(|message| message.state != NotificationState::Sent);
         if run.outcome == Some(RunOutcome::Pass) && !pending {
             break;
         }
-        if let Some(command) = &run.command {
-            intent.add_command(command);
-        }
+        intent.extend(&run.drops);
     }
     intent
 }
@@ -101,15 +177,15 @@ fn earlier(state: Option<&State>) -> Intent {
 #[async_trait]
 impl Task for DropBugs {
     type Plan = DropPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::DropBugs
     }
 
-    /// With what the run means to do, so that the next one can carry it on.
     fn command(&self) -> String {
-        let intent = self.intent.lock().unwrap_or_else(PoisonError::into_inner);
-        if intent.is_empty() { "drop-bugs".to_owned() } else { format!("drop-bugs: {intent}") }
+        let include: String = self.include.iter().map(|key| format!(" --include {key}")).collect();
+        format!("drop-bugs{include}")
     }
 
     fn initial_state(&self) -> Result<State, TaskError> {
@@ -125,12 +201,20 @@ impl Task for DropBugs {
             jira: &clients.jira,
             clock: self.services.clients().clock(),
         };
-        let plan = operator.plan(&target).await?;
-        *self.intent.lock().unwrap_or_else(PoisonError::into_inner) = plan.intent();
-        Ok(plan)
+        operator.plan(&target).await
     }
 
-    async fn apply(&self, plan: &DropPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    /// With what the run means to do, so that the next one can carry it on.
+    fn intend(&self, plan: &DropPlan, state: &mut State) -> Result<Change, StateError> {
+        Ok(state.intend_to_drop(&plan.intent()))
+    }
+
+    async fn apply(
+        &self,
+        plan: &DropPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         let clients = self.clients()?;
         let operator = Operator {
             errata: &clients.errata,
@@ -138,48 +222,18 @@ impl Task for DropBugs {
             jira: &clients.jira,
             clock: self.services.clients().clock(),
         };
-        let result = operator.apply(plan, permit).await;
-        let (merge_request, waits_for) = match &result.shipment {
-            Some(end) => (Some(end.merge_request.as_str()), end.waits_for.as_deref()),
-            None => (None, None),
-        };
-        let mut dropped = plan.dropped();
-        dropped.extend(plan.gone.iter().cloned());
-        let keys = |decision: Decision| {
-            plan.bugs
-                .iter()
-                .filter(|bug| bug.decision == decision)
-                .map(|bug| bug.key.as_str())
-                .collect::<Vec<_>>()
-        };
-        let mut outcome = TaskOutcome::pass(result.changes.done).with_data(serde_json::json!({
-            "dropped": dropped.iter().map(IssueKey::as_str).collect::<Vec<_>>(),
-            "other_keys": plan.bugs.iter().filter(|bug| !bug.other_keys.is_empty()).map(|bug| {
-                let others: Vec<&str> = bug.other_keys.iter().map(IssueKey::as_str).collect();
-                (bug.key.as_str().to_owned(), serde_json::json!(others))
-            }).collect::<serde_json::Map<_, _>>(),
-            "kept_high_severity": keys(Decision::HighSeverity),
-            "kept_cve_trackers": keys(Decision::CveTracker),
-            "kept_security_labelled": keys(Decision::SecurityLabelled),
-            "locked": plan.advisories.iter().filter(|advisory| !advisory.locked.is_empty()).map(|advisory| {
-                let bugs: Vec<&str> = advisory.locked.iter().map(IssueKey::as_str).collect();
-                serde_json::json!({
-                    "advisory": advisory.id.number(), "state": advisory.state.as_str(), "bugs": bugs,
-                })
-            }).collect::<Vec<_>>(),
-            "unknown": keys(Decision::Unknown),
-            "merge_request": merge_request,
-            "waits_for": waits_for,
-            "docs_requested": result.docs.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "security_requested": result.security.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "failed": result.changes.failures.texts(),
-            "failures": result.changes.failures.data(),
-        }));
-        if !result.changes.failures.is_empty() {
-            outcome = outcome.with_failures(&result.changes.failures);
-        } else if let (Some(address), Some(what)) = (merge_request, waits_for) {
+        let result = operator.apply(plan, permit, recorder).await;
+        let done = Done::of(plan, &result);
+        let mut outcome = TaskOutcome::pass(done).with_failures(&result.failures);
+        if let (true, Some(address), Some(what)) =
+            (result.failures.is_empty(), &outcome.done.merge_request, &outcome.done.waits_for)
+        {
             tracing::info!("merge request {address} waits for {what}; run drop-bugs again when it is merged");
             outcome.status = TaskStatus::InProgress;
+        }
+        if outcome.is_undecided() {
+            // The task stays as it was, so does its cell.
+            return Ok(outcome);
         }
         // What only a merge request proposes has not left the release.
         let dropped: Vec<IssueKey> = if outcome.status == TaskStatus::Pass {
@@ -189,11 +243,11 @@ impl Task for DropBugs {
             Vec::new()
         };
         let entry = Entry::status(self.name(), outcome.status).dropped(&dropped);
-        mirror(&self.services, &entry, &mut outcome, permit).await;
+        Mirror::find(&self.services).await.enter(&entry, permit, recorder).await;
         Ok(outcome)
     }
 
-    async fn notifications(&self, plan: &DropPlan, outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, _plan: &DropPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
         let config = self.services.config();
         let slack = self.services.slack();
         let mut messages = Vec::new();
@@ -201,24 +255,19 @@ impl Task for DropBugs {
         if outcome.status != TaskStatus::Pass {
             return messages;
         }
-        let mut dropped = plan.dropped();
-        dropped.extend(plan.gone.iter().cloned());
-        let advisories = |name: &str| -> Vec<Reference> {
-            let list = outcome.data[name].as_array().into_iter().flatten();
-            list.filter_map(serde_json::Value::as_u64)
-                .map(AdvisoryId::new)
-                .map(|id| Reference::new(id.link(), id.to_string()))
-                .collect()
+        let Done { dropped, merge_request, docs_requested, security_requested, .. } = &outcome.done;
+        let advisories = |ids: &BTreeSet<AdvisoryId>| -> Vec<Reference> {
+            ids.iter().map(|id| Reference::new(id.link(), id.to_string())).collect()
         };
         let (docs_advisories, security_advisories) =
-            (advisories("docs_requested"), advisories("security_requested"));
+            (advisories(docs_requested), advisories(security_requested));
         if dropped.is_empty() && docs_advisories.is_empty() && security_advisories.is_empty() {
             return messages;
         }
         let docs = match config.doc_approvers() {
             Ok(docs) => group_mention(slack, docs).await,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return messages;
             }
         };
@@ -227,9 +276,9 @@ impl Task for DropBugs {
                 let leads = group_mention(slack, leads).await;
                 let bugs: Vec<Reference> =
                     dropped.iter().map(|key| Reference::new(key.link(), key.as_str())).collect();
-                let merge_request = outcome.data["merge_request"]
-                    .as_str()
-                    .map(|address| Reference::new(address, "drop-bugs merge request"));
+                let merge_request = merge_request
+                    .as_ref()
+                    .map(|address| Reference::new(address.as_str(), "drop-bugs merge request"));
                 let message = BugsDropped {
                     release: config.release(),
                     bugs: &bugs,
@@ -239,7 +288,9 @@ impl Task for DropBugs {
                 };
                 messages.push(message.message(channel));
             }
-            (Err(error), _) | (_, Err(error)) => tracing::warn!("the release leads are not told: {error}"),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!("the release leads are not notified: {error}");
+            }
             _ => {}
         }
         if docs_advisories.is_empty() && security_advisories.is_empty() {
@@ -261,7 +312,7 @@ impl Task for DropBugs {
                 };
                 messages.extend(needed.message(channel));
             }
-            (Err(error), _) | (_, Err(error)) => tracing::warn!("the approvers are not told: {error}"),
+            (Err(error), _) | (_, Err(error)) => tracing::warn!("the approvers are not notified: {error}"),
         }
         messages
     }

@@ -77,7 +77,7 @@ impl ReleaseContext {
             Pending::Advisory(_) | Pending::Ticket => "the build data has a placeholder for it".to_owned(),
         };
         Refusal::blocked(format!("{pending} of {release} is not there yet: {why}")).with_hint(
-            "Nothing is to be done but to wait: run the same command again when ART has put it into the build data.",
+            "There is nothing to do but wait: run the same command again when ART has put it into the build data.",
         )
     }
 }

@@ -1,22 +1,25 @@
 //! `image-consistency-check`: a Prow job compares the payload with the shipment, then the images' health decides
 //! (spec 01 §5.4, spec 03 §4).
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use futures::future::join;
 use indexmap::IndexMap;
 use regex::Regex;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use super::external_job::{
-    ExpectedPayload, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
+    ExpectedPayload, JobDone, JobPlan, JobStep, JobSystemClient, Known, ProwJobs, Stage, intended, known,
 };
 use crate::clients::Effect;
 use crate::config::SlackTeam;
 use crate::error::ErrorClass;
 use crate::flow::gates;
 use crate::flow::outcome::{Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::group_mention;
 use crate::notify::{
@@ -24,7 +27,7 @@ use crate::notify::{
     UnhealthyImage, UnhealthyImages,
 };
 use crate::operators::image_health::{
-    AdvisoryToCheck, Conclusion, Grade, HealthReport, NoteTarget, ShipmentAdvisory,
+    AdvisoryToCheck, Conclusion, Grade, HealthFacts, HealthReport, NoteTarget, ShipmentAdvisory,
 };
 use crate::operators::shipment::ShipmentError;
 use crate::permit::WritePermit;
@@ -41,14 +44,32 @@ const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 pub struct ImageConsistencyCheck {
     services: ReleaseContext,
     job_id: Option<String>,
-    /// What the last run found unhealthy, for the message about it.
-    unhealthy: Mutex<Option<HealthReport>>,
+}
+
+/// What the job and the images' health came to.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct Done {
+    /// The job.
+    #[serde(flatten)]
+    pub job: JobDone,
+    /// The health of the images, once the job has succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_health: Option<HealthFacts>,
+    /// What is unhealthy, for the message about it.
+    #[serde(skip)]
+    unhealthy: Option<HealthReport>,
+}
+
+impl From<JobDone> for Done {
+    fn from(job: JobDone) -> Self {
+        Self { job, ..Self::default() }
+    }
 }
 
 impl ImageConsistencyCheck {
     /// The task; `job_id` names the Prow job to be followed instead of the StateBox's own.
     pub fn new(services: ReleaseContext, job_id: Option<String>) -> Self {
-        Self { services, job_id, unhealthy: Mutex::default() }
+        Self { services, job_id }
     }
 
     fn payload(&self) -> ExpectedPayload {
@@ -132,9 +153,10 @@ impl ImageConsistencyCheck {
     /// Checks the images' health and makes of it what it means for the task.
     async fn evaluate(
         &self,
-        mut outcome: TaskOutcome,
+        mut outcome: TaskOutcome<Done>,
         permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         let report = self.health().await?;
         tracing::info!("{}", report.summary());
         if let (Some(reference), true) = (self.services.shipment()?, !report.images.is_empty()) {
@@ -143,7 +165,7 @@ impl ImageConsistencyCheck {
             let target = NoteTarget { gitlab: &gitlab, merge_request: &reference, release: &release };
             match report.publish(target, permit).await {
                 Ok(Effect::Changed) => {
-                    outcome.done.push(Step::new("write the image health on", reference.to_string()));
+                    recorder.did(Step::new("write the image health on", reference.to_string()));
                 }
                 Ok(Effect::AlreadySo) => {}
                 // A Pass would be the last word; any other verdict stands, and the next run writes the note.
@@ -155,9 +177,7 @@ impl ImageConsistencyCheck {
                 Err(error) => tracing::warn!("the image health is not on the merge request: {error}"),
             }
         }
-        if let Some(data) = outcome.data.as_object_mut() {
-            data.insert("image_health".to_owned(), report.data());
-        }
+        outcome.done.image_health = Some(report.facts());
         let (status, class) = match report.conclusion() {
             Conclusion::Healthy | Conclusion::NotApplicable => {
                 return Ok(outcome.found(format!("the Prow job succeeded, {}", report.summary())));
@@ -166,11 +186,11 @@ impl ImageConsistencyCheck {
             Conclusion::Incomplete => (TaskStatus::InProgress, ReasonClass::Infrastructure),
         };
         if report.conclusion() == Conclusion::Unhealthy {
-            *self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+            outcome.done.unhealthy = Some(report.clone());
         }
         outcome.status = status;
         outcome.class = report.class();
-        let mut outcome = outcome.because(class, report.summary());
+        let mut outcome = outcome.because(class, report.findings());
         outcome.hint = Some(match status {
             TaskStatus::Fail => {
                 "See the note on the merge request. A known problem is waived in the configuration \
@@ -188,7 +208,7 @@ impl ImageConsistencyCheck {
         let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => (channel, group_mention(self.services.slack(), leads).await),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return None;
             }
         };
@@ -265,6 +285,7 @@ impl ImageConsistencyCheck {
 #[async_trait]
 impl Task for ImageConsistencyCheck {
     type Plan = JobPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TASK
@@ -307,9 +328,18 @@ impl Task for ImageConsistencyCheck {
         plan.intend(state)
     }
 
-    async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let outcome = plan.apply(&self.jobs()?, permit).await?;
-        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
+    fn standing(&self, plan: &JobPlan) -> Option<TaskOutcome<Done>> {
+        plan.standing().map(|outcome| outcome.map(Done::from))
+    }
+
+    async fn apply(
+        &self,
+        plan: &JobPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
+        let outcome = plan.apply(&self.jobs()?, permit, recorder).await?.map(Done::from);
+        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, outcome.done.job.job_now(plan))
             && let Some(id) = &job.id
         {
             tracing::info!("{TRIGGERED} {id}");
@@ -319,12 +349,13 @@ impl Task for ImageConsistencyCheck {
         }
         match &plan.step {
             JobStep::Follow { observed } if observed.stage == Stage::Succeeded => {
-                match self.evaluate(outcome, permit).await {
+                match self.evaluate(outcome.clone(), permit, recorder).await {
                     Ok(outcome) => Ok(outcome),
                     // The job's own result stands; its images are looked at by the next run.
                     Err(error) => {
                         let class = error.inner().class();
-                        let mut outcome = TaskOutcome::of(TaskStatus::InProgress, Vec::new())
+                        let mut outcome = TaskOutcome::of(TaskStatus::InProgress, outcome.done)
+                            .recording(outcome.recorded)
                             .because(error.reason_class(), format!("the images' health: {}", error.inner()))
                             .with_class(match class {
                                 ErrorClass::Failed => ErrorClass::Unavailable,
@@ -339,24 +370,29 @@ impl Task for ImageConsistencyCheck {
         }
     }
 
-    fn remember(&self, plan: &JobPlan, _: &TaskOutcome, state: &mut State) -> Result<Change, StateError> {
-        Ok(plan.remember(state))
+    fn remember(
+        &self,
+        plan: &JobPlan,
+        outcome: &TaskOutcome<Done>,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        Ok(plan.remember(&outcome.done.job, state))
     }
 
-    fn tells(&self, outcome: &TaskOutcome) -> bool {
+    fn tells(&self, outcome: &TaskOutcome<Done>) -> bool {
         // Unhealthy images are what the release leads have to hear.
         matches!(outcome.status, TaskStatus::Pass | TaskStatus::InProgress | TaskStatus::Fail)
     }
 
-    async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
         if outcome.status == TaskStatus::Fail {
-            let unhealthy = self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner).take();
-            return match unhealthy {
-                Some(report) => self.unhealthy_message(&report).await.into_iter().collect(),
+            return match &outcome.done.unhealthy {
+                Some(report) => self.unhealthy_message(report).await.into_iter().collect(),
                 None => Vec::new(),
             };
         }
-        let Some(job) = plan.job().filter(|_| outcome.status == TaskStatus::InProgress) else {
+        let Some(job) = outcome.done.job.job_now(plan).filter(|_| outcome.status == TaskStatus::InProgress)
+        else {
             return Vec::new();
         };
         // What an older program started was told by it; a job whose result is there needs no word any more.
@@ -374,7 +410,7 @@ impl Task for ImageConsistencyCheck {
                 ]
             }
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 Vec::new()
             }
         }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::ReleaseContext;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::operators::release_signature::{LOOKS, ReleaseSignature, SignatureReport, SignatureStatus};
 use crate::permit::WritePermit;
@@ -56,6 +57,7 @@ impl Plan for Findings {
 #[async_trait]
 impl Task for ImageSignedCheck {
     type Plan = Findings;
+    type Done = SignatureReport;
 
     fn name(&self) -> TaskName {
         TaskName::ImageSignedCheck
@@ -109,12 +111,17 @@ impl Task for ImageSignedCheck {
         Ok(findings)
     }
 
-    async fn apply(&self, plan: &Findings, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    async fn apply(
+        &self,
+        plan: &Findings,
+        _permit: &WritePermit,
+        _recorder: &Recorder,
+    ) -> Result<TaskOutcome<SignatureReport>, TaskError> {
         let report = &plan.report;
-        let data = serde_json::to_value(report).unwrap_or_default();
-        let outcome = match report.standing() {
+        let done = report.clone();
+        Ok(match report.standing() {
             SignatureStatus::Signed => {
-                for line in report.lines().iter().filter(|line| line.contains(": WRONG: ")) {
+                for line in report.alarming_lines() {
                     tracing::warn!("the mirror holds a file that must not be there: {line}");
                 }
                 for gap in report.images().flat_map(|image| &image.gaps) {
@@ -127,15 +134,17 @@ impl Task for ImageSignedCheck {
                 if !report.warnings.is_empty() {
                     finding = format!("{finding} (WARNING: {})", report.warnings.join("; "));
                 }
-                TaskOutcome::pass(Vec::new()).found(finding)
+                TaskOutcome::pass(done).found(finding)
             }
-            SignatureStatus::Waits(missing) => TaskOutcome::in_progress(Vec::new(), missing),
-            SignatureStatus::NotSigned(why) => {
-                TaskOutcome::fail(Vec::new(), ErrorClass::Failed, format!("no good signature: {why}"))
+            SignatureStatus::Waits(missing) => TaskOutcome::in_progress(done, missing),
+            SignatureStatus::NotSigned(mut why) => {
+                if let Some(first) = why.first_mut() {
+                    *first = format!("no good signature: {first}");
+                }
+                TaskOutcome::fail(done, ErrorClass::Failed, why)
             }
             SignatureStatus::Unknown(why) => return Err(unknown(report, &why)),
-        };
-        Ok(outcome.with_data(data))
+        })
     }
 }
 

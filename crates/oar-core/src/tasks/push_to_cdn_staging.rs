@@ -6,8 +6,9 @@ use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::config::Impetus;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
-use crate::operators::staging::{Staging, StagingPlan};
+use crate::operators::staging::{Staging, StagingDone, StagingPlan};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
@@ -31,6 +32,7 @@ impl PushToCdnStaging {
 #[async_trait]
 impl Task for PushToCdnStaging {
     type Plan = StagingPlan;
+    type Done = StagingDone;
 
     fn name(&self) -> TaskName {
         TaskName::PushToCdnStaging
@@ -67,9 +69,17 @@ impl Task for PushToCdnStaging {
         Ok(plan)
     }
 
-    async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    fn standing(&self, plan: &StagingPlan) -> Option<TaskOutcome<StagingDone>> {
+        plan.standing()
+    }
+
+    async fn apply(
+        &self,
+        plan: &StagingPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<StagingDone>, TaskError> {
         let errata = self.services.clients().errata();
-        let (after, done) = Staging { errata: &errata }.apply(plan, permit).await;
-        Ok(after.outcome(done))
+        Ok(Staging { errata: &errata }.apply(plan, permit, recorder).await.outcome())
     }
 }

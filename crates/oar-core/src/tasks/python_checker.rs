@@ -27,7 +27,8 @@ pub(super) fn refuse_while_it_runs(
     Err(Refusal::new(
         ErrorClass::Conflict,
         format!(
-            "the Python tooling's background checker (process {process}, lock {}) carries on the approval of {release}; \
+            "the Python tooling's background checker (process {process}, lock {}) is working on the \
+             approval of {release}; \
              nothing was done",
             lock.display()
         ),

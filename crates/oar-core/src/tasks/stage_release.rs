@@ -31,7 +31,7 @@ impl ReleaseContext {
             ReleaseState::NotReady(why) => (
                 ErrorClass::Blocked,
                 format!("{release} is not released to stage yet: {why}"),
-                "Nothing is to be done but to wait: run the same command again when the shipment's pipeline has \
+                "There is nothing to do but wait: run the same command again when the shipment's pipeline has \
                  released it.",
             ),
             ReleaseState::Failed(why) => (

@@ -1,7 +1,6 @@
 //! `stage-testing`: a Jenkins pipeline tests the release on stage (spec 01 §5.8, spec 03 §7).
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::future::{join, join3};
@@ -11,12 +10,13 @@ use regex::Regex;
 use super::ReleaseContext;
 use super::art_stage_test::ArtStageTest;
 use super::external_job::{
-    ExpectedPayload, JenkinsJobs, JobPlan, JobStep, JobSystemClient, Known, intended, known,
+    ExpectedPayload, JenkinsJobs, JobDone, JobPlan, JobStep, JobSystemClient, Known, intended, known,
 };
 use crate::config::{Flow, SlackTeam};
 use crate::error::ErrorClass;
 use crate::flow::gates;
-use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::ids::JobPath;
 use crate::notify::outbox::group_mention;
@@ -40,18 +40,40 @@ pub struct StageTesting {
     build: Option<u64>,
     /// Whether a build is started although ART has tested this payload.
     again: bool,
+}
+
+/// What is done about the build.
+#[derive(Debug)]
+pub struct StagePlan {
+    job: JobPlan,
     /// Whether the job is known to define the parameters.
-    checked: AtomicBool,
+    checked: bool,
+}
+
+impl From<JobPlan> for StagePlan {
+    fn from(job: JobPlan) -> Self {
+        Self { job, checked: false }
+    }
+}
+
+impl Plan for StagePlan {
+    fn summary(&self) -> PlanSummary {
+        self.job.summary()
+    }
+
+    fn acts(&self) -> bool {
+        self.job.acts()
+    }
 }
 
 impl StageTesting {
     /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
     /// started although ART has tested, or is testing, this payload.
     pub fn new(services: ReleaseContext, build: Option<u64>, again: bool) -> Self {
-        Self { services, build, again, checked: AtomicBool::new(false) }
+        Self { services, build, again }
     }
 
-    fn jobs(&self) -> Result<JenkinsJobs, TaskError> {
+    fn jobs(&self, checked: bool) -> Result<JenkinsJobs, TaskError> {
         let config = self.services.config();
         let path: JobPath = config.jobs()?.stage_testing.parse().map_err(|error| {
             Refusal::new(
@@ -65,7 +87,7 @@ impl StageTesting {
             path,
             payload_parameters: PAYLOAD,
             payload: ExpectedPayload::new(config.release(), candidate),
-            checked: self.checked.load(Ordering::Relaxed),
+            checked,
             clock: self.services.clients().clock().clone(),
         })
     }
@@ -106,7 +128,7 @@ impl StageTesting {
         jobs: &JenkinsJobs,
         seen: Option<Job>,
         state: Option<&State>,
-    ) -> Result<JobPlan, TaskError> {
+    ) -> Result<StagePlan, TaskError> {
         let parameters = self.parameters(jobs)?;
         self.services.shipment()?;
         let status =
@@ -135,7 +157,7 @@ impl StageTesting {
             let observed = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { observed: Box::new(observed) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());
-            return Ok(plan);
+            return Ok(plan.into());
         }
         if !around.refused.is_empty() {
             let text = format!(
@@ -150,14 +172,13 @@ impl StageTesting {
                 )
                 .into());
         }
-        self.checked.store(around.checked, Ordering::Relaxed);
         let note = match (art, &shipment) {
             (Some(art), Some(shipment)) => art.speaks(&self.services, shipment)?,
             _ => None,
         };
         let mut plan = JobPlan::gated(TASK, intended, seen, status, gate);
         plan.notes.extend(note);
-        Ok(plan)
+        Ok(StagePlan { job: plan, checked: around.checked })
     }
 
     /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
@@ -171,7 +192,8 @@ impl StageTesting {
 
 #[async_trait]
 impl Task for StageTesting {
-    type Plan = JobPlan;
+    type Plan = StagePlan;
+    type Done = JobDone;
 
     fn name(&self) -> TaskName {
         TASK
@@ -189,32 +211,42 @@ impl Task for StageTesting {
         Ok(self.services.initial_state())
     }
 
-    async fn plan(&self, state: Option<&State>) -> Result<JobPlan, TaskError> {
+    async fn plan(&self, state: Option<&State>) -> Result<StagePlan, TaskError> {
         let view = state.and_then(|state| state.task(TASK));
-        let jobs = self.jobs()?;
+        let jobs = self.jobs(false)?;
         let by_number =
             |number: String| Job { id: Some(number), ..Job::new(JobSystem::Jenkins, jobs.path.to_string()) };
         let named = self.build.map(|number| by_number(number.to_string()));
         let old = view.as_ref().and_then(|view| old_build(view, &jobs.path)).map(by_number);
         match known(TASK, view.as_ref(), named, old, &jobs, self.services.now()).await? {
-            Known::Plan(plan) => Ok(plan),
+            Known::Plan(plan) => Ok(plan.into()),
             Known::Nothing { seen, notes } => {
                 let mut plan = self.begin(&jobs, seen, state).await?;
-                plan.notes.splice(0..0, notes);
+                plan.job.notes.splice(0..0, notes);
                 Ok(plan)
             }
         }
     }
 
-    fn intend(&self, plan: &JobPlan, state: &mut State) -> Result<Change, StateError> {
-        plan.intend(state)
+    fn standing(&self, plan: &StagePlan) -> Option<TaskOutcome<JobDone>> {
+        plan.job.standing()
     }
 
-    async fn apply(&self, plan: &JobPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        let jobs = self.jobs()?;
-        let (outcome, ()) = join(plan.apply(&jobs, permit), self.find_leads(plan)).await;
+    fn intend(&self, plan: &StagePlan, state: &mut State) -> Result<Change, StateError> {
+        plan.job.intend(state)
+    }
+
+    async fn apply(
+        &self,
+        plan: &StagePlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<JobDone>, TaskError> {
+        let jobs = self.jobs(plan.checked)?;
+        let started = plan.job.apply(&jobs, permit, recorder);
+        let (outcome, ()) = join(started, self.find_leads(&plan.job)).await;
         let outcome = outcome?;
-        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, plan.job())
+        if let (TaskStatus::InProgress, Some(job)) = (outcome.status, outcome.done.job_now(&plan.job))
             && let Some(url) = &job.url
         {
             // The address of a queue item ends in a number too: whoever reads the literal would take it for a build.
@@ -227,12 +259,18 @@ impl Task for StageTesting {
         Ok(outcome)
     }
 
-    fn remember(&self, plan: &JobPlan, _: &TaskOutcome, state: &mut State) -> Result<Change, StateError> {
-        Ok(plan.remember(state))
+    fn remember(
+        &self,
+        plan: &StagePlan,
+        outcome: &TaskOutcome<JobDone>,
+        state: &mut State,
+    ) -> Result<Change, StateError> {
+        Ok(plan.job.remember(&outcome.done, state))
     }
 
-    async fn notifications(&self, plan: &JobPlan, outcome: &TaskOutcome) -> Vec<Message> {
-        let Some(job) = plan.job().filter(|_| outcome.status == TaskStatus::InProgress) else {
+    async fn notifications(&self, plan: &StagePlan, outcome: &TaskOutcome<JobDone>) -> Vec<Message> {
+        let job = outcome.done.job_now(&plan.job);
+        let Some(job) = job.filter(|_| outcome.status == TaskStatus::InProgress) else {
             return Vec::new();
         };
         let (Some(url), true) = (&job.url, job.intent.is_some()) else { return Vec::new() };
@@ -240,7 +278,7 @@ impl Task for StageTesting {
         let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => (channel, leads),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };

@@ -23,11 +23,12 @@ pub struct StatusReport {
     pub metadata: Metadata,
     /// The workflow tasks in order.
     pub tasks: Vec<TaskRow>,
-    /// The other tasks that were run; nothing waits for them.
+    /// The other tasks of the release's flow; nothing waits for them.
     pub others: Vec<TaskRow>,
     /// Unresolved issues, blockers first.
     pub issues: Vec<IssueRow>,
-    /// The commands that can be run now.
+    /// The commands that can be run now: those of tasks that nothing stands in the way of, and of tasks that are In
+    /// Progress and that nobody is at.
     pub next: Vec<String>,
 }
 
@@ -74,13 +75,13 @@ pub struct IssueRow {
 impl StatusReport {
     /// The report of `state` as it stands at `now`.
     pub fn of(state: &State, location: String, now: Timestamp) -> Self {
+        let metadata = state.metadata();
         let tasks: Vec<TaskRow> =
             TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
-        let others = TaskName::ALL
+        let others: Vec<TaskName> = TaskName::ALL
             .into_iter()
             .filter(|task| !TaskName::WORKFLOW.contains(task) && *task != TaskName::CreateTestReport)
-            .filter(|task| state.task(*task).is_some())
-            .map(|task| task_row(state, task, now))
+            .filter(|task| state.task(*task).is_some() || belongs(*task, &metadata))
             .collect();
         let mut issues: Vec<IssueRow> = state
             .issues()
@@ -89,22 +90,37 @@ impl StatusReport {
             .map(|issue| issue_row(issue, now))
             .collect();
         issues.sort_by_key(|issue| !issue.blocker);
-        let next = TaskName::WORKFLOW
-            .into_iter()
-            .filter(|task| readiness(state, *task) == Readiness::Ready)
-            .map(|task| task.to_string())
-            .collect();
+        let ready = |task: &TaskName| readiness(state, *task) == Readiness::Ready;
+        let next = TaskName::WORKFLOW.into_iter().filter(|task| ready(task) || goes_on(state, *task, now));
+        let next = next.chain(others.iter().copied().filter(|task| goes_on(state, *task, now)));
+        let next = next.map(|task| task.to_string()).collect();
         Self {
             release: state.release().unwrap_or_default().to_owned(),
             statebox: location,
             updated_at: state.updated_at().map(str::to_owned),
-            metadata: state.metadata(),
+            metadata,
             tasks,
-            others,
+            others: others.into_iter().map(|task| task_row(state, task, now)).collect(),
             issues,
             next,
         }
     }
+}
+
+/// Whether a task that nothing waits for is one of a release with this metadata.
+fn belongs(task: TaskName, metadata: &Metadata) -> bool {
+    let is_konflux =
+        metadata.shipment_mr.is_some() || metadata.pending.iter().any(|one| one == "shipment_mr");
+    task != TaskName::CheckGreenwaveCvpTests || !is_konflux
+}
+
+/// Whether a task is In Progress, and its command says how it goes on: nobody else runs it or carries its wait on, and it
+/// has a command.
+fn goes_on(state: &State, task: TaskName, now: Timestamp) -> bool {
+    let has_command = !matches!(task, TaskName::AnalyzeCandidateBuild | TaskName::AnalyzePromotedBuild);
+    let is_held = other_run(state, task, now).is_some()
+        || state.wait(task).is_some_and(|wait| wait.held_at(now).is_some());
+    has_command && !is_held && readiness(state, task) == Readiness::Running
 }
 
 fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
@@ -200,13 +216,13 @@ fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
     let next = wait.next_check.as_deref().unwrap_or("now");
     let mut parts = vec![format!("waits for {} since {}", wait.condition, wait.since)];
     parts.push(match wait.held_at(now) {
-        Some(holder) => format!("{} looks next at {next}", holder.who),
-        None if wait.due() <= now => format!("nobody looks (due since {next}): run {task} --wait"),
-        None => format!("to be looked at next at {next}"),
+        Some(holder) => format!("{} checks next at {next}", holder.who),
+        None if wait.due() <= now => format!("nobody is checking (due since {next}): run {task} --wait"),
+        None => format!("next check at {next}"),
     });
     parts.extend(wait.until.as_ref().map(|until| format!("until {until}")));
     if let (Some(result), Some(at)) = (&wait.last_result, &wait.last_check) {
-        parts.push(format!("last look at {at}: {result}"));
+        parts.push(format!("last check at {at}: {result}"));
     }
     parts.join(", ")
 }

@@ -2,17 +2,20 @@
 
 use async_trait::async_trait;
 use futures::future::join;
-use tokio::sync::OnceCell;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use crate::clients::errata::{AdvisoryId, ErrataClient};
 use crate::clients::gitlab::GitlabClient;
-use crate::clients::jira::JiraClient;
+use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::slack::UserId;
 use crate::config::SlackTeam;
 use crate::email::EmailAddress;
 use crate::error::ErrorClass;
+use crate::failures::FailureEntry;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{AbnormalAdvisories, GroupMention, Message, Owner, OwnershipTaken, Reference};
@@ -24,38 +27,54 @@ use crate::statebox::{Change, NewIssue, State, StateError, TaskName};
 pub struct TakeOwnership {
     services: ReleaseContext,
     owner: EmailAddress,
-    /// Who is told: looked up while the changes are made.
-    recipients: OnceCell<MessageRecipients>,
 }
 
 /// Whom the message about the new owner names.
+#[derive(Debug, Clone)]
 struct MessageRecipients {
     leads: Option<GroupMention>,
     owner: Option<UserId>,
 }
 
+/// What taking ownership came to.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// The name of the new owner.
+    pub owner: String,
+    /// The advisories that QE handles.
+    pub advisories: Vec<AdvisoryId>,
+    /// The QE subtasks of ART's ticket.
+    pub subtasks: Vec<IssueKey>,
+    /// The advisories that are still in `NEW_FILES`.
+    pub new_files: Vec<AdvisoryId>,
+    /// What could not be done or read.
+    pub failed: Vec<String>,
+    /// The same, each with its next step.
+    pub failures: Vec<FailureEntry>,
+    /// Who is told: looked up while the changes are made.
+    #[serde(skip)]
+    recipients: MessageRecipients,
+}
+
 impl TakeOwnership {
     /// The task.
     pub fn new(services: ReleaseContext, owner: EmailAddress) -> Self {
-        Self { services, owner, recipients: OnceCell::new() }
+        Self { services, owner }
     }
 
-    async fn recipients(&self) -> &MessageRecipients {
-        let look_up = || async {
-            let slack = self.services.slack();
-            let leads = async {
-                match self.services.config().release_leads() {
-                    Ok(leads) => Some(group_mention(slack, leads).await),
-                    Err(error) => {
-                        tracing::warn!("nobody is told: {error}");
-                        None
-                    }
+    async fn recipients(&self) -> MessageRecipients {
+        let slack = self.services.slack();
+        let leads = async {
+            match self.services.config().release_leads() {
+                Ok(leads) => Some(group_mention(slack, leads).await),
+                Err(error) => {
+                    tracing::warn!("nobody is notified: {error}");
+                    None
                 }
-            };
-            let (leads, owner) = join(leads, person(slack, self.owner.expose())).await;
-            MessageRecipients { leads, owner }
+            }
         };
-        self.recipients.get_or_init(look_up).await
+        let (leads, owner) = join(leads, person(slack, self.owner.expose())).await;
+        MessageRecipients { leads, owner }
     }
 
     fn clients(&self, target: &Target) -> Result<Clients, TaskError> {
@@ -99,6 +118,7 @@ impl Clients {
 #[async_trait]
 impl Task for TakeOwnership {
     type Plan = OwnershipPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::TakeOwnership
@@ -122,26 +142,31 @@ impl Task for TakeOwnership {
         self.clients(plan.target())?.ownership().complete(plan).await
     }
 
-    async fn apply(&self, plan: &OwnershipPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    async fn apply(
+        &self,
+        plan: &OwnershipPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
         let clients = self.clients(plan.target())?;
         let ownership = clients.ownership();
-        let (result, _) = join(ownership.apply(plan, permit), self.recipients()).await;
-        let abnormal = plan.abnormal();
-        let outcome = TaskOutcome::pass(result.done).with_data(serde_json::json!({
-            "owner": self.owner.local_part(),
-            "advisories": plan.advisories.iter().map(|advisory| advisory.id.number()).collect::<Vec<_>>(),
-            "subtasks": plan.subtasks().iter().map(|subtask| subtask.key().as_str()).collect::<Vec<_>>(),
-            "new_files": abnormal.iter().map(|id| id.number()).collect::<Vec<_>>(),
-            "failed": result.failures.texts(),
-            "failures": result.failures.data(),
-        }));
-        Ok(outcome.with_failures(&result.failures))
+        let (failures, recipients) = join(ownership.apply(plan, permit, recorder), self.recipients()).await;
+        let done = Done {
+            owner: self.owner.local_part().to_owned(),
+            advisories: plan.advisories.iter().map(|advisory| advisory.id).collect(),
+            subtasks: plan.subtasks().iter().map(|subtask| subtask.key().clone()).collect(),
+            new_files: plan.abnormal(),
+            failed: failures.texts().into_iter().map(str::to_owned).collect(),
+            failures: failures.entries(),
+            recipients,
+        };
+        Ok(TaskOutcome::pass(done).with_failures(&failures))
     }
 
     fn remember(
         &self,
         plan: &OwnershipPlan,
-        _outcome: &TaskOutcome,
+        _outcome: &TaskOutcome<Done>,
         state: &mut State,
     ) -> Result<Change, StateError> {
         let abnormal = plan.abnormal();
@@ -163,17 +188,17 @@ impl Task for TakeOwnership {
         })
     }
 
-    async fn notifications(&self, plan: &OwnershipPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &OwnershipPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
         let config = self.services.config();
         let slack = self.services.slack();
         let channel = match config.slack_channel(SlackTeam::QeRelease) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return Vec::new();
             }
         };
-        let recipients = self.recipients().await;
+        let recipients = &outcome.done.recipients;
         let Some(leads) = &recipients.leads else { return Vec::new() };
         let owner = match (&recipients.owner, plan.gitlab_username()) {
             (Some(user), _) => Owner::Slack(user.clone()),
@@ -214,7 +239,7 @@ impl Task for TakeOwnership {
                             .message(channel),
                     );
                 }
-                (Err(error), _) | (_, Err(error)) => tracing::warn!("ART is not told: {error}"),
+                (Err(error), _) | (_, Err(error)) => tracing::warn!("ART is not notified: {error}"),
             }
         }
         messages

@@ -1,9 +1,11 @@
 //! `update-bug-list`: how far the bugs of a release are, and who has to hear of it (spec 01 §5.3, spec 03 §9).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ReleaseContext;
 use super::worksheet::SheetPlan;
@@ -13,6 +15,7 @@ use crate::clients::ldap::{LdapClient, ManagerLookup};
 use crate::config::{Impetus, SlackTeam};
 use crate::email::EmailAddress;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
 use crate::notify::outbox::person;
 use crate::notify::{
@@ -115,7 +118,7 @@ impl UpdateBugList {
         let channel = match config.slack_channel(SlackTeam::QeForum) {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("nobody is told: {error}");
+                tracing::warn!("nobody is notified: {error}");
                 return None;
             }
         };
@@ -179,6 +182,26 @@ fn told(bug: &jira::Bug, person: Option<Person>) -> notify::BugForPerson {
     }
 }
 
+/// How far the bugs are.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Done {
+    /// The status of each bug.
+    pub bugs: Statuses,
+    /// How many are done.
+    pub done: usize,
+    /// How many are not.
+    pub open: usize,
+    /// How many Jira does not show.
+    pub unknown: usize,
+    /// Other keys of bugs that were moved.
+    pub other_keys: BTreeMap<IssueKey, Vec<IssueKey>>,
+    /// The bugs of the reminder.
+    pub reminded: Vec<IssueKey>,
+    /// The address of the worksheet, when the release has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worksheet: Option<String>,
+}
+
 /// What changed among the bugs, and who is to hear of it.
 #[derive(Debug, Clone)]
 pub struct BugListPlan {
@@ -230,9 +253,21 @@ impl BugListPlan {
         Entry::status(TaskName::UpdateBugList, self.status()).bugs(&self.bugs)
     }
 
-    fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
+    fn outcome(&self) -> TaskOutcome<Done> {
         let progress = Progress::of(&self.list);
-        let outcome = if progress.is_complete() {
+        let moved = self.bugs.bugs.values().filter(|bug| !bug.other_keys.is_empty());
+        let done = Done {
+            bugs: self.list.clone(),
+            done: progress.done,
+            open: progress.open,
+            unknown: progress.unknown,
+            other_keys: moved
+                .map(|bug| (bug.key.clone(), bug.other_keys.iter().cloned().collect()))
+                .collect(),
+            reminded: self.remind.iter().map(|bug| bug.key.clone()).collect(),
+            worksheet: self.sheet.url(),
+        };
+        if progress.is_complete() {
             TaskOutcome::pass(done).found(format!("all {} bugs are done", self.list.len()))
         } else {
             let total = self.list.len();
@@ -241,18 +276,7 @@ impl BugListPlan {
                 text = format!("{text}; unknown, because Jira does not show them: {}", progress.unknown);
             }
             TaskOutcome::in_progress(done, text)
-        };
-        outcome.with_data(serde_json::json!({
-            "bugs": self.list,
-            "done": progress.done,
-            "open": progress.open,
-            "unknown": progress.unknown,
-            "other_keys": self.bugs.bugs.values().filter(|bug| !bug.other_keys.is_empty()).map(|bug| {
-                let others: Vec<&str> = bug.other_keys.iter().map(IssueKey::as_str).collect();
-                (bug.key.as_str().to_owned(), serde_json::json!(others))
-            }).collect::<serde_json::Map<_, _>>(),
-            "reminded": self.remind.iter().map(|bug| bug.key.as_str()).collect::<Vec<_>>(),
-        }))
+        }
     }
 }
 
@@ -275,12 +299,6 @@ impl Plan for BugListPlan {
         PlanSummary::new(steps, notes)
     }
 
-    fn standing(&self) -> Option<TaskOutcome> {
-        let outcome = self.sheet.tell(self.outcome(Vec::new()));
-        let stands = self.is_in_progress && outcome.status == TaskStatus::InProgress;
-        (stands && self.summary().steps.is_empty()).then_some(outcome)
-    }
-
     fn acts(&self) -> bool {
         // A message cannot be taken back: that the run began must be known before it is sent.
         self.is_due || self.sheet.step().is_some()
@@ -290,6 +308,7 @@ impl Plan for BugListPlan {
 #[async_trait]
 impl Task for UpdateBugList {
     type Plan = BugListPlan;
+    type Done = Done;
 
     fn name(&self) -> TaskName {
         TaskName::UpdateBugList
@@ -335,20 +354,32 @@ impl Task for UpdateBugList {
         Ok(plan)
     }
 
-    async fn apply(&self, plan: &BugListPlan, permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
-        plan.sheet.enter(&self.services, &plan.entry(), plan.outcome(plan.own_steps()), permit).await
+    fn standing(&self, plan: &BugListPlan) -> Option<TaskOutcome<Done>> {
+        let outcome = plan.sheet.tell(plan.outcome());
+        let stands = plan.is_in_progress && outcome.status == TaskStatus::InProgress;
+        (stands && plan.summary().steps.is_empty()).then_some(outcome)
+    }
+
+    async fn apply(
+        &self,
+        plan: &BugListPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<Done>, TaskError> {
+        let outcome = plan.outcome().recording(plan.own_steps());
+        plan.sheet.enter(&self.services, &plan.entry(), outcome, permit, recorder).await
     }
 
     fn remember(
         &self,
         plan: &BugListPlan,
-        _outcome: &TaskOutcome,
+        _outcome: &TaskOutcome<Done>,
         state: &mut State,
     ) -> Result<Change, StateError> {
         Ok(state.keep_bug_list(&plan.list))
     }
 
-    async fn notifications(&self, plan: &BugListPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, plan: &BugListPlan, _outcome: &TaskOutcome<Done>) -> Vec<Message> {
         let directory = self.services.clients().directory();
         let mut people = Vec::new();
         for bug in &plan.remind {

@@ -1,11 +1,10 @@
 //! How tasks with a worksheet plan and report it.
 
-use serde_json::{Value, json};
-
 use super::ReleaseContext;
 use crate::clients::sheets::Worksheet;
 use crate::error::Classified;
 use crate::flow::outcome::{Reason, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::operators::worksheet::{Entry, ReleaseWorksheet, WorksheetError};
 use crate::permit::WritePermit;
 use crate::statebox::{ReasonClass, TaskStatus};
@@ -50,38 +49,40 @@ impl SheetPlan {
         trouble.into_iter().chain(same).chain(self.note.map(str::to_owned)).collect()
     }
 
+    /// The address of the worksheet, when there is one.
+    pub(super) fn url(&self) -> Option<String> {
+        self.sheet.as_ref().map(|sheet| sheet.url.clone())
+    }
+
     /// Enters `entry`, as the outcome stands; the outcome says what came of it.
-    pub(super) async fn enter(
+    pub(super) async fn enter<D>(
         &self,
         services: &ReleaseContext,
         entry: &Entry<'_>,
-        outcome: TaskOutcome,
+        outcome: TaskOutcome<D>,
         permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<D>, TaskError> {
         let (Some(sheet), Some(worksheets)) = (&self.sheet, services.worksheet()?) else {
             return Ok(self.tell(outcome));
         };
         Ok(match worksheets.enter(sheet, entry, permit).await {
             Ok(0) => self.tell(outcome),
             Ok(cells) => {
-                let mut outcome = self.tell(outcome);
-                outcome.done.push(step(sheet, cells));
-                outcome
+                recorder.did(step(sheet, cells));
+                self.tell(outcome)
             }
             Err(trouble) => Self { trouble: Some(trouble), ..self.clone() }.tell(outcome),
         })
     }
 
-    /// The outcome with where the worksheet is, or with why it could not be brought up to date: nothing passes then.
-    pub(super) fn tell(&self, mut outcome: TaskOutcome) -> TaskOutcome {
-        if let (Some(sheet), Value::Object(data)) = (&self.sheet, &mut outcome.data) {
-            data.insert("worksheet".to_owned(), json!(sheet.url));
-        }
+    /// The outcome with why the worksheet could not be brought up to date, if that is so: nothing passes then.
+    pub(super) fn tell<D>(&self, mut outcome: TaskOutcome<D>) -> TaskOutcome<D> {
         let Some(trouble) = &self.trouble else { return outcome };
         let words = words(trouble);
         outcome.reason = Some(match outcome.reason {
-            Some(Reason { class, text }) => Reason { class, text: format!("{text}; {words}") },
-            None => Reason { class: ReasonClass::Infrastructure, text: words },
+            Some(reason) => reason.and(words),
+            None => Reason::new(ReasonClass::Infrastructure, words),
         });
         if outcome.status == TaskStatus::Pass {
             outcome.status = TaskStatus::InProgress;
@@ -94,6 +95,7 @@ impl SheetPlan {
 
 /// The worksheet in which a task enters what it did. The task's own effects are what counts: trouble with the worksheet is
 /// only warned about.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Mirror(Option<(ReleaseWorksheet, Worksheet)>);
 
 impl Mirror {
@@ -117,28 +119,13 @@ impl Mirror {
     }
 
     /// Enters `entry`, when there is a worksheet.
-    pub(super) async fn enter(&self, entry: &Entry<'_>, outcome: &mut TaskOutcome, permit: &WritePermit) {
-        if outcome.is_undecided() {
-            // The task stays as it was, so does its cell.
-            return;
-        }
+    pub(super) async fn enter(&self, entry: &Entry<'_>, permit: &WritePermit, recorder: &Recorder) {
         let Some((worksheets, sheet)) = &self.0 else { return };
         match worksheets.enter(sheet, entry, permit).await {
-            Ok(cells) => outcome.done.extend((cells > 0).then(|| step(sheet, cells))),
+            Ok(0) => {}
+            Ok(cells) => recorder.did(step(sheet, cells)),
             Err(trouble) => tracing::warn!("{}", words(&trouble)),
         }
-    }
-}
-
-/// Enters what a task did in the release's worksheet, when there is one ([`Mirror`]).
-pub(super) async fn mirror(
-    services: &ReleaseContext,
-    entry: &Entry<'_>,
-    outcome: &mut TaskOutcome,
-    permit: &WritePermit,
-) {
-    if !outcome.is_undecided() {
-        Mirror::find(services).await.enter(entry, outcome, permit).await;
     }
 }
 

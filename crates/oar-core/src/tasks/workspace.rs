@@ -43,8 +43,13 @@ pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> R
 fn opened(clients: &Clients, release: &ReleaseVersion, store: Arc<dyn Store>) -> StateBox {
     let redactor = clients.http().redactor().clone();
     let statebox = StateBox::new(release.clone(), store, clients.clock().clone(), redactor);
-    match clients.settings().environment().state_home() {
-        Some(home) => statebox.with_copy_in(&home.join("statebox")),
+    let settings = clients.settings();
+    let service = match settings.state().location {
+        StateLocation::Local(_) => "",
+        StateLocation::Github => settings.endpoints().base(Service::GithubApi).as_str(),
+    };
+    match settings.environment().state_home() {
+        Some(home) => statebox.with_copy_in(&home.join("statebox"), service),
         None => statebox,
     }
 }

@@ -52,7 +52,7 @@ pub struct Node {
 /// What a [`Node`] holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Text, a number, a truth value, a time, or nothing.
+    /// Text, a number, a boolean, a time, or nothing.
     Scalar(Scalar),
     /// A list.
     Sequence(Vec<Node>),
@@ -187,7 +187,7 @@ impl Node {
                 let shown: String = scalar.text.chars().take(60).collect();
                 match scalar.kind {
                     Kind::Null => "null".into(),
-                    Kind::Bool(_) => format!("the truth value `{shown}`"),
+                    Kind::Bool(_) => format!("the boolean `{shown}`"),
                     Kind::Integer(_) | Kind::Float(_) => format!("the number `{shown}`"),
                     Kind::Text | Kind::Verbatim => format!("the text `{shown}`"),
                 }

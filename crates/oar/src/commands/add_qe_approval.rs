@@ -25,5 +25,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let yes = critical.yes;
     let change = critical.change.into();
     let arguments = Arguments { accept_bug: accept_bugs, early, wait: busy.wait, change };
-    release.run::<AddQeApproval>(arguments, yes).await
+    release.run::<AddQeApproval, _>(arguments, yes).await
 }

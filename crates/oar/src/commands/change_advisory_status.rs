@@ -82,7 +82,7 @@ fn show(release: &Release, answer: &Answer) -> ExitCode {
         Answer::Ran(report) => report::show(&release.session, report),
         Answer::Waits(wait) => {
             match &wait.detail {
-                None => ui.text("change-advisory-status: nothing is waited for any more"),
+                None => ui.text("change-advisory-status: there is nothing left to wait for"),
                 Some(why) => ui.note(why),
             }
             ui.json(wait);
@@ -91,19 +91,19 @@ fn show(release: &Release, answer: &Answer) -> ExitCode {
     }
 }
 
-/// Starts a watcher unless somebody carries the wait on already. That none can be started is no failure of the task:
-/// the wait stands in the StateBox.
+/// Starts a watcher unless somebody continues the wait already. That none can be started is no failure of the task:
+/// the wait stays in the StateBox.
 fn see_to_watcher(args: &Args, release: &Release, state: &State) {
     let ui = &release.session.ui;
     let Some(wait) = state.wait(TASK) else { return };
     if let Some(holder) = wait.held_at(release.session.clock.now()) {
         let next = wait.next_check.as_deref().unwrap_or("soon");
-        ui.note(format!("{} carries the wait on and looks next at {next}.", holder.who));
+        ui.note(format!("{} continues the wait and checks next at {next}.", holder.who));
         return;
     }
     let by_hand = format!("oar -r {} change-advisory-status --wait", release.version);
     if args.no_watch {
-        ui.note(format!("No watcher was started. The wait is carried on by `{by_hand}` or `oarctl tick`."));
+        ui.note(format!("No watcher was started. Continue the wait with `{by_hand}` or `oarctl tick`."));
         return;
     }
     let mut arguments =
@@ -111,10 +111,10 @@ fn see_to_watcher(args: &Args, release: &Release, state: &State) {
     arguments.extend(args.accept_bugs.iter().map(|key| format!("--accept-bug={key}")));
     match watcher::start(release, &arguments) {
         Ok(started) => ui.note(format!(
-            "A watcher carries the wait on (process {}); its log: {}",
+            "A watcher continues the wait (process {}); its log: {}",
             started.process,
             started.log.display()
         )),
-        Err(error) => ui.warn(format!("{}; carry the wait on with `{by_hand}`", error.message)),
+        Err(error) => ui.warn(format!("{}; continue the wait with `{by_hand}`", error.message)),
     }
 }

@@ -22,5 +22,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { notify: _, no_notify, busy, change } = args;
     let arguments = Arguments { no_notify, wait: busy.wait, change: change.into() };
-    release.run::<CheckCveTrackerBug>(arguments, false).await
+    release.run::<CheckCveTrackerBug, _>(arguments, false).await
 }

@@ -15,5 +15,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let arguments = Arguments { wait: args.busy.wait, change: args.change.into() };
-    release.run::<CheckGreenwaveCvpTests>(arguments, false).await
+    release.run::<CheckGreenwaveCvpTests, _>(arguments, false).await
 }

@@ -19,5 +19,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { beside_worksheet, busy, change } = args;
     let arguments = Arguments { beside_worksheet, wait: busy.wait, change: change.into() };
-    release.run::<CreateTestReport>(arguments, false).await
+    release.run::<CreateTestReport, _>(arguments, false).await
 }

@@ -23,5 +23,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { include, busy, critical } = args;
     let arguments = Arguments { include, wait: busy.wait, change: critical.change.into() };
-    release.run::<DropBugs>(arguments, critical.yes).await
+    release.run::<DropBugs, _>(arguments, critical.yes).await
 }

@@ -44,7 +44,7 @@ fn outcome(run: &RunView) -> &'static str {
     run.outcome.map_or("unfinished", RunOutcome::text)
 }
 
-/// A run for people: a line, and below it its command and why it did not pass.
+/// A run for people: a line, and below it its command, why it did not pass, and what it had done when it was ended.
 fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
     let run = &entry.run;
     let word = outcome(run);
@@ -62,6 +62,9 @@ fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
     );
     for more in [&run.command, &run.reason].into_iter().flatten() {
         text = format!("{text}\n{:22}{more}", "");
+    }
+    for step in &run.done {
+        text = format!("{text}\n{:22}done: {step}", "");
     }
     text
 }

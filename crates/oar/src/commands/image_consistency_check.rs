@@ -19,5 +19,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { job_id, wait, change } = args;
     let arguments = Arguments { job_id, wait: wait.wait, change: change.into() };
-    release.run::<ImageConsistencyCheck>(arguments, false).await
+    release.run::<ImageConsistencyCheck, _>(arguments, false).await
 }

@@ -24,5 +24,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { wait, all_architectures, change } = args;
     let arguments = Arguments { wait, all_architectures, change: change.into() };
-    release.run::<ImageSignedCheck>(arguments, false).await
+    release.run::<ImageSignedCheck, _>(arguments, false).await
 }

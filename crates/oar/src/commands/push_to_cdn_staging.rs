@@ -16,5 +16,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { wait, critical } = args;
     let arguments = Arguments { wait: wait.wait, change: critical.change.into() };
-    release.run::<PushToCdnStaging>(arguments, critical.yes).await
+    release.run::<PushToCdnStaging, _>(arguments, critical.yes).await
 }

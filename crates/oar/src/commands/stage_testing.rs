@@ -24,5 +24,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { build_number, again, wait, change } = args;
     let arguments = Arguments { build_number, again, wait: wait.wait, change: change.into() };
-    release.run::<StageTesting>(arguments, false).await
+    release.run::<StageTesting, _>(arguments, false).await
 }

@@ -108,9 +108,9 @@ fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
         TaskStatus::NotStarted => TextStyle::Faint,
     };
     let status = format!("{:<11}", row.status.text());
-    let age = row.age.as_deref().unwrap_or("-");
+    let age = row.age.as_ref().map_or_else(|| "-".to_owned(), |age| format!("{age} ago"));
     let by = row.by.as_ref().map(|by| format!("by {by}")).unwrap_or_default();
-    let line = format!("  {:<width$} {} {age:<8} {by}", row.name, tone.paint(status));
+    let line = format!("  {:<width$} {} {age:<11} {by}", row.name, tone.paint(status));
     lines.push(line.trim_end().to_owned());
     if let Some(waits) = &row.waits
         && (row.status != TaskStatus::NotStarted || !waits.starts_with("can be"))
@@ -125,7 +125,7 @@ fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
     }
     if row.undelivered > 0 {
         wrap(
-            "a message of the last run has not reached its channel; the next command of the release sends it",
+            "a message of the last run was not delivered; the next command on this release sends it",
             INDENT,
             lines,
         );

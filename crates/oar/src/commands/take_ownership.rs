@@ -20,5 +20,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { email, busy, change } = args;
     let arguments = Arguments { email, wait: busy.wait, change: change.into() };
-    release.run::<TakeOwnership>(arguments, false).await
+    release.run::<TakeOwnership, _>(arguments, false).await
 }

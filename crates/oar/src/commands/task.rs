@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         (true, true) => "would be set",
         (true, false) => "would stay",
         (false, true) => "set",
-        (false, false) => "was so already",
+        (false, false) => "already set",
     };
     let ui = &release.session.ui;
     ui.json(&answer);

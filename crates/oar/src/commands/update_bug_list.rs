@@ -30,5 +30,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let Args { notify: _, no_notify, confirm_droppable, notify_managers, busy, change } = args;
     let (wait, change) = (busy.wait, change.into());
     let arguments = Arguments { no_notify, confirm_droppable, notify_managers, wait, change };
-    release.run::<UpdateBugList>(arguments, false).await
+    release.run::<UpdateBugList, _>(arguments, false).await
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         });
     }
     if all && answer.rows.is_empty() {
-        ui.text(format!("{} releases looked at: nothing waits", answer.count));
+        ui.text(format!("{} releases checked: nothing waits", answer.count));
     }
     ui.json(&answer);
     Ok(exit_code(&answer))

@@ -47,7 +47,7 @@ enum Command {
     /// Standard output gets the environment as `export` lines for a shell, once the sandbox serves; the command ends then.
     /// `oar-sandbox stop` ends the sandbox.
     Start(Common),
-    /// End the sandbox that the environment names
+    /// Stop the sandbox that the environment names
     Stop,
     /// Serve until interrupted; standard output gets the environment as `export` lines for a shell
     Serve(Serve),
@@ -55,18 +55,18 @@ enum Command {
     Run(Run),
     /// Take both releases from announced to shipped, showing each command and what it prints
     Demo(Demo),
-    /// Let another party do something in a sandbox that serves; without arguments, say what there is
+    /// Let another party act in the running sandbox; without arguments, list the actions
     Play {
         /// The release: 4.19.1 or 4.14.60
         #[arg(requires = "action")]
         release: Option<String>,
-        /// What is done, such as art-ships
+        /// The action, such as art-ships
         action: Option<String>,
     },
-    /// Move the clock of a sandbox that serves
+    /// Move the clock of the running sandbox
     Advance {
         /// By how much, such as 30m or 6h
-        #[arg(value_name = "DURATION")]
+        #[arg(value_name = "DURATION", value_parser = duration)]
         by: jiff::SignedDuration,
     },
     /// Answer as elliott, ART's command line, does
@@ -105,13 +105,14 @@ struct Common {
     /// What the Kerberos ticket cache holds
     #[arg(long, value_enum, default_value_t = TicketChoice::Valid)]
     tickets: TicketChoice,
-    /// Every answer waits so many milliseconds
+    /// Delay every answer by this many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
-    /// Instant at which the services' clock stands still, such as 2026-07-02T10:00:00Z [default: the real time]
+    /// Freeze the services' clock at this time, such as 2026-07-02T10:00:00Z [default: the real time]
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     clock: Option<jiff::Timestamp>,
-    /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable
+    /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable. It hits one
+    /// request, unless it says `times`, `rate` or `forever`
     #[arg(long, value_name = "JSON", value_parser = fault)]
     fault: Vec<Fault>,
 }
@@ -150,6 +151,10 @@ enum TicketChoice {
 fn fault(text: &str) -> Result<Fault, String> {
     let fault: Fault = serde_json::from_str(text).map_err(|error| error.to_string())?;
     fault.check().map(|()| fault)
+}
+
+fn duration(text: &str) -> Result<jiff::SignedDuration, String> {
+    text.parse().map_err(|_| "expected a number with a unit, such as 30m or 6h".to_owned())
 }
 
 fn instant(text: &str) -> Result<jiff::Timestamp, String> {
@@ -200,14 +205,14 @@ enum Failure {
     Step { line: String, status: String, expected: String, why: String },
     #[error("the demonstration stopped: {action}: {why}")]
     Action { action: &'static str, why: String },
-    #[error(
-        "OAR_SANDBOX is not set; it names the sandbox that serves, and is in what `oar-sandbox start` prints"
-    )]
+    #[error("OAR_SANDBOX is not set; `eval \"$(oar-sandbox start)\"` starts a sandbox and sets it")]
     NoSandbox,
     #[error("the sandbox did not start: {0}")]
     NotStarted(String),
     #[error("the clock of this machine is wrong: {0}")]
     Clock(#[from] clock::OutOfRange),
+    #[error("no sandbox runs at {0}; `eval \"$(oar-sandbox start)\"` starts one")]
+    NotRunning(String),
     #[error("the sandbox at {0} does not answer: {1}")]
     Gone(String, String),
     #[error("{0}")]

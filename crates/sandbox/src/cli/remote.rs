@@ -33,6 +33,9 @@ pub(super) fn post<T: DeserializeOwned>(sandbox: &str, path: &str, body: &Value)
 
 fn send<T: DeserializeOwned>(sandbox: &str, path: &str, body: Option<&Value>) -> Result<T, Failure> {
     let gone = |error: &dyn std::fmt::Display| Failure::Gone(sandbox.to_owned(), error.to_string());
+    let failed = |error: reqwest::Error| {
+        if error.is_connect() { Failure::NotRunning(sandbox.to_owned()) } else { gone(&error) }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, text) = runtime
         .block_on(async {
@@ -48,7 +51,7 @@ fn send<T: DeserializeOwned>(sandbox: &str, path: &str, body: Option<&Value>) ->
             let answer = request.send().await?;
             Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
         })
-        .map_err(|error| gone(&error))?;
+        .map_err(failed)?;
     if status.is_success() {
         return serde_json::from_str(&text).map_err(|error| gone(&error));
     }

@@ -111,15 +111,21 @@ fn ended(child: &mut Child, log: &std::path::Path) -> String {
     }
 }
 
-/// Ends the sandbox that the environment names, and says what it was asked in vain.
+/// Stops the sandbox that the environment names, and says which requests it could not answer. One that has ended is no error.
 pub(super) fn stop() -> Result<ExitCode, Failure> {
     let sandbox = remote::address(None)?;
-    let unexpected: Vec<Value> = remote::get(&sandbox, "unexpected")?;
+    let unexpected: Vec<Value> = match remote::get(&sandbox, "unexpected") {
+        Err(Failure::NotRunning(_)) => {
+            say(&format!("oar-sandbox: no sandbox runs at {sandbox}; nothing to stop"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        answer => answer?,
+    };
     let _: Value = remote::post(&sandbox, "stop", &json!({}))?;
     let started = Instant::now();
     while remote::get::<Value>(&sandbox, "clock").is_ok() {
         if started.elapsed() > START_TIMEOUT {
-            return Err(Failure::Refused(format!("the sandbox at {sandbox} does not end")));
+            return Err(Failure::Refused(format!("the sandbox at {sandbox} does not stop")));
         }
         thread::sleep(POLL);
     }

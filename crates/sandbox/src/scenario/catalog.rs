@@ -50,7 +50,7 @@ pub fn fill(world: &World, count: usize) {
     put(world, ADVISORY_PATH, 0..count);
 }
 
-/// Puts healthy images with these numbers into the catalogue and into a stage advisory.
+/// Puts healthy images with these numbers into the catalog and into a stage advisory.
 fn put(world: &World, path: &str, numbers: std::ops::Range<usize>) {
     let mut yaml = String::from("spec:\n  content:\n    images:\n");
     let mut catalog = world.catalog.lock();

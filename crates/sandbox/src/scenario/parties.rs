@@ -178,7 +178,7 @@ fn verify_cves(world: &World, release: &str) -> String {
     }
     let bugs = if verified.len() == 1 { "bug" } else { "bugs" };
     let verified = verified.join(", ");
-    format!("The QA contacts verified the CVE {bugs} {verified}; for the others there is no time left.")
+    format!("The QA contacts verified the CVE {bugs} {verified}; the others stay as they are.")
 }
 
 fn fail_nightly_jobs(world: &World, minor: &str) -> Result<String, String> {
@@ -195,7 +195,7 @@ fn fail_nightly_jobs(world: &World, minor: &str) -> Result<String, String> {
         }
     }
     Ok(format!(
-        "A cloud has a bad hour: {NIGHTLY_JOB} will fail, and {UPGRADE_JOB} be aborted; not for long."
+        "A cloud has an outage: {NIGHTLY_JOB} will fail, and {UPGRADE_JOB} will be aborted; their retries will pass."
     ))
 }
 

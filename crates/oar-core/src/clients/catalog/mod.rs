@@ -1,7 +1,7 @@
-//! The staging container catalogue, as far as image health needs it (spec 03 §4.3).
+//! The staging container catalog, as far as image health needs it (spec 03 §4.3).
 //!
 //! Its interface is Pyxis: images are found with an RSQL filter. Many digests are asked for in one request
-//! (`image_id=in=(…)`); a catalogue that refuses this is asked for each digest alone. A filter that it does not
+//! (`image_id=in=(…)`); a catalog that refuses this is asked for each digest alone. A filter that it does not
 //! understand as meant gives an empty list and no error, so whatever a list leaves out is asked for alone before anything
 //! is called not known. No credentials are sent.
 
@@ -27,7 +27,7 @@ use crate::service::Service;
 
 /// Digests in one request: the address stays below four thousand characters, which every proxy takes.
 const CHUNK: usize = 50;
-/// Rows in one page, the catalogue's own default.
+/// Rows in one page, the catalog's own default.
 const PAGE_SIZE: usize = 100;
 /// The most pages of one list that are read.
 const PAGES: usize = 20;
@@ -35,13 +35,13 @@ const PAGES: usize = 20;
 const INCLUDE: &str = "include=data.image_id&include=data.deleted&include=data.freshness_grades\
      &include=data._links.vulnerabilities";
 
-/// Reads the container catalogue. Cheap to clone.
+/// Reads the container catalog. Cheap to clone.
 #[derive(Clone)]
 pub struct CatalogClient {
     http: Http,
     base: Arc<Url>,
     concurrency: usize,
-    /// Set when the catalogue refused a filter over many digests, or found none of them.
+    /// Set when the catalog refused a filter over many digests, or found none of them.
     single: Arc<AtomicBool>,
 }
 
@@ -52,13 +52,13 @@ impl std::fmt::Debug for CatalogClient {
 }
 
 impl CatalogClient {
-    /// A client of the catalogue at `base` (`https://…/api/containers`), with at most `concurrency` requests at a
+    /// A client of the catalog at `base` (`https://…/api/containers`), with at most `concurrency` requests at a
     /// time.
     pub fn new(http: Http, base: Url, concurrency: usize) -> Self {
         Self { http, base: Arc::new(base), concurrency: concurrency.max(1), single: Arc::default() }
     }
 
-    /// Reads what the catalogue knows of each digest. Every digest has its own answer: an image that the catalogue
+    /// Reads what the catalog knows of each digest. Every digest has its own answer: an image that the catalog
     /// does not know is an empty [`CatalogImage`], a failed request an error of the digests that it asked for.
     pub async fn images(
         &self,
@@ -109,7 +109,7 @@ impl CatalogClient {
                     alone: missing.into_iter().map(|(digest, _)| digest).collect(),
                 }
             }
-            // This catalogue has no such filter, or not for so many: all others are asked for one by one.
+            // This catalog has no such filter, or not for so many: all others are asked for one by one.
             Err(error) if is_refusal(&error) => {
                 self.ask_one_by_one(&format!("refuses many images in one request ({error})"));
                 ChunkAnswer::alone(all())
@@ -127,7 +127,7 @@ impl CatalogClient {
     /// Asks for no list any more.
     fn ask_one_by_one(&self, why: &str) {
         if !self.single.swap(true, Ordering::Relaxed) {
-            tracing::info!("the catalogue {why}; asking one by one");
+            tracing::info!("the catalog {why}; asking one by one");
         }
     }
 
@@ -147,7 +147,7 @@ impl CatalogClient {
         self.pages("read image grades", &format!("v1/images?filter={filter}&{INCLUDE}"), &subject).await
     }
 
-    /// Reads the vulnerabilities of an image by the link that the catalogue gave, every page up to a limit.
+    /// Reads the vulnerabilities of an image by the link that the catalog gave, every page up to a limit.
     pub async fn vulnerabilities(&self, image: &CatalogImage) -> Result<Vec<Vulnerability>, ServiceError> {
         let Some(link) = &image.vulnerabilities else { return Ok(Vec::new()) };
         let operation = "read vulnerabilities";
@@ -161,7 +161,7 @@ impl CatalogClient {
                 Service::CatalogStage,
                 operation,
                 ServiceErrorKind::Malformed,
-                "the link to the vulnerabilities is not a path of the catalogue",
+                "the link to the vulnerabilities is not a path of the catalog",
             ));
         }
         let records: Vec<VulnerabilityRecord> = self.pages(operation, link, link).await?;

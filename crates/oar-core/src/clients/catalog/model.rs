@@ -1,4 +1,4 @@
-//! What the catalogue answers. Every part may be absent or odd: one such record never hides the others.
+//! What the catalog answers. Every part may be absent or odd: one such record never hides the others.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ pub(crate) struct Page<T> {
     pub(crate) total: Option<usize>,
 }
 
-/// A grade and its time, as the catalogue writes it; [`crate::operators::image_health`] decides what it means.
+/// A grade and its time, as the catalog writes it; [`crate::operators::image_health`] decides what it means.
 ///
 /// The grades of an image are a schedule that is made in advance: each holds from its start to its end, and later ones
 /// lie in the future (spec 02 §3).
@@ -76,7 +76,7 @@ impl ImageRecord {
     }
 }
 
-/// What the catalogue knows of one digest; empty when it has no record of it.
+/// What the catalog knows of one digest; empty when it has no record of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CatalogImage {
     /// How many records it has of this digest, removed ones not counted: a digest may have several (spec 02 §3).

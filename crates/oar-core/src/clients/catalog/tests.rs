@@ -21,8 +21,8 @@ fn record(name: &str, grade: &str) -> Value {
     })
 }
 
-/// A catalogue that answers with `answer` of the filter.
-async fn catalogue(answer: impl Fn(&str) -> Value + Send + Sync + 'static) -> MockServer {
+/// A catalog that answers with `answer` of the filter.
+async fn catalog(answer: impl Fn(&str) -> Value + Send + Sync + 'static) -> MockServer {
     let server = MockServer::start().await;
     let respond = move |request: &Request| {
         let filter = request.url.query_pairs().find(|(name, _)| name == "filter").unwrap().1.into_owned();
@@ -51,7 +51,7 @@ async fn grades(server: &MockServer, names: &[&str]) -> String {
 #[tokio::test]
 async fn what_a_list_leaves_out_is_asked_for_alone() {
     // The list names one of three; another is found alone, the third is really not known.
-    let server = catalogue(|filter| {
+    let server = catalog(|filter| {
         let list = filter.starts_with("image_id=in=");
         let alone = |name: &str| filter == format!("image_id=={}", digest(name));
         match () {
@@ -67,7 +67,7 @@ async fn what_a_list_leaves_out_is_asked_for_alone() {
 
 #[tokio::test]
 async fn a_list_in_which_nothing_is_found_is_a_fault_of_the_question() {
-    let server = catalogue(|filter| {
+    let server = catalog(|filter| {
         if filter.starts_with("image_id=in=") {
             return json!({"data": []});
         }
@@ -85,7 +85,7 @@ async fn a_list_in_which_nothing_is_found_is_a_fault_of_the_question() {
 
 #[tokio::test]
 async fn removed_records_do_not_count_and_all_others_do() {
-    let server = catalogue(|_| {
+    let server = catalog(|_| {
         let mut removed = record("a", "F");
         removed["deleted"] = json!(true);
         let mut old = record("a", "B");
@@ -105,7 +105,7 @@ async fn removed_records_do_not_count_and_all_others_do() {
 async fn nothing_is_read_in_every_spelling_and_no_list_is_an_error() {
     for nothing in [json!(null), json!(""), json!([]), json!({}), json!(0)] {
         let spelling = nothing.clone();
-        let server = catalogue(move |_| {
+        let server = catalog(move |_| {
             let mut record = record("a", "A");
             for member in ["freshness_grades", "_links", "deleted"] {
                 record[member] = spelling.clone();
@@ -115,11 +115,11 @@ async fn nothing_is_read_in_every_spelling_and_no_list_is_an_error() {
         .await;
         assert_eq!(grades(&server, &["a"]).await, "?", "{nothing}");
         let spelling = nothing.clone();
-        let server = catalogue(move |_| json!({"data": spelling})).await;
+        let server = catalog(move |_| json!({"data": spelling})).await;
         assert_eq!(grades(&server, &["a"]).await, "?", "{nothing}");
     }
     for odd in [json!({}), json!([]), json!({"message": "sign in"}), json!({"data": "sign in"})] {
-        let server = catalogue(move |_| odd.clone()).await;
+        let server = catalog(move |_| odd.clone()).await;
         let found = client(&server).images(&digests(&["a"])).await;
         assert_eq!(found[&digest("a")].as_ref().unwrap_err().kind, ServiceErrorKind::Malformed);
     }

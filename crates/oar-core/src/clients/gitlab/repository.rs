@@ -130,7 +130,7 @@ impl GitlabClient {
             )));
         }
         String::from_utf8(bytes).map_err(|error| {
-            operation.error(ServiceErrorKind::Rejected, format!("the file is no UTF-8 text: {error}"))
+            operation.error(ServiceErrorKind::Rejected, format!("the file is not UTF-8 text: {error}"))
         })
     }
 

@@ -81,7 +81,7 @@ pub enum MergeWhen {
     PipelineSucceeds,
 }
 
-/// The request that merges. The library's own knows only the older name of the wish to merge by itself; a server that
+/// The request that merges. The library's own knows only the older name of the option to merge automatically; a server that
 /// knows only the newer one might ignore it and merge at once, so both are sent, with the commit (spec 03 §2.3).
 struct Merge<'a> {
     reference: &'a MergeRequestRef,

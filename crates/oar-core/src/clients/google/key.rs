@@ -63,7 +63,7 @@ impl Key {
         if let Some(missing) = MEMBERS.into_iter().find(|name| member(name).is_empty()) {
             return Err(problem(file, &format!("it has no `{missing}`")));
         }
-        Url::parse(member("token_uri")).map_err(|_| problem(file, "its `token_uri` is no URL"))?;
+        Url::parse(member("token_uri")).map_err(|_| problem(file, "its `token_uri` is not a URL"))?;
         let [account, id, audience] =
             ["client_email", "private_key_id", "token_uri"].map(|name| member(name).to_owned());
         let signer = Builder::new(key.clone())

@@ -207,7 +207,7 @@ async fn a_wrong_key_file_is_named_without_its_contents() {
         (with("private_key", secret), "its `private_key` is not an RSA key in PEM form"),
         (without("client_email"), "it has no `client_email`"),
         (with("private_key_id", " "), "it has no `private_key_id`"),
-        (with("token_uri", "token"), "its `token_uri` is no URL"),
+        (with("token_uri", "token"), "its `token_uri` is not a URL"),
         (with("type", "authorized_user"), "its `type` is not `service_account`"),
         (without("type"), "it has no `type`"),
         (format!("{secret}\n{secret}"), "it is not JSON (line 1, column 1)"),

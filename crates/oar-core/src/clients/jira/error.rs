@@ -9,7 +9,7 @@ pub enum JiraError {
     /// The service failed or refused.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// No person's account shows exactly the address; the nearest hits are strangers and never taken.
+    /// No person's account shows exactly the address; the nearest hits are other people and never taken.
     #[error("Jira: no person's account shows exactly this e-mail address{}", hits(*.strangers, *.hidden, *.no_people))]
     AccountNotVisible {
         /// How many accounts of people with another address the search gave.

@@ -6,7 +6,10 @@
 
 mod accounts;
 mod bug;
+mod changelog;
+mod comments;
 mod create;
+mod edit;
 mod error;
 mod fetch;
 mod model;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use gouqi::{ClientCore, Credentials};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -28,10 +32,13 @@ use url::form_urlencoded::Serializer;
 
 pub use crate::ids::{InvalidIssueKey, IssueKey};
 pub use bug::{Bug, QaContact};
+pub use changelog::StatusChange;
+pub use comments::Comment;
 pub use create::NewIssue;
+pub use edit::LabelChange;
 pub use error::JiraError;
 pub use fetch::IssueSet;
-pub use model::{Account, AccountId, Issue, Subtask, Transition, TransitionTarget};
+pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
 use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -257,6 +264,15 @@ fn unexpected(reply: &Reply) -> ServiceError {
     reply.failure(ServiceErrorKind::Malformed, "not the empty answer that was expected, and nothing changed")
 }
 
+/// A time as Jira writes it: a text such as `2026-07-01T00:00:00.000+0000`, or milliseconds since 1970, which its bulk
+/// answers have.
+fn moment(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        number => Timestamp::from_millisecond(number.as_i64()?).ok(),
+    }
+}
+
 fn body(value: &Value) -> String {
     value.to_string()
 }
@@ -289,6 +305,8 @@ fn refusal(reply: &Reply) -> String {
 
 #[cfg(test)]
 mod fetch_tests;
+#[cfg(test)]
+mod history_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::email::EmailAddress;
@@ -21,6 +21,18 @@ impl AccountId {
     }
 
     /// The id as Jira writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The number of an issue on one Jira site, which stays when its key changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct IssueId(String);
+
+impl IssueId {
+    /// The number as Jira writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -111,7 +123,7 @@ pub struct Issue {
     pub other_keys: BTreeSet<IssueKey>,
     /// Its number, which stays when the key changes.
     #[serde(default)]
-    id: Option<String>,
+    id: Option<IssueId>,
     #[serde(default, deserialize_with = "crate::clients::empty::or_default")]
     fields: BTreeMap<String, Value>,
 }
@@ -119,7 +131,12 @@ pub struct Issue {
 impl Issue {
     /// What is the same for one issue, whatever key it is asked for by.
     pub(super) fn identity(&self) -> &str {
-        self.id.as_deref().unwrap_or(self.key.as_str())
+        self.id.as_ref().map_or(self.key.as_str(), IssueId::as_str)
+    }
+
+    /// Its number; every answer has it.
+    pub fn id(&self) -> Option<&IssueId> {
+        self.id.as_ref()
     }
 
     /// Whether the answer carried `field`, be it null.

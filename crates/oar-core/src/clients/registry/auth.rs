@@ -42,7 +42,7 @@ impl Challenge {
     /// A realm on another scheme than https is only followed when the registry itself is spoken to without it.
     pub(super) fn token_url(&self, registry: &Url) -> Result<Url, String> {
         let mut url =
-            Url::parse(&self.realm).map_err(|error| format!("its token realm is no URL: {error}"))?;
+            Url::parse(&self.realm).map_err(|error| format!("its token realm is not a URL: {error}"))?;
         if url.scheme() != "https" && url.scheme() != registry.scheme() {
             return Err(format!("its token realm has the scheme {}", url.scheme()));
         }

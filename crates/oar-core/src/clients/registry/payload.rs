@@ -27,7 +27,7 @@ pub(crate) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>,
         }
         _ => Box::new(layer),
     };
-    read(content, name).map_err(|error| format!("it is no readable tar archive: {error}"))
+    read(content, name).map_err(|error| format!("it is not a readable tar archive: {error}"))
 }
 
 fn read(content: impl Read, name: &str) -> io::Result<Option<Vec<u8>>> {

@@ -72,7 +72,7 @@ impl Serialize for ReleaseDate {
 
 /// A text that is not a release date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a day as `YYYY-Mon-DD` (for example 2025-Jan-07)")]
+#[error("a date as `YYYY-Mon-DD` (for example 2025-Jan-07)")]
 pub struct ParseReleaseDateError;
 
 impl FromStr for ReleaseDate {

@@ -18,7 +18,7 @@ pub(super) struct Merged<'a> {
 /// What a merged value is.
 #[derive(Debug, Clone)]
 pub(super) enum Content<'a> {
-    /// A text, a number, a truth value, or null.
+    /// A text, a number, a boolean, or null.
     Plain(&'a Node),
     /// A list, its items in the order of the eldest parent first.
     List(Vec<Merged<'a>>),

@@ -6,13 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Held, Run, Runner, update_message};
+use super::plan::Planned;
+use super::report::Held;
+use super::run::{End, Run};
+use super::{Runner, update_message};
 use crate::clock::Clock;
 use crate::flow::holder;
-use crate::flow::outcome::TaskError;
+use crate::flow::outcome::{Plan as _, TaskError};
 use crate::flow::task::Task;
+use crate::flow::wait::{Next, Wait, after};
 use crate::permit::WritePermit;
 use crate::statebox::{
     Change, ClaimView, Created, RunStart, State, StateBoxError, StateError, TaskClaim, TaskName,
@@ -74,8 +79,9 @@ pub fn other_run(state: &State, task: TaskName, now: Timestamp) -> Option<ClaimV
 
 impl Runner<'_> {
     /// Waits for the end of somebody else's run of `task`, and gives the state as it is then. Ends early with the user's
-    /// wish to stop, and when the state cannot be read.
+    /// request to stop, and when the state cannot be read.
     pub async fn until_free(&self, task: TaskName) -> Result<Option<State>, StateBoxError> {
+        let wait = Wait::new(self.clock).unless_stopped(self.interrupt);
         loop {
             let state = self.statebox.find().await;
             let busy =
@@ -83,17 +89,50 @@ impl Runner<'_> {
             if !busy {
                 return state;
             }
-            tokio::select! {
-                () = self.clock.sleep(PATIENT_LOOK) => {}
-                _ = self.interrupt.wait() => return state,
+            if wait.pause(PATIENT_LOOK).await != Next::Look {
+                return state;
             }
         }
     }
+}
 
-    fn new_claim(&self, run: &Run, now: Timestamp) -> TaskClaim {
+impl<T: Task> Run<'_, T> {
+    /// Claims the task and records that the run began. What the plan left open is looked at beside that write, where
+    /// nobody was shown it. The end of a run that needs no claim after all, because somebody was faster.
+    pub(super) async fn claim(
+        &self,
+        planned: &mut Planned<T::Plan>,
+        state: Option<&State>,
+        permit: &WritePermit,
+    ) -> Result<Option<End<T>>, TaskError> {
+        let plan = &planned.plan;
+        if !plan.acts() {
+            // It claims before its first message.
+        } else if self.task.creates_state() && state.is_none() {
+            if let Created::Before(_) = self.create(permit).await? {
+                tracing::info!("somebody else created {} meanwhile", self.statebox().location());
+                return Ok(Some(End::NothingToDo));
+            }
+            self.task.complete(plan).await?;
+        } else if planned.completes_late {
+            let (begun, completed) =
+                join(self.begin(Some(plan), state, permit), self.task.complete(plan)).await;
+            begun?;
+            completed?;
+        } else {
+            self.begin(Some(plan), state, permit).await?;
+        }
+        if planned.completes_late {
+            let known = std::mem::replace(&mut planned.summary, plan.summary());
+            self.say(&planned.summary, &known);
+        }
+        Ok(None)
+    }
+
+    fn new_claim(&self, now: Timestamp) -> TaskClaim {
         TaskClaim {
-            run: run.id.clone(),
-            by: self.user.to_owned(),
+            run: self.id.clone(),
+            by: self.runner.user.to_owned(),
             process: holder::current(),
             since: now,
             lease_until: after(now, LEASE),
@@ -104,22 +143,20 @@ impl Runner<'_> {
     /// given.
     ///
     /// Refused when somebody else is at the task, and when it is no longer as in `planned`: then the plan is outdated.
-    pub(super) async fn begin<T: Task>(
+    pub(super) async fn begin(
         &self,
-        task: &T,
         plan: Option<&T::Plan>,
         planned: Option<&State>,
-        run: &Run,
         permit: &WritePermit,
     ) -> Result<(), TaskError> {
-        let (name, now) = (task.name(), self.clock.now());
-        let claim = self.new_claim(run, now);
-        let start = RunStart { started: now, ..self.start(task, run) };
-        let initial = task.initial_state()?;
+        let (name, now) = (self.name(), self.now());
+        let claim = self.new_claim(now);
+        let start = RunStart { started: now, ..self.start() };
+        let initial = self.task.initial_state()?;
         // From here on the run may stand in the file, also when the answer never comes.
-        run.progress().started = true;
-        let recorded = self
-            .statebox
+        self.progress().started = true;
+        let begun = self
+            .statebox()
             .update_or_create(permit, &update_message(name), initial, |state| {
                 let is_ours = state.claim(name).is_some_and(|known| known.run == claim.run);
                 if !is_ours {
@@ -134,84 +171,74 @@ impl Runner<'_> {
                         return Err(StateError::Moved { task: name });
                     }
                 }
-                let mut change = match plan {
-                    Some(plan) => task.intend(plan, state)?,
-                    None => Change::Unchanged,
-                };
-                if task.is_tracked() {
-                    change = change.or(state.start_run(name, &start));
+                let mut change = Change::Unchanged;
+                if self.task.is_tracked() {
+                    change = state.start_run(name, &start);
+                }
+                if let Some(plan) = plan {
+                    change = change.or(self.task.intend(plan, state)?);
                 }
                 Ok(change.or(state.claim_task(name, &claim, has_ended)?))
             })
             .await;
-        if let Err(error) = recorded {
-            run.progress().started = false;
+        if let Err(error) = begun {
+            self.progress().started = false;
             return Err(error.into());
         }
-        run.claimed.set(claim, now);
+        self.claimed.set(claim, now);
         Ok(())
     }
 
     /// Makes the StateBox file with this run, and its claim, in it.
-    pub(super) async fn create<T: Task>(
-        &self,
-        task: &T,
-        run: &Run,
-        permit: &WritePermit,
-    ) -> Result<Created, TaskError> {
-        let now = self.clock.now();
-        let claim = self.new_claim(run, now);
-        let mut initial = task.initial_state()?;
-        let started = initial.start_run(task.name(), &self.start(task, run));
-        let _ = started.or(initial.claim_task(task.name(), &claim, has_ended)?);
-        let message = format!("Initialize StateBox for release {}", self.statebox.release());
-        let created = self.statebox.create(permit, &message, initial).await?;
+    async fn create(&self, permit: &WritePermit) -> Result<Created, TaskError> {
+        let now = self.now();
+        let claim = self.new_claim(now);
+        let mut initial = self.task.initial_state()?;
+        let started = initial.start_run(self.name(), &self.start());
+        let _ = started.or(initial.claim_task(self.name(), &claim, has_ended)?);
+        let message = format!("Initialize StateBox for release {}", self.statebox().release());
+        let created = self.statebox().create(permit, &message, initial).await?;
         if matches!(created, Created::Now(_)) {
-            run.claimed.set(claim, now);
-            run.progress().started = true;
+            self.claimed.set(claim, now);
+            self.progress().started = true;
         }
         Ok(created)
     }
 
     /// Renews the claim as long as the run lives. Returns when it is lost, or cannot be renewed any more.
-    pub(super) async fn keep_claim<T: Task>(
-        &self,
-        task: &T,
-        run: &Run,
-        permit: Option<&WritePermit>,
-    ) -> TaskError {
-        let Some(permit) = permit else { return std::future::pending().await };
+    pub(super) async fn keep_claim(&self) -> TaskError {
+        let Some(permit) = self.mode.permit() else { return std::future::pending().await };
         loop {
-            self.clock.sleep(LOOK).await;
-            let now = self.clock.now();
-            let Some((claim, renewed)) = run.claimed.get() else { continue };
+            self.runner.clock.sleep(LOOK).await;
+            let now = self.now();
+            let Some((claim, renewed)) = self.claimed.get() else { continue };
             if now.duration_since(renewed) < RENEWED_AFTER {
                 continue;
             }
             let until = claim.lease_until;
             let claim = TaskClaim { lease_until: after(now, LEASE), ..claim };
-            let message = format!("Go on with {}", task.name());
+            let message = format!("Go on with {}", self.name());
             let update =
-                self.statebox.update(permit, &message, |state| state.renew_claim(task.name(), &claim));
+                self.statebox().update(permit, &message, |state| state.renew_claim(self.name(), &claim));
             match update.await {
-                Ok(_) => run.claimed.set(claim, now),
+                Ok(_) => self.claimed.set(claim, now),
                 Err(StateBoxError::State(error)) => return error.into(),
-                Err(error) if self.clock.now() >= until => return error.into(),
-                Err(error) => tracing::warn!("the claim of {} could not be renewed: {error}", task.name()),
+                Err(error) if self.now() >= until => return error.into(),
+                Err(error) => tracing::warn!("the claim of {} could not be renewed: {error}", self.name()),
             }
         }
     }
 
     /// Gives up the claim of a run that leaves no record, and leaves its mark.
-    pub(super) async fn release<T: Task>(&self, task: &T, run: &Run, permit: &WritePermit) {
-        let (name, now) = (task.name(), self.clock.now());
-        let message = format!("End of {}", task.command());
+    pub(super) async fn release(&self, permit: &WritePermit) {
+        let (name, now) = (self.name(), self.now());
+        let message = format!("End of {}", self.task.command());
         let released = self
-            .statebox
-            .update(permit, &message, |state| Ok(state.release_task(name, &run.id, Some(now))))
+            .statebox()
+            .update(permit, &message, |state| Ok(state.release_task(name, &self.id, Some(now))))
             .await;
         if let Err(error) = released {
-            tracing::warn!("the claim of {name} could not be given up: {error}");
+            tracing::warn!("the claim of {name} could not be released: {error}");
         }
     }
 }
@@ -222,9 +249,4 @@ pub(super) fn held(error: &TaskError) -> Option<Held> {
         StateError::TaskHeld { who, until, .. } => Some(Held { by: who.clone(), until: until.clone() }),
         _ => None,
     }
-}
-
-fn after(time: Timestamp, duration: Duration) -> Timestamp {
-    let end = SignedDuration::try_from(duration).ok().and_then(|duration| time.checked_add(duration).ok());
-    end.unwrap_or(Timestamp::MAX)
 }

@@ -12,13 +12,13 @@ impl Runner<'_> {
     /// Sends the messages that earlier runs could not send and `state` keeps.
     pub async fn deliver_kept(&self, state: State, permit: &WritePermit) {
         for sent in self.send_kept(state, permit).await.1 {
-            tracing::info!("sent again what an earlier run could not tell {}", sent.channel);
+            tracing::info!("sent a message that an earlier run could not send to {}", sent.channel);
         }
     }
 
     /// Sends what `state` keeps; gives the state as it is then and what became of each message.
     ///
-    /// Nothing here ever fails the run: a message that cannot be sent, or whose fate cannot be recorded, stays kept.
+    /// Nothing here ever fails the run: a message that cannot be sent, or whose delivery cannot be recorded, stays kept.
     pub(super) async fn send_kept(&self, state: State, permit: &WritePermit) -> (State, Vec<Notification>) {
         let kept = state.kept_messages();
         if kept.is_empty() {

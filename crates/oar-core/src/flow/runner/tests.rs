@@ -4,13 +4,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod claims;
 
 use super::*;
+use std::sync::Mutex;
+
 use crate::clients::slack::Posted;
+use crate::error::ErrorClass;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::consent::Question;
-use crate::flow::outcome::Plan;
+use crate::flow::interrupt::Signal;
+use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::service::Service;
-use crate::statebox::{Change, Metadata, NotificationState, ReasonClass, RunEnd, RunOutcome, StateError};
+use crate::statebox::{
+    Change, Metadata, NotificationState, ReasonClass, RunEnd, RunOutcome, RunStart, StateError,
+};
 use crate::store::memory::MemoryStore;
 
 /// What the task of these tests does when it is applied.
@@ -20,6 +28,8 @@ enum Behaviour {
     Fail,
     Panic,
     Hang,
+    /// Makes one of its changes and never ends.
+    Half,
     CannotPlan,
     /// Finds what it looks for.
     Finds,
@@ -70,11 +80,6 @@ impl Plan for DemoPlan {
         PlanSummary::new(steps, Vec::new())
     }
 
-    fn standing(&self) -> Option<TaskOutcome> {
-        let waits = TaskOutcome::of(TaskStatus::InProgress, Vec::new());
-        (self.1 == Behaviour::Look).then(|| waits.because(ReasonClass::Precondition, "it still runs"))
-    }
-
     fn certainly_acts(&self) -> bool {
         matches!(self.1, Behaviour::LooksLast | Behaviour::CannotLookLast)
     }
@@ -91,6 +96,7 @@ fn fresh() -> State {
 #[async_trait]
 impl Task for Demo {
     type Plan = DemoPlan;
+    type Done = ();
 
     fn name(&self) -> TaskName {
         TaskName::TakeOwnership
@@ -131,9 +137,10 @@ impl Task for Demo {
     async fn finish(
         &self,
         plan: &DemoPlan,
-        outcome: TaskOutcome,
+        outcome: TaskOutcome<()>,
         _permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        _recorder: &Recorder,
+    ) -> Result<TaskOutcome<()>, TaskError> {
         match plan.1 {
             Behaviour::CannotFinish => Ok(outcome.failed(ErrorClass::Failed, "the last thing failed")),
             _ => Ok(outcome),
@@ -149,40 +156,60 @@ impl Task for Demo {
         }
     }
 
-    async fn apply(&self, plan: &DemoPlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    fn standing(&self, plan: &DemoPlan) -> Option<TaskOutcome<()>> {
+        let waits = TaskOutcome::of(TaskStatus::InProgress, ());
+        (plan.1 == Behaviour::Look).then(|| waits.because(ReasonClass::Precondition, "it still runs"))
+    }
+
+    async fn apply(
+        &self,
+        plan: &DemoPlan,
+        _permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<()>, TaskError> {
         self.applied.fetch_add(1, Ordering::SeqCst);
+        let do_all = || plan.summary().steps.into_iter().for_each(|step| recorder.did(step));
         match self.behaviour {
             Behaviour::Pass
             | Behaviour::CannotPlan
             | Behaviour::CannotFinish
             | Behaviour::LooksLast
-            | Behaviour::CannotLookLast => Ok(TaskOutcome::pass(plan.summary().steps)),
+            | Behaviour::CannotLookLast => {
+                do_all();
+                Ok(TaskOutcome::pass(()))
+            }
             Behaviour::Fail => {
-                let mut outcome = TaskOutcome::pass(Vec::new());
+                let mut outcome = TaskOutcome::pass(());
                 outcome.status = TaskStatus::Fail;
                 outcome.class = Some(ErrorClass::Unavailable);
-                outcome.reason =
-                    Some(Reason { class: ReasonClass::Infrastructure, text: "half of it failed".to_owned() });
+                outcome.reason = Some(Reason::new(ReasonClass::Infrastructure, "half of it failed"));
                 Ok(outcome)
             }
-            Behaviour::Finds => Ok(TaskOutcome::fail(Vec::new(), ErrorClass::Failed, "it is missing")),
+            Behaviour::Finds => Ok(TaskOutcome::fail((), ErrorClass::Failed, "it is missing")),
             Behaviour::NoTicket => {
                 let kind = ServiceErrorKind::MissingCredential;
                 Err(ServiceError::new(Service::Errata, "change owner", kind, "the ticket has expired").into())
             }
             Behaviour::Panic => panic!("a defect"),
             Behaviour::Hang => std::future::pending().await,
-            Behaviour::Begin => Ok(TaskOutcome::of(TaskStatus::InProgress, plan.summary().steps)),
-            Behaviour::Look => Ok(TaskOutcome::of(TaskStatus::InProgress, Vec::new())),
+            Behaviour::Half => {
+                recorder.did(Step::new("change", "thing 0"));
+                std::future::pending().await
+            }
+            Behaviour::Begin => {
+                do_all();
+                Ok(TaskOutcome::of(TaskStatus::InProgress, ()))
+            }
+            Behaviour::Look => Ok(TaskOutcome::of(TaskStatus::InProgress, ())),
             Behaviour::Overtaken => panic!("nothing may be done"),
         }
     }
 
-    fn tells(&self, outcome: &TaskOutcome) -> bool {
+    fn tells(&self, outcome: &TaskOutcome<()>) -> bool {
         self.tells_of_failure || outcome.status != TaskStatus::Fail
     }
 
-    async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, _plan: &DemoPlan, _outcome: &TaskOutcome<()>) -> Vec<Message> {
         let mut messages = vec![Message::new("4.19.1/demo", "#demo", "done")];
         if self.behaviour == Behaviour::CannotFinish {
             messages.push(Message::new("4.19.1/other", "#other", "done"));
@@ -234,12 +261,12 @@ impl Bench {
         Self { store, statebox, clock }
     }
 
-    async fn run(&self, task: &Demo, channel: &Channel) -> Report {
+    async fn run(&self, task: &Demo, channel: &Channel) -> Report<()> {
         let (_sender, interrupt) = Interrupt::channel();
         self.run_until(task, channel, &interrupt).await
     }
 
-    async fn run_until(&self, task: &Demo, channel: &Channel, interrupt: &Interrupt) -> Report {
+    async fn run_until(&self, task: &Demo, channel: &Channel, interrupt: &Interrupt) -> Report<()> {
         let permit = WritePermit::granted_by_user_interface();
         self.runner(channel, interrupt).run(task, Mode::Apply(&permit), self.statebox.find().await).await
     }
@@ -341,6 +368,7 @@ fn left(status: TaskStatus) -> RunEnd {
         result: Some("why it is so".to_owned()),
         notifications: Vec::new(),
         links: Vec::new(),
+        done: Vec::new(),
     }
 }
 
@@ -387,6 +415,24 @@ async fn an_interruption_ends_the_work_and_is_recorded() {
     assert_eq!((run.outcome, run.class), (Some(RunOutcome::Interrupted), Some(ReasonClass::Interrupted)));
     assert!(run.reason.as_ref().unwrap().contains("SIGTERM"));
     assert!(!interrupt.is_held(), "the program may stop now");
+}
+
+#[tokio::test]
+async fn what_was_done_before_an_interruption_is_told_and_stored() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    let (sender, interrupt) = Interrupt::channel();
+    let task = Demo::new(Behaviour::Half, 2);
+    let (report, ()) = tokio::join!(bench.run_until(&task, &channel, &interrupt), async {
+        while task.applied.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        sender.send(Signal::Interrupt);
+    });
+    assert_eq!((report.done.len(), report.changed, report.plan.steps.len()), (1, true, 2));
+    assert_eq!(bench.task().history[0].done, ["change thing 0"]);
+    // A run that came to its end has its log, and no list beside it.
+    bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    assert!(bench.task().history[1].done.is_empty());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ async fn a_stack_with_a_proxy_sends_everything_through_it() {
     Mock::given(path("/v1/images")).respond_with(ResponseTemplate::new(204)).expect(1).mount(&proxy).await;
     let (http, _) = stack(HttpSettings::default());
     let through = http.through(&proxy.uri().parse().unwrap()).unwrap();
-    let url = "http://catalogue.example.test/v1/images".parse().unwrap();
+    let url = "http://catalog.example.test/v1/images".parse().unwrap();
     let reply = through.send(Call::get(Service::CatalogStage, "read", url)).await.unwrap();
     assert_eq!(reply.status, 204);
 }

@@ -286,13 +286,15 @@ impl Approval<'_> {
             set.hidden.iter().filter(|key| !accepted.contains(*key)).map(ToString::to_string).collect();
         let mut problems = Vec::new();
         if !open.is_empty() {
-            problems.push(Problem::blocked(format!(
-                "{} of {} bugs are not Verified, Closed or Release Pending: {}",
-                open.len(),
-                keys.len(),
-                open.join(", ")
-            ))
-            .then("have them verified, drop them with `drop-bugs`, or answer for each with --accept-bug KEY"));
+            problems.push(
+                Problem::blocked(format!(
+                    "{} of {} bugs are not Verified, Closed or Release Pending: {}",
+                    open.len(),
+                    keys.len(),
+                    open.join(", ")
+                ))
+                .then("have them verified, drop them with `drop-bugs`, or accept each with --accept-bug KEY"),
+            );
         }
         if !hidden.is_empty() {
             problems.push(
@@ -302,7 +304,7 @@ impl Approval<'_> {
                     keys.len(),
                     hidden.join(", ")
                 ))
-                .then("have somebody look who may, and answer for each with --accept-bug KEY"),
+                .then("have somebody with access check them, then accept each with --accept-bug KEY"),
             );
         }
         if !problems.is_empty() {
@@ -312,7 +314,7 @@ impl Approval<'_> {
         Ok(if taken.is_empty() {
             format!("all {} bugs are finished", keys.len())
         } else {
-            format!("{} bugs: all finished but those answered for: {}", keys.len(), taken.join(", "))
+            format!("{} bugs: all finished but those accepted: {}", keys.len(), taken.join(", "))
         })
     }
 }

@@ -9,8 +9,10 @@ use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvi
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::Classified as _;
-use crate::operators::changes::Changes;
+use crate::error::Classified;
+use crate::failures::Failures;
+use crate::flow::outcome::Step;
+use crate::flow::recorder::Recorder;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
 
@@ -20,12 +22,33 @@ pub(super) const CLOSED: &str = "Closed";
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct ApprovalResult {
-    /// What was done and what was not.
-    pub changes: Changes,
+    /// What could not be done.
+    pub failures: Failures,
     /// Advisories that are where they belong now.
     pub moved: Vec<AdvisoryId>,
     /// Advisories that are not.
     pub not_moved: Vec<AdvisoryId>,
+}
+
+/// Takes what became of `step`; whether the world is as it wants it.
+fn take(failures: &mut Failures, step: &Step, outcome: Result<Effect, impl Classified>) -> bool {
+    match outcome {
+        Ok(Effect::Changed) => tracing::info!("{step}"),
+        Ok(Effect::AlreadySo) => tracing::info!("{step}: already done"),
+        Err(error) => {
+            failures.add_logged(&error);
+            return false;
+        }
+    }
+    true
+}
+
+/// Records a change when it was made.
+fn recorded<E>(recorder: &Recorder, step: &Step, outcome: Result<Effect, E>) -> Result<Effect, E> {
+    if matches!(outcome, Ok(Effect::Changed)) {
+        recorder.did(step.clone());
+    }
+    outcome
 }
 
 /// What a blocking alert means.
@@ -42,43 +65,54 @@ impl Approval<'_> {
     /// Alerts are computed anew before anything else. A refused approval moves no advisory, and neither does one that
     /// does not stand any more at the commit that was looked at. One advisory that cannot
     /// be moved does not stop the others. What is left when everything is done is [`Approval::close_subtasks`].
-    pub async fn apply(&self, plan: &ApprovalPlan, permit: &WritePermit) -> ApprovalResult {
+    pub async fn apply(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> ApprovalResult {
         let mut result = ApprovalResult::default();
         // A plan that was not completed says nothing about the metadata URL.
         if let Err(problem) = self.complete(plan).await {
-            result.changes.fail(problem);
+            result.failures.add_logged(&problem);
             return result;
         }
-        self.fresh_alerts(plan, permit, &mut result.changes).await;
-        if !result.changes.failures.is_empty() {
+        self.fresh_alerts(plan, permit, &mut result.failures).await;
+        if !result.failures.is_empty() {
             return result;
         }
-        let approved_now = self.approve_shipment(plan, permit, &mut result.changes).await;
-        if !result.changes.failures.is_empty() || plan.waits().is_some() {
+        let approved_now = self.approve_shipment(plan, permit, recorder, &mut result.failures).await;
+        if !result.failures.is_empty() || plan.waits().is_some() {
             return result;
         }
         if plan.advisories.iter().any(ShippedAdvisory::moves)
             && let Err(problem) = self.still_approved(plan, approved_now).await
         {
-            result.changes.fail(problem);
+            result.failures.add_logged(&problem);
             return result;
         }
         let moved = join_all(plan.advisories.iter().filter(|one| one.moves()).map(|advisory| async move {
-            (advisory.id, self.errata.change_state(advisory.id, &APPROVED, permit).await)
+            let outcome = self.errata.change_state(advisory.id, &APPROVED, permit).await;
+            (advisory.id, recorded(recorder, &advisory.step(), outcome))
         }))
         .await;
         let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
             let there = moved
                 .remove(&advisory.id)
-                .is_none_or(|outcome| result.changes.take(advisory.step(), outcome));
+                .is_none_or(|outcome| take(&mut result.failures, &advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         result
     }
 
     /// Closes the subtasks of a plan whose other changes are made (spec 02 §9.1).
-    pub async fn close_subtasks(&self, plan: &ApprovalPlan, permit: &WritePermit) -> Changes {
+    pub async fn close_subtasks(
+        &self,
+        plan: &ApprovalPlan,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Failures {
         let closed = join_all(plan.subtasks.iter().map(|subtask| async move {
             let outcome = match &subtask.offered {
                 Some(offered) => {
@@ -87,24 +121,26 @@ impl Approval<'_> {
                 }
                 None => self.jira.transition_to(&subtask.key, CLOSED, permit).await,
             };
-            (subtask.step(), outcome)
+            let step = subtask.step();
+            let outcome = recorded(recorder, &step, outcome);
+            (step, outcome)
         }))
         .await;
-        let mut changes = Changes::default();
+        let mut failures = Failures::default();
         for (step, outcome) in closed {
-            changes.take(step, outcome);
+            take(&mut failures, &step, outcome);
         }
-        changes
+        failures
     }
 
     /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
-    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit) -> Changes {
-        let mut changes = Changes::default();
-        self.fresh_alerts(plan, permit, &mut changes).await;
-        if changes.failures.is_empty() {
-            self.approve_shipment(plan, permit, &mut changes).await;
+    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit, recorder: &Recorder) -> Failures {
+        let mut failures = Failures::default();
+        self.fresh_alerts(plan, permit, &mut failures).await;
+        if failures.is_empty() {
+            self.approve_shipment(plan, permit, recorder, &mut failures).await;
         }
-        changes
+        failures
     }
 
     /// Approves the merge request when the plan says so; whether it did so just now, at the commit that was looked at.
@@ -112,14 +148,15 @@ impl Approval<'_> {
         &self,
         plan: &ApprovalPlan,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
+        failures: &mut Failures,
     ) -> bool {
         let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) else {
             return false;
         };
-        let outcome = shipment.approve(permit).await;
+        let outcome = recorded(recorder, &step, shipment.approve(permit).await);
         let now = matches!(outcome, Ok(Effect::Changed));
-        changes.take(step, outcome) && now
+        take(failures, &step, outcome) && now
     }
 
     /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART
@@ -165,7 +202,7 @@ impl Approval<'_> {
         Ok(())
     }
 
-    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, changes: &mut Changes) {
+    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, failures: &mut Failures) {
         let security = plan
             .advisories
             .iter()
@@ -177,9 +214,9 @@ impl Approval<'_> {
         .await;
         for (id, answer) in answers {
             match answer {
-                Ok(alerts) if alerts.blocking => changes.fail(blocking_alerts(id, &alerts)),
+                Ok(alerts) if alerts.blocking => failures.add_logged(&blocking_alerts(id, &alerts)),
                 Ok(_) => {}
-                Err(error) => changes.fail(error),
+                Err(error) => failures.add_logged(&error),
             }
         }
     }

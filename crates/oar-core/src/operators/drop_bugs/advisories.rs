@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Intent;
+use super::did;
 use crate::clients::Effect;
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, SecurityApproval};
 use crate::clients::jira::IssueKey;
 use crate::error::ErrorClass;
-use crate::flow::outcome::{Refusal, Step};
-use crate::operators::changes::Changes;
+use crate::flow::outcome::{Refusal, Step, TaskError};
+use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
+use crate::statebox::DropIntent;
 
 /// What changes in one advisory.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ impl AdvisoryDrop {
         impetus: &str,
         advisory: &Advisory,
         dropped: &BTreeSet<IssueKey>,
-        earlier: &Intent,
+        earlier: &DropIntent,
     ) -> Option<Self> {
         let id = advisory.id;
         let wanted: Vec<IssueKey> =
@@ -125,8 +126,8 @@ impl AdvisoryDrop {
             .collect();
         if !self.keys.is_empty() && !given.is_empty() {
             notes.push(format!(
-                "{} is approved by {}: whether that is lost shows when the bugs are out, and what is lost is asked for \
-                 again",
+                "{} is approved by {}: whether that is lost shows when the bugs are removed; a lost \
+                 approval is requested again",
                 self.subject(),
                 given.join(" and ")
             ));
@@ -151,13 +152,18 @@ impl AdvisoryDrop {
 /// What became of one advisory.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    pub(super) changes: Changes,
+    pub(super) failed: Vec<TaskError>,
     pub(super) docs: Option<AdvisoryId>,
     pub(super) security: Option<AdvisoryId>,
 }
 
 /// Makes the change. What it costs of the approvals is read when the bugs are out.
-pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &WritePermit) -> Applied {
+pub(super) async fn apply(
+    errata: &ErrataClient,
+    plan: &AdvisoryDrop,
+    permit: &WritePermit,
+    recorder: &Recorder,
+) -> Applied {
     let mut applied = Applied {
         docs: plan.docs.asked.then_some(plan.id),
         security: plan.security.asked.then_some(plan.id),
@@ -167,34 +173,51 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
     let mut removed = Vec::new();
     for key in &plan.keys {
         match errata.remove_jira_issue(plan.id, key, permit).await {
-            Ok(effect) => removed.push((key, effect)),
-            Err(error) => applied.changes.fail(error),
+            Ok(effect) => {
+                if effect == Effect::Changed {
+                    did(recorder, plan.remove_step(key));
+                }
+                removed.push(key);
+            }
+            Err(error) => applied.failed.push(error.into()),
         }
     }
     let advisory = match errata.erratum(plan.id).await {
         Ok(advisory) => advisory,
         Err(error) => {
-            applied.changes.fail(error);
+            applied.failed.push(error.into());
             return applied;
         }
     };
     // What counts is what the advisory shows, not what was answered on the way.
-    for (key, effect) in removed {
+    for key in removed {
         if advisory.jira_issues.contains(key) {
+            recorder.take_back(&plan.remove_step(key));
             let message = format!("{} still names {key} after it was removed", plan.subject());
             let refusal = Refusal::new(ErrorClass::Unavailable, message);
-            applied.changes.fail(refusal.with_hint("Run the same command again."));
-        } else if effect == Effect::Changed {
-            applied.changes.did(plan.remove_step(key));
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
         }
     }
     let docs = plan.docs.had && docs_lost(&advisory);
     let security = plan.security.had && advisory.security_approval == SecurityApproval::NotRequested;
-    if docs && let Err(error) = errata.request_docs_approval(plan.id, permit).await {
-        applied.changes.fail(error);
+    let (mut docs_sent, mut security_sent) = (false, false);
+    if docs {
+        match errata.request_docs_approval(plan.id, permit).await {
+            Ok(()) => {
+                docs_sent = true;
+                did(recorder, plan.docs_step());
+            }
+            Err(error) => applied.failed.push(error.into()),
+        }
     }
-    if security && let Err(error) = errata.request_security_approval(plan.id, permit).await {
-        applied.changes.fail(error);
+    if security {
+        match errata.request_security_approval(plan.id, permit).await {
+            Ok(_) => {
+                security_sent = true;
+                did(recorder, plan.security_step());
+            }
+            Err(error) => applied.failed.push(error.into()),
+        }
     }
     if !docs && !security {
         return applied;
@@ -202,23 +225,32 @@ pub(super) async fn apply(errata: &ErrataClient, plan: &AdvisoryDrop, permit: &W
     let advisory = match errata.erratum(plan.id).await {
         Ok(advisory) => advisory,
         Err(error) => {
-            applied.changes.fail(error);
+            applied.failed.push(error.into());
             return applied;
         }
     };
-    let mut asked = |wanted: bool, shown: bool, step: Step| {
-        if wanted && shown {
-            applied.changes.did(step);
-        } else if wanted && applied.changes.failures.is_empty() {
+    let mut asked = |wanted: bool, sent: bool, shown: bool, step: Step| {
+        match (sent, shown) {
+            (true, false) => recorder.take_back(&step),
+            // The answer was lost, and it was asked for all the same.
+            (false, true) if wanted => did(recorder, step),
+            _ => {}
+        }
+        if wanted && !shown && applied.failed.is_empty() {
             let message = format!("{} does not show that its approval was asked for", plan.subject());
             let refusal = Refusal::new(ErrorClass::Unavailable, message);
-            applied.changes.fail(refusal.with_hint("Run the same command again."));
+            applied.failed.push(refusal.with_hint("Run the same command again.").into());
         }
         wanted && shown
     };
     let (docs, security) = (
-        asked(docs, !docs_lost(&advisory), plan.docs_step()),
-        asked(security, advisory.security_approval != SecurityApproval::NotRequested, plan.security_step()),
+        asked(docs, docs_sent, !docs_lost(&advisory), plan.docs_step()),
+        asked(
+            security,
+            security_sent,
+            advisory.security_approval != SecurityApproval::NotRequested,
+            plan.security_step(),
+        ),
     );
     applied.docs = applied.docs.or(docs.then_some(plan.id));
     applied.security = applied.security.or(security.then_some(plan.id));

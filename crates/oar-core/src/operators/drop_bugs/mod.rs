@@ -5,7 +5,6 @@
 //! is named; one that cannot be read stays.
 
 mod advisories;
-mod intent;
 mod selection;
 mod shipment;
 
@@ -14,7 +13,6 @@ use std::collections::BTreeSet;
 use futures::future::{join, join_all};
 
 pub use advisories::{AdvisoryDrop, Approval};
-pub use intent::Intent;
 pub use selection::{Decision, JudgedBug};
 pub use shipment::{ShipmentDrop, ShipmentEnd, ShipmentTarget};
 
@@ -24,11 +22,13 @@ use crate::clients::jira::{Bug, IssueKey, JiraClient};
 use crate::clock::Clock;
 use crate::config::Impetus;
 use crate::error::ErrorClass;
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
-use crate::operators::changes::Changes;
+use crate::flow::recorder::Recorder;
 use crate::operators::failures::could_not_look;
 use crate::operators::shipment::Shipment;
 use crate::permit::WritePermit;
+use crate::statebox::DropIntent;
 use crate::version::ReleaseVersion;
 
 /// What bugs are dropped from.
@@ -43,7 +43,7 @@ pub struct Target {
     /// Bugs of high severity that are dropped because somebody named them.
     pub include: BTreeSet<IssueKey>,
     /// What runs that did not come to their end meant to do.
-    pub earlier: Intent,
+    pub earlier: DropIntent,
 }
 
 /// What is dropped, and what stays.
@@ -70,7 +70,7 @@ impl DropPlan {
         let obstacles: Vec<String> =
             self.advisories.iter().filter_map(AdvisoryDrop::blocking_reason).collect();
         (!obstacles.is_empty()).then(|| {
-            Refusal::blocked(obstacles.join("; "))
+            Refusal::blocked(obstacles)
                 .with_hint(
                     "Have the advisory moved back to QE and run drop-bugs again, or leave these bugs in the release.",
                 )
@@ -84,9 +84,9 @@ impl DropPlan {
     }
 
     /// What this run means to do, for the next one to know if this one is stopped.
-    pub fn intent(&self) -> Intent {
-        let mut intent = Intent { keys: self.names.clone(), ..Intent::default() };
-        intent.keys.extend(self.gone.iter().cloned());
+    pub fn intent(&self) -> DropIntent {
+        let mut intent = DropIntent { bugs: self.names.clone(), ..DropIntent::default() };
+        intent.bugs.extend(self.gone.iter().cloned());
         for advisory in &self.advisories {
             if advisory.docs.had {
                 intent.docs.insert(advisory.id);
@@ -108,7 +108,7 @@ impl Plan for DropPlan {
         notes.extend(self.bugs.iter().filter_map(JudgedBug::note));
         notes.extend(self.unreadable.iter().map(|error| format!("left out: {}", error.inner())));
         if !steps.is_empty() {
-            notes.push("the release leads and the documentation team are told in Slack".to_owned());
+            notes.push("the release leads and the documentation team are notified in Slack".to_owned());
         }
         PlanSummary::new(steps, notes)
     }
@@ -117,14 +117,20 @@ impl Plan for DropPlan {
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct DropResult {
-    /// What was done and what was not.
-    pub changes: Changes,
+    /// What could not be done.
+    pub failures: Failures,
     /// Advisories whose approval by documentation was asked for again.
     pub docs: BTreeSet<AdvisoryId>,
     /// Advisories whose approval by product security was asked for again.
     pub security: BTreeSet<AdvisoryId>,
     /// How far the change of the shipment got.
     pub shipment: Option<ShipmentEnd>,
+}
+
+/// Records a change, and says it in the log.
+fn did(recorder: &Recorder, step: Step) {
+    tracing::info!("{step}");
+    recorder.did(step);
 }
 
 /// Drops bugs with these clients.
@@ -175,12 +181,12 @@ impl DropBugs<'_> {
             keys.extend(shipment.jira_keys().await?);
         }
         // What earlier runs meant to drop may be the same bug by another key.
-        let asked = keys.union(&target.earlier.keys).cloned().collect();
+        let asked = keys.union(&target.earlier.bugs).cloned().collect();
         let read = self.jira.issues(&asked, &Bug::FIELDS).await.map_err(could_not_look)?;
         let bugs = JudgedBug::each(&keys, &read, &target.include);
         selection::check_include(&target.include, &bugs)?;
         let names = selection::names_of_dropped(&keys, &bugs);
-        let gone = selection::gone(&target.earlier.keys, &bugs, &read);
+        let gone = selection::gone(&target.earlier.bugs, &bugs, &read);
         let change = match (&shipment, &target.shipment, self.gitlab) {
             (Some(shipment), Some(place), Some(gitlab)) => {
                 shipment::plan(gitlab, shipment, place, &target.release, &names).await?
@@ -221,7 +227,7 @@ impl DropBugs<'_> {
                 "the release of {} to production was attempted: {} has the label {label}",
                 target.release, place.reference
             ))
-            .with_hint("What was released cannot be taken back here: ask ART how to go on.")
+            .with_hint("What was released cannot be taken back here: ask ART how to continue.")
             .into());
         }
         shipment.files().await?;
@@ -229,30 +235,34 @@ impl DropBugs<'_> {
     }
 
     /// Makes the planned changes; a failed item does not stop the others.
-    pub async fn apply(&self, plan: &DropPlan, permit: &WritePermit) -> DropResult {
+    pub async fn apply(&self, plan: &DropPlan, permit: &WritePermit, recorder: &Recorder) -> DropResult {
         let mut result = DropResult::default();
+        let advisories = plan.advisories.iter();
         let advisories =
-            join_all(plan.advisories.iter().map(|advisory| advisories::apply(self.errata, advisory, permit)));
+            join_all(advisories.map(|advisory| advisories::apply(self.errata, advisory, permit, recorder)));
         let shipment = async {
             match (&plan.shipment, self.gitlab) {
                 (Some(change), Some(gitlab)) => {
-                    Some(shipment::apply(gitlab, self.clock, change, permit).await)
+                    Some(shipment::apply(gitlab, self.clock, change, permit, recorder).await)
                 }
                 _ => None,
             }
         };
         let (advisories, shipment) = join(advisories, shipment).await;
         for applied in advisories {
-            result.changes.append(applied.changes);
+            for error in &applied.failed {
+                result.failures.add_logged(error.inner());
+            }
             result.docs.extend(applied.docs);
             result.security.extend(applied.security);
         }
-        if let Some((changes, end)) = shipment {
-            result.changes.append(changes);
-            result.shipment = end;
+        match shipment {
+            Some(Ok(end)) => result.shipment = Some(end),
+            Some(Err(error)) => result.failures.add_logged(error.inner()),
+            None => {}
         }
         for error in plan.unreadable.iter().chain(plan.locked().as_ref()) {
-            result.changes.failures.add_logged(error.inner());
+            result.failures.add_logged(error.inner());
         }
         result
     }

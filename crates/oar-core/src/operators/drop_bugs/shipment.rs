@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::did;
 use crate::clients::gitlab::{
     CommitBase, GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState, MergeWhen, NewCommit,
     NewMergeRequest, Project,
@@ -16,7 +17,7 @@ use crate::clients::{Effect, ensure, write_or_look};
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
-use crate::operators::changes::Changes;
+use crate::flow::recorder::Recorder;
 use crate::operators::shipment::{Shipment, ShipmentFile};
 use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
@@ -27,7 +28,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often it is looked at: about five minutes.
 const LOOKS: u32 = 36;
-/// How many unclear answers to the wish to merge are looked behind before the run ends; the next one goes on.
+/// How many unclear answers to the merge request's merge are checked before the run ends; the next one goes on.
 const UNCLEAR_ANSWERS: u32 = 4;
 
 /// Where a shipment's changes are committed.
@@ -238,7 +239,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         clock: &Clock,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
     ) -> Result<String, TaskError> {
         if let Some(branch) = self.our_branch(gitlab).await? {
             return Ok(branch);
@@ -256,7 +257,7 @@ impl ShipmentDrop {
         // It may have acted, or another run of ours was faster within the same second.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected];
         let branch = write_or_look(write, &doubtful, self.our_branch(gitlab)).await?.into_inner();
-        changes.did(self.commit_step());
+        did(recorder, self.commit_step());
         Ok(branch)
     }
 
@@ -281,7 +282,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         branch: &str,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
     ) -> Result<MergeRequest, TaskError> {
         let description = format!("Bugs that leave the release: {}", self.list());
         let new = NewMergeRequest {
@@ -295,7 +296,7 @@ impl ShipmentDrop {
         let write = gitlab.create_merge_request(&new, permit);
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
         let request = write_or_look(write, &doubtful, self.our_request(gitlab)).await?.into_inner();
-        changes.did(self.request_step());
+        did(recorder, self.request_step());
         Ok(request)
     }
 
@@ -304,7 +305,7 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         request: &MergeRequest,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
     ) -> Result<(), TaskError> {
         let message = self.message();
         let look = || async {
@@ -325,7 +326,7 @@ impl ShipmentDrop {
             }
         };
         if ensure(look, write).await? == Effect::Changed {
-            changes.did(self.commit_step());
+            did(recorder, self.commit_step());
         }
         Ok(())
     }
@@ -335,13 +336,13 @@ impl ShipmentDrop {
         gitlab: &GitlabClient,
         ours: &MergeRequest,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
     ) -> Result<(), TaskError> {
         let body = format!("QE drops bugs from this shipment: {}", ours.web_url);
         let look = || async { Ok::<_, TaskError>((!self.is_commented(gitlab, ours).await?).then_some(())) };
         let write = |()| async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
         if ensure(look, write).await? == Effect::Changed {
-            changes.did(self.comment_step());
+            did(recorder, self.comment_step());
         }
         Ok(())
     }
@@ -353,7 +354,7 @@ impl ShipmentDrop {
         clock: &Clock,
         ours: &MergeRequestRef,
         permit: &WritePermit,
-        changes: &mut Changes,
+        recorder: &Recorder,
     ) -> Result<ShipmentEnd, TaskError> {
         let (mut pause, mut asked, mut unclear) = (FIRST_PAUSE, false, 0);
         let mut address = ours.to_string();
@@ -370,7 +371,7 @@ impl ShipmentDrop {
             match request.state {
                 MergeRequestState::Merged => {
                     if asked {
-                        changes.did(self.merge_step());
+                        did(recorder, self.merge_step());
                     }
                     return end(None);
                 }
@@ -387,7 +388,7 @@ impl ShipmentDrop {
             }
             if request.merge_when_pipeline_succeeds {
                 if asked {
-                    changes.did(self.merge_step());
+                    did(recorder, self.merge_step());
                 }
                 return end(Some("its pipeline".to_owned()));
             }
@@ -411,7 +412,7 @@ impl ShipmentDrop {
             let when = if runs { MergeWhen::PipelineSucceeds } else { MergeWhen::Now };
             match gitlab.merge(ours, &sha, when, permit).await {
                 Ok(merged) => {
-                    changes.did(self.merge_step());
+                    did(recorder, self.merge_step());
                     let waits = merged.state != MergeRequestState::Merged;
                     return end(waits.then(|| "its pipeline".to_owned()));
                 }
@@ -437,25 +438,13 @@ impl ShipmentDrop {
     }
 }
 
-/// Takes every step that is not taken yet. The steps that were taken are answered also when one fails.
+/// Takes every step that is not taken yet.
 pub(super) async fn apply(
     gitlab: &GitlabClient,
     clock: &Clock,
     change: &ShipmentDrop,
     permit: &WritePermit,
-) -> (Changes, Option<ShipmentEnd>) {
-    let mut changes = Changes::default();
-    let end = take_steps(gitlab, clock, change, permit, &mut changes).await;
-    let end = end.map_err(|error| changes.fail(error)).ok();
-    (changes, end)
-}
-
-async fn take_steps(
-    gitlab: &GitlabClient,
-    clock: &Clock,
-    change: &ShipmentDrop,
-    permit: &WritePermit,
-    changes: &mut Changes,
+    recorder: &Recorder,
 ) -> Result<ShipmentEnd, TaskError> {
     // Consent may have taken its time.
     let shipment = gitlab.merge_request(&change.reference).await?;
@@ -464,16 +453,16 @@ async fn take_steps(
             ErrorClass::Conflict,
             format!("merge request {} changed after the plan was made", change.reference),
         )
-        .with_hint("Run the same command again: it makes its plan anew.")
+        .with_hint("Run the same command again: it makes a new plan.")
         .into());
     }
     let ours = if let Some(request) = change.our_request(gitlab).await? {
-        change.complete_branch(gitlab, &request, permit, changes).await?;
+        change.complete_branch(gitlab, &request, permit, recorder).await?;
         request
     } else {
-        let branch = change.branch(gitlab, clock, permit, changes).await?;
-        change.make_request(gitlab, &branch, permit, changes).await?
+        let branch = change.branch(gitlab, clock, permit, recorder).await?;
+        change.make_request(gitlab, &branch, permit, recorder).await?
     };
-    change.comment(gitlab, &ours, permit, changes).await?;
-    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, changes).await
+    change.comment(gitlab, &ours, permit, recorder).await?;
+    change.merge(gitlab, clock, &change.our_reference(ours.iid), permit, recorder).await
 }

@@ -25,7 +25,7 @@ const SIZE_LIMIT: u64 = 8 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GradeCache {
     path: PathBuf,
-    /// The catalogue that the entries come from: those of another one do not count.
+    /// The catalog that the entries come from: those of another one do not count.
     source: String,
 }
 
@@ -45,7 +45,7 @@ struct Entry {
 struct Kept(Option<String>, Option<String>, Option<String>);
 
 impl GradeCache {
-    /// The cache in `directory`, of the catalogue at `source`.
+    /// The cache in `directory`, of the catalog at `source`.
     pub fn new(directory: &Path, source: &str) -> Self {
         Self { path: directory.join("image-grades.json"), source: source.to_owned() }
     }

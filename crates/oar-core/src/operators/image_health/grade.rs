@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use crate::clients::catalog::FreshnessGrade;
 
-/// A grade of the container catalogue, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+/// A grade of the container catalog, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub enum Grade {
     /// The best.
     A,
@@ -90,14 +90,14 @@ impl FromStr for Grade {
 /// The grade that counts at `now`, or why it is unknown.
 pub fn effective(grades: &[FreshnessGrade], now: Timestamp) -> Result<Grade, String> {
     if grades.is_empty() {
-        return Err("the catalogue has no grade of it".to_owned());
+        return Err("the catalog has no grade of it".to_owned());
     }
     let mut worst = None;
     for entry in grades {
         if !counts(entry, now)? {
             continue;
         }
-        let text = entry.grade.as_deref().ok_or("the catalogue's grade of it is null")?;
+        let text = entry.grade.as_deref().ok_or("the catalog's grade of it is null")?;
         let grade: Grade = text.parse().map_err(|error: InvalidGrade| error.to_string())?;
         worst = worst.max(Some(grade));
     }
@@ -105,9 +105,10 @@ pub fn effective(grades: &[FreshnessGrade], now: Timestamp) -> Result<Grade, Str
 }
 
 /// A change of grade that the schedule announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct GradeDrop {
     /// When.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// The grade from then on; `None` when the schedule has none that can be read.
     pub grade: Option<Grade>,
@@ -139,7 +140,7 @@ fn counts(entry: &FreshnessGrade, now: Timestamp) -> Result<bool, String> {
     Ok(time(start)? <= now)
 }
 
-/// A time as the catalogue writes it, with a zone or, in older records, without one.
+/// A time as the catalog writes it, with a zone or, in older records, without one.
 fn time(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Ok(time) = text.parse::<Timestamp>() {

@@ -1,4 +1,4 @@
-//! Whether a release's images are healthy by the container catalogue, in both flows (spec 03 §4, spec 02 §2.12).
+//! Whether a release's images are healthy by the container catalog, in both flows (spec 03 §4, spec 02 §2.12).
 //!
 //! Every image has one of three verdicts: healthy, unhealthy, unknown. An image that could not be looked up is unknown,
 //! never one of the other two, and a release with something unknown or with no image at all does not pass.
@@ -21,7 +21,9 @@ pub use cache::GradeCache;
 pub use grade::{Grade, GradeDrop, InvalidGrade, coming_drop, effective};
 pub use policy::{Accepts, HealthPolicy, Waiver};
 pub use publish::NoteTarget;
-pub use report::{ComingDrop, Conclusion, Counts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict};
+pub use report::{
+    ComingDrop, Conclusion, Counts, HealthFacts, HealthReport, ImageResult, ImageToCheck, Unknown, Verdict,
+};
 
 use crate::clients::advisory_content::AdvisoryContentClient;
 use crate::clients::catalog::{CatalogClient, CatalogImage};
@@ -36,7 +38,7 @@ const VULNERABLE_LIMIT: usize = 300;
 /// Checks the health of images with these clients.
 #[derive(Debug, Clone)]
 pub struct ImageHealth {
-    /// The staging catalogue, for Konflux releases.
+    /// The staging catalog, for Konflux releases.
     pub catalog: CatalogClient,
     /// Advisory files, for Konflux releases.
     pub advisory_content: AdvisoryContentClient,
@@ -101,7 +103,7 @@ impl ImageHealth {
         report
     }
 
-    /// Checks images by their digests at the catalogue, all at the same time within the client's limit, and reads the
+    /// Checks images by their digests at the catalog, all at the same time within the client's limit, and reads the
     /// vulnerabilities of the unhealthy ones.
     pub async fn check(&self, images: &[ImageToCheck]) -> HealthReport {
         let images: BTreeSet<&ImageToCheck> = images.iter().collect();
@@ -118,10 +120,10 @@ impl ImageHealth {
                     )),
                     Some(digest) => match answers.get(&digest) {
                         Some(Ok(found)) if found.records == 0 && found.removed > 0 => {
-                            Err(Unknown::Ungraded("the catalogue has only a removed record of it".to_owned()))
+                            Err(Unknown::Ungraded("the catalog has only a removed record of it".to_owned()))
                         }
                         Some(Ok(found)) if found.records == 0 => {
-                            Err(Unknown::Ungraded("the catalogue does not know it".to_owned()))
+                            Err(Unknown::Ungraded("the catalog does not know it".to_owned()))
                         }
                         Some(Ok(found)) => effective(&found.grades, now).map_err(Unknown::Ungraded),
                         Some(Err(error)) => Err(Unknown::NotChecked(error.to_string())),

@@ -8,22 +8,23 @@ use serde::Serialize;
 use super::grade::Grade;
 
 /// The worst that a waiver accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub enum Accepts {
     /// This grade and better ones.
     Grade(Grade),
-    /// An image that the catalogue has no grade of. A catalogue that did not answer is never waived.
+    /// An image that the catalog has no grade of. A catalog that did not answer is never waived.
     Ungraded,
 }
 
 /// Somebody's decision that a component may ship with a bad grade.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Waiver {
     /// The component, exactly as the advisory names it (in Errata releases the build without version and release).
     pub component: String,
     /// The worst that is accepted.
     pub accepts: Accepts,
     /// The last day on which it counts, UTC.
+    #[schemars(with = "String")]
     pub until: Date,
     /// Who decided.
     pub who: String,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::grade::{Grade, GradeDrop};
@@ -13,7 +14,7 @@ use crate::error::ErrorClass;
 use crate::notify::{ImageHealthNote, ImageRow, VulnerabilityRow};
 
 /// One image to be checked.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct ImageToCheck {
     /// The component; in Errata releases the build.
     pub component: String,
@@ -24,13 +25,13 @@ pub struct ImageToCheck {
 }
 
 /// Why the grade of an image is not known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", content = "why", rename_all = "snake_case")]
 pub enum Unknown {
-    /// The catalogue answered and has no usable grade: an image gets one some minutes or hours after it was registered
+    /// The catalog answered and has no usable grade: an image gets one some minutes or hours after it was registered
     /// (spec 03 §4.3).
     Ungraded(String),
-    /// The catalogue could not be asked. Running again may help.
+    /// The catalog could not be asked. Running again may help.
     NotChecked(String),
 }
 
@@ -44,7 +45,7 @@ impl Unknown {
 }
 
 /// What is known of one image: one of three, never two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "health", rename_all = "snake_case")]
 pub enum Verdict {
     /// Grade A or B.
@@ -72,7 +73,7 @@ pub enum Verdict {
 }
 
 /// An image and what is known of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImageResult {
     /// The image.
     #[serde(flatten)]
@@ -83,7 +84,7 @@ pub struct ImageResult {
 }
 
 /// A healthy image whose grade will drop by its schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ComingDrop {
     /// The image.
     #[serde(flatten)]
@@ -106,7 +107,7 @@ impl fmt::Display for ComingDrop {
 }
 
 /// What the findings mean for the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Every image was checked, and no more are unhealthy than is allowed.
@@ -120,7 +121,7 @@ pub enum Conclusion {
 }
 
 /// How many images ended where. `healthy + unhealthy + unknown` is `scanned`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// All images.
     pub scanned: usize,
@@ -132,6 +133,30 @@ pub struct Counts {
     pub unknown: usize,
     /// Those among the unhealthy and the unknown that a waiver accepts.
     pub waived: usize,
+}
+
+/// How many images [`HealthFacts`] lists at most.
+const FACTS: usize = 1000;
+
+/// The health of a release's images, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthFacts {
+    /// What the findings mean for the release.
+    pub conclusion: Conclusion,
+    /// How many images ended where.
+    pub counts: Counts,
+    /// How many unhealthy images are allowed.
+    pub unhealthy_allowed: usize,
+    /// The images that are not healthy.
+    pub not_healthy: Vec<ImageResult>,
+    /// What kept images from being looked at.
+    pub gaps: Vec<String>,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+    /// Within how many days a drop of a grade is told.
+    pub warn_days: u16,
+    /// Healthy images whose grade drops within that time.
+    pub drops: Vec<ComingDrop>,
 }
 
 /// What was found out about a release's images.
@@ -233,11 +258,18 @@ impl HealthReport {
 
     /// The findings in one sentence, with the first reasons of what is not known.
     pub fn summary(&self) -> String {
+        self.findings().join("; ")
+    }
+
+    /// The parts of the [summary](Self::summary).
+    pub fn findings(&self) -> Vec<String> {
         let counts = self.counts();
         let mut text = match self.conclusion() {
-            Conclusion::NotApplicable => return "no advisory of this release holds containers".to_owned(),
+            Conclusion::NotApplicable => {
+                return vec!["no advisory of this release holds containers".to_owned()];
+            }
             Conclusion::Incomplete if counts.scanned == 0 && self.gaps.is_empty() => {
-                return "not one image was checked, which proves nothing".to_owned();
+                return vec!["not one image was checked, which proves nothing".to_owned()];
             }
             Conclusion::Healthy => "image health is good".to_owned(),
             Conclusion::Unhealthy => "unhealthy images".to_owned(),
@@ -254,41 +286,35 @@ impl HealthReport {
         if self.unhealthy_allowed > 0 {
             let _ = write!(text, " (allowed unhealthy: {})", self.unhealthy_allowed);
         }
-        for gap in self.gaps.iter().take(3) {
-            let _ = write!(text, "; {gap}");
-        }
-        if let Some(unknown) = self.open_unknown().next() {
-            let _ = write!(text, "; unknown, for example: {}", unknown.why());
-        }
-        if let Some(first) = self.drops.first() {
-            let _ = write!(
-                text,
-                "; {} of the healthy images will not be healthy in {} days, the first: {first}",
+        let mut findings = vec![text];
+        findings.extend(self.gaps.iter().take(3).cloned());
+        findings.extend(
+            self.open_unknown().next().map(|unknown| format!("unknown, for example: {}", unknown.why())),
+        );
+        findings.extend(self.drops.first().map(|first| {
+            format!(
+                "{} of the healthy images will not be healthy in {} days, the first: {first}",
                 self.drops.len(),
                 self.warn_days
-            );
-        }
-        text
+            )
+        }));
+        findings
     }
 
-    /// The counts and the images that are not healthy, for `--output json` and the StateBox; bounded.
-    pub fn data(&self) -> serde_json::Value {
-        let not_healthy: Vec<&ImageResult> = self
-            .images
-            .iter()
-            .filter(|result| !matches!(result.verdict, Verdict::Healthy { .. }))
-            .take(1000)
-            .collect();
-        serde_json::json!({
-            "conclusion": self.conclusion(),
-            "counts": self.counts(),
-            "unhealthy_allowed": self.unhealthy_allowed,
-            "not_healthy": not_healthy,
-            "gaps": self.gaps,
-            "notes": self.notes,
-            "warn_days": self.warn_days,
-            "drops": self.drops.iter().take(1000).collect::<Vec<_>>(),
-        })
+    /// The counts and the images that are not healthy, for programs; bounded.
+    pub fn facts(&self) -> HealthFacts {
+        let not_healthy =
+            self.images.iter().filter(|result| !matches!(result.verdict, Verdict::Healthy { .. }));
+        HealthFacts {
+            conclusion: self.conclusion(),
+            counts: self.counts(),
+            unhealthy_allowed: self.unhealthy_allowed,
+            not_healthy: not_healthy.take(FACTS).cloned().collect(),
+            gaps: self.gaps.clone(),
+            notes: self.notes.clone(),
+            warn_days: self.warn_days,
+            drops: self.drops.iter().take(FACTS).cloned().collect(),
+        }
     }
 
     /// The note on the shipment merge request.

@@ -22,6 +22,7 @@ use crate::clients::release_controller::ReleaseControllerClient;
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::wait::Wait;
 use crate::ids::{Digest, PullSpec};
 use crate::service::Service;
 use crate::signature::{ReleaseKeys, verify, verify_sigstore};
@@ -99,6 +100,7 @@ impl ReleaseSignature<'_> {
         all: bool,
         looks: u32,
     ) -> Result<SignatureReport, TaskError> {
+        let wait = Wait::new(self.clock);
         let mut report = self.look(release, all).await?;
         for _ in 1..looks.max(1) {
             let (SignatureStatus::Waits(missing) | SignatureStatus::Unknown(missing)) = report.standing()
@@ -106,7 +108,7 @@ impl ReleaseSignature<'_> {
                 break;
             };
             tracing::info!("{missing}; looking again in {} s", PAUSE.as_secs());
-            self.clock.sleep(PAUSE).await;
+            wait.pause(PAUSE).await;
             report = self.look(release, all).await?;
         }
         Ok(report)

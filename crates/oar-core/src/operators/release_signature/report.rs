@@ -1,12 +1,13 @@
 //! What was found out about signatures, and what it comes to.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ids::Digest;
 use crate::signature::{SignatureFault, SigstoreFault, Verified};
 
 /// How an image is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureKind {
     /// A file of the mirror: an OpenPGP message.
@@ -16,7 +17,7 @@ pub enum SignatureKind {
 }
 
 /// What was found out about one signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SignatureFinding {
     /// The file of the mirror or the tag of the registry: `signature-1`.
     pub file: String,
@@ -89,12 +90,12 @@ pub enum SignatureStatus {
     Waits(String),
     /// Something could not be looked at, so nothing is said.
     Unknown(String),
-    /// Signatures are there, and none of them is good.
-    NotSigned(String),
+    /// Signatures are there, and none of them is good; a line each.
+    NotSigned(Vec<String>),
 }
 
 /// What was found out about one image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImageReport {
     /// Which image of the release it is: `x86_64`, `multi`, `multi for arm64`.
     pub architecture: String,
@@ -146,7 +147,7 @@ impl ImageReport {
             Some(missing) if !self.signatures.iter().any(|finding| finding.alarming) => {
                 SignatureStatus::Waits(missing.clone())
             }
-            _ => SignatureStatus::NotSigned(self.lines().join("; ")),
+            _ => SignatureStatus::NotSigned(self.lines()),
         }
     }
 
@@ -157,7 +158,7 @@ impl ImageReport {
 }
 
 /// What was found out about a release's signatures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SignatureReport {
     /// The `x86_64` payload.
     #[serde(flatten)]
@@ -185,13 +186,13 @@ impl SignatureReport {
             };
             match image.standing() {
                 SignatureStatus::Signed => {}
-                SignatureStatus::NotSigned(text) => wrong.push(named(text)),
+                SignatureStatus::NotSigned(lines) => wrong.extend(lines.into_iter().map(named)),
                 SignatureStatus::Unknown(text) => unknown.push(named(text)),
                 SignatureStatus::Waits(text) => waits.push(named(text)),
             }
         }
         if !wrong.is_empty() {
-            return SignatureStatus::NotSigned(wrong.join("; "));
+            return SignatureStatus::NotSigned(wrong);
         }
         if !unknown.is_empty() {
             return SignatureStatus::Unknown(unknown.join("; "));
@@ -202,12 +203,26 @@ impl SignatureReport {
         SignatureStatus::Signed
     }
 
+    /// One line for each signature that somebody has to look at.
+    pub fn alarming_lines(&self) -> Vec<String> {
+        self.images()
+            .flat_map(|image| {
+                let alarming = image.signatures.iter().filter(|finding| finding.alarming);
+                alarming.map(|finding| format!("{}{}", self.about(image), finding.line()))
+            })
+            .collect()
+    }
+
+    /// What stands before a line about `image`, when there are several images.
+    fn about(&self, image: &ImageReport) -> String {
+        if self.others.is_empty() { String::new() } else { format!("{}: ", image.architecture) }
+    }
+
     /// One line for each signature of each image, what could not be looked at, and the warnings.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for image in self.images() {
-            let about =
-                if self.others.is_empty() { String::new() } else { format!("{}: ", image.architecture) };
+            let about = self.about(image);
             lines.extend(image.lines().into_iter().map(|line| format!("{about}{line}")));
             lines.extend(image.gaps.iter().map(|gap| format!("{about}unknown: {gap}")));
         }

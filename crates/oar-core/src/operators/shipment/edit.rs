@@ -62,7 +62,7 @@ fn remove(text: &str, keys: &BTreeSet<IssueKey>) -> Result<Option<Edit>, Problem
         return Err(Problem {
             line: list.start.line,
             message: format!(
-                "{} cannot be taken out of {} without touching something else; take them out by hand",
+                "{} cannot be removed from {} without changing something else; remove them by hand",
                 removed.iter().map(IssueKey::as_str).collect::<Vec<_>>().join(", "),
                 FIXED.join(".")
             ),
@@ -299,7 +299,7 @@ mod tests {
         let fixed = "        fixed:\n          - &one {id: OCPBUGS-12, source: redhat.atlassian.net}\n        again: *one\n";
         let file = ShipmentFile::new("x.yaml", format!("{HEAD}{fixed}{TAIL}"));
         let problem = file.without(&keys(&["OCPBUGS-12"])).unwrap_err();
-        assert!(problem.message.contains("OCPBUGS-12 cannot be taken out"), "{problem}");
+        assert!(problem.message.contains("OCPBUGS-12 cannot be removed"), "{problem}");
         let anchored =
             "        fixed: &list\n          - id: OCPBUGS-12\n            source: redhat.atlassian.net\n";
         assert!(

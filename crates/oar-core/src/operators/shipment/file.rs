@@ -86,7 +86,7 @@ pub struct ShipmentFile {
 }
 
 impl ShipmentFile {
-    /// Reads `content`. What is wrong with it is answered by whoever asks for a fact.
+    /// Reads `content`. What is wrong with it is reported when a fact is asked for.
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
         let (path, content) = (path.into(), content.into());
         let facts = facts(&content).map_err(|problem| in_file(&path, problem));

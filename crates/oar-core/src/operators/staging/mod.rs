@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::{join, join_all};
 
 pub use decide::{Held, StagingStatus};
-pub use report::AdvisoryRow;
+pub use report::{AdvisoryRow, StagingDone};
 
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
 use crate::error::{ErrorClass, ServiceError};
 use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
 
 /// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
@@ -100,12 +101,6 @@ impl Plan for StagingPlan {
     fn acts(&self) -> bool {
         self.advisories.iter().any(|advisory| advisory.standing == StagingStatus::Push)
     }
-
-    fn standing(&self) -> Option<TaskOutcome> {
-        let outcome = self.outcome(Vec::new());
-        let reason = outcome.reason.as_ref().map(|reason| reason.text.clone());
-        (!self.acts() && reason.is_some() && reason == self.recorded).then_some(outcome)
-    }
 }
 
 impl Staging<'_> {
@@ -150,25 +145,26 @@ impl Staging<'_> {
     }
 
     /// Starts the planned pushes, one after the other. One that fails does not stop the others.
-    pub async fn apply(&self, plan: &StagingPlan, permit: &WritePermit) -> (StagingPlan, Vec<Step>) {
-        let (mut after, mut done) = (plan.clone(), Vec::new());
+    pub async fn apply(&self, plan: &StagingPlan, permit: &WritePermit, recorder: &Recorder) -> StagingPlan {
+        let mut after = plan.clone();
         for advisory in
             after.advisories.iter_mut().filter(|advisory| advisory.standing == StagingStatus::Push)
         {
             let step = advisory.step();
             match self.push(advisory, permit).await {
-                Ok(true) => {
+                Ok(started) => {
+                    if started {
+                        recorder.did(step);
+                    }
                     tracing::info!("{}: {}", advisory.subject(), advisory.words());
-                    done.push(step);
                 }
-                Ok(false) => tracing::info!("{}: {}", advisory.subject(), advisory.words()),
                 Err(error) => {
                     tracing::error!("{error}");
                     advisory.standing = StagingStatus::failed(&error);
                 }
             }
         }
-        (after, done)
+        after
     }
 
     /// Pushes one advisory; whether this run started it.
@@ -230,29 +226,33 @@ impl StagingPlan {
         self.advisories.iter().filter(|advisory| advisory.impetus.is_some())
     }
 
-    /// What the task's status is when the advisories stand like this, after these changes.
-    pub fn outcome(&self, done: Vec<Step>) -> TaskOutcome {
+    /// The outcome when the advisories stand as the StateBox says already.
+    pub fn standing(&self) -> Option<TaskOutcome<StagingDone>> {
+        let outcome = self.outcome();
+        let reason = outcome.reason.as_ref().map(|reason| &reason.text);
+        (!self.acts() && reason.is_some() && reason == self.recorded.as_ref()).then_some(outcome)
+    }
+
+    /// What the task comes to when the advisories stand like this.
+    pub fn outcome(&self) -> TaskOutcome<StagingDone> {
         let total = self.own().count();
         let complete = self.own().filter(|advisory| advisory.standing == StagingStatus::Complete).count();
-        let rows: Vec<AdvisoryRow> = self.advisories.iter().map(StagedAdvisory::row).collect();
-        let data = serde_json::json!({
-            "complete": complete,
-            "total": total,
-            "advisories": rows,
-            "notes": self.notes,
-        });
+        let done = StagingDone {
+            complete,
+            total,
+            advisories: self.advisories.iter().map(StagedAdvisory::row).collect(),
+            notes: self.notes.clone(),
+        };
         let mut failures = Failures::default();
         for advisory in &self.advisories {
             if let Some(class) = advisory.standing.class() {
-                let hint = advisory.standing.hint().map(str::to_owned);
-                failures.add_words(advisory.words(), class, hint);
+                failures.add_words(advisory.words(), class, advisory.standing.hint().map(str::to_owned));
             }
         }
         let open = self.advisories.iter().filter(|advisory| advisory.standing != StagingStatus::Complete);
-        let progress =
-            open.map(|it| format!("{}: {}", it.subject(), it.words())).collect::<Vec<_>>().join("; ");
-        let words = format!("{complete} of {total} advisories are on staging; {progress}");
-        let outcome = match failures.class() {
+        let mut words = vec![format!("{complete} of {total} advisories are on staging")];
+        words.extend(open.map(|it| format!("{}: {}", it.subject(), it.words())));
+        match failures.class() {
             Some(class) => {
                 let outcome = TaskOutcome::fail(done, class, words);
                 TaskOutcome { hint: failures.hint(), ..outcome }
@@ -262,8 +262,7 @@ impl StagingPlan {
                 total => format!("all {total} advisories are on staging"),
             }),
             None => TaskOutcome::in_progress(done, words),
-        };
-        outcome.with_data(data)
+        }
     }
 
     /// Whether nothing is left for the task to look at: every advisory was dropped or has nothing to push.

@@ -7,8 +7,21 @@ use serde::Serialize;
 use super::{Held, StagedAdvisory, StagingStatus};
 use crate::clients::errata::AdvisoryId;
 
-/// One advisory for `--output json`.
-#[derive(Debug, Clone, Serialize)]
+/// How the push stands, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct StagingDone {
+    /// How many of the release's advisories are on staging.
+    pub complete: usize,
+    /// How many there are.
+    pub total: usize,
+    /// Each of them, and what blocks them.
+    pub advisories: Vec<AdvisoryRow>,
+    /// What stays untouched, and why.
+    pub notes: Vec<String>,
+}
+
+/// One advisory, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct AdvisoryRow {
     /// Its number.
     pub id: u64,

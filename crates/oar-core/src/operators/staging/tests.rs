@@ -130,7 +130,7 @@ fn a_chain_is_pushed_from_its_end() {
     let plan = plan(&[1, 2, 3], &known);
     let names: Vec<&str> = plan.advisories.iter().map(|advisory| advisory.standing.name()).collect();
     assert_eq!(names, ["waiting", "waiting", "to_push"]);
-    assert_eq!(plan.outcome(Vec::new()).status, TaskStatus::InProgress);
+    assert_eq!(plan.outcome().status, TaskStatus::InProgress);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn advisories_that_block_one_another_end_in_an_answer_that_names_them() {
         assert!(matches!(standing(&plan, number), StagingStatus::Held(Held::Cycle(_))), "{number}");
     }
     assert_eq!(*standing(&plan, 4), StagingStatus::Push, "the others go on");
-    let outcome = plan.outcome(Vec::new());
+    let outcome = plan.outcome();
     assert_eq!((outcome.status, outcome.class), (TaskStatus::Fail, Some(ErrorClass::Blocked)));
     let why = outcome.reason.unwrap().text;
     assert!(why.contains("1 -> 2 -> 1") && why.contains("3 -> 3"), "{why}");
@@ -157,22 +157,22 @@ fn advisories_that_block_one_another_end_in_an_answer_that_names_them() {
 #[test]
 fn a_complete_circle_needs_nothing() {
     let known = world([(1, advisory("QE", &["COMPLETE"], &[2])), (2, advisory("QE", &["COMPLETE"], &[1]))]);
-    assert_eq!(plan(&[1, 2], &known).outcome(Vec::new()).status, TaskStatus::Pass);
+    assert_eq!(plan(&[1, 2], &known).outcome().status, TaskStatus::Pass);
 }
 
 #[test]
 fn the_outcome_is_pass_only_when_every_advisory_is_on_staging() {
     let known = world([(1, advisory("QE", &["COMPLETE"], &[])), (2, advisory("QE", &["RUNNING"], &[]))]);
-    assert_eq!(plan(&[1], &known).outcome(Vec::new()).status, TaskStatus::Pass);
+    assert_eq!(plan(&[1], &known).outcome().status, TaskStatus::Pass);
     let waiting = plan(&[1, 2], &known);
-    let outcome = waiting.outcome(Vec::new());
+    let outcome = waiting.outcome();
     assert_eq!(outcome.status, TaskStatus::InProgress);
     assert!(!waiting.acts() && waiting.standing().is_none());
     let again = StagingPlan { recorded: outcome.reason.as_ref().map(|it| it.text.clone()), ..waiting };
     assert_eq!(again.standing(), Some(outcome.clone()), "a look that finds the same is no new run");
     let words = outcome.reason.unwrap().text;
     assert_eq!(words, "1 of 2 advisories are on staging; advisory 2 (kind2): cdn_stage RUNNING");
-    assert_eq!(outcome.data["advisories"][1]["targets"]["cdn_stage"], "RUNNING");
+    assert_eq!(outcome.done.advisories[1].targets["cdn_stage"], "RUNNING");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn one_advisory_that_cannot_be_read_does_not_hide_the_others() {
     known.insert(id(1), Err(down));
     let plan = plan(&[1, 2], &known);
     assert_eq!(*standing(&plan, 2), StagingStatus::Push);
-    let outcome = plan.outcome(Vec::new());
+    let outcome = plan.outcome();
     assert_eq!((outcome.status, outcome.class), (TaskStatus::Fail, Some(ErrorClass::Unavailable)));
 }
 
@@ -200,7 +200,7 @@ fn what_really_failed_decides_over_what_could_not_be_read_and_both_are_said() {
     ] {
         let mut known = world([(2, other)]);
         known.insert(id(1), Err(unreadable(kind)));
-        let outcome = plan(&[1, 2], &known).outcome(Vec::new());
+        let outcome = plan(&[1, 2], &known).outcome();
         assert_eq!(outcome.class, Some(expected), "{kind:?} {outcome:?}");
         let words = outcome.reason.unwrap().text;
         assert!(words.contains("not answered") && words.contains("advisory 2 (kind2): "), "{words}");
@@ -218,13 +218,9 @@ fn what_waits_for_an_advisory_that_could_not_be_read_is_unknown_too_and_no_fact(
         let expected = Held::Unknown { by: id(by), class: ErrorClass::Unavailable };
         assert_eq!(*standing(&plan, number), StagingStatus::Held(expected));
     }
-    let outcome = plan.outcome(Vec::new());
+    let outcome = plan.outcome();
     assert_eq!(outcome.class, Some(ErrorClass::Unavailable));
-    assert!(
-        outcome.reason.unwrap().text.contains("is not known"),
-        "{outcome:?}",
-        outcome = plan.outcome(Vec::new())
-    );
+    assert!(outcome.reason.unwrap().text.contains("is not known"), "{outcome:?}", outcome = plan.outcome());
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) struct Work<'a> {
     pub(super) file: ResultFile,
     pub(super) stored: Option<Stored>,
     pub(super) observed: Observed,
-    /// Whether the label was tried in vain: then it is left to the next pass.
+    /// Whether setting the label failed: then it is left to the next pass.
     pub(super) label_failed: bool,
     /// Runs that will not get a test report any more: job and id.
     pub(super) no_report: Vec<(String, String)>,
@@ -396,7 +396,7 @@ impl Work<'_> {
             self.observed.started.insert(job.name);
         }
         for (job, intent, _) in round.settle {
-            self.report.done.push(Done::job(&job.name, "its start would be carried on"));
+            self.report.done.push(Done::job(&job.name, "its start would be continued"));
             self.observed.settled.insert(intent);
         }
         if round.label {

@@ -121,7 +121,7 @@ impl Controller<'_> {
         let left = if file.is_aggregated() { 0 } else { intents(file).count() };
         if left > 0 {
             report.warnings.push(format!(
-                "jobs of {} that are not started yet: {left}; a later pass goes on",
+                "jobs of {} that are not started yet: {left}; a later pass continues",
                 name.build
             ));
         }

@@ -176,8 +176,8 @@ impl Controller<'_> {
         }
         if is_started_elsewhere {
             report.warnings.push(format!(
-                "another program is about to start the jobs of {} and to record it as the latest build; a later pass looks \
-                 whether it did",
+                "another program is about to start the jobs of {} and to record it as the latest build; a \
+                 later pass checks whether it did",
                 build.name
             ));
             return Ok(());
@@ -191,8 +191,8 @@ impl Controller<'_> {
         let (Some(intended), Some(registry)) = (intended, registry) else { return Ok(()) };
         if recorded == Recording::ByOthers {
             report.warnings.push(format!(
-                "another program recorded {} as the latest build at the same moment and may start its jobs; what it leaves \
-                 undone a later pass does",
+                "another program recorded {} as the latest build at the same moment and may start its \
+                 jobs; a later pass does the rest",
                 build.name
             ));
             return Ok(());

@@ -47,7 +47,7 @@ impl RequiredJobs {
             })?;
             for job in list {
                 if job.trim().is_empty() || job.contains(char::is_whitespace) {
-                    let words = format!("{name} has `{job}` for {channel}, which is no job's name");
+                    let words = format!("{name} has `{job}` for {channel}, which is not the name of a job");
                     return Err(JobError::usage(words));
                 }
                 jobs.insert(job.clone(), order(job, version)?);

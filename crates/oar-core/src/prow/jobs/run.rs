@@ -99,7 +99,7 @@ impl JobRun {
         let words = format!("{} is {state} and has no page after {} s", self.id, waited.as_secs());
         Some(
             JobError::new(ErrorClass::Unavailable, words)
-                .with_hint("The job goes on. Run the same command again."),
+                .with_hint("The job continues. Run the same command again."),
         )
     }
 

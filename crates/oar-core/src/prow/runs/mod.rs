@@ -141,7 +141,7 @@ impl<'a> Runs<'a> {
     /// One run with a key, whosever, shows that the server keeps annotations: then the key alone counts. Where no run has
     /// one the server may drop them, and a run with exactly our variables is ours, when it is not older than the intent
     /// and not one of the others. Without variables such a run may be ours or somebody else's: that is an error, because
-    /// neither a second paid run nor a stranger's result is harmless.
+    /// neither a second paid run nor somebody else's result is harmless.
     pub async fn find_run(&self, intent: &RunIntent) -> Result<Option<ProwJob>, ServiceError> {
         self.survey(intent).await?.own(intent)
     }

@@ -68,7 +68,7 @@ impl Survey {
         }
     }
 
-    /// Runs of strangers that may stand for the intended one.
+    /// Runs started by others that may count as the intended one.
     pub(super) fn under_way(&self, strangers: AdoptableRuns) -> impl Iterator<Item = &ProwJob> {
         let wanted = move |keyed: bool| strangers == AdoptableRuns::Any || !keyed;
         self.strangers.iter().filter(move |(_, keyed)| wanted(*keyed)).map(|(job, _)| job)

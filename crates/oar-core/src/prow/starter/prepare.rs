@@ -46,7 +46,7 @@ classified! {
     }
     hint {
         Self::Images(_) => None,
-        Self::File { .. } => Some("Mend the file on the branch of the records.".to_owned()),
+        Self::File { .. } => Some("Repair the file on the branch of the records.".to_owned()),
     }
 }
 
@@ -145,7 +145,7 @@ pub(in crate::prow) fn latest_of(name: LatestName, text: &str) -> Result<Recorde
     // The phase is that of the day on which the build was recorded.
     match check_latest(&build.name, &build.phase, name.release, name.kind) {
         Err(reason @ UnsuitableBuild::Foreign { .. }) => Ok(Recorded::Foreign(format!(
-            "{} holds {}, and {reason}: it is left out of account",
+            "{} holds {}, and {reason}: it is ignored",
             names::path(name),
             build.name
         ))),

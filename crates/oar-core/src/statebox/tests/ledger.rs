@@ -18,13 +18,18 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, statebox) = opened(folder.path(), "https://api.github.example");
+    Bench { store, statebox, _folder: folder }
+}
+
+/// A StateBox of 4.19.1 at `service`, whose copies are below `folder`.
+fn opened(folder: &std::path::Path, service: &str) -> (Arc<MemoryStore>, StateBox) {
     let (clock, _) = SteppingClock::start();
     let store = Arc::new(MemoryStore::with(&fresh().to_yaml()));
-    let folder = tempfile::tempdir().unwrap();
-    let statebox =
-        StateBox::new("4.19.1".parse().unwrap(), Arc::clone(&store) as _, clock, Redactor::default())
-            .with_copy_in(folder.path());
-    Bench { store, statebox, _folder: folder }
+    let release = "4.19.1".parse().unwrap();
+    let statebox = StateBox::new(release, Arc::clone(&store) as _, clock, Redactor::default());
+    (store, statebox.with_copy_in(folder, service))
 }
 
 impl Bench {
@@ -61,6 +66,23 @@ impl Bench {
 
 fn pass(id: &str, started: &str, ended: &str, result: &str) -> RunEnd {
     end(&start(id, started), ended, TaskStatus::Pass, Some(result))
+}
+
+#[tokio::test]
+async fn two_sandboxes_of_one_home_share_neither_the_copy_nor_the_ends_that_could_not_be_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let permit = WritePermit::granted_by_user_interface();
+    let (_, first) = opened(folder.path(), "http://127.31.9.4:8765/github");
+    let (_, second) = opened(folder.path(), "http://127.8.0.2:8765/github");
+    let run = pass("run-1", "10:05:00", "10:06:00", "all well");
+    first.update(&permit, "change", |state| Ok(state.finish_run(TASK, &run))).await.unwrap();
+    assert!(first.keep_end(TASK, &pass("run-2", "10:07:00", "10:08:00", "stopped")));
+    let elsewhere = second.load().await.unwrap();
+    assert_eq!(elsewhere.losses(), []);
+    assert!(elsewhere.task(TASK).is_none_or(|task| task.history.is_empty()), "{elsewhere:?}");
+    let (_, again) = opened(folder.path(), "http://127.31.9.4:8765/github");
+    let losses = again.load().await.unwrap();
+    assert_ne!(losses.losses(), [], "the same service has both");
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ pub(super) fn end(run: &RunStart, time: &str, status: TaskStatus, result: Option
         result: result.map(str::to_owned),
         notifications: Vec::new(),
         links: Vec::new(),
+        done: Vec::new(),
     }
 }
 

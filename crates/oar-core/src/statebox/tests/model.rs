@@ -408,6 +408,7 @@ fn everything_stored_is_masked() {
     let done = RunEnd {
         reason: Some(planted.clone()),
         links: vec![planted.clone()],
+        done: vec![planted.clone()],
         notifications: vec![Notification {
             channel: planted.clone(),
             text: Some(planted.clone()),

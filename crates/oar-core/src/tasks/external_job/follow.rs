@@ -83,7 +83,7 @@ pub(crate) async fn known(
     };
     match &observed.stage {
         Stage::Lost(_) if just_started(&job, now) => {
-            observed.stage = Stage::Running("was started and is not to be seen yet".to_owned());
+            observed.stage = Stage::Running("was started and is not visible yet".to_owned());
         }
         // A program that did not record jobs said Fail for reasons of its own.
         Stage::Ended(..) | Stage::Lost(_) if seen.is_none() && status != TaskStatus::InProgress => {

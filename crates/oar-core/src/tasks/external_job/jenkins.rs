@@ -76,7 +76,7 @@ impl JenkinsJobs {
             Some(BuildResult::Failure) => ended(ReasonClass::Product, "ended with FAILURE"),
             Some(BuildResult::Aborted) => ended(
                 ReasonClass::Infrastructure,
-                "was ABORTED: by a person, the job's own limit of time, or a restart",
+                "was ABORTED: by a person, the job's own time limit, or a restart",
             ),
             Some(BuildResult::NotBuilt) => {
                 ended(ReasonClass::Infrastructure, "ended with NOT_BUILT: a part of it was never run")

@@ -10,10 +10,10 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
-
 use async_trait::async_trait;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 pub use jenkins::{JenkinsJobs, Preflight};
 pub use prow::ProwJobs;
@@ -26,6 +26,7 @@ use crate::clients::{Attempt, attempt};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
+use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
 
@@ -115,15 +116,51 @@ pub struct JobPlan {
     pub evaluation: Vec<Step>,
     /// What stands in the way of starting the job: the plan can be shown, and applying it is refused.
     pub gate: Option<Refusal>,
-    /// The job as the run left it; the inner `None` forgets it.
-    result: OnceLock<Option<Job>>,
+}
+
+/// What became of the job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JobDone {
+    /// The job as it was seen; `None` when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+    #[serde(skip)]
+    left: Left,
+}
+
+/// How a run leaves the job in the StateBox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Left {
+    /// As it stands there.
+    #[default]
+    AsItWas,
+    /// Like this.
+    Is(Box<Job>),
+    /// Without one: the intent came to nothing.
+    Nothing,
+}
+
+impl JobDone {
+    fn seen(job: &Job) -> Self {
+        Self { job: Some(job.clone()), left: Left::Is(Box::new(job.clone())) }
+    }
+
+    /// The job as it stands after the run.
+    pub fn job_now<'a>(&'a self, plan: &'a JobPlan) -> Option<&'a Job> {
+        match (&self.left, &plan.step) {
+            (Left::Is(job), _) => Some(job),
+            (Left::Nothing, _) => None,
+            (Left::AsItWas, JobStep::Follow { observed }) => Some(&observed.job),
+            (Left::AsItWas, _) => plan.seen.as_ref(),
+        }
+    }
 }
 
 impl JobPlan {
     /// A plan that knows nothing but its step.
     pub fn new(task: TaskName, step: JobStep, seen: Option<Job>, status: TaskStatus) -> Self {
         let (notes, evaluation) = (Vec::new(), Vec::new());
-        Self { task, step, seen, status, notes, evaluation, gate: None, result: OnceLock::new() }
+        Self { task, step, seen, status, notes, evaluation, gate: None }
     }
 
     /// A plan to start `intended`, which waits until `gate` is open.
@@ -140,20 +177,6 @@ impl JobPlan {
         plan
     }
 
-    /// The job as it stands after the run, for messages.
-    pub fn job(&self) -> Option<&Job> {
-        match (self.result.get(), &self.step) {
-            (Some(job), _) => job.as_ref(),
-            (None, JobStep::Follow { observed }) => Some(&observed.job),
-            (None, _) => self.seen.as_ref(),
-        }
-    }
-
-    fn leave(&self, job: Option<Job>) {
-        // Applied once; a second value could only be the same.
-        let _ = self.result.set(job);
-    }
-
     /// Records the intent ([`crate::flow::task::Task::intend`]).
     pub fn intend(&self, state: &mut State) -> Result<Change, StateError> {
         match &self.step {
@@ -163,15 +186,15 @@ impl JobPlan {
     }
 
     /// Records how far the job got ([`crate::flow::task::Task::remember`]).
-    pub fn remember(&self, state: &mut State) -> Change {
+    pub fn remember(&self, done: &JobDone, state: &mut State) -> Change {
         let base = match &self.step {
             JobStep::Start { intended } => Some(&**intended),
             _ => self.seen.as_ref(),
         };
-        match self.result.get() {
-            None => Change::Unchanged,
-            Some(Some(job)) => state.update_job(self.task, base, job),
-            Some(None) => {
+        match &done.left {
+            Left::AsItWas => Change::Unchanged,
+            Left::Is(job) => state.update_job(self.task, base, job),
+            Left::Nothing => {
                 let ours = state
                     .task(self.task)
                     .and_then(|view| view.job)
@@ -187,40 +210,40 @@ impl JobPlan {
         &self,
         system: &dyn JobSystemClient,
         permit: &WritePermit,
-    ) -> Result<TaskOutcome, TaskError> {
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<JobDone>, TaskError> {
         if let Some(gate) = &self.gate {
             return Err(gate.clone().into());
         }
         match &self.step {
-            JobStep::Passed => Ok(TaskOutcome::pass(Vec::new())),
-            JobStep::Unseen { job, why, hint } => {
-                self.leave(Some((**job).clone()));
-                Ok(unseen(self.status, job, why, hint.as_deref()))
-            }
+            JobStep::Passed => Ok(TaskOutcome::pass(JobDone::default())),
+            JobStep::Unseen { job, why, hint } => Ok(unseen(self.status, job, why, hint.as_deref())),
             JobStep::Follow { observed } => {
-                let mut job = observed.job.clone();
-                let outcome = outcome_of(observed, self.changes());
-                if let Stage::Lost(_) = observed.stage {
+                let mut outcome = outcome_of(observed).recording(self.changes());
+                if let (Stage::Lost(_), Left::Is(job)) = (&observed.stage, &mut outcome.done.left) {
                     job.state = Some("lost".to_owned());
                 }
-                self.leave(Some(job));
                 Ok(outcome)
             }
-            JobStep::Start { intended } => Ok(self.start(intended, system, permit).await),
+            JobStep::Start { intended } => Ok(self.start(intended, system, permit, recorder).await),
         }
     }
 
-    async fn start(&self, intended: &Job, system: &dyn JobSystemClient, permit: &WritePermit) -> TaskOutcome {
+    async fn start(
+        &self,
+        intended: &Job,
+        system: &dyn JobSystemClient,
+        permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> TaskOutcome<JobDone> {
         let look = async {
             for _ in 0..3 {
                 system.settle().await;
                 match system.find(intended).await {
                     Ok(Some(job)) => {
                         tracing::info!("it did act: the job is there");
-                        return Ok(Some(ObservedJob {
-                            job,
-                            stage: Stage::Running("was started".to_owned()),
-                        }));
+                        let stage = Stage::Running("was started".to_owned());
+                        return Ok(Some(ObservedJob { job, stage }));
                     }
                     Ok(None) => {}
                     Err(look) => tracing::warn!("{look}"),
@@ -231,12 +254,12 @@ impl JobPlan {
         // An answer that cannot be read is one of a system that may have acted.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
         let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
-            Attempt::Done(written) => return self.started(written.into_inner()),
+            Attempt::Done(observed) => return started(&observed.into_inner(), recorder),
             Attempt::Failed(error) => return self.not_started(error),
             Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
         };
-        self.leave(Some(intended.clone()));
-        TaskOutcome::of(TaskStatus::InProgress, Vec::new())
+        let done = JobDone { job: None, left: Left::Is(Box::new(intended.clone())) };
+        TaskOutcome::of(TaskStatus::InProgress, done)
             .because(
                 ReasonClass::Infrastructure,
                 format!("{error}; the job is not to be seen, and may still appear"),
@@ -246,8 +269,8 @@ impl JobPlan {
     }
 
     /// It did not act, so there is nothing to look for.
-    fn not_started(&self, error: ServiceError) -> TaskOutcome {
-        self.leave(None);
+    fn not_started(&self, error: ServiceError) -> TaskOutcome<JobDone> {
+        let done = JobDone { job: None, left: Left::Nothing };
         let class = error.class();
         // An outage says nothing of the release: the task stays as it was.
         let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
@@ -255,16 +278,20 @@ impl JobPlan {
         let hint = reason.inner().hint();
         let recorded = reason.reason();
         tracing::error!("{}", recorded.text);
-        let outcome =
-            TaskOutcome::of(status, Vec::new()).because(recorded.class, recorded.text).with_class(class);
+        let outcome = TaskOutcome::of(status, done).because(recorded.class, recorded.text).with_class(class);
         TaskOutcome { hint, ..outcome }
     }
 
-    fn started(&self, observed: ObservedJob) -> TaskOutcome {
-        let done = vec![Step::new("start", describe(&observed.job))];
-        let outcome = outcome_of(&observed, done);
-        self.leave(Some(observed.job));
-        outcome
+    /// The outcome of a look that finds what the StateBox says ([`crate::flow::task::Task::standing`]).
+    pub fn standing(&self) -> Option<TaskOutcome<JobDone>> {
+        match &self.step {
+            JobStep::Follow { observed } => match &observed.stage {
+                Stage::Running(_) if !self.is_news(observed) => Some(outcome_of(observed)),
+                _ => None,
+            },
+            JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
+            JobStep::Passed | JobStep::Start { .. } => None,
+        }
     }
 
     /// What following the job changes in the StateBox.
@@ -300,12 +327,9 @@ impl Plan for JobPlan {
                 Vec::new()
             }
             JobStep::Start { intended } => {
-                let mut steps = vec![Step::new("start", describe(intended))];
                 let parameters = intended.intent.iter().flat_map(|intent| &intent.parameters);
-                steps.extend(
-                    parameters.map(|(name, value)| Step::new("with", name.clone()).to(value.clone())),
-                );
-                steps
+                let parameters = parameters.map(|(name, value)| format!("{name}: {value}"));
+                vec![Step::new("start", describe(intended)).with(parameters)]
             }
             JobStep::Follow { observed } => {
                 if let Stage::Running(words) = &observed.stage {
@@ -324,17 +348,6 @@ impl Plan for JobPlan {
             }
         };
         PlanSummary::new(steps, notes)
-    }
-
-    fn standing(&self) -> Option<TaskOutcome> {
-        match &self.step {
-            JobStep::Follow { observed } => match &observed.stage {
-                Stage::Running(_) if !self.is_news(observed) => Some(outcome_of(observed, Vec::new())),
-                _ => None,
-            },
-            JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
-            JobStep::Passed | JobStep::Start { .. } => None,
-        }
     }
 
     fn acts(&self) -> bool {
@@ -371,12 +384,14 @@ pub fn describe(job: &Job) -> String {
     }
 }
 
-fn data(job: &Job) -> serde_json::Value {
-    serde_json::json!({ "job": job })
+fn started(observed: &ObservedJob, recorder: &Recorder) -> TaskOutcome<JobDone> {
+    recorder.did(Step::new("start", describe(&observed.job)));
+    outcome_of(observed)
 }
 
-fn outcome_of(observed: &ObservedJob, done: Vec<Step>) -> TaskOutcome {
+fn outcome_of(observed: &ObservedJob) -> TaskOutcome<JobDone> {
     let again = "Run the same command again: it starts a new job.";
+    let done = JobDone::seen(&observed.job);
     let mut outcome = match &observed.stage {
         Stage::Running(words) => {
             tracing::info!("{}: {words}", describe(&observed.job));
@@ -403,13 +418,12 @@ fn outcome_of(observed: &ObservedJob, done: Vec<Step>) -> TaskOutcome {
         }
     };
     outcome.links.extend(observed.job.url.clone());
-    outcome.with_data(data(&observed.job))
+    outcome
 }
 
-fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome {
-    let outcome = TaskOutcome::of(status, Vec::new())
+fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome<JobDone> {
+    let outcome = TaskOutcome::of(status, JobDone::seen(job))
         .because(ReasonClass::Infrastructure, format!("{} cannot be looked at: {why}", describe(job)))
-        .with_class(ErrorClass::Unavailable)
-        .with_data(data(job));
+        .with_class(ErrorClass::Unavailable);
     outcome.with_hint(hint.unwrap_or("Run the same command again; the job goes on meanwhile."))
 }

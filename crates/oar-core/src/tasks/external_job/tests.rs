@@ -147,12 +147,12 @@ async fn an_unclear_trigger_is_looked_for_and_never_repeated() {
         let script = Script { found: found.clone(), ..Script::default() };
         let step = JobStep::Start { intended: Box::new(job()) };
         let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
-        let outcome = plan.apply(&script, &permit).await.unwrap();
+        let outcome = plan.apply(&script, &permit, &Recorder::default()).await.unwrap();
         assert_eq!(*script.triggered.lock().unwrap(), 1);
         assert_eq!(outcome.status, TaskStatus::InProgress);
         assert_eq!(outcome.class.is_none(), found.is_some());
         let mut state = state(TaskStatus::InProgress, Some(&job()));
-        let _ = plan.remember(&mut state);
+        let _ = plan.remember(&outcome.done, &mut state);
         let left = state.task(TASK).unwrap().job.unwrap();
         assert_eq!(left.id, found.and_then(|found| found.id), "the intent stays until the job is known");
     }
@@ -171,10 +171,10 @@ async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure()
         let script = Script { refusal: Some(kind), ..Script::default() };
         let step = JobStep::Start { intended: Box::new(job()) };
         let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
-        let outcome = plan.apply(&script, &permit).await.unwrap();
+        let outcome = plan.apply(&script, &permit, &Recorder::default()).await.unwrap();
         assert_eq!((outcome.status, outcome.class), (status, Some(class)), "{kind:?}");
         // What may have started stays on record and is looked for.
-        let kept = plan.result.get().unwrap().is_some();
+        let kept = matches!(outcome.done.left, Left::Is(_));
         assert_eq!(kept, status == TaskStatus::InProgress, "{kind:?}");
     }
 }

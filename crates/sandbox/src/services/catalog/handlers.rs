@@ -1,4 +1,4 @@
-//! The routes of the catalogue.
+//! The routes of the catalog.
 
 use axum::{
     Json, Router,

@@ -1,4 +1,4 @@
-//! The staging container catalogue, under `/catalog-stage` (spec 03 §4.3, §13.4): images by digest and their
+//! The staging container catalog, under `/catalog-stage` (spec 03 §4.3, §13.4): images by digest and their
 //! vulnerabilities. Its interface is Pyxis's, filters are RSQL.
 
 mod handlers;

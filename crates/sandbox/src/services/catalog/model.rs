@@ -1,4 +1,4 @@
-//! Images of the catalogue.
+//! Images of the catalog.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl GradeWindow {
 /// One image of one architecture.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The catalogue's own id.
+    /// The catalog's own id.
     pub id: String,
     /// Architecture in Go's spelling.
     pub architecture: String,
@@ -46,7 +46,7 @@ pub struct Image {
     pub vulnerabilities: Vec<Value>,
 }
 
-/// The catalogue.
+/// The catalog.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// Images by digest, `sha256:…`.
@@ -64,7 +64,7 @@ pub struct State {
 }
 
 impl State {
-    /// An image by the catalogue's own id.
+    /// An image by the catalog's own id.
     pub(super) fn by_id(&self, id: &str) -> Option<&Image> {
         self.images.values().find(|image| image.id == id)
     }

@@ -64,7 +64,7 @@ pub enum Spelling {
 pub struct State {
     /// The accounts.
     pub accounts: Vec<Account>,
-    /// In which of its ways the service speaks.
+    /// Which of the service's behaviors it shows.
     pub spelling: Spelling,
     tokens: HashMap<String, Grant>,
 }

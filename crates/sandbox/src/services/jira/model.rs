@@ -180,7 +180,7 @@ pub struct Issue {
     pub id: u64,
     /// Key, `ART-14191`.
     pub key: String,
-    /// Keys that it had in other projects before it was moved; they lead to it for ever.
+    /// Keys that it had in other projects before it was moved; they lead to it forever.
     pub former_keys: Vec<String>,
     /// Key of the project.
     pub project: String,

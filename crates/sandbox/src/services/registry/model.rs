@@ -46,7 +46,7 @@ pub struct State {
     pub repositories: BTreeMap<String, Repository>,
     /// Blobs of all repositories by digest.
     pub blobs: BTreeMap<String, Vec<u8>>,
-    /// In which of its ways the registry speaks.
+    /// Which of the registry's behaviors it shows.
     pub spelling: Spelling,
 }
 

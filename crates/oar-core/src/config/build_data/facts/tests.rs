@@ -90,7 +90,7 @@ fn wrong_values_name_entry_field_and_expectation() {
         ("release_jira: TBD", "expected the key of a Jira issue (for example ART-1)"),
         (
             "release_date: 2025-13-01",
-            "`group.release_date` is the text `2025-13-01`, expected a day as `YYYY-Mon-DD`",
+            "`group.release_date` is the text `2025-13-01`, expected a date as `YYYY-Mon-DD`",
         ),
         ("shipment: https://example.com", "`group.shipment` is the text"),
         ("shipment: {url: [x]}", "`group.shipment.url` is a list, expected the address of a merge request"),

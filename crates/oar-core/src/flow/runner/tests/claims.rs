@@ -52,6 +52,7 @@ impl Plan for OncePlan {
 #[async_trait]
 impl Task for Once<'_> {
     type Plan = OncePlan;
+    type Done = ();
 
     fn name(&self) -> TaskName {
         TASK
@@ -75,16 +76,22 @@ impl Task for Once<'_> {
         Ok(OncePlan { steps, acts: !self.only_tells })
     }
 
-    async fn apply(&self, plan: &OncePlan, _permit: &WritePermit) -> Result<TaskOutcome, TaskError> {
+    async fn apply(
+        &self,
+        plan: &OncePlan,
+        _permit: &WritePermit,
+        recorder: &Recorder,
+    ) -> Result<TaskOutcome<()>, TaskError> {
         self.done.fetch_add(plan.steps, Ordering::SeqCst);
         if self.hangs {
             std::future::pending::<()>().await;
         }
         tokio::task::yield_now().await;
-        Ok(TaskOutcome::pass(plan.summary().steps))
+        plan.summary().steps.into_iter().for_each(|step| recorder.did(step));
+        Ok(TaskOutcome::pass(()))
     }
 
-    async fn notifications(&self, _plan: &OncePlan, _outcome: &TaskOutcome) -> Vec<Message> {
+    async fn notifications(&self, _plan: &OncePlan, _outcome: &TaskOutcome<()>) -> Vec<Message> {
         vec![Message::new("4.19.1/demo", "#demo", "done")]
     }
 }
@@ -97,7 +104,7 @@ fn beside(bench: &Bench) -> Bench {
     Bench { store, statebox, clock: bench.clock.clone() }
 }
 
-async fn run(bench: &Bench, task: &Once<'_>, channel: &Channel) -> Report {
+async fn run(bench: &Bench, task: &Once<'_>, channel: &Channel) -> Report<()> {
     let (_sender, interrupt) = Interrupt::channel();
     let permit = WritePermit::granted_by_user_interface();
     bench.runner(channel, &interrupt).run(task, Mode::Apply(&permit), bench.statebox.find().await).await
@@ -246,7 +253,7 @@ async fn a_dead_holder_is_taken_over_and_a_living_one_is_not() {
 }
 
 /// Runs a task that hangs, and `other` beside it, until the run ends.
-async fn hanging<F: Future<Output = ()>>(bench: &Bench, done: &AtomicUsize, other: F) -> Report {
+async fn hanging<F: Future<Output = ()>>(bench: &Bench, done: &AtomicUsize, other: F) -> Report<()> {
     let (task, channel) = (Once { hangs: true, ..Once::new(done) }, Channel::working());
     let (report, ()) = join(run(bench, &task, &channel), other).await;
     report
