@@ -50,7 +50,7 @@ impl TextStyle {
         }
     }
 
-    /// `text` in this tone. What the [`Ui`] writes has colours then, where they belong; [`plain`](crate::plain) is the
+    /// `text` in this style. What the [`Ui`] writes has colours then, where they belong; [`plain`](crate::plain) is the
     /// text without them.
     pub fn paint(self, text: impl std::fmt::Display) -> String {
         visible::marked(self, text)
@@ -160,7 +160,7 @@ impl Ui {
         }
     }
 
-    /// Tells the person something that is not the result.
+    /// Shows the person something that is not the result.
     pub fn note(&self, text: impl AsRef<str>) {
         self.tell(Level::Info, "", text.as_ref());
     }
@@ -176,7 +176,7 @@ impl Ui {
         self.tell(Level::Warning, &TextStyle::Attention.paint("warning:"), text.as_ref());
     }
 
-    /// Tells the person what went wrong with one item of many, while the others went on.
+    /// Shows the person what went wrong with one item of many; the others continued.
     pub fn problem(&self, text: impl AsRef<str>) {
         self.tell(Level::Error, &TextStyle::Bad.paint("error:"), text.as_ref());
     }
@@ -216,7 +216,7 @@ impl Ui {
         }
     }
 
-    /// Shows an error to the person only; the command's own JSON document tells it to programs.
+    /// Shows an error to the person only; programs get it in the command's own JSON document.
     pub fn explain(&self, error: &CliError) {
         if self.json_lines.is_some() {
             let error = self.redacted(error);

@@ -44,7 +44,7 @@ pub(crate) fn visible(text: &str) -> String {
     })
 }
 
-/// `text` without its tones, and what acts as `\u{9b}`: for logs, and for texts that are looked at again.
+/// `text` without its styles, and what acts as `\u{9b}`: for logs, and for texts that are looked at again.
 pub fn plain(text: &str) -> String {
     render(text, |_, _| {})
 }

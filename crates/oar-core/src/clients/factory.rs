@@ -83,7 +83,7 @@ classified! {
     }
 }
 
-/// Makes the clients of all services from the settings. They share one HTTP stack, and so its limits. Cheap to clone.
+/// Makes the clients of all services from the settings. They share one HTTP stack and its limits. Cheap to clone.
 ///
 /// A client is made when it is asked for; a credential that is missing, or a setting that is wrong, is the error of
 /// whoever asks for the client that needs it.

@@ -115,7 +115,7 @@ impl ConfigStore {
         GroupConfig::of(&file, &assembly, self.y_stream())
     }
 
-    /// A ConfigStore of build data that is at hand; `location` says in errors where it came from.
+    /// A ConfigStore of build data that was read already; `location` says in errors where it came from.
     pub fn of_text(
         settings: Settings,
         release: &ReleaseVersion,

@@ -13,7 +13,7 @@ use crate::tasks::add_qe_approval::AddQeApproval as Work;
 #[derive(Debug)]
 pub struct AddQeApproval;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -20,7 +20,7 @@ use crate::statebox::{State, StateBox, StateBoxError};
 use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use crate::version::ReleaseVersion;
 
-/// Hears what a caller should know while an operation goes on. Results and errors are returned, not told.
+/// Receives what a caller should know while an operation runs. Results and errors are returned, not told.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// How it goes.
     fn note(&self, text: &str);
@@ -116,7 +116,7 @@ impl Call {
         self
     }
 
-    /// The same call, which may change the world; `consent` is asked before anything that cannot be taken back.
+    /// The same call, which may change the world; `consent` is asked before anything that cannot be undone.
     #[must_use]
     pub fn permitted(mut self, permit: WritePermit, consent: Arc<dyn Consent>) -> Self {
         self.permit = Some(permit);
@@ -124,7 +124,7 @@ impl Call {
         self
     }
 
-    /// The same call, with somebody who hears how it goes.
+    /// The same call, with an observer of its progress.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
@@ -191,12 +191,12 @@ impl Call {
         &self.interrupt
     }
 
-    /// Who is asked before anything that cannot be taken back.
+    /// Who is asked before anything that cannot be undone.
     pub fn consent(&self) -> &dyn Consent {
         &*self.consent
     }
 
-    /// Hears how it goes.
+    /// Receives its progress.
     pub fn observer(&self) -> &dyn Observer {
         &*self.observer
     }

@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub struct ChangeAdvisoryStatus;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {
@@ -81,7 +81,7 @@ impl WaitState {
 }
 
 impl Answer {
-    /// Whether the run left a wait behind that somebody must carry on.
+    /// Whether the run left a wait behind that somebody must continue.
     pub fn leaves_wait(&self) -> bool {
         match self {
             Self::Ran(report) => {
@@ -159,7 +159,7 @@ pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool
     Ok(Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early))
 }
 
-/// Carries on a wait that another call began, until it is over. What cannot be read at first is read later, as long as
+/// Continues a wait that another call began, until it is over. What cannot be read at first is read later, as long as
 /// a wait lasts.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::tasks::check_cve_tracker_bug::CheckCveTrackerBug as Work;
 #[derive(Debug)]
 pub struct CheckCveTrackerBug;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

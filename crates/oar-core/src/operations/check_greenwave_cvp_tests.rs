@@ -12,7 +12,7 @@ use crate::tasks::check_greenwave_cvp_tests::CheckGreenwaveCvpTests as Work;
 #[derive(Debug)]
 pub struct CheckGreenwaveCvpTests;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

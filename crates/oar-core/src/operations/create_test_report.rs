@@ -12,7 +12,7 @@ use crate::tasks::create_test_report::CreateTestReport as Work;
 #[derive(Debug)]
 pub struct CreateTestReport;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -13,7 +13,7 @@ use crate::tasks::drop_bugs::DropBugs as Work;
 #[derive(Debug)]
 pub struct DropBugs;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

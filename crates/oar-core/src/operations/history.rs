@@ -13,7 +13,7 @@ use crate::version::ReleaseVersion;
 #[derive(Debug)]
 pub struct History;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -12,7 +12,7 @@ use crate::tasks::image_signed_check::ImageSignedCheck as Work;
 #[derive(Debug)]
 pub struct ImageSignedCheck;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -14,7 +14,7 @@ use crate::tasks::is_shipped::is_shipped;
 #[derive(Debug)]
 pub struct IsShipped;
 
-/// What it is asked with: nothing.
+/// Its arguments: none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Arguments {}
 

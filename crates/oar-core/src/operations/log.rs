@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 #[derive(Debug)]
 pub struct Log;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Arguments {
     /// The task, for example stage-testing

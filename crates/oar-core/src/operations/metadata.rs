@@ -12,7 +12,7 @@ use crate::flow::outcome::TaskError;
 #[derive(Debug)]
 pub struct Metadata;
 
-/// What it is asked with: nothing.
+/// Its arguments: none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Arguments {}
 

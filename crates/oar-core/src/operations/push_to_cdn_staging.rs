@@ -12,7 +12,7 @@ use crate::tasks::push_to_cdn_staging::PushToCdnStaging as Work;
 #[derive(Debug)]
 pub struct PushToCdnStaging;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

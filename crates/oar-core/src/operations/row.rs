@@ -175,7 +175,7 @@ pub trait Conclusion {
 pub trait Operation: 'static {
     /// What is known of it before it is called.
     const ABOUT: About;
-    /// What it is asked with.
+    /// Its arguments.
     type Arguments: DeserializeOwned + JsonSchema + Send;
     /// What it answers.
     type Answer: Conclusion + Serialize + JsonSchema + Send;

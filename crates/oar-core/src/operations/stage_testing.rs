@@ -15,7 +15,7 @@ use crate::tasks::stage_testing::StageTesting as Work;
 #[derive(Debug)]
 pub struct StageTesting;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -15,7 +15,7 @@ use crate::version::ReleaseVersion;
 #[derive(Debug)]
 pub struct Status;
 
-/// What it is asked with: nothing.
+/// Its arguments: none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Arguments {}
 

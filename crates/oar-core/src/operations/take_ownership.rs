@@ -13,7 +13,7 @@ use crate::tasks::take_ownership::TakeOwnership as Work;
 #[derive(Debug)]
 pub struct TakeOwnership;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Arguments {
     /// E-mail address of the new owner

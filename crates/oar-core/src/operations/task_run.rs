@@ -61,7 +61,7 @@ pub trait TaskRow: 'static {
     const WAITS: Waits = Waits::ForOthers;
     /// Whether the task makes the StateBox file of a release that has none.
     const CREATES_STATE: bool = false;
-    /// What it is asked with.
+    /// Its arguments.
     type Arguments: DeserializeOwned + JsonSchema + Send;
     /// The task.
     type Task: Task;

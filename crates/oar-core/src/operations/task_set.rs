@@ -14,7 +14,7 @@ use crate::version::ReleaseVersion;
 #[derive(Debug)]
 pub struct TaskSet;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Arguments {
     /// The task

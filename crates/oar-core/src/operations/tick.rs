@@ -29,7 +29,7 @@ const READS: usize = 8;
 #[derive(Debug)]
 pub struct Tick;
 
-/// What it is asked with.
+/// Its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arguments {

@@ -13,7 +13,7 @@ use crate::tasks::update_bug_list::{Reminder, UpdateBugList as Work};
 #[derive(Debug)]
 pub struct UpdateBugList;
 
-/// What it is asked with. By default the QA contacts of the bugs in `ON_QA` are reminded.
+/// Its arguments. By default the QA contacts of the bugs in `ON_QA` are reminded.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own in the command line")]

@@ -143,12 +143,12 @@ impl StagePush {
     /// `NEW_FILES`, or a later one. Without it no push can be shown to count.
     pub fn of<'a>(jobs: impl IntoIterator<Item = &'a PushJob>, since: Option<Timestamp>) -> Self {
         let mut push = Self { since, ..Self::default() };
-        push.learn(jobs);
+        push.update(jobs);
         push
     }
 
-    /// Takes newer jobs, and newer states of known ones, in.
-    pub fn learn<'a>(&mut self, jobs: impl IntoIterator<Item = &'a PushJob>) {
+    /// Adds newer jobs, and newer states of known ones.
+    pub fn update<'a>(&mut self, jobs: impl IntoIterator<Item = &'a PushJob>) {
         for job in jobs.into_iter().filter(|job| job.is_stage()) {
             self.jobs.entry(job.target.clone()).or_default().insert(job.id, job.clone());
         }
@@ -332,9 +332,9 @@ impl ErrataClient {
             let jobs: Vec<JobRecord> = self.send(call.clone(), id).await?.json()?;
             let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
             let mut push = known.clone();
-            push.learn(&started);
+            push.update(&started);
             if started.is_empty() {
-                push.learn(&self.push_jobs(id).await?);
+                push.update(&self.push_jobs(id).await?);
                 push = push.fully_pushed();
             }
             Ok::<_, ServiceError>(Pushed { push, started })
@@ -343,7 +343,7 @@ impl ErrataClient {
         let look = || async {
             let jobs = self.push_jobs(id).await?;
             let mut push = known.clone();
-            push.learn(&jobs);
+            push.update(&jobs);
             let started: Vec<PushJob> =
                 jobs.into_iter().filter(|job| job.is_stage() && job.id > known.newest_job()).collect();
             Ok::<_, ServiceError>((!started.is_empty()).then_some(Pushed { push, started }))

@@ -79,7 +79,7 @@ pub struct Runner<'a> {
 impl Runner<'_> {
     /// Runs `task` to its end and says how it ended. `loaded` is the state as the caller has just read it.
     ///
-    /// Whatever happens is in the report; nothing is thrown.
+    /// Whatever happens is in the report; it never fails otherwise.
     pub async fn run<T: Task>(
         &self,
         task: &T,
