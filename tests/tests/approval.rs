@@ -18,6 +18,8 @@ fn an_errata_release_is_approved_and_a_second_run_does_nothing() {
     let run = harness.oar(ERRATA, &APPROVE).expect(0);
     let count = harness.sandbox.requests().len();
     assert!(count <= 40, "{count} requests:\n{}", harness.request_lines());
+    // No payload is waited for.
+    assert!(harness.sandbox.requests().iter().all(|request| request.service != "registry"));
     assert!(run.stderr.contains("task [Change Advisory Status] status is changed to [Pass]"), "{run:?}");
     for id in [140_001, 140_002, 140_004, 140_005] {
         assert_eq!(state_of(&harness, id), AdvisoryState::RelPrep, "{id}");

@@ -150,6 +150,24 @@ fn a_missing_credential_exits_3_and_is_named_with_its_purpose() {
 }
 
 #[test]
+fn the_address_of_a_proxy_that_cannot_be_used_exits_3_and_names_its_variable() {
+    let harness = Harness::new();
+    for (name, address) in [("HTTPS_PROXY", ":::"), ("http_proxy", "http://lead:planted@proxy:port")] {
+        for (program, arguments) in [
+            ("oar", &["-r", KONFLUX, "status"][..]),
+            ("job", &["list"]),
+            ("jobctl", &["start-controller", "-r", "4.20"]),
+        ] {
+            let mut command = harness.command(program, arguments);
+            command.env(name, address);
+            let run = end_to_end::finish(command).expect(3);
+            assert!(run.stderr.contains(name) && !run.all().contains("planted"), "{run:?}");
+        }
+    }
+    assert!(harness.sandbox.requests().is_empty(), "{}", harness.request_lines());
+}
+
+#[test]
 fn no_ticket_exits_3_with_the_kinit_line_and_is_no_fail_of_the_task() {
     let harness = Harness::new();
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);

@@ -16,6 +16,7 @@ use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::Origins;
 use oar_core::error::{Classified as _, ErrorClass, ServiceError};
 use oar_core::http::{Http, HttpSettings};
+use oar_core::ids::Nvr;
 use oar_core::operators::image_health::{
     Accepts, AdvisoryGrades, AdvisoryToCheck, Conclusion, ContainerGrade, Grade, GradeCache, HealthPolicy,
     HealthReport, ImageHealth, NoteTarget, ShipmentAdvisory, Waiver,
@@ -57,7 +58,7 @@ fn health(sandbox: &Sandbox) -> ImageHealth {
     ImageHealth {
         catalog: CatalogClient::new(http(), base("/catalog-stage"), 16),
         advisory_content: AdvisoryContentClient::new(http(), origins.unwrap()),
-        pyxis: PyxisClient::new(http(), base("/pyxis")),
+        pyxis: PyxisClient::new(http(), base("/pyxis"), 16),
         policy: HealthPolicy::default(),
         cache: None,
         clock: Clock::new(Arc::new(Still)),
@@ -362,14 +363,13 @@ impl AdvisoryGrades for Pages {
         })
     }
 
-    async fn build_names(
+    async fn builds_of(
         &self,
         _advisory: oar_core::clients::errata::AdvisoryId,
-    ) -> Result<Vec<String>, ServiceError> {
-        Ok(vec![
-            "ose-demo-image-container-v4.14.60-202606290001.p0.el9".into(),
-            "ose-gone-container-v4.14.60-1".into(),
-        ])
+    ) -> Result<Vec<Nvr>, ServiceError> {
+        let builds =
+            ["ose-demo-image-container-v4.14.60-202606290001.p0.el9", "ose-gone-container-v4.14.60-1"];
+        Ok(builds.map(|build| build.parse().unwrap()).into())
     }
 }
 
@@ -457,6 +457,7 @@ async fn pyxis_may_want_a_ticket_and_leave_the_architecture_out() {
         grades.truncate(1);
         grades[0].0.clear();
     }
+    let nvr: Nvr = nvr.parse().unwrap();
     let found = health.pyxis.grades_of_build(&nvr).await.unwrap();
     assert_eq!((found.len(), found[0].architecture.as_str()), (1, "amd64"));
     sandbox.world().pyxis.lock().wants_ticket = true;

@@ -1,8 +1,9 @@
 //! How one pass of an agent went.
 
 use oar_core::error::ErrorClass;
+use oar_core::failures::gravest;
 
-/// How a pass went: what it counts goes into the metrics, its first problem decides the exit code of a single pass.
+/// How a pass went: what it counts goes into the metrics, its gravest problem decides the exit code of a single pass.
 #[derive(Debug, Default)]
 pub struct Pass {
     class: Option<ErrorClass>,
@@ -20,9 +21,9 @@ impl Pass {
         self.add_problems(usize::from(class.is_some()), class);
     }
 
-    /// Notes so many problems; `class` is the first one's.
+    /// Notes so many problems; `class` is that of the gravest.
     pub fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
-        self.class = self.class.or(class);
+        self.class = gravest(self.class.into_iter().chain(class));
         self.problems += count;
     }
 
@@ -31,7 +32,7 @@ impl Pass {
         self.problems
     }
 
-    /// The class of the first problem; `None` after a good pass.
+    /// The class of the gravest problem ([`gravest`]); `None` after a good pass.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class
     }

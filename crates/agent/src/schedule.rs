@@ -45,7 +45,7 @@ pub struct Agent<'a> {
 impl Schedule {
     /// Makes one pass, or a pass every so often until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its first problem; an agent that was told to stop has done its work.
+    /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work.
     /// Errors: the address of `--listen` cannot be used, or nothing tells how replicas agree who works.
     pub async fn run<F>(
         self,

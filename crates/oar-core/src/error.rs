@@ -44,6 +44,29 @@ pub trait Classified: StdError {
     }
 }
 
+/// Implements [`Classified`] for an enum of errors. The variants after `through` carry another error and have its class and
+/// its next step; the others say their own.
+macro_rules! classified {
+    ($error:ident through $($through:ident)+; class { $($class:tt)* } hint { $($hint:tt)* }) => {
+        impl $crate::error::Classified for $error {
+            fn class(&self) -> $crate::error::ErrorClass {
+                match self {
+                    $(Self::$through(error) => error.class(),)+
+                    $($class)*
+                }
+            }
+
+            fn hint(&self) -> Option<String> {
+                match self {
+                    $(Self::$through(error) => error.hint(),)+
+                    $($hint)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use classified;
+
 /// Why one call to an external service failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceErrorKind {

@@ -92,11 +92,6 @@ impl Failures {
         self.deciding().map(|failure| failure.class)
     }
 
-    /// The class of what failed first; `None` when nothing failed.
-    pub fn first_class(&self) -> Option<ErrorClass> {
-        self.0.first().map(|failure| failure.class)
-    }
-
     /// The next steps, each once: that of the deciding failure first.
     pub fn hint(&self) -> Option<String> {
         let mut hints: Vec<&str> = Vec::new();
@@ -164,7 +159,6 @@ mod tests {
         assert_eq!(outcome.hint.as_deref(), Some("Name another owner. Run it again."));
         let reason = outcome.reason.unwrap().text;
         assert_eq!(reason, "Unavailable; Failed; Unavailable; without");
-        assert_eq!(failures.first_class(), Some(ErrorClass::Unavailable));
         let second = FailureEntry { text: "Failed".to_owned(), hint: Some("Name another owner.".to_owned()) };
         assert_eq!(failures.entries()[1], second);
     }

@@ -187,7 +187,7 @@ fn check_images(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     let health = ImageHealth {
         catalog: CatalogClient::new(http.clone(), url("/catalog-stage")?, PYXIS_CONCURRENCY),
         advisory_content: AdvisoryContentClient::new(http.clone(), Origins::new(None, Some(&content))?),
-        pyxis: PyxisClient::new(http, url("/pyxis")?),
+        pyxis: PyxisClient::new(http, url("/pyxis")?, PYXIS_CONCURRENCY),
         policy: HealthPolicy::default(),
         cache: None,
         clock: Clock::system(),

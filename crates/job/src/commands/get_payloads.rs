@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     };
     let (rows, failures) = newest_releases(&clients, &args.versions, recording, &tell).await?;
     session.ui.json(&rows);
-    Ok(failures.first_class().map_or(ExitCode::Done, ExitCode::from))
+    Ok(failures.class().map_or(ExitCode::Done, ExitCode::from))
 }
 
 fn show(session: &Session, row: &NewestRelease) {

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let unknown = if unknown == 0 { String::new() } else { format!("; {} unknown", files_text(unknown)) };
     session.ui.text(format!("{total} tests in {known} of {}{unknown}", args.component));
     session.ui.json(&list);
-    Ok(list.class.map_or(ExitCode::Done, ExitCode::from))
+    Ok(list.failures.class().map_or(ExitCode::Done, ExitCode::from))
 }
 
 fn files_text(count: usize) -> String {

@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let keys = Keys::of(args.again, args.key);
     let report = start_required(&mut starter, orders, &args.version, keys, &permit).await;
     session.ui.json(&report);
-    let code = report.failures.first_class().map_or(ExitCode::Done, ExitCode::from);
+    let code = report.failures.class().map_or(ExitCode::Done, ExitCode::from);
     let unwritten = match rows {
         Some(rows) => display::append(Some(rows), &report.looked_at(&clients).await),
         None => None,

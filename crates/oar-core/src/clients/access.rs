@@ -102,9 +102,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::http::HttpSettings;
-    use crate::redact::Redactor;
+    use crate::clients::testing::{base, http};
 
     const PAGE: &str = "https://access.redhat.com/errata/RHSA-2026:1900";
 
@@ -117,10 +115,7 @@ mod tests {
             .respond_with(ResponseTemplate::new(200).set_body_string(BODY))
             .mount(&server)
             .await;
-        let settings =
-            HttpSettings { attempts: 2, retry_delay: Duration::from_millis(1), ..HttpSettings::default() };
-        let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-        AccessClient::new(http, Url::parse(&format!("{}/access", server.uri())).unwrap()).page(PAGE).await
+        AccessClient::new(http(2), base(&server, "/access")).page(PAGE).await
     }
 
     #[tokio::test]
@@ -150,8 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_portal_is_looked_at() {
-        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
-        let client = AccessClient::new(http, Url::parse("http://127.0.0.1:9").unwrap());
+        let client = AccessClient::new(http(5), Url::parse("http://127.0.0.1:9").unwrap());
         for address in ["http://access.redhat.com/errata/x", "https://169.254.169.254/", "nonsense", ""] {
             assert_eq!(
                 client.page(address).await.unwrap_err().kind,

@@ -33,7 +33,7 @@ use super::slack::SlackClient;
 use crate::clock::Clock;
 use crate::config::environment::GCP_SA_FILE;
 use crate::config::{ConfigError, Credential, Origins, ProwSettings, Settings, TriggerForm, keys};
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::http::{Http, HttpSetupError};
 use crate::ids::Repository;
 use crate::service::Service;
@@ -70,28 +70,16 @@ pub enum ClientError {
     Origins(String),
 }
 
-impl Classified for ClientError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Config(error) => error.class(),
-            Self::Http(error) => error.class(),
-            Self::Service(error) => error.class(),
-            Self::Access(error) => error.class(),
-            Self::NoCluster | Self::Origins(_) => ErrorClass::Configuration,
-        }
+classified! {
+    ClientError through Config Http Service Access;
+    class {
+        Self::NoCluster | Self::Origins(_) => ErrorClass::Configuration,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Config(error) => error.hint(),
-            Self::Http(error) => error.hint(),
-            Self::Service(error) => error.hint(),
-            Self::Access(error) => error.hint(),
-            Self::NoCluster => {
-                Some("Set OAR_KUBE_TOKEN to a token for the cluster, or log in with a kubeconfig.".to_owned())
-            }
-            Self::Origins(_) => None,
+    hint {
+        Self::NoCluster => {
+            Some("Set OAR_KUBE_TOKEN to a token for the cluster, or log in with a kubeconfig.".to_owned())
         }
+        Self::Origins(_) => None,
     }
 }
 
@@ -234,9 +222,10 @@ impl Clients {
     }
 
     /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
-    pub fn pyxis(&self) -> PyxisClient {
-        let client = PyxisClient::new(self.http.clone(), self.base(Service::Pyxis));
-        client.signing_in(self.ticket(Service::Pyxis))
+    pub fn pyxis(&self) -> Result<PyxisClient, ConfigError> {
+        let concurrency = self.settings.catalog_concurrency()?;
+        let client = PyxisClient::new(self.http.clone(), self.base(Service::Pyxis), concurrency);
+        Ok(client.signing_in(self.ticket(Service::Pyxis)))
     }
 
     /// Jenkins.
@@ -288,7 +277,7 @@ impl Clients {
         // The production jobs have no configuration document; the form then is the usual one.
         let form: TriggerForm = match (gangway_form, self.settings.document()) {
             (Some(form), _) => *form,
-            (None, Ok(document)) => document.jobs()?.gangway.parse().unwrap_or_default(),
+            (None, Ok(document)) => document.jobs()?.gangway,
             (None, Err(_)) => TriggerForm::default(),
         };
         Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form)
@@ -325,7 +314,7 @@ impl Clients {
         branch: &str,
         folder: &str,
     ) -> Result<GithubFolder, ConfigError> {
-        let cache = self.settings.prow()?.cache.as_deref();
+        let cache = self.settings.cache_home();
         let cache = cache.map(|folder| ObjectCache::at(folder.join("github")));
         Ok(GithubFolder::new(self.github()?, repository, branch, folder, cache))
     }

@@ -29,11 +29,13 @@ pub mod registry;
 pub mod release_controller;
 pub mod sheets;
 pub mod slack;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transport;
 mod write;
 
 pub use factory::{ClientError, Clients};
-pub use write::{Attempt, Written, attempt, write_or_look};
+pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look};
 /// What a write did that looks before it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

@@ -78,6 +78,9 @@ pub async fn attempt<T, E>(
         Err(failure) if doubtful.contains(&failure.kind) => failure,
         Err(failure) => return Attempt::Failed(failure),
     };
+    if may_have_acted(failure.kind) {
+        tracing::info!("{failure}; looking whether it was done");
+    }
     match look.await {
         Ok(Some(value)) => Attempt::Done(Written::Seen(value, failure.kind)),
         Ok(None) => Attempt::Absent(failure),
@@ -94,9 +97,53 @@ pub async fn write_or_look<T, E: From<ServiceError>>(
     attempt(write, doubtful, look).await.settled()
 }
 
+/// [`attempt`]s at most `times` times: again only what certainly does not stand there.
+pub async fn attempt_again<T, E, W, L>(
+    times: usize,
+    write: impl Fn() -> W,
+    doubtful: &[ServiceErrorKind],
+    look: impl Fn() -> L,
+) -> Attempt<T, E>
+where
+    W: Future<Output = Result<T, ServiceError>>,
+    L: Future<Output = Result<Option<T>, E>>,
+{
+    for _ in 1..times {
+        match attempt(write(), doubtful, look()).await {
+            Attempt::Absent(_) => {}
+            tried => return tried,
+        }
+    }
+    attempt(write(), doubtful, look()).await
+}
+
+/// Looks what is missing and writes it; `None` of the look is that nothing is.
+///
+/// After an answer that does not tell whether the service acted it looks again, and writes once more what is missing then.
+pub async fn ensure<M, E, W, L>(look: impl Fn() -> L, mut write: impl FnMut(M) -> W) -> Result<Effect, E>
+where
+    E: From<ServiceError>,
+    W: Future<Output = Result<(), ServiceError>>,
+    L: Future<Output = Result<Option<M>, E>>,
+{
+    let Some(missing) = look().await? else { return Ok(Effect::AlreadySo) };
+    match write(missing).await {
+        Ok(()) => return Ok(Effect::Changed),
+        Err(failure) if may_have_acted(failure.kind) => match look().await {
+            Ok(None) => {}
+            Ok(Some(missing)) => write(missing).await?,
+            // Nobody knows whether it was done: the next run looks first.
+            Err(_) => return Err(failure.into()),
+        },
+        Err(failure) => return Err(failure.into()),
+    }
+    Ok(Effect::Changed)
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::ready;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -153,5 +200,53 @@ mod tests {
     async fn a_failed_look_leaves_an_unclear_write_unclear_and_makes_no_verdict_of_a_refusal() {
         assert_eq!(tried(Err(Unclear), Err(Rejected)).await, (Err(Unclear), 1));
         assert_eq!(tried(Err(Conflict), Err(Unavailable)).await, (Err(Unavailable), 1));
+    }
+
+    /// What came of looks that find these things missing and of writes that end so, and what was written.
+    async fn ensured(
+        looks: &[Result<Option<u8>, ServiceErrorKind>],
+        writes: &[Result<(), ServiceErrorKind>],
+    ) -> (Result<Effect, ServiceErrorKind>, Vec<u8>) {
+        let (looks, mut writes) = (Mutex::new(looks.iter()), writes.iter());
+        let mut written = Vec::new();
+        let look = || ready(looks.lock().unwrap().next().unwrap().map_err(error));
+        let write = |missing| {
+            written.push(missing);
+            ready(writes.next().unwrap().map_err(error))
+        };
+        (ensure(look, write).await.map_err(|error: ServiceError| error.kind), written)
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_written_and_again_only_when_it_is_missing_still() {
+        use Effect::{AlreadySo, Changed};
+        assert_eq!(ensured(&[Ok(None)], &[]).await, (Ok(AlreadySo), vec![]));
+        assert_eq!(ensured(&[Ok(Some(1))], &[Ok(())]).await, (Ok(Changed), vec![1]));
+        assert_eq!(ensured(&[Ok(Some(1))], &[Err(Rejected)]).await, (Err(Rejected), vec![1]));
+        let lost = Err(Unclear);
+        assert_eq!(ensured(&[Ok(Some(1)), Ok(None)], &[lost]).await, (Ok(Changed), vec![1]));
+        assert_eq!(ensured(&[Ok(Some(1)), Ok(Some(2))], &[lost, Ok(())]).await, (Ok(Changed), vec![1, 2]));
+        assert_eq!(
+            ensured(&[Ok(Some(1)), Ok(Some(2))], &[lost, lost]).await,
+            (lost.map(|()| Changed), vec![1, 2])
+        );
+        assert_eq!(ensured(&[Ok(Some(1)), Err(Unavailable)], &[lost]).await, (Err(Unclear), vec![1]));
+        assert_eq!(ensured(&[Err(Unavailable)], &[]).await, (Err(Unavailable), vec![]));
+    }
+
+    #[tokio::test]
+    async fn it_is_tried_again_only_so_often_and_only_while_it_is_not_there() {
+        for (looks, expected) in
+            [(vec![Ok(None), Ok(None)], 3), (vec![Ok(None), Ok(Some(7))], 2), (vec![Err(Unavailable)], 1)]
+        {
+            let (writes, looks) = (AtomicUsize::new(0), Mutex::new(looks.into_iter()));
+            let write = || {
+                writes.fetch_add(1, Ordering::Relaxed);
+                ready(Err::<u8, _>(error(Unclear)))
+            };
+            let look = || ready(looks.lock().unwrap().next().unwrap_or(Ok(None)).map_err(error));
+            drop(attempt_again(3, write, &[Unclear], look).await);
+            assert_eq!(writes.into_inner(), expected);
+        }
     }
 }

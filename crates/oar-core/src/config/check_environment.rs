@@ -5,8 +5,10 @@ use super::credentials::{Credential, Credentials};
 use super::elliott::ElliottSettings;
 use super::environment::Environment;
 use super::error::ConfigError;
+use super::network;
 use super::prow::ProwSettings;
 use super::settings::{self, LogFormat};
+use super::state::StateSettings;
 use super::wait::WaitPolicy;
 
 /// The credentials of the environment.
@@ -33,12 +35,12 @@ pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     take(environment.check_names());
     take(LogFormat::of(environment).map(drop));
     take(settings::default_release(environment).map(drop));
-    take(settings::state(environment).map(drop));
-    take(settings::http(environment).map(drop));
+    take(StateSettings::of(environment).map(drop));
+    take(network::http(environment).map(drop));
     take(WaitPolicy::of(environment).map(drop));
     take(ElliottSettings::of(environment).map(drop));
     take(ProwSettings::of(environment).map(drop));
-    take(settings::catalog_concurrency(environment).map(drop));
+    take(network::catalog_concurrency(environment).map(drop));
     take(super::endpoints::Endpoints::new(environment, None).map(drop));
     let credentials = Credentials::new(environment.clone());
     for credential in CREDENTIALS {
@@ -83,6 +85,7 @@ mod tests {
             ("OAR_STATE_BRANCH", "/x", "x"),
             ("OAR_RECORD_BRANCH", "a..b", "x"),
             ("OAR_HTTP_TIMEOUT", "0", "30"),
+            ("HTTPS_PROXY", ":::", "http://proxy.example.com:3128"),
             ("OAR_HTTP_RETRY_DELAY", "x", "0"),
             ("OAR_WAIT_INTERVAL", "0", "60"),
             ("OAR_ELLIOTT_TIMEOUT", "0", "60"),

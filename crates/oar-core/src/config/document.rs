@@ -1,6 +1,7 @@
 //! The decrypted configuration document: typed getters over JSON whose unknown keys and order are kept.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
@@ -52,6 +53,9 @@ pub struct ComponentWaiver<'a> {
     /// Why.
     pub why: &'a str,
 }
+
+/// Within how many days a drop of a grade is told, where the document says nothing.
+const GRADE_WARNING_DAYS: u16 = 30;
 
 /// The configuration document.
 ///
@@ -119,19 +123,22 @@ impl Document {
         Ok(None)
     }
 
-    /// The text at `key`, good in the key's own terms, or `None`.
-    pub fn checked(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
-        self.good(key, names)
-    }
-
     /// The names of the entries in the section at `path`, in the document's order; none when it is absent.
     pub fn names(&self, path: &[&str]) -> Vec<&str> {
         let section = path.iter().try_fold(&self.root, |section, part| section.get(*part)?.as_object());
         section.map(|section| section.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
+    /// What the text at `key` means, or `None`.
+    pub(super) fn parsed<T: FromStr>(&self, key: &Key, names: &[&str]) -> Result<Option<T>, ConfigError> {
+        let Some(text) = self.checked(key, names)? else { return Ok(None) };
+        let parsed = text.trim().parse().ok();
+        let parsed = parsed.ok_or_else(|| bad_key(key, key.named(names), "cannot be used".to_owned()))?;
+        Ok(Some(parsed))
+    }
+
     /// The text at `key`, good in the key's own terms, or `None`.
-    fn good(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
+    pub fn checked(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
         let Some(text) = self.text(key, names)? else { return Ok(None) };
         match key.problem(key.path, text) {
             None => Ok(Some(text)),
@@ -140,7 +147,7 @@ impl Document {
     }
 
     fn required(&self, key: &Key, names: &[&str]) -> Result<&str, ConfigError> {
-        self.good(key, names)?.ok_or_else(|| ConfigError::MissingKey {
+        self.checked(key, names)?.ok_or_else(|| ConfigError::MissingKey {
             key: key.named(names),
             purpose: key.purpose,
             example: key.example,
@@ -150,7 +157,7 @@ impl Document {
     fn email(&self, key: &Key, names: &[&str]) -> Result<Option<EmailAddress>, ConfigError> {
         let bad =
             |error: crate::email::InvalidEmailAddress| bad_key(key, key.named(names), error.to_string());
-        self.good(key, names)?.map(|text| text.parse().map_err(bad)).transpose()
+        self.checked(key, names)?.map(|text| text.parse().map_err(bad)).transpose()
     }
 
     /// The owner of a y-stream's releases: its own, otherwise the default one.
@@ -171,7 +178,7 @@ impl Document {
 
     /// The id of the y-stream's Google spreadsheet; `None` when the y-stream has none.
     pub fn report_template(&self, stream: YStream) -> Result<Option<&str>, ConfigError> {
-        self.good(&keys::REPORT_TEMPLATE, &[&stream.to_string()])
+        self.checked(&keys::REPORT_TEMPLATE, &[&stream.to_string()])
     }
 
     /// The Slack channel of a team: `#team-a`.
@@ -223,6 +230,16 @@ impl Document {
         })
     }
 
+    /// How many unhealthy images still pass, waived ones not counted.
+    pub fn unhealthy_allowed(&self) -> Result<usize, ConfigError> {
+        Ok(self.parsed(&keys::UNHEALTHY_ALLOWED, &[])?.unwrap_or(0))
+    }
+
+    /// Within how many days a drop of an image's grade is told; 0 for never.
+    pub fn grade_warning_days(&self) -> Result<u16, ConfigError> {
+        Ok(self.parsed(&keys::GRADE_WARNING_DAYS, &[])?.unwrap_or(GRADE_WARNING_DAYS))
+    }
+
     /// The components that have a waiver.
     pub fn waived_components(&self) -> Vec<&str> {
         self.names(&["image_health", "waivers"])
@@ -235,17 +252,17 @@ impl Document {
 
     /// The path of the GitLab project with the shipments, where the document names it.
     pub fn shipment_project(&self) -> Result<Option<&str>, ConfigError> {
-        self.good(&keys::SHIPMENT_PROJECT, &[])
+        self.checked(&keys::SHIPMENT_PROJECT, &[])
     }
 
     /// The name of the GitLab account that drop-bugs must act as, where the document names it.
     pub fn shipment_bot(&self) -> Result<Option<&str>, ConfigError> {
-        self.good(&keys::SHIPMENT_BOT, &[])
+        self.checked(&keys::SHIPMENT_BOT, &[])
     }
 
     /// The address of the build data, with `%s` where the branch name goes; `None` when the default applies.
     pub fn build_data_url(&self) -> Result<Option<String>, ConfigError> {
-        Ok(self.good(&keys::BUILD_DATA_URL, &[])?.map(ToOwned::to_owned))
+        Ok(self.checked(&keys::BUILD_DATA_URL, &[])?.map(ToOwned::to_owned))
     }
 }
 

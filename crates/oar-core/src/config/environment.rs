@@ -86,6 +86,12 @@ variables! {
         "the path of a PEM file with certificate authorities to trust in addition to the system's",
         "optional",
     );
+    HTTPS_PROXY = Variable::new(
+        "HTTPS_PROXY",
+        "the address of the proxy that https requests take; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count as well, each \
+         also in lower case",
+        "optional",
+    );
     OAR_HTTP_TIMEOUT = Variable::new(
         "OAR_HTTP_TIMEOUT",
         "the time limit of one attempt of a request, in seconds",
@@ -222,8 +228,8 @@ variables! {
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches; what was read from GitHub and which releases were worked on last are kept below it, \
-         and may be deleted at any time",
+        "the directory of caches; what was read from GitHub, grades of images, and which releases were worked on last are \
+         kept below it, and may be deleted at any time",
         "optional",
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
@@ -374,6 +380,11 @@ impl Environment {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The value of a variable as it is, an empty one as well: for variables that libraries read themselves.
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
     /// The value of a variable of the table, or the default that the table gives.
     pub(super) fn get_or_default<'a>(&'a self, variable: &'a Variable) -> &'a str {
         self.get(variable).or(variable.default).unwrap_or_default()
@@ -496,6 +507,19 @@ mod tests {
         assert!(reference.contains("| `GITLAB_TOKEN` |") && reference.contains("| `OAR_ENDPOINT_KUBE` |"));
         for variable in VARIABLES.iter().filter(|variable| variable.name.ends_with("TOKEN")) {
             assert!(variable.secret, "{} must be secret", variable.name);
+        }
+    }
+
+    #[test]
+    fn everything_that_may_be_deleted_is_in_one_directory() {
+        for (pairs, directory) in [
+            (&[("XDG_CACHE_HOME", "/c"), ("HOME", "/home/lead")][..], Some("/c/release-tests")),
+            (&[("HOME", "/home/lead")], Some("/home/lead/.cache/release-tests")),
+            (&[("XDG_CACHE_HOME", "c"), ("HOME", "/home/lead")], Some("/home/lead/.cache/release-tests")),
+            (&[("XDG_CACHE_HOME", "c")], None),
+        ] {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(environment.cache_home(), directory.map(PathBuf::from), "{pairs:?}");
         }
     }
 

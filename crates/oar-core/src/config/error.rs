@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::build_data::{BuildDataError, InheritedId};
 use super::environment::Variable;
 use super::jwe::JweError;
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::version::{ReleaseVersion, YStream};
 
 /// Configuration that is missing, malformed or refused.
@@ -215,64 +215,58 @@ fn closest_text(closest: &[String]) -> String {
     if closest.is_empty() { String::new() } else { format!(" (the closest there: {})", closest.join(", ")) }
 }
 
-impl Classified for ConfigError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Unsupported { .. } | Self::UnsupportedStream { .. } => ErrorClass::Usage,
-            Self::ReleaseNotReady { .. } | Self::InheritedId { .. } | Self::BuildData { .. } => {
-                ErrorClass::Blocked
-            }
-            Self::Service(error) => error.class(),
-            _ => ErrorClass::Configuration,
+classified! {
+    ConfigError through Service;
+    class {
+        Self::Unsupported { .. } | Self::UnsupportedStream { .. } => ErrorClass::Usage,
+        Self::ReleaseNotReady { .. } | Self::InheritedId { .. } | Self::BuildData { .. } => {
+            ErrorClass::Blocked
         }
+        _ => ErrorClass::Configuration,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::MissingVariable { name, .. } => Some(format!("Set {name} and run the same command again.")),
-            Self::MissingVariables { variables } => {
-                let holds: Vec<String> = variables
-                    .iter()
-                    .map(|variable| format!("{} holds {}", variable.name, variable.purpose))
-                    .collect();
-                Some(format!("Set them and run the same command again: {}.", holds.join("; ")))
-            }
-            Self::DocumentNotFound { .. } => {
-                Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
-            }
-            Self::DocumentKey(source) | Self::Encrypted { source, .. } => Some(source.hint().into()),
-            Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {
-                Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
-            }
-            Self::Unsupported { .. } | Self::UnsupportedStream { .. } => {
-                Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
-            }
-            Self::BuildDataNotFound { .. } => Some(
-                "ART publishes one branch `openshift-<X.Y>` of the build data per y-stream; `build_data_url` in the \
-                 configuration document says where."
-                    .into(),
-            ),
-            Self::ReleaseNotReady { .. } => {
-                Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
-            }
-            Self::InheritedId { .. } => Some(
-                "ART has yet to give the release its own, or to end the inheritance (`key-`, `key!`): ask them, then run \
-                 the same command again."
-                    .into(),
-            ),
-            Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
-            Self::Service(error) => error.hint(),
-            Self::UnknownVariables { .. } => {
-                Some("Correct the name or unset it; ignored, it would leave the default, which is production.".into())
-            }
-            Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
-            Self::Unreadable { .. } | Self::TooLarge { .. } => {
-                Some("Make the file readable, or set OAR_CONFIG to another configuration document.".into())
-            }
-            Self::BadEndpoint { .. } => Some("Correct the address where it is set.".into()),
-            Self::BadVersions { .. } => {
-                Some("Write every y-stream in quotes below `y_streams`, for example \"4.20\".".into())
-            }
+    hint {
+        Self::MissingVariable { name, .. } => Some(format!("Set {name} and run the same command again.")),
+        Self::MissingVariables { variables } => {
+            let holds: Vec<String> = variables
+                .iter()
+                .map(|variable| format!("{} holds {}", variable.name, variable.purpose))
+                .collect();
+            Some(format!("Set them and run the same command again: {}.", holds.join("; ")))
+        }
+        Self::DocumentNotFound { .. } => {
+            Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
+        }
+        Self::DocumentKey(source) | Self::Encrypted { source, .. } => Some(source.hint().into()),
+        Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {
+            Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
+        }
+        Self::Unsupported { .. } | Self::UnsupportedStream { .. } => {
+            Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
+        }
+        Self::BuildDataNotFound { .. } => Some(
+            "ART publishes one branch `openshift-<X.Y>` of the build data per y-stream; `build_data_url` in the \
+             configuration document says where."
+                .into(),
+        ),
+        Self::ReleaseNotReady { .. } => {
+            Some("Check the version; if it is right, wait until ART has added it to the build data.".into())
+        }
+        Self::InheritedId { .. } => Some(
+            "ART has yet to give the release its own, or to end the inheritance (`key-`, `key!`): ask them, then run \
+             the same command again."
+                .into(),
+        ),
+        Self::BuildData { .. } => Some("ART owns the build data: ask them to correct it.".into()),
+        Self::UnknownVariables { .. } => {
+            Some("Correct the name or unset it; ignored, it would leave the default, which is production.".into())
+        }
+        Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
+        Self::Unreadable { .. } | Self::TooLarge { .. } => {
+            Some("Make the file readable, or set OAR_CONFIG to another configuration document.".into())
+        }
+        Self::BadEndpoint { .. } => Some("Correct the address where it is set.".into()),
+        Self::BadVersions { .. } => {
+            Some("Write every y-stream in quotes below `y_streams`, for example \"4.20\".".into())
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::document::Document;
 use super::error::ConfigError;
 use super::keys;
+use super::prow::TriggerForm;
 use super::store::ConfigStore;
 
 /// The external jobs that tasks start.
@@ -12,8 +13,8 @@ pub struct JobSettings {
     pub image_consistency: String,
     /// The path of the Jenkins job of `stage-testing`.
     pub stage_testing: String,
-    /// Where Gangway takes the job's name from: `path` or `body`.
-    pub gangway: String,
+    /// Where Gangway takes the job's name from.
+    pub gangway: TriggerForm,
     /// The repository of the release payloads that jobs are started with.
     pub payload_repository: String,
 }
@@ -30,7 +31,7 @@ impl Document {
                 "periodic-ci-openshift-release-tests-main-image-consistency-check",
             )?,
             stage_testing: or(&keys::STAGE_TESTING_JOB, "zstreams/Stage-Pipeline")?,
-            gangway: or(&keys::GANGWAY_FORM, "path")?,
+            gangway: self.parsed(&keys::GANGWAY_FORM, &[])?.unwrap_or_default(),
             payload_repository: or(&keys::PAYLOAD_REPOSITORY, "quay.io/openshift-release-dev/ocp-release")?,
         })
     }
@@ -51,10 +52,10 @@ mod tests {
     fn names_have_defaults_and_can_be_replaced() {
         let jobs = Document::parse("{}").unwrap().jobs().unwrap();
         assert_eq!(jobs.stage_testing, "zstreams/Stage-Pipeline");
-        assert_eq!(jobs.gangway, "path");
+        assert_eq!(jobs.gangway, TriggerForm::JobInPath);
         let text = r#"{"jobs": {"stage-testing": "demo/Stage", "gangway": "body"}}"#;
         let jobs = Document::parse(text).unwrap().jobs().unwrap();
-        assert_eq!((jobs.stage_testing.as_str(), jobs.gangway.as_str()), ("demo/Stage", "body"));
+        assert_eq!((jobs.stage_testing.as_str(), jobs.gangway), ("demo/Stage", TriggerForm::JobInBody));
         let error = Document::parse(r#"{"jobs": {"gangway": "query"}}"#).unwrap().jobs().unwrap_err();
         assert!(error.to_string().contains("jobs.gangway"), "{error}");
     }

@@ -17,12 +17,15 @@ mod files;
 mod jobs;
 pub mod jwe;
 pub mod keys;
+mod location;
 mod mask;
+mod network;
 mod origins;
 mod prow;
 mod recent;
 mod release_keys;
 mod settings;
+mod state;
 mod store;
 mod versions;
 mod wait;
@@ -40,15 +43,15 @@ pub use endpoints::Endpoints;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use jobs::JobSettings;
+pub use location::{find_document, open_document};
 pub use mask::masked;
+pub use network::PYXIS_CONCURRENCY;
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub use recent::RecentReleases;
 pub(crate) use release_keys::armored_key;
-pub use settings::{
-    LogFormat, PYXIS_CONCURRENCY, Settings, StateLocation, StateSettings, default_release, find_document,
-    open_document,
-};
+pub use settings::{LogFormat, Settings, default_release};
+pub use state::{StateLocation, StateSettings};
 pub use store::{ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;
 pub use wait::WaitPolicy;

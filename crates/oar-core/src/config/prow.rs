@@ -59,8 +59,6 @@ pub struct InClusterAddress {
 /// What the environment says about Prow jobs and the clusters around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProwSettings {
-    /// The folder in which what was read from GitHub is kept; `None` when there is no home.
-    pub cache: Option<PathBuf>,
     /// The kubeconfig files, in their order.
     pub kubeconfig: Vec<PathBuf>,
     /// The cluster that this process runs in.
@@ -104,7 +102,6 @@ impl ProwSettings {
             }
         }
         Ok(Self {
-            cache: environment.cache_home(),
             kubeconfig,
             in_cluster,
             lease_namespace,
@@ -159,17 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn caches_and_kubeconfig_are_below_the_home() {
+    fn the_kubeconfig_is_below_the_home() {
         let found = settings(&[("HOME", "/home/lead")]).unwrap();
-        assert_eq!(found.cache.unwrap(), Path::new("/home/lead/.cache/release-tests"));
         assert_eq!(found.kubeconfig, [Path::new("/home/lead/.kube/config")]);
         assert_eq!((found.in_cluster, found.gangway), (None, RateLimit::default()));
-        let found =
-            settings(&[("HOME", "/home/lead"), ("XDG_CACHE_HOME", "/c"), ("KUBECONFIG", "/a::/b")]).unwrap();
-        assert_eq!(found.cache.unwrap(), Path::new("/c/release-tests"));
+        let found = settings(&[("HOME", "/home/lead"), ("KUBECONFIG", "/a::/b")]).unwrap();
         assert_eq!(found.kubeconfig, [Path::new("/a"), Path::new("/b")]);
-        let found = settings(&[("XDG_CACHE_HOME", "relative")]).unwrap();
-        assert_eq!((found.cache, found.kubeconfig), (None, Vec::new()));
+        assert_eq!(settings(&[]).unwrap().kubeconfig, Vec::<PathBuf>::new());
     }
 
     #[test]

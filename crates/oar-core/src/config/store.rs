@@ -292,6 +292,7 @@ fn read_file(url: &Url, stream: YStream) -> Result<String, ConfigError> {
 mod tests {
     use super::super::jwe::{self, Key};
     use super::*;
+    use crate::clients::testing::count;
     use crate::clock::Clock;
     use crate::error::{Classified, ErrorClass};
     use crate::http::HttpSettings;
@@ -357,7 +358,7 @@ releases:
     async fn a_konflux_release_is_read_with_one_request() {
         let server = server(ResponseTemplate::new(200).set_body_string(BUILD_DATA)).await;
         let store = open(&server, "4.19.1").await.unwrap();
-        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+        assert_eq!(count(&server).await, 1);
         assert_eq!(
             serde_json::to_value(store.metadata().unwrap()).unwrap(),
             json!({
@@ -466,7 +467,7 @@ releases:
         let server = MockServer::start().await;
         let error = open(&server, "4.3.1").await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Usage);
-        assert_eq!(server.received_requests().await.unwrap().len(), 0);
+        assert_eq!(count(&server).await, 0);
     }
 
     #[tokio::test]

@@ -4,14 +4,16 @@
 
 use jiff::Timestamp;
 
-use crate::error::ErrorClass;
+use crate::error::{Classified, ErrorClass};
+use crate::failures::gravest;
 use crate::flow::graph::{chain, prerequisites};
 use crate::flow::outcome::{Check, Refusal, Verdict};
 use crate::flow::runner::resolve_command;
 use crate::statebox::{IssueView, State, TaskName, TaskStatus};
 
 /// Something that stands in the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
 pub struct Problem {
     /// What, in one sentence.
     pub text: String,
@@ -46,16 +48,21 @@ impl Problem {
     }
 }
 
+impl Classified for Problem {
+    fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.next.clone()
+    }
+}
+
 /// All that stands in the way in one refusal, with what is as it must be; `None` when nothing stands in the way.
 ///
-/// A fact outweighs what could not be found out: running again alone will not do then.
+/// The gravest class is that of the whole ([`gravest`]).
 pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
-    let first = problems.first()?;
-    let class = problems
-        .iter()
-        .map(|problem| problem.class)
-        .find(|class| *class == ErrorClass::Blocked)
-        .unwrap_or(first.class);
+    let class = gravest(problems.iter().map(|problem| problem.class))?;
     let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
     let text = match texts.as_slice() {
         [one] => (*one).to_owned(),

@@ -4,6 +4,7 @@ mod advisory;
 mod digest;
 mod issue;
 mod job_path;
+mod nvr;
 mod pull_spec;
 mod repository;
 
@@ -11,5 +12,6 @@ pub use advisory::{AdvisoryId, InvalidAdvisoryId};
 pub use digest::{Digest, InvalidDigest};
 pub use issue::{InvalidIssueKey, IssueKey};
 pub use job_path::{JobPath, ParseJobPathError};
+pub use nvr::{InvalidNvr, Nvr};
 pub use pull_spec::{InvalidReference, PullSpec, Reference};
 pub use repository::{InvalidRepository, Repository};

@@ -67,22 +67,17 @@ fn is_outage(error: &ServiceError) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use url::Url;
     use wiremock::matchers::{path, query_param};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::http::{Http, HttpSettings};
+    use crate::clients::testing::{base, http, ok};
     use crate::notify::GroupMention;
     use crate::notify::outbox::{group_mention, person};
-    use crate::redact::Redactor;
 
     fn client(server: &MockServer) -> SlackClient {
-        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-        let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-        let base = Url::parse(&server.uri()).unwrap();
-        SlackClient::new(http, base, Some("t0ken".into())).of_domain(Some("example.com".into()))
+        SlackClient::new(http(1), base(server, ""), Some("t0ken".into()))
+            .of_domain(Some("example.com".into()))
     }
 
     async fn answer(server: &MockServer, method: &str, status: u16, body: Value) {
@@ -117,9 +112,7 @@ mod tests {
         answer(&up, "/usergroups.list", 200, groups).await;
         Mock::given(path("/users.lookupByEmail"))
             .and(query_param("email", "demo-lead@example.com"))
-            .respond_with(
-                ResponseTemplate::new(200).set_body_json(json!({"ok": true, "user": {"id": "U0AAA"}})),
-            )
+            .respond_with(ok(json!({"ok": true, "user": {"id": "U0AAA"}})))
             .expect(1)
             .mount(&up)
             .await;

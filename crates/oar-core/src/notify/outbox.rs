@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::mentions::{self, Unresolved};
 use super::{GroupMention, Message};
 use crate::clients::slack::{Lookup, Posted, SlackClient, UserId, Wanted};
+use crate::clients::{Attempt, attempt};
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -90,9 +91,19 @@ pub async fn deliver(
     let started = clock.now();
     let post = message.to_post();
     for _ in 0..2 {
-        let error = match slack.post(&post, permit).await {
-            Ok(posted) => return Delivery::Sent(posted),
-            Err(error) => error,
+        let look = async {
+            clock.sleep(SETTLE).await;
+            match find(slack, message, started).await {
+                Lookup::Found(posted) => Ok(Some(posted)),
+                Lookup::NotFound => Ok(None),
+                Lookup::CannotTell(reason) => Err(reason),
+            }
+        };
+        let error = match attempt(slack.post(&post, permit), &[ServiceErrorKind::Unclear], look).await {
+            Attempt::Done(posted) => return Delivery::Sent(posted.into_inner()),
+            Attempt::Unseen(error, reason) => return Delivery::Unclear(format!("{error}; {reason}")),
+            Attempt::Absent(_) => continue,
+            Attempt::Failed(error) => error,
         };
         let simpler = match error.detail.as_str() {
             code if THREAD_REFUSALS.contains(&code) && message.thread.is_some() => {
@@ -103,18 +114,10 @@ pub async fn deliver(
             }
             _ => None,
         };
-        if let Some(simpler) = simpler {
-            return Box::pin(deliver(slack, clock, &simpler, PreviousSend::NotSent, permit)).await;
-        }
-        if error.kind != ServiceErrorKind::Unclear {
-            return Delivery::Pending(with_hint(&error));
-        }
-        clock.sleep(SETTLE).await;
-        match find(slack, message, started).await {
-            Lookup::Found(posted) => return Delivery::Sent(posted),
-            Lookup::CannotTell(reason) => return Delivery::Unclear(format!("{error}; {reason}")),
-            Lookup::NotFound => {}
-        }
+        return match simpler {
+            Some(simpler) => Box::pin(deliver(slack, clock, &simpler, PreviousSend::NotSent, permit)).await,
+            None => Delivery::Pending(with_hint(&error)),
+        };
     }
     Delivery::Pending(String::from(
         "Slack gave no answer twice, and the message does not stand in the channel",
@@ -175,11 +178,11 @@ mod tests {
 
     use futures::future::BoxFuture;
     use serde_json::{Value, json};
-    use url::Url;
     use wiremock::matchers::path;
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::clients::testing::{base, http, ok, permit};
     use crate::clock::ClockSource;
     use crate::http::{Http, HttpSettings};
     use crate::redact::Redactor;
@@ -209,15 +212,15 @@ mod tests {
                 json!({"ts": "1.5", "metadata": {"event_type": "oar_notification", "event_payload": {"key": key}}})
             })
             .collect();
-        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": messages}))
+        ok(json!({"ok": true, "messages": messages}))
     }
 
     fn sent() -> ResponseTemplate {
-        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.5"}))
+        ok(json!({"ok": true, "channel": "C0AAA", "ts": "1.5"}))
     }
 
     fn refused(code: &str) -> ResponseTemplate {
-        ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": code}))
+        ok(json!({"ok": false, "error": code}))
     }
 
     /// Delivers against a Slack that answers posts and looks in this order (the last answer stays); gives the
@@ -238,8 +241,8 @@ mod tests {
         }
         let clock = Clock::new(Arc::new(NoWaiting));
         let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
-        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
-        let permit = WritePermit::granted_by_user_interface();
+        let slack = SlackClient::new(http, base(&server, ""), Some("t0ken".into()));
+        let permit = permit();
         let delivery = deliver(&slack, &clock, &message(), earlier, &permit).await;
         let requests = server.received_requests().await.unwrap();
         let count = |name: &str| requests.iter().filter(|request| request.url.path() == name).count();
@@ -300,8 +303,8 @@ mod tests {
         Mock::given(path("/chat.postMessage")).respond_with(sent()).expect(1).mount(&server).await;
         let clock = Clock::new(Arc::new(NoWaiting));
         let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
-        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
-        let permit = WritePermit::granted_by_user_interface();
+        let slack = SlackClient::new(http, base(&server, ""), Some("t0ken".into()));
+        let permit = permit();
         let message = Message { broadcast: true, ..message().in_thread("1.2") };
         let delivery = deliver(&slack, &clock, &message, PreviousSend::NotSent, &permit).await;
         assert_eq!(delivery, Delivery::Sent(place()));
@@ -320,8 +323,8 @@ mod tests {
             Mock::given(path("/chat.postMessage")).respond_with(sent()).expect(1).mount(&server).await;
             let clock = Clock::new(Arc::new(NoWaiting));
             let http = Http::new(HttpSettings::default(), clock.clone(), Redactor::default()).unwrap();
-            let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
-            let permit = WritePermit::granted_by_user_interface();
+            let slack = SlackClient::new(http, base(&server, ""), Some("t0ken".into()));
+            let permit = permit();
             let blocks = vec![crate::clients::slack::Block::Section("x".into())];
             let message = Message { blocks, ..message().in_thread("1.2") };
             let delivery = deliver(&slack, &clock, &message, PreviousSend::NotSent, &permit).await;
@@ -342,8 +345,7 @@ mod tests {
     async fn a_failed_look_up_costs_only_the_mention() {
         let server = MockServer::start().await;
         Mock::given(wiremock::matchers::any()).respond_with(refused("missing_scope")).mount(&server).await;
-        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
-        let slack = SlackClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let slack = SlackClient::new(http(5), base(&server, ""), Some("t0ken".into()));
         assert_eq!(group_mention(&slack, "demo-leads").await, GroupMention::Handle("demo-leads".into()));
         assert_eq!(person(&slack, "demo@example.com").await, None);
     }

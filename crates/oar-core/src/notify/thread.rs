@@ -46,12 +46,10 @@ impl ReleaseThread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
-    use crate::http::{Http, HttpSettings};
-    use crate::redact::Redactor;
+    use crate::clients::testing::{base, http, ok};
     use serde_json::json;
     use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
+    use wiremock::{Mock, MockServer};
 
     fn environment(channel: &str, thread: &str) -> Environment {
         Environment::from_pairs([("OAR_SLACK_CHANNEL", channel), ("OAR_SLACK_THREAD", thread)])
@@ -67,12 +65,8 @@ mod tests {
 
     async fn taken(channel: &str, answer: serde_json::Value) -> Message {
         let server = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
-            .mount(&server)
-            .await;
-        let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
-        let slack = SlackClient::new(http, url::Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        Mock::given(any()).respond_with(ok(answer)).mount(&server).await;
+        let slack = SlackClient::new(http(5), base(&server, ""), Some("t0ken".into()));
         let thread = ReleaseThread::of(&environment("C0AAA", "1.5")).unwrap();
         thread.take(Message::new("k", channel, "x"), &slack).await
     }

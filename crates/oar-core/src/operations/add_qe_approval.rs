@@ -35,7 +35,6 @@ impl TaskRow for AddQeApproval {
         Effect::Critical,
     )
     .of(Flows::Konflux);
-    const NEEDS_PAYLOAD: bool = true;
     type Arguments = Arguments;
     type Task = Work;
 

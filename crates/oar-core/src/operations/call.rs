@@ -14,7 +14,6 @@ use crate::flow::log::LogCapture;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::http::Http;
 use crate::notify::ReleaseThread;
-use crate::operators::approval::{PayloadLook, payload_look};
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::statebox::{State, StateBox, StateBoxError};
@@ -248,11 +247,6 @@ impl Call {
     pub async fn services(&self) -> Result<ReleaseContext, TaskError> {
         let context = ReleaseContext::open(self.clients.clone(), self.release()?).await?;
         Ok(context.in_thread(self.thread.clone()))
-    }
-
-    /// A look at the release's payload, which begins when it is polled and needs no configuration.
-    pub(super) fn payload_look(&self) -> Result<PayloadLook, Refusal> {
-        Ok(payload_look(self.clients.registry(), self.release()?.clone()))
     }
 
     /// The release's state; nothing is read yet.

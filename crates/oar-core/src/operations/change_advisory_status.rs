@@ -141,7 +141,6 @@ struct Approve;
 
 impl TaskRow for Approve {
     const ABOUT: About = <ChangeAdvisoryStatus as Operation>::ABOUT;
-    const NEEDS_PAYLOAD: bool = true;
     type Arguments = Arguments;
     type Task = Work;
 
@@ -157,11 +156,7 @@ impl TaskRow for Approve {
 /// The whole approval of the release.
 pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool) -> Result<Work, TaskError> {
     let policy = WaitPolicy::of(on.call.settings().environment())?;
-    let work = Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early);
-    Ok(match &on.payload {
-        Some(payload) => work.with_payload(payload.clone()),
-        None => work,
-    })
+    Ok(Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early))
 }
 
 /// Continues a wait that another call began, until it is over. What cannot be read at first is read later, as long as

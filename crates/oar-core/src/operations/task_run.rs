@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use futures::future::{Either, join, select};
+use futures::future::join;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,6 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Mode, Report, Runner};
 use crate::flow::task::Task;
 use crate::flow::wait::{Next, Wait};
-use crate::operators::approval::PayloadLook;
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
@@ -62,8 +61,6 @@ pub trait TaskRow: 'static {
     const WAITS: Waits = Waits::ForOthers;
     /// Whether the task makes the StateBox file of a release that has none.
     const CREATES_STATE: bool = false;
-    /// Whether it needs to know the release's payload, which is looked at while the configuration is read.
-    const NEEDS_PAYLOAD: bool = false;
     /// Its arguments.
     type Arguments: DeserializeOwned + JsonSchema + Send;
     /// The task.
@@ -121,8 +118,6 @@ pub struct Prepared<'a> {
     pub(super) call: &'a Call,
     pub(super) services: ReleaseContext,
     pub(super) statebox: StateBox,
-    /// The look at the payload, for a row that needs it.
-    pub(super) payload: Option<PayloadLook>,
     /// A name for this call that no other one has.
     pub(super) who: String,
 }
@@ -137,27 +132,18 @@ impl fmt::Debug for Prepared<'_> {
 type Loaded = Result<Option<State>, StateBoxError>;
 
 impl<'a> Prepared<'a> {
-    /// Reads the release's configuration and its state at the same time, because different services answer; the payload
-    /// needs neither.
+    /// Reads the release's configuration and its state at the same time, because different services answer.
     async fn of<R: TaskRow>(call: &'a Call, options: Options) -> Result<(Self, Loaded), TaskError> {
         let creates = R::CREATES_STATE && !options.change.dry_run;
         let statebox = if creates { call.statebox_to_create()? } else { call.statebox()? };
-        let payload = if R::NEEDS_PAYLOAD { Some(call.payload_look()?) } else { None };
-        let reads = Box::pin(join(call.services(), statebox.find()));
-        let (services, loaded) = match payload.clone() {
-            None => reads.await,
-            Some(payload) => match select(reads, payload).await {
-                Either::Left((read, _)) => read,
-                Either::Right((_, reads)) => reads.await,
-            },
-        };
-        let prepared = Self { call, services: services?, statebox, payload, who: call.who() };
+        let (services, loaded) = join(call.services(), statebox.find()).await;
+        let prepared = Self { call, services: services?, statebox, who: call.who() };
         Ok((prepared, loaded))
     }
 
     /// With clients that were made before.
     pub(super) fn with_services(call: &'a Call, services: ReleaseContext) -> Result<Self, TaskError> {
-        Ok(Self { call, services, statebox: call.statebox()?, payload: None, who: call.who() })
+        Ok(Self { call, services, statebox: call.statebox()?, who: call.who() })
     }
 
     /// What runs the tasks.

@@ -14,6 +14,7 @@ use super::row::{About, Conclusion, Effect, Operation, Program};
 use crate::clock::stamp;
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
+use crate::failures::Failures;
 use crate::flow::outcome::TaskError;
 use crate::flow::runner::Runner;
 use crate::statebox::{State, TaskName};
@@ -47,9 +48,9 @@ pub struct Answer {
     /// How many releases were looked at.
     #[serde(skip)]
     pub count: usize,
-    /// The class of the first trouble.
+    /// What went wrong; a row says it.
     #[serde(skip)]
-    pub class: Option<ErrorClass>,
+    pub failures: Failures,
 }
 
 /// What became of one release.
@@ -65,22 +66,30 @@ pub struct ReleaseRow {
 
 impl Conclusion for Answer {
     fn class(&self) -> Option<ErrorClass> {
-        self.class
+        self.failures.class()
     }
 }
 
 impl Answer {
-    fn add(&mut self, row: ReleaseRow, failure: Option<ErrorClass>) {
-        self.rows.push(row);
-        self.class = self.class.or(failure);
+    fn add_error(&mut self, release: String, error: &TaskError) {
+        let error = error.inner();
+        self.failures.add(error);
+        self.rows.push(ReleaseRow { release, result: "error", detail: Some(error.to_string()) });
     }
 
-    fn add_error(&mut self, release: String, error: &TaskError) {
-        let inner = error.inner();
-        self.add(
-            ReleaseRow { release, result: "error", detail: Some(inner.to_string()) },
-            Some(inner.class()),
-        );
+    fn add(&mut self, release: &ReleaseVersion, look: Look) {
+        let (result, detail, class) = match look {
+            Look::NoWait => ("nothing waits", None, None),
+            Look::Finished(report) => ("done", report.reason.map(|reason| reason.text), report.class),
+            Look::Overdue => {
+                ("overdue", Some("the release leads were asked".to_owned()), Some(ErrorClass::Blocked))
+            }
+            Look::Later(_, why) => ("waits", Some(why), None),
+        };
+        if let Some(class) = class {
+            self.failures.add_words(detail.as_deref().unwrap_or(result), class, None);
+        }
+        self.rows.push(ReleaseRow { release: release.to_string(), result, detail });
     }
 }
 
@@ -116,7 +125,7 @@ impl Operation for Tick {
         for (release, state) in releases.iter().zip(states) {
             let looked = match state {
                 Ok(state) if waits(&state) && arguments.dry_run => {
-                    answer.add(foreseen(release, &state, call.clock().now()), None);
+                    answer.rows.push(foreseen(release, &state, call.clock().now()));
                     continue;
                 }
                 Ok(state) if waits(&state) => look(release, call, policy).await,
@@ -125,10 +134,7 @@ impl Operation for Tick {
                 Err(error) => Err(error),
             };
             match looked {
-                Ok(look) => {
-                    let (row, failure) = described(release, look);
-                    answer.add(row, failure);
-                }
+                Ok(look) => answer.add(release, look),
                 Err(error) => answer.add_error(release.to_string(), &error),
             }
         }
@@ -194,16 +200,4 @@ async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Resu
         accepted: BTreeSet::new(),
     };
     watcher.look(call.permit()?).await
-}
-
-fn described(release: &ReleaseVersion, look: Look) -> (ReleaseRow, Option<ErrorClass>) {
-    let (result, detail, class) = match look {
-        Look::NoWait => ("nothing waits", None, None),
-        Look::Finished(report) => ("done", report.reason.map(|reason| reason.text), report.class),
-        Look::Overdue => {
-            ("overdue", Some("the release leads were asked".to_owned()), Some(ErrorClass::Blocked))
-        }
-        Look::Later(_, why) => ("waits", Some(why), None),
-    };
-    (ReleaseRow { release: release.to_string(), result, detail }, class)
 }

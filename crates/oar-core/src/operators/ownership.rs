@@ -9,7 +9,7 @@ use futures::future::{join, join_all};
 use crate::clients::errata::{AdvisoryId, AdvisoryState, ErrataClient};
 use crate::clients::gitlab::{GitlabClient, MergeRequestRef, MergeRequestState, Note};
 use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subtask, Transition};
-use crate::clients::{Attempt, Effect, attempt};
+use crate::clients::{Attempt, Effect, attempt_again};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceErrorKind};
@@ -469,23 +469,22 @@ impl Ownership<'_> {
             return None;
         };
         let step = note_step(shipment, username);
-        // The note is added again only when it certainly is not there.
-        for _ in 0..2 {
-            let text = release_lead_note(username);
-            let write = async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
-            let look = async {
-                let notes = gitlab.notes(shipment).await?;
-                Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
-            };
-            match attempt(write, &[ServiceErrorKind::Unclear], look).await {
-                Attempt::Absent(_) => {}
-                tried => return Some((step, tried.settled().map(|written| written.effect()))),
-            }
-        }
-        let failure =
-            Refusal::new(ErrorClass::Unavailable, "GitLab did not take the note on the merge request")
-                .with_hint("Run the same command again when GitLab answers.");
-        Some((step, Err(failure.into())))
+        let text = release_lead_note(username);
+        let write = || async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
+        let look = || async {
+            let notes = gitlab.notes(shipment).await?;
+            Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
+        };
+        let written = match attempt_again(2, write, &[ServiceErrorKind::Unclear], look).await {
+            Attempt::Absent(_) => Err(Refusal::new(
+                ErrorClass::Unavailable,
+                "GitLab did not take the note on the merge request",
+            )
+            .with_hint("Run the same command again when GitLab answers.")
+            .into()),
+            tried => tried.settled().map(|written| written.effect()),
+        };
+        Some((step, written))
     }
 
     async fn apply_subtask(

@@ -4,7 +4,7 @@ use super::names::{self, ResultName};
 use super::problem::FileProblems;
 use super::record::{RecordError, ResultFile};
 use super::world::World;
-use crate::error::{Classified, ErrorClass};
+use crate::error::{ErrorClass, classified};
 use crate::permit::WritePermit;
 use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
 use crate::store::{StoreError, Stored};
@@ -42,29 +42,21 @@ impl ChangeError {
     }
 }
 
-impl Classified for ChangeError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Absent(_) => ErrorClass::Usage,
-            Self::Invalid(_) => ErrorClass::Failed,
-            Self::Record(error) => error.class(),
-            Self::Store(error) => error.class(),
-            Self::Contended(_) => ErrorClass::Conflict,
-        }
+classified! {
+    ChangeError through Record Store;
+    class {
+        Self::Absent(_) => ErrorClass::Usage,
+        Self::Invalid(_) => ErrorClass::Failed,
+        Self::Contended(_) => ErrorClass::Conflict,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Absent(name) => Some(format!(
-                "Is the build's name complete, and its tests started? `jobctl trigger-jobs-for-build --build {}` starts \
-                 them.",
-                name.build
-            )),
-            Self::Invalid(_) => Some("Repair the file on the branch of the records.".to_owned()),
-            Self::Record(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Contended(_) => Some("Run the same command again.".to_owned()),
-        }
+    hint {
+        Self::Absent(name) => Some(format!(
+            "Is the build's name complete, and its tests started? `jobctl trigger-jobs-for-build --build {}` starts \
+             them.",
+            name.build
+        )),
+        Self::Invalid(_) => Some("Repair the file on the branch of the records.".to_owned()),
+        Self::Contended(_) => Some("Run the same command again.".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::change::{ChangeError, change, read};
 use super::names::ResultName;
 use super::record::{Place, ResultFile, RunId};
 use super::world::World;
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::permit::WritePermit;
 use crate::store::transaction::Start;
 
@@ -65,20 +65,14 @@ pub enum ReplacementError {
     },
 }
 
-impl Classified for ReplacementError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::OtherJob { .. } => ErrorClass::Failed,
-        }
+classified! {
+    ReplacementError through Service;
+    class {
+        Self::OtherJob { .. } => ErrorClass::Failed,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::OtherJob { .. } => {
-                Some("Nothing was changed. Check --new-job-id and --job-name.".to_owned())
-            }
+    hint {
+        Self::OtherJob { .. } => {
+            Some("Nothing was changed. Check --new-job-id and --job-name.".to_owned())
         }
     }
 }

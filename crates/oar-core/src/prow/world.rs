@@ -13,7 +13,7 @@ use super::problem::FileProblems;
 use super::record::Observation;
 use super::registry::TestJobRegistry;
 use crate::clients::release_controller::{BuildLookup, LatestBuild};
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::permit::WritePermit;
 use crate::prow::runs::{RunIntent, StartedRun};
 use crate::store::{Revision, Store, StoreError};
@@ -134,21 +134,13 @@ pub enum RegistryError {
     Invalid(FileProblems),
 }
 
-impl Classified for RegistryError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Store(error) => error.class(),
-            Self::Invalid(_) => ErrorClass::Configuration,
-        }
+classified! {
+    RegistryError through Store;
+    class {
+        Self::Invalid(_) => ErrorClass::Configuration,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Invalid(_) => {
-                Some("Repair the registry on the main branch; nothing was started.".to_owned())
-            }
-        }
+    hint {
+        Self::Invalid(_) => Some("Repair the registry on the main branch; nothing was started.".to_owned()),
     }
 }
 

@@ -17,7 +17,7 @@ use super::runs::RunEnd;
 use super::state::State;
 use super::views::Metadata;
 use crate::clock::{Clock, stamp};
-use crate::error::{Classified, ErrorClass};
+use crate::error::{ErrorClass, classified};
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::store::Change;
@@ -94,29 +94,21 @@ pub enum StateBoxError {
     },
 }
 
-impl Classified for StateBoxError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Absent { .. } | Self::Invalid { .. } | Self::WrongRelease { .. } => ErrorClass::Blocked,
-            Self::NewerSchema { .. } => ErrorClass::Configuration,
-            Self::State(error) => error.class(),
-            Self::Store(error) => error.class(),
-            Self::Contended { .. } => ErrorClass::Conflict,
-        }
+classified! {
+    StateBoxError through State Store;
+    class {
+        Self::Absent { .. } | Self::Invalid { .. } | Self::WrongRelease { .. } => ErrorClass::Blocked,
+        Self::NewerSchema { .. } => ErrorClass::Configuration,
+        Self::Contended { .. } => ErrorClass::Conflict,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Absent { release, .. } => Some(format!("Run `oar -r {release} create-test-report` first.")),
-            Self::Invalid { .. } => Some(
-                "Repair the lines named above; `oarctl statebox validate FILE` checks the result.".into(),
-            ),
-            Self::WrongRelease { .. } => Some("Correct the key `release` in the file, or its name.".into()),
-            Self::NewerSchema { .. } => Some("Install a newer version of this program.".into()),
-            Self::State(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Contended { .. } => Some("Run the same command again.".into()),
-        }
+    hint {
+        Self::Absent { release, .. } => Some(format!("Run `oar -r {release} create-test-report` first.")),
+        Self::Invalid { .. } => Some(
+            "Repair the lines named above; `oarctl statebox validate FILE` checks the result.".into(),
+        ),
+        Self::WrongRelease { .. } => Some("Correct the key `release` in the file, or its name.".into()),
+        Self::NewerSchema { .. } => Some("Install a newer version of this program.".into()),
+        Self::Contended { .. } => Some("Run the same command again.".into()),
     }
 }
 

@@ -177,17 +177,13 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::http::{Http, HttpSettings};
-    use crate::redact::Redactor;
+    use crate::clients::testing::{base, http, ok, permit};
 
     const FILE: &str = "_releases/4.19/statebox/4.19.1.yaml";
     const CONTENTS: &str = "/repos/example/states/contents/_releases/4.19/statebox/4.19.1.yaml";
 
     fn store(server: &MockServer) -> GithubStore {
-        let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-        let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-        let client = GithubClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+        let client = GithubClient::new(http(1), base(server, ""), Some("t0ken".into()));
         let web = Url::parse("https://github.example.test/").unwrap();
         GithubStore::new(client, "example/states".parse().unwrap(), "z-stream", web)
     }
@@ -199,7 +195,7 @@ mod tests {
     }
 
     async fn write(store: &GithubStore, expected: Option<&str>) -> Result<Revision, StoreError> {
-        let permit = WritePermit::granted_by_user_interface();
+        let permit = permit();
         store.write(FILE, "a: 2\n", expected.map(Revision::new).as_ref(), "change", &permit).await
     }
 
@@ -228,7 +224,7 @@ mod tests {
             .await;
         Mock::given(method("GET")).respond_with(file("s1")).expect(2).mount(&server).await;
         Mock::given(method("PUT"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": {"sha": "s2"}})))
+            .respond_with(ok(json!({"content": {"sha": "s2"}})))
             .expect(1)
             .mount(&server)
             .await;
@@ -269,7 +265,7 @@ mod tests {
             .and(query_param("path", FILE))
             .and(query_param("sha", "z-stream"))
             .and(query_param("per_page", "10"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(commits))
+            .respond_with(ok(commits))
             .expect(2)
             .mount(&server)
             .await;
@@ -297,7 +293,7 @@ mod tests {
         let entry = |name: &str, kind: &str| json!({"name": name, "type": kind, "sha": "s1"});
         let entries = json!([entry("b.yaml", "file"), entry("a.yaml", "file"), entry("old", "dir")]);
         Mock::given(path("/repos/example/states/contents/_releases/4.19/statebox"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(entries))
+            .respond_with(ok(entries))
             .mount(&server)
             .await;
         Mock::given(path("/repos/example/states/git/ref/heads/z-stream"))

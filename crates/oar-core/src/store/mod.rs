@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use sha1::{Digest, Sha1};
 
 use crate::clock::Clock;
-use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
 use crate::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
@@ -175,38 +175,32 @@ pub enum StoreError {
     },
 }
 
-impl Classified for StoreError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
-            Self::Unclear(error) | Self::Service(error) => error.class(),
-            Self::Io { .. } => ErrorClass::Unavailable,
-            Self::NoFolder { .. } => ErrorClass::Configuration,
-            Self::NotText { .. } => ErrorClass::Blocked,
-            Self::InvalidPath { .. } => ErrorClass::Failed,
-        }
+classified! {
+    StoreError through Unclear Service;
+    class {
+        Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
+        Self::Io { .. } => ErrorClass::Unavailable,
+        Self::NoFolder { .. } => ErrorClass::Configuration,
+        Self::NotText { .. } => ErrorClass::Blocked,
+        Self::InvalidPath { .. } => ErrorClass::Failed,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Conflict { .. } => Some("Run the same command again.".into()),
-            Self::Unclear(error) | Self::Service(error) => error.hint(),
-            Self::Locked { .. } => Some(
-                "Wait for the other command to end and run this one again; a lock ends with the process that \
-                 holds it."
-                    .into(),
-            ),
-            Self::Io { .. } => Some("Check that the folder named in OAR_STATE exists and may be written.".into()),
-            Self::NoFolder { path } => Some(format!(
-                "Correct OAR_STATE; for a new store, make its folder first: mkdir -p {}",
-                path.display()
-            )),
-            Self::NotText { .. } => Some(
-                "Restore the file from an earlier version; `oarctl statebox validate FILE` says where it is damaged."
-                    .into(),
-            ),
-            Self::InvalidPath { .. } => None,
-        }
+    hint {
+        Self::Conflict { .. } => Some("Run the same command again.".into()),
+        Self::Locked { .. } => Some(
+            "Wait for the other command to end and run this one again; a lock ends with the process that \
+             holds it."
+                .into(),
+        ),
+        Self::Io { .. } => Some("Check that the folder named in OAR_STATE exists and may be written.".into()),
+        Self::NoFolder { path } => Some(format!(
+            "Correct OAR_STATE; for a new store, make its folder first: mkdir -p {}",
+            path.display()
+        )),
+        Self::NotText { .. } => Some(
+            "Restore the file from an earlier version; `oarctl statebox validate FILE` says where it is damaged."
+                .into(),
+        ),
+        Self::InvalidPath { .. } => None,
     }
 }
 

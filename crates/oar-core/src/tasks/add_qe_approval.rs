@@ -79,12 +79,7 @@ impl Task for AddQeApproval {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> Result<TaskOutcome<()>, TaskError> {
-        let result = self.whole.approve_merge_request(&plan.0, permit, recorder).await?;
-        let mut outcome = TaskOutcome::pass(());
-        if let Some(class) = result.class {
-            outcome = outcome.failed(class, result.failed);
-            outcome.hint = result.hint;
-        }
-        Ok(outcome)
+        let failures = self.whole.approve_merge_request(&plan.0, permit, recorder).await?;
+        Ok(TaskOutcome::pass(()).with_failures(&failures))
     }
 }

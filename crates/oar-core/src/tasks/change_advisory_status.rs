@@ -22,6 +22,7 @@ use crate::clients::jira::{IssueKey, JiraClient};
 use crate::clients::koji::KojiClient;
 use crate::config::{Impetus, ReleaseDate, RpmDelivery, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
+use crate::failures::Failures;
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
@@ -53,8 +54,9 @@ pub struct ChangeAdvisoryStatus {
     policy: WaitPolicy,
     early: bool,
     carries_on: bool,
-    /// A look at the payload that began earlier. What a release's payload says stays so, whenever the plan is made.
-    payload: Option<PayloadLook>,
+    /// The look at the payload, which begins when a plan needs it. What a release's payload says stays so, whenever the
+    /// plan is made.
+    payload: PayloadLook,
 }
 
 /// What the approval came to.
@@ -84,6 +86,7 @@ struct Around {
 impl ChangeAdvisoryStatus {
     /// The task, run by a process of the name `who`, which no other process has.
     pub fn new(services: ReleaseContext, who: impl Into<String>, policy: WaitPolicy) -> Self {
+        let payload = services.payload_look();
         Self {
             services,
             who: who.into(),
@@ -91,14 +94,14 @@ impl ChangeAdvisoryStatus {
             policy,
             early: false,
             carries_on: false,
-            payload: None,
+            payload,
         }
     }
 
     /// A look at the release's payload that began earlier.
     #[must_use]
     pub fn with_payload(self, look: PayloadLook) -> Self {
-        Self { payload: Some(look), ..self }
+        Self { payload: look, ..self }
     }
 
     /// Bugs for which somebody answers although they are not finished.
@@ -177,7 +180,7 @@ impl ChangeAdvisoryStatus {
         plan: &StatusPlan,
         permit: &WritePermit,
         recorder: &Recorder,
-    ) -> Result<ApprovalResult, TaskError> {
+    ) -> Result<Failures, TaskError> {
         Ok(self.clients()?.approval().approve(&plan.approval, permit, recorder).await)
     }
 
@@ -281,7 +284,7 @@ impl StatusPlan {
             waits_for: self.approval.waits().map(|_| self.condition.clone()),
             moved: result.moved.clone(),
             not_moved: result.not_moved.clone(),
-            failed: result.failed.clone(),
+            failed: result.failures.texts().into_iter().map(str::to_owned).collect(),
             around,
         }
     }
@@ -335,7 +338,7 @@ impl Task for ChangeAdvisoryStatus {
         let condition = condition(&target.release);
         let clients = self.clients()?;
         let now = self.services.now();
-        let payload = self.payload.clone().unwrap_or_else(|| self.services.payload_look());
+        let payload = self.payload.clone();
         let (approval, found) = clients.approval().plan(&target, self.stop_rules(), payload).await;
         let (mut open, mut problems) = gates::before(TASK, state, now);
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
@@ -392,7 +395,7 @@ impl Task for ChangeAdvisoryStatus {
         let (result, (sheet, leads)) =
             join(approval.apply(&plan.approval, permit, recorder), join(Mirror::find(&self.services), leads))
                 .await;
-        Ok(self.outcome(plan, result, Around { leads, sheet }))
+        Ok(self.outcome(plan, &result, Around { leads, sheet }))
     }
 
     async fn finish(
@@ -403,11 +406,11 @@ impl Task for ChangeAdvisoryStatus {
         recorder: &Recorder,
     ) -> Result<TaskOutcome<Done>, TaskError> {
         if outcome.status == TaskStatus::Pass {
-            let mut closed =
-                self.clients()?.approval().close_subtasks(&plan.approval, permit, recorder).await;
-            if closed.class.is_some() {
-                closed.moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
-                outcome = self.outcome(plan, closed, outcome.done.around);
+            let failures = self.clients()?.approval().close_subtasks(&plan.approval, permit, recorder).await;
+            if !failures.is_empty() {
+                let moved = plan.approval.advisories.iter().map(|advisory| advisory.id).collect();
+                let result = ApprovalResult { failures, moved, ..ApprovalResult::default() };
+                outcome = self.outcome(plan, &result, outcome.done.around);
             }
         }
         // A task without a verdict stays as it was, so does its cell. And only this task's cell: the tests of the builds
@@ -490,16 +493,16 @@ impl Task for ChangeAdvisoryStatus {
 
 impl ChangeAdvisoryStatus {
     /// What came of the approval.
-    fn outcome(&self, plan: &StatusPlan, result: ApprovalResult, around: Around) -> TaskOutcome<Done> {
-        let Some(class) = result.class else {
+    fn outcome(&self, plan: &StatusPlan, result: &ApprovalResult, around: Around) -> TaskOutcome<Done> {
+        let Some(class) = result.failures.class() else {
             return match plan.approval.waits() {
                 Some(why) => plan.waits_for(why, around),
-                None => TaskOutcome::pass(plan.done(&result, around)),
+                None => TaskOutcome::pass(plan.done(result, around)),
             };
         };
-        let done = plan.done(&result, around);
+        let done = plan.done(result, around);
         let list = |ids: &[AdvisoryId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let mut why = result.failed;
+        let mut why = done.failed.clone();
         if !result.not_moved.is_empty() {
             let moved = if result.moved.is_empty() { "none".to_owned() } else { list(&result.moved) };
             let first = why.first_mut().map(std::mem::take).unwrap_or_default();
@@ -511,7 +514,7 @@ impl ChangeAdvisoryStatus {
         } else {
             TaskOutcome::fail(done, class, why)
         };
-        outcome.hint = result.hint;
+        outcome.hint = result.failures.hint();
         outcome
     }
 

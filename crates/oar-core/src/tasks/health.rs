@@ -1,13 +1,10 @@
 //! How image health is made from the configuration.
 
 use super::ReleaseContext;
-use crate::config::{Document, keys};
+use crate::config::Document;
 use crate::flow::outcome::TaskError;
 use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, ImageHealth, Waiver};
 use crate::service::Service;
-
-/// Within how many days a drop of a grade is told, where the configuration says nothing.
-const GRADE_WARNING_DAYS: u16 = 30;
 
 impl ReleaseContext {
     /// Image health, as the configuration wants it.
@@ -15,11 +12,11 @@ impl ReleaseContext {
         let settings = self.config().settings();
         let document = settings.document()?;
         let base = settings.endpoints().base(Service::CatalogStage);
-        let cache = settings.cache_directory().map(|directory| GradeCache::new(&directory, base.as_str()));
+        let cache = settings.cache_home().map(|directory| GradeCache::new(&directory, base.as_str()));
         Ok(ImageHealth {
             catalog: self.clients().catalog()?,
             advisory_content: self.clients().advisory_content()?,
-            pyxis: self.clients().pyxis(),
+            pyxis: self.clients().pyxis()?,
             policy: health_policy(document)?,
             cache,
             clock: self.clients().clock().clone(),
@@ -28,12 +25,10 @@ impl ReleaseContext {
 }
 
 fn health_policy(document: &Document) -> Result<HealthPolicy, TaskError> {
-    let allowed = document.checked(&keys::UNHEALTHY_ALLOWED, &[])?;
-    let days = document.checked(&keys::GRADE_WARNING_DAYS, &[])?;
     let mut policy = HealthPolicy {
-        unhealthy_allowed: allowed.and_then(|text| text.parse().ok()).unwrap_or(0),
+        unhealthy_allowed: document.unhealthy_allowed()?,
         waivers: Vec::new(),
-        warn_days: days.and_then(|text| text.parse().ok()).unwrap_or(GRADE_WARNING_DAYS),
+        warn_days: document.grade_warning_days()?,
     };
     for component in document.waived_components() {
         let waiver = document.waiver(component)?;

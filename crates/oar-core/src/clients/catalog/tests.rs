@@ -1,10 +1,9 @@
 use serde_json::{Value, json};
 use wiremock::matchers::method;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request};
 
 use super::*;
-use crate::http::HttpSettings;
-use crate::http::tests::support::stack;
+use crate::clients::testing::{base, count, http, ok};
 
 fn digest(name: &str) -> Digest {
     Digest::of(name.as_bytes())
@@ -27,14 +26,14 @@ async fn catalog(answer: impl Fn(&str) -> Value + Send + Sync + 'static) -> Mock
     let server = MockServer::start().await;
     let respond = move |request: &Request| {
         let filter = request.url.query_pairs().find(|(name, _)| name == "filter").unwrap().1.into_owned();
-        ResponseTemplate::new(200).set_body_json(answer(&filter))
+        ok(answer(&filter))
     };
     Mock::given(method("GET")).respond_with(respond).mount(&server).await;
     server
 }
 
 fn client(server: &MockServer) -> CatalogClient {
-    CatalogClient::new(stack(HttpSettings::default()).0, server.uri().parse().unwrap(), 4)
+    CatalogClient::new(http(5), base(server, ""), 4)
 }
 
 /// The first grade of each image in the order of `names`; `?` without a record.
@@ -63,7 +62,7 @@ async fn what_a_list_leaves_out_is_asked_for_alone() {
     })
     .await;
     assert_eq!(grades(&server, &["a", "b", "c"]).await, "AB?");
-    assert_eq!(server.received_requests().await.unwrap().len(), 1 + 2);
+    assert_eq!(count(&server).await, 1 + 2);
 }
 
 #[tokio::test]
@@ -134,11 +133,11 @@ async fn a_list_without_a_total_ends_with_a_page_that_is_not_full() {
             let page = request.url.query_pairs().find(|(name, _)| name == "page").unwrap().1.into_owned();
             let count = if page == "0" { 100 } else { 50 };
             let rows: Vec<Value> = (0..count).map(|_| record("a", "A")).collect();
-            ResponseTemplate::new(200).set_body_json(json!({"data": rows, "total": total}))
+            ok(json!({"data": rows, "total": total}))
         };
         Mock::given(method("GET")).respond_with(respond).mount(&server).await;
         let found = client(&server).images(&digests(&["a"])).await;
         assert_eq!(found[&digest("a")].as_ref().unwrap().records, 150);
-        assert_eq!(server.received_requests().await.unwrap().len(), 2);
+        assert_eq!(count(&server).await, 2);
     }
 }

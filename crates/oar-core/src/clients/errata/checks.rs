@@ -13,6 +13,7 @@ use super::{AdvisoryId, ErrataClient};
 use crate::clients::empty::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
+use crate::ids::{InvalidNvr, Nvr};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
@@ -79,8 +80,8 @@ pub struct ExternalTest {
 pub struct AdvisoryBuild {
     /// The product version it is attached for.
     pub product_version: String,
-    /// Its name-version-release.
-    pub nvr: String,
+    /// The build.
+    pub nvr: Nvr,
 }
 
 /// What product security knows against an advisory.
@@ -164,15 +165,17 @@ impl ErrataClient {
     /// The builds of an advisory (E-15).
     pub async fn builds(&self, id: AdvisoryId) -> Result<Vec<AdvisoryBuild>, ServiceError> {
         let call = self.call("read builds", Method::GET, id, &format!("api/v1/erratum/{id}/builds"))?;
-        let Builds(versions) = self.send(call, id).await?.json()?;
+        let reply = self.send(call, id).await?;
+        let Builds(versions) = reply.json()?;
         let builds = versions.into_iter().flat_map(|(product_version, version)| {
-            version
-                .builds
-                .into_iter()
-                .flat_map(IndexMap::into_keys)
-                .map(move |nvr| AdvisoryBuild { product_version: product_version.clone(), nvr })
+            let names = version.builds.into_iter().flat_map(IndexMap::into_keys);
+            names.map(move |name| {
+                Ok(AdvisoryBuild { product_version: product_version.clone(), nvr: name.parse()? })
+            })
         });
-        Ok(builds.collect())
+        builds
+            .collect::<Result<_, InvalidNvr>>()
+            .map_err(|error| reply.failure(ServiceErrorKind::Malformed, error.to_string()))
     }
 
     /// The current runs of one kind of external test, such as `greenwave_cvp` (E-10).

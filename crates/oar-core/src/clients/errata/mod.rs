@@ -23,7 +23,7 @@ pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush
 use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
 use crate::email::EmailAddress;
-use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
 use crate::permit::WritePermit;
 use crate::service::Service;
@@ -57,26 +57,20 @@ pub enum ErrataError {
     },
 }
 
-impl Classified for ErrataError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::OwnerNotApplied(_) | Self::StateNotApplied { .. } => ErrorClass::Failed,
-        }
+classified! {
+    ErrataError through Service;
+    class {
+        Self::OwnerNotApplied(_) | Self::StateNotApplied { .. } => ErrorClass::Failed,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::OwnerNotApplied(id) => Some(format!(
-                "Somebody may have changed the owner at the same moment: look at {} and run again.",
-                id.link()
-            )),
-            Self::StateNotApplied { id, .. } => Some(format!(
-                "Somebody may have changed the state at the same moment: look at {} and run again.",
-                id.link()
-            )),
-        }
+    hint {
+        Self::OwnerNotApplied(id) => Some(format!(
+            "Somebody may have changed the owner at the same moment: look at {} and run again.",
+            id.link()
+        )),
+        Self::StateNotApplied { id, .. } => Some(format!(
+            "Somebody may have changed the state at the same moment: look at {} and run again.",
+            id.link()
+        )),
     }
 }
 
@@ -198,11 +192,6 @@ fn with_form(call: Call, field: &str, value: &str) -> Call {
 /// because it is so already.
 const WORTH_A_LOOK: [ServiceErrorKind; 3] =
     [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected, ServiceErrorKind::Conflict];
-
-/// Whether a failed write may have changed what it was meant to change all the same.
-fn is_worth_a_look(error: &ServiceError) -> bool {
-    WORTH_A_LOOK.contains(&error.kind)
-}
 
 /// The service's own words: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).
 fn refusal(reply: &Reply) -> String {

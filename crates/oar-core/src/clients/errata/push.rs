@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
-use crate::clients::empty;
+use crate::clients::{attempt_again, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -19,7 +19,7 @@ use crate::permit::WritePermit;
 pub const STAGE_TARGETS: [&str; 3] = ["cdn_stage", "cdn_docker_stage", "rhn_stage"];
 
 /// How often a push is asked for when the answer stays away and no new job shows up.
-const PUSH_ATTEMPTS: u32 = 2;
+const PUSH_ATTEMPTS: usize = 2;
 
 literals! {
     /// The status of a push job (`interop-exact`, spec 02 §2.8).
@@ -327,38 +327,29 @@ impl ErrataClient {
         _permit: &WritePermit,
     ) -> Result<Pushed, ServiceError> {
         let path = format!("api/v1/erratum/{id}/push?defaults=stage");
-        let mut push = known.clone();
-        for attempt in 1.. {
-            let call = self.call("push to staging", Method::POST, id, &path)?;
-            let failure = match self.send(call, id).await {
-                Ok(reply) => {
-                    let jobs: Vec<JobRecord> = reply.json()?;
-                    let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
-                    push.update(&started);
-                    if started.is_empty() {
-                        push.update(&self.push_jobs(id).await?);
-                        push = push.fully_pushed();
-                    }
-                    return Ok(Pushed { push, started });
-                }
-                Err(failure) => failure,
-            };
-            if failure.kind != ServiceErrorKind::Unclear {
-                return Err(failure);
+        let call = self.call("push to staging", Method::POST, id, &path)?;
+        let write = || async {
+            let jobs: Vec<JobRecord> = self.send(call.clone(), id).await?.json()?;
+            let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
+            let mut push = known.clone();
+            push.update(&started);
+            if started.is_empty() {
+                push.update(&self.push_jobs(id).await?);
+                push = push.fully_pushed();
             }
-            // The answer is lost; what it would have said stands in the list of jobs.
-            let Ok(jobs) = self.push_jobs(id).await else { return Err(failure) };
+            Ok::<_, ServiceError>(Pushed { push, started })
+        };
+        // What a lost answer would have said stands in the list of jobs.
+        let look = || async {
+            let jobs = self.push_jobs(id).await?;
+            let mut push = known.clone();
             push.update(&jobs);
             let started: Vec<PushJob> =
                 jobs.into_iter().filter(|job| job.is_stage() && job.id > known.newest_job()).collect();
-            if !started.is_empty() {
-                return Ok(Pushed { push, started });
-            }
-            if attempt >= PUSH_ATTEMPTS {
-                return Err(failure);
-            }
-        }
-        Ok(Pushed { push, started: Vec::new() })
+            Ok::<_, ServiceError>((!started.is_empty()).then_some(Pushed { push, started }))
+        };
+        let pushed = attempt_again(PUSH_ATTEMPTS, write, &[ServiceErrorKind::Unclear], look).await;
+        Ok(pushed.settled()?.into_inner())
     }
 }
 

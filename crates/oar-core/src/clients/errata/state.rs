@@ -6,8 +6,7 @@ use http::Method;
 
 use super::model::ErratumAnswer;
 use super::{
-    Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, WORTH_A_LOOK,
-    is_worth_a_look, with_form,
+    Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, WORTH_A_LOOK, with_form,
 };
 use crate::clients::{Effect, write_or_look};
 use crate::error::ServiceError;
@@ -37,11 +36,7 @@ impl ErrataClient {
                 now if now == *wanted => Ok(Effect::Changed),
                 now => Err(ErrataError::StateNotApplied { id, wanted: wanted.clone(), now }),
             },
-            Err(error) if is_worth_a_look(&error) => match self.erratum(id).await {
-                Ok(advisory) if advisory.state == *wanted => Ok(effect_of(&error)),
-                _ => Err(error.into()),
-            },
-            Err(error) => Err(error.into()),
+            Err(error) => Ok(self.settle(id, error, |advisory| advisory.state == *wanted).await?),
         }
     }
 
@@ -89,9 +84,4 @@ impl ErrataClient {
 /// The advisory that the answer to a write shows, when it is that advisory.
 fn shown(reply: &Reply, id: AdvisoryId) -> Option<Advisory> {
     reply.json::<ErratumAnswer>().ok()?.advisory(id).ok()
-}
-
-/// What a failed write did when the state is as wanted: one without an answer acted, a refused one did not.
-fn effect_of(error: &ServiceError) -> Effect {
-    if error.kind == crate::error::ServiceErrorKind::Unclear { Effect::Changed } else { Effect::AlreadySo }
 }

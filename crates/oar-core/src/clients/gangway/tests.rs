@@ -3,16 +3,13 @@ use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, http, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
 
 fn client(server: &MockServer, form: TriggerForm) -> GangwayClient {
-    let settings =
-        HttpSettings { retry_delay: std::time::Duration::from_millis(1), ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = format!("{}/gangway", server.uri()).parse().unwrap();
-    GangwayClient::new(http, base, "sha256~demo".into(), form)
+    GangwayClient::new(http(5), base(server, "/gangway"), "sha256~demo".into(), form)
 }
 
 fn trigger() -> Trigger {
@@ -24,7 +21,7 @@ fn trigger() -> Trigger {
 }
 
 pub(crate) fn started() -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "id": "0b8e", "job_name": "periodic-demo", "job_type": "PERIODIC", "job_status": "TRIGGERED",
         "pod_spec_options": {"envs": {}, "labels": {}, "annotations": {}}, "gcs_path": "",
     }))
@@ -48,7 +45,7 @@ async fn start(
         let mock = if index == last { mock } else { mock.up_to_n_times(1) };
         mock.mount(&server).await;
     }
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let outcome = client(&server, form).trigger(&trigger(), &permit).await;
     let requests = server.received_requests().await.unwrap();
     (outcome, requests.iter().map(|request| request.body_json().unwrap()).collect())
@@ -82,7 +79,7 @@ async fn only_a_rate_limit_is_repeated() {
         (ResponseTemplate::new(403), ServiceErrorKind::Forbidden),
         (ResponseTemplate::new(400), ServiceErrorKind::Rejected),
         (ResponseTemplate::new(200).set_body_string("<html>"), ServiceErrorKind::Unclear),
-        (ResponseTemplate::new(200).set_body_json(json!({"id": ""})), ServiceErrorKind::Unclear),
+        (ok(json!({"id": ""})), ServiceErrorKind::Unclear),
     ] {
         let (outcome, bodies) = start(TriggerForm::JobInPath, vec![answer]).await;
         assert_eq!((outcome.unwrap_err().kind, bodies.len()), (kind, 1));
@@ -97,7 +94,7 @@ async fn executions_are_listed_by_the_cut_name_and_compared_by_the_whole_one() {
     Mock::given(method("GET"))
         .and(path("/gangway/v1/executions"))
         .and(query_param("job_name", format!("periodic-{}", "x".repeat(53))))
-        .respond_with(ResponseTemplate::new(200).set_body_json(
+        .respond_with(ok(
             json!({"job_execution": [row("1", &job), row("2", &format!("{job}-2")), row("", &job)]}),
         ))
         .mount(&server)
@@ -131,13 +128,9 @@ async fn requests_wait_for_their_turn() {
     let server = MockServer::start().await;
     let clock = std::sync::Arc::new(Hurry::default());
     let http = Http::new(HttpSettings::default(), Clock::new(clock.clone()), Redactor::default()).unwrap();
-    let base = server.uri().parse().unwrap();
-    let gangway = GangwayClient::new(http, base, "t0ken".into(), TriggerForm::JobInPath)
+    let gangway = GangwayClient::new(http, base(&server, ""), "t0ken".into(), TriggerForm::JobInPath)
         .with_rate_limit(RateLimit { per_minute: 6, burst: 1 });
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"job_execution": []})))
-        .mount(&server)
-        .await;
+    Mock::given(method("GET")).respond_with(ok(json!({"job_execution": []}))).mount(&server).await;
     for _ in 0..4 {
         gangway.clone().executions("periodic-demo").await.unwrap();
     }

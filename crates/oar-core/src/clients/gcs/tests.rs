@@ -4,9 +4,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::clients::prow::ProwState;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, count, http, ok};
 
 const LIST: &str = "/gcs/storage/v1/b/demo/o";
 const ROOT: &str = "logs/periodic-demo/7/artifacts/";
@@ -14,9 +12,7 @@ const REPORT: &str =
     "logs/periodic-demo/7/artifacts/aws/openshift-e2e-test-qe-report/artifacts/test-results.yaml";
 
 fn client(server: &MockServer) -> GcsClient {
-    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    GcsClient::anonymous(http, format!("{}/gcs", server.uri()).parse().unwrap(), "demo")
+    GcsClient::anonymous(http(1), base(server, "/gcs"), "demo")
 }
 
 fn run() -> RunLocation {
@@ -46,18 +42,18 @@ async fn a_report_takes_two_requests() {
             "matchGlob",
             format!("{ROOT}*/openshift-e2e-test-qe-report/artifacts/test-results.yaml"),
         ))
-        .respond_with(ResponseTemplate::new(200).set_body_json(items(&[REPORT])))
+        .respond_with(ok(items(&[REPORT])))
         .mount(&server)
         .await;
     media(&server, REPORT, ResponseTemplate::new(200).set_body_string("suite: {total: 1}\n")).await;
     assert_eq!(client(&server).qe_report(&run()).await.unwrap().unwrap(), "suite: {total: 1}\n");
-    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+    assert_eq!(count(&server).await, 2);
 }
 
 #[tokio::test]
 async fn no_report_takes_one_request() {
     let server = MockServer::start().await;
-    let empty = ResponseTemplate::new(200).set_body_json(json!({"kind": "storage#objects"}));
+    let empty = ok(json!({"kind": "storage#objects"}));
     Mock::given(path(LIST)).respond_with(empty).expect(1).mount(&server).await;
     assert_eq!(client(&server).qe_report(&run()).await.unwrap(), None);
 }
@@ -96,20 +92,17 @@ async fn pages_are_followed_and_never_endless() {
     let server = MockServer::start().await;
     let mut page = items(&[]);
     page["nextPageToken"] = json!("more");
-    let last = ResponseTemplate::new(200).set_body_json(items(&[REPORT]));
+    let last = ok(items(&[REPORT]));
     Mock::given(path(LIST)).and(query_param("pageToken", "more")).respond_with(last).mount(&server).await;
-    let first = ResponseTemplate::new(200).set_body_json(&page);
+    let first = ok(&page);
     Mock::given(path(LIST)).and(query_param_is_missing("pageToken")).respond_with(first).mount(&server).await;
     media(&server, REPORT, ResponseTemplate::new(200).set_body_string("a: {}\n")).await;
     assert!(client(&server).qe_report(&run()).await.unwrap().is_some());
     let server = MockServer::start().await;
-    Mock::given(path(LIST))
-        .respond_with(ResponseTemplate::new(200).set_body_json(&page))
-        .mount(&server)
-        .await;
+    Mock::given(path(LIST)).respond_with(ok(&page)).mount(&server).await;
     let error = client(&server).qe_report(&run()).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Malformed);
-    assert_eq!(server.received_requests().await.unwrap().len(), PAGES);
+    assert_eq!(count(&server).await, PAGES);
 }
 
 #[tokio::test]
@@ -154,17 +147,14 @@ async fn lists_come_in_all_spellings_of_nothing() {
         [json!({}), json!({"items": null, "prefixes": null, "nextPageToken": null}), json!({"items": []})]
     {
         let server = MockServer::start().await;
-        Mock::given(path(LIST))
-            .respond_with(ResponseTemplate::new(200).set_body_json(page))
-            .mount(&server)
-            .await;
+        Mock::given(path(LIST)).respond_with(ok(page)).mount(&server).await;
         assert_eq!(client(&server).qe_report(&run()).await.unwrap(), None);
     }
 }
 
 /// What Prow leaves in the folder of run 7.
 fn object(id: &str, build: &Value, state: &str, completed: Option<&str>) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "metadata": {"name": id, "annotations": null, "labels": null},
         "spec": {"job": "periodic-demo", "pod_spec": {"containers": [{"args": ["--x", "--target=aws"], "env": null}]}},
         "status": {
@@ -193,7 +183,7 @@ async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
     let end = Some(time);
     let finished = || {
         let content = json!({"timestamp": 1_767_330_367, "passed": false, "result": "FAILURE"});
-        ("finished.json", ResponseTemplate::new(200).set_body_json(content))
+        ("finished.json", ok(content))
     };
     let prowjob = |answer: ResponseTemplate| ("prowjob.json", answer);
     // The pod says that it failed; Prow, which knows better, that the run was killed.

@@ -3,18 +3,13 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, count, http, ok, permit};
 
 const BASE: &str = "/github/repos/example/records";
 const TREE: &str = "/github/repos/example/records/git/trees/record:_releases";
 
 fn folder(server: &MockServer, cache: Option<&std::path::Path>) -> GithubFolder {
-    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = format!("{}/github", server.uri()).parse().unwrap();
-    let client = GithubClient::new(http, base, Some("t0ken".into()));
+    let client = GithubClient::new(http(1), base(server, "/github"), Some("t0ken".into()));
     let repository = "example/records".parse().unwrap();
     GithubFolder::new(client, repository, "record", "_releases", cache.map(ObjectCache::at))
 }
@@ -66,9 +61,7 @@ async fn blob(server: &MockServer, sha: &str, text: &str) {
     let content = base64::engine::general_purpose::STANDARD.encode(text);
     Mock::given(method("GET"))
         .and(path(format!("{BASE}/git/blobs/{sha}")))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"content": content, "encoding": "base64"})),
-        )
+        .respond_with(ok(json!({"content": content, "encoding": "base64"})))
         .mount(server)
         .await;
 }
@@ -85,11 +78,11 @@ async fn an_unchanged_folder_takes_one_request() {
     serve(&server, &files).await;
     let cache = tempfile::tempdir().unwrap();
     assert_eq!(texts(&folder(&server, Some(cache.path()))).await, ["one", "two", "one"]);
-    let first = server.received_requests().await.unwrap().len();
+    let first = count(&server).await;
     assert!((3..=4).contains(&first), "the tree and its contents: {first}");
     // Another process.
     assert_eq!(texts(&folder(&server, Some(cache.path()))).await, ["one", "two", "one"]);
-    assert_eq!(server.received_requests().await.unwrap().len(), first + 1);
+    assert_eq!(count(&server).await, first + 1);
 }
 
 #[tokio::test]
@@ -120,13 +113,13 @@ async fn what_git_s_names_do_not_fit_is_refused() {
     let server = MockServer::start().await;
     let mut tree = git_tree(&[("a.json", "one")]);
     tree["tree"][0]["path"] = json!("b.json");
-    Mock::given(path(TREE)).respond_with(ResponseTemplate::new(200).set_body_json(tree)).mount(&server).await;
+    Mock::given(path(TREE)).respond_with(ok(tree)).mount(&server).await;
     assert_eq!(folder(&server, None).list().await.unwrap_err().kind, ServiceErrorKind::Malformed);
 
     let server = MockServer::start().await;
     let mut tree = git_tree(&[("a.json", "one")]);
     tree["truncated"] = json!(true);
-    Mock::given(path(TREE)).respond_with(ResponseTemplate::new(200).set_body_json(tree)).mount(&server).await;
+    Mock::given(path(TREE)).respond_with(ok(tree)).mount(&server).await;
     assert_eq!(folder(&server, None).list().await.unwrap_err().kind, ServiceErrorKind::Malformed);
 
     // One content is not what its name says: the others are read.
@@ -146,7 +139,7 @@ async fn an_absent_folder_is_told_from_a_hidden_branch() {
     let missing = ResponseTemplate::new(404).set_body_json(json!({"message": "Not Found"}));
     Mock::given(path(TREE)).respond_with(missing.clone()).mount(&server).await;
     Mock::given(path(format!("{BASE}/git/ref/heads/record")))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
+        .respond_with(ok(json!({})))
         .mount(&server)
         .await;
     assert_eq!(folder(&server, None).list().await.unwrap(), None);
@@ -161,12 +154,12 @@ async fn files_are_written_and_removed_with_their_revision() {
     let file = format!("{BASE}/contents/_releases/a.json");
     Mock::given(method("PUT"))
         .and(path(&file))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": {"sha": blob_id(b"new")}})))
+        .respond_with(ok(json!({"content": {"sha": blob_id(b"new")}})))
         .mount(&server)
         .await;
     Mock::given(method("DELETE"))
         .and(path(&file))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": null})))
+        .respond_with(ok(json!({"content": null})))
         .up_to_n_times(1)
         .mount(&server)
         .await;
@@ -174,7 +167,7 @@ async fn files_are_written_and_removed_with_their_revision() {
         .respond_with(ResponseTemplate::new(409).set_body_json(json!({"message": "a.json does not match"})))
         .mount(&server)
         .await;
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let cache = tempfile::tempdir().unwrap();
     let folder = folder(&server, Some(cache.path()));
     let sha = folder.write("a.json", "new", Some("old"), "update file content", &permit).await.unwrap();

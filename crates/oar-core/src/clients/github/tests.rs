@@ -5,6 +5,7 @@ use wiremock::matchers::{body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, count, http, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
@@ -22,8 +23,7 @@ fn client(server: &MockServer, token: Option<&str>) -> GithubClient {
         ..HttpSettings::default()
     };
     let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = Url::parse(&format!("{}/github", server.uri())).unwrap();
-    GithubClient::new(http, base, token.map(SecretString::from))
+    GithubClient::new(http, base(server, "/github"), token.map(SecretString::from))
 }
 
 fn repository() -> Repository {
@@ -35,7 +35,7 @@ async fn read(client: &GithubClient, etag: Option<&str>) -> Result<Contents, Ser
 }
 
 async fn write(client: &GithubClient, sha: Option<&str>) -> Result<String, ServiceError> {
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     client.put_contents(&repository(), FILE, "z-stream", "a: 1\n", sha, "change", &permit).await
 }
 
@@ -86,7 +86,7 @@ async fn an_absent_file_on_a_visible_branch_is_absent() {
         .mount(&server)
         .await;
     Mock::given(path(BRANCH))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ref": "refs/heads/z-stream"})))
+        .respond_with(ok(json!({"ref": "refs/heads/z-stream"})))
         .expect(1)
         .mount(&server)
         .await;
@@ -198,7 +198,7 @@ async fn a_write_without_an_answer_in_time_is_unclear_and_sent_once() {
         .await;
     let settings = HttpSettings { timeout: Duration::from_millis(200), ..HttpSettings::default() };
     let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let client = GithubClient::new(http, Url::parse(&server.uri()).unwrap(), Some("t0ken".into()));
+    let client = GithubClient::new(http, base(&server, ""), Some("t0ken".into()));
     assert_eq!(write(&client, Some("s1")).await.unwrap_err().kind, ServiceErrorKind::Unclear);
 }
 
@@ -229,10 +229,7 @@ async fn odd_contents_are_malformed_not_a_panic() {
         json!({"sha": "s", "encoding": "base64", "content": "/w=="}),
     ] {
         let server = MockServer::start().await;
-        Mock::given(method("GET"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(&body))
-            .mount(&server)
-            .await;
+        Mock::given(method("GET")).respond_with(ok(&body)).mount(&server).await;
         let error = read(&client(&server, Some("t0ken")), None).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "{body}");
     }
@@ -240,10 +237,8 @@ async fn odd_contents_are_malformed_not_a_panic() {
 
 #[tokio::test]
 async fn no_connection_comes_back_as_our_own_error() {
-    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
     let base = Url::parse("http://127.0.0.1:1/github").unwrap();
-    let client = GithubClient::new(http, base, Some("t0ken".into()));
+    let client = GithubClient::new(http(1), base, Some("t0ken".into()));
     assert_eq!(write(&client, None).await.unwrap_err().kind, ServiceErrorKind::Unavailable);
 }
 
@@ -261,13 +256,10 @@ async fn a_secondary_limit_without_a_wait_is_waited_out_and_the_write_made_once(
     ] {
         let server = MockServer::start().await;
         Mock::given(method("PUT")).respond_with(limit).up_to_n_times(1).mount(&server).await;
-        Mock::given(method("PUT"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"content": {"sha": "s2"}})))
-            .mount(&server)
-            .await;
+        Mock::given(method("PUT")).respond_with(ok(json!({"content": {"sha": "s2"}}))).mount(&server).await;
         let (http, clock) = crate::http::tests::support::stack(HttpSettings::default());
-        let base = Url::parse(&format!("{}/github", server.uri())).unwrap();
-        let outcome = write(&GithubClient::new(http, base, Some("t0ken".into())), Some("s1")).await;
+        let outcome =
+            write(&GithubClient::new(http, base(&server, "/github"), Some("t0ken".into())), Some("s1")).await;
         if waited {
             assert_eq!(outcome.unwrap(), "s2");
             assert_eq!(clock.waits(), [Duration::from_mins(1)]);
@@ -327,7 +319,7 @@ async fn renamed(status: u16) -> MockServer {
         .await;
     Mock::given(method("GET"))
         .and(path("/github/repositories/7"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"full_name": "example/new-states"})))
+        .respond_with(ok(json!({"full_name": "example/new-states"})))
         .mount(&server)
         .await;
     server
@@ -366,5 +358,5 @@ async fn a_redirection_elsewhere_or_in_a_circle_is_not_followed_for_ever() {
         .mount(&server)
         .await;
     assert!(read(&client(&server, Some("t0ken")), None).await.is_err());
-    assert!(server.received_requests().await.unwrap().len() <= 5);
+    assert!(count(&server).await <= 5);
 }

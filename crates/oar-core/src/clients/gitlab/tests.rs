@@ -5,6 +5,7 @@ use wiremock::matchers::{body_string, header, method, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, count, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
@@ -18,8 +19,7 @@ fn client(server: &MockServer, token: Option<&str>) -> GitlabClient {
         ..HttpSettings::default()
     };
     let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = Url::parse(&format!("{}/gitlab/", server.uri())).unwrap();
-    GitlabClient::new(http, base, token.map(SecretString::from))
+    GitlabClient::new(http, base(server, "/gitlab/"), token.map(SecretString::from))
 }
 
 fn reference() -> MergeRequestRef {
@@ -43,19 +43,15 @@ async fn answer(server: &MockServer, status: u16, body: Value) {
         .await;
 }
 
-async fn count(server: &MockServer) -> usize {
-    server.received_requests().await.unwrap().len()
-}
-
 async fn add_note(client: &GitlabClient) -> Result<Note, ServiceError> {
-    client.add_note(&reference(), "QE & co\n", &WritePermit::granted_by_user_interface()).await
+    client.add_note(&reference(), "QE & co\n", &permit()).await
 }
 
 #[tokio::test]
 async fn a_merge_request_is_one_request_with_the_project_in_one_segment() {
     let server = MockServer::start().await;
     Mock::given(header("private-token", "glpat-of-tests"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(merge_request("opened")))
+        .respond_with(ok(merge_request("opened")))
         .mount(&server)
         .await;
     let read = client(&server, Some("glpat-of-tests ")).merge_request(&reference()).await.unwrap();
@@ -93,7 +89,7 @@ async fn notes_are_read_page_by_page_newest_first() {
             let notes: Vec<_> = (first..first + count)
                 .map(|id| json!({"id": id, "body": format!("note {id}"), "system": id == 3, "author": null}))
                 .collect();
-            ResponseTemplate::new(200).set_body_json(notes)
+            ok(notes)
         })
         .expect(2)
         .mount(&server)
@@ -126,13 +122,13 @@ async fn a_note_is_added_and_edited() {
         .await;
     Mock::given(method("PUT"))
         .and(body_string("body=new"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"id": 9, "body": "new"})))
+        .respond_with(ok(json!({"id": 9, "body": "new"})))
         .expect(1)
         .mount(&server)
         .await;
     let client = client(&server, Some("t0ken"));
     assert_eq!(add_note(&client).await.unwrap().id, 9);
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     assert_eq!(client.edit_note(&reference(), 9, "new", &permit).await.unwrap().body, "new");
     let requests = server.received_requests().await.unwrap();
     assert!(requests[0].url.path().ends_with("/merge_requests/612/notes"));
@@ -157,7 +153,7 @@ async fn an_edit_is_repeated_because_it_cannot_do_anything_twice() {
     let server = MockServer::start().await;
     answer(&server, 502, json!({})).await;
     let client = client(&server, Some("t0ken"));
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let error = client.edit_note(&reference(), 9, "new", &permit).await.unwrap_err();
     assert_eq!((error.kind, count(&server).await), (ServiceErrorKind::Unavailable, 3));
 }
@@ -223,7 +219,7 @@ async fn garbage_instead_of_a_merge_request_is_malformed() {
 async fn the_account_with_exactly_this_address_is_found() {
     let server = MockServer::start().await;
     Mock::given(query_param("search", "demo+jira@example.com"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!([
+        .respond_with(ok(json!([
             {"id": 1, "username": "demo-other", "state": "active", "public_email": "not-demo+jira@example.com"},
             {"id": 2, "username": "demo", "state": "active", "public_email": "Demo+Jira@Example.com"},
             {"id": 3, "username": "demo-hidden", "state": "active"}
@@ -297,7 +293,7 @@ async fn a_merge_request_is_found_by_its_exact_title_only() {
     Mock::given(query_param("search", "4.19.1 drop bugs"))
         .and(query_param("state", "opened"))
         .and(query_param("target_branch", "prepare"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!([
+        .respond_with(ok(json!([
             titled(1, "4.19.1 drop bugs again"),
             titled(2, "4.19.1 drop bugs"),
             titled(3, "4.19.1 Drop Bugs"),
@@ -327,7 +323,7 @@ async fn a_commit_names_its_base_and_carries_every_byte() {
         message: "Drop bugs",
         files: &[("s/a.yaml".to_owned(), "é: 1\r\n".to_owned())],
     };
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let made = client(&server, Some("t0ken")).commit(&commit, &permit).await.unwrap();
     assert_eq!((made.id.as_str(), made.parent_ids), ("c1", vec!["5b1e".to_owned()]));
     let requests = server.received_requests().await.unwrap();
@@ -374,17 +370,17 @@ async fn a_merge_by_itself_is_asked_for_under_both_names_and_at_a_commit() {
                 "/gitlab/api/v4/projects/group%2Fsub%2Fshipments/merge_requests/612/merge",
             ))
             .and(body_string(form))
-            .respond_with(ResponseTemplate::new(200).set_body_json(merge_request("merged")))
+            .respond_with(ok(merge_request("merged")))
             .expect(1)
             .mount(&server)
             .await;
-        let permit = WritePermit::granted_by_user_interface();
+        let permit = permit();
         client(&server, Some("t")).merge(&reference(), "5b1e", when, &permit).await.unwrap();
     }
     // Without a pipeline GitLab refuses it.
     let server = MockServer::start().await;
     answer(&server, 405, json!({"message": "405 Method Not Allowed"})).await;
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let refused =
         client(&server, Some("t")).merge(&reference(), "5b1e", MergeWhen::PipelineSucceeds, &permit).await;
     assert_eq!(refused.unwrap_err().kind, ServiceErrorKind::Rejected);

@@ -12,6 +12,7 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{count, ok};
 use crate::error::{Classified, ErrorClass};
 use crate::http::HttpSettings;
 use crate::http::tests::support::{NOW, stack};
@@ -76,7 +77,7 @@ impl Place {
 
 fn token(token: &str, seconds: i64) -> ResponseTemplate {
     let body = json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"});
-    ResponseTemplate::new(200).set_body_json(body)
+    ok(body)
 }
 
 #[tokio::test]
@@ -151,7 +152,7 @@ async fn a_lifetime_has_many_spellings_and_a_token_is_one() {
         (json!({"access_token": "t", "expires_in": -1}), 1),
     ] {
         let place = Place::new(&key_file(&pem(&key))).await;
-        place.answer_tokens(ResponseTemplate::new(200).set_body_json(&answer)).await;
+        place.answer_tokens(ok(&answer)).await;
         Mock::given(path("/sheet")).respond_with(ResponseTemplate::new(200)).mount(&place.server).await;
         let account = place.account();
         for _ in 0..2 {
@@ -169,7 +170,7 @@ async fn a_lifetime_has_many_spellings_and_a_token_is_one() {
         json!([]),
     ] {
         let place = Place::new(&key_file(&pem(&key))).await;
-        place.answer_tokens(ResponseTemplate::new(200).set_body_json(&answer)).await;
+        place.answer_tokens(ok(&answer)).await;
         let error = place.account().send(place.call()).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "{answer}");
         assert_eq!(place.asked("/sheet").await.len(), 0, "no request goes out without a token");
@@ -223,7 +224,7 @@ async fn a_wrong_key_file_is_named_without_its_contents() {
     std::fs::remove_file(place.path()).unwrap();
     let error = place.account().send(place.call()).await.unwrap_err();
     assert!(error.to_string().contains("key.json: it cannot be read: No such file"), "{error}");
-    assert_eq!(place.server.received_requests().await.unwrap().len(), 0);
+    assert_eq!(count(&place.server).await, 0);
 }
 
 #[tokio::test]
@@ -250,7 +251,7 @@ async fn a_refusal_of_the_token_service_is_ours_to_mend() {
 async fn an_answer_that_is_no_token_is_not_shown() {
     let place = Place::new(&key_file(&pem(&private_key()))).await;
     let body = json!({"access_token": "ya29.secret-secret", "expires_in": "soon"});
-    place.answer_tokens(ResponseTemplate::new(200).set_body_json(body)).await;
+    place.answer_tokens(ok(body)).await;
     let error = place.account().send(place.call()).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Malformed);
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");

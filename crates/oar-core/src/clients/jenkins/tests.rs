@@ -3,17 +3,11 @@ use wiremock::matchers::{header, header_exists, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
+use crate::clients::testing::{base, count, http, ok, permit};
 use crate::error::{Classified, ErrorClass};
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
 
 fn client(server: &MockServer) -> JenkinsClient {
-    let settings =
-        HttpSettings { retry_delay: std::time::Duration::from_millis(1), ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = format!("{}/ci", server.uri()).parse().unwrap();
-    JenkinsClient::new(http, base, "user".into(), "token".into())
+    JenkinsClient::new(http(5), base(server, "/ci"), "user".into(), "token".into())
 }
 
 fn job() -> JobPath {
@@ -29,7 +23,7 @@ fn queued(server: &MockServer) -> ResponseTemplate {
 }
 
 async fn trigger(server: &MockServer) -> Result<Queued, ServiceError> {
-    client(server).trigger(&job(), &wanted(), &WritePermit::granted_by_user_interface()).await
+    client(server).trigger(&job(), &wanted(), &permit()).await
 }
 
 #[tokio::test]
@@ -43,7 +37,7 @@ async fn a_build_is_queued_with_one_request() {
         .mount(&server)
         .await;
     assert_eq!(trigger(&server).await.unwrap(), Queued { number: 4411, waited_before: false });
-    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    assert_eq!(count(&server).await, 1);
 }
 
 #[tokio::test]
@@ -97,7 +91,7 @@ async fn a_trigger_is_never_repeated_blindly() {
         let error = trigger(&server).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(Classified::hint(&error).is_some(), "{error}");
-        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+        assert_eq!(count(&server).await, 1);
     }
 }
 
@@ -121,16 +115,13 @@ async fn a_redirection_says_what_became_of_the_build() {
         Mock::given(method("POST")).respond_with(answer).mount(&server).await;
         let got = trigger(&server).await.map_err(|error| error.kind);
         assert_eq!(got, expected, "{status} {location}");
-        assert_eq!(server.received_requests().await.unwrap().len(), 1, "an address is never followed");
+        assert_eq!(count(&server).await, 1, "an address is never followed");
     }
 }
 
 async fn answer(path_: &str, body: serde_json::Value) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(path(path_))
-        .respond_with(ResponseTemplate::new(200).set_body_json(body))
-        .mount(&server)
-        .await;
+    Mock::given(path(path_)).respond_with(ok(body)).mount(&server).await;
     server
 }
 
@@ -246,7 +237,7 @@ async fn builds_and_queue_items_come_with_their_parameters() {
         ]},
     ]);
     Mock::given(path("/ci/job/folder/job/Stage/api/json"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"builds": [
+        .respond_with(ok(json!({"builds": [
             {"number": 2, "url": "u2", "queueId": 9, "building": true, "inProgress": true, "result": null,
              "timestamp": 1_782_986_400_000_i64, "actions": actions},
             {"number": 1, "url": "u1", "building": false, "inProgress": false, "result": "UNSTABLE", "actions": []},
@@ -255,7 +246,7 @@ async fn builds_and_queue_items_come_with_their_parameters() {
         .await;
     let task = |url: &str| json!({"name": "Stage", "url": url});
     Mock::given(path("/ci/queue/api/json"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"items": [
+        .respond_with(ok(json!({"items": [
             {"id": 7, "why": "waiting", "task": task("http://x/ci/job/folder/job/Stage/"), "actions": actions},
             {"id": 8, "task": task("http://x/ci/job/other/job/folder/job/Stage/"), "actions": []},
             {"id": 9, "task": task("http://x/ci/job/Stage/"), "actions": []},

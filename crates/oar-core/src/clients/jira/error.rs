@@ -1,6 +1,6 @@
 //! Why a Jira operation failed, beyond the failed call itself.
 
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::ids::IssueKey;
 
 /// Why a Jira operation failed.
@@ -64,42 +64,36 @@ fn offer(offered: &[String]) -> String {
     }
 }
 
-impl Classified for JiraError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::AccountNotVisible { .. } | Self::AccountAmbiguous { .. } | Self::AccountInactive => {
-                ErrorClass::Failed
-            }
-            Self::TransitionNotOffered { .. } => ErrorClass::Blocked,
+classified! {
+    JiraError through Service;
+    class {
+        Self::AccountNotVisible { .. } | Self::AccountAmbiguous { .. } | Self::AccountInactive => {
+            ErrorClass::Failed
         }
+        Self::TransitionNotOffered { .. } => ErrorClass::Blocked,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::AccountNotVisible { strangers: 0, hidden: 0, no_people: 0 } => Some(
-                "Check the spelling of the address. Jira finds nobody either when the account of JIRA_USERNAME lacks \
-                 the right `Browse users and groups`: ask an administrator of Jira for it, otherwise assign by hand."
-                    .to_owned(),
-            ),
-            Self::AccountNotVisible { .. } => Some(
-                "Check the spelling of the address; the user can show it in the Atlassian profile (Profile and \
-                 visibility, Contact), otherwise assign by hand."
-                    .to_owned(),
-            ),
-            Self::AccountAmbiguous { .. } => {
-                Some("Assign by hand: this program does not choose between accounts.".to_owned())
-            }
-            Self::AccountInactive => Some("Name an owner with an active Jira account.".to_owned()),
-            Self::TransitionNotOffered { key, offered, .. } if offered.is_empty() => Some(format!(
-                "Either the account of JIRA_USERNAME lacks the right `Transition issues` in this project, or the status \
-                 is final: look at {}.",
-                key.link()
-            )),
-            Self::TransitionNotOffered { key, .. } => {
-                Some(format!("Look at {}: the workflow or your rights do not allow it now.", key.link()))
-            }
+    hint {
+        Self::AccountNotVisible { strangers: 0, hidden: 0, no_people: 0 } => Some(
+            "Check the spelling of the address. Jira finds nobody either when the account of JIRA_USERNAME lacks \
+             the right `Browse users and groups`: ask an administrator of Jira for it, otherwise assign by hand."
+                .to_owned(),
+        ),
+        Self::AccountNotVisible { .. } => Some(
+            "Check the spelling of the address; the user can show it in the Atlassian profile (Profile and \
+             visibility, Contact), otherwise assign by hand."
+                .to_owned(),
+        ),
+        Self::AccountAmbiguous { .. } => {
+            Some("Assign by hand: this program does not choose between accounts.".to_owned())
+        }
+        Self::AccountInactive => Some("Name an owner with an active Jira account.".to_owned()),
+        Self::TransitionNotOffered { key, offered, .. } if offered.is_empty() => Some(format!(
+            "Either the account of JIRA_USERNAME lacks the right `Transition issues` in this project, or the status \
+             is final: look at {}.",
+            key.link()
+        )),
+        Self::TransitionNotOffered { key, .. } => {
+            Some(format!("Look at {}: the workflow or your rights do not allow it now.", key.link()))
         }
     }
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::tests::{client, ok, sent};
+use super::tests::{client, sent};
 use super::*;
+use crate::clients::testing::ok;
 use crate::error::{Classified, ErrorClass};
 
 /// Where an issue is by a key: its number, and its key now.

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::tests::{client, ok};
+use super::tests::client;
 use super::*;
+use crate::clients::testing::ok;
 
 const ISSUE: &str = "/jira/rest/api/2/issue/OCPBUGS-1";
 

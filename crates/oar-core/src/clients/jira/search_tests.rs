@@ -2,8 +2,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::tests::{client, ok, permit};
+use super::tests::client;
 use super::*;
+use crate::clients::testing::{ok, permit};
 
 #[tokio::test]
 async fn a_search_reads_every_page() {

@@ -3,35 +3,25 @@ use wiremock::matchers::{body_json, header, header_exists, method, path, query_p
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, http, ok, permit};
 use crate::error::{Classified, ErrorClass};
-use crate::http::HttpSettings;
-use crate::http::tests::support::stack;
 
 /// `bot@example.com:planted-token` in base 64.
 const BASIC: &str = "Basic Ym90QGV4YW1wbGUuY29tOnBsYW50ZWQtdG9rZW4=";
 const HIDDEN: &str = "Issue does not exist or you do not have permission to see it.";
 
 pub(super) fn client(server: &MockServer) -> JiraClient {
-    let base = format!("{}/jira", server.uri()).parse().unwrap();
     JiraClient::new(
-        stack(HttpSettings::default()).0,
-        base,
+        http(5),
+        base(server, "/jira"),
         &"bot@example.com".to_owned().into(),
         &"planted-token".to_owned().into(),
     )
     .unwrap()
 }
 
-pub(super) fn permit() -> WritePermit {
-    WritePermit::granted_by_user_interface()
-}
-
 pub(super) fn key() -> IssueKey {
     "ART-100".parse().unwrap()
-}
-
-pub(super) fn ok(body: Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(body)
 }
 
 async fn mount(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::model::same;
 use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
-use crate::clients::{Effect, empty};
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::clients::{self, Attempt, Effect, empty};
+use crate::error::ServiceError;
+use crate::error::ServiceErrorKind::{Conflict, Rejected, Unclear};
 use crate::permit::WritePermit;
 
 /// How often a transition is tried when somebody changes the issue at the same moment.
@@ -75,27 +76,28 @@ impl JiraClient {
                 .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
                 .about(key.as_str())
                 .body(body(&json!({ "transition": { "id": chosen.id } })));
-            let failure = match self.send(call).await {
-                Ok(reply) if reply.status == StatusCode::NO_CONTENT => return Ok(Effect::Changed),
-                // Some other success, such as a gateway's page: only the issue itself tells.
-                Ok(reply) => ServiceError { kind: ServiceErrorKind::Unclear, ..unexpected(&reply) },
-                Err(failure) => failure,
+            // Some other success, such as a gateway's page, says nothing: only the issue itself tells.
+            let write = async {
+                match self.send(call).await? {
+                    reply if reply.status == StatusCode::NO_CONTENT => Ok(()),
+                    reply => Err(ServiceError { kind: Unclear, ..unexpected(&reply) }),
+                }
             };
             // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says
             // so.
-            let effect = match failure.kind {
-                ServiceErrorKind::Unclear => Effect::Changed,
-                ServiceErrorKind::Rejected | ServiceErrorKind::Conflict => Effect::AlreadySo,
-                _ => return Err(failure.into()),
+            let look = async {
+                Ok::<_, JiraError>(is_in(&self.issue(key, &["status"]).await?, status).then_some(()))
             };
-            let is_refused = match self.issue(key, &["status"]).await {
-                Ok(now) if is_in(&now, status) => return Ok(effect),
-                // Somebody changed something else of the issue at the same moment: nothing has happened.
-                Ok(_) if failure.kind == ServiceErrorKind::Conflict && attempt < ATTEMPTS => false,
-                // What was offered when the issue was read need not be offered any more.
-                Ok(_) if failure.kind == ServiceErrorKind::Rejected && attempt < ATTEMPTS => true,
-                _ => return Err(failure.into()),
+            let failure = match clients::attempt(write, &[Unclear, Rejected, Conflict], look).await {
+                Attempt::Done(written) => return Ok(written.effect()),
+                // Somebody changed something else of the issue at the same moment, or what was offered when the issue
+                // was read is not offered any more: nothing has happened.
+                Attempt::Absent(failure) if failure.kind != Unclear && attempt < ATTEMPTS => failure,
+                Attempt::Absent(failure) | Attempt::Unseen(failure, _) | Attempt::Failed(failure) => {
+                    return Err(failure.into());
+                }
             };
+            let is_refused = failure.kind == Rejected;
             attempt += 1;
             let id = chosen.id.clone();
             offered = match self.transitions(key).await {

@@ -12,6 +12,7 @@ use xmlrpc::{Answer, Value};
 
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http};
+use crate::ids::Nvr;
 use crate::service::Service;
 
 /// Koji's code for "the hub is offline".
@@ -32,14 +33,15 @@ impl KojiClient {
         Self { http, base }
     }
 
-    /// The names of the tags of a build, which is named by name, version and release.
+    /// The names of the tags of a build.
     ///
     /// A build that the hub does not know is [`ServiceErrorKind::NotFound`], never "no tags".
-    pub async fn list_tags(&self, nvr: &str) -> Result<Vec<String>, ServiceError> {
+    pub async fn list_tags(&self, build: &Nvr) -> Result<Vec<String>, ServiceError> {
+        let build = build.to_string();
         let call = Call::new(Service::Brewhub, "list the tags of a build", Method::POST, self.base.clone())
-            .about(nvr)
+            .about(&build)
             .header(CONTENT_TYPE, HeaderValue::from_static("text/xml"))
-            .body(xmlrpc::call("listTags", &[("build", nvr)]))
+            .body(xmlrpc::call("listTags", &[("build", &build)]))
             // A read, although XML-RPC sends it as a POST.
             .read();
         let reply = self.http.send(call).await?.success(crate::http::Reply::words)?;

@@ -1,22 +1,11 @@
-use std::time::Duration;
-
 use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, http};
 
 fn client(server: &MockServer) -> KojiClient {
-    let settings = HttpSettings {
-        attempts: 2,
-        retry_delay: Duration::from_millis(1),
-        timeout: Duration::from_secs(5),
-        ..HttpSettings::default()
-    };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    KojiClient::new(http, Url::parse(&format!("{}/brewhub", server.uri())).unwrap())
+    KojiClient::new(http(2), base(server, "/brewhub"))
 }
 
 async fn answering(status: u16, body: &str) -> MockServer {
@@ -33,7 +22,7 @@ async fn answering(status: u16, body: &str) -> MockServer {
 }
 
 async fn list(server: &MockServer) -> Result<Vec<String>, ServiceError> {
-    client(server).list_tags("kernel-5.14.0-570.el9").await
+    client(server).list_tags(&"kernel-5.14.0-570.el9".parse().unwrap()).await
 }
 
 fn fault(code: i64, text: &str) -> String {

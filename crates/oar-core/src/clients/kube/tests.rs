@@ -7,9 +7,9 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
-use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::store::memory::SteppingClock;
 use crate::version::Arch;
@@ -23,8 +23,11 @@ fn http() -> Http {
 }
 
 fn client(server: &MockServer) -> KubeClient {
-    let base = format!("{}/kube", server.uri()).parse().unwrap();
-    KubeClient::new(&http(), ClusterAccess::with_token(&base, &"sha256~demo\n".into()).unwrap()).unwrap()
+    KubeClient::new(
+        &http(),
+        ClusterAccess::with_token(&base(server, "/kube"), &"sha256~demo\n".into()).unwrap(),
+    )
+    .unwrap()
 }
 
 fn payload(label: Option<&str>, version: &str) -> ResponseTemplate {
@@ -32,7 +35,7 @@ fn payload(label: Option<&str>, version: &str) -> ResponseTemplate {
     if let Some(label) = label {
         metadata["labels"] = json!({QE_LABEL: label});
     }
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "apiVersion": "release.openshift.io/v1alpha1", "kind": "ReleasePayload", "metadata": metadata,
     }))
 }
@@ -64,7 +67,7 @@ async fn answers(server: &MockServer, verb: &str, place: &str, answers: Vec<Resp
 }
 
 async fn accept(server: &MockServer) -> Result<PayloadOutcome, ServiceError> {
-    client(server).accept_payload(Arch::Amd64, "4.20.5", &WritePermit::granted_by_user_interface()).await
+    client(server).accept_payload(Arch::Amd64, "4.20.5", &permit()).await
 }
 
 async fn patches(server: &MockServer) -> Vec<Value> {
@@ -159,7 +162,7 @@ async fn refusals_say_what_to_do() {
 }
 
 fn lease(holder: &str, version: &str, renewed: &str) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": "controller", "namespace": "tools", "resourceVersion": version},
         "spec": {"holderIdentity": holder, "leaseDurationSeconds": 60, "renewTime": renewed, "leaseTransitions": 2},
@@ -171,7 +174,7 @@ fn holder(server: &MockServer) -> LeaseHolder {
 }
 
 async fn acquire(holder: &LeaseHolder) -> Result<LeaseState, ServiceError> {
-    holder.acquire(&WritePermit::granted_by_user_interface()).await
+    holder.acquire(&permit()).await
 }
 
 #[tokio::test]
@@ -222,7 +225,7 @@ async fn a_lease_that_another_renews_is_left_to_it() {
 
 /// A lease whose `spec` is this, at the given version.
 fn spelled(spec: &Value, version: &Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec,
         "metadata": {
             "name": "controller", "namespace": "tools", "resourceVersion": version, "creationTimestamp": null,
@@ -266,8 +269,7 @@ async fn a_holder_of_which_no_renewal_is_known_keeps_the_lease_until_it_was_watc
         answers(&server, "PUT", &one, vec![lease("me", "6", "2026-07-02T12:00:00.000000Z")]).await;
         let (clock, time) = SteppingClock::start();
         let http = Http::new(HttpSettings::default(), clock, Redactor::default()).unwrap();
-        let base = format!("{}/kube", server.uri()).parse().unwrap();
-        let access = ClusterAccess::with_token(&base, &"sha256~demo\n".into()).unwrap();
+        let access = ClusterAccess::with_token(&base(&server, "/kube"), &"sha256~demo\n".into()).unwrap();
         let client = KubeClient::new(&http, access).unwrap();
         let holder = LeaseHolder::new(client, "tools", "controller", "me", Duration::from_mins(1));
         for _ in 0..2 {
@@ -297,7 +299,7 @@ async fn a_lease_is_given_up_only_when_it_is_ours() {
         let server = MockServer::start().await;
         answers(&server, "GET", &one, vec![lease(present, "5", "2026-07-02T12:00:00.000000Z")]).await;
         answers(&server, "PUT", &one, vec![lease("", "6", "2026-07-02T12:00:00.000000Z")]).await;
-        holder(&server).release(&WritePermit::granted_by_user_interface()).await.unwrap();
+        holder(&server).release(&permit()).await.unwrap();
         let requests = server.received_requests().await.unwrap();
         assert_eq!(requests.iter().filter(|request| request.method == "PUT").count(), writes);
     }
@@ -407,7 +409,7 @@ async fn payloads_with_a_label_are_listed_page_by_page() {
     let server = MockServer::start().await;
     let page = |names: &[&str], next: &str| {
         let items: Vec<Value> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
-        ResponseTemplate::new(200).set_body_json(json!({
+        ok(json!({
             "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
             "metadata": {"continue": next, "resourceVersion": "7"}, "items": items,
         }))

@@ -2,9 +2,7 @@ use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, http};
 
 const ID: &str = "0b8e7c1a-1111-4222-8333-944455556666";
 const JOB: &str = r#"
@@ -37,9 +35,7 @@ async fn ask(answer: ResponseTemplate) -> Result<Option<ProwJob>, ServiceError> 
         .respond_with(answer)
         .mount(&server)
         .await;
-    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    ProwClient::new(http, format!("{}/deck", server.uri()).parse().unwrap()).job(ID).await
+    ProwClient::new(http(1), base(&server, "/deck")).job(ID).await
 }
 
 #[tokio::test]

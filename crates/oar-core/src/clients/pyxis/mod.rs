@@ -11,6 +11,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::clients::catalog::model::grades;
@@ -18,6 +19,7 @@ use crate::clients::catalog::{FreshnessGrade, read_pages};
 use crate::clients::empty::{flag, text};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Authorize, Call, Http, Reply, join};
+use crate::ids::Nvr;
 use crate::service::Service;
 
 /// What stands unescaped in a path segment.
@@ -53,6 +55,8 @@ pub struct PyxisClient {
     http: Http,
     base: Arc<Url>,
     authorize: Option<Arc<dyn Authorize>>,
+    /// How many builds may still be asked for at the same time.
+    places: Arc<Semaphore>,
     /// Set when the host asked for a ticket.
     asked: Arc<AtomicBool>,
 }
@@ -64,9 +68,10 @@ impl std::fmt::Debug for PyxisClient {
 }
 
 impl PyxisClient {
-    /// A client of the Pyxis at `base`, which does not sign in.
-    pub fn new(http: Http, base: Url) -> Self {
-        Self { http, base: Arc::new(base), authorize: None, asked: Arc::default() }
+    /// A client of the Pyxis at `base`, which does not sign in, with at most `concurrency` requests at a time.
+    pub fn new(http: Http, base: Url, concurrency: usize) -> Self {
+        let places = Arc::new(Semaphore::new(concurrency.max(1)));
+        Self { http, base: Arc::new(base), authorize: None, places, asked: Arc::default() }
     }
 
     /// The same client, which signs in with `authorize` when the host asks for it.
@@ -78,11 +83,14 @@ impl PyxisClient {
 
     /// Reads the grades of a build by architecture, in the order of their names. Removed records do not count. A build
     /// that Pyxis does not know is [`ServiceErrorKind::NotFound`].
-    pub async fn grades_of_build(&self, nvr: &str) -> Result<Vec<ArchitectureGrades>, ServiceError> {
+    pub async fn grades_of_build(&self, build: &Nvr) -> Result<Vec<ArchitectureGrades>, ServiceError> {
+        let nvr = &build.to_string();
         let path = format!(
             "v1/images/nvr/{}?include=data.freshness_grades&include=data.architecture&include=data.deleted",
             utf8_percent_encode(nvr, SEGMENT)
         );
+        // It is never closed.
+        let _place = self.places.acquire().await.ok();
         let records: Vec<Record> = read_pages(&path, |address| self.read(address, nvr)).await?;
         let mut found: BTreeMap<String, Vec<FreshnessGrade>> = BTreeMap::new();
         for record in records.into_iter().filter(|record| !record.deleted) {
@@ -148,16 +156,21 @@ fn wants_ticket(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
+    use futures::future::join_all;
     use http::HeaderValue;
     use serde_json::json;
     use wiremock::matchers::{header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::http::HttpSettings;
-    use crate::http::tests::support::stack;
+    use crate::clients::testing::{base, count, http, ok};
+    use crate::http::tests::support::pairing_server;
 
     const NVR: &str = "demo-container-v4.14.60-1";
+
+    fn nvr() -> Nvr {
+        NVR.parse().unwrap()
+    }
 
     struct Ticket;
 
@@ -169,15 +182,12 @@ mod tests {
     }
 
     fn client(server: &MockServer) -> PyxisClient {
-        PyxisClient::new(stack(HttpSettings::default()).0, server.uri().parse().unwrap())
+        PyxisClient::new(http(5), base(server, ""), 16)
     }
 
     async fn give(body: serde_json::Value) -> MockServer {
         let server = MockServer::start().await;
-        Mock::given(path(format!("/v1/images/nvr/{NVR}")))
-            .respond_with(ResponseTemplate::new(200).set_body_json(body))
-            .mount(&server)
-            .await;
+        Mock::given(path(format!("/v1/images/nvr/{NVR}"))).respond_with(ok(body)).mount(&server).await;
         server
     }
 
@@ -192,7 +202,7 @@ mod tests {
             {"architecture": "ppc64le", "freshness_grades": ""},
         ]}))
         .await;
-        let found = client(&server).grades_of_build(NVR).await.unwrap();
+        let found = client(&server).grades_of_build(&nvr()).await.unwrap();
         let shown: Vec<(String, Vec<String>)> = found
             .into_iter()
             .map(|one| (one.architecture, one.grades.into_iter().filter_map(|entry| entry.grade).collect()))
@@ -206,15 +216,26 @@ mod tests {
                 ("s390x".to_owned(), vec![])
             ]
         );
-        assert!(client(&give(json!({"data": null})).await).grades_of_build(NVR).await.unwrap().is_empty());
-        let error = client(&give(json!({})).await).grades_of_build(NVR).await.unwrap_err();
+        assert!(client(&give(json!({"data": null})).await).grades_of_build(&nvr()).await.unwrap().is_empty());
+        let error = client(&give(json!({})).await).grades_of_build(&nvr()).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "no list is not an empty list");
+    }
+
+    #[tokio::test]
+    async fn no_more_builds_are_asked_for_at_the_same_time_than_allowed() {
+        let (url, most) = pairing_server(r#"{"data": []}"#).await;
+        let client = PyxisClient::new(http(5), url, 2);
+        let build = nvr();
+        for found in join_all((0..6).map(|_| client.grades_of_build(&build))).await {
+            assert!(found.unwrap().is_empty());
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 2);
     }
 
     async fn behind_a_ticket() -> MockServer {
         let server = MockServer::start().await;
         Mock::given(header("authorization", "Negotiate made-up"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": []})))
+            .respond_with(ok(json!({"data": []})))
             .mount(&server)
             .await;
         Mock::given(method("GET"))
@@ -231,17 +252,17 @@ mod tests {
     async fn a_ticket_is_shown_when_it_is_asked_for_and_a_refusal_names_the_variables() {
         let server = behind_a_ticket().await;
         let client = client(&server);
-        let error = client.grades_of_build(NVR).await.unwrap_err();
+        let error = client.grades_of_build(&nvr()).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Unauthorized);
         for name in ["KRB5CCNAME", "OAR_ENDPOINT_PYXIS"] {
             assert!(error.to_string().contains(name), "{error}");
         }
         let client = client.signing_in(Arc::new(Ticket));
         for _ in 0..2 {
-            assert!(client.grades_of_build(NVR).await.unwrap().is_empty());
+            assert!(client.grades_of_build(&nvr()).await.unwrap().is_empty());
         }
         // One without, refused; two for the first build, one for the second.
-        assert_eq!(server.received_requests().await.unwrap().len(), 1 + 2 + 1);
+        assert_eq!(count(&server).await, 1 + 2 + 1);
     }
 
     #[test]

@@ -1,28 +1,18 @@
 use std::io::Write as _;
-use std::time::Duration;
 
 use serde_json::json;
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, http, ok};
 
 const SPEC: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 const MANIFEST: &str = "/registry/v2/openshift-release-dev/ocp-release/manifests/4.19.1-x86_64";
 const BLOBS: &str = "/registry/v2/openshift-release-dev/ocp-release/blobs";
 
 fn client(server: &MockServer) -> RegistryClient {
-    let settings = HttpSettings {
-        attempts: 2,
-        retry_delay: Duration::from_millis(1),
-        timeout: Duration::from_secs(5),
-        ..HttpSettings::default()
-    };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    RegistryClient::new(http, Some(Url::parse(&format!("{}/registry", server.uri())).unwrap()))
+    RegistryClient::new(http(2), Some(base(server, "/registry")))
 }
 
 fn spec() -> PullSpec {
@@ -116,7 +106,7 @@ async fn a_token_is_fetched_once_and_sent_with_every_request() {
         .and(path("/token"))
         .and(query_param("service", "registry.example.test"))
         .and(query_param("scope", "repository:openshift-release-dev/ocp-release:pull"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"token": "anonymous-token"})))
+        .respond_with(ok(json!({"token": "anonymous-token"})))
         .expect(1)
         .mount(&server)
         .await;
@@ -262,11 +252,7 @@ async fn only_the_registry_itself_can_say_that_an_image_is_gone() {
             ServiceErrorKind::Malformed,
             "HTML page: Not here",
         ),
-        (
-            ResponseTemplate::new(200).set_body_json(json!({})),
-            ServiceErrorKind::Malformed,
-            "neither an image",
-        ),
+        (ok(json!({})), ServiceErrorKind::Malformed, "neither an image"),
     ] {
         let server = MockServer::start().await;
         Mock::given(path(MANIFEST)).respond_with(answer).mount(&server).await;

@@ -3,17 +3,13 @@ use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::HttpSettings;
-use crate::redact::Redactor;
+use crate::clients::testing::{base, http, ok};
 use crate::version::{Arch, YStream};
 
 const STREAMS: &str = "/rc/api/v1/releasestream";
 
 fn client(server: &MockServer) -> ReleaseControllerClient {
-    let settings = HttpSettings { attempts: 1, ..HttpSettings::default() };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    ReleaseControllerClient::new(http, format!("{}/rc", server.uri()).parse().unwrap())
+    ReleaseControllerClient::new(http(1), base(server, "/rc"))
 }
 
 fn tag(name: &str, phase: &str) -> Value {
@@ -52,13 +48,7 @@ async fn a_minor_without_a_stable_build_has_its_own_preview_and_no_other() {
     let server = MockServer::start().await;
     let minor = YStream::new(4, 22);
     answer(&server, "4-stable", "4.22.", ResponseTemplate::new(404)).await;
-    answer(
-        &server,
-        "4-dev-preview",
-        "4.22.",
-        ResponseTemplate::new(200).set_body_json(tag("4.22.0-ec.3", "Accepted")),
-    )
-    .await;
+    answer(&server, "4-dev-preview", "4.22.", ok(tag("4.22.0-ec.3", "Accepted"))).await;
     let latest = client(&server).latest_stable(minor, Arch::Amd64).await.unwrap().unwrap();
     assert_eq!((latest.tag.name.as_str(), latest.stream.as_str()), ("4.22.0-ec.3", "4-dev-preview"));
     let server = MockServer::start().await;
@@ -73,7 +63,7 @@ async fn a_build_of_another_minor_or_phase_is_no_answer() {
         [tag("4.2.7", "Accepted"), tag("4.21.0", "Accepted"), tag("4.20.1", "Rejected"), tag("x", "Accepted")]
     {
         let server = MockServer::start().await;
-        answer(&server, "4-stable", "4.20.", ResponseTemplate::new(200).set_body_json(&wrong)).await;
+        answer(&server, "4-stable", "4.20.", ok(&wrong)).await;
         let error = client(&server).latest_stable(YStream::new(4, 20), Arch::Amd64).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "{wrong}");
     }
@@ -89,7 +79,7 @@ async fn tags_and_builds_are_found_by_exact_name() {
     let list = |stream: &str, tags: Vec<Value>| {
         Mock::given(method("GET"))
             .and(path(format!("{STREAMS}/{stream}/tags")))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"name": stream, "tags": tags})))
+            .respond_with(ok(json!({"name": stream, "tags": tags})))
     };
     list("4-stable", vec![tag("4.20.10", "Ready"), tag("4.20.1", "Accepted"), tag("4.20.0", "Verifying")])
         .mount(&server)
@@ -114,9 +104,7 @@ async fn tags_and_builds_are_found_by_exact_name() {
 
 #[tokio::test]
 async fn a_stream_that_is_missing_or_empty_does_not_prove_that_a_build_is_gone() {
-    let empty = |stream: &str, tags: Value| {
-        ResponseTemplate::new(200).set_body_json(json!({"name": stream, "tags": tags}))
-    };
+    let empty = |stream: &str, tags: Value| ok(json!({"name": stream, "tags": tags}));
     let others =
         |stream: &str| empty(stream, json!([tag("4.20.1", "Accepted"), {"name": "4.20.9", "phase": null}]));
     for (build, stream, answer, unknown) in [
@@ -152,7 +140,7 @@ async fn phases_and_fields_come_in_all_spellings_of_nothing() {
         {"name": "4.20.0"},
     ]);
     Mock::given(path(format!("{STREAMS}/4-stable/tags")))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"name": "4-stable", "tags": tags})))
+        .respond_with(ok(json!({"name": "4-stable", "tags": tags})))
         .mount(&server)
         .await;
     let tags = client(&server).tags(&StreamName::stable(4, Arch::Amd64)).await.unwrap().unwrap();

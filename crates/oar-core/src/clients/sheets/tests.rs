@@ -6,6 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::clients::google::{KeyFile, Scope};
+use crate::clients::testing::{ok, permit};
 use crate::error::{Classified, ErrorClass};
 use crate::http::HttpSettings;
 use crate::http::tests::support::{NotingClock, stack};
@@ -29,10 +30,7 @@ async fn place() -> Place {
     });
     std::fs::write(&file.path, key.to_string()).unwrap();
     let token = json!({"access_token": "token-1", "expires_in": 3599, "token_type": "Bearer"});
-    Mock::given(path("/oauth/token"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(token))
-        .mount(&server)
-        .await;
+    Mock::given(path("/oauth/token")).respond_with(ok(token)).mount(&server).await;
     let base = |prefix: &str| format!("{}{prefix}", server.uri()).parse().unwrap();
     let (http, clock) = stack(HttpSettings::default());
     let account = ServiceAccount::new(http, base("/oauth"), file, Scope::Spreadsheets);
@@ -55,7 +53,7 @@ async fn a_quota_of_a_minute_is_waited_for_when_google_names_no_time() {
         .mount(&place.server)
         .await;
     Mock::given(path("/sheets/v4/spreadsheets/1Sheet_A-b"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"sheets": []})))
+        .respond_with(ok(json!({"sheets": []})))
         .mount(&place.server)
         .await;
     assert_eq!(place.client.worksheet("1Sheet_A-b", "4.14.60").await.unwrap(), None);
@@ -74,22 +72,13 @@ async fn every_spelling_of_nothing_is_read() {
     for answer in answers {
         place.server.reset().await;
         let token = json!({"access_token": "token-1", "expires_in": 3599});
-        Mock::given(path("/oauth/token"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(token))
-            .mount(&place.server)
-            .await;
-        Mock::given(method("GET"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(answer.clone()))
-            .mount(&place.server)
-            .await;
+        Mock::given(path("/oauth/token")).respond_with(ok(token)).mount(&place.server).await;
+        Mock::given(method("GET")).respond_with(ok(answer.clone())).mount(&place.server).await;
         assert_eq!(place.client.worksheet("1Sheet_A-b", "4.14.60").await.unwrap(), None, "{answer}");
     }
     place.server.reset().await;
     let ranges = json!({"valueRanges": [{}, {"values": null}, {"values": [null, [], ["a", null, 1]]}]});
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(ranges))
-        .mount(&place.server)
-        .await;
+    Mock::given(method("GET")).respond_with(ok(ranges)).mount(&place.server).await;
     let rows = place.client.read(&sheet(), &["A1", "B1", "C1:C3"]).await.unwrap();
     let last = vec![vec![], vec![], vec!["a".to_owned(), String::new(), "1".to_owned()]];
     assert_eq!(rows, [vec![], vec![], last]);
@@ -108,7 +97,7 @@ async fn a_worksheet_is_found_by_its_exact_title() {
     });
     Mock::given(method("GET"))
         .and(path("/sheets/v4/spreadsheets/1Sheet_A-b"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .respond_with(ok(answer))
         .mount(&place.server)
         .await;
     let found = place.client.worksheet("1Sheet_A-b", "4.14.60").await.unwrap().unwrap();
@@ -122,7 +111,7 @@ async fn all_blocks_are_read_and_written_with_one_request_each() {
     let ranges = json!({"valueRanges": [{"values": [["Green"], [], [3, null, true]]}, {}]});
     Mock::given(path("/sheets/v4/spreadsheets/1Sheet_A-b/values:batchGet"))
         .and(query_param("ranges", "'it''s'!B1:B19"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(ranges))
+        .respond_with(ok(ranges))
         .mount(&place.server)
         .await;
     let blocks = place.client.read(&sheet(), &["B1:B19", "C8:E"]).await.unwrap();
@@ -135,12 +124,12 @@ async fn all_blocks_are_read_and_written_with_one_request_each() {
             "valueInputOption": "USER_ENTERED",
             "data": [{"range": "'it''s'!B9", "values": [["Pass"]]}],
         })))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"spreadsheetId": "1Sheet_A-b"})))
+        .respond_with(ok(json!({"spreadsheetId": "1Sheet_A-b"})))
         .expect(1)
         .up_to_n_times(1)
         .mount(&place.server)
         .await;
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     let writes = [CellWrite::one("B9", "Pass")];
     place.client.write(&sheet(), &writes, &permit).await.unwrap();
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&place.server).await;

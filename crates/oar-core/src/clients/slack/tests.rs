@@ -5,6 +5,7 @@ use wiremock::matchers::{any, body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::{base, count, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
@@ -18,8 +19,7 @@ fn client(server: &MockServer, token: Option<&str>) -> SlackClient {
         ..HttpSettings::default()
     };
     let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
-    let base = Url::parse(&format!("{}/slack/api", server.uri())).unwrap();
-    SlackClient::new(http, base, token.map(SecretString::from))
+    SlackClient::new(http, base(server, "/slack/api"), token.map(SecretString::from))
 }
 
 async fn post(client: &SlackClient) -> Result<Posted, ServiceError> {
@@ -31,15 +31,11 @@ async fn post(client: &SlackClient) -> Result<Posted, ServiceError> {
         broadcast: false,
         key: Some("4.19.1/x".into()),
     };
-    client.post(&post, &WritePermit::granted_by_user_interface()).await
+    client.post(&post, &permit()).await
 }
 
 async fn answer(server: &MockServer, status: u16, body: Value) {
     Mock::given(any()).respond_with(ResponseTemplate::new(status).set_body_json(body)).mount(server).await;
-}
-
-async fn count(server: &MockServer) -> usize {
-    server.received_requests().await.unwrap().len()
 }
 
 fn since() -> jiff::Timestamp {
@@ -85,7 +81,7 @@ async fn a_reply_names_its_thread() {
         ]}),
     ))
     .respond_with(
-        ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channel": "C0AAA", "ts": "1.3"})),
+        ok(json!({"ok": true, "channel": "C0AAA", "ts": "1.3"})),
     )
     .expect(1)
     .mount(&server)
@@ -99,7 +95,7 @@ async fn a_reply_names_its_thread() {
         broadcast: true,
         key: None,
     };
-    let permit = WritePermit::granted_by_user_interface();
+    let permit = permit();
     client(&server, Some("t0ken")).post(&post, &permit).await.unwrap();
 }
 
@@ -169,7 +165,7 @@ async fn groups_are_found_by_handle_and_listed_once() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path("/slack/api/usergroups.list"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ok": true, "usergroups": [
+        .respond_with(ok(json!({"ok": true, "usergroups": [
             {"id": "S0AAA", "handle": "demo-leads-4-19", "is_usergroup": true, "date_delete": 0},
             {"id": "S0BBB", "handle": "demo-art"}
         ]})))
@@ -188,9 +184,7 @@ async fn groups_are_found_by_handle_and_listed_once() {
 async fn a_failed_list_of_groups_is_not_kept() {
     let server = MockServer::start().await;
     Mock::given(any())
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "missing_scope"})),
-        )
+        .respond_with(ok(json!({"ok": false, "error": "missing_scope"})))
         .up_to_n_times(1)
         .mount(&server)
         .await;
@@ -259,7 +253,7 @@ async fn a_message_is_found_by_its_key_on_a_later_page() {
     Mock::given(path("/slack/api/users.conversations"))
         .and(query_param("types", "public_channel"))
         .and(query_param("limit", "999"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"ok": true, "channels": [
+        .respond_with(ok(json!({"ok": true, "channels": [
             {"id": "C0BBB", "name": "demo-more"}, {"id": "C0AAA", "name": "demo"}
         ], "response_metadata": {"next_cursor": "never read"}})))
         .expect(1)
@@ -267,9 +261,7 @@ async fn a_message_is_found_by_its_key_on_a_later_page() {
         .await;
     Mock::given(path("/slack/api/conversations.history"))
         .and(query_param("cursor", "page2"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": [message("2.2", "k")]})),
-        )
+        .respond_with(ok(json!({"ok": true, "messages": [message("2.2", "k")]})))
         .expect(1)
         .mount(&server)
         .await;
@@ -279,7 +271,7 @@ async fn a_message_is_found_by_its_key_on_a_later_page() {
         .and(query_param("channel", "C0AAA"))
         .and(query_param("include_all_metadata", "true"))
         .and(query_param("oldest", "1782900000.000000"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({
+        .respond_with(ok(json!({
             "ok": true, "messages": [foreign, message("9.1", "other"), {"ts": "9.0"}],
             "response_metadata": {"next_cursor": "page2"}
         })))
@@ -295,9 +287,7 @@ async fn a_message_is_looked_for_in_its_thread() {
     let server = MockServer::start().await;
     Mock::given(path("/slack/api/conversations.replies"))
         .and(query_param("ts", "1.1"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"ok": true, "messages": [{"ts": "1.1"}]})),
-        )
+        .respond_with(ok(json!({"ok": true, "messages": [{"ts": "1.1"}]})))
         .expect(1)
         .mount(&server)
         .await;
@@ -319,9 +309,7 @@ async fn a_message_is_looked_for_in_its_thread() {
 async fn a_reply_beside_its_thread_is_found_in_the_channel() {
     let server = MockServer::start().await;
     Mock::given(path("/slack/api/conversations.replies"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "thread_not_found"})),
-        )
+        .respond_with(ok(json!({"ok": false, "error": "thread_not_found"})))
         .mount(&server)
         .await;
     answer(&server, 200, json!({"ok": true, "messages": [message("2.2", "k")]})).await;
@@ -333,9 +321,7 @@ async fn a_reply_beside_its_thread_is_found_in_the_channel() {
 async fn a_private_channel_is_found_although_the_public_ones_are_not_shown() {
     let server = MockServer::start().await;
     Mock::given(query_param("types", "public_channel"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"ok": false, "error": "missing_scope"})),
-        )
+        .respond_with(ok(json!({"ok": false, "error": "missing_scope"})))
         .expect(1)
         .mount(&server)
         .await;

@@ -1,15 +1,11 @@
 //! The size of an answer and the number of requests per host.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
 use url::Url;
 
-use super::support::{Act, Server, read_request, stack};
+use super::support::{Act, Server, pairing_server, stack};
 use crate::error::ServiceErrorKind;
 use crate::http::{Call, HttpSettings};
 use crate::service::Service;
@@ -48,35 +44,10 @@ async fn an_answer_larger_than_the_limit_is_refused_with_and_without_its_length(
     }
 }
 
-/// Answers when two requests are there at the same time, and notes the largest number it ever saw.
-async fn pairing_server() -> (Url, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let most = Arc::new(AtomicUsize::new(0));
-    let noted = Arc::clone(&most);
-    let present = Arc::new(AtomicUsize::new(0));
-    let pair = Arc::new(Barrier::new(2));
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (most, present, pair) = (Arc::clone(&most), Arc::clone(&present), Arc::clone(&pair));
-            tokio::spawn(async move {
-                read_request(&mut stream).await;
-                most.fetch_max(present.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                pair.wait().await;
-                present.fetch_sub(1, Ordering::SeqCst);
-                let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            });
-        }
-    });
-    (url, noted)
-}
-
 #[tokio::test]
 async fn each_host_has_its_own_budget_of_concurrent_requests() {
-    let (one, most_at_one) = pairing_server().await;
-    let (other, most_at_other) = pairing_server().await;
+    let (one, most_at_one) = pairing_server("").await;
+    let (other, most_at_other) = pairing_server("").await;
     let (http, _) = stack(HttpSettings { per_host: 2, ..HttpSettings::default() });
     let calls = (0..6).flat_map(|_| [&one, &other]).map(|url| http.send(get(url)));
     for outcome in join_all(calls).await {

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use url::Url;
 
 use crate::clock::{Clock, ClockSource};
@@ -109,6 +110,33 @@ impl Server {
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
+}
+
+/// Answers with `body` when two requests are there at the same time, and notes the largest number it ever saw.
+pub(crate) async fn pairing_server(body: &'static str) -> (Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let most = Arc::new(AtomicUsize::new(0));
+    let noted = Arc::clone(&most);
+    let present = Arc::new(AtomicUsize::new(0));
+    let pair = Arc::new(Barrier::new(2));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (most, present, pair) = (Arc::clone(&most), Arc::clone(&present), Arc::clone(&pair));
+            tokio::spawn(async move {
+                read_request(&mut stream).await;
+                most.fetch_max(present.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                pair.wait().await;
+                present.fetch_sub(1, Ordering::SeqCst);
+                let length = body.len();
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    });
+    (url, noted)
 }
 
 /// Reads a head and as many bytes of body as its `content-length` says.

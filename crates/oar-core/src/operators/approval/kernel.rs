@@ -6,8 +6,8 @@ use futures::future::join_all;
 
 use super::gates::{ReadAdvisory, unread};
 use super::{Approval, Problem};
-use crate::clients::brewroot::Component;
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::Nvr;
 
 const KERNEL: &str = "kernel";
 /// How the builds of operating system images begin: node images `rhcos-<arch>` and base images, one per architecture.
@@ -37,7 +37,7 @@ pub(super) struct KernelFindings {
 }
 
 /// A build of a package, and the images that it is in.
-type Builds = BTreeMap<Component, BTreeSet<String>>;
+type Builds = BTreeMap<Nvr, BTreeSet<Nvr>>;
 
 impl Approval<'_> {
     /// Looks at the packages of `rules` in every operating system image, of whatever architecture, of the advisories
@@ -79,20 +79,19 @@ impl Approval<'_> {
         });
         for ((rule, builds), looked) in rules.iter().zip(&builds).zip(join_all(looks).await) {
             for ((build, images), looked) in builds.iter().zip(looked) {
-                let images = images.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let images = images.iter().map(Nvr::to_string).collect::<Vec<_>>().join(", ");
                 match looked {
-                    Ok(true) => findings.notes.push(format!("{} of {images} may ship", build.nvr())),
+                    Ok(true) => findings.notes.push(format!("{} of {images} may ship", build)),
                     Ok(false) => findings.problems.push(
                         Problem::blocked(format!(
                             "{} of {images} has the tag {}: it must not ship",
-                            build.nvr(),
-                            rule.tag
+                            build, rule.tag
                         ))
                         .then("ask ART for an image with another one"),
                     ),
                     Err(error) => findings
                         .problems
-                        .push(unread(format!("whether {} of {images} may ship", build.nvr()), &error)),
+                        .push(unread(format!("whether {} of {images} may ship", build), &error)),
                 }
             }
         }
@@ -100,14 +99,14 @@ impl Approval<'_> {
     }
 
     /// The builds of the packages of each rule in one image, each once. One without any of them is a problem.
-    async fn packages_of(&self, image: &str, rules: &[StopRule]) -> Result<Vec<Vec<Component>>, Problem> {
+    async fn packages_of(&self, image: &Nvr, rules: &[StopRule]) -> Result<Vec<Vec<Nvr>>, Problem> {
         let names: Vec<&str> = rules.iter().flat_map(|rule| &rule.packages).map(String::as_str).collect();
         let found = self.brewroot.components(image, &names).await;
         let found = found.map_err(|error| unread(format!("the kernel of {image} is unknown"), &error))?;
         rules
             .iter()
             .map(|rule| {
-                let ours: Vec<Component> =
+                let ours: Vec<Nvr> =
                     found.iter().filter(|build| rule.packages.contains(&build.name)).cloned().collect();
                 if ours.is_empty() {
                     return Err(Problem::blocked(format!(
@@ -122,13 +121,12 @@ impl Approval<'_> {
     }
 
     /// Whether the build of a package does not have the rule's tag.
-    async fn may_ship(&self, package: &Component, rule: &StopRule) -> Result<bool, ServiceError> {
-        let nvr = package.nvr();
-        let tags = match self.koji.list_tags(&nvr).await {
+    async fn may_ship(&self, package: &Nvr, rule: &StopRule) -> Result<bool, ServiceError> {
+        let tags = match self.koji.list_tags(package).await {
             // Since RHEL 9.3 the real-time kernel comes out of the kernel's build, which carries the tag then.
             Err(error) if error.kind == ServiceErrorKind::NotFound && package.name != KERNEL => {
-                let build = Component { name: KERNEL.to_owned(), ..package.clone() };
-                self.koji.list_tags(&build.nvr()).await?
+                let build = Nvr { name: KERNEL.to_owned(), ..package.clone() };
+                self.koji.list_tags(&build).await?
             }
             tags => tags?,
         };
@@ -137,21 +135,21 @@ impl Approval<'_> {
 }
 
 /// The operating system images of the advisories.
-fn images(advisories: &[&ReadAdvisory], findings: &mut KernelFindings) -> BTreeSet<String> {
+fn images(advisories: &[&ReadAdvisory], findings: &mut KernelFindings) -> BTreeSet<Nvr> {
     let mut images = BTreeSet::new();
     for ReadAdvisory { impetus, id, builds, .. } in advisories {
         match builds {
             None => {}
             Some(Ok(builds)) => {
-                let nvrs = builds.iter().map(|build| build.nvr.as_str());
-                let found: Vec<&str> = nvrs.filter(|nvr| nvr.starts_with(IMAGE_PREFIX)).collect();
+                let builds = builds.iter().map(|build| &build.nvr);
+                let found: Vec<&Nvr> = builds.filter(|build| build.name.starts_with(IMAGE_PREFIX)).collect();
                 if found.is_empty() && impetus == super::RHCOS {
                     findings.problems.push(
                         Problem::blocked(format!("advisory {id} ({impetus}) has no operating system image"))
                             .then("ask ART to attach its builds"),
                     );
                 }
-                images.extend(found.into_iter().map(str::to_owned));
+                images.extend(found.into_iter().cloned());
             }
             Some(Err(problem)) => findings.problems.push(problem.clone()),
         }

@@ -9,7 +9,8 @@ use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvi
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::{Classified, ErrorClass};
+use crate::error::Classified;
+use crate::failures::Failures;
 use crate::flow::outcome::Step;
 use crate::flow::recorder::Recorder;
 use crate::operators::shipment::Shipment;
@@ -21,49 +22,25 @@ pub(super) const CLOSED: &str = "Closed";
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct ApprovalResult {
-    /// What could not be done, one line an item.
-    pub failed: Vec<String>,
-    /// The class of the worst failure.
-    pub class: Option<ErrorClass>,
-    /// The next step after the first failure.
-    pub hint: Option<String>,
+    /// What could not be done.
+    pub failures: Failures,
     /// Advisories that are where they belong now.
     pub moved: Vec<AdvisoryId>,
     /// Advisories that are not.
     pub not_moved: Vec<AdvisoryId>,
 }
 
-impl ApprovalResult {
-    fn take<E: Classified>(&mut self, step: &Step, outcome: Result<Effect, E>) -> bool {
-        match outcome {
-            Ok(Effect::Changed) => {
-                tracing::info!("{step}");
-                true
-            }
-            Ok(Effect::AlreadySo) => {
-                tracing::info!("{step}: already done");
-                true
-            }
-            Err(error) => {
-                self.fail(error.to_string(), error.class(), error.hint());
-                false
-            }
+/// Takes what became of `step`; whether the world is as it wants it.
+fn take(failures: &mut Failures, step: &Step, outcome: Result<Effect, impl Classified>) -> bool {
+    match outcome {
+        Ok(Effect::Changed) => tracing::info!("{step}"),
+        Ok(Effect::AlreadySo) => tracing::info!("{step}: already done"),
+        Err(error) => {
+            failures.add_logged(&error);
+            return false;
         }
     }
-
-    fn fail(&mut self, text: String, class: ErrorClass, hint: Option<String>) {
-        tracing::error!("{text}");
-        self.failed.push(text);
-        self.hint = self.hint.take().or(hint);
-        // A fact outweighs a passing fault: running again alone will not do then.
-        if self.class.is_none() || class != ErrorClass::Unavailable {
-            self.class = Some(class);
-        }
-    }
-
-    fn refuse(&mut self, problem: Problem) {
-        self.fail(problem.text, problem.class, problem.next);
-    }
+    true
 }
 
 /// Records a change when it was made.
@@ -97,21 +74,21 @@ impl Approval<'_> {
         let mut result = ApprovalResult::default();
         // A plan that was not completed says nothing about the metadata URL.
         if let Err(problem) = self.complete(plan).await {
-            result.refuse(problem);
+            result.failures.add_logged(&problem);
             return result;
         }
-        self.fresh_alerts(plan, permit, &mut result).await;
-        if !result.failed.is_empty() {
+        self.fresh_alerts(plan, permit, &mut result.failures).await;
+        if !result.failures.is_empty() {
             return result;
         }
-        let approved_now = self.approve_shipment(plan, permit, recorder, &mut result).await;
-        if !result.failed.is_empty() || plan.waits().is_some() {
+        let approved_now = self.approve_shipment(plan, permit, recorder, &mut result.failures).await;
+        if !result.failures.is_empty() || plan.waits().is_some() {
             return result;
         }
         if plan.advisories.iter().any(ShippedAdvisory::moves)
             && let Err(problem) = self.still_approved(plan, approved_now).await
         {
-            result.refuse(problem);
+            result.failures.add_logged(&problem);
             return result;
         }
         let moved = join_all(plan.advisories.iter().filter(|one| one.moves()).map(|advisory| async move {
@@ -121,8 +98,9 @@ impl Approval<'_> {
         .await;
         let mut moved = moved.into_iter().collect::<BTreeMap<_, _>>();
         for advisory in &plan.advisories {
-            let there =
-                moved.remove(&advisory.id).is_none_or(|outcome| result.take(&advisory.step(), outcome));
+            let there = moved
+                .remove(&advisory.id)
+                .is_none_or(|outcome| take(&mut result.failures, &advisory.step(), outcome));
             if there { &mut result.moved } else { &mut result.not_moved }.push(advisory.id);
         }
         result
@@ -134,7 +112,7 @@ impl Approval<'_> {
         plan: &ApprovalPlan,
         permit: &WritePermit,
         recorder: &Recorder,
-    ) -> ApprovalResult {
+    ) -> Failures {
         let closed = join_all(plan.subtasks.iter().map(|subtask| async move {
             let outcome = match &subtask.offered {
                 Some(offered) => {
@@ -148,26 +126,21 @@ impl Approval<'_> {
             (step, outcome)
         }))
         .await;
-        let mut result = ApprovalResult::default();
+        let mut failures = Failures::default();
         for (step, outcome) in closed {
-            result.take(&step, outcome);
+            take(&mut failures, &step, outcome);
         }
-        result
+        failures
     }
 
     /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
-    pub async fn approve(
-        &self,
-        plan: &ApprovalPlan,
-        permit: &WritePermit,
-        recorder: &Recorder,
-    ) -> ApprovalResult {
-        let mut result = ApprovalResult::default();
-        self.fresh_alerts(plan, permit, &mut result).await;
-        if result.failed.is_empty() {
-            self.approve_shipment(plan, permit, recorder, &mut result).await;
+    pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit, recorder: &Recorder) -> Failures {
+        let mut failures = Failures::default();
+        self.fresh_alerts(plan, permit, &mut failures).await;
+        if failures.is_empty() {
+            self.approve_shipment(plan, permit, recorder, &mut failures).await;
         }
-        result
+        failures
     }
 
     /// Approves the merge request when the plan says so; whether it did so just now, at the commit that was looked at.
@@ -176,14 +149,14 @@ impl Approval<'_> {
         plan: &ApprovalPlan,
         permit: &WritePermit,
         recorder: &Recorder,
-        result: &mut ApprovalResult,
+        failures: &mut Failures,
     ) -> bool {
         let (ShipmentPlan::Approve(shipment), Some(step)) = (&plan.shipment, plan.approval_step()) else {
             return false;
         };
         let outcome = recorded(recorder, &step, shipment.approve(permit).await);
         let now = matches!(outcome, Ok(Effect::Changed));
-        result.take(&step, outcome) && now
+        take(failures, &step, outcome) && now
     }
 
     /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART
@@ -229,7 +202,7 @@ impl Approval<'_> {
         Ok(())
     }
 
-    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, result: &mut ApprovalResult) {
+    async fn fresh_alerts(&self, plan: &ApprovalPlan, permit: &WritePermit, failures: &mut Failures) {
         let security = plan
             .advisories
             .iter()
@@ -241,9 +214,9 @@ impl Approval<'_> {
         .await;
         for (id, answer) in answers {
             match answer {
-                Ok(alerts) if alerts.blocking => result.refuse(blocking_alerts(id, &alerts)),
+                Ok(alerts) if alerts.blocking => failures.add_logged(&blocking_alerts(id, &alerts)),
                 Ok(_) => {}
-                Err(error) => result.fail(error.to_string(), error.class(), error.hint()),
+                Err(error) => failures.add_logged(&error),
             }
         }
     }

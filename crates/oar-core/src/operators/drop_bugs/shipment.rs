@@ -13,7 +13,7 @@ use crate::clients::gitlab::{
     NewMergeRequest, Project,
 };
 use crate::clients::jira::IssueKey;
-use crate::clients::write_or_look;
+use crate::clients::{Effect, ensure, write_or_look};
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
@@ -307,24 +307,27 @@ impl ShipmentDrop {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> Result<(), TaskError> {
-        let files = self.still_named(gitlab, &request.source_branch).await?;
-        if files.is_empty() {
-            return Ok(());
+        let message = self.message();
+        let look = || async {
+            let files = self.still_named(gitlab, &request.source_branch).await?;
+            Ok::<_, TaskError>((!files.is_empty()).then_some(files))
+        };
+        let write = |files: Vec<(String, String)>| {
+            let message = &message;
+            async move {
+                let commit = NewCommit {
+                    project: self.fork.id,
+                    branch: &request.source_branch,
+                    base: CommitBase::Branch,
+                    message,
+                    files: &files,
+                };
+                gitlab.commit(&commit, permit).await.map(drop)
+            }
+        };
+        if ensure(look, write).await? == Effect::Changed {
+            did(recorder, self.commit_step());
         }
-        let commit = NewCommit {
-            project: self.fork.id,
-            branch: &request.source_branch,
-            base: CommitBase::Branch,
-            message: &self.message(),
-            files: &files,
-        };
-        let write = async { gitlab.commit(&commit, permit).await.map(drop) };
-        let look = async {
-            let left = self.still_named(gitlab, &request.source_branch).await?;
-            Ok::<_, TaskError>(left.is_empty().then_some(()))
-        };
-        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        did(recorder, self.commit_step());
         Ok(())
     }
 
@@ -335,14 +338,12 @@ impl ShipmentDrop {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> Result<(), TaskError> {
-        if self.is_commented(gitlab, ours).await? {
-            return Ok(());
-        }
         let body = format!("QE drops bugs from this shipment: {}", ours.web_url);
-        let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
-        let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
-        write_or_look(write, &[ServiceErrorKind::Unclear], look).await?;
-        did(recorder, self.comment_step());
+        let look = || async { Ok::<_, TaskError>((!self.is_commented(gitlab, ours).await?).then_some(())) };
+        let write = |()| async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
+        if ensure(look, write).await? == Effect::Changed {
+            did(recorder, self.comment_step());
+        }
         Ok(())
     }
 

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use futures::stream::iter;
+use futures::future::join_all;
 
 use super::report::{HealthReport, ImageResult, ImageToCheck, Unknown};
 use super::{Grade, ImageHealth, effective};
 use crate::clients::errata::{AdvisoryId, ErrataClient};
-use crate::config::PYXIS_CONCURRENCY;
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::Nvr;
 
 /// What an advisory's container page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +27,8 @@ pub enum ContainerGrade {
 pub trait AdvisoryGrades: Send + Sync {
     /// The grade on the advisory's container page (E-16).
     async fn container_grade(&self, advisory: AdvisoryId) -> Result<ContainerGrade, ServiceError>;
-    /// The advisory's builds by name, version and release (E-15).
-    async fn build_names(&self, advisory: AdvisoryId) -> Result<Vec<String>, ServiceError>;
+    /// The advisory's builds (E-15).
+    async fn builds_of(&self, advisory: AdvisoryId) -> Result<Vec<Nvr>, ServiceError>;
 }
 
 #[async_trait]
@@ -41,11 +40,10 @@ impl AdvisoryGrades for ErrataClient {
         })
     }
 
-    async fn build_names(&self, advisory: AdvisoryId) -> Result<Vec<String>, ServiceError> {
+    async fn builds_of(&self, advisory: AdvisoryId) -> Result<Vec<Nvr>, ServiceError> {
         // A build may stand there once for each product version.
-        let names: BTreeSet<String> =
-            self.builds(advisory).await?.into_iter().map(|build| build.nvr).collect();
-        Ok(names.into_iter().collect())
+        let builds: BTreeSet<Nvr> = self.builds(advisory).await?.into_iter().map(|build| build.nvr).collect();
+        Ok(builds.into_iter().collect())
     }
 }
 
@@ -85,9 +83,8 @@ impl ImageHealth {
             .iter()
             .filter(|advisory| !matches!(advisory.impetus.as_str(), "rpm" | "microshift"))
             .collect();
-        // Collected first: a stream over the closure itself is not `Send` for every lifetime.
-        let looks: Vec<_> = with_containers.iter().map(|advisory| self.advisory(advisory, errata)).collect();
-        let findings: Vec<Finding> = iter(looks).buffered(PYXIS_CONCURRENCY).collect().await;
+        let looks = with_containers.iter().map(|advisory| self.advisory(advisory, errata));
+        let findings: Vec<Finding> = join_all(looks).await;
         let (mut results, mut notes) = (Vec::<ImageResult>::new(), Vec::new());
         let mut belongs = Vec::new();
         for (advisory, finding) in with_containers.iter().zip(findings) {
@@ -124,13 +121,11 @@ impl ImageHealth {
             Ok(ContainerGrade::Graded(grade)) => Some(grade),
             Ok(ContainerGrade::Ungraded) => None,
         };
-        let builds = match errata.build_names(advisory.id).await {
+        let builds = match errata.builds_of(advisory.id).await {
             Err(error) => return whole(Err(Unknown::NotChecked(error.to_string()))),
             Ok(builds) => builds,
         };
-        let looks: Vec<_> = builds.iter().map(|nvr| self.build(nvr)).collect();
-        let entries: Vec<Vec<(ImageToCheck, Result<Grade, Unknown>)>> =
-            iter(looks).buffered(PYXIS_CONCURRENCY).collect().await;
+        let entries = join_all(builds.iter().map(|nvr| self.build(nvr))).await;
         let entries: Vec<_> = entries.into_iter().flatten().collect();
         // The builds explain the advisory's grade; when they do not, the advisory's own grade stands.
         let explained =
@@ -144,12 +139,12 @@ impl ImageHealth {
         }
     }
 
-    async fn build(&self, nvr: &str) -> Vec<(ImageToCheck, Result<Grade, Unknown>)> {
+    async fn build(&self, nvr: &Nvr) -> Vec<(ImageToCheck, Result<Grade, Unknown>)> {
         let entry = |architecture: &str, verdict| {
             let image = ImageToCheck {
-                component: name_of(nvr).to_owned(),
+                component: nvr.name.clone(),
                 architecture: architecture.to_owned(),
-                pull_spec: nvr.to_owned(),
+                pull_spec: nvr.to_string(),
             };
             (image, verdict)
         };
@@ -168,9 +163,4 @@ impl ImageHealth {
                 .collect(),
         }
     }
-}
-
-/// The build's name: its NVR without version and release.
-fn name_of(nvr: &str) -> &str {
-    nvr.rsplitn(3, '-').nth(2).unwrap_or(nvr)
 }

@@ -5,6 +5,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::testing::ok;
 use crate::http::HttpSettings;
 use crate::http::tests::support::{NotingClock, stack};
 use crate::signature::tests::{armored, claim_of, keys_of, make_key, sign_with};
@@ -58,7 +59,7 @@ async fn services(file: &[u8], from: u64) -> MockServer {
     let release = serde_json::json!({"name": "4.19.1", "changeLogJson": {"to": {"digest": DIGEST}}});
     Mock::given(method("GET"))
         .and(path("/rc/api/v1/releasestream/4-stable/release/4.19.1"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(release))
+        .respond_with(ok(release))
         .mount(&server)
         .await;
     let first = format!("/mirror/{}/signature-1", DIGEST.replace(':', "="));
@@ -301,7 +302,7 @@ async fn every_architecture_the_list_and_its_images_are_checked() {
     let server = MockServer::start().await;
     let release = serde_json::json!({"name": "4.19.1", "changeLogJson": {"to": {"digest": DIGEST}}});
     Mock::given(path("/rc/api/v1/releasestream/4-stable/release/4.19.1"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(release))
+        .respond_with(ok(release))
         .mount(&server)
         .await;
     let own = |name: &str| Digest::of(name.as_bytes()).to_string();

@@ -23,7 +23,7 @@ pub use release::ReleaseState;
 use crate::clients::gitlab::{GitlabClient, MergeRequest, MergeRequestRef, MergeRequestState, Pipeline};
 use crate::clients::jira::IssueKey;
 use crate::clients::{Effect, write_or_look};
-use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
 use crate::flow::outcome::Refusal;
 use crate::permit::WritePermit;
 
@@ -57,24 +57,18 @@ impl From<FileProblem> for ShipmentError {
     }
 }
 
-impl Classified for ShipmentError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Files(_) => ErrorClass::Failed,
-            Self::State { .. } => ErrorClass::Blocked,
-        }
+classified! {
+    ShipmentError through Service;
+    class {
+        Self::Files(_) => ErrorClass::Failed,
+        Self::State { .. } => ErrorClass::Blocked,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Files(_) => Some(
-                "ART writes these files: tell them which one is broken, then run the command again."
-                    .to_owned(),
-            ),
-            Self::State { hint, .. } => Some((*hint).to_owned()),
-        }
+    hint {
+        Self::Files(_) => Some(
+            "ART writes these files: tell them which one is broken, then run the command again."
+                .to_owned(),
+        ),
+        Self::State { hint, .. } => Some((*hint).to_owned()),
     }
 }
 

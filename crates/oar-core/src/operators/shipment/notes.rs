@@ -1,9 +1,8 @@
 //! Comments that the program keeps on the merge request: one per subject, changed in place.
 
 use super::{Shipment, ShipmentError};
-use crate::clients::Effect;
 use crate::clients::gitlab::Note;
-use crate::error::ServiceErrorKind;
+use crate::clients::{Effect, ensure};
 use crate::permit::WritePermit;
 
 /// The line that marks a comment as ours; readers do not see it.
@@ -23,7 +22,7 @@ impl Shipment {
         permit: &WritePermit,
     ) -> Result<Effect, ShipmentError> {
         let marker = marker(subject);
-        let body = format!("{marker}\n{body}");
+        let body = &format!("{marker}\n{body}");
         let user = self.gitlab.current_user().await?;
         let ours = |note: &&Note| {
             !note.system
@@ -32,21 +31,17 @@ impl Shipment {
         };
         // GitLab may trim what it stores, so the comparison does too.
         let says = |note: &Note| note.body.trim() == body.trim();
-        for attempt in 0..2 {
-            let notes = self.gitlab.notes(self.reference()).await?;
-            let sent = match notes.notes.iter().find(ours) {
-                Some(note) if says(note) => {
-                    return Ok(if attempt == 0 { Effect::AlreadySo } else { Effect::Changed });
-                }
-                Some(note) => self.gitlab.edit_note(self.reference(), note.id, &body, permit).await,
-                None => self.gitlab.add_note(self.reference(), &body, permit).await,
-            };
-            match sent {
-                Ok(_) => return Ok(Effect::Changed),
-                Err(failure) if failure.kind == ServiceErrorKind::Unclear && attempt == 0 => {}
-                Err(failure) => return Err(failure.into()),
+        let look = || async {
+            let notes = self.gitlab.notes(self.reference()).await?.notes;
+            let note = notes.iter().find(ours);
+            Ok::<_, ShipmentError>(if note.is_some_and(says) { None } else { Some(note.map(|note| note.id)) })
+        };
+        let write = |note: Option<u64>| async move {
+            match note {
+                Some(note) => self.gitlab.edit_note(self.reference(), note, body, permit).await.map(drop),
+                None => self.gitlab.add_note(self.reference(), body, permit).await.map(drop),
             }
-        }
-        Ok(Effect::Changed)
+        };
+        ensure(look, write).await
     }
 }

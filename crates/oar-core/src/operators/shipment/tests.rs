@@ -1,39 +1,24 @@
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use url::Url;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
-use crate::clock::Clock;
-use crate::http::{Http, HttpSettings};
-use crate::redact::Redactor;
+use crate::clients::testing::{base, count, http, ok, permit};
+use crate::error::Classified as _;
 
 const API: &str = "/api/v4/projects/group%2Fshipments/merge_requests/612";
 const FIXED: &str = "shipment:\n  data:\n    releaseNotes:\n      issues:\n        fixed:\n          - id: KEY\n            source: redhat.atlassian.net\n";
 
 fn client(server: &MockServer) -> GitlabClient {
-    let settings = HttpSettings {
-        attempts: 2,
-        retry_delay: Duration::from_millis(1),
-        timeout: Duration::from_secs(5),
-        ..HttpSettings::default()
-    };
-    let http = Http::new(settings, Clock::system(), Redactor::default()).unwrap();
     let token = SecretString::from("t0ken");
-    GitlabClient::new(http, Url::parse(&server.uri()).unwrap(), Some(token))
+    GitlabClient::new(http(2), base(server, ""), Some(token))
 }
 
 fn reference() -> MergeRequestRef {
     MergeRequestRef { project: "group/shipments".to_owned(), iid: 612 }
-}
-
-fn permit() -> WritePermit {
-    WritePermit::granted_by_user_interface()
 }
 
 fn merge_request(more: &Value) -> Value {
@@ -47,10 +32,6 @@ fn merge_request(more: &Value) -> Value {
         request[key] = value.clone();
     }
     request
-}
-
-fn ok(body: Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(body)
 }
 
 async fn get(server: &MockServer, at: &str, body: Value) {
@@ -109,7 +90,7 @@ async fn files_are_read_once_at_the_head_from_the_source_project() {
         let keys: Vec<String> = shipment.jira_keys().await.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(keys, ["OCPBUGS-1", "OCPBUGS-2", "OCPBUGS-3"]);
     }
-    assert_eq!(server.received_requests().await.unwrap().len(), 7);
+    assert_eq!(count(&server).await, 7);
 }
 
 #[tokio::test]
@@ -198,7 +179,7 @@ async fn released(
     get(&server, "/api/v4/projects/5150/pipelines/8/bridges", json!(bridges)).await;
     let shipment = Shipment::load_whole(&client(&server), &reference()).await.unwrap();
     let state = shipment.release_state(environment).await.unwrap();
-    assert!(server.received_requests().await.unwrap().len() <= 3);
+    assert!(count(&server).await <= 3);
     state
 }
 

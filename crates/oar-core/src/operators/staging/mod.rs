@@ -15,7 +15,7 @@ pub use report::{AdvisoryRow, StagingDone};
 
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
 use crate::error::{ErrorClass, ServiceError};
-use crate::failures::gravest;
+use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
@@ -243,24 +243,19 @@ impl StagingPlan {
             advisories: self.advisories.iter().map(StagedAdvisory::row).collect(),
             notes: self.notes.clone(),
         };
-        let bad: Vec<&StagedAdvisory> =
-            self.advisories.iter().filter(|advisory| advisory.standing.class().is_some()).collect();
+        let mut failures = Failures::default();
+        for advisory in &self.advisories {
+            if let Some(class) = advisory.standing.class() {
+                failures.add_words(advisory.words(), class, advisory.standing.hint().map(str::to_owned));
+            }
+        }
         let open = self.advisories.iter().filter(|advisory| advisory.standing != StagingStatus::Complete);
         let mut words = vec![format!("{complete} of {total} advisories are on staging")];
         words.extend(open.map(|it| format!("{}: {}", it.subject(), it.words())));
-        match gravest(bad.iter().filter_map(|advisory| advisory.standing.class())) {
+        match failures.class() {
             Some(class) => {
-                type Advisories<'a> = Vec<&'a StagedAdvisory>;
-                let (first, others): (Advisories<'_>, Advisories<'_>) =
-                    bad.into_iter().partition(|advisory| advisory.standing.class() == Some(class));
-                let mut hints: Vec<&str> = Vec::new();
-                for hint in first.into_iter().chain(others).filter_map(|advisory| advisory.standing.hint()) {
-                    if !hints.contains(&hint) {
-                        hints.push(hint);
-                    }
-                }
                 let outcome = TaskOutcome::fail(done, class, words);
-                if hints.is_empty() { outcome } else { outcome.with_hint(hints.join(" ")) }
+                TaskOutcome { hint: failures.hint(), ..outcome }
             }
             None if complete == total => TaskOutcome::pass(done).found(match total {
                 1 => "the advisory is on staging".to_owned(),

@@ -6,6 +6,7 @@
 mod cells;
 mod entry;
 
+use crate::clients::ensure;
 use crate::clients::sheets::{CellWrite, SheetsClient, Worksheet};
 use crate::config::Flow;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
@@ -82,20 +83,16 @@ impl ReleaseWorksheet {
         entry: &Entry<'_>,
         permit: &WritePermit,
     ) -> Result<usize, WorksheetError> {
-        let (mut entered, mut may_try_again) = (0, true);
-        loop {
+        let mut entered = 0;
+        let look = || async {
             let writes = self.missing(sheet, entry).await?;
-            if writes.is_empty() {
-                return Ok(entered);
-            }
+            Ok::<_, WorksheetError>((!writes.is_empty()).then_some(writes))
+        };
+        let write = |writes: Vec<CellWrite>| {
             entered = entered.max(writes.iter().flat_map(|write| &write.values).map(Vec::len).sum());
-            match self.client.write(sheet, &writes, permit).await {
-                Ok(()) => return Ok(entered),
-                Err(error) if error.kind == ServiceErrorKind::Unclear && may_try_again => {
-                    may_try_again = false;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+            async move { self.client.write(sheet, &writes, permit).await }
+        };
+        ensure(look, write).await?;
+        Ok(entered)
     }
 }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::clients::release_controller::StreamName;
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::failures::gravest;
 use crate::prow::change::ChangeError;
 use crate::prow::names::{self, BuildKind, BuildName, RegistryName};
@@ -108,40 +108,26 @@ pub enum ControllerError {
     NoRegistry(RegistryName),
 }
 
-impl Classified for ControllerError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Registry(error) => error.class(),
-            Self::Record(error) => error.class(),
-            Self::Store(error) => error.class(),
-            Self::Prepare(error) => error.class(),
-            Self::BadName(_) | Self::NoStream { .. } => ErrorClass::Unavailable,
-            Self::Contended(_) => ErrorClass::Conflict,
-            Self::NoSuchBuild { .. } | Self::NoRegistry(_) => ErrorClass::Usage,
-        }
+classified! {
+    ControllerError through Service Registry Record Store Prepare;
+    class {
+        Self::BadName(_) | Self::NoStream { .. } => ErrorClass::Unavailable,
+        Self::Contended(_) => ErrorClass::Conflict,
+        Self::NoSuchBuild { .. } | Self::NoRegistry(_) => ErrorClass::Usage,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Registry(error) => error.hint(),
-            Self::Record(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Prepare(error) => error.hint(),
-            Self::BadName(_) => None,
-            Self::Contended(_) => Some("Run the same command again.".to_owned()),
-            Self::NoSuchBuild { .. } => Some(
-                "Give the build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907, and its \
-                 architecture with --arch."
-                    .to_owned(),
-            ),
-            Self::NoStream { .. } => Some(
-                "Run the same command again: the release controller answers so while it cannot read a stream, and for \
-                 one that does not exist."
-                    .to_owned(),
-            ),
-            Self::NoRegistry(name) => Some(format!("Add {} to the main branch first.", names::path(name))),
-        }
+    hint {
+        Self::BadName(_) => None,
+        Self::Contended(_) => Some("Run the same command again.".to_owned()),
+        Self::NoSuchBuild { .. } => Some(
+            "Give the build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907, and its \
+             architecture with --arch."
+                .to_owned(),
+        ),
+        Self::NoStream { .. } => Some(
+            "Run the same command again: the release controller answers so while it cannot read a stream, and for \
+             one that does not exist."
+                .to_owned(),
+        ),
+        Self::NoRegistry(name) => Some(format!("Add {} to the main branch first.", names::path(name))),
     }
 }

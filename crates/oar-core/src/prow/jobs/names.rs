@@ -10,6 +10,7 @@ use super::{Event, EventHandler, JobError, similar};
 use crate::clients::Clients;
 use crate::clients::github::TreeEntry;
 use crate::error::{Classified, ErrorClass};
+use crate::failures::Failures;
 use crate::ids::{InvalidRepository, Repository};
 use crate::yaml;
 
@@ -43,9 +44,9 @@ pub struct TestFile {
 pub struct TestList {
     /// The files, by name.
     pub files: Vec<TestFile>,
-    /// What the first file that cannot be read is refused for.
+    /// Why files cannot be read.
     #[serde(skip)]
-    pub class: Option<ErrorClass>,
+    pub failures: Failures,
 }
 
 impl TestList {
@@ -239,12 +240,16 @@ pub async fn tests(clients: &Clients, component: &Component, branch: &str) -> Re
         Ok(configuration.tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
     })
     .await?;
-    let class = files.iter().find_map(|file| file.content.as_ref().err()).map(Classified::class);
+    let mut failures = Failures::default();
     let files = files.into_iter().map(|file| match file.content {
         Ok(tests) => TestFile { file: file.name, tests, problem: None },
-        Err(error) => TestFile { file: file.name, tests: Vec::new(), problem: Some(error.to_string()) },
+        Err(error) => {
+            failures.add(&error);
+            TestFile { file: file.name, tests: Vec::new(), problem: Some(error.to_string()) }
+        }
     });
-    Ok(TestList { files: files.collect(), class })
+    let files = files.collect();
+    Ok(TestList { files, failures })
 }
 
 async fn periodic_jobs(clients: &Clients, tell: EventHandler<'_>) -> Result<Known, JobError> {

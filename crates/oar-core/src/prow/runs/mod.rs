@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::clients::gangway::{GangwayClient, Trigger};
 use crate::clients::prow::{ProwClient, ProwJob};
+use crate::clients::{Attempt, attempt};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
@@ -187,32 +188,36 @@ impl<'a> Runs<'a> {
         };
         let mut earlier: Option<ServiceError> = None;
         loop {
-            let failure =
-                match (self.gangway.trigger_before(&trigger, intent.until, permit).await, earlier.take()) {
-                    (Ok(execution), _) => return Ok(StartedRun::New { id: execution.id }),
-                    (Err(error), None) if error.kind != ServiceErrorKind::Unclear => return Err(error),
-                    // The second attempt did nothing; the first one may have.
-                    (Err(error), Some(first)) if error.kind != ServiceErrorKind::Unclear => {
-                        return Err(with_words(first, "tried again", &error).with_hint(NOT_SEEN));
+            let write = async {
+                let execution = self.gangway.trigger_before(&trigger, intent.until, permit).await?;
+                Ok::<_, ServiceError>(StartedRun::New { id: execution.id })
+            };
+            let look = async {
+                let mut look = Ok(None);
+                for pause in SETTLE {
+                    self.gangway.clock().sleep(pause).await;
+                    look = self.find_run(intent).await;
+                    if let Ok(Some(job)) = look {
+                        return Ok(Some(StartedRun::Found { id: job.id }));
                     }
-                    (Err(error), first) => {
-                        earlier = first;
-                        error
-                    }
-                };
-            let mut look = Ok(None);
-            for pause in SETTLE {
-                self.gangway.clock().sleep(pause).await;
-                look = self.find_run(intent).await;
-                if let Ok(Some(job)) = look {
-                    return Ok(StartedRun::Found { id: job.id });
                 }
-            }
-            if let Err(error) = look {
-                return Err(
-                    with_words(failure, "and whether it runs cannot be seen", &error).with_hint(NOT_LOOKED)
-                );
-            }
+                look.map(|_| None)
+            };
+            let failure = match attempt(write, &[ServiceErrorKind::Unclear], look).await {
+                Attempt::Done(run) => return Ok(run.into_inner()),
+                // The second attempt did nothing; the first one may have.
+                Attempt::Failed(error) => {
+                    return Err(match earlier {
+                        Some(first) => with_words(first, "tried again", &error).with_hint(NOT_SEEN),
+                        None => error,
+                    });
+                }
+                Attempt::Unseen(failure, error) => {
+                    let words = "and whether it runs cannot be seen";
+                    return Err(with_words(failure, words, &error).with_hint(NOT_LOOKED));
+                }
+                Attempt::Absent(failure) => failure,
+            };
             if earlier.is_some() || !matches!(failure.status, Some(502 | 503)) {
                 return Err(failure.with_hint(NOT_SEEN));
             }

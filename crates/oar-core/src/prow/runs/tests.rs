@@ -6,6 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::clients::gangway::tests::{Hurry, started};
+use crate::clients::testing::{count, ok, permit};
 use crate::clock::Clock;
 use crate::config::TriggerForm;
 use crate::http::{Http, HttpSettings};
@@ -87,7 +88,7 @@ impl Scene {
             .collect();
         Mock::given(method("GET"))
             .and(path("/gangway/v1/executions"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"job_execution": rows})))
+            .respond_with(ok(json!({"job_execution": rows})))
             .mount(&self.server)
             .await;
     }
@@ -138,7 +139,7 @@ impl Scene {
     }
 
     async fn start_once(&self, intent: &RunIntent) -> Result<StartedRun, ServiceError> {
-        self.runs().start_once(intent, &WritePermit::granted_by_user_interface()).await
+        self.runs().start_once(intent, &permit()).await
     }
 
     async fn posts(&self) -> Vec<Value> {
@@ -158,7 +159,7 @@ async fn a_new_intent_is_one_request_with_its_key() {
     assert_eq!(scene.start_once(&intent(false)).await.unwrap(), StartedRun::New { id: "0b8e".into() });
     let bodies = scene.posts().await;
     assert_eq!(bodies[0]["pod_spec_options"]["annotations"], json!({INTENT_ANNOTATION: "key-1"}));
-    assert_eq!(scene.server.received_requests().await.unwrap().len(), 1);
+    assert_eq!(count(&scene.server).await, 1);
 }
 
 #[tokio::test]
@@ -265,7 +266,7 @@ async fn an_empty_list_proves_nothing() {
         for (may_be_started, posts) in [(true, 0), (false, 1)] {
             let scene = Scene::new().await;
             scene.starts(vec![ResponseTemplate::new(502), started()]).await;
-            let answer = ResponseTemplate::new(200).set_body_json(&list);
+            let answer = ok(&list);
             Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
             let error = scene.start_once(&intent(may_be_started)).await.unwrap_err();
             assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unclear, posts), "{list}");
@@ -273,7 +274,7 @@ async fn an_empty_list_proves_nothing() {
         }
         // Whoever has not started anything yet may go on.
         let scene = Scene::new().await;
-        let answer = ResponseTemplate::new(200).set_body_json(&list);
+        let answer = ok(&list);
         Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
         let found = scene.runs().runs_under_way(&intent(false), AdoptableRuns::Any).await.unwrap();
         assert_eq!(found.len(), 0);
@@ -283,7 +284,7 @@ async fn an_empty_list_proves_nothing() {
     scene.starts(vec![started()]).await;
     let list =
         json!({"job_execution": [{"id": "x", "job_name": "periodic-demo-2", "job_status": "SUCCESS"}]});
-    let answer = ResponseTemplate::new(200).set_body_json(&list);
+    let answer = ok(&list);
     Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
     assert!(matches!(scene.start_once(&intent(true)).await.unwrap(), StartedRun::New { .. }));
 }
@@ -308,10 +309,7 @@ async fn an_unknown_job_is_known_as_one_and_nothing_is_looked_for() {
     let words = json!({"code": 2, "message": "failed to find associated periodic job \"periodic-demo\"", "details": []});
     scene.starts(vec![ResponseTemplate::new(500).set_body_json(words)]).await;
     let error = scene.start_once(&intent(false)).await.unwrap_err();
-    assert_eq!(
-        (error.kind, scene.server.received_requests().await.unwrap().len()),
-        (ServiceErrorKind::NotFound, 1)
-    );
+    assert_eq!((error.kind, count(&scene.server).await), (ServiceErrorKind::NotFound, 1));
     assert!(error.hint.unwrap().contains("check its name"));
 }
 
@@ -328,7 +326,7 @@ async fn a_run_of_others_under_way_with_our_parameters_stands_for_ours() {
             let scene = Scene::new().await;
             scene.starts(vec![started()]).await;
             scene.lists_and_shows(&runs).await;
-            let permit = WritePermit::granted_by_user_interface();
+            let permit = permit();
             let outcome =
                 scene.runs().start_unless_under_way(&intent(false), strangers, &permit).await.unwrap();
             let expected = match found {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::error::{Classified, ErrorClass, ServiceError};
+use crate::error::{ErrorClass, ServiceError, classified};
 use crate::prow::environment::{self, Column, ImagesError, JobImages};
 use crate::prow::names::{self, BuildKind, LatestName};
 use crate::prow::record::{Build, LatestFile};
@@ -39,24 +39,14 @@ pub enum PrepareError {
     },
 }
 
-impl Classified for PrepareError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Store(error) => error.class(),
-            Self::Source(error) => error.class(),
-            Self::File { .. } | Self::Images(_) => ErrorClass::Failed,
-        }
+classified! {
+    PrepareError through Service Store Source;
+    class {
+        Self::File { .. } | Self::Images(_) => ErrorClass::Failed,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Source(error) => error.hint(),
-            Self::Images(_) => None,
-            Self::File { .. } => Some("Repair the file on the branch of the records.".to_owned()),
-        }
+    hint {
+        Self::Images(_) => None,
+        Self::File { .. } => Some("Repair the file on the branch of the records.".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::prepare::PrepareError;
 use super::write::IntentError;
-use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind, classified};
 use crate::prow::change::ChangeError;
 use crate::prow::record::RunId;
 
@@ -75,24 +75,14 @@ impl From<IntentError> for StartError {
     }
 }
 
-impl Classified for StartError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Service(error) => error.class(),
-            Self::Record(error) => error.class(),
-            Self::Prepare(error) => error.class(),
-            Self::NotTried => ErrorClass::Unavailable,
-            Self::BadId(_) => ErrorClass::Failed,
-        }
+classified! {
+    StartError through Service Record Prepare;
+    class {
+        Self::NotTried => ErrorClass::Unavailable,
+        Self::BadId(_) => ErrorClass::Failed,
     }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.hint(),
-            Self::Record(error) => error.hint(),
-            Self::Prepare(error) => error.hint(),
-            Self::NotTried | Self::BadId(_) => None,
-        }
+    hint {
+        Self::NotTried | Self::BadId(_) => None,
     }
 }
 

@@ -22,6 +22,7 @@ pub use release::ExpectedPayload;
 pub(crate) use follow::{Known, known};
 
 use super::ReleaseContext;
+use crate::clients::{Attempt, attempt};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
@@ -235,39 +236,28 @@ impl JobPlan {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> TaskOutcome<JobDone> {
-        let error = match system.trigger(intended, permit).await {
-            Ok(observed) => return started(&observed, recorder),
-            Err(error) => error,
+        let look = async {
+            for _ in 0..3 {
+                system.settle().await;
+                match system.find(intended).await {
+                    Ok(Some(job)) => {
+                        tracing::info!("it did act: the job is there");
+                        let stage = Stage::Running("was started".to_owned());
+                        return Ok(Some(ObservedJob { job, stage }));
+                    }
+                    Ok(None) => {}
+                    Err(look) => tracing::warn!("{look}"),
+                }
+            }
+            Ok::<_, ServiceError>(None)
         };
         // An answer that cannot be read is one of a system that may have acted.
-        if !matches!(error.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed) {
-            // It did not act, so there is nothing to look for.
-            let done = JobDone { job: None, left: Left::Nothing };
-            let class = error.class();
-            // An outage says nothing of the release: the task stays as it was.
-            let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
-            let reason = TaskError::from(error);
-            let hint = reason.inner().hint();
-            let why = reason.reason();
-            tracing::error!("{}", why.text);
-            let mut outcome =
-                TaskOutcome::of(status, done).because(why.class, why.text).with_class(class);
-            outcome.hint = hint;
-            return outcome;
-        }
-        tracing::warn!("{error}");
-        for _ in 0..3 {
-            system.settle().await;
-            match system.find(intended).await {
-                Ok(Some(job)) => {
-                    tracing::info!("it did act: the job is there");
-                    let observed = ObservedJob { job, stage: Stage::Running("was started".to_owned()) };
-                    return started(&observed, recorder);
-                }
-                Ok(None) => {}
-                Err(look) => tracing::warn!("{look}"),
-            }
-        }
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
+        let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
+            Attempt::Done(observed) => return started(&observed.into_inner(), recorder),
+            Attempt::Failed(error) => return self.not_started(error),
+            Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
+        };
         let done = JobDone { job: None, left: Left::Is(Box::new(intended.clone())) };
         TaskOutcome::of(TaskStatus::InProgress, done)
             .because(
@@ -276,6 +266,20 @@ impl JobPlan {
             )
             .with_class(ErrorClass::Unavailable)
             .with_hint("Run the same command again: it looks for the job before it starts one.")
+    }
+
+    /// It did not act, so there is nothing to look for.
+    fn not_started(&self, error: ServiceError) -> TaskOutcome<JobDone> {
+        let done = JobDone { job: None, left: Left::Nothing };
+        let class = error.class();
+        // An outage says nothing of the release: the task stays as it was.
+        let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
+        let reason = TaskError::from(error);
+        let hint = reason.inner().hint();
+        let why = reason.reason();
+        tracing::error!("{}", why.text);
+        let outcome = TaskOutcome::of(status, done).because(why.class, why.text).with_class(class);
+        TaskOutcome { hint, ..outcome }
     }
 
     /// The outcome of a look that finds what the StateBox says ([`crate::flow::task::Task::standing`]).

@@ -7,8 +7,8 @@ use wiremock::matchers::{body_string, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
-use crate::http::HttpSettings;
-use crate::http::tests::support::stack;
+use crate::clients::testing::{base, http, ok, permit};
+use crate::error::Classified as _;
 
 const ID: u64 = 169_293;
 
@@ -23,12 +23,7 @@ impl Authorize for Token {
 }
 
 fn client(server: &MockServer) -> ErrataClient {
-    let base = format!("{}/errata", server.uri()).parse().unwrap();
-    ErrataClient::new(stack(HttpSettings::default()).0, base, Arc::new(Token))
-}
-
-fn permit() -> WritePermit {
-    WritePermit::granted_by_user_interface()
+    ErrataClient::new(http(5), base(server, "/errata"), Arc::new(Token))
 }
 
 fn owner() -> EmailAddress {
@@ -36,7 +31,7 @@ fn owner() -> EmailAddress {
 }
 
 fn shows_owner(owner: Option<&str>) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
+    ok(json!({
         "product": {"id": 79, "short_name": "RHOSE"}, "release": {"id": 9, "name": "RHOSE-4.19"},
         "people": {"assigned_to": owner, "package_owner": "packager@example.com", "reporter": "r@example.com",
                    "qe_group": "OpenShift QE"}
@@ -90,7 +85,7 @@ const API: &str = "/errata/api/v1/erratum/169293";
 #[tokio::test]
 async fn an_advisory_is_read_in_one_exchange_with_the_token_sent_at_once() {
     let server = MockServer::start().await;
-    mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(erratum_answer())).await;
+    mount(&server, "GET", API, ok(erratum_answer())).await;
     let advisory = client(&server).erratum(AdvisoryId::new(ID)).await.unwrap();
     assert_eq!(
         advisory,
@@ -126,7 +121,7 @@ async fn an_answer_about_another_advisory_or_none_is_not_believed() {
         let server = MockServer::start().await;
         let mut answer = erratum_answer();
         answer["errata"] = errata;
-        mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
+        mount(&server, "GET", API, ok(answer)).await;
         let error = client(&server).erratum(AdvisoryId::new(ID)).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed);
         assert!(error.to_string().contains(expected), "{error}");

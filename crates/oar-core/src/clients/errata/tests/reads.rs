@@ -13,7 +13,7 @@ fn id() -> AdvisoryId {
 async fn advisory(record: Value) -> Result<Advisory, ServiceError> {
     let server = MockServer::start().await;
     let answer = answer_with("rhba", &record);
-    mount(&server, "GET", API, ResponseTemplate::new(200).set_body_json(answer)).await;
+    mount(&server, "GET", API, ok(answer)).await;
     client(&server).erratum(id()).await
 }
 
@@ -81,7 +81,7 @@ async fn push_jobs_of_unknown_status_keep_their_word() {
         {"id": 151_001, "status": "ON_HOLD", "target": {"id": 10, "name": "cdn_stage"}, "log": "…"},
         {"id": 151_002, "status": "COMPLETE", "target": {"name": "cdn"}},
     ]);
-    mount(&server, "GET", &format!("{API}/push"), ResponseTemplate::new(200).set_body_json(jobs)).await;
+    mount(&server, "GET", &format!("{API}/push"), ok(jobs)).await;
     let push = StagePush::of(&client(&server).push_jobs(id()).await.unwrap(), None);
     assert_eq!((push.verdict(), push.to_string().as_str()), (Verdict::Unknown, "cdn_stage ON_HOLD"));
     assert_eq!(client(&server).push_jobs(id()).await.unwrap().len(), 2);
@@ -96,9 +96,9 @@ async fn builds_are_listed_with_their_product_version() {
         ]},
         "OSE-4.14-RHEL-9": {"name": "OSE-4.14-RHEL-9", "description": "…", "builds": []},
     });
-    mount(&server, "GET", &format!("{API}/builds"), ResponseTemplate::new(200).set_body_json(answer)).await;
+    mount(&server, "GET", &format!("{API}/builds"), ok(answer)).await;
     let builds = client(&server).builds(id()).await.unwrap();
-    let nvrs: Vec<&str> = builds.iter().map(|build| build.nvr.as_str()).collect();
+    let nvrs: Vec<String> = builds.iter().map(|build| build.nvr.to_string()).collect();
     assert_eq!(nvrs, ["rhcos-x86_64-4.14-0", "other-1-1"]);
     assert!(builds.iter().all(|build| build.product_version == "OSE-4.14-RHEL-8"));
 }
@@ -110,7 +110,7 @@ fn tests_page(ids: std::ops::Range<u64>) -> ResponseTemplate {
                    "relationships": {"brew_build": {"id": 1, "nvr": format!("ose-{id}-1")}}})
         })
         .collect();
-    ResponseTemplate::new(200).set_body_json(json!({ "data": data }))
+    ok(json!({ "data": data }))
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn every_spelling_of_nothing_is_nothing() {
             ("/errata/api/v1/external_tests/".to_owned(), tests),
             (format!("{API}/security_alerts"), json!({"alerts": {"blocking": false, "alerts": nothing}})),
         ] {
-            mount(&server, "GET", &at, ResponseTemplate::new(200).set_body_json(answer)).await;
+            mount(&server, "GET", &at, ok(answer)).await;
         }
         let errata = client(&server);
         let advisory = errata.erratum(id()).await.unwrap();
@@ -218,7 +218,7 @@ async fn alerts_that_do_not_say_whether_they_block_are_an_error() {
         (json!({}), None),
     ] {
         let server = MockServer::start().await;
-        mount(&server, "POST", &path, ResponseTemplate::new(200).set_body_json(&body)).await;
+        mount(&server, "POST", &path, ok(&body)).await;
         let answer = client(&server).refresh_security_alerts(id(), &permit()).await;
         match (answer, expected) {
             (Ok(alerts), Some(blocking)) => {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
+use crate::http::HttpSettings;
+use crate::http::tests::support::stack;
 
 fn id() -> AdvisoryId {
     AdvisoryId::new(ID)
@@ -14,7 +16,7 @@ fn shows(state: &str, issues: &[&str], security: &Value) -> ResponseTemplate {
     let issues: Vec<Value> = issues.iter().map(|key| json!({"jira_issue": {"key": key}})).collect();
     let mut answer = answer_with("rhsa", &json!({"id": ID, "status": state, "security_approved": security}));
     answer["jira_issues"]["jira_issues"] = issues.into();
-    ResponseTemplate::new(200).set_body_json(answer)
+    ok(answer)
 }
 
 fn refused(reason: &str) -> ResponseTemplate {
@@ -28,8 +30,7 @@ fn too_late(answer: ResponseTemplate) -> ResponseTemplate {
 
 fn hasty(server: &MockServer) -> ErrataClient {
     let settings = HttpSettings { timeout: Duration::from_millis(100), ..HttpSettings::default() };
-    let base = format!("{}/errata", server.uri()).parse().unwrap();
-    ErrataClient::new(stack(settings).0, base, Arc::new(Token))
+    ErrataClient::new(stack(settings).0, base(server, "/errata"), Arc::new(Token))
 }
 
 async fn sent(server: &MockServer) -> Vec<String> {
@@ -190,8 +191,8 @@ async fn a_push_is_asked_for_with_an_empty_body_and_tells_its_jobs() {
 #[tokio::test]
 async fn a_push_that_finds_nothing_to_do_started_nothing() {
     let server = MockServer::start().await;
-    mount(&server, "POST", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
-    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    mount(&server, "POST", PUSH, ok(json!([]))).await;
+    mount(&server, "GET", PUSH, ok(json!([]))).await;
     let pushed = client(&server).push_stage(id(), &StagePush::default(), &permit()).await.unwrap();
     assert_eq!((pushed.push.verdict(), pushed.started.len()), (Verdict::NeverPushed, 0));
 }
@@ -201,8 +202,8 @@ async fn a_push_that_errata_tool_finds_done_is_done_whatever_its_time() {
     let server = MockServer::start().await;
     let mut done = job(7, "COMPLETE");
     done["pub_task"] = json!({"id": 66_001});
-    mount(&server, "POST", PUSH, ResponseTemplate::new(200).set_body_json(json!([]))).await;
-    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([done]))).await;
+    mount(&server, "POST", PUSH, ok(json!([]))).await;
+    mount(&server, "GET", PUSH, ok(json!([done]))).await;
     let known = StagePush::of(&client(&server).push_jobs(id()).await.unwrap(), None);
     assert_eq!(known.verdict(), Verdict::Unproven);
     let pushed = client(&server).push_stage(id(), &known, &permit()).await.unwrap();
@@ -237,7 +238,7 @@ async fn a_push_without_an_answer_is_found_among_the_jobs() {
     let known = failed();
     mount(&server, "POST", PUSH, too_late(ResponseTemplate::new(201))).await;
     let jobs = json!([job(7, "FAILED"), job(8, "READY")]);
-    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(jobs)).await;
+    mount(&server, "GET", PUSH, ok(jobs)).await;
     let pushed = hasty(&server).push_stage(id(), &known, &permit()).await.unwrap();
     assert_eq!(pushed.started.iter().map(|job| job.id).collect::<Vec<_>>(), [8]);
     assert_eq!(pushed.push.verdict(), Verdict::Running);
@@ -248,7 +249,7 @@ async fn a_push_without_an_answer_is_found_among_the_jobs() {
 async fn a_push_that_certainly_did_not_start_is_asked_for_once_more_only() {
     let server = MockServer::start().await;
     mount(&server, "POST", PUSH, ResponseTemplate::new(502)).await;
-    mount(&server, "GET", PUSH, ResponseTemplate::new(200).set_body_json(json!([job(7, "FAILED")]))).await;
+    mount(&server, "GET", PUSH, ok(json!([job(7, "FAILED")]))).await;
     let known = failed();
     let error = client(&server).push_stage(id(), &known, &permit()).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Unclear);

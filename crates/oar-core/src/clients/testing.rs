@@ -1,0 +1,34 @@
+//! What tests of clients are set up with: a stack that notes its waits instead of waiting, and the answers of a service.
+
+use serde::Serialize;
+use url::Url;
+use wiremock::{MockServer, ResponseTemplate};
+
+use crate::http::tests::support::stack;
+use crate::http::{Http, HttpSettings};
+use crate::permit::WritePermit;
+
+/// A stack that sends a request `attempts` times at most.
+pub(crate) fn http(attempts: usize) -> Http {
+    stack(HttpSettings { attempts, ..HttpSettings::default() }).0
+}
+
+/// The address of `server` with a path prefix, such as `/jira`.
+pub(crate) fn base(server: &MockServer, prefix: &str) -> Url {
+    format!("{}{prefix}", server.uri()).parse().unwrap()
+}
+
+/// The permit that a user interface would grant.
+pub(crate) fn permit() -> WritePermit {
+    WritePermit::granted_by_user_interface()
+}
+
+/// A good answer with this JSON document.
+pub(crate) fn ok(body: impl Serialize) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+/// How many requests the server got.
+pub(crate) async fn count(server: &MockServer) -> usize {
+    server.received_requests().await.unwrap().len()
+}
