@@ -56,6 +56,7 @@ matrix!(
     issue_add,
     issue_resolve,
     task_set,
+    statebox_validate,
     check_greenwave_konflux,
     check_greenwave_errata,
     check_cve_konflux,
@@ -86,8 +87,15 @@ matrix!(
     trigger_jobs_for_build,
     start_aggregator,
     promote_test_results,
+    update_retried_job_run,
     show_build,
+    verify,
+    job_run,
+    job_run_required,
+    job_run_image_consistency_check,
+    job_run_stage_testing,
     job_list,
+    job_get_results,
     job_get_payloads,
 );
 

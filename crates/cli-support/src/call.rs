@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oar_core::clients::Clients;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
 use oar_core::permit::WritePermit;
 
@@ -21,9 +22,14 @@ impl Session {
     /// A call of an operation by the person at this command line, who may change the world; `consent_given` is whether
     /// the call said `--yes`.
     pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
-        Ok(Call::new(self.clients()?, self.interrupt.clone())
+        Ok(self.call_with(self.clients()?, consent_given))
+    }
+
+    /// The same with clients that were made before: those of an agent, for each of its passes.
+    pub fn call_with(&self, clients: Clients, consent_given: bool) -> Call {
+        Call::new(clients, self.interrupt.clone())
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
-            .observed_by(Arc::new(self.ui.clone())))
+            .observed_by(Arc::new(self.ui.clone()))
     }
 
     /// Calls an operation.

@@ -1,7 +1,10 @@
 //! How runs, and what happens on the way to them, are shown.
 
-use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::jobs::{Event, JobRun};
+use std::sync::Arc;
+
+use cli_support::{CliError, ExitCode, Session, Ui};
+use oar_core::operations::{Call, Observer, Part};
+use oar_core::prow::jobs::{JobRun, NewestRelease, RecordChange};
 
 use crate::csv::Rows;
 
@@ -23,12 +26,82 @@ pub(crate) fn lines(run: &JobRun) -> String {
     lines.join("\n")
 }
 
-/// Tells what every command tells in the same way.
-pub(crate) fn tell(session: &Session, event: Event<'_>) {
-    match event {
-        Event::Note(text) => session.ui.note(text),
-        Event::Warning(text) => session.ui.warn(text),
-        Event::Started(_) | Event::Required(..) | Event::Newest(..) => {}
+/// Tells the person how an operation goes, and the parts of its result as they come.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    ui: Ui,
+    /// How a run is told that was started a moment ago.
+    started: fn(&JobRun) -> String,
+}
+
+impl Teller {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self { ui: session.ui.clone(), started: |run| format!("Returned job id: {}", run.id) }
+    }
+
+    /// One that tells a run so, as soon as it is started.
+    pub(crate) fn saying(session: &Session, started: fn(&JobRun) -> String) -> Self {
+        Self { started, ..Self::of(session) }
+    }
+
+    /// A call that is told so.
+    pub(crate) fn call(self, session: &Session) -> Result<Call, CliError> {
+        Ok(session.call(false)?.observed_by(Arc::new(self)))
+    }
+
+    fn newest(&self, row: &NewestRelease) {
+        let Some(latest) = &row.latest else { return };
+        self.ui.text(format!("The latest version of {} is: {latest}", row.release));
+        match &row.change {
+            None => {}
+            Some(RecordChange::None { path }) => {
+                self.ui.text(format!("{path} has no older release; nothing to do."));
+            }
+            Some(RecordChange::Planned { path, recorded }) => {
+                let old = recorded.as_deref().unwrap_or("nothing");
+                self.ui.text(format!("Would record {latest} in {path}, where {old} stands."));
+            }
+            Some(RecordChange::Written { path }) => self.ui.text(format!("Recorded in {path}.")),
+        }
+    }
+}
+
+impl Observer for Teller {
+    fn note(&self, text: &str) {
+        self.ui.note(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.ui.warn(text);
+    }
+
+    fn part(&self, part: Part<'_>) {
+        match part {
+            Part::Started(run) => {
+                let text = (self.started)(run);
+                if self.ui.is_json() {
+                    // The document comes last; whoever interrupts the wait for the page is to know the id.
+                    self.ui.note(&text);
+                }
+                self.ui.text(text);
+            }
+            Part::Required(row, failure) => {
+                if let Some(failure) = failure {
+                    self.ui.explain(&failure.clone().into());
+                }
+                self.ui.text(match &row.id {
+                    Some(id) => format!("{:<7} {id} {}", row.result, row.job),
+                    None => format!("{:<7} {}", row.result, row.job),
+                });
+            }
+            Part::Newest(row, failure) => {
+                self.newest(row);
+                if let Some(failure) = failure {
+                    self.ui.explain(&failure.clone().into());
+                }
+            }
+            Part::Controlled(_) => {}
+        }
     }
 }
 

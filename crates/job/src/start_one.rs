@@ -4,20 +4,19 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
-use oar_core::clients::Clients;
-use oar_core::permit::WritePermit;
-use oar_core::prow::jobs::{Event, JobOrder, JobRun, Starter};
-use uuid::Uuid;
+use oar_core::operations::Operation;
+use oar_core::operations::job::{Start, Started};
+use oar_core::prow::jobs::{JobRun, Key};
 
 use crate::csv::Rows;
-use crate::display;
+use crate::display::{self, Teller};
 
 /// The options of every command that starts one job.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StartArgs {
     /// Print what would be started without starting it
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    dry_run: bool,
     /// Do not wait for the page of the run
     #[arg(long)]
     no_wait: bool,
@@ -28,8 +27,8 @@ pub(crate) struct StartArgs {
     ///
     /// Every start has a key, which is printed when a start fails without an answer or is interrupted. With
     /// it, the same command starts nothing twice. Without a key, each call starts a new run.
-    #[arg(long, value_name = "UUID", value_parser = key)]
-    key: Option<Uuid>,
+    #[arg(long, value_name = "UUID")]
+    key: Option<Key>,
 }
 
 /// How a run is told.
@@ -40,39 +39,42 @@ pub(crate) struct Words {
     pub(crate) known: fn(&JobRun) -> Option<String>,
 }
 
+impl StartArgs {
+    /// The arguments among them.
+    pub(crate) fn arguments(&self) -> Start {
+        Start { dry_run: self.dry_run, no_wait: self.no_wait, key: self.key }
+    }
+
+    /// Opens the file that gets a row, before anything is started.
+    fn rows(&self) -> Result<Option<Rows>, CliError> {
+        self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::open).transpose()
+    }
+}
+
 /// Starts a job and shows its run, or says what would be started.
-pub(crate) async fn start(
-    clients: &Clients,
+pub(crate) async fn start<O: Operation<Answer = Started>>(
     session: &Session,
-    order: JobOrder,
+    arguments: O::Arguments,
     words: Words,
     start: &StartArgs,
 ) -> Result<ExitCode, CliError> {
     let Words { started, known } = words;
-    if start.dry_run {
-        session.ui.text(planned(&order.job, &order.envs));
-        session.ui.json(&order.plan());
-        return Ok(ExitCode::Done);
-    }
-    let tell = |event: Event<'_>| match event {
-        Event::Started(run) => {
-            if session.ui.is_json() {
-                // The document comes last; whoever interrupts the wait for the page is to know the id.
-                session.ui.note(started(run));
-            }
-            session.ui.text(started(run));
+    let rows = start.rows()?;
+    let call = Teller::saying(session, started).call(session)?;
+    match session.perform::<O>(arguments, &call).await? {
+        Started::Planned(plan) => {
+            session.ui.text(planned(&plan.job, &plan.envs));
+            session.ui.json(&plan);
+            Ok(ExitCode::Done)
         }
-        other => display::tell(session, other),
-    };
-    let mut starter = Starter::new(clients, &tell)?;
-    let rows = start.csv.as_deref().map(Rows::open).transpose()?;
-    let permit = WritePermit::granted_by_user_interface();
-    let run = starter.start(order, start.key, !start.no_wait, &permit).await?;
-    if let Some(text) = known(&run) {
-        session.ui.text(text);
+        Started::Run(run) => {
+            if let Some(text) = known(&run) {
+                session.ui.text(text);
+            }
+            session.ui.json(&run);
+            Ok(display::explained(session, display::append(rows, std::slice::from_ref(&run))))
+        }
     }
-    session.ui.json(&run);
-    Ok(display::explained(session, display::append(rows, std::slice::from_ref(&run))))
 }
 
 /// What would be started, for people.
@@ -83,11 +85,4 @@ pub(crate) fn planned(job: &str, envs: &IndexMap<String, String>) -> String {
     }
     lines.extend(envs.iter().map(|(name, value)| format!("  with {name}={value}")));
     lines.join("\n")
-}
-
-/// A key as a failure told it.
-pub(crate) fn key(text: &str) -> Result<Uuid, String> {
-    let expected =
-        "expected the key that an earlier start printed, such as 0198c0de-7000-7000-8000-000000000001";
-    text.trim().parse().map_err(|_| expected.to_owned())
 }

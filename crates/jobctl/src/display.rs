@@ -1,24 +1,24 @@
 //! How results are shown.
 
-use cli_support::{Session, TextStyle};
+use cli_support::{TextStyle, Ui};
 use oar_core::prow::aggregator::Done;
 use oar_core::prow::starter::JobStart;
 
 /// Shows what became of jobs that were to be started. Those that were not are problems.
-pub(crate) fn started_jobs(session: &Session, jobs: &[JobStart]) {
+pub(crate) fn started_jobs(ui: &Ui, jobs: &[JobStart]) {
     for job in jobs {
         let (tone, words) = match (job.result, &job.problem) {
             ("started", _) => (TextStyle::Good, "started".to_owned()),
             ("found", _) => (TextStyle::Good, "found, it was started before".to_owned()),
             ("elsewhere", _) => (TextStyle::Faint, "left to another program".to_owned()),
             (_, Some(problem)) => {
-                session.ui.problem(format!("{}: not started: {problem}", job.job));
+                ui.problem(format!("{}: not started: {problem}", job.job));
                 (TextStyle::Bad, "not started".to_owned())
             }
             (other, None) => (TextStyle::Attention, other.to_owned()),
         };
         let id = job.id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
-        session.ui.text(format!("  {}: {}{id}", job.job, tone.paint(words)));
+        ui.text(format!("  {}: {}{id}", job.job, tone.paint(words)));
     }
 }
 

@@ -4,7 +4,6 @@ mod commands;
 mod display;
 mod records;
 mod render;
-mod setup;
 
 use std::ffi::OsString;
 

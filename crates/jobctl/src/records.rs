@@ -2,35 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use cli_support::{CliError, Session, files};
-use oar_core::error::ErrorClass;
-use oar_core::prow::names::{RegistryName, ResultName};
-use oar_core::prow::record::ResultFile;
-use oar_core::prow::verification::{Registries, is_stored_file};
+use cli_support::{CliError, files};
+use oar_core::operations::files::{Content, File};
+use oar_core::prow::names::RegistryName;
+use oar_core::prow::verification::is_stored_file;
 
 /// The registries of a directory; none without a directory.
-pub(crate) fn registries(directory: Option<&Path>) -> Result<Registries, CliError> {
-    let Some(directory) = directory else { return Ok(Registries::default()) };
+pub(crate) fn registries(directory: Option<&Path>) -> Result<Vec<File>, CliError> {
+    let Some(directory) = directory else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for path in entries(directory)? {
-        let name = file_name(&path);
-        if name.parse::<RegistryName>().is_ok() {
-            files.push((name, read(&path)?));
+        if file_name(&path).parse::<RegistryName>().is_ok() {
+            let bytes = files::read_bytes(&path)
+                .map_err(|reason| CliError::usage(format!("cannot read {}: {reason}", path.display())))?;
+            files.push(File { name: path.display().to_string(), content: Content(Ok(bytes)) });
         }
     }
-    let registries = Registries::of(files);
-    if registries.is_empty() {
+    if files.is_empty() {
         let message = format!("{} holds no registry of test jobs", directory.display());
         return Err(CliError::usage(message).with_hint("They are called `ocp-4.20-test-jobs-amd64.json`."));
     }
-    Ok(registries)
+    Ok(files)
 }
 
-/// Tells which registries are not used, and why.
-pub(crate) fn warn(registries: &Registries, session: &Session) {
-    for problem in &registries.refused {
-        session.ui.warn(problem);
-    }
+/// A file, or why it cannot be read.
+pub(crate) fn read(path: &Path) -> File {
+    File { name: path.display().to_string(), content: Content(files::read_bytes(path)) }
 }
 
 /// The files that are meant: a directory stands for the records, latest files and registries in it.
@@ -61,23 +58,6 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// The last part of a path.
-pub(crate) fn file_name(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// What a file holds.
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    files::read_bytes(path)
-        .map_err(|reason| CliError::usage(format!("cannot read {}: {reason}", path.display())))
-}
-
-/// The record of a build's tests in a file.
-pub(crate) fn read_record(path: &Path) -> Result<ResultFile, CliError> {
-    let name: ResultName = file_name(path).parse().map_err(|error| CliError::usage(format!("{error}")))?;
-    let bytes = read(path)?;
-    ResultFile::parse(&name, &bytes).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        CliError::new(ErrorClass::Failed, lines.join("\n"))
-            .with_hint("Repair the file; `jobctl verify` checks the result.")
-    })
 }

@@ -83,6 +83,11 @@ impl Failures {
         self.0.iter().map(|failure| failure.text.as_str()).collect()
     }
 
+    /// What failed, with the class and the next step of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, ErrorClass, Option<&str>)> {
+        self.0.iter().map(|failure| (failure.text.as_str(), failure.class, failure.hint.as_deref()))
+    }
+
     fn deciding(&self) -> Option<&Failure> {
         self.0.iter().min_by_key(|failure| gravity(failure.class))
     }
@@ -115,6 +120,16 @@ impl Failures {
 impl Serialize for Failures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|failure| &failure.text))
+    }
+}
+
+impl schemars::JsonSchema for Failures {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Failures".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        <Vec<String> as schemars::JsonSchema>::json_schema(generator)
     }
 }
 

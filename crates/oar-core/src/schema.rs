@@ -1,9 +1,9 @@
-//! JSON schemas of types that read and write themselves as one text.
+//! Reading from JSON, and JSON schemas, of types that are one text.
 
 /// Describes a type to programs as the text that it is read from: what it is, and examples of it. A type of which
 /// only some texts exist names them all with `one of`.
 macro_rules! text_schema {
-    ($type:ty, $name:literal, $description:literal, [$($example:literal),+ $(,)?]) => {
+    ($type:ty, $name:literal, $description:literal, [$($example:expr),+ $(,)?]) => {
         impl schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
@@ -29,4 +29,16 @@ macro_rules! text_schema {
     };
 }
 
-pub(crate) use text_schema;
+/// Reads a type from JSON as the text that its `FromStr` takes.
+macro_rules! read_from_text {
+    ($($type:ty),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+pub(crate) use {read_from_text, text_schema};

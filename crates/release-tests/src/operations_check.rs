@@ -1,22 +1,36 @@
 //! The command lines and the table of operations say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use clap::Command;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
 use crate::ProgramName;
 
-/// Commands that are no operations: they work on files and keys of the machine that they run on, for the person at it,
-/// or run on as a service.
-const LOCAL: &[&str] = &["oarctl config", "oarctl statebox"];
+/// Commands that are no operations, and why.
+const LOCAL: &[(&str, &str)] = &[
+    (
+        "oarctl config",
+        "the person at the machine opens its configuration document with its key; it must work where the document is \
+         damaged, and so where no operation can be called; and what it shows is for whoever has the key",
+    ),
+    ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
+];
 
-/// Programs whose commands are not in the table yet: their work is in the library, but has no rows.
-const WITHOUT_ROWS: &[ProgramName] = &[ProgramName::Job, ProgramName::Jobctl];
+/// Options that belong to the caller and not to an operation: who consents, which form the result has and which files get
+/// it, when it is called.
+const OF_THE_CALLER: &[&str] = &[
+    "yes", "no_watch", "carry_on", "notify", "output", "debug", "help", "version", "csv", "once", "interval",
+    "listen",
+];
 
-/// Options that belong to the caller and not to an operation: who consents, which form the result has.
-const OF_THE_CALLER: &[&str] =
-    &["yes", "no_watch", "carry_on", "notify", "output", "debug", "help", "version"];
+/// Options that say the default, for scripts that spell it out.
+const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
+
+/// Options that name a file, and the arguments that get what it holds: the command line reads files, operations do not.
+const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] =
+    &[("job run_required", "file", &["jobs"]), ("jobctl show", "build", &["build", "record"])];
 
 fn program(name: ProgramName) -> Program {
     match name {
@@ -45,13 +59,18 @@ fn leaves() -> BTreeMap<(&'static str, String), (Program, Command)> {
         }
     }
     let mut all = BTreeMap::new();
-    for name in ProgramName::ALL.into_iter().filter(|name| !WITHOUT_ROWS.contains(name)) {
+    for name in ProgramName::ALL {
         below(name, "", &name.definition(), &mut all);
     }
     all.retain(|(program, words), _| {
-        !LOCAL.iter().any(|local| format!("{program} {words}").starts_with(local))
+        !LOCAL.iter().any(|(local, _)| format!("{program} {words}").starts_with(local))
     });
     all
+}
+
+/// The name by which arguments know an option.
+fn name_of(argument: &clap::Arg) -> String {
+    argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"))
 }
 
 fn properties(row: &Row) -> BTreeMap<String, String> {
@@ -83,22 +102,22 @@ fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
 fn the_options_of_a_command_are_the_arguments_of_its_row() {
     for ((name, words), (program, command)) in leaves() {
         let row = row(program, &words).unwrap();
-        let options: BTreeMap<String, String> = command
+        let whole = format!("{name} {words}");
+        let options: BTreeSet<String> = command
             .get_arguments()
-            .map(|argument| {
-                let id = argument
-                    .get_long()
-                    .map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"));
-                (id, argument.get_help().map(ToString::to_string).unwrap_or_default())
-            })
+            .filter(|argument| !argument.is_hide_set())
+            .map(name_of)
             // The release is what every command of `oar` is about.
-            .filter(|(id, _)| {
-                let of_all = program == Program::Oar && id == "release";
-                !of_all && !OF_THE_CALLER.contains(&id.as_str())
+            .filter(|id| !(program == Program::Oar && id == "release"))
+            .filter(|id| !OF_THE_CALLER.contains(&id.as_str()) && !SAYS_THE_DEFAULT.contains(&id.as_str()))
+            .flat_map(|id| {
+                match READ_BY_THE_CALLER.iter().find(|(of, file, _)| *of == whole && *file == id) {
+                    Some((.., arguments)) => arguments.iter().map(|&name| name.to_owned()).collect(),
+                    None => vec![id],
+                }
             })
             .collect();
-        let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(names(&options), names(&properties(row)), "{name} {words}");
+        assert_eq!(options, properties(row).into_keys().collect(), "{whole}");
     }
 }
 
@@ -116,4 +135,77 @@ fn commands_of_one_release_are_oar_s() {
     for row in TABLE {
         assert_eq!(row.about.scope == Scope::Release, row.about.program == Program::Oar, "{:?}", row.about);
     }
+}
+
+/// The page of `docs/` that describes a command.
+fn page(row: &Row) -> &'static str {
+    match (row.about.program, row.about.command) {
+        (Program::Oar, _) => "oar.md",
+        (Program::Oarctl, "tick") => "agents.md",
+        (Program::Oarctl, _) => "statebox.md",
+        (Program::Job, _) => "job.md",
+        (Program::Jobctl, _) => "jobctl.md",
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+}
+
+/// The texts in backticks of a text.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_operation_stands_on_its_page_and_the_programs_in_the_readme() {
+    let readme = read("README.md");
+    for row in TABLE {
+        let (program, command) = (row.about.program.name(), row.about.command);
+        let first = command.split(' ').next().unwrap_or_default();
+        let line = readme.lines().find(|line| line.starts_with(&format!("| [`{program}`]"))).unwrap();
+        // The tasks of a release are not listed there.
+        let is_listed = code(line).any(|word| word == first);
+        assert!(is_listed || line.contains("the tasks of a release"), "README.md: {program} {command}");
+        let page = read(&format!("docs/{}", page(row)));
+        let is_described = [' ', '`'].iter().any(|before| page.contains(&format!("{before}{command}")));
+        assert!(is_described, "docs/{}: {program} {command}", self::page(row));
+    }
+}
+
+#[test]
+fn the_tables_of_commands_name_commands_and_their_options() {
+    let leaves = leaves();
+    let mut described = BTreeSet::new();
+    for page in ["job.md", "jobctl.md", "agents.md"] {
+        for line in read(&format!("docs/{page}")).lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            let named = code(cells[0]).next().unwrap_or_default();
+            let Some((program, rest)) = named
+                .split_once(' ')
+                .filter(|(program, _)| ProgramName::ALL.into_iter().any(|known| known.name() == *program))
+            else {
+                continue;
+            };
+            let words = rest.split(' ').next().unwrap_or_default();
+            let found = leaves.iter().find(|((of, command), _)| *of == program && command == words);
+            let Some((_, (_, definition))) = found else { panic!("docs/{page} names `{named}`") };
+            described.insert(format!("{program} {words}"));
+            let options = cells[1..cells.len() - 1]
+                .iter()
+                .flat_map(|cell| code(cell))
+                .flat_map(|text| text.split(['/', ' ']));
+            for option in options.filter_map(|text| text.strip_prefix("--")) {
+                let known = definition.get_arguments().any(|argument| argument.get_long() == Some(option));
+                assert!(known, "docs/{page}: `{named}` has no option --{option}");
+            }
+        }
+    }
+    let expected: BTreeSet<String> = TABLE
+        .iter()
+        .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
+        .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
+        .chain(["oarctl tick".to_owned()])
+        .collect();
+    assert_eq!(described, expected);
 }

@@ -1,12 +1,20 @@
 //! Worlds in which commands have work to do.
 
 use jiff::SignedDuration;
+use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
+use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::errata::{AdvisoryState, ExternalTest};
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
 /// How many images the Konflux release has where their health is looked at.
 pub(super) const IMAGES: usize = 240;
+/// The run that a line asks for, or puts in the place of [`RECORDED_RUN`].
+pub(super) const NEW_RUN: &str = "0b8e7c1a-1111-4222-8333-944455556666";
+/// A run that stands in a record.
+pub(super) const RECORDED_RUN: &str = "0b8e7c1a-1111-4222-8333-944455557777";
+/// A payload to test.
+pub(super) const PAYLOAD: &str = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
 
 /// Nothing has happened yet.
 pub(super) fn nothing(harness: Harness) -> Harness {
@@ -188,5 +196,71 @@ pub(super) fn tested(harness: Harness) -> Harness {
     let harness = untested(harness);
     harness.run("jobctl", ["start-controller", "-r", "4.20"]).expect(0);
     harness.sandbox.clock().advance(SignedDuration::from_hours(1));
+    harness
+}
+
+/// Gives the run of `job` that was started last an id that the lines know.
+fn name_run(harness: &Harness, job: &str, id: &str) {
+    let world = harness.sandbox.world();
+    let mut old = String::new();
+    if let Some(run) = world.prow.lock().jobs.iter_mut().rev().find(|run| run.job == job) {
+        old = std::mem::replace(&mut run.id, id.to_owned());
+    }
+    assert!(!old.is_empty(), "{job} was never started");
+    for (name, text) in harness.records().into_iter().filter(|(_, text)| text.contains(&old)) {
+        let (path, text) = (format!("_releases/{name}"), text.replace(&old, id));
+        let now = harness.sandbox.clock().now();
+        let mut github = world.github.lock();
+        github.put("openshift/release-tests", "record", &path, text, "another id", now).unwrap();
+    }
+}
+
+/// A file of this machine, as the lines name it: `../tools/<name>`.
+fn put_file(harness: &Harness, name: &str, text: &str) {
+    std::fs::create_dir_all(harness.tools()).unwrap();
+    std::fs::write(harness.tools().join(name), text).unwrap();
+}
+
+/// A job was started, and goes on.
+pub(super) fn started(harness: Harness) -> Harness {
+    let harness = untested(harness);
+    harness.run("job", ["run", NIGHTLY_JOB, "--payload", PAYLOAD, "--no-wait"]).expect(0);
+    name_run(&harness, NIGHTLY_JOB, NEW_RUN);
+    harness.sandbox.clock().advance(SignedDuration::from_mins(1));
+    harness
+}
+
+/// A file says which jobs 4.20 requires.
+pub(super) fn requiring(harness: Harness) -> Harness {
+    let harness = untested(harness);
+    let jobs = serde_json::json!({ "4.20": [NIGHTLY_JOB, UPGRADE_JOB] });
+    put_file(&harness, "required.json", &jobs.to_string());
+    harness
+}
+
+/// Somebody has started a job of the nightly once more by hand.
+pub(super) fn replaceable(harness: Harness) -> Harness {
+    let harness = tested(harness);
+    name_run(&harness, UPGRADE_JOB, RECORDED_RUN);
+    harness.run("job", ["run", UPGRADE_JOB, "--upgrade_to", PAYLOAD, "--no-wait"]).expect(0);
+    name_run(&harness, UPGRADE_JOB, NEW_RUN);
+    harness.sandbox.clock().advance(SignedDuration::from_mins(1));
+    harness
+}
+
+/// The nightly's record is a file on this machine.
+pub(super) fn record_on_disk(harness: Harness) -> Harness {
+    let harness = tested(harness);
+    let name = format!("ocp-test-result-{NEW_NIGHTLY}-amd64.json");
+    let text = harness.records().remove(&name).unwrap();
+    put_file(&harness, &name, &text);
+    harness
+}
+
+/// The Konflux release's StateBox is a file on this machine.
+pub(super) fn state_on_disk(harness: Harness) -> Harness {
+    let harness = konflux(harness);
+    let text = harness.statebox(KONFLUX).unwrap();
+    put_file(&harness, &format!("{KONFLUX}.yaml"), &text);
     harness
 }

@@ -1,8 +1,10 @@
 //! The table: every command in every flow in which it has something to do or to refuse.
 
+use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
 
 use super::Kind::{CarriesOn, Change, Look, Refused, Task};
+use super::prepare::{NEW_RUN, PAYLOAD, RECORDED_RUN};
 use super::{Kind, Scenario, prepare};
 use crate::{ERRATA, Harness, KONFLUX, LEAD};
 
@@ -74,6 +76,7 @@ const DROP: &[&str] = &["drop-bugs", "--yes"];
 const APPROVE: &[&str] = &["change-advisory-status", "--yes", "--no-watch"];
 /// One look; what is left then is done by a watcher, which waits until a look is due.
 const TICK: &[&str] = &["oarctl", "tick", "--release", KONFLUX];
+const VALIDATE: &[&str] = &["oarctl", "statebox", "validate", "../tools/4.19.1.yaml"];
 const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
@@ -102,6 +105,7 @@ fn first() -> Vec<Scenario> {
         line("issue_add", KONFLUX, add, Change, 4, prepare::konflux),
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
+        line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
     ]
 }
 
@@ -172,6 +176,27 @@ fn last() -> Vec<Scenario> {
     ]
 }
 
+/// The key of starts, as an earlier one told it: without it every call starts a job.
+const KEY: &str = "0198c0de-7000-7000-8000-000000000001";
+const RUN: &[&str] = &["job", "run", NIGHTLY_JOB, "--payload", PAYLOAD, "--no-wait", "--key", KEY];
+const CHECK_IMAGES: &[&str] =
+    &["job", "run_image_consistency_check", "-p", PAYLOAD, "-m", "7", "--no-wait", "--key", KEY];
+const TEST_ON_STAGE: &[&str] = &["job", "run_stage_testing", "-p", PAYLOAD, "--no-wait", "--key", KEY];
+const REQUIRED: &[&str] =
+    &["job", "run_required", "--channel", "4.20", "--file", "../tools/required.json", "--version", "4.20.5"];
+const REPLACE: &[&str] = &[
+    "jobctl",
+    "update-retried-job-run",
+    "--build",
+    NEW_NIGHTLY,
+    "--job-name",
+    UPGRADE_JOB,
+    "--current-job-id",
+    RECORDED_RUN,
+    "--new-job-id",
+    NEW_RUN,
+];
+
 /// The tests of builds, which belong to no release.
 fn builds() -> Vec<Scenario> {
     let line = |name, command, kind, requests, prepare| line(name, KONFLUX, command, kind, requests, prepare);
@@ -198,8 +223,15 @@ fn builds() -> Vec<Scenario> {
             4,
             prepare::tested,
         ),
+        line("update_retried_job_run", REPLACE, Change, 6, prepare::replaceable),
         line("show_build", &["jobctl", "show", NEW_NIGHTLY], Look, 4, prepare::tested),
+        line("verify", &["jobctl", "verify", "../tools"], Look, 0, prepare::record_on_disk),
+        line("job_run", RUN, Change, 4, prepare::untested),
+        line("job_run_required", REQUIRED, Change, 8, prepare::requiring),
+        line("job_run_image_consistency_check", CHECK_IMAGES, Change, 4, prepare::untested),
+        line("job_run_stage_testing", TEST_ON_STAGE, Change, 4, prepare::untested),
         line("job_list", &["job", "list"], Look, 12, prepare::untested),
+        line("job_get_results", &["job", "get_results", NEW_RUN], Look, 1, prepare::started),
         line(
             "job_get_payloads",
             &["job", "get_payloads", "4.20.0", "--push", "true"],

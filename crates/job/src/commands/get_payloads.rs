@@ -1,9 +1,8 @@
-use cli_support::{CliError, ExitCode, Session};
-use oar_core::permit::WritePermit;
-use oar_core::prow::jobs::{Event, NewestRelease, RecordChange, Recording, newest_releases};
+use cli_support::{CliError, ExitCode, Session, exit_code};
+use oar_core::operations::job::get_payloads::{Arguments, GetPayloads};
 use oar_core::version::ReleaseVersion;
 
-use crate::display;
+use crate::display::Teller;
 
 /// Show the newest accepted release of minor versions
 #[derive(Debug, clap::Args)]
@@ -31,39 +30,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = session.clients()?;
-    let permit = WritePermit::granted_by_user_interface();
-    let recording = match (args.push, args.dry_run) {
-        (false, _) => Recording::No,
-        (true, true) => Recording::Planned,
-        (true, false) => Recording::Done(&permit),
-    };
-    let tell = |event: Event<'_>| match event {
-        Event::Newest(row, failure) => {
-            show(session, row);
-            if let Some(failure) = failure {
-                session.ui.explain(&failure.clone().into());
-            }
-        }
-        other => display::tell(session, other),
-    };
-    let (rows, failures) = newest_releases(&clients, &args.versions, recording, &tell).await?;
-    session.ui.json(&rows);
-    Ok(failures.class().map_or(ExitCode::Done, ExitCode::from))
-}
-
-fn show(session: &Session, row: &NewestRelease) {
-    let Some(latest) = &row.latest else { return };
-    session.ui.text(format!("The latest version of {} is: {latest}", row.release));
-    match &row.change {
-        None => {}
-        Some(RecordChange::None { path }) => {
-            session.ui.text(format!("{path} has no older release; nothing to do."));
-        }
-        Some(RecordChange::Planned { path, recorded }) => {
-            let old = recorded.as_deref().unwrap_or("nothing");
-            session.ui.text(format!("Would record {latest} in {path}, where {old} stands."));
-        }
-        Some(RecordChange::Written { path }) => session.ui.text(format!("Recorded in {path}.")),
-    }
+    let Args { versions, push, dry_run } = args;
+    let call = Teller::of(session).call(session)?;
+    let answer = session.perform::<GetPayloads>(Arguments { versions, push, dry_run }, &call).await?;
+    session.ui.json(&answer);
+    Ok(exit_code(&answer))
 }

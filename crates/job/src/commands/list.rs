@@ -1,4 +1,5 @@
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, exit_code};
+use oar_core::operations::job::list::{Arguments, List};
 use oar_core::prow::jobs::{self, Component};
 
 /// List the tests that a component's jobs are made of
@@ -13,8 +14,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = session.clients()?;
-    let list = jobs::tests(&clients, &args.component, &args.branch).await?;
+    let Args { component, branch } = args;
+    let arguments = Arguments { component: component.clone(), branch };
+    let list = session.perform::<List>(arguments, &session.call(false)?).await?;
     if let Some(text) = list.problem() {
         session.ui.problem(text);
     }
@@ -32,9 +34,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     let known = files_text(list.files.len() - unknown);
     let unknown = if unknown == 0 { String::new() } else { format!("; {} unknown", files_text(unknown)) };
-    session.ui.text(format!("{total} tests in {known} of {}{unknown}", args.component));
+    session.ui.text(format!("{total} tests in {known} of {component}{unknown}"));
     session.ui.json(&list);
-    Ok(list.failures.class().map_or(ExitCode::Done, ExitCode::from))
+    Ok(exit_code(&list))
 }
 
 fn files_text(count: usize) -> String {

@@ -1,6 +1,8 @@
+use std::num::NonZeroU64;
+
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::operations::job::run_image_consistency_check::{Arguments, RunImageConsistencyCheck};
 use oar_core::prow::environment::ReleaseImage;
-use oar_core::prow::jobs::JobOrder;
 
 use crate::start_one::{self, StartArgs, Words};
 
@@ -12,22 +14,21 @@ pub(crate) struct Args {
     payload_url: ReleaseImage,
     /// The number of the shipment merge request
     #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = number)]
-    mr_id: u64,
+    mr_id: NonZeroU64,
     #[command(flatten)]
     start: StartArgs,
 }
 
-fn number(text: &str) -> Result<u64, String> {
-    let number = text.trim().parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "expected the number of a merge request, such as 42".to_owned())
+fn number(text: &str) -> Result<NonZeroU64, String> {
+    text.trim().parse().map_err(|_| "expected the number of a merge request, such as 42".to_owned())
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = session.clients()?;
-    let order = JobOrder::image_consistency(&clients, &args.payload_url, args.mr_id)?;
+    let Args { payload_url, mr_id, start } = args;
     let words = Words {
         started: |run| format!("Image consistency check job id: {}", run.id),
         known: |run| run.page.as_ref().map(|page| format!("Image consistency check job url: {page}")),
     };
-    start_one::start(&clients, session, order, words, &args.start).await
+    let arguments = Arguments { payload_url, mr_id, start: start.arguments() };
+    start_one::start::<RunImageConsistencyCheck>(session, arguments, words, &start).await
 }

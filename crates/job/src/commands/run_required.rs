@@ -1,14 +1,12 @@
 use std::path::PathBuf;
 
-use cli_support::{CliError, ExitCode, Session, complete};
-use oar_core::permit::WritePermit;
-use oar_core::prow::jobs::{Event, Keys, RequiredJobs, Starter, start_required};
+use cli_support::{CliError, ExitCode, Session, complete, exit_code};
+use oar_core::operations::job::run_required::{Answer, Arguments, RunRequired};
+use oar_core::prow::jobs::{Key, RequiredJobs};
 use oar_core::version::{ReleaseVersion, YStream};
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::csv::Rows;
-use crate::display;
+use crate::display::{self, Teller};
 use crate::start_one;
 
 /// Start the jobs that a file requires for a release, each once
@@ -39,8 +37,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "key")]
     again: bool,
     /// Continue an earlier call with --again, under the key that it printed
-    #[arg(long, value_name = "UUID", value_parser = start_one::key)]
-    key: Option<Uuid>,
+    #[arg(long, value_name = "UUID")]
+    key: Option<Key>,
     /// Append the runs to this file as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -49,55 +47,27 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// What would be started.
-#[derive(Serialize)]
-struct Plan {
-    dry_run: bool,
-    jobs: Vec<PlannedJob>,
-}
-
-#[derive(Serialize)]
-struct PlannedJob {
-    job: String,
-    envs: indexmap::IndexMap<String, String>,
-}
-
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let file = args.file.display();
     let text = cli_support::files::read(&args.file)
         .map_err(|error| CliError::usage(format!("cannot read {file}: {error}")))?;
-    let orders = RequiredJobs::parse(&text, file.to_string())?.orders(&args.channel, &args.version)?;
-    if args.dry_run {
-        for order in &orders {
-            session.ui.text(start_one::planned(&order.job, &order.envs));
-        }
-        let jobs = orders.into_iter().map(|order| PlannedJob { job: order.job, envs: order.envs });
-        session.ui.json(&Plan { dry_run: true, jobs: jobs.collect() });
-        return Ok(ExitCode::Done);
-    }
-    let clients = session.clients()?;
-    let tell = |event: Event<'_>| match event {
-        Event::Required(row, failure) => {
-            if let Some(failure) = failure {
-                session.ui.explain(&failure.clone().into());
+    let jobs = RequiredJobs::parse(&text, file.to_string())?;
+    let Args { channel, version, again, key, csv, dry_run, .. } = args;
+    let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::open).transpose()?;
+    let call = Teller::of(session).call(session)?;
+    let arguments = Arguments { channel, jobs, version, again, key, dry_run };
+    let answer = session.perform::<RunRequired>(arguments, &call).await?;
+    session.ui.json(&answer);
+    let code = exit_code(&answer);
+    let unwritten = match (answer, rows) {
+        (Answer::Planned(plan), _) => {
+            for start in &plan.jobs {
+                session.ui.text(start_one::planned(&start.job, &start.envs));
             }
-            session.ui.text(match &row.id {
-                Some(id) => format!("{:<7} {id} {}", row.result, row.job),
-                None => format!("{:<7} {}", row.result, row.job),
-            });
+            None
         }
-        other => display::tell(session, other),
-    };
-    let mut starter = Starter::new(&clients, &tell)?;
-    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
-    let permit = WritePermit::granted_by_user_interface();
-    let keys = Keys::of(args.again, args.key);
-    let report = start_required(&mut starter, orders, &args.version, keys, &permit).await;
-    session.ui.json(&report);
-    let code = report.failures.class().map_or(ExitCode::Done, ExitCode::from);
-    let unwritten = match rows {
-        Some(rows) => display::append(Some(rows), &report.looked_at(&clients).await),
-        None => None,
+        (Answer::Done(_), None) => None,
+        (Answer::Done(report), rows) => display::append(rows, &report.looked_at(call.clients()).await),
     };
     let unwritten = display::explained(session, unwritten);
     Ok(if code == ExitCode::Done { unwritten } else { code })

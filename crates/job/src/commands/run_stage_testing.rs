@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
+use oar_core::operations::job::run_stage_testing::{Arguments, RunStageTesting};
 use oar_core::prow::environment::ReleaseImage;
-use oar_core::prow::jobs::JobOrder;
 
 use crate::start_one::{self, StartArgs, Words};
 
@@ -15,11 +15,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let clients = session.clients()?;
-    let order = JobOrder::stage_testing(&args.payload_url);
+    let Args { payload_url, start } = args;
     let words = Words {
         started: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
         known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
     };
-    start_one::start(&clients, session, order, words, &args.start).await
+    let arguments = Arguments { payload_url, start: start.arguments() };
+    start_one::start::<RunStageTesting>(session, arguments, words, &start).await
 }

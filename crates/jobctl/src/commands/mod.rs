@@ -9,8 +9,6 @@ mod update_retried_job_run;
 mod verify;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::error::Classified;
-use oar_core::permit::WritePermit;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -30,16 +28,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::StartAggregator(args) => start_aggregator::run(args, session).await,
         Command::PromoteTestResults(args) => promote_test_results::run(args, session).await,
         Command::UpdateRetriedJobRun(args) => update_retried_job_run::run(args, session).await,
-        Command::Show(args) => show::run(&args, session).await,
-        Command::Verify(args) => verify::run(&args, session),
+        Command::Show(args) => show::run(args, session).await,
+        Command::Verify(args) => verify::run(args, session).await,
     }
-}
-
-/// The permit to write, unless it is only to be said what would be done.
-pub(crate) fn permit(dry_run: bool) -> Option<WritePermit> {
-    (!dry_run).then(WritePermit::granted_by_user_interface)
-}
-
-pub(crate) fn failure(error: &dyn Classified) -> CliError {
-    CliError { hint: error.hint(), ..CliError::new(error.class(), error.to_string()) }
 }

@@ -1,10 +1,8 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::manual::{self, RecordChanged};
+use oar_core::operations::jobctl::promote_test_results::{Answer, Arguments, PromoteTestResults};
+use oar_core::prow::manual::RecordChanged;
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::version::Arch;
-
-use super::failure;
-use crate::setup::live_world;
 
 /// Promote a build by hand, whatever its test results say
 #[derive(Debug, clap::Args)]
@@ -21,25 +19,23 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let live = live_world(session, &[])?;
-    let name = ResultName { build: args.build, arch: args.arch };
-    let Some(permit) = super::permit(args.dry_run) else {
-        let plan = manual::plan_promotion(live.world(), &name).await.map_err(|error| failure(&error))?;
-        let words = match (plan.promoted, plan.changes) {
-            (false, _) => "would be promoted",
-            (true, true) => "is promoted; the label of its release payload would be checked again",
-            (true, false) => "is promoted already",
-        };
-        session.ui.text(format!("{name} {words}."));
-        session.ui.json(&plan);
-        return Ok(ExitCode::Done);
-    };
-    let promoted = manual::promote(live.world(), &name, &permit).await.map_err(|error| failure(&error))?;
-    session.ui.text(if promoted {
-        format!("{name} is promoted. The aggregator's next pass labels the release payload.")
-    } else {
-        format!("{name} is promoted already; nothing to do.")
+    let Args { arch, build, dry_run } = args;
+    let name = ResultName { build: build.clone(), arch };
+    let arguments = Arguments { build, arch, dry_run };
+    let answer = session.perform::<PromoteTestResults>(arguments, &session.call(false)?).await?;
+    session.ui.text(match &answer {
+        Answer::Planned(plan) => match (plan.promoted, plan.changes) {
+            (false, _) => format!("{name} would be promoted."),
+            (true, true) => {
+                format!("{name} is promoted; the label of its release payload would be checked again.")
+            }
+            (true, false) => format!("{name} is promoted already."),
+        },
+        Answer::Done(RecordChanged { changed: true, .. }) => {
+            format!("{name} is promoted. The aggregator's next pass labels the release payload.")
+        }
+        Answer::Done(_) => format!("{name} is promoted already; nothing to do."),
     });
-    session.ui.json(&RecordChanged { file: name.to_string(), changed: promoted });
+    session.ui.json(&answer);
     Ok(ExitCode::Done)
 }

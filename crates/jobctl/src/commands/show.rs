@@ -1,15 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::manual;
-use oar_core::prow::names::{BuildName, ResultName};
-use oar_core::prow::view::BuildView;
+use oar_core::operations::jobctl::show::{Arguments, Show};
+use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
-use super::failure;
 use crate::records;
 use crate::render;
-use crate::setup::live_world;
 
 /// Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not
 #[derive(Debug, clap::Args)]
@@ -27,32 +24,19 @@ pub(crate) struct Args {
     registry: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
-    let view = match args.build.parse::<BuildName>() {
-        Ok(build) => recorded(ResultName { build, arch: args.arch }, session).await?,
+pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let arguments = match args.build.parse::<BuildName>() {
+        Ok(build) => Arguments { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
-        Err(_) => {
-            let file = records::read_record(Path::new(&args.build))?;
-            let registries = records::registries(args.registry.as_deref())?;
-            records::warn(&registries, session);
-            BuildView::of(&file, registries.find(file.name().registry()))
-        }
+        Err(_) => Arguments {
+            build: None,
+            arch: args.arch,
+            record: Some(records::read(Path::new(&args.build))),
+            registry: records::registries(args.registry.as_deref())?,
+        },
     };
+    let view = session.perform::<Show>(arguments, &session.call(false)?).await?;
     session.ui.json(&view);
     session.ui.text(render::build(&view));
     Ok(ExitCode::Done)
-}
-
-/// What GitHub has of the build.
-async fn recorded(name: ResultName, session: &Session) -> Result<BuildView, CliError> {
-    let live = live_world(session, &[])?;
-    let file = manual::record(live.world(), &name).await.map_err(|error| failure(&error))?;
-    let registry = match live.world().registries.registry(name.registry()).await {
-        Ok(registry) => registry,
-        Err(error) => {
-            session.ui.warn(format!("without the registry: {}", failure(&error).message));
-            None
-        }
-    };
-    Ok(BuildView::of(&file, registry.as_deref()))
 }

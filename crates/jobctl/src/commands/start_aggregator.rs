@@ -1,16 +1,11 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::config::Credential;
-use oar_core::error::Classified as _;
-use oar_core::prow::aggregator::{Aggregator, AggregatorReport};
-use oar_core::prow::live::LivePayloads;
-use oar_core::prow::world::{Artifacts, Payloads};
+use oar_core::operations::jobctl::start_aggregator::{Arguments, StartAggregator};
+use oar_core::operations::perform;
+use oar_core::prow::aggregator::AggregatorReport;
 use oar_core::version::Arch;
-use tokio::sync::OnceCell;
 
-use super::failure;
 use crate::display;
-use crate::setup::live_world;
 
 /// Follow the test jobs of all builds: retry what failed, accept what passed
 ///
@@ -29,49 +24,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let needed: &[Credential] =
-        if args.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
-    let live = live_world(session, needed)?;
-    let artifacts = live.artifacts()?;
-    if artifacts.is_none() {
-        let name = Credential::ArtifactsAccountFile.variable().name;
-        session.ui.warn(format!("test reports are not read: {name} is not set"));
-    }
-    let cluster: OnceCell<LivePayloads> = OnceCell::new();
-    let schedule = args.schedule.clone();
-    let agent = Agent {
-        program: "jobctl",
-        role: "aggregator",
-        scope: args.arch.text(),
-        dry_run: args.dry_run,
-        leases: live.clients(),
-    };
+    let Args { arch, dry_run, schedule } = args;
+    let arguments = Arguments { arch, dry_run };
+    let clients = session.clients()?;
+    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let agent =
+        Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
     schedule
         .run(session, agent, || async {
-            live.refresh().await;
-            let permit = super::permit(args.dry_run);
-            // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a
-            // day only (spec 04 §10 D10).
-            let payloads = match permit {
-                Some(_) => cluster.get_or_try_init(|| live.payloads()).await.map(Some),
-                None => Ok(None),
-            };
-            let aggregator = Aggregator {
-                world: live.world(),
-                artifacts: artifacts.as_ref().map(|artifacts| artifacts as &dyn Artifacts),
-                payloads: payloads.as_ref().ok().copied().flatten().map(|payloads| payloads as &dyn Payloads),
-                policy: live.policy(),
-            };
+            let call = session.call_with(clients.clone(), false);
             let mut pass = Pass::default();
-            if let Err(error) = &payloads {
-                let failed = failure(error);
-                session.ui.explain(&CliError {
-                    message: format!("no payload is labelled in this pass: {}", failed.message),
-                    ..failed
-                });
-                pass.problem(Some(error.class()));
-            }
-            match Box::pin(aggregator.pass(args.arch, permit.as_ref())).await {
+            match perform::<StartAggregator>(arguments.clone(), &call).await {
                 Ok(report) => {
                     show(session, &report);
                     pass.add_problems(report.problem_count(), report.class());
@@ -80,8 +43,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                     session.ui.json(&report);
                 }
                 Err(error) => {
-                    session.ui.fail(&failure(&error));
-                    pass.problem(Some(error.class()));
+                    session.ui.fail(&CliError::of_task(&error));
+                    pass.problem(Some(error.inner().class()));
                 }
             }
             pass
@@ -93,8 +56,9 @@ fn show(session: &Session, report: &AggregatorReport) {
     for file in &report.ignored {
         session.ui.warn(format!("{file} is ignored: its name is not one of a record"));
     }
-    for problem in report.problems.texts() {
-        session.ui.problem(problem);
+    for (text, class, hint) in report.problems.iter() {
+        let hint = hint.map(str::to_owned);
+        session.ui.explain(&CliError { hint, ..CliError::new(class, text) });
     }
     for build in &report.builds {
         session.ui.text(format!("{}: {}", build.build, display::result(build.result)));

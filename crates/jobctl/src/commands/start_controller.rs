@@ -1,14 +1,13 @@
+use std::sync::Arc;
+
 use agent::{Agent, Pass, Schedule};
-use cli_support::{CliError, ExitCode, Session, TextStyle, complete};
-use oar_core::config::Credential;
-use oar_core::error::Classified as _;
-use oar_core::prow::controller::{Controller, ControllerReport, Scope, Verdict};
-use oar_core::prow::names::BuildKind;
+use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
+use oar_core::operations::jobctl::start_controller::{Arguments, StartController, StreamPass};
+use oar_core::operations::{Observer, Part, perform};
+use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
 
-use super::failure;
 use crate::display;
-use crate::setup::live_world;
 
 /// Start the test jobs of a new build, each once
 ///
@@ -55,58 +54,68 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let needed: &[Credential] = if args.trigger && !args.dry_run { &[Credential::GangwayToken] } else { &[] };
-    let live = live_world(session, needed)?;
-    live.require_supported(args.releases.iter().copied())?;
-    let kind = if args.no_nightly { BuildKind::Stable } else { BuildKind::Nightly };
-    let schedule = args.schedule.clone();
-    let releases: Vec<String> = args.releases.iter().map(ToString::to_string).collect();
-    let scope = format!("{kind}-{}-{}", args.arch, releases.join("-"));
-    let agent = Agent {
-        program: "jobctl",
-        role: "controller",
-        scope: &scope,
-        dry_run: args.dry_run,
-        leases: live.clients(),
-    };
+    let Args { releases, no_nightly, trigger, arch, dry_run, schedule, .. } = args;
+    let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
+    let arguments = Arguments { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
+    let clients = session.clients()?;
+    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let scope = format!("{}-{arch}-{}", arguments.kind(), names.join("-"));
+    let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
     schedule
         .run(session, agent, || async {
-            live.refresh().await;
-            let permit = super::permit(args.dry_run);
-            let controller = Controller { world: live.world() };
+            let teller = Teller { ui: session.ui.clone() };
+            let call = session.call_with(clients.clone(), false).observed_by(Arc::new(teller));
             let mut pass = Pass::default();
-            let mut reports = Vec::new();
-            for release in &args.releases {
-                let scope = Scope { release: *release, kind, arch: args.arch };
-                match Box::pin(controller.pass(scope, args.trigger, permit.as_ref())).await {
-                    Ok(report) => {
-                        show(session, &report);
-                        // Each job that was not started is a problem of its own.
-                        report.jobs.iter().for_each(|job| pass.problem(job.class));
-                        pass.started += report.jobs.iter().filter(|job| job.result == "started").count();
-                        reports.push(serde_json::json!(report));
-                    }
-                    // The next release has nothing to do with it.
-                    Err(error) => {
-                        let failed = failure(&error);
-                        session.ui.explain(&CliError {
-                            message: format!("{release} {kind} {}: {}", args.arch, failed.message),
-                            ..failed
-                        });
-                        pass.problem(Some(error.class()));
-                        reports.push(serde_json::json!({ "scope": scope, "error": error.to_string() }));
-                    }
+            match perform::<StartController>(arguments.clone(), &call).await {
+                Ok(answer) => {
+                    answer.problems().for_each(|class| pass.problem(Some(class)));
+                    pass.started = answer.started();
+                    session.ui.json(&answer);
+                }
+                Err(error) => {
+                    session.ui.fail(&CliError::of_task(&error));
+                    pass.problem(Some(error.inner().class()));
                 }
             }
-            session.ui.json(&reports);
             pass
         })
         .await
 }
 
-pub(super) fn show(session: &Session, report: &ControllerReport) {
-    let Scope { release, kind, arch } = report.scope;
-    let name = format!("{release} {kind} {arch}");
+/// Tells the person what a pass does for each minor version, as soon as it is done.
+#[derive(Debug)]
+struct Teller {
+    ui: Ui,
+}
+
+impl Observer for Teller {
+    fn note(&self, text: &str) {
+        self.ui.note(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.ui.warn(text);
+    }
+
+    fn part(&self, part: Part<'_>) {
+        match part {
+            Part::Controlled(StreamPass::Done(report)) => show(&self.ui, report),
+            Part::Controlled(StreamPass::Failed { scope, error }) => {
+                let shown = CliError::from(error.clone());
+                self.ui
+                    .explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn name(Scope { release, kind, arch }: Scope) -> String {
+    format!("{release} {kind} {arch}")
+}
+
+fn show(ui: &Ui, report: &ControllerReport) {
+    let name = name(report.scope);
     let latest = report.latest.as_deref().unwrap_or("none");
     let recorded = report.recorded.as_deref().unwrap_or("none");
     let line = match report.verdict {
@@ -117,15 +126,15 @@ pub(super) fn show(session: &Session, report: &ControllerReport) {
             format!("{name}: {} {latest} (recorded: {recorded})", TextStyle::Strong.paint("new build"))
         }
     };
-    session.ui.text(line);
+    ui.text(line);
     for warning in &report.warnings {
-        session.ui.warn(format!("{name}: {warning}"));
+        ui.warn(format!("{name}: {warning}"));
     }
-    display::started_jobs(session, &report.jobs);
+    display::started_jobs(ui, &report.jobs);
     for step in &report.planned {
-        session.ui.text(format!("  would {step}"));
+        ui.text(format!("  would {step}"));
     }
     if report.recorded_now {
-        session.ui.text(format!("  recorded {latest} as the latest build"));
+        ui.text(format!("  recorded {latest} as the latest build"));
     }
 }

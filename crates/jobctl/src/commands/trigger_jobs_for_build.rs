@@ -1,12 +1,9 @@
-use cli_support::{CliError, ExitCode, Session};
-use oar_core::config::Credential;
-use oar_core::prow::controller::{Controller, Existing};
+use cli_support::{CliError, ExitCode, Session, exit_code};
+use oar_core::operations::jobctl::trigger_jobs_for_build::{Arguments, TriggerJobsForBuild};
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
-use super::failure;
 use crate::display;
-use crate::setup::live_world;
 
 /// Start the test jobs of one build
 #[derive(Debug, clap::Args)]
@@ -29,26 +26,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let needed: &[Credential] = if args.dry_run { &[] } else { &[Credential::GangwayToken] };
-    let live = live_world(session, needed)?;
-    live.require_supported([args.build.y_stream()])?;
-    let existing = if args.no_skip_existing { Existing::StartAgain } else { Existing::Keep };
-    let permit = super::permit(args.dry_run);
-    let controller = Controller { world: live.world() };
-    let report = controller
-        .trigger(&args.build, args.arch, existing, permit.as_ref())
-        .await
-        .map_err(|error| failure(&error))?;
+    let Args { build, arch, no_skip_existing, dry_run, .. } = args;
+    let arguments = Arguments { build: build.clone(), arch, no_skip_existing, dry_run };
+    let report = session.perform::<TriggerJobsForBuild>(arguments, &session.call(false)?).await?;
     for warning in &report.warnings {
         session.ui.warn(warning);
     }
-    display::started_jobs(session, &report.jobs);
+    display::started_jobs(&session.ui, &report.jobs);
     for step in &report.planned {
         session.ui.text(format!("would {step}"));
     }
     if report.jobs.is_empty() && report.planned.is_empty() {
-        session.ui.text(format!("{}: every job is in the record; nothing to do.", args.build));
+        session.ui.text(format!("{build}: every job is in the record; nothing to do."));
     }
     session.ui.json(&report);
-    Ok(report.class().map_or(ExitCode::Done, ExitCode::from))
+    Ok(exit_code(&report))
 }

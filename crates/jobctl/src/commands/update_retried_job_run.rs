@@ -1,11 +1,9 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::prow::manual::{self, RecordChanged};
-use oar_core::prow::names::{BuildName, ResultName};
+use oar_core::operations::jobctl::update_retried_job_run::{Answer, Arguments, UpdateRetriedJobRun};
+use oar_core::prow::manual::RecordChanged;
+use oar_core::prow::names::BuildName;
 use oar_core::prow::record::RunId;
 use oar_core::version::Arch;
-
-use super::failure;
-use crate::setup::live_world;
 
 /// Replace a recorded run with another run and judge the build again
 #[derive(Debug, clap::Args)]
@@ -31,30 +29,26 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let live = live_world(session, &[])?;
-    let name = ResultName { build: args.build.clone(), arch: args.arch };
-    if !manual::check_run(live.world(), &args.job, &args.new).await? {
-        session.ui.warn(format!("Prow does not know the run {} (any more); it is taken as it is", args.new));
-    }
-    let Some(permit) = super::permit(args.dry_run) else {
-        let plan = manual::plan_replacement(live.world(), &name, &args.job, &args.current, &args.new)
-            .await
-            .map_err(|error| failure(&error))?;
-        let words = if plan.changes { "would be replaced by" } else { "is replaced already by" };
-        session.ui.text(format!("{} of {} {words} {}.", args.current, args.job, args.new));
-        session.ui.json(&plan);
-        return Ok(ExitCode::Done);
+    let Args { arch, build, job, current, new, dry_run } = args;
+    let arguments = Arguments {
+        build,
+        arch,
+        job_name: job.clone(),
+        current_job_id: current.clone(),
+        new_job_id: new.clone(),
+        dry_run,
     };
-    let place = manual::replace_run(live.world(), &name, &args.job, &args.current, &args.new, &permit)
-        .await
-        .map_err(|error| failure(&error))?;
-    session.ui.text(match place {
-        Some(_) => format!(
-            "{} of {} is replaced by {}. The aggregator's next pass judges the build anew.",
-            args.current, args.job, args.new
+    let answer = session.perform::<UpdateRetriedJobRun>(arguments, &session.call(false)?).await?;
+    session.ui.text(match &answer {
+        Answer::Planned(plan) => {
+            let words = if plan.changes { "would be replaced by" } else { "is replaced already by" };
+            format!("{current} of {job} {words} {new}.")
+        }
+        Answer::Done(RecordChanged { changed: true, .. }) => format!(
+            "{current} of {job} is replaced by {new}. The aggregator's next pass judges the build anew."
         ),
-        None => format!("{} of {} is replaced already; nothing to do.", args.current, args.job),
+        Answer::Done(_) => format!("{current} of {job} is replaced already; nothing to do."),
     });
-    session.ui.json(&RecordChanged { file: name.to_string(), changed: place.is_some() });
+    session.ui.json(&answer);
     Ok(ExitCode::Done)
 }

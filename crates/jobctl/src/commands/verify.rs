@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
-use cli_support::{CliError, ExitCode, Session, TextStyle, files};
-use oar_core::prow::verification::{Summary, Verification, is_of_no_minor};
+use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code};
+use oar_core::operations::jobctl::verify::{Arguments, Verify};
+use oar_core::prow::verification::Summary;
 use oar_core::prow::verify::{Agreement, Verified};
 
 use crate::records;
@@ -27,24 +28,17 @@ pub(crate) struct Args {
     strict: bool,
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
-    let registries = records::registries(args.registry.as_deref())?;
-    records::warn(&registries, session);
+pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let registry = records::registries(args.registry.as_deref())?;
     let paths = records::expand(&args.files)?;
     if paths.is_empty() {
         return Err(CliError::usage("the directories hold no record, latest file or registry"));
     }
-    let mut found = Vec::new();
-    for path in &paths {
-        let name = records::file_name(path);
-        if is_of_no_minor(&name) {
-            session.ui.note(format!("{} is ignored: it is the registry of no minor version", path.display()));
-            continue;
-        }
-        found.push((path.display().to_string(), files::read_bytes(path).map(|bytes| (name, bytes))));
-    }
-    let verification = Verification::of(found, &registries);
-    session.ui.json(&verification);
+    let files = paths.iter().map(|path| records::read(path)).collect();
+    let arguments = Arguments { files, registry, strict: args.strict };
+    let answer = session.perform::<Verify>(arguments, &session.call(false)?).await?;
+    session.ui.json(&answer);
+    let verification = &answer.verification;
     let checked = &verification.files;
     let quiet = checked.len() > LISTED;
     for verified in checked.iter().filter(|verified| !quiet || has_news(verified)) {
@@ -63,7 +57,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     if !checked.is_empty() {
         session.ui.text(summary_text(&verification.summary));
     }
-    Ok(verification.class(args.strict).map_or(ExitCode::Done, ExitCode::from))
+    Ok(exit_code(&answer))
 }
 
 fn has_news(verified: &Verified) -> bool {

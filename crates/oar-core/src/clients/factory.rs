@@ -94,11 +94,14 @@ pub struct Clients {
     kept: Arc<Kept>,
 }
 
-/// What is made once, because it keeps what services told it: who is who in Slack, a token of Google.
+/// What is made once, because it keeps what services told it (who is who in Slack, a token of Google), or when it may ask
+/// them again (Gangway).
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
     spreadsheets: OnceLock<ServiceAccount>,
+    artifacts: OnceLock<ServiceAccount>,
+    gangway: OnceLock<GangwayClient>,
 }
 
 impl std::fmt::Debug for Clients {
@@ -264,12 +267,21 @@ impl Clients {
 
     /// Gangway; an error without its token.
     pub fn gangway(&self) -> Result<GangwayClient, ConfigError> {
-        self.gangway_with(self.require(Credential::GangwayToken)?)
+        self.paced_gangway(self.require(Credential::GangwayToken)?)
     }
 
     /// Gangway; `None` without its token.
     pub fn gangway_if_set(&self) -> Result<Option<GangwayClient>, ConfigError> {
-        self.optional(Credential::GangwayToken)?.map(|token| self.gangway_with(token)).transpose()
+        self.optional(Credential::GangwayToken)?.map(|token| self.paced_gangway(token)).transpose()
+    }
+
+    /// One client for all, which keeps their requests apart.
+    fn paced_gangway(&self, token: SecretString) -> Result<GangwayClient, ConfigError> {
+        if let Some(gangway) = self.kept.gangway.get() {
+            return Ok(gangway.clone());
+        }
+        let gangway = self.gangway_with(token)?;
+        Ok(self.kept.gangway.get_or_init(|| gangway).clone())
     }
 
     fn gangway_with(&self, token: SecretString) -> Result<GangwayClient, ConfigError> {
@@ -331,11 +343,9 @@ impl Clients {
 
     fn artifacts_of(&self, path: &SecretString) -> GcsClient {
         let variable = Credential::ArtifactsAccountFile.variable().name;
-        GcsClient::new(
-            self.google(path, variable, Scope::StorageReadOnly),
-            self.base(Service::Gcs),
-            QE_BUCKET,
-        )
+        let account = || self.google(path, variable, Scope::StorageReadOnly);
+        let account = self.kept.artifacts.get_or_init(account).clone();
+        GcsClient::new(account, self.base(Service::Gcs), QE_BUCKET)
     }
 
     /// The cluster that holds the release payloads, by what is there first: a token (`OAR_KUBE_TOKEN`) for the endpoint

@@ -51,12 +51,7 @@ impl FromStr for IssueKey {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for IssueKey {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
+crate::schema::read_from_text!(IssueKey);
 crate::schema::text_schema!(IssueKey, "IssueKey", "The key of a Jira issue", ["OCPBUGS-12345"]);
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The context of one call of an operation: who asks, what may be done, where its words go, when it ends.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::part::Part;
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::{ConfigError, ConfigStore, Settings};
@@ -27,6 +28,9 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// Something is not as it should be, and the operation goes on.
     fn warn(&self, text: &str);
+
+    /// A part of the result is there. The result has it, too: this is for whoever does not want to wait for the whole.
+    fn part(&self, _part: Part<'_>) {}
 }
 
 /// An observer that ignores everything; what matters later is in the log as well.
@@ -75,6 +79,7 @@ pub struct Call {
     time_limit: Option<Duration>,
     thread: Option<ReleaseThread>,
     log: LogCapture,
+    resumption: OnceLock<String>,
 }
 
 impl Call {
@@ -95,6 +100,7 @@ impl Call {
             time_limit: None,
             thread,
             log: LogCapture::default(),
+            resumption: OnceLock::new(),
         }
     }
 
@@ -224,6 +230,22 @@ impl Call {
             Refusal::blocked("this caller may only read; nothing was changed")
                 .with_hint("Call it as a dry run to see what would be done.")
         })
+    }
+
+    /// The same, unless it is only to be said what would be done.
+    pub(super) fn permit_unless(&self, dry_run: bool) -> Result<Option<&WritePermit>, Refusal> {
+        if dry_run { Ok(None) } else { self.permit().map(Some) }
+    }
+
+    /// Notes how to go on from a call that ends without a result.
+    pub(super) fn resumed_by(&self, how: String) {
+        // Whatever comes later belongs to what was noted first.
+        let _ = self.resumption.set(how);
+    }
+
+    /// How to go on from a call that ended without a result.
+    pub(super) fn resumption(&self) -> Option<&str> {
+        self.resumption.get().map(String::as_str)
     }
 
     /// The release that the call is about.

@@ -11,17 +11,22 @@ pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
 pub mod drop_bugs;
+pub mod files;
 pub mod history;
 pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;
 pub mod issue;
+pub mod job;
+pub mod jobctl;
 pub mod log;
 pub mod metadata;
 mod metadata_changes;
+mod part;
 pub mod push_to_cdn_staging;
 mod row;
 pub mod stage_testing;
+pub mod statebox_validate;
 pub mod status;
 mod table;
 pub mod take_ownership;
@@ -33,6 +38,7 @@ pub mod tick;
 pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, NoObserver, Observer};
+pub use part::Part;
 pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
 pub use table::{TABLE, row};
 pub use task_run::{Change, Options, Prepared, TaskRow, Waits};
@@ -62,11 +68,15 @@ pub async fn perform<O: Operation>(arguments: O::Arguments, call: &Call) -> Resu
             call.stop();
             tokio::select! {
                 answer = &mut work => answer,
-                () = call.clock().sleep(TO_STOP) => Err(Refusal::new(
-                    ErrorClass::Unavailable,
-                    format!("it did not end within {} s", limit.as_secs()),
-                )
-                .into()),
+                () = call.clock().sleep(TO_STOP) => {
+                    let words = format!("it did not end within {} s", limit.as_secs());
+                    let refusal = Refusal::new(ErrorClass::Unavailable, words);
+                    Err(match call.resumption() {
+                        Some(how) => refusal.with_hint(how),
+                        None => refusal,
+                    }
+                    .into())
+                }
             }
         }
     }

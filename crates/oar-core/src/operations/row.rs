@@ -152,6 +152,23 @@ impl About {
         self
     }
 
+    /// The same, which may be stopped here.
+    pub(crate) const fn interrupted(mut self, interruption: Interruption) -> Self {
+        self.interruption = interruption;
+        self
+    }
+
+    /// An operation of `job` or `jobctl` that only reads.
+    pub(crate) const fn job_look(program: Program, command: &'static str, summary: &'static str) -> Self {
+        Self::look(command, summary).named(program)
+    }
+
+    /// An operation of `job` or `jobctl` that starts jobs or changes records. What it was at when it was stopped is found
+    /// by the next call.
+    pub(crate) const fn job_change(program: Program, command: &'static str, summary: &'static str) -> Self {
+        Self::task(command, summary, Effect::Writes).named(program).interrupted(Interruption::BetweenItems)
+    }
+
     /// The name of the operation in one word, as permissions and tools write it: `oar_issue_add`.
     pub fn id(&self) -> String {
         format!("{}_{}", self.program.name(), self.command.replace([' ', '-'], "_"))

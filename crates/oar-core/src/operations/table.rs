@@ -4,11 +4,11 @@ use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    log, metadata, push_to_cdn_staging, stage_testing, status, take_ownership, task_set, tick,
-    update_bug_list,
+    job, jobctl, log, metadata, push_to_cdn_staging, stage_testing, statebox_validate, status,
+    take_ownership, task_set, tick, update_bug_list,
 };
 
-/// Every operation, in the order in which a release meets them.
+/// Every operation: those of releases in the order in which a release meets them, then those of test jobs and builds.
 pub const TABLE: &[Row] = &[
     Row::of::<create_test_report::CreateTestReport>(),
     Row::of::<take_ownership::TakeOwnership>(),
@@ -32,6 +32,21 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueResolve>(),
     Row::of::<issue::IssueList>(),
     Row::of::<tick::Tick>(),
+    Row::of::<statebox_validate::StateboxValidate>(),
+    Row::of::<job::run::Run>(),
+    Row::of::<job::run_required::RunRequired>(),
+    Row::of::<job::run_image_consistency_check::RunImageConsistencyCheck>(),
+    Row::of::<job::run_stage_testing::RunStageTesting>(),
+    Row::of::<job::list::List>(),
+    Row::of::<job::get_results::GetResults>(),
+    Row::of::<job::get_payloads::GetPayloads>(),
+    Row::of::<jobctl::start_controller::StartController>(),
+    Row::of::<jobctl::start_aggregator::StartAggregator>(),
+    Row::of::<jobctl::trigger_jobs_for_build::TriggerJobsForBuild>(),
+    Row::of::<jobctl::promote_test_results::PromoteTestResults>(),
+    Row::of::<jobctl::update_retried_job_run::UpdateRetriedJobRun>(),
+    Row::of::<jobctl::show::Show>(),
+    Row::of::<jobctl::verify::Verify>(),
 ];
 
 /// The row of a program's command.

@@ -1,7 +1,11 @@
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::join;
 use serde_json::{Value, json};
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::clients::Clients;
@@ -10,6 +14,7 @@ use crate::config::{Environment, Settings};
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Interrupt;
 use crate::http::Http;
+use crate::permit::WritePermit;
 use crate::redact::Redactor;
 
 /// A call whose requests would go nowhere, and which may only read.
@@ -132,6 +137,7 @@ impl Operation for Endless {
     async fn run(arguments: Deaf, call: &Call) -> Result<Stopped, TaskError> {
         crate::flow::log::record(crate::flow::log::Level::Info, "it goes on");
         if arguments.deaf {
+            call.resumed_by("Call it again with the key 7.".to_owned());
             std::future::pending::<()>().await;
         }
         call.interrupt().wait().await;
@@ -147,5 +153,83 @@ async fn a_call_ends_in_its_time_and_keeps_its_log_to_itself() {
     assert!(answer.is_ok());
     let error = perform::<Endless>(Deaf { deaf: true }, &second).await.unwrap_err();
     assert_eq!(error.inner().class(), ErrorClass::Unavailable);
+    assert_eq!(error.inner().hint().as_deref(), Some("Call it again with the key 7."));
     assert_eq!((first.log().as_str(), second.log().as_str()), ("it goes on", "it goes on"));
+}
+
+/// Hears the ids of the runs that were started.
+#[derive(Debug, Default)]
+struct Runs(Mutex<Vec<String>>);
+
+impl Observer for Runs {
+    fn note(&self, _: &str) {}
+
+    fn warn(&self, _: &str) {}
+
+    fn part(&self, part: Part<'_>) {
+        if let Part::Started(run) = part {
+            self.0.lock().unwrap().push(run.id.clone());
+        }
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_are_started_at_once_are_told_to_their_own_callers_and_need_a_permit() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(|request: &wiremock::Request| {
+            let job = request.url.path_segments().and_then(Iterator::last).unwrap_or_default();
+            let answer = json!({ "id": format!("run-of-{job}"), "job_name": job, "job_status": "TRIGGERED" });
+            ResponseTemplate::new(200).set_body_json(answer)
+        })
+        .mount(&server)
+        .await;
+    let uri = server.uri();
+    let environment =
+        Environment::from_pairs([("OAR_ENDPOINT_GANGWAY", uri.as_str()), ("APITOKEN", "token")]);
+    let settings = Settings::load(&environment).unwrap();
+    let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
+    let clients = Clients::new(settings, http);
+    let call = || Call::new(clients.clone(), Interrupt::channel().1);
+    let (one, other) = (Arc::new(Runs::default()), Arc::new(Runs::default()));
+    let permitted = |observer: &Arc<Runs>| {
+        let permit = WritePermit::granted_by_user_interface();
+        call().permitted(permit, Arc::new(NoConsent)).observed_by(Arc::<Runs>::clone(observer))
+    };
+    let row = row(Program::Job, "run").unwrap();
+    let arguments = |job: &str| json!({ "job": format!("periodic-ci-{job}"), "no_wait": true });
+
+    let refused = row.perform(arguments("a"), &call()).await.unwrap_err();
+    assert_eq!(refused.inner().class(), ErrorClass::Blocked, "{}", refused.inner());
+    let mut tried = arguments("a");
+    tried["dry_run"] = json!(true);
+    let plan = row.perform(tried, &call()).await.unwrap();
+    assert_eq!(plan.document["job"], "periodic-ci-a");
+    assert!(server.received_requests().await.unwrap().is_empty());
+
+    let (first, second) = (permitted(&one), permitted(&other));
+    let both = join(row.perform(arguments("a"), &first), row.perform(arguments("b"), &second)).await;
+    assert_eq!(both.0.unwrap().document["jobID"], "run-of-periodic-ci-a");
+    assert_eq!(both.1.unwrap().document["jobID"], "run-of-periodic-ci-b");
+    assert_eq!(*one.0.lock().unwrap(), ["run-of-periodic-ci-a"]);
+    assert_eq!(*other.0.lock().unwrap(), ["run-of-periodic-ci-b"]);
+    assert!(first.resumption().unwrap().contains("--key") && first.resumption() != second.resumption());
+}
+
+#[tokio::test]
+async fn an_operation_on_files_is_handed_what_they_hold() {
+    let row = row(Program::Oarctl, "statebox validate").unwrap();
+    let files = json!({ "files": [{ "name": "a/4.19.1.yaml", "content": "release: 4.19.2\ntasks: []\n" }] });
+    let outcome = row.perform(files, &call()).await.unwrap();
+    assert_eq!(
+        (outcome.class, &outcome.document["files"][0]["valid"]),
+        (Some(ErrorClass::Failed), &json!(false))
+    );
+    let row = super::row(Program::Jobctl, "show").unwrap();
+    let record = json!({ "record": { "name": "a/ocp-test-result-4.20.1-amd64.json", "content": "{" } });
+    let error = row.perform(record, &call()).await.unwrap_err();
+    assert_eq!(error.inner().class(), ErrorClass::Failed, "{}", error.inner());
+    for neither in [json!({}), json!({ "build": "4.20.1", "record": { "name": "x", "content": "" } })] {
+        assert_eq!(row.perform(neither, &call()).await.unwrap_err().inner().class(), ErrorClass::Usage);
+    }
 }

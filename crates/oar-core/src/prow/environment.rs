@@ -328,6 +328,14 @@ impl fmt::Display for ReleaseImage {
     }
 }
 
+crate::schema::read_from_text!(ReleaseImage);
+crate::schema::text_schema!(
+    ReleaseImage,
+    "ReleaseImage",
+    "The pull spec of a release image for x86_64",
+    ["quay.io/openshift-release-dev/ocp-release:4.20.1-x86_64"]
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

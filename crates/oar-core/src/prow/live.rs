@@ -313,11 +313,6 @@ impl LiveRegistries {
         Self { folder, listed: tokio::sync::Mutex::default() }
     }
 
-    /// Forgets what was read, so that the next pass sees changes.
-    pub async fn forget(&self) {
-        *self.listed.lock().await = None;
-    }
-
     async fn tree(&self) -> Result<Arc<FolderTree>, StoreError> {
         let mut listed = self.listed.lock().await;
         if let Some(tree) = &*listed {

@@ -15,7 +15,8 @@ use crate::service::Service;
 use crate::store::github::GithubStore;
 use crate::version::{Arch, YStream};
 
-/// Builds, jobs, records and registries as they are. Without a token for Gangway nothing can be started.
+/// Builds, jobs, records and registries as they are, for one pass: the next one looks anew. Without a token for Gangway
+/// nothing can be started.
 #[derive(Debug)]
 pub struct LiveWorld {
     clients: Clients,
@@ -75,11 +76,6 @@ impl LiveWorld {
     pub fn require_supported(&self, releases: impl IntoIterator<Item = YStream>) -> Result<(), ConfigError> {
         let versions = self.clients.settings().versions();
         releases.into_iter().try_for_each(|release| versions.check_stream(release))
-    }
-
-    /// Forgets what one pass has read, so that the next one sees what changed.
-    pub async fn refresh(&self) {
-        self.registries.forget().await;
     }
 
     /// The artifacts of runs; `None` when no account is named that may read them.

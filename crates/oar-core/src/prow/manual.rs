@@ -1,5 +1,6 @@
 //! What people do to records by hand (spec 04 §7.5).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::change::{ChangeError, change, read};
@@ -19,7 +20,7 @@ pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, C
 }
 
 /// What a promotion would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedPromotion {
     /// Always `true`.
     pub dry_run: bool,
@@ -30,7 +31,7 @@ pub struct PlannedPromotion {
 }
 
 /// What a replacement would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedReplacement {
     /// Always `true`.
     pub dry_run: bool,
@@ -39,7 +40,7 @@ pub struct PlannedReplacement {
 }
 
 /// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecordChanged {
     /// The record.
     pub file: String,

@@ -142,6 +142,15 @@ impl Serialize for BuildName {
     }
 }
 
+crate::schema::read_from_text!(BuildName);
+crate::schema::text_schema!(
+    BuildName,
+    "BuildName",
+    "The whole name of a build",
+    ["4.20.27", "5.0.0-ec.3", "4.20.0-0.nightly-2026-07-01-161907"]
+);
+crate::schema::text_schema!(BuildKind, "BuildKind", "A kind of builds", one of BuildKind::ALL.map(BuildKind::text));
+
 /// The name of a registry of test jobs, `ocp-<X.Y>-test-jobs-<arch>.json` (interop-exact, spec 04 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistryName {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::names::{LatestName, RegistryName, ResultName};
@@ -62,7 +63,7 @@ impl Registries {
 }
 
 /// How many files there are of each sort.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// All of them.
     pub files: usize,
@@ -109,7 +110,7 @@ impl Summary {
 }
 
 /// What checking files gave.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Verification {
     /// The files, in their order.
     pub files: Vec<Verified>,

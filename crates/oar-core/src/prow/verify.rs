@@ -1,5 +1,6 @@
 //! Checks stored files against themselves: is what they record what their runs say, and is every byte as it should be?
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::names::{BuildName, LatestName, RegistryName, ResultName};
@@ -16,7 +17,7 @@ use crate::version::Arch;
 const NOTHING_IS_NOT_ENOUGH_SINCE: &str = "2024-07-26";
 
 /// What checking a file gave.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Verified {
     /// The file.
     pub file: String,
@@ -42,7 +43,7 @@ pub struct Verified {
 }
 
 /// Whether a file says what it should.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "agreement", content = "why", rename_all = "snake_case")]
 pub enum Agreement {
     /// It does.
@@ -58,7 +59,7 @@ pub enum Agreement {
 }
 
 /// What is worth knowing about a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Note {
     /// What it is about.
     pub kind: NoteKind,
@@ -67,7 +68,7 @@ pub struct Note {
 }
 
 /// What a note is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
     /// The bytes are not those that the programs write.

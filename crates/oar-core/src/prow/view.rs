@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::{Map, Value};
@@ -12,7 +13,7 @@ use super::registry::TestJobRegistry;
 use crate::version::Arch;
 
 /// A build's record, judged.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuildView {
     /// The record's name.
     pub file: String,
@@ -39,7 +40,7 @@ pub struct BuildView {
 }
 
 /// What a record says about its build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recorded {
     /// Everything has ended.
     pub aggregated: bool,
@@ -50,7 +51,7 @@ pub struct Recorded {
 }
 
 /// Where the list of jobs comes from that a build is judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobListSource {
     /// The registry that the build was started with, kept in the record.
@@ -72,7 +73,7 @@ impl JobListSource {
 }
 
 /// One job.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct JobView {
     /// The Prow job.
     pub job: String,
@@ -89,7 +90,7 @@ pub struct JobView {
 }
 
 /// One run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunView {
     /// Its id, or its intent's.
     pub id: String,
@@ -110,7 +111,7 @@ pub struct RunView {
 }
 
 /// The tests of one suite of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SuiteView {
     /// The suite.
     pub suite: String,
@@ -127,7 +128,7 @@ pub struct SuiteView {
 }
 
 /// A job that should be in a record and is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MissingJob {
     /// The Prow job.
     pub job: String,

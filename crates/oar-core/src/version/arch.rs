@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::ParseVersionError;
 
@@ -84,11 +84,8 @@ impl Serialize for Arch {
     }
 }
 
-impl<'de> Deserialize<'de> for Arch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::schema::read_from_text!(Arch);
+crate::schema::text_schema!(Arch, "Arch", "An architecture", one of Arch::ALL.map(Arch::text));
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 pub use arch::Arch;
 
@@ -99,12 +99,6 @@ impl Serialize for ReleaseVersion {
     }
 }
 
-impl<'de> Deserialize<'de> for ReleaseVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// A minor stream of releases: `4.19`, `5.0`. Ordered by number: `4.9 < 4.10 < 5.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct YStream {
@@ -158,12 +152,7 @@ impl Serialize for YStream {
     }
 }
 
-impl<'de> Deserialize<'de> for YStream {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
+crate::schema::read_from_text!(ReleaseVersion, YStream);
 crate::schema::text_schema!(
     ReleaseVersion,
     "ReleaseVersion",

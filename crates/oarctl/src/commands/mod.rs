@@ -20,7 +20,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
         Command::Config(command) => config::run(command, session).await,
-        Command::Statebox(command) => Ok(statebox::run(command, session)),
+        Command::Statebox(command) => statebox::run(command, session).await,
         Command::Tick(args) => tick::run(args, session).await,
     }
 }

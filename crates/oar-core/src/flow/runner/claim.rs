@@ -190,6 +190,8 @@ impl<T: Task> Run<'_, T> {
     }
 
     /// Makes the StateBox file with this run, and its claim, in it.
+    ///
+    /// After a lost answer a file that stands there may be somebody else's: only one that has this run's claim is ours.
     async fn create(&self, permit: &WritePermit) -> Result<Created, TaskError> {
         let now = self.now();
         let claim = self.new_claim(now);
@@ -197,12 +199,16 @@ impl<T: Task> Run<'_, T> {
         let started = initial.start_run(self.name(), &self.start());
         let _ = started.or(initial.claim_task(self.name(), &claim, has_ended)?);
         let message = format!("Initialize StateBox for release {}", self.statebox().release());
-        let created = self.statebox().create(permit, &message, initial).await?;
-        if matches!(created, Created::Now(_)) {
-            self.claimed.set(claim, now);
-            self.progress().started = true;
+        let state = match self.statebox().create(permit, &message, initial).await? {
+            Created::Now(state) => state,
+            before @ Created::Before(_) => return Ok(before),
+        };
+        if state.claim(self.name()).is_none_or(|known| known.run != claim.run) {
+            return Ok(Created::Before(state));
         }
-        Ok(created)
+        self.claimed.set(claim, now);
+        self.progress().started = true;
+        Ok(Created::Now(state))
     }
 
     /// Renews the claim as long as the run lives. Returns when it is lost, or cannot be renewed any more.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::names::{BuildKind, ResultName};
@@ -34,7 +35,7 @@ const READ_CONCURRENCY: usize = 8;
 /// How old a nightly is, by its name, before its absence from its stream's list means anything.
 const LISTED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Something that was found out, that was done, or that would be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Done {
     /// The job that it is about; `None` for the build.
     pub job: Option<String>,
@@ -59,7 +60,7 @@ impl Done {
 }
 
 /// What one pass did for one build.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuildReport {
     /// The build.
     pub build: String,
@@ -110,7 +111,7 @@ impl BuildReport {
 }
 
 /// What one pass did.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct AggregatorReport {
     /// How many records there are.
     pub records: usize,
@@ -244,10 +245,11 @@ impl Aggregator<'_> {
         for record in named.iter().filter(|(name, _)| name.build.kind() == BuildKind::Nightly) {
             by_release.entry(record.0.build.y_stream()).or_default().push(record);
         }
-        let lists = iter(by_release.into_iter().map(|(release, records)| async move {
+        let lists = by_release.into_iter().map(|(release, records)| async move {
             (release, self.world.builds.nightlies(release, arch).await, records)
-        }));
-        let lists: Vec<_> = lists.buffered(READ_CONCURRENCY).collect().await;
+        });
+        let lists: Vec<_> = lists.collect();
+        let lists: Vec<_> = iter(lists).buffered(READ_CONCURRENCY).collect().await;
         let now = self.world.clock.now();
         let is_old = |name: &ResultName| {
             name.build.nightly_time().is_some_and(|made| now.duration_since(made) > LISTED_AFTER)

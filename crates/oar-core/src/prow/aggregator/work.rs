@@ -268,7 +268,8 @@ impl Work<'_> {
         }
         let world = self.aggregator.world;
         let jobs = own.iter().chain(&round.settle).map(|(job, ..)| job);
-        let sources = Sources::of(world, jobs, self.file.build(), self.name.arch).await;
+        let needed = Sources::are_needed(jobs, self.file.build());
+        let sources = Sources::of(world, needed, self.file.build(), self.name.arch).await;
         let mut starter = Starter::new(world, permit, self.name, self.file.clone(), self.stored.take());
         let mut starts = starter.start(starter.prepare(own, &sources)).await;
         starts.extend(starter.take_over(starter.prepare(round.settle, &sources)).await);

@@ -68,7 +68,8 @@ impl Controller<'_> {
             return Ok(None);
         }
         let likely = self.wanted(known.as_ref().map(|(file, _)| file), registry, &ours, existing, now);
-        let sources = Sources::of(self.world, likely.iter().map(|(job, _)| job), build, name.arch);
+        let needed = Sources::are_needed(likely.iter().map(|(job, _)| job), build);
+        let sources = Sources::of(self.world, needed, build, name.arch);
         let start = match known {
             Some((_, stored)) => Start::Known { stored: Some(stored), recent: true },
             None => Start::Known { stored: None, recent: false },
@@ -112,7 +113,8 @@ impl Controller<'_> {
         let mine = ours.iter().map(|(_, intent)| *intent).collect();
         let left = self.left_behind(&file, mine, registry);
         let jobs = ours.iter().map(|(job, _)| job).chain(left.iter().map(|(job, ..)| job));
-        let sources = sources.completed(self.world, jobs, file.build(), name.arch).await;
+        let needed = Sources::are_needed(jobs, file.build());
+        let sources = sources.completed(self.world, needed, file.build(), name.arch).await;
         let mut starter = Starter::new(self.world, permit, &name, file, stored);
         let ours = ours.into_iter().map(|(job, intent)| (job, intent, true)).collect();
         report.jobs.extend(starter.start(starter.prepare(ours, &sources)).await);
@@ -185,8 +187,8 @@ impl Controller<'_> {
         let ours = Self::ours(registry, build, now, report);
         let known = known.map(|(file, _)| file);
         let wanted = self.wanted(known.as_ref(), registry, &ours, existing, now);
-        let jobs = wanted.iter().map(|(job, _)| job);
-        let sources = Sources::of(self.world, jobs, build, name.arch).await;
+        let needed = Sources::are_needed(wanted.iter().map(|(job, _)| job), build);
+        let sources = Sources::of(self.world, needed, build, name.arch).await;
         for (job, _) in wanted {
             match environment_of(&job, build, name.arch, &sources) {
                 Ok(envs) => report.planned.push(format!("start {} with {}", job.name, shown(&envs))),

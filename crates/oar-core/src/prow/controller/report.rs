@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clients::release_controller::StreamName;
@@ -11,7 +12,7 @@ use crate::store::StoreError;
 use crate::version::{Arch, YStream};
 
 /// Which builds a controller looks after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scope {
     /// The minor version.
     pub release: YStream,
@@ -22,7 +23,7 @@ pub struct Scope {
 }
 
 /// What a pass made of the latest build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The stream has no accepted build.
@@ -36,7 +37,7 @@ pub enum Verdict {
 }
 
 /// What a pass did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ControllerReport {
     /// Which builds it looked at.
     pub scope: Scope,

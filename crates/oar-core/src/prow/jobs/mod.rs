@@ -1,7 +1,7 @@
 //! Single jobs, as people and agents ask for them: names, starts, runs, and what releases require (spec 04 §1.2).
 //!
-//! Arguments and results are types that serialise; what happens meanwhile is told as [`Event`]s. Nothing here speaks to
-//! anybody.
+//! Arguments and results are types with JSON schemas; what happens meanwhile is told as [`Event`]s. Nothing here speaks
+//! to anybody.
 
 mod error;
 mod names;
@@ -11,14 +11,18 @@ mod required;
 mod run;
 mod similar;
 mod start;
+mod texts;
 
 pub use error::JobError;
 pub use names::{BRANCH, COMPONENT, Component, JobNames, TestFile, TestList, tests};
 pub use order::{JobOrder, RunJob, StartPlan};
 pub use payloads::{NewestRelease, RecordChange, Recording, newest_releases};
-pub use required::{Keys, RequiredJob, RequiredJobs, RequiredReport, start_required};
+pub use required::{
+    Keys, PlannedStart, PlannedStarts, RequiredJob, RequiredJobs, RequiredReport, start_required,
+};
 pub use run::JobRun;
-pub use start::Starter;
+pub use start::{StartKey, Starter};
+pub use texts::{Image, InvalidText, JobId, JobText, Key};
 
 use crate::clients::Clients;
 use crate::config::{ConfigError, Document, JobSettings};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, EventHandler, JobError, similar};
@@ -12,6 +13,7 @@ use crate::clients::github::TreeEntry;
 use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
 use crate::ids::{InvalidRepository, Repository};
+use crate::schema::{read_from_text, text_schema};
 use crate::yaml;
 
 /// What the names of all periodic jobs begin with.
@@ -27,7 +29,7 @@ const REPOSITORY: &str = "openshift/release";
 const LISTED: usize = 10;
 
 /// The tests that one file configures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TestFile {
     /// The file's name.
     pub file: String,
@@ -39,7 +41,7 @@ pub struct TestFile {
 }
 
 /// The tests of a component, by file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TestList {
     /// The files, by name.
@@ -106,6 +108,20 @@ impl FromStr for Component {
         }
     }
 }
+
+impl Default for Component {
+    fn default() -> Self {
+        Self(COMPONENT.to_owned())
+    }
+}
+
+read_from_text!(Component);
+text_schema!(
+    Component,
+    "Component",
+    "The name of a component: the folder below ci-operator/config of openshift/release",
+    [COMPONENT]
+);
 
 impl fmt::Display for Component {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,11 @@
 //! What a job is to be started with.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::names::PERIODIC;
-use super::{Event, EventHandler, JobError, JobNames};
+use super::{Event, EventHandler, Image, JobError, JobNames, JobText};
 use crate::clients::Clients;
 use crate::config::Credential;
 use crate::prow::environment::{self, Column, ImagesError, JobImages, ReleaseImage};
@@ -23,7 +24,7 @@ pub struct JobOrder {
 }
 
 /// What a dry run answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StartPlan {
     /// Always `true`.
     pub dry_run: bool,
@@ -66,16 +67,16 @@ impl JobOrder {
 }
 
 /// A job by name, and the images that it is to test: what `job run` is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunJob {
     /// Its name, or a part that no other job's name has. What begins with `periodic-ci-` is taken as it is.
-    pub job: String,
+    pub job: JobText,
     /// The pull spec of the payload to test.
-    pub payload: Option<String>,
+    pub payload: Option<Image>,
     /// The pull spec of the payload to upgrade from.
-    pub upgrade_from: Option<String>,
+    pub upgrade_from: Option<Image>,
     /// The pull spec of the payload to upgrade to.
-    pub upgrade_to: Option<String>,
+    pub upgrade_to: Option<Image>,
     /// The architecture of the payloads, where their pull specs do not tell.
     pub arch: Option<Arch>,
 }
@@ -92,21 +93,22 @@ impl RunJob {
         if ignored {
             tell(Event::Warning("--payload is ignored beside an upgrade option".to_owned()));
         }
-        let is_whole = self.job.starts_with(PERIODIC);
+        let job = self.job.text();
+        let is_whole = job.starts_with(PERIODIC);
         let wanted = [(Credential::GangwayToken, starts), (Credential::GithubToken, !is_whole)];
         let needed = wanted.into_iter().filter_map(|(credential, needed)| needed.then_some(credential));
         clients.settings().credentials().require_all(needed)?;
         let job =
-            if is_whole { self.job } else { JobNames::new(clients, tell).only_match(&self.job).await? };
+            if is_whole { job.to_owned() } else { JobNames::new(clients, tell).only_match(job).await? };
         Ok(JobOrder { job, images, envs })
     }
 
     /// The images, by which variables the job is told, and whether the payload is ignored.
     fn images(&self) -> Result<(JobImages, IndexMap<String, String>, bool), ImagesError> {
         let (images, ignored) = JobImages::of_options(
-            self.payload.as_deref(),
-            self.upgrade_from.as_deref(),
-            self.upgrade_to.as_deref(),
+            self.payload.as_ref().map(Image::text),
+            self.upgrade_from.as_ref().map(Image::text),
+            self.upgrade_to.as_ref().map(Image::text),
         )?;
         let column =
             self.arch.map_or_else(|| Column::of_images(&images), |arch| Column::of_arch(&images, arch));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Event, EventHandler, JobError};
@@ -30,7 +31,8 @@ pub enum Recording<'a> {
 }
 
 /// What became, or would become, of the file of a minor version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RecordChange {
     /// It has no older release.
     None {
@@ -52,7 +54,7 @@ pub enum RecordChange {
 }
 
 /// What was found for a minor version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NewestRelease {
     /// The minor version.
     pub release: String,
@@ -64,7 +66,7 @@ pub struct NewestRelease {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// What became of its file, where releases are recorded.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<RecordChange>,
 }
 

@@ -1,14 +1,16 @@
 //! The jobs that a release requires, each started once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::start::intent;
-use super::{Event, JobError, JobOrder, JobRun, Starter};
+use super::{Event, JobError, JobOrder, JobRun, Key, Starter};
 use crate::clients::Clients;
 use crate::failures::Failures;
 use crate::permit::WritePermit;
@@ -17,11 +19,28 @@ use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use crate::version::{ReleaseVersion, YStream};
 
 /// Which jobs which minor versions require: `{"4.10": ["periodic-ci-…"]}`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "BTreeMap<String, Vec<String>>")]
 pub struct RequiredJobs {
     jobs: BTreeMap<String, Vec<String>>,
     /// What the list is called in messages.
     name: String,
+}
+
+impl From<BTreeMap<String, Vec<String>>> for RequiredJobs {
+    fn from(jobs: BTreeMap<String, Vec<String>>) -> Self {
+        Self { jobs, name: "the list of required jobs".to_owned() }
+    }
+}
+
+impl JsonSchema for RequiredJobs {
+    fn schema_name() -> Cow<'static, str> {
+        "RequiredJobs".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, Vec<String>>::json_schema(generator)
+    }
 }
 
 impl RequiredJobs {
@@ -33,6 +52,13 @@ impl RequiredJobs {
             Err(error) => Err(JobError::usage(format!("{name} is not a list of required jobs: {error}"))
                 .with_hint("It maps minor versions to lists of jobs: {\"4.10\": [\"periodic-ci-…\"]}.")),
         }
+    }
+
+    /// The same list, called `name` in messages.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// The jobs of the minor versions `channels`, each once, as they test the release `version`.
@@ -86,9 +112,9 @@ pub enum Keys {
 
 impl Keys {
     /// The keys of a call that asks for runs anew (`again`), or for those of an earlier call under `key`.
-    pub fn of(again: bool, key: Option<Uuid>) -> Self {
+    pub fn of(again: bool, key: Option<Key>) -> Self {
         match key {
-            Some(key) => Self::CarryOn(key),
+            Some(Key(key)) => Self::CarryOn(key),
             None if again => Self::Again(Uuid::now_v7()),
             None => Self::Once,
         }
@@ -108,7 +134,7 @@ impl Keys {
     }
 
     /// How to go on after a start that may have been done.
-    fn repeated(self) -> String {
+    pub fn repeated(self) -> String {
         let how = match self {
             Self::Again(key) => format!("with `--key {key}` in place of --again "),
             Self::Once | Self::CarryOn(_) => String::new(),
@@ -121,8 +147,34 @@ impl Keys {
     }
 }
 
+/// What a dry run answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PlannedStarts {
+    /// Always `true`.
+    pub dry_run: bool,
+    /// The jobs that would be started.
+    pub jobs: Vec<PlannedStart>,
+}
+
+/// One job that would be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PlannedStart {
+    /// Its name.
+    pub job: String,
+    /// The variables that it would be started with.
+    pub envs: IndexMap<String, String>,
+}
+
+impl PlannedStarts {
+    /// What would become of `orders`.
+    pub fn of(orders: Vec<JobOrder>) -> Self {
+        let jobs = orders.into_iter().map(|JobOrder { job, envs, .. }| PlannedStart { job, envs });
+        Self { dry_run: true, jobs: jobs.collect() }
+    }
+}
+
 /// What became of one job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequiredJob {
     /// The job.
     pub job: String,
@@ -135,7 +187,7 @@ pub struct RequiredJob {
 }
 
 /// What became of all of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RequiredReport {
     /// The jobs, in their order.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::JobError;
@@ -12,7 +13,7 @@ use crate::error::ErrorClass;
 use crate::prow::environment::JobImages;
 
 /// What is known of a run. The keys are those that scripts know from the Python tooling.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct JobRun {
     /// The job's name.
     #[serde(rename = "jobName")]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::names::Existence;
 use super::run::with_page;
-use super::{Event, EventHandler, JobError, JobNames, JobOrder, JobRun};
+use super::{Event, EventHandler, JobError, JobNames, JobOrder, JobRun, Key};
 use crate::clients::Clients;
 use crate::clients::gangway::GangwayClient;
 use crate::clients::prow::ProwClient;
@@ -15,6 +15,36 @@ use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::prow::runs::{RunIntent, Runs, StartedRun};
 use crate::targets::LASTING_TARGET;
+
+/// The key of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartKey {
+    /// Nothing was started under it yet.
+    New(Uuid),
+    /// An earlier start told it: the run is looked for first.
+    Earlier(Uuid),
+}
+
+impl StartKey {
+    /// The key that was given, or a new one.
+    pub fn of(given: Option<Key>) -> Self {
+        given.map_or_else(|| Self::New(Uuid::now_v7()), |Key(key)| Self::Earlier(key))
+    }
+
+    fn key(self) -> Uuid {
+        match self {
+            Self::New(key) | Self::Earlier(key) => key,
+        }
+    }
+
+    /// How to go on after a start that may have been done.
+    pub fn repeated(self) -> String {
+        let key = self.key();
+        format!(
+            "Run the same command with `--key {key}` again: it looks for the run first and starts none twice."
+        )
+    }
+}
 
 /// Starts jobs, and follows them until they have a page.
 pub struct Starter<'a> {
@@ -43,12 +73,11 @@ impl<'a> Starter<'a> {
 
     /// Starts a job and answers its run; with `waits` as soon as it has a page, or after a bounded time.
     ///
-    /// Every start has a key. One that failed without an answer, or was interrupted, told it: under that `key` the run is
-    /// looked for before one is started.
+    /// Every start has a key. One that failed without an answer, or was interrupted, told it.
     pub async fn start(
         &mut self,
         order: JobOrder,
-        key: Option<Uuid>,
+        key: StartKey,
         waits: bool,
         permit: &WritePermit,
     ) -> Result<JobRun, JobError> {
@@ -64,11 +93,12 @@ impl<'a> Starter<'a> {
         &mut self,
         job: &str,
         envs: &IndexMap<String, String>,
-        given: Option<Uuid>,
+        start: StartKey,
         permit: &WritePermit,
     ) -> Result<String, JobError> {
-        let key = given.unwrap_or_else(Uuid::now_v7);
-        let intent = intent(job, envs, key, self.clock.now(), given.is_some());
+        let key = start.key();
+        let may_be_started = matches!(start, StartKey::Earlier(_));
+        let intent = intent(job, envs, key, self.clock.now(), may_be_started);
         tracing::info!(target: LASTING_TARGET, "starting {job} under the key {key}");
         match Runs::new(&self.gangway, &self.prow).start_once(&intent, permit).await {
             Ok(StartedRun::New { id }) => Ok(id),
@@ -76,12 +106,7 @@ impl<'a> Starter<'a> {
                 (self.tell)(Event::Note("The run was found by its key; no other was started.".to_owned()));
                 Ok(id)
             }
-            Err(error) => {
-                let again = format!(
-                    "Run the same command with `--key {key}` again: it looks for the run first and starts none twice."
-                );
-                Err(self.explained(job, error, &again).await)
-            }
+            Err(error) => Err(self.explained(job, error, &start.repeated()).await),
         }
     }
 

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::job::{JobOutcome, JobVerdict};
@@ -5,7 +6,7 @@ use super::rules::{JobRule, RuleSource, Rules, differ_in_frequency_only};
 use crate::prow::record::ResultFile;
 
 /// What became of a build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildOutcome {
     /// Something has not ended, or is still to be started.

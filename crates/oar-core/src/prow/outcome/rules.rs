@@ -1,11 +1,12 @@
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::prow::record::ResultFile;
 use crate::prow::registry::{TestJob, TestJobRegistry};
 
 /// Where the rule for a job comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleSource {
     /// The registry that the build was started with, kept in the record.

@@ -58,6 +58,9 @@ impl fmt::Display for RunId {
     }
 }
 
+crate::schema::read_from_text!(RunId);
+crate::schema::text_schema!(RunId, "RunId", "The id of a run", ["0b8e7c1a-1111-4222-8333-944455556666"]);
+
 /// A start that is intended: recorded before the job is started, so that whoever finds it looks for the job first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Intent(Uuid);

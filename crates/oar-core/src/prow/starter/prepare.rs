@@ -58,30 +58,31 @@ pub(in crate::prow) struct Sources {
 }
 
 impl Sources {
-    /// What `jobs` need to be started for `build`.
-    pub(in crate::prow) async fn of<'a>(
-        world: World<'_>,
+    /// Whether one of `jobs` is started with more than `build`.
+    pub(in crate::prow) fn are_needed<'a>(
         jobs: impl IntoIterator<Item = &'a TestJob>,
         build: &Build,
-        arch: Arch,
-    ) -> Self {
-        let mut jobs = jobs.into_iter();
-        let needed = jobs.any(|job| environment::upgrades_from_stable(job, &build.name));
+    ) -> bool {
+        jobs.into_iter().any(|job| environment::upgrades_from_stable(job, &build.name))
+    }
+
+    /// What jobs of `build` are started with, where that is `needed`.
+    pub(in crate::prow) async fn of(world: World<'_>, needed: bool, build: &Build, arch: Arch) -> Self {
         if !needed {
             return Self::default();
         }
         Self { stable: Some(stable_source(world, build.name.y_stream(), arch).await.map_err(Arc::new)) }
     }
 
-    /// The same, with what `jobs` need and was not read yet.
-    pub(in crate::prow) async fn completed<'a>(
+    /// The same, with what is `needed` and was not read yet.
+    pub(in crate::prow) async fn completed(
         self,
         world: World<'_>,
-        jobs: impl IntoIterator<Item = &'a TestJob>,
+        needed: bool,
         build: &Build,
         arch: Arch,
     ) -> Self {
-        if self.stable.is_some() { self } else { Self::of(world, jobs, build, arch).await }
+        if self.stable.is_some() { self } else { Self::of(world, needed, build, arch).await }
     }
 }
 

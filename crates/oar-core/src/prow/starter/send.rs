@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::iter;
 use tokio::sync::mpsc;
 
@@ -54,9 +55,9 @@ impl Starter<'_> {
             self.renew_late(&mut rest, results).await;
         }
         let refused = &refused;
-        let sending = iter(rest).for_each_concurrent(STARTS, move |ready| {
+        let start = |ready: Ready| -> BoxFuture<'_, ()> {
             let sender = sender.clone();
-            async move {
+            Box::pin(async move {
                 let started = if refused.load(Ordering::Relaxed) {
                     Err(StartError::NotTried)
                 } else {
@@ -67,8 +68,12 @@ impl Starter<'_> {
                 }
                 // The receiver waits for all of them.
                 let _ = sender.send((ready, started)).await;
-            }
-        });
+            })
+        };
+        let starts: Vec<_> = rest.into_iter().map(start).collect();
+        // The receiver ends with the last start.
+        drop(sender);
+        let sending = iter(starts).buffer_unordered(STARTS).collect::<Vec<()>>();
         let recording = self.record(receiver, results, unsent);
         futures::future::join(sending, recording).await;
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::prepare::PrepareError;
@@ -87,7 +88,7 @@ classified! {
 }
 
 /// One job's start, as it is reported.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct JobStart {
     /// The job.
     pub job: String,

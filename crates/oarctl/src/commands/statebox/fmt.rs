@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{ExitCode, Session, files};
-use oar_core::statebox::Diagnostics;
+use oar_core::operations::statebox_validate::Finding;
 use oar_core::statebox::check::{Formatted, decode, format_text};
 use serde::Serialize;
 
-use super::report::{self, Finding};
+use super::report;
 use crate::private;
 
 /// Format StateBox files as the programs write them
@@ -68,13 +68,13 @@ fn format_file(args: &Args, path: &Path, session: &Session) -> Report {
     let formatted = match decode(bytes).and_then(|text| format_text(&text)) {
         Ok(formatted) => formatted,
         Err(found) => {
-            tell(&found, path, session);
-            report.problems = report::findings(&found, &session.redactor);
+            report.problems = Finding::all(&found, &session.redactor);
+            tell(&report, session);
             return Report { failed: true, ..report };
         }
     };
-    tell(&formatted.warnings, path, session);
-    report.problems = report::findings(&formatted.warnings, &session.redactor);
+    report.problems = Finding::all(&formatted.warnings, &session.redactor);
+    tell(&report, session);
     report.lost_comments = formatted.lost_comments.iter().map(|position| position.line).collect();
     for position in &formatted.lost_comments {
         session.ui.note(format!("{}:{position}: warning: this comment cannot be kept", report.file));
@@ -86,8 +86,8 @@ fn format_file(args: &Args, path: &Path, session: &Session) -> Report {
     report
 }
 
-fn tell(diagnostics: &Diagnostics, path: &Path, session: &Session) {
-    for line in report::lines(diagnostics, path, &session.redactor) {
+fn tell(report: &Report, session: &Session) {
+    for line in report::lines(&report.file, &report.problems) {
         session.ui.note(line);
     }
 }

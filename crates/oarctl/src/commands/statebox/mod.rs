@@ -4,7 +4,7 @@ mod fmt;
 mod report;
 mod validate;
 
-use cli_support::{ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -12,9 +12,9 @@ pub(crate) enum Command {
     Validate(validate::Args),
 }
 
-pub(crate) fn run(command: Command, session: &Session) -> ExitCode {
+pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
-        Command::Fmt(args) => fmt::run(&args, session),
-        Command::Validate(args) => validate::run(&args, session),
+        Command::Fmt(args) => Ok(fmt::run(&args, session)),
+        Command::Validate(args) => validate::run(&args, session).await,
     }
 }

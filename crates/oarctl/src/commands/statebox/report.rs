@@ -3,45 +3,17 @@
 use std::path::Path;
 
 use cli_support::{ExitCode, Session, files};
-use oar_core::redact::Redactor;
-use oar_core::statebox::{Diagnostic, Diagnostics, Severity};
-use serde::Serialize;
+use oar_core::operations::statebox_validate::Finding;
 
-/// One finding as JSON.
-#[derive(Debug, Serialize)]
-pub(super) struct Finding {
-    /// 0 when the whole file is meant.
-    line: usize,
-    column: usize,
-    field: String,
-    severity: &'static str,
-    message: String,
-}
-
-impl Finding {
-    fn of(diagnostic: &Diagnostic, redactor: &Redactor) -> Self {
-        Self {
-            line: diagnostic.position.line,
-            column: diagnostic.position.column,
-            field: diagnostic.field.clone(),
-            severity: match diagnostic.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            message: redactor.redact(&diagnostic.message).into_owned(),
-        }
-    }
-}
-
-/// All findings of a file as JSON.
-pub(super) fn findings(diagnostics: &Diagnostics, redactor: &Redactor) -> Vec<Finding> {
-    diagnostics.iter().map(|diagnostic| Finding::of(diagnostic, redactor)).collect()
-}
-
-/// All findings of a file as lines that editors can follow.
-pub(super) fn lines(diagnostics: &Diagnostics, path: &Path, redactor: &Redactor) -> Vec<String> {
-    let file = path.display().to_string();
-    diagnostics.lines(&file).map(|line| redactor.redact(&line).into_owned()).collect()
+/// The findings of a file as lines that editors can follow.
+pub(super) fn lines(file: &str, findings: &[Finding]) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let Finding { line, column, field, severity, message } = finding;
+        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        let severity = if *severity == "warning" { "warning: " } else { "" };
+        format!("{file}:{line}:{column}: {field}{severity}{message}")
+    };
+    findings.iter().map(line).collect()
 }
 
 /// What a file, or standard input for `-`, holds. A file that cannot be read is told and does not end the others.

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use cli_support::{ExitCode, Session};
-use oar_core::statebox::check::{decode, validate_text};
-use serde::Serialize;
+use cli_support::{CliError, ExitCode, Session, exit_code};
+use oar_core::operations::files::{Content, File};
+use oar_core::operations::statebox_validate::{Arguments, StateboxValidate};
 
-use super::report::{self, Finding};
+use super::report;
 
 /// Check StateBox files and name the line and field of each problem
 ///
@@ -18,38 +18,20 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-/// What is found out about one file.
-#[derive(Debug, Serialize)]
-struct Validated {
-    file: String,
-    valid: bool,
-    problems: Vec<Finding>,
-    /// Why the file cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unreadable: Option<String>,
-}
-
-pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
-    let (mut reports, mut lines) = (Vec::new(), Vec::new());
-    for path in &args.files {
-        let file = path.display().to_string();
-        reports.push(match report::read(path, session) {
-            Err(reason) => Validated { file, valid: false, problems: Vec::new(), unreadable: Some(reason) },
-            Ok(bytes) => {
-                let named = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-                let diagnostics =
-                    decode(bytes).map_or_else(|found| found, |text| validate_text(&text, named.as_ref()));
-                lines.extend(report::lines(&diagnostics, path, &session.redactor));
-                let problems = report::findings(&diagnostics, &session.redactor);
-                Validated { file, valid: !diagnostics.has_errors(), problems, unreadable: None }
-            }
-        });
-    }
-    let unreadable = reports.iter().any(|report| report.unreadable.is_some());
-    let bad = reports.iter().filter(|report| !report.valid).count();
-    let files = report::counted(reports.len(), "file");
+pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> {
+    let read = |path: &PathBuf| File {
+        name: path.display().to_string(),
+        content: Content(report::read(path, session)),
+    };
+    let arguments = Arguments { files: args.files.iter().map(read).collect() };
+    let answer = session.perform::<StateboxValidate>(arguments, &session.call(false)?).await?;
+    let files = &answer.files;
+    let mut lines: Vec<String> =
+        files.iter().flat_map(|file| report::lines(&file.file, &file.problems)).collect();
+    let bad = files.iter().filter(|file| !file.valid).count();
+    let files = report::counted(files.len(), "file");
     lines.push(if bad == 0 { format!("{files}, no errors") } else { format!("{files}, {bad} with errors") });
-    session.ui.json(&serde_json::json!({ "files": reports }));
-    session.ui.text(lines.join("\n"));
-    report::exit_code(unreadable, bad > 0)
+    session.ui.json(&answer);
+    session.ui.text(lines.iter().map(|line| session.redactor.redact(line)).collect::<Vec<_>>().join("\n"));
+    Ok(exit_code(&answer))
 }

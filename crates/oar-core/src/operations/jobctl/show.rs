@@ -1,0 +1,98 @@
+//! `jobctl show`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::verify::registries;
+use super::{amd64, live_world};
+use crate::error::ErrorClass;
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::operations::call::Call;
+use crate::operations::files::{Content, File};
+use crate::operations::row::{About, Conclusion, Operation, Program};
+use crate::prow::manual;
+use crate::prow::names::{BuildName, ResultName};
+use crate::prow::record::ResultFile;
+use crate::prow::view::BuildView;
+use crate::version::Arch;
+
+/// The operation.
+#[derive(Debug)]
+pub struct Show;
+
+/// What it is asked with: a build, or the record of one.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Arguments {
+    /// The build's whole name; its record is read from GitHub
+    #[serde(default)]
+    pub build: Option<BuildName>,
+    /// The architecture of the build
+    #[serde(default = "amd64")]
+    pub arch: Arch,
+    /// In place of a build: a record, whose name is `ocp-test-result-<build>-<arch>.json`
+    #[serde(default)]
+    pub record: Option<File>,
+    /// With a record: registries of test jobs; a record that says what it was started with needs none
+    #[serde(default)]
+    pub registry: Vec<File>,
+}
+
+impl Conclusion for BuildView {}
+
+impl Operation for Show {
+    const ABOUT: About = About::job_look(
+        Program::Jobctl,
+        "show",
+        "Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not",
+    );
+    type Arguments = Arguments;
+    type Answer = BuildView;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<BuildView, TaskError> {
+        match (arguments.build, arguments.record) {
+            (Some(build), None) => recorded(ResultName { build, arch: arguments.arch }, call).await,
+            (None, Some(record)) => {
+                let file = parsed(record)?;
+                let registries = registries(arguments.registry);
+                for problem in &registries.refused {
+                    call.observer().warn(problem);
+                }
+                Ok(BuildView::of(&file, registries.find(file.name().registry())))
+            }
+            (None, None) | (Some(_), Some(_)) => Err(Refusal::new(
+                ErrorClass::Usage,
+                "expected either a build, such as 4.20.27, or the record of one",
+            )
+            .into()),
+        }
+    }
+}
+
+/// What GitHub has of the build.
+async fn recorded(name: ResultName, call: &Call) -> Result<BuildView, TaskError> {
+    let live = live_world(call.clients(), &[])?;
+    let file = manual::record(live.world(), &name).await?;
+    let registry = match live.world().registries.registry(name.registry()).await {
+        Ok(registry) => registry,
+        Err(error) => {
+            call.observer().warn(&format!("without the registry: {error}"));
+            None
+        }
+    };
+    Ok(BuildView::of(&file, registry.as_deref()))
+}
+
+/// The record in a file.
+fn parsed(record: File) -> Result<ResultFile, Refusal> {
+    let name: ResultName =
+        record.own_name().parse().map_err(|error| Refusal::new(ErrorClass::Usage, format!("{error}")))?;
+    let Content(content) = record.content;
+    let bytes = content.map_err(|reason| {
+        Refusal::new(ErrorClass::Usage, format!("cannot read {}: {reason}", record.name))
+    })?;
+    ResultFile::parse(&name, &bytes).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Refusal::new(ErrorClass::Failed, lines.join("\n"))
+            .with_hint("Repair the file; `jobctl verify` checks the result.")
+    })
+}

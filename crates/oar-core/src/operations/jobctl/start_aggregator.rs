@@ -1,0 +1,92 @@
+//! `jobctl start-aggregator`: one pass of the test result aggregator.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{amd64, live_world};
+use crate::clients::Clients;
+use crate::config::Credential;
+use crate::error::{Classified as _, ErrorClass};
+use crate::flow::outcome::TaskError;
+use crate::operations::call::Call;
+use crate::operations::row::{About, Conclusion, Operation, Program};
+use crate::prow::LiveWorld;
+use crate::prow::aggregator::{Aggregator, AggregatorReport};
+use crate::prow::world::{Artifacts, Payloads};
+use crate::version::Arch;
+
+/// The operation.
+#[derive(Debug)]
+pub struct StartAggregator;
+
+/// What it is asked with.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Arguments {
+    /// The architecture
+    #[serde(default = "amd64")]
+    pub arch: Arch,
+    /// Say what would be done, and do nothing
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl Arguments {
+    /// Fails where every pass would: a credential is missing.
+    pub fn check(&self, clients: &Clients) -> Result<(), TaskError> {
+        self.live_world(clients).map(drop)
+    }
+
+    fn live_world(&self, clients: &Clients) -> Result<LiveWorld, TaskError> {
+        let needed: &[Credential] =
+            if self.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
+        live_world(clients, needed)
+    }
+}
+
+impl Conclusion for AggregatorReport {
+    fn class(&self) -> Option<ErrorClass> {
+        Self::class(self)
+    }
+}
+
+impl Operation for StartAggregator {
+    const ABOUT: About = About::job_change(
+        Program::Jobctl,
+        "start-aggregator",
+        "Follow the test jobs of all builds: retry what failed, accept what passed",
+    )
+    .hints(&[
+        "A call is one pass; the command makes a pass every so often with --interval.",
+        "What a pass leaves undone, the next one does.",
+    ]);
+    type Arguments = Arguments;
+    type Answer = AggregatorReport;
+
+    async fn run(arguments: Arguments, call: &Call) -> Result<AggregatorReport, TaskError> {
+        let permit = call.permit_unless(arguments.dry_run)?;
+        let live = arguments.live_world(call.clients())?;
+        let artifacts = live.artifacts()?;
+        if artifacts.is_none() {
+            let name = Credential::ArtifactsAccountFile.variable().name;
+            call.observer().warn(&format!("test reports are not read: {name} is not set"));
+        }
+        // A dry run labels nothing. Without a login results are read and recorded all the same: Prow keeps them for a day
+        // only (spec 04 §10 D10).
+        let payloads = match permit {
+            Some(_) => live.payloads().await.map(Some),
+            None => Ok(None),
+        };
+        let aggregator = Aggregator {
+            world: live.world(),
+            artifacts: artifacts.as_ref().map(|artifacts| artifacts as &dyn Artifacts),
+            payloads: payloads.as_ref().ok().and_then(Option::as_ref).map(|found| found as &dyn Payloads),
+            policy: live.policy(),
+        };
+        let mut report = Box::pin(aggregator.pass(arguments.arch, permit)).await?;
+        if let Err(error) = &payloads {
+            let words = format!("no payload is labelled in this pass: {error}");
+            report.problems.add_words(words, error.class(), error.hint());
+        }
+        Ok(report)
+    }
+}
