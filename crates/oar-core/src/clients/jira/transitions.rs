@@ -88,7 +88,8 @@ impl JiraClient {
             let look = async {
                 Ok::<_, JiraError>(is_in(&self.issue(key, &["status"]).await?, status).then_some(()))
             };
-            let failure = match clients::attempt(write, &[Unclear, Rejected, Conflict], look).await {
+            let failure = match Box::pin(clients::attempt(write, &[Unclear, Rejected, Conflict], look)).await
+            {
                 Attempt::Done(written) => return Ok(written.effect()),
                 // Somebody changed something else of the issue at the same moment, or what was offered when the issue
                 // was read is not offered any more: nothing has happened.

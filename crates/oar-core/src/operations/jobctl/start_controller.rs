@@ -113,7 +113,7 @@ impl Answer {
 
 impl Conclusion for Answer {
     fn class(&self) -> Option<ErrorClass> {
-        self.problems().next()
+        gravest(self.problems())
     }
 }
 

@@ -81,7 +81,7 @@ impl Approval<'_> {
             for ((build, images), looked) in builds.iter().zip(looked) {
                 let images = images.iter().map(Nvr::to_string).collect::<Vec<_>>().join(", ");
                 match looked {
-                    Ok(true) => findings.notes.push(format!("{} of {images} may ship", build)),
+                    Ok(true) => findings.notes.push(format!("{build} of {images} may ship")),
                     Ok(false) => findings.problems.push(
                         Problem::blocked(format!(
                             "{} of {images} has the tag {}: it must not ship",
@@ -91,7 +91,7 @@ impl Approval<'_> {
                     ),
                     Err(error) => findings
                         .problems
-                        .push(unread(format!("whether {} of {images} may ship", build), &error)),
+                        .push(unread(format!("whether {build} of {images} may ship"), &error)),
                 }
             }
         }
