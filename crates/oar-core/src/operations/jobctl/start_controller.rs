@@ -7,6 +7,7 @@ use super::amd64;
 use crate::clients::Clients;
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
+use crate::failures::gravest;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operations::call::Call;
 use crate::operations::part::Part;
