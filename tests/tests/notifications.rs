@@ -323,6 +323,27 @@ fn a_thread_that_is_gone_or_elsewhere_loses_no_message() {
 }
 
 #[test]
+fn a_file_that_somebody_else_made_is_not_ours_because_an_answer_was_lost() {
+    let harness = Harness::new();
+    report(&harness, KONFLUX).expect(0);
+    let before = matters(&harness);
+    assert_eq!(before.len(), 1, "{before:?}");
+    // To the second run the file seems to be absent, as it was before the first one; and the refusal of its write is lost.
+    let file = |kind, method: &str| Fault::on("github", kind).path("/repos/*/contents/*").method(method);
+    let absent = FaultKind::Status {
+        code: 404,
+        body: Some("{\"message\":\"Not Found\"}".into()),
+        headers: Vec::new(),
+    };
+    harness.sandbox.faults().add(file(absent, "GET"));
+    harness.sandbox.faults().add(file(FaultKind::DropAfter, "PUT"));
+    harness.sandbox.clear_requests();
+    let run = report(&harness, KONFLUX).expect(0);
+    assert!(run.stderr.contains("somebody else created"), "{run:?}");
+    assert_eq!(matters(&harness), before, "{run:?}");
+}
+
+#[test]
 fn slacks_rate_limit_is_waited_for() {
     let harness = Harness::new();
     harness.sandbox.world().slack.lock().one_message_per_second = true;

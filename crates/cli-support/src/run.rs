@@ -121,7 +121,8 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
         let command = program.dispatch(session);
         tokio::pin!(command);
         let outcome = tokio::select! {
-            outcome = &mut command => outcome,
+            // The signal decides the exit code also when the command ends at once because of it.
+            biased;
             signal = interrupt.wait() => {
                 watch.heard();
                 if interrupt.is_held() {
@@ -133,6 +134,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
                 }
                 return ExitCode::from(signal);
             }
+            outcome = &mut command => outcome,
         };
         match outcome {
             Ok(code) => code,

@@ -20,10 +20,8 @@ const LOCAL: &[(&str, &str)] = &[
 
 /// Options that belong to the caller and not to an operation: who consents, which form the result has and which files get
 /// it, when it is called.
-const OF_THE_CALLER: &[&str] = &[
-    "yes", "no_watch", "carry_on", "notify", "output", "debug", "help", "version", "csv", "once", "interval",
-    "listen",
-];
+const OF_THE_CALLER: &[&str] =
+    &["yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "interval", "listen"];
 
 /// Options that say the default, for scripts that spell it out.
 const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
@@ -73,6 +71,13 @@ fn name_of(argument: &clap::Arg) -> String {
     argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"))
 }
 
+/// Whether it is `--help` or `--version`, and not an option that has such a name and a value.
+fn asks_about_the_program(argument: &clap::Arg) -> bool {
+    use clap::ArgAction::{Help, HelpLong, HelpShort, Version};
+    matches!(argument.get_action(), Help | HelpLong | HelpShort | Version)
+        || (!argument.get_action().takes_values() && argument.get_id() == "version")
+}
+
 fn properties(row: &Row) -> BTreeMap<String, String> {
     let schema = row.arguments();
     let properties = schema.pointer("/properties").and_then(serde_json::Value::as_object).cloned();
@@ -105,7 +110,7 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
         let whole = format!("{name} {words}");
         let options: BTreeSet<String> = command
             .get_arguments()
-            .filter(|argument| !argument.is_hide_set())
+            .filter(|argument| !argument.is_hide_set() && !asks_about_the_program(argument))
             .map(name_of)
             // The release is what every command of `oar` is about.
             .filter(|id| !(program == Program::Oar && id == "release"))

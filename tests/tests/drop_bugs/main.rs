@@ -355,7 +355,7 @@ fn what_dropping_costs_of_approvals_is_read_and_not_promised() {
     harness.sandbox.world().errata.lock().keeps_approvals = true;
     let plan = harness.oar(ERRATA, &["drop-bugs", "--dry-run"]).expect(0);
     assert!(!plan.stdout.contains("ask product security"), "{plan:?}");
-    assert!(plan.stdout.contains("whether that is lost shows when the bugs are out"), "{plan:?}");
+    assert!(plan.stdout.contains("whether that is lost shows when the bugs are removed"), "{plan:?}");
     let report = drop_bugs(&harness, ERRATA, &["--output", "json"]).expect(0).json();
     assert_eq!(report["data"]["security_requested"], json!([]), "{report:#}");
     assert_eq!(report["data"]["docs_requested"], json!([]), "{report:#}");

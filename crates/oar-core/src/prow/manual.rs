@@ -1,5 +1,7 @@
 //! What people do to records by hand (spec 04 §7.5).
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,6 +12,9 @@ use super::world::World;
 use crate::error::{ErrorClass, ServiceError, classified};
 use crate::permit::WritePermit;
 use crate::store::transaction::Start;
+
+/// How long after a look that did not find a run it is looked for again.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// The record called `name`, as it is now.
 pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, ChangeError> {
@@ -132,9 +137,19 @@ pub async fn replace_run(
 ) -> Result<Option<Place>, ChangeError> {
     let message = format!("{} {}: {job} {current} is replaced by {new}", name.build, name.arch);
     let now = world.clock.now();
-    let replaced = change(world, name, &message, Start::Read, permit, None, |file| {
-        Ok(file.replace_run(job, current, new, now)?.1)
-    })
-    .await?;
+    let replace = async || {
+        change(world, name, &message, Start::Read, permit, None, |file| {
+            Ok(file.replace_run(job, current, new, now)?.1)
+        })
+        .await
+    };
+    let replaced = match replace().await {
+        // One of GitHub's replicas may not have the run yet, so it is looked for once more before the call is wrong.
+        Err(error) if error.is_missing_run() => {
+            world.clock.sleep(SECOND_LOOK).await;
+            replace().await?
+        }
+        first => first?,
+    };
     Ok(replaced.written.then_some(replaced.answer))
 }
