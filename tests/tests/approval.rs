@@ -174,7 +174,7 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
     let harness = Harness::new();
     harness.oar(ERRATA, &["create-test-report"]).expect(0);
     let run = harness.oar(ERRATA, &APPROVE).expect(6);
-    for part in PREDECESSORS.iter().copied().chain(["conditions are not met", "OCPBUGS-61010"]) {
+    for part in PREDECESSORS.iter().copied().chain(["things stand in the way", "OCPBUGS-61010"]) {
         assert!(run.stderr.contains(part), "{part}:\n{}", run.stderr);
     }
     for line in [
@@ -185,7 +185,7 @@ fn every_gate_refuses_and_all_that_is_wrong_is_said_at_once() {
     ] {
         assert!(run.stderr.contains(line), "{line}:\n{}", run.stderr);
     }
-    assert_eq!(run.stderr.matches("conditions are not met").count(), 1, "said once:\n{}", run.stderr);
+    assert_eq!(run.stderr.matches("things stand in the way").count(), 1, "said once:\n{}", run.stderr);
     assert!(run.stdout.contains("refused, the task stays Not Started"), "{run:?}");
     let json = harness.oar(ERRATA, &["change-advisory-status", "--yes", "--output", "json"]).expect(6).json();
     let verdicts: Vec<&str> = json["plan"]["checks"]

@@ -69,7 +69,7 @@ pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
         many => {
             let numbered: Vec<String> =
                 many.iter().enumerate().map(|(index, text)| format!("({}) {text}", index + 1)).collect();
-            format!("{} conditions are not met: {}", many.len(), numbered.join("; "))
+            format!("{} things stand in the way: {}", many.len(), numbered.join("; "))
         }
     };
     let hint = if class == ErrorClass::Blocked {
@@ -78,8 +78,8 @@ pub fn refusal(open: &[Check], problems: &[Problem]) -> Option<Refusal> {
         unknown_hint(class, problems)
     };
     let headline = match problems.len() {
-        1 => "1 condition is not met".to_owned(),
-        many => format!("{many} conditions are not met"),
+        1 => "1 thing stands in the way".to_owned(),
+        many => format!("{many} things stand in the way"),
     };
     let checks = open.iter().cloned().chain(problems.iter().map(Problem::check)).collect();
     Some(Refusal::new(class, text).with_hint(hint).with_checks(headline, checks))
