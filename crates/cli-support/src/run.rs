@@ -121,8 +121,6 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
         let command = program.dispatch(session);
         tokio::pin!(command);
         let outcome = tokio::select! {
-            // The signal decides the exit code also when the command ends at once because of it.
-            biased;
             signal = interrupt.wait() => {
                 watch.heard();
                 if interrupt.is_held() {
@@ -136,10 +134,12 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
             }
             outcome = &mut command => outcome,
         };
-        match outcome {
+        let code = match outcome {
             Ok(code) => code,
             Err(error) => ui.fail(&error),
-        }
+        };
+        // The signal decides the exit code also of a command that noticed it first and ended at once.
+        interrupt.signal().map_or(code, ExitCode::from)
     });
     // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
     runtime.shutdown_background();
