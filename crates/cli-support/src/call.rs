@@ -33,12 +33,8 @@ impl Session {
     }
 
     /// Calls an operation.
-    pub async fn perform<O: Operation>(
-        &self,
-        arguments: O::Arguments,
-        call: &Call,
-    ) -> Result<O::Answer, CliError> {
-        perform::<O>(arguments, call).await.map_err(|error| CliError::of_task(&error))
+    pub async fn perform<O: Operation>(&self, operation: O, call: &Call) -> Result<O::Answer, CliError> {
+        perform(operation, call).await.map_err(|error| CliError::of_task(&error))
     }
 }
 

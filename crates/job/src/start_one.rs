@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
-use oar_core::operations::Operation;
-use oar_core::operations::job::{Start, Started};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::job::start::{Start, StartOne, StartRow};
 use oar_core::prow::jobs::{JobRun, Key};
 
 use crate::csv::Rows;
@@ -40,11 +40,6 @@ pub(crate) struct Words {
 }
 
 impl StartArgs {
-    /// The arguments among them.
-    pub(crate) fn arguments(&self) -> Start {
-        Start { dry_run: self.dry_run, no_wait: self.no_wait, key: self.key }
-    }
-
     /// Opens the file that gets a row, before anything is started.
     fn rows(&self) -> Result<Option<Rows>, CliError> {
         self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::open).transpose()
@@ -52,22 +47,23 @@ impl StartArgs {
 }
 
 /// Starts a job and shows its run, or says what would be started.
-pub(crate) async fn start<O: Operation<Answer = Started>>(
+pub(crate) async fn start<R: StartRow>(
     session: &Session,
-    arguments: O::Arguments,
+    job: R,
     words: Words,
     start: &StartArgs,
 ) -> Result<ExitCode, CliError> {
     let Words { started, known } = words;
     let rows = start.rows()?;
     let call = Teller::saying(session, started).call(session)?;
-    match session.perform::<O>(arguments, &call).await? {
-        Started::Planned(plan) => {
+    let start = Start { dry_run: start.dry_run, no_wait: start.no_wait, key: start.key };
+    match session.perform(StartOne { job, start }, &call).await? {
+        PlanOrResult::Plan(plan) => {
             session.ui.text(planned(&plan.job, &plan.envs));
             session.ui.json(&plan);
             Ok(ExitCode::Done)
         }
-        Started::Run(run) => {
+        PlanOrResult::Result(run) => {
             if let Some(text) = known(&run) {
                 session.ui.text(text);
             }

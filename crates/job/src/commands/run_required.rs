@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
-use oar_core::operations::job::run_required::{Answer, Arguments, RunRequired};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::job::run_required::RunRequired;
 use oar_core::prow::jobs::{Key, RequiredJobs};
 use oar_core::version::{ReleaseVersion, YStream};
 
@@ -55,19 +56,20 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
     let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::open).transpose()?;
     let call = Teller::of(session).call(session)?;
-    let arguments = Arguments { channel, jobs, version, again, key, dry_run };
-    let answer = session.perform::<RunRequired>(arguments, &call).await?;
+    let answer = session.perform(RunRequired { channel, jobs, version, again, key, dry_run }, &call).await?;
     session.ui.json(&answer);
     let code = exit_code(&answer);
     let unwritten = match (answer, rows) {
-        (Answer::Planned(plan), _) => {
+        (PlanOrResult::Plan(plan), _) => {
             for start in &plan.jobs {
                 session.ui.text(start_one::planned(&start.job, &start.envs));
             }
             None
         }
-        (Answer::Done(_), None) => None,
-        (Answer::Done(report), rows) => display::append(rows, &report.looked_at(call.clients()).await),
+        (PlanOrResult::Result(_), None) => None,
+        (PlanOrResult::Result(report), rows) => {
+            display::append(rows, &report.looked_at(call.clients()).await)
+        }
     };
     let unwritten = display::explained(session, unwritten);
     Ok(if code == ExitCode::Done { unwritten } else { code })

@@ -1,6 +1,6 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::start_aggregator::{Arguments, StartAggregator};
+use oar_core::operations::jobctl::start_aggregator::StartAggregator;
 use oar_core::operations::perform;
 use oar_core::prow::aggregator::AggregatorReport;
 use oar_core::version::Arch;
@@ -25,16 +25,16 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { arch, dry_run, schedule } = args;
-    let arguments = Arguments { arch, dry_run };
+    let aggregator = StartAggregator { arch, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    aggregator.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let agent =
         Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
     schedule
         .run(session, agent, || async {
             let call = session.call_with(clients.clone(), false);
             let mut pass = Pass::default();
-            match perform::<StartAggregator>(arguments.clone(), &call).await {
+            match perform(aggregator.clone(), &call).await {
                 Ok(report) => {
                     show(session, &report);
                     pass.add_problems(report.problem_count(), report.class());

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
-use oar_core::operations::jobctl::start_controller::{Arguments, StartController, StreamPass};
+use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
 use oar_core::operations::{Observer, Part, perform};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
@@ -56,17 +56,18 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { releases, no_nightly, trigger, arch, dry_run, schedule, .. } = args;
     let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
-    let arguments = Arguments { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
+    let controller =
+        StartController { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let scope = format!("{}-{arch}-{}", arguments.kind(), names.join("-"));
+    controller.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let scope = format!("{}-{arch}-{}", controller.kind(), names.join("-"));
     let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
     schedule
         .run(session, agent, || async {
             let teller = Teller { ui: session.ui.clone() };
             let call = session.call_with(clients.clone(), false).observed_by(Arc::new(teller));
             let mut pass = Pass::default();
-            match perform::<StartController>(arguments.clone(), &call).await {
+            match perform(controller.clone(), &call).await {
                 Ok(answer) => {
                     answer.problems().for_each(|class| pass.problem(Some(class)));
                     pass.started = answer.started();

@@ -188,20 +188,41 @@ pub trait Conclusion {
     }
 }
 
-/// One thing that a person, an agent or an AI may ask for.
-pub trait Operation: 'static {
+/// What an operation came to that can be tried without doing it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PlanOrResult<P, R> {
+    /// What would be done.
+    Plan(P),
+    /// What became of it.
+    Result(R),
+}
+
+impl<P, R: Conclusion> Conclusion for PlanOrResult<P, R> {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.class(),
+        }
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.signal(),
+        }
+    }
+}
+
+/// One thing that a person, an agent or an AI may ask for. A value is the operation with its arguments.
+pub trait Operation: DeserializeOwned + JsonSchema + Send + 'static {
     /// What is known of it before it is called.
     const ABOUT: About;
-    /// Its arguments.
-    type Arguments: DeserializeOwned + JsonSchema + Send;
     /// What it answers.
     type Answer: Conclusion + Serialize + JsonSchema + Send;
 
     /// Does it. A caller uses [`perform`](super::perform).
-    fn run(
-        arguments: Self::Arguments,
-        call: &Call,
-    ) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
+    fn run(self, call: &Call) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
 }
 
 /// The result of an operation that was called by its row.
@@ -231,7 +252,7 @@ impl Row {
     pub(crate) const fn of<O: Operation>() -> Self {
         Self {
             about: O::ABOUT,
-            arguments: schema::<O::Arguments>,
+            arguments: schema::<O>,
             answer: schema::<O::Answer>,
             perform: |arguments, call| Box::pin(performed::<O>(arguments, call)),
         }
@@ -270,13 +291,13 @@ async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcom
             .with_hint("Look at the schema of its arguments.")
     };
     // An argument that nobody reads would be a wish that nobody hears.
-    let schema = schema::<O::Arguments>();
+    let schema = schema::<O>();
     let known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
     if let Some(unknown) = arguments.as_object().and_then(|given| given.keys().find(|name| !known(name))) {
         return Err(refused(&format!("it has no argument `{}`", unknown.escape_debug())).into());
     }
-    let arguments = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
-    let answer = super::perform::<O>(arguments, call).await?;
+    let operation: O = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
+    let answer = super::perform(operation, call).await?;
     let document = serde_json::to_value(&answer)
         .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is not JSON: {error}")))?;
     Ok(Outcome { document, class: answer.class(), signal: answer.signal() })

@@ -2,7 +2,7 @@ use cli_support::{CliError, ExitCode};
 use oar_core::config::{Pending, ReleaseDate, ShipmentKind, ShipmentUrl};
 use oar_core::email::EmailAddress;
 use oar_core::ids::IssueKey;
-use oar_core::operations::metadata::{Arguments, Metadata};
+use oar_core::operations::metadata::Metadata;
 
 use crate::release::Release;
 
@@ -14,7 +14,7 @@ const NOT_THERE_YET: &str = "not there yet";
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let metadata = release.perform::<Metadata>(Arguments {}).await?;
+    let metadata = release.perform(Metadata {}).await?;
     let ui = &release.session.ui;
     if ui.is_json() {
         ui.json(&metadata);
