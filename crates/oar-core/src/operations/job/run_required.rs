@@ -45,7 +45,7 @@ impl Operation for RunRequired {
         "run_required",
         "Start the jobs that a file requires for a release, each once",
     )
-    .hints(&["A second call finds what the first one started, as long as Prow remembers it (about a day)."]);
+    .hints(&["A second call finds what the first one started for about a day."]);
     type Answer = PlanOrResult<PlannedStarts, RequiredReport>;
 
     async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
