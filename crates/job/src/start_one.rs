@@ -9,7 +9,7 @@ use oar_core::operations::job::start::{Start, StartOne, StartRow};
 use oar_core::prow::jobs::{JobRun, Key};
 
 use crate::csv::Rows;
-use crate::display::{self, Teller};
+use crate::display;
 
 /// The options of every command that starts one job.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ pub(crate) async fn start<R: StartRow>(
 ) -> Result<ExitCode, CliError> {
     let Words { started, known } = words;
     let rows = start.rows()?;
-    let call = Teller::saying(session, started).call(session)?;
+    let call = display::call(session, started)?;
     let start = Start { dry_run: start.dry_run, no_wait: start.no_wait, key: start.key };
     match session.perform(StartOne { job, start }, &call).await? {
         PlanOrResult::Plan(plan) => {
@@ -68,7 +68,7 @@ pub(crate) async fn start<R: StartRow>(
                 session.ui.text(text);
             }
             session.ui.json(&run);
-            Ok(display::explained(session, display::append(rows, std::slice::from_ref(&run))))
+            Ok(session.ui.explain_all(display::append(rows, std::slice::from_ref(&run))))
         }
     }
 }

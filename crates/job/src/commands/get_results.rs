@@ -32,5 +32,5 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     session.ui.json(&answer);
     // The run is told already; what went wrong beside it must not be a second document.
     let unwritten = display::append(rows, std::slice::from_ref(&answer.run));
-    Ok(display::explained(session, unwritten.into_iter().chain(answer.missing.map(CliError::from))))
+    Ok(session.ui.explain_all(unwritten.into_iter().chain(answer.missing.map(CliError::from))))
 }

@@ -33,9 +33,6 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { job, payload, upgrade_from, upgrade_to, arch, start } = args;
     let job = RunJob { job, payload, upgrade_from, upgrade_to, arch };
-    let words = Words {
-        started: |run| format!("Returned job id: {}", run.id),
-        known: |run| Some(display::lines(run)),
-    };
+    let words = Words { started: display::job_id, known: |run| Some(display::lines(run)) };
     start_one::start(session, job, words, &start).await
 }

@@ -7,7 +7,7 @@ use oar_core::prow::jobs::{Key, RequiredJobs};
 use oar_core::version::{ReleaseVersion, YStream};
 
 use crate::csv::Rows;
-use crate::display::{self, Teller};
+use crate::display;
 use crate::start_one;
 
 /// Start the jobs that a file requires for a release, each once
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let jobs = RequiredJobs::parse(&text, file.to_string())?;
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
     let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::open).transpose()?;
-    let call = Teller::of(session).call(session)?;
+    let call = display::call(session, display::job_id)?;
     let answer = session.perform(RunRequired { channel, jobs, version, again, key, dry_run }, &call).await?;
     session.ui.json(&answer);
     let code = exit_code(&answer);
@@ -71,6 +71,5 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             display::append(rows, &report.looked_at(call.clients()).await)
         }
     };
-    let unwritten = display::explained(session, unwritten);
-    Ok(if code == ExitCode::Done { unwritten } else { code })
+    Ok(ExitCode::of_all([code, session.ui.explain_all(unwritten)]))
 }

@@ -1,9 +1,7 @@
-use std::sync::Arc;
-
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
 use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
-use oar_core::operations::{Observer, Part, perform};
+use oar_core::operations::{Part, perform};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
 
@@ -64,8 +62,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
     schedule
         .run(session, agent, || async {
-            let teller = Teller { ui: session.ui.clone() };
-            let call = session.call_with(clients.clone(), false).observed_by(Arc::new(teller));
+            let call = session.showing_parts(session.call_with(clients.clone(), false), show_part);
             let mut pass = Pass::default();
             match perform(controller.clone(), &call).await {
                 Ok(answer) => {
@@ -83,31 +80,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .await
 }
 
-/// Tells the person what a pass does for each minor version, as soon as it is done.
-#[derive(Debug)]
-struct Teller {
-    ui: Ui,
-}
-
-impl Observer for Teller {
-    fn note(&self, text: &str) {
-        self.ui.note(text);
-    }
-
-    fn warn(&self, text: &str) {
-        self.ui.warn(text);
-    }
-
-    fn part(&self, part: Part<'_>) {
-        match part {
-            Part::Controlled(StreamPass::Done(report)) => show(&self.ui, report),
-            Part::Controlled(StreamPass::Failed { scope, error }) => {
-                let shown = CliError::from(error.clone());
-                self.ui
-                    .explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
-            }
-            _ => {}
+/// Shows what a pass did for one minor version, as soon as it is done.
+fn show_part(ui: &Ui, part: Part<'_>) {
+    match part {
+        Part::Controlled(StreamPass::Done(report)) => show(ui, report),
+        Part::Controlled(StreamPass::Failed { scope, error }) => {
+            let shown = CliError::from(error.clone());
+            ui.explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
         }
+        _ => {}
     }
 }
 
