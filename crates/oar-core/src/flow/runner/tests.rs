@@ -13,6 +13,7 @@ use crate::flow::consent::Question;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Plan, PlanSummary, Reason, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
+use crate::flow::task::Completion;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::service::Service;
@@ -123,14 +124,14 @@ impl Task for Demo {
         self.carried_on
     }
 
-    async fn complete(&self, plan: &DemoPlan) -> Result<(), TaskError> {
+    async fn complete(&self, plan: &DemoPlan) -> Result<Completion<DemoPlan>, TaskError> {
         self.completed.fetch_add(1, Ordering::SeqCst);
         match plan.1 {
             Behaviour::CannotLookLast => {
                 let kind = ServiceErrorKind::Unavailable;
                 Err(ServiceError::new(Service::Access, "look", kind, "no answer").into())
             }
-            _ => Ok(()),
+            _ => Ok(Box::new(|_| ())),
         }
     }
 
