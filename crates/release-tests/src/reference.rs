@@ -1,10 +1,12 @@
-//! The generated parts of the documentation: the reference of all command lines, and the table of environment variables.
+//! The generated parts of the documentation: the reference of all command lines with the table of what they do to the
+//! world, and the table of environment variables.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
 use oar_core::config::environment;
+use oar_core::operations::{Effect, Flows, Interruption, Row, TABLE};
 
 use crate::ProgramName;
 
@@ -26,7 +28,50 @@ pub fn markdown() -> String {
         definition.build();
         command(&mut text, &definition, program.name(), 2);
     }
+    text.push_str(&effects());
     text
+}
+
+/// The table of what each operation does to the world.
+fn effects() -> String {
+    let mut text = String::from(
+        "\n## Effects\n\nWhat each command does to the world, from the table of operations. A command that *reads* changes \
+         nothing. One that *writes* changes what can be changed back, or tells people something. What is *critical* cannot \
+         be undone, so its plan is consented to first. `oarctl config` and `oarctl statebox fmt` work on local files and \
+         are not listed.\n\n\
+         | Command | Effect | Flows | Dry run | Where it can be interrupted |\n|---|---|---|---|---|\n",
+    );
+    for row in TABLE {
+        text.push_str(&effects_of(row));
+    }
+    text
+}
+
+fn effects_of(row: &Row) -> String {
+    let about = &row.about;
+    let effect = match about.effect {
+        Effect::Reads => "reads",
+        Effect::Writes => "writes",
+        Effect::Critical => "critical",
+    };
+    let flows = match about.flows {
+        Flows::Both => "both",
+        Flows::Konflux => "Konflux",
+        Flows::Errata => "Errata",
+        Flows::Neither => "–",
+    };
+    let dry_run = match (row.has_dry_run(), about.effect) {
+        (true, _) => "yes",
+        (false, Effect::Reads) => "–",
+        (false, _) => "no",
+    };
+    let interruption = match about.interruption {
+        Interruption::Anywhere => "anywhere",
+        Interruption::Recorded => "anywhere; the state records it",
+        Interruption::BetweenItems => "between two items; the next run finds the one under way",
+    };
+    let (program, command) = (about.program.name(), about.command);
+    format!("| `{program} {command}` | {effect} | {flows} | {dry_run} | {interruption} |\n")
 }
 
 fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usize) {

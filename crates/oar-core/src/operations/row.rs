@@ -263,6 +263,11 @@ impl Row {
         (self.arguments)()
     }
 
+    /// Whether it can say what it would do, and do nothing.
+    pub fn has_dry_run(&self) -> bool {
+        self.arguments().pointer("/properties/dry_run").is_some()
+    }
+
     /// The JSON schema of its result.
     pub fn answer(&self) -> Schema {
         (self.answer)()

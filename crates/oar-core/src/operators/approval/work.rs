@@ -9,8 +9,7 @@ use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvi
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::Classified;
-use crate::error::ErrorClass;
+use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
 use crate::flow::outcome::Step;
 use crate::flow::recorder::Recorder;
