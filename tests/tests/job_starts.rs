@@ -229,6 +229,9 @@ fn a_file_that_takes_no_rows_is_refused_before_the_start_and_hides_no_run_after_
     for file in ["no/such/folder.csv", "other.csv", "."] {
         harness.run("job", [&RUN[..], &["--csv", file]].concat()).expect(3);
     }
+    // What comes to no run leaves no file behind.
+    harness.run("job", ["run", "no-such-job", "--csv", "runs.csv"]).expect(2);
+    assert!(!harness.home().join("runs.csv").exists());
     let harness = requiring(harness, &[NIGHTLY_JOB]);
     harness.run("job", [&REQUIRED[..], &["--csv", "other.csv"]].concat()).expect(3);
     assert!(harness.prow_jobs().is_empty());

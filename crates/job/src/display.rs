@@ -74,5 +74,5 @@ fn newest(ui: &Ui, row: &NewestRelease) {
 
 /// Appends runs to the file that the user named, if any. The runs are told already, whatever becomes of their rows.
 pub(crate) fn append(rows: Option<Rows>, runs: &[JobRun]) -> Option<CliError> {
-    rows.and_then(|mut rows| rows.append(runs).err())
+    rows.and_then(|rows| rows.append(runs).err())
 }

@@ -40,9 +40,9 @@ pub(crate) struct Words {
 }
 
 impl StartArgs {
-    /// Opens the file that gets a row, before anything is started.
+    /// The file that gets a row, looked at before anything is started.
     fn rows(&self) -> Result<Option<Rows>, CliError> {
-        self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::open).transpose()
+        self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::of).transpose()
     }
 }
 

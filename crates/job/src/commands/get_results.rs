@@ -25,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let rows = args.csv.as_deref().map(Rows::of).transpose()?;
     let call = session.call(false)?;
     let answer = session.perform(GetResults { id: args.id, poll: args.poll }, &call).await?;
     session.ui.text(display::lines(&answer.run));

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .map_err(|error| CliError::usage(format!("cannot read {file}: {error}")))?;
     let jobs = RequiredJobs::parse(&text, file.to_string())?;
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
-    let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::open).transpose()?;
+    let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::of).transpose()?;
     let call = display::call(session, display::job_id)?;
     let answer = session.perform(RunRequired { channel, jobs, version, again, key, dry_run }, &call).await?;
     session.ui.json(&answer);
