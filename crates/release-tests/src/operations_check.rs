@@ -147,6 +147,7 @@ fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
         (Program::Oarctl, "tick") => "agents.md",
+        (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",

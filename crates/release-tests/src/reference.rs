@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use oar_core::config::environment;
-use oar_core::operations::{Effect, Flows, Interruption, Row, TABLE};
+use oar_core::operations::{Effect, Interruption, Row, TABLE};
 
 use crate::ProgramName;
 
@@ -49,17 +49,6 @@ fn effects() -> String {
 
 fn effects_of(row: &Row) -> String {
     let about = &row.about;
-    let effect = match about.effect {
-        Effect::Reads => "reads",
-        Effect::Writes => "writes",
-        Effect::Critical => "critical",
-    };
-    let flows = match about.flows {
-        Flows::Both => "both",
-        Flows::Konflux => "Konflux",
-        Flows::Errata => "Errata",
-        Flows::Neither => "–",
-    };
     let dry_run = match (row.has_dry_run(), about.effect) {
         (true, _) => "yes",
         (false, Effect::Reads) => "–",
@@ -70,7 +59,8 @@ fn effects_of(row: &Row) -> String {
         Interruption::Recorded => "anywhere; the state records it",
         Interruption::BetweenItems => "between two items; the next run finds the one under way",
     };
-    let (program, command) = (about.program.name(), about.command);
+    let (program, command, effect, flows) =
+        (about.program.name(), about.command, about.effect, about.flows);
     format!("| `{program} {command}` | {effect} | {flows} | {dry_run} | {interruption} |\n")
 }
 

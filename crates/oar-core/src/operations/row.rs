@@ -1,5 +1,7 @@
 //! What an operation says of itself, in a form that programs read.
 
+use std::fmt;
+
 use futures::future::BoxFuture;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
 
 /// What an operation does to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It only reads.
@@ -23,8 +25,18 @@ pub enum Effect {
     Critical,
 }
 
+impl fmt::Display for Effect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Reads => "reads",
+            Self::Writes => "writes",
+            Self::Critical => "critical",
+        })
+    }
+}
+
 /// What an operation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// One z-stream release; a call without a release is refused.
@@ -34,7 +46,7 @@ pub enum Scope {
 }
 
 /// The flows in which an operation has something to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flows {
     /// Both, each in its own way.
@@ -47,8 +59,19 @@ pub enum Flows {
     Neither,
 }
 
+impl fmt::Display for Flows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Both => "both",
+            Self::Konflux => "Konflux",
+            Self::Errata => "Errata",
+            Self::Neither => "–",
+        })
+    }
+}
+
 /// Where an operation may be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
     /// Anywhere: it leaves nothing behind.
@@ -284,14 +307,14 @@ impl Row {
     }
 }
 
-impl std::fmt::Debug for Row {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Row").field(&self.about).finish()
     }
 }
 
 async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcome, TaskError> {
-    let refused = |why: &dyn std::fmt::Display| {
+    let refused = |why: &dyn fmt::Display| {
         Refusal::new(ErrorClass::Usage, format!("{}: {why}", O::ABOUT.id()))
             .with_hint("Look at the schema of its arguments.")
     };
