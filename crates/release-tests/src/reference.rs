@@ -6,9 +6,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use oar_core::config::environment;
-use oar_core::operations::{Effect, Interruption, Row, TABLE};
+use oar_core::operations::{Effect, Interruption, Program, Row, TABLE};
 
-use crate::ProgramName;
+use crate::definition;
 
 /// The page that holds the reference, below the top of the working tree.
 const REFERENCE: &str = "docs/reference.md";
@@ -23,8 +23,8 @@ pub fn markdown() -> String {
         "# Reference\n\nThe help texts of all programs, generated from their definitions by `make reference`; do not \
          edit. The environment variables are in [Configuration](configuration.md#environment-variables).\n",
     );
-    for program in ProgramName::ALL {
-        let mut definition = program.definition().term_width(100);
+    for program in Program::ALL {
+        let mut definition = definition(program).term_width(100);
         definition.build();
         command(&mut text, &definition, program.name(), 2);
     }
@@ -59,8 +59,7 @@ fn effects_of(row: &Row) -> String {
         Interruption::Recorded => "anywhere; the state records it",
         Interruption::BetweenItems => "between two items; the next run finds the one under way",
     };
-    let (program, command, effect, flows) =
-        (about.program.name(), about.command, about.effect, about.flows);
+    let (program, command, effect, flows) = (about.program.name(), about.command, about.effect, about.flows);
     format!("| `{program} {command}` | {effect} | {flows} | {dry_run} | {interruption} |\n")
 }
 

@@ -1,11 +1,11 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
+use oar_core::operations::Part;
 use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
-use oar_core::operations::{Part, perform};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
 
-use crate::display;
+use crate::{display, passes};
 
 /// Start the test jobs of a new build, each once
 ///
@@ -60,24 +60,13 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     controller.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let scope = format!("{}-{arch}-{}", controller.kind(), names.join("-"));
     let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
-    schedule
-        .run(session, agent, || async {
-            let call = session.showing_parts(session.call_with(clients.clone(), false), show_part);
-            let mut pass = Pass::default();
-            match perform(controller.clone(), &call).await {
-                Ok(answer) => {
-                    answer.problems().for_each(|class| pass.problem(Some(class)));
-                    pass.started = answer.started();
-                    session.ui.json(&answer);
-                }
-                Err(error) => {
-                    session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
-                }
-            }
-            pass
-        })
-        .await
+    passes::run(controller, &clients, (schedule, agent), session, show_part, |_, answer| {
+        let mut pass = Pass::default();
+        answer.problems().for_each(|class| pass.problem(Some(class)));
+        pass.started = answer.started();
+        pass
+    })
+    .await
 }
 
 /// Shows what a pass did for one minor version, as soon as it is done.
