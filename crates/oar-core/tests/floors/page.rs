@@ -30,8 +30,8 @@ fn what_a_module_may_use_is_what_it_is_allowed() {
             let named = ticked(cell);
             modules(|other| floor_of(other) <= floor_of(named[0]) && !named[1..].contains(&other))
         } else {
-            let used: BTreeSet<&str> = uses[module].keys().map(String::as_str).collect();
-            assert_eq!(ticked(cell).into_iter().collect::<BTreeSet<_>>(), used, "{module} uses");
+            let known: BTreeSet<&str> = uses[module].keys().map(String::as_str).collect();
+            assert_eq!(ticked(cell).into_iter().collect::<BTreeSet<_>>(), known, "{module} uses");
             continue;
         };
         assert_eq!(said, allowed, "{module} may use");
