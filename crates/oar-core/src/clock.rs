@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Classified, ErrorClass};
+
+/// How far the clocks of two machines may differ, when what one of them did is looked for by its time.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where a [`Clock`] takes its time from.
 pub trait ClockSource: Send + Sync {

@@ -6,7 +6,7 @@
 //!
 //! # The floors
 //!
-//! A module uses only what is below it, and never in a circle. The test `tests/floors.rs` reads the imports; `AGENTS.md`
+//! A module uses only what is below it, and never in a circle. The test `tests/floors/` reads the imports; `AGENTS.md`
 //! says what each module holds, file by file, and what it may not use although it is below.
 //!
 //! | Floor | Modules |

@@ -13,7 +13,7 @@ use super::files;
 use super::settings::{bad, not};
 use crate::http::HttpSettings;
 
-/// How many requests run at the same time against the catalogue when nothing else is configured.
+/// The most requests that run at the same time against the catalogue.
 pub const PYXIS_CONCURRENCY: usize = 16;
 
 pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {

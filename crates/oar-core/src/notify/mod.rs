@@ -1,4 +1,5 @@
-//! What is said to whom. Message texts stand here and nowhere else.
+//! What is said to whom. Message texts stand here; only the Jira comments of [`crate::agents::notificator`] are with
+//! the table that reads them.
 //!
 //! The builders are pure: they take facts and give a [`Message`]. [`outbox`] delivers one, and neither a look-up nor
 //! a delivery that fails is ever an error of the task that has something to say.

@@ -14,7 +14,7 @@ use crate::version::ReleaseVersion;
 /// How many runs an error names.
 const NAMED: usize = 5;
 
-/// The operation, with its self.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Log {
     /// The task, for example stage-testing

@@ -14,7 +14,7 @@ use crate::redact::Redactor;
 use crate::statebox::check::{decode, validate_text};
 use crate::statebox::{Diagnostic, Diagnostics, Severity};
 
-/// The operation, with its self.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StateboxValidate {
     /// StateBox files; in one that is named like a release (4.19.1.yaml) the key `release` must say that release

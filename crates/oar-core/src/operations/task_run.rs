@@ -22,8 +22,8 @@ use crate::flow::wait::{Next, Wait};
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
-/// The longest pause between two looks of a call that waits.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause between two looks of a call that waits. The help texts of `--wait` name it.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// What every operation that changes something is asked with.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]

@@ -25,7 +25,7 @@ use crate::version::{ReleaseVersion, YStream};
 /// How many releases are read at a time.
 const READS: usize = 8;
 
-/// The operation, with its self.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Tick {

@@ -69,7 +69,7 @@ impl LiveWorld {
 
     /// How long the aggregator waits for what.
     pub fn policy(&self) -> Policy {
-        Policy { intent_lease: self.intent_lease, ..Policy::default() }
+        Policy::with_intent_lease(self.intent_lease)
     }
 
     /// Refuses releases that the other programs refuse: the supported ones are one list.

@@ -22,9 +22,9 @@ pub struct StatusReport {
     /// Advisories, builds, ticket, date, merge request.
     pub metadata: Metadata,
     /// The workflow tasks in order.
-    pub tasks: Vec<TaskRow>,
+    pub tasks: Vec<StatusRow>,
     /// The other tasks of the release's flow; nothing waits for them.
-    pub others: Vec<TaskRow>,
+    pub others: Vec<StatusRow>,
     /// Unresolved issues, blockers first.
     pub issues: Vec<IssueRow>,
     /// The commands that can be run now: those of tasks that nothing stands in the way of, and of tasks that are In
@@ -34,7 +34,7 @@ pub struct StatusReport {
 
 /// One task of the report.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
-pub struct TaskRow {
+pub struct StatusRow {
     /// Its name.
     pub name: String,
     /// Its status.
@@ -76,7 +76,7 @@ impl StatusReport {
     /// The report of `state` as it stands at `now`.
     pub fn of(state: &State, location: String, now: Timestamp) -> Self {
         let metadata = state.metadata();
-        let tasks: Vec<TaskRow> =
+        let tasks: Vec<StatusRow> =
             TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
         let others: Vec<TaskName> = TaskName::ALL
             .into_iter()
@@ -123,7 +123,7 @@ fn goes_on(state: &State, task: TaskName, now: Timestamp) -> bool {
     has_command && !is_held && readiness(state, task) == Readiness::Running
 }
 
-fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
+fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
     let view = state.task(name);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
     let started_at = view.as_ref().and_then(|view| view.started_at.clone());
@@ -177,7 +177,7 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
             Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };
-    TaskRow {
+    StatusRow {
         name: name.to_string(),
         status,
         age: since.and_then(|since| age(since, now)),

@@ -135,10 +135,11 @@ pub struct Policy {
     pub start_missing: bool,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
+impl Policy {
+    /// The policy of these programs; the lease of an intent is a setting (`OAR_INTENT_LEASE`).
+    pub fn with_intent_lease(intent_lease: Duration) -> Self {
         Self {
-            intent_lease: Duration::from_mins(10),
+            intent_lease,
             give_up_after: Duration::from_hours(24),
             lost_after: Duration::from_hours(48),
             report_due: Duration::from_mins(30),
@@ -146,6 +147,13 @@ impl Default for Policy {
             payload_timeout: Duration::from_hours(24),
             start_missing: true,
         }
+    }
+}
+
+#[cfg(test)]
+impl Default for Policy {
+    fn default() -> Self {
+        Self::with_intent_lease(Duration::from_mins(10))
     }
 }
 

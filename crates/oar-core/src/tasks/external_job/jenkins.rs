@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, ObservedJob, Stage};
 use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, QueueItem};
-use crate::clock::{Clock, stamp};
+use crate::clock::{CLOCK_SKEW, Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::JobPath;
 use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// How far clocks may differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer that never came gets to show its effect.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -232,7 +230,7 @@ fn fits(parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>
 }
 
 fn with_skew(time: Timestamp) -> Timestamp {
-    time.checked_sub(SKEW).unwrap_or(time)
+    time.checked_sub(CLOCK_SKEW).unwrap_or(time)
 }
 
 #[async_trait]
