@@ -131,6 +131,21 @@ impl Harness {
         harness
     }
 
+    /// One in which the StateBox of `release` was made.
+    pub fn announced(release: &str) -> Self {
+        let harness = Self::new();
+        harness.oar(release, &["create-test-report"]).expect(0);
+        harness
+    }
+
+    /// The same with the advisories on staging, and no request remembered.
+    pub fn on_staging(release: &str) -> Self {
+        let harness = Self::announced(release);
+        harness.pass(release, "push-to-cdn-staging");
+        harness.sandbox.clear_requests();
+        harness
+    }
+
     /// A fresh sandbox in which the pages of Prow jobs appear at once, so that nobody waits for them.
     pub fn with_prompt_pages() -> Self {
         let harness = Self::new();

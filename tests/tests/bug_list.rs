@@ -28,8 +28,7 @@ fn task(harness: &Harness, release: &str) -> String {
 
 #[test]
 fn the_bugs_of_advisories_and_shipment_are_listed_together_and_their_contacts_told_once() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.sandbox.clear_requests();
     let run = update(&harness, KONFLUX, &[]).expect(0);
     let count = harness.sandbox.requests().len();
@@ -126,8 +125,7 @@ fn a_dry_run_shows_the_changes_and_writes_nothing() {
 
 #[test]
 fn a_bug_that_was_moved_is_one_bug_by_the_key_that_the_release_names() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.sandbox.world().jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
     let listed = || {
         let report = update(&harness, KONFLUX, &["--no-notify", "--output", "json"]).expect(0).json();

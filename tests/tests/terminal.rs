@@ -166,8 +166,7 @@ const HOSTILE: &str = "esc \u{9b}31mred \u{202e}rtl \u{1b}[2J \u{7}end";
 
 #[test]
 fn what_acts_in_a_text_never_reaches_a_terminal_and_stays_in_the_data() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.oar(KONFLUX, &["issue", "add", "--no-blocker", HOSTILE]).expect(0);
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Fail", "--reason", HOSTILE]).expect(0);
     let acts = |text: &str| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oar_core::clients::Clients;
-use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
+use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
 
 use crate::{CliError, ExitCode, Session, Ui};
@@ -15,6 +15,32 @@ impl Observer for Ui {
 
     fn warn(&self, text: &str) {
         Ui::warn(self, text);
+    }
+}
+
+/// A [`Ui`] that also shows the parts of a result as they come.
+struct PartsShown<F> {
+    ui: Ui,
+    show: F,
+}
+
+impl<F> std::fmt::Debug for PartsShown<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PartsShown").finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn(&Ui, Part<'_>) + Send + Sync> Observer for PartsShown<F> {
+    fn note(&self, text: &str) {
+        self.ui.note(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.ui.warn(text);
+    }
+
+    fn part(&self, part: Part<'_>) {
+        (self.show)(&self.ui, part);
     }
 }
 
@@ -32,13 +58,14 @@ impl Session {
             .observed_by(Arc::new(self.ui.clone()))
     }
 
+    /// The same call, which shows the parts of its result as they come.
+    pub fn showing_parts(&self, call: Call, show: impl Fn(&Ui, Part<'_>) + Send + Sync + 'static) -> Call {
+        call.observed_by(Arc::new(PartsShown { ui: self.ui.clone(), show }))
+    }
+
     /// Calls an operation.
-    pub async fn perform<O: Operation>(
-        &self,
-        arguments: O::Arguments,
-        call: &Call,
-    ) -> Result<O::Answer, CliError> {
-        perform::<O>(arguments, call).await.map_err(|error| CliError::of_task(&error))
+    pub async fn perform<O: Operation>(&self, operation: O, call: &Call) -> Result<O::Answer, CliError> {
+        perform(operation, call).await.map_err(|error| CliError::of_task(&error))
     }
 }
 

@@ -243,6 +243,14 @@ impl Ui {
         self.problem(text);
     }
 
+    /// Shows several errors to the person only. The exit code is that of the gravest (docs/exit-codes.md).
+    pub fn explain_all(&self, errors: impl IntoIterator<Item = CliError>) -> ExitCode {
+        ExitCode::of_all(errors.into_iter().map(|error| {
+            self.explain(&error);
+            error.code
+        }))
+    }
+
     /// Writes one object to standard error; `text` and `fields` are redacted already.
     pub(crate) fn json_line(&self, level: Level, text: &str, fields: serde_json::Map<String, Value>) {
         let mut object = serde_json::Map::new();

@@ -31,10 +31,10 @@
 //! What becomes of the address in `oar -r 4.19.1 take-ownership -e lead@example.com`, down to the `PUT` at Errata Tool:
 //!
 //! 1. clap parses it into an [`EmailAddress`](email::EmailAddress), which refuses what is none and is never shown. The
-//!    command line puts it into the operation's
-//!    [`Arguments`](operations::take_ownership::Arguments) and calls [`operations::perform`] with a
-//!    [`Call`](operations::Call): who asks, whether writing is allowed, who can be asked for consent, where the log goes.
-//! 2. The operation [`TakeOwnership`](operations::take_ownership::TakeOwnership) opens the StateBox and makes a
+//!    command line makes the operation [`TakeOwnership`](operations::take_ownership::TakeOwnership) with it and calls
+//!    [`operations::perform`] with a [`Call`](operations::Call): who asks, whether writing is allowed, who can be asked for
+//!    consent, where the log goes.
+//! 2. The operation opens the StateBox and makes a
 //!    [`ReleaseContext`](tasks::ReleaseContext): the [`Clients`](clients::Clients) and what ART's build data says about the
 //!    release. With it and the address it makes the task
 //!    [`tasks::take_ownership::TakeOwnership`] and hands it to the [`Runner`](flow::runner::Runner).

@@ -19,17 +19,17 @@ impl Release {
     }
 
     /// Calls an operation whose effects, if it has any, need no consent.
-    pub(crate) async fn perform<O: Operation>(&self, arguments: O::Arguments) -> Result<O::Answer, CliError> {
-        self.session.perform::<O>(arguments, &self.call(false)?).await
+    pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Answer, CliError> {
+        self.session.perform(operation, &self.call(false)?).await
     }
 
     /// Runs a task and shows how it ended.
     pub(crate) async fn run<O: Operation<Answer = Report<D>>, D: Serialize>(
         &self,
-        arguments: O::Arguments,
+        operation: O,
         consent_given: bool,
     ) -> Result<ExitCode, CliError> {
-        let report = self.session.perform::<O>(arguments, &self.call(consent_given)?).await?;
+        let report = self.session.perform(operation, &self.call(consent_given)?).await?;
         Ok(report::show(&self.session, &report))
     }
 }

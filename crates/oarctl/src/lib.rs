@@ -9,7 +9,11 @@ use std::ffi::OsString;
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
 
 /// The groups in which the help shows the commands.
-const GROUPS: &[help::Group] = &[("Configuration", &["config"]), ("State", &["statebox", "tick"])];
+const GROUPS: &[help::Group] = &[
+    ("Configuration", &["config"]),
+    ("State", &["statebox", "tick"]),
+    ("About the programs", &["operations"]),
+];
 
 /// Manage the configuration, StateBox files and due waits
 #[derive(Debug, clap::Parser)]

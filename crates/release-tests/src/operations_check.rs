@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Command;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
-use crate::ProgramName;
+use crate::definition;
 
 /// Commands that are no operations, and why.
 const LOCAL: &[(&str, &str)] = &[
@@ -30,38 +30,29 @@ const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
 const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] =
     &[("job run_required", "file", &["jobs"]), ("jobctl show", "build", &["build", "record"])];
 
-fn program(name: ProgramName) -> Program {
-    match name {
-        ProgramName::Oar => Program::Oar,
-        ProgramName::Oarctl => Program::Oarctl,
-        ProgramName::Job => Program::Job,
-        ProgramName::Jobctl => Program::Jobctl,
-    }
-}
-
 /// Every command without subcommands, by program and words.
-fn leaves() -> BTreeMap<(&'static str, String), (Program, Command)> {
+fn leaves() -> BTreeMap<(Program, String), Command> {
     fn below(
-        program: ProgramName,
+        program: Program,
         words: &str,
         command: &Command,
-        all: &mut BTreeMap<(&'static str, String), (Program, Command)>,
+        all: &mut BTreeMap<(Program, String), Command>,
     ) {
         let subcommands: Vec<&Command> =
             command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
         if subcommands.is_empty() {
-            all.insert((program.name(), words.to_owned()), (self::program(program), command.clone()));
+            all.insert((program, words.to_owned()), command.clone());
         }
         for sub in subcommands {
             below(program, format!("{words} {}", sub.get_name()).trim(), sub, all);
         }
     }
     let mut all = BTreeMap::new();
-    for name in ProgramName::ALL {
-        below(name, "", &name.definition(), &mut all);
+    for program in Program::ALL {
+        below(program, "", &definition(program), &mut all);
     }
     all.retain(|(program, words), _| {
-        !LOCAL.iter().any(|(local, _)| format!("{program} {words}").starts_with(local))
+        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
     });
     all
 }
@@ -88,7 +79,7 @@ fn properties(row: &Row) -> BTreeMap<String, String> {
 #[test]
 fn every_command_is_a_row_and_every_row_a_command() {
     let commands: BTreeSet<String> =
-        leaves().keys().map(|(program, words)| format!("{program} {words}")).collect();
+        leaves().keys().map(|(program, words)| format!("{} {words}", program.name())).collect();
     let rows: BTreeSet<String> =
         TABLE.iter().map(|row| format!("{} {}", row.about.program.name(), row.about.command)).collect();
     assert_eq!(commands, rows);
@@ -96,7 +87,8 @@ fn every_command_is_a_row_and_every_row_a_command() {
 
 #[test]
 fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         assert_eq!(about, row.about.summary, "{name} {words}");
@@ -105,7 +97,8 @@ fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
 
 #[test]
 fn the_options_of_a_command_are_the_arguments_of_its_row() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let whole = format!("{name} {words}");
         let options: BTreeSet<String> = command
@@ -128,7 +121,8 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
 
 #[test]
 fn only_critical_operations_ask_for_consent() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let asks = command.get_arguments().any(|argument| argument.get_long() == Some("yes"));
         assert_eq!(asks, row.about.effect == Effect::Critical, "{name} {words}");
@@ -147,6 +141,7 @@ fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
         (Program::Oarctl, "tick") => "agents.md",
+        (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",
@@ -186,16 +181,15 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         for line in read(&format!("docs/{page}")).lines().filter(|line| line.starts_with("| `")) {
             let cells: Vec<&str> = line.split(" | ").collect();
             let named = code(cells[0]).next().unwrap_or_default();
-            let Some((program, rest)) = named
-                .split_once(' ')
-                .filter(|(program, _)| ProgramName::ALL.into_iter().any(|known| known.name() == *program))
+            let Some((program, rest)) =
+                named.split_once(' ').and_then(|(program, rest)| Some((Program::of_name(program)?, rest)))
             else {
                 continue;
             };
             let words = rest.split(' ').next().unwrap_or_default();
-            let found = leaves.iter().find(|((of, command), _)| *of == program && command == words);
-            let Some((_, (_, definition))) = found else { panic!("docs/{page} names `{named}`") };
-            described.insert(format!("{program} {words}"));
+            let found = leaves.get(&(program, words.to_owned()));
+            let Some(definition) = found else { panic!("docs/{page} names `{named}`") };
+            described.insert(format!("{} {words}", program.name()));
             let options = cells[1..cells.len() - 1]
                 .iter()
                 .flat_map(|cell| code(cell))

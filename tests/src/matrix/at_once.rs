@@ -73,6 +73,8 @@ fn meet(world: &Prepared<'_>, meeting: &Meeting, expected: &Effects) {
     let start = || {
         let mut command = world.command(&[], &[]);
         command.env("OAR_HTTP_RETRY_DELAY", "1");
+        // Both programs live, so neither may take over what the other one is about to start.
+        command.env_remove("OAR_INTENT_LEASE");
         command.spawn().unwrap()
     };
     let first = start();

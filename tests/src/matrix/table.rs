@@ -106,6 +106,7 @@ fn first() -> Vec<Scenario> {
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
+        line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
     ]
 }
 

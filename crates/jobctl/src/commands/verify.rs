@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code};
-use oar_core::operations::jobctl::verify::{Arguments, Verify};
+use oar_core::operations::jobctl::verify::Verify;
 use oar_core::prow::verification::Summary;
 use oar_core::prow::verify::{Agreement, Verified};
 
@@ -35,8 +35,8 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         return Err(CliError::usage("the directories hold no record, latest file or registry"));
     }
     let files = paths.iter().map(|path| records::read(path)).collect();
-    let arguments = Arguments { files, registry, strict: args.strict };
-    let answer = session.perform::<Verify>(arguments, &session.call(false)?).await?;
+    let answer =
+        session.perform(Verify { files, registry, strict: args.strict }, &session.call(false)?).await?;
     session.ui.json(&answer);
     let verification = &answer.verification;
     let checked = &verification.files;

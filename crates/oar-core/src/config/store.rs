@@ -7,8 +7,8 @@ use url::Url;
 use std::sync::Arc;
 
 use super::build_data::{
-    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, InheritedId, Pending, ReleaseDate,
-    ReleaseFacts, SIZE_LIMIT, ShipmentKind, ShipmentUrl,
+    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, Pending, ReleaseDate, ReleaseFacts,
+    SIZE_LIMIT, ShipmentUrl,
 };
 use super::document::SlackTeam;
 use super::environment::Environment;
@@ -49,22 +49,9 @@ pub struct Metadata {
     pub release: ReleaseVersion,
     /// How it ships.
     pub flow: Flow,
-    /// Its advisories by kind.
-    pub advisories: Advisories,
-    /// ART's Jira ticket.
-    pub jira_ticket: Option<IssueKey>,
-    /// The candidate build of each architecture.
-    pub candidate_builds: IndexMap<String, String>,
-    /// The planned date.
-    pub release_date: Option<ReleaseDate>,
-    /// The shipment merge request.
-    pub shipment_mr: Option<ShipmentUrl>,
-    /// What the shipment ships, with the live advisories that exist.
-    pub shipment_kinds: Vec<ShipmentKind>,
-    /// What ART has announced and not created yet: `jira_ticket`, `shipment_mr`, `advisory_ids.<kind>`.
-    pub pending: Vec<Pending>,
-    /// Identifiers that the release has only by inheritance from another one; no command uses them.
-    pub not_ours: Vec<InheritedId>,
+    /// Its facts in the build data.
+    #[serde(flatten)]
+    pub facts: ReleaseFacts,
     /// The owner; `None` when the document names none.
     pub owner: Option<EmailAddress>,
 }
@@ -245,19 +232,7 @@ impl ConfigStore {
             Err(ConfigError::MissingKey { .. }) => None,
             Err(error) => return Err(error),
         };
-        Ok(Metadata {
-            release: self.release.clone(),
-            flow: self.flow(),
-            advisories: self.advisories().clone(),
-            jira_ticket: self.jira_ticket().cloned(),
-            candidate_builds: self.candidate_builds().clone(),
-            release_date: self.release_date().cloned(),
-            shipment_mr: self.shipment_mr().cloned(),
-            shipment_kinds: self.facts.shipment_kinds.clone(),
-            pending: self.facts.pending.clone(),
-            not_ours: self.facts.not_ours.clone(),
-            owner,
-        })
+        Ok(Metadata { release: self.release.clone(), flow: self.flow(), facts: self.facts.clone(), owner })
     }
 }
 

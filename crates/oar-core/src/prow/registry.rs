@@ -241,8 +241,8 @@ fn read_retries(value: Option<&Value>, at: &str, findings: &mut Findings) -> u32
     even
 }
 
-/// Reports an unknown key. One that is one letter away from a known key is an error, because the known one is
-/// then missing.
+/// Reports an unknown key. One that is similar to a known key is an error, because the known one may be
+/// meant.
 fn unknown_key(findings: &mut Findings, at: &str, key: &str, known: &[&str]) {
     let shown: String = key.chars().take(60).collect();
     let at = format!("{at}{}", shown.escape_debug());

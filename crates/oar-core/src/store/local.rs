@@ -1,12 +1,13 @@
 //! State files in a local folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::lock::{FileLock, LockError};
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
 use crate::permit::WritePermit;
@@ -15,10 +16,6 @@ use crate::permit::WritePermit;
 const LOCK: &str = ".lock";
 const TEMPORARY_PREFIX: &str = ".write-";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
-const LOCK_POLL: Duration = Duration::from_millis(20);
-
-/// The time after which a wait for the lock is logged.
-const LOCK_SAID_AFTER: Duration = Duration::from_millis(500);
 
 /// Stores files in a folder: one writer at a time, and each write is atomic and durable. For a symbolic link
 /// its target is written.
@@ -49,39 +46,17 @@ impl LocalStore {
         }
     }
 
-    /// Takes the store's lock, waiting a bounded time for its holder.
-    async fn lock(&self) -> Result<File, StoreError> {
+    /// Takes the store's lock, waiting a bounded time for another holder.
+    async fn lock(&self) -> Result<FileLock, StoreError> {
         let path = self.root.join(LOCK);
-        let failed = |action| move |source| StoreError::Io { path: self.root.clone(), action, source };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed("open the lock in"))?;
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if waited < LOCK_WAIT => {
-                    let pause = self.clock.jittered(LOCK_POLL);
-                    if waited < LOCK_SAID_AFTER && waited + pause >= LOCK_SAID_AFTER {
-                        let seconds = LOCK_WAIT.as_secs();
-                        tracing::warn!(
-                            "another process writes in {}: waiting for its lock, at most {seconds} s",
-                            self.root.display()
-                        );
-                    }
-                    waited += pause;
-                    self.clock.sleep(pause).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(StoreError::Locked { path, seconds: LOCK_WAIT.as_secs() });
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(StoreError::Io { path, action: "lock", source });
-                }
-            }
+        let waits = || {
+            let (root, seconds) = (self.root.display(), LOCK_WAIT.as_secs());
+            tracing::warn!("another process writes in {root}: waiting for its lock, at most {seconds} s");
+        };
+        match FileLock::wait(&path, 0o666, LOCK_WAIT, &self.clock, waits).await {
+            Ok(lock) => Ok(lock),
+            Err(LockError::Held) => Err(StoreError::Locked { path, seconds: LOCK_WAIT.as_secs() }),
+            Err(LockError::Io(action, source)) => Err(StoreError::Io { path, action, source }),
         }
     }
 }

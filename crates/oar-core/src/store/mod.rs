@@ -5,6 +5,7 @@
 mod change;
 pub mod github;
 pub mod local;
+pub mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod transaction;

@@ -6,7 +6,7 @@ use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
@@ -70,8 +70,9 @@ impl Task for AddQeApproval {
         Ok(QeApprovalPlan(self.whole.plan(state).await?))
     }
 
-    async fn complete(&self, plan: &QeApprovalPlan) -> Result<(), TaskError> {
-        self.whole.complete(&plan.0).await
+    async fn complete(&self, plan: &QeApprovalPlan) -> Result<Completion<QeApprovalPlan>, TaskError> {
+        let completion = self.whole.complete(&plan.0).await?;
+        Ok(Box::new(|plan| completion(&mut plan.0)))
     }
 
     async fn apply(

@@ -26,7 +26,7 @@ use crate::failures::Failures;
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::flow::wait::after;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, GroupMention, Message, Reference};
@@ -363,11 +363,13 @@ impl Task for ChangeAdvisoryStatus {
         Ok(StatusPlan { approval, state: open, condition, at: self.services.now(), waiting, has_wait })
     }
 
-    async fn complete(&self, plan: &StatusPlan) -> Result<(), TaskError> {
-        let looked = self.clients()?.approval().complete(&plan.approval).await;
-        match looked.map_err(|problem| refusal(&plan.checks(), &[problem])) {
-            Err(Some(refusal)) => Err(refusal.into()),
-            Ok(()) | Err(None) => Ok(()),
+    async fn complete(&self, plan: &StatusPlan) -> Result<Completion<StatusPlan>, TaskError> {
+        match self.clients()?.approval().look_at_metadata(&plan.approval).await {
+            Ok(found) => Ok(Box::new(|plan| plan.approval.found(found))),
+            Err(problem) => Err(match refusal(&plan.checks(), std::slice::from_ref(&problem)) {
+                Some(refusal) => refusal.into(),
+                None => problem.into(),
+            }),
         }
     }
 

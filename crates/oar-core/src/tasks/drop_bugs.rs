@@ -118,6 +118,15 @@ impl DropBugs {
         Self { services, include }
     }
 
+    fn operator<'a>(&'a self, clients: &'a Clients) -> Operator<'a> {
+        Operator {
+            errata: &clients.errata,
+            gitlab: clients.gitlab.as_ref(),
+            jira: &clients.jira,
+            clock: self.services.clients().clock(),
+        }
+    }
+
     fn clients(&self) -> Result<Clients, TaskError> {
         let gitlab = self.services.shipment()?.is_some();
         Ok(Clients {
@@ -195,13 +204,7 @@ impl Task for DropBugs {
     async fn plan(&self, state: Option<&State>) -> Result<DropPlan, TaskError> {
         let target = self.target(state)?;
         let clients = self.clients()?;
-        let operator = Operator {
-            errata: &clients.errata,
-            gitlab: clients.gitlab.as_ref(),
-            jira: &clients.jira,
-            clock: self.services.clients().clock(),
-        };
-        operator.plan(&target).await
+        self.operator(&clients).plan(&target).await
     }
 
     /// Records the run's intent, so that the next run can complete it.
@@ -216,13 +219,7 @@ impl Task for DropBugs {
         recorder: &Recorder,
     ) -> Result<TaskOutcome<Done>, TaskError> {
         let clients = self.clients()?;
-        let operator = Operator {
-            errata: &clients.errata,
-            gitlab: clients.gitlab.as_ref(),
-            jira: &clients.jira,
-            clock: self.services.clients().clock(),
-        };
-        let result = operator.apply(plan, permit, recorder).await;
+        let result = self.operator(&clients).apply(plan, permit, recorder).await;
         let done = Done::of(plan, &result);
         let mut outcome = TaskOutcome::pass(done).with_failures(&result.failures);
         if let (true, Some(address), Some(what)) =

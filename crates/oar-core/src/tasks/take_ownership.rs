@@ -16,7 +16,7 @@ use crate::error::ErrorClass;
 use crate::failures::FailureEntry;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{AbnormalAdvisories, GroupMention, Message, Owner, OwnershipTaken, Reference};
 use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
@@ -138,8 +138,9 @@ impl Task for TakeOwnership {
         clients.ownership().plan(target).await
     }
 
-    async fn complete(&self, plan: &OwnershipPlan) -> Result<(), TaskError> {
-        self.clients(plan.target())?.ownership().complete(plan).await
+    async fn complete(&self, plan: &OwnershipPlan) -> Result<Completion<OwnershipPlan>, TaskError> {
+        let subtasks = self.clients(plan.target())?.ownership().read_subtasks(plan).await?;
+        Ok(Box::new(|plan| plan.subtasks = subtasks))
     }
 
     async fn apply(
@@ -154,7 +155,7 @@ impl Task for TakeOwnership {
         let done = Done {
             owner: self.owner.local_part().to_owned(),
             advisories: plan.advisories.iter().map(|advisory| advisory.id).collect(),
-            subtasks: plan.subtasks().iter().map(|subtask| subtask.key().clone()).collect(),
+            subtasks: plan.subtasks.iter().map(|subtask| subtask.key().clone()).collect(),
             new_files: plan.abnormal(),
             failed: failures.texts().into_iter().map(str::to_owned).collect(),
             failures: failures.entries(),
@@ -208,11 +209,8 @@ impl Task for TakeOwnership {
         let reference = |id: &AdvisoryId| Reference::new(id.link(), id.to_string());
         let advisories: Vec<Reference> =
             plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
-        let subtasks: Vec<Reference> = plan
-            .subtasks()
-            .iter()
-            .map(|task| Reference::new(task.key().link(), task.key().as_str()))
-            .collect();
+        let subtasks: Vec<Reference> =
+            plan.subtasks.iter().map(|task| Reference::new(task.key().link(), task.key().as_str())).collect();
         let abnormal: Vec<Reference> = plan.abnormal().iter().map(reference).collect();
         let merge_request = config
             .shipment_mr()

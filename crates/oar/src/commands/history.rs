@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::history::{Arguments, Entry, History};
+use oar_core::operations::history::{Entry, History};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<History>(Arguments { task: args.task }).await?;
+    let answer = release.perform(History { task: args.task }).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     if answer.runs.is_empty() {

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, cut};
-use oar_core::operations::status::{Answer, Arguments, Status, WorksheetStatus};
+use oar_core::operations::status::{Answer, Status, WorksheetStatus};
 use oar_core::statebox::TaskStatus;
 use oar_core::tasks::status::{StatusReport, TaskRow};
 use unicode_width::UnicodeWidthStr;
@@ -18,7 +18,7 @@ const INDENT: usize = 4;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<Status>(Arguments {}).await?;
+    let answer = release.perform(Status {}).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     ui.text(match &answer {

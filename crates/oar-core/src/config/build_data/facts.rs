@@ -247,7 +247,7 @@ impl fmt::Display for InheritedId {
 }
 
 /// What the build data says about one release.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ReleaseFacts {
     /// The advisories by kind; empty when there are none.
     pub advisories: Advisories,

@@ -172,7 +172,12 @@ impl<'a> Starter<'a> {
                 (Change::Renew(_) | Change::GiveUp, Err(IntentError::Replaced(_))) => {
                     *result = Some(StartResult::Elsewhere);
                 }
-                (_, Err(gone)) => *result = Some(StartResult::Not(gone.into())),
+                (Change::Record(id), Err(error)) => {
+                    *result = Some(StartResult::Not(StartError::unrecorded(id, error)));
+                }
+                (_, Err(IntentError::Replaced(error) | IntentError::Failed(error))) => {
+                    *result = Some(StartResult::Not(error.into()));
+                }
             }
         }
         ready.retain(|ready| results.get(ready.place).is_some_and(Option::is_none));

@@ -138,7 +138,13 @@ impl Starter<'_> {
             let changes: Vec<Planned> = ids.iter().map(|(planned, _)| planned.clone()).collect();
             let written = self.write(&changes).await;
             for (((place, ..), result), written) in ids.into_iter().zip(written) {
-                set(results, place, written.map_or_else(|gone| StartResult::Not(gone.into()), |()| result));
+                let result = match (written, result) {
+                    (Err(error), StartResult::Started(id) | StartResult::Found(id)) => {
+                        StartResult::Not(StartError::unrecorded(&id, error))
+                    }
+                    (_, result) => result,
+                };
+                set(results, place, result);
             }
         }
     }

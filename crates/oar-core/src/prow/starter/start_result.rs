@@ -41,6 +41,11 @@ pub enum StartError {
     /// Another start was refused for a reason that applies to this one too.
     #[error("not tried, because the job before it was refused")]
     NotTried,
+    /// It was started, but another program took the intent over before the run was recorded.
+    #[error(
+        "it runs as {0}, but another program took over its start, and the record names that program's run"
+    )]
+    TakenOver(RunId),
     /// The answer has an invalid id.
     #[error("the job was started with the id `{0}`, which no record can hold")]
     BadId(String),
@@ -63,15 +68,15 @@ impl StartError {
         match self {
             Self::Service(error) => error.kind != ServiceErrorKind::Unclear,
             Self::NotTried | Self::Prepare(_) => true,
-            Self::Record(_) | Self::BadId(_) => false,
+            Self::Record(_) | Self::TakenOver(_) | Self::BadId(_) => false,
         }
     }
-}
 
-impl From<IntentError> for StartError {
-    fn from(gone: IntentError) -> Self {
-        match gone {
-            IntentError::Replaced(error) | IntentError::Failed(error) => Self::Record(error),
+    /// Why the run `id` is not in the record.
+    pub(super) fn unrecorded(id: &RunId, error: IntentError) -> Self {
+        match error {
+            IntentError::Replaced(_) => Self::TakenOver(id.clone()),
+            IntentError::Failed(error) => Self::Record(error),
         }
     }
 }
@@ -80,9 +85,13 @@ classified! {
     StartError through Service Record Prepare;
     class {
         Self::NotTried => ErrorClass::Unavailable,
+        Self::TakenOver(_) => ErrorClass::Conflict,
         Self::BadId(_) => ErrorClass::Failed,
     }
     hint {
+        Self::TakenOver(_) => {
+            Some("`jobctl update-retried-job-run` puts one run in the place of another.".to_owned())
+        }
         Self::NotTried | Self::BadId(_) => None,
     }
 }
@@ -117,5 +126,26 @@ impl JobStart {
         };
         let hint = if let StartResult::Not(error) = start { error.hint() } else { None };
         Self { job, id, result, problem, class, hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prow::record::RecordError;
+
+    #[test]
+    fn a_run_whose_intent_another_program_took_over_is_a_conflict_that_names_the_run() {
+        let id: RunId = "598de9eb-0037-47d4-ad42-2ddba6a349fe".parse().unwrap();
+        let missing = RecordError::NoSuchRun {
+            file: "ocp-test-result-4.20.1-amd64.json".parse().unwrap(),
+            job: "periodic-ci-demo".to_owned(),
+            id: "intent-1".to_owned(),
+            known: Vec::new(),
+        };
+        let error = Arc::new(ChangeError::from(missing));
+        let error = StartError::unrecorded(&id, IntentError::Replaced(error));
+        assert_eq!(error.class(), ErrorClass::Conflict);
+        assert!(error.to_string().contains(id.text()) && error.hint().is_some(), "{error}");
     }
 }

@@ -36,18 +36,6 @@ pub(super) enum Version {
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Option<Login>);
 
-impl Caller {
-    /// For what anonymous callers never see.
-    pub(super) fn login(&self) -> Result<&Login, Refusal> {
-        self.0.as_ref().ok_or(Refusal::LogIn)
-    }
-
-    /// For issues, which do not exist for anonymous callers.
-    pub(super) fn viewer(&self) -> Result<&Login, Refusal> {
-        self.0.as_ref().ok_or(Refusal::NoIssue)
-    }
-}
-
 const LOGIN_REASON: HeaderName = HeaderName::from_static("x-seraph-loginreason");
 
 /// Its routes, without the prefix.
