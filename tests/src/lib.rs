@@ -146,7 +146,8 @@ impl Harness {
         harness
     }
 
-    /// A fresh sandbox in which the pages of Prow jobs appear at once, so that nobody waits for them.
+    /// A fresh sandbox in which the pages of Prow jobs appear immediately, so that tests do not wait for
+    /// them.
     pub fn with_prompt_pages() -> Self {
         let harness = Self::new();
         harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
@@ -180,7 +181,7 @@ impl Harness {
         self
     }
 
-    /// The home of the programs, which nobody else uses.
+    /// The home directory of the programs, used by this harness only.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
@@ -307,7 +308,7 @@ pub fn wait(mut child: Child) -> Run {
             Ok(Some(status)) => break status,
             Ok(None) if started.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(2)),
             outcome => {
-                // The panic below tells; a child that cannot be killed changes nothing about it.
+                // The panic below reports the failure, even if the child cannot be killed.
                 let _ = child.kill();
                 panic!("the program did not end: {outcome:?}");
             }

@@ -1,4 +1,5 @@
-//! update-bug-list with the real program: what the list says, who is told, and that nothing happens twice.
+//! update-bug-list with the real program: the list, the recipients of reminders, and that nothing happens
+//! twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};

@@ -35,7 +35,7 @@ fn lose_answer_and_looks(harness: &Harness) {
     harness.sandbox.faults().add(Fault::on("gangway", status(503)).method("GET").forever());
 }
 
-/// The key that the hint of a failure tells, ready to copy.
+/// The key in the hint of a failure, ready to copy.
 fn hinted_key(run: &Run) -> String {
     let hint = run.stderr.split("next:").nth(1).unwrap_or_default();
     let key = hint.split("`--key ").nth(1).and_then(|rest| rest.split('`').next());
@@ -75,7 +75,7 @@ fn a_start_of_which_nothing_is_known_is_carried_on_under_its_key() {
         assert_eq!(harness.prow_jobs().len(), 1, "{command:?}");
         assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
         assert!(run.stderr.contains("found by its key"), "{run:?}");
-        // A key stands for one job with its variables, and a call without one for a run of its own.
+        // A key is for one job with its variables, and a call without one starts another run.
         let other = PAYLOAD.replace("4.20.5", "4.20.4");
         let changed: Vec<&str> =
             command.iter().map(|word| if *word == PAYLOAD { other.as_str() } else { word }).collect();

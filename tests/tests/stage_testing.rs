@@ -74,7 +74,7 @@ fn a_build_is_started_followed_and_its_success_recorded() {
         let status = harness.oar(release, &["status"]).expect(0);
         assert!(status.stdout.contains("job/Stage-Pipeline/1702/"), "{status:?}");
 
-        // While it runs nothing changes, whoever looks.
+        // While it runs, checks change nothing.
         harness.sandbox.clear_requests();
         let run = stage(&harness, release).expect(0);
         assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
@@ -302,7 +302,7 @@ fn a_job_that_would_drop_or_refuse_a_parameter_is_not_started() {
 
 #[test]
 fn a_build_that_runs_without_what_was_asked_for_does_not_count() {
-    // A Jenkins that does not tell what the job defines: the parameter is dropped, and nothing is said.
+    // A Jenkins that does not report the job's parameters: it silently drops the parameter.
     let harness = Harness::on_staging(ERRATA);
     {
         let mut state = harness.sandbox.world().jenkins.lock();

@@ -214,7 +214,8 @@ fn a_ticket_that_is_gone_at_the_end_of_the_wait_is_told_once_and_a_new_one_finis
     for tickets in [Tickets::Expired, Tickets::None] {
         let harness = waiting("600");
         publish(&harness);
-        // The ticket lived when the wait began. The watcher reads its cache at every look, so a new one is found.
+        // The ticket was valid when the wait started. The watcher reads the cache at every check, so a new
+        // one is found.
         let cache = harness.home().join("krb5cc");
         let kerberos = harness.sandbox.kerberos();
         if tickets == Tickets::Expired {

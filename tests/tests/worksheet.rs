@@ -1,4 +1,5 @@
-//! Worksheets of the Errata flow's old releases: found, kept up to date beside the StateBox, and in nobody's way.
+//! Worksheets of the Errata flow's old releases: found, kept up to date beside the StateBox, and never an
+//! obstacle.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use sandbox::services::errata::ExternalTest;
 const UPDATE: &[&str] = &["update-bug-list", "--no-notify"];
 const CHECK: &[&str] = &["check-greenwave-cvp-tests"];
 
-/// A sandbox whose Errata release was begun with a worksheet.
+/// A sandbox whose Errata release was started with a worksheet.
 fn harness() -> Harness {
     let harness = Harness::new().env("OAR_HTTP_TIMEOUT", "1").env("OAR_HTTP_RETRY_DELAY", "1");
     spreadsheet(&harness, |spreadsheet| spreadsheet.duplicate("template", ERRATA).unwrap());

@@ -1,38 +1,39 @@
-//! How one pass of an agent went.
+//! The result of one pass of an agent.
 
 use oar_core::error::ErrorClass;
 use oar_core::failures::gravest;
 
-/// How a pass went: what it counts goes into the metrics, its gravest problem decides the exit code of a single pass.
+/// The result of a pass: its counts go into the metrics, and its gravest problem decides the exit code of a
+/// single pass.
 #[derive(Debug, Default)]
 pub struct Pass {
     class: Option<ErrorClass>,
-    /// How many jobs were started.
+    /// Number of jobs that were started.
     pub started: usize,
-    /// How many things went wrong.
+    /// Number of problems.
     problems: usize,
-    /// How many records there are, and how many of them are open.
+    /// Number of records, and of open ones among them.
     pub records: Option<(usize, usize)>,
 }
 
 impl Pass {
-    /// Notes a problem, when there is one.
+    /// Adds a problem, if there is one.
     pub fn problem(&mut self, class: Option<ErrorClass>) {
         self.add_problems(usize::from(class.is_some()), class);
     }
 
-    /// Notes so many problems; `class` is that of the gravest.
+    /// Adds `count` problems; `class` is that of the gravest.
     pub fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
         self.class = gravest(self.class.into_iter().chain(class));
         self.problems += count;
     }
 
-    /// How many things went wrong.
+    /// Number of problems.
     pub fn problem_count(&self) -> usize {
         self.problems
     }
 
-    /// The class of the gravest problem ([`gravest`]); `None` after a good pass.
+    /// The class of the gravest problem ([`gravest`]); `None` after a pass without problems.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class
     }

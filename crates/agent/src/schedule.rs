@@ -1,4 +1,4 @@
-//! When passes are made: one, or one every so often until the program is told to stop.
+//! The schedule of passes: one, or one at every interval until the program is told to stop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
 use crate::pass::Pass;
 
-/// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
+/// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The options that say when an agent does its work.
+/// The options for an agent's schedule.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Schedule {
     /// Make one pass and end; the default
@@ -34,19 +34,20 @@ pub struct Agent<'a> {
     pub program: &'static str,
     /// What it does there: `controller`.
     pub role: &'static str,
-    /// What it does it for. Of the agents with one role and scope one works, and the others stand by.
+    /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
+    /// standby.
     pub scope: &'a str,
-    /// Whether its passes change nothing. Then it keeps nobody from working, and takes no lease.
+    /// Whether its passes change nothing. Then it takes no lease and does not affect other replicas.
     pub dry_run: bool,
-    /// Where replicas in a cluster agree which of them works.
+    /// The leases for leader election in a cluster.
     pub leases: &'a dyn Leases,
 }
 
 impl Schedule {
-    /// Makes one pass, or a pass every so often until the program is told to stop.
+    /// Makes one pass, or one at every interval until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work.
-    /// Errors: the address of `--listen` cannot be used, or nothing tells how replicas agree who works.
+    /// The exit code of one pass is that of its gravest problem; that of an agent that was told to stop is
+    /// success. Errors: the address of `--listen` cannot be used, or leader election cannot be set up.
     pub async fn run<F>(
         self,
         session: &Session,

@@ -18,7 +18,7 @@ impl Observer for Ui {
     }
 }
 
-/// A [`Ui`] that also shows the parts of a result as they come.
+/// A [`Ui`] that also shows the parts of a result when they arrive.
 struct PartsShown<F> {
     ui: Ui,
     show: F,
@@ -45,20 +45,20 @@ impl<F: Fn(&Ui, Part<'_>) + Send + Sync> Observer for PartsShown<F> {
 }
 
 impl Session {
-    /// A call of an operation by the person at this command line, who may change the world; `consent_given` is whether
-    /// the call said `--yes`.
+    /// A call of an operation by the user of this command line, with permission to write; `consent_given` is
+    /// whether `--yes` was given.
     pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
         Ok(self.call_with(self.clients()?, consent_given))
     }
 
-    /// The same with clients that were made before: those of an agent, for each of its passes.
+    /// The same with existing clients: an agent uses the same clients for all its passes.
     pub fn call_with(&self, clients: Clients, consent_given: bool) -> Call {
         Call::new(clients, self.interrupt.clone())
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
             .observed_by(Arc::new(self.ui.clone()))
     }
 
-    /// The same call, which shows the parts of its result as they come.
+    /// The same call, with the parts of its result shown when they arrive.
     pub fn showing_parts(&self, call: Call, show: impl Fn(&Ui, Part<'_>) + Send + Sync + 'static) -> Call {
         call.observed_by(Arc::new(PartsShown { ui: self.ui.clone(), show }))
     }
@@ -69,7 +69,7 @@ impl Session {
     }
 }
 
-/// The exit code of what an operation came to.
+/// The exit code for an operation's conclusion.
 pub fn exit_code(conclusion: &impl Conclusion) -> ExitCode {
     match (conclusion.signal(), conclusion.class()) {
         (Some(signal), _) => signal.into(),

@@ -1,7 +1,7 @@
 use oar_core::error::ErrorClass;
 use oar_core::failures::gravest;
 
-/// How a program ends. Scripts, cron jobs and Prow jobs branch on these numbers.
+/// The exit codes of the programs. Scripts, cron jobs and Prow jobs depend on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -33,7 +33,7 @@ impl ExitCode {
         self as u8
     }
 
-    /// The class that it stands for; none for success and for signals.
+    /// Its error class; `None` for success and for signals.
     const fn class(self) -> Option<ErrorClass> {
         match self {
             Self::Failed => Some(ErrorClass::Failed),
@@ -46,7 +46,7 @@ impl ExitCode {
         }
     }
 
-    /// The code of a run whose parts ended with these: a signal decides, then the gravest class.
+    /// The code of a run with parts: a signal decides, then the gravest class.
     pub fn of_all(codes: impl IntoIterator<Item = Self>) -> Self {
         let (classes, others): (Vec<_>, Vec<_>) = codes.into_iter().partition(|code| code.class().is_some());
         let signal = others.into_iter().find(|code| *code != Self::Done);

@@ -1,4 +1,4 @@
-//! Rows of runs in a file that the user names, in the columns of the Python tooling's hidden one (spec 04 §1.2).
+//! Appends runs to the user's CSV file, with the columns of the Python tooling's hidden file (spec 04 §1.2).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -20,8 +20,8 @@ const HEADER: [&str; 9] = [
     "jobCompletionTime",
 ];
 
-/// A file that rows are appended to. Whether that can be done is known before anything is started that a row is to tell of;
-/// a file that is not there is made with the first row.
+/// A file that rows are appended to. It is checked before the start of a run that gets a row; a missing file
+/// is created with the first row.
 pub(crate) struct Rows {
     path: PathBuf,
 }
@@ -70,12 +70,13 @@ impl Rows {
             rows.write_record(fields)?;
         }
         let rows = rows.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        // One write, so that rows of several programs do not mix.
+        // One write, so that rows of several programs are not interleaved.
         file.write_all(&rows)
     }
 }
 
-/// Whether rows can be appended to the file at `path`: it has no other columns. An error says why it cannot be written.
+/// Whether rows can be appended to the file at `path`: it has the same columns, or is new. The error says why
+/// it cannot be written.
 fn takes_rows(path: &Path) -> io::Result<bool> {
     match OpenOptions::new().append(true).open(path) {
         Ok(file) => {
@@ -84,7 +85,7 @@ fn takes_rows(path: &Path) -> io::Result<bool> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            // A file without a name: the file itself is made with its first row.
+            // An unnamed file as a test; the file itself is created with its first row.
             tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(|_| true)
         }
         Err(error) => Err(error),
@@ -94,7 +95,7 @@ fn takes_rows(path: &Path) -> io::Result<bool> {
 fn begins_with_header(path: &Path) -> io::Result<bool> {
     let header = HEADER.join(",");
     let mut first = Vec::new();
-    // One byte more than the header, which is the end of its line.
+    // One byte more than the header, for its line end.
     File::open(path)?.take(header.len() as u64 + 1).read_to_end(&mut first)?;
     Ok(first.strip_prefix(header.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'\n' | b'\r'])))
 }

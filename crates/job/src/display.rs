@@ -1,4 +1,4 @@
-//! How runs, and what happens on the way to them, are shown.
+//! Shows runs, and events while they are started.
 
 use cli_support::{CliError, Session, Ui};
 use oar_core::operations::{Call, Part};
@@ -6,7 +6,7 @@ use oar_core::prow::jobs::{JobError, JobRun, NewestRelease, RecordChange};
 
 use crate::csv::Rows;
 
-/// A run for people, a line per fact.
+/// A run as text, one line per fact.
 pub(crate) fn lines(run: &JobRun) -> String {
     let mut lines = vec![format!("Job       {}", run.name), format!("Id        {}", run.id)];
     let mut line = |label: &str, value: &Option<String>| {
@@ -24,12 +24,13 @@ pub(crate) fn lines(run: &JobRun) -> String {
     lines.join("\n")
 }
 
-/// How a run is told that was started a moment ago, by most commands.
+/// The text of most commands for a run that was just started.
 pub(crate) fn job_id(run: &JobRun) -> String {
     format!("Returned job id: {}", run.id)
 }
 
-/// A call that shows the parts of its result as they come; `started` is how a run is told that was started a moment ago.
+/// A call that shows the parts of its result when they arrive; `started` makes the text for a run that was
+/// just started.
 pub(crate) fn call(session: &Session, started: fn(&JobRun) -> String) -> Result<Call, CliError> {
     Ok(session.showing_parts(session.call(false)?, move |ui, part| show(ui, part, started)))
 }
@@ -40,7 +41,7 @@ fn show(ui: &Ui, part: Part<'_>, started: fn(&JobRun) -> String) {
         Part::Started(run) => {
             let text = started(run);
             if ui.is_json() {
-                // The document comes last; whoever interrupts the wait for the page is to know the id.
+                // The JSON document comes last; a user who interrupts the wait for the page needs the id.
                 ui.note(&text);
             }
             ui.text(text);
@@ -72,7 +73,8 @@ fn newest(ui: &Ui, row: &NewestRelease) {
     }
 }
 
-/// Appends runs to the file that the user named, if any. The runs are told already, whatever becomes of their rows.
+/// Appends runs to the user's CSV file, if one was given. The runs have been shown already, so a failure is
+/// returned and not fatal.
 pub(crate) fn append(rows: Option<Rows>, runs: &[JobRun]) -> Option<CliError> {
     rows.and_then(|rows| rows.append(runs).err())
 }

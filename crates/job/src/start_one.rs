@@ -31,22 +31,22 @@ pub(crate) struct StartArgs {
     key: Option<Key>,
 }
 
-/// How a run is told.
+/// The texts for a run.
 pub(crate) struct Words {
-    /// As soon as it is started.
+    /// When it was started.
     pub(crate) started: fn(&JobRun) -> String,
-    /// When its page was waited for.
+    /// After the wait for its page.
     pub(crate) known: fn(&JobRun) -> Option<String>,
 }
 
 impl StartArgs {
-    /// The file that gets a row, looked at before anything is started.
+    /// The CSV file, checked before anything is started.
     fn rows(&self) -> Result<Option<Rows>, CliError> {
         self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::of).transpose()
     }
 }
 
-/// Starts a job and shows its run, or says what would be started.
+/// Starts a job and shows its run, or shows what would be started.
 pub(crate) async fn start<R: StartRow>(
     session: &Session,
     job: R,
@@ -73,7 +73,7 @@ pub(crate) async fn start<R: StartRow>(
     }
 }
 
-/// What would be started, for people.
+/// What would be started, as text.
 pub(crate) fn planned(job: &str, envs: &IndexMap<String, String>) -> String {
     let mut lines = vec![format!("Would start {job}")];
     if envs.is_empty() {

@@ -1,11 +1,12 @@
-//! Passes of an operation, as the schedule says.
+//! Makes passes of an operation on a schedule.
 
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, Ui};
 use oar_core::clients::Clients;
 use oar_core::operations::{Operation, Part, perform};
 
-/// Makes passes of `operation` with `clients`. `show` shows parts of a pass as they come, `ended` what it came to, and counts.
+/// Makes passes of `operation` with `clients`. `show` shows parts of a pass when they arrive; `ended` shows
+/// the result of a pass and counts it.
 pub(crate) async fn run<O: Operation + Clone>(
     operation: O,
     clients: &Clients,

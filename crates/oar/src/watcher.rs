@@ -1,4 +1,4 @@
-//! The watcher: a process of its own that carries on a wait after the command that began it has ended.
+//! The watcher: a background process that continues a wait after the command that started it has ended.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -11,9 +11,9 @@ use oar_core::error::ErrorClass;
 
 use crate::release::Release;
 
-/// The size at which a log file is put aside, in bytes.
+/// The size at which a log file is rotated, in bytes.
 const LOG_LIMIT: u64 = 1024 * 1024;
-/// How many logs that were put aside are kept.
+/// The most rotated logs that are kept.
 const OLD_LOGS: usize = 3;
 
 /// How long the start of the watcher's program is waited for: it leaves the session first of all.
@@ -29,7 +29,7 @@ pub(crate) struct Started {
     pub(crate) log: PathBuf,
 }
 
-/// Starts this program again with `arguments`, with nothing of this process but its environment: no terminal, its
+/// Starts this program again with `arguments` and the same environment, without a terminal, and with its
 /// output in a log file that only the user can read.
 pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, CliError> {
     let failed = |what: &str, error: std::io::Error| {
@@ -51,7 +51,7 @@ pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, 
     })?;
     let mut command = Command::new(program);
     if program.file_stem().is_none_or(|name| name != "oar") {
-        // The multi-call program takes its name from the first argument.
+        // The multi-call program reads the program's name from the first argument.
         command.arg("oar");
     }
     let child = command
@@ -82,8 +82,9 @@ fn await_detached(mut child: Child) {
     }
 }
 
-/// Leaves the session of the process that started this one, so that its end, and a Ctrl-C meant for it, do not reach
-/// us. A process that leads a group already has a session of its own or a shell's job control; that is fine too.
+/// Starts a new session, so that this process is not affected by the end of its parent or by a Ctrl-C for it.
+/// This fails for the leader of a process group, which already has its own session or is under a shell's job
+/// control.
 pub(crate) fn detach() {
     if let Err(error) = rustix::process::setsid() {
         tracing::debug!("no session of its own: {error}");
@@ -110,7 +111,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// Puts a log that has grown aside, and the oldest away. A log that cannot be moved is appended to.
+/// Rotates a large log, and removes the oldest. If a log cannot be moved, it is appended to.
 fn rotate(log: &Path) {
     if fs::metadata(log).is_ok_and(|data| data.len() < LOG_LIMIT) || !log.exists() {
         return;

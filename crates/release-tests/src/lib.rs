@@ -1,4 +1,4 @@
-//! The multi-call program: what an image or a machine installs.
+//! The multi-call program, which is installed.
 
 mod man;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use cli_support::{Build, CliError, ExitCode, Origin, OutputFormat, Ui, complete}
 use oar_core::operations::Program;
 use oar_core::redact::Redactor;
 
-/// This build, as the build script found it.
+/// The data of this build, from the build script.
 const BUILD: Build = Build {
     origin: Some(Origin {
         commit: env!("OAR_BUILD_COMMIT"),
@@ -23,7 +23,7 @@ const BUILD: Build = Build {
     }),
 };
 
-/// A decimal number of the build script.
+/// Parses a decimal number from the build script.
 const fn seconds(text: &str) -> i64 {
     match i64::from_str_radix(text, 10) {
         Ok(seconds) => seconds,
@@ -50,7 +50,7 @@ fn run_program(program: Program, arguments: impl IntoIterator<Item = OsString>) 
     }
 }
 
-/// The program that the file is called as.
+/// The program by the name of the executable.
 fn called_by(path: &OsStr) -> Option<Program> {
     Path::new(path).file_stem()?.to_str().and_then(Program::of_name)
 }
@@ -59,7 +59,7 @@ fn program(name: &str) -> Result<Program, String> {
     Program::of_name(name).ok_or_else(|| "expected oar, oarctl, job or jobctl".to_owned())
 }
 
-/// All programs of the release tooling in one file.
+/// All programs of the release tooling in one executable.
 #[derive(Debug, Parser)]
 #[command(name = "release-tests", version, disable_version_flag = true)]
 struct ReleaseTests {
@@ -111,7 +111,7 @@ struct Passed {
     arguments: Vec<OsString>,
 }
 
-/// Runs the program that the first argument names, as a file name or as the first word.
+/// Runs the program that is named by the executable's file name or by the first word.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(program) = arguments.first().and_then(|path| called_by(path)) {

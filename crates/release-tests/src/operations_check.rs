@@ -1,4 +1,4 @@
-//! The command lines and the table of operations say the same.
+//! Checks that the command lines and the table of operations agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,7 @@ use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
 use crate::definition;
 
-/// Commands that are no operations, and why.
+/// Commands that are not operations, and why.
 const LOCAL: &[(&str, &str)] = &[
     (
         "oarctl config",
@@ -18,19 +18,19 @@ const LOCAL: &[(&str, &str)] = &[
     ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
 ];
 
-/// Options that belong to the caller and not to an operation: who consents, which form the result has and which files get
-/// it, when it is called.
+/// Options of the caller, not of an operation: consent, format and files of the result, schedule.
 const OF_THE_CALLER: &[&str] =
     &["yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "interval", "listen"];
 
-/// Options that say the default, for scripts that spell it out.
+/// Options that select the default, for scripts that set it explicitly.
 const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
 
-/// Options that name a file, and the arguments that get what it holds: the command line reads files, operations do not.
+/// Options that name a file, and the arguments that get its content: the command line reads files, operations
+/// do not.
 const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] =
     &[("job run_required", "file", &["jobs"]), ("jobctl show", "build", &["build", "record"])];
 
-/// Every command without subcommands, by program and words.
+/// Every command without subcommands, by program and name.
 fn leaves() -> BTreeMap<(Program, String), Command> {
     fn below(
         program: Program,
@@ -57,12 +57,12 @@ fn leaves() -> BTreeMap<(Program, String), Command> {
     all
 }
 
-/// The name by which arguments know an option.
+/// The name of an option among an operation's arguments.
 fn name_of(argument: &clap::Arg) -> String {
     argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"))
 }
 
-/// Whether it is `--help` or `--version`, and not an option that has such a name and a value.
+/// Whether it is `--help` or `--version`, and not an option with such a name and a value.
 fn asks_about_the_program(argument: &clap::Arg) -> bool {
     use clap::ArgAction::{Help, HelpLong, HelpShort, Version};
     matches!(argument.get_action(), Help | HelpLong | HelpShort | Version)
@@ -105,7 +105,7 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
             .get_arguments()
             .filter(|argument| !argument.is_hide_set() && !asks_about_the_program(argument))
             .map(name_of)
-            // The release is what every command of `oar` is about.
+            // The release is an option of every command of `oar`.
             .filter(|id| !(program == Program::Oar && id == "release"))
             .filter(|id| !OF_THE_CALLER.contains(&id.as_str()) && !SAYS_THE_DEFAULT.contains(&id.as_str()))
             .flat_map(|id| {
@@ -152,7 +152,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
-/// The texts in backticks of a text.
+/// The texts in backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

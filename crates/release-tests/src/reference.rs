@@ -1,5 +1,5 @@
-//! The generated parts of the documentation: the reference of all command lines with the table of what they do to the
-//! world, and the table of environment variables.
+//! The generated parts of the documentation: the reference of all command lines with the table of their
+//! effects, and the table of environment variables.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,9 +10,9 @@ use oar_core::operations::{Effect, Interruption, Program, Row, TABLE};
 
 use crate::definition;
 
-/// The page that holds the reference, below the top of the working tree.
+/// The page with the reference, relative to the root of the working tree.
 const REFERENCE: &str = "docs/reference.md";
-/// The page that holds the table of environment variables between [`BEGIN`] and [`END`].
+/// The page with the table of environment variables between [`BEGIN`] and [`END`].
 const CONFIGURATION: &str = "docs/configuration.md";
 const BEGIN: &str = "<!-- generated: environment (`make reference` writes this table) -->\n";
 const END: &str = "<!-- end of generated -->\n";
@@ -32,7 +32,7 @@ pub fn markdown() -> String {
     text
 }
 
-/// The table of what each operation does to the world.
+/// The table of the effects of all operations.
 fn effects() -> String {
     let mut text = String::from(
         "\n## Effects\n\nWhat each command does to the world, from the table of operations. A command that *reads* changes \
@@ -74,17 +74,17 @@ fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usi
     }
 }
 
-/// `page` with today's table of environment variables; `None` when it has no place for it.
+/// `page` with the present table of environment variables; `None` when it has no markers for it.
 fn with_environment(page: &str) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some([before, BEGIN, "\n", &environment::reference(), "\n", END, after].concat())
 }
 
-/// Writes the generated parts of the documentation anew in the working tree at `root`.
+/// Updates the generated parts of the documentation in the working tree at `root`.
 ///
 /// # Errors
-/// When a page cannot be read or written, or has no place for its generated part.
+/// When a page cannot be read or written, or has no markers for its generated part.
 pub fn write(root: &Path) -> io::Result<()> {
     fs::write(root.join(REFERENCE), markdown())?;
     let page = root.join(CONFIGURATION);

@@ -49,8 +49,8 @@ impl Meeting {
     }
 }
 
-/// Two runs of the command meet, again and again: no effect happens twice, whoever was second says so, and the next run
-/// finds everything done as by one run.
+/// Two runs of the command meet, again and again: no effect happens twice, the second run reports the first,
+/// and the next run finds everything done as by one run.
 ///
 /// # Panics
 /// When that is not so.

@@ -81,7 +81,7 @@ const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
 
-/// Announced, owned, looked at; and the work on the state by hand.
+/// Announced, owned, read; and manual changes of the state.
 fn first() -> Vec<Scenario> {
     let owned = Task("take-ownership", PASS);
     let bugs = Task("update-bug-list", IN_PROGRESS);

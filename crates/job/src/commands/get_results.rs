@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let answer = session.perform(GetResults { id: args.id, poll: args.poll }, &call).await?;
     session.ui.text(display::lines(&answer.run));
     session.ui.json(&answer);
-    // The run is told already; what went wrong beside it must not be a second document.
+    // The run has been shown already; a problem must not become a second JSON document.
     let unwritten = display::append(rows, std::slice::from_ref(&answer.run));
     Ok(session.ui.explain_all(unwritten.into_iter().chain(answer.missing.map(CliError::from))))
 }

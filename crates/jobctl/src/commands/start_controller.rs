@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     .await
 }
 
-/// Shows what a pass did for one minor version, as soon as it is done.
+/// Shows the result of a pass for one minor version, as soon as it is done.
 fn show_part(ui: &Ui, part: Part<'_>) {
     match part {
         Part::Controlled(StreamPass::Done(report)) => show(ui, report),

@@ -7,7 +7,7 @@ use oar_core::prow::verify::{Agreement, Verified};
 
 use crate::records;
 
-/// Up to so many files are listed one by one; of more, those that there is something to say of.
+/// Up to this number, all files are listed; of more, only those with findings.
 const LISTED: usize = 20;
 
 /// Check whether stored records agree with their runs

@@ -1,4 +1,4 @@
-//! `add-qe-approval`: QE's approval of the shipment merge request alone (spec 01 §5.13).
+//! `add-qe-approval`: only QE's approval of the shipment merge request (spec 01 §5.13).
 
 use async_trait::async_trait;
 
@@ -10,14 +10,15 @@ use crate::flow::task::{Completion, Task};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
-/// Approves the shipment merge request of the release of `services`, behind the gates of the whole approval.
+/// Approves the shipment merge request of the release of `services`, with the same gates as the whole
+/// approval.
 pub struct AddQeApproval {
     services: ReleaseContext,
     whole: ChangeAdvisoryStatus,
 }
 
 impl AddQeApproval {
-    /// The task; `whole` is the approval that it is a part of.
+    /// The task; `whole` is the task of the whole approval.
     pub fn new(services: ReleaseContext, whole: ChangeAdvisoryStatus) -> Self {
         Self { services, whole }
     }

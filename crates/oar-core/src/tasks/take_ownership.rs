@@ -1,4 +1,4 @@
-//! `take-ownership`: makes somebody the QE owner of a release (spec 01 §5.2).
+//! `take-ownership`: makes a person the QE owner of a release (spec 01 §5.2).
 
 use async_trait::async_trait;
 use futures::future::join;
@@ -29,14 +29,14 @@ pub struct TakeOwnership {
     owner: EmailAddress,
 }
 
-/// Whom the message about the new owner names.
+/// The people whom the message about the new owner mentions.
 #[derive(Debug, Clone)]
 struct MessageRecipients {
     leads: Option<GroupMention>,
     owner: Option<UserId>,
 }
 
-/// What taking ownership came to.
+/// The result of taking ownership.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
     /// The name of the new owner.
@@ -49,9 +49,9 @@ pub struct Done {
     pub new_files: Vec<AdvisoryId>,
     /// What could not be done or read.
     pub failed: Vec<String>,
-    /// The same, each with its next step.
+    /// The same, each with a hint.
     pub failures: Vec<FailureEntry>,
-    /// Who is told: looked up while the changes are made.
+    /// The recipients of the message, looked up while the changes are made.
     #[serde(skip)]
     recipients: MessageRecipients,
 }
@@ -102,7 +102,7 @@ impl TakeOwnership {
     }
 }
 
-/// The clients that a release needs; credentials of the others are not asked for.
+/// The clients that this release needs; credentials of the others are not needed.
 struct Clients {
     errata: ErrataClient,
     gitlab: Option<GitlabClient>,

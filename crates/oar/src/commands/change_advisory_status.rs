@@ -94,8 +94,8 @@ fn show(release: &Release, answer: &Answer) -> ExitCode {
     }
 }
 
-/// Starts a watcher unless somebody continues the wait already. That none can be started is no failure of the task:
-/// the wait stays in the StateBox.
+/// Starts a watcher unless another process already continues the wait. A failure to start one is not a
+/// failure of the task, because the wait remains in the StateBox.
 fn see_to_watcher(args: &Args, release: &Release, state: &State) {
     let ui = &release.session.ui;
     let Some(wait) = state.wait(TASK) else { return };

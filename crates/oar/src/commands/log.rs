@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     Ok(ExitCode::Done)
 }
 
-/// What the history says about a run.
+/// The history's entry of a run, as text.
 fn described(subject: &str, run: &RunView) -> String {
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => TextStyle::Good,

@@ -6,7 +6,7 @@ use oar_core::operations::metadata::Metadata;
 
 use crate::release::Release;
 
-/// What is shown of something that ART has announced and not made yet.
+/// The text for something that ART has announced and not created yet.
 const NOT_THERE_YET: &str = "not there yet";
 
 /// Show what the build data says about the release

@@ -6,11 +6,11 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::release::Release;
 
-/// The width that the report keeps to.
+/// The width of the report, in columns.
 const WIDTH: usize = 80;
-/// The least width of the tasks' names.
+/// The minimum width of the tasks' names, in columns.
 const NAMES: usize = 24;
-/// Where the second column of a task begins.
+/// The column at which the details of a task start.
 const INDENT: usize = 4;
 
 /// Show the status of every task, what it waits for, and what comes next
@@ -120,7 +120,7 @@ fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     if row.status != TaskStatus::NotStarted
         && let Some(url) = row.job.as_ref().and_then(|job| job.url.as_ref())
     {
-        // Whole, however long it is: half an address is none.
+        // Never cut, because a part of a URL is useless.
         lines.push(format!("{}{url}", " ".repeat(INDENT)));
     }
     if row.undelivered > 0 {

@@ -1,4 +1,4 @@
-//! `oarctl tick`: one look at every wait that is due.
+//! `oarctl tick`: one check of every wait that is due.
 
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
 use oar_core::operations::tick::Tick;

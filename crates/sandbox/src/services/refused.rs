@@ -7,7 +7,7 @@ use axum::{
 
 use crate::unexpected::Unexpected;
 
-/// An answer that refuses, as the error of whoever looked.
+/// A refusal, as an error of the look-up.
 #[derive(Debug)]
 pub struct Refused(Box<Response>);
 

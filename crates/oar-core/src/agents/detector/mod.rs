@@ -1,7 +1,7 @@
-//! The release detector: finds releases that ART announced and nobody has begun (spec 05 §2).
+//! The release detector: finds announced releases that nobody has started (spec 05 §2).
 //!
-//! [`Announced`] is what a tracking file says, [`Comparison`] what follows from it beside the newest stable build. Both
-//! are pure; what they need is read by the agent.
+//! [`Announced`] is the content of a tracking file, [`Comparison`] compares it with the newest stable build.
+//! Both are pure; the agent reads their input.
 
 mod comparison;
 mod tracking;

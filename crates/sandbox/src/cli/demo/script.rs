@@ -1,4 +1,4 @@
-//! What the demonstration plays.
+//! The script of the demonstration.
 
 use jiff::SignedDuration;
 
@@ -22,13 +22,13 @@ pub(super) enum Step {
     Pass(SignedDuration, &'static str),
 }
 
-/// Steps that belong together.
+/// A group of steps.
 pub(super) struct Script {
-    /// What it is about, as a heading.
+    /// The heading.
     pub(super) title: String,
     /// The release, or the minor, that the actions are for.
     pub(super) subject: &'static str,
-    /// What happens.
+    /// The steps.
     pub(super) steps: Vec<Step>,
 }
 
@@ -74,7 +74,7 @@ impl Release {
         self.ends(line.split(' ').collect(), 6, "")
     }
 
-    /// The payload is tested on stage, and its bugs are settled.
+    /// Tests the payload on stage and handles its bugs.
     fn stage_tests(self) -> [Step; 7] {
         [
             self.oar("stage-testing", "In Progress"),

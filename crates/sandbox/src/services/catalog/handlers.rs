@@ -17,7 +17,7 @@ use crate::{
     world::Shared,
 };
 
-/// Members of an image that can be asked for.
+/// Members of an image that can be requested.
 const FIELDS: [&str; 7] =
     ["_id", "image_id", "architecture", "freshness_grades", "repositories", "_links", "deleted"];
 
@@ -63,12 +63,12 @@ impl Query {
         Ok(parsed)
     }
 
-    /// The page of `rows` that is asked for.
+    /// The requested page of `rows`.
     pub(crate) fn answer(&self, rows: &[Value]) -> Response {
         let page: Vec<&Value> = rows.iter().skip(self.page * self.page_size).take(self.page_size).collect();
         let mut answer = Map::new();
         answer.insert("data".to_owned(), json!(page));
-        // What is asked for cuts the envelope, too: a list of members of `data` leaves the others out.
+        // The requested members also apply to the envelope: a list of members of `data` omits the others.
         for (name, value) in [("page", self.page), ("page_size", self.page_size), ("total", rows.len())] {
             if self.include.is_empty() || self.include.iter().any(|wanted| wanted == name) {
                 answer.insert(name.to_owned(), json!(value));
@@ -77,7 +77,7 @@ impl Query {
         Json(Value::Object(answer)).into_response()
     }
 
-    /// `row` with nothing but the members that are asked for.
+    /// `row` with only the requested members.
     pub(crate) fn project(&self, row: Value) -> Result<Value, Refused> {
         let Value::Object(row) = row else { return Ok(row) };
         let mut wanted = Map::new();

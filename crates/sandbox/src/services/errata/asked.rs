@@ -1,4 +1,4 @@
-//! A change of one advisory, as it is asked for.
+//! A requested change of one advisory.
 
 use axum::{
     Json,

@@ -45,7 +45,7 @@ pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &
             let message = "Request had insufficient authentication scopes.";
             return Err(refuse(StatusCode::FORBIDDEN, "insufficientPermissions", message).into());
         }
-        // A token that nobody was given.
+        // An unknown token.
         Err(_) => token.to_owned(),
     };
     let state = world.gcs.lock();

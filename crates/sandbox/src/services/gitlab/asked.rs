@@ -89,7 +89,7 @@ impl Asked {
         Views { state, site: self.world.url("/gitlab") }
     }
 
-    /// The page of `rows` that is asked for.
+    /// The requested page of `rows`.
     pub(super) fn answer(&self, rows: &[Value]) -> Result<Response, Refusal> {
         pagination::answer(&self.world.base_url, &self.uri, rows)
     }

@@ -142,7 +142,7 @@ fn carry_out(
     Ok(())
 }
 
-/// What the new commit stands on: the history so far.
+/// The parent of the new commit: the history so far.
 fn base(state: &State, asked: &Asked, body: &Body, name: &str) -> Result<Branch, Refusal> {
     let own = asked.project(state)?.project;
     let (start_branch, start_sha) = (body.get("start_branch"), body.get("start_sha"));

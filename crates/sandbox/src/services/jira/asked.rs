@@ -16,7 +16,7 @@ use super::{
 };
 use crate::world::Shared;
 
-/// A request of somebody who logged in. Whoever did not is told so, and that there is no issue where the address names one.
+/// A request with a login. Without one the answer says so, or that the issue in the address does not exist.
 pub(super) struct Asked {
     pub(super) world: Shared,
     pub(super) login: Login,

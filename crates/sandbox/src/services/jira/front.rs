@@ -1,4 +1,4 @@
-//! What stands before Jira: Basic authentication and the burst limit; and the routes behind.
+//! Jira's Basic authentication, burst limit and routes.
 
 use axum::{
     Extension, Json, Router,
@@ -32,7 +32,7 @@ pub(super) enum Version {
     Three,
 }
 
-/// Who calls; `None` for nobody in particular.
+/// The caller; `None` when anonymous.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Option<Login>);
 

@@ -55,7 +55,7 @@ pub(super) async fn search(asked: Asked) -> Result<Json<Value>, Refusal> {
         Refusal::Bad("Neither the query parameter nor the accountId parameter is present".to_owned())
     })?;
     let (start, length) = page(query, 50, 1000)?;
-    // Without the right nobody is found, which looks like nobody.
+    // Without the right the result is empty, as if there were no such person.
     if !asked.login.rights.contains(&Right::BrowseUsers) {
         return Ok(Json(json!([])));
     }

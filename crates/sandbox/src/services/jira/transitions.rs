@@ -12,7 +12,7 @@ use super::{
     state::State,
 };
 
-/// `PUT …/assignee`: an account id, or null for nobody.
+/// `PUT …/assignee`: an account id, or null for no assignee.
 pub(super) async fn assign(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refusal> {
     let now = asked.now();
     let mut state = asked.world.jira.lock();
