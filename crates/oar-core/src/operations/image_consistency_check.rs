@@ -39,15 +39,15 @@ impl<'de> Deserialize<'de> for JobId {
 
 text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-944455556666"]);
 
-/// The operation, with its self.
+/// The operation with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ImageConsistencyCheck {
-    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+    /// Id of the Prow job to follow, instead of the one in the StateBox
     pub job_id: Option<JobId>,
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

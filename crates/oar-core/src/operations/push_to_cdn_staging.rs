@@ -8,13 +8,13 @@ use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::push_to_cdn_staging::PushToCdnStaging as Work;
 
-/// The operation, with its self.
+/// The operation with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PushToCdnStaging {
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

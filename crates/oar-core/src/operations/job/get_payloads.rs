@@ -12,7 +12,7 @@ use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{NewestRelease, Recording, newest_releases};
 use crate::version::ReleaseVersion;
 
-/// The operation, with its self.
+/// The operation with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GetPayloads {
     /// A release of each minor version
@@ -29,7 +29,7 @@ pub struct GetPayloads {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Answer {
-    /// The minor versions, in the order of the self.
+    /// The minor versions, in the order of the arguments.
     pub releases: Vec<NewestRelease>,
     /// What failed.
     #[serde(skip)]
