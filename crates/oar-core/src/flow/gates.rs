@@ -1,6 +1,6 @@
 //! What must be so before a task begins: earlier tasks and their blockers, by the StateBox (spec 05 §8.5, §8.7).
 //!
-//! Everything that stands in the way is said at once. What could not be found out stands in the way too.
+//! Everything that stands in the way is said at once. An unknown result stands in the way too.
 
 use jiff::Timestamp;
 
