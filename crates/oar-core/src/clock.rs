@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Classified, ErrorClass};
 
-/// The time source of a [`Clock`].
+/// How far the clocks of two machines may differ, when what one of them did is looked for by its time.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Where a [`Clock`] takes its time from.
 pub trait ClockSource: Send + Sync {
     /// The current time, UTC.
     fn now(&self) -> Timestamp;

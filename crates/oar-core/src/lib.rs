@@ -6,13 +6,13 @@
 //!
 //! # The floors
 //!
-//! A module uses only modules below it, and never in a circle. The test `tests/floors.rs` checks the imports;
-//! `AGENTS.md` describes each module by file, and what it may not use although it is below.
+//! A module uses only what is below it, and never in a circle. The test `tests/floors/` reads the imports; `AGENTS.md`
+//! says what each module holds, file by file, and what it may not use although it is below.
 //!
 //! | Floor | Modules |
 //! |---|---|
-//! | agents, which run without a person | [`agents`] |
 //! | operations that users and programs can run | [`operations`]: one row each |
+//! | what agents decide, without effects | [`agents`] |
 //! | the work of one command | [`tasks`] |
 //! | work over several services | [`operators`]: they build no URLs |
 //! | running a task | [`flow`]: plan, claim, apply, tell, record; it knows no service |

@@ -3,7 +3,8 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cli_support::CliError;
 use oar_core::error::ErrorClass;
@@ -14,6 +15,10 @@ use crate::release::Release;
 const LOG_LIMIT: u64 = 1024 * 1024;
 /// The most rotated logs that are kept.
 const OLD_LOGS: usize = 3;
+
+/// How long the start of the watcher's program is waited for: it leaves the session first of all.
+const DETACHED_WITHIN: Duration = Duration::from_secs(5);
+const DETACHED_POLL: Duration = Duration::from_millis(5);
 
 /// A watcher that was started.
 #[derive(Debug)]
@@ -57,7 +62,24 @@ pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, 
         .stderr(errors)
         .spawn()
         .map_err(|error| failed("process", error))?;
-    Ok(Started { process: child.id(), log })
+    let process = child.id();
+    await_detached(child);
+    Ok(Started { process, log })
+}
+
+/// Waits until the watcher has left this session: before that, the end of the terminal would be its end too, and nobody
+/// should read that it continues. One that takes very long is left to itself.
+fn await_detached(mut child: Child) {
+    let session = |process| rustix::process::getsid(process).ok();
+    let ours = session(None);
+    let process = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let deadline = Instant::now() + DETACHED_WITHIN;
+    while process.is_some_and(|process| session(Some(process)) == ours) && Instant::now() < deadline {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(DETACHED_POLL);
+    }
 }
 
 /// Starts a new session, so that this process is not affected by the end of its parent or by a Ctrl-C for it.

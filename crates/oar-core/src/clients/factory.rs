@@ -291,8 +291,7 @@ impl Clients {
             (None, Ok(document)) => document.jobs()?.gangway,
             (None, Err(_)) => TriggerForm::default(),
         };
-        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form)
-            .with_rate_limit(*limit))
+        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form, *limit))
     }
 
     /// The release controller of an architecture.

@@ -75,7 +75,7 @@ impl JweError {
         match self {
             Self::KeyLength { .. } => {
                 "Set OAR_JWK to the 16 characters of the key themselves, not to a JSON Web Key; \
-                 `oarctl config keygen` makes a new one."
+                 `oarctl config keygen` makes one for a new document."
             }
             Self::WrongKey => "Ask the person who encrypted the document for the key, or restore the file.",
             Self::TooLarge { .. } => "Shorten the document.",

@@ -13,7 +13,7 @@ use super::files;
 use super::settings::{bad, not};
 use crate::http::HttpSettings;
 
-/// The default for the most requests at the same time to the container catalog.
+/// The most requests that run at the same time against the catalogue.
 pub const PYXIS_CONCURRENCY: usize = 16;
 
 pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {

@@ -9,7 +9,7 @@ use super::environment::{
 };
 use super::error::ConfigError;
 
-/// The rate of requests to Gangway from one process.
+/// How many requests Gangway gets from one process: usually what its public configuration allows (spec 04 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests per minute; at least one.
@@ -18,14 +18,7 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-impl Default for RateLimit {
-    /// The limit of the public configuration (spec 04 §2.3): 20 a minute, 10 at once.
-    fn default() -> Self {
-        Self { per_minute: 20, burst: 10 }
-    }
-}
-
-/// How the name of the job to start is sent.
+/// Where the name of the job to be started stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TriggerForm {
     /// `POST /v1/executions/<job>`, as the Python tooling sends it.
@@ -159,7 +152,7 @@ mod tests {
     fn the_kubeconfig_is_below_the_home() {
         let found = settings(&[("HOME", "/home/lead")]).unwrap();
         assert_eq!(found.kubeconfig, [Path::new("/home/lead/.kube/config")]);
-        assert_eq!((found.in_cluster, found.gangway), (None, RateLimit::default()));
+        assert_eq!((found.in_cluster, found.gangway), (None, RateLimit { per_minute: 20, burst: 10 }));
         let found = settings(&[("HOME", "/home/lead"), ("KUBECONFIG", "/a::/b")]).unwrap();
         assert_eq!(found.kubeconfig, [Path::new("/a"), Path::new("/b")]);
         assert_eq!(settings(&[]).unwrap().kubeconfig, Vec::<PathBuf>::new());

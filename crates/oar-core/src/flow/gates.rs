@@ -198,6 +198,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         format!("judge the tests, then: oar -r {release} task set {task} Pass --reason TEXT")
     } else if task == TaskName::ImageConsistencyCheck && !state.metadata().is_konflux() {
         format!("oar -r {release} {task} -i JOB_ID (the id of the Prow job that ART started)")
+    } else if task == TaskName::TakeOwnership {
+        format!("oar -r {release} {task} -e ADDRESS")
     } else {
         format!("oar -r {release} {task}")
     };

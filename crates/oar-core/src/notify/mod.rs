@@ -1,4 +1,5 @@
-//! Messages: their texts and their delivery. All message texts are in this module.
+//! What is said to whom. Message texts stand here; only the Jira comments of [`crate::agents::notificator`] are with
+//! the table that reads them.
 //!
 //! The builders are pure: they take facts and return a [`Message`]. [`outbox`] delivers it. A failed look-up
 //! or delivery is never an error of the task that sends the message.

@@ -3,21 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::mentions::{self, Unresolved};
 use super::{GroupMention, Message};
 use crate::clients::slack::{Lookup, Posted, SlackClient, UserId, Wanted};
 use crate::clients::{Attempt, attempt};
-use crate::clock::Clock;
+use crate::clock::{CLOCK_SKEW, Clock};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
 /// The wait until Slack shows a message whose post got no answer.
 const SETTLE: Duration = Duration::from_secs(1);
-/// The allowed clock difference when a message is looked for.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// Refusals of a thread; the message is then posted to the channel.
+/// Refusals of a thread: the channel is there all the same.
 const THREAD_REFUSALS: [&str; 4] = [
     "thread_not_found",
     "cannot_reply_to_message",
@@ -123,7 +121,7 @@ pub async fn deliver(
 }
 
 async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
-    let since = since.checked_sub(SKEW).unwrap_or(since);
+    let since = since.checked_sub(CLOCK_SKEW).unwrap_or(since);
     let wanted = Wanted {
         channel: &message.channel,
         thread: message.thread.as_deref(),

@@ -1,13 +1,11 @@
 //! `change-advisory-status`.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Effect, Operation};
-use super::task_run::{Change, Options, Prepared, TaskRow, execute};
+use super::task_run::{Change, LONGEST_PAUSE, Options, Prepared, TaskRow, execute};
 use crate::clients::jira::IssueKey;
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
@@ -19,10 +17,7 @@ use crate::statebox::{TaskName, TaskStatus};
 use crate::tasks::approval_wait::{Look, STOPPED, Watcher};
 use crate::tasks::change_advisory_status::{ChangeAdvisoryStatus as Work, Done};
 
-/// The longest pause before a watcher that could not start tries again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ChangeAdvisoryStatus {

@@ -10,7 +10,7 @@ use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::check_cve_tracker_bug::CheckCveTrackerBug as Work;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CheckCveTrackerBug {

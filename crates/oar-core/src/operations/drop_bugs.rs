@@ -9,7 +9,7 @@ use crate::clients::jira::IssueKey;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::drop_bugs::DropBugs as Work;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DropBugs {

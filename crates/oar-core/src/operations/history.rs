@@ -9,7 +9,7 @@ use crate::flow::outcome::TaskError;
 use crate::statebox::{MetadataRecord, RunView, TaskName};
 use crate::version::ReleaseVersion;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct History {

@@ -14,7 +14,7 @@ use crate::version::ReleaseVersion;
 /// The most runs that an error lists.
 const NAMED: usize = 5;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Log {
     /// The task, for example stage-testing

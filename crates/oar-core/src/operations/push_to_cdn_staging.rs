@@ -8,7 +8,7 @@ use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::push_to_cdn_staging::PushToCdnStaging as Work;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PushToCdnStaging {

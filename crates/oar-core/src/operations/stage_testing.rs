@@ -11,7 +11,7 @@ use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::stage_testing::StageTesting as Work;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StageTesting {

@@ -14,7 +14,7 @@ use crate::redact::Redactor;
 use crate::statebox::check::{decode, validate_text};
 use crate::statebox::{Diagnostic, Diagnostics, Severity};
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StateboxValidate {
     /// StateBox files; in one with a release's name (4.19.1.yaml) the key `release` must be that release

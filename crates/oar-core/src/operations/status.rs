@@ -8,7 +8,7 @@ use super::row::{About, Conclusion, Operation};
 use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
 use crate::statebox::{StateBox, StateBoxError};
-use crate::tasks::status::{StatusReport, TaskRow};
+use crate::tasks::status::{StatusReport, StatusRow};
 use crate::version::ReleaseVersion;
 
 /// The operation; it has no arguments.
@@ -35,7 +35,7 @@ pub struct WorksheetStatus {
     /// The address of the worksheet.
     pub worksheet: String,
     /// Always empty.
-    pub tasks: Vec<TaskRow>,
+    pub tasks: Vec<StatusRow>,
     /// Always empty.
     pub next: Vec<String>,
     /// Where a StateBox would be created.

@@ -9,7 +9,7 @@ use crate::email::EmailAddress;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::take_ownership::TakeOwnership as Work;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct TakeOwnership {
     /// E-mail address of the new owner

@@ -22,8 +22,8 @@ use crate::flow::wait::{Next, Wait};
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
-/// The longest pause between two checks of a waiting call.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause between two looks of a call that waits. The help texts of `--wait` name it.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// The common arguments of operations that change something.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]

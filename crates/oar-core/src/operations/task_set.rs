@@ -10,7 +10,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{Change, ManualStatus, TaskName, TaskStatus};
 use crate::version::ReleaseVersion;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct TaskSet {
     /// The task

@@ -25,7 +25,7 @@ use crate::version::{ReleaseVersion, YStream};
 /// Releases that are read at the same time.
 const READS: usize = 8;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Tick {

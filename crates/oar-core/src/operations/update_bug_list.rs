@@ -9,7 +9,7 @@ use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::update_bug_list::{Reminder, UpdateBugList as Work};
 
-/// The operation with its arguments. By default the QA contacts of the bugs in `ON_QA` are reminded.
+/// The operation, with its arguments. By default the QA contacts of the bugs in `ON_QA` are reminded.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own in the command line")]

@@ -69,7 +69,7 @@ impl LiveWorld {
 
     /// The aggregator's time limits.
     pub fn policy(&self) -> Policy {
-        Policy { intent_lease: self.intent_lease, ..Policy::default() }
+        Policy::with_intent_lease(self.intent_lease)
     }
 
     /// Refuses releases that are not supported, by the same list as the other programs.

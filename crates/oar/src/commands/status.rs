@@ -1,7 +1,7 @@
 use cli_support::{CliError, ExitCode, TextStyle, cut};
 use oar_core::operations::status::{Answer, Status, WorksheetStatus};
 use oar_core::statebox::TaskStatus;
-use oar_core::tasks::status::{StatusReport, TaskRow};
+use oar_core::tasks::status::{StatusReport, StatusRow};
 use unicode_width::UnicodeWidthStr;
 
 use crate::release::Release;
@@ -44,7 +44,7 @@ fn render(report: &StatusReport) -> String {
         task(row, width, &mut lines);
     }
     if !report.others.is_empty() {
-        lines.push(TextStyle::Faint.paint("  beside them:"));
+        lines.push(TextStyle::Faint.paint("  not required for the approval:"));
     }
     for row in &report.others {
         task(row, width, &mut lines);
@@ -100,7 +100,7 @@ fn header(report: &StatusReport) -> String {
     header
 }
 
-fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
+fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     let tone = match row.status {
         TaskStatus::Pass => TextStyle::Good,
         TaskStatus::Fail => TextStyle::Bad,

@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         });
     }
     if all && answer.rows.is_empty() {
-        ui.text(format!("{} releases checked: nothing waits", answer.count));
+        ui.text(format!("{} checked: nothing waits", cli_support::counted(answer.count, "release")));
     }
     ui.json(&answer);
     Ok(exit_code(&answer))

@@ -114,19 +114,12 @@ impl fmt::Debug for GangwayClient {
 }
 
 impl GangwayClient {
-    /// A client of the Gangway at `base` (without `/v1`), paced to [`RateLimit::default`].
+    /// A client of the Gangway at `base` (without `/v1`), paced to `limit`.
     ///
     /// Clones share the pace.
-    pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm) -> Self {
-        let pace = Arc::new(Pace::new(RateLimit::default()));
+    pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm, limit: RateLimit) -> Self {
+        let pace = Arc::new(Pace::new(limit));
         Self { http, base: Arc::new(base), token: Arc::new(token), form, pace }
-    }
-
-    /// The same client with another pace.
-    #[must_use]
-    pub fn with_rate_limit(mut self, limit: RateLimit) -> Self {
-        self.pace = Arc::new(Pace::new(limit));
-        self
     }
 
     /// The clock of its requests.

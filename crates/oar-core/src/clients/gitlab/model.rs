@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clients::empty;
+use crate::config::build_data::ADDRESS_LIMIT;
 
 /// A merge request by project path and number, as its web address names it (spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,9 +25,7 @@ impl fmt::Display for MergeRequestRef {
     }
 }
 
-/// The longest address of a merge request, and the longest path of a project (GitLab's own limit), in
-/// characters.
-const ADDRESS_LIMIT: usize = 2048;
+/// The longest path of a project, in characters: GitLab's own limit.
 const PROJECT_LIMIT: usize = 255;
 /// GitLab counts merge requests in 31 bits.
 const GREATEST_IID: u64 = 2_147_483_647;

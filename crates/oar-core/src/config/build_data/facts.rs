@@ -96,8 +96,8 @@ impl FromStr for ReleaseDate {
     }
 }
 
-/// The longest address that is read, in bytes.
-const ADDRESS_LIMIT: usize = 2048;
+/// The longest address of a merge request that is read, in bytes.
+pub(crate) const ADDRESS_LIMIT: usize = 2048;
 
 /// The address of a shipment merge request (spec 01 §4.5, spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod merge;
 mod node;
 
 pub use assembly::{Assembly, BuildData};
+pub(crate) use facts::ADDRESS_LIMIT;
 pub use facts::{
     Advisories, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, ShipmentKind, ShipmentUrl,
 };

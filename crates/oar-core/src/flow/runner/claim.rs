@@ -186,6 +186,7 @@ impl<T: Task> Run<'_, T> {
             self.progress().started = false;
             return Err(error.into());
         }
+        self.progress().created = planned.is_none();
         self.claimed.set(claim, now);
         Ok(())
     }

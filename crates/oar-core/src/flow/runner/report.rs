@@ -117,6 +117,13 @@ impl<T: Task> Run<'_, T> {
             headline: None,
             log: String::new(),
         };
+        if progress.created {
+            report.warnings.push(format!(
+                "there was no StateBox: {} was created. Nobody was told that the release begins, as \
+                 `create-test-report` does",
+                self.statebox().location()
+            ));
+        }
         let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
         if owed.any(|record| record.state != NotificationState::Sent) {
             report.warnings.push(

@@ -42,6 +42,8 @@ pub(super) struct Progress {
     /// The status that the StateBox holds before the run.
     pub(super) status: Option<TaskStatus>,
     pub(super) started: bool,
+    /// The release had no StateBox, and this run made one.
+    pub(super) created: bool,
     /// The state could not be read, so there is nothing to record in.
     pub(super) unreadable: bool,
     pub(super) consent: ConsentState,

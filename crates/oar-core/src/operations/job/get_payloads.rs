@@ -12,7 +12,7 @@ use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{NewestRelease, Recording, newest_releases};
 use crate::version::ReleaseVersion;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GetPayloads {
     /// A release of each minor version

@@ -9,7 +9,7 @@ use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{JobError, JobId, JobRun};
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GetResults {
     /// The id that the start told

@@ -13,7 +13,7 @@ use crate::prow::jobs::{
 };
 use crate::version::{ReleaseVersion, YStream};
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct RunRequired {
     /// The minor versions whose jobs are started

@@ -11,7 +11,7 @@ use crate::prow::manual::{self, PlannedPromotion, RecordChanged};
 use crate::prow::names::{BuildName, ResultName};
 use crate::version::Arch;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PromoteTestResults {
     /// The build's whole name

@@ -15,7 +15,7 @@ use crate::prow::aggregator::{Aggregator, AggregatorReport};
 use crate::prow::world::{Artifacts, Payloads};
 use crate::version::Arch;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct StartAggregator {
     /// The architecture

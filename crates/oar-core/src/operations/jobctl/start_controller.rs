@@ -17,7 +17,7 @@ use crate::prow::controller::{Controller, ControllerReport, Scope};
 use crate::prow::names::BuildKind;
 use crate::version::{Arch, YStream};
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct StartController {
     /// The minor versions

@@ -13,7 +13,7 @@ use crate::prow::controller::{Controller, ControllerReport, Existing};
 use crate::prow::names::BuildName;
 use crate::version::Arch;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct TriggerJobsForBuild {
     /// The build's whole name

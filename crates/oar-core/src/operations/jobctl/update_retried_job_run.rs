@@ -12,7 +12,7 @@ use crate::prow::names::{BuildName, ResultName};
 use crate::prow::record::RunId;
 use crate::version::Arch;
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct UpdateRetriedJobRun {
     /// The build's whole name

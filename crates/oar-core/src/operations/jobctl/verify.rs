@@ -10,7 +10,7 @@ use crate::operations::files::{Content, File};
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::verification::{Registries, Verification, is_of_no_minor};
 
-/// The operation with its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Verify {
     /// Records, latest files or registries, by their own names

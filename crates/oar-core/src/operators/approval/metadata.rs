@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::gates::unread;
+use super::preconditions::unread;
 use super::{Approval, ApprovalPlan, Problem};
 use crate::clients::access::Page;
 use crate::clients::registry::RegistryClient;

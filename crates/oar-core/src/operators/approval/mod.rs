@@ -1,9 +1,9 @@
 //! The approval of a release: gates first, then the merge request at the commit that was looked at, then the
 //! advisories, then the QE subtasks (spec 02 §9, spec 03 §3.8).
 
-mod gates;
 mod kernel;
 mod metadata;
+mod preconditions;
 mod work;
 
 use std::collections::BTreeSet;

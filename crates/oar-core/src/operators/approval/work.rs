@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::gates::unread;
+use super::preconditions::unread;
 use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvisory};
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};

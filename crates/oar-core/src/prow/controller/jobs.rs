@@ -271,7 +271,7 @@ impl Controller<'_> {
     }
 
     fn policy(&self) -> Policy {
-        Policy { intent_lease: self.world.intent_lease.unsigned_abs(), ..Policy::default() }
+        Policy::with_intent_lease(self.world.intent_lease.unsigned_abs())
     }
 
     pub(super) async fn registry(

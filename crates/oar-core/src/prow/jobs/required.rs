@@ -16,6 +16,7 @@ use crate::failures::Failures;
 use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
 use crate::prow::runs::{AdoptableRuns, RunIntent, StartedRun};
+use crate::targets::LASTING_TARGET;
 use crate::version::{ReleaseVersion, YStream};
 
 /// The required jobs by minor version: `{"4.10": ["periodic-ci-…"]}`.
@@ -222,7 +223,7 @@ pub async fn start_required(
     permit: &WritePermit,
 ) -> RequiredReport {
     if let Keys::Again(key) = keys {
-        tracing::info!("starting {} jobs under the key {key}", orders.len());
+        tracing::info!(target: LASTING_TARGET, "starting {} jobs under the key {key}", orders.len());
     }
     let mut report = RequiredReport { jobs: Vec::new(), runs: Vec::new(), failures: Failures::default() };
     for order in orders {

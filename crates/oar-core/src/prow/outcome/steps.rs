@@ -137,10 +137,11 @@ pub struct Policy {
     pub start_missing: bool,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
+impl Policy {
+    /// The policy of these programs; the lease of an intent is a setting (`OAR_INTENT_LEASE`).
+    pub fn with_intent_lease(intent_lease: Duration) -> Self {
         Self {
-            intent_lease: Duration::from_mins(10),
+            intent_lease,
             give_up_after: Duration::from_hours(24),
             lost_after: Duration::from_hours(48),
             report_due: Duration::from_mins(30),
@@ -151,9 +152,16 @@ impl Default for Policy {
     }
 }
 
-/// The next steps for the build of `file`. The returned steps do not depend on each other; after doing them,
-/// call again with the new observations. [`Step::Complete`] is always the only step. An empty list means that
-/// there is nothing to do in this pass: the record is final, or something else must happen first.
+#[cfg(test)]
+impl Default for Policy {
+    fn default() -> Self {
+        Self::with_intent_lease(Duration::from_mins(10))
+    }
+}
+
+/// What is to be done for the build that `file` is about. Steps of one answer do not depend on each other; after they
+/// were done, ask again with what was observed. [`Step::Complete`] comes alone. Nothing means that there is nothing to
+/// do in this pass, because the record is final or because others must move first.
 ///
 /// - A final record needs nothing, except a label that is known to be absent.
 /// - A promoted build is labelled immediately. Nothing more is started for it; open runs are read until they

@@ -2,11 +2,11 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
-use jiff::SignedDuration;
 
 use super::{AdoptableRuns, INTENT_ANNOTATION, RunIntent, Runs};
 use crate::clients::gangway::Execution;
 use crate::clients::prow::{ProwJob, ProwState};
+use crate::clock::CLOCK_SKEW;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
@@ -14,9 +14,7 @@ use crate::service::Service;
 const CANDIDATES: usize = 200;
 /// Executions that are read at the same time.
 const LOOKS: usize = 8;
-/// The allowed clock difference of two machines.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// Prefixes of the variables that identify a run (spec 04 §2.3): its images and parameters.
+/// How the names of variables begin that make a run what it is (spec 04 §2.3): which images, and which parameters.
 const TELLING: [&str; 2] = ["RELEASE_IMAGE_", "MULTISTAGE_PARAM_OVERRIDE_"];
 
 /// The runs of a job that are relevant to an intended one.
@@ -87,7 +85,7 @@ impl Survey {
         if alike && !intent.envs.is_empty() && !job.state.is_final() {
             self.strangers.push((job.clone(), keyed));
         }
-        let since = intent.since.checked_sub(SKEW).unwrap_or(intent.since);
+        let since = intent.since.checked_sub(CLOCK_SKEW).unwrap_or(intent.since);
         if keyed || job.started.is_none_or(|started| started < since) {
             return;
         }

@@ -8,7 +8,7 @@ use super::*;
 use crate::clients::gangway::tests::{Hurry, started};
 use crate::clients::testing::{count, ok, permit};
 use crate::clock::Clock;
-use crate::config::TriggerForm;
+use crate::config::{RateLimit, TriggerForm};
 use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 
@@ -53,8 +53,9 @@ impl Scene {
             Http::new(settings, Clock::new(std::sync::Arc::new(Hurry::default())), Redactor::default())
                 .unwrap();
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
+        let limit = RateLimit { per_minute: 20, burst: 10 };
         let gangway =
-            GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);
+            GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath, limit);
         Mock::given(path("/deck/prowjob"))
             .respond_with(|request: &wiremock::Request| {
                 let id = request.url.query_pairs().next().map(|(_, id)| id.into_owned()).unwrap_or_default();

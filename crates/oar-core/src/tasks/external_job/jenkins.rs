@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, ObservedJob, Stage};
 use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, QueueItem};
-use crate::clock::{Clock, stamp};
+use crate::clock::{CLOCK_SKEW, Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::JobPath;
 use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// The allowed clock difference.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// The wait after a missing answer until its effect can show.
+/// How long an answer that never came gets to show its effect.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Jenkins, for one job that gets a release payload in a parameter.
@@ -233,7 +231,7 @@ fn fits(parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>
 }
 
 fn with_skew(time: Timestamp) -> Timestamp {
-    time.checked_sub(SKEW).unwrap_or(time)
+    time.checked_sub(CLOCK_SKEW).unwrap_or(time)
 }
 
 #[async_trait]

@@ -50,7 +50,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let mut lines: Vec<String> = problems.iter().map(line).collect();
     lines.push(match (errors, warnings) {
         (0, 0) => format!("{document}: no problem found"),
-        _ => format!("{document}: {} and {}", counted(errors, "error"), counted(warnings, "warning")),
+        _ => format!(
+            "{document}: {} and {}",
+            cli_support::counted(errors, "error"),
+            cli_support::counted(warnings, "warning")
+        ),
     });
     session.ui.text(lines.join("\n"));
     Ok(if errors > 0 { ExitCode::Failed } else { ExitCode::Done })
@@ -67,8 +71,4 @@ pub(super) fn line(problem: &Problem) -> String {
         return format!("{severity} {}", problem.message);
     }
     format!("{severity} {}: {}", TextStyle::Strong.paint(&problem.path), problem.message)
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
     for report in reports.iter().filter(|report| report.changed && report.file != "-") {
         session.ui.text(format!("{}: {verb}", report.file));
     }
-    session.ui.note(format!("{}, {changed} {verb}", report::counted(reports.len(), "file")));
+    session.ui.note(format!("{}, {changed} {verb}", cli_support::counted(reports.len(), "file")));
     report::exit_code(unusable, failed || (args.check && changed > 0))
 }
 

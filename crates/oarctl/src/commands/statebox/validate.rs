@@ -30,7 +30,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     let mut lines: Vec<String> =
         files.iter().flat_map(|file| report::lines(&file.file, &file.problems)).collect();
     let bad = files.iter().filter(|file| !file.valid).count();
-    let files = report::counted(files.len(), "file");
+    let files = cli_support::counted(files.len(), "file");
     lines.push(if bad == 0 { format!("{files}, no errors") } else { format!("{files}, {bad} with errors") });
     session.ui.json(&answer);
     session.ui.text(lines.iter().map(|line| session.redactor.redact(line)).collect::<Vec<_>>().join("\n"));
