@@ -185,7 +185,7 @@ fn a_task_that_stands_twice_with_two_statuses_is_refused() {
         state.to_yaml().replace("issues: []\n", &format!("{}{}issues: []\n", entry(first), entry(second)))
     };
     let error = State::parse(&twice("Pass", "Fail")).unwrap_err().to_string();
-    assert!(error.contains("stands twice, as Pass and as Fail"), "{error}");
+    assert!(error.contains("occurs twice, as Pass and as Fail"), "{error}");
     assert!(State::parse(&twice("Pass", "Pass")).is_ok());
 }
 
