@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::input;
 
-/// Check every section of a document against what the programs read
+/// Check every section of a document against the keys that the programs read
 ///
-/// Files that the document names are read, too. Without FILE the environment variables are checked as well, by the code with
-/// which the programs read them. Ends with 1 when a command would fail; warnings alone end with 0.
+/// Files that the document names are read too. Without FILE, the environment variables are checked as well.
+/// Exits with 1 if a command would fail; warnings alone exit with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The document, plain or encrypted; without it the one that the programs use
+    /// The document, plain or encrypted; by default the one that the programs use
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }

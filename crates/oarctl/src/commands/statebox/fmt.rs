@@ -10,8 +10,8 @@ use crate::private;
 
 /// Format StateBox files as the programs write them
 ///
-/// Values, unknown keys and their order stay; quoting and folding become those of the Python tooling. Comments cannot be
-/// kept, and a warning names each. A file with errors is left alone.
+/// Values, unknown keys and their order are kept; quoting and folding become those of the Python tooling.
+/// Comments are lost, and a warning names each. A file with errors is not changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write nothing; exit with 1 if a file would change
