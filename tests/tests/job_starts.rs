@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use end_to_end::{Fault, FaultKind, Harness, Run, wait};
+use end_to_end::{Fault, FaultKind, Harness, Run, finish, wait};
 use jiff::SignedDuration;
 use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
@@ -302,7 +302,12 @@ fn two_programs_that_start_one_key_take_turns_and_a_broken_memory_is_none() {
         assert!(began.elapsed() < std::time::Duration::from_secs(30), "no start");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let second = harness.run("job", &arguments).expect(0);
+    // A cron job beside a login: it has the same home, and no directory of a session.
+    let session = harness.home().join("session");
+    std::fs::create_dir(&session).unwrap();
+    let mut second = harness.command("job", &arguments);
+    second.env("XDG_RUNTIME_DIR", session);
+    let second = finish(second).expect(0);
     assert!(second.stderr.contains("another program starts "), "{second:?}");
     wait(first);
     assert_eq!(harness.prow_jobs().len(), 1, "{}", harness.request_lines());

@@ -208,14 +208,16 @@ impl Classified for ServiceError {
         match self.kind {
             // The content is unknown, so it is never a verdict.
             ServiceErrorKind::Rejected | ServiceErrorKind::Conflict if self.read => ErrorClass::Unavailable,
-            ServiceErrorKind::NotFound if self.read && self.status != Some(404) => ErrorClass::Unavailable,
             ServiceErrorKind::MissingCredential
             | ServiceErrorKind::Unauthorized
             | ServiceErrorKind::Forbidden
             | ServiceErrorKind::Moved => ErrorClass::Configuration,
-            ServiceErrorKind::NotFound | ServiceErrorKind::Rejected => ErrorClass::Failed,
+            ServiceErrorKind::Rejected => ErrorClass::Failed,
             ServiceErrorKind::Conflict => ErrorClass::Conflict,
-            ServiceErrorKind::RateLimited
+            // Services answer so also for what this account may not see, and so does whatever stands before one that is
+            // down. A client that knows an absence for certain answers with `None`.
+            ServiceErrorKind::NotFound
+            | ServiceErrorKind::RateLimited
             | ServiceErrorKind::Unavailable
             | ServiceErrorKind::Unclear
             | ServiceErrorKind::Malformed => ErrorClass::Unavailable,
@@ -281,9 +283,9 @@ mod tests {
             (ServiceErrorKind::Rejected, 422),
             (ServiceErrorKind::Conflict, 409),
             (ServiceErrorKind::NotFound, 410),
+            (ServiceErrorKind::NotFound, 404),
         ] {
             assert_eq!(read(kind, status), ErrorClass::Unavailable, "{status}");
         }
-        assert_eq!(read(ServiceErrorKind::NotFound, 404), ErrorClass::Failed);
     }
 }

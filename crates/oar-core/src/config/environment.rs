@@ -346,6 +346,15 @@ impl Environment {
         Some(runtime.or_else(state)?.join("release-tests"))
     }
 
+    /// Where this user's programs on this machine find each other's lock files, the best place first. The home comes before
+    /// `$XDG_RUNTIME_DIR`, because a cron job has the same home as a login, and no `$XDG_RUNTIME_DIR`.
+    pub fn shared_lock_directories(&self) -> Vec<PathBuf> {
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let home = self.get("HOME").and_then(absolute).map(|home| home.join(".local/state"));
+        let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
+        home.into_iter().chain(runtime).map(|base| base.join("release-tests")).collect()
+    }
+
     /// The folder of temporary files.
     pub fn temporary(&self) -> PathBuf {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))

@@ -31,7 +31,7 @@ const FILE_LIMIT: u64 = 4096;
 /// The starts of this user on this machine.
 #[derive(Debug, Clone)]
 pub(super) struct StartTurns {
-    directory: Option<PathBuf>,
+    directories: Vec<PathBuf>,
     gangway: String,
     clock: Clock,
 }
@@ -55,7 +55,12 @@ impl StartTurns {
     pub(super) fn new(clients: &Clients) -> Self {
         let settings = clients.settings();
         Self {
-            directory: settings.environment().lock_directory().map(|directory| directory.join("starts")),
+            directories: settings
+                .environment()
+                .shared_lock_directories()
+                .into_iter()
+                .map(|directory| directory.join("starts"))
+                .collect(),
             gangway: settings.endpoints().base(Service::Gangway).to_string(),
             clock: clients.clock().clone(),
         }
@@ -74,7 +79,7 @@ impl StartTurns {
         let Some(directory) = self.made() else {
             tracing::warn!(
                 "no lock file can be made, so another program that starts {job} under the same key at the same moment is \
-                 not noticed. Set XDG_RUNTIME_DIR to a directory in which this user may write."
+                 not noticed. Set HOME or XDG_RUNTIME_DIR to a directory in which this user may write."
             );
             return Ok(Turn { lock: None, known: None });
         };
@@ -104,8 +109,9 @@ impl StartTurns {
 
     /// The directory, for nobody but this user; without what was not used lately.
     fn made(&self) -> Option<&PathBuf> {
-        let directory = self.directory.as_ref()?;
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
+        let made =
+            |directory: &&PathBuf| DirBuilder::new().recursive(true).mode(0o700).create(directory).is_ok();
+        let directory = self.directories.iter().find(made)?;
         let unused = |entry: &fs::DirEntry| -> Option<bool> {
             let changed = entry.metadata().ok()?.modified().ok()?;
             Some(SystemTime::now().duration_since(changed).ok()? > KEPT)
