@@ -220,7 +220,13 @@ fn credited(view: Option<&TaskView>, deciding: Option<&RunView>) -> Option<Strin
         Some(run) if run.outcome == Some(view.status.into()) && view.completed_at <= run.finished => {
             run.by.clone()
         }
-        Some(_) if view.completed_at.is_some() => Some(ANOTHER_PROGRAM.to_owned()),
+        // A repeat that failed leaves a Pass: whoever made that is credited.
+        Some(_) if view.completed_at.is_some() => {
+            let made =
+                |run: &&RunView| run.outcome == Some(view.status.into()) && run.finished >= view.completed_at;
+            let made = view.history.iter().rev().find(made);
+            made.map_or_else(|| Some(ANOTHER_PROGRAM.to_owned()), |run| run.by.clone())
+        }
         _ => last.by.clone(),
     }
 }
@@ -322,6 +328,26 @@ mod tests {
             assert_eq!(age(stamp, now).as_deref(), Some(expected), "{stamp}");
         }
         assert_eq!(age("yesterday", now), None);
+    }
+
+    #[test]
+    fn a_failed_repeat_leaves_the_credit_with_the_run_that_made_the_pass() {
+        let history = "
+    history:
+    - {id: a, started: '2026-07-01T09:00:00Z', finished: '2026-07-01T09:01:00Z', by: robin, outcome: Pass}
+    - {id: b, started: '2026-07-01T10:00:00Z', finished: '2026-07-01T10:01:00Z', by: jo, outcome: Fail}
+";
+        for (completed, by) in [("2026-07-01T09:01:00Z", "robin"), ("2026-07-01T11:00:00Z", ANOTHER_PROGRAM)]
+        {
+            let text = format!(
+                "release: 4.19.1\ncreated_at: '2026-07-01T08:00:00Z'\nupdated_at: '2026-07-01T10:01:00Z'\nmetadata: {{}}\n\
+                 tasks:\n  - name: take-ownership\n    status: Pass\n    started_at: '2026-07-01T09:00:00Z'\n    \
+                 completed_at: '{completed}'\n    result: null{history}issues: []\n"
+            );
+            let state = State::parse(&text).unwrap();
+            let row = task_row(&state, TaskName::TakeOwnership, "2026-07-02T00:00:00Z".parse().unwrap());
+            assert_eq!((row.status, row.by.as_deref()), (TaskStatus::Pass, Some(by)), "{completed}");
+        }
     }
 
     #[test]

@@ -28,7 +28,10 @@ impl<T: Task> Run<'_, T> {
             return report;
         }
         self.settle(&end, &progress, &mut report);
-        self.mark_end(&progress, &report);
+        let keeps_pass = self.keeps_pass(&progress, &mut report);
+        if !keeps_pass {
+            self.mark_end(&progress, &report);
+        }
         report.log = capture.text();
         let Some(permit) = self.mode.permit() else { return report };
         if !self.leaves_record(&progress, &report) {
@@ -37,7 +40,10 @@ impl<T: Task> Run<'_, T> {
             }
             return report;
         }
-        let run_end = self.run_end(&end, outcome, &report);
+        let mut run_end = self.run_end(&end, outcome, &report);
+        if keeps_pass {
+            run_end.status = None;
+        }
         self.write_end(&end, &run_end, &mut report, permit).await;
         report
     }
@@ -57,6 +63,17 @@ impl<T: Task> Run<'_, T> {
         if report.refused && self.task.is_tracked() {
             report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
         }
+    }
+
+    /// Whether the task stays Pass although this run failed: only `force` takes a Pass away. Such a run changes
+    /// no status, and says so.
+    fn keeps_pass(&self, progress: &Progress, report: &mut Report<T::Done>) -> bool {
+        let loses = report.status == Some(TaskStatus::Fail);
+        let keeps = loses && progress.status == Some(TaskStatus::Pass) && !self.start().force;
+        if keeps && self.task.is_tracked() {
+            report.status = progress.status;
+        }
+        keeps && self.task.is_tracked()
     }
 
     /// Logs the line that other tools read.
