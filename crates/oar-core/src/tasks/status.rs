@@ -118,9 +118,7 @@ fn is_gated(task: TaskName) -> bool {
 
 /// Whether a task on which no other depends belongs to a release with this metadata.
 fn belongs(task: TaskName, metadata: &Metadata) -> bool {
-    let is_konflux =
-        metadata.shipment_mr.is_some() || metadata.pending.iter().any(|one| one == "shipment_mr");
-    task != TaskName::CheckGreenwaveCvpTests || !is_konflux
+    task != TaskName::CheckGreenwaveCvpTests || !metadata.is_konflux()
 }
 
 /// Whether a task is In Progress and running its command continues it: no other process runs it or has

@@ -141,7 +141,15 @@ impl<T: Task> Run<'_, T> {
         } else {
             writing.await
         };
-        let Err(error) = written else { return };
+        let error = match written {
+            Ok(created) => {
+                if created && !self.task.creates_state() {
+                    report.warnings.push(self.created_warning());
+                }
+                return;
+            }
+            Err(error) => error,
+        };
         tracing::error!("the outcome could not be recorded: {}", error.inner());
         let text = format!("the outcome could not be recorded: {}", error.inner());
         report.class.get_or_insert(error.inner().class());
@@ -153,10 +161,12 @@ impl<T: Task> Run<'_, T> {
         report.hint = report.hint.take().or_else(|| error.inner().hint());
     }
 
-    async fn write(&self, end: &End<T>, run_end: &RunEnd, permit: &WritePermit) -> Result<(), TaskError> {
+    /// Whether there was no file before.
+    async fn write(&self, end: &End<T>, run_end: &RunEnd, permit: &WritePermit) -> Result<bool, TaskError> {
         let name = self.name();
         let initial = self.task.initial_state()?;
-        self.statebox()
+        let updated = self
+            .statebox()
             .update_or_create(permit, &update_message(name), initial, |state: &mut State| {
                 let ended = state.finish_run(name, run_end);
                 let mut change = ended.or(state.release_task(name, &run_end.run.id, None));
@@ -169,6 +179,6 @@ impl<T: Task> Run<'_, T> {
                 Ok(change)
             })
             .await?;
-        Ok(())
+        Ok(updated.created)
     }
 }
