@@ -132,18 +132,7 @@ impl LiveArtifacts {
 impl Artifacts for LiveArtifacts {
     async fn report(&self, page: &str) -> Result<FoundReport, ServiceError> {
         let Some(location) = RunLocation::of_page(page) else { return Ok(FoundReport::Absent) };
-        let text = match self.0.qe_report(&location).await {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(FoundReport::Absent),
-            // The object itself, too large or no text. A redirect is none of its content.
-            Err(error)
-                if error.kind == ServiceErrorKind::Malformed
-                    && error.status.is_none_or(|status| (200..300).contains(&status)) =>
-            {
-                return Ok(FoundReport::Unreadable(error.detail));
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(text) = self.0.qe_report(&location).await? else { return Ok(FoundReport::Absent) };
         match report::summarise(&text) {
             Ok(Some(summary)) => Ok(FoundReport::Summary(summary)),
             Ok(None) => Ok(FoundReport::Absent),
