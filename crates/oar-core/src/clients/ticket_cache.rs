@@ -72,11 +72,8 @@ fn has_built_in_default(configuration: &Path) -> bool {
 }
 
 fn check_folder(folder: &Path) -> Result<(), Unusable> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        // The library makes the folder, or says why it cannot.
-        Err(_) => return Ok(()),
-    };
+    // The library makes the folder, or says why it cannot.
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     let is_cache = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"tkt");
     let mut files: Vec<PathBuf> = entries
         .flatten()

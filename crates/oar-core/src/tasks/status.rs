@@ -171,13 +171,14 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
                 let by = run.by.as_deref().unwrap_or("unknown");
                 format!("the last run, by {by}, did not record its end; run it again")
             }
-            _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
-                Some(job) => job_words(job),
-                None => {
+            _ => {
+                if let Some(job) = view.as_ref().and_then(|view| view.job.as_ref()) {
+                    job_words(job)
+                } else {
                     let finding = deciding.and_then(|run| run.reason.as_deref()).unwrap_or("in progress");
                     open_end.map_or_else(|| finding.to_owned(), |end| format!("{finding}; {end}"))
                 }
-            },
+            }
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
