@@ -32,7 +32,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));
             let mut line = format!("{at}  {:<22} taken over  by {by}", "build data");
             for value in &record.values {
-                line = format!("{line}\n{:22}{}", "", indented(&value.to_string()));
+                line = format!("{line}\n{:22}{}", "", indented(value));
             }
             ui.text(line);
         }

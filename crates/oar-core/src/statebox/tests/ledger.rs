@@ -334,7 +334,8 @@ async fn an_issue_that_another_machine_reworded_or_reported_anew_does_not_come_b
 #[tokio::test]
 async fn a_lost_blocker_is_seen_beside_another_issue_of_the_same_second() {
     let bench = bench();
-    bench.update(|state| state.add_issue(&issue("disk full on the mirror", "10:05:00")).unwrap()).await;
+    let note = NewIssue { blocker: false, ..issue("disk full on the mirror", "10:05:00") };
+    bench.update(|state| state.add_issue(&note).unwrap()).await;
     let before = bench.text();
     bench.update(|state| state.add_issue(&issue("stop: bad rpm", "10:05:00")).unwrap()).await;
     bench.store.replace(&before);
