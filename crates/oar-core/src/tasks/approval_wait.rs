@@ -51,6 +51,13 @@ pub struct Watcher<'a> {
 pub enum Look {
     /// There is no wait, or no longer one.
     NoWait,
+    /// There is no wait, but messages that could not be sent before.
+    Messages {
+        /// How many there were.
+        kept: usize,
+        /// How many of them were sent now.
+        sent: usize,
+    },
     /// The approval is done.
     Finished(Box<Report<Done>>),
     /// The deadline has passed: people were asked to decide.
@@ -118,8 +125,9 @@ impl Watcher<'_> {
         let state = statebox.load().await?;
         let Some(wait) = state.wait(TASK) else {
             // Messages about the end of a wait may be undelivered.
-            self.runner.deliver_kept(state, permit).await;
-            return Ok(Look::NoWait);
+            let kept = state.kept_messages().len();
+            let sent = self.runner.deliver_kept(state, permit).await;
+            return Ok(if kept == 0 { Look::NoWait } else { Look::Messages { kept, sent } });
         };
         let now = self.runner.clock.now();
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
