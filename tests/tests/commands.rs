@@ -302,7 +302,7 @@ fn what_only_reads_a_given_file_works_with_a_damaged_configuration() {
     ] {
         harness = harness.env(name, value);
     }
-    harness.run("oarctl", ["statebox", "list"]).expect(3);
+    harness.oar(KONFLUX, &["status"]).expect(3);
     harness.run("oarctl", ["operations"]).expect(0);
     let file = |name: &str, text: &str| {
         let path = harness.home().join(name);

@@ -96,7 +96,6 @@ fn shown(question: Question<'_>) -> String {
 mod tests {
     use super::*;
     use oar_core::flow::outcome::{PlanSummary, Step};
-    use oar_core::statebox::TaskName;
 
     #[test]
     fn only_a_clear_yes_is_consent() {

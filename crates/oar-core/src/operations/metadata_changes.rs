@@ -6,7 +6,7 @@ use super::task_run::Change;
 use crate::error::ErrorClass;
 use crate::flow::consent::Question;
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
-use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
+use crate::statebox::{MetadataChange, State, StateBox, StateBoxError};
 use crate::tasks::ReleaseContext;
 
 /// Compares the state that was just read with the build data, and has the next write save the changes.
