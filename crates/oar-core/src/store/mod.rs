@@ -132,6 +132,14 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// Reads say that there is no such file, and writes that there is one; nothing was written.
+    #[error(
+        "{location}: every read says that it does not exist, and every write that it exists; nothing was written"
+    )]
+    Contradictory {
+        /// Its location, for people.
+        location: String,
+    },
     /// The write was sent and no answer arrived: it may have taken effect. Read the file to find out.
     #[error("it is not known whether the change was written: {0}")]
     Unclear(#[source] ServiceError),
@@ -182,13 +190,16 @@ classified! {
     StoreError through Unclear Service;
     class {
         Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
-        Self::Io { .. } => ErrorClass::Unavailable,
+        Self::Io { .. } | Self::Contradictory { .. } => ErrorClass::Unavailable,
         Self::NoFolder { .. } => ErrorClass::Configuration,
         Self::NotText { .. } => ErrorClass::Blocked,
         Self::InvalidPath { .. } => ErrorClass::Failed,
     }
     hint {
         Self::Conflict { .. } => Some("Run the same command again.".into()),
+        Self::Contradictory { .. } => Some(
+            "Run the same command again in a few minutes; until then the store's copies may not agree.".into(),
+        ),
         Self::Locked { .. } => Some(
             "Wait for the other command to end and run this one again; a lock ends with the process that \
              holds it."
