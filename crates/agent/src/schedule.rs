@@ -46,8 +46,9 @@ pub struct Agent<'a> {
 impl Schedule {
     /// Makes one pass, or one at every interval until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its gravest problem; that of an agent that was told to stop is
-    /// success. Errors: the address of `--listen` cannot be used, or leader election cannot be set up.
+    /// The exit code of one pass is that of its gravest problem. An agent that was told to stop ends with the code of
+    /// the signal ([`cli_support::run()`]): 129, 130 or 143. Errors: the address of `--listen` cannot be used, or leader
+    /// election cannot be set up.
     pub async fn run<F>(
         self,
         session: &Session,

@@ -21,6 +21,7 @@ use sha1::{Digest, Sha1};
 
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
+use crate::files::FileError;
 use crate::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
@@ -178,6 +179,14 @@ pub enum StoreError {
         /// The path.
         path: String,
     },
+    /// There is no regular file at the path, or it is too large.
+    #[error("{path} cannot be used: {problem}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// What is there instead.
+        problem: FileError,
+    },
     /// The file is not text.
     #[error("{path} is not UTF-8 text, so it cannot be used")]
     NotText {
@@ -192,7 +201,7 @@ classified! {
         Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
         Self::Io { .. } | Self::Contradictory { .. } => ErrorClass::Unavailable,
         Self::NoFolder { .. } => ErrorClass::Configuration,
-        Self::NotText { .. } => ErrorClass::Blocked,
+        Self::NotText { .. } | Self::Unusable { .. } => ErrorClass::Blocked,
         Self::InvalidPath { .. } => ErrorClass::Failed,
     }
     hint {
@@ -214,6 +223,9 @@ classified! {
             "Restore the file from an earlier version; `oarctl statebox validate FILE` says where it is damaged."
                 .into(),
         ),
+        Self::Unusable { .. } => {
+            Some("Move away what stands there, or restore the file from an earlier version.".into())
+        }
         Self::InvalidPath { .. } => None,
     }
 }
