@@ -198,7 +198,7 @@ mod tests {
         std::fs::create_dir(outer.path().join("oarctl-other")).unwrap();
         let removed: Vec<_> =
             remove_leftovers(&places).into_iter().filter(|path| path.starts_with(outer.path())).collect();
-        assert_eq!(removed, [left.clone()]);
+        assert_eq!(removed, std::slice::from_ref(&left));
         assert!(!left.exists() && copy.exists() && outer.path().join("oarctl-other").exists());
         assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
     }
