@@ -10,7 +10,7 @@ use crate::clients::elliott::{self, BuildSystem};
 use crate::clients::koji::xmlrpc;
 use crate::clients::kube::kubeconfig;
 use crate::clients::prow::ProwJob;
-use crate::clients::registry::payload;
+use crate::clients::registry::{logins, payload, release};
 use crate::config::build_data::{BuildData, GroupConfig, GroupFile, ReleaseFacts};
 use crate::config::jwe::{self, Key};
 use crate::config::{Document, SupportedVersions, check_document};
@@ -28,7 +28,7 @@ use crate::version::YStream;
 type Parser = (&'static str, fn(&str));
 
 /// Every parser of a text from outside.
-const PARSERS: [Parser; 19] = [
+const PARSERS: [Parser; 21] = [
     ("build data", |text| {
         let Ok(data) = BuildData::parse(text) else { return };
         let names: Vec<String> = data.names().map(str::to_owned).collect();
@@ -78,7 +78,13 @@ const PARSERS: [Parser; 19] = [
         let _ = xmlrpc::answer(text);
     }),
     ("layer of an image", |text| {
-        let _ = payload::file_of_layer(text.as_bytes(), "release-manifests/release-metadata");
+        let _ = payload::files_of_layer(text.as_bytes(), &["release-manifests/release-metadata"]);
+    }),
+    ("images of a release", |text| {
+        let _ = release::image_references(text.as_bytes());
+    }),
+    ("logins to registries", |text| {
+        let _ = logins::login_of(text.as_bytes(), false, "quay.io", "demo/image").is_ok();
     }),
     ("registry of test jobs", |text| {
         let name: RegistryName = "ocp-4.19-test-jobs-amd64.json".parse().unwrap();

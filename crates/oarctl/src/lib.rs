@@ -11,6 +11,7 @@ use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help}
 /// The groups in which the help shows the commands.
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
+    ("Checks", &["image-consistency-check"]),
     ("State", &["statebox", "tick"]),
     ("About the programs", &["operations"]),
 ];

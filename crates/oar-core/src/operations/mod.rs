@@ -24,6 +24,7 @@ pub mod metadata;
 mod metadata_changes;
 pub mod overview;
 mod part;
+pub mod payload_consistency;
 pub mod push_to_cdn_staging;
 mod row;
 pub mod stage_testing;

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod config;
+mod image_consistency_check;
 mod operations;
 mod statebox;
 mod tick;
@@ -15,6 +16,7 @@ pub(crate) enum Command {
     /// StateBox files on disk
     #[command(subcommand)]
     Statebox(statebox::Command),
+    ImageConsistencyCheck(image_consistency_check::Args),
     Tick(tick::Args),
     Operations(operations::Args),
 }
@@ -23,6 +25,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
     match command {
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
+        Command::ImageConsistencyCheck(args) => image_consistency_check::run(args, session).await,
         Command::Tick(args) => tick::run(args, session).await,
         Command::Operations(args) => operations::run(args, session).await,
     }
