@@ -126,8 +126,8 @@ pub(crate) fn login_of(
         return Ok(None);
     }
     let document: Value = serde_json::from_slice(text)
-        .map_err(|error| format!("it is no JSON (line {}, column {})", error.line(), error.column()))?;
-    let Value::Object(mut document) = document else { return Err("it is no JSON object".to_owned()) };
+        .map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))?;
+    let Value::Object(mut document) = document else { return Err("it is not a JSON object".to_owned()) };
     if legacy {
         document = Map::from_iter([("auths".to_owned(), Value::Object(document))]);
     }

@@ -381,7 +381,7 @@ async fn logins_that_cannot_be_read_are_told_where_one_is_missing() {
     want_token(&server, "never").await;
     Mock::given(path("/token")).respond_with(ok(json!({"token": "anonymous-token"}))).mount(&server).await;
     let error = client(&server).with_logins(vec![file]).digest(&spec()).await.unwrap_err();
-    assert!(error.to_string().contains("auth.json: it is no JSON"), "{error}");
+    assert!(error.to_string().contains("auth.json: it is not JSON"), "{error}");
 }
 
 #[tokio::test]
