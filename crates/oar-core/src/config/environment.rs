@@ -250,8 +250,8 @@ variables! {
     ).or("~/.docker");
     XDG_RUNTIME_DIR = Variable::new(
         "XDG_RUNTIME_DIR",
-        "the directory of lock files where `~/.local/state` cannot be written",
-        "the directory of lock files, and of podman's logins to image registries",
+        "the directory of podman's logins to image registries, and of lock files where `~/.local/state` cannot be \
+         written",
         "optional",
     );
 }
