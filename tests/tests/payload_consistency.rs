@@ -199,6 +199,11 @@ fn what_cannot_be_read_is_unknown_and_never_a_verdict() {
             "{path}: {}",
             run.stdout
         );
+        assert!(
+            run.stderr.contains("error: ") && run.stderr.contains("could not be checked"),
+            "{}",
+            run.stderr
+        );
         let report = report(&harness, 4);
         assert_eq!(report["consistent"], false);
         assert_eq!(image(&report, "demo-other")["verdict"], "unknown", "{path}");
@@ -324,5 +329,6 @@ fn logins_that_cannot_be_read_are_warned_of_and_hide_nothing_public() {
     std::fs::write(&file, "{\"auths\": {").unwrap();
     let harness = harness.env("REGISTRY_AUTH_FILE", &file.display().to_string());
     let run = check(&harness).expect(0);
-    assert!(run.stderr.contains("auth.json: it is no JSON"), "{}", run.stderr);
+    let warnings = run.stderr.matches("auth.json: it is not JSON").count();
+    assert_eq!(warnings, 1, "{}", run.stderr);
 }

@@ -34,6 +34,12 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         ui.warn(note);
     }
     ui.text(render(&report));
+    if report.counts.unknown > 0 {
+        let (unknown, checked) = (report.counts.unknown, report.counts.checked);
+        ui.problem(format!(
+            "{unknown} of {checked} images could not be checked; the reasons are in the result"
+        ));
+    }
     Ok(exit_code(&report))
 }
 

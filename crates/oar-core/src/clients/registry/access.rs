@@ -184,7 +184,7 @@ impl RegistryClient {
         let (login, problem) = match self.logins.find(&authority, spec.repository()).await {
             Ok(login) => (login, None),
             Err(problem) => {
-                tracing::warn!("{authority} is asked without your login: {problem}");
+                self.logins.warn(&authority, &problem);
                 (None, Some(format!("your login could not be read: {problem}")))
             }
         };

@@ -3,9 +3,9 @@
 //! The crate `docker_credential` decodes entries and runs credential helpers. The order of the files, and the
 //! entry for a repository, are decided here: the crate has neither podman's order nor entries for a part of a registry.
 
-use std::io::Read as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::clients::empty::is_nothing;
+use crate::files;
 
 /// The largest file with logins that is read, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;
@@ -52,11 +53,20 @@ impl From<DockerCredential> for Login {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Logins {
     files: Arc<[PathBuf]>,
+    /// The problems that the user was warned of.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Logins {
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
-        Self { files: files.into() }
+        Self { files: files.into(), warned: Arc::default() }
+    }
+
+    /// Warns of a login that could not be read, once for each reason: every repository asks for its login.
+    pub(super) fn warn(&self, registry: &str, problem: &str) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(problem.to_owned()) {
+            tracing::warn!("{registry} is asked without your login: {problem}");
+        }
     }
 
     /// The login for `repository` at `registry` (a host, with its port when it has one).
@@ -93,22 +103,11 @@ impl Logins {
 
 /// The content of a file; `None` when there is none.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let failed = |why: String| format!("{}: {why}", path.display());
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error)
-            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(failed(error.to_string())),
-    };
-    let mut text = Vec::new();
-    file.take(FILE_LIMIT + 1).read_to_end(&mut text).map_err(|error| failed(error.to_string()))?;
-    if text.len() as u64 > FILE_LIMIT {
-        return Err(failed(format!("it has more than {FILE_LIMIT} bytes")));
+    match files::read(path, FILE_LIMIT) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
-    Ok(Some(text))
 }
 
 /// The login that a file has for a repository.
@@ -230,8 +229,8 @@ mod tests {
     fn what_cannot_be_used_is_named_and_not_shown() {
         let secret = STANDARD.encode("no-colon-here");
         for (text, words) in [
-            ("{", "no JSON"),
-            ("[]", "no JSON object"),
+            ("{", "not JSON"),
+            ("[]", "not a JSON object"),
             (r#"{"auths": []}"#, ""),
             (r#"{"auths": ["x"]}"#, "does not look like"),
             (format!(r#"{{"auths": {{"quay.io": {{"auth": "{secret}"}}}}}}"#).as_str(), "cannot be used"),
@@ -265,7 +264,7 @@ mod tests {
         };
         assert_eq!(user, "second");
         let why = Logins::new(vec![first.clone(), third]).find("quay.io", "demo/x").await.unwrap_err();
-        assert!(why.contains("third.json") && why.contains("no JSON"), "{why}");
+        assert!(why.contains("third.json") && why.contains("not JSON"), "{why}");
         assert!(Logins::new(vec![first]).find("quay.io", "demo/x").await.unwrap().is_none());
     }
 }
