@@ -124,7 +124,7 @@ impl ImageConsistency {
         let version = payload.metadata.version;
         require_same_release(&shipment.merge_request().title, &version)?;
         let files = shipment.files().await.map_err(could_not_look)?;
-        let (skipped, images): (Vec<_>, Vec<_>) =
+        let (of_the_system, images): (Vec<_>, Vec<_>) =
             payload.images.into_iter().partition(|image| is_of_the_system(&image.name));
         let mut candidates: Vec<Candidate> = images.into_iter().map(Candidate::new).collect();
         let mut shipped = ShippedImages::of(files);
@@ -143,7 +143,7 @@ impl ImageConsistency {
             version,
             shipment.reference().to_string(),
             images,
-            skipped.into_iter().map(|image| image.name).collect(),
+            of_the_system.into_iter().map(|image| image.name).collect(),
             shipped.into_images(),
             notes,
         ))

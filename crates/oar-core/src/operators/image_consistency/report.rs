@@ -191,7 +191,7 @@ impl ConsistencyReport {
         version: String,
         merge_request: String,
         images: Vec<ImageFinding>,
-        skipped: Vec<String>,
+        of_the_system: Vec<String>,
         shipped: Vec<ShippedImage>,
         notes: Vec<String>,
     ) -> Self {
@@ -214,7 +214,7 @@ impl ConsistencyReport {
             consistent: false,
             counts,
             images,
-            skipped,
+            skipped: of_the_system,
             shipped,
             notes,
         };
