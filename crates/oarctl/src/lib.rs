@@ -1,4 +1,4 @@
-//! The `oarctl` command line: the configuration document and StateBox files.
+//! The `oarctl` command line: agents, the configuration document and StateBox files.
 
 mod commands;
 mod editor;
@@ -9,9 +9,10 @@ use std::ffi::OsString;
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
 
 /// The groups in which the help shows the commands.
-const GROUPS: &[help::Group] = &[("Configuration", &["config"]), ("State", &["statebox", "tick"])];
+const GROUPS: &[help::Group] =
+    &[("Agents", &["jira-notificator"]), ("Configuration", &["config"]), ("State", &["statebox", "tick"])];
 
-/// Manage the configuration, StateBox files and due waits
+/// Run agents, manage the configuration, StateBox files and due waits
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

@@ -146,7 +146,7 @@ fn commands_of_one_release_are_oar_s() {
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
-        (Program::Oarctl, "tick") => "agents.md",
+        (Program::Oarctl, "tick" | "jira-notificator") => "agents.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",

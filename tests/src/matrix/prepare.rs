@@ -1,9 +1,11 @@
 //! Worlds in which commands have work to do.
 
 use jiff::SignedDuration;
+use sandbox::scenario::notificator::{moved, notice};
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::errata::{AdvisoryState, ExternalTest};
+use sandbox::services::jira::RemoteLink;
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
@@ -179,6 +181,36 @@ pub(super) fn waiting(harness: Harness) -> Harness {
     approval::publish(&harness);
     // The programs' clock is the real one: the next look is due from here on.
     std::thread::sleep(std::time::Duration::from_millis(1100));
+    harness
+}
+
+/// Bugs wait in `ON_QA`: one of them with a fix that was verified, one for which nobody answered. What a dead program leaves
+/// behind may be taken over at once.
+pub(super) fn waiting_for_qe(harness: Harness) -> Harness {
+    let harness = harness.env("OAR_INTENT_LEASE", "0");
+    let long_ago = jiff::Timestamp::now() - SignedDuration::from_hours(20 * 24);
+    {
+        let world = harness.sandbox.world();
+        let link = |number: u64| RemoteLink {
+            id: number,
+            url: format!("https://github.com/openshift/demo-operator/pull/{number}"),
+            title: "the fix".to_owned(),
+        };
+        let labels = [(1, "lgtm"), (2, "verified")].map(|(number, label)| (number, vec![label.to_owned()]));
+        let mut github = world.github.lock();
+        github.pull_requests.insert("openshift/demo-operator".to_owned(), labels.into_iter().collect());
+        drop(github);
+        let mut jira = world.jira.lock();
+        for (key, number) in [("OCPBUGS-60010", 1), ("OCPBUGS-60011", 2)] {
+            jira.issue_mut(key).unwrap().remote_links.push(link(number));
+        }
+        let unanswered = jira.issue_mut("OCPBUGS-61010").unwrap();
+        unanswered.changelog = vec![moved(1, "ON_QA", long_ago)];
+        for (place, label) in (0_u32..).zip(["QA Contact", "Team Lead", "Manager"]) {
+            let at = long_ago + SignedDuration::from_hours(100 * (i64::from(place) + 1));
+            unanswered.comments.push(notice(u64::from(place) + 1, label, 24, "712020:qcontact", at));
+        }
+    }
     harness
 }
 

@@ -230,6 +230,7 @@ fn builds() -> Vec<Scenario> {
         line("job_run_required", REQUIRED, Change, 8, prepare::requiring),
         line("job_run_image_consistency_check", CHECK_IMAGES, Change, 4, prepare::untested),
         line("job_run_stage_testing", TEST_ON_STAGE, Change, 4, prepare::untested),
+        line("jira_notificator", &["oarctl", "jira-notificator"], Change, 28, prepare::waiting_for_qe),
         line("job_list", &["job", "list"], Look, 12, prepare::untested),
         line("job_get_results", &["job", "get_results", NEW_RUN], Look, 1, prepare::started),
         line(

@@ -17,6 +17,7 @@ pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;
 pub mod issue;
+pub mod jira_notificator;
 pub mod job;
 pub mod jobctl;
 pub mod log;

@@ -4,8 +4,8 @@ use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    job, jobctl, log, metadata, push_to_cdn_staging, stage_testing, statebox_validate, status,
-    take_ownership, task_set, tick, update_bug_list,
+    jira_notificator, job, jobctl, log, metadata, push_to_cdn_staging, stage_testing, statebox_validate,
+    status, take_ownership, task_set, tick, update_bug_list,
 };
 
 /// Every operation: those of releases in the order in which a release meets them, then those of test jobs and builds.
@@ -32,6 +32,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueResolve>(),
     Row::of::<issue::IssueList>(),
     Row::of::<tick::Tick>(),
+    Row::of::<jira_notificator::JiraNotificator>(),
     Row::of::<statebox_validate::StateboxValidate>(),
     Row::of::<job::run::Run>(),
     Row::of::<job::run_required::RunRequired>(),

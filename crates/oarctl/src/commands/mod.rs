@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod config;
+mod jira_notificator;
 mod statebox;
 mod tick;
 
@@ -15,6 +16,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Statebox(statebox::Command),
     Tick(tick::Args),
+    JiraNotificator(jira_notificator::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
@@ -22,5 +24,6 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::Tick(args) => tick::run(args, session).await,
+        Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
     }
 }

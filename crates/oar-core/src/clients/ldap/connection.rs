@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions};
 use native_tls::{Certificate, TlsConnector};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -13,6 +13,8 @@ use crate::error::{ServiceError, ServiceErrorKind};
 
 /// The result code of a search below an entry that does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
+/// The result code of a search that finds more than it asked for.
+const SIZE_LIMIT_EXCEEDED: u32 = 4;
 
 /// An open connection; it ends with this value.
 pub(super) struct Connection {
@@ -82,6 +84,24 @@ impl Connection {
         match search.await {
             Ok(outcome) => outcome.map_err(|error: LdapError| operation_failure(&error)),
             Err(_) => Err(failure(ServiceErrorKind::Malformed, "an entry that breaks the protocol")),
+        }
+    }
+}
+
+impl Connection {
+    /// Whether the filter finds anything below `base`.
+    pub(super) async fn finds_any(&self, base: &str, filter: &str) -> Result<bool, ServiceError> {
+        let mut ldap = self.ldap.clone();
+        ldap.with_timeout(self.timeout);
+        ldap.with_search_options(SearchOptions::new().sizelimit(1));
+        let found = ldap.search(base, Scope::Subtree, filter, ["1.1"]).await;
+        let found = found.map_err(|error| operation_failure(&error))?;
+        match found.1.rc {
+            SIZE_LIMIT_EXCEEDED => Ok(true),
+            NO_SUCH_OBJECT => Ok(false),
+            _ => {
+                found.success().map(|(found, _)| !found.is_empty()).map_err(|error| operation_failure(&error))
+            }
         }
     }
 }

@@ -351,3 +351,41 @@ async fn a_long_folder_is_cut_in_the_listing_and_whole_in_the_tree() {
     assert_eq!((again.status, again.text.as_str()), (304, ""));
     sandbox.assert_no_unexpected();
 }
+
+#[tokio::test]
+async fn labels_of_pull_requests_come_by_graphql_and_a_partial_answer_says_what_is_missing() {
+    let sandbox = start();
+    let labels = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    {
+        let mut github = sandbox.world().github.lock();
+        let pulls = [(1, labels(&["verified", "lgtm"])), (2, labels(&[]))];
+        github.pull_requests.insert("openshift/demo".to_owned(), pulls.into_iter().collect());
+    }
+    let part = |alias: &str, name: &str, number: u64| {
+        format!(
+            "{alias}:repository(owner:\"openshift\",name:\"{name}\"){{pullRequest(number:{number}){{\
+             labels(first:1){{totalCount nodes{{name}}}}}}}}"
+        )
+    };
+    let query = ["a", "b", "c", "d"].iter().zip([("demo", 1), ("demo", 2), ("demo", 9), ("absent", 1)]);
+    let query: String = query.map(|(alias, (name, number))| part(alias, name, number)).collect();
+    let query = json!({ "query": format!("query{{{query}}}") });
+    let send =
+        async || ask(&sandbox, "POST", "/github/graphql").bearer(GITHUB_TOKEN).json(&query).send().await;
+    let answer = send().await.json();
+    let found = json!({"pullRequest": {"labels": {"totalCount": 2, "nodes": [{"name": "verified"}]}}});
+    assert_eq!(answer["data"]["a"], found);
+    assert_eq!(answer["data"]["b"]["pullRequest"]["labels"]["totalCount"], 0);
+    assert_eq!((&answer["data"]["c"]["pullRequest"], &answer["data"]["d"]), (&Value::Null, &Value::Null));
+    let problems: Vec<(&Value, &Value)> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (&error["type"], &error["path"][0]))
+        .collect();
+    assert_eq!(problems, [(&json!("NOT_FOUND"), &json!("c")), (&json!("NOT_FOUND"), &json!("d"))]);
+    sandbox.world().github.lock().graphql_limit = Some(1);
+    let cut = send().await.json();
+    assert!(cut["data"]["b"].is_null() && cut["errors"][0]["type"] == "RESOURCE_LIMITS_EXCEEDED", "{cut}");
+    sandbox.assert_no_unexpected();
+}

@@ -89,6 +89,7 @@ pub(super) async fn add(
     let mut state = world.jira.lock();
     let key = state.visible(&key)?;
     login.may(Right::Comment)?;
+    state.before_change(&key, world.clock.now());
     let id = append(&mut state, &key, &login.account_id, read(version, &bytes)?, &now)?;
     let issue = state.visible_issue(&key)?;
     let views = Views { state: &state, version, site: world.url("/jira") };

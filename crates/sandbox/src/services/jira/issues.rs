@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, RawQuery, State as AxumState},
     http::StatusCode,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::{
@@ -65,7 +65,15 @@ pub(super) async fn show(
     let views = Views { state: &state, version, site: world.url("/jira") };
     let expand = values(query.as_deref(), "expand");
     let wanted = Wanted::all_or(values(query.as_deref(), "fields"));
-    Ok(Json(views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"))))
+    let mut view = views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"));
+    let properties = values(query.as_deref(), "properties");
+    if !properties.is_empty() {
+        let all = properties.iter().any(|name| name == "*all");
+        let shown = issue.properties.iter().filter(|(name, _)| all || properties.contains(name));
+        view["properties"] =
+            shown.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
+    }
+    Ok(Json(view))
 }
 
 /// How many issues a bulk request may name.
@@ -114,6 +122,7 @@ pub(super) async fn edit(
     let before = state.visible_issue(&key)?;
     let edit = edit::read(&state, before, version, &body)?;
     let items = edit::changes(&state, before, &edit.draft);
+    state.before_change(&key, world.clock.now());
     let mut draft = edit.draft;
     draft.writes.push(Write::Edited(edit.fields));
     state.issues.insert(key.clone(), draft);

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{front::Version, refusal::Refusal};
 
-/// Accounts mentioned in wiki markup: `[~accountid:<id>]`, in lower case as Cloud writes it.
+/// Accounts mentioned in wiki markup: `[~accountid:<id>]`, in any case (spec 05 §3.2).
 pub(super) fn mentions(text: &str) -> Vec<String> {
-    let Ok(pattern) = Regex::new(r"\[~accountid:([^\]]+)\]") else { return Vec::new() };
+    let Ok(pattern) = Regex::new(r"(?i)\[~accountid:([^\]]+)\]") else { return Vec::new() };
     let mut found = Vec::new();
     for capture in pattern.captures_iter(text) {
         if let Some(id) = capture.get(1).map(|id| id.as_str().to_owned())
