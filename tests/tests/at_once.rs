@@ -47,6 +47,9 @@ at_once!(
     change_advisory_status_waits,
     change_advisory_status_carried_on,
     add_qe_approval_konflux,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
 );
 
 #[test]

@@ -11,6 +11,8 @@ pub struct Pass {
     pub started: usize,
     /// How many things went wrong.
     problems: usize,
+    /// What the last problem was that had words.
+    last_problem: Option<String>,
     /// How many records there are, and how many of them are open.
     pub records: Option<(usize, usize)>,
 }
@@ -19,6 +21,17 @@ impl Pass {
     /// Notes a problem, when there is one.
     pub fn problem(&mut self, class: Option<ErrorClass>) {
         self.add_problems(usize::from(class.is_some()), class);
+    }
+
+    /// Notes a problem in these words.
+    pub fn add_problem(&mut self, words: impl Into<String>, class: ErrorClass) {
+        self.last_problem = Some(words.into());
+        self.add_problems(1, Some(class));
+    }
+
+    /// What the last problem was that was noted in words.
+    pub fn last_problem(&self) -> Option<&str> {
+        self.last_problem.as_deref()
     }
 
     /// Notes so many problems; `class` is that of the gravest.

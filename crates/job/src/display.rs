@@ -100,7 +100,7 @@ impl Observer for Teller {
                     self.ui.explain(&failure.clone().into());
                 }
             }
-            Part::Controlled(_) => {}
+            Part::Controlled(_) | Part::Notified(_) => {}
         }
     }
 }

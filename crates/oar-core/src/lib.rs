@@ -11,8 +11,8 @@
 //!
 //! | Floor | Modules |
 //! |---|---|
-//! | what runs without a person | [`agents`] |
 //! | what may be asked for | [`operations`]: one row for each |
+//! | what agents decide | [`agents`]: pure |
 //! | the work of one command | [`tasks`] |
 //! | work over several services | [`operators`]: they build no addresses |
 //! | running a task | [`flow`]: plan, claim, apply, tell, record; it knows no service |

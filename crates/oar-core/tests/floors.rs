@@ -30,8 +30,8 @@ const FLOORS: [&[&str]; 14] = [
     &["flow"],
     &["operators"],
     &["tasks"],
-    &["operations"],
     &["agents"],
+    &["operations"],
 ];
 
 /// What a module does not use although it stands below: it would know what is not its business.

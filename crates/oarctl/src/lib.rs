@@ -1,4 +1,4 @@
-//! The `oarctl` command line: the configuration document and StateBox files.
+//! The `oarctl` command line: the configuration document, StateBox files, and what runs without a person.
 
 mod commands;
 mod editor;
@@ -9,9 +9,13 @@ use std::ffi::OsString;
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
 
 /// The groups in which the help shows the commands.
-const GROUPS: &[help::Group] = &[("Configuration", &["config"]), ("State", &["statebox", "tick"])];
+const GROUPS: &[help::Group] = &[
+    ("Configuration", &["config"]),
+    ("State", &["statebox", "tick"]),
+    ("Agents", &["start-release-detector", "check-test-results", "agents"]),
+];
 
-/// Manage the configuration, StateBox files and due waits
+/// Manage the configuration, StateBox files, due waits and agents
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

@@ -28,8 +28,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let arguments = Arguments { arch, dry_run };
     let clients = session.clients()?;
     arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let agent =
-        Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
+    let agent = Agent {
+        program: "jobctl",
+        role: "aggregator",
+        scope: arch.text(),
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     schedule
         .run(session, agent, || async {
             let call = session.call_with(clients.clone(), false);
@@ -44,7 +51,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 }
                 Err(error) => {
                     session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
+                    pass.add_problem(error.inner().to_string(), error.inner().class());
                 }
             }
             pass

@@ -60,7 +60,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let clients = session.clients()?;
     arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let scope = format!("{}-{arch}-{}", arguments.kind(), names.join("-"));
-    let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
+    let agent = Agent {
+        program: "jobctl",
+        role: "controller",
+        scope: &scope,
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     schedule
         .run(session, agent, || async {
             let teller = Teller { ui: session.ui.clone() };
@@ -74,7 +82,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 }
                 Err(error) => {
                     session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
+                    pass.add_problem(error.inner().to_string(), error.inner().class());
                 }
             }
             pass

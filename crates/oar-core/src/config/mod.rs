@@ -4,7 +4,8 @@
 //! request; [`Settings::release`] adds what the build data says about one release and yields a [`ConfigStore`].
 //! Credentials are read when they are needed, so that a command asks only for those that it uses.
 
-pub mod build_data;
+pub mod agents;
+mod build_data;
 pub mod check;
 mod check_environment;
 mod credentials;
@@ -30,6 +31,7 @@ mod store;
 mod versions;
 mod wait;
 
+pub use agents::{AGENT_COMMANDS, AgentSettings, agent_watchdog};
 pub use build_data::{
     Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
     ShipmentKind, ShipmentUrl,

@@ -4,6 +4,7 @@
 //! fault, any other request only when the service said that it did not act (429, or 503 with `Retry-After`, or
 //! GitHub's 403 rate limits, or what a client knows as such a refusal) or when no connection was made.
 
+mod activity;
 mod address;
 mod call;
 mod client;
@@ -14,6 +15,7 @@ mod slow;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use activity::Activity;
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};
