@@ -13,7 +13,7 @@ use oar_core::email::EmailAddress;
 use oar_core::error::{Classified, ErrorClass, ServiceError};
 use tempfile::TempDir;
 
-/// People whose address stands in the attribute `mail`.
+/// People with their address in the attribute `mail`.
 const OTHER_ADDRESSES: [(&str, &str, &[&str]); 2] =
     [("alias", "alias@example.com", &["chief"]), ("chief", "chief@example.com", &[])];
 

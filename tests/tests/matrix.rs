@@ -57,6 +57,7 @@ matrix!(
     issue_resolve,
     task_set,
     statebox_validate,
+    operations,
     check_greenwave_konflux,
     check_greenwave_errata,
     check_cve_konflux,

@@ -1,5 +1,5 @@
-//! What a program that runs on tells about itself: `/healthz`, `/livez`, `/readyz` and `/metrics` (the text format of
-//! Prometheus, `OpenMetrics` 1.0).
+//! Health and metrics of a long-running program: `/healthz`, `/livez`, `/readyz` and `/metrics` (the text
+//! format of Prometheus, `OpenMetrics` 1.0).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -33,12 +33,12 @@ use crate::schedule::Agent;
 
 /// The media type of the answer to `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How many intervals without a pass mean that something hangs.
+/// The number of intervals without a pass after which the program counts as hanging.
 const LATE: u32 = 3;
-/// What a pass may take in any case, however short the interval.
+/// The time that a pass may take in any case, however short the interval.
 const PASS_LIMIT: Duration = Duration::from_mins(30);
 
-/// Counts what passes do. Cheap to clone.
+/// Counts the results of passes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Inner>);
 
@@ -51,9 +51,9 @@ struct Inner {
     last: Gauge<i64, AtomicI64>,
     leads: Gauge<i64, AtomicI64>,
     records: Family<Vec<(String, String)>, Gauge<i64, AtomicI64>>,
-    /// When the program last did what it is for: passed, or looked whether it is its turn; seconds since the epoch.
+    /// When the program last made a pass or checked the leadership, in seconds since the epoch.
     alive: AtomicI64,
-    /// How long it may be silent before it is taken for hanging.
+    /// The time without activity after which it counts as hanging, in seconds.
     longest_silence: Duration,
     progress: Progress,
     clock: Clock,
@@ -123,7 +123,8 @@ impl Metrics {
         self.0.alive.store(now, Ordering::Relaxed);
     }
 
-    /// Notes whether this program works or stands by. One that cannot find that out does neither, and is not alive.
+    /// Records whether this program is the leader or on standby. If that cannot be determined, it does not
+    /// count as alive.
     pub(crate) fn turn(&self, turn: Leadership) {
         self.0.leads.set(i64::from(turn == Leadership::Ours));
         if turn != Leadership::Failed {
@@ -165,7 +166,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ends it; requests that are being answered get a moment.
+    /// Stops it; open requests get a short time to finish.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;

@@ -1,15 +1,16 @@
-//! How one pass of an agent went.
+//! The result of one pass of an agent.
 
 use oar_core::error::ErrorClass;
 use oar_core::failures::gravest;
 
-/// How a pass went: what it counts goes into the metrics, its gravest problem decides the exit code of a single pass.
+/// The result of a pass: its counts go into the metrics, and its gravest problem decides the exit code of a
+/// single pass.
 #[derive(Debug, Default)]
 pub struct Pass {
     class: Option<ErrorClass>,
-    /// How many jobs were started.
+    /// Number of jobs that were started.
     pub started: usize,
-    /// How many things went wrong.
+    /// Number of problems.
     problems: usize,
     /// What the last problem was that had words.
     last_problem: Option<String>,
@@ -18,7 +19,7 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Notes a problem, when there is one.
+    /// Adds a problem, if there is one.
     pub fn problem(&mut self, class: Option<ErrorClass>) {
         self.add_problems(usize::from(class.is_some()), class);
     }
@@ -40,12 +41,12 @@ impl Pass {
         self.problems += count;
     }
 
-    /// How many things went wrong.
+    /// Number of problems.
     pub fn problem_count(&self) -> usize {
         self.problems
     }
 
-    /// The class of the gravest problem ([`gravest`]); `None` after a good pass.
+    /// The class of the gravest problem ([`gravest`]); `None` after a pass without problems.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class
     }

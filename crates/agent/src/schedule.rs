@@ -1,4 +1,4 @@
-//! When passes are made: one, or one every so often until the program is told to stop.
+//! The schedule of passes: one, or one at every interval until the program is told to stop.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use crate::progress::{Phase, Progress};
 use crate::record::Recorder;
 use crate::service_manager::ServiceManager;
 
-/// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
+/// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The options that say when an agent does its work.
@@ -47,7 +47,8 @@ pub struct Agent<'a> {
     pub program: &'static str,
     /// What it does there: `controller`.
     pub role: &'static str,
-    /// What it does it for. Of the agents with one role and scope one works, and the others stand by.
+    /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
+    /// standby.
     pub scope: &'a str,
     /// Whether its passes change nothing. Then it keeps nobody from working, takes no lease and leaves no record.
     pub dry_run: bool,
@@ -67,7 +68,7 @@ impl Agent<'_> {
 }
 
 impl Schedule {
-    /// Makes one pass, or a pass every so often until the program is told to stop.
+    /// Makes one pass, or one at every interval until the program is told to stop.
     ///
     /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work. A pass of
     /// several that panics is one with a problem.

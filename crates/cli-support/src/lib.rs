@@ -1,4 +1,4 @@
-//! What the command lines share: the user interface object, errors and exit codes, logging, signals.
+//! The shared parts of the command lines: the user interface object, errors and exit codes, logging, signals.
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 

@@ -1,6 +1,6 @@
 //! The `oar` command line: takes one z-stream release from announced to shipped.
 //!
-//! One file per command in `commands`; each holds its arguments and a call into `oar-core`.
+//! `commands` has one file per command, with its arguments and a call into `oar-core`.
 
 mod commands;
 mod release;

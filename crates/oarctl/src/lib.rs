@@ -1,4 +1,4 @@
-//! The `oarctl` command line: the configuration document, StateBox files, and what runs without a person.
+//! The `oarctl` command line: the configuration document and StateBox files.
 
 mod commands;
 mod editor;
@@ -13,6 +13,7 @@ const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("State", &["statebox", "tick"]),
     ("Agents", &["start-release-detector", "check-test-results", "agents"]),
+    ("About the programs", &["operations"]),
 ];
 
 /// Manage the configuration, StateBox files, due waits and agents

@@ -8,11 +8,11 @@ use sandbox::services::release_controller::Phase;
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
-/// How many images the Konflux release has where their health is looked at.
+/// Number of images of the Konflux release when their health is checked.
 pub(super) const IMAGES: usize = 240;
 /// The run that a line asks for, or puts in the place of [`RECORDED_RUN`].
 pub(super) const NEW_RUN: &str = "0b8e7c1a-1111-4222-8333-944455556666";
-/// A run that stands in a record.
+/// A run in a record.
 pub(super) const RECORDED_RUN: &str = "0b8e7c1a-1111-4222-8333-944455557777";
 /// A payload to test.
 pub(super) const PAYLOAD: &str = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
@@ -123,7 +123,8 @@ pub(super) fn on_staging_errata(harness: Harness) -> Harness {
     harness
 }
 
-/// The image consistency job of the Konflux release has ended well, and 240 images are to be looked at.
+/// The image consistency job of the Konflux release has succeeded, and the health of 240 images must be
+/// checked.
 pub(super) fn images(harness: Harness) -> Harness {
     let harness = on_staging(harness);
     sandbox::scenario::catalog::fill_release(harness.sandbox.world(), IMAGES);

@@ -82,7 +82,7 @@ const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
 
-/// Announced, owned, looked at; and the work on the state by hand.
+/// Announced, owned, read; and manual changes of the state.
 fn first() -> Vec<Scenario> {
     let owned = Task("take-ownership", PASS);
     let bugs = Task("update-bug-list", IN_PROGRESS);
@@ -107,6 +107,7 @@ fn first() -> Vec<Scenario> {
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
+        line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
     ]
 }
 

@@ -1,6 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::job::run::{Arguments, Run};
-use oar_core::prow::jobs::{Image, JobText};
+use oar_core::prow::jobs::{Image, JobText, RunJob};
 use oar_core::version::Arch;
 
 use crate::display;
@@ -33,10 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { job, payload, upgrade_from, upgrade_to, arch, start } = args;
-    let arguments = Arguments { job, payload, upgrade_from, upgrade_to, arch, start: start.arguments() };
-    let words = Words {
-        started: |run| format!("Returned job id: {}", run.id),
-        known: |run| Some(display::lines(run)),
-    };
-    start_one::start::<Run>(session, arguments, words, &start).await
+    let job = RunJob { job, payload, upgrade_from, upgrade_to, arch };
+    let words = Words { started: display::job_id, known: |run| Some(display::lines(run)) };
+    start_one::start(session, job, words, &start).await
 }

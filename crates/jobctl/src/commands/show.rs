@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::show::{Arguments, Show};
+use oar_core::operations::jobctl::show::Show;
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
@@ -25,17 +25,17 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let arguments = match args.build.parse::<BuildName>() {
-        Ok(build) => Arguments { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
+    let show = match args.build.parse::<BuildName>() {
+        Ok(build) => Show { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
-        Err(_) => Arguments {
+        Err(_) => Show {
             build: None,
             arch: args.arch,
             record: Some(records::read(Path::new(&args.build))),
             registry: records::registries(args.registry.as_deref())?,
         },
     };
-    let view = session.perform::<Show>(arguments, &session.call(false)?).await?;
+    let view = session.perform(show, &session.call(false)?).await?;
     session.ui.json(&view);
     session.ui.text(render::build(&view));
     Ok(ExitCode::Done)

@@ -1,13 +1,11 @@
-use std::sync::Arc;
-
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
-use oar_core::operations::jobctl::start_controller::{Arguments, StartController, StreamPass};
-use oar_core::operations::{Observer, Part, perform};
+use oar_core::operations::Part;
+use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
 
-use crate::display;
+use crate::{display, passes};
 
 /// Start the test jobs of a new build, each once
 ///
@@ -56,10 +54,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { releases, no_nightly, trigger, arch, dry_run, schedule, .. } = args;
     let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
-    let arguments = Arguments { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
+    let controller =
+        StartController { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let scope = format!("{}-{arch}-{}", arguments.kind(), names.join("-"));
+    controller.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let scope = format!("{}-{arch}-{}", controller.kind(), names.join("-"));
     let agent = Agent {
         program: "jobctl",
         role: "controller",
@@ -69,52 +68,24 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         leases: &clients,
         activity: clients.http().activity(),
     };
-    schedule
-        .run(session, agent, || async {
-            let teller = Teller { ui: session.ui.clone() };
-            let call = session.call_with(clients.clone(), false).observed_by(Arc::new(teller));
-            let mut pass = Pass::default();
-            match perform::<StartController>(arguments.clone(), &call).await {
-                Ok(answer) => {
-                    answer.problems().for_each(|class| pass.problem(Some(class)));
-                    pass.started = answer.started();
-                    session.ui.json(&answer);
-                }
-                Err(error) => {
-                    session.ui.fail(&CliError::of_task(&error));
-                    pass.add_problem(error.inner().to_string(), error.inner().class());
-                }
-            }
-            pass
-        })
-        .await
+    passes::run(controller, &clients, (schedule, agent), session, show_part, |_, answer| {
+        let mut pass = Pass::default();
+        answer.problems().for_each(|class| pass.problem(Some(class)));
+        pass.started = answer.started();
+        pass
+    })
+    .await
 }
 
-/// Tells the person what a pass does for each minor version, as soon as it is done.
-#[derive(Debug)]
-struct Teller {
-    ui: Ui,
-}
-
-impl Observer for Teller {
-    fn note(&self, text: &str) {
-        self.ui.note(text);
-    }
-
-    fn warn(&self, text: &str) {
-        self.ui.warn(text);
-    }
-
-    fn part(&self, part: Part<'_>) {
-        match part {
-            Part::Controlled(StreamPass::Done(report)) => show(&self.ui, report),
-            Part::Controlled(StreamPass::Failed { scope, error }) => {
-                let shown = CliError::from(error.clone());
-                self.ui
-                    .explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
-            }
-            _ => {}
+/// Shows the result of a pass for one minor version, as soon as it is done.
+fn show_part(ui: &Ui, part: Part<'_>) {
+    match part {
+        Part::Controlled(StreamPass::Done(report)) => show(ui, report),
+        Part::Controlled(StreamPass::Failed { scope, error }) => {
+            let shown = CliError::from(error.clone());
+            ui.explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
         }
+        _ => {}
     }
 }
 

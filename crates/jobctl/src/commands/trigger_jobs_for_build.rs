@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session, exit_code};
-use oar_core::operations::jobctl::trigger_jobs_for_build::{Arguments, TriggerJobsForBuild};
+use oar_core::operations::jobctl::trigger_jobs_for_build::TriggerJobsForBuild;
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
@@ -27,8 +27,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { build, arch, no_skip_existing, dry_run, .. } = args;
-    let arguments = Arguments { build: build.clone(), arch, no_skip_existing, dry_run };
-    let report = session.perform::<TriggerJobsForBuild>(arguments, &session.call(false)?).await?;
+    let report = session
+        .perform(
+            TriggerJobsForBuild { build: build.clone(), arch, no_skip_existing, dry_run },
+            &session.call(false)?,
+        )
+        .await?;
     for warning in &report.warnings {
         session.ui.warn(warning);
     }

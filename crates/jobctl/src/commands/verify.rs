@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code};
-use oar_core::operations::jobctl::verify::{Arguments, Verify};
+use oar_core::operations::jobctl::verify::Verify;
 use oar_core::prow::verification::Summary;
 use oar_core::prow::verify::{Agreement, Verified};
 
 use crate::records;
 
-/// Up to so many files are listed one by one; of more, those that there is something to say of.
+/// Up to this number, all files are listed; of more, only those with findings.
 const LISTED: usize = 20;
 
 /// Check whether stored records agree with their runs
@@ -35,8 +35,8 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         return Err(CliError::usage("the directories hold no record, latest file or registry"));
     }
     let files = paths.iter().map(|path| records::read(path)).collect();
-    let arguments = Arguments { files, registry, strict: args.strict };
-    let answer = session.perform::<Verify>(arguments, &session.call(false)?).await?;
+    let answer =
+        session.perform(Verify { files, registry, strict: args.strict }, &session.call(false)?).await?;
     session.ui.json(&answer);
     let verification = &answer.verification;
     let checked = &verification.files;

@@ -1,5 +1,5 @@
-//! What runs without a person: what the agents decide. An operation reads what they need and does what follows; when it runs,
-//! who leads and how it is watched is the crate `agent`'s.
+//! The work of the agents, which run without a person. The crate `agent` has their schedule, leader election,
+//! health and metrics.
 
 pub mod detector;
 pub mod notificator;

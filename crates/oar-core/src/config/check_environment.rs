@@ -1,4 +1,4 @@
-//! The check of everything that the programs read from their environment, before a command needs it.
+//! Checks everything that the programs read from their environment, before a command needs it.
 
 use super::check::{Problem, Severity};
 use super::credentials::{Credential, Credentials};
@@ -27,8 +27,8 @@ const CREDENTIALS: [Credential; 12] = [
     Credential::ClusterToken,
 ];
 
-/// Everything in `environment` that a program would refuse, by the code with which it does. What is not set is no problem:
-/// not every command needs it.
+/// Everything in `environment` that a program would refuse, found by the code that refuses it. A variable
+/// that is not set is no problem, because not every command needs it.
 pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut take = |result: Result<(), ConfigError>| problems.extend(result.err().map(problem));

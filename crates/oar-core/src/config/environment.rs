@@ -1,4 +1,4 @@
-//! The environment: the only place of the library that reads it, and the one table of its variables.
+//! The environment: the only place in the library that reads it, and the table of all variables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::service::Service;
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it holds, to be read after "it holds".
+    /// Its content, worded to follow "it holds".
     pub purpose: &'static str,
     /// Which commands need it.
     pub needed_by: &'static str,
     /// Whether its value must never be shown.
     pub secret: bool,
-    /// What applies when it is not set.
+    /// The default when it is not set.
     pub default: Option<&'static str>,
 }
 
@@ -250,9 +250,10 @@ variables! {
     ).or("~/.local/state");
 }
 
-/// Variables of ours that are no settings: of the sandbox, of tests on real files, of a shell that completes a command.
+/// Variables of the project that are not settings: of the sandbox, of tests on real files, of shell
+/// completion.
 const ELSEWHERE: [&str; 3] = ["OAR_SANDBOX", "OAR_SAMPLES", "OAR_COMPLETE"];
-/// How many letters of a misspelt name differ.
+/// The most letters in which a misspelt name differs.
 const CLOSE: usize = 2;
 /// The longest name that is compared.
 const LONGEST_NAME: usize = 100;
@@ -262,7 +263,7 @@ pub fn endpoint_variable(service: Service) -> String {
     format!("OAR_ENDPOINT_{}", service.key())
 }
 
-/// The reference of all variables, endpoints included, as a Markdown table; the documentation is made from it.
+/// The reference of all variables, endpoints included, as a Markdown table for the documentation.
 pub fn reference() -> String {
     let mut text = String::from("| Variable | Holds | Needed by | Default |\n|---|---|---|---|\n");
     let mut row = |name: &str, purpose: &str, needed_by: &str, secret: bool, default: Option<&str>| {
@@ -282,9 +283,9 @@ pub fn reference() -> String {
     text
 }
 
-/// What a process was started with: its variables, its program file and its working directory.
+/// The environment of a process: its variables, its program file and its working directory.
 ///
-/// Tests and servers build one from values; only a program's entry reads the real one.
+/// Tests and servers build one from values; only a program's start reads the real one.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
@@ -332,14 +333,14 @@ impl Environment {
         self.account.as_deref()
     }
 
-    /// The same environment, in a process of the account `name`.
+    /// The same environment, with the account `name`.
     #[must_use]
     pub fn with_account(mut self, name: impl Into<String>) -> Self {
         self.account = Some(name.into());
         self
     }
 
-    /// Where the programs keep small files of their own: `$XDG_STATE_HOME/release-tests`, by default
+    /// The directory of the programs' state files: `$XDG_STATE_HOME/release-tests`, by default
     /// `~/.local/state/release-tests`.
     pub fn state_home(&self) -> Option<PathBuf> {
         let absolute = |path: &&str| Path::new(path).is_absolute();
@@ -350,10 +351,10 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
-    /// Where the programs keep what may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by default
-    /// `~/.cache/release-tests`.
+    /// The programs' cache directory, which may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by
+    /// default `~/.cache/release-tests`.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        // The specification of XDG has relative paths ignored.
+        // The XDG specification says to ignore relative paths.
         let absolute = |path: &&str| Path::new(path).is_absolute();
         let base = match self.get(&XDG_CACHE_HOME).filter(absolute) {
             Some(path) => PathBuf::from(path),
@@ -362,8 +363,8 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
-    /// The directory of this user's lock files, which others cannot hold: below `$XDG_RUNTIME_DIR`, by default below
-    /// `~/.local/state`.
+    /// The directory of this user's lock files, which other users cannot lock: below `$XDG_RUNTIME_DIR`, by
+    /// default below `~/.local/state`.
     pub fn lock_directory(&self) -> Option<PathBuf> {
         let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
         let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
@@ -376,7 +377,7 @@ impl Environment {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
     }
 
-    /// An environment of these variables alone, without a program file and a working directory.
+    /// An environment with only these variables, without a program file and a working directory.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self {
             values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -400,12 +401,13 @@ impl Environment {
         self
     }
 
-    /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
+    /// The value of a variable, given as a [`Variable`] or by name; an empty value counts as not set (spec 01
+    /// §1.6).
     pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable as it is, an empty one as well: for variables that libraries read themselves.
+    /// The unchanged value of a variable, even if it is empty: for variables that libraries read themselves.
     pub(super) fn raw(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
@@ -422,8 +424,8 @@ impl Environment {
         (!channel.is_empty() && !ts.is_empty()).then_some((channel, ts))
     }
 
-    /// Refuses variables that look like ours and are none: a setting that is not applied would mean the default, which is
-    /// production. What looks like none of ours is left alone.
+    /// Refuses variables whose names look like the project's and are unknown: the default would apply
+    /// instead, which is production. Other variables are ignored.
     pub fn check_names(&self) -> Result<(), ConfigError> {
         let known: Vec<String> = VARIABLES
             .iter()
@@ -444,7 +446,7 @@ impl Environment {
         if unknown.is_empty() { Ok(()) } else { Err(ConfigError::UnknownVariables { variables: unknown }) }
     }
 
-    /// The variables whose names `keep` accepts, for a program that we start.
+    /// The variables whose names `keep` accepts, for a child process.
     pub fn select(&self, keep: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let kept = self.values.iter().filter(|(name, _)| keep(name));
         kept.map(|(name, value)| (name.clone(), value.clone())).collect()

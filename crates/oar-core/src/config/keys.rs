@@ -1,4 +1,4 @@
-//! The keys of the configuration document that the programs read: one table for getters, checks and documentation.
+//! The keys of the configuration document: one table for getters, checks and documentation.
 
 use super::endpoints;
 use super::error::ConfigError;
@@ -6,24 +6,24 @@ use crate::email::EmailAddress;
 use crate::service::Service;
 use crate::version::YStream;
 
-/// A place in a key's path that stands for many names.
+/// Placeholders in a key's path.
 const STREAM: &str = "<X.Y>";
 const TEAM: &str = "<team>";
 const SERVICE: &str = "<service>";
 const NAME: &str = "<name>";
 
-/// What a value must look like.
+/// The format of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueFormat {
     /// A base URL.
     BaseUrl(Service),
     /// A base URL of the service that the key's last part names.
     NamedBaseUrl,
-    /// The address of the build data, with one `%s`.
+    /// The URL of the build data, with one `%s`.
     BuildDataUrl,
     /// An e-mail address.
     Email,
-    /// E-mail addresses with commas between them, or one Slack id.
+    /// Comma-separated e-mail addresses, or one Slack id.
     Approvers,
     /// A Slack channel.
     Channel,
@@ -33,19 +33,19 @@ pub enum ValueFormat {
     Spreadsheet,
     /// An OpenPGP public key in text form, or the path of a file with one.
     PublicKey,
-    /// A number, written as a text.
+    /// A number, as a string.
     Count,
     /// The base URL of a proxy, or `none`.
     Proxy,
-    /// Addresses with commas between them, below which something may be fetched.
+    /// Comma-separated URLs below which files may be fetched.
     Origins,
     /// A letter from A to F, or `Unknown`.
     WaivedGrade,
     /// A day: `2026-08-31`.
     Day,
-    /// Words for people, without addresses.
+    /// Text for people, without addresses.
     Words,
-    /// The name of a job, with its folders.
+    /// The path of a job, with its folders.
     JobName,
     /// `path` or `body`.
     TriggerForm,
@@ -61,12 +61,12 @@ pub enum ValueFormat {
     AgentInterval,
 }
 
-/// What happens without a key.
+/// Whether a key is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// Every release's commands fail.
+    /// Without it, the commands of every release fail.
     Required,
-    /// Some commands fail.
+    /// Without it, some commands fail.
     Wanted,
     /// There is a default, or only an optional step needs it.
     Optional,
@@ -75,15 +75,15 @@ pub enum Requirement {
 /// One key of the document (spec 01 §1.3, spec 03 §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its path; `<X.Y>`, `<team>` and `<service>` stand for any y-stream, team and service.
+    /// Its path; `<X.Y>`, `<team>` and `<service>` are placeholders for any y-stream, team and service.
     pub path: &'static [&'static str],
     /// What it holds.
     pub purpose: &'static str,
     /// A made-up value.
     pub example: &'static str,
-    /// What its value must look like.
+    /// The format of its value.
     pub shape: ValueFormat,
-    /// What happens without it.
+    /// Whether it is needed.
     pub need: Requirement,
 }
 
@@ -201,7 +201,7 @@ keys! {
 }
 
 impl Key {
-    /// The path with names in place of what stands for many, in order: `owners.4.19`.
+    /// The path with `names` for its placeholders, in order: `owners.4.19`.
     pub fn named(&self, names: &[&str]) -> String {
         let mut names = names.iter();
         let parts: Vec<&str> = self
@@ -212,7 +212,8 @@ impl Key {
         parts.join(".")
     }
 
-    /// The error of a value that looks right and cannot be used. `names` are those in the key's path.
+    /// The error for a value with the right format that cannot be used. `names` replace the placeholders of
+    /// the path.
     pub fn unusable(&self, names: &[&str], problem: String) -> ConfigError {
         ConfigError::BadKey { key: self.named(names), problem, purpose: self.purpose, example: self.example }
     }
@@ -233,7 +234,7 @@ impl Key {
             })
     }
 
-    /// What is wrong with `value`, in words that do not repeat it.
+    /// What is wrong with `value`, without repeating it.
     pub fn problem(&self, path: &[&str], value: &str) -> Option<String> {
         let value = value.trim();
         if value.is_empty() {
@@ -315,7 +316,7 @@ fn public_key_problem(value: &str) -> Option<String> {
     crate::signature::ReleaseKeys::default().add("key", value).err().map(|fault| fault.to_string())
 }
 
-/// Whether a pull spec with a tag can be made of a repository.
+/// Whether a repository and a tag make a valid pull spec.
 fn takes_tag(repository: &str) -> bool {
     format!("{repository}:4.19.1-x86_64").parse::<crate::ids::PullSpec>().is_ok()
 }

@@ -1,8 +1,8 @@
 //! Configuration: the encrypted document, ART's build data, endpoints, credentials, supported versions, settings.
 //!
-//! This is the only module of the library that reads the environment. [`Settings`] is what a command knows without any
-//! request; [`Settings::release`] adds what the build data says about one release and yields a [`ConfigStore`].
-//! Credentials are read when they are needed, so that a command asks only for those that it uses.
+//! This is the only module of the library that reads the environment. [`Settings`] is everything that needs
+//! no request; [`Settings::release`] adds the build data of one release and returns a [`ConfigStore`].
+//! Credentials are read when they are needed, so that a command needs only those that it uses.
 
 pub mod agents;
 mod build_data;

@@ -11,7 +11,7 @@ use crate::yaml;
 
 /// The list that is built into the programs.
 const BUILT_IN: &str = include_str!("../../../../config/versions.yaml");
-/// The name of the file that replaces it, beside the configuration document.
+/// The name of the file beside the configuration document that replaces it.
 const FILE_NAME: &str = "versions.yaml";
 
 /// The supported y-streams, oldest first.
@@ -80,7 +80,7 @@ impl SupportedVersions {
 }
 
 impl fmt::Display for SupportedVersions {
-    /// The y-streams with commas between them; at least three consecutive ones as `4.12 … 4.22`.
+    /// The y-streams, comma-separated; three or more consecutive ones as `4.12 … 4.22`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: Vec<(YStream, YStream)> = Vec::new();
         for stream in &self.streams {
@@ -157,7 +157,7 @@ impl<'de> Visitor<'de> for StreamList {
     }
 }
 
-/// One entry, checked where it stands so that the error has its line.
+/// One entry, checked while parsing so that the error has its line.
 struct Entry<'a> {
     earlier: &'a [YStream],
 }

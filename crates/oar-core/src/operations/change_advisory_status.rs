@@ -1,13 +1,11 @@
 //! `change-advisory-status`.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Effect, Operation};
-use super::task_run::{Change, Options, Prepared, TaskRow, execute};
+use super::task_run::{Change, LONGEST_PAUSE, Options, Prepared, TaskRow, execute};
 use crate::clients::jira::IssueKey;
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
@@ -19,17 +17,10 @@ use crate::statebox::{TaskName, TaskStatus};
 use crate::tasks::approval_wait::{Look, STOPPED, Watcher};
 use crate::tasks::change_advisory_status::{ChangeAdvisoryStatus as Work, Done};
 
-/// The longest pause before a watcher that could not begin tries again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// The operation.
-#[derive(Debug)]
-pub struct ChangeAdvisoryStatus;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct ChangeAdvisoryStatus {
     /// The state to move the advisories to
     pub status: Target,
     /// Bugs to answer for although they are not finished or cannot be seen
@@ -120,12 +111,11 @@ impl Operation for ChangeAdvisoryStatus {
         "The last task of a release: every other one must be Pass.",
         "A Konflux release's advisories move when its metadata URL is up; until then the task waits.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let (wait, accept_bug) = (arguments.wait, arguments.accept_bug.clone());
-        let (report, prepared) = execute::<Approve>(arguments, call).await?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let (wait, accept_bug) = (self.wait, self.accept_bug.clone());
+        let (report, prepared) = execute(Approve(self), call).await?;
         let answer = Answer::Ran(Box::new(report));
         if !wait || !answer.leaves_wait() {
             return Ok(answer);
@@ -137,19 +127,18 @@ impl Operation for ChangeAdvisoryStatus {
 
 /// The run of the task, without the wait that it may leave behind.
 #[derive(Debug)]
-struct Approve;
+struct Approve(ChangeAdvisoryStatus);
 
 impl TaskRow for Approve {
     const ABOUT: About = <ChangeAdvisoryStatus as Operation>::ABOUT;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.0.change, wait: self.0.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        approval(on, arguments.accept_bug, arguments.early)
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        approval(on, self.0.accept_bug, self.0.early)
     }
 }
 

@@ -8,14 +8,10 @@ use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::create_test_report::CreateTestReport as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct CreateTestReport;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct CreateTestReport {
     /// Create the file although the release has a worksheet in Google Sheets
     pub beside_worksheet: bool,
     /// When somebody else runs the same task now, wait for the end of that run and go on then
@@ -33,14 +29,13 @@ impl TaskRow for CreateTestReport {
     )
     .hints(&["The first task of a release: every other one needs the file."]);
     const CREATES_STATE: bool = true;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), on.statebox.location(), arguments.beside_worksheet))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), on.statebox.location(), self.beside_worksheet))
     }
 }

@@ -9,14 +9,10 @@ use crate::flow::outcome::TaskError;
 use crate::statebox::{MetadataRecord, RunView, TaskName};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct History;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct History {
     /// Only this task
     pub task: Option<TaskName>,
 }
@@ -46,13 +42,12 @@ impl Conclusion for Answer {}
 impl Operation for History {
     const ABOUT: About =
         About::look("history", "List every recorded run of the tasks, oldest first: when, who, result");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let state = call.state().await?;
         let tasks = state.tasks().into_iter();
-        let tasks = tasks.filter(|view| arguments.task.is_none_or(|task| view.task == Some(task)));
+        let tasks = tasks.filter(|view| self.task.is_none_or(|task| view.task == Some(task)));
         let mut runs: Vec<Entry> = tasks
             .flat_map(|view| {
                 let task = view.name;

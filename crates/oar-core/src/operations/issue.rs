@@ -10,12 +10,8 @@ use crate::statebox::{Change, IssueView, NewIssue, State, StateError, TaskName};
 use crate::version::ReleaseVersion;
 
 /// Records an issue.
-#[derive(Debug)]
-pub struct IssueAdd;
-
-/// What [`IssueAdd`] is asked with.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct AddArguments {
+pub struct IssueAdd {
     /// What is wrong
     pub text: String,
     /// The tasks that it blocks; without any it concerns the whole release
@@ -30,12 +26,8 @@ pub struct AddArguments {
 }
 
 /// Resolves an issue.
-#[derive(Debug)]
-pub struct IssueResolve;
-
-/// What [`IssueResolve`] is asked with.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ResolveArguments {
+pub struct IssueResolve {
     /// Its text, or a part that no other unresolved issue has
     pub text: String,
     /// How it was resolved
@@ -46,13 +38,9 @@ pub struct ResolveArguments {
 }
 
 /// Lists the issues.
-#[derive(Debug)]
-pub struct IssueList;
-
-/// What [`IssueList`] is asked with.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct ListArguments {
+pub struct IssueList {
     /// Also those that are resolved
     pub all: bool,
     /// Only those of this task
@@ -89,11 +77,10 @@ impl Conclusion for Listed {}
 
 impl Operation for IssueAdd {
     const ABOUT: About = About::task("issue add", "Record an issue", Effect::Writes);
-    type Arguments = AddArguments;
     type Answer = Changed;
 
-    async fn run(arguments: AddArguments, call: &Call) -> Result<Changed, TaskError> {
-        let AddArguments { text, task, no_blocker, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Changed, TaskError> {
+        let Self { text, task, no_blocker, dry_run } = self;
         let at = call.clock().now();
         let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: task, at };
         let message = format!("Add issue: {}", first_characters(&text));
@@ -104,11 +91,10 @@ impl Operation for IssueAdd {
 
 impl Operation for IssueResolve {
     const ABOUT: About = About::task("issue resolve", "Resolve an issue", Effect::Writes);
-    type Arguments = ResolveArguments;
     type Answer = Changed;
 
-    async fn run(arguments: ResolveArguments, call: &Call) -> Result<Changed, TaskError> {
-        let ResolveArguments { text, resolution, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Changed, TaskError> {
+        let Self { text, resolution, dry_run } = self;
         let at = call.clock().now();
         let message = format!("Resolve issue: {}", first_characters(&text));
         let shown = |state: &State| whole(state, &text);
@@ -118,11 +104,10 @@ impl Operation for IssueResolve {
 
 impl Operation for IssueList {
     const ABOUT: About = About::look("issue list", "List the unresolved issues");
-    type Arguments = ListArguments;
     type Answer = Listed;
 
-    async fn run(arguments: ListArguments, call: &Call) -> Result<Listed, TaskError> {
-        let ListArguments { all, task } = arguments;
+    async fn run(self, call: &Call) -> Result<Listed, TaskError> {
+        let Self { all, task } = self;
         let state = call.statebox()?.load().await?;
         let of_task = |issue: &IssueView| {
             task.is_none_or(|task| issue.related_tasks.iter().any(|name| *name == task.to_string()))

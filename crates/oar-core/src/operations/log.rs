@@ -14,13 +14,9 @@ use crate::version::ReleaseVersion;
 /// How many runs an error names.
 const NAMED: usize = 5;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Log;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct Log {
     /// The task, for example stage-testing
     pub task: TaskName,
     /// What is stored of this run; `oar history --output json` has the ids
@@ -55,12 +51,11 @@ impl Conclusion for Answer {}
 
 impl Operation for Log {
     const ABOUT: About = About::look("log", "Show the stored log of a task");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let state = call.state().await?;
-        let stored = StoredLog::of(&state, arguments.task, arguments.run.as_deref())?;
+        let stored = StoredLog::of(&state, self.task, self.run.as_deref())?;
         Ok(Answer { release: call.release()?.clone(), stored })
     }
 }

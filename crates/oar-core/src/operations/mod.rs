@@ -23,6 +23,7 @@ pub mod log;
 pub mod metadata;
 mod metadata_changes;
 pub mod oarctl;
+pub mod overview;
 mod part;
 pub mod push_to_cdn_staging;
 mod row;
@@ -40,7 +41,9 @@ pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, NoObserver, Observer};
 pub use part::Part;
-pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
+pub use row::{
+    About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, PlanOrResult, Program, Row, Scope,
+};
 pub use table::{TABLE, row};
 pub use task_run::{Change, Options, Prepared, TaskRow, Waits};
 
@@ -58,9 +61,9 @@ const TO_STOP: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// The operation failed before it had a result. A task that fails has a result, its report.
-pub async fn perform<O: Operation>(arguments: O::Arguments, call: &Call) -> Result<O::Answer, TaskError> {
+pub async fn perform<O: Operation>(operation: O, call: &Call) -> Result<O::Answer, TaskError> {
     // The work of all clients is in it, more than a caller's stack is made for.
-    let work = call.capture().observe(Box::pin(O::run(arguments, call)));
+    let work = call.capture().observe(Box::pin(operation.run(call)));
     let Some(limit) = call.time_limit() else { return work.await };
     tokio::pin!(work);
     tokio::select! {

@@ -1,5 +1,7 @@
 //! What an operation says of itself, in a form that programs read.
 
+use std::fmt;
+
 use futures::future::BoxFuture;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
 
 /// What an operation does to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It only reads.
@@ -23,8 +25,18 @@ pub enum Effect {
     Critical,
 }
 
+impl fmt::Display for Effect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Reads => "reads",
+            Self::Writes => "writes",
+            Self::Critical => "critical",
+        })
+    }
+}
+
 /// What an operation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// One z-stream release; a call without a release is refused.
@@ -34,7 +46,7 @@ pub enum Scope {
 }
 
 /// The flows in which an operation has something to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flows {
     /// Both, each in its own way.
@@ -47,8 +59,19 @@ pub enum Flows {
     Neither,
 }
 
+impl fmt::Display for Flows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Both => "both",
+            Self::Konflux => "Konflux",
+            Self::Errata => "Errata",
+            Self::Neither => "–",
+        })
+    }
+}
+
 /// Where an operation may be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
     /// Anywhere: it leaves nothing behind.
@@ -60,7 +83,7 @@ pub enum Interruption {
 }
 
 /// The program that offers an operation to people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Program {
     /// `oar`.
@@ -74,6 +97,14 @@ pub enum Program {
 }
 
 impl Program {
+    /// Every program.
+    pub const ALL: [Self; 4] = [Self::Oar, Self::Oarctl, Self::Job, Self::Jobctl];
+
+    /// The program of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|program| program.name() == name)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -188,20 +219,41 @@ pub trait Conclusion {
     }
 }
 
-/// One thing that a person, an agent or an AI may ask for.
-pub trait Operation: 'static {
+/// What an operation came to that can be tried without doing it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PlanOrResult<P, R> {
+    /// What would be done.
+    Plan(P),
+    /// What became of it.
+    Result(R),
+}
+
+impl<P, R: Conclusion> Conclusion for PlanOrResult<P, R> {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.class(),
+        }
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.signal(),
+        }
+    }
+}
+
+/// One thing that a person, an agent or an AI may ask for. A value is the operation with its arguments.
+pub trait Operation: DeserializeOwned + JsonSchema + Send + 'static {
     /// What is known of it before it is called.
     const ABOUT: About;
-    /// Its arguments.
-    type Arguments: DeserializeOwned + JsonSchema + Send;
     /// What it answers.
     type Answer: Conclusion + Serialize + JsonSchema + Send;
 
     /// Does it. A caller uses [`perform`](super::perform).
-    fn run(
-        arguments: Self::Arguments,
-        call: &Call,
-    ) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
+    fn run(self, call: &Call) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
 }
 
 /// The result of an operation that was called by its row.
@@ -231,7 +283,7 @@ impl Row {
     pub(crate) const fn of<O: Operation>() -> Self {
         Self {
             about: O::ABOUT,
-            arguments: schema::<O::Arguments>,
+            arguments: schema::<O>,
             answer: schema::<O::Answer>,
             perform: |arguments, call| Box::pin(performed::<O>(arguments, call)),
         }
@@ -240,6 +292,11 @@ impl Row {
     /// The JSON schema of its arguments.
     pub fn arguments(&self) -> Schema {
         (self.arguments)()
+    }
+
+    /// Whether it can say what it would do, and do nothing.
+    pub fn has_dry_run(&self) -> bool {
+        self.arguments().pointer("/properties/dry_run").is_some()
     }
 
     /// The JSON schema of its result.
@@ -258,25 +315,25 @@ impl Row {
     }
 }
 
-impl std::fmt::Debug for Row {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Row").field(&self.about).finish()
     }
 }
 
 async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcome, TaskError> {
-    let refused = |why: &dyn std::fmt::Display| {
+    let refused = |why: &dyn fmt::Display| {
         Refusal::new(ErrorClass::Usage, format!("{}: {why}", O::ABOUT.id()))
             .with_hint("Look at the schema of its arguments.")
     };
     // An argument that nobody reads would be a wish that nobody hears.
-    let schema = schema::<O::Arguments>();
+    let schema = schema::<O>();
     let known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
     if let Some(unknown) = arguments.as_object().and_then(|given| given.keys().find(|name| !known(name))) {
         return Err(refused(&format!("it has no argument `{}`", unknown.escape_debug())).into());
     }
-    let arguments = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
-    let answer = super::perform::<O>(arguments, call).await?;
+    let operation: O = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
+    let answer = super::perform(operation, call).await?;
     let document = serde_json::to_value(&answer)
         .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is not JSON: {error}")))?;
     Ok(Outcome { document, class: answer.class(), signal: answer.signal() })

@@ -14,13 +14,9 @@ use crate::redact::Redactor;
 use crate::statebox::check::{decode, validate_text};
 use crate::statebox::{Diagnostic, Diagnostics, Severity};
 
-/// The operation.
-#[derive(Debug)]
-pub struct StateboxValidate;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct StateboxValidate {
     /// StateBox files; in one that is named like a release (4.19.1.yaml) the key `release` must say that release
     pub files: Vec<File>,
 }
@@ -28,7 +24,7 @@ pub struct Arguments {
 /// What was found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
-    /// The files, in the order of the arguments.
+    /// The files, in the order of the self.
     pub files: Vec<Validated>,
 }
 
@@ -96,10 +92,9 @@ impl Operation for StateboxValidate {
         About::look("statebox validate", "Check StateBox files and name the line and field of each problem")
             .named(Program::Oarctl)
             .hints(&["`oar status` reads the StateBox of a release and says when it cannot be understood."]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let validated = |File { name: file, content: Content(content) }: File| match content {
             Err(reason) => Validated { file, valid: false, problems: Vec::new(), unreadable: Some(reason) },
             Ok(bytes) => {
@@ -110,6 +105,6 @@ impl Operation for StateboxValidate {
                 Validated { file, valid: !found.has_errors(), problems, unreadable: None }
             }
         };
-        Ok(Answer { files: arguments.files.into_iter().map(validated).collect() })
+        Ok(Answer { files: self.files.into_iter().map(validated).collect() })
     }
 }

@@ -8,16 +8,12 @@ use super::row::{About, Conclusion, Operation};
 use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
 use crate::statebox::{StateBox, StateBoxError};
-use crate::tasks::status::{StatusReport, TaskRow};
+use crate::tasks::status::{StatusReport, StatusRow};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Status;
-
-/// Its arguments: none.
+/// The operation; it has no self.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct Arguments {}
+pub struct Status {}
 
 /// Where the status stands, and what it is.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -39,7 +35,7 @@ pub struct WorksheetStatus {
     /// The address of the worksheet.
     pub worksheet: String,
     /// Always empty.
-    pub tasks: Vec<TaskRow>,
+    pub tasks: Vec<StatusRow>,
     /// Always empty.
     pub next: Vec<String>,
     /// Where a StateBox would be made.
@@ -52,10 +48,9 @@ impl Conclusion for Answer {}
 impl Operation for Status {
     const ABOUT: About =
         About::look("status", "Show the status of every task, what it waits for, and what comes next");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let statebox = call.statebox()?;
         let state = match call.load(&statebox).await {
             Ok(state) => state,

@@ -1,12 +1,14 @@
 //! The table itself: one line per operation.
 
+use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    job, jobctl, log, metadata, oarctl, push_to_cdn_staging, stage_testing, statebox_validate, status,
-    take_ownership, task_set, tick, update_bug_list,
+    job, jobctl, log, metadata, oarctl, overview, push_to_cdn_staging, stage_testing, statebox_validate,
+    status, take_ownership, task_set, tick, update_bug_list,
 };
+use crate::prow::jobs::RunJob;
 
 /// Every operation: those of releases in the order in which a release meets them, then those of test jobs and builds.
 pub const TABLE: &[Row] = &[
@@ -35,10 +37,11 @@ pub const TABLE: &[Row] = &[
     Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),
     Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
-    Row::of::<job::run::Run>(),
+    Row::of::<overview::Operations>(),
+    Row::of::<StartOne<RunJob>>(),
     Row::of::<job::run_required::RunRequired>(),
-    Row::of::<job::run_image_consistency_check::RunImageConsistencyCheck>(),
-    Row::of::<job::run_stage_testing::RunStageTesting>(),
+    Row::of::<StartOne<RunImageConsistencyCheck>>(),
+    Row::of::<StartOne<RunStageTesting>>(),
     Row::of::<job::list::List>(),
     Row::of::<job::get_results::GetResults>(),
     Row::of::<job::get_payloads::GetPayloads>(),

@@ -9,13 +9,9 @@ use crate::email::EmailAddress;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::take_ownership::TakeOwnership as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct TakeOwnership;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct TakeOwnership {
     /// E-mail address of the new owner
     #[serde(deserialize_with = "typed")]
     pub email: EmailAddress,
@@ -38,14 +34,13 @@ impl TaskRow for TakeOwnership {
         "Make a person the QE owner of the advisories, the merge request and ART's subtasks",
         Effect::Writes,
     );
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), arguments.email))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), self.email))
     }
 }

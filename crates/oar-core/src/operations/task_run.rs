@@ -22,8 +22,8 @@ use crate::flow::wait::{Next, Wait};
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
-/// The longest pause between two looks of a call that waits.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause between two looks of a call that waits. The help texts of `--wait` name it.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// What every operation that changes something is asked with.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
@@ -53,16 +53,15 @@ pub struct Options {
     pub wait: bool,
 }
 
-/// The row of a task: its declaration. What every task has in common is done for it.
-pub trait TaskRow: 'static {
+/// The row of a task: its declaration, a type that holds the task's arguments. What every task has in common is done for
+/// it.
+pub trait TaskRow: Send + 'static {
     /// What is known of it before it is called.
     const ABOUT: About;
     /// What a call waits for that says so.
     const WAITS: Waits = Waits::ForOthers;
     /// Whether the task makes the StateBox file of a release that has none.
     const CREATES_STATE: bool = false;
-    /// Its arguments.
-    type Arguments: DeserializeOwned + JsonSchema + Send;
     /// The task.
     type Task: Task;
 
@@ -71,34 +70,33 @@ pub trait TaskRow: 'static {
     /// # Errors
     ///
     /// The arguments contradict each other; nothing was asked yet.
-    fn options(arguments: &Self::Arguments) -> Result<Options, Refusal>;
+    fn options(&self) -> Result<Options, Refusal>;
 
     /// The task that was asked for.
     ///
     /// # Errors
     ///
     /// What it needs is not configured.
-    fn task(arguments: Self::Arguments, on: &Prepared<'_>) -> Result<Self::Task, TaskError>;
+    fn task(self, on: &Prepared<'_>) -> Result<Self::Task, TaskError>;
 }
 
-impl<R: TaskRow> Operation for R {
+impl<R: TaskRow + DeserializeOwned + JsonSchema> Operation for R {
     const ABOUT: About = <R as TaskRow>::ABOUT;
-    type Arguments = R::Arguments;
     type Answer = Report<<R::Task as Task>::Done>;
 
-    async fn run(arguments: R::Arguments, call: &Call) -> Result<Self::Answer, TaskError> {
-        Ok(execute::<R>(arguments, call).await?.0)
+    async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
+        Ok(execute(self, call).await?.0)
     }
 }
 
 /// Runs the task of a row; also gives what it ran with.
 pub(super) async fn execute<R: TaskRow>(
-    arguments: R::Arguments,
+    row: R,
     call: &Call,
 ) -> Result<(Report<<R::Task as Task>::Done>, Prepared<'_>), TaskError> {
-    let options = R::options(&arguments)?;
+    let options = row.options()?;
     let (prepared, loaded) = Prepared::of::<R>(call, options).await?;
-    let task = R::task(arguments, &prepared)?;
+    let task = row.task(&prepared)?;
     let report = prepared.run::<R>(&task, loaded, options).await?;
     Ok((report, prepared))
 }
@@ -174,7 +172,7 @@ impl<'a> Prepared<'a> {
             &loaded,
         )
         .await?;
-        let mode = match (change.dry_run, <R as TaskRow>::ABOUT.effect) {
+        let mode = match (change.dry_run, R::ABOUT.effect) {
             (true, _) => Mode::DryRun,
             (false, Effect::Critical) => Mode::Ask(self.call.permit()?, self.call.consent()),
             (false, _) => Mode::Apply(self.call.permit()?),

@@ -10,13 +10,9 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{Change, ManualStatus, TaskName, TaskStatus};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct TaskSet;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct TaskSet {
     /// The task
     pub name: TaskName,
     /// The status that it gets
@@ -59,11 +55,10 @@ impl Operation for TaskSet {
         "Set the status of a task; the reason is kept in its history",
         Effect::Writes,
     );
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { name, status, reason, force, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let Self { name, status, reason, force, dry_run } = self;
         if reason.trim().is_empty() {
             let message = "--reason is empty; expected why the status is set by hand";
             return Err(Refusal::new(ErrorClass::Usage, message).into());

@@ -25,14 +25,10 @@ use crate::version::{ReleaseVersion, YStream};
 /// How many releases are read at a time.
 const READS: usize = 8;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Tick;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct Tick {
     /// The releases to look at; without any, the newest eight of every supported y-stream
     pub release: Vec<ReleaseVersion>,
     /// Say which looks are due and what else would be done, and do nothing
@@ -103,13 +99,12 @@ impl Operation for Tick {
     .hints(&[
         "Meant for a timer: only a look that is due is made, and only when nobody else continues the wait.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let policy = WaitPolicy::of(call.settings().environment())?;
         let mut answer = Answer::default();
-        let mut releases = arguments.release;
+        let mut releases = self.release;
         let all = releases.is_empty();
         if all {
             for (y_stream, found) in newest_releases(call).await {
@@ -124,7 +119,7 @@ impl Operation for Tick {
         let states: Vec<Result<State, TaskError>> = stream::iter(states).buffered(READS).collect().await;
         for (release, state) in releases.iter().zip(states) {
             let looked = match state {
-                Ok(state) if waits(&state) && arguments.dry_run => {
+                Ok(state) if waits(&state) && self.dry_run => {
                     answer.rows.push(foreseen(release, &state, call.clock().now()));
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! Durable waits: what a task waits for, until when, when somebody looks next, and who that is (REQUIREMENTS 3).
+//! Durable waits: what a task waits for, until when, when the next check is due, and which process makes it.
 //!
 //! A wait outlives the process that began it. Whoever carries it on *claims* it for a time, the lease; of two who
 //! claim at once exactly one wins, because every operation here is applied again to the newest state after a

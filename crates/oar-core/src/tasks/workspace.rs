@@ -1,4 +1,4 @@
-//! A release's StateBox, opened as the settings say.
+//! Opens a release's StateBox where the settings keep it.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::store::github::GithubStore;
 use crate::store::local::LocalStore;
 use crate::version::{ReleaseVersion, YStream};
 
-/// How many releases of a y-stream are named: a release is open for some weeks, and the next one of
-/// its y-stream comes after one or two.
+/// The most releases of a y-stream that are listed: a release is open for some weeks, and the next one of its
+/// y-stream follows after one or two.
 const NEWEST: usize = 8;
 
-/// The newest releases of a y-stream that have a StateBox, oldest first; at most eight: a
-/// release that waits is among them.
+/// The newest releases of a y-stream that have a StateBox, oldest first, at most eight; a waiting release is
+/// among them.
 pub async fn releases_with_state(
     clients: &Clients,
     stream: YStream,
@@ -44,7 +44,7 @@ pub fn open_statebox(clients: &Clients, release: &ReleaseVersion) -> Result<Stat
     Ok(opened(clients, release, store(clients, false)?))
 }
 
-/// The same for a command that creates the StateBox when it is absent, which saves a request.
+/// Like [`open_statebox`], for a command that creates the StateBox when it is absent; this saves a request.
 pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> Result<StateBox, ConfigError> {
     Ok(opened(clients, release, store(clients, true)?))
 }

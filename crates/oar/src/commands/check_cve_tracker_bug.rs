@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::check_cve_tracker_bug::{Arguments, CheckCveTrackerBug};
+use oar_core::operations::check_cve_tracker_bug::CheckCveTrackerBug;
 
 use crate::release::Release;
 use crate::report;
@@ -21,6 +21,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { notify: _, no_notify, busy, change } = args;
-    let arguments = Arguments { no_notify, wait: busy.wait, change: change.into() };
-    release.run::<CheckCveTrackerBug, _>(arguments, false).await
+    release.run(CheckCveTrackerBug { no_notify, wait: busy.wait, change: change.into() }, false).await
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::image_signed_check::{Arguments, ImageSignedCheck};
+use oar_core::operations::image_signed_check::ImageSignedCheck;
 
 use crate::release::Release;
 use crate::report;
@@ -23,6 +23,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { wait, all_architectures, change } = args;
-    let arguments = Arguments { wait, all_architectures, change: change.into() };
-    release.run::<ImageSignedCheck, _>(arguments, false).await
+    release.run(ImageSignedCheck { wait, all_architectures, change: change.into() }, false).await
 }

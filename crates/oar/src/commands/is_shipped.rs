@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, exit_code};
-use oar_core::operations::is_shipped::{Arguments, IsShipped};
+use oar_core::operations::is_shipped::IsShipped;
 use oar_core::operators::shipped::ShippedReport;
 
 use crate::release::Release;
@@ -11,7 +11,7 @@ use crate::release::Release;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let report = release.perform::<IsShipped>(Arguments {}).await?;
+    let report = release.perform(IsShipped {}).await?;
     let ui = &release.session.ui;
     ui.json(&report);
     ui.text(render(&release.version.to_string(), &report));

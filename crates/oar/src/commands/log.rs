@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::log::{Arguments, Log};
+use oar_core::operations::log::Log;
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<Log>(Arguments { task: args.task, run: args.run }).await?;
+    let answer = release.perform(Log { task: args.task, run: args.run }).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     let stored = answer.stored;
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     Ok(ExitCode::Done)
 }
 
-/// What the history says about a run.
+/// The history's entry of a run, as text.
 fn described(subject: &str, run: &RunView) -> String {
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => TextStyle::Good,

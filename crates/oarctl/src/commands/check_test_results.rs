@@ -8,7 +8,7 @@ use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, Ui};
 use oar_core::clients::github::Repository;
 use oar_core::error::ErrorClass;
-use oar_core::operations::oarctl::check_test_results::{Answer, Arguments, CheckTestResults, Told};
+use oar_core::operations::oarctl::check_test_results::{Answer, CheckTestResults, Told};
 use oar_core::operations::{Observer, Part, perform};
 
 /// The largest file with what was told that is read, in bytes.
@@ -84,7 +84,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                     return pass;
                 }
             };
-            let arguments = Arguments {
+            let checker = CheckTestResults {
                 repo_name: repo_name.to_string(),
                 slack_channel: slack_channel.clone(),
                 notified,
@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 failed: Mutex::default(),
             });
             let call = session.call_with(clients.clone(), false).observed_by(keeper.clone());
-            match perform::<CheckTestResults>(arguments, &call).await {
+            match perform(checker, &call).await {
                 Ok(answer) => {
                     if !dry_run {
                         keeper.write(&answer.notified);

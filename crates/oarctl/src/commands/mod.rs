@@ -3,6 +3,7 @@
 mod agents;
 mod check_test_results;
 mod config;
+mod operations;
 mod start_release_detector;
 mod statebox;
 mod tick;
@@ -23,15 +24,17 @@ pub(crate) enum Command {
     Tick(tick::Args),
     StartReleaseDetector(start_release_detector::Args),
     CheckTestResults(check_test_results::Args),
+    Operations(operations::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
         Command::Agents(command) => agents::run(command, session).await,
+        Command::StartReleaseDetector(args) => start_release_detector::run(args, session).await,
+        Command::CheckTestResults(args) => check_test_results::run(args, session).await,
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::Tick(args) => tick::run(args, session).await,
-        Command::CheckTestResults(args) => check_test_results::run(args, session).await,
-        Command::StartReleaseDetector(args) => start_release_detector::run(args, session).await,
+        Command::Operations(args) => operations::run(args, session).await,
     }
 }

@@ -3,7 +3,7 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete, trimmed};
 use oar_core::operations::oarctl::start_release_detector::{
-    Arguments, Made, ReleaseResult, StartReleaseDetector, StreamReport, Verdict,
+    Made, ReleaseResult, StartReleaseDetector, StreamReport, Verdict,
 };
 use oar_core::operations::perform;
 use oar_core::version::YStream;
@@ -44,9 +44,9 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         let stream = line.parse::<YStream>().map_err(|error| CliError::usage(error.to_string()))?;
         minor_release.push(stream);
     }
-    let arguments = Arguments { minor_release, all, dry_run };
+    let detector = StartReleaseDetector { minor_release, all, dry_run };
     let clients = session.clients()?;
-    let streams = arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let streams = detector.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let names: Vec<String> = streams.iter().map(ToString::to_string).collect();
     let scope = if all { "all".to_owned() } else { names.join("-") };
     let agent = Agent {
@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .run(session, agent, || async {
             let call = session.call_with(clients.clone(), false);
             let mut pass = Pass::default();
-            match perform::<StartReleaseDetector>(arguments.clone(), &call).await {
+            match perform(detector.clone(), &call).await {
                 Ok(answer) => {
                     for report in &answer.streams {
                         show(&session.ui, report);

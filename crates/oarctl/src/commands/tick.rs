@@ -1,7 +1,7 @@
-//! `oarctl tick`: one look at every wait that is due.
+//! `oarctl tick`: one check of every wait that is due.
 
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
-use oar_core::operations::tick::{Arguments, Tick};
+use oar_core::operations::tick::Tick;
 use oar_core::version::ReleaseVersion;
 
 /// Continue waits of releases that are due; meant for a timer
@@ -21,8 +21,9 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let all = args.releases.is_empty();
-    let arguments = Arguments { release: args.releases, dry_run: args.dry_run };
-    let answer = session.perform::<Tick>(arguments, &session.call(false)?).await?;
+    let answer = session
+        .perform(Tick { release: args.releases, dry_run: args.dry_run }, &session.call(false)?)
+        .await?;
     let ui = &session.ui;
     for row in &answer.rows {
         ui.text(match &row.detail {

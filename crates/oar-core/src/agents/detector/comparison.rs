@@ -1,21 +1,21 @@
-//! What follows from the announced releases beside the newest stable build (spec 05 §2, 3).
+//! Compares the announced releases with the newest stable build (spec 05 §2, 3).
 
 use std::collections::BTreeSet;
 
 use super::tracking::Announced;
 use crate::version::ReleaseVersion;
 
-/// How the announced releases of a y-stream stand to its newest accepted stable build.
+/// The announced releases of a y-stream compared with its newest accepted stable build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     /// No release is announced.
     NothingAnnounced,
     /// The newest announced release is the stable build.
     Equal,
-    /// Releases newer than the stable build are announced. `missing` are those without a StateBox, oldest first: the
-    /// reference makes the newest one's alone, so that an older one is never begun.
+    /// Releases newer than the stable build are announced. `missing` are those without a StateBox, oldest
+    /// first. The Python tooling creates only the newest one's, so that an older one is never started.
     Newer {
-        /// The releases whose StateBox is to be made.
+        /// The releases whose StateBox must be created.
         missing: Vec<ReleaseVersion>,
     },
     /// The newest announced release is older than the stable build: an announcement is missing, and ART must be asked.
@@ -26,8 +26,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Compares the releases that are `announced` with the newest `stable` build; `with_statebox` are the releases that
-    /// have one.
+    /// Compares the `announced` releases with the newest `stable` build; `with_statebox` are the releases
+    /// that have a StateBox.
     pub fn of(
         announced: &Announced,
         stable: &ReleaseVersion,

@@ -1,4 +1,4 @@
-//! The release detector: finds releases that ART announced and nobody has begun (spec 05 §2).
+//! The release detector: finds announced releases that nobody has started (spec 05 §2).
 //!
 //! [`ReleaseFiles`] is what the names of files say, [`Announced`] what a tracking file says, [`Comparison`] what follows from it
 //! beside the newest stable build. All are pure; what they need is read by the operation.

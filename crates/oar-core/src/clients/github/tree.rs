@@ -1,4 +1,4 @@
-//! Folders and files by git's own names, which say by themselves whether what came is what was asked for.
+//! Folders and files by git hash, which shows whether an answer is what was requested.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub struct TreeEntry {
     /// Its name, without the folder.
     #[serde(rename = "path")]
     pub name: String,
-    /// Git's name of its content.
+    /// The git hash of its content.
     pub sha: String,
     /// Git's mode, in octal: `100644` for a file.
     mode: String,
@@ -44,7 +44,7 @@ impl TreeEntry {
 /// A folder at the head of a branch: all its entries, however many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderTree {
-    /// Git's name of the folder with exactly these entries.
+    /// The git hash of the folder with exactly these entries.
     pub sha: String,
     /// The entries in git's order.
     #[serde(rename = "tree")]
@@ -96,18 +96,18 @@ impl FolderTree {
     }
 }
 
-/// What reading a folder gave.
+/// The result of reading a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// The folder as it is now.
     Found(FolderTree),
-    /// The folder is still the one that the given entity tag stands for.
+    /// The folder has not changed since the answer with the given entity tag.
     Unchanged,
-    /// The branch is visible and has no such folder.
+    /// The branch is visible and does not have the folder.
     Absent,
 }
 
-/// Git's name of an object.
+/// The git hash of an object.
 fn object_id(kind: &str, body: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("{kind} {}\0", body.len()));
@@ -115,7 +115,7 @@ fn object_id(kind: &str, body: &[u8]) -> String {
     format!("{:x}", hash.finalize())
 }
 
-/// Git's name of a file's content.
+/// The git hash of a file's content.
 pub fn blob_id(content: &[u8]) -> String {
     object_id("blob", content)
 }
@@ -149,11 +149,12 @@ fn tree_path(repository: &Repository, branch: &str, folder: &str) -> String {
 }
 
 impl GithubClient {
-    /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the contents
-    /// interface stops at a thousand).
+    /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the
+    /// contents API stops at a thousand).
     ///
-    /// With the entity tag of an earlier answer the read is conditional: an unchanged folder costs no rate limit and
-    /// no body. An absent folder takes one request more, as with [`GithubClient::contents`].
+    /// With the entity tag of an earlier answer the read is conditional: for an unchanged folder it does not
+    /// count towards the rate limit and has no body. An absent folder takes one more request, as with
+    /// [`GithubClient::contents`].
     pub async fn tree(
         &self,
         repository: &Repository,
@@ -247,7 +248,7 @@ impl GithubClient {
 
     /// Removes the file `path` on `branch` as one commit. `sha` is the revision that was read.
     ///
-    /// Failures are those of [`GithubClient::put_contents`]; a file that is gone already is
+    /// Errors are those of [`GithubClient::put_contents`]; a file that no longer exists is
     /// [`ServiceErrorKind::Conflict`].
     pub async fn delete_contents(
         &self,
@@ -267,7 +268,7 @@ impl GithubClient {
         match reply.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
-                // Gone already, or never visible to this token.
+                // Already removed, or not visible to this token.
                 self.require_branch(repository, branch).await?;
                 Err(reply.failure(ServiceErrorKind::Conflict, failure::message(&reply)))
             }

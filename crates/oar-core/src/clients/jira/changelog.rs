@@ -1,7 +1,7 @@
 //! When issues changed their status (spec 05 §3.1, 3).
 //!
-//! A search shows only the newest entries of an issue's history, so the history is read by itself: in bulk, a thousand
-//! issues at a time.
+//! A search shows only the newest entries of an issue's history, so the history is requested separately, for
+//! up to a thousand issues at a time.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +18,15 @@ use crate::service::Service;
 
 /// How many issues one request may name.
 const ISSUES_PER_REQUEST: usize = 1000;
-/// How many entries one page is asked for.
+/// Entries per page.
 const ENTRIES_PER_PAGE: usize = 1000;
-/// How many pages are read of one request before it is given up: a million entries.
+/// The most pages of one request: a million entries.
 const MOST_PAGES: usize = 1000;
 
 /// A change of an issue's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
     /// The name of the new status; empty when Jira shows none.
     pub to: String,
@@ -68,8 +68,8 @@ struct Item {
 impl JiraClient {
     /// Every change of the status of these issues, oldest first.
     ///
-    /// An issue that is not in the answer has no entries that this account may see. `created` is a number of
-    /// milliseconds in this answer, and a text in all others; both are read.
+    /// An issue that is not in the answer has no entries that this account may see. `created` is in
+    /// milliseconds since 1970 in this answer and a string in all others; both are accepted.
     pub async fn status_changes(
         &self,
         issues: &[IssueId],
@@ -97,7 +97,7 @@ impl JiraClient {
             if let Some(token) = &token {
                 query["nextPageToken"] = json!(token);
             }
-            // It changes nothing; it is a POST because the list is long.
+            // A read, although it is a POST because of the long list.
             let call = self.call(OPERATION, Method::POST, "/changelog/bulkfetch")?.body(body(&query)).read();
             let reply = self.exchange(call).await?;
             let page: Page = self.decode(&reply)?;

@@ -1,7 +1,7 @@
-//! The company directory: who manages whom (spec 02 §6).
+//! The company directory, for people's managers (spec 02 §6).
 //!
-//! One connection serves all look-ups of a command. The server's certificate is always verified. What the directory
-//! does not hold is an [`Absence`]; that it cannot be asked is a [`ServiceError`]: the two are never the same.
+//! One connection serves all look-ups of a command. The server's certificate is always verified. An entry
+//! that the directory does not have is an [`Absence`]; a failed query is a [`ServiceError`].
 
 mod connection;
 
@@ -18,22 +18,23 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 use connection::Connection;
 
-/// Below which entry people stand.
+/// The base entry of people.
 const BASE: &str = "dc=redhat,dc=com";
-/// Where addresses stand: the primary one, another one, and the alias that other services may show (spec 02 §6).
+/// The attributes with addresses: the primary one, another one, and the alias that other services may show
+/// (spec 02 §6).
 const MAILS: [&str; 3] = ["rhatPrimaryMail", "mail", "rhatPreferredAlias"];
 const MANAGER: [&str; 1] = ["manager"];
 
-/// What a look-up gave.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManagerLookup {
     /// The manager's address.
     Found(EmailAddress),
-    /// The directory does not tell.
+    /// The directory has no answer.
     Absent(Absence),
 }
 
-/// Why the directory does not tell somebody's manager.
+/// Why the directory does not name a person's manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
     /// Nobody has the address.
@@ -67,17 +68,17 @@ impl fmt::Display for Absence {
 pub struct LdapSettings {
     /// `ldaps://host[:port]`, or `ldap://` without TLS where the configuration says so.
     pub url: Url,
-    /// The longest that connecting, or one look-up, may take.
+    /// Time limit for connecting and for one look-up.
     pub timeout: Duration,
-    /// Certificates (PEM) of a private authority, trusted besides the system's.
+    /// Certificates of a private authority, in PEM, trusted in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
 }
 
-/// The client of the directory, without an account: it reads as anybody may.
+/// The client of the directory. It binds anonymously.
 pub struct LdapClient {
     settings: LdapSettings,
     connection: Mutex<Option<Connection>>,
-    /// What was found so far; one command asks for the same people again and again.
+    /// Results so far; one command often looks up the same people.
     known: Mutex<HashMap<String, ManagerLookup>>,
 }
 
@@ -87,7 +88,7 @@ impl LdapClient {
         Self { settings, connection: Mutex::default(), known: Mutex::default() }
     }
 
-    /// The address of the manager of whoever has this address.
+    /// The address of the manager of the person with this address.
     pub async fn manager_of(&self, address: &EmailAddress) -> Result<ManagerLookup, ServiceError> {
         let key = address.expose().to_lowercase();
         if let Some(known) = self.known.lock().await.get(&key) {
@@ -115,7 +116,7 @@ impl LdapClient {
             return Ok(Absent(Absence::NoManager));
         }
         let mut absence = Absence::ManagerGone;
-        // Some have two; the first one with an address is told.
+        // Some people have two; the first one with an address is returned.
         for manager in managers {
             for entry in self.search(manager, Scope::Base, "(objectClass=*)", &MAILS).await? {
                 absence = Absence::ManagerWithoutAddress;
@@ -129,7 +130,7 @@ impl LdapClient {
         Ok(Absent(absence))
     }
 
-    /// The entries below `base`; none when there is no such base. A connection that was lost is made once more.
+    /// The entries below `base`; empty when `base` does not exist. A lost connection is reopened once.
     async fn search(
         &self,
         base: &str,
@@ -165,7 +166,7 @@ impl fmt::Debug for LdapClient {
     }
 }
 
-/// The values of the attributes in their order, whatever the case in which the server writes their names.
+/// The values of the attributes in the given order; their names are compared ignoring case.
 fn values<'a>(entry: &'a SearchEntry, attributes: &[&str]) -> Vec<&'a str> {
     let of = |attribute: &&str| {
         let found = entry.attrs.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute));

@@ -1,4 +1,5 @@
-//! The release controller: which image a release is (spec 01 §5.9), and the builds of its streams (spec 04 §2.5).
+//! The release controller: the image of a release (spec 01 §5.9), and the builds of its streams (spec 04
+//! §2.5).
 
 mod streams;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use crate::version::ReleaseVersion;
 
 pub use streams::{BuildLookup, LatestBuild, Phase, StreamName, StreamTag};
 
-/// How long the description of a release may take.
+/// Time limit for the description of a release.
 const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
 /// Reads the release controller of one architecture. Cheap to clone.
@@ -77,8 +78,8 @@ impl ReleaseControllerClient {
         Self { http, base: Arc::new(base) }
     }
 
-    /// The digest of exactly `release` in its stable stream; `None` while the controller has not worked it out (its
-    /// changelog, which carries the digest, is made some minutes after the release).
+    /// The digest of exactly `release` in its stable stream; `None` while the controller does not have it
+    /// (the changelog with the digest is generated some minutes after the release).
     ///
     /// A release that the stream does not have is [`ServiceErrorKind::NotFound`].
     pub async fn digest(&self, release: &ReleaseVersion) -> Result<Option<Digest>, ServiceError> {
@@ -122,7 +123,7 @@ impl ReleaseControllerClient {
         );
         let call =
             Call::get(Service::ReleaseController, "read a release", url).about(format!("{name} in {stream}"));
-        // The first answer for a release renders its changelog, out of clones of many repositories.
+        // For the first request the controller renders the changelog, from clones of many repositories.
         let call = call.timeout(FIRST_ANSWER);
         let reply = self.http.send(call).await?.success(Reply::words).map_err(|error| match error.kind {
             ServiceErrorKind::NotFound => error.with_hint(

@@ -113,17 +113,17 @@ impl<T: Task> Run<'_, T> {
                 tracing::info!("somebody else created {} meanwhile", self.statebox().location());
                 return Ok(Some(End::NothingToDo));
             }
-            self.task.complete(plan).await?;
+            self.task.complete(plan).await?(&mut planned.plan);
         } else if planned.completes_late {
-            let (begun, completed) =
+            let (begun, completion) =
                 join(self.begin(Some(plan), state, permit), self.task.complete(plan)).await;
             begun?;
-            completed?;
+            completion?(&mut planned.plan);
         } else {
             self.begin(Some(plan), state, permit).await?;
         }
         if planned.completes_late {
-            let known = std::mem::replace(&mut planned.summary, plan.summary());
+            let known = std::mem::replace(&mut planned.summary, planned.plan.summary());
             self.say(&planned.summary, &known);
         }
         Ok(None)

@@ -21,13 +21,9 @@ use crate::service::Service;
 /// How far back a message about a build is looked for whose name tells no time.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// The operation.
-#[derive(Debug)]
-pub struct CheckTestResults;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct CheckTestResults {
     /// The repository with the test result files: owner/name
     pub repo_name: String,
     /// The Slack channel that is told
@@ -64,7 +60,7 @@ fn branch() -> String {
     "record".to_owned()
 }
 
-impl Arguments {
+impl CheckTestResults {
     /// The repository. Fails where every pass would: it is no repository.
     pub fn repository(&self) -> Result<Repository, TaskError> {
         self.repo_name.parse().map_err(|_| {
@@ -132,25 +128,23 @@ impl Operation for CheckTestResults {
     .named(Program::Oarctl)
     .interrupted(Interruption::BetweenItems)
     .hints(&["A call is one pass; the command makes a pass every so often with --interval."]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        call.permit_unless(arguments.dry_run)?;
-        let folder = call.clients().folder(arguments.repository()?, &arguments.branch, &arguments.path)?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        call.permit_unless(self.dry_run)?;
+        let folder = call.clients().folder(self.repository()?, &self.branch, &self.path)?;
         let tree = folder.list().await?.ok_or_else(|| {
-            let words =
-                format!("{} has no folder {} on {}", arguments.repo_name, arguments.path, arguments.branch);
+            let words = format!("{} has no folder {} on {}", self.repo_name, self.path, self.branch);
             Refusal::new(ErrorClass::Configuration, words)
         })?;
-        let (mut notified, bad) = Notified::read(arguments.notified.as_deref().unwrap_or_default());
+        let (mut notified, bad) = Notified::read(self.notified.as_deref().unwrap_or_default());
         for line in bad {
             call.observer()
                 .warn(&format!("line {line} of the file with what was told is none, and is left out"));
         }
         notified.prune(|file| tree.file(file).is_some());
         let mut entries: Vec<_> =
-            tree.entries.into_iter().filter(|entry| arguments.concerns(&entry.name)).collect();
+            tree.entries.into_iter().filter(|entry| self.concerns(&entry.name)).collect();
         entries.sort_by(|one, other| other.name.cmp(&one.name));
         // What both was told of cannot be told of again.
         entries.retain(|entry| !notified.has(&accepted_mark(&entry.name)));
@@ -159,8 +153,8 @@ impl Operation for CheckTestResults {
             call,
             slack: call.clients().slack()?,
             folder: &folder,
-            arguments: &arguments,
-            first: arguments.notified.is_none(),
+            arguments: &self,
+            first: self.notified.is_none(),
             notified,
             answer: Answer { checked: files.len(), ..Answer::default() },
         };
@@ -181,7 +175,7 @@ impl Operation for CheckTestResults {
     }
 }
 
-impl Arguments {
+impl CheckTestResults {
     /// Whether a file is the test result of a build of a kind that is looked at.
     fn concerns(&self, name: &str) -> bool {
         name.parse::<ResultName>().is_ok_and(|name| self.include_stable || name.build.is_nightly())
@@ -192,7 +186,7 @@ struct Pass<'a> {
     call: &'a Call,
     slack: SlackClient,
     folder: &'a GithubFolder,
-    arguments: &'a Arguments,
+    arguments: &'a CheckTestResults,
     /// Whether there was no file with what was told.
     first: bool,
     notified: Notified,

@@ -19,7 +19,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
 use crate::notify::{AnnouncementMissing, Message, ReleaseNotBegun};
 use crate::operations::call::Call;
-use crate::operations::create_test_report::{self, CreateTestReport};
+use crate::operations::create_test_report::CreateTestReport;
 use crate::operations::row::{About, Conclusion, Effect, Interruption, Operation, Program};
 use crate::operations::task_run::Change;
 use crate::tasks::{ReleaseContext, all_releases_with_state};
@@ -34,14 +34,10 @@ const OUT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// A release that is out for longer was left alone for a reason. Nor can a message that was sent earlier be found.
 const OUT_FOR_AT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The operation.
-#[derive(Debug)]
-pub struct StartReleaseDetector;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct StartReleaseDetector {
     /// The y-streams to look at
     pub minor_release: Vec<YStream>,
     /// Look at every supported y-stream
@@ -50,7 +46,7 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-impl Arguments {
+impl StartReleaseDetector {
     /// The y-streams to look at, each once. Fails where every pass would: none or an unsupported one is named, or GitHub's
     /// token is missing.
     pub fn check(&self, clients: &Clients) -> Result<Vec<YStream>, TaskError> {
@@ -180,12 +176,11 @@ impl Operation for StartReleaseDetector {
         "A call is one pass; the command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let streams = arguments.check(call.clients())?;
-        call.permit_unless(arguments.dry_run)?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let streams = self.check(call.clients())?;
+        call.permit_unless(self.dry_run)?;
         let (files, builds) = join(Files::read(call.clients(), &streams), builds(call, &streams)).await;
         let files = files?;
         let mut answer = Answer::default();
@@ -193,7 +188,7 @@ impl Operation for StartReleaseDetector {
             if call.interrupt().signal().is_some() {
                 break;
             }
-            let mut pass = StreamPass { call, dry_run: arguments.dry_run, report: StreamReport::new(stream) };
+            let mut pass = StreamPass { call, dry_run: self.dry_run, report: StreamReport::new(stream) };
             if let Err(error) = pass.look(&files, build).await {
                 pass.report.verdict = Verdict::Unknown;
                 pass.report.problems.add(error.inner());
@@ -339,9 +334,9 @@ impl StreamPass<'_> {
         release: &ReleaseVersion,
     ) -> Result<(Made, Option<String>), TaskError> {
         let change = Change { dry_run: self.dry_run, ..Change::default() };
-        let arguments = create_test_report::Arguments { change, ..Default::default() };
+        let create = CreateTestReport { change, ..Default::default() };
         let call = self.call.part_about(release)?;
-        let report = Box::pin(crate::operations::perform::<CreateTestReport>(arguments, &call)).await?;
+        let report = Box::pin(crate::operations::perform(create, &call)).await?;
         if let Some(class) = report.class {
             let reason = report.reason.map_or_else(|| "it failed".to_owned(), |reason| reason.text);
             return Err(hinted(Refusal::new(class, reason), report.hint).into());

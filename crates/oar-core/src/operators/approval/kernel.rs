@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
-use super::gates::{ReadAdvisory, unread};
+use super::preconditions::{ReadAdvisory, unread};
 use super::{Approval, Problem};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::Nvr;

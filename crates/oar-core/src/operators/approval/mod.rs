@@ -1,13 +1,12 @@
 //! The approval of a release: gates first, then the merge request at the commit that was looked at, then the
 //! advisories, then the QE subtasks (spec 02 §9, spec 03 §3.8).
 
-mod gates;
 mod kernel;
 mod metadata;
+mod preconditions;
 mod work;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 pub use kernel::StopRule;
 pub use metadata::{MetadataUrl, Payload, PayloadLook, payload_look, payload_of};
@@ -137,14 +136,19 @@ pub struct ApprovalPlan {
     /// The payload whose metadata URL must be up before anything moves; `None` when that does not matter (any more).
     payload: Option<Payload>,
     /// Whether it is up, once that was looked at.
-    page: OnceLock<MetadataUrl>,
+    metadata: Option<MetadataUrl>,
 }
 
 impl ApprovalPlan {
     /// Whether the metadata URL is up; `None` when that does not matter (any more), or was not looked at yet
-    /// ([`Approval::complete`]).
+    /// ([`Approval::look_at_metadata`]).
     pub fn metadata(&self) -> Option<&MetadataUrl> {
-        self.page.get()
+        self.metadata.as_ref()
+    }
+
+    /// Notes what a look at the metadata URL found.
+    pub fn found(&mut self, metadata: Option<MetadataUrl>) {
+        self.metadata = metadata;
     }
 
     /// Why the advisories cannot be moved yet.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::gates::unread;
+use super::preconditions::unread;
 use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvisory};
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::Classified;
+use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
 use crate::flow::outcome::Step;
 use crate::flow::recorder::Recorder;
@@ -72,9 +72,10 @@ impl Approval<'_> {
         recorder: &Recorder,
     ) -> ApprovalResult {
         let mut result = ApprovalResult::default();
-        // A plan that was not completed says nothing about the metadata URL.
-        if let Err(problem) = self.complete(plan).await {
-            result.failures.add_logged(&problem);
+        if plan.payload.is_some() && plan.metadata().is_none() {
+            result
+                .failures
+                .add_logged(&Problem::unknown("the metadata URL was not looked at", ErrorClass::Unavailable));
             return result;
         }
         self.fresh_alerts(plan, permit, &mut result.failures).await;

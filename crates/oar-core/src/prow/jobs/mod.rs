@@ -12,6 +12,7 @@ mod run;
 mod similar;
 mod start;
 mod texts;
+mod turns;
 
 pub use error::JobError;
 pub use names::{BRANCH, COMPONENT, Component, JobNames, TestFile, TestList, tests};

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::PERIODIC;
 use super::{Event, EventHandler, Image, JobError, JobNames, JobText};
@@ -67,17 +67,17 @@ impl JobOrder {
 }
 
 /// A job by name, and the images that it is to test: what `job run` is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct RunJob {
-    /// Its name, or a part that no other job's name has. What begins with `periodic-ci-` is taken as it is.
+    /// The job's name, or a part that no other job's name has; one that begins with periodic-ci- is taken as it is
     pub job: JobText,
-    /// The pull spec of the payload to test.
+    /// The payload to test; without any image the job runs those of its configuration
     pub payload: Option<Image>,
-    /// The pull spec of the payload to upgrade from.
+    /// The payload to upgrade from
     pub upgrade_from: Option<Image>,
-    /// The pull spec of the payload to upgrade to.
+    /// The payload to upgrade to
     pub upgrade_to: Option<Image>,
-    /// The architecture of the payloads, where their pull specs do not tell.
+    /// The architecture of the payloads, where their pull specs do not tell
     pub arch: Option<Arch>,
 }
 

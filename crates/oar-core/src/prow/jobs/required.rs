@@ -15,7 +15,7 @@ use crate::clients::Clients;
 use crate::failures::Failures;
 use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
-use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
+use crate::prow::runs::{AdoptableRuns, RunIntent, StartedRun};
 use crate::version::{ReleaseVersion, YStream};
 
 /// Which jobs which minor versions require: `{"4.10": ["periodic-ci-…"]}`.
@@ -227,12 +227,9 @@ pub async fn start_required(
     let mut report = RequiredReport { jobs: Vec::new(), runs: Vec::new(), failures: Failures::default() };
     for order in orders {
         let intent = keys.intent(&order, version, starter.clock.now());
-        let runs = Runs::new(&starter.gangway, &starter.prow);
-        let result = match keys {
-            // A run that a person or another program started for this release is as good.
-            Keys::Once => runs.start_unless_under_way(&intent, AdoptableRuns::Any, permit).await,
-            Keys::Again(_) | Keys::CarryOn(_) => runs.start_once(&intent, permit).await,
-        };
+        // A run that a person or another program started for this release is as good.
+        let strangers = (keys == Keys::Once).then_some(AdoptableRuns::Any);
+        let result = starter.once(&intent, strangers, &keys.repeated(), permit).await;
         let JobOrder { job, images, envs } = order;
         let (row, failure) = match result {
             Ok(run) => {
@@ -241,7 +238,7 @@ pub async fn start_required(
                 (RequiredJob { job, id: Some(run.id().to_owned()), result, problem: None }, None)
             }
             Err(error) => {
-                let error = starter.explained(&job, error, &keys.repeated()).await.about(&job);
+                let error = error.about(&job);
                 let problem = Some(error.to_string());
                 (RequiredJob { job, id: None, result: "failed", problem }, Some(error))
             }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::names::Existence;
 use super::run::with_page;
+use super::turns::StartTurns;
 use super::{Event, EventHandler, JobError, JobNames, JobOrder, JobRun, Key};
 use crate::clients::Clients;
 use crate::clients::gangway::GangwayClient;
@@ -13,7 +14,7 @@ use crate::clients::prow::ProwClient;
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::prow::runs::{RunIntent, Runs, StartedRun};
+use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use crate::targets::LASTING_TARGET;
 
 /// The key of a start.
@@ -48,9 +49,10 @@ impl StartKey {
 
 /// Starts jobs, and follows them until they have a page.
 pub struct Starter<'a> {
-    pub(super) gangway: GangwayClient,
-    pub(super) prow: ProwClient,
+    gangway: GangwayClient,
+    prow: ProwClient,
     pub(super) clock: Clock,
+    turns: StartTurns,
     names: JobNames<'a>,
     pub(super) tell: EventHandler<'a>,
 }
@@ -66,6 +68,7 @@ impl<'a> Starter<'a> {
             gangway: clients.gangway()?,
             prow: clients.prow(),
             clock: clients.clock().clone(),
+            turns: StartTurns::new(clients),
             names: JobNames::new(clients, tell),
             tell,
         })
@@ -100,19 +103,45 @@ impl<'a> Starter<'a> {
         let may_be_started = matches!(start, StartKey::Earlier(_));
         let intent = intent(job, envs, key, self.clock.now(), may_be_started);
         tracing::info!(target: LASTING_TARGET, "starting {job} under the key {key}");
-        match Runs::new(&self.gangway, &self.prow).start_once(&intent, permit).await {
-            Ok(StartedRun::New { id }) => Ok(id),
-            Ok(StartedRun::Found { id }) => {
+        match self.once(&intent, None, &start.repeated(), permit).await? {
+            StartedRun::New { id } => Ok(id),
+            StartedRun::Found { id } => {
                 (self.tell)(Event::Note("The run was found by its key; no other was started.".to_owned()));
                 Ok(id)
             }
-            Err(error) => Err(self.explained(job, error, &start.repeated()).await),
+        }
+    }
+
+    /// Starts the intended run unless it exists already; with `strangers` a run of theirs that is under way stands for it.
+    /// `again` says how to go on after a start that may have been done.
+    pub(super) async fn once(
+        &mut self,
+        intent: &RunIntent,
+        strangers: Option<AdoptableRuns>,
+        again: &str,
+        permit: &WritePermit,
+    ) -> Result<StartedRun, JobError> {
+        let turn = self.turns.turn(intent).await?;
+        if let Some(id) = turn.known() {
+            return Ok(StartedRun::Found { id: id.to_owned() });
+        }
+        let runs = Runs::new(&self.gangway, &self.prow);
+        let result = match strangers {
+            Some(strangers) => runs.start_unless_under_way(intent, strangers, permit).await,
+            None => runs.start_once(intent, permit).await,
+        };
+        match result {
+            Ok(run) => {
+                turn.end(run.id(), self.clock.now());
+                Ok(run)
+            }
+            Err(error) => Err(self.explained(&intent.job, error, again).await),
         }
     }
 
     /// What a failed start is told as: an unknown job as such, and a start that may have been done with how to go on from
     /// it.
-    pub(super) async fn explained(&mut self, job: &str, error: ServiceError, again: &str) -> JobError {
+    async fn explained(&mut self, job: &str, error: ServiceError, again: &str) -> JobError {
         // Gangway's own words; nothing was started.
         if error.kind == ServiceErrorKind::NotFound {
             return match self.names.existence(job).await {

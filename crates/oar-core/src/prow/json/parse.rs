@@ -53,10 +53,10 @@ pub(super) fn unescape(escaped: &str) -> String {
     text
 }
 
-/// What an escape stands for.
+/// The meaning of an escape.
 enum Unit {
     Character(char),
-    /// A surrogate without its other half.
+    /// An unpaired surrogate.
     HalfPair(u16),
 }
 

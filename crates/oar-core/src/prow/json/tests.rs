@@ -26,7 +26,7 @@ pub(crate) fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What another reader makes of the text; numbers are left out, which it would round.
+/// The value for another JSON library, without numbers, which it would round.
 fn plain(value: &Value) -> serde_json::Value {
     match value {
         Value::Null | Value::Number(_) => serde_json::Value::Null,
@@ -52,7 +52,7 @@ fn without_numbers(value: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn the_bytes_are_those_of_the_reference() {
-    // What Python's `json.dump(…, indent=2)` gives for the same values.
+    // The output of Python's `json.dump(…, indent=2)` for the same values.
     let text = "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ],\n  \
                 \"e/\\\"\\\\\": \"\\b\\f\\n\\r\\t\\u0001\\u007f\\u00e9\\u20ac\\ud83d\\ude00/ ~\"\n}";
     let value = Value::parse(text).unwrap();
@@ -146,7 +146,7 @@ proptest! {
 
     #[test]
     fn others_read_the_same(value in values()) {
-        // Numbers beyond its range are refused by the other reader.
+        // The other library refuses numbers beyond its range.
         if let Ok(read) = serde_json::from_str::<serde_json::Value>(&value.to_text()) {
             prop_assert_eq!(without_numbers(read), plain(&value));
         }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
 }
 
-/// What `check` answers as JSON.
+/// The JSON output of `check`.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     document: String,

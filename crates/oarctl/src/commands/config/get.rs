@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         session.ui.json(value);
         return Ok(ExitCode::Done);
     }
-    // Exactly, because scripts read it.
+    // Unchanged, because scripts read it.
     session.ui.raw(match value {
         Value::String(text) => format!("{text}\n"),
         Value::Object(_) | Value::Array(_) => format!("{value:#}\n"),

@@ -25,16 +25,16 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-/// What became of one file.
+/// The result for one file.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     file: String,
     changed: bool,
     written: bool,
-    /// The lines of the comments that the new text does not have.
+    /// The lines of the comments that are lost.
     lost_comments: Vec<usize>,
     problems: Vec<Finding>,
-    /// The new text of standard input, which is written to no file.
+    /// The new text of standard input, which is not written to a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     /// Why the file cannot be read or written.

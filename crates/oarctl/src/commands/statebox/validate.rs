@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, exit_code};
 use oar_core::operations::files::{Content, File};
-use oar_core::operations::statebox_validate::{Arguments, StateboxValidate};
+use oar_core::operations::statebox_validate::StateboxValidate;
 
 use super::report;
 
@@ -23,8 +23,9 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
         name: path.display().to_string(),
         content: Content(report::read(path, session)),
     };
-    let arguments = Arguments { files: args.files.iter().map(read).collect() };
-    let answer = session.perform::<StateboxValidate>(arguments, &session.call(false)?).await?;
+    let answer = session
+        .perform(StateboxValidate { files: args.files.iter().map(read).collect() }, &session.call(false)?)
+        .await?;
     let files = &answer.files;
     let mut lines: Vec<String> =
         files.iter().flat_map(|file| report::lines(&file.file, &file.problems)).collect();

@@ -135,7 +135,7 @@ impl State {
         self.issue_mut(&key).ok_or(Refusal::NoIssue)
     }
 
-    /// A number nobody has yet.
+    /// An unused number.
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
         18_100_000 + self.ids

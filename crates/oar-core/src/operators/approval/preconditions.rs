@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::OnceLock;
 
 use futures::FutureExt as _;
 use futures::future::{join, join_all};
@@ -150,7 +149,7 @@ impl Approval<'_> {
             notes,
             reference: target.shipment.clone(),
             payload: awaited,
-            page: OnceLock::new(),
+            metadata: None,
         };
         (plan, problems)
     }
