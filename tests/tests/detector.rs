@@ -59,7 +59,7 @@ fn an_announced_release_gets_its_statebox_and_its_message_once() {
     harness.sandbox.clear_requests();
     let run = detect(&harness, &["-r", "4.19"]).expect(0);
     assert_eq!(run.stdout, "4.19: nothing new; announced 4.19.1, stable 4.19.0\n");
-    assert_eq!(harness.sandbox.requests().len(), 2, "{}", harness.request_lines());
+    assert_eq!(harness.sandbox.requests().len(), 3, "{}", harness.request_lines());
     assert_eq!((harness.statebox(KONFLUX), messages(&harness).len()), (Some(state), 1));
     harness.sandbox.assert_no_unexpected();
 }
@@ -256,4 +256,17 @@ fn all_y_streams_cost_one_list_and_only_what_changed_is_read() {
         "{}",
         harness.request_lines()
     );
+}
+
+#[test]
+fn a_message_that_a_killed_pass_owes_is_sent_by_the_next_one() {
+    let harness = announced();
+    harness.sandbox.faults().add(Fault::on("slack", answer(500)).path("*/chat.postMessage").forever());
+    detect(&harness, &["-r", "4.19"]);
+    assert!(harness.statebox(KONFLUX).is_some() && messages(&harness).is_empty());
+    harness.sandbox.faults().clear();
+    for _ in 0..2 {
+        detect(&harness, &["-r", "4.19"]).expect(0);
+        assert_eq!(messages(&harness).len(), 1);
+    }
 }

@@ -22,7 +22,8 @@ use crate::operations::call::Call;
 use crate::operations::create_test_report::CreateTestReport;
 use crate::operations::row::{About, Conclusion, Effect, Interruption, Operation, Program};
 use crate::operations::task_run::Change;
-use crate::tasks::{ReleaseContext, all_releases_with_state};
+use crate::statebox::{Notification, NotificationState, RunOutcome, TaskName};
+use crate::tasks::{ReleaseContext, all_releases_with_state, open_statebox};
 use crate::version::{Arch, ReleaseVersion, YStream};
 
 /// The folder with the files of all y-streams.
@@ -289,6 +290,13 @@ impl StreamPass<'_> {
             return Ok(());
         };
         self.report.stable = Some(stable.clone());
+        for release in announced.newer_than(&stable).filter(|release| files.with_statebox.contains(*release)) {
+            match self.is_half_begun(release).await {
+                Ok(true) => self.create(release.clone()).await,
+                Ok(false) => {}
+                Err(error) => self.report.problems.add(error.inner()),
+            }
+        }
         match Comparison::of(announced, &stable, &files.with_statebox) {
             Comparison::NothingAnnounced => self.report.verdict = Verdict::NothingAnnounced,
             Comparison::Equal => self.report.verdict = Verdict::NothingNew,
@@ -310,6 +318,17 @@ impl StreamPass<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a run of ours that made the StateBox of a release has not told everybody, because it was killed for example.
+    async fn is_half_begun(&self, release: &ReleaseVersion) -> Result<bool, TaskError> {
+        let state = open_statebox(self.call.clients(), release)?.find().await?;
+        let task = state.as_ref().and_then(|state| state.task(TaskName::CreateTestReport));
+        let last = task.as_ref().and_then(|task| task.history.last());
+        Ok(last.is_some_and(|run| {
+            let told = |message: &Notification| message.state == NotificationState::Sent;
+            run.outcome != Some(RunOutcome::Pass) || !run.notifications.iter().all(told)
+        }))
     }
 
     /// Creates the StateBox of a release as `oar create-test-report` does.
