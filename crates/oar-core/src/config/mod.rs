@@ -4,8 +4,8 @@
 //! no request; [`Settings::release`] adds the build data of one release and returns a [`ConfigStore`].
 //! Credentials are read when they are needed, so that a command needs only those that it uses.
 
-pub mod agents;
-mod build_data;
+mod agents;
+pub mod build_data;
 pub mod check;
 mod check_environment;
 mod credentials;
