@@ -290,9 +290,11 @@ impl StreamPass<'_> {
             return Ok(());
         };
         self.report.stable = Some(stable.clone());
-        for release in announced.newer_than(&stable).filter(|release| files.with_statebox.contains(*release)) {
-            match self.is_half_begun(release).await {
-                Ok(true) => self.create(release.clone()).await,
+        let newer = announced.newer_than(&stable).filter(|release| files.with_statebox.contains(*release));
+        let begun: Vec<ReleaseVersion> = newer.cloned().collect();
+        for release in begun {
+            match self.is_half_begun(&release).await {
+                Ok(true) => self.create(release).await,
                 Ok(false) => {}
                 Err(error) => self.report.problems.add(error.inner()),
             }
