@@ -248,7 +248,7 @@ fn a_rate_limit_is_waited_out_and_an_outage_of_prow_is_no_failure() {
     let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     harness.sandbox.faults().add(Fault::on("prow", outage).forever());
     let run = check(&harness, KONFLUX).expect(4);
-    assert!(run.stderr.contains("cannot be looked at"), "{run:?}");
+    assert!(run.stderr.contains("cannot be read"), "{run:?}");
     assert_eq!(harness.statebox(KONFLUX), state, "the job runs; only the look failed");
 }
 

@@ -36,7 +36,7 @@ fn an_outage_is_no_fail_of_the_task() {
         let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
         let rows = report["tasks"].as_array().unwrap().iter().chain(report["others"].as_array().unwrap());
         let row = rows.into_iter().find(|row| row["name"] == arguments[0]).unwrap();
-        assert!(row["waits"].as_str().unwrap().contains("found out nothing"), "{row:#}");
+        assert!(row["waits"].as_str().unwrap().contains("had no result"), "{row:#}");
     }
 }
 

@@ -128,7 +128,7 @@ impl Leader {
                         Leadership::Ours
                     }
                     Err(Errno::WOULDBLOCK) => {
-                        tracing::info!("another program holds {}; standing by", path.display());
+                        tracing::info!("another program holds {}; on standby", path.display());
                         Leadership::Theirs
                     }
                     Err(error) => {
@@ -163,7 +163,7 @@ impl Leader {
         match self {
             Self::Lease { holder, .. } => {
                 if let Err(error) = holder.release(&WritePermit::granted_by_user_interface()).await {
-                    tracing::warn!("the lease is not released, and expires by itself: {error}");
+                    tracing::warn!("the lease was not released and will expire: {error}");
                 }
             }
             Self::File { file, .. } => drop(file),

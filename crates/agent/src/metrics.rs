@@ -83,7 +83,7 @@ impl Metrics {
             last.clone(),
         );
         let leads = Gauge::<i64, AtomicI64>::default();
-        registry.register("leader", "Whether this program works, or stands by", leads.clone());
+        registry.register("leader", "Whether this program is the leader", leads.clone());
         let records = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
         registry.register("records", "Records, by state", records.clone());
         let alive = AtomicI64::new(clock.now().as_second());

@@ -26,7 +26,7 @@ pub struct Schedule {
     /// Make one pass and end; the default
     #[arg(long, conflicts_with = "interval")]
     once: bool,
-    /// Make a pass every so many seconds until stopped
+    /// Make a pass at this interval, in seconds, until stopped
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     interval: Option<u64>,
     /// With --interval: serve /healthz, /livez, /readyz and /metrics at this address, such as 127.0.0.1:9090

@@ -67,7 +67,7 @@ fn newest(ui: &Ui, row: &NewestRelease) {
         Some(RecordChange::None { path }) => ui.text(format!("{path} has no older release; nothing to do.")),
         Some(RecordChange::Planned { path, recorded }) => {
             let old = recorded.as_deref().unwrap_or("nothing");
-            ui.text(format!("Would record {latest} in {path}, where {old} stands."));
+            ui.text(format!("Would record {latest} in {path}, replacing {old}."));
         }
         Some(RecordChange::Written { path }) => ui.text(format!("Recorded in {path}.")),
     }

@@ -25,8 +25,8 @@ pub(crate) struct StartArgs {
     csv: Option<PathBuf>,
     /// Look for the run that was started under this key before starting one
     ///
-    /// Every start has a key, which is printed when a start fails without an answer or is interrupted. With
-    /// it, the same command starts nothing twice. Without a key, each call starts a new run.
+    /// Every start has a key, which is printed if the start is interrupted or gets no answer. With that key,
+    /// the same command starts nothing twice. Without a key, each call starts a new run.
     #[arg(long, value_name = "UUID")]
     key: Option<Key>,
 }

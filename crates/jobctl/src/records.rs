@@ -19,7 +19,7 @@ pub(crate) fn registries(directory: Option<&Path>) -> Result<Vec<File>, CliError
         }
     }
     if files.is_empty() {
-        let message = format!("{} holds no registry of test jobs", directory.display());
+        let message = format!("{} contains no registry of test jobs", directory.display());
         return Err(CliError::usage(message).with_hint("They are called `ocp-4.20-test-jobs-amd64.json`."));
     }
     Ok(files)

@@ -11,8 +11,8 @@
 //!
 //! | Floor | Modules |
 //! |---|---|
-//! | agents, which run without a person | [`agents`] |
 //! | operations that users and programs can run | [`operations`]: one row each |
+//! | what agents decide, without effects | [`agents`] |
 //! | the work of one command | [`tasks`] |
 //! | work over several services | [`operators`]: they build no URLs |
 //! | running a task | [`flow`]: plan, claim, apply, tell, record; it knows no service |

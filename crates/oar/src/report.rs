@@ -37,7 +37,7 @@ impl From<ChangeArgs> for Change {
 pub(crate) struct CriticalArgs {
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
-    /// Go on without asking; required if there is no terminal
+    /// Continue without asking; required if there is no terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -45,7 +45,7 @@ pub(crate) struct CriticalArgs {
 /// The option of a command whose task continues externally after it was started.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Look again every five minutes until the task has ended
+    /// Check again every five minutes until the task has ended
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }
@@ -53,7 +53,7 @@ pub(crate) struct WaitArgs {
 /// The option of other commands whose task only one process can run at a time.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct BusyArgs {
-    /// If somebody else runs the same task, wait for that run to end first
+    /// If another process runs the same task, wait for that run to end first
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }

@@ -94,7 +94,7 @@ enum Command {
     },
     /// Write the man pages of all programs into a directory
     Man {
-        /// The directory, which is there
+        /// The directory, which must exist
         directory: PathBuf,
     },
     /// Print the reference of all programs (Markdown)

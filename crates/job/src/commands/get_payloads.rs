@@ -7,7 +7,7 @@ use crate::display;
 /// Show the newest accepted release of minor versions
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A release of each minor version, with commas between: 4.10.0,4.11.0
+    /// A release of each minor version, comma-separated: 4.10.0,4.11.0
     #[arg(
         value_delimiter = ',',
         required = true,

@@ -13,12 +13,12 @@ use crate::start_one;
 /// Start the jobs that a file requires for a release, each once
 ///
 /// The file maps minor versions to lists of jobs: `{"4.10": ["periodic-ci-…"]}`. A job whose name contains
-/// `upgrade-from-stable` is upgraded to the release, any other upgrade job runs the images of its configuration, and the
-/// rest install the release. A second run of the same command finds what the first one started; a run that is under way
-/// with the same images counts as well, whoever started it.
+/// `upgrade-from-stable` upgrades to the release, any other upgrade job uses the images of its configuration,
+/// and the rest install the release. A second call of the same command finds the runs of the first one; a
+/// running job with the same images counts as well, whoever started it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Minor versions whose jobs are started; more of them with commas between
+    /// Minor versions whose jobs are started, comma-separated
     #[arg(
         long,
         required = true,

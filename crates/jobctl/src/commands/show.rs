@@ -11,15 +11,15 @@ use crate::render;
 /// Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The build, such as 4.20.27, whose record is read from GitHub; or a record on disk, a file called
+    /// The build, such as 4.20.27, whose record is read from GitHub; or a record on disk, a file named
     /// `ocp-test-result-<build>-<arch>.json`
     #[arg(value_name = "BUILD")]
     build: String,
     /// Architecture of the build: amd64, arm64, multi, ppc64le, s390x
     #[arg(long, default_value_t = Arch::Amd64, value_name = "ARCH")]
     arch: Arch,
-    /// With a record on disk: directory with the registries of test jobs; a record that says what it was started with
-    /// needs none
+    /// With a record on disk: directory with the registries of test jobs; a record that has the jobs of its
+    /// own registry needs none
     #[arg(long, value_name = "DIR")]
     registry: Option<PathBuf>,
 }

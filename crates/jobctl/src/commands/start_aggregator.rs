@@ -6,10 +6,10 @@ use oar_core::version::Arch;
 
 use crate::{display, passes};
 
-/// Follow the test jobs of all builds: retry what failed, accept what passed
+/// Follow the test jobs of all builds: retry failed ones, accept builds that passed
 ///
-/// A record whose build passed is completed only after its release payload is labelled. Whatever fails concerns its own
-/// record, is reported, and is tried again by the next pass.
+/// The record of an accepted build is completed only after its release payload is labelled. A failure
+/// concerns only its own record, is reported, and is retried by the next pass.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Architecture: amd64, arm64, multi, ppc64le, s390x

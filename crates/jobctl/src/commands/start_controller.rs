@@ -9,9 +9,9 @@ use crate::{display, passes};
 
 /// Start the test jobs of a new build, each once
 ///
-/// Looks at the newest accepted build of each release. A new one gets a record with an intent per job and becomes the
-/// recorded latest build before any job is started, so that no other controller starts them as well. A pass that was
-/// interrupted is carried on by the next one.
+/// Checks the newest accepted build of each release. A new one gets a record with an intent per job and
+/// becomes the recorded latest build before any job is started, so that no other controller starts them as
+/// well. The next pass continues an interrupted one.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the options of a command line")]
 pub(crate) struct Args {
@@ -26,10 +26,10 @@ pub(crate) struct Args {
         add = complete::y_streams()
     )]
     releases: Vec<YStream>,
-    /// Look at nightly builds; the default
+    /// Check nightly builds; the default
     #[arg(long, overrides_with = "no_nightly")]
     nightly: bool,
-    /// Look at stable builds
+    /// Check stable builds
     #[arg(long, overrides_with = "nightly")]
     no_nightly: bool,
     /// Whether jobs are started; otherwise a new build is only recorded

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Start only jobs that the build's record lacks; the default
     #[arg(long, overrides_with = "no_skip_existing")]
     skip_existing: bool,
-    /// Start every job again; the runs that are recorded are dropped from the record
+    /// Start every job again; existing runs are removed from the record
     #[arg(long, overrides_with = "skip_existing")]
     no_skip_existing: bool,
     /// Print what would be done without doing it

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             format!("{current} of {job} {words} {new}.")
         }
         PlanOrResult::Result(RecordChanged { changed: true, .. }) => format!(
-            "{current} of {job} is replaced by {new}. The aggregator's next pass judges the build anew."
+            "{current} of {job} is replaced by {new}. The aggregator's next pass evaluates the build again."
         ),
         PlanOrResult::Result(_) => format!("{current} of {job} is replaced already; nothing to do."),
     });

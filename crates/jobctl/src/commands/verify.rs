@@ -12,18 +12,19 @@ const LISTED: usize = 20;
 
 /// Check whether stored records agree with their runs
 ///
-/// Recomputes the acceptance of every build from the runs in its record, and tells where the record disagrees, which
-/// enabled jobs it lacks, and where its bytes are not those that the programs write. Latest files and registries are
-/// checked too. Ends with 1 when a file disagrees or cannot be understood.
+/// Recomputes the acceptance of every build from the runs in its record, and reports where the record
+/// disagrees, which enabled jobs it lacks, and where its bytes are not what the programs write. Latest files
+/// and registries are checked too. Exits with 1 if a file disagrees or cannot be parsed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Records, latest files or registries, by their own names; a directory stands for all of them in it
+    /// Records, latest files or registries, under their own names; a directory means all of them in it
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Directory with the registries of test jobs, which say what is required; without it every job of a record is
+    /// Directory with the registries of test jobs, which define the required jobs; without it every job of a
+    /// record is required
     #[arg(long, value_name = "DIR")]
     registry: Option<PathBuf>,
-    /// End with 1 also when a build was accepted on part of the evidence, or a file is not written exactly
+    /// Exit with 1 also if a build was accepted without all required jobs, or a file is not byte-exact
     #[arg(long)]
     strict: bool,
 }
@@ -32,7 +33,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let registry = records::registries(args.registry.as_deref())?;
     let paths = records::expand(&args.files)?;
     if paths.is_empty() {
-        return Err(CliError::usage("the directories hold no record, latest file or registry"));
+        return Err(CliError::usage("the directories contain no record, latest file or registry"));
     }
     let files = paths.iter().map(|path| records::read(path)).collect();
     let answer =
@@ -49,9 +50,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     if args.registry.is_some() {
         for name in verification.missing_registries() {
-            session
-                .ui
-                .note(format!("there is no {name}: its records are judged by the jobs that stand in them"));
+            session.ui.note(format!("there is no {name}: its records are judged by the jobs in them"));
         }
     }
     if !checked.is_empty() {

@@ -62,7 +62,7 @@ pub enum ClientError {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// No setting says how the cluster is reached.
-    #[error("there is no login for the cluster that holds the release payloads")]
+    #[error("there is no login for the cluster with the release payloads")]
     NoCluster,
     /// The configured origins of advisory files are not valid addresses.
     #[error("{0}")]

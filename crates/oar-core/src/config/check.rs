@@ -55,7 +55,7 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
         Err(error) => problems.error("", error.to_string()),
         Ok(document) => {
             for path in repeated_keys(text) {
-                problems.error(&path, "stands more than once; only the last one counts".into());
+                problems.error(&path, "occurs more than once; only the last one counts".into());
             }
             section(document.root(), &mut Vec::new(), &mut problems);
             if let Some(directory) = directory {

@@ -100,7 +100,7 @@ impl Credentials {
         if value.chars().any(char::is_control) {
             return Err(ConfigError::BadVariable {
                 name: variable.name.into(),
-                problem: "a line break or another control character stands inside the value".into(),
+                problem: "the value contains a line break or another control character".into(),
                 expected: format!("{} on one line", variable.purpose),
             });
         }

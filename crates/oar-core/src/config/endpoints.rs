@@ -90,7 +90,7 @@ fn parse(service: Service, text: &str) -> Result<Base, String> {
 
 fn check_parts(url: &Url) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user name or a password; credentials have their own variables".into());
+        return Err("contains a user name or a password; credentials have their own variables".into());
     }
     if url.fragment().is_some() {
         return Err("has a fragment (`#…`), which means nothing to a server".into());

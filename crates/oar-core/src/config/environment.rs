@@ -64,21 +64,21 @@ variables! {
         .or("config/config_store.json beside the installed program or in the working tree");
     OAR_JWK = Variable::new(
         "OAR_JWK",
-        "the key of the configuration document: 16 bytes of text, used as they are",
+        "the key of the configuration document: 16 bytes of text, not encoded",
         "every command that reads the configuration document",
     ).secret();
     OAR_RELEASE = Variable::new(
         "OAR_RELEASE",
-        "the release that commands of `oar` without `-r` are about, for example 4.19.1",
+        "the release for commands of `oar` without `-r`, for example 4.19.1",
         "optional",
     );
     OAR_STATE = Variable::new("OAR_STATE", "where the StateBox files are kept: `github` or `local:<directory>`", "optional")
         .or("github");
-    OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository that holds the StateBoxes", "optional")
+    OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository of the StateBoxes", "optional")
         .or("openshift/release-tests");
-    OAR_STATE_BRANCH = Variable::new("OAR_STATE_BRANCH", "the branch that holds the StateBoxes", "optional")
+    OAR_STATE_BRANCH = Variable::new("OAR_STATE_BRANCH", "the branch of the StateBoxes", "optional")
         .or("z-stream");
-    OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch that holds the test records", "optional")
+    OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch of the test records", "optional")
         .or("record");
     OAR_LOG_FORMAT = Variable::new("OAR_LOG_FORMAT", "the format of log lines: `text` or `json`", "optional").or("text");
     OAR_CA_BUNDLE = Variable::new(
@@ -88,7 +88,7 @@ variables! {
     );
     HTTPS_PROXY = Variable::new(
         "HTTPS_PROXY",
-        "the address of the proxy that https requests take; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count as well, each \
+        "the address of the proxy for https requests; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count as well, each \
          also in lower case",
         "optional",
     );
@@ -114,12 +114,12 @@ variables! {
     ).or("1800");
     OAR_WAIT_LIMIT = Variable::new(
         "OAR_WAIT_LIMIT",
-        "how long a task waits before people are asked, in seconds",
+        "how long a task waits before people are asked to decide, in seconds",
         "optional",
     ).or("172800");
     OAR_WAIT_LEASE = Variable::new(
         "OAR_WAIT_LEASE",
-        "the time without a sign of life after which another process takes over a wait, in seconds",
+        "the time after which another process takes over a wait whose check is overdue, in seconds",
         "optional",
     ).or("600");
     OAR_AGENT_WATCHDOG = Variable::new(
@@ -127,11 +127,11 @@ variables! {
         "the time without progress after which `oarctl agents run` restarts an agent, in seconds",
         "optional",
     ).or("45");
-    OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
+    OAR_USER = Variable::new("OAR_USER", "the name that the history records for the user who ran a task", "optional")
         .or("the login name");
     KRB5CCNAME = Variable::new(
         "KRB5CCNAME",
-        "the cache that holds the Kerberos ticket for Errata Tool",
+        "the cache of the Kerberos ticket for Errata Tool",
         "optional",
     ).or("the cache that `kinit` uses");
     JIRA_USERNAME = Variable::new(
@@ -188,7 +188,7 @@ variables! {
     ).secret();
     OAR_ELLIOTT = Variable::new(
         "OAR_ELLIOTT",
-        "the path of ART's program elliott, or its name on the search path",
+        "the path of ART's program elliott, or its name in `PATH`",
         "check-cve-tracker-bug",
     ).or("elliott");
     OAR_ELLIOTT_TIMEOUT = Variable::new(
@@ -208,17 +208,17 @@ variables! {
     );
     OAR_KUBE_TOKEN = Variable::new(
         "OAR_KUBE_TOKEN",
-        "the bearer token for the cluster that holds the release payloads",
+        "the bearer token for the cluster with the release payloads",
         "optional",
     ).secret().or("the login of the kubeconfig");
     KUBECONFIG = Variable::new(
         "KUBECONFIG",
-        "the paths of kubeconfig files, with colons between them",
+        "the paths of kubeconfig files, colon-separated",
         "optional",
     ).or("~/.kube/config");
     OAR_LEASE_NAMESPACE = Variable::new(
         "OAR_LEASE_NAMESPACE",
-        "the namespace of the leases by which replicas agree which one works",
+        "the namespace of the leases for leader election among replicas",
         "optional",
     ).or("that of the pod");
     OAR_GANGWAY_LIMIT = Variable::new(
@@ -228,19 +228,19 @@ variables! {
     ).or("20/10");
     OAR_GANGWAY_FORM = Variable::new(
         "OAR_GANGWAY_FORM",
-        "where Gangway takes the name of a job from: `path` or `body`; overrides `jobs.gangway` of the document",
+        "how the name of a job is sent to Gangway: `path` or `body`; overrides `jobs.gangway` of the document",
         "optional",
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches; what was read from GitHub, grades of images, and which releases were worked on last are \
-         kept below it, and may be deleted at any time",
+        "the directory of caches: contents read from GitHub, grades of images, and the most recently used releases; it \
+         may be deleted at any time",
         "optional",
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
         "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it; \
-         0 only where nothing else starts jobs",
+         0 only if no other program starts jobs",
         "optional",
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(
@@ -275,9 +275,8 @@ pub fn reference() -> String {
         row(variable.name, variable.purpose, variable.needed_by, variable.secret, variable.default);
     }
     for service in Service::ALL {
-        let purpose = format!("the base URL of {service}; it may carry a path prefix");
-        let default =
-            format!("`{}`, unless the configuration document says otherwise", default_base(service));
+        let purpose = format!("the base URL of {service}; it may have a path prefix");
+        let default = format!("`{}`, unless the configuration document replaces it", default_base(service));
         row(&endpoint_variable(service), &purpose, "optional", false, Some(&default));
     }
     text

@@ -241,7 +241,7 @@ classified! {
             Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
         }
         Self::Unsupported { .. } | Self::UnsupportedStream { .. } => {
-            Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
+            Some("Check the number; a new y-stream is added in config/versions.yaml.".into())
         }
         Self::BuildDataNotFound { .. } => Some(
             "ART publishes one branch `openshift-<X.Y>` of the build data per y-stream; `build_data_url` in the \

@@ -66,7 +66,7 @@ pub enum JweError {
 }
 
 fn blanks(padded: bool) -> &'static str {
-    if padded { " (white space stands before or after it)" } else { "" }
+    if padded { " (there is white space before or after it)" } else { "" }
 }
 
 impl JweError {
@@ -75,12 +75,12 @@ impl JweError {
         match self {
             Self::KeyLength { .. } => {
                 "Set OAR_JWK to the 16 characters of the key themselves, not to a JSON Web Key; \
-                 `oarctl config keygen` makes a new one."
+                 `oarctl config keygen` makes one for a new document."
             }
             Self::WrongKey => "Ask the person who encrypted the document for the key, or restore the file.",
             Self::TooLarge { .. } => "Shorten the document.",
             Self::Plain => "Encrypt it with `oarctl config encrypt`.",
-            Self::AlreadyEncrypted => "Use it as it is, or decrypt it first with `oarctl config decrypt`.",
+            Self::AlreadyEncrypted => "Use it unchanged, or decrypt it first with `oarctl config decrypt`.",
             Self::Malformed(_) | Self::OtherMethod { .. } => {
                 "Name another file with OAR_CONFIG, or encrypt the plain document with `oarctl config encrypt`."
             }

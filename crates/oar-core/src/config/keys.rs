@@ -110,7 +110,7 @@ keys! {
         "the address of ART's build data, with `%s` where the branch name goes",
         "https://raw.example.com/org/ocp-build-data/%s/releases.yml";
     OWNER_DEFAULT = ["owners", "default"], ValueFormat::Email, Required,
-        "the e-mail address of the release owner where the y-stream has none of its own",
+        "the e-mail address of the release owner for y-streams without their own",
         "lead@example.com";
     OWNER = ["owners", STREAM], ValueFormat::Email, Optional,
         "the e-mail address of the release owner of a y-stream",
@@ -143,7 +143,7 @@ keys! {
     DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], ValueFormat::Group, Wanted,
         "the handle of the Slack user group that approves documentation", "docs-team-demo";
     PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], ValueFormat::Approvers, Wanted,
-        "the e-mail addresses of those who approve for product security, with commas between them",
+        "the e-mail addresses of the product security approvers, comma-separated",
         "first@example.com,second@example.com";
     FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], ValueFormat::Channel, Wanted,
         "the Slack channel in which QA contacts are reminded", "#forum-qe-demo";
@@ -184,7 +184,7 @@ keys! {
     CATALOG_PROXY = ["image_health", "proxy"], ValueFormat::Proxy, Optional,
         "the proxy through which the staging container catalog is asked, or `none`", "http://proxy.example.com:3128";
     ADVISORY_ORIGINS = ["image_health", "advisory_origins"], ValueFormat::Origins, Optional,
-        "the addresses below which stage advisories of a shipment may be fetched, with commas between them",
+        "the addresses below which stage advisories of a shipment may be fetched, comma-separated",
         "https://gitlab.example.com/group/advisories/";
     WAIVED_GRADE = ["image_health", "waivers", NAME, "grade"], ValueFormat::WaivedGrade, Optional,
         "the worst grade with which a component may ship, `Unknown` for no grade at all", "C";
@@ -279,7 +279,7 @@ impl Key {
             }
             ValueFormat::Email if value.parse::<EmailAddress>().is_err() => "is not an e-mail address",
             ValueFormat::Approvers if !approvers_are_good(value) => {
-                "is neither e-mail addresses with commas between them nor one Slack id"
+                "is neither comma-separated e-mail addresses nor one Slack id"
             }
             ValueFormat::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
             ValueFormat::Group if value.starts_with('@') => {

@@ -98,10 +98,10 @@ fn ca_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
             return Err(unusable(format!("is damaged: its certificate {number} has no end")));
         };
         native_tls::Certificate::from_pem(format!("{BEGIN}{body}{END}\n").as_bytes())
-            .map_err(|_| unusable(format!("is damaged: its certificate {number} is none")))?;
+            .map_err(|_| unusable(format!("is damaged: its certificate {number} is invalid")))?;
     }
     if let Err(why) = trusted(&bundle) {
-        return Err(unusable(format!("holds a damaged certificate ({why})")));
+        return Err(unusable(format!("contains a damaged certificate ({why})")));
     }
     Ok(bundle)
 }
@@ -207,11 +207,11 @@ mod tests {
             (cut, "is damaged: its certificate 1 has no end"),
             (
                 &format!("{certificate}{}", certificate.replacen("MII", "MIJ", 1)),
-                "is damaged: its certificate 2 is none",
+                "is damaged: its certificate 2 is invalid",
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-                "is damaged: its certificate 1 is none",
+                "is damaged: its certificate 1 is invalid",
             ),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -118,7 +118,7 @@ impl<'de> Visitor<'de> for FileVisitor {
         while let Some(key) = access.next_key::<String>()? {
             match key.as_str() {
                 "y_streams" if streams.is_none() => streams = Some(access.next_value_seed(StreamList)?),
-                "y_streams" => return Err(de::Error::custom("`y_streams` stands twice")),
+                "y_streams" => return Err(de::Error::custom("`y_streams` occurs twice")),
                 other => {
                     return Err(de::Error::custom(format!("unknown key `{other}`, expected `y_streams`")));
                 }
@@ -180,9 +180,9 @@ impl Visitor<'_> for Entry<'_> {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<YStream, E> {
         let stream: YStream = text.parse().map_err(E::custom)?;
         match self.earlier.last() {
-            _ if self.earlier.contains(&stream) => Err(E::custom(format!("{stream} stands twice"))),
+            _ if self.earlier.contains(&stream) => Err(E::custom(format!("{stream} occurs twice"))),
             Some(last) if *last > stream => {
-                Err(E::custom(format!("{stream} stands after {last}; the oldest comes first")))
+                Err(E::custom(format!("{stream} comes after {last}; the oldest must come first")))
             }
             _ => Ok(stream),
         }
@@ -220,8 +220,8 @@ mod tests {
     fn every_mistake_names_its_line() {
         for (entries, words) in [
             ("  - \"4.19\"\n  - 4.20\n", "line 4"),
-            ("  - \"4.19\"\n  - \"4.19\"\n", "line 4: 4.19 stands twice"),
-            ("  - \"4.19\"\n  - \"4.18\"\n", "line 4: 4.18 stands after 4.19; the oldest comes first"),
+            ("  - \"4.19\"\n  - \"4.19\"\n", "line 4: 4.19 occurs twice"),
+            ("  - \"4.19\"\n  - \"4.18\"\n", "line 4: 4.18 comes after 4.19; the oldest must come first"),
             ("  - \"4.x\"\n", "`4.x` is not a y-stream"),
             ("  - \"4.19.1\"\n", "line 3"),
             ("  - [\"4.19\"]\n", "line 3"),

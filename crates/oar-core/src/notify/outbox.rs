@@ -117,9 +117,7 @@ pub async fn deliver(
             None => Delivery::Pending(with_hint(&error)),
         };
     }
-    Delivery::Pending(String::from(
-        "Slack gave no answer twice, and the message does not stand in the channel",
-    ))
+    Delivery::Pending(String::from("Slack did not answer twice, and the message is not in the channel"))
 }
 
 async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {

@@ -13,13 +13,13 @@ use crate::tasks::add_qe_approval::AddQeApproval as Work;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AddQeApproval {
-    /// Bugs to answer for although they are not finished or cannot be seen
+    /// Bugs to accept although they are not finished or cannot be seen
     pub accept_bug: Vec<IssueKey>,
     /// Approve although the release's date is more than a day away
     pub early: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

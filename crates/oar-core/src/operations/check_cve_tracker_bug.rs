@@ -14,11 +14,11 @@ use crate::tasks::check_cve_tracker_bug::CheckCveTrackerBug as Work;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CheckCveTrackerBug {
-    /// Do not tell ART of missing trackers in Slack
+    /// Do not notify ART of missing trackers in Slack
     pub no_notify: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

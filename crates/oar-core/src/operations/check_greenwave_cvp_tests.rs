@@ -12,9 +12,9 @@ use crate::tasks::check_greenwave_cvp_tests::CheckGreenwaveCvpTests as Work;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CheckGreenwaveCvpTests {
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

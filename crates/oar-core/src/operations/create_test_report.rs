@@ -14,9 +14,9 @@ use crate::tasks::create_test_report::CreateTestReport as Work;
 pub struct CreateTestReport {
     /// Create the file although the release has a worksheet in Google Sheets
     pub beside_worksheet: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -24,7 +24,7 @@ pub struct CreateTestReport {
 impl TaskRow for CreateTestReport {
     const ABOUT: About = About::task(
         "create-test-report",
-        "Create the release's StateBox file and tell the release leads",
+        "Create the release's StateBox file and notify the release leads",
         Effect::Writes,
     )
     .hints(&["The first task of a release: every other one needs the file."]);

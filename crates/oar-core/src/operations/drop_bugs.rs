@@ -15,9 +15,9 @@ use crate::tasks::drop_bugs::DropBugs as Work;
 pub struct DropBugs {
     /// Critical bugs, or bugs with a customer case, that are dropped too
     pub include: Vec<IssueKey>,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

@@ -17,7 +17,7 @@ pub struct History {
     pub task: Option<TaskName>,
 }
 
-/// Every recorded run in the order of time.
+/// Every recorded run in chronological order.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
     /// The release.
@@ -31,7 +31,7 @@ pub struct Answer {
 /// One run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Entry {
-    /// The task, as the file writes it.
+    /// The task, as spelled in the file.
     pub task: String,
     /// The run.
     pub run: RunView,
@@ -54,7 +54,7 @@ impl Operation for History {
                 view.history.into_iter().map(move |run| Entry { task: task.clone(), run })
             })
             .collect();
-        // The stable order keeps runs of the same second as their task has them.
+        // The sort is stable, so runs of the same second keep the order of their task.
         runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
         Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history() })
     }

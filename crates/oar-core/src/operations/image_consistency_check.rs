@@ -43,11 +43,11 @@ text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-9
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ImageConsistencyCheck {
-    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+    /// Id of the Prow job to follow, instead of the one in the StateBox
     pub job_id: Option<JobId>,
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

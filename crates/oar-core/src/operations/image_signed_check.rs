@@ -12,9 +12,9 @@ use crate::tasks::image_signed_check::ImageSignedCheck as Work;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ImageSignedCheck {
-    /// Look again every 30 seconds, 16 times at most, while there is nothing to check yet
+    /// Check again every 30 seconds, at most 16 times, while there is nothing to check yet
     pub wait: bool,
-    /// Check the payloads of all architectures, the multi-architecture list and each of its images, too
+    /// Also check the payloads of all architectures, the multi-architecture list and each of its images
     pub all_architectures: bool,
     /// How to change the world
     #[serde(flatten)]

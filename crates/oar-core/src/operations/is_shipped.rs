@@ -10,7 +10,7 @@ use crate::flow::outcome::TaskError;
 use crate::operators::shipped::ShippedReport;
 use crate::tasks::is_shipped::is_shipped;
 
-/// The operation; it has no self.
+/// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct IsShipped {}
 

@@ -14,13 +14,13 @@ use crate::version::ReleaseVersion;
 pub struct IssueAdd {
     /// What is wrong
     pub text: String,
-    /// The tasks that it blocks; without any it concerns the whole release
+    /// The tasks that it blocks; by default it concerns the whole release
     #[serde(default)]
     pub task: Vec<TaskName>,
-    /// It is only worth knowing and blocks nothing
+    /// Record it without blocking anything
     #[serde(default)]
     pub no_blocker: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -32,7 +32,7 @@ pub struct IssueResolve {
     pub text: String,
     /// How it was resolved
     pub resolution: String,
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -41,13 +41,13 @@ pub struct IssueResolve {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IssueList {
-    /// Also those that are resolved
+    /// Include resolved issues
     pub all: bool,
     /// Only those of this task
     pub task: Option<TaskName>,
 }
 
-/// What became of one issue.
+/// The result for one issue.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Changed {
     /// The release.
@@ -58,7 +58,7 @@ pub struct Changed {
     pub changed: bool,
     /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
-    /// Whether the file differs from what was asked for.
+    /// Whether the file differs from the request.
     #[serde(skip)]
     pub differs: bool,
 }
@@ -66,7 +66,7 @@ pub struct Changed {
 /// The issues of a release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Listed {
-    /// The release, as its file names it.
+    /// The release, as named in its file.
     pub release: Option<String>,
     /// The issues, in the order of the file.
     pub issues: Vec<IssueView>,
@@ -117,7 +117,7 @@ impl Operation for IssueList {
     }
 }
 
-/// The whole text of the open issue that `part` is a part of.
+/// The whole text of the open issue that contains `part`.
 fn whole(state: &State, part: &str) -> String {
     let open: Vec<_> = state.issues().into_iter().filter(|issue| !issue.resolved).collect();
     let exact = open.iter().find(|issue| issue.issue == part);
@@ -135,10 +135,10 @@ async fn update(
     let statebox = call.statebox()?;
     let state = statebox.load().await?;
     let _hold = call.interrupt().hold();
-    // Shown as it is stored: what a person typed may hold an address or a token.
+    // Shown as stored, because the typed text may contain an address or a token.
     let issue = call.redactor().redact(&shown(&state)).into_owned();
     let change = if dry_run {
-        // The same rules decide, on a copy that is thrown away.
+        // The same rules apply, on a copy that is discarded.
         apply(&mut state.clone())?
     } else {
         statebox.update(call.permit()?, message, apply).await?.change
@@ -147,7 +147,7 @@ async fn update(
     Ok(Changed { release: call.release()?.clone(), issue, changed: differs && !dry_run, dry_run, differs })
 }
 
-/// The part of a text that stands in a commit message (spec 01 §2.3).
+/// The excerpt of a text for a commit message (spec 01 §2.3).
 fn first_characters(text: &str) -> String {
     text.chars().take(50).collect()
 }

@@ -1,4 +1,4 @@
-//! `oarctl operations`: what can be asked for.
+//! `oarctl operations`: lists all operations.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,26 +20,26 @@ pub struct Answer {
     pub operations: Vec<OperationView>,
 }
 
-/// What is known of an operation before it is called.
+/// The description of an operation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct OperationView {
-    /// Its name in one word, as permissions and tools write it.
+    /// Its name in one word, for permissions and tools.
     pub id: String,
     /// The command, with its program.
     pub command: String,
     /// What it does.
     pub summary: &'static str,
-    /// What it does to the world.
+    /// Its effect.
     pub effect: Effect,
-    /// What it is about.
+    /// Its scope.
     pub scope: Scope,
-    /// The flows in which it has something to do.
+    /// The flows that it supports.
     pub flows: Flows,
-    /// Whether it can say what it would do, and do nothing.
+    /// Whether it has a dry run.
     pub dry_run: bool,
-    /// Where it may be stopped.
+    /// Where it may be interrupted.
     pub interruption: Interruption,
-    /// What to know or to call before or after it.
+    /// Hints: what to know or to run before or after it.
     pub hints: &'static [&'static str],
 }
 
@@ -63,7 +63,7 @@ impl From<&Row> for OperationView {
 impl Conclusion for Answer {}
 
 impl Operation for Operations {
-    const ABOUT: About = About::look("operations", "List every operation and what it does to the world")
+    const ABOUT: About = About::look("operations", "List every operation and its effect")
         .named(Program::Oarctl)
         .hints(&["What is critical needs consent (--yes); what writes can be tried with --dry-run."]);
     type Answer = Answer;

@@ -1,4 +1,4 @@
-//! What an operation says of itself, in a form that programs read.
+//! The description of an operation, for programs.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
 
-/// What an operation does to the world.
+/// The effect of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It only reads.
     Reads,
-    /// It changes what can be changed back, or tells people something.
+    /// Its changes can be reverted, or it notifies people.
     Writes,
-    /// It cannot be undone and needs your consent: its plan is consented to first.
+    /// It cannot be undone: its plan needs consent first.
     Critical,
 }
 
@@ -35,25 +35,25 @@ impl fmt::Display for Effect {
     }
 }
 
-/// What an operation is about.
+/// The scope of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// One z-stream release; a call without a release is refused.
     Release,
-    /// Releases, or test jobs and their builds, that the arguments name.
+    /// Releases, or test jobs and their builds, named by the arguments.
     Named,
 }
 
-/// The flows in which an operation has something to do.
+/// The flows that an operation supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flows {
-    /// Both, each in its own way.
+    /// Both flows.
     Both,
     /// Releases with a shipment merge request.
     Konflux,
-    /// Releases that ship by advisories alone.
+    /// Releases that ship only by advisories.
     Errata,
     /// It does not depend on a flow.
     Neither,
@@ -70,15 +70,16 @@ impl fmt::Display for Flows {
     }
 }
 
-/// Where an operation may be stopped.
+/// Where an operation may be interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
-    /// Anywhere: it leaves nothing behind.
+    /// Anywhere, without any effect.
     Anywhere,
-    /// Anywhere, and it records that it was stopped (in less than two seconds). Running it again goes on from there.
+    /// Anywhere; it records the interruption (in less than two seconds). Running it again continues from
+    /// there.
     Recorded,
-    /// Between two items: the one under way is finished, or is found by the next run.
+    /// Between two items: the present one is finished, or found by the next run.
     BetweenItems,
 }
 
@@ -116,7 +117,7 @@ impl Program {
     }
 }
 
-/// What is known of an operation before it is called.
+/// The description of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
     /// The program that offers it.
@@ -125,17 +126,17 @@ pub struct About {
     pub command: &'static str,
     /// What it does, in one line without a full stop; the first line of its help.
     pub summary: &'static str,
-    /// What it does to the world.
+    /// Its effect.
     pub effect: Effect,
-    /// What it is about.
+    /// Its scope.
     pub scope: Scope,
-    /// The flows in which it has something to do.
+    /// The flows that it supports.
     pub flows: Flows,
-    /// Where it may be stopped.
+    /// Where it may be interrupted.
     pub interruption: Interruption,
-    /// The longest result that a reader with little room gets, in bytes of JSON.
+    /// The largest result for a reader with limited space, in bytes of JSON.
     pub result_limit: usize,
-    /// What to know or to call before or after it, one sentence each.
+    /// Hints: what to know or to run before or after it, one sentence each.
     pub hints: &'static [&'static str],
 }
 
@@ -163,19 +164,19 @@ impl About {
         Self { effect, interruption: Interruption::Recorded, ..Self::look(command, summary) }
     }
 
-    /// The same, of these flows.
+    /// The same, for these flows.
     pub(crate) const fn of(mut self, flows: Flows) -> Self {
         self.flows = flows;
         self
     }
 
-    /// The same, with what to know before or after it.
+    /// The same, with these hints.
     pub(crate) const fn hints(mut self, hints: &'static [&'static str]) -> Self {
         self.hints = hints;
         self
     }
 
-    /// The same, offered by another program, about what its arguments name.
+    /// The same, for another program, with a scope named by its arguments.
     pub(crate) const fn named(mut self, program: Program) -> Self {
         self.program = program;
         self.scope = Scope::Named;
@@ -183,7 +184,7 @@ impl About {
         self
     }
 
-    /// The same, which may be stopped here.
+    /// The same, with these interruption points.
     pub(crate) const fn interrupted(mut self, interruption: Interruption) -> Self {
         self.interruption = interruption;
         self
@@ -194,19 +195,19 @@ impl About {
         Self::look(command, summary).named(program)
     }
 
-    /// An operation of `job` or `jobctl` that starts jobs or changes records. What it was at when it was stopped is found
-    /// by the next call.
+    /// An operation of `job` or `jobctl` that starts jobs or changes records. The next call finds what an
+    /// interrupted one was doing.
     pub(crate) const fn job_change(program: Program, command: &'static str, summary: &'static str) -> Self {
         Self::task(command, summary, Effect::Writes).named(program).interrupted(Interruption::BetweenItems)
     }
 
-    /// The name of the operation in one word, as permissions and tools write it: `oar_issue_add`.
+    /// The name of the operation in one word, for permissions and tools: `oar_issue_add`.
     pub fn id(&self) -> String {
         format!("{}_{}", self.program.name(), self.command.replace([' ', '-'], "_"))
     }
 }
 
-/// What an operation came to, beside its result.
+/// How an operation ended, besides its result.
 pub trait Conclusion {
     /// The class that decides the exit code; `None` is success.
     fn class(&self) -> Option<ErrorClass> {
@@ -219,13 +220,13 @@ pub trait Conclusion {
     }
 }
 
-/// What an operation came to that can be tried without doing it.
+/// The result of an operation with a dry run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum PlanOrResult<P, R> {
     /// What would be done.
     Plan(P),
-    /// What became of it.
+    /// What was done.
     Result(R),
 }
 
@@ -245,14 +246,14 @@ impl<P, R: Conclusion> Conclusion for PlanOrResult<P, R> {
     }
 }
 
-/// One thing that a person, an agent or an AI may ask for. A value is the operation with its arguments.
+/// An operation that a person, an agent or an AI may run. A value is the operation with its arguments.
 pub trait Operation: DeserializeOwned + JsonSchema + Send + 'static {
-    /// What is known of it before it is called.
+    /// Its description.
     const ABOUT: About;
-    /// What it answers.
+    /// Its result.
     type Answer: Conclusion + Serialize + JsonSchema + Send;
 
-    /// Does it. A caller uses [`perform`](super::perform).
+    /// Runs it. Callers use [`perform`](super::perform).
     fn run(self, call: &Call) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
 }
 
@@ -272,7 +273,7 @@ type Perform = for<'a> fn(Value, &'a Call) -> BoxFuture<'a, Result<Outcome, Task
 /// One operation without its types, for callers that learn its name at run time.
 #[derive(Clone, Copy)]
 pub struct Row {
-    /// What is known of it.
+    /// Its description.
     pub about: About,
     arguments: fn() -> Schema,
     answer: fn() -> Schema,
@@ -294,7 +295,7 @@ impl Row {
         (self.arguments)()
     }
 
-    /// Whether it can say what it would do, and do nothing.
+    /// Whether it has a dry run.
     pub fn has_dry_run(&self) -> bool {
         self.arguments().pointer("/properties/dry_run").is_some()
     }
@@ -304,7 +305,7 @@ impl Row {
         (self.answer)()
     }
 
-    /// Does it with arguments from JSON.
+    /// Runs it with arguments from JSON.
     ///
     /// # Errors
     ///
@@ -326,7 +327,7 @@ async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcom
         Refusal::new(ErrorClass::Usage, format!("{}: {why}", O::ABOUT.id()))
             .with_hint("Look at the schema of its arguments.")
     };
-    // An argument that nobody reads would be a wish that nobody hears.
+    // An unknown argument would otherwise be silently ignored.
     let schema = schema::<O>();
     let known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
     if let Some(unknown) = arguments.as_object().and_then(|given| given.keys().find(|name| !known(name))) {

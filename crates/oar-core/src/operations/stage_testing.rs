@@ -15,13 +15,13 @@ use crate::tasks::stage_testing::StageTesting as Work;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StageTesting {
-    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+    /// Number of the Jenkins build to follow, instead of the one in the StateBox
     pub build_number: Option<NonZeroU64>,
-    /// Start a build although ART's own stage test of this payload passed or runs
+    /// Start a build although ART's own stage test of this payload passed or is running
     pub again: bool,
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

@@ -17,25 +17,25 @@ use crate::statebox::{Diagnostic, Diagnostics, Severity};
 /// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StateboxValidate {
-    /// StateBox files; in one that is named like a release (4.19.1.yaml) the key `release` must say that release
+    /// StateBox files; in one with a release's name (4.19.1.yaml) the key `release` must be that release
     pub files: Vec<File>,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
-    /// The files, in the order of the self.
+    /// The files, in the order of the arguments.
     pub files: Vec<Validated>,
 }
 
-/// What is found out about one file.
+/// The findings for one file.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Validated {
     /// The file.
     pub file: String,
     /// Whether all programs that share it can read it.
     pub valid: bool,
-    /// What is to be said about it.
+    /// Its findings.
     pub problems: Vec<Finding>,
     /// Why the file cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,11 +45,11 @@ pub struct Validated {
 /// One finding.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Finding {
-    /// The line; 0 when the whole file is meant.
+    /// The line; 0 for the whole file.
     pub line: usize,
     /// The column.
     pub column: usize,
-    /// The field, such as `tasks[3].status`; empty when the whole file is meant.
+    /// The field, such as `tasks[3].status`; empty for the whole file.
     pub field: String,
     /// `error` or `warning`.
     pub severity: &'static str,
@@ -78,7 +78,7 @@ impl Finding {
 }
 
 impl Conclusion for Answer {
-    /// A file that cannot be read counts more than a finding.
+    /// A file that cannot be read takes precedence over a finding.
     fn class(&self) -> Option<ErrorClass> {
         if self.files.iter().any(|file| file.unreadable.is_some()) {
             return Some(ErrorClass::Usage);

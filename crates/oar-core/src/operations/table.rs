@@ -10,7 +10,8 @@ use super::{
 };
 use crate::prow::jobs::RunJob;
 
-/// Every operation: those of releases in the order in which a release meets them, then those of test jobs and builds.
+/// Every operation: first those of releases, in the order of a release's work, then those of test jobs and
+/// builds.
 pub const TABLE: &[Row] = &[
     Row::of::<create_test_report::CreateTestReport>(),
     Row::of::<take_ownership::TakeOwnership>(),

@@ -15,15 +15,15 @@ pub struct TakeOwnership {
     /// E-mail address of the new owner
     #[serde(deserialize_with = "typed")]
     pub email: EmailAddress,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     #[serde(default)]
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
 
-/// An address as a person may write it, which is less than what services may give.
+/// An address in the form that users may enter, which is stricter than the form of services.
 fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmailAddress, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }

@@ -18,11 +18,11 @@ pub struct UpdateBugList {
     pub no_notify: bool,
     /// Ask the QA contacts of unverified bugs of high severity whether these can be dropped
     pub confirm_droppable: bool,
-    /// Tell the managers of the QA contacts of unverified CVE bugs
+    /// Notify the managers of the QA contacts of unverified CVE bugs
     pub notify_managers: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }

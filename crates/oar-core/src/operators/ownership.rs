@@ -74,7 +74,7 @@ impl OwnedAdvisory {
         format!("advisory {} ({})", self.id, self.impetus)
     }
 
-    /// The change of owner; `None` when there is none to make.
+    /// The change of owner; `None` when no change is needed.
     fn step(&self, owner: &EmailAddress) -> Option<Step> {
         let now = match &self.owner {
             OwnerNow::Same => return None,
@@ -100,7 +100,7 @@ pub enum LeadNote {
         /// The owner's name at GitLab.
         username: String,
     },
-    /// The merge request is no longer open, so nobody is told there.
+    /// The merge request is no longer open, so it gets no note.
     NotOpen {
         /// Its state.
         state: MergeRequestState,
@@ -114,7 +114,7 @@ pub struct OwnedSubtask {
     summary: String,
     assign: bool,
     start: bool,
-    /// The changes of status that it offered when it was read; `None` when they are to be asked for again.
+    /// The transitions that it offered when it was read; `None` when they must be read again.
     offered: Option<Vec<Transition>>,
 }
 
@@ -165,7 +165,7 @@ impl Plan for OwnershipPlan {
         if !abnormal.is_empty() {
             let ids: Vec<String> = abnormal.iter().map(ToString::to_string).collect();
             notes.push(format!(
-                "advisories still in NEW_FILES: {} (a blocker of push-to-cdn-staging; ART is told)",
+                "advisories still in NEW_FILES: {} (a blocker of push-to-cdn-staging; ART is notified)",
                 ids.join(", ")
             ));
         }
@@ -289,7 +289,7 @@ impl Ownership<'_> {
         for read in advisories {
             match read {
                 Ok(advisory) if advisory.state == AdvisoryState::DroppedNoShip => {
-                    plan.notes.push(format!("{} is dropped and left alone", advisory.subject()));
+                    plan.notes.push(format!("{} is dropped and not changed", advisory.subject()));
                 }
                 Ok(advisory) => plan.advisories.push(advisory),
                 Err(error)
@@ -368,13 +368,13 @@ impl Ownership<'_> {
                 Some((subtask, *starts))
             })
             .collect();
-        // Tickets of Konflux releases have no subtasks: then nobody has to be known to Jira.
+        // Tickets of Konflux releases have no subtasks: then no Jira account is needed.
         if ours.is_empty() {
             return Ok((None, Vec::new()));
         }
         let account = account.map_err(|error| match error {
             JiraError::Service(error) => could_not_look(error),
-            // That nobody has the address is an answer.
+            // An address without an account is a valid answer.
             other => other.into(),
         })?;
         Ok((Some(account), ours))
@@ -388,7 +388,7 @@ impl Ownership<'_> {
             if !starts || !can_start(subtask.status.as_deref()) {
                 return None;
             }
-            // What could not be read, or does not start it now, is asked for again when it is started.
+            // Transitions that could not be read, or do not start it now, are read again when it is started.
             let offered = jira.transitions(&subtask.key).await.ok();
             offered.filter(|offered| offered.iter().any(|one| one.leads_to(IN_PROGRESS)))
         });

@@ -107,7 +107,7 @@ fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> 
             (_, node) => node.to_value(),
         };
         if suite.append(Text::new(key), value).is_err() {
-            return Err(ReportError(format!("`{}` stands twice in the suite `{}`", shown(key), shown(name))));
+            return Err(ReportError(format!("`{}` occurs twice in the suite `{}`", shown(key), shown(name))));
         }
     }
     Ok(suite)
@@ -364,7 +364,7 @@ mod tests {
             ("s: 1", "the suite `s` is not a map"),
             ("s: {total: many}", "`total` of the suite `s` is not a whole number"),
             ("s: {total: -1}", "whole number"),
-            ("s: {total: 1, total: 2}", "`total` stands twice"),
+            ("s: {total: 1, total: 2}", "`total` occurs twice"),
             ("s: {failingScenarios: x}", "a list of names"),
             ("s: {", "cannot be read"),
         ] {

@@ -292,7 +292,7 @@ fn note_runs(verified: &mut Verified, file: &ResultFile) {
         }
         if names.contains(&name) {
             verified
-                .note(NoteKind::RepeatedJob, format!("{name} stands several times; every entry must pass"));
+                .note(NoteKind::RepeatedJob, format!("{name} occurs several times; every entry must pass"));
         }
         names.push(name);
     }

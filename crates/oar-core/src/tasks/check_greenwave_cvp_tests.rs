@@ -242,7 +242,7 @@ impl Task for CheckGreenwaveCvpTests {
         }
         for ((impetus, id), answer) in advisories.iter().zip(answers) {
             match answer {
-                Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and left alone")),
+                Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and not changed")),
                 Ok(Some((_, tests))) => plan.judge(impetus, *id, &tests),
                 Err(error) => plan.unread.add_logged(could_not_look(error).inner()),
             }

@@ -198,7 +198,7 @@ impl ImageConsistencyCheck {
                  (image_health.waivers); then run the same command again: the job is not started again."
                     .to_owned()
             }
-            _ => "Run the same command again: only the images' health is looked at.".to_owned(),
+            _ => "Run the same command again: only the images' health is checked.".to_owned(),
         });
         Ok(outcome)
     }

@@ -124,10 +124,10 @@ impl Task for ImageSignedCheck {
         Ok(match report.standing() {
             SignatureStatus::Signed => {
                 for line in report.alarming_lines() {
-                    tracing::warn!("the mirror holds a file that must not be there: {line}");
+                    tracing::warn!("the mirror has a file that must not be there: {line}");
                 }
                 for gap in report.images().flat_map(|image| &image.gaps) {
-                    tracing::warn!("not everything could be looked at: {gap}");
+                    tracing::warn!("not everything could be checked: {gap}");
                 }
                 for warning in &report.warnings {
                     tracing::warn!("{warning}");
@@ -157,7 +157,7 @@ fn unknown(report: &SignatureReport, why: &str) -> TaskError {
     let hint = report.images().find_map(|image| image.hint.clone());
     refusal
         .with_hint(hint.unwrap_or_else(|| {
-            "Run the same command again; --wait looks again for some minutes by itself.".to_owned()
+            "Run the same command again; --wait repeats the check for some minutes.".to_owned()
         }))
         .into()
 }

@@ -92,7 +92,10 @@ impl StatusReport {
         issues.sort_by_key(|issue| !issue.blocker);
         let ready = |task: &TaskName| readiness(state, *task) == Readiness::Ready;
         let next = TaskName::WORKFLOW.into_iter().filter(|task| ready(task) || goes_on(state, *task, now));
-        let next = next.chain(others.iter().copied().filter(|task| goes_on(state, *task, now)));
+        let is_approved =
+            state.task(TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.status == TaskStatus::Pass);
+        let others_go_on = others.iter().copied().filter(|task| !is_approved && goes_on(state, *task, now));
+        let next = next.chain(others_go_on);
         let next = next.map(|task| task.to_string()).collect();
         Self {
             release: state.release().unwrap_or_default().to_owned(),
@@ -105,6 +108,12 @@ impl StatusReport {
             next,
         }
     }
+}
+
+/// Whether the task's command refuses to run before the tasks that come before it (spec 05 §8.5).
+fn is_gated(task: TaskName) -> bool {
+    use TaskName as T;
+    matches!(task, T::ImageConsistencyCheck | T::StageTesting | T::ChangeAdvisoryStatus)
 }
 
 /// Whether a task on which no other depends belongs to a release with this metadata.
@@ -134,12 +143,11 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
     let deciding = view.as_ref().and_then(|view| view.history.iter().rev().find(|run| decides(run)));
     let holder = other_run(state, name, now);
     let wait = view.as_ref().and_then(|view| view.wait.clone());
-    let reason = last_run.and_then(|run| run.reason.as_deref());
     let open_end = last_run.filter(|run| !decides(run)).map(|run| {
         let by = run.by.as_deref().unwrap_or("unknown");
         match (&run.outcome, &run.reason) {
             (Some(RunOutcome::Interrupted), _) => format!("the last run, by {by}, was interrupted"),
-            (_, Some(reason)) => format!("the last run, by {by}, found out nothing: {reason}"),
+            (_, Some(reason)) => format!("the last run, by {by}, had no result: {reason}"),
             _ => format!("the last run, by {by}, did not record its end"),
         }
     });
@@ -167,13 +175,19 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
             }
             _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
                 Some(job) => job_words(job),
-                None => reason.unwrap_or("in progress").to_owned(),
+                None => {
+                    let finding = deciding.and_then(|run| run.reason.as_deref()).unwrap_or("in progress");
+                    open_end.map_or_else(|| finding.to_owned(), |end| format!("{finding}; {end}"))
+                }
             },
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
-            let on = format!("waits for {}", names.join(", "));
+            // The order is the usual one; only these commands refuse to run before it.
+            let refuses = is_gated(name);
+            let names = names.join(", ");
+            let on = if refuses { format!("waits for {names}") } else { format!("usually after {names}") };
             Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };

@@ -72,7 +72,7 @@ fn read(text: &str, strictness: Strictness) -> Result<Document, YamlError> {
     }
     let outside = outside::look(text, &scalars);
     if let Some(place) = outside.tab {
-        return Err(failure(place, "a tab stands here; indentation and separation are done with blanks"));
+        return Err(failure(place, "there is a tab here; use spaces for indentation and separation"));
     }
     Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments: outside.comments })
 }
@@ -88,7 +88,7 @@ fn check_text(text: &str) -> Result<(), YamlError> {
     for character in text.chars() {
         if !allowed(character) {
             let message =
-                format!("the control character U+{:04X} may not stand here unescaped", u32::from(character));
+                format!("the control character U+{:04X} must be escaped here", u32::from(character));
             return Err(failure(place, message));
         }
         if character == '\n' {
@@ -233,7 +233,7 @@ impl OpenMapping {
                 if let Some(first) = self.seen.insert(name, node.position) {
                     let shown = node.as_scalar().map_or("", |scalar| scalar.text.as_str());
                     let message = format!(
-                        "the key `{}` stands twice in this mapping, first at line {} and again at line {}",
+                        "the key `{}` occurs twice in this mapping, first at line {} and again at line {}",
                         shown.chars().take(80).collect::<String>(),
                         first.line,
                         node.position.line

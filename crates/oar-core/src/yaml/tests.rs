@@ -122,11 +122,11 @@ fn a_key_that_stands_twice_is_named_with_both_lines() {
     let message = |text: &str| parse(text).unwrap_err().to_string();
     assert_eq!(
         message("a: 1\nb: 2\na: 3\n"),
-        "3:1: the key `a` stands twice in this mapping, first at line 1 and again at line 3"
+        "3:1: the key `a` occurs twice in this mapping, first at line 1 and again at line 3"
     );
-    assert!(message("x: {k: 1, 'k': 2}\n").contains("`k` stands twice"));
-    assert!(message("yes: 1\ntrue: 2\n").contains("stands twice"));
-    assert!(message("1: a\n1.0: b\n").contains("stands twice"));
+    assert!(message("x: {k: 1, 'k': 2}\n").contains("`k` occurs twice"));
+    assert!(message("yes: 1\ntrue: 2\n").contains("occurs twice"));
+    assert!(message("1: a\n1.0: b\n").contains("occurs twice"));
     assert!(parse("1: a\n'1': b\n").is_ok());
 }
 

@@ -7,10 +7,10 @@ use crate::report;
 /// Check with elliott that no CVE tracker is missing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Tell ART about missing trackers in Slack (the default)
+    /// Notify ART of missing trackers in Slack (the default)
     #[arg(long, overrides_with = "no_notify")]
     notify: bool,
-    /// Do not tell ART
+    /// Do not notify ART
     #[arg(long, overrides_with = "notify")]
     no_notify: bool,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use oar_core::operations::create_test_report::CreateTestReport;
 use crate::release::Release;
 use crate::report;
 
-/// Create the release's StateBox file and tell the release leads
+/// Create the release's StateBox file and notify the release leads
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Create the file although the release has a worksheet in Google Sheets

@@ -11,7 +11,7 @@ use crate::report;
 /// Hat's keys if it names none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look again every 30 seconds, at most 16 times, while no signature is published
+    /// Check again every 30 seconds, at most 16 times, while no signature is published
     #[arg(long)]
     wait: bool,
     /// Also check the payloads of all architectures, and the multi-architecture list with its images

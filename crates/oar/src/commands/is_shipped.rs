@@ -6,7 +6,7 @@ use crate::release::Release;
 
 /// Show whether the release is shipped, and what is missing if it is not
 ///
-/// Exit code 0 means shipped, 1 not shipped. Any other means unknown, because a service could not be asked.
+/// Exit code 0 means shipped, 1 not shipped. Any other means unknown, because a service could not be reached.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

@@ -20,10 +20,10 @@ enum Command {
         /// What is wrong
         #[arg(value_name = "TEXT")]
         text: String,
-        /// The tasks that it blocks; without any it concerns the whole release
+        /// The tasks that it blocks; by default it concerns the whole release
         #[arg(long = "task", value_name = "NAME", add = complete::tasks())]
         tasks: Vec<TaskName>,
-        /// Record an issue that blocks nothing
+        /// Record an issue that does not block
         #[arg(long)]
         no_blocker: bool,
         #[command(flatten)]

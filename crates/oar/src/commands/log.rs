@@ -6,14 +6,14 @@ use crate::release::Release;
 
 /// Show the stored log of a task
 ///
-/// The StateBox keeps one log for each task: that of the last run that came to a result. Of every other run it keeps who,
-/// when, why and which messages were sent; `--run` shows that.
+/// The StateBox has one log for each task: that of the last run with a result. For every other run it has
+/// who, when, why and which messages were sent; `--run` shows these.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task, for example stage-testing
     #[arg(value_name = "TASK", add = complete::tasks())]
     task: TaskName,
-    /// What is stored of this run; `oar history --output json` has the ids
+    /// Show what is stored of this run; `oar history --output json` has the ids
     #[arg(long, value_name = "ID")]
     run: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::release::Release;
 /// The text for something that ART has announced and not created yet.
 const NOT_THERE_YET: &str = "not there yet";
 
-/// Show what the build data says about the release
+/// Show the release's values in ART's build data
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

@@ -44,7 +44,7 @@ fn render(report: &StatusReport) -> String {
         task(row, width, &mut lines);
     }
     if !report.others.is_empty() {
-        lines.push(TextStyle::Faint.paint("  beside them:"));
+        lines.push(TextStyle::Faint.paint("  not required for the approval:"));
     }
     for row in &report.others {
         task(row, width, &mut lines);

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Ask the QA contacts of unverified bugs of high severity whether these can be dropped
     #[arg(long, conflicts_with = "notify_managers")]
     confirm_droppable: bool,
-    /// Tell the managers of the QA contacts of unverified CVE bugs
+    /// Notify the managers of the QA contacts of unverified CVE bugs
     #[arg(long)]
     notify_managers: bool,
     #[command(flatten)]

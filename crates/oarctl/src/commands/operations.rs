@@ -1,10 +1,11 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::operations::overview::Operations;
 
-/// List every operation and what it does to the world
+/// List every operation and its effect
 ///
-/// What reads changes nothing. What writes changes what can be changed back, or tells people something. What is critical
-/// cannot be undone and needs consent. With --output json also where each can be interrupted, and what to know about it.
+/// The effect `reads` means that an operation changes nothing; `writes`, that its changes can be reverted or
+/// that it notifies people; `critical`, that it cannot be undone and needs consent. With --output json the
+/// list also has interruption points and hints.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

@@ -8,7 +8,7 @@ use oar_core::version::ReleaseVersion;
 ///
 /// Each wait was started, and consented to, by a command of `oar`. A wait is checked only when it is due and
 /// no other process holds it. Without --release the newest eight releases of every supported y-stream are
-/// checked, and those that wait are shown. A problem with one release does not stop the others.
+/// checked, and waiting ones are shown. A problem with one release does not stop the others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Check only this release; may be repeated
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         });
     }
     if all && answer.rows.is_empty() {
-        ui.text(format!("{} releases checked: nothing waits", answer.count));
+        ui.text(format!("{} checked: nothing waits", cli_support::counted(answer.count, "release")));
     }
     ui.json(&answer);
     Ok(exit_code(&answer))

@@ -72,24 +72,16 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     heading("Done")?;
     print(&format!(
         "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
-         `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, see\n\
-         docs/tutorial.md; it begins with\n\n  \
-         eval \"$({} start)\"\n",
+         `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, follow\n\
+         docs/tutorial.md from its first line.\n",
         sandbox.requests().len(),
         started.elapsed().as_secs_f64(),
-        shown(&env::current_exe()?),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn heading(text: &str) -> io::Result<()> {
     print(&format!("\n=== {text} ===\n"))
-}
-
-/// A path as short as a user in the current directory can type it.
-fn shown(path: &Path) -> String {
-    let current = env::current_dir().unwrap_or_default();
-    path.strip_prefix(current).unwrap_or(path).display().to_string()
 }
 
 fn print(text: &str) -> io::Result<()> {

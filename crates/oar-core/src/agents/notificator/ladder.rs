@@ -61,10 +61,10 @@ impl fmt::Display for Row {
         formatter.write_str(match self {
             Self::Snoozed => "snoozed by a label",
             Self::NoOnQaTime => "its history does not say when it became ON_QA",
-            Self::NotTold => "the QA contact was not told yet",
-            Self::QaContactTold => "the QA contact was told",
-            Self::TeamLeadTold => "the QA contact was told twice",
-            Self::ManagerTold => "the manager was told",
+            Self::NotTold => "the QA contact was not notified yet",
+            Self::QaContactTold => "the QA contact was notified",
+            Self::TeamLeadTold => "the QA contact was notified twice",
+            Self::ManagerTold => "the manager was notified",
         })
     }
 }

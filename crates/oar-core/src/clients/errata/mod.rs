@@ -64,11 +64,11 @@ classified! {
     }
     hint {
         Self::OwnerNotApplied(id) => Some(format!(
-            "Somebody may have changed the owner at the same moment: look at {} and run again.",
+            "Somebody may have changed the owner at the same time: check {} and run the command again.",
             id.link()
         )),
         Self::StateNotApplied { id, .. } => Some(format!(
-            "Somebody may have changed the state at the same moment: look at {} and run again.",
+            "Somebody may have changed the state at the same time: check {} and run the command again.",
             id.link()
         )),
     }

@@ -232,7 +232,7 @@ impl GangwayClient {
                 Service::Gangway,
                 operation,
                 ServiceErrorKind::Unauthorized,
-                "APITOKEN holds characters that no token has",
+                "APITOKEN contains characters that are not allowed in a token",
             )
         })?;
         value.set_sensitive(true);

@@ -185,7 +185,7 @@ impl GcsClient {
         let bucket = &self.bucket;
         reply.success(words).map_err(|error| match error.kind {
             ServiceErrorKind::Unauthorized => error.with_hint(
-                "GCS_CRED_FILE names the key file of a service account; this one is not taken any more.",
+                "GCS_CRED_FILE names the key file of a service account; this one is no longer accepted.",
             ),
             ServiceErrorKind::Forbidden => error.with_hint(format!(
                 "The account of GCS_CRED_FILE needs the rights storage.objects.get and storage.objects.list in the bucket \

@@ -178,7 +178,7 @@ impl GithubClient {
                     return Err(reply.failure(ServiceErrorKind::Malformed, detail));
                 }
                 if !tree.is_sound() {
-                    let detail = "the entries are not those that the folder's name stands for";
+                    let detail = "the entries do not match the folder's hash";
                     return Err(reply.failure(ServiceErrorKind::Malformed, detail));
                 }
                 tree.etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);

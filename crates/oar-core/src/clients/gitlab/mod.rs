@@ -62,7 +62,7 @@ impl std::fmt::Debug for GitlabClient {
 }
 
 impl GitlabClient {
-    /// A client of the GitLab at `base` (without `/api/v4`; it may carry a path prefix).
+    /// A client of the GitLab at `base` (without `/api/v4`; it may have a path prefix).
     ///
     /// Without a token every call fails with [`ServiceErrorKind::MissingCredential`].
     pub fn new(http: Http, base: Url, token: Option<SecretString>) -> Self {

@@ -37,7 +37,10 @@ impl Operation<'_> {
             )
         })?;
         let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| {
-            self.error(ServiceErrorKind::Unauthorized, "GITLAB_TOKEN holds characters that no token has")
+            self.error(
+                ServiceErrorKind::Unauthorized,
+                "GITLAB_TOKEN contains characters that are not allowed in a token",
+            )
         })?;
         value.set_sensitive(true);
         Ok(value)

@@ -174,8 +174,10 @@ impl Inner {
             return Err(reply.failure(ServiceErrorKind::Malformed, "an answer without a token"));
         }
         let token = SecretString::from(answer.access_token);
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "the token cannot stand in a header"))?;
+        let mut header =
+            HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
+                reply.failure(ServiceErrorKind::Malformed, "the token is not allowed in a header")
+            })?;
         header.set_sensitive(true);
         Ok(Token { header, ends: now.saturating_add(life).unwrap_or(now) })
     }

@@ -46,7 +46,7 @@ impl std::fmt::Debug for JenkinsClient {
 }
 
 impl JenkinsClient {
-    /// A client of the Jenkins at `base` (it may carry a path prefix), with a user and an API token.
+    /// A client of the Jenkins at `base` (it may have a path prefix), with a user and an API token.
     pub fn new(http: Http, base: Url, user: SecretString, token: SecretString) -> Self {
         Self {
             http,

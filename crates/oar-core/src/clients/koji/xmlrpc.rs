@@ -125,7 +125,7 @@ impl<'a> Parser<'a> {
                 }
                 Event::Comment(_) => {}
                 Event::End(_) => return Ok(text),
-                _ => return Err("a value holds something that is no text".to_owned()),
+                _ => return Err("a value contains something other than text".to_owned()),
             }
         }
     }
@@ -170,11 +170,11 @@ impl<'a> Parser<'a> {
             b"string" | b"dateTime.iso8601" | b"base64" => Value::Text(self.text()?),
             b"int" | b"i4" | b"i8" => {
                 let text = self.text()?;
-                Value::Integer(text.trim().parse().map_err(|_| "a number that is none".to_owned())?)
+                Value::Integer(text.trim().parse().map_err(|_| "an invalid number".to_owned())?)
             }
             b"double" => {
                 let text = self.text()?;
-                Value::Double(text.trim().parse().map_err(|_| "a number that is none".to_owned())?)
+                Value::Double(text.trim().parse().map_err(|_| "an invalid number".to_owned())?)
             }
             b"boolean" => Value::Boolean(self.text()?.trim() == "1"),
             b"nil" => {
@@ -204,7 +204,7 @@ impl<'a> Parser<'a> {
                 }
                 Event::End(tag) if tag.name().as_ref() == b"struct" => return Ok(members),
                 Event::End(_) | Event::Text(_) | Event::Comment(_) => {}
-                _ => return Err("a structure that is none".to_owned()),
+                _ => return Err("an invalid structure".to_owned()),
             }
         }
     }
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
                     items.push(Value::Text(String::new()));
                 }
                 Event::End(_) | Event::Text(_) | Event::Comment(_) => {}
-                _ => return Err("a list that is none".to_owned()),
+                _ => return Err("an invalid list".to_owned()),
             }
         }
     }

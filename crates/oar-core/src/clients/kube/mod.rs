@@ -102,8 +102,9 @@ impl KubeClient {
             };
             let token = token.map_err(|problem| refused(&problem))?;
             let value = format!("Bearer {}", token.expose_secret());
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| refused("the token's file holds characters that no token has"))?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                refused("the token's file contains characters that are not allowed in a token")
+            })?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }

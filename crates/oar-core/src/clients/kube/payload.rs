@@ -154,7 +154,7 @@ impl KubeClient {
             return Ok(PayloadOutcome::Labelled);
         }
         Err(failure.unwrap_or_else(|| {
-            let detail = "the label was taken, and is not there when the object is read back";
+            let detail = "the label was accepted, but is missing when the object is read back";
             purpose("label a release payload", arch, build).error(
                 Service::Kube,
                 ServiceErrorKind::Malformed,

@@ -190,7 +190,7 @@ impl RegistryClient {
             });
         }
         Err(fail(format!(
-            "none of its last {} layers holds {}: it is no release payload",
+            "none of its last {} layers holds {}: it is not a release payload",
             image.layers.len().min(LAYERS),
             payload::RELEASE_METADATA
         )))
@@ -308,7 +308,7 @@ fn with_token(call: Call, token: Option<&SecretString>) -> Result<Call, ServiceE
             Service::Registry,
             "get an anonymous token",
             ServiceErrorKind::Malformed,
-            "the token holds characters that no header may hold",
+            "the token contains characters that are not allowed in a header",
         )
     })?;
     value.set_sensitive(true);

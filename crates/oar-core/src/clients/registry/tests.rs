@@ -232,7 +232,7 @@ async fn what_is_absent_damaged_or_too_large_is_named() {
     server.reset().await;
     serve(&server, &[layer("etc/hosts", b"x")]).await;
     let error = client(&server).release_metadata(&spec()).await.unwrap_err();
-    assert!(error.to_string().contains("it is no release payload"), "{error}");
+    assert!(error.to_string().contains("it is not a release payload"), "{error}");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Connector {
                 HeaderValue::from_str(&format!("Bearer {}", token.token_value.0)).map_err(|_| {
                     wrapped(self.error(
                         ServiceErrorKind::Unauthorized,
-                        "SLACK_BOT_TOKEN holds characters that no token has",
+                        "SLACK_BOT_TOKEN contains characters that are not allowed in a token",
                     ))
                 })?;
             value.set_sensitive(true);

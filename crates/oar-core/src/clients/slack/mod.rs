@@ -266,7 +266,7 @@ impl SlackClient {
             .map_err(|error| failure::of_library(error, &client.http_api.connector))?;
         let beside = answer.message.is_some_and(|message| message.thread_ts.is_none());
         if beside && post.thread.is_some() {
-            tracing::warn!("the first message of the thread is gone: the reply stands in the channel itself");
+            tracing::warn!("the thread's first message was deleted: the reply is in the channel itself");
         }
         let name = post.channel.trim_start_matches('#').to_owned();
         locked(&self.inner.channel_ids).insert(name, answer.channel.clone());

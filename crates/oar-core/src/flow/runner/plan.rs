@@ -79,7 +79,7 @@ impl<T: Task> Run<'_, T> {
         answer.err()
     }
 
-    /// Logs what stands in a plan and not in what was `known` of it, and keeps it for the report.
+    /// Logs the parts of a plan that are not in `known`, and keeps them for the report.
     pub(super) fn say(&self, plan: &PlanSummary, known: &PlanSummary) {
         for check in plan.checks.iter().filter(|check| !known.checks.contains(check)) {
             tracing::info!("ok: {}", check.text);

@@ -29,7 +29,7 @@ pub struct GetPayloads {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Answer {
-    /// The minor versions, in the order of the self.
+    /// The minor versions, in the order of the arguments.
     pub releases: Vec<NewestRelease>,
     /// What failed.
     #[serde(skip)]

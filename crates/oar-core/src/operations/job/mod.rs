@@ -10,7 +10,7 @@ use super::call::Call;
 use super::part::Part;
 use crate::prow::jobs::Event;
 
-/// Hands what happens on the way to whoever called.
+/// Passes events to the caller's observer.
 fn tell(call: &Call, event: Event<'_>) {
     let observer = call.observer();
     match event {

@@ -48,7 +48,7 @@ impl Operation for StartAggregator {
     const ABOUT: About = About::job_change(
         Program::Jobctl,
         "start-aggregator",
-        "Follow the test jobs of all builds: retry what failed, accept what passed",
+        "Follow the test jobs of all builds: retry failed ones, accept builds that passed",
     )
     .hints(&[
         "A call is one pass; the command makes a pass every so often with --interval.",

@@ -63,7 +63,7 @@ impl StartController {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Answer {
-    /// In the order of the self.
+    /// In the order of the arguments.
     pub releases: Vec<StreamPass>,
 }
 
@@ -73,9 +73,9 @@ pub struct Answer {
 pub enum StreamPass {
     /// It came to its end.
     Done(ControllerReport),
-    /// It ended early. Nothing is half done: the next pass goes on.
+    /// It ended early. The next pass continues.
     Failed {
-        /// Which builds it looked at.
+        /// The builds that it handled.
         scope: Scope,
         /// Why.
         #[serde(serialize_with = "text")]

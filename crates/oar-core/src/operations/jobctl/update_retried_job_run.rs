@@ -37,9 +37,7 @@ impl Operation for UpdateRetriedJobRun {
         "update-retried-job-run",
         "Replace a recorded run with another run and judge the build again",
     )
-    .hints(&[
-        "`jobctl show` tells the runs that are recorded; the aggregator's next pass judges the build anew.",
-    ]);
+    .hints(&["`jobctl show` lists the recorded runs; the aggregator's next pass evaluates the build again."]);
     type Answer = PlanOrResult<PlannedReplacement, RecordChanged>;
 
     async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
@@ -48,7 +46,8 @@ impl Operation for UpdateRetriedJobRun {
         let live = live_world(call.clients())?;
         let name = ResultName { build, arch };
         if !manual::check_run(live.world(), &job, &new).await? {
-            let words = format!("Prow does not know the run {new} (any more); it is taken as it is");
+            let words =
+                format!("Prow does not know the run {new} (any more); it is recorded without a check");
             call.observer().warn(&words);
         }
         let Some(permit) = permit else {

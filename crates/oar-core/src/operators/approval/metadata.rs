@@ -18,7 +18,7 @@ const PAYLOADS: &str = "quay.io/openshift-release-dev/ocp-release";
 pub enum MetadataUrl {
     /// It is; its address.
     Up(String),
-    /// It was looked for and is not there; why.
+    /// It was checked and does not exist; the reason.
     NotYet(String),
 }
 
@@ -73,7 +73,7 @@ impl Approval<'_> {
         match self.access.page(url).await {
             Ok(Page::Up) => Ok(MetadataUrl::Up(url.clone())),
             Ok(Page::Missing(why)) => Ok(MetadataUrl::NotYet(format!("{url} is not up ({why})"))),
-            Err(error) => Err(unread("the metadata URL could not be looked at", &error)),
+            Err(error) => Err(unread("the metadata URL could not be checked", &error)),
         }
     }
 

@@ -70,7 +70,7 @@ pub struct ShippedAdvisory {
     pub id: AdvisoryId,
     /// Its type.
     pub kind: AdvisoryKind,
-    /// Its state when it was looked at.
+    /// Its state when it was checked.
     pub state: AdvisoryState,
 }
 
@@ -91,7 +91,7 @@ impl ShippedAdvisory {
 pub enum ShipmentPlan {
     /// The release has none.
     None,
-    /// It is to be approved at the commit that was looked at.
+    /// It must be approved at the commit that was checked.
     Approve(Box<Shipment>),
     /// We have approved it before.
     Approved(Box<Shipment>),
@@ -107,7 +107,7 @@ pub struct OpenSubtask {
     /// Its title.
     pub summary: String,
     status: Option<String>,
-    /// What it offered when it was read; `None` when that is to be asked for again.
+    /// The transitions that it offered when it was read; `None` when they must be read again.
     offered: Option<Vec<Transition>>,
 }
 
@@ -135,7 +135,7 @@ pub struct ApprovalPlan {
     reference: Option<MergeRequestRef>,
     /// The payload whose metadata URL must be up before anything moves; `None` when that does not matter (any more).
     payload: Option<Payload>,
-    /// Whether it is up, once that was looked at.
+    /// Whether it is up, once that was checked.
     metadata: Option<MetadataUrl>,
 }
 

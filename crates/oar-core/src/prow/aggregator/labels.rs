@@ -84,7 +84,7 @@ impl Work<'_> {
             }
             Ok(Labelled::Already) => self.observed.label = Label::Present,
             Ok(Labelled::Other(value)) => {
-                let words = format!("the release payload is labelled `{value}` by somebody, which stays");
+                let words = format!("the release payload has the label `{value}`, which is kept");
                 tracing::warn!("{build}: {words}");
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::Other;
@@ -115,7 +115,7 @@ impl Work<'_> {
         }
         match self.aggregator.world.builds.find(build, *arch).await {
             Ok(BuildLookup::Absent) => {
-                let words = "the build and its release payload are gone; no label is needed";
+                let words = "the build and its release payload no longer exist; no label is needed";
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::NoPayload;
             }

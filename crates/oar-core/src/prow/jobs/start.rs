@@ -1,4 +1,4 @@
-//! Starting one job, once.
+//! Starts one job, once.
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::targets::LASTING_TARGET;
 pub enum StartKey {
     /// Nothing was started under it yet.
     New(Uuid),
-    /// An earlier start told it: the run is looked for first.
+    /// An earlier start printed it: the run is looked for first.
     Earlier(Uuid),
 }
 
@@ -38,7 +38,7 @@ impl StartKey {
         }
     }
 
-    /// How to go on after a start that may have been done.
+    /// How to continue after a start that may have succeeded.
     pub fn repeated(self) -> String {
         let key = self.key();
         format!(
@@ -58,7 +58,7 @@ pub struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// One that works with `clients`.
+    /// A starter with `clients`.
     ///
     /// # Errors
     ///
@@ -74,9 +74,9 @@ impl<'a> Starter<'a> {
         })
     }
 
-    /// Starts a job and answers its run; with `waits` as soon as it has a page, or after a bounded time.
+    /// Starts a job and returns its run; with `waits` as soon as it has a page, or after a bounded time.
     ///
-    /// Every start has a key. One that failed without an answer, or was interrupted, told it.
+    /// Every start has a key, which is reported if the start got no answer or was interrupted.
     pub async fn start(
         &mut self,
         order: JobOrder,
@@ -139,10 +139,10 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// What a failed start is told as: an unknown job as such, and a start that may have been done with how to go on from
-    /// it.
+    /// The error for a failed start: for an unknown job it says so, and for a start that may have succeeded
+    /// it says how to continue.
     async fn explained(&mut self, job: &str, error: ServiceError, again: &str) -> JobError {
-        // Gangway's own words; nothing was started.
+        // Gangway's message says so; nothing was started.
         if error.kind == ServiceErrorKind::NotFound {
             return match self.names.existence(job).await {
                 Existence::Unknown(unknown) => unknown,
@@ -152,7 +152,7 @@ impl<'a> Starter<'a> {
                 }
             };
         }
-        // An older Gangway answers to an unknown job as to an outage (spec 04 §2.3).
+        // An older Gangway's answer to an unknown job looks like an outage (spec 04 §2.3).
         let may_be_unknown = error.kind == ServiceErrorKind::Unclear && error.status == Some(500);
         let error = JobError::from(error);
         if error.class() != ErrorClass::Unavailable {
@@ -168,12 +168,12 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// The same run with its page, as far as Prow shows it within the time that is waited.
+    /// The same run with its page, if Prow shows it within the time limit.
     async fn wait_for_page(&self, run: JobRun) -> JobRun {
         let run = match with_page(&self.prow, &self.clock, &run.id).await {
             Ok(Some(job)) => run.seen(&job),
             Ok(None) => run,
-            // It runs; that its page cannot be read now is no failure of the start.
+            // It is running; a page that cannot be read now is not a failure of the start.
             Err(error) => {
                 let words = format!("the page of {} is not known yet: {error}", run.id);
                 (self.tell)(Event::Warning(words));
@@ -192,8 +192,8 @@ impl<'a> Starter<'a> {
     }
 }
 
-/// The intent to start a job under `key`. The run's own key is made of all three, so that a key that is used for something
-/// else starts that.
+/// The intent to start a job under `key`. The run's own key is derived from job, variables and `key`, so that
+/// the same key with another job starts that job.
 pub(super) fn intent(
     job: &str,
     envs: &IndexMap<String, String>,
@@ -213,7 +213,7 @@ pub(super) fn intent(
     }
 }
 
-/// When a key was made, where it tells: ours do.
+/// When a key was made, if it contains a time, as this program's keys do.
 fn made_at(key: Uuid) -> Option<Timestamp> {
     let (seconds, nanoseconds) = key.get_timestamp()?.to_unix();
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()

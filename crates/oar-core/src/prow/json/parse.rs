@@ -139,7 +139,7 @@ impl Parser<'_> {
                 let name: String = key.get().chars().take(80).collect();
                 return Err((
                     key_at,
-                    format!("the key `{}` stands twice in the same map", name.escape_debug()),
+                    format!("the key `{}` occurs twice in the same map", name.escape_debug()),
                 ));
             }
             self.space();

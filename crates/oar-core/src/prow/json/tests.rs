@@ -85,7 +85,7 @@ fn half_a_surrogate_pair_survives() {
 fn a_key_that_stands_twice_is_refused_where_it_stands() {
     let error = Value::parse("{\n  \"a\": 1,\n  \"b\": {\"x\": 1, \"\\u0078\": 2}\n}").unwrap_err();
     assert_eq!((error.line, error.column), (3, 17));
-    assert!(error.problem.contains("`x` stands twice"), "{error}");
+    assert!(error.problem.contains("`x` occurs twice"), "{error}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ proptest! {
             prop_assert_eq!(again.as_ref(), Ok(&value));
         } else if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
             let error = Value::parse(&text).unwrap_err();
-            prop_assert!(error.problem.contains("stands twice"), "{} {}", text, error);
+            prop_assert!(error.problem.contains("occurs twice"), "{} {}", text, error);
         }
     }
 

@@ -55,8 +55,9 @@ impl Survey {
             return Err(error);
         }
         if let Some(id) = self.doubtful.filter(|_| !self.keeps_annotations) {
-            let words =
-                format!("{id} may be the one or somebody else's: it has no key, and no variables tell");
+            let words = format!(
+                "{id} may be this run or somebody else's: it has no key and no identifying variables"
+            );
             return Err(unclear(intent, words));
         }
         match (self.likely.filter(|_| !self.keeps_annotations), self.unlisted) {
@@ -131,7 +132,7 @@ impl Runs<'_> {
         executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
         let left_out = executions.len().saturating_sub(CANDIDATES);
         if left_out > 0 {
-            let words = format!("{left_out} executions more than are looked at");
+            let words = format!("{left_out} more executions than are read");
             survey.unlisted = Some(unclear(intent, words));
         }
         executions.truncate(CANDIDATES);

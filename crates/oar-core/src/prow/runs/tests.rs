@@ -421,6 +421,6 @@ async fn without_variables_no_stranger_is_taken_for_ours_and_none_is_started_bes
     scene.starts(vec![started()]).await;
     scene.lists_and_shows(&[("a", None, "p:1", NOW)]).await;
     let error = scene.start_once(&bare).await.unwrap_err();
-    assert!(error.to_string().contains("a may be the one or somebody else's"), "{error}");
+    assert!(error.to_string().contains("a may be this run or somebody else's"), "{error}");
     assert!(scene.posts().await.is_empty());
 }

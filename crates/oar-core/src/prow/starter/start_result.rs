@@ -47,7 +47,7 @@ pub enum StartError {
     )]
     TakenOver(RunId),
     /// The answer has an invalid id.
-    #[error("the job was started with the id `{0}`, which no record can hold")]
+    #[error("the job was started with the id `{0}`, which is not a valid id")]
     BadId(String),
 }
 

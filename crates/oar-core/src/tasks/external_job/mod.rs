@@ -345,7 +345,7 @@ impl Plan for JobPlan {
                 steps
             }
             JobStep::Unseen { job, why, .. } => {
-                notes.push(format!("{} cannot be looked at: {why}", describe(job)));
+                notes.push(format!("{} cannot be read: {why}", describe(job)));
                 Vec::new()
             }
         };
@@ -425,7 +425,7 @@ fn outcome_of(observed: &ObservedJob) -> TaskOutcome<JobDone> {
 
 fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome<JobDone> {
     let outcome = TaskOutcome::of(status, JobDone::seen(job))
-        .because(ReasonClass::Infrastructure, format!("{} cannot be looked at: {why}", describe(job)))
+        .because(ReasonClass::Infrastructure, format!("{} cannot be read: {why}", describe(job)))
         .with_class(ErrorClass::Unavailable);
-    outcome.with_hint(hint.unwrap_or("Run the same command again; the job goes on meanwhile."))
+    outcome.with_hint(hint.unwrap_or("Run the same command again; the job continues."))
 }

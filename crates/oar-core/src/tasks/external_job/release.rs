@@ -33,7 +33,7 @@ impl ExpectedPayload {
         let pull_spec = pull_spec.trim();
         let shown: String = pull_spec.chars().take(120).collect();
         let tag = tag(pull_spec).ok_or_else(|| {
-            format!("it was started for `{shown}`, whose release cannot be told from a tag")
+            format!("it was started for `{shown}`, whose release cannot be determined from its tag")
         })?;
         let exact = tag.strip_suffix(ARCHITECTURE).and_then(|tag| tag.strip_suffix('-')).unwrap_or(tag);
         if exact == self.release || self.candidate.as_deref() == Some(exact) {
@@ -73,10 +73,10 @@ mod tests {
             ("r.example.test/x:4.19.1-rc.1-x86_64", "4.19.1-rc.1"),
             ("r.example.test/x:4.19.1-aarch64", "4.19.1-aarch64"),
             (&format!("r.example.test/x:{nightly}0"), "1010100"),
-            ("r.example.test:5000/x", "cannot be told"),
-            ("r.example.test/x@sha256:aa", "cannot be told"),
-            ("r.example.test/x:4.19.1@sha256:aa", "cannot be told"),
-            ("", "cannot be told"),
+            ("r.example.test:5000/x", "cannot be determined"),
+            ("r.example.test/x@sha256:aa", "cannot be determined"),
+            ("r.example.test/x:4.19.1@sha256:aa", "cannot be determined"),
+            ("", "cannot be determined"),
         ] {
             let error = expected.check(bad).unwrap_err();
             assert!(error.contains(words), "{bad}: {error}");

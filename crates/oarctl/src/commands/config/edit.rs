@@ -14,13 +14,14 @@ use crate::private::{self, PrivateDirectory};
 
 /// Edit the document in your editor
 ///
-/// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts it with `OAR_JWK`
-/// and replaces the document in one step. The copy is overwritten and removed, whatever happens. With errors in the
-/// result nothing is written: on a terminal the editor opens again, with the errors as comments above the document. What
-/// you typed and could not be written is kept in a file that only you can read; it is named.
+/// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts
+/// it with `OAR_JWK` and replaces the document atomically. The copy is always overwritten and removed. If the
+/// result has errors, nothing is written: on a terminal the editor opens again, with the errors as comments
+/// above the document. Edits that could not be saved are kept in a file that only you can read, which is
+/// named.
 ///
-/// When `OAR_CONFIG` names a file that does not exist, the editor opens with an example document, and the file is created
-/// once you changed it.
+/// When `OAR_CONFIG` names a file that does not exist, the editor opens with an example document, and the
+/// file is created if you change it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Do everything except replacing the document

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::input;
 
-/// Print one value of the document as it is
+/// Print one value of the document, unchanged
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The key's path with dots, for example owners.default or contacts.slack.qe-release.4.19

@@ -10,8 +10,8 @@ use crate::private;
 
 /// Format StateBox files as the programs write them
 ///
-/// Values, unknown keys and their order stay; quoting and folding become those of the Python tooling. Comments cannot be
-/// kept, and a warning names each. A file with errors is left alone.
+/// Values, unknown keys and their order are kept; quoting and folding become those of the Python tooling.
+/// Comments are lost, and a warning names each. A file with errors is not changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write nothing; exit with 1 if a file would change
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
     for report in reports.iter().filter(|report| report.changed && report.file != "-") {
         session.ui.text(format!("{}: {verb}", report.file));
     }
-    session.ui.note(format!("{}, {changed} {verb}", report::counted(reports.len(), "file")));
+    session.ui.note(format!("{}, {changed} {verb}", cli_support::counted(reports.len(), "file")));
     report::exit_code(unusable, failed || (args.check && changed > 0))
 }
 

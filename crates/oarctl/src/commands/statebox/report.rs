@@ -33,8 +33,3 @@ pub(super) fn exit_code(unreadable: bool, found: bool) -> ExitCode {
         (false, false) => ExitCode::Done,
     }
 }
-
-/// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}

@@ -8,9 +8,9 @@ use super::report;
 
 /// Check StateBox files and name the line and field of each problem
 ///
-/// An error is what one of the programs that share these files refuses, the Python tooling among them. In a file that is
-/// named like a release (4.19.1.yaml), the key `release` must say that release. Ends with 1 when a file has an error;
-/// warnings alone end with 0.
+/// An error is anything that one of the programs that share these files refuses, including the Python
+/// tooling. In a file with a release's name (4.19.1.yaml), the key `release` must be that release. Exits with
+/// 1 if a file has an error; warnings alone exit with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// StateBox files; `-` for standard input
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     let mut lines: Vec<String> =
         files.iter().flat_map(|file| report::lines(&file.file, &file.problems)).collect();
     let bad = files.iter().filter(|file| !file.valid).count();
-    let files = report::counted(files.len(), "file");
+    let files = cli_support::counted(files.len(), "file");
     lines.push(if bad == 0 { format!("{files}, no errors") } else { format!("{files}, {bad} with errors") });
     session.ui.json(&answer);
     session.ui.text(lines.iter().map(|line| session.redactor.redact(line)).collect::<Vec<_>>().join("\n"));
