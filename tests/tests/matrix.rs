@@ -98,6 +98,9 @@ matrix!(
     job_list,
     job_get_results,
     job_get_payloads,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
 );
 
 #[test]

@@ -47,10 +47,11 @@ pub(crate) enum Leadership {
     Failed,
 }
 
-/// Unique among replicas: the pod's or the machine's name, and the process.
+/// Unique among replicas, also among those in one process: the pod's or the machine's name, the process, and a random number.
 fn identity() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}/{}", std::process::id())
+    let own = uuid::Uuid::new_v4().simple().to_string();
+    format!("{host}/{}/{}", std::process::id(), own.get(..8).unwrap_or_default())
 }
 
 /// Determines whether this program is the leader.
@@ -77,8 +78,8 @@ pub(crate) enum Leader {
 
 impl Leader {
     /// The kind of election for the replicas of `agent`.
-    pub(crate) fn of(session: &Session, agent: Agent<'_>) -> Result<Self, CliError> {
-        let name = format!("{}-{}-{}", agent.program, agent.role, agent.scope);
+    pub(crate) fn of(session: &Session, agent: &Agent<'_>) -> Result<Self, CliError> {
+        let name = agent.name();
         let identity = identity();
         if let Some(holder) = agent.leases.lease(&name, &identity, LEASE_DURATION)? {
             session.ui.note(format!("taking turns by the lease {name}, as {identity}"));
@@ -189,6 +190,11 @@ fn made(directory: Option<PathBuf>) -> Result<PathBuf, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_agents_of_one_process_have_two_identities() {
+        assert_ne!(identity(), identity());
+    }
 
     #[tokio::test]
     async fn one_of_two_has_the_lock_and_a_file_that_cannot_be_opened_is_told_at_once() {

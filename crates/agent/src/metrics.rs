@@ -1,5 +1,5 @@
-//! Health and metrics of a long-running program: `/healthz` and `/metrics` (the text format of Prometheus,
-//! `OpenMetrics` 1.0).
+//! Health and metrics of a long-running program: `/healthz`, `/livez`, `/readyz` and `/metrics` (the text
+//! format of Prometheus, `OpenMetrics` 1.0).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::leader::Leadership;
 use crate::pass::Pass;
+use crate::progress::Progress;
 use crate::schedule::Agent;
 
 /// The media type of the answer to `/metrics`.
@@ -54,11 +55,12 @@ struct Inner {
     alive: AtomicI64,
     /// The time without activity after which it counts as hanging, in seconds.
     longest_silence: Duration,
+    progress: Progress,
     clock: Clock,
 }
 
 impl Metrics {
-    pub(crate) fn new(agent: Agent<'_>, interval: Duration, clock: Clock) -> Self {
+    pub(crate) fn new(agent: &Agent<'_>, interval: Duration, clock: Clock, progress: Progress) -> Self {
         let labels = [(Cow::Borrowed("role"), Cow::Borrowed(agent.role))];
         let mut registry = Registry::with_prefix_and_labels(agent.program, labels.into_iter());
         let passes = Family::<Vec<(String, String)>, Counter>::default();
@@ -96,6 +98,7 @@ impl Metrics {
             records,
             alive,
             longest_silence: interval.saturating_mul(LATE).max(PASS_LIMIT),
+            progress,
             clock,
         }))
     }
@@ -136,9 +139,11 @@ impl Metrics {
                 .with_hint("Give another address with --listen; port 0 takes any free one.")
         })?;
         let address = listener.local_addr().unwrap_or(address);
-        tracing::info!("health and metrics: http://{address}/healthz and /metrics");
+        tracing::info!("health and metrics: http://{address}/healthz, /livez, /readyz and /metrics");
         let router = Router::new()
             .route("/healthz", get(health))
+            .route("/livez", get(lives))
+            .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self.clone());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -180,6 +185,25 @@ async fn health(State(metrics): State<Metrics>) -> Response {
     (StatusCode::OK, "ok\n").into_response()
 }
 
+/// Whether it makes progress. One that does not is to be restarted.
+async fn lives(State(metrics): State<Metrics>) -> Response {
+    match metrics.0.progress.hangs_for() {
+        None => (StatusCode::OK, "ok\n").into_response(),
+        Some(silent) => {
+            let words = format!("no progress for {} s\n", silent.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+        }
+    }
+}
+
+/// Whether it has begun, and was not told to stop. One that stands by is ready as well.
+async fn ready(State(metrics): State<Metrics>) -> Response {
+    if metrics.0.progress.is_ready() {
+        return (StatusCode::OK, "ok\n").into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+}
+
 async fn metrics(State(metrics): State<Metrics>) -> Response {
     let mut text = String::new();
     match encode(&mut text, &metrics.0.registry) {
@@ -195,9 +219,11 @@ mod tests {
     use futures::future::BoxFuture;
     use oar_core::clients::kube::LeaseHolder;
     use oar_core::clock::ClockSource;
+    use oar_core::http::Activity;
 
     use super::*;
     use crate::leader::Leases;
+    use crate::progress::Phase;
 
     const INTERVAL: Duration = Duration::from_hours(1);
 
@@ -232,9 +258,20 @@ mod tests {
     }
 
     fn counted(role: &'static str) -> (Metrics, Arc<ByHand>) {
-        let agent = Agent { program: "jobctl", role, scope: "", dry_run: false, leases: &NoCluster };
-        let clock = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
-        (Metrics::new(agent, INTERVAL, Clock::new(clock.clone())), clock)
+        let source = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
+        let clock = Clock::new(source.clone());
+        let activity = Activity::default();
+        let progress = Progress::new(clock.clone(), activity.clone());
+        let agent = Agent {
+            program: "jobctl",
+            role,
+            scope: "",
+            dry_run: false,
+            one_at_a_time: false,
+            leases: &NoCluster,
+            activity,
+        };
+        (Metrics::new(&agent, INTERVAL, clock, progress), source)
     }
 
     #[test]
@@ -277,5 +314,28 @@ mod tests {
             metrics.turn(turn);
             assert_eq!(status(&metrics).await, after, "{turn:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_is_ready_once_it_knows_whose_turn_it_is_and_lives_while_it_makes_progress() {
+        let (metrics, clock) = counted("controller");
+        let progress = metrics.0.progress.clone();
+        let states = async || {
+            let all = (lives(State(metrics.clone())).await, ready(State(metrics.clone())).await);
+            (all.0.status().as_u16(), all.1.status().as_u16())
+        };
+        assert_eq!(states().await, (200, 503));
+        progress.enter(Phase::Waiting);
+        assert_eq!(states().await, (200, 200));
+        clock.advance(1);
+        assert_eq!(states().await.0, 503, "nobody has looked for an hour");
+        assert!(progress.look());
+        assert_eq!(states().await, (200, 200));
+        progress.enter(Phase::Passing);
+        assert!(!progress.look(), "a pass that asks nobody makes no progress");
+        clock.advance(1);
+        assert_eq!(states().await, (503, 200));
+        progress.enter(Phase::Stopping);
+        assert_eq!(states().await, (200, 503));
     }
 }

@@ -12,10 +12,11 @@ use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help}
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("State", &["statebox", "tick"]),
+    ("Agents", &["start-release-detector", "check-test-results", "agents"]),
     ("About the programs", &["operations"]),
 ];
 
-/// Manage the configuration, StateBox files and due waits
+/// Manage the configuration, StateBox files, due waits and agents
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::errata::{AdvisoryState, ExternalTest};
+use sandbox::services::release_controller::Phase;
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
@@ -263,5 +264,40 @@ pub(super) fn state_on_disk(harness: Harness) -> Harness {
     let harness = konflux(harness);
     let text = harness.statebox(KONFLUX).unwrap();
     put_file(&harness, &format!("{KONFLUX}.yaml"), &text);
+    harness
+}
+
+/// The Konflux release is announced, and the release controller has not accepted it.
+pub(super) fn announced(harness: Harness) -> Harness {
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
+    drop(controller);
+    harness
+}
+
+/// The Konflux release is accepted, and was never announced.
+pub(super) fn behind(harness: Harness) -> Harness {
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    let path = "_releases/4.19/4.19.z.yaml";
+    github
+        .put("openshift/release-tests", "z-stream", path, "releases: {4.19.0: {}}\n", "announce", now)
+        .unwrap();
+    drop(github);
+    harness
+}
+
+/// A nightly of yesterday was rejected.
+pub(super) fn rejected(harness: Harness) -> Harness {
+    let made = jiff::Timestamp::now() - SignedDuration::from_hours(24);
+    let name = made.strftime("ocp-test-result-4.20.0-0.nightly-%Y-%m-%d-120000-amd64.json");
+    let text = r#"{"accepted": false, "aggregated": true, "result": []}"#;
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    github
+        .put("openshift/release-tests", "record", &format!("_releases/{name}"), text, "rejected", now)
+        .unwrap();
+    drop(github);
     harness
 }

@@ -51,6 +51,7 @@ pub fn table() -> Vec<Scenario> {
     all.extend(checks());
     all.extend(last());
     all.extend(builds());
+    all.extend(agents());
     all
 }
 
@@ -240,5 +241,27 @@ fn builds() -> Vec<Scenario> {
             4,
             prepare::untested,
         ),
+    ]
+}
+
+const DETECT: &[&str] = &["oarctl", "start-release-detector", "-r", "4.19"];
+
+const CHECK_RESULTS: &[&str] = &[
+    "oarctl",
+    "check-test-results",
+    "--repo-name",
+    "openshift/release-tests",
+    "--slack-channel",
+    "#qe-demo",
+    "--notified-file-path",
+    "notified_files.txt",
+];
+
+/// What runs without a person.
+fn agents() -> Vec<Scenario> {
+    vec![
+        line("start_release_detector", KONFLUX, DETECT, Change, 9, prepare::announced),
+        line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 5, prepare::rejected),
+        line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
     ]
 }

@@ -27,8 +27,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let aggregator = StartAggregator { arch, dry_run };
     let clients = session.clients()?;
     aggregator.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let agent =
-        Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
+    let agent = Agent {
+        program: "jobctl",
+        role: "aggregator",
+        scope: arch.text(),
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     passes::run(
         aggregator,
         &clients,

@@ -59,7 +59,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let clients = session.clients()?;
     controller.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let scope = format!("{}-{arch}-{}", controller.kind(), names.join("-"));
-    let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
+    let agent = Agent {
+        program: "jobctl",
+        role: "controller",
+        scope: &scope,
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     passes::run(controller, &clients, (schedule, agent), session, show_part, |_, answer| {
         let mut pass = Pass::default();
         answer.problems().for_each(|class| pass.problem(Some(class)));

@@ -122,6 +122,11 @@ variables! {
         "the time after which another process takes over a wait whose check is overdue, in seconds",
         "optional",
     ).or("600");
+    OAR_AGENT_WATCHDOG = Variable::new(
+        "OAR_AGENT_WATCHDOG",
+        "the time without progress after which `oarctl agents run` restarts an agent, in seconds",
+        "optional",
+    ).or("45");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records for the user who ran a task", "optional")
         .or("the login name");
     KRB5CCNAME = Variable::new(
@@ -288,8 +293,12 @@ pub struct Environment {
     account: Option<String>,
 }
 
+/// The largest credential that is read from a file, in bytes: a service manager gives 1 MB in all.
+const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
+
 impl Environment {
-    /// The environment of this process. Values that are not UTF-8 count as not set.
+    /// The environment of this process. Values that are not UTF-8 count as not set. A variable of ours that is not set, and is
+    /// a file in the directory of credentials that a service manager gives (`CREDENTIALS_DIRECTORY`), has that file's text.
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.into_string().ok();
         let values =
@@ -300,6 +309,22 @@ impl Environment {
             working_directory: std::env::current_dir().ok(),
             account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
         }
+        .with_credentials()
+    }
+
+    fn with_credentials(mut self) -> Self {
+        let folder =
+            self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let Some(folder) = folder else { return self };
+        for variable in
+            VARIABLES.iter().filter(|variable| !self.values.contains_key(variable.name)).collect::<Vec<_>>()
+        {
+            let file = folder.join(variable.name);
+            if let Ok(text) = super::files::read_text("the credential", &file, LARGEST_CREDENTIAL) {
+                self.values.insert(variable.name.to_owned(), text.trim_end().to_owned());
+            }
+        }
+        self
     }
 
     /// The name of the account that the process runs as, as the system knows it.
@@ -471,6 +496,24 @@ impl fmt::Debug for Environment {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_is_not_set_is_taken_from_the_files_of_the_service_manager() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("GITHUB_TOKEN", "from a file\n"), ("SLACK_BOT_TOKEN", "from a file"), ("OTHER", "x")]
+        {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let given = folder.path().to_str().unwrap();
+        let pairs = [("CREDENTIALS_DIRECTORY", given), ("SLACK_BOT_TOKEN", "set")];
+        let environment = Environment::from_pairs(pairs).with_credentials();
+        let value = |name: &str| environment.get(name).map(str::to_owned);
+        assert_eq!(value("GITHUB_TOKEN").as_deref(), Some("from a file"));
+        assert_eq!(value("SLACK_BOT_TOKEN").as_deref(), Some("set"));
+        assert_eq!((value("OTHER"), value("JIRA_TOKEN")), (None, None));
+        assert_eq!(environment.secrets().len(), 2);
+    }
 
     #[test]
     fn an_empty_variable_counts_as_not_set() {

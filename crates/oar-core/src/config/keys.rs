@@ -55,6 +55,10 @@ pub enum ValueFormat {
     Project,
     /// The name of a GitLab account.
     Account,
+    /// A program of ours with a command that runs without a person, and its options.
+    AgentCommand,
+    /// How often an agent makes a pass, in seconds, written as a text.
+    AgentInterval,
 }
 
 /// Whether a key is needed.
@@ -190,6 +194,10 @@ keys! {
         "who decided on a component's waiver; a name, no address", "demo-lead";
     WAIVED_BECAUSE = ["image_health", "waivers", NAME, "why"], ValueFormat::Words, Optional,
         "why a component's waiver was given", "ART-12345: the fix is in the next release";
+    AGENT_COMMAND = ["agents", NAME, "run"], ValueFormat::AgentCommand, Optional,
+        "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
+    AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
+        "how often that agent makes a pass, in seconds", "600";
 }
 
 impl Key {
@@ -254,6 +262,12 @@ impl Key {
                 "is neither `none` nor the http or https address of a proxy"
             }
             ValueFormat::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
+            ValueFormat::AgentCommand => return super::agents::command_problem(value),
+            ValueFormat::AgentInterval
+                if !value.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds)) =>
+            {
+                "is not a number of seconds from 1 to 86400"
+            }
             ValueFormat::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
                 "is neither a letter from A to F nor `Unknown`"
             }

@@ -4,6 +4,7 @@
 //! no request; [`Settings::release`] adds the build data of one release and returns a [`ConfigStore`].
 //! Credentials are read when they are needed, so that a command needs only those that it uses.
 
+mod agents;
 pub mod build_data;
 pub mod check;
 mod check_environment;
@@ -30,6 +31,7 @@ mod store;
 mod versions;
 mod wait;
 
+pub use agents::{AGENT_COMMANDS, AgentSettings, agent_watchdog};
 pub use build_data::{
     Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
     ShipmentKind, ShipmentUrl,

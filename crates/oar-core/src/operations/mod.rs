@@ -22,6 +22,7 @@ pub mod jobctl;
 pub mod log;
 pub mod metadata;
 mod metadata_changes;
+pub mod oarctl;
 pub mod overview;
 mod part;
 pub mod push_to_cdn_staging;

@@ -5,8 +5,8 @@ use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    job, jobctl, log, metadata, overview, push_to_cdn_staging, stage_testing, statebox_validate, status,
-    take_ownership, task_set, tick, update_bug_list,
+    job, jobctl, log, metadata, oarctl, overview, push_to_cdn_staging, stage_testing, statebox_validate,
+    status, take_ownership, task_set, tick, update_bug_list,
 };
 use crate::prow::jobs::RunJob;
 
@@ -35,6 +35,8 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueResolve>(),
     Row::of::<issue::IssueList>(),
     Row::of::<tick::Tick>(),
+    Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),
+    Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
     Row::of::<overview::Operations>(),
     Row::of::<StartOne<RunJob>>(),

@@ -1,7 +1,10 @@
 //! One file per subcommand.
 
+mod agents;
+mod check_test_results;
 mod config;
 mod operations;
+mod start_release_detector;
 mod statebox;
 mod tick;
 
@@ -9,6 +12,9 @@ use cli_support::{CliError, ExitCode, Session};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// The agents of the configuration document
+    #[command(subcommand)]
+    Agents(agents::Command),
     /// The encrypted configuration document
     #[command(subcommand)]
     Config(config::Command),
@@ -16,11 +22,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Statebox(statebox::Command),
     Tick(tick::Args),
+    StartReleaseDetector(start_release_detector::Args),
+    CheckTestResults(check_test_results::Args),
     Operations(operations::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
+        Command::Agents(command) => agents::run(command, session).await,
+        Command::StartReleaseDetector(args) => start_release_detector::run(args, session).await,
+        Command::CheckTestResults(args) => check_test_results::run(args, session).await,
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::Tick(args) => tick::run(args, session).await,

@@ -84,9 +84,16 @@ impl GithubFolder {
         }
     }
 
-    /// The files of these entries, in their order. Cached contents cost no request; the others are read many
-    /// at once, and what that does not deliver one by one. One file that cannot be read does not affect the
-    /// others.
+    /// All files below the folder, however deep, named by their paths from it; none when the branch has no such folder.
+    /// One request.
+    pub async fn list_below(&self) -> Result<Vec<TreeEntry>, ServiceError> {
+        let found = self.client.files_below(&self.repository, &self.branch, &self.folder).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The files of these entries, in their order. Contents that the cache has cost no request; the others are read many
+    /// at once, and what does not come so one by one. One file that cannot be read does not keep the others from being
+    /// read.
     pub async fn read(&self, entries: &[TreeEntry]) -> Vec<Result<FolderFile, ServiceError>> {
         let mut kept = self.kept(entries).await;
         let unknown: Vec<TreeEntry> =
