@@ -24,7 +24,7 @@ INSTALL = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" PROGRAM="$(or $(PROGRAM),$(TAR
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-deps: ## Install what is missing: system packages, the virtual environment of the tests
+deps: ## Install missing system packages and the virtual environment of the tests
 	@.ci/deps
 
 build: ## Build the programs for use (release profile)
@@ -35,7 +35,7 @@ demo: ## Take two releases from announced to shipped and a nightly to accepted, 
 	$(CARGO) build --locked -p release-tests -p sandbox
 	$(TARGET)/debug/oar-sandbox demo
 
-test: ## Run everything that CI runs, and say how long each part took
+test: ## Run everything that CI runs, and print the duration of each part
 	@.ci/run
 
 fmt: ## Format all code
@@ -74,7 +74,7 @@ build-tests:
 run-tests:
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-test-deep: ## Make what CI samples whole: every fault at every request, a hundred meetings (some hours)
+test-deep: ## Run in full what CI samples: every fault at every request, a hundred meetings (some hours)
 	$(CARGO) build --locked --workspace --bins --tests
 	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once
 
@@ -83,7 +83,7 @@ bench: ## Measure start-up, tasks and StateBox files
 	$(TARGET)/release/bench
 
 # The same selection of packages as for the tests: another one would build many dependencies a second time.
-reference: build-tests ## Write the generated parts of the documentation anew
+reference: build-tests ## Update the generated parts of the documentation
 	$(TARGET)/debug/release-tests reference --write .
 
 # With `sudo make install` there may be no cargo; then what was built before is installed.
@@ -91,11 +91,11 @@ install: ## Install release-tests, its links, completions and man pages below PR
 	@if [ -z "$(PROGRAM)" ] && command -v $(CARGO) > /dev/null; then $(MAKE) build; fi
 	@$(INSTALL) install
 
-uninstall: ## Remove what `make install` installed; a changed configuration stays
+uninstall: ## Remove what `make install` installed, except a changed configuration
 	@$(INSTALL) uninstall
 
-clean-install: uninstall install ## Remove what is installed, and install anew
+clean-install: uninstall install ## Uninstall, then install
 
-clean: ## Remove what was built and the virtual environment
+clean: ## Remove build output and the virtual environment
 	$(CARGO) clean
 	rm -rf .venv

@@ -1,13 +1,14 @@
-//! Tells the programs what `--version` says: the commit, whether files were changed after it, and the time of the build.
+//! Sets the data for `--version`: the commit, whether there were uncommitted changes, and the time of the
+//! build.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seen from this crate: what the programs are made from.
+/// The sources of the programs, relative to this crate.
 const SOURCES: [&str; 4] = ["../../crates", "../../config", "../../Cargo.toml", "../../Cargo.lock"];
 
-/// What git says, in one line; `None` without git, or outside of a working tree.
+/// The output of git, one line; `None` without git, or outside a working tree.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -30,7 +31,8 @@ fn main() {
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
-    // Another commit, branch or index. A path that is not there would make every build run this again.
+    // Run again for another commit, branch or index. A path that does not exist would make every build run
+    // this again.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     for name in [Some("HEAD".to_owned()), branch, Some("packed-refs".to_owned())].into_iter().flatten() {
         let path = git(&["rev-parse", "--git-path", &name]);

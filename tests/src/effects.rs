@@ -65,7 +65,7 @@ impl Effects {
         }
     }
 
-    /// These effects without what tells people of trouble on the way, which is said at most once.
+    /// These effects without messages about problems, which are sent at most once.
     ///
     /// # Panics
     /// When it was said twice.
@@ -137,6 +137,8 @@ impl Effects {
                 let what = match write {
                     // Setting the same value again changes nothing; the changelog tells, below.
                     Write::Assigned(_) | Write::Edited(_) => continue,
+                    // Assigning the same person again changes nothing; the changelog below shows assignments.
+                    Write::Assigned(_) => continue,
                     Write::Created => "created".to_owned(),
                     Write::Transitioned { to, .. } => format!("moved to {to}"),
                     Write::Commented(_) => "comment".to_owned(),
@@ -252,7 +254,7 @@ impl Effects {
             let what = format!("{release} issue `{text}`");
             assert!(
                 !self.facts.contains_key(&what),
-                "{what} stands twice:\n{}",
+                "{what} occurs twice:\n{}",
                 harness.statebox(release).unwrap()
             );
             self.stands(what, if resolved { "resolved" } else { "open" });
@@ -288,9 +290,9 @@ fn without_stamps(branch: &str) -> String {
     parts.map(|part| if stamp(part) { "TIME" } else { part }).collect::<Vec<_>>().join("-")
 }
 
-/// The release, the task and the matter of a key; the rest stands for the run and for facts such as addresses, which
-/// hold this sandbox's port. The words may differ, because names are spelled out when Slack does not tell whom to
-/// mention.
+/// The release, the task and the subject of a key; the rest is for the run and for facts such as addresses,
+/// which contain this sandbox's port. The text may differ, because names are written out when Slack does not
+/// say whom to mention.
 fn identity(metadata: Option<&serde_json::Value>) -> String {
     let key =
         metadata.and_then(|metadata| metadata["event_payload"]["key"].as_str()).unwrap_or("without a key");

@@ -132,7 +132,23 @@ impl Harness {
         harness
     }
 
-    /// A fresh sandbox in which the pages of Prow jobs appear at once, so that nobody waits for them.
+    /// One in which the StateBox of `release` was made.
+    pub fn announced(release: &str) -> Self {
+        let harness = Self::new();
+        harness.oar(release, &["create-test-report"]).expect(0);
+        harness
+    }
+
+    /// The same with the advisories on staging, and no request remembered.
+    pub fn on_staging(release: &str) -> Self {
+        let harness = Self::announced(release);
+        harness.pass(release, "push-to-cdn-staging");
+        harness.sandbox.clear_requests();
+        harness
+    }
+
+    /// A fresh sandbox in which the pages of Prow jobs appear immediately, so that tests do not wait for
+    /// them.
     pub fn with_prompt_pages() -> Self {
         let harness = Self::new();
         harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
@@ -166,7 +182,7 @@ impl Harness {
         self
     }
 
-    /// The home of the programs, which nobody else uses.
+    /// The home directory of the programs, used by this harness only.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
@@ -293,7 +309,7 @@ pub fn wait(mut child: Child) -> Run {
             Ok(Some(status)) => break status,
             Ok(None) if started.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(2)),
             outcome => {
-                // The panic below tells; a child that cannot be killed changes nothing about it.
+                // The panic below reports the failure, even if the child cannot be killed.
                 let _ = child.kill();
                 panic!("the program did not end: {outcome:?}");
             }

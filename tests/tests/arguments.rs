@@ -1,4 +1,4 @@
-//! Arguments that nobody means: every command line answers them with one of its exit codes, and never by a panic.
+//! Nonsensical arguments: every command line answers them with one of its exit codes, and never with a panic.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

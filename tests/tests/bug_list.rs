@@ -1,4 +1,5 @@
-//! update-bug-list with the real program: what the list says, who is told, and that nothing happens twice.
+//! update-bug-list with the real program: the list, the recipients of reminders, and that nothing happens
+//! twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run};
@@ -28,8 +29,7 @@ fn task(harness: &Harness, release: &str) -> String {
 
 #[test]
 fn the_bugs_of_advisories_and_shipment_are_listed_together_and_their_contacts_told_once() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.sandbox.clear_requests();
     let run = update(&harness, KONFLUX, &[]).expect(0);
     let count = harness.sandbox.requests().len();
@@ -126,8 +126,7 @@ fn a_dry_run_shows_the_changes_and_writes_nothing() {
 
 #[test]
 fn a_bug_that_was_moved_is_one_bug_by_the_key_that_the_release_names() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.sandbox.world().jira.lock().move_issue("OCPBUGS-60010", "CORENET-77").unwrap();
     let listed = || {
         let report = update(&harness, KONFLUX, &["--no-notify", "--output", "json"]).expect(0).json();

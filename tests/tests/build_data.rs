@@ -134,8 +134,7 @@ fn placeholders_block_what_needs_them_and_nothing_is_recorded_as_failed() {
 
 #[test]
 fn placeholders_that_another_program_stored_are_shown_as_such() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let text = harness.statebox(KONFLUX).unwrap();
     let text = text.replace("ART-14191", "ART-0").replace("microshift: 150003", "microshift: -1");
     harness.put_statebox(KONFLUX, &text);
@@ -179,8 +178,7 @@ fn identifiers_of_another_release_are_refused_and_their_origin_named() {
 
 #[test]
 fn what_art_changes_is_taken_over_with_the_run_and_kept() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     replace(&harness, "release_date: 2026-Jul-07", "release_date: 2026-Jul-08");
     replace(&harness, "rpm: 150001", "rpm: 150003");
     replace(&harness, "          microshift: 150003\n", "");
@@ -208,8 +206,7 @@ fn what_art_changes_is_taken_over_with_the_run_and_kept() {
 
 #[test]
 fn an_identifier_that_changes_after_the_release_was_owned_is_asked_about() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.oar(KONFLUX, &OWNER).expect(0);
     replace(&harness, "rhcos: 150002", "rhcos: 150003");
     replace(&harness, "          microshift: 150003\n", "");
@@ -229,8 +226,7 @@ fn an_identifier_that_changes_after_the_release_was_owned_is_asked_about() {
 
 #[test]
 fn a_placeholder_or_an_absent_value_never_replaces_what_the_statebox_has() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     replace(&harness, "release_jira: ART-14191", "release_jira: ART-0");
     replace(&harness, "          microshift: 150003\n", "");
     harness.oar(KONFLUX, &["image-signed-check"]).expect(0);

@@ -98,8 +98,7 @@ fn the_environment_names_the_release_where_the_command_line_does_not() {
 
 #[test]
 fn the_stored_log_of_a_task_is_shown_with_its_run() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let nothing = harness.oar(KONFLUX, &["log", "take-ownership"]).expect(0);
     assert!(nothing.stdout.contains("no log is stored; the task is Not Started"), "{nothing:?}");
     harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
@@ -169,8 +168,7 @@ fn the_address_of_a_proxy_that_cannot_be_used_exits_3_and_names_its_variable() {
 
 #[test]
 fn no_ticket_exits_3_with_the_kinit_line_and_is_no_fail_of_the_task() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let mut command = harness.command("oar", ["-r", KONFLUX, "take-ownership", "-e", LEAD]);
     command.env("KRB5CCNAME", harness.home().join("none"));
     let run = end_to_end::finish(command).expect(3);
@@ -207,8 +205,7 @@ fn without_a_statebox_commands_exit_6_and_say_how_to_make_one() {
 
 #[test]
 fn a_pass_is_not_taken_back_without_force() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let set = |status: &str, more: &[&str]| {
         let mut arguments = vec!["task", "set", "stage-testing", status, "--reason", "by hand"];
         arguments.extend(more);
@@ -224,8 +221,7 @@ fn a_pass_is_not_taken_back_without_force() {
 
 #[test]
 fn issues_are_added_once_listed_and_resolved() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let add = ["issue", "add", "stage is down", "--task", "stage-testing"];
     harness.oar(KONFLUX, &add).expect(0);
     harness.sandbox.clear_requests();
@@ -243,8 +239,7 @@ fn issues_are_added_once_listed_and_resolved() {
 
 #[test]
 fn status_is_readable_at_80_columns() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
     let run = harness.oar(KONFLUX, &["status"]).expect(0);
     for line in run.stdout.lines().filter(|line| !line.starts_with("http")) {

@@ -39,8 +39,7 @@ fn assert_each_once(state: &str, acknowledged: &[String]) {
 
 #[test]
 fn two_hundred_changes_by_eight_programs_all_arrive_once_at_github() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.sandbox.faults().seed(4_191);
     for (method, kind, rate) in [
         ("PUT", FaultKind::BusyBranch, 0.10),

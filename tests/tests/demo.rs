@@ -1,4 +1,4 @@
-//! `oar-sandbox demo`: the first thing that a newcomer runs. Every step checks by itself that it went as it should.
+//! `oar-sandbox demo`: the first thing that a newcomer runs. Every step checks its own result.
 
 use std::process::{Command, Stdio};
 

@@ -13,8 +13,7 @@ fn rename(harness: &Harness) {
 
 #[test]
 fn a_renamed_repository_is_read_and_a_write_names_its_new_name() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let before = harness.statebox(KONFLUX).unwrap();
     rename(&harness);
     let status = harness.oar(KONFLUX, &["status"]).expect(0);
@@ -34,8 +33,7 @@ fn a_renamed_repository_is_read_and_a_write_names_its_new_name() {
 
 #[test]
 fn a_statebox_of_more_than_a_megabyte_is_read_and_written() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let mut state = harness.statebox(KONFLUX).unwrap();
     let line = "x".repeat(1_000);
     state.push_str("notes:\n");

@@ -8,8 +8,7 @@ const CHECK: &[&str] = &["check-greenwave-cvp-tests"];
 const TITLE: &str = "[4.14.60] Greenwave CVP test failures in advisories";
 
 fn announced() -> Harness {
-    let harness = Harness::new();
-    harness.oar(ERRATA, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(ERRATA);
     harness.sandbox.clear_requests();
     harness
 }
@@ -127,8 +126,7 @@ fn tests_that_still_run_are_waited_for_without_an_issue() {
 
 #[test]
 fn a_konflux_release_is_told_what_to_do_instead() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let before = harness.statebox(KONFLUX);
     let run = harness.oar(KONFLUX, CHECK).expect(6);
     assert!(run.stderr.contains("Konflux") && run.stderr.contains("image-consistency-check"), "{run:?}");

@@ -5,14 +5,6 @@ use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::services::prow::JobState;
 use std::time::Duration;
 
-fn prepared(release: &str) -> Harness {
-    let harness = Harness::new();
-    harness.oar(release, &["create-test-report"]).expect(0);
-    harness.pass(release, "push-to-cdn-staging");
-    harness.sandbox.clear_requests();
-    harness
-}
-
 fn check(harness: &Harness, release: &str) -> Run {
     harness.oar(release, &["image-consistency-check"])
 }
@@ -43,7 +35,7 @@ fn messages(harness: &Harness) -> usize {
 
 #[test]
 fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let run = check(&harness, KONFLUX).expect(0);
     let count = harness.sandbox.requests().len();
     assert!(count <= 11, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
@@ -85,7 +77,7 @@ fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
 
 #[test]
 fn an_errata_release_is_refused_before_a_job_and_takes_one_that_is_named() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     let before = harness.statebox(ERRATA);
     let run = check(&harness, ERRATA).expect(6);
     assert!(run.stderr.contains("no shipment merge request") && run.stderr.contains("-i JOB_ID"), "{run:?}");
@@ -104,7 +96,7 @@ fn bad_ends_are_told_apart_and_the_next_run_starts_anew() {
         (JobState::Aborted, "Not Started", "infrastructure"),
         (JobState::Error, "Not Started", "infrastructure"),
     ] {
-        let harness = prepared(KONFLUX);
+        let harness = Harness::on_staging(KONFLUX);
         let minute = jiff::SignedDuration::from_mins(1);
         harness.sandbox.world().prow.lock().script(IMAGE_CONSISTENCY_JOB, outcome, minute);
         check(&harness, KONFLUX).expect(0);
@@ -121,7 +113,7 @@ fn bad_ends_are_told_apart_and_the_next_run_starts_anew() {
 
 #[test]
 fn a_job_of_another_release_is_refused() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let before = harness.statebox(KONFLUX);
     let other = started(&harness, "4.19.12");
     let run = harness.oar(KONFLUX, &["image-consistency-check", "-i", &other]).expect(2);
@@ -135,8 +127,7 @@ fn a_job_of_another_release_is_refused() {
 #[test]
 fn a_job_that_an_older_program_recorded_is_followed() {
     // Without the push: the job was started, and is followed.
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let id = started(&harness, KONFLUX);
     let text = harness.statebox(KONFLUX).unwrap();
     let task = format!(
@@ -170,7 +161,7 @@ fn started_elsewhere(harness: &Harness, release: &str, merge_request: &str) -> S
 
 #[test]
 fn a_job_that_somebody_else_started_with_our_parameters_is_followed() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let id = started_elsewhere(&harness, KONFLUX, "612");
     advance(&harness, 60);
     let run = check(&harness, KONFLUX).expect(0);
@@ -182,7 +173,7 @@ fn a_job_that_somebody_else_started_with_our_parameters_is_followed() {
 
 #[test]
 fn a_job_that_ended_or_tests_something_else_is_not_ours() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     started_elsewhere(&harness, KONFLUX, "612");
     advance(&harness, 6 * 3600);
     started_elsewhere(&harness, KONFLUX, "613");
@@ -195,7 +186,7 @@ fn a_job_that_ended_or_tests_something_else_is_not_ours() {
 fn when_it_cannot_be_seen_whether_the_job_runs_none_is_started() {
     let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     for service in ["gangway", "prow"] {
-        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = Harness::on_staging(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
         started_elsewhere(&harness, KONFLUX, "612");
         advance(&harness, 60);
         harness.sandbox.faults().add(Fault::on(service, outage.clone()).forever());
@@ -211,7 +202,7 @@ fn when_it_cannot_be_seen_whether_the_job_runs_none_is_started() {
 
 #[test]
 fn a_dry_run_prints_the_job_and_sends_nothing() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let run = harness.oar(KONFLUX, &["image-consistency-check", "--dry-run"]).expect(0);
     assert!(run.stdout.contains(&format!("start the Prow job {IMAGE_CONSISTENCY_JOB}")), "{run:?}");
     assert!(run.stdout.contains("4.19.1-x86_64") && run.stdout.contains("612"), "{run:?}");
@@ -233,7 +224,7 @@ fn a_missing_token_is_named_and_changes_nothing() {
 fn an_answer_that_never_came_starts_one_job() {
     for annotations in [true, false] {
         for kind in [FaultKind::DropAfter, FaultKind::DropBefore, FaultKind::HangAfter, FaultKind::Garbage] {
-            let harness = prepared(KONFLUX).env("OAR_HTTP_TIMEOUT", "0.5");
+            let harness = Harness::on_staging(KONFLUX).env("OAR_HTTP_TIMEOUT", "0.5");
             harness.sandbox.world().prow.lock().drops_annotations = !annotations;
             harness.sandbox.faults().add(Fault::on("gangway", kind.clone()).method("POST"));
             let run = check(&harness, KONFLUX);
@@ -246,7 +237,7 @@ fn an_answer_that_never_came_starts_one_job() {
 
 #[test]
 fn a_rate_limit_is_waited_out_and_an_outage_of_prow_is_no_failure() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     harness
         .sandbox
         .faults()
@@ -257,7 +248,7 @@ fn a_rate_limit_is_waited_out_and_an_outage_of_prow_is_no_failure() {
     let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     harness.sandbox.faults().add(Fault::on("prow", outage).forever());
     let run = check(&harness, KONFLUX).expect(4);
-    assert!(run.stderr.contains("cannot be looked at"), "{run:?}");
+    assert!(run.stderr.contains("cannot be read"), "{run:?}");
     assert_eq!(harness.statebox(KONFLUX), state, "the job runs; only the look failed");
 }
 
@@ -296,7 +287,7 @@ fn unhealthy(harness: &Harness) -> Vec<String> {
 
 #[test]
 fn unhealthy_images_are_told_once() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let digest = sandbox::scenario::catalog::digest(3);
     assert!(harness.sandbox.world().catalog.lock().set_grade(&digest, "D"));
     check(&harness, KONFLUX).expect(0);
@@ -311,7 +302,7 @@ fn unhealthy_images_are_told_once() {
 
 #[test]
 fn unhealthy_advisories_are_told_with_their_builds() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     let nvr = {
         let world = harness.sandbox.world();
         let mut errata = world.errata.lock();

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use end_to_end::{Fault, FaultKind, Harness, Run};
+use end_to_end::{Fault, FaultKind, Harness, Run, finish, wait};
 use jiff::SignedDuration;
 use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
@@ -35,7 +35,7 @@ fn lose_answer_and_looks(harness: &Harness) {
     harness.sandbox.faults().add(Fault::on("gangway", status(503)).method("GET").forever());
 }
 
-/// The key that the hint of a failure tells, ready to copy.
+/// The key in the hint of a failure, ready to copy.
 fn hinted_key(run: &Run) -> String {
     let hint = run.stderr.split("next:").nth(1).unwrap_or_default();
     let key = hint.split("`--key ").nth(1).and_then(|rest| rest.split('`').next());
@@ -75,7 +75,7 @@ fn a_start_of_which_nothing_is_known_is_carried_on_under_its_key() {
         assert_eq!(harness.prow_jobs().len(), 1, "{command:?}");
         assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
         assert!(run.stderr.contains("found by its key"), "{run:?}");
-        // A key stands for one job with its variables, and a call without one for a run of its own.
+        // A key is for one job with its variables, and a call without one starts another run.
         let other = PAYLOAD.replace("4.20.5", "4.20.4");
         let changed: Vec<&str> =
             command.iter().map(|word| if *word == PAYLOAD { other.as_str() } else { word }).collect();
@@ -229,6 +229,9 @@ fn a_file_that_takes_no_rows_is_refused_before_the_start_and_hides_no_run_after_
     for file in ["no/such/folder.csv", "other.csv", "."] {
         harness.run("job", [&RUN[..], &["--csv", file]].concat()).expect(3);
     }
+    // What comes to no run leaves no file behind.
+    harness.run("job", ["run", "no-such-job", "--csv", "runs.csv"]).expect(2);
+    assert!(!harness.home().join("runs.csv").exists());
     let harness = requiring(harness, &[NIGHTLY_JOB]);
     harness.run("job", [&REQUIRED[..], &["--csv", "other.csv"]].concat()).expect(3);
     assert!(harness.prow_jobs().is_empty());
@@ -279,6 +282,48 @@ fn required_jobs_are_started_once_however_often_they_are_asked_for() {
         .unwrap();
 }
 
+/// What another machine knows of the starts: nothing.
+fn forget_starts(harness: &Harness) {
+    std::fs::remove_dir_all(harness.home().join(".local/state/release-tests/starts")).unwrap();
+}
+
+#[test]
+fn two_programs_that_start_one_key_take_turns_and_a_broken_memory_is_none() {
+    let harness = Harness::with_prompt_pages();
+    let key = "0198c0de-7000-7000-8000-000000000001";
+    let arguments = [&RUN[..], &["--no-wait", "--key", key]].concat();
+    harness.sandbox.faults().add(Fault::on("gangway", FaultKind::HangAfter).method("POST").times(1));
+    let mut slow = harness.command("job", &arguments);
+    slow.env("OAR_HTTP_TIMEOUT", "2").env("OAR_HTTP_RETRY_DELAY", "1");
+    let first = slow.spawn().unwrap();
+    let posts = |harness: &Harness| harness.sandbox.writes().len();
+    let began = std::time::Instant::now();
+    while posts(&harness) == 0 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "no start");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // A cron job beside a login: it has the same home, and no directory of a session.
+    let session = harness.home().join("session");
+    std::fs::create_dir(&session).unwrap();
+    let mut second = harness.command("job", &arguments);
+    second.env("XDG_RUNTIME_DIR", session);
+    let second = finish(second).expect(0);
+    assert!(second.stderr.contains("another program starts "), "{second:?}");
+    wait(first);
+    assert_eq!(harness.prow_jobs().len(), 1, "{}", harness.request_lines());
+    // A file that a killed program left half-written names no run: the look at Prow finds it.
+    let starts = harness.home().join(".local/state/release-tests/starts");
+    for file in std::fs::read_dir(starts).unwrap() {
+        std::fs::write(file.unwrap().path(), "{\"id\": \"").unwrap();
+    }
+    let third = harness.run("job", &arguments).expect(0);
+    assert!(
+        third.stdout.contains("found by its key") || third.stderr.contains("found by its key"),
+        "{third:?}"
+    );
+    assert_eq!(harness.prow_jobs().len(), 1);
+}
+
 #[test]
 fn a_required_job_that_is_under_way_for_the_release_is_not_started_again() {
     let harness = requiring(Harness::with_prompt_pages(), &[NIGHTLY_JOB, UPGRADE_JOB]);
@@ -294,8 +339,15 @@ fn a_required_job_that_is_under_way_for_the_release_is_not_started_again() {
     );
     assert_eq!(harness.prow_jobs().len(), 3);
     assert!(run.stdout.contains(&harness.prow_jobs()[0].id), "{run:?}");
-    // Nobody knows what runs: nothing is started.
+    // This machine remembers both.
     harness.sandbox.world().prow.lock().lists_nothing = true;
+    harness.sandbox.clear_requests();
+    let run = harness.run("job", REQUIRED).expect(0);
+    assert_eq!(run.stdout.matches("found ").count(), 2, "{run:?}");
+    let asked = harness.sandbox.requests();
+    assert!(asked.iter().all(|request| request.service != "gangway"), "{}", harness.request_lines());
+    // Nobody knows what runs: nothing is started.
+    forget_starts(&harness);
     let run = harness.run("job", REQUIRED).expect(4);
     assert!(run.stderr.contains("lists no run of it at all") && run.stderr.contains("--again"), "{run:?}");
     assert_eq!(harness.prow_jobs().len(), 3);

@@ -13,8 +13,7 @@ fn take(harness: &Harness, release: &str) -> Run {
 }
 
 fn prepared(release: &str) -> Harness {
-    let harness = Harness::new();
-    harness.oar(release, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(release);
     harness.sandbox.clear_requests();
     harness
 }

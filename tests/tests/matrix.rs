@@ -57,6 +57,7 @@ matrix!(
     issue_resolve,
     task_set,
     statebox_validate,
+    operations,
     check_greenwave_konflux,
     check_greenwave_errata,
     check_cve_konflux,
@@ -98,6 +99,9 @@ matrix!(
     job_list,
     job_get_results,
     job_get_payloads,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
 );
 
 #[test]

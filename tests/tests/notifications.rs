@@ -17,7 +17,7 @@ fn take(harness: &Harness, release: &str) -> Run {
     harness.oar(release, &["--output", "json", "take-ownership", "-e", LEAD])
 }
 
-/// What stands in the channels: the matter of each message, by its key.
+/// The messages in the channels: the subject of each message, by its key.
 fn matters(harness: &Harness) -> Vec<String> {
     let slack = harness.sandbox.world().slack.lock();
     let key = |message: &sandbox::services::slack::state::Message| {
@@ -36,7 +36,7 @@ fn status(harness: &Harness, release: &str, task: &str) -> String {
     rest.lines().find_map(|line| line.trim().strip_prefix("status: ")).unwrap_or("absent").to_owned()
 }
 
-/// Every way in which Slack can fail, and whether the message stands in the channel all the same.
+/// Every way in which Slack can fail, and whether the message is in the channel anyway.
 fn outages() -> Vec<(&'static str, FaultKind, bool)> {
     let refusal = |code: &str| FaultKind::Status {
         code: 200,
@@ -157,7 +157,7 @@ fn a_message_that_was_composed_while_slack_was_down_mentions_people_when_it_is_s
         take(&harness, KONFLUX).expect(0);
         let slack = harness.sandbox.world().slack.lock();
         let mut told: Vec<_> = slack.messages.iter().map(mentioned).collect();
-        // Channels are told at the same time, in no order.
+        // Messages to different channels are sent at the same time, in no order.
         told.sort();
         let owner = slack.users.iter().find(|user| user.email == LEAD).unwrap().id.clone();
         (told, owner)
@@ -339,7 +339,7 @@ fn a_file_that_somebody_else_made_is_not_ours_because_an_answer_was_lost() {
     harness.sandbox.faults().add(file(FaultKind::DropAfter, "PUT"));
     harness.sandbox.clear_requests();
     let run = report(&harness, KONFLUX).expect(0);
-    assert!(run.stderr.contains("somebody else created"), "{run:?}");
+    assert!(run.stderr.contains("another process created"), "{run:?}");
     assert_eq!(matters(&harness), before, "{run:?}");
 }
 

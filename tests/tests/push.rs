@@ -19,8 +19,7 @@ fn prepare(harness: &Harness, id: u32, change: impl FnOnce(&mut Advisory)) {
 
 /// A release that is announced, with all advisories in QE.
 fn announced(release: &str) -> Harness {
-    let harness = Harness::new();
-    harness.oar(release, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(release);
     prepare(&harness, 150_002, |advisory| advisory.state = AdvisoryState::Qe);
     harness.sandbox.clear_requests();
     harness

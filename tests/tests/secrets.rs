@@ -4,8 +4,7 @@ use end_to_end::{Harness, KONFLUX, LEAD};
 
 #[test]
 fn what_people_write_by_hand_is_masked() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let token = format!("ghp_{}", "a1B2".repeat(9));
     let text = format!("ask {LEAD}, token {token}");
     let said = harness.oar(KONFLUX, &["issue", "add", &text]).expect(0).all();

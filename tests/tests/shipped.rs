@@ -81,7 +81,7 @@ fn an_open_merge_request_ships_by_its_production_release() {
         (false, "success", "success", 0),
         (true, "success", "success", 0),
         (true, "failed", "error: ", 1),
-        // The label says that production was attempted, the pipeline that it was not touched: nobody knows.
+        // By the label production was attempted, by the pipeline it was not: unknown.
         (true, "manual", "error: ", 4),
     ] {
         let harness = Harness::new();

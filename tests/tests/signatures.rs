@@ -163,7 +163,7 @@ fn one_good_signature_is_enough_and_a_changed_one_is_reported() {
     put(&harness, 2, Some(file));
     let run = check(&harness).expect(0);
     assert!(
-        run.stderr.contains("WARNING: the mirror holds a file that must not be there: signature-1"),
+        run.stderr.contains("WARNING: the mirror has a file that must not be there: signature-1"),
         "{run:?}"
     );
     assert!(run.stderr.contains("signature-2: good"), "{run:?}");

@@ -12,14 +12,6 @@ use sandbox::services::gitlab::MergeRequestState;
 
 const POST: &str = "/job/zstreams/job/Stage-Pipeline/buildWithParameters";
 
-fn prepared(release: &str) -> Harness {
-    let harness = Harness::new();
-    harness.oar(release, &["create-test-report"]).expect(0);
-    harness.pass(release, "push-to-cdn-staging");
-    harness.sandbox.clear_requests();
-    harness
-}
-
 fn stage(harness: &Harness, release: &str) -> Run {
     harness.oar(release, &["stage-testing"])
 }
@@ -58,7 +50,7 @@ fn messages(harness: &Harness) -> usize {
 #[test]
 fn a_build_is_started_followed_and_its_success_recorded() {
     for release in [KONFLUX, ERRATA] {
-        let harness = prepared(release);
+        let harness = Harness::on_staging(release);
         let run = stage(&harness, release).expect(0);
         let count = harness.sandbox.requests().len();
         assert!(count <= 14, "stage-testing made {count} requests:\n{}", harness.request_lines());
@@ -82,7 +74,7 @@ fn a_build_is_started_followed_and_its_success_recorded() {
         let status = harness.oar(release, &["status"]).expect(0);
         assert!(status.stdout.contains("job/Stage-Pipeline/1702/"), "{status:?}");
 
-        // While it runs nothing changes, whoever looks.
+        // While it runs, checks change nothing.
         harness.sandbox.clear_requests();
         let run = stage(&harness, release).expect(0);
         assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
@@ -111,7 +103,7 @@ fn results_are_told_apart_and_the_next_run_starts_anew() {
         ("ABORTED", "infrastructure", "ABORTED"),
         ("NOT_BUILT", "infrastructure", "NOT_BUILT"),
     ] {
-        let harness = prepared(ERRATA);
+        let harness = Harness::on_staging(ERRATA);
         script(&harness, outcome);
         stage(&harness, ERRATA).expect(0);
         advance(&harness, 2 * 3600);
@@ -128,7 +120,7 @@ fn results_are_told_apart_and_the_next_run_starts_anew() {
 
 #[test]
 fn a_cancelled_item_puts_the_task_back() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     harness.sandbox.world().jenkins.lock().busy = true;
     stage(&harness, ERRATA).expect(0);
     for item in &mut harness.sandbox.world().jenkins.lock().items {
@@ -141,7 +133,7 @@ fn a_cancelled_item_puts_the_task_back() {
 
 #[test]
 fn a_release_that_is_not_on_stage_yet_waits_without_a_job_and_without_a_failure() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     {
         let mut gitlab = harness.sandbox.world().gitlab.lock();
         gitlab.merge_request_mut(5150, 612).unwrap().labels.clear();
@@ -157,7 +149,7 @@ fn a_release_that_is_not_on_stage_yet_waits_without_a_job_and_without_a_failure(
 
 #[test]
 fn a_build_of_another_release_is_refused_and_one_of_ours_is_taken() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let before = harness.statebox(KONFLUX);
     let run = harness.oar(KONFLUX, &["stage-testing", "-n", "1700"]).expect(2);
     assert!(run.stderr.contains("started for 4.19.12, not for 4.19.1"), "{run:?}");
@@ -179,7 +171,7 @@ fn a_build_of_another_release_is_refused_and_one_of_ours_is_taken() {
 
 #[test]
 fn a_job_that_an_older_program_recorded_is_followed() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     stage(&harness, KONFLUX).expect(0);
     advance(&harness, 6);
     stage(&harness, KONFLUX).expect(0);
@@ -196,7 +188,7 @@ fn a_job_that_an_older_program_recorded_is_followed() {
 #[test]
 fn a_dry_run_prints_the_build_and_sends_nothing() {
     for release in [KONFLUX, ERRATA] {
-        let harness = prepared(release);
+        let harness = Harness::on_staging(release);
         let before = harness.statebox(release);
         let run = harness.oar(release, &["stage-testing", "--dry-run"]).expect(0);
         assert!(run.stdout.contains("start the Jenkins job zstreams/Stage-Pipeline"), "{run:?}");
@@ -210,7 +202,7 @@ fn a_dry_run_prints_the_build_and_sends_nothing() {
 #[test]
 fn an_answer_that_never_came_starts_one_build() {
     for kind in [FaultKind::DropAfter, FaultKind::DropBefore, FaultKind::HangAfter, FaultKind::Garbage] {
-        let harness = prepared(ERRATA).env("OAR_HTTP_TIMEOUT", "0.5");
+        let harness = Harness::on_staging(ERRATA).env("OAR_HTTP_TIMEOUT", "0.5");
         harness.sandbox.faults().add(Fault::on("jenkins", kind.clone()).method("POST").path(POST));
         let run = stage(&harness, ERRATA);
         assert!(matches!(run.code, Some(0 | 4)), "{kind:?}: {run:?}");
@@ -222,7 +214,7 @@ fn an_answer_that_never_came_starts_one_build() {
 
 #[test]
 fn a_refused_trigger_is_a_failure_that_leaves_nothing_behind() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     harness.sandbox.world().jenkins.lock().accounts[0].may_build = false;
     let run = stage(&harness, ERRATA).expect(3);
     assert!(run.stderr.contains("Job/Build"), "{run:?}");
@@ -248,7 +240,7 @@ fn parameters(release: &str, metadata: &str) -> Vec<(String, serde_json::Value)>
 
 #[test]
 fn an_equal_item_that_waits_is_followed_and_no_failure() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     // Somebody queued the same build after our look: Jenkins answers 303 with its item.
     harness.sandbox.world().jenkins.lock().busy = true;
     let now = harness.sandbox.clock().now();
@@ -268,7 +260,7 @@ fn an_equal_item_that_waits_is_followed_and_no_failure() {
 
 #[test]
 fn a_build_that_the_queue_refuses_is_said_and_leaves_nothing_behind() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     harness.sandbox.world().jenkins.lock().vetoes = true;
     let run = stage(&harness, KONFLUX).expect(1);
     assert!(run.stderr.contains("nothing is queued") && run.stderr.contains("vetoed"), "{run:?}");
@@ -290,7 +282,7 @@ fn a_job_that_would_drop_or_refuse_a_parameter_is_not_started() {
             "VERSION does not list `4.14`",
         ),
     ] {
-        let harness = prepared(ERRATA);
+        let harness = Harness::on_staging(ERRATA);
         let before = harness.statebox(ERRATA);
         {
             let mut state = harness.sandbox.world().jenkins.lock();
@@ -310,8 +302,8 @@ fn a_job_that_would_drop_or_refuse_a_parameter_is_not_started() {
 
 #[test]
 fn a_build_that_runs_without_what_was_asked_for_does_not_count() {
-    // A Jenkins that does not tell what the job defines: the parameter is dropped, and nothing is said.
-    let harness = prepared(ERRATA);
+    // A Jenkins that does not report the job's parameters: it silently drops the parameter.
+    let harness = Harness::on_staging(ERRATA);
     {
         let mut state = harness.sandbox.world().jenkins.lock();
         let job = state.job_mut(STAGE_JOB).unwrap();
@@ -335,7 +327,7 @@ fn a_build_that_runs_without_what_was_asked_for_does_not_count() {
 
 #[test]
 fn a_job_that_is_hidden_now_is_unknown_and_not_gone() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     stage(&harness, ERRATA).expect(0);
     advance(&harness, 6);
     stage(&harness, ERRATA).expect(0);
@@ -363,7 +355,7 @@ fn an_outage_of_jenkins_is_no_failure_of_the_release() {
         FaultKind::Garbage,
         FaultKind::DropBefore,
     ] {
-        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = Harness::on_staging(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
         harness.sandbox.faults().add(Fault::on("jenkins", kind.clone()).forever());
         let run = stage(&harness, KONFLUX);
         assert_eq!(run.code, Some(4), "{kind:?}: {run:?}");
@@ -374,7 +366,7 @@ fn an_outage_of_jenkins_is_no_failure_of_the_release() {
         assert_eq!(builds(&harness, KONFLUX), 1, "{kind:?}");
     }
     // A Jenkins that just starts: nothing was done at the trigger.
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let body = Some("<html>Please wait while Jenkins is getting ready to work ...</html>".to_owned());
     let starting = FaultKind::Status { code: 503, body, headers: Vec::new() };
     harness.sandbox.faults().add(Fault::on("jenkins", starting).method("POST"));
@@ -408,7 +400,7 @@ const OURS: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 #[test]
 fn a_stage_test_of_art_for_this_payload_is_shown_and_a_person_decides() {
     for (passed, words) in [(true, "of exactly this payload passed"), (false, "of exactly this payload is")] {
-        let harness = prepared(KONFLUX);
+        let harness = Harness::on_staging(KONFLUX);
         let id = art_test(&harness, OURS, passed);
         let before = harness.statebox(KONFLUX);
         let run = stage(&harness, KONFLUX).expect(6);
@@ -423,7 +415,7 @@ fn a_stage_test_of_art_for_this_payload_is_shown_and_a_person_decides() {
 
 #[test]
 fn the_label_alone_is_shown_and_another_payload_is_no_evidence() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     art_test(&harness, "quay.io/openshift-release-dev/ocp-release:4.19.12-x86_64", true);
     art_test(&harness, "registry.ci.openshift.org/ocp/release:4.19.0-0.nightly-2026-06-20-101010", true);
     label(&harness, "stage-testing-success");
@@ -442,7 +434,7 @@ fn the_label_alone_is_shown_and_another_payload_is_no_evidence() {
 fn what_cannot_be_seen_of_art_s_test_does_not_stop_ours() {
     let outage = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     for token in [true, false] {
-        let harness = prepared(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = Harness::on_staging(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
         let harness = if token { harness } else { harness.env("APITOKEN", "") };
         harness.sandbox.faults().add(Fault::on("gangway", outage.clone()).forever());
         let run = stage(&harness, KONFLUX).expect(0);
@@ -453,7 +445,7 @@ fn what_cannot_be_seen_of_art_s_test_does_not_stop_ours() {
 
 #[test]
 fn two_runs_at_the_same_time_start_one_build() {
-    let harness = prepared(ERRATA);
+    let harness = Harness::on_staging(ERRATA);
     let children: Vec<_> =
         (0..4).map(|_| harness.command("oar", ["-r", ERRATA, "stage-testing"]).spawn().unwrap()).collect();
     for child in children {
@@ -465,7 +457,7 @@ fn two_runs_at_the_same_time_start_one_build() {
 
 #[test]
 fn with_wait_the_command_follows_the_build_to_its_end() {
-    let harness = prepared(KONFLUX).env("OAR_WAIT_INTERVAL", "1");
+    let harness = Harness::on_staging(KONFLUX).env("OAR_WAIT_INTERVAL", "1");
     let arguments = ["-r", KONFLUX, "stage-testing", "--wait", "--output", "json"];
     let child = harness.command("oar", arguments).spawn().unwrap();
     let started = Instant::now();
@@ -494,7 +486,7 @@ fn with_wait_the_command_follows_the_build_to_its_end() {
 
 #[test]
 fn a_wait_that_is_ended_by_ctrl_c_says_so_and_the_build_goes_on() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let child = harness.command("oar", ["-r", KONFLUX, "stage-testing", "--wait"]).spawn().unwrap();
     let started = Instant::now();
     while !harness.statebox(KONFLUX).unwrap().contains("    outcome: In Progress\n") {
@@ -512,7 +504,7 @@ fn a_wait_that_is_ended_by_ctrl_c_says_so_and_the_build_goes_on() {
 
 #[test]
 fn the_parameters_of_a_job_are_no_changes_of_their_own() {
-    let harness = prepared(KONFLUX);
+    let harness = Harness::on_staging(KONFLUX);
     let run = harness.oar(KONFLUX, &["stage-testing", "--dry-run"]).expect(0);
     assert!(run.stdout.contains("dry run: 1 change would be made\n  1. start the"), "{run:?}");
     assert!(run.stdout.contains("\n     with VERSION: 4.19\n"), "{run:?}");
@@ -520,8 +512,7 @@ fn the_parameters_of_a_job_are_no_changes_of_their_own() {
 
 #[test]
 fn nothing_starts_before_the_push_and_the_stage_release() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let status = harness.oar(KONFLUX, &["status"]).expect(0).stdout;
     assert!(status.contains("waits for push-to-cdn-staging"), "{status}");
     for command in ["stage-testing", "image-consistency-check"] {

@@ -11,12 +11,6 @@ use nix::unistd::Pid;
 
 const TAKE: [&str; 3] = ["take-ownership", "-e", LEAD];
 
-fn announced() -> Harness {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
-    harness
-}
-
 /// A release whose StateBox is a file of this machine, and the file's folder.
 fn local() -> (Harness, std::path::PathBuf) {
     let harness = Harness::new();
@@ -30,7 +24,7 @@ fn local() -> (Harness, std::path::PathBuf) {
 #[test]
 fn an_outage_is_no_fail_of_the_task() {
     for arguments in [&TAKE[..], &["push-to-cdn-staging", "--yes"], &["update-bug-list"]] {
-        let harness = announced().env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = Harness::announced(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
         let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
         harness.sandbox.faults().add(Fault::on("errata", down).forever());
         let run = harness.oar(KONFLUX, arguments).expect(4);
@@ -42,13 +36,13 @@ fn an_outage_is_no_fail_of_the_task() {
         let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
         let rows = report["tasks"].as_array().unwrap().iter().chain(report["others"].as_array().unwrap());
         let row = rows.into_iter().find(|row| row["name"] == arguments[0]).unwrap();
-        assert!(row["waits"].as_str().unwrap().contains("found out nothing"), "{row:#}");
+        assert!(row["waits"].as_str().unwrap().contains("had no result"), "{row:#}");
     }
 }
 
 #[test]
 fn the_status_shows_what_nothing_waits_for_and_what_is_to_be_looked_at_again() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let report = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
     let names = |rows: &serde_json::Value| -> Vec<String> {
         rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
@@ -80,7 +74,7 @@ fn the_status_of_a_release_that_nobody_knows_does_not_ask_for_a_statebox() {
 #[test]
 fn a_read_that_is_refused_is_no_verdict() {
     for code in [400, 409, 410, 422, 451] {
-        let harness = announced().env("OAR_HTTP_RETRY_DELAY", "1");
+        let harness = Harness::announced(KONFLUX).env("OAR_HTTP_RETRY_DELAY", "1");
         let refused = FaultKind::Status { code, body: Some("{}".to_owned()), headers: Vec::new() };
         harness.sandbox.faults().add(Fault::on("github", refused.clone()).method("GET").forever());
         for arguments in [&["status"][..], &["history"], &TAKE] {
@@ -97,7 +91,7 @@ fn a_read_that_is_refused_is_no_verdict() {
 
 #[test]
 fn a_damaged_statebox_is_refused_by_every_command_and_stays_as_it_is() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let whole = harness.statebox(KONFLUX).unwrap();
     let cut = whole.split("issues:").next().unwrap().to_owned();
     let other = whole.replace("release: 4.19.1\n", "release: 4.19.2\n");
@@ -144,7 +138,7 @@ fn a_statebox_that_is_no_text_is_refused_and_a_mistyped_folder_is_named() {
 
 #[test]
 fn separators_of_lines_survive_the_file() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let text = "one\u{2028}two\u{85}three\u{2029}";
     harness.oar(KONFLUX, &["issue", "add", text]).expect(0);
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Pass", "--reason", "x"]).expect(0);
@@ -154,7 +148,7 @@ fn separators_of_lines_survive_the_file() {
 
 #[test]
 fn what_another_program_wrote_over_is_shown_restored_and_told_once() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let before = harness.statebox(KONFLUX).unwrap();
     harness.oar(KONFLUX, &TAKE).expect(0);
     let ours = harness.statebox(KONFLUX).unwrap();
@@ -177,7 +171,7 @@ fn what_another_program_wrote_over_is_shown_restored_and_told_once() {
 
 #[test]
 fn another_machine_restores_the_log_that_another_program_wrote_over() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let before = harness.statebox(KONFLUX).unwrap();
     harness.oar(KONFLUX, &TAKE).expect(0);
     let ours = harness.statebox(KONFLUX).unwrap();
@@ -203,7 +197,7 @@ fn another_machine_restores_the_log_that_another_program_wrote_over() {
 
 #[test]
 fn a_pass_by_another_program_is_not_credited_to_our_run() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Fail", "--reason", "it broke"]).expect(0);
     let ours = harness.statebox(KONFLUX).unwrap();
     harness.put_statebox(KONFLUX, &ours.replacen("status: Fail", "status: Pass", 1));
@@ -239,7 +233,7 @@ fn the_python_toolings_checker_is_left_to_finish_while_it_lives() {
 
 #[test]
 fn no_marker_stands_before_consent_on_a_refusal_or_when_nothing_is_new() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let marker = "status is changed to";
     let run = harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
     assert!(!run.stderr.contains(marker), "{run:?}");
@@ -254,7 +248,7 @@ fn no_marker_stands_before_consent_on_a_refusal_or_when_nothing_is_new() {
 
 #[test]
 fn the_history_is_in_the_order_of_time_and_in_columns() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     for (task, status) in
         [("stage-testing", "Fail"), ("image-signed-check", "Pass"), ("stage-testing", "Pass")]
     {
@@ -271,7 +265,7 @@ fn the_history_is_in_the_order_of_time_and_in_columns() {
 
 #[test]
 fn without_user_the_history_takes_the_accounts_name() {
-    let harness = announced();
+    let harness = Harness::announced(KONFLUX);
     let mut command =
         harness.command("oar", ["-r", KONFLUX, "task", "set", "stage-testing", "Pass", "--reason", "x"]);
     command.env_remove("OAR_USER").env_remove("USER").env_remove("LOGNAME");

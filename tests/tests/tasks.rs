@@ -5,8 +5,7 @@ use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, SECOND_LEAD};
 
 #[test]
 fn a_konflux_release_is_announced_and_owned_within_its_budgets() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     let count = harness.sandbox.requests().len();
     assert!(count <= 6, "create-test-report made {count} requests:\n{}", harness.request_lines());
 
@@ -34,8 +33,7 @@ fn a_konflux_release_is_announced_and_owned_within_its_budgets() {
 
 #[test]
 fn an_errata_release_is_announced_and_owned() {
-    let harness = Harness::new();
-    harness.oar(ERRATA, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(ERRATA);
     let run = harness.oar(ERRATA, &["take-ownership", "--email", LEAD, "--output", "json"]).expect(0);
     let report = run.json();
     assert_eq!(report["status"], "Pass");
@@ -49,8 +47,7 @@ fn an_errata_release_is_announced_and_owned() {
 #[test]
 fn a_second_run_changes_nothing_and_says_so() {
     for release in [KONFLUX, ERRATA] {
-        let harness = Harness::new();
-        harness.oar(release, &["create-test-report"]).expect(0);
+        let harness = Harness::announced(release);
         harness.oar(release, &["take-ownership", "-e", LEAD]).expect(0);
         let (state, effects) = (harness.statebox(release), Effects::of(&harness));
         harness.sandbox.clear_requests();

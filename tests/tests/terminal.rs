@@ -151,7 +151,7 @@ fn who_is_started_by_nohup_outlives_the_terminal() {
     assert!(run.code.is_some_and(|code| code != 129) && run.stdout.contains("1 file"), "{run:?}");
 }
 
-/// Runs a shell line on a terminal of its own; what a person sees there.
+/// Runs a shell line on its own terminal and returns what a person sees there.
 fn on_a_terminal(harness: &Harness, line: &str) -> String {
     let inner = harness.command("oar", ["-V"]);
     let mut command = Command::new("script");
@@ -166,8 +166,7 @@ const HOSTILE: &str = "esc \u{9b}31mred \u{202e}rtl \u{1b}[2J \u{7}end";
 
 #[test]
 fn what_acts_in_a_text_never_reaches_a_terminal_and_stays_in_the_data() {
-    let harness = Harness::new();
-    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = Harness::announced(KONFLUX);
     harness.oar(KONFLUX, &["issue", "add", "--no-blocker", HOSTILE]).expect(0);
     harness.oar(KONFLUX, &["task", "set", "stage-testing", "Fail", "--reason", HOSTILE]).expect(0);
     let acts = |text: &str| {
@@ -213,7 +212,7 @@ fn on_a_terminal_results_stand_once_and_the_log_comes_with_v() {
     assert!(!seen.contains("INFO") && !seen.contains("status is changed to"), "{seen:?}");
     assert!(seen.contains("create-test-report of 4.19.1"), "{seen:?}");
     let seen = on_a_terminal(&harness, &format!("$OAR take-ownership -e {LEAD}"));
-    // A line of progress is gone before the next text begins.
+    // The progress line is removed before the next text starts.
     let lines = seen.replace("\r\n", "\n");
     let visible: Vec<&str> = lines.lines().map(|line| line.rsplit('\r').next().unwrap_or(line)).collect();
     let count = |text: &str| visible.iter().filter(|line| line.contains(text)).count();

@@ -214,7 +214,8 @@ fn a_ticket_that_is_gone_at_the_end_of_the_wait_is_told_once_and_a_new_one_finis
     for tickets in [Tickets::Expired, Tickets::None] {
         let harness = waiting("600");
         publish(&harness);
-        // The ticket lived when the wait began. The watcher reads its cache at every look, so a new one is found.
+        // The ticket was valid when the wait started. The watcher reads the cache at every check, so a new
+        // one is found.
         let cache = harness.home().join("krb5cc");
         let kerberos = harness.sandbox.kerberos();
         if tickets == Tickets::Expired {
@@ -253,7 +254,12 @@ fn a_watcher_of_its_own_survives_the_command_and_writes_a_private_log() {
     let harness = Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2");
     make_ready(&harness, KONFLUX);
     let run = harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
-    assert!(run.stderr.contains("A watcher continues the wait (process "), "{run:?}");
+    let said = run.stderr.split_once("A watcher continues the wait (process ");
+    let process = said.and_then(|(_, rest)| rest.split_once(')')).map(|(process, _)| process);
+    // What is said holds from then on, also when the terminal closes now: the watcher has a session of its own.
+    let status = std::fs::read_to_string(format!("/proc/{}/stat", process.unwrap())).unwrap();
+    let session = status.rsplit_once(") ").unwrap().1.split(' ').nth(3);
+    assert_eq!(session, process, "{status}");
     let log = harness.home().join(".local/state/release-tests/change-advisory-status-4.19.1.log");
     until("the log", || log.exists());
     assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);

@@ -1,4 +1,5 @@
-//! Worksheets of the Errata flow's old releases: found, kept up to date beside the StateBox, and in nobody's way.
+//! Worksheets of the Errata flow's old releases: found, kept up to date beside the StateBox, and never an
+//! obstacle.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use sandbox::services::errata::ExternalTest;
 const UPDATE: &[&str] = &["update-bug-list", "--no-notify"];
 const CHECK: &[&str] = &["check-greenwave-cvp-tests"];
 
-/// A sandbox whose Errata release was begun with a worksheet.
+/// A sandbox whose Errata release was started with a worksheet.
 fn harness() -> Harness {
     let harness = Harness::new().env("OAR_HTTP_TIMEOUT", "1").env("OAR_HTTP_RETRY_DELAY", "1");
     spreadsheet(&harness, |spreadsheet| spreadsheet.duplicate("template", ERRATA).unwrap());
@@ -118,8 +119,7 @@ fn where_no_worksheet_can_be_seen_status_says_so_and_what_comes_first() {
 #[test]
 fn a_release_without_one_gets_its_statebox_within_the_budget() {
     for (release, budget) in [(KONFLUX, 6), (ERRATA, 8)] {
-        let harness = Harness::new();
-        harness.oar(release, &["create-test-report"]).expect(0);
+        let harness = Harness::announced(release);
         let count = harness.sandbox.requests().len();
         assert!(count <= budget, "{count} requests:\n{}", harness.request_lines());
         assert!(harness.statebox(release).is_some());

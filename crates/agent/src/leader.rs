@@ -1,4 +1,4 @@
-//! Which of several replicas works: the holder of a Lease in the cluster that they run in, or of a lock file on their
+//! Leader election among replicas: by a Lease in the cluster that they run in, or by a lock file on their
 //! machine.
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -16,17 +16,17 @@ use rustix::io::Errno;
 
 use crate::schedule::Agent;
 
-/// How often somebody who stands by looks whether it is their turn.
+/// How often a standby replica checks whether it can become the leader.
 pub(crate) const STANDBY_INTERVAL: Duration = Duration::from_secs(15);
-/// How long a lease outlives its holder's last sign.
+/// How long a lease is valid after its last renewal.
 const LEASE_DURATION: Duration = Duration::from_secs(90);
-/// How often its holder gives one.
+/// How often the holder renews it.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Gives contenders for leases in the cluster that this process runs in.
+/// Makes contenders for leases in the cluster that this process runs in.
 pub trait Leases {
-    /// A contender for the lease `name`, as `identity`; the lease outlives its holder's last sign by `duration`. `None`
-    /// outside of a cluster.
+    /// A contender for the lease `name`, as `identity`; the lease is valid for `duration` after its last
+    /// renewal. `None` outside a cluster.
     fn lease(&self, name: &str, identity: &str, duration: Duration) -> Result<Option<LeaseHolder>, CliError>;
 }
 
@@ -36,49 +36,50 @@ impl Leases for Clients {
     }
 }
 
-/// Whose turn it is.
+/// Which replica is the leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leadership {
-    /// This program works.
+    /// This one.
     Ours,
-    /// Another one works, and this one stands by.
+    /// Another one; this one is on standby.
     Theirs,
-    /// It could not be found out.
+    /// It could not be determined.
     Failed,
 }
 
-/// Unique among replicas: the pod's or the machine's name, and the process.
+/// Unique among replicas, also among those in one process: the pod's or the machine's name, the process, and a random number.
 fn identity() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}/{}", std::process::id())
+    let own = uuid::Uuid::new_v4().simple().to_string();
+    format!("{host}/{}/{}", std::process::id(), own.get(..8).unwrap_or_default())
 }
 
-/// Tells whether it is this program's turn.
+/// Determines whether this program is the leader.
 pub(crate) enum Leader {
-    /// The program changes nothing, so that it takes nobody's turn.
+    /// No election is needed, because the program changes nothing.
     Alone,
     /// A lease in the cluster that the program runs in.
     Lease {
         /// Takes and renews it.
         holder: LeaseHolder,
-        /// Whether it was ours when it was last looked at.
+        /// Whether this program held it at the last check.
         ours: bool,
     },
-    /// A lock file, held as long as the process lives.
+    /// A lock file, locked as long as the process runs.
     File {
         /// Its path.
         path: PathBuf,
         /// The file.
         file: File,
-        /// Whether it is ours.
+        /// Whether this program holds it.
         held: bool,
     },
 }
 
 impl Leader {
-    /// How the replicas of `agent` agree here.
-    pub(crate) fn of(session: &Session, agent: Agent<'_>) -> Result<Self, CliError> {
-        let name = format!("{}-{}-{}", agent.program, agent.role, agent.scope);
+    /// The kind of election for the replicas of `agent`.
+    pub(crate) fn of(session: &Session, agent: &Agent<'_>) -> Result<Self, CliError> {
+        let name = agent.name();
         let identity = identity();
         if let Some(holder) = agent.leases.lease(&name, &identity, LEASE_DURATION)? {
             session.ui.note(format!("taking turns by the lease {name}, as {identity}"));
@@ -100,7 +101,7 @@ impl Leader {
         Ok(Self::File { path, file, held: false })
     }
 
-    /// Whose turn it is now.
+    /// Tries to become or remain the leader, and returns which replica is.
     pub(crate) async fn turn(&mut self) -> Leadership {
         match self {
             Self::Lease { holder, ours } => {
@@ -127,7 +128,7 @@ impl Leader {
                         Leadership::Ours
                     }
                     Err(Errno::WOULDBLOCK) => {
-                        tracing::info!("another program holds {}; standing by", path.display());
+                        tracing::info!("another program holds {}; on standby", path.display());
                         Leadership::Theirs
                     }
                     Err(error) => {
@@ -139,8 +140,8 @@ impl Leader {
         }
     }
 
-    /// Does `work`, and keeps the turn meanwhile when it is ours. That somebody else takes it over is no reason to stop:
-    /// what records hold keeps two programs apart.
+    /// Runs `work`, and renews the lease meanwhile if this program holds it. It continues even if another
+    /// program takes the lease over: the records prevent conflicts between two programs.
     pub(crate) async fn during<T>(&mut self, session: &Session, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
@@ -157,12 +158,12 @@ impl Leader {
         }
     }
 
-    /// Leaves the turn to others.
+    /// Releases the leadership.
     pub(crate) async fn give_up(self) {
         match self {
             Self::Lease { holder, .. } => {
                 if let Err(error) = holder.release(&WritePermit::granted_by_user_interface()).await {
-                    tracing::warn!("the lease is not released, and expires by itself: {error}");
+                    tracing::warn!("the lease was not released and will expire: {error}");
                 }
             }
             Self::File { file, .. } => drop(file),
@@ -171,7 +172,8 @@ impl Leader {
     }
 }
 
-/// The directory of lock files, for nobody but this user; an error when the environment names none.
+/// Creates the directory of lock files, accessible only by this user; an error when the environment names
+/// none.
 fn made(directory: Option<PathBuf>) -> Result<PathBuf, CliError> {
     let failed = |words: String| {
         CliError::new(ErrorClass::Configuration, words).with_hint(
@@ -188,6 +190,11 @@ fn made(directory: Option<PathBuf>) -> Result<PathBuf, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_agents_of_one_process_have_two_identities() {
+        assert_ne!(identity(), identity());
+    }
 
     #[tokio::test]
     async fn one_of_two_has_the_lock_and_a_file_that_cannot_be_opened_is_told_at_once() {

@@ -1,19 +1,29 @@
 //! What a command runs on when nobody starts each of its passes: a schedule, one leader among replicas, health and
-//! metrics.
+//! metrics, a service manager that is told, and a supervisor of several agents.
 //!
-//! An agent is a command whose work is a [`Pass`] that may be repeated. The command flattens [`Schedule`] into its
-//! options, describes itself as an [`Agent`], and hands its pass to [`Schedule::run`]. Without `--interval` one pass is
-//! made and the agent ends, so that cron can start it; with it a pass is made every so often until the program is told
-//! to stop. Passes never overlap.
+//! An agent is a command whose work is a [`Pass`] that may be repeated. The command flattens [`Schedule`]
+//! into its options, describes itself as an [`Agent`], and gives its pass to [`Schedule::run`]. Without
+//! `--interval` the agent makes one pass and ends, so that cron can start it; with it, it makes a pass at
+//! every interval until it is told to stop. Passes never overlap.
 //!
-//! What an agent does is not known here, nor which services it uses: those it needs for leadership come as
+//! This crate does not know the work of an agent or its services; the client for leader election comes as
 //! [`Leases`].
+//!
+//! [`supervise`] runs several agents, each as a process of its own: one that panics, blocks its thread or eats the memory
+//! cannot touch the others, and one that hangs can be ended, which no thread can be. An agent tells its supervisor that it
+//! lives as it tells any service manager.
 
 mod leader;
 mod metrics;
 mod pass;
+mod progress;
+mod record;
 mod schedule;
+mod service_manager;
+mod supervisor;
 
 pub use leader::Leases;
 pub use pass::Pass;
+pub use record::{AgentRecord, Problem, records};
 pub use schedule::{Agent, Schedule};
+pub use supervisor::{Supervised, SupervisedRecord, check, supervise, supervised_record};

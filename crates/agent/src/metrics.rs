@@ -1,4 +1,5 @@
-//! What a program that runs on tells about itself: `/healthz` and `/metrics` (the text format of Prometheus, `OpenMetrics` 1.0).
+//! Health and metrics of a long-running program: `/healthz`, `/livez`, `/readyz` and `/metrics` (the text
+//! format of Prometheus, `OpenMetrics` 1.0).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -27,16 +28,17 @@ use tokio::task::JoinHandle;
 
 use crate::leader::Leadership;
 use crate::pass::Pass;
+use crate::progress::Progress;
 use crate::schedule::Agent;
 
 /// The media type of the answer to `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How many intervals without a pass mean that something hangs.
+/// The number of intervals without a pass after which the program counts as hanging.
 const LATE: u32 = 3;
-/// What a pass may take in any case, however short the interval.
+/// The time that a pass may take in any case, however short the interval.
 const PASS_LIMIT: Duration = Duration::from_mins(30);
 
-/// Counts what passes do. Cheap to clone.
+/// Counts the results of passes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Inner>);
 
@@ -49,15 +51,16 @@ struct Inner {
     last: Gauge<i64, AtomicI64>,
     leads: Gauge<i64, AtomicI64>,
     records: Family<Vec<(String, String)>, Gauge<i64, AtomicI64>>,
-    /// When the program last did what it is for: passed, or looked whether it is its turn; seconds since the epoch.
+    /// When the program last made a pass or checked the leadership, in seconds since the epoch.
     alive: AtomicI64,
-    /// How long it may be silent before it is taken for hanging.
+    /// The time without activity after which it counts as hanging, in seconds.
     longest_silence: Duration,
+    progress: Progress,
     clock: Clock,
 }
 
 impl Metrics {
-    pub(crate) fn new(agent: Agent<'_>, interval: Duration, clock: Clock) -> Self {
+    pub(crate) fn new(agent: &Agent<'_>, interval: Duration, clock: Clock, progress: Progress) -> Self {
         let labels = [(Cow::Borrowed("role"), Cow::Borrowed(agent.role))];
         let mut registry = Registry::with_prefix_and_labels(agent.program, labels.into_iter());
         let passes = Family::<Vec<(String, String)>, Counter>::default();
@@ -80,7 +83,7 @@ impl Metrics {
             last.clone(),
         );
         let leads = Gauge::<i64, AtomicI64>::default();
-        registry.register("leader", "Whether this program works, or stands by", leads.clone());
+        registry.register("leader", "Whether this program is the leader", leads.clone());
         let records = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
         registry.register("records", "Records, by state", records.clone());
         let alive = AtomicI64::new(clock.now().as_second());
@@ -95,6 +98,7 @@ impl Metrics {
             records,
             alive,
             longest_silence: interval.saturating_mul(LATE).max(PASS_LIMIT),
+            progress,
             clock,
         }))
     }
@@ -119,7 +123,8 @@ impl Metrics {
         self.0.alive.store(now, Ordering::Relaxed);
     }
 
-    /// Notes whether this program works or stands by. One that cannot find that out does neither, and is not alive.
+    /// Records whether this program is the leader or on standby. If that cannot be determined, it does not
+    /// count as alive.
     pub(crate) fn turn(&self, turn: Leadership) {
         self.0.leads.set(i64::from(turn == Leadership::Ours));
         if turn != Leadership::Failed {
@@ -134,9 +139,11 @@ impl Metrics {
                 .with_hint("Give another address with --listen; port 0 takes any free one.")
         })?;
         let address = listener.local_addr().unwrap_or(address);
-        tracing::info!("health and metrics: http://{address}/healthz and /metrics");
+        tracing::info!("health and metrics: http://{address}/healthz, /livez, /readyz and /metrics");
         let router = Router::new()
             .route("/healthz", get(health))
+            .route("/livez", get(lives))
+            .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self.clone());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -159,7 +166,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ends it; requests that are being answered get a moment.
+    /// Stops it; open requests get a short time to finish.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;
@@ -178,6 +185,25 @@ async fn health(State(metrics): State<Metrics>) -> Response {
     (StatusCode::OK, "ok\n").into_response()
 }
 
+/// Whether it makes progress. One that does not is to be restarted.
+async fn lives(State(metrics): State<Metrics>) -> Response {
+    match metrics.0.progress.hangs_for() {
+        None => (StatusCode::OK, "ok\n").into_response(),
+        Some(silent) => {
+            let words = format!("no progress for {} s\n", silent.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+        }
+    }
+}
+
+/// Whether it has begun, and was not told to stop. One that stands by is ready as well.
+async fn ready(State(metrics): State<Metrics>) -> Response {
+    if metrics.0.progress.is_ready() {
+        return (StatusCode::OK, "ok\n").into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+}
+
 async fn metrics(State(metrics): State<Metrics>) -> Response {
     let mut text = String::new();
     match encode(&mut text, &metrics.0.registry) {
@@ -193,9 +219,11 @@ mod tests {
     use futures::future::BoxFuture;
     use oar_core::clients::kube::LeaseHolder;
     use oar_core::clock::ClockSource;
+    use oar_core::http::Activity;
 
     use super::*;
     use crate::leader::Leases;
+    use crate::progress::Phase;
 
     const INTERVAL: Duration = Duration::from_hours(1);
 
@@ -230,9 +258,20 @@ mod tests {
     }
 
     fn counted(role: &'static str) -> (Metrics, Arc<ByHand>) {
-        let agent = Agent { program: "jobctl", role, scope: "", dry_run: false, leases: &NoCluster };
-        let clock = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
-        (Metrics::new(agent, INTERVAL, Clock::new(clock.clone())), clock)
+        let source = Arc::new(ByHand(Mutex::new(Timestamp::from_second(1_783_004_400).unwrap())));
+        let clock = Clock::new(source.clone());
+        let activity = Activity::default();
+        let progress = Progress::new(clock.clone(), activity.clone());
+        let agent = Agent {
+            program: "jobctl",
+            role,
+            scope: "",
+            dry_run: false,
+            one_at_a_time: false,
+            leases: &NoCluster,
+            activity,
+        };
+        (Metrics::new(&agent, INTERVAL, clock, progress), source)
     }
 
     #[test]
@@ -275,5 +314,28 @@ mod tests {
             metrics.turn(turn);
             assert_eq!(status(&metrics).await, after, "{turn:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_is_ready_once_it_knows_whose_turn_it_is_and_lives_while_it_makes_progress() {
+        let (metrics, clock) = counted("controller");
+        let progress = metrics.0.progress.clone();
+        let states = async || {
+            let all = (lives(State(metrics.clone())).await, ready(State(metrics.clone())).await);
+            (all.0.status().as_u16(), all.1.status().as_u16())
+        };
+        assert_eq!(states().await, (200, 503));
+        progress.enter(Phase::Waiting);
+        assert_eq!(states().await, (200, 200));
+        clock.advance(1);
+        assert_eq!(states().await.0, 503, "nobody has looked for an hour");
+        assert!(progress.look());
+        assert_eq!(states().await, (200, 200));
+        progress.enter(Phase::Passing);
+        assert!(!progress.look(), "a pass that asks nobody makes no progress");
+        clock.advance(1);
+        assert_eq!(states().await, (503, 200));
+        progress.enter(Phase::Stopping);
+        assert_eq!(states().await, (200, 503));
     }
 }

@@ -1,24 +1,38 @@
-//! How one pass of an agent went.
+//! The result of one pass of an agent.
 
 use oar_core::error::ErrorClass;
 use oar_core::failures::gravest;
 
-/// How a pass went: what it counts goes into the metrics, its gravest problem decides the exit code of a single pass.
+/// The result of a pass: its counts go into the metrics, and its gravest problem decides the exit code of a
+/// single pass.
 #[derive(Debug, Default)]
 pub struct Pass {
     class: Option<ErrorClass>,
-    /// How many jobs were started.
+    /// Number of jobs that were started.
     pub started: usize,
-    /// How many things went wrong.
+    /// Number of problems.
     problems: usize,
+    /// What the last problem was that had words.
+    last_problem: Option<String>,
     /// How many records there are, and how many of them are open.
     pub records: Option<(usize, usize)>,
 }
 
 impl Pass {
-    /// Notes a problem, when there is one.
+    /// Adds a problem, if there is one.
     pub fn problem(&mut self, class: Option<ErrorClass>) {
         self.add_problems(usize::from(class.is_some()), class);
+    }
+
+    /// Notes a problem in these words.
+    pub fn add_problem(&mut self, words: impl Into<String>, class: ErrorClass) {
+        self.last_problem = Some(words.into());
+        self.add_problems(1, Some(class));
+    }
+
+    /// What the last problem was that was noted in words.
+    pub fn last_problem(&self) -> Option<&str> {
+        self.last_problem.as_deref()
     }
 
     /// Notes so many problems; `class` is that of the gravest.
@@ -27,12 +41,12 @@ impl Pass {
         self.problems += count;
     }
 
-    /// How many things went wrong.
+    /// Number of problems.
     pub fn problem_count(&self) -> usize {
         self.problems
     }
 
-    /// The class of the gravest problem ([`gravest`]); `None` after a good pass.
+    /// The class of the gravest problem ([`gravest`]); `None` after a pass without problems.
     pub fn class(&self) -> Option<ErrorClass> {
         self.class
     }

@@ -1,92 +1,215 @@
-//! When passes are made: one, or one every so often until the program is told to stop.
+//! The schedule of passes: one, or one at every interval until the program is told to stop.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
+use futures::FutureExt as _;
+use oar_core::error::ErrorClass;
 use oar_core::flow::wait::{Next, Wait};
+use oar_core::http::Activity;
 
 use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
 use crate::pass::Pass;
+use crate::progress::{Phase, Progress};
+use crate::record::Recorder;
+use crate::service_manager::ServiceManager;
 
-/// How long a pass may go on after the program was told to stop. What it leaves undone, the next one does.
+/// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The options that say when an agent does its work.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Schedule {
     /// Make one pass and end; the default
     #[arg(long, conflicts_with = "interval")]
     once: bool,
-    /// Make a pass every so many seconds until stopped
+    /// Make a pass at this interval, in seconds, until stopped
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     interval: Option<u64>,
-    /// With --interval: serve /healthz and /metrics at this address, such as 127.0.0.1:9090
+    /// With --interval: serve /healthz, /livez, /readyz and /metrics at this address, such as 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS", requires = "interval")]
     listen: Option<SocketAddr>,
+    /// The name under which `oarctl agents run` supervises the agent
+    #[arg(long, value_name = "NAME", hide = true)]
+    supervised: Option<String>,
+    /// End before the first pass: only the arguments and the credentials are checked
+    #[arg(long, hide = true)]
+    check_only: bool,
 }
 
 /// An agent, as its replicas and its metrics name it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Agent<'a> {
     /// The program, which begins the names of its metrics: `jobctl`.
     pub program: &'static str,
     /// What it does there: `controller`.
     pub role: &'static str,
-    /// What it does it for. Of the agents with one role and scope one works, and the others stand by.
+    /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
+    /// standby.
     pub scope: &'a str,
-    /// Whether its passes change nothing. Then it keeps nobody from working, and takes no lease.
+    /// Whether its passes change nothing. Then it keeps nobody from working, takes no lease and leaves no record.
     pub dry_run: bool,
+    /// Whether a single pass takes the lease as well, because two at the same moment might do something twice.
+    pub one_at_a_time: bool,
     /// Where replicas in a cluster agree which of them works.
     pub leases: &'a dyn Leases,
+    /// What the requests of its passes do.
+    pub activity: Activity,
+}
+
+impl Agent<'_> {
+    /// Its name, which its lease has too.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}-{}", self.program, self.role, self.scope)
+    }
 }
 
 impl Schedule {
-    /// Makes one pass, or a pass every so often until the program is told to stop.
+    /// Makes one pass, or one at every interval until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work.
-    /// Errors: the address of `--listen` cannot be used, or nothing tells how replicas agree who works.
+    /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work. A pass of
+    /// several that panics is one with a problem.
+    ///
+    /// # Errors
+    ///
+    /// The address of `--listen` cannot be used, nothing tells how replicas agree who works, or somebody else is at the single
+    /// pass that only one may make.
     pub async fn run<F>(
         self,
         session: &Session,
         agent: Agent<'_>,
+        pass: impl FnMut() -> F,
+    ) -> Result<ExitCode, CliError>
+    where
+        F: Future<Output = Pass>,
+    {
+        if self.check_only {
+            return Ok(ExitCode::Done);
+        }
+        let _hold = session.interrupt.hold();
+        match self.interval {
+            None => self.once(session, &agent, pass).await,
+            Some(seconds) => self.repeat(session, &agent, Duration::from_secs(seconds), pass).await,
+        }
+    }
+
+    async fn once<F>(
+        &self,
+        session: &Session,
+        agent: &Agent<'_>,
         mut pass: impl FnMut() -> F,
     ) -> Result<ExitCode, CliError>
     where
         F: Future<Output = Pass>,
     {
-        let Some(interval) = self.interval.map(Duration::from_secs) else {
-            let _hold = session.interrupt.hold();
-            return Ok(pass().await.class().map_or(ExitCode::Done, ExitCode::from));
+        let alone = agent.dry_run || !agent.one_at_a_time;
+        let mut leader = if alone { Leader::Alone } else { Leader::of(session, agent)? };
+        match leader.turn().await {
+            Leadership::Ours => {}
+            Leadership::Theirs => {
+                let words = format!("another program is at the work of {}; nothing was done", agent.name());
+                let hint = "Its passes do what is to be done. To do it by hand, stop that program first.";
+                return Err(CliError::new(ErrorClass::Conflict, words).with_hint(hint));
+            }
+            Leadership::Failed => {
+                let words = format!(
+                    "it cannot be found out whether another program is at the work of {}",
+                    agent.name()
+                );
+                return Err(CliError::new(ErrorClass::Unavailable, words));
+            }
+        }
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref());
+        recorder.begins(session.clock.now());
+        let work = async {
+            let done = leader.during(session, pass()).await;
+            recorder.ended(&done, session.clock.now(), None, session);
+            done.class().map_or(ExitCode::Done, ExitCode::from)
         };
-        let _hold = session.interrupt.hold();
-        let metrics = Metrics::new(agent, interval, session.clock.clone());
+        let code = if alone {
+            work.await
+        } else {
+            tokio::select! {
+                code = work => code,
+                // The signal decides the exit code.
+                () = stopped(session) => ExitCode::Done,
+            }
+        };
+        leader.give_up().await;
+        Ok(code)
+    }
+
+    async fn repeat<F>(
+        &self,
+        session: &Session,
+        agent: &Agent<'_>,
+        interval: Duration,
+        mut pass: impl FnMut() -> F,
+    ) -> Result<ExitCode, CliError>
+    where
+        F: Future<Output = Pass>,
+    {
+        let manager = ServiceManager::of(&session.environment);
+        let progress = Progress::new(session.clock.clone(), agent.activity.clone());
+        let metrics = Metrics::new(agent, interval, session.clock.clone(), progress.clone());
         let server = match self.listen {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
         let mut leader = if agent.dry_run { Leader::Alone } else { Leader::of(session, agent)? };
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref());
         tracing::info!("a pass every {} s", interval.as_secs());
-        loop {
-            let turn = leader.turn().await;
-            metrics.turn(turn);
-            let leads = turn == Leadership::Ours;
-            if leads {
-                let started = session.clock.now();
-                tokio::select! {
-                    done = leader.during(session, pass()) => {
-                        metrics.passed(&done, session.clock.now().duration_since(started));
-                    }
-                    () = stopped(session) => break,
+        let passes = async {
+            let mut told = false;
+            loop {
+                let turn = leader.turn().await;
+                metrics.turn(turn);
+                progress.enter(Phase::Waiting);
+                if !std::mem::replace(&mut told, true) {
+                    manager.ready("started");
+                }
+                let leads = turn == Leadership::Ours;
+                recorder.stands_by(turn == Leadership::Theirs);
+                let pause =
+                    if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
+                if leads {
+                    let started = session.clock.now();
+                    recorder.begins(started);
+                    manager.status("at a pass");
+                    progress.enter(Phase::Passing);
+                    let pass = AssertUnwindSafe(pass()).catch_unwind();
+                    let done = tokio::select! {
+                        done = leader.during(session, pass) => done.unwrap_or_else(|_| panicked()),
+                        () = stopped(session) => break,
+                    };
+                    progress.enter(Phase::Waiting);
+                    let ended = session.clock.now();
+                    metrics.passed(&done, ended.duration_since(started));
+                    let next = ended.saturating_add(pause).ok();
+                    recorder.ended(&done, ended, next, session);
+                    manager.status(&format!("last pass: {} problems", done.problem_count()));
+                } else {
+                    manager.status("stands by");
+                }
+                let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
+                if leader.during(session, wait.pause(pause)).await != Next::Look {
+                    break;
                 }
             }
-            let pause = if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
-            let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
-            if leader.during(session, wait.pause(pause)).await != Next::Look {
-                break;
+        };
+        // The supervisor's end is the end of the agent; nobody else would restart or stop it.
+        tokio::select! {
+            () = passes => {}
+            () = progress.watch(&manager) => {}
+            () = crate::supervisor::orphaned(), if self.supervised.is_some() => {
+                tracing::warn!("the supervisor has ended, so this agent ends too");
             }
         }
+        progress.enter(Phase::Stopping);
+        manager.stopping();
         leader.give_up().await;
         if let Some(server) = server {
             server.stop().await;
@@ -94,6 +217,14 @@ impl Schedule {
         tracing::info!("stopped");
         Ok(ExitCode::Done)
     }
+}
+
+/// What a pass comes to that panicked; the panic's own words are in the log.
+fn panicked() -> Pass {
+    let mut pass = Pass::default();
+    tracing::error!("the pass panicked; the next one is made as usual");
+    pass.add_problem("the pass panicked", ErrorClass::Failed);
+    pass
 }
 
 /// Waits until the program is told to stop, and then for [`GRACE`].

@@ -1,30 +1,30 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Which build of the programs this is.
+/// The build of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Build {
-    /// Where it comes from; `None` for a program that is built by itself while it is worked on. What is installed is
-    /// `release-tests`, whose build script knows it.
+    /// Its origin; `None` for a program that is built alone during development. The installed program is
+    /// `release-tests`, whose build script sets it.
     pub origin: Option<Origin>,
 }
 
-/// What a build was made from, and when.
+/// The source and the time of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    /// The commit, shortened; empty where git did not say it.
+    /// The abbreviated commit; empty when git did not report it.
     pub commit: &'static str,
-    /// Whether files had been changed after that commit.
+    /// Whether there were uncommitted changes.
     pub changed: bool,
-    /// When it was built, or `SOURCE_DATE_EPOCH`: seconds since 1970.
+    /// The time of the build, or `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub time: i64,
 }
 
 impl Build {
-    /// A program that is built by itself.
+    /// A program that is built alone.
     pub const DEVELOPMENT: Self = Self { origin: None };
 
-    /// What `--version` says after the program's name: `v0.1.0 (commit 1f2e3d4c5b6a, built 2026-07-02)`.
+    /// The output of `--version` after the program's name: `v0.1.0 (commit 1f2e3d4c5b6a, built 2026-07-02)`.
     pub fn version(self) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let Some(Origin { commit, changed, time }) = self.origin else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oar_core::clients::Clients;
-use oar_core::operations::{Call, Conclusion, Observer, Operation, perform};
+use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
 
 use crate::{CliError, ExitCode, Session, Ui};
@@ -18,31 +18,58 @@ impl Observer for Ui {
     }
 }
 
+/// A [`Ui`] that also shows the parts of a result when they arrive.
+struct PartsShown<F> {
+    ui: Ui,
+    show: F,
+}
+
+impl<F> std::fmt::Debug for PartsShown<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PartsShown").finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn(&Ui, Part<'_>) + Send + Sync> Observer for PartsShown<F> {
+    fn note(&self, text: &str) {
+        self.ui.note(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.ui.warn(text);
+    }
+
+    fn part(&self, part: Part<'_>) {
+        (self.show)(&self.ui, part);
+    }
+}
+
 impl Session {
-    /// A call of an operation by the person at this command line, who may change the world; `consent_given` is whether
-    /// the call said `--yes`.
+    /// A call of an operation by the user of this command line, with permission to write; `consent_given` is
+    /// whether `--yes` was given.
     pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
         Ok(self.call_with(self.clients()?, consent_given))
     }
 
-    /// The same with clients that were made before: those of an agent, for each of its passes.
+    /// The same with existing clients: an agent uses the same clients for all its passes.
     pub fn call_with(&self, clients: Clients, consent_given: bool) -> Call {
         Call::new(clients, self.interrupt.clone())
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
             .observed_by(Arc::new(self.ui.clone()))
     }
 
+    /// The same call, with the parts of its result shown when they arrive.
+    pub fn showing_parts(&self, call: Call, show: impl Fn(&Ui, Part<'_>) + Send + Sync + 'static) -> Call {
+        call.observed_by(Arc::new(PartsShown { ui: self.ui.clone(), show }))
+    }
+
     /// Calls an operation.
-    pub async fn perform<O: Operation>(
-        &self,
-        arguments: O::Arguments,
-        call: &Call,
-    ) -> Result<O::Answer, CliError> {
-        perform::<O>(arguments, call).await.map_err(|error| CliError::of_task(&error))
+    pub async fn perform<O: Operation>(&self, operation: O, call: &Call) -> Result<O::Answer, CliError> {
+        perform(operation, call).await.map_err(|error| CliError::of_task(&error))
     }
 }
 
-/// The exit code of what an operation came to.
+/// The exit code for an operation's conclusion.
 pub fn exit_code(conclusion: &impl Conclusion) -> ExitCode {
     match (conclusion.signal(), conclusion.class()) {
         (Some(signal), _) => signal.into(),

@@ -2,7 +2,7 @@ use oar_core::flow::outcome::{Check, Step, Verdict};
 
 use crate::TextStyle;
 
-/// Checks for people: a line each with its mark, and a line with the next step where there is one.
+/// Checks as text: a line each with its mark, and a line with the hint if there is one.
 pub fn checks(checks: &[Check]) -> Vec<String> {
     let mut lines = Vec::new();
     for check in checks {
@@ -17,7 +17,7 @@ pub fn checks(checks: &[Check]) -> Vec<String> {
     lines
 }
 
-/// The changes of a plan for people: a numbered line each, and below it what it is done with.
+/// The changes of a plan as text: a numbered line each, followed by its details.
 pub fn steps(steps: &[Step]) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, step) in steps.iter().enumerate() {

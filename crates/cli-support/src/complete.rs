@@ -1,7 +1,7 @@
-//! What a shell completes: the answer to a shell that asks, and the values of options that are known here.
+//! Shell completion: the answer to a shell's request, and the values of options.
 //!
-//! A shell's script (`release-tests completions`) runs the program with [`VARIABLE`] set and the words so far; the answer
-//! comes from the same definition as the help.
+//! A shell's script (`release-tests completions`) runs the program with [`VARIABLE`] set and the words so
+//! far; the answer comes from the same definition as the help.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -14,10 +14,10 @@ use oar_core::statebox::{TaskName, TaskStatus};
 
 use crate::{CliError, ExitCode, OutputFormat, Ui};
 
-/// The variable that names the shell that asks.
+/// The variable with the name of the requesting shell.
 pub const VARIABLE: &str = "OAR_COMPLETE";
 
-/// The script that makes `shell` ask the program `name`, which is found on the search path.
+/// The script with which `shell` gets completions from the program `name` in `PATH`.
 pub fn script(shell: &str, name: &str) -> Result<String, CliError> {
     let shells = Shells::builtins();
     let Some(shell) = shells.completer(shell) else {
@@ -33,10 +33,10 @@ pub fn script(shell: &str, name: &str) -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// Answers a shell that asks what the words after `--` can be completed to; `None` when no shell asks.
+/// Answers a shell's request for completions of the words after `--`; `None` when there is no such request.
 ///
-/// The scripts put `--` first, where no command has it: the variable alone, left behind by mistake, turns no command into
-/// one that does nothing.
+/// The scripts put `--` first, where no command has it, so that a variable that is set by mistake does not
+/// disable commands.
 pub(crate) fn answer(
     definition: impl FnOnce() -> clap::Command,
     arguments: &[OsString],
@@ -50,20 +50,20 @@ pub(crate) fn answer(
         return None;
     }
     let mut answer = Vec::new();
-    // A line that cannot be completed has no completions; a message would stand in the middle of it.
+    // A line that cannot be completed has no completions; a message would appear in the middle of it.
     let _ =
         shell.write_complete(&mut definition(), words.to_vec(), environment.working_directory(), &mut answer);
-    // Not by the user interface, which takes away what some shells want between the candidates.
+    // Not with the `Ui`, which removes characters that some shells need between the candidates.
     let written = std::io::stdout().write_all(&answer).and_then(|()| std::io::stdout().flush());
     Some(ui(OutputFormat::Text).settled(ExitCode::Done, written))
 }
 
-/// The releases that were worked on last.
+/// The most recently used releases.
 pub fn releases() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let recent = RecentReleases::of(&Environment::of_process());
         let releases = recent.map(|recent| recent.list()).unwrap_or_default();
-        // The last one first, not in the order of the alphabet.
+        // The latest first, not in alphabetical order.
         let candidates = releases.iter().enumerate();
         candidates
             .map(|(place, release)| CompletionCandidate::new(release.to_string()).display_order(Some(place)))

@@ -7,12 +7,12 @@ use oar_core::flow::outcome::Refusal;
 
 use crate::{Session, TextStyle, Ui, checks, steps};
 
-/// How long a question waits for its answer: what was planned gets old.
+/// How long a question waits for its answer, because a plan becomes outdated.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest answer that is read.
 const LONGEST_ANSWER: usize = 80;
 
-/// How the user of a command line answers for a critical command: by `--yes`, or at the terminal.
+/// How the user of a command line consents to a critical command: by `--yes`, or at the terminal.
 #[derive(Debug, Clone)]
 pub struct AskUser {
     ui: Ui,
@@ -20,7 +20,7 @@ pub struct AskUser {
 }
 
 impl Session {
-    /// The consent to a critical command; `given` is whether the call said `--yes`.
+    /// The consent to a critical command; `given` is whether `--yes` was given.
     pub fn consent(&self, given: bool) -> AskUser {
         AskUser { ui: self.ui.clone(), given }
     }
@@ -70,10 +70,10 @@ impl Consent for AskUser {
     }
 }
 
-/// Whether the next line of standard input says yes. Anything else, also its end, is no.
+/// Whether the next line of standard input is a yes. Anything else, including its end, is a no.
 fn answer() -> bool {
     let mut line = Vec::new();
-    // One line of bounded length; a terminal gives no more than that at once.
+    // One line of bounded length; a terminal returns at most one line per read.
     let read =
         std::io::Read::take(std::io::stdin().lock(), LONGEST_ANSWER as u64).read_until(b'\n', &mut line);
     read.is_ok() && is_yes(&String::from_utf8_lossy(&line))

@@ -14,16 +14,16 @@ pub struct CliError {
     pub code: ExitCode,
     /// What failed.
     pub message: String,
-    /// Why, from the nearest cause to the first; causes that the message already tells are left out.
+    /// The causes, from the nearest to the first; causes that the message already contains are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// The next step.
+    /// The hint for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl CliError {
-    /// An error of the given class that has no cause.
+    /// An error of the given class without a cause.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { code: class.into(), message: message.into(), causes: Vec::new(), hint: None }
     }
@@ -33,7 +33,7 @@ impl CliError {
         Self::new(ErrorClass::Usage, message)
     }
 
-    /// The same error with a next step.
+    /// The same error with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,6 +1,7 @@
 use oar_core::error::ErrorClass;
+use oar_core::failures::gravest;
 
-/// How a program ends. Scripts, cron jobs and Prow jobs branch on these numbers.
+/// The exit codes of the programs. Scripts, cron jobs and Prow jobs depend on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -30,6 +31,27 @@ impl ExitCode {
     /// The number.
     pub const fn number(self) -> u8 {
         self as u8
+    }
+
+    /// Its error class; `None` for success and for signals.
+    const fn class(self) -> Option<ErrorClass> {
+        match self {
+            Self::Failed => Some(ErrorClass::Failed),
+            Self::Usage => Some(ErrorClass::Usage),
+            Self::Configuration => Some(ErrorClass::Configuration),
+            Self::Unavailable => Some(ErrorClass::Unavailable),
+            Self::Conflict => Some(ErrorClass::Conflict),
+            Self::Blocked => Some(ErrorClass::Blocked),
+            Self::Done | Self::Interrupted | Self::Terminated | Self::HungUp => None,
+        }
+    }
+
+    /// The code of a run with parts: a signal decides, then the gravest class.
+    pub fn of_all(codes: impl IntoIterator<Item = Self>) -> Self {
+        let (classes, others): (Vec<_>, Vec<_>) = codes.into_iter().partition(|code| code.class().is_some());
+        let signal = others.into_iter().find(|code| *code != Self::Done);
+        let class = || gravest(classes.into_iter().filter_map(Self::class)).map(Self::from);
+        signal.or_else(class).unwrap_or(Self::Done)
     }
 }
 
@@ -68,6 +90,21 @@ mod tests {
         ];
         for (class, number) in numbers {
             assert_eq!(ExitCode::from(class).number(), number, "{class:?}");
+            assert_eq!(ExitCode::from(class).class(), Some(class));
+        }
+    }
+
+    #[test]
+    fn the_gravest_of_several_decides_and_a_signal_over_it() {
+        use ExitCode::{Configuration, Done, Failed, Terminated, Unavailable};
+        for (codes, expected) in [
+            (&[][..], Done),
+            (&[Done, Done], Done),
+            (&[Done, Unavailable, Configuration], Configuration),
+            (&[Configuration, Unavailable, Failed, Done], Failed),
+            (&[Failed, Terminated, Unavailable], Terminated),
+        ] {
+            assert_eq!(ExitCode::of_all(codes.iter().copied()), expected, "{codes:?}");
         }
     }
 }

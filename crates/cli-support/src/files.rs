@@ -1,14 +1,14 @@
-//! Reading the files that the user names.
+//! Reads the files that the user names.
 
 use std::io::Read;
 use std::path::Path;
 
-/// The name that stands for standard input.
+/// The name for standard input.
 pub const STANDARD_INPUT: &str = "-";
-/// More than any file that these commands work on has, in bytes.
+/// The largest file that is read, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// The text of a file, or of standard input for `-`; otherwise why it cannot be read.
+/// The text of a file, or of standard input for `-`; the error says why it cannot be read.
 pub fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(read_bytes(path)?)
         .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))

@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::Styles;
 
-/// Commands that belong together: their heading, and their names in the order in which they are shown.
+/// A group of commands: its heading, and their names in the displayed order.
 pub type Group = (&'static str, &'static [&'static str]);
 
-/// The heading of the options that every command of a program takes.
+/// The heading of the options of every command of a program.
 pub const GLOBAL_OPTIONS: &str = "Global options";
 
-/// The heading of commands that are in no group.
+/// The heading of commands without a group.
 const OTHERS: &str = "Other commands";
-/// The width of the list of commands: that of a small terminal.
+/// The width of the list of commands, in columns.
 const WIDTH: usize = 80;
-/// What stands before a command.
+/// The text before a command.
 const INDENT: &str = "  ";
-/// Between a command and what it does.
+/// The columns between a command and its description.
 const GAP: usize = 2;
 
 /// The help template (see [`clap::Command::help_template`]) of a program with the subcommands of `C`, in groups. clap
@@ -37,12 +37,12 @@ pub fn template<C: clap::Subcommand>(groups: &[Group]) -> String {
             let _ = writeln!(text, "{INDENT}{literal}{name}{literal:#}{gap}{about}");
         }
     }
-    // At a program itself these are its own `--help` and `--version`, too.
+    // For the program itself these include its own `--help` and `--version`.
     let _ = write!(text, "\n{header}{GLOBAL_OPTIONS}:{header:#}\n{{options}}{{after-help}}");
     text
 }
 
-/// The groups with what each command does. A command that no group names comes after them: none is lost.
+/// The groups with the description of each command, followed by the commands without a group.
 fn complete<'a>(
     program: &clap::Command,
     groups: &[(&'a str, &[&str])],
@@ -73,7 +73,7 @@ fn complete<'a>(
     all
 }
 
-/// `text` in lines of at most `width` letters, where its words allow it.
+/// `text` in lines of at most `width` characters, if its words allow it.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -7,15 +7,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{ExitCode, Ui};
 
-/// How long a command that has nothing to write down may take to notice the signal.
+/// How long a command that has nothing to record may take to notice the signal.
 const UNHELD: Duration = Duration::from_millis(500);
-/// The same for one that has.
+/// The same for a command that has something to record.
 const HELD: Duration = Duration::from_millis(1200);
-/// How long one that has noticed it may take to write down what it has to: a runner needs a second and a half for the end
-/// of a run.
+/// How long a command that has noticed it may take to record what it must: a runner needs one and a half
+/// seconds for the end of a run.
 pub(crate) const HEARD: Duration = Duration::from_millis(1800);
 const POLL: Duration = Duration::from_millis(20);
-/// How often the line of progress is brought up to date.
+/// How often the progress line is updated.
 const TICK: Duration = Duration::from_secs(1);
 
 impl From<Signal> for ExitCode {
@@ -28,7 +28,7 @@ impl From<Signal> for ExitCode {
     }
 }
 
-/// What watches signals, as the command's own thread sees it.
+/// The command thread's handle to the signal watcher.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     pub(crate) interrupt: Interrupt,
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// The command's thread has noticed the signal and ends by itself.
+    /// Tells that the command's thread has noticed the signal and will end.
     pub(crate) fn heard(&self) {
         self.heard.store(true, Ordering::SeqCst);
     }
@@ -44,9 +44,9 @@ impl Watch {
 
 /// Turns SIGINT, SIGTERM and SIGHUP into [`Interrupt`].
 ///
-/// They are watched on a thread of their own: the command's thread may wait for a file, for standard input or for a full
-/// pipe, or be busy with a long text. When it does not notice the signal in time, the process ends all the same; so it
-/// does at the second signal.
+/// They are watched on a separate thread, because the command's thread may block on a file, on standard input
+/// or on a full pipe, or be busy with a long text. If it does not notice the signal in time, or at the second
+/// signal, the process ends anyway.
 pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
     let (sender, interrupt) = Interrupt::channel();
     let watch = Watch { interrupt, heard: Arc::default() };
@@ -56,7 +56,7 @@ pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                // Whoever waits for it is told, unless it is gone.
+                // Reported to the waiting thread, unless it has ended.
                 let _ = ready.send(Err(error));
                 return;
             }
@@ -80,7 +80,7 @@ pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// `None` where whoever started us wants us to outlive the terminal (`nohup`).
+    /// `None` when the process was started to outlive the terminal (`nohup`).
     hangup: Option<tokio::signal::unix::Signal>,
 }
 
@@ -133,7 +133,7 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
         }
         let held = watch.interrupt.is_held();
         let grace_period = match (watch.heard.load(Ordering::SeqCst), held) {
-            // It ends by itself before.
+            // It ends earlier on its own.
             (true, _) => HEARD * 2,
             (false, true) => HELD,
             (false, false) => UNHELD,
@@ -147,7 +147,7 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
     }
 }
 
-/// What is said when a command was stopped that had something to write down.
+/// The message when a command was stopped that had something to record.
 pub(crate) const UNRECORDED: &str = "stopped before the interruption could be recorded";
 
 fn end(signal: Signal, ui: &Ui) -> ! {
@@ -155,13 +155,13 @@ fn end(signal: Signal, ui: &Ui) -> ! {
     std::process::exit(i32::from(ExitCode::from(signal).number()))
 }
 
-/// Whether this process was started with SIGHUP ignored. Where the system does not say, it was not.
+/// Whether this process was started with SIGHUP ignored; `false` if the system does not report it.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status) & 1 == 1
 }
 
-/// The signals that `/proc/self/status` names as ignored; the lowest bit is signal 1.
+/// The ignored signals in `/proc/self/status`; the lowest bit is signal 1.
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)

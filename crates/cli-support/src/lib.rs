@@ -1,4 +1,4 @@
-//! What the command lines share: the user interface object, errors and exit codes, logging, signals.
+//! The shared parts of the command lines: the user interface object, errors and exit codes, logging, signals.
 //!
 //! A program implements [`Program`]; its `main` calls [`run`].
 
@@ -14,6 +14,7 @@ pub mod help;
 mod interrupt;
 mod logging;
 mod progress;
+mod prompt;
 mod run;
 mod ui;
 mod usage;
@@ -29,5 +30,5 @@ pub use exit::ExitCode;
 pub use progress::cut;
 pub use run::{CommonArgs, Program, Session, run};
 pub use ui::{OutputFormat, TextStyle, Ui};
-pub use values::{boolean, trimmed};
+pub use values::{boolean, counted, trimmed};
 pub use visible::plain;

@@ -33,7 +33,7 @@ pub(crate) fn init(ui: &Ui, redactor: &Redactor, clock: &Clock, format: LogForma
 }
 
 struct LogLayer {
-    /// Whether the log is shown. On a terminal a person sees results and progress instead, and warnings.
+    /// Whether the log is shown. On a terminal, results, progress and warnings are shown instead.
     shows_log: bool,
     ui: Ui,
     redactor: Redactor,
@@ -42,7 +42,7 @@ struct LogLayer {
     lowest: Level,
 }
 
-/// The crates whose events are the program's own log; of others only warnings are shown.
+/// The crates whose events are logged; of others only warnings are.
 const OWN: [&str; 7] = ["oar_core", "cli_support", "agent", "oar", "oarctl", "job", "jobctl"];
 
 impl LogLayer {
@@ -95,7 +95,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             LogFormat::Text if told_by_the_report => {}
             LogFormat::Text if self.shows_log => self.ui.log(&line),
             LogFormat::Text => match level {
-                // The report of the run says it, too.
+                // The report of the run has it too.
                 Level::Error if log::is_in_a_run() => self.ui.progress(&fields.message),
                 Level::Error => self.ui.problem(&fields.message),
                 Level::Warning => self.ui.warn(&fields.message),
@@ -143,7 +143,7 @@ mod tests {
     fn every_crate_of_the_programs_is_in_the_log() {
         let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
         let names = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"));
-        // The sandbox is no part of the programs, and the crate that holds them all does nothing of its own.
+        // The sandbox is not part of the programs, and the crate that contains all of them logs nothing.
         for name in names.filter(|name| !["sandbox", "release_tests"].contains(&name.as_str())) {
             assert!(OWN.contains(&name.as_str()), "{name}");
         }

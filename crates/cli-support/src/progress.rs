@@ -3,24 +3,24 @@ use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// How long something takes before its duration is shown.
+/// The time after which a duration is shown.
 const NOTABLE: Duration = Duration::from_secs(3);
-/// A terminal that does not know its width has this many columns.
+/// The columns of a terminal with unknown width.
 const COLUMNS: usize = 80;
 
-/// The one line at the end of a terminal that says what is under way. It is rewritten in place, and gone before anything
-/// else is written.
+/// The progress line at the end of a terminal. It is rewritten in place, and removed before anything else is
+/// written.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     text: String,
     since: Option<Instant>,
-    /// How many columns of the line are in use.
+    /// The columns of the line that are in use.
     shown: usize,
     columns: Option<usize>,
 }
 
 impl Progress {
-    /// A line on standard error, where that is a terminal that can rewrite one.
+    /// A progress line on standard error; `None` unless that is a terminal that can rewrite a line.
     pub(crate) fn of_terminal() -> Option<Self> {
         std::io::stderr().is_terminal().then(Self::default)
     }
@@ -39,20 +39,20 @@ impl Progress {
         self.draw(err);
     }
 
-    /// Shows how long the same has been under way.
+    /// Updates the shown duration.
     pub(crate) fn tick(&mut self, err: &mut dyn Write) {
         if !self.text.is_empty() {
             self.draw(err);
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(crate) fn clear(&mut self, err: &mut dyn Write) {
         self.text.clear();
         self.since = None;
         if self.shown > 0 {
-            // Blanks instead of an escape code: they work where codes are not wanted, too. Whoever cannot see it misses
-            // nothing.
+            // Spaces instead of an escape code, because they always work. Errors are ignored: the line is not
+            // important.
             let _ = write!(err, "\r{:1$}\r", "", self.shown).and_then(|()| err.flush());
             self.shown = 0;
         }
@@ -61,7 +61,7 @@ impl Progress {
     fn draw(&mut self, err: &mut dyn Write) {
         let elapsed = self.since.map(|since| since.elapsed()).unwrap_or_default();
         let time = if elapsed >= NOTABLE { format!(" ({} s)", elapsed.as_secs()) } else { String::new() };
-        // The last column stays free, or the terminal would begin a new line.
+        // The last column stays free, otherwise the terminal would start a new line.
         let room = self.columns().saturating_sub(time.len() + 1);
         let line = format!("{}{time}", cut(&self.text, room));
         let width = line.width();
@@ -78,7 +78,7 @@ impl Progress {
     }
 }
 
-/// `text` in at most `width` columns of a terminal, with an ellipsis for what is left out.
+/// `text` cut to at most `width` columns of a terminal, with an ellipsis if it is cut.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -9,7 +9,7 @@ use oar_core::redact::Redactor;
 
 use crate::{Build, CliError, ExitCode, OutputFormat, Ui, complete, help, interrupt, logging};
 
-/// The options that every program has.
+/// The options of every program.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CommonArgs {
     /// Output format
@@ -33,23 +33,24 @@ pub struct CommonArgs {
     pub debug: bool,
 }
 
-/// What a command needs from the process that it runs in.
+/// What a command needs from its process.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Speaks to the user.
+    /// The user interface.
     pub ui: Ui,
     /// The environment variables of the process.
     pub environment: Environment,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Knows the secrets of the environment.
+    /// Redacts the secrets of the environment.
     pub redactor: Redactor,
-    /// Tells when the user wants to stop.
+    /// Fires when the user wants to stop.
     pub interrupt: Interrupt,
 }
 
 impl Session {
-    /// The clients of all services, as the environment and the configuration document say; nothing is asked yet.
+    /// The clients of all services, from the environment and the configuration document. No request is sent
+    /// yet.
     pub fn clients(&self) -> Result<Clients, CliError> {
         let settings = Settings::load(&self.environment)?;
         let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
@@ -57,18 +58,18 @@ impl Session {
     }
 }
 
-/// A command line: its definition and what its commands do.
+/// A command line: its definition and its commands.
 pub trait Program: clap::Parser {
-    /// The options that every program has.
+    /// The options of every program.
     fn common(&self) -> &CommonArgs;
 
-    /// Runs the command that was parsed. When [`Session::interrupt`] fires, a command that holds it is given time
-    /// to return by itself; any other is dropped.
+    /// Runs the parsed command. When [`Session::interrupt`] fires, a command that holds it gets time to
+    /// return; any other is dropped.
     fn dispatch(self, session: Session) -> impl Future<Output = Result<ExitCode, CliError>>;
 }
 
-/// Parses `arguments` (the program's name first), runs the command, and returns the exit code. `build` is what
-/// `--version` says.
+/// Parses `arguments` (the program's name first), runs the command, and returns the exit code. `build` is for
+/// `--version`.
 pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
@@ -138,10 +139,10 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
             Ok(code) => code,
             Err(error) => ui.fail(&error),
         };
-        // The signal decides the exit code also of a command that noticed it first and ended at once.
+        // The signal decides the exit code, even if the command noticed it first and ended by itself.
         interrupt.signal().map_or(code, ExitCode::from)
     });
-    // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not hold up the exit.
+    // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not delay the exit.
     runtime.shutdown_background();
     ui.settle(code)
 }

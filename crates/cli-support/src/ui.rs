@@ -12,24 +12,24 @@ use serde_json::Value;
 use crate::progress::Progress;
 use crate::{CliError, ExitCode, visible};
 
-/// The form of what goes to standard output.
+/// The format of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum OutputFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
     /// One JSON document.
     Json,
 }
 
-/// How a piece of text looks on a terminal. Elsewhere, and with `NO_COLOR`, it is plain.
+/// The style of text on a terminal. Elsewhere, and with `NO_COLOR`, text is plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextStyle {
-    /// Done, well.
+    /// Success.
     Good,
-    /// Failed.
+    /// Failure.
     Bad,
-    /// Waits, or wants a look.
+    /// Waiting, or needs attention.
     Attention,
     /// Less important.
     Faint,
@@ -50,33 +50,33 @@ impl TextStyle {
         }
     }
 
-    /// `text` in this style. What the [`Ui`] writes has colours then, where they belong; [`plain`](crate::plain) is the
-    /// text without them.
+    /// `text` in this style. The [`Ui`] writes it with colours where they are allowed;
+    /// [`plain`](crate::plain) removes the style.
     pub fn paint(self, text: impl std::fmt::Display) -> String {
         visible::marked(self, text)
     }
 }
 
-/// The one object through which a command line writes: results to standard output, the rest to standard error.
+/// The object through which a command line writes: results to standard output, the rest to standard error.
 ///
-/// Nothing that it writes to people holds a control character or a bidirectional override of a text from outside.
+/// Text for people never contains a control character or a bidirectional override from an outside text.
 #[derive(Clone)]
 pub struct Ui {
     format: OutputFormat,
     redactor: Redactor,
-    /// The time of each line on standard error, when these are JSON objects.
+    /// The clock for lines on standard error, if these are JSON objects.
     json_lines: Option<Clock>,
     streams: Arc<Mutex<Streams>>,
 }
 
 struct Streams {
     out: Box<dyn Write + Send>,
-    /// Whether a person sees what is written exactly.
+    /// Whether standard output is a terminal.
     out_is_terminal: bool,
     err: Box<dyn Write + Send>,
-    /// The line that says what is under way; `None` where nobody watches.
+    /// The progress line; `None` without a terminal.
     progress: Option<Progress>,
-    /// Why a result did not reach standard output.
+    /// Why a result could not be written to standard output.
     lost: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Ui {
         Self { format, redactor, json_lines: None, streams: Arc::new(Mutex::new(streams)) }
     }
 
-    /// The same, with one JSON object a line on standard error, at the times of `clock`.
+    /// The same, with one JSON object per line on standard error, with times from `clock`.
     #[must_use]
     pub fn with_json_lines(mut self, clock: Clock) -> Self {
         self.json_lines = Some(clock);
@@ -123,7 +123,7 @@ impl Ui {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether standard output carries JSON.
+    /// Whether standard output is JSON.
     pub fn is_json(&self) -> bool {
         self.format == OutputFormat::Json
     }
@@ -140,8 +140,8 @@ impl Ui {
         }
     }
 
-    /// Writes a result exactly as it is, in either form: a configuration value, a decrypted document. Only on a terminal
-    /// what would act there is shown instead.
+    /// Writes a result unchanged, in either format: a configuration value, a decrypted document. Only on a
+    /// terminal, control characters are escaped.
     pub fn raw(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         if self.streams().out_is_terminal {
@@ -160,23 +160,23 @@ impl Ui {
         }
     }
 
-    /// Shows the person something that is not the result.
+    /// Shows the user something that is not the result.
     pub fn note(&self, text: impl AsRef<str>) {
         self.tell(Level::Info, "", text.as_ref());
     }
 
-    /// Puts a question to the person, whose answer is typed on the same line.
+    /// Asks the user a question; the answer is typed on the same line.
     pub(crate) fn ask(&self, question: impl AsRef<str>) {
         let text = self.redactor.redact(question.as_ref()).into_owned();
         self.write_exactly(true, &visible::visible(&text), "");
     }
 
-    /// Warns the person.
+    /// Shows the user a warning.
     pub fn warn(&self, text: impl AsRef<str>) {
         self.tell(Level::Warning, &TextStyle::Attention.paint("warning:"), text.as_ref());
     }
 
-    /// Shows the person what went wrong with one item of many; the others continued.
+    /// Shows the user a problem with one of several items; the others continued.
     pub fn problem(&self, text: impl AsRef<str>) {
         self.tell(Level::Error, &TextStyle::Bad.paint("error:"), text.as_ref());
     }
@@ -191,7 +191,7 @@ impl Ui {
         }
     }
 
-    /// Shows an error, and as JSON too when standard output is read by a program. Returns its exit code.
+    /// Shows an error, and writes it as JSON too with JSON output. Returns its exit code.
     pub fn fail(&self, error: &CliError) -> ExitCode {
         self.explain(error);
         self.error_document(error);
@@ -216,7 +216,7 @@ impl Ui {
         }
     }
 
-    /// Shows an error to the person only; programs get it in the command's own JSON document.
+    /// Shows an error to the user only; programs get it in the command's own JSON document.
     pub fn explain(&self, error: &CliError) {
         if self.json_lines.is_some() {
             let error = self.redacted(error);
@@ -243,6 +243,14 @@ impl Ui {
         self.problem(text);
     }
 
+    /// Shows several errors to the user only. The exit code is that of the gravest (docs/exit-codes.md).
+    pub fn explain_all(&self, errors: impl IntoIterator<Item = CliError>) -> ExitCode {
+        ExitCode::of_all(errors.into_iter().map(|error| {
+            self.explain(&error);
+            error.code
+        }))
+    }
+
     /// Writes one object to standard error; `text` and `fields` are redacted already.
     pub(crate) fn json_line(&self, level: Level, text: &str, fields: serde_json::Map<String, Value>) {
         let mut object = serde_json::Map::new();
@@ -260,17 +268,17 @@ impl Ui {
         self.write(true, &visible::visible(line));
     }
 
-    /// Whether the course of the work is shown in one line instead of a log.
+    /// Whether progress is shown in one line instead of a log.
     pub(crate) fn shows_progress(&self) -> bool {
         self.streams().progress.is_some()
     }
 
-    /// From now on the log is shown, and no line of progress.
+    /// Shows the log instead of a progress line from now on.
     pub(crate) fn without_progress(&self) {
         self.streams().progress = None;
     }
 
-    /// Says what is under way, in the one line that the next one replaces; an empty text takes the line away.
+    /// Shows `text` in the progress line; an empty text removes the line.
     pub(crate) fn progress(&self, text: &str) {
         let text = visible::plain(&self.redactor.redact(text));
         let Streams { progress, err, .. } = &mut *self.streams();
@@ -279,7 +287,7 @@ impl Ui {
         }
     }
 
-    /// Takes the line of progress away, for another program that uses the terminal.
+    /// Removes the progress line, for another program that uses the terminal.
     pub fn clear_progress(&self) {
         let Streams { progress, err, .. } = &mut *self.streams();
         if let Some(progress) = progress {
@@ -297,7 +305,7 @@ impl Ui {
         }
     }
 
-    /// Brings the line of progress up to date, unless somebody writes just now.
+    /// Updates the progress line, unless another thread is writing.
     pub(crate) fn tick(&self) {
         if let Ok(mut streams) = self.streams.try_lock() {
             let Streams { progress, err, .. } = &mut *streams;
@@ -307,7 +315,7 @@ impl Ui {
         }
     }
 
-    /// Warns the person, unless standard error is blocked: for a process that is about to end.
+    /// Shows a warning, unless standard error is blocked: for a process that is about to end.
     pub(crate) fn try_warn(&self, text: &str) {
         if self.streams.try_lock().is_ok() {
             self.warn(text);
@@ -327,7 +335,7 @@ impl Ui {
         }
         let stream: &mut dyn Write = if to_err { err } else { out };
         let written = write!(stream, "{text}{end}").and_then(|()| stream.flush());
-        // A reader that went away (`oar … | head -1`) is no error of ours, and there is nobody left to tell.
+        // A reader that ended (`oar … | head -1`) is not an error.
         if let Err(error) = written
             && !to_err
             && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -336,7 +344,7 @@ impl Ui {
         }
     }
 
-    /// [`Ui::settle`] after something else than this wrote to standard output.
+    /// [`Ui::settle`] after other code wrote to standard output.
     pub fn settled(&self, code: ExitCode, written: std::io::Result<()>) -> ExitCode {
         if let Err(error) = written
             && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -346,18 +354,18 @@ impl Ui {
         self.settle(code)
     }
 
-    /// Whether standard error carries one JSON object a line.
+    /// Whether standard error has one JSON object per line.
     pub(crate) fn writes_json_lines(&self) -> bool {
         self.json_lines.is_some()
     }
 
-    /// Whether a text for people holds neither secrets nor what would act on a terminal.
+    /// Whether a text for people has neither secrets nor terminal control characters.
     pub(crate) fn is_written_as_it_is(&self, text: &str) -> bool {
         self.redactor.redact(text) == text && visible::plain(text) == text
     }
 
-    /// Says that a result did not reach standard output (a full disk). What was found out is not known to whoever reads it
-    /// then, so neither a success nor a finding is left.
+    /// Reports that a result could not be written to standard output (a full disk). The reader does not have
+    /// the result then, so the exit code is neither success nor a finding.
     pub fn settle(&self, code: ExitCode) -> ExitCode {
         self.clear_progress();
         let lost = self.streams().lost.take();

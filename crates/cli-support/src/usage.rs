@@ -1,4 +1,4 @@
-//! What is said about arguments that cannot be parsed.
+//! Errors of arguments that cannot be parsed.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ pub(crate) fn answer(
     if person.writes_json_lines() {
         person.explain(&wrong);
     } else if person.is_written_as_it_is(&shown) {
-        // With clap's own colours. Nothing is left to be told when the stream is closed.
+        // With clap's own colours. An error of a closed stream is ignored.
         let _ = error.print();
     } else {
         person.note(&shown);
@@ -36,7 +36,7 @@ pub(crate) fn answer(
     program.settle(ExitCode::Usage)
 }
 
-/// Whether the arguments hold `--output json`, as far as that can be told of arguments that are wrong.
+/// Whether the arguments contain `--output json`, as far as that can be determined for wrong arguments.
 fn asks_for_json(arguments: &[OsString]) -> bool {
     let before_values: Vec<&OsString> = arguments.iter().take_while(|argument| *argument != "--").collect();
     before_values.iter().any(|argument| *argument == "--output=json")

@@ -1,8 +1,8 @@
-//! Values of options, read as the Python tooling's command lines read them.
+//! Values of options, parsed as in the Python tooling's command lines.
 
 use std::str::FromStr;
 
-/// Whether a word means true, in any of the spellings that the Python tooling takes.
+/// A boolean, in any of the spellings that the Python tooling accepts.
 pub fn boolean(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
@@ -11,9 +11,14 @@ pub fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The value without the spaces around it, which people write behind the commas of a list.
+/// The value without surrounding spaces, which people write after the commas of a list.
 pub fn trimmed<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.trim().parse()
+}
+
+/// A number with its noun, which takes an `s`: `1 file`, `2 files`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

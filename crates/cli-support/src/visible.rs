@@ -1,16 +1,18 @@
-//! What of a text may reach a terminal: everything that shows, and nothing that acts.
+//! Makes text safe for a terminal: control characters are escaped.
 //!
-//! Texts come from outside: from a StateBox that anybody may have edited, from services, from files. A control character in
-//! them could move the cursor, hide or forge lines; a bidirectional override could show a text in another order than it
-//! has. Our own colours are [`TextStyle::paint`](crate::TextStyle::paint), which marks them by characters that no text has.
+//! Texts come from outside: from a StateBox that anybody may have edited, from services, from files. A
+//! control character in them could move the cursor, or hide or forge lines; a bidirectional override could
+//! show a text in another order. The program's own colours come from
+//! [`TextStyle::paint`](crate::TextStyle::paint), which marks them with characters that no text has.
 
 use std::fmt::Write as _;
 
 use crate::ui::TextStyle;
 
-/// Begins a tone; the tones follow in their order. Noncharacters: Unicode keeps them for a program's own use.
+/// Starts a style; one mark for each style, in order. Unicode reserves these noncharacters for internal use
+/// by programs.
 const FIRST_MARK: u32 = 0xFDD0;
-/// Ends a tone.
+/// Ends a style.
 const END_MARK: char = '\u{FDDF}';
 
 /// `text` between the marks of `tone`.
@@ -23,10 +25,10 @@ fn tone_of(mark: char) -> Option<TextStyle> {
     TextStyle::ALL.into_iter().find(|tone| FIRST_MARK + *tone as u32 == u32::from(mark))
 }
 
-/// Whether a character acts instead of showing, but for the end of a line and a tab.
+/// Whether a character is a control character, except line end and tab.
 fn acts(character: char) -> bool {
     (character.is_control() && !matches!(character, '\n' | '\t'))
-        // The order of the text, the ends of lines, and what is invisible and can stand for other text.
+        // Bidirectional controls, line ends, and invisible characters that can encode other text.
         || matches!(
             character,
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{206F}'
@@ -34,7 +36,7 @@ fn acts(character: char) -> bool {
         )
 }
 
-/// `text` as a terminal may have it: its tones as colours, and what acts as `\u{9b}`.
+/// `text` for a terminal: styles as colours, and control characters escaped as `\u{9b}`.
 pub(crate) fn visible(text: &str) -> String {
     render(text, |shown, tone| {
         let _ = match tone {
@@ -44,7 +46,7 @@ pub(crate) fn visible(text: &str) -> String {
     })
 }
 
-/// `text` without its styles, and what acts as `\u{9b}`: for logs, and for texts that are looked at again.
+/// `text` without styles, and with control characters escaped as `\u{9b}`: for logs and other plain text.
 pub fn plain(text: &str) -> String {
     render(text, |_, _| {})
 }
@@ -58,7 +60,7 @@ fn render(text: &str, mut paint: impl FnMut(&mut String, Option<TextStyle>)) -> 
         } else if let Some(tone) = tone_of(character) {
             paint(&mut shown, Some(tone));
         } else if character == '\r' && characters.peek() == Some(&'\n') {
-            // An end of a line as other systems write it.
+            // A CRLF line end.
         } else if acts(character) {
             shown.extend(character.escape_unicode());
         } else {
@@ -68,7 +70,7 @@ fn render(text: &str, mut paint: impl FnMut(&mut String, Option<TextStyle>)) -> 
     shown
 }
 
-/// A JSON document in which what acts is escaped as JSON does it, so that whoever reads it gets the same value.
+/// A JSON document with control characters escaped as in JSON, so that its value does not change.
 pub(crate) fn json(document: &str) -> String {
     let mut shown = String::with_capacity(document.len());
     for character in document.chars() {
@@ -87,7 +89,7 @@ pub(crate) fn json(document: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Controls of both kinds, overrides and marks of direction, ends of lines, invisible tags.
+    /// C0 and C1 controls, bidirectional overrides and marks, line ends, invisible tags.
     const HOSTILE: &str =
         "a\u{1b}[2Kb\u{9b}31mc\u{7f}d\re\u{85}f\u{2028}g\u{202e}h\u{2066}i\u{61c}j\u{e0041}k\u{8}";
 

@@ -1,4 +1,5 @@
-//! A signal that a command notices by itself. The only test of this program, because it signals its own process.
+//! A signal that a command notices itself. This test program has no other test, because it signals its own
+//! process.
 
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, run};
 use nix::sys::signal::{Signal, raise};
@@ -16,7 +17,7 @@ impl Program for Stopped {
 
     async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
         raise(Signal::SIGTERM).unwrap();
-        // Without a point of waiting, so that whoever runs the command cannot notice the signal before it.
+        // Without an await point, so that the caller of the command cannot notice the signal first.
         while session.interrupt.signal().is_none() {
             std::thread::yield_now();
         }

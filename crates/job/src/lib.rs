@@ -1,4 +1,4 @@
-//! The `job` command line: Prow jobs, started once and looked at.
+//! The `job` command line: starts Prow jobs once and shows their runs.
 
 mod commands;
 mod csv;

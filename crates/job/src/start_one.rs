@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
 use indexmap::IndexMap;
-use oar_core::operations::Operation;
-use oar_core::operations::job::{Start, Started};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::job::start::{Start, StartOne, StartRow};
 use oar_core::prow::jobs::{JobRun, Key};
 
 use crate::csv::Rows;
-use crate::display::{self, Teller};
+use crate::display;
 
 /// The options of every command that starts one job.
 #[derive(Debug, clap::Args)]
@@ -25,59 +25,55 @@ pub(crate) struct StartArgs {
     csv: Option<PathBuf>,
     /// Look for the run that was started under this key before starting one
     ///
-    /// Every start has a key, which is printed when a start fails without an answer or is interrupted. With
-    /// it, the same command starts nothing twice. Without a key, each call starts a new run.
+    /// Every start has a key, which is printed if the start is interrupted or gets no answer. With that key,
+    /// the same command starts nothing twice. Without a key, each call starts a new run.
     #[arg(long, value_name = "UUID")]
     key: Option<Key>,
 }
 
-/// How a run is told.
+/// The texts for a run.
 pub(crate) struct Words {
-    /// As soon as it is started.
+    /// When it was started.
     pub(crate) started: fn(&JobRun) -> String,
-    /// When its page was waited for.
+    /// After the wait for its page.
     pub(crate) known: fn(&JobRun) -> Option<String>,
 }
 
 impl StartArgs {
-    /// The arguments among them.
-    pub(crate) fn arguments(&self) -> Start {
-        Start { dry_run: self.dry_run, no_wait: self.no_wait, key: self.key }
-    }
-
-    /// Opens the file that gets a row, before anything is started.
+    /// The CSV file, checked before anything is started.
     fn rows(&self) -> Result<Option<Rows>, CliError> {
-        self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::open).transpose()
+        self.csv.as_deref().filter(|_| !self.dry_run).map(Rows::of).transpose()
     }
 }
 
-/// Starts a job and shows its run, or says what would be started.
-pub(crate) async fn start<O: Operation<Answer = Started>>(
+/// Starts a job and shows its run, or shows what would be started.
+pub(crate) async fn start<R: StartRow>(
     session: &Session,
-    arguments: O::Arguments,
+    job: R,
     words: Words,
     start: &StartArgs,
 ) -> Result<ExitCode, CliError> {
     let Words { started, known } = words;
     let rows = start.rows()?;
-    let call = Teller::saying(session, started).call(session)?;
-    match session.perform::<O>(arguments, &call).await? {
-        Started::Planned(plan) => {
+    let call = display::call(session, started)?;
+    let start = Start { dry_run: start.dry_run, no_wait: start.no_wait, key: start.key };
+    match session.perform(StartOne { job, start }, &call).await? {
+        PlanOrResult::Plan(plan) => {
             session.ui.text(planned(&plan.job, &plan.envs));
             session.ui.json(&plan);
             Ok(ExitCode::Done)
         }
-        Started::Run(run) => {
+        PlanOrResult::Result(run) => {
             if let Some(text) = known(&run) {
                 session.ui.text(text);
             }
             session.ui.json(&run);
-            Ok(display::explained(session, display::append(rows, std::slice::from_ref(&run))))
+            Ok(session.ui.explain_all(display::append(rows, std::slice::from_ref(&run))))
         }
     }
 }
 
-/// What would be started, for people.
+/// What would be started, as text.
 pub(crate) fn planned(job: &str, envs: &IndexMap<String, String>) -> String {
     let mut lines = vec![format!("Would start {job}")];
     if envs.is_empty() {

@@ -1,10 +1,10 @@
-//! How results are shown.
+//! Shows results.
 
 use cli_support::{TextStyle, Ui};
 use oar_core::prow::aggregator::Done;
 use oar_core::prow::starter::JobStart;
 
-/// Shows what became of jobs that were to be started. Those that were not are problems.
+/// Shows the results of starting jobs. Jobs that were not started are problems.
 pub(crate) fn started_jobs(ui: &Ui, jobs: &[JobStart]) {
     for job in jobs {
         let (tone, words) = match (job.result, &job.problem) {
@@ -22,7 +22,8 @@ pub(crate) fn started_jobs(ui: &Ui, jobs: &[JobStart]) {
     }
 }
 
-/// What was done for a build: job by job with a line per run, as the names of jobs are long; then what concerns the build.
+/// What was done for a build: by job, with one line per run because the names of jobs are long; then for the
+/// build.
 pub(crate) fn done(done: &[Done]) -> Vec<String> {
     let mut jobs: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
     let mut build = Vec::new();
@@ -59,7 +60,7 @@ struct Line<'a> {
     words: Vec<&'a str>,
 }
 
-/// The result of a build, in its tone.
+/// The result of a build, in its style.
 pub(crate) fn result(result: &str) -> String {
     let tone = match result {
         "accepted" => TextStyle::Good,

@@ -2,6 +2,7 @@
 
 mod commands;
 mod display;
+mod passes;
 mod records;
 mod render;
 

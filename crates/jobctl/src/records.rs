@@ -7,7 +7,7 @@ use oar_core::operations::files::{Content, File};
 use oar_core::prow::names::RegistryName;
 use oar_core::prow::verification::is_stored_file;
 
-/// The registries of a directory; none without a directory.
+/// The registries in a directory; empty without a directory.
 pub(crate) fn registries(directory: Option<&Path>) -> Result<Vec<File>, CliError> {
     let Some(directory) = directory else { return Ok(Vec::new()) };
     let mut files = Vec::new();
@@ -19,18 +19,18 @@ pub(crate) fn registries(directory: Option<&Path>) -> Result<Vec<File>, CliError
         }
     }
     if files.is_empty() {
-        let message = format!("{} holds no registry of test jobs", directory.display());
+        let message = format!("{} contains no registry of test jobs", directory.display());
         return Err(CliError::usage(message).with_hint("They are called `ocp-4.20-test-jobs-amd64.json`."));
     }
     Ok(files)
 }
 
-/// A file, or why it cannot be read.
+/// Reads a file; the error says why it cannot be read.
 pub(crate) fn read(path: &Path) -> File {
     File { name: path.display().to_string(), content: Content(files::read_bytes(path)) }
 }
 
-/// The files that are meant: a directory stands for the records, latest files and registries in it.
+/// The files to check: a directory means all records, latest files and registries in it.
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut expanded = Vec::new();
     for path in paths {
@@ -43,7 +43,7 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(expanded)
 }
 
-/// The files of a directory, by name.
+/// The files of a directory, in order of their names.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |error: std::io::Error| {
         CliError::usage(format!("cannot read the directory {}: {error}", directory.display()))

@@ -4,7 +4,7 @@ use cli_support::TextStyle;
 use oar_core::prow::outcome::{BuildOutcome, JobOutcome};
 use oar_core::prow::view::{BuildView, JobListSource, JobView, RunView};
 
-/// How many failing tests of a suite are named.
+/// The most failing tests of a suite that are listed.
 const NAMED: usize = 5;
 
 /// The whole build: what is recorded, every job with its runs, and why it is accepted or not.
@@ -111,7 +111,7 @@ fn run(name: &str, view: &RunView, lines: &mut Vec<String>) {
     if view.state == "success" {
         return;
     }
-    // Whole, however long it is: half an address is none.
+    // Never cut, because a part of a URL is useless.
     lines.push(format!("{:18}{}", "", view.url.as_ref().unwrap_or(&view.id)));
     for suite in &view.tests {
         for test in suite.failing.iter().take(NAMED) {

@@ -1,13 +1,16 @@
-//! Time, sleeping and randomness, behind one handle, so that tests run without waiting.
+//! Time, sleeping and randomness behind one handle, so that tests run without waiting.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Classified, ErrorClass};
+
+/// How far the clocks of two machines may differ, when what one of them did is looked for by its time.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where a [`Clock`] takes its time from.
 pub trait ClockSource: Send + Sync {
@@ -54,7 +57,8 @@ impl Clock {
         self.0.random()
     }
 
-    /// `duration` shortened by a random part of at most a half, so that many clients do not act in step.
+    /// `duration` shortened by a random part of at most a half, so that many clients do not act at the same
+    /// time.
     pub fn jittered(&self, duration: Duration) -> Duration {
         duration.mul_f64(0.5 + self.random() / 2.0)
     }
@@ -66,12 +70,12 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// `time` as `YYYY-MM-DDTHH:MM:SSZ`, the only form in which we write times (spec 01 §2.2, §4.1).
+/// `time` as `YYYY-MM-DDTHH:MM:SSZ`, the only format in which times are written (spec 01 §2.2, §4.1).
 pub fn stamp(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A clock that no program can work by.
+/// The clock of the machine is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("the clock of this machine is wrong: it says {says}, expected a time from 2020 to 2199")]
 pub struct WrongClock {
@@ -88,11 +92,11 @@ impl Classified for WrongClock {
     }
 }
 
-/// Unix times of the years 2020 and 2200. What a wrong clock dates cannot be put right later, and times at the ends of
-/// what calendars hold cannot be reckoned with.
+/// Unix times of the years 2020 and 2200. Wrong times in stored data cannot be corrected later, and
+/// arithmetic fails with times at the limits of the calendar.
 const RANGE: std::ops::Range<i64> = 1_577_836_800..7_258_118_400;
 
-/// Whether the clock of this machine can be worked by.
+/// Checks that the clock of this machine is plausible.
 pub fn check_system_clock() -> Result<(), WrongClock> {
     is_in_range(SystemTime::now())
 }
@@ -111,7 +115,7 @@ struct SystemClock;
 impl ClockSource for SystemClock {
     fn now(&self) -> Timestamp {
         let time = SystemTime::now();
-        // The clock may have been set wrongly since the program began.
+        // The clock may have been set wrongly since the program started.
         Timestamp::try_from(time).unwrap_or(if time < SystemTime::UNIX_EPOCH {
             Timestamp::MIN
         } else {

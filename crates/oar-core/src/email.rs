@@ -6,14 +6,15 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 
-/// A person's e-mail address. It identifies people at several services and never reaches a log, an error or a
-/// state file: neither `Debug` nor `Display` shows it; sending it takes [`EmailAddress::expose`].
+/// A person's e-mail address. It identifies people in several services and never reaches a log, an error or a
+/// state file: neither `Debug` nor `Display` shows it; sending it requires [`EmailAddress::expose`].
 ///
-/// Two addresses are equal when they differ in case only; the services treat them so.
+/// Two addresses that differ only in case are equal, as in the services.
 #[derive(Clone)]
 pub struct EmailAddress(SecretString);
 
-/// The text is not an e-mail address. The text itself is not repeated, because it may be one with a typing error.
+/// The text is not an e-mail address. It is not repeated in the error, because it may be one with a typing
+/// error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an e-mail address; expected a name, an `@` and a host such as example.com, without spaces")]
 pub struct InvalidEmailAddress;
@@ -24,7 +25,7 @@ impl EmailAddress {
         self.0.expose_secret()
     }
 
-    /// The part before the `@`, which names the person among colleagues without being an address.
+    /// The part before the `@`, which identifies the person among colleagues without being an address.
     pub fn local_part(&self) -> &str {
         self.expose().split_once('@').map_or_else(|| self.expose(), |(name, _)| name)
     }
@@ -34,8 +35,8 @@ impl EmailAddress {
         self.expose().eq_ignore_ascii_case(text.trim())
     }
 
-    /// An address as a service gives it. Services know forms that nobody may type here, such as a host without a dot
-    /// or an apostrophe in the name.
+    /// An address from a service. Services use forms that users may not enter here, such as a host without a
+    /// dot or an apostrophe in the name.
     pub fn from_service(text: &str) -> Result<Self, InvalidEmailAddress> {
         let text = text.trim();
         let (name, host) = text.split_once('@').ok_or(InvalidEmailAddress)?;
@@ -50,8 +51,8 @@ impl EmailAddress {
 impl FromStr for EmailAddress {
     type Err = InvalidEmailAddress;
 
-    /// The form that a user may write (spec 01 §3.2): letters, digits and `._%+-`, an `@`, a domain of letters,
-    /// digits, dots and hyphens, a dot and at least two letters.
+    /// Accepts the form that a user may enter (spec 01 §3.2): letters, digits and `._%+-`, an `@`, a domain
+    /// of letters, digits, dots and hyphens, a dot and at least two letters.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let (name, domain) = text.split_once('@').ok_or(InvalidEmailAddress)?;
@@ -80,7 +81,7 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// Writing it out is showing it; only what a user asked for is serialized.
+/// Serializing shows the address; only results that the user requested are serialized.
 impl Serialize for EmailAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())

@@ -1,4 +1,4 @@
-//! Errors that every part of the library shares: the failed call to a service, and the class of any failure.
+//! Errors shared by all parts of the library: the failed call to a service, and the class of any failure.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::service::Service;
 /// The class of a failure; it decides the exit code and what a caller may do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The task failed, or a check found what it looks for (exit 1).
+    /// The task failed, or a check found a problem (exit 1).
     Failed,
     /// The command was called wrongly (exit 2).
     Usage,
@@ -16,15 +16,15 @@ pub enum ErrorClass {
     Configuration,
     /// An external service is unavailable or refused after retries; run again (exit 4).
     Unavailable,
-    /// Somebody else changed or holds the state; nothing was written (exit 5).
+    /// Another process changed or holds the state; nothing was written (exit 5).
     Conflict,
     /// A precondition or a blocker stands in the way (exit 6).
     Blocked,
 }
 
 impl ErrorClass {
-    /// What a failure of this class means for somebody who only wanted to know something: configuration that is
-    /// missing or refused (exit 3), otherwise nobody knows (exit 4). It is never a verdict, whatever was answered.
+    /// The class of a failure for a caller that only reads: missing or refused configuration (exit 3),
+    /// otherwise unknown (exit 4). It is never a verdict, whatever the answer was.
     #[must_use]
     pub fn of_unknown(self) -> Self {
         match self {
@@ -34,18 +34,18 @@ impl ErrorClass {
     }
 }
 
-/// An error that knows its [`ErrorClass`] and what the user can do next.
+/// An error with an [`ErrorClass`] and a hint for the user.
 pub trait Classified: StdError {
     /// The class that decides the exit code.
     fn class(&self) -> ErrorClass;
-    /// The next step, as a sentence, where there is one better than reading the message.
+    /// A hint for the user, as a sentence, if there is one beyond the message.
     fn hint(&self) -> Option<String> {
         None
     }
 }
 
-/// Implements [`Classified`] for an enum of errors. The variants after `through` carry another error and have its class and
-/// its next step; the others say their own.
+/// Implements [`Classified`] for an enum of errors. The variants after `through` contain another error and
+/// have its class and hint; the others define their own.
 macro_rules! classified {
     ($error:ident through $($through:ident)+; class { $($class:tt)* } hint { $($hint:tt)* }) => {
         impl $crate::error::Classified for $error {
@@ -70,27 +70,27 @@ pub(crate) use classified;
 /// Why one call to an external service failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceErrorKind {
-    /// No credential to call with: no token, no Kerberos ticket.
+    /// There is no credential: no token, no Kerberos ticket.
     MissingCredential,
     /// The credential was refused (401).
     Unauthorized,
-    /// The credential is good but lacks the right (403).
+    /// The credential is valid but lacks the right (403).
     Forbidden,
     /// The subject does not exist, or the service hides it (404).
     NotFound,
-    /// The subject has another address now, and what was asked is not done under the old one (301, 307, 308).
+    /// The subject has another address now, and the request was not done under the old one (301, 307, 308).
     Moved,
     /// The subject changed since it was read (409, 412).
     Conflict,
     /// The service understood the request and refused it (400, 405, 422, …).
     Rejected,
-    /// A rate limit was still in force after the waits that we allow ourselves (429).
+    /// A rate limit was still exceeded after the allowed waits (429).
     RateLimited,
-    /// No connection, or the service answered that it cannot serve now (5xx). It did not act.
+    /// There was no connection, or the service is unavailable (5xx). It did not act.
     Unavailable,
-    /// The request was sent but its answer never came: the service may have acted.
+    /// The request was sent but no answer arrived: the service may have acted.
     Unclear,
-    /// The answer is not what the protocol promises, or is too large.
+    /// The answer violates the protocol, or is too large.
     Malformed,
 }
 
@@ -99,19 +99,19 @@ pub enum ServiceErrorKind {
 pub struct ServiceError {
     /// The service that was called.
     pub service: Service,
-    /// What was asked of it, such as `change owner`.
+    /// The operation, such as `change owner`.
     pub operation: &'static str,
-    /// What it was about, such as `advisory 169293`.
+    /// The subject of the operation, such as `advisory 169293`.
     pub subject: Option<String>,
     /// Why it failed.
     pub kind: ServiceErrorKind,
     /// The HTTP status, when there was an answer.
     pub status: Option<u16>,
-    /// Whether something was only to be read. A refusal of that says nothing about the subject.
+    /// Whether the call was a read. A refused read says nothing about the subject.
     pub read: bool,
-    /// The service's own words, redacted and cut, or ours.
+    /// The service's message, redacted and shortened, or a description.
     pub detail: String,
-    /// The next step for the user, where this error knows a better one than its kind does.
+    /// The hint for the user, if there is a better one than the kind's.
     pub hint: Option<String>,
     /// The underlying cause.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
@@ -138,14 +138,14 @@ impl ServiceError {
         }
     }
 
-    /// The same failure, naming what it was about.
+    /// The same failure with its subject.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// The same failure, with a next step for the user.
+    /// The same failure with a hint for the user.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -206,16 +206,18 @@ impl StdError for ServiceError {
 impl Classified for ServiceError {
     fn class(&self) -> ErrorClass {
         match self.kind {
-            // Nobody knows what would have been read: never a verdict.
+            // The content is unknown, so it is never a verdict.
             ServiceErrorKind::Rejected | ServiceErrorKind::Conflict if self.read => ErrorClass::Unavailable,
-            ServiceErrorKind::NotFound if self.read && self.status != Some(404) => ErrorClass::Unavailable,
             ServiceErrorKind::MissingCredential
             | ServiceErrorKind::Unauthorized
             | ServiceErrorKind::Forbidden
             | ServiceErrorKind::Moved => ErrorClass::Configuration,
-            ServiceErrorKind::NotFound | ServiceErrorKind::Rejected => ErrorClass::Failed,
+            ServiceErrorKind::Rejected => ErrorClass::Failed,
             ServiceErrorKind::Conflict => ErrorClass::Conflict,
-            ServiceErrorKind::RateLimited
+            // Services answer so also for what this account may not see, and so does whatever stands before one that is
+            // down. A client that knows an absence for certain answers with `None`.
+            ServiceErrorKind::NotFound
+            | ServiceErrorKind::RateLimited
             | ServiceErrorKind::Unavailable
             | ServiceErrorKind::Unclear
             | ServiceErrorKind::Malformed => ErrorClass::Unavailable,
@@ -281,9 +283,9 @@ mod tests {
             (ServiceErrorKind::Rejected, 422),
             (ServiceErrorKind::Conflict, 409),
             (ServiceErrorKind::NotFound, 410),
+            (ServiceErrorKind::NotFound, 404),
         ] {
             assert_eq!(read(kind, status), ErrorClass::Unavailable, "{status}");
         }
-        assert_eq!(read(ServiceErrorKind::NotFound, 404), ErrorClass::Failed);
     }
 }

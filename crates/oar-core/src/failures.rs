@@ -1,4 +1,4 @@
-//! What failed of several things that were done in one run, and what that makes of the whole.
+//! The failures of a run with several parts, and the class of the whole.
 
 use serde::{Serialize, Serializer};
 
@@ -17,19 +17,19 @@ struct Failure {
 pub struct FailureEntry {
     /// What failed.
     pub text: String,
-    /// The next step.
+    /// The hint for the user.
     pub hint: Option<String>,
 }
 
-/// The things that failed, in their order; each keeps its next step.
+/// Failures in order, each with its hint.
 ///
-/// The first failure of the gravest class decides the class of the whole, and its next step comes first. A fact is
-/// graver than what only could not be found out: refused, then blocked, then changed by somebody else, then a wrong
-/// call or configuration, and an outage last. So the whole counts as unknown only when nothing really failed.
+/// The first failure of the gravest class decides the class of the whole, and its hint comes first. A known
+/// failure is graver than an unknown result. The order is: failed, blocked, conflict, usage, configuration,
+/// unavailable. So the whole counts as unknown only when nothing is known to have failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failures(Vec<Failure>);
 
-/// How grave a class is; the smallest number decides.
+/// The rank of a class; the smallest number is the gravest.
 fn gravity(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Failed => 0,
@@ -41,7 +41,7 @@ fn gravity(class: ErrorClass) -> u8 {
     }
 }
 
-/// The class that decides for the whole, of those of its parts.
+/// The gravest of the classes, which decides for the whole.
 pub fn gravest(classes: impl IntoIterator<Item = ErrorClass>) -> Option<ErrorClass> {
     classes.into_iter().min_by_key(|class| gravity(*class))
 }
@@ -52,23 +52,23 @@ impl Failures {
         self.add_words(error.to_string(), error.class(), error.hint());
     }
 
-    /// Adds a failure, and says it in the log.
+    /// Adds a failure and logs it.
     pub fn add_logged(&mut self, error: &(dyn Classified + '_)) {
         tracing::error!("{error}");
         self.add(error);
     }
 
-    /// Adds a failure that is told in these words.
+    /// Adds a failure with this text.
     pub fn add_words(&mut self, text: impl Into<String>, class: ErrorClass, hint: Option<String>) {
         self.0.push(Failure { text: text.into(), class, hint });
     }
 
-    /// Adds all failures of another part of the work.
+    /// Adds all failures of another part.
     pub fn append(&mut self, others: &Self) {
         self.0.extend_from_slice(&others.0);
     }
 
-    /// How many things failed.
+    /// Number of failures.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -78,12 +78,12 @@ impl Failures {
         self.0.is_empty()
     }
 
-    /// What failed, a line each.
+    /// The texts of the failures.
     pub fn texts(&self) -> Vec<&str> {
         self.0.iter().map(|failure| failure.text.as_str()).collect()
     }
 
-    /// What failed, with the class and the next step of each.
+    /// The text, the class and the hint of each failure.
     pub fn iter(&self) -> impl Iterator<Item = (&str, ErrorClass, Option<&str>)> {
         self.0.iter().map(|failure| (failure.text.as_str(), failure.class, failure.hint.as_deref()))
     }
@@ -97,7 +97,7 @@ impl Failures {
         self.deciding().map(|failure| failure.class)
     }
 
-    /// The next steps, each once: that of the deciding failure first.
+    /// The hints without duplicates, that of the deciding failure first.
     pub fn hint(&self) -> Option<String> {
         let mut hints: Vec<&str> = Vec::new();
         for hint in self.deciding().into_iter().chain(&self.0).filter_map(|failure| failure.hint.as_deref()) {
@@ -108,7 +108,7 @@ impl Failures {
         (!hints.is_empty()).then(|| hints.join(" "))
     }
 
-    /// What failed, each with its next step, for programs.
+    /// The failures with their hints, for programs.
     pub fn entries(&self) -> Vec<FailureEntry> {
         let entry =
             |failure: &Failure| FailureEntry { text: failure.text.clone(), hint: failure.hint.clone() };

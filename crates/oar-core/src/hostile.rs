@@ -1,5 +1,5 @@
-//! Whatever comes from outside ends in a value or in an error: no panic, and no more work than its limits allow. What the
-//! limits of YAML are is tested beside [`crate::yaml::limits`].
+//! Tests that any input from outside gives a value or an error: no panic, and no more work than its limits
+//! allow. The YAML limits are tested in [`crate::yaml::limits`].
 
 use std::path::Path;
 
@@ -111,7 +111,7 @@ const PARSERS: [Parser; 19] = [
     }),
 ];
 
-/// Words and marks of which such texts are made.
+/// Words and characters of which such texts consist.
 fn piece() -> impl Strategy<Value = String> {
     let words = [
         "releases:",

@@ -1,15 +1,15 @@
-//! The token without which no client writes.
+//! The token that every write of a client requires.
 
-/// The consent of a user interface to change the world.
+/// The permission of a user interface to write.
 ///
-/// Every client method that writes takes a reference to one; a dry run has none, so it cannot write. Only a user
-/// interface (a command line, a server acting for a person) makes one, after it printed its plan where that is due.
-/// There is no `Clone` and no `Default`: a permit is handed down by reference for one command.
+/// Every client method that writes takes a reference to one; a dry run has none, so it cannot write. Only a
+/// user interface (a command line, a server acting for a person) makes one, after it has shown the plan if
+/// required. There is no `Clone` and no `Default`: a permit is passed by reference for one command.
 #[derive(Debug)]
 pub struct WritePermit(());
 
 impl WritePermit {
-    /// Says, in the name of a user interface, that this command may change the world.
+    /// Grants this command permission to write, on behalf of a user interface.
     ///
     /// The library itself never calls this outside its tests.
     #[must_use]

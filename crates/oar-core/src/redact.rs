@@ -1,4 +1,4 @@
-//! Keeps secrets and people's addresses out of everything that is written, sent or stored.
+//! Removes secrets and people's addresses from everything that is written, sent or stored.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -12,14 +12,15 @@ use secrecy::{ExposeSecret, SecretString};
 #[cfg(test)]
 mod tests;
 
-/// What an e-mail address becomes (`interop-exact`, spec 01 §2.5).
+/// The replacement of an e-mail address (`interop-exact`, spec 01 §2.5).
 pub const EMAIL_MARK: &str = "[EMAIL_REDACTED]";
-/// What a token, password or key becomes.
+/// The replacement of a token, password or key.
 pub const SECRET_MARK: &str = "[SECRET_REDACTED]";
 
-/// Shorter values would blank out ordinary words.
+/// The shortest secret value that is searched for, in characters; shorter ones would match ordinary words.
 const SHORTEST_LITERAL: usize = 6;
-/// From this length on a value is also looked for within base64: of a shorter one too few characters are fixed.
+/// The shortest value that is also searched for within base64, in bytes: of a shorter one too few characters
+/// are fixed.
 const SHORTEST_WITHIN_BASE64: usize = 8;
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -33,8 +34,8 @@ pub struct Redactor {
 
 impl Redactor {
     /// A redactor that also knows these exact secret values (values shorter than six characters are ignored,
-    /// because they would blank out ordinary words). They are found percent-encoded, JSON-escaped and within base64
-    /// (basic authentication) too.
+    /// because they would match ordinary words). They are also found percent-encoded, JSON-escaped and within
+    /// base64 (basic authentication).
     pub fn new(literals: impl IntoIterator<Item = SecretString>) -> Self {
         let mut patterns: Vec<String> = Vec::new();
         for literal in literals {
@@ -44,7 +45,7 @@ impl Redactor {
                 patterns.extend(forms(value));
             }
         }
-        // The longest first: one secret may be the start of another.
+        // The longest first, because one secret may be a prefix of another.
         patterns.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
         patterns.dedup();
         let literals = if patterns.is_empty() { None } else { Regex::new(&patterns.join("|")).ok() };
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-/// The patterns of the forms in which a value may stand in a text.
+/// The patterns of the encodings in which a value may occur in a text.
 fn forms(value: &str) -> Vec<String> {
     let json = serde_json::to_string(value).unwrap_or_default();
     let encoded = utf8_percent_encode(value, URL_SAFE).to_string();
@@ -81,7 +82,8 @@ fn forms(value: &str) -> Vec<String> {
         regex::escape(&encoded.replace("%20", "+")),
     ];
     if value.len() >= SHORTEST_WITHIN_BASE64 {
-        // What precedes the value (`user:`) shifts it by 0, 1 or 2 bytes; what is fixed then is the middle.
+        // The text before the value (`user:`) shifts it by 0, 1 or 2 bytes; only the middle is the same in
+        // all cases.
         for shift in 0..3 {
             let mut bytes = vec![0; shift];
             bytes.extend_from_slice(value.as_bytes());
@@ -97,8 +99,8 @@ fn forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// One shape of a secret: what stands before it and stays, the secret, what stands after it and stays, and whether what
-/// looks like a secret is words of a sentence.
+/// One pattern of a secret: the text before it, which is kept; the secret; the text after it, which is kept;
+/// and a test whether the match is ordinary words instead.
 struct Shape {
     before: &'static str,
     secret: &'static str,
@@ -114,11 +116,11 @@ const fn value(before: &'static str, secret: &'static str) -> Shape {
     Shape { before, secret, after: "", is_words: |_| false }
 }
 
-/// A key whose value is secret, with the quotes and the sign that follow it. Values that look like words stay when
-/// they follow such a key as in prose (`token: missing`), unless it is a password's.
+/// A key whose value is secret, with the quotes and the sign that follow it. Values that look like words are
+/// kept when they follow such a key as in prose (`token: missing`), unless it is a password's.
 const KEYED: &str = r#"(?i:\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|secret|token|(?:api|access|private)[_-]?key|x-(?:amz|goog)-signature)\\?["']?[ \t]*[:=][ \t]*)"#;
 
-/// The shapes, in the order in which they are tried at one place of the text.
+/// The patterns, in the order in which they are tried at one position of the text.
 const SHAPES: &[Shape] = &[
     // Keys.
     token(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)"),
@@ -165,8 +167,8 @@ const KEYED_BARE: &str = r#"(?i:(?:basic|bearer|negotiate)[ \t]+)?[^\s"'&,;<>\\]
 const EMAIL: &str =
     r"[\p{L}\p{N}_][\p{L}\p{N}._%+-]*(?:@|%40)[\p{L}\p{N}](?:[\p{L}\p{N}.-]*[\p{L}\p{N}])?\.[A-Za-z]{2,}";
 
-/// All shapes as one pattern. Groups 1 and 2: key and quoted value; 3 and 4: key and bare value; then three groups
-/// per shape; an address has none.
+/// All patterns combined. Groups 1 and 2: key and quoted value; 3 and 4: key and unquoted value; then three
+/// groups per pattern; an address has none.
 static COMBINED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let mut pattern = format!("({KEYED})({KEYED_QUOTED})|({KEYED})({KEYED_BARE})");
     for Shape { before, secret, after, .. } in SHAPES {
@@ -180,14 +182,14 @@ static COMBINED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 fn shapes(text: &str) -> Cow<'_, str> {
     match &*COMBINED {
         Some(combined) => combined.replace_all(text, replacement),
-        // Cannot happen (the pattern is a constant, tested); better no text than a secret.
+        // Cannot happen (the pattern is a tested constant); no text is better than a secret.
         None => Cow::Borrowed(SECRET_MARK),
     }
 }
 
 fn replacement(found: &Captures<'_>) -> String {
     let group = |index: usize| found.get(index).map(|group| group.as_str());
-    // What stays may hold a secret of another shape.
+    // The kept text may contain a secret of another pattern.
     let kept = |before: &str, words: &str| format!("{before}{}", shapes(words));
     if let (Some(key), Some(quoted)) = (group(1), group(2)) {
         let quote = quoted.find(['"', '\'']).map_or("", |index| quoted.get(..=index).unwrap_or_default());
@@ -213,7 +215,7 @@ fn replacement(found: &Captures<'_>) -> String {
     EMAIL_MARK.to_owned()
 }
 
-/// Words that say why a secret was refused, and that nobody has for a secret.
+/// Words that say why a secret was refused and that are never secrets themselves.
 const REASONS: &[&str] = &[
     "absent",
     "blank",
@@ -248,11 +250,11 @@ const REASONS: &[&str] = &[
     "was",
     "wrong",
 ];
-/// What follows the name of a scheme in a sentence about it.
+/// Words that follow the name of an authentication scheme in a sentence about it.
 const ABOUT_A_SCHEME: &[&str] =
     &["auth", "authentication", "authorization", "credentials", "header", "scheme", "token", "tokens"];
 
-/// Without the signs that stand around a word in a sentence.
+/// The word without surrounding punctuation.
 fn bare_word(word: &str) -> &str {
     word.trim_matches(['.', ',', '!', '?', ':', ';', '(', ')', '[', ']', '`'])
 }
@@ -265,22 +267,23 @@ fn is_word_about_a_scheme(word: &str) -> bool {
     is_reason(word) || ABOUT_A_SCHEME.contains(&bare_word(word).to_lowercase().as_str())
 }
 
-/// Whether it reads as a word: letters, the first perhaps a capital, or a short name in capitals.
+/// Whether it looks like a word: letters, the first possibly upper case, or a short name in upper case.
 fn is_word(word: &str) -> bool {
     let word = bare_word(word);
     let simple = word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let rest = word.get(1..).unwrap_or_default();
     let cased = rest.bytes().all(|byte| !byte.is_ascii_uppercase())
         || (word.len() <= 5 && word.bytes().all(|byte| !byte.is_ascii_lowercase()));
-    // Longer ones and those with other signs may be keys that somebody chose.
+    // Longer ones and those with other characters may be keys that a person chose.
     let joined = word.len() < 16 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'));
     let code =
         word.contains('_') && word.split('_').all(|part| is_reason(part) || is_word_about_a_scheme(part));
     !word.is_empty() && ((simple && cased && word.len() <= 20) || joined || code)
 }
 
-/// Whether what looks like a key and its secret is none: words of a sentence (`token: Token was revoked`), a place in a
-/// list of results, Jira's header against forged requests. Of what follows a password's name only a reason stays.
+/// Whether a key and its value are not a secret: words of a sentence (`token: Token was revoked`), a position
+/// in a list of results, Jira's anti-forgery header. After a password's name only the reason of a refusal is
+/// kept.
 fn is_prose(key: &str, value: &str) -> bool {
     let name = key.trim_end().to_lowercase();
     let is_password = name.contains("pass");
@@ -301,7 +304,8 @@ fn is_prose(key: &str, value: &str) -> bool {
     is_word(value) || status || nothing || value.starts_with('`')
 }
 
-/// The same for a value in quotes, which is a secret unless it says why one was refused: `"token": "has expired"`.
+/// The same for a quoted value, which is a secret unless it says why one was refused: `"token": "has
+/// expired"`.
 fn is_quoted_prose(key: &str, value: &str) -> bool {
     let mut words = value.split_whitespace().peekable();
     let name = key.to_lowercase();

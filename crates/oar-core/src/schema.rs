@@ -1,7 +1,7 @@
-//! Reading from JSON, and JSON schemas, of types that are one text.
+//! JSON schemas and deserialization of types that are a single text.
 
-/// Describes a type to programs as the text that it is read from: what it is, and examples of it. A type of which
-/// only some texts exist names them all with `one of`.
+/// Implements the JSON schema of a type that is read from text: a description and examples. A type with a
+/// fixed set of texts lists them with `one of`.
 macro_rules! text_schema {
     ($type:ty, $name:literal, $description:literal, [$($example:expr),+ $(,)?]) => {
         impl schemars::JsonSchema for $type {
@@ -29,7 +29,7 @@ macro_rules! text_schema {
     };
 }
 
-/// Reads a type from JSON as the text that its `FromStr` takes.
+/// Deserializes a type from JSON with its `FromStr`.
 macro_rules! read_from_text {
     ($($type:ty),+ $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $type {

@@ -1,8 +1,8 @@
-//! The external systems by name.
+//! The names of the external systems.
 
 use std::fmt;
 
-/// An external system, as it stands in errors, logs, endpoint settings and per-host budgets.
+/// An external system, as named in errors, logs and endpoint settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
     /// GitHub's REST API, which holds the StateBox.
@@ -23,7 +23,7 @@ pub enum Service {
     Slack,
     /// Gangway, which starts Prow jobs.
     Gangway,
-    /// Prow's deck, which answers what jobs do.
+    /// Prow's deck, which shows the state of jobs.
     Prow,
     /// The release controller; its base may contain `{arch}`.
     ReleaseController,
@@ -87,7 +87,7 @@ impl Service {
         Self::Kube,
     ];
 
-    /// The name that people use.
+    /// The name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::GithubApi => "GitHub",
@@ -152,7 +152,7 @@ impl Service {
 }
 
 impl Service {
-    /// Where its credential is, for people; `None` for a service that asks for none.
+    /// Where its credential is set, for people; `None` for a service without credentials.
     pub fn credential(self) -> Option<&'static str> {
         Some(match self {
             Self::GithubApi => "GITHUB_TOKEN",

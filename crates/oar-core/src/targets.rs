@@ -1,10 +1,10 @@
-//! Targets of log lines that are treated otherwise than the course of the work.
+//! Targets of log lines that are handled differently from ordinary ones.
 
-/// Whom a request waits for: said while it lasts, and recorded nowhere. An empty line ends it.
+/// What a request is waiting for: shown while it lasts, and not recorded. An empty line ends it.
 pub const WAITING_TARGET: &str = "oar_core::waiting";
 
-/// The traffic with services where it is worth a line in the log; a state does not keep it.
+/// Requests to services; logged, but not stored in the StateBox.
 pub const TRAFFIC_TARGET: &str = "oar_core::traffic";
 
-/// What a person must be able to read later, also where the log is not shown.
+/// Lines that a person must be able to read later, even when the log is not shown.
 pub const LASTING_TARGET: &str = "oar_core::lasting";

@@ -1,6 +1,6 @@
 //! The `oar` command line: takes one z-stream release from announced to shipped.
 //!
-//! One file per command in `commands`; each holds its arguments and a call into `oar-core`.
+//! `commands` has one file per command, with its arguments and a call into `oar-core`.
 
 mod commands;
 mod release;
@@ -22,10 +22,10 @@ const GROUPS: &[help::Group] = &[
             "create-test-report",
             "take-ownership",
             "update-bug-list",
-            "image-consistency-check",
             "check-greenwave-cvp-tests",
             "check-cve-tracker-bug",
             "push-to-cdn-staging",
+            "image-consistency-check",
             "stage-testing",
             "image-signed-check",
             "drop-bugs",
@@ -94,6 +94,8 @@ impl Program for Oar {
     }
 
     async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
+        // A misspelled OAR_RELEASE is no missing one.
+        session.environment.check_names()?;
         let named =
             self.release.map_or_else(|| default_release(&session.environment), |named| Ok(Some(named)))?;
         let Some(version) = named else {

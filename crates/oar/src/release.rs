@@ -6,30 +6,30 @@ use serde::Serialize;
 
 use crate::report;
 
-/// One release as the commands see it. Everything that costs a request waits until it is asked for.
+/// One release, for the commands. Requests are sent only when needed.
 pub(crate) struct Release {
     pub(crate) session: Session,
     pub(crate) version: ReleaseVersion,
 }
 
 impl Release {
-    /// A call of an operation about this release; `consent_given` is whether it said `--yes`.
+    /// A call of an operation about this release; `consent_given` is whether `--yes` was given.
     pub(crate) fn call(&self, consent_given: bool) -> Result<Call, CliError> {
         Ok(self.session.call(consent_given)?.about(self.version.clone())?)
     }
 
-    /// Calls an operation whose effects, if it has any, need no consent.
-    pub(crate) async fn perform<O: Operation>(&self, arguments: O::Arguments) -> Result<O::Answer, CliError> {
-        self.session.perform::<O>(arguments, &self.call(false)?).await
+    /// Calls an operation that needs no consent.
+    pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Answer, CliError> {
+        self.session.perform(operation, &self.call(false)?).await
     }
 
-    /// Runs a task and shows how it ended.
+    /// Runs a task and shows its result.
     pub(crate) async fn run<O: Operation<Answer = Report<D>>, D: Serialize>(
         &self,
-        arguments: O::Arguments,
+        operation: O,
         consent_given: bool,
     ) -> Result<ExitCode, CliError> {
-        let report = self.session.perform::<O>(arguments, &self.call(consent_given)?).await?;
+        let report = self.session.perform(operation, &self.call(consent_given)?).await?;
         Ok(report::show(&self.session, &report))
     }
 }

@@ -37,35 +37,35 @@ impl From<ChangeArgs> for Change {
 pub(crate) struct CriticalArgs {
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
-    /// Go on without asking; required if there is no terminal
+    /// Continue without asking; required if there is no terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
 
-/// The option of a command whose task goes on outside after it was started.
+/// The option of a command whose task continues externally after it was started.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Look again every five minutes until the task has ended
+    /// Check again every five minutes until the task has ended
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }
 
-/// The option of every other command whose task only one can run at a time.
+/// The option of other commands whose task only one process can run at a time.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct BusyArgs {
-    /// If somebody else runs the same task, wait for that run to end first
+    /// If another process runs the same task, wait for that run to end first
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
 }
 
-/// Shows how a run ended.
+/// Shows the result of a run.
 pub(crate) fn show<D: Serialize>(session: &Session, report: &Report<D>) -> ExitCode {
     let ui = &session.ui;
     for warning in &report.warnings {
         ui.warn(warning);
     }
     let code = exit_code(report);
-    // What waits is no error, unless something went wrong on the way.
+    // Waiting is not an error, unless something else failed.
     let waits = report.status == Some(TaskStatus::InProgress) && report.class.is_none();
     if let Some(reason) = report.reason.as_ref().filter(|_| !waits) {
         let why = match &report.headline {
@@ -100,7 +100,7 @@ pub(crate) fn show<D: Serialize>(session: &Session, report: &Report<D>) -> ExitC
     code
 }
 
-/// The last line: what the task is now, and why.
+/// The last line: the status of the task, and the reason.
 fn outcome<D>(report: &Report<D>) -> Option<String> {
     let status = report.status?;
     let tone = match status {
@@ -130,7 +130,7 @@ fn outcome<D>(report: &Report<D>) -> Option<String> {
     })
 }
 
-/// A reason that lists several things, with a line for each.
+/// A reason with several items, one line each.
 fn itemized(reason: &Reason) -> String {
     if reason.items.len() < 3 { reason.text.clone() } else { reason.items.join("\n    ") }
 }

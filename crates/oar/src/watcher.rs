@@ -1,19 +1,24 @@
-//! The watcher: a process of its own that carries on a wait after the command that began it has ended.
+//! The watcher: a background process that continues a wait after the command that started it has ended.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cli_support::CliError;
 use oar_core::error::ErrorClass;
 
 use crate::release::Release;
 
-/// The size at which a log file is put aside, in bytes.
+/// The size at which a log file is rotated, in bytes.
 const LOG_LIMIT: u64 = 1024 * 1024;
-/// How many logs that were put aside are kept.
+/// The most rotated logs that are kept.
 const OLD_LOGS: usize = 3;
+
+/// How long the start of the watcher's program is waited for: it leaves the session first of all.
+const DETACHED_WITHIN: Duration = Duration::from_secs(5);
+const DETACHED_POLL: Duration = Duration::from_millis(5);
 
 /// A watcher that was started.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub(crate) struct Started {
     pub(crate) log: PathBuf,
 }
 
-/// Starts this program again with `arguments`, with nothing of this process but its environment: no terminal, its
+/// Starts this program again with `arguments` and the same environment, without a terminal, and with its
 /// output in a log file that only the user can read.
 pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, CliError> {
     let failed = |what: &str, error: std::io::Error| {
@@ -46,7 +51,7 @@ pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, 
     })?;
     let mut command = Command::new(program);
     if program.file_stem().is_none_or(|name| name != "oar") {
-        // The multi-call program takes its name from the first argument.
+        // The multi-call program reads the program's name from the first argument.
         command.arg("oar");
     }
     let child = command
@@ -57,11 +62,29 @@ pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, 
         .stderr(errors)
         .spawn()
         .map_err(|error| failed("process", error))?;
-    Ok(Started { process: child.id(), log })
+    let process = child.id();
+    await_detached(child);
+    Ok(Started { process, log })
 }
 
-/// Leaves the session of the process that started this one, so that its end, and a Ctrl-C meant for it, do not reach
-/// us. A process that leads a group already has a session of its own or a shell's job control; that is fine too.
+/// Waits until the watcher has left this session: before that, the end of the terminal would be its end too, and nobody
+/// should read that it continues. One that takes very long is left to itself.
+fn await_detached(mut child: Child) {
+    let session = |process| rustix::process::getsid(process).ok();
+    let ours = session(None);
+    let process = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let deadline = Instant::now() + DETACHED_WITHIN;
+    while process.is_some_and(|process| session(Some(process)) == ours) && Instant::now() < deadline {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(DETACHED_POLL);
+    }
+}
+
+/// Starts a new session, so that this process is not affected by the end of its parent or by a Ctrl-C for it.
+/// This fails for the leader of a process group, which already has its own session or is under a shell's job
+/// control.
 pub(crate) fn detach() {
     if let Err(error) = rustix::process::setsid() {
         tracing::debug!("no session of its own: {error}");
@@ -88,7 +111,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// Puts a log that has grown aside, and the oldest away. A log that cannot be moved is appended to.
+/// Rotates a large log, and removes the oldest. If a log cannot be moved, it is appended to.
 fn rotate(log: &Path) {
     if fs::metadata(log).is_ok_and(|data| data.len() < LOG_LIMIT) || !log.exists() {
         return;

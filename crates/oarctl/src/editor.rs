@@ -1,4 +1,4 @@
-//! The user's editor, called without a shell.
+//! The user's editor, run without a shell.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -10,7 +10,7 @@ use oar_core::error::ErrorClass;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// How long an editor may take to end when it is told to.
+/// How long an editor may take to end after it is told to.
 const GRACE: Duration = Duration::from_secs(1);
 const DEFAULT: &str = "vi";
 
@@ -22,8 +22,8 @@ pub(crate) struct Editor {
 }
 
 impl Editor {
-    /// The editor of `VISUAL`, otherwise of `EDITOR`, otherwise `vi`. The value is split into words by the shell's
-    /// quoting rules, and nothing else of a shell applies.
+    /// The editor of `VISUAL`, otherwise of `EDITOR`, otherwise `vi`. The value is split into words by the
+    /// shell's quoting rules, without any other expansion.
     pub(crate) fn of(environment: &Environment) -> Result<Self, CliError> {
         let set = |variable: &'static str| environment.get(variable).map(|value| (variable, value));
         let (variable, value) = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or(("EDITOR", DEFAULT));
@@ -37,7 +37,7 @@ impl Editor {
         }
     }
 
-    /// Starts the editor on `path`. It does not see the secrets of the environment.
+    /// Starts the editor on `path`, without the secrets of the environment.
     pub(crate) fn start(&self, path: &Path) -> Result<Child, CliError> {
         let (program, arguments) = self
             .words
@@ -55,12 +55,12 @@ impl Editor {
     }
 }
 
-/// Asks a running editor to end, so that it can put the terminal in order, and ends it when it does not.
+/// Terminates a running editor, so that it can restore the terminal, and kills it if it does not end.
 pub(crate) async fn stop(editor: &mut Child) {
     if let Some(id) =
         editor.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
     {
-        // It may have ended by itself in the meantime.
+        // It may have ended in the meantime.
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
     }
     if timeout(GRACE, editor.wait()).await.is_err() {
@@ -68,7 +68,7 @@ pub(crate) async fn stop(editor: &mut Child) {
     }
 }
 
-/// The error of an editor that failed; the text it left is not looked at.
+/// The error of a failed editor; its text is not used.
 pub(crate) fn failure(status: ExitStatus) -> CliError {
     CliError::new(ErrorClass::Failed, format!("the editor failed ({status}); nothing was written"))
 }

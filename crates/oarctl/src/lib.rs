@@ -13,6 +13,14 @@ const GROUPS: &[help::Group] =
     &[("Agents", &["jira-notificator"]), ("Configuration", &["config"]), ("State", &["statebox", "tick"])];
 
 /// Run agents, manage the configuration, StateBox files and due waits
+const GROUPS: &[help::Group] = &[
+    ("Configuration", &["config"]),
+    ("State", &["statebox", "tick"]),
+    ("Agents", &["start-release-detector", "check-test-results", "agents"]),
+    ("About the programs", &["operations"]),
+];
+
+/// Manage the configuration, StateBox files, due waits and agents
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

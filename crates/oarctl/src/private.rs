@@ -1,4 +1,4 @@
-//! Files that only their owner may read, files replaced in one step, and leaving nothing readable behind.
+//! Files that only their owner may read, atomic replacement of files, and wiping of temporary files.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
-/// A directory of mode 0700, in memory where the machine has such a place, whose files are overwritten before they
-/// are removed: when it is wiped, dropped, or unwound over.
+/// A directory of mode 0700, in memory if possible. Its files are overwritten before they are removed, when
+/// it is wiped or dropped.
 #[derive(Debug)]
 pub(crate) struct PrivateDirectory {
     directory: Option<TempDir>,
 }
 
 impl PrivateDirectory {
-    /// A new one in the first of `candidates` where that works, otherwise in the system's temporary directory.
+    /// Creates one in the first of `candidates` where that works, otherwise in the system's temporary
+    /// directory.
     pub(crate) fn create(candidates: &[PathBuf]) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("oarctl-").permissions(Permissions::from_mode(0o700));
@@ -36,7 +37,7 @@ impl PrivateDirectory {
         Ok(path)
     }
 
-    /// Overwrites and removes everything in the directory, also what an editor left beside the file.
+    /// Overwrites and removes everything in the directory, including files that an editor left there.
     pub(crate) fn wipe(mut self) -> io::Result<()> {
         self.wipe_now()
     }
@@ -89,7 +90,7 @@ fn overwrite(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes a new file that only its owner can read, in a folder that is made when it is missing.
+/// Writes a new file that only its owner can read; a missing folder is created.
 pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -100,14 +101,14 @@ pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Replaces `path` in one step: readers see the old file or the new one, and a crash leaves one of them. An existing
-/// file keeps its mode and, behind a link, its place; a new one gets `mode`.
+/// Replaces `path` atomically: readers and crashes see the old file or the new one. An existing file keeps
+/// its mode, and for a link its target is replaced; a new file gets `mode`.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mode = std::fs::metadata(path).map_or(mode, |metadata| metadata.mode() & 0o7777);
     replace_with_mode(path, bytes, mode)
 }
 
-/// Like [`replace`], but the file can be read by its owner only, also when another one stood there.
+/// Like [`replace`], but the file can be read by its owner only, even if an existing one had another mode.
 pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with_mode(path, bytes, 0o600)
 }
@@ -123,7 +124,7 @@ fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
-    // The new name is safe only once the directory is.
+    // The rename is durable only after the directory is synced.
     File::open(directory)?.sync_all()
 }
 

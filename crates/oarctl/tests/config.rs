@@ -16,7 +16,8 @@ use tempfile::TempDir;
 const KEY: &str = "oar-demo-key-16b";
 const PLAIN: &str = include_str!("../../../config/config_store.example.json");
 
-/// A directory with the example as `config/config_store.json`, in which commands run without any other environment.
+/// A directory with the example as `config/config_store.json`; commands run in it without any other
+/// environment.
 struct Place {
     directory: TempDir,
 }
@@ -79,7 +80,8 @@ impl Place {
         self.command(&["config", "edit"]).env("EDITOR", editor).output().unwrap()
     }
 
-    /// `config edit` with SIGHUP as `disposition` has it, which is inherited otherwise: `nohup` has it ignored.
+    /// `config edit` with the given disposition of SIGHUP, which would otherwise be inherited: `nohup`
+    /// ignores it.
     fn edit_with(&self, disposition: &str, script: &str) -> Output {
         let editor = self.editor(script);
         let edit = self.command(&["config", "edit"]);
@@ -340,7 +342,7 @@ fn edit_refuses_errors_failing_editors_and_lost_races_and_writes_nothing() {
 fn a_terminated_edit_ends_the_editor_and_wipes_the_copy() {
     let place = Place::new();
     let before = std::fs::read(place.document()).unwrap();
-    // The editor terminates its caller, as a supervisor would, and then does not end by itself.
+    // The editor terminates its caller, as a supervisor would, and then does not end.
     let output = place.edit("echo planted > \"$1\"; kill -TERM $PPID; exec sleep 60");
     assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
     assert_eq!(std::fs::read(place.document()).unwrap(), before);

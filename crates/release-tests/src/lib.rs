@@ -1,4 +1,4 @@
-//! The multi-call program: what an image or a machine installs.
+//! The multi-call program, which is installed.
 
 mod man;
 #[cfg(test)]
@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use cli_support::{Build, CliError, ExitCode, Origin, OutputFormat, Ui, complete};
+use oar_core::operations::Program;
 use oar_core::redact::Redactor;
 
-/// This build, as the build script found it.
+/// The data of this build, from the build script.
 const BUILD: Build = Build {
     origin: Some(Origin {
         commit: env!("OAR_BUILD_COMMIT"),
@@ -22,7 +23,7 @@ const BUILD: Build = Build {
     }),
 };
 
-/// A decimal number of the build script.
+/// Parses a decimal number from the build script.
 const fn seconds(text: &str) -> i64 {
     match i64::from_str_radix(text, 10) {
         Ok(seconds) => seconds,
@@ -30,59 +31,35 @@ const fn seconds(text: &str) -> i64 {
     }
 }
 
-/// A program that this file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ProgramName {
-    /// Takes a release from announced to shipped.
-    Oar,
-    /// Configuration, StateBox files and agents.
-    Oarctl,
-    /// Prow jobs.
-    Job,
-    /// The job controller and the test result aggregator.
-    Jobctl,
-}
-
-impl ProgramName {
-    /// Every program.
-    pub const ALL: [Self; 4] = [Self::Oar, Self::Oarctl, Self::Job, Self::Jobctl];
-
-    /// The name that it is called by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Oar => "oar",
-            Self::Oarctl => "oarctl",
-            Self::Job => "job",
-            Self::Jobctl => "jobctl",
-        }
-    }
-
-    /// Its command line definition.
-    pub fn definition(self) -> clap::Command {
-        match self {
-            Self::Oar => oar::Oar::command(),
-            Self::Oarctl => oarctl::Oarctl::command(),
-            Self::Job => job::Job::command(),
-            Self::Jobctl => jobctl::Jobctl::command(),
-        }
-    }
-
-    fn run(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-        match self {
-            Self::Oar => oar::run(arguments, BUILD),
-            Self::Oarctl => oarctl::run(arguments, BUILD),
-            Self::Job => job::run(arguments, BUILD),
-            Self::Jobctl => jobctl::run(arguments, BUILD),
-        }
-    }
-
-    fn called_by(path: &OsStr) -> Option<Self> {
-        let name = Path::new(path).file_stem()?;
-        Self::ALL.into_iter().find(|program| name == program.name())
+/// The definition of a program's command line.
+pub fn definition(program: Program) -> clap::Command {
+    match program {
+        Program::Oar => oar::Oar::command(),
+        Program::Oarctl => oarctl::Oarctl::command(),
+        Program::Job => job::Job::command(),
+        Program::Jobctl => jobctl::Jobctl::command(),
     }
 }
 
-/// All programs of the release tooling in one file.
+fn run_program(program: Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match program {
+        Program::Oar => oar::run(arguments, BUILD),
+        Program::Oarctl => oarctl::run(arguments, BUILD),
+        Program::Job => job::run(arguments, BUILD),
+        Program::Jobctl => jobctl::run(arguments, BUILD),
+    }
+}
+
+/// The program by the name of the executable.
+fn called_by(path: &OsStr) -> Option<Program> {
+    Path::new(path).file_stem()?.to_str().and_then(Program::of_name)
+}
+
+fn program(name: &str) -> Result<Program, String> {
+    Program::of_name(name).ok_or_else(|| "expected oar, oarctl, job or jobctl".to_owned())
+}
+
+/// All programs of the release tooling in one executable.
 #[derive(Debug, Parser)]
 #[command(name = "release-tests", version, disable_version_flag = true)]
 struct ReleaseTests {
@@ -109,14 +86,15 @@ enum Command {
     Jobctl(Passed),
     /// Print the completion script of a program for a shell
     Completions {
-        /// The program to complete
-        program: ProgramName,
+        /// The program to complete: oar, oarctl, job or jobctl
+        #[arg(value_parser = program)]
+        program: Program,
         /// The shell: bash, elvish, fish, powershell or zsh
         shell: String,
     },
     /// Write the man pages of all programs into a directory
     Man {
-        /// The directory, which is there
+        /// The directory, which must exist
         directory: PathBuf,
     },
     /// Print the reference of all programs (Markdown)
@@ -133,18 +111,15 @@ struct Passed {
     arguments: Vec<OsString>,
 }
 
-/// Runs the program that the first argument names, as a file name or as the first word.
+/// Runs the program that is named by the executable's file name or by the first word.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(program) = arguments.first().and_then(|path| ProgramName::called_by(path)) {
-        return program.run(arguments);
+    if let Some(program) = arguments.first().and_then(|path| called_by(path)) {
+        return run_program(program, arguments);
     }
     // A program's own arguments must reach its own parser untouched.
-    if let Some(program) = arguments
-        .get(1)
-        .and_then(|word| ProgramName::ALL.into_iter().find(|program| word.to_str() == Some(program.name())))
-    {
-        return program.run(arguments.into_iter().skip(1));
+    if let Some(program) = arguments.get(1).and_then(|word| Program::of_name(word.to_str()?)) {
+        return run_program(program, arguments.into_iter().skip(1));
     }
     let ui = Ui::new(OutputFormat::Text, Redactor::default());
     let definition = ReleaseTests::command().version(BUILD.version());
@@ -191,15 +166,15 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         ReleaseTests::command().debug_assert();
-        for program in ProgramName::ALL {
-            program.definition().debug_assert();
+        for program in Program::ALL {
+            definition(program).debug_assert();
         }
     }
 
     #[test]
     fn every_command_stands_in_a_group_of_the_help() {
-        for program in ProgramName::ALL {
-            let mut definition = program.definition();
+        for program in Program::ALL {
+            let mut definition = definition(program);
             let help = definition.render_long_help().to_string();
             assert!(!help.contains("Other commands:"), "{help}");
             for command in definition.get_subcommands().filter(|command| !command.is_hide_set()) {
@@ -211,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_link_selects_its_program() {
-        assert_eq!(ProgramName::called_by(OsStr::new("/usr/bin/jobctl")), Some(ProgramName::Jobctl));
-        assert_eq!(ProgramName::called_by(OsStr::new("./release-tests")), None);
-        assert_eq!(ProgramName::called_by(OsStr::new("oar2")), None);
+        assert_eq!(called_by(OsStr::new("/usr/bin/jobctl")), Some(Program::Jobctl));
+        assert_eq!(called_by(OsStr::new("./release-tests")), None);
+        assert_eq!(called_by(OsStr::new("oar2")), None);
     }
 }

@@ -1,77 +1,76 @@
-//! The command lines and the table of operations say the same.
+//! Checks that the command lines and the table of operations agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Command;
+use oar_core::config::AGENT_COMMANDS;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
-use crate::ProgramName;
+use crate::definition;
 
-/// Commands that are no operations, and why.
+/// Commands that are not operations, and why.
 const LOCAL: &[(&str, &str)] = &[
     (
         "oarctl config",
         "the person at the machine opens its configuration document with its key; it must work where the document is \
          damaged, and so where no operation can be called; and what it shows is for whoever has the key",
     ),
+    (
+        "oarctl agents",
+        "it keeps processes on this machine running, and reads what they left there; what they do are operations themselves",
+    ),
     ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
 ];
 
-/// Options that belong to the caller and not to an operation: who consents, which form the result has and which files get
-/// it, when it is called.
+/// Options of the caller, not of an operation: consent, format and files of the result, schedule.
 const OF_THE_CALLER: &[&str] =
     &["yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "interval", "listen"];
 
-/// Options that say the default, for scripts that spell it out.
+/// Options that select the default, for scripts that set it explicitly.
 const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
 
-/// Options that name a file, and the arguments that get what it holds: the command line reads files, operations do not.
-const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] =
-    &[("job run_required", "file", &["jobs"]), ("jobctl show", "build", &["build", "record"])];
+/// Options that name a file, and the arguments that get its content: the command line reads files, operations
+/// do not.
+const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] = &[
+    ("job run_required", "file", &["jobs"]),
+    ("jobctl show", "build", &["build", "record"]),
+    ("oarctl check-test-results", "notified_file_path", &["notified"]),
+];
 
-fn program(name: ProgramName) -> Program {
-    match name {
-        ProgramName::Oar => Program::Oar,
-        ProgramName::Oarctl => Program::Oarctl,
-        ProgramName::Job => Program::Job,
-        ProgramName::Jobctl => Program::Jobctl,
-    }
-}
-
-/// Every command without subcommands, by program and words.
-fn leaves() -> BTreeMap<(&'static str, String), (Program, Command)> {
+/// Every command without subcommands, by program and name.
+fn leaves() -> BTreeMap<(Program, String), Command> {
     fn below(
-        program: ProgramName,
+        program: Program,
         words: &str,
         command: &Command,
-        all: &mut BTreeMap<(&'static str, String), (Program, Command)>,
+        all: &mut BTreeMap<(Program, String), Command>,
     ) {
         let subcommands: Vec<&Command> =
             command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
         if subcommands.is_empty() {
-            all.insert((program.name(), words.to_owned()), (self::program(program), command.clone()));
+            all.insert((program, words.to_owned()), command.clone());
         }
         for sub in subcommands {
             below(program, format!("{words} {}", sub.get_name()).trim(), sub, all);
         }
     }
     let mut all = BTreeMap::new();
-    for name in ProgramName::ALL {
-        below(name, "", &name.definition(), &mut all);
+    for program in Program::ALL {
+        below(program, "", &definition(program), &mut all);
     }
     all.retain(|(program, words), _| {
-        !LOCAL.iter().any(|(local, _)| format!("{program} {words}").starts_with(local))
+        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
     });
     all
 }
 
-/// The name by which arguments know an option.
+/// The name of an option among an operation's arguments.
 fn name_of(argument: &clap::Arg) -> String {
     argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"))
 }
 
-/// Whether it is `--help` or `--version`, and not an option that has such a name and a value.
+/// Whether it is `--help` or `--version`, and not an option with such a name and a value.
 fn asks_about_the_program(argument: &clap::Arg) -> bool {
     use clap::ArgAction::{Help, HelpLong, HelpShort, Version};
     matches!(argument.get_action(), Help | HelpLong | HelpShort | Version)
@@ -88,7 +87,7 @@ fn properties(row: &Row) -> BTreeMap<String, String> {
 #[test]
 fn every_command_is_a_row_and_every_row_a_command() {
     let commands: BTreeSet<String> =
-        leaves().keys().map(|(program, words)| format!("{program} {words}")).collect();
+        leaves().keys().map(|(program, words)| format!("{} {words}", program.name())).collect();
     let rows: BTreeSet<String> =
         TABLE.iter().map(|row| format!("{} {}", row.about.program.name(), row.about.command)).collect();
     assert_eq!(commands, rows);
@@ -96,7 +95,8 @@ fn every_command_is_a_row_and_every_row_a_command() {
 
 #[test]
 fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         assert_eq!(about, row.about.summary, "{name} {words}");
@@ -105,14 +105,15 @@ fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
 
 #[test]
 fn the_options_of_a_command_are_the_arguments_of_its_row() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let whole = format!("{name} {words}");
         let options: BTreeSet<String> = command
             .get_arguments()
             .filter(|argument| !argument.is_hide_set() && !asks_about_the_program(argument))
             .map(name_of)
-            // The release is what every command of `oar` is about.
+            // The release is an option of every command of `oar`.
             .filter(|id| !(program == Program::Oar && id == "release"))
             .filter(|id| !OF_THE_CALLER.contains(&id.as_str()) && !SAYS_THE_DEFAULT.contains(&id.as_str()))
             .flat_map(|id| {
@@ -127,8 +128,22 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
 }
 
 #[test]
+fn every_command_that_makes_passes_can_be_kept_running() {
+    let makes_passes =
+        |command: &Command| command.get_arguments().any(|argument| argument.get_long() == Some("interval"));
+    let leaves = leaves();
+    let agents: BTreeSet<(&str, &str)> = leaves
+        .iter()
+        .filter(|(_, command)| makes_passes(command))
+        .map(|((program, words), _)| (program.name(), words.as_str()))
+        .collect();
+    assert_eq!(agents, AGENT_COMMANDS.iter().copied().collect());
+}
+
+#[test]
 fn only_critical_operations_ask_for_consent() {
-    for ((name, words), (program, command)) in leaves() {
+    for ((program, words), command) in leaves() {
+        let name = program.name();
         let row = row(program, &words).unwrap();
         let asks = command.get_arguments().any(|argument| argument.get_long() == Some("yes"));
         assert_eq!(asks, row.about.effect == Effect::Critical, "{name} {words}");
@@ -147,6 +162,8 @@ fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
         (Program::Oarctl, "tick" | "jira-notificator") => "agents.md",
+        (Program::Oarctl, "tick" | "start-release-detector" | "check-test-results") => "agents.md",
+        (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",
@@ -157,7 +174,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
-/// The texts in backticks of a text.
+/// The texts in backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -186,16 +203,15 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         for line in read(&format!("docs/{page}")).lines().filter(|line| line.starts_with("| `")) {
             let cells: Vec<&str> = line.split(" | ").collect();
             let named = code(cells[0]).next().unwrap_or_default();
-            let Some((program, rest)) = named
-                .split_once(' ')
-                .filter(|(program, _)| ProgramName::ALL.into_iter().any(|known| known.name() == *program))
+            let Some((program, rest)) =
+                named.split_once(' ').and_then(|(program, rest)| Some((Program::of_name(program)?, rest)))
             else {
                 continue;
             };
             let words = rest.split(' ').next().unwrap_or_default();
-            let found = leaves.iter().find(|((of, command), _)| *of == program && command == words);
-            let Some((_, (_, definition))) = found else { panic!("docs/{page} names `{named}`") };
-            described.insert(format!("{program} {words}"));
+            let found = leaves.get(&(program, words.to_owned()));
+            let Some(definition) = found else { panic!("docs/{page} names `{named}`") };
+            described.insert(format!("{} {words}", program.name()));
             let options = cells[1..cells.len() - 1]
                 .iter()
                 .flat_map(|cell| code(cell))
@@ -210,7 +226,9 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .iter()
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
-        .chain(["oarctl tick".to_owned()])
+        .chain(
+            ["oarctl tick", "oarctl start-release-detector", "oarctl check-test-results"].map(str::to_owned),
+        )
         .collect();
     assert_eq!(described, expected);
 }

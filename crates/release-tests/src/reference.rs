@@ -1,16 +1,18 @@
-//! The generated parts of the documentation: the reference of all command lines, and the table of environment variables.
+//! The generated parts of the documentation: the reference of all command lines with the table of their
+//! effects, and the table of environment variables.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
 use oar_core::config::environment;
+use oar_core::operations::{Effect, Interruption, Program, Row, TABLE};
 
-use crate::ProgramName;
+use crate::definition;
 
-/// The page that holds the reference, below the top of the working tree.
+/// The page with the reference, relative to the root of the working tree.
 const REFERENCE: &str = "docs/reference.md";
-/// The page that holds the table of environment variables between [`BEGIN`] and [`END`].
+/// The page with the table of environment variables between [`BEGIN`] and [`END`].
 const CONFIGURATION: &str = "docs/configuration.md";
 const BEGIN: &str = "<!-- generated: environment (`make reference` writes this table) -->\n";
 const END: &str = "<!-- end of generated -->\n";
@@ -21,12 +23,44 @@ pub fn markdown() -> String {
         "# Reference\n\nThe help texts of all programs, generated from their definitions by `make reference`; do not \
          edit. The environment variables are in [Configuration](configuration.md#environment-variables).\n",
     );
-    for program in ProgramName::ALL {
-        let mut definition = program.definition().term_width(100);
+    for program in Program::ALL {
+        let mut definition = definition(program).term_width(100);
         definition.build();
         command(&mut text, &definition, program.name(), 2);
     }
+    text.push_str(&effects());
     text
+}
+
+/// The table of the effects of all operations.
+fn effects() -> String {
+    let mut text = String::from(
+        "\n## Effects\n\nWhat each command does to the world, from the table of operations. A command that *reads* changes \
+         nothing. One that *writes* changes what can be changed back, or tells people something. What is *critical* cannot \
+         be undone, so its plan is consented to first. `oarctl config` and `oarctl statebox fmt` work on local files and \
+         are not listed.\n\n\
+         | Command | Effect | Flows | Dry run | Where it can be interrupted |\n|---|---|---|---|---|\n",
+    );
+    for row in TABLE {
+        text.push_str(&effects_of(row));
+    }
+    text
+}
+
+fn effects_of(row: &Row) -> String {
+    let about = &row.about;
+    let dry_run = match (row.has_dry_run(), about.effect) {
+        (true, _) => "yes",
+        (false, Effect::Reads) => "–",
+        (false, _) => "no",
+    };
+    let interruption = match about.interruption {
+        Interruption::Anywhere => "anywhere",
+        Interruption::Recorded => "anywhere; the state records it",
+        Interruption::BetweenItems => "between two items; the next run finds the one under way",
+    };
+    let (program, command, effect, flows) = (about.program.name(), about.command, about.effect, about.flows);
+    format!("| `{program} {command}` | {effect} | {flows} | {dry_run} | {interruption} |\n")
 }
 
 fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usize) {
@@ -40,17 +74,17 @@ fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usi
     }
 }
 
-/// `page` with today's table of environment variables; `None` when it has no place for it.
+/// `page` with the present table of environment variables; `None` when it has no markers for it.
 fn with_environment(page: &str) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some([before, BEGIN, "\n", &environment::reference(), "\n", END, after].concat())
 }
 
-/// Writes the generated parts of the documentation anew in the working tree at `root`.
+/// Updates the generated parts of the documentation in the working tree at `root`.
 ///
 /// # Errors
-/// When a page cannot be read or written, or has no place for its generated part.
+/// When a page cannot be read or written, or has no markers for its generated part.
 pub fn write(root: &Path) -> io::Result<()> {
     fs::write(root.join(REFERENCE), markdown())?;
     let page = root.join(CONFIGURATION);

@@ -1,4 +1,4 @@
-//! The sandbox's clock: every service tells the time from it, and tests move it.
+//! The sandbox's clock: all services use it, and tests move it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,11 +10,11 @@ pub enum ClockStart {
     /// Runs with the real time.
     #[default]
     Real,
-    /// Stands at this instant until somebody advances it.
+    /// Frozen at this instant until it is advanced.
     Frozen(Timestamp),
 }
 
-/// A time that no service can live at: what it adds to it would be no time any more.
+/// The time is out of range: services could not add durations to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sandbox's clock must be between the years 1971 and 2999")]
 pub struct OutOfRange;
@@ -22,17 +22,17 @@ pub struct OutOfRange;
 /// Unix times of the years 1971 and 3000.
 const RANGE: std::ops::Range<i64> = 31_536_000..32_503_680_000;
 
-/// Whether services can live at `time`.
+/// Checks that `time` is in range.
 pub fn in_range(time: Timestamp) -> Result<(), OutOfRange> {
     if RANGE.contains(&time.as_second()) { Ok(()) } else { Err(OutOfRange) }
 }
 
-/// Whether services can live at the time of this machine.
+/// Checks that the time of this machine is in range.
 pub(crate) fn check_system_clock() -> Result<(), OutOfRange> {
     Timestamp::try_from(std::time::SystemTime::now()).map_err(|_| OutOfRange).and_then(in_range)
 }
 
-/// The instant at which all services live.
+/// The clock of all services.
 #[derive(Debug)]
 pub struct Clock {
     start: ClockStart,
@@ -41,7 +41,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that begins as `start` says.
+    /// A clock that starts at `start`.
     pub fn new(start: ClockStart) -> Self {
         Self { start, advanced: AtomicI64::new(0) }
     }
@@ -60,7 +60,8 @@ impl Clock {
         }
     }
 
-    /// Moves the clock forward, but never out of its range. Nobody's sleep ends by it: services only compare instants.
+    /// Moves the clock forward, but never out of its range. It does not end sleeps: services only compare
+    /// instants.
     pub fn advance(&self, by: SignedDuration) {
         // The clock stays where it is rather than leave its range.
         let _ = self.try_advance(by);

@@ -1,4 +1,4 @@
-//! Connections that can be cut in the middle, so that a client sees what a lost network shows.
+//! Connections that can be cut at any time, so that a client sees a network failure.
 
 use std::{
     io,
@@ -29,8 +29,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Nothing more is written on the connection; it closes at the next attempt, so the client gets not even
-    /// a status line.
+    /// Closes the connection at the next write, so that the client does not even get a status line.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }

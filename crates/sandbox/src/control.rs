@@ -2,17 +2,17 @@
 //!
 //! | Request | Effect |
 //! |---|---|
-//! | `GET /_sandbox/requests` | everything that was asked |
-//! | `DELETE /_sandbox/requests` | forget it |
-//! | `GET /_sandbox/faults`, `POST`, `DELETE` | the rules in force, one more, none |
+//! | `GET /_sandbox/requests` | all requests |
+//! | `DELETE /_sandbox/requests` | clear them |
+//! | `GET /_sandbox/faults`, `POST`, `DELETE` | the active rules; add one; remove all |
 //! | `POST /_sandbox/seed` `{"seed": 7}` | seed of the rates |
 //! | `GET /_sandbox/clock`, `POST` `{"advance_seconds": 60}` | the time |
-//! | `POST /_sandbox/latency` `{"ms": 20}` | every answer waits so long |
-//! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service knows |
-//! | `GET /_sandbox/environment` | what a product process needs |
-//! | `POST /_sandbox/stop` | the end, where it serves by itself |
-//! | `GET /_sandbox/actions`, `POST` `{"release": "4.19.1", "action": "art-ships"}` | what the other parties do ([`Action`]) |
-//! | `POST /_sandbox/elliott` | a call of the stand-in for elliott ([`elliott`]) |
+//! | `POST /_sandbox/latency` `{"ms": 20}` | delay every answer by this time |
+//! | `GET /_sandbox/unexpected`, `DELETE` | requests that no service supports |
+//! | `GET /_sandbox/environment` | the environment of a product process |
+//! | `POST /_sandbox/stop` | stop the sandbox, if it runs in its own process |
+//! | `GET /_sandbox/actions`, `POST` `{"release": "4.19.1", "action": "art-ships"}` | actions of other parties ([`Action`]) |
+//! | `POST /_sandbox/elliott` | a call of the simulated elliott ([`elliott`]) |
 //! | `GET /_sandbox/state/<service>` | the service's state as JSON |
 //! | `POST /_sandbox/state/<service>/<operation>` | a change, as the service's module documents |
 

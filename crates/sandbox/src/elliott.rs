@@ -1,9 +1,9 @@
-//! A stand-in for elliott, ART's command line: `find-bugs --cve-only`, answered from the sandbox's Jira and from what
-//! ART's build data would say about the trackers' components (spec 02 §7).
+//! Simulates elliott, ART's command line: `find-bugs --cve-only`, with data from the sandbox's Jira and
+//! made-up build data of the trackers' components (spec 02 §7).
 //!
-//! It takes the arguments that elliott takes and refuses the others as elliott's option parser does. As the real one, it
-//! names less than there is: only verified trackers, none that any advisory has, and none whose component has no build,
-//! of which it warns with `--permissive` and over which it fails without.
+//! It accepts elliott's arguments and refuses others like elliott's option parser. Like the real one, it
+//! omits trackers: it names only verified ones that no advisory has. For a tracker whose component has no
+//! build it warns with `--permissive` and fails without.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub struct Call {
     pub token: Option<String>,
 }
 
-/// How the call ended.
+/// The result of the call.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// The exit code.

@@ -1,4 +1,4 @@
-//! The environment in which a product process finds the sandbox instead of the real services.
+//! The environment with which a product process uses the sandbox instead of the real services.
 
 use std::{
     env,
@@ -36,7 +36,7 @@ const ENDPOINTS: [(&str, &str); 22] = [
     ("KUBE", "/kube"),
 ];
 
-/// Services that are not simulated: they lead to a refusal here rather than to the real ones.
+/// Services that are not simulated: requests for them are refused and never reach the real ones.
 const ABSENT: [&str; 1] = ["CATALOG"];
 
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
@@ -73,7 +73,7 @@ pub(crate) fn environment(
         ("GCP_SA_FILE", google_key),
         ("GCS_CRED_FILE", google_key),
         ("OAR_KUBE_TOKEN", credentials::KUBE_TOKEN),
-        // Who the history says ran a task: in a container the login name says little.
+        // The user in the history, because the login name in a container is not useful.
         ("OAR_USER", credentials::USER),
         ("NO_PROXY", &direct),
         ("no_proxy", &direct),

@@ -1,4 +1,4 @@
-//! Faults on demand: which requests go wrong, how, and how often.
+//! Faults on demand: which requests fail, how, and how often.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -69,14 +69,14 @@ pub struct Fault {
     /// every path.
     #[serde(default)]
     pub path: Option<String>,
-    /// So many matching requests pass first.
+    /// Number of matching requests that pass first.
     #[serde(default)]
     pub skip: u64,
-    /// So many requests are hit, then the rule is spent; absent: no end. Default in Rust and JSON: 1, or no
-    /// end where a rate is given.
+    /// Number of requests that are hit before the rule is used up; absent: no limit. Default in Rust and
+    /// JSON: 1, or no limit with a rate.
     #[serde(default)]
     pub times: Option<u64>,
-    /// Never spent, whatever `times` says.
+    /// Never used up, whatever `times` is.
     #[serde(default)]
     pub forever: bool,
     /// Probability with which a matching request is hit; absent: each one.
@@ -120,14 +120,14 @@ impl Fault {
         self
     }
 
-    /// Lets so many matching requests pass first.
+    /// Lets this number of matching requests pass first.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {
         self.skip = count;
         self
     }
 
-    /// Hits so many requests instead of one.
+    /// Hits this number of requests instead of one.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
         self.times = Some(count);
@@ -141,14 +141,14 @@ impl Fault {
         self
     }
 
-    /// Hits each matching request with this probability, without end unless [`Fault::times`] sets one.
+    /// Hits each matching request with this probability, without a limit unless [`Fault::times`] sets one.
     #[must_use]
     pub fn rate(mut self, probability: f64) -> Self {
         self.rate = Some(probability);
         self
     }
 
-    /// Whether the rule can ever hit as it is meant; otherwise what is wrong with it.
+    /// Checks that the rule can hit as intended; the error says what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         let names = || PREFIXES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
         if let Some(service) = &self.service
@@ -207,7 +207,7 @@ struct Rules {
     random: StdRng,
 }
 
-/// The rules in force, in the order in which they were added: the first that hits decides.
+/// The active rules, in the order in which they were added: the first that hits decides.
 #[derive(Debug)]
 pub struct Faults {
     rules: Mutex<Rules>,
@@ -224,7 +224,7 @@ impl Faults {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a rule; its number is the answer.
+    /// Adds a rule and returns its number.
     pub fn add(&self, fault: Fault) -> u64 {
         let mut rules = self.rules();
         let id = rules.next;
@@ -243,7 +243,7 @@ impl Faults {
         self.rules().random = StdRng::seed_from_u64(seed);
     }
 
-    /// All rules, spent ones too.
+    /// All rules, including used-up ones.
     pub fn list(&self) -> Vec<ActiveFault> {
         self.rules().active.clone()
     }
@@ -274,7 +274,7 @@ impl Faults {
     }
 }
 
-/// Whether `text` is an instance of `pattern`, where `*` stands for any text and `?` for one character.
+/// Whether `text` matches `pattern`, where `*` is any text and `?` is one character.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut from) = (0, 0);

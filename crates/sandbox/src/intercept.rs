@@ -1,4 +1,4 @@
-//! What happens to every request before and after its service: it is recorded, and faults strike.
+//! Middleware around every service: records requests and applies faults.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     world::{Shared, World},
 };
 
-/// Largest request body that is taken.
+/// Largest request body that is accepted, in bytes.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// How long a hanging request hangs; longer than any client waits.
 const HANG: Duration = Duration::from_mins(15);
@@ -94,7 +94,7 @@ pub async fn intercept(
     response
 }
 
-/// What a fault does instead of the service; `None` when the service shall run.
+/// The answer of a fault instead of the service's; `None` when the service runs.
 async fn before(fault: Option<&FaultKind>, connection: &Connection) -> Option<Response> {
     match fault? {
         FaultKind::Status { code, body, headers } => Some(status(*code, body.as_deref(), headers)),
@@ -144,7 +144,7 @@ async fn after(fault: Option<&FaultKind>, connection: &Connection, response: Res
     }
 }
 
-/// Half of the body under the length of the whole, then a broken connection.
+/// Half of the body with the length of the whole, then a broken connection.
 async fn truncate(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
@@ -188,7 +188,7 @@ fn busy_branch() -> Response {
     (StatusCode::CONFLICT, axum::Json(body)).into_response()
 }
 
-/// Notes an answer that means "not simulated", and turns a known path with an unknown method into one.
+/// Records an answer that means "not simulated", and turns a known path with an unknown method into one.
 fn remember_unexpected(
     world: &World,
     seq: u64,

@@ -1,7 +1,7 @@
-//! Simulated external services on one port, for tests, for the demonstration and for trying things out.
+//! Simulated external services on one port, for tests, for the demonstration and for experiments.
 //!
-//! Each service is state behind real HTTP: it answers as the real one does, refusals included, so that clients
-//! which others wrote work against it. It is an independent reading of the protocols: this crate depends on no
+//! Each service is state behind real HTTP: it answers like the real one, including refusals, so that
+//! third-party clients work with it. It is an independent reading of the protocols: this crate depends on no
 //! product crate.
 //!
 //! | Prefix | Service | Module |
@@ -15,7 +15,7 @@
 //! | `/release-controller` | release streams and payloads | [`services::release_controller`] |
 //! | `/_sandbox` | faults, clock, log of requests, state | [`control`] |
 //!
-//! Two made-up releases live there ([`scenario`]): 4.19.1 of the Konflux flow and 4.14.60 of the Errata flow.
+//! It has two made-up releases ([`scenario`]): 4.19.1 of the Konflux flow and 4.14.60 of the Errata flow.
 //!
 //! # In a test
 //!
@@ -35,8 +35,8 @@
 //! # }
 //! ```
 //!
-//! The server has a thread and a runtime of its own, so tests need none; it ends with the last copy of the
-//! handle. What no service knows is answered 501 and fails [`Sandbox::assert_no_unexpected`].
+//! The server has its own thread and runtime, so tests need none; it ends with the last copy of the handle.
+//! Requests that no service supports get 501 and fail [`Sandbox::assert_no_unexpected`].
 //!
 //! # In a shell
 //!

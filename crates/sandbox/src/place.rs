@@ -1,8 +1,8 @@
-//! Where a sandbox listens, and which sandbox is meant by an address.
+//! The addresses of a sandbox.
 //!
-//! Another sandbox may have taken the port since a program was told where to go. So each has an address of its own in the
-//! machine's own network (127.0.0.0/8), with which everything begins that it gives out: whoever was told of one that has
-//! ended meets nobody. It listens at 127.0.0.1 as well, for people who type.
+//! Another sandbox may use the port later. So each sandbox has its own loopback address (in 127.0.0.0/8),
+//! which is in all URLs that it returns: a program with the address of an ended sandbox finds no server. It
+//! also listens on 127.0.0.1, for manual use.
 
 use std::{
     io,
@@ -12,9 +12,9 @@ use std::{
 /// The sockets of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The address that it gives out.
+    /// The address in its URLs.
     pub(crate) address: SocketAddr,
-    /// What it accepts from.
+    /// The listening sockets.
     pub(crate) listeners: Vec<TcpListener>,
 }
 
@@ -23,7 +23,7 @@ impl Place {
     pub(crate) fn take(port: u16) -> io::Result<Self> {
         let common = listener(Ipv4Addr::LOCALHOST, port)?;
         let address = common.local_addr()?;
-        // Where a machine has no other address of its own than 127.0.0.1, that one has to do.
+        // If a machine has no other loopback address than 127.0.0.1, that one is used.
         match listener(own_address(), address.port()) {
             Ok(own) => Ok(Self { address: own.local_addr()?, listeners: vec![own, common] }),
             Err(_) => Ok(Self { address, listeners: vec![common] }),
@@ -37,7 +37,7 @@ fn listener(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// An address that no other sandbox has, in all likelihood: one of some 16 million.
+/// A random address, one of about 16 million, so that sandboxes do not share one.
 fn own_address() -> Ipv4Addr {
     let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
     // Neither 127.0.0.1 nor an end of the network.

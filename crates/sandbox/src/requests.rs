@@ -1,4 +1,4 @@
-//! The log of everything that was asked of the sandbox.
+//! The log of all requests to the sandbox.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,13 +23,13 @@ pub struct RecordedRequest {
     pub path: String,
     /// Query as sent, without the question mark; empty when there was none.
     pub query: String,
-    /// Status of the answer; `None` while it is not answered, and forever when the connection was cut.
+    /// Status of the answer; `None` until it is answered, and always when the connection was cut.
     pub status: Option<u16>,
-    /// When it came, by the sandbox's clock.
+    /// When it arrived, by the sandbox's clock.
     pub at: Timestamp,
     /// The body, as text, cut at [`BODY_EXCERPT`] bytes.
     pub body_excerpt: String,
-    /// Whether the service itself ran: false where a fault answered in its place.
+    /// Whether the service itself ran: false if a fault answered instead.
     pub acted: bool,
     /// Name of the fault that hit it.
     pub fault: Option<String>,
@@ -38,8 +38,8 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// Whether the request asks for a change, by what it is rather than by its method: Slack's and Jira's
-    /// reads by POST are none.
+    /// Whether the request is a write, by its meaning and not by its method: Slack's and Jira's reads with
+    /// POST are not.
     pub fn is_write(&self) -> bool {
         if matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
             return false;

@@ -66,7 +66,7 @@ pub enum StartError {
     /// The key of the Google service account could not be made.
     #[error("cannot make a key: {0}")]
     Key(String),
-    /// The user's build data or StateBox files could not be taken.
+    /// The user's build data or StateBox files could not be loaded.
     #[error(transparent)]
     Scenario(#[from] scenario::github::FilesError),
 }
@@ -103,7 +103,7 @@ impl Drop for Inner {
 }
 
 impl Sandbox {
-    /// Starts a sandbox with the scenario's data, on a thread of its own.
+    /// Starts a sandbox with the scenario's data, on its own thread.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let listen = |source| StartError::Listen { port: options.port, source };
         let place = Place::take(options.port).map_err(listen)?;
@@ -139,7 +139,7 @@ impl Sandbox {
         &self.inner.world.base_url
     }
 
-    /// Variables that lead a product process here, with credentials.
+    /// The environment variables for a product process, with credentials.
     pub fn environment(&self) -> Vec<(String, String)> {
         self.inner.environment.clone()
     }
@@ -170,12 +170,12 @@ impl Sandbox {
         self.inner.world.set_latency(latency);
     }
 
-    /// Everything that was asked, in order of arrival.
+    /// All requests, in order of arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.inner.world.requests.all()
     }
 
-    /// The requests that ask for a change.
+    /// The requests that are writes.
     pub fn writes(&self) -> Vec<RecordedRequest> {
         self.requests().into_iter().filter(RecordedRequest::is_write).collect()
     }
@@ -191,7 +191,7 @@ impl Sandbox {
         self.inner.world.requests.clear();
     }
 
-    /// Requests that no service knows.
+    /// Requests that no service supports.
     pub fn unexpected(&self) -> Vec<UnexpectedRequest> {
         self.inner.world.unexpected.all()
     }
@@ -199,7 +199,7 @@ impl Sandbox {
     /// For tests.
     ///
     /// # Panics
-    /// When a request came that no service knows.
+    /// When there was a request that no service supports.
     pub fn assert_no_unexpected(&self) {
         let unexpected = self.unexpected();
         assert!(unexpected.is_empty(), "requests that the sandbox does not know: {unexpected:#?}");

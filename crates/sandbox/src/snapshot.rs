@@ -8,11 +8,12 @@ use crate::services::{
 };
 use crate::world::World;
 
-/// Every service is named here once. The world is taken apart without `..`, so a service that is missing does not
+/// Every service is named here once. The world is destructured without `..`, so a missing service does not
 /// compile.
 macro_rules! snapshot {
     ($($service:ident: $state:ty),+ $(,)?) => {
-        /// What [`World::snapshot`] took. It fits only the world it was taken of, because addresses stand in it.
+        /// The result of [`World::snapshot`]. It is valid only for its own world, because it contains
+        /// addresses.
         #[derive(Clone, Debug)]
         pub struct Snapshot {
             advanced: i64,
@@ -31,7 +32,7 @@ macro_rules! snapshot {
                 }
             }
 
-            /// Goes back to `snapshot`: no fault is in force, and nothing was asked.
+            /// Restores `snapshot`, without active faults and recorded requests.
             pub fn restore(&self, snapshot: &Snapshot) {
                 self.faults.clear();
                 self.clock.set_advanced(snapshot.advanced);

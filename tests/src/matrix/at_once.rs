@@ -49,8 +49,8 @@ impl Meeting {
     }
 }
 
-/// Two runs of the command meet, again and again: no effect happens twice, whoever was second says so, and the next run
-/// finds everything done as by one run.
+/// Two runs of the command meet, again and again: no effect happens twice, the second run reports the first,
+/// and the next run finds everything done as by one run.
 ///
 /// # Panics
 /// When that is not so.
@@ -73,6 +73,8 @@ fn meet(world: &Prepared<'_>, meeting: &Meeting, expected: &Effects) {
     let start = || {
         let mut command = world.command(&[], &[]);
         command.env("OAR_HTTP_RETRY_DELAY", "1");
+        // Both programs live, so neither may take over what the other one is about to start.
+        command.env_remove("OAR_INTENT_LEASE");
         command.spawn().unwrap()
     };
     let first = start();

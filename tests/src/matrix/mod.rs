@@ -26,7 +26,7 @@ pub enum Kind {
     Task(&'static str, &'static str),
     /// It changes the StateBox and has a dry run.
     Change,
-    /// It carries on what was begun, without a dry run: this task ends with this status.
+    /// It continues an earlier run, without a dry run: this task ends with this status.
     CarriesOn(&'static str, &'static str),
     /// It only reads.
     Look,
@@ -41,7 +41,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// The release.
     pub release: &'static str,
-    /// The command and its arguments; `oarctl`, `job` or `jobctl` as the first word stands for another program than `oar`.
+    /// The command and its arguments; the first word may be `oarctl`, `job` or `jobctl` instead of a command
+    /// of `oar`.
     pub command: &'static [&'static str],
     /// What it is.
     pub kind: Kind,

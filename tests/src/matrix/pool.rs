@@ -10,8 +10,8 @@ use super::{Prepared, Scenario};
 /// How many cases run side by side.
 const WORKERS: usize = 6;
 
-/// Runs `check` for every case, each in the scenario's world at its start. Every worker has a world of its own, which it
-/// prepares once.
+/// Runs `check` for every case, each in the scenario's initial world. Every worker has its own world, which
+/// it prepares once.
 ///
 /// # Panics
 /// When a case failed; all of them are run first.

@@ -6,14 +6,15 @@ use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::errata::{AdvisoryState, ExternalTest};
 use sandbox::services::jira::RemoteLink;
+use sandbox::services::release_controller::Phase;
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
-/// How many images the Konflux release has where their health is looked at.
+/// Number of images of the Konflux release when their health is checked.
 pub(super) const IMAGES: usize = 240;
 /// The run that a line asks for, or puts in the place of [`RECORDED_RUN`].
 pub(super) const NEW_RUN: &str = "0b8e7c1a-1111-4222-8333-944455556666";
-/// A run that stands in a record.
+/// A run in a record.
 pub(super) const RECORDED_RUN: &str = "0b8e7c1a-1111-4222-8333-944455557777";
 /// A payload to test.
 pub(super) const PAYLOAD: &str = "quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64";
@@ -124,7 +125,8 @@ pub(super) fn on_staging_errata(harness: Harness) -> Harness {
     harness
 }
 
-/// The image consistency job of the Konflux release has ended well, and 240 images are to be looked at.
+/// The image consistency job of the Konflux release has succeeded, and the health of 240 images must be
+/// checked.
 pub(super) fn images(harness: Harness) -> Harness {
     let harness = on_staging(harness);
     sandbox::scenario::catalog::fill_release(harness.sandbox.world(), IMAGES);
@@ -294,5 +296,40 @@ pub(super) fn state_on_disk(harness: Harness) -> Harness {
     let harness = konflux(harness);
     let text = harness.statebox(KONFLUX).unwrap();
     put_file(&harness, &format!("{KONFLUX}.yaml"), &text);
+    harness
+}
+
+/// The Konflux release is announced, and the release controller has not accepted it.
+pub(super) fn announced(harness: Harness) -> Harness {
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
+    drop(controller);
+    harness
+}
+
+/// The Konflux release is accepted, and was never announced.
+pub(super) fn behind(harness: Harness) -> Harness {
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    let path = "_releases/4.19/4.19.z.yaml";
+    github
+        .put("openshift/release-tests", "z-stream", path, "releases: {4.19.0: {}}\n", "announce", now)
+        .unwrap();
+    drop(github);
+    harness
+}
+
+/// A nightly of yesterday was rejected.
+pub(super) fn rejected(harness: Harness) -> Harness {
+    let made = jiff::Timestamp::now() - SignedDuration::from_hours(24);
+    let name = made.strftime("ocp-test-result-4.20.0-0.nightly-%Y-%m-%d-120000-amd64.json");
+    let text = r#"{"accepted": false, "aggregated": true, "result": []}"#;
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    github
+        .put("openshift/release-tests", "record", &format!("_releases/{name}"), text, "rejected", now)
+        .unwrap();
+    drop(github);
     harness
 }

@@ -123,7 +123,7 @@ pub(super) fn assert_survived(run: &Run, scenario: &Scenario, context: &str) {
     let code = run.code.unwrap_or(-1);
     assert!(DOCUMENTED.contains(&code), "exit {code}: {context}\n{text}");
     if code != 0 && code != scenario.code {
-        // What shows a list says it where it stands in the list.
+        // A command that shows a list reports the problem in the list.
         let lists = matches!(scenario.kind, Kind::Look | Kind::CarriesOn(..));
         let said = if lists { &text } else { &run.stderr };
         assert!(said.contains("error: "), "{context}\n{text}");
@@ -156,7 +156,7 @@ pub fn kills(scenario: &Scenario) {
         let mut child = world.command(&[], &[]).spawn().unwrap();
         let started = Instant::now();
         let hit = || sandbox.requests().iter().any(|request| request.fault.is_some() && request.acted);
-        // A run that needed fewer requests this time has ended; the second one is looked at all the same.
+        // A run that needed fewer requests this time has ended; the second one is checked anyway.
         while !hit() && child.try_wait().unwrap().is_none() {
             assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
             std::thread::sleep(Duration::from_millis(2));
@@ -164,7 +164,7 @@ pub fn kills(scenario: &Scenario) {
         // Requests that run beside the one that hangs get their answers.
         std::thread::sleep(Duration::from_millis(30));
         match kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL) {
-            // It has ended by itself.
+            // It has ended already.
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(error) => panic!("{}: {error}", scenario.name),
         }
@@ -243,8 +243,8 @@ fn is_change(request: &RecordedRequest) -> bool {
     request.is_write() && !matches!(request.service.as_str(), "brewhub" | "google-oauth")
 }
 
-/// Planted tokens and addresses stand in no output, state, message, note, comment or address, neither when all is well
-/// nor when services throw them back.
+/// Planted tokens and addresses are in no output, state, message, note, comment or address, neither when all
+/// is well nor when services throw them back.
 ///
 /// # Panics
 /// When that is not so.
@@ -290,7 +290,7 @@ pub fn secrets(scenario: &Scenario) {
 
 /// What must stand nowhere: every token, and the addresses of the people.
 ///
-/// The owner's address is what `metadata` is asked for.
+/// `metadata` shows the owner's address.
 fn planted(world: &Prepared<'_>) -> Vec<String> {
     let secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
     let environment = world.harness.sandbox.environment().into_iter();

@@ -51,6 +51,7 @@ pub fn table() -> Vec<Scenario> {
     all.extend(checks());
     all.extend(last());
     all.extend(builds());
+    all.extend(agents());
     all
 }
 
@@ -81,7 +82,7 @@ const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
 
-/// Announced, owned, looked at; and the work on the state by hand.
+/// Announced, owned, read; and manual changes of the state.
 fn first() -> Vec<Scenario> {
     let owned = Task("take-ownership", PASS);
     let bugs = Task("update-bug-list", IN_PROGRESS);
@@ -106,6 +107,7 @@ fn first() -> Vec<Scenario> {
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
+        line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
     ]
 }
 
@@ -240,5 +242,27 @@ fn builds() -> Vec<Scenario> {
             4,
             prepare::untested,
         ),
+    ]
+}
+
+const DETECT: &[&str] = &["oarctl", "start-release-detector", "-r", "4.19"];
+
+const CHECK_RESULTS: &[&str] = &[
+    "oarctl",
+    "check-test-results",
+    "--repo-name",
+    "openshift/release-tests",
+    "--slack-channel",
+    "#qe-demo",
+    "--notified-file-path",
+    "notified_files.txt",
+];
+
+/// What runs without a person.
+fn agents() -> Vec<Scenario> {
+    vec![
+        line("start_release_detector", KONFLUX, DETECT, Change, 9, prepare::announced),
+        line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 5, prepare::rejected),
+        line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
     ]
 }

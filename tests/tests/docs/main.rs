@@ -1,7 +1,7 @@
 //! The documentation: what its examples show is what the programs do, its links and citations lead somewhere, and the
 //! words of its entries are those of the programs.
 //!
-//! `OAR_UPDATE_DOCS=1` writes the outputs anew; `OAR_DOCS=oar.md` runs the pages with this in their name alone.
+//! `OAR_UPDATE_DOCS=1` updates the outputs; `OAR_DOCS=oar.md` runs only the pages with this in their name.
 #![expect(clippy::expect_used, reason = "a test that cannot do its work fails")]
 
 mod citations;

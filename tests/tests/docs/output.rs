@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What differs from run to run, and what stands for it.
+/// What differs from run to run, and its replacement.
 static MASKS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     compiled(&[
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
@@ -48,7 +48,7 @@ pub(super) fn example(line: &str) -> String {
     replaced(line, &EXAMPLES)
 }
 
-/// Whether `printed` is what `shown` says; a line `...` of `shown` stands for any lines, also none.
+/// Whether `printed` matches `shown`; a line `...` in `shown` matches any lines, also none.
 pub(super) fn same(shown: &[String], printed: &[String]) -> bool {
     match (shown.split_first(), printed.split_first()) {
         (None, None) => true,

@@ -1,6 +1,6 @@
 //! A page's console blocks: what is run, in which sandbox, and what it is said to print.
 
-/// A stretch of one page that runs in a sandbox of its own.
+/// A part of one page that runs in its own sandbox.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scene {
     /// What follows `sandbox:` in the comment that begins it.

@@ -33,7 +33,7 @@ fn every_message_that_is_explained_is_one_that_the_programs_print() {
         for message in message.captures_iter(line).filter_map(|found| found.get(1)) {
             count += 1;
             let parts: Vec<String> = message.as_str().split('…').map(regex::escape).collect();
-            // `…` stands for what is filled in, here a name in braces.
+            // `…` replaces a placeholder, here a name in braces.
             let pattern = Regex::new(&parts.join(r"\{[^}]*\}")).expect("a pattern");
             if !pattern.is_match(&text) {
                 unknown.push(message.as_str().to_owned());

@@ -326,7 +326,7 @@ fn bugs_leave_an_advisory_only_in_the_states_in_which_errata_tool_lets_them() {
     assert_eq!((after.issues[&140_001].len(), after.issues[&140_004].len()), (2, 1), "the rest is done");
     assert_eq!(after.removals[&140_001], 0, "nothing is sent that would be refused");
 
-    // What is left cannot be done: nothing is begun.
+    // What is left cannot be done: nothing is started.
     harness.sandbox.clear_requests();
     let again = drop_bugs(&harness, ERRATA, &[]).expect(6);
     assert!(again.stderr.contains("OCPBUGS-61010 cannot be dropped from it"), "{again:?}");

@@ -1,13 +1,13 @@
 use cli_support::{CliError, ExitCode, Session, exit_code};
-use oar_core::operations::job::get_payloads::{Arguments, GetPayloads};
+use oar_core::operations::job::get_payloads::GetPayloads;
 use oar_core::version::ReleaseVersion;
 
-use crate::display::Teller;
+use crate::display;
 
 /// Show the newest accepted release of minor versions
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A release of each minor version, with commas between: 4.10.0,4.11.0
+    /// A release of each minor version, comma-separated: 4.10.0,4.11.0
     #[arg(
         value_delimiter = ',',
         required = true,
@@ -31,8 +31,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { versions, push, dry_run } = args;
-    let call = Teller::of(session).call(session)?;
-    let answer = session.perform::<GetPayloads>(Arguments { versions, push, dry_run }, &call).await?;
+    let call = display::call(session, display::job_id)?;
+    let answer = session.perform(GetPayloads { versions, push, dry_run }, &call).await?;
     session.ui.json(&answer);
     Ok(exit_code(&answer))
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::job::get_results::{Arguments, GetResults};
+use oar_core::operations::job::get_results::GetResults;
 use oar_core::prow::jobs::JobId;
 
 use crate::csv::Rows;
@@ -25,12 +25,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let rows = args.csv.as_deref().map(Rows::of).transpose()?;
     let call = session.call(false)?;
-    let answer = session.perform::<GetResults>(Arguments { id: args.id, poll: args.poll }, &call).await?;
+    let answer = session.perform(GetResults { id: args.id, poll: args.poll }, &call).await?;
     session.ui.text(display::lines(&answer.run));
     session.ui.json(&answer);
-    // The run is told already; what went wrong beside it must not be a second document.
+    // The run has been shown already; a problem must not become a second JSON document.
     let unwritten = display::append(rows, std::slice::from_ref(&answer.run));
-    Ok(display::explained(session, unwritten.into_iter().chain(answer.missing.map(CliError::from))))
+    Ok(session.ui.explain_all(unwritten.into_iter().chain(answer.missing.map(CliError::from))))
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session, exit_code};
-use oar_core::operations::job::list::{Arguments, List};
+use oar_core::operations::job::list::List;
 use oar_core::prow::jobs::{self, Component};
 
 /// List the tests that a component's jobs are made of
@@ -15,8 +15,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { component, branch } = args;
-    let arguments = Arguments { component: component.clone(), branch };
-    let list = session.perform::<List>(arguments, &session.call(false)?).await?;
+    let list = session.perform(List { component: component.clone(), branch }, &session.call(false)?).await?;
     if let Some(text) = list.problem() {
         session.ui.problem(text);
     }

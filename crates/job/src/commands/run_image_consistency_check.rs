@@ -1,7 +1,7 @@
 use std::num::NonZeroU64;
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::job::run_image_consistency_check::{Arguments, RunImageConsistencyCheck};
+use oar_core::operations::job::start::RunImageConsistencyCheck;
 use oar_core::prow::environment::ReleaseImage;
 
 use crate::start_one::{self, StartArgs, Words};
@@ -29,6 +29,5 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         started: |run| format!("Image consistency check job id: {}", run.id),
         known: |run| run.page.as_ref().map(|page| format!("Image consistency check job url: {page}")),
     };
-    let arguments = Arguments { payload_url, mr_id, start: start.arguments() };
-    start_one::start::<RunImageConsistencyCheck>(session, arguments, words, &start).await
+    start_one::start(session, RunImageConsistencyCheck { payload_url, mr_id }, words, &start).await
 }

@@ -1,23 +1,24 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
-use oar_core::operations::job::run_required::{Answer, Arguments, RunRequired};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::job::run_required::RunRequired;
 use oar_core::prow::jobs::{Key, RequiredJobs};
 use oar_core::version::{ReleaseVersion, YStream};
 
 use crate::csv::Rows;
-use crate::display::{self, Teller};
+use crate::display;
 use crate::start_one;
 
 /// Start the jobs that a file requires for a release, each once
 ///
 /// The file maps minor versions to lists of jobs: `{"4.10": ["periodic-ci-…"]}`. A job whose name contains
-/// `upgrade-from-stable` is upgraded to the release, any other upgrade job runs the images of its configuration, and the
-/// rest install the release. A second run of the same command finds what the first one started; a run that is under way
-/// with the same images counts as well, whoever started it.
+/// `upgrade-from-stable` upgrades to the release, any other upgrade job uses the images of its configuration,
+/// and the rest install the release. A second call of the same command finds the runs of the first one; a
+/// running job with the same images counts as well, whoever started it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Minor versions whose jobs are started; more of them with commas between
+    /// Minor versions whose jobs are started, comma-separated
     #[arg(
         long,
         required = true,
@@ -53,22 +54,22 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .map_err(|error| CliError::usage(format!("cannot read {file}: {error}")))?;
     let jobs = RequiredJobs::parse(&text, file.to_string())?;
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
-    let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::open).transpose()?;
-    let call = Teller::of(session).call(session)?;
-    let arguments = Arguments { channel, jobs, version, again, key, dry_run };
-    let answer = session.perform::<RunRequired>(arguments, &call).await?;
+    let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::of).transpose()?;
+    let call = display::call(session, display::job_id)?;
+    let answer = session.perform(RunRequired { channel, jobs, version, again, key, dry_run }, &call).await?;
     session.ui.json(&answer);
     let code = exit_code(&answer);
     let unwritten = match (answer, rows) {
-        (Answer::Planned(plan), _) => {
+        (PlanOrResult::Plan(plan), _) => {
             for start in &plan.jobs {
                 session.ui.text(start_one::planned(&start.job, &start.envs));
             }
             None
         }
-        (Answer::Done(_), None) => None,
-        (Answer::Done(report), rows) => display::append(rows, &report.looked_at(call.clients()).await),
+        (PlanOrResult::Result(_), None) => None,
+        (PlanOrResult::Result(report), rows) => {
+            display::append(rows, &report.looked_at(call.clients()).await)
+        }
     };
-    let unwritten = display::explained(session, unwritten);
-    Ok(if code == ExitCode::Done { unwritten } else { code })
+    Ok(ExitCode::of_all([code, session.ui.explain_all(unwritten)]))
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::job::run_stage_testing::{Arguments, RunStageTesting};
+use oar_core::operations::job::start::RunStageTesting;
 use oar_core::prow::environment::ReleaseImage;
 
 use crate::start_one::{self, StartArgs, Words};
@@ -20,6 +20,5 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         started: |run| format!("Stage testing job name: {}\nStage testing job id: {}", run.name, run.id),
         known: |run| run.page.as_ref().map(|page| format!("Stage testing job url: {page}")),
     };
-    let arguments = Arguments { payload_url, start: start.arguments() };
-    start_one::start::<RunStageTesting>(session, arguments, words, &start).await
+    start_one::start(session, RunStageTesting { payload_url }, words, &start).await
 }

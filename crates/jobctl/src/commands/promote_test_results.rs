@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::promote_test_results::{Answer, Arguments, PromoteTestResults};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::jobctl::promote_test_results::PromoteTestResults;
 use oar_core::prow::manual::RecordChanged;
 use oar_core::prow::names::{BuildName, ResultName};
 use oar_core::version::Arch;
@@ -21,20 +22,19 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { arch, build, dry_run } = args;
     let name = ResultName { build: build.clone(), arch };
-    let arguments = Arguments { build, arch, dry_run };
-    let answer = session.perform::<PromoteTestResults>(arguments, &session.call(false)?).await?;
+    let answer = session.perform(PromoteTestResults { build, arch, dry_run }, &session.call(false)?).await?;
     session.ui.text(match &answer {
-        Answer::Planned(plan) => match (plan.promoted, plan.changes) {
+        PlanOrResult::Plan(plan) => match (plan.promoted, plan.changes) {
             (false, _) => format!("{name} would be promoted."),
             (true, true) => {
                 format!("{name} is promoted; the label of its release payload would be checked again.")
             }
             (true, false) => format!("{name} is promoted already."),
         },
-        Answer::Done(RecordChanged { changed: true, .. }) => {
+        PlanOrResult::Result(RecordChanged { changed: true, .. }) => {
             format!("{name} is promoted. The aggregator's next pass labels the release payload.")
         }
-        Answer::Done(_) => format!("{name} is promoted already; nothing to do."),
+        PlanOrResult::Result(_) => format!("{name} is promoted already; nothing to do."),
     });
     session.ui.json(&answer);
     Ok(ExitCode::Done)

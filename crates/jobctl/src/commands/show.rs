@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::show::{Arguments, Show};
+use oar_core::operations::jobctl::show::Show;
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
@@ -11,31 +11,31 @@ use crate::render;
 /// Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The build, such as 4.20.27, whose record is read from GitHub; or a record on disk, a file called
+    /// The build, such as 4.20.27, whose record is read from GitHub; or a record on disk, a file named
     /// `ocp-test-result-<build>-<arch>.json`
     #[arg(value_name = "BUILD")]
     build: String,
     /// Architecture of the build: amd64, arm64, multi, ppc64le, s390x
     #[arg(long, default_value_t = Arch::Amd64, value_name = "ARCH")]
     arch: Arch,
-    /// With a record on disk: directory with the registries of test jobs; a record that says what it was started with
-    /// needs none
+    /// With a record on disk: directory with the registries of test jobs; a record that has the jobs of its
+    /// own registry needs none
     #[arg(long, value_name = "DIR")]
     registry: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let arguments = match args.build.parse::<BuildName>() {
-        Ok(build) => Arguments { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
+    let show = match args.build.parse::<BuildName>() {
+        Ok(build) => Show { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
-        Err(_) => Arguments {
+        Err(_) => Show {
             build: None,
             arch: args.arch,
             record: Some(records::read(Path::new(&args.build))),
             registry: records::registries(args.registry.as_deref())?,
         },
     };
-    let view = session.perform::<Show>(arguments, &session.call(false)?).await?;
+    let view = session.perform(show, &session.call(false)?).await?;
     session.ui.json(&view);
     session.ui.text(render::build(&view));
     Ok(ExitCode::Done)

@@ -1,16 +1,15 @@
 use agent::{Agent, Pass, Schedule};
-use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::start_aggregator::{Arguments, StartAggregator};
-use oar_core::operations::perform;
+use cli_support::{CliError, ExitCode, Session, Ui};
+use oar_core::operations::jobctl::start_aggregator::StartAggregator;
 use oar_core::prow::aggregator::AggregatorReport;
 use oar_core::version::Arch;
 
-use crate::display;
+use crate::{display, passes};
 
-/// Follow the test jobs of all builds: retry what failed, accept what passed
+/// Follow the test jobs of all builds: retry failed ones, accept builds that passed
 ///
-/// A record whose build passed is completed only after its release payload is labelled. Whatever fails concerns its own
-/// record, is reported, and is tried again by the next pass.
+/// The record of an accepted build is completed only after its release payload is labelled. A failure
+/// concerns only its own record, is reported, and is retried by the next pass.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Architecture: amd64, arm64, multi, ppc64le, s390x
@@ -25,52 +24,55 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { arch, dry_run, schedule } = args;
-    let arguments = Arguments { arch, dry_run };
+    let aggregator = StartAggregator { arch, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let agent =
-        Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
-    schedule
-        .run(session, agent, || async {
-            let call = session.call_with(clients.clone(), false);
+    aggregator.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let agent = Agent {
+        program: "jobctl",
+        role: "aggregator",
+        scope: arch.text(),
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
+    passes::run(
+        aggregator,
+        &clients,
+        (schedule, agent),
+        session,
+        |_, _| (),
+        |ui, report| {
+            show(ui, report);
             let mut pass = Pass::default();
-            match perform::<StartAggregator>(arguments.clone(), &call).await {
-                Ok(report) => {
-                    show(session, &report);
-                    pass.add_problems(report.problem_count(), report.class());
-                    pass.started = report.started;
-                    pass.records = Some((report.records, report.records.saturating_sub(report.finished)));
-                    session.ui.json(&report);
-                }
-                Err(error) => {
-                    session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
-                }
-            }
+            pass.add_problems(report.problem_count(), report.class());
+            pass.started = report.started;
+            pass.records = Some((report.records, report.records.saturating_sub(report.finished)));
             pass
-        })
-        .await
+        },
+    )
+    .await
 }
 
-fn show(session: &Session, report: &AggregatorReport) {
+fn show(ui: &Ui, report: &AggregatorReport) {
     for file in &report.ignored {
-        session.ui.warn(format!("{file} is ignored: its name is not one of a record"));
+        ui.warn(format!("{file} is ignored: its name is not one of a record"));
     }
     for (text, class, hint) in report.problems.iter() {
         let hint = hint.map(str::to_owned);
-        session.ui.explain(&CliError { hint, ..CliError::new(class, text) });
+        ui.explain(&CliError { hint, ..CliError::new(class, text) });
     }
     for build in &report.builds {
-        session.ui.text(format!("{}: {}", build.build, display::result(build.result)));
+        ui.text(format!("{}: {}", build.build, display::result(build.result)));
         for line in display::done(&build.done) {
-            session.ui.text(format!("  {line}"));
+            ui.text(format!("  {line}"));
         }
         for reason in &build.reasons {
-            session.ui.text(format!("  {reason}"));
+            ui.text(format!("  {reason}"));
         }
         for problem in build.problems.texts() {
-            session.ui.problem(format!("{}: {problem}", build.build));
+            ui.problem(format!("{}: {problem}", build.build));
         }
     }
-    session.ui.text(format!("{} records, {} of them final", report.records, report.finished));
+    ui.text(format!("{} records, {} of them final", report.records, report.finished));
 }

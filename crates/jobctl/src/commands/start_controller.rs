@@ -1,19 +1,17 @@
-use std::sync::Arc;
-
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
-use oar_core::operations::jobctl::start_controller::{Arguments, StartController, StreamPass};
-use oar_core::operations::{Observer, Part, perform};
+use oar_core::operations::Part;
+use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
 use oar_core::version::{Arch, YStream};
 
-use crate::display;
+use crate::{display, passes};
 
 /// Start the test jobs of a new build, each once
 ///
-/// Looks at the newest accepted build of each release. A new one gets a record with an intent per job and becomes the
-/// recorded latest build before any job is started, so that no other controller starts them as well. A pass that was
-/// interrupted is carried on by the next one.
+/// Checks the newest accepted build of each release. A new one gets a record with an intent per job and
+/// becomes the recorded latest build before any job is started, so that no other controller starts them as
+/// well. The next pass continues an interrupted one.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the options of a command line")]
 pub(crate) struct Args {
@@ -28,10 +26,10 @@ pub(crate) struct Args {
         add = complete::y_streams()
     )]
     releases: Vec<YStream>,
-    /// Look at nightly builds; the default
+    /// Check nightly builds; the default
     #[arg(long, overrides_with = "no_nightly")]
     nightly: bool,
-    /// Look at stable builds
+    /// Check stable builds
     #[arg(long, overrides_with = "nightly")]
     no_nightly: bool,
     /// Whether jobs are started; otherwise a new build is only recorded
@@ -56,57 +54,38 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { releases, no_nightly, trigger, arch, dry_run, schedule, .. } = args;
     let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
-    let arguments = Arguments { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
+    let controller =
+        StartController { release: releases, no_nightly, trigger_prow_job: trigger, arch, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let scope = format!("{}-{arch}-{}", arguments.kind(), names.join("-"));
-    let agent = Agent { program: "jobctl", role: "controller", scope: &scope, dry_run, leases: &clients };
-    schedule
-        .run(session, agent, || async {
-            let teller = Teller { ui: session.ui.clone() };
-            let call = session.call_with(clients.clone(), false).observed_by(Arc::new(teller));
-            let mut pass = Pass::default();
-            match perform::<StartController>(arguments.clone(), &call).await {
-                Ok(answer) => {
-                    answer.problems().for_each(|class| pass.problem(Some(class)));
-                    pass.started = answer.started();
-                    session.ui.json(&answer);
-                }
-                Err(error) => {
-                    session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
-                }
-            }
-            pass
-        })
-        .await
+    controller.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let scope = format!("{}-{arch}-{}", controller.kind(), names.join("-"));
+    let agent = Agent {
+        program: "jobctl",
+        role: "controller",
+        scope: &scope,
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
+    passes::run(controller, &clients, (schedule, agent), session, show_part, |_, answer| {
+        let mut pass = Pass::default();
+        answer.problems().for_each(|class| pass.problem(Some(class)));
+        pass.started = answer.started();
+        pass
+    })
+    .await
 }
 
-/// Tells the person what a pass does for each minor version, as soon as it is done.
-#[derive(Debug)]
-struct Teller {
-    ui: Ui,
-}
-
-impl Observer for Teller {
-    fn note(&self, text: &str) {
-        self.ui.note(text);
-    }
-
-    fn warn(&self, text: &str) {
-        self.ui.warn(text);
-    }
-
-    fn part(&self, part: Part<'_>) {
-        match part {
-            Part::Controlled(StreamPass::Done(report)) => show(&self.ui, report),
-            Part::Controlled(StreamPass::Failed { scope, error }) => {
-                let shown = CliError::from(error.clone());
-                self.ui
-                    .explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
-            }
-            _ => {}
+/// Shows the result of a pass for one minor version, as soon as it is done.
+fn show_part(ui: &Ui, part: Part<'_>) {
+    match part {
+        Part::Controlled(StreamPass::Done(report)) => show(ui, report),
+        Part::Controlled(StreamPass::Failed { scope, error }) => {
+            let shown = CliError::from(error.clone());
+            ui.explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
         }
+        _ => {}
     }
 }
 

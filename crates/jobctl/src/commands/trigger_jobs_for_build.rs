@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, Session, exit_code};
-use oar_core::operations::jobctl::trigger_jobs_for_build::{Arguments, TriggerJobsForBuild};
+use oar_core::operations::jobctl::trigger_jobs_for_build::TriggerJobsForBuild;
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
 
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Start only jobs that the build's record lacks; the default
     #[arg(long, overrides_with = "no_skip_existing")]
     skip_existing: bool,
-    /// Start every job again; the runs that are recorded are dropped from the record
+    /// Start every job again; existing runs are removed from the record
     #[arg(long, overrides_with = "skip_existing")]
     no_skip_existing: bool,
     /// Print what would be done without doing it
@@ -27,8 +27,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { build, arch, no_skip_existing, dry_run, .. } = args;
-    let arguments = Arguments { build: build.clone(), arch, no_skip_existing, dry_run };
-    let report = session.perform::<TriggerJobsForBuild>(arguments, &session.call(false)?).await?;
+    let report = session
+        .perform(
+            TriggerJobsForBuild { build: build.clone(), arch, no_skip_existing, dry_run },
+            &session.call(false)?,
+        )
+        .await?;
     for warning in &report.warnings {
         session.ui.warn(warning);
     }

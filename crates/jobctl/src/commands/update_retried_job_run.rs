@@ -1,5 +1,6 @@
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::operations::jobctl::update_retried_job_run::{Answer, Arguments, UpdateRetriedJobRun};
+use oar_core::operations::PlanOrResult;
+use oar_core::operations::jobctl::update_retried_job_run::UpdateRetriedJobRun;
 use oar_core::prow::manual::RecordChanged;
 use oar_core::prow::names::BuildName;
 use oar_core::prow::record::RunId;
@@ -30,24 +31,28 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { arch, build, job, current, new, dry_run } = args;
-    let arguments = Arguments {
-        build,
-        arch,
-        job_name: job.clone(),
-        current_job_id: current.clone(),
-        new_job_id: new.clone(),
-        dry_run,
-    };
-    let answer = session.perform::<UpdateRetriedJobRun>(arguments, &session.call(false)?).await?;
+    let answer = session
+        .perform(
+            UpdateRetriedJobRun {
+                build,
+                arch,
+                job_name: job.clone(),
+                current_job_id: current.clone(),
+                new_job_id: new.clone(),
+                dry_run,
+            },
+            &session.call(false)?,
+        )
+        .await?;
     session.ui.text(match &answer {
-        Answer::Planned(plan) => {
+        PlanOrResult::Plan(plan) => {
             let words = if plan.changes { "would be replaced by" } else { "is replaced already by" };
             format!("{current} of {job} {words} {new}.")
         }
-        Answer::Done(RecordChanged { changed: true, .. }) => format!(
-            "{current} of {job} is replaced by {new}. The aggregator's next pass judges the build anew."
+        PlanOrResult::Result(RecordChanged { changed: true, .. }) => format!(
+            "{current} of {job} is replaced by {new}. The aggregator's next pass evaluates the build again."
         ),
-        Answer::Done(_) => format!("{current} of {job} is replaced already; nothing to do."),
+        PlanOrResult::Result(_) => format!("{current} of {job} is replaced already; nothing to do."),
     });
     session.ui.json(&answer);
     Ok(ExitCode::Done)

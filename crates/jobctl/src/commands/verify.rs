@@ -1,29 +1,30 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code};
-use oar_core::operations::jobctl::verify::{Arguments, Verify};
+use oar_core::operations::jobctl::verify::Verify;
 use oar_core::prow::verification::Summary;
 use oar_core::prow::verify::{Agreement, Verified};
 
 use crate::records;
 
-/// Up to so many files are listed one by one; of more, those that there is something to say of.
+/// Up to this number, all files are listed; of more, only those with findings.
 const LISTED: usize = 20;
 
 /// Check whether stored records agree with their runs
 ///
-/// Recomputes the acceptance of every build from the runs in its record, and tells where the record disagrees, which
-/// enabled jobs it lacks, and where its bytes are not those that the programs write. Latest files and registries are
-/// checked too. Ends with 1 when a file disagrees or cannot be understood.
+/// Recomputes the acceptance of every build from the runs in its record, and reports where the record
+/// disagrees, which enabled jobs it lacks, and where its bytes are not what the programs write. Latest files
+/// and registries are checked too. Exits with 1 if a file disagrees or cannot be parsed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Records, latest files or registries, by their own names; a directory stands for all of them in it
+    /// Records, latest files or registries, under their own names; a directory means all of them in it
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Directory with the registries of test jobs, which say what is required; without it every job of a record is
+    /// Directory with the registries of test jobs, which define the required jobs; without it every job of a
+    /// record is required
     #[arg(long, value_name = "DIR")]
     registry: Option<PathBuf>,
-    /// End with 1 also when a build was accepted on part of the evidence, or a file is not written exactly
+    /// Exit with 1 also if a build was accepted without all required jobs, or a file is not byte-exact
     #[arg(long)]
     strict: bool,
 }
@@ -32,11 +33,11 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let registry = records::registries(args.registry.as_deref())?;
     let paths = records::expand(&args.files)?;
     if paths.is_empty() {
-        return Err(CliError::usage("the directories hold no record, latest file or registry"));
+        return Err(CliError::usage("the directories contain no record, latest file or registry"));
     }
     let files = paths.iter().map(|path| records::read(path)).collect();
-    let arguments = Arguments { files, registry, strict: args.strict };
-    let answer = session.perform::<Verify>(arguments, &session.call(false)?).await?;
+    let answer =
+        session.perform(Verify { files, registry, strict: args.strict }, &session.call(false)?).await?;
     session.ui.json(&answer);
     let verification = &answer.verification;
     let checked = &verification.files;
@@ -49,9 +50,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     if args.registry.is_some() {
         for name in verification.missing_registries() {
-            session
-                .ui
-                .note(format!("there is no {name}: its records are judged by the jobs that stand in them"));
+            session.ui.note(format!("there is no {name}: its records are judged by the jobs in them"));
         }
     }
     if !checked.is_empty() {

@@ -1,4 +1,6 @@
-//! What runs without a person: the agents' work. When it runs, who leads and how it is watched is the crate `agent`'s.
+//! The work of the agents, which run without a person. The crate `agent` has their schedule, leader election,
+//! health and metrics.
 
 pub mod detector;
 pub mod notificator;
+pub mod result_checker;

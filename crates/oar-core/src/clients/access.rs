@@ -11,21 +11,21 @@ use crate::service::Service;
 
 /// The host under which payloads name the portal; the endpoint's base replaces it.
 const HOST: &str = "access.redhat.com";
-/// How long one look may take (spec 02 §9.2).
+/// Time limit of one request (spec 02 §9.2).
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How many redirections within the portal are followed.
+/// The most redirections within the portal that are followed.
 const REDIRECTIONS: usize = 4;
 
-/// Whether a page is there.
+/// Whether a page exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
-    /// It is.
+    /// It exists.
     Up,
-    /// It is not; what the portal said.
+    /// It does not; the portal's answer.
     Missing(String),
 }
 
-/// Looks at advisory pages, anonymously. Cheap to clone.
+/// Checks advisory pages, without credentials. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccessClient {
     http: Http,
@@ -38,11 +38,11 @@ impl AccessClient {
         Self { http, base }
     }
 
-    /// Whether the page at `address` is there.
+    /// Whether the page at `address` exists.
     ///
-    /// Only the portal's own addresses are looked at: the address comes from an image, and a request of ours is not
-    /// for anybody to direct. A page is there when it names its advisory: a sign-in or the page of a proxy does not, and
-    /// where one of these answers, or a redirection leads out of the portal, nothing is known.
+    /// Only addresses of the portal are requested: the address comes from an image, and an image must not
+    /// decide where this program sends requests. A page counts as existing when it names its advisory. A
+    /// sign-in page, a proxy's page or a redirection out of the portal is an error: nothing is known then.
     pub async fn page(&self, address: &str) -> Result<Page, ServiceError> {
         let operation = "look at an advisory page";
         let refused = |detail: String| {

@@ -1,4 +1,5 @@
-//! Koji's download root: what went into a build (spec 02 §4). Anonymous: the host is offered no Kerberos ticket.
+//! Koji's download root: the components of a build (spec 02 §4). Requests carry no credentials and no
+//! Kerberos ticket.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::ids::Nvr;
 use crate::service::Service;
 
-/// The largest document that is read: an image lists every package of every file.
+/// The largest document that is read, in bytes: an image lists every package of every file.
 const DOCUMENT_LIMIT: usize = 64 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -19,15 +20,15 @@ struct Document {
     output: Vec<Output>,
 }
 
-/// One file that a build made. Only those with a list of packages have components; the others say so in as many ways as
-/// there are producers: RHCOS writes the empty text (spec 02 §4).
+/// One output file of a build. Only files with a list of packages have components. Producers write a missing
+/// list in different ways: RHCOS writes an empty string (spec 02 §4).
 #[derive(Deserialize)]
 struct Output {
     #[serde(default, deserialize_with = "empty::list")]
     components: Vec<Record>,
 }
 
-/// What is said of a package. Of other things than packages less is known.
+/// A component's record. Only packages have all members.
 #[derive(Deserialize)]
 struct Record {
     #[serde(rename = "type", default, deserialize_with = "empty::text")]
@@ -53,7 +54,7 @@ impl BrewrootClient {
         Self { http, base }
     }
 
-    /// The builds of the packages of these names that went into the files of `build`, each once.
+    /// The builds of the packages with these names in the files of `build`, without duplicates.
     pub async fn components(&self, build: &Nvr, names: &[&str]) -> Result<Vec<Nvr>, ServiceError> {
         let operation = "read what went into a build";
         let folder = join(&self.base, "packages");

@@ -1,13 +1,13 @@
-//! The spellings of "nothing" in JSON. Producers leave a member out, or write `null`, `""`, `[]`, `{}`, `0` or `false`:
-//! programs in Go write a list that was never made as `null`, languages whose empty list and empty object are one and the
-//! same write either, and templates write an empty text. All of them mean the same here, and anything else must be what
-//! the member promises, so that nothing is taken for nothing because it could not be read.
+//! The spellings of "nothing" in JSON. Producers leave a member out, or write `null`, `""`, `[]`, `{}`, `0`
+//! or `false`: Go writes a nil slice as `null`, languages that do not distinguish an empty list from an empty
+//! object write either, and templates write an empty string. All of them mean the same here. Any other value
+//! must have the member's type; a value that cannot be read is an error and never counts as empty.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde_json::Value;
 
-/// Whether a value says that there is nothing, in any of the spellings.
+/// Whether a value is one of the spellings of "nothing".
 pub(crate) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -19,7 +19,7 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// For `#[serde(default, deserialize_with = …)]`: the default for a member that says nothing.
+/// For `#[serde(default, deserialize_with = …)]`: reads any spelling of "nothing" as the type's default.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -29,8 +29,8 @@ where
     if is_nothing(&value) { Ok(T::default()) } else { T::deserialize(value).map_err(D::Error::custom) }
 }
 
-/// Reads `null` as the type's default, for producers that write nothing else for it: programs in Go write so for lists and
-/// maps that were never made.
+/// Reads `null` as the type's default, for producers that have no other spelling of it: Go writes nil slices
+/// and maps so.
 pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -39,7 +39,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A list; empty for nothing.
+/// A list; empty for any spelling of "nothing".
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -48,7 +48,7 @@ where
     or_default(deserializer)
 }
 
-/// A text, also one that was written as a number; `None` for nothing.
+/// A string, or a number as a string; `None` for any spelling of "nothing".
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         value if is_nothing(&value) => Ok(None),
@@ -58,7 +58,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
-/// Whether something is so, written as a boolean, a number or a word; `false` for nothing.
+/// A flag, written as a boolean, a number or a word; `false` for any spelling of "nothing".
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let value = Value::deserialize(deserializer)?;
     match &value {
@@ -73,7 +73,7 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     }
 }
 
-/// Whether there is anything at all.
+/// Whether the value is anything but a spelling of "nothing".
 pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(!is_nothing(&Value::deserialize(deserializer)?))
 }

@@ -1,4 +1,4 @@
-//! The one factory of clients.
+//! Makes the clients of all services.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -43,8 +43,7 @@ use crate::version::Arch;
 const REGISTRY_BRANCH: &str = "main";
 /// The folder of registries and of record files.
 const RELEASES: &str = "_releases";
-/// The proxy through which Red Hat's staging catalog is reached (spec 03 §1.3). It is not asked when another catalog
-/// is configured.
+/// The proxy for Red Hat's staging catalog (spec 03 §1.3). It is not used when another catalog is configured.
 const CATALOG_PROXY: &str = "http://squid.corp.redhat.com:3128";
 
 /// Why a client cannot be made.
@@ -59,13 +58,13 @@ pub enum ClientError {
     /// The credentials cannot be sent.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The cluster cannot be reached at all.
+    /// The cluster cannot be reached.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// Nothing says how the cluster is reached.
-    #[error("there is no login for the cluster that holds the release payloads")]
+    /// No setting says how the cluster is reached.
+    #[error("there is no login for the cluster with the release payloads")]
     NoCluster,
-    /// The addresses from which texts of advisories may be fetched are none.
+    /// The configured origins of advisory files are not valid addresses.
     #[error("{0}")]
     Origins(String),
 }
@@ -85,8 +84,8 @@ classified! {
 
 /// Makes the clients of all services from the settings. They share one HTTP stack and its limits. Cheap to clone.
 ///
-/// A client is made when it is asked for; a credential that is missing, or a setting that is wrong, is the error of
-/// whoever asks for the client that needs it.
+/// A client is made on request. A missing credential or a wrong setting is an error only of the method whose
+/// client needs it.
 #[derive(Clone)]
 pub struct Clients {
     settings: Settings,
@@ -94,8 +93,8 @@ pub struct Clients {
     kept: Arc<Kept>,
 }
 
-/// What is made once, because it keeps what services told it (who is who in Slack, a token of Google), or when it may ask
-/// them again (Gangway).
+/// Clients that are made once, because they cache answers (Slack users, a Google token) or pace their
+/// requests (Gangway).
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
@@ -126,7 +125,7 @@ impl Clients {
         &self.http
     }
 
-    /// The clock that all clients wait by.
+    /// The clock that all clients use.
     pub fn clock(&self) -> &Clock {
         self.http.clock()
     }
@@ -143,7 +142,7 @@ impl Clients {
         Ok(JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?)
     }
 
-    /// The company directory; it is asked at the first look-up.
+    /// The company directory; it connects at the first look-up.
     pub fn directory(&self) -> LdapClient {
         let http = self.settings.http();
         LdapClient::new(LdapSettings {
@@ -215,7 +214,7 @@ impl Clients {
         Url::parse(proxy).map(Some).map_err(|_| key.unusable(&[], "is not a URL".to_owned()))
     }
 
-    /// The texts of advisories.
+    /// The advisory files of the Konflux release service.
     pub fn advisory_content(&self) -> Result<AdvisoryContentClient, ClientError> {
         let configured = self.settings.document()?.checked(&keys::ADVISORY_ORIGINS, &[])?;
         let replacement = self.settings.endpoints().replacement(Service::AdvisoryContent);
@@ -224,7 +223,7 @@ impl Clients {
         Ok(AdvisoryContentClient::new(self.http.clone(), origins))
     }
 
-    /// Pyxis by build, which gets the Kerberos ticket of this process when it asks for one.
+    /// Pyxis by build, which gets the Kerberos ticket of this process when it demands one.
     pub fn pyxis(&self) -> Result<PyxisClient, ConfigError> {
         let concurrency = self.settings.catalog_concurrency()?;
         let client = PyxisClient::new(self.http.clone(), self.base(Service::Pyxis), concurrency);
@@ -252,7 +251,7 @@ impl Clients {
             return Ok(slack.clone());
         }
         let token = self.optional(Credential::SlackBotToken)?;
-        // Colleagues have addresses of the domain that the account in Jira has.
+        // Colleagues have addresses in the domain of the Jira account.
         let colleague = self.optional(Credential::JiraUsername)?;
         let domain =
             colleague.and_then(|address| Some(address.expose_secret().trim().split_once('@')?.1.to_owned()));
@@ -275,7 +274,7 @@ impl Clients {
         self.optional(Credential::GangwayToken)?.map(|token| self.paced_gangway(token)).transpose()
     }
 
-    /// One client for all, which keeps their requests apart.
+    /// One client for all callers, which paces their requests.
     fn paced_gangway(&self, token: SecretString) -> Result<GangwayClient, ConfigError> {
         if let Some(gangway) = self.kept.gangway.get() {
             return Ok(gangway.clone());
@@ -286,14 +285,13 @@ impl Clients {
 
     fn gangway_with(&self, token: SecretString) -> Result<GangwayClient, ConfigError> {
         let ProwSettings { gangway: limit, gangway_form, .. } = self.settings.prow()?;
-        // The production jobs have no configuration document; the form then is the usual one.
+        // The production jobs have no configuration document; they use the default form.
         let form: TriggerForm = match (gangway_form, self.settings.document()) {
             (Some(form), _) => *form,
             (None, Ok(document)) => document.jobs()?.gangway,
             (None, Err(_)) => TriggerForm::default(),
         };
-        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form)
-            .with_rate_limit(*limit))
+        Ok(GangwayClient::new(self.http.clone(), self.base(Service::Gangway), token, form, *limit))
     }
 
     /// The release controller of an architecture.
@@ -319,7 +317,7 @@ impl Clients {
         self.folder(self.settings.state().repository.clone(), REGISTRY_BRANCH, RELEASES)
     }
 
-    /// A folder of a repository on GitHub; what was read of it before is not fetched again.
+    /// A folder of a repository on GitHub; contents that were read before come from the cache.
     pub fn folder(
         &self,
         repository: Repository,
@@ -336,7 +334,7 @@ impl Clients {
         Ok(self.artifacts_of(&self.require(Credential::ArtifactsAccountFile)?))
     }
 
-    /// The same; `None` without the key file.
+    /// Like [`Clients::artifacts`], but `None` without the key file.
     pub fn artifacts_if_set(&self) -> Result<Option<GcsClient>, ConfigError> {
         Ok(self.optional(Credential::ArtifactsAccountFile)?.map(|path| self.artifacts_of(&path)))
     }
@@ -348,10 +346,11 @@ impl Clients {
         GcsClient::new(account, self.base(Service::Gcs), QE_BUCKET)
     }
 
-    /// The cluster that holds the release payloads, by what is there first: a token (`OAR_KUBE_TOKEN`) for the endpoint
-    /// of Kubernetes, which has a default; the kubeconfig; the account of the pod.
+    /// The cluster that holds the release payloads. The first of these that is set counts: a token
+    /// (`OAR_KUBE_TOKEN`) for the Kubernetes endpoint, which has a default; the kubeconfig; the pod's service
+    /// account.
     ///
-    /// With a replaced endpoint only the token counts: no other login belongs to that address.
+    /// With a replaced endpoint only the token counts, because no other login belongs to that address.
     pub async fn cluster(&self) -> Result<KubeClient, ClientError> {
         if let Some(access) = self.token_access()? {
             return Ok(KubeClient::new(&self.http, access)?);
@@ -366,10 +365,11 @@ impl Clients {
         Ok(KubeClient::new(&self.http, access)?)
     }
 
-    /// A contender for the lease `name` in the cluster that this process runs in; `None` outside of a cluster, where a
-    /// lock file serves.
+    /// A contender for the lease `name` in the cluster that this process runs in; `None` outside a cluster,
+    /// where a lock file is used instead.
     ///
-    /// With a replaced endpoint of Kubernetes and a namespace for leases the lease is there, with `OAR_KUBE_TOKEN`.
+    /// With a replaced Kubernetes endpoint and a namespace for leases, the lease is at that endpoint and
+    /// `OAR_KUBE_TOKEN` signs in.
     pub fn lease(
         &self,
         name: &str,

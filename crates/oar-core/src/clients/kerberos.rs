@@ -1,8 +1,8 @@
 //! HTTP Negotiate (RFC 4559) with the user's Kerberos ticket, through the system's GSSAPI library.
 //!
-//! The header is sent with the first request already, so that a call is one exchange; the reference asks first and
-//! pays two (spec 02 §1.2). Each attempt gets a token from a context of its own: a service that keeps a replay cache
-//! accepts a token once, and nothing is shared between concurrent calls (spec 02 §10 E27).
+//! The header is sent with the first request, so that a call is one exchange; the Python tooling waits for a
+//! challenge and needs two (spec 02 §1.2). Each attempt gets a token from its own context: a service with a
+//! replay cache accepts a token once, and nothing is shared between concurrent calls (spec 02 §10 E27).
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Authorize;
 use crate::service::Service;
 
-/// The longest that making a token may take; only the first one asks the KDC, the others come from the cache.
+/// Time limit for making a token. Only the first one needs the KDC; the others come from the cache.
 pub const TOKEN_TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// The operation that errors of this module name until the HTTP stack puts the call's own there.
+/// The operation that errors of this module name until the HTTP stack replaces it with the call's.
 const OPERATION: &str = "authenticate with Kerberos";
 
-/// Makes `Authorization: Negotiate …` from the ticket cache of the process.
+/// Makes the header `Authorization: Negotiate …` from the ticket cache of the process.
 ///
 /// The MIT library finds the cache, the realm and the KDC by `KRB5CCNAME`, `KRB5_CONFIG` and `KRB5_CLIENT_KTNAME`.
 #[derive(Debug, Clone)]
@@ -43,21 +43,21 @@ impl Negotiate {
         Self { service, cache: None, time_limit: TOKEN_TIME_LIMIT }
     }
 
-    /// Names the value of `KRB5CCNAME`, when it is set, so that hints can mention it. It does not choose the cache.
+    /// Sets the value of `KRB5CCNAME` that hints mention, if it is set. It does not select the cache.
     #[must_use]
     pub fn cache_setting(mut self, cache: Option<String>) -> Self {
         self.cache = cache.filter(|cache| !cache.is_empty());
         self
     }
 
-    /// Allows another time for making a token than [`TOKEN_TIME_LIMIT`].
+    /// Replaces the time limit [`TOKEN_TIME_LIMIT`].
     #[must_use]
     pub fn time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
         self
     }
 
-    /// Whether a token for `url` can be made now: a valid ticket exists and the KDC knows the service.
+    /// Checks that a token for `url` can be made now: a valid ticket exists and the KDC knows the service.
     pub async fn check(&self, url: &Url) -> Result<(), ServiceError> {
         self.token(url).await.map(drop)
     }
@@ -68,10 +68,10 @@ impl Negotiate {
         };
         let (sender, receiver) = oneshot::channel();
         let target = host.clone();
-        // A thread of its own and not the runtime's pool: the runtime waits for its pool when it ends, and the
+        // A separate thread and not the runtime's pool: the runtime waits for its pool when it ends, and the
         // Kerberos library may wait for a KDC longer than a user does.
         let thread = std::thread::Builder::new().name("kerberos".to_owned()).spawn(move || {
-            // Nobody listens any more when the time was up.
+            // The receiver is gone when the time limit has passed.
             let _ = sender.send(negotiate_token(&target));
         });
         if let Err(error) = thread {
@@ -107,16 +107,16 @@ impl Authorize for Negotiate {
 
 /// The first token of a fresh SPNEGO context for the service `HTTP@host`.
 ///
-/// Blocks: the library reads files and may ask a KDC.
+/// Blocks: the library reads files and may contact a KDC.
 fn negotiate_token(host: &str) -> Result<Vec<u8>, Problem> {
-    // The Kerberos credential is asked for by name: SPNEGO's own answer to a missing ticket is only that it cannot
+    // The Kerberos credential is acquired by name: for a missing ticket SPNEGO only reports that it cannot
     // find a mechanism.
     let mut mechanisms = OidSet::new();
     mechanisms.add(GSS_MECH_KRB5).map_err(problem)?;
     let credential = Cred::acquire(None, None, CredUsage::Initiate, Some(&mechanisms)).map_err(problem)?;
     let target =
         Name::new(format!("HTTP@{host}").as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE)).map_err(problem)?;
-    // The flags of the reference (spec 02 §1.1): no mutual authentication, no delegation.
+    // The flags of the Python tooling (spec 02 §1.1): no mutual authentication, no delegation.
     let mut context =
         ClientCtx::new(Some(credential), target, CtxFlags::GSS_C_SEQUENCE_FLAG, Some(GSS_MECH_SPNEGO));
     match context.step(None, None).map_err(problem)? {
@@ -125,10 +125,10 @@ fn negotiate_token(host: &str) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// What stands in the way of a token.
+/// Why no token can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Problem {
-    /// There is no ticket; the library's name of the cache, where it gives one.
+    /// There is no ticket; the name of the cache, if the library gives it.
     NoTicket(Option<String>),
     Expired,
     NotYetValid,
@@ -146,9 +146,9 @@ fn problem(error: libgssapi::error::Error) -> Problem {
     classify(error.minor.cast_signed(), &error.to_string())
 }
 
-/// Tells problems apart by the library's minor status (RFC 4121 and MIT's `krb5.h` error table) and, because the
-/// library renumbers a status that two mechanisms share, by its message. The message is English: this program never
-/// calls `setlocale`.
+/// Classifies by the library's minor status (RFC 4121 and MIT's `krb5.h` error table) and, because the
+/// library renumbers a status that two mechanisms share, by its message. The message is English: this program
+/// never calls `setlocale`.
 fn classify(minor: i32, message: &str) -> Problem {
     let says = |part: &str| message.contains(part);
     match minor {
@@ -159,7 +159,7 @@ fn classify(minor: i32, message: &str) -> Problem {
         -1_765_328_230 => Problem::RealmUnknown,
         -1_765_328_377 => Problem::ServiceUnknown,
         -1_765_328_248 | -1_765_328_249 => Problem::Settings,
-        // The last resort of the library covers every trouble with the cache, so the message comes first.
+        // The library's generic status covers every problem with the cache, so the message is checked first.
         _ if says("Ticket expired") || says("Credential expired") || says("credentials have expired") => {
             Problem::Expired
         }
@@ -180,7 +180,7 @@ fn classify(minor: i32, message: &str) -> Problem {
     }
 }
 
-/// The cache that the library's message names: `(default cache: FILE:/tmp/krb5cc_0)` or `(filename: …)`.
+/// The cache named in the library's message: `(default cache: FILE:/tmp/krb5cc_0)` or `(filename: …)`.
 fn cache_name(message: &str) -> Option<String> {
     let start = ["default cache: ", "filename: "]
         .into_iter()
@@ -245,7 +245,7 @@ const KINIT: &str = "Get a ticket with `kinit <user>@REALM`, or with `kinit -k -
 const KINIT_LOWER: &str =
     "get a ticket with `kinit <user>@REALM`, or with `kinit -k -t <keytab> <principal>`.";
 
-/// The next step after the service answered 401 to a token that was made without an error.
+/// The hint for a 401 answer to a token that was made without an error.
 pub const REFUSED_TOKEN_HINT: &str = "The service did not accept the Kerberos ticket: check with `klist` that it is of \
     the service's realm and that this machine's clock is right, then renew it with `kinit <user>@REALM` or \
     `kinit -k -t <keytab> <principal>`.";
@@ -254,7 +254,7 @@ pub const REFUSED_TOKEN_HINT: &str = "The service did not accept the Kerberos ti
 mod tests {
     use super::*;
 
-    /// What MIT Kerberos 1.20 really answers, as a GSSAPI message.
+    /// Messages of MIT Kerberos 1.20, as GSSAPI returns them.
     fn failure(minor: i32, words: &str) -> Problem {
         classify(
             minor,
@@ -284,7 +284,7 @@ mod tests {
         ];
         for (minor, words, expected) in cases {
             assert_eq!(failure(minor, words), expected, "{words}");
-            // 100005 is what the library's mechanism table gives when two mechanisms share a number.
+            // The library's mechanism table assigns 100005 when two mechanisms share a number.
             assert_eq!(failure(100_005, words), expected, "{words}");
         }
         assert_eq!(

@@ -1,7 +1,7 @@
 //! One folder per external system: typed requests and answers, no workflow decisions.
 //!
 //! Every client is built on [`crate::http::Http`]; none decides what a release needs. A client module may not
-//! import `tasks`, `operators` or `statebox`. [`Clients`] makes them all.
+//! import `tasks`, `operators` or `statebox`. [`Clients`] makes all clients.
 
 pub mod access;
 pub mod advisory_content;
@@ -36,11 +36,11 @@ mod write;
 
 pub use factory::{ClientError, Clients};
 pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look};
-/// What a write did that looks before it acts.
+/// The effect of a write that reads before it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The service changed.
     Changed,
-    /// It already set; nothing was sent that changes anything.
+    /// The value was set already; nothing was written.
     AlreadySo,
 }

@@ -1,4 +1,5 @@
-//! What tests of clients are set up with: a stack that notes its waits instead of waiting, and the answers of a service.
+//! Set-up of the clients' tests: an HTTP stack that records its waits instead of waiting, and answers of a
+//! service.
 
 use serde::Serialize;
 use url::Url;
@@ -8,7 +9,7 @@ use crate::http::tests::support::stack;
 use crate::http::{Http, HttpSettings};
 use crate::permit::WritePermit;
 
-/// A stack that sends a request `attempts` times at most.
+/// A stack that sends a request at most `attempts` times.
 pub(crate) fn http(attempts: usize) -> Http {
     stack(HttpSettings { attempts, ..HttpSettings::default() }).0
 }
@@ -23,7 +24,7 @@ pub(crate) fn permit() -> WritePermit {
     WritePermit::granted_by_user_interface()
 }
 
-/// A good answer with this JSON document.
+/// A 200 answer with this JSON document.
 pub(crate) fn ok(body: impl Serialize) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }

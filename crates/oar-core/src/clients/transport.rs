@@ -1,4 +1,4 @@
-//! Carries the requests of clients that others wrote, which speak tower, over the one HTTP stack.
+//! Sends the requests of third-party clients, which are built on tower, through [`Http`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
 
-/// What a request is for; it travels in the request's extensions.
+/// The operation of a request, for errors; it is in the request's extensions.
 #[derive(Debug, Clone)]
 pub(super) struct Purpose {
     pub(super) operation: &'static str,
@@ -38,8 +38,8 @@ impl Purpose {
 
 /// The innermost service of such a client's stack.
 ///
-/// It sends the request through [`Http`] and puts the whole [`Reply`] into the response's extensions,
-/// where our client reads it.
+/// It sends the request through [`Http`] and puts the whole [`Reply`] into the response's extensions, where
+/// this program's client reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     http: Http,
@@ -54,19 +54,19 @@ impl Transport {
         Self { http, service, base: None, largest: None, refusal_wait: None }
     }
 
-    /// Requests have relative addresses, which are joined to `base`, whose path prefix stays.
+    /// Requests have relative addresses, which are joined to `base`; its path prefix is kept.
     pub(super) fn below(mut self, base: Url) -> Self {
         self.base = Some(base);
         self
     }
 
-    /// Answers of up to `bytes` are read.
+    /// Sets the largest answer that is read, in bytes.
     pub(super) fn largest(mut self, bytes: usize) -> Self {
         self.largest = Some(bytes);
         self
     }
 
-    /// What the service's refusals ask to wait where no header says it ([`Call::refusal_wait`]).
+    /// Sets the function that finds the wait in a refusal without a header for it ([`Call::refusal_wait`]).
     pub(super) fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
         self.refusal_wait = Some(wait);
         self
@@ -100,7 +100,7 @@ impl Transport {
             .await
             .map_err(|error| rejected("the request's body cannot be read").with_source(error))?;
         let mut headers = parts.headers;
-        // The stack makes these itself.
+        // The stack sets these itself.
         headers.remove(CONTENT_LENGTH);
         headers.remove(HOST);
         let mut call = Call::new(self.service, purpose.operation, parts.method, url)

@@ -1,26 +1,27 @@
-//! Writes whose answer may not tell whether they were done.
+//! Writes whose answer may not show whether they took effect.
 
 use super::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
 
-/// How it is known that what was to be written stands there.
+/// The written value, and how it is known to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written<T> {
-    /// The answer to the write says so.
+    /// By the answer to the write.
     Answered(T),
-    /// A look says so, after a failure of this kind.
+    /// By a look, after a failure of this kind.
     Seen(T, ServiceErrorKind),
 }
 
 impl<T> Written<T> {
-    /// What stands there.
+    /// The value.
     pub fn into_inner(self) -> T {
         match self {
             Self::Answered(value) | Self::Seen(value, _) => value,
         }
     }
 
-    /// Whether the write did it: one without an answer that can be read did, a refused one did not; somebody was faster.
+    /// Whether this write caused it. A write without a readable answer counts as the cause; after a refusal
+    /// somebody else was faster.
     pub fn effect(&self) -> Effect {
         match self {
             Self::Seen(_, kind) if !may_have_acted(*kind) => Effect::AlreadySo,
@@ -29,29 +30,29 @@ impl<T> Written<T> {
     }
 }
 
-/// Whether a write that failed so may be done: its answer never came, or cannot be read.
+/// Whether a write that failed with this kind may have taken effect: no answer arrived, or it cannot be read.
 fn may_have_acted(kind: ServiceErrorKind) -> bool {
     matches!(kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed)
 }
 
-/// What became of one attempt to write.
+/// The result of one attempt to write.
 #[derive(Debug)]
 pub enum Attempt<T, E> {
-    /// It stands there.
+    /// The value is written.
     Done(Written<T>),
-    /// It failed, and certainly does not stand there: the write may be repeated.
+    /// It failed, and the value is certainly not there: the write may be repeated.
     Absent(ServiceError),
-    /// It failed, and whether it stands there could not be seen.
+    /// It failed, and the look failed too, so the result is unknown.
     Unseen(ServiceError, E),
-    /// It failed, and nothing was done.
+    /// It failed without an effect.
     Failed(ServiceError),
 }
 
 impl<T, E: From<ServiceError>> Attempt<T, E> {
-    /// What stands there, or the error that the caller is to tell.
+    /// The value, or the error for the caller.
     ///
-    /// When nobody could see it, an unclear write stays one: the next run looks first. A refusal is no verdict then, so that
-    /// the look's own error is the answer.
+    /// When the look failed too, an unclear write remains unclear: the next run looks first. After a refusal
+    /// the look's error is returned, because the refusal proves nothing then.
     pub fn settled(self) -> Result<Written<T>, E> {
         match self {
             Self::Done(written) => Ok(written),
@@ -61,13 +62,13 @@ impl<T, E: From<ServiceError>> Attempt<T, E> {
     }
 }
 
-/// Writes once, and looks whether it is done when the answer does not tell.
+/// Writes once, and looks whether it took effect when the answer does not show it.
 ///
 /// - An answer to `write` counts as it is.
 /// - A failure of one of the `doubtful` kinds is followed by a `look`: the service may have acted
-///   ([`ServiceErrorKind::Unclear`], [`ServiceErrorKind::Malformed`]), or it refuses because it is so already. `Some` is what
-///   stands there, which is good; `None` is that it certainly does not stand there.
-/// - After any other failure nothing was done, and nobody looks.
+///   ([`ServiceErrorKind::Unclear`], [`ServiceErrorKind::Malformed`]), or it refuses because the value is set
+///   already. `Some` is the value, which counts as success; `None` means that it is certainly not there.
+/// - After any other failure the write had no effect, and there is no look.
 pub async fn attempt<T, E>(
     write: impl Future<Output = Result<T, ServiceError>>,
     doubtful: &[ServiceErrorKind],
@@ -88,7 +89,7 @@ pub async fn attempt<T, E>(
     }
 }
 
-/// One [`attempt`], settled.
+/// One [`attempt`], as a `Result` ([`Attempt::settled`]).
 pub async fn write_or_look<T, E: From<ServiceError>>(
     write: impl Future<Output = Result<T, ServiceError>>,
     doubtful: &[ServiceErrorKind],
@@ -97,7 +98,7 @@ pub async fn write_or_look<T, E: From<ServiceError>>(
     attempt(write, doubtful, look).await.settled()
 }
 
-/// [`attempt`]s at most `times` times: again only what certainly does not stand there.
+/// Calls [`attempt`] at most `times` times; it repeats only while the value is certainly not there.
 pub async fn attempt_again<T, E, W, L>(
     times: usize,
     write: impl Fn() -> W,
@@ -117,9 +118,10 @@ where
     attempt(write(), doubtful, look()).await
 }
 
-/// Looks what is missing and writes it; `None` of the look is that nothing is.
+/// Looks for what is missing and writes it; a look that returns `None` found nothing missing.
 ///
-/// After an answer that does not tell whether the service acted it looks again, and writes once more what is missing then.
+/// When an answer does not show whether the service acted, it looks again and writes once more what is still
+/// missing.
 pub async fn ensure<M, E, W, L>(look: impl Fn() -> L, mut write: impl FnMut(M) -> W) -> Result<Effect, E>
 where
     E: From<ServiceError>,
@@ -132,7 +134,7 @@ where
         Err(failure) if may_have_acted(failure.kind) => match look().await {
             Ok(None) => {}
             Ok(Some(missing)) => write(missing).await?,
-            // Nobody knows whether it was done: the next run looks first.
+            // It is unknown whether it took effect: the next run looks first.
             Err(_) => return Err(failure.into()),
         },
         Err(failure) => return Err(failure.into()),
@@ -154,8 +156,8 @@ mod tests {
         ServiceError::new(Service::Gitlab, "write", kind, "")
     }
 
-    /// What came of a write that failed so and a look that found this: the value and the effect, or the kind of the error;
-    /// and how often was looked.
+    /// The result of such a write and such a look: the value and the effect, or the kind of the error; and
+    /// the number of looks.
     async fn tried(
         write: Result<u8, ServiceErrorKind>,
         look: Result<Option<u8>, ServiceErrorKind>,
@@ -202,7 +204,7 @@ mod tests {
         assert_eq!(tried(Err(Conflict), Err(Unavailable)).await, (Err(Unavailable), 1));
     }
 
-    /// What came of looks that find these things missing and of writes that end so, and what was written.
+    /// The result of looks that find these things missing and of such writes, and what was written.
     async fn ensured(
         looks: &[Result<Option<u8>, ServiceErrorKind>],
         writes: &[Result<(), ServiceErrorKind>],

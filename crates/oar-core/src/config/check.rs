@@ -1,4 +1,4 @@
-//! The check of a whole configuration document against what the programs read.
+//! Checks a whole configuration document against the keys that the programs read.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,13 +16,13 @@ use super::versions::SupportedVersions;
 use crate::signature::ReleaseKeys;
 use crate::version::YStream;
 
-/// How much a problem matters.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A command will fail.
     Error,
-    /// Nothing fails, but something may be meant otherwise.
+    /// Nothing fails, but the value may be a mistake.
     Warning,
 }
 
@@ -35,33 +35,34 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that is wrong with a document.
+/// One problem of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The key's path; empty when the whole document is meant.
+    /// The key's path; empty when the problem concerns the whole document.
     pub path: String,
     /// What is wrong; never a value of the document.
     pub message: String,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
 }
 
 /// All problems of a document's plaintext: errors first, each group in the order of the document.
 ///
-/// The paths of files in it are seen from `directory`, the document's own; without one, files are not looked at.
+/// File paths in it are relative to `directory`, the document's own; without one, files are not checked.
 pub fn check_document(text: &str, versions: &SupportedVersions, directory: Option<&Path>) -> Vec<Problem> {
     let mut problems = Problems::default();
     match Document::parse(text) {
         Err(error) => problems.error("", error.to_string()),
         Ok(document) => {
             for path in repeated_keys(text) {
-                problems.error(&path, "stands more than once; only the last one counts".into());
+                problems.error(&path, "occurs more than once; only the last one counts".into());
             }
             section(document.root(), &mut Vec::new(), &mut problems);
             if let Some(directory) = directory {
                 release_keys(&document, directory, &mut problems);
             }
             waivers(&document, &mut problems);
+            agents(&document, &mut problems);
             required(&document, &mut problems);
             streams(&document, versions, &mut problems);
         }
@@ -133,7 +134,7 @@ fn entry<'a>(value: &'a Value, path: &mut Vec<&'a str>, problems: &mut Problems)
     }
 }
 
-/// Whether `text` is an address without TLS of a machine other than this one.
+/// Whether `text` is a URL without TLS on another machine.
 fn sends_in_the_clear(text: &str) -> bool {
     let Ok(url) = url::Url::parse(text.trim()) else { return false };
     let here = match url.host() {
@@ -145,10 +146,10 @@ fn sends_in_the_clear(text: &str) -> bool {
     url.scheme() == "http" && !here
 }
 
-/// Whether every release key is one, also those in files.
+/// Checks that every release key is valid, also those in files.
 fn release_keys(document: &Document, directory: &Path, problems: &mut Problems) {
     for name in document.names(&["release_keys"]) {
-        // A value of another shape has its own problem.
+        // A value of the wrong form is reported elsewhere.
         let Ok(Some(value)) = document.checked(&keys::RELEASE_KEY, &[name]) else { continue };
         let armored = armored_key(value, directory);
         let added = armored.and_then(|armored| {
@@ -160,11 +161,20 @@ fn release_keys(document: &Document, directory: &Path, problems: &mut Problems) 
     }
 }
 
-/// Whether every waiver says all that it must say.
+/// Checks that every waiver is complete.
 fn waivers(document: &Document, problems: &mut Problems) {
     for component in document.waived_components() {
         if let Err(error @ ConfigError::MissingKey { .. }) = document.waiver(component) {
             problems.error(&format!("image_health.waivers.{component}"), format!("is not complete: {error}"));
+        }
+    }
+}
+
+/// Whether every agent says what it runs and how often.
+fn agents(document: &Document, problems: &mut Problems) {
+    for name in document.names(&["agents"]) {
+        if let Err(error @ ConfigError::MissingKey { .. }) = document.agent(name) {
+            problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
         }
     }
 }
@@ -184,7 +194,7 @@ fn required(document: &Document, problems: &mut Problems) {
     }
 }
 
-/// Whether the key is absent rather than wrong; what is wrong has its own problem.
+/// Whether the key is absent. A wrong value is reported elsewhere.
 fn is_absent(document: &Document, key: &Key, names: &[&str]) -> bool {
     matches!(document.text(key, names), Ok(None))
 }
@@ -216,7 +226,7 @@ fn streams(document: &Document, versions: &SupportedVersions, problems: &mut Pro
     }
 }
 
-/// The paths of all keys that stand more than once in their object: JSON readers take the last one without a word.
+/// The paths of all keys that occur more than once in their object: JSON readers silently take the last one.
 fn repeated_keys(text: &str) -> BTreeSet<String> {
     struct Repeats(BTreeSet<String>);
 
@@ -306,7 +316,7 @@ mod tests {
         check_document(&value.to_string(), &versions(), None)
     }
 
-    /// The good document with one change must have exactly the expected problem.
+    /// The valid document with one change must have exactly the expected problem.
     fn one(pointer: &str, value: Value, severity: Severity, path: &str, words: &str) {
         let mut document = good();
         let (parent, name) = pointer.rsplit_once('/').unwrap();

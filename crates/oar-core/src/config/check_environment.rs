@@ -1,4 +1,4 @@
-//! The check of everything that the programs read from their environment, before a command needs it.
+//! Checks everything that the programs read from their environment, before a command needs it.
 
 use super::check::{Problem, Severity};
 use super::credentials::{Credential, Credentials};
@@ -27,8 +27,8 @@ const CREDENTIALS: [Credential; 12] = [
     Credential::ClusterToken,
 ];
 
-/// Everything in `environment` that a program would refuse, by the code with which it does. What is not set is no problem:
-/// not every command needs it.
+/// Everything in `environment` that a program would refuse, found by the code that refuses it. A variable
+/// that is not set is no problem, because not every command needs it.
 pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut take = |result: Result<(), ConfigError>| problems.extend(result.err().map(problem));
@@ -38,6 +38,7 @@ pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     take(StateSettings::of(environment).map(drop));
     take(network::http(environment).map(drop));
     take(WaitPolicy::of(environment).map(drop));
+    take(super::agents::agent_watchdog(environment).map(drop));
     take(ElliottSettings::of(environment).map(drop));
     take(ProwSettings::of(environment).map(drop));
     take(network::catalog_concurrency(environment).map(drop));

@@ -1,11 +1,11 @@
-//! Credentials, read when they are needed and not before.
+//! Credentials, read when they are needed.
 
 use secrecy::SecretString;
 
 use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
 
-/// A credential, or one half of it, that stands in an environment variable.
+/// A credential, or a part of one, in an environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// The GitHub token.
@@ -35,7 +35,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// The variable that holds it.
+    /// Its environment variable.
     pub fn variable(self) -> &'static Variable {
         match self {
             Self::GithubToken => &environment::GITHUB_TOKEN,
@@ -65,16 +65,17 @@ impl Credentials {
         Self { environment }
     }
 
-    /// The credential, or an error that names its variable and says what it is for.
+    /// The credential, or an error that names its variable and its purpose.
     ///
-    /// White space around it is taken away; what cannot stand in a header is refused.
+    /// Surrounding white space is removed; a value that is not allowed in a header is refused.
     pub fn require(&self, credential: Credential) -> Result<SecretString, ConfigError> {
         let variable = credential.variable();
         self.optional(credential)?
             .ok_or(ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose })
     }
 
-    /// Fails unless all of them are set, and names every one that is not: a person then sets them in one go.
+    /// Fails unless all of them are set. The error names all missing ones, so that a person can set them at
+    /// once.
     pub fn require_all(&self, credentials: impl IntoIterator<Item = Credential>) -> Result<(), ConfigError> {
         let mut missing = Vec::new();
         for credential in credentials {
@@ -99,7 +100,7 @@ impl Credentials {
         if value.chars().any(char::is_control) {
             return Err(ConfigError::BadVariable {
                 name: variable.name.into(),
-                problem: "a line break or another control character stands inside the value".into(),
+                problem: "the value contains a line break or another control character".into(),
                 expected: format!("{} on one line", variable.purpose),
             });
         }

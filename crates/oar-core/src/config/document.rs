@@ -1,4 +1,5 @@
-//! The decrypted configuration document: typed getters over JSON whose unknown keys and order are kept.
+//! The decrypted configuration document: typed getters over JSON. Unknown keys and the order of keys are
+//! kept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,19 +11,19 @@ use super::keys::{self, Key};
 use crate::email::EmailAddress;
 use crate::version::YStream;
 
-/// The largest plaintext that is read, in bytes; the real document has less than two thousand.
+/// The largest plaintext that is read, in bytes; the real document has less than two kilobytes.
 const SIZE_LIMIT: usize = super::jwe::SIZE_LIMIT;
 
-/// A team that has a place in Slack (spec 01 §1.3).
+/// A team with a Slack channel (spec 01 §1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SlackTeam {
-    /// Those who follow a release.
+    /// The QE release team.
     QeRelease,
-    /// The QE forum, where QA contacts are reminded.
+    /// The QE forum, where QA contacts get reminders.
     QeForum,
     /// ART.
     Art,
-    /// Those who approve documentation and product security.
+    /// The approvers for documentation and product security.
     Approver,
     /// QE.
     Qe,
@@ -41,33 +42,33 @@ impl SlackTeam {
     }
 }
 
-/// Why a component may ship with a bad grade.
+/// Allows a component to ship with a bad grade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComponentWaiver<'a> {
-    /// The worst grade, a letter or `Unknown`.
+    /// The worst allowed grade, a letter or `Unknown`.
     pub grade: &'a str,
-    /// The last day on which it counts.
+    /// The last day on which it is valid.
     pub until: jiff::civil::Date,
-    /// Who decided.
+    /// Who granted it.
     pub who: &'a str,
     /// Why.
     pub why: &'a str,
 }
 
-/// Within how many days a drop of a grade is told, where the document says nothing.
+/// The default number of days before a grade drops in which a warning is given.
 const GRADE_WARNING_DAYS: u16 = 30;
 
 /// The configuration document.
 ///
-/// Nothing is required of it as a whole: each getter asks for its own key and says what is wrong with that one, so
-/// that a command needs only what it uses. `check` looks at everything.
+/// Each getter reads and checks only its own key, so that a command needs only the keys that it uses. `check`
+/// checks the whole document.
 #[derive(Clone, PartialEq, Default)]
 pub struct Document {
     root: Map<String, Value>,
 }
 
 impl fmt::Debug for Document {
-    /// The names of the sections only: the values are people's addresses.
+    /// Shows the names of the sections only, because values are people's addresses.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.root.keys()).finish()
     }
@@ -95,14 +96,14 @@ impl Document {
         &self.root
     }
 
-    /// The value at a dotted path. Keys may hold dots themselves (`contacts.slack.qe-release.4.19`): at every level
-    /// the longest key that fits is taken.
+    /// The value at a dotted path. Keys may contain dots themselves (`contacts.slack.qe-release.4.19`): at
+    /// every level the longest matching key counts.
     pub fn lookup(&self, path: &str) -> Option<&Value> {
         let parts: Vec<&str> = path.split('.').collect();
         lookup(&self.root, &parts)
     }
 
-    /// The text at `key`, with `names` in place of what stands for many; `None` when it is absent or null.
+    /// The text at `key`, with `names` for its placeholders; `None` when it is absent or null.
     pub fn text(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
         let path = key.named(names);
         let bad = |problem: String| bad_key(key, path.clone(), problem);
@@ -123,13 +124,13 @@ impl Document {
         Ok(None)
     }
 
-    /// The names of the entries in the section at `path`, in the document's order; none when it is absent.
+    /// The names of the entries in the section at `path`, in the document's order; empty when it is absent.
     pub fn names(&self, path: &[&str]) -> Vec<&str> {
         let section = path.iter().try_fold(&self.root, |section, part| section.get(*part)?.as_object());
         section.map(|section| section.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
-    /// What the text at `key` means, or `None`.
+    /// The text at `key`, parsed; `None` when it is absent.
     pub(super) fn parsed<T: FromStr>(&self, key: &Key, names: &[&str]) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.checked(key, names)? else { return Ok(None) };
         let parsed = text.trim().parse().ok();
@@ -137,7 +138,7 @@ impl Document {
         Ok(Some(parsed))
     }
 
-    /// The text at `key`, good in the key's own terms, or `None`.
+    /// The text at `key`, checked against the key's format; `None` when it is absent.
     pub fn checked(&self, key: &Key, names: &[&str]) -> Result<Option<&str>, ConfigError> {
         let Some(text) = self.text(key, names)? else { return Ok(None) };
         match key.problem(key.path, text) {
@@ -146,7 +147,7 @@ impl Document {
         }
     }
 
-    fn required(&self, key: &Key, names: &[&str]) -> Result<&str, ConfigError> {
+    pub(super) fn required(&self, key: &Key, names: &[&str]) -> Result<&str, ConfigError> {
         self.checked(key, names)?.ok_or_else(|| ConfigError::MissingKey {
             key: key.named(names),
             purpose: key.purpose,
@@ -201,7 +202,7 @@ impl Document {
         self.required(&keys::DOC_APPROVERS, &[])
     }
 
-    /// Those who approve for product security: e-mail addresses, or one Slack id.
+    /// The approvers for product security: e-mail addresses, or one Slack id.
     pub fn prodsec_approvers(&self) -> Result<Vec<&str>, ConfigError> {
         let text = self.required(&keys::PRODSEC_APPROVERS, &[])?;
         Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect())
@@ -216,7 +217,7 @@ impl Document {
         })
     }
 
-    /// The waiver of a component; it must say everything.
+    /// The waiver of a component; an incomplete one is an error.
     pub fn waiver(&self, component: &str) -> Result<ComponentWaiver<'_>, ConfigError> {
         let names = [component];
         let until = self.required(&keys::WAIVED_UNTIL, &names)?;
@@ -230,12 +231,12 @@ impl Document {
         })
     }
 
-    /// How many unhealthy images still pass, waived ones not counted.
+    /// The most unhealthy images with which the check passes, waived ones not counted.
     pub fn unhealthy_allowed(&self) -> Result<usize, ConfigError> {
         Ok(self.parsed(&keys::UNHEALTHY_ALLOWED, &[])?.unwrap_or(0))
     }
 
-    /// Within how many days a drop of an image's grade is told; 0 for never.
+    /// The number of days before an image's grade drops in which a warning is given; 0 for never.
     pub fn grade_warning_days(&self) -> Result<u16, ConfigError> {
         Ok(self.parsed(&keys::GRADE_WARNING_DAYS, &[])?.unwrap_or(GRADE_WARNING_DAYS))
     }
@@ -250,17 +251,17 @@ impl Document {
         self.required(&keys::SHIPMENT_FORK, &[])
     }
 
-    /// The path of the GitLab project with the shipments, where the document names it.
+    /// The path of the GitLab project with the shipments, if the document names it.
     pub fn shipment_project(&self) -> Result<Option<&str>, ConfigError> {
         self.checked(&keys::SHIPMENT_PROJECT, &[])
     }
 
-    /// The name of the GitLab account that drop-bugs must act as, where the document names it.
+    /// The name of the GitLab account that drop-bugs must use, if the document names it.
     pub fn shipment_bot(&self) -> Result<Option<&str>, ConfigError> {
         self.checked(&keys::SHIPMENT_BOT, &[])
     }
 
-    /// The address of the build data, with `%s` where the branch name goes; `None` when the default applies.
+    /// The URL of the build data, with `%s` for the branch name; `None` when the default applies.
     pub fn build_data_url(&self) -> Result<Option<String>, ConfigError> {
         Ok(self.checked(&keys::BUILD_DATA_URL, &[])?.map(ToOwned::to_owned))
     }

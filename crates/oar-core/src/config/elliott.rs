@@ -1,4 +1,4 @@
-//! How elliott is run: which program, for how long, and what it sees of our environment.
+//! How elliott is run: the program, its time limit, and the environment variables that it gets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::environment::{self, Environment};
 use super::error::ConfigError;
 
-/// Variables that elliott gets when they are set: where programs and certificates are, who it is to Kerberos, to Jira
-/// and to GitLab, and how it reaches the network. Nothing else of ours is its business.
+/// Variables that elliott gets when they are set: paths of programs and certificates, credentials for
+/// Kerberos, Jira and GitLab, and network settings. No others are passed on.
 const PASSED_ON: [&str; 30] = [
     "PATH",
     "HOME",
@@ -41,17 +41,17 @@ const PASSED_ON: [&str; 30] = [
     "KONFLUX_SA_KUBECONFIG",
 ];
 
-/// Beginnings of names that are passed on as well.
+/// Prefixes of variables that are passed on as well.
 const PASSED_ON_BY_PREFIX: [&str; 4] = ["LC_", "XDG_", "PYTHON", "ELLIOTT_"];
 
 /// How elliott is run.
 #[derive(Clone)]
 pub struct ElliottSettings {
-    /// The program: a path, or a name on the search path.
+    /// The program: a path, or a name that is looked up in `PATH`.
     pub program: PathBuf,
-    /// The longest that one run may take.
+    /// Time limit of one run.
     pub limit: Duration,
-    /// All that it sees of the environment. `JIRA_EMAIL` is there unless `JIRA_USERNAME` is missing too.
+    /// Its whole environment. It has `JIRA_EMAIL` unless `JIRA_USERNAME` is missing too.
     pub environment: Vec<(String, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! The base URL of every service: defaults, and what replaces them (DESIGN "Endpoints").
+//! The base URL of every service: defaults and their replacements.
 
 use url::Url;
 
@@ -15,8 +15,8 @@ const BUILD_DATA_PATH: &str = "openshift-eng/ocp-build-data";
 
 /// The production base URL of `service`.
 ///
-/// [`Service::Registry`] and [`Service::Kube`] come from pull specs and the kubeconfig; theirs is only an example, see
-/// [`Endpoints::replacement`].
+/// The addresses of [`Service::Registry`] and [`Service::Kube`] come from pull specs and the kubeconfig;
+/// their default is only an example, see [`Endpoints::replacement`].
 pub fn default_base(service: Service) -> &'static str {
     match service {
         Service::GithubApi => "https://api.github.com",
@@ -51,7 +51,7 @@ pub fn service_of(key: &str) -> Option<Service> {
     Service::ALL.into_iter().find(|service| service.key().to_ascii_lowercase() == key)
 }
 
-/// A base URL; for the release controller one with a place for the architecture.
+/// A base URL; for the release controller one with a placeholder for the architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Base {
     url: Url,
@@ -61,9 +61,9 @@ struct Base {
     replaced: bool,
 }
 
-/// What is wrong with `text` as the base URL of `service`, or the URL (with `amd64` for `{arch}`).
+/// Parses `text` as the base URL of `service` (with `amd64` for `{arch}`); the error says what is wrong.
 ///
-/// The words do not repeat the text: it may hold a password.
+/// The error does not repeat the text, which may contain a password.
 pub(super) fn parse_base(service: Service, text: &str) -> Result<Url, String> {
     parse(service, text).map(|base| base.url)
 }
@@ -90,7 +90,7 @@ fn parse(service: Service, text: &str) -> Result<Base, String> {
 
 fn check_parts(url: &Url) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user name or a password; credentials have their own variables".into());
+        return Err("contains a user name or a password; credentials have their own variables".into());
     }
     if url.fragment().is_some() {
         return Err("has a fragment (`#…`), which means nothing to a server".into());
@@ -101,7 +101,8 @@ fn check_parts(url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks a `build_data_url`: one `%s`, and with a branch name in its place an `http`, `https` or `file` URL.
+/// Checks a `build_data_url`: it has one `%s`, and with a branch name instead it is an `http`, `https` or
+/// `file` URL.
 pub(super) fn check_build_data_url(pattern: &str) -> Result<(), String> {
     build_data_url(pattern, YStream::new(4, 19)).map(|_| ())
 }
@@ -124,13 +125,13 @@ fn build_data_url(pattern: &str, stream: YStream) -> Result<Url, String> {
 pub struct Endpoints {
     /// One per service, in the order of [`Service::ALL`].
     bases: [Base; Service::ALL.len()],
-    /// `build_data_url` of the document, when nothing of higher rank replaces it.
+    /// `build_data_url` of the document, unless an endpoint of higher precedence replaces it.
     build_data: Option<String>,
 }
 
 impl Endpoints {
-    /// The base URLs in the order of rank: the environment, the document's `endpoints`, the document's older keys,
-    /// the defaults.
+    /// The base URLs, in this order of precedence: the environment, the document's `endpoints`, the
+    /// document's older keys, the defaults.
     pub fn new(environment: &Environment, document: Option<&Document>) -> Result<Self, ConfigError> {
         let mut bases = Vec::with_capacity(Service::ALL.len());
         for service in Service::ALL {
@@ -180,8 +181,8 @@ impl Endpoints {
         }
     }
 
-    /// Where the build data of `stream` is: a replaced [`Service::GithubRaw`], otherwise the document's
-    /// `build_data_url`, otherwise GitHub (spec 01 §1.4).
+    /// The URL of the build data of `stream`: at a replaced [`Service::GithubRaw`], otherwise the document's
+    /// `build_data_url`, otherwise at GitHub (spec 01 §1.4).
     pub fn build_data(&self, stream: YStream) -> Result<Url, ConfigError> {
         if let Some(pattern) = &self.build_data {
             return build_data_url(pattern, stream)
@@ -191,7 +192,7 @@ impl Endpoints {
         Ok(join(self.base(Service::GithubRaw), &format!("{BUILD_DATA_PATH}/{branch}/releases.yml")))
     }
 
-    /// Where the `group.yml` of `stream` is: beside the build data.
+    /// The URL of the `group.yml` of `stream`: beside the build data.
     pub fn group_file(&self, stream: YStream) -> Result<Url, ConfigError> {
         let mut url = self.build_data(stream)?;
         if let Ok(mut path) = url.path_segments_mut() {
@@ -225,7 +226,7 @@ fn configured(
         _ => return Ok(None),
     };
     let Some(text) = document.text(older, &[])? else { return Ok(None) };
-    // The older key names one host, that of amd64; the other architectures stand beside it.
+    // The older key names only amd64's host; those of the other architectures are derived from it.
     let text = match text.split_once("//amd64.") {
         Some((scheme, rest)) if service == Service::ReleaseController => {
             format!("{scheme}//{ARCHITECTURE}.{rest}")

@@ -1,4 +1,4 @@
-//! The environment: the only place of the library that reads it, and the one table of its variables.
+//! The environment: the only place in the library that reads it, and the table of all variables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::service::Service;
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it holds, to be read after "it holds".
+    /// Its content, worded to follow "it holds".
     pub purpose: &'static str,
     /// Which commands need it.
     pub needed_by: &'static str,
     /// Whether its value must never be shown.
     pub secret: bool,
-    /// What applies when it is not set.
+    /// The default when it is not set.
     pub default: Option<&'static str>,
 }
 
@@ -64,21 +64,21 @@ variables! {
         .or("config/config_store.json beside the installed program or in the working tree");
     OAR_JWK = Variable::new(
         "OAR_JWK",
-        "the key of the configuration document: 16 bytes of text, used as they are",
+        "the key of the configuration document: 16 bytes of text, not encoded",
         "every command that reads the configuration document",
     ).secret();
     OAR_RELEASE = Variable::new(
         "OAR_RELEASE",
-        "the release that commands of `oar` without `-r` are about, for example 4.19.1",
+        "the release for commands of `oar` without `-r`, for example 4.19.1",
         "optional",
     );
     OAR_STATE = Variable::new("OAR_STATE", "where the StateBox files are kept: `github` or `local:<directory>`", "optional")
         .or("github");
-    OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository that holds the StateBoxes", "optional")
+    OAR_STATE_REPO = Variable::new("OAR_STATE_REPO", "the GitHub repository of the StateBoxes", "optional")
         .or("openshift/release-tests");
-    OAR_STATE_BRANCH = Variable::new("OAR_STATE_BRANCH", "the branch that holds the StateBoxes", "optional")
+    OAR_STATE_BRANCH = Variable::new("OAR_STATE_BRANCH", "the branch of the StateBoxes", "optional")
         .or("z-stream");
-    OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch that holds the test records", "optional")
+    OAR_RECORD_BRANCH = Variable::new("OAR_RECORD_BRANCH", "the branch of the test records", "optional")
         .or("record");
     OAR_LOG_FORMAT = Variable::new("OAR_LOG_FORMAT", "the format of log lines: `text` or `json`", "optional").or("text");
     OAR_CA_BUNDLE = Variable::new(
@@ -88,7 +88,7 @@ variables! {
     );
     HTTPS_PROXY = Variable::new(
         "HTTPS_PROXY",
-        "the address of the proxy that https requests take; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count as well, each \
+        "the address of the proxy for https requests; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count as well, each \
          also in lower case",
         "optional",
     );
@@ -114,19 +114,24 @@ variables! {
     ).or("1800");
     OAR_WAIT_LIMIT = Variable::new(
         "OAR_WAIT_LIMIT",
-        "how long a task waits before people are asked, in seconds",
+        "how long a task waits before people are asked to decide, in seconds",
         "optional",
     ).or("172800");
     OAR_WAIT_LEASE = Variable::new(
         "OAR_WAIT_LEASE",
-        "the time without a sign of life after which another process takes over a wait, in seconds",
+        "the time after which another process takes over a wait whose check is overdue, in seconds",
         "optional",
     ).or("600");
-    OAR_USER = Variable::new("OAR_USER", "the name that the history records as the one who ran a task", "optional")
+    OAR_AGENT_WATCHDOG = Variable::new(
+        "OAR_AGENT_WATCHDOG",
+        "the time without progress after which `oarctl agents run` restarts an agent, in seconds",
+        "optional",
+    ).or("45");
+    OAR_USER = Variable::new("OAR_USER", "the name that the history records for the user who ran a task", "optional")
         .or("the login name");
     KRB5CCNAME = Variable::new(
         "KRB5CCNAME",
-        "the cache that holds the Kerberos ticket for Errata Tool",
+        "the cache of the Kerberos ticket for Errata Tool",
         "optional",
     ).or("the cache that `kinit` uses");
     JIRA_USERNAME = Variable::new(
@@ -183,7 +188,7 @@ variables! {
     ).secret();
     OAR_ELLIOTT = Variable::new(
         "OAR_ELLIOTT",
-        "the path of ART's program elliott, or its name on the search path",
+        "the path of ART's program elliott, or its name in `PATH`",
         "check-cve-tracker-bug",
     ).or("elliott");
     OAR_ELLIOTT_TIMEOUT = Variable::new(
@@ -203,17 +208,17 @@ variables! {
     );
     OAR_KUBE_TOKEN = Variable::new(
         "OAR_KUBE_TOKEN",
-        "the bearer token for the cluster that holds the release payloads",
+        "the bearer token for the cluster with the release payloads",
         "optional",
     ).secret().or("the login of the kubeconfig");
     KUBECONFIG = Variable::new(
         "KUBECONFIG",
-        "the paths of kubeconfig files, with colons between them",
+        "the paths of kubeconfig files, colon-separated",
         "optional",
     ).or("~/.kube/config");
     OAR_LEASE_NAMESPACE = Variable::new(
         "OAR_LEASE_NAMESPACE",
-        "the namespace of the leases by which replicas agree which one works",
+        "the namespace of the leases for leader election among replicas",
         "optional",
     ).or("that of the pod");
     OAR_GANGWAY_LIMIT = Variable::new(
@@ -223,19 +228,21 @@ variables! {
     ).or("20/10");
     OAR_GANGWAY_FORM = Variable::new(
         "OAR_GANGWAY_FORM",
-        "where Gangway takes the name of a job from: `path` or `body`; overrides `jobs.gangway` of the document",
+        "how the name of a job is sent to Gangway: `path` or `body`; overrides `jobs.gangway` of the document",
         "optional",
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches; what was read from GitHub, grades of images, and which releases were worked on last are \
-         kept below it, and may be deleted at any time",
+        "the directory of caches: contents read from GitHub, grades of images, and the most recently used releases; it \
+         may be deleted at any time",
         "optional",
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
         "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it, and only \
          the one that announced a comment of jira-notificator may write it; 0 only where no other program does that",
+        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it; \
+         0 only if no other program starts jobs",
         "optional",
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(
@@ -245,9 +252,10 @@ variables! {
     ).or("~/.local/state");
 }
 
-/// Variables of ours that are no settings: of the sandbox, of tests on real files, of a shell that completes a command.
+/// Variables of the project that are not settings: of the sandbox, of tests on real files, of shell
+/// completion.
 const ELSEWHERE: [&str; 3] = ["OAR_SANDBOX", "OAR_SAMPLES", "OAR_COMPLETE"];
-/// How many letters of a misspelt name differ.
+/// The most letters in which a misspelt name differs.
 const CLOSE: usize = 2;
 /// The longest name that is compared.
 const LONGEST_NAME: usize = 100;
@@ -257,7 +265,7 @@ pub fn endpoint_variable(service: Service) -> String {
     format!("OAR_ENDPOINT_{}", service.key())
 }
 
-/// The reference of all variables, endpoints included, as a Markdown table; the documentation is made from it.
+/// The reference of all variables, endpoints included, as a Markdown table for the documentation.
 pub fn reference() -> String {
     let mut text = String::from("| Variable | Holds | Needed by | Default |\n|---|---|---|---|\n");
     let mut row = |name: &str, purpose: &str, needed_by: &str, secret: bool, default: Option<&str>| {
@@ -269,17 +277,16 @@ pub fn reference() -> String {
         row(variable.name, variable.purpose, variable.needed_by, variable.secret, variable.default);
     }
     for service in Service::ALL {
-        let purpose = format!("the base URL of {service}; it may carry a path prefix");
-        let default =
-            format!("`{}`, unless the configuration document says otherwise", default_base(service));
+        let purpose = format!("the base URL of {service}; it may have a path prefix");
+        let default = format!("`{}`, unless the configuration document replaces it", default_base(service));
         row(&endpoint_variable(service), &purpose, "optional", false, Some(&default));
     }
     text
 }
 
-/// What a process was started with: its variables, its program file and its working directory.
+/// The environment of a process: its variables, its program file and its working directory.
 ///
-/// Tests and servers build one from values; only a program's entry reads the real one.
+/// Tests and servers build one from values; only a program's start reads the real one.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
@@ -288,8 +295,12 @@ pub struct Environment {
     account: Option<String>,
 }
 
+/// The largest credential that is read from a file, in bytes: a service manager gives 1 MB in all.
+const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
+
 impl Environment {
-    /// The environment of this process. Values that are not UTF-8 count as not set.
+    /// The environment of this process. Values that are not UTF-8 count as not set. A variable of ours that is not set, and is
+    /// a file in the directory of credentials that a service manager gives (`CREDENTIALS_DIRECTORY`), has that file's text.
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.into_string().ok();
         let values =
@@ -300,6 +311,22 @@ impl Environment {
             working_directory: std::env::current_dir().ok(),
             account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
         }
+        .with_credentials()
+    }
+
+    fn with_credentials(mut self) -> Self {
+        let folder =
+            self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let Some(folder) = folder else { return self };
+        for variable in
+            VARIABLES.iter().filter(|variable| !self.values.contains_key(variable.name)).collect::<Vec<_>>()
+        {
+            let file = folder.join(variable.name);
+            if let Ok(text) = super::files::read_text("the credential", &file, LARGEST_CREDENTIAL) {
+                self.values.insert(variable.name.to_owned(), text.trim_end().to_owned());
+            }
+        }
+        self
     }
 
     /// The name of the account that the process runs as, as the system knows it.
@@ -307,14 +334,14 @@ impl Environment {
         self.account.as_deref()
     }
 
-    /// The same environment, in a process of the account `name`.
+    /// The same environment, with the account `name`.
     #[must_use]
     pub fn with_account(mut self, name: impl Into<String>) -> Self {
         self.account = Some(name.into());
         self
     }
 
-    /// Where the programs keep small files of their own: `$XDG_STATE_HOME/release-tests`, by default
+    /// The directory of the programs' state files: `$XDG_STATE_HOME/release-tests`, by default
     /// `~/.local/state/release-tests`.
     pub fn state_home(&self) -> Option<PathBuf> {
         let absolute = |path: &&str| Path::new(path).is_absolute();
@@ -325,10 +352,10 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
-    /// Where the programs keep what may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by default
-    /// `~/.cache/release-tests`.
+    /// The programs' cache directory, which may be deleted at any time: `$XDG_CACHE_HOME/release-tests`, by
+    /// default `~/.cache/release-tests`.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        // The specification of XDG has relative paths ignored.
+        // The XDG specification says to ignore relative paths.
         let absolute = |path: &&str| Path::new(path).is_absolute();
         let base = match self.get(&XDG_CACHE_HOME).filter(absolute) {
             Some(path) => PathBuf::from(path),
@@ -337,8 +364,8 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
-    /// The directory of this user's lock files, which others cannot hold: below `$XDG_RUNTIME_DIR`, by default below
-    /// `~/.local/state`.
+    /// The directory of this user's lock files, which other users cannot lock: below `$XDG_RUNTIME_DIR`, by
+    /// default below `~/.local/state`.
     pub fn lock_directory(&self) -> Option<PathBuf> {
         let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
         let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
@@ -346,12 +373,21 @@ impl Environment {
         Some(runtime.or_else(state)?.join("release-tests"))
     }
 
+    /// Where this user's programs on this machine find each other's lock files, the best place first. The home comes before
+    /// `$XDG_RUNTIME_DIR`, because a cron job has the same home as a login, and no `$XDG_RUNTIME_DIR`.
+    pub fn shared_lock_directories(&self) -> Vec<PathBuf> {
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let home = self.get("HOME").and_then(absolute).map(|home| home.join(".local/state"));
+        let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
+        home.into_iter().chain(runtime).map(|base| base.join("release-tests")).collect()
+    }
+
     /// The folder of temporary files.
     pub fn temporary(&self) -> PathBuf {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
     }
 
-    /// An environment of these variables alone, without a program file and a working directory.
+    /// An environment with only these variables, without a program file and a working directory.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self {
             values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -375,12 +411,13 @@ impl Environment {
         self
     }
 
-    /// The value of a variable, given as one of the table or by name; an empty one counts as not set (spec 01 §1.6).
+    /// The value of a variable, given as a [`Variable`] or by name; an empty value counts as not set (spec 01
+    /// §1.6).
     pub fn get<V: AsRef<str> + ?Sized>(&self, variable: &V) -> Option<&str> {
         self.values.get(variable.as_ref()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable as it is, an empty one as well: for variables that libraries read themselves.
+    /// The unchanged value of a variable, even if it is empty: for variables that libraries read themselves.
     pub(super) fn raw(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
@@ -397,8 +434,8 @@ impl Environment {
         (!channel.is_empty() && !ts.is_empty()).then_some((channel, ts))
     }
 
-    /// Refuses variables that look like ours and are none: a setting that is not applied would mean the default, which is
-    /// production. What looks like none of ours is left alone.
+    /// Refuses variables whose names look like the project's and are unknown: the default would apply
+    /// instead, which is production. Other variables are ignored.
     pub fn check_names(&self) -> Result<(), ConfigError> {
         let known: Vec<String> = VARIABLES
             .iter()
@@ -419,7 +456,7 @@ impl Environment {
         if unknown.is_empty() { Ok(()) } else { Err(ConfigError::UnknownVariables { variables: unknown }) }
     }
 
-    /// The variables whose names `keep` accepts, for a program that we start.
+    /// The variables whose names `keep` accepts, for a child process.
     pub fn select(&self, keep: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let kept = self.values.iter().filter(|(name, _)| keep(name));
         kept.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -461,6 +498,24 @@ impl fmt::Debug for Environment {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_is_not_set_is_taken_from_the_files_of_the_service_manager() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("GITHUB_TOKEN", "from a file\n"), ("SLACK_BOT_TOKEN", "from a file"), ("OTHER", "x")]
+        {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let given = folder.path().to_str().unwrap();
+        let pairs = [("CREDENTIALS_DIRECTORY", given), ("SLACK_BOT_TOKEN", "set")];
+        let environment = Environment::from_pairs(pairs).with_credentials();
+        let value = |name: &str| environment.get(name).map(str::to_owned);
+        assert_eq!(value("GITHUB_TOKEN").as_deref(), Some("from a file"));
+        assert_eq!(value("SLACK_BOT_TOKEN").as_deref(), Some("set"));
+        assert_eq!((value("OTHER"), value("JIRA_TOKEN")), (None, None));
+        assert_eq!(environment.secrets().len(), 2);
+    }
 
     #[test]
     fn an_empty_variable_counts_as_not_set() {

@@ -1,4 +1,4 @@
-//! What can be wrong with the configuration, worded for the person who has to put it right.
+//! Errors of the configuration, worded for the person who must correct it.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::version::{ReleaseVersion, YStream};
 
 /// Configuration that is missing, malformed or refused.
 ///
-/// No message holds a value of the document or of a secret variable: names, kinds and positions only.
+/// No message contains a value of the document or of a secret variable, only names, kinds and positions.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// An environment variable that the command needs is not set.
@@ -18,7 +18,7 @@ pub enum ConfigError {
     MissingVariable {
         /// The variable.
         name: &'static str,
-        /// What it holds, and for what.
+        /// What it contains, and what for.
         purpose: &'static str,
     },
     /// Several environment variables that the command needs are not set.
@@ -37,13 +37,13 @@ pub enum ConfigError {
         /// What is expected, with an example.
         expected: String,
     },
-    /// Environment variables that look like ours and are none.
+    /// Environment variables whose names look like the project's and are unknown.
     #[error("{}", unknown(.variables))]
     UnknownVariables {
-        /// Each with the one of ours that comes close.
+        /// Each with the most similar known name.
         variables: Vec<(String, String)>,
     },
-    /// The configuration document was found nowhere.
+    /// The configuration document was not found.
     #[error("no configuration document: looked for {}", paths(.searched))]
     DocumentNotFound {
         /// Where it was looked for.
@@ -59,7 +59,7 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A file of the configuration is larger than such a file may be.
+    /// A file of the configuration is too large.
     #[error("{what} {} is larger than {limit} bytes", .path.display())]
     TooLarge {
         /// What the file is.
@@ -178,7 +178,7 @@ pub enum ConfigError {
         /// The identifiers with their releases.
         values: Vec<InheritedId>,
     },
-    /// The build data is not what it should be.
+    /// The build data is wrong.
     #[error("{location}: {source}")]
     BuildData {
         /// Where the build data came from.
@@ -241,7 +241,7 @@ classified! {
             Some("Run `oarctl config check` to see every problem, `oarctl config edit` to correct them.".into())
         }
         Self::Unsupported { .. } | Self::UnsupportedStream { .. } => {
-            Some("A y-stream is added in config/versions.yaml, and nowhere else.".into())
+            Some("Check the number; a new y-stream is added in config/versions.yaml.".into())
         }
         Self::BuildDataNotFound { .. } => Some(
             "ART publishes one branch `openshift-<X.Y>` of the build data per y-stream; `build_data_url` in the \

@@ -1,4 +1,4 @@
-//! Reading the few local files of the configuration, with a limit and a clear error.
+//! Reads the local files of the configuration, with a size limit and a clear error.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Names of the external jobs, with the field's own as defaults.
+//! Names of the external jobs, with the production jobs as defaults.
 
 use super::document::Document;
 use super::error::ConfigError;
@@ -13,7 +13,7 @@ pub struct JobSettings {
     pub image_consistency: String,
     /// The path of the Jenkins job of `stage-testing`.
     pub stage_testing: String,
-    /// Where Gangway takes the job's name from.
+    /// How the job's name is sent to Gangway.
     pub gangway: TriggerForm,
     /// The repository of the release payloads that jobs are started with.
     pub payload_repository: String,

@@ -1,7 +1,7 @@
 //! The encrypted form of the configuration document: JWE with `dir` and `A128GCM` (spec 01 §1.2).
 //!
-//! We write the compact form, which alone the Python reference reads. Other tools write the JSON forms of RFC 7516 §7.2,
-//! general or flattened; they are read as well.
+//! Documents are written in the compact form, the only one that the Python tooling reads. The JSON forms of
+//! RFC 7516 §7.2, general and flattened, which other tools write, are read as well.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::environment::{self, Environment};
 use super::error::ConfigError;
 
-/// The largest encrypted document that the Python reference's library reads, in bytes.
+/// The largest encrypted document that the Python tooling's library reads, in bytes.
 pub const SIZE_LIMIT: usize = 250 * 1024;
 const KEY_LENGTH: usize = 16;
 const TAG_LENGTH: usize = 16;
@@ -26,7 +26,7 @@ pub enum JweError {
     KeyLength {
         /// How many bytes it has.
         length: usize,
-        /// Whether white space stands before or after it.
+        /// Whether it has leading or trailing white space.
         padded: bool,
     },
     /// The text is longer than [`SIZE_LIMIT`].
@@ -44,7 +44,7 @@ pub enum JweError {
     /// The text is not a JWE.
     #[error("this is not an encrypted document (JWE): {0}")]
     Malformed(String),
-    /// The document is encrypted in another way than ours.
+    /// The document is encrypted with another method.
     #[error(
         "the document is encrypted with {found}, expected `alg` dir and `enc` A128GCM without compression"
     )]
@@ -52,7 +52,7 @@ pub enum JweError {
         /// What its header says.
         found: String,
     },
-    /// The authentication tag does not fit.
+    /// The authentication tag does not match.
     #[error(
         "the key does not decrypt the document: OAR_JWK is not the key it was encrypted with, or the file was changed"
     )]
@@ -66,7 +66,7 @@ pub enum JweError {
 }
 
 fn blanks(padded: bool) -> &'static str {
-    if padded { " (white space stands before or after it)" } else { "" }
+    if padded { " (there is white space before or after it)" } else { "" }
 }
 
 impl JweError {
@@ -75,12 +75,12 @@ impl JweError {
         match self {
             Self::KeyLength { .. } => {
                 "Set OAR_JWK to the 16 characters of the key themselves, not to a JSON Web Key; \
-                 `oarctl config keygen` makes a new one."
+                 `oarctl config keygen` makes one for a new document."
             }
             Self::WrongKey => "Ask the person who encrypted the document for the key, or restore the file.",
             Self::TooLarge { .. } => "Shorten the document.",
             Self::Plain => "Encrypt it with `oarctl config encrypt`.",
-            Self::AlreadyEncrypted => "Use it as it is, or decrypt it first with `oarctl config decrypt`.",
+            Self::AlreadyEncrypted => "Use it unchanged, or decrypt it first with `oarctl config decrypt`.",
             Self::Malformed(_) | Self::OtherMethod { .. } => {
                 "Name another file with OAR_CONFIG, or encrypt the plain document with `oarctl config encrypt`."
             }
@@ -91,7 +91,7 @@ impl JweError {
     }
 }
 
-/// The value of `OAR_JWK`: sixteen bytes of text, used as they are (spec 01 §1.2).
+/// The value of `OAR_JWK`: sixteen bytes of text, used without decoding (spec 01 §1.2).
 #[derive(Debug, Clone)]
 pub struct Key(SecretString);
 
@@ -105,14 +105,14 @@ impl Key {
         Err(JweError::KeyLength { length: value.len(), padded: value.trim().len() != value.len() })
     }
 
-    /// The key in `OAR_JWK`. White space belongs to it, as for the Python reference.
+    /// The key in `OAR_JWK`. White space is part of it, as in the Python tooling.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
         let variable = &environment::OAR_JWK;
         let missing = ConfigError::MissingVariable { name: variable.name, purpose: variable.purpose };
         Ok(Self::new(environment.get(variable).ok_or(missing)?.into())?)
     }
 
-    /// A new random key of sixteen letters and digits, that survives shells, YAML and copying.
+    /// A new random key of sixteen letters and digits, which needs no quoting in shells or YAML.
     pub fn generate() -> Self {
         use rand::distr::{Alphanumeric, SampleString};
         Self(SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), KEY_LENGTH)))
@@ -128,7 +128,8 @@ impl Key {
     }
 }
 
-/// Encrypts `plain` with a fresh 12-byte IV; no line break at the end, as the Python reference's library wants it.
+/// Encrypts `plain` with a fresh 12-byte IV; without a line break at the end, as the Python tooling's library
+/// demands.
 ///
 /// # Errors
 ///
@@ -149,7 +150,7 @@ pub fn encrypt(plain: &str, key: &Key) -> Result<String, JweError> {
     Ok(text)
 }
 
-/// Whether `text` is a JWE in one of its forms, ours or another's.
+/// Whether `text` is a JWE, in any form and with any method.
 pub fn is_encrypted(text: &str) -> bool {
     let text = text.trim();
     if text.starts_with('{') {
@@ -161,7 +162,7 @@ pub fn is_encrypted(text: &str) -> bool {
     header.is_some_and(|header: Map<String, Value>| header.contains_key("enc"))
 }
 
-/// Whether a JSON object is a JWE: nothing else has a ciphertext beside headers or recipients.
+/// Whether a JSON object is a JWE: only a JWE has a ciphertext beside headers or recipients.
 pub(super) fn is_json_form(object: &Map<String, Value>) -> bool {
     object.get("ciphertext").is_some_and(Value::is_string)
         && ["protected", "unprotected", "header", "recipients"].iter().any(|key| object.contains_key(*key))
@@ -186,13 +187,13 @@ pub fn decrypt(encrypted: &str, key: &Key) -> Result<SecretString, JweError> {
     String::from_utf8(plain).map(SecretString::from).map_err(|_| JweError::NotText)
 }
 
-/// The parts of a JWE whose method is ours. Checked before the library sees them: it would take a shortened tag, and
-/// stop the program when the IV is missing.
+/// The parts of a JWE with the expected method. They are checked before the library gets them, because it
+/// would accept a shortened tag and panic when the IV is missing.
 struct Sealed {
     iv: Vec<u8>,
     ciphertext: Vec<u8>,
     tag: Vec<u8>,
-    /// What the tag covers beside the ciphertext (RFC 7516 §5.1 step 14).
+    /// The additional authenticated data (RFC 7516 §5.1 step 14).
     authenticated: String,
 }
 
@@ -241,7 +242,7 @@ impl Sealed {
         if let Some(Value::Object(unprotected)) = object.get("unprotected") {
             shared.extend(unprotected.clone());
         }
-        // The flattened form is that of one recipient without the list.
+        // The flattened form has one recipient and no list.
         let recipients = match object.get("recipients") {
             Some(Value::Array(recipients)) => recipients.iter().filter_map(Value::as_object).collect(),
             _ => vec![&object],
@@ -288,7 +289,7 @@ impl Sealed {
     }
 }
 
-/// Refuses every method but our own.
+/// Refuses every other method.
 fn check_method(header: &Map<String, Value>) -> Result<(), JweError> {
     let claim = |name: &str| header.get(name).and_then(Value::as_str).unwrap_or("none");
     let plain_method = claim("alg") == "dir" && claim("enc") == "A128GCM";
@@ -399,7 +400,7 @@ mod tests {
         assert!(encrypt(&"x".repeat(SIZE_LIMIT), &key()).is_err());
     }
 
-    /// The parts of [`PLAIN`], sealed with `authenticated` as what the tag covers.
+    /// The parts of [`PLAIN`], encrypted with `authenticated` as the additional authenticated data.
     fn sealed_parts(authenticated: &str) -> (String, String, String) {
         let iv = [3; 12];
         let (ciphertext, tag) =

@@ -1,4 +1,4 @@
-//! The keys of the configuration document that the programs read: one table for getters, checks and documentation.
+//! The keys of the configuration document: one table for getters, checks and documentation.
 
 use super::endpoints;
 use super::error::ConfigError;
@@ -6,24 +6,24 @@ use crate::email::EmailAddress;
 use crate::service::Service;
 use crate::version::YStream;
 
-/// A place in a key's path that stands for many names.
+/// Placeholders in a key's path.
 const STREAM: &str = "<X.Y>";
 const TEAM: &str = "<team>";
 const SERVICE: &str = "<service>";
 const NAME: &str = "<name>";
 
-/// What a value must look like.
+/// The format of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueFormat {
     /// A base URL.
     BaseUrl(Service),
     /// A base URL of the service that the key's last part names.
     NamedBaseUrl,
-    /// The address of the build data, with one `%s`.
+    /// The URL of the build data, with one `%s`.
     BuildDataUrl,
     /// An e-mail address.
     Email,
-    /// E-mail addresses with commas between them, or one Slack id.
+    /// Comma-separated e-mail addresses, or one Slack id.
     Approvers,
     /// A Slack channel.
     Channel,
@@ -33,19 +33,19 @@ pub enum ValueFormat {
     Spreadsheet,
     /// An OpenPGP public key in text form, or the path of a file with one.
     PublicKey,
-    /// A number, written as a text.
+    /// A number, as a string.
     Count,
     /// The base URL of a proxy, or `none`.
     Proxy,
-    /// Addresses with commas between them, below which something may be fetched.
+    /// Comma-separated URLs below which files may be fetched.
     Origins,
     /// A letter from A to F, or `Unknown`.
     WaivedGrade,
     /// A day: `2026-08-31`.
     Day,
-    /// Words for people, without addresses.
+    /// Text for people, without addresses.
     Words,
-    /// The name of a job, with its folders.
+    /// The path of a job, with its folders.
     JobName,
     /// `path` or `body`.
     TriggerForm,
@@ -63,14 +63,18 @@ pub enum ValueFormat {
     Label,
     /// The id of a custom field of Jira.
     CustomField,
+    /// A program of ours with a command that runs without a person, and its options.
+    AgentCommand,
+    /// How often an agent makes a pass, in seconds, written as a text.
+    AgentInterval,
 }
 
-/// What happens without a key.
+/// Whether a key is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// Every release's commands fail.
+    /// Without it, the commands of every release fail.
     Required,
-    /// Some commands fail.
+    /// Without it, some commands fail.
     Wanted,
     /// There is a default, or only an optional step needs it.
     Optional,
@@ -79,15 +83,15 @@ pub enum Requirement {
 /// One key of the document (spec 01 §1.3, spec 03 §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its path; `<X.Y>`, `<team>` and `<service>` stand for any y-stream, team and service.
+    /// Its path; `<X.Y>`, `<team>` and `<service>` are placeholders for any y-stream, team and service.
     pub path: &'static [&'static str],
     /// What it holds.
     pub purpose: &'static str,
     /// A made-up value.
     pub example: &'static str,
-    /// What its value must look like.
+    /// The format of its value.
     pub shape: ValueFormat,
-    /// What happens without it.
+    /// Whether it is needed.
     pub need: Requirement,
 }
 
@@ -114,7 +118,7 @@ keys! {
         "the address of ART's build data, with `%s` where the branch name goes",
         "https://raw.example.com/org/ocp-build-data/%s/releases.yml";
     OWNER_DEFAULT = ["owners", "default"], ValueFormat::Email, Required,
-        "the e-mail address of the release owner where the y-stream has none of its own",
+        "the e-mail address of the release owner for y-streams without their own",
         "lead@example.com";
     OWNER = ["owners", STREAM], ValueFormat::Email, Optional,
         "the e-mail address of the release owner of a y-stream",
@@ -147,7 +151,7 @@ keys! {
     DOC_APPROVERS = ["contacts", "slack", "approver", "doc_id"], ValueFormat::Group, Wanted,
         "the handle of the Slack user group that approves documentation", "docs-team-demo";
     PRODSEC_APPROVERS = ["contacts", "slack", "approver", "prodsec_id"], ValueFormat::Approvers, Wanted,
-        "the e-mail addresses of those who approve for product security, with commas between them",
+        "the e-mail addresses of the product security approvers, comma-separated",
         "first@example.com,second@example.com";
     FORUM_CHANNEL = ["contacts", "slack", "qe-forum", "channel"], ValueFormat::Channel, Wanted,
         "the Slack channel in which QA contacts are reminded", "#forum-qe-demo";
@@ -188,7 +192,7 @@ keys! {
     CATALOG_PROXY = ["image_health", "proxy"], ValueFormat::Proxy, Optional,
         "the proxy through which the staging container catalog is asked, or `none`", "http://proxy.example.com:3128";
     ADVISORY_ORIGINS = ["image_health", "advisory_origins"], ValueFormat::Origins, Optional,
-        "the addresses below which stage advisories of a shipment may be fetched, with commas between them",
+        "the addresses below which stage advisories of a shipment may be fetched, comma-separated",
         "https://gitlab.example.com/group/advisories/";
     WAIVED_GRADE = ["image_health", "waivers", NAME, "grade"], ValueFormat::WaivedGrade, Optional,
         "the worst grade with which a component may ship, `Unknown` for no grade at all", "C";
@@ -210,10 +214,14 @@ keys! {
         "the id of Jira's field QA Contact", "customfield_10470";
     NOTIFICATOR_NEED_INFO = ["jira_notificator", "fields", "need_info"], ValueFormat::CustomField, Optional,
         "the id of Jira's field Need Info From", "customfield_10482";
+    AGENT_COMMAND = ["agents", NAME, "run"], ValueFormat::AgentCommand, Optional,
+        "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
+    AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
+        "how often that agent makes a pass, in seconds", "600";
 }
 
 impl Key {
-    /// The path with names in place of what stands for many, in order: `owners.4.19`.
+    /// The path with `names` for its placeholders, in order: `owners.4.19`.
     pub fn named(&self, names: &[&str]) -> String {
         let mut names = names.iter();
         let parts: Vec<&str> = self
@@ -224,7 +232,8 @@ impl Key {
         parts.join(".")
     }
 
-    /// The error of a value that looks right and cannot be used. `names` are those in the key's path.
+    /// The error for a value with the right format that cannot be used. `names` replace the placeholders of
+    /// the path.
     pub fn unusable(&self, names: &[&str], problem: String) -> ConfigError {
         ConfigError::BadKey { key: self.named(names), problem, purpose: self.purpose, example: self.example }
     }
@@ -245,7 +254,7 @@ impl Key {
             })
     }
 
-    /// What is wrong with `value`, in words that do not repeat it.
+    /// What is wrong with `value`, without repeating it.
     pub fn problem(&self, path: &[&str], value: &str) -> Option<String> {
         let value = value.trim();
         if value.is_empty() {
@@ -273,6 +282,12 @@ impl Key {
                 "is neither `none` nor the http or https address of a proxy"
             }
             ValueFormat::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
+            ValueFormat::AgentCommand => return super::agents::command_problem(value),
+            ValueFormat::AgentInterval
+                if !value.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds)) =>
+            {
+                "is not a number of seconds from 1 to 86400"
+            }
             ValueFormat::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
                 "is neither a letter from A to F nor `Unknown`"
             }
@@ -296,7 +311,7 @@ impl Key {
             }
             ValueFormat::Email if value.parse::<EmailAddress>().is_err() => "is not an e-mail address",
             ValueFormat::Approvers if !approvers_are_good(value) => {
-                "is neither e-mail addresses with commas between them nor one Slack id"
+                "is neither comma-separated e-mail addresses nor one Slack id"
             }
             ValueFormat::Channel if !(plain(b"#") && value.len() > 1) => "is not a Slack channel name",
             ValueFormat::Group if value.starts_with('@') => {
@@ -339,6 +354,7 @@ fn is_custom_field(value: &str) -> bool {
 }
 
 /// Whether a pull spec with a tag can be made of a repository.
+/// Whether a repository and a tag make a valid pull spec.
 fn takes_tag(repository: &str) -> bool {
     format!("{repository}:4.19.1-x86_64").parse::<crate::ids::PullSpec>().is_ok()
 }

@@ -1,4 +1,4 @@
-//! Where the configuration document is, and how it is opened.
+//! Finds and opens the configuration document.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use super::error::ConfigError;
 use super::files;
 use super::jwe::{self, Key};
 
-/// Where the document is looked for below a directory.
+/// The document's path below a directory.
 const DOCUMENT: &str = "config/config_store.json";
-/// Where `make install` puts shared files, seen from the program's directory.
+/// The shared files that `make install` installs, relative to the program's directory.
 const SHARED: &str = "../share/release-tests";
-/// How many directories upward the document is looked for.
+/// The most parent directories that are searched for the document.
 const UPWARD: usize = 32;
 
 /// Whether the document was read.
@@ -63,8 +63,8 @@ impl DocumentState {
     }
 }
 
-/// Where the configuration document is: `OAR_CONFIG`, otherwise `config/config_store.json` beside the installed
-/// program, otherwise in the working directory or the nearest directory above it.
+/// The path of the configuration document: `OAR_CONFIG`, otherwise `config/config_store.json` beside the
+/// installed program, otherwise in the working directory or its nearest parent that has one.
 pub fn find_document(environment: &Environment) -> Result<PathBuf, ConfigError> {
     if let Some(path) = environment.get(&environment::OAR_CONFIG) {
         return Ok(PathBuf::from(path));

@@ -1,17 +1,17 @@
-//! The document for people's eyes: secrets and addresses covered.
+//! The document for display, with secrets and addresses masked.
 
 use serde_json::{Map, Value};
 
 use crate::email::EmailAddress;
 use crate::redact::{EMAIL_MARK, Redactor, SECRET_MARK};
 
-/// Parts of a key's name that say that its value is secret.
+/// Parts of a key's name that mark its value as secret.
 const SECRET_NAMES: [&str; 8] =
     ["token", "secret", "password", "passwd", "credential", "private", "apikey", "api_key"];
 
-/// `value` with everything that looks like a secret covered, and addresses too unless `show_addresses`.
+/// `value` with everything that looks like a secret masked, and addresses too unless `show_addresses`.
 ///
-/// A value counts as secret by the name of its key, by its own look, or because it is a secret of this process.
+/// A value counts as secret by the name of its key, by its form, or because it is a secret of this process.
 pub fn masked(value: &Value, redactor: &Redactor, show_addresses: bool) -> Value {
     match value {
         Value::Object(entries) => {

@@ -1,9 +1,10 @@
 //! Configuration: the encrypted document, ART's build data, endpoints, credentials, supported versions, settings.
 //!
-//! This is the only module of the library that reads the environment. [`Settings`] is what a command knows without any
-//! request; [`Settings::release`] adds what the build data says about one release and yields a [`ConfigStore`].
-//! Credentials are read when they are needed, so that a command asks only for those that it uses.
+//! This is the only module of the library that reads the environment. [`Settings`] is everything that needs
+//! no request; [`Settings::release`] adds the build data of one release and returns a [`ConfigStore`].
+//! Credentials are read when they are needed, so that a command needs only those that it uses.
 
+mod agents;
 pub mod build_data;
 pub mod check;
 mod check_environment;
@@ -31,6 +32,7 @@ mod store;
 mod versions;
 mod wait;
 
+pub use agents::{AGENT_COMMANDS, AgentSettings, agent_watchdog};
 pub use build_data::{
     Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
     ShipmentKind, ShipmentUrl,

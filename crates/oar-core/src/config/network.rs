@@ -1,4 +1,4 @@
-//! Limits of requests, the authorities that are trusted, and the proxies on the way, as the environment says.
+//! Settings of the network in the environment: limits of requests, trusted authorities, proxies.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::files;
 use super::settings::{bad, not};
 use crate::http::HttpSettings;
 
-/// How many requests run at the same time against the catalogue when nothing else is configured.
+/// The most requests that run at the same time against the catalogue.
 pub const PYXIS_CONCURRENCY: usize = 16;
 
 pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigError> {
@@ -46,9 +46,10 @@ pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigErro
     Ok(settings)
 }
 
-/// Refuses the address of a proxy that the HTTP library cannot use: it would leave the proxy out without a word.
+/// Refuses the URL of a proxy that the HTTP library cannot use, because the library would silently ignore it.
 ///
-/// The library reads these variables itself; of each pair it takes the first that is set, and an empty one is none.
+/// The library reads these variables itself. Of each pair it uses the first that is set; an empty one means
+/// no proxy.
 fn check_proxies(environment: &Environment) -> Result<(), ConfigError> {
     for pair in [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]] {
         let set = |name| Some((name, environment.raw(name)?));
@@ -60,7 +61,7 @@ fn check_proxies(environment: &Environment) -> Result<(), ConfigError> {
             Matcher::builder().all(address).build().intercept(&Uri::from_static("http://example.com"));
         let taken = taken.and_then(|proxy| Url::parse(&proxy.uri().to_string()).ok());
         if !taken.is_some_and(|proxy| matches!(proxy.scheme(), "http" | "https")) {
-            // Its value may hold a password.
+            // Its value may contain a password.
             return Err(ConfigError::BadVariable {
                 name: name.to_owned(),
                 problem: "its value cannot be used".to_owned(),
@@ -72,8 +73,8 @@ fn check_proxies(environment: &Environment) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The certificates of private authorities; each is looked at, because the TLS library would only say that it cannot be
-/// set up.
+/// The certificates of private authorities. Each one is checked, because the TLS library's error does not
+/// name the wrong one.
 fn ca_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -97,15 +98,15 @@ fn ca_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
             return Err(unusable(format!("is damaged: its certificate {number} has no end")));
         };
         native_tls::Certificate::from_pem(format!("{BEGIN}{body}{END}\n").as_bytes())
-            .map_err(|_| unusable(format!("is damaged: its certificate {number} is none")))?;
+            .map_err(|_| unusable(format!("is damaged: its certificate {number} is invalid")))?;
     }
     if let Err(why) = trusted(&bundle) {
-        return Err(unusable(format!("holds a damaged certificate ({why})")));
+        return Err(unusable(format!("contains a damaged certificate ({why})")));
     }
     Ok(bundle)
 }
 
-/// Whether the TLS library takes all certificates of a bundle; otherwise why not.
+/// Checks that the TLS library accepts all certificates of a bundle; the error says why not.
 fn trusted(bundle: &[u8]) -> Result<(), String> {
     let why = |error: reqwest::Error| {
         let mut cause: &dyn std::error::Error = &error;
@@ -125,7 +126,7 @@ fn trusted(bundle: &[u8]) -> Result<(), String> {
     builder.build().map(drop).map_err(why)
 }
 
-/// How many requests run at the same time against the container catalogue.
+/// The most requests at the same time to the container catalog.
 pub(super) fn catalog_concurrency(environment: &Environment) -> Result<usize, ConfigError> {
     let variable = &environment::OAR_PYXIS_CONCURRENCY;
     let text = environment.get_or_default(variable);
@@ -206,11 +207,11 @@ mod tests {
             (cut, "is damaged: its certificate 1 has no end"),
             (
                 &format!("{certificate}{}", certificate.replacen("MII", "MIJ", 1)),
-                "is damaged: its certificate 2 is none",
+                "is damaged: its certificate 2 is invalid",
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-                "is damaged: its certificate 1 is none",
+                "is damaged: its certificate 1 is invalid",
             ),
         ] {
             std::fs::write(&path, text).unwrap();

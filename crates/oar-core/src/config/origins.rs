@@ -1,4 +1,4 @@
-//! From where advisory files may be fetched.
+//! The origins from which advisory files may be fetched.
 
 use url::Url;
 
@@ -21,12 +21,12 @@ pub enum RefusedAddress {
     NotAllowed(String),
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an origin; expected something like https://gitlab.example.com/group/advisories/")]
 pub struct InvalidOrigin(String);
 
-/// The places below which advisory files may be fetched, and what stands in for their hosts.
+/// The origins from which advisory files may be fetched, and the replacement of their hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origins {
     allowed: Vec<Url>,
@@ -34,9 +34,9 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The origins of `list` (addresses with commas between them), without one those of the real services.
+    /// The origins in `list` (comma-separated URLs); without one, those of the real services.
     ///
-    /// With a `replacement`, which a sandbox or a staging system is, addresses below an allowed origin are fetched
+    /// With a `replacement`, such as a sandbox or a staging system, URLs below an allowed origin are fetched
     /// from there with the same path, and nothing is fetched from anywhere else.
     pub fn new(list: Option<&str>, replacement: Option<&Url>) -> Result<Self, InvalidOrigin> {
         let texts: Vec<&str> = match list {
@@ -73,7 +73,7 @@ impl Origins {
     }
 }
 
-/// Whether a server might read the path otherwise than this program does.
+/// Whether a server might interpret the path differently from this program.
 fn has_odd_segments(url: &Url) -> bool {
     let path = url.path().to_ascii_lowercase();
     path.contains("%2e") || path.contains("%2f") || path.contains("%5c") || path.contains('\\')

@@ -1,4 +1,4 @@
-//! Settings of what watches, starts and counts Prow jobs.
+//! Settings for Prow jobs and their clusters.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,26 +9,19 @@ use super::environment::{
 };
 use super::error::ConfigError;
 
-/// How many requests Gangway gets from one process.
+/// How many requests Gangway gets from one process: usually what its public configuration allows (spec 04 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests a minute; at least one.
+    /// Requests per minute; at least one.
     pub per_minute: u32,
-    /// Requests that may come at once before the rate applies.
+    /// Requests that may be sent at once before the rate applies.
     pub burst: u32,
-}
-
-impl Default for RateLimit {
-    /// The limit of the public configuration (spec 04 §2.3): 20 a minute, 10 at once.
-    fn default() -> Self {
-        Self { per_minute: 20, burst: 10 }
-    }
 }
 
 /// Where the name of the job to be started stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TriggerForm {
-    /// `POST /v1/executions/<job>`, as the reference asks.
+    /// `POST /v1/executions/<job>`, as the Python tooling sends it.
     #[default]
     JobInPath,
     /// `POST /v1/executions` with `job_name` in the body, as Prow defines it.
@@ -47,7 +40,7 @@ impl FromStr for TriggerForm {
     }
 }
 
-/// Where the API server of a pod's own cluster is.
+/// The address of the API server of the pod's own cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InClusterAddress {
     /// `KUBERNETES_SERVICE_HOST`.
@@ -56,7 +49,7 @@ pub struct InClusterAddress {
     pub port: String,
 }
 
-/// What the environment says about Prow jobs and the clusters around them.
+/// The environment's settings for Prow jobs and their clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProwSettings {
     /// The kubeconfig files, in their order.
@@ -65,12 +58,12 @@ pub struct ProwSettings {
     pub in_cluster: Option<InClusterAddress>,
     /// The namespace of leases, when it is not the pod's.
     pub lease_namespace: Option<String>,
-    /// The pace of requests to Gangway.
+    /// The rate limit of requests to Gangway.
     pub gangway: RateLimit,
-    /// How Gangway is told the name of a job, when that is not left to the configuration document.
+    /// How the name of a job is sent to Gangway; `None` leaves it to the configuration document.
     pub gangway_form: Option<TriggerForm>,
-    /// How long the start of a job is left to the program that recorded it: two minutes at least, or nothing, where
-    /// nobody else starts jobs.
+    /// How long other programs leave the start of a job to the program that recorded it: at least two
+    /// minutes, or zero when no other program starts jobs.
     pub intent_lease: Duration,
 }
 
@@ -129,11 +122,11 @@ fn form(environment: &Environment) -> Result<Option<TriggerForm>, ConfigError> {
 
 fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
     let text = environment.get_or_default(&OAR_INTENT_LEASE);
-    // Less than two minutes would not hold what one start may take; none at all is for whoever is alone.
+    // One start may take up to two minutes; zero is for a program that runs alone.
     let seconds = text.trim().parse::<u64>().ok().filter(|seconds| matches!(seconds, 0 | 120..=86_400));
     seconds.map(Duration::from_secs).ok_or_else(|| {
         let expected =
-            "whole seconds from 120 to 86400 (for example 600), or 0 where nobody else starts jobs";
+            "whole seconds from 120 to 86400 (for example 600), or 0 if no other program starts jobs";
         bad(OAR_INTENT_LEASE.name, text, expected)
     })
 }
@@ -159,7 +152,7 @@ mod tests {
     fn the_kubeconfig_is_below_the_home() {
         let found = settings(&[("HOME", "/home/lead")]).unwrap();
         assert_eq!(found.kubeconfig, [Path::new("/home/lead/.kube/config")]);
-        assert_eq!((found.in_cluster, found.gangway), (None, RateLimit::default()));
+        assert_eq!((found.in_cluster, found.gangway), (None, RateLimit { per_minute: 20, burst: 10 }));
         let found = settings(&[("HOME", "/home/lead"), ("KUBECONFIG", "/a::/b")]).unwrap();
         assert_eq!(found.kubeconfig, [Path::new("/a"), Path::new("/b")]);
         assert_eq!(settings(&[]).unwrap().kubeconfig, Vec::<PathBuf>::new());

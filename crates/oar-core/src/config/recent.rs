@@ -1,4 +1,4 @@
-//! The releases that were worked on last: a small file of the user, from which shells complete `-r`.
+//! The most recently used releases: a small file from which shells complete `-r`.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,25 +8,25 @@ use super::environment::Environment;
 use super::files;
 use crate::version::ReleaseVersion;
 
-/// How many releases are kept.
+/// The most releases that are kept.
 const LIMIT: usize = 20;
 /// The largest file that is read, in bytes.
 const FILE_LIMIT: u64 = 4096;
 
-/// The file of the last releases, one on a line, the last one first. Nothing depends on it: what cannot be read is no
-/// release, and what cannot be written is left.
+/// The file of the most recent releases, one per line, the latest first. Nothing depends on it: unreadable
+/// lines are skipped, and errors of writing are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentReleases {
     path: PathBuf,
 }
 
 impl RecentReleases {
-    /// The file in the user's cache directory; none without a home.
+    /// The file in the user's cache directory; `None` without a home directory.
     pub fn of(environment: &Environment) -> Option<Self> {
         Some(Self { path: environment.cache_home()?.join("releases") })
     }
 
-    /// The releases, the last one first.
+    /// The releases, the latest first.
     pub fn list(&self) -> Vec<ReleaseVersion> {
         let text = files::read_text("the last releases", &self.path, FILE_LIMIT).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).take(LIMIT).collect()
@@ -42,11 +42,11 @@ impl RecentReleases {
         releases.insert(0, release.clone());
         releases.truncate(LIMIT);
         let lines: Vec<String> = releases.iter().map(ToString::to_string).collect();
-        // Completions are no reason to trouble anybody.
+        // An error only affects completions.
         let _ = self.replace(&(lines.join("\n") + "\n"));
     }
 
-    /// Writes the file at once, because another command may read it now.
+    /// Replaces the file atomically, because another command may be reading it.
     fn replace(&self, text: &str) -> std::io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
@@ -98,7 +98,7 @@ mod tests {
         recent.add(&release("4.18.2"));
         assert_eq!(texts(&recent), ["4.18.2"]);
         assert_eq!(RecentReleases::of(&Environment::from_pairs([("HOME", "relative")])), None);
-        // A place that cannot be written is no trouble.
+        // An unwritable path is not an error.
         RecentReleases { path: PathBuf::from("/proc/nothing/releases") }.add(&release("4.18.2"));
     }
 }

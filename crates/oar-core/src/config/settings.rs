@@ -21,7 +21,7 @@ use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// `2026-07-02T06:55:57Z: INFO: message`.
@@ -32,7 +32,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// The form that `OAR_LOG_FORMAT` asks for. Needed before anything else, so it stands alone.
+    /// The format set by `OAR_LOG_FORMAT`. It is needed before the other settings, so it is read separately.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
         match environment.get(&environment::OAR_LOG_FORMAT) {
             None | Some("text") => Ok(Self::Text),
@@ -64,7 +64,8 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment and, when `OAR_JWK` is set, the configuration document. No request is sent.
     ///
-    /// Commands that need nothing from the document work without the key; [`Settings::document`] is the error then.
+    /// Commands that need nothing from the document work without the key; [`Settings::document`] returns the
+    /// error then.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
         environment.check_names()?;
         let document = DocumentState::read(environment)?;
@@ -107,7 +108,7 @@ impl Settings {
         &self.inner.endpoints
     }
 
-    /// The credentials, read when they are asked for.
+    /// The credentials, read when they are needed.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
     }
@@ -127,32 +128,32 @@ impl Settings {
         &self.inner.http
     }
 
-    /// The name that the history records as the one who ran a task; never an address.
+    /// The name that the history records for the user who ran a task; never an address.
     pub fn user(&self) -> Option<&str> {
         self.inner.user.as_deref()
     }
 
-    /// How elliott is run; a setting of it that is wrong is an error of the command that runs it.
+    /// How elliott is run; a wrong setting is an error only of commands that run it.
     pub fn elliott(&self) -> Result<ElliottSettings, ConfigError> {
         ElliottSettings::of(&self.inner.environment)
     }
 
-    /// The value of `KRB5CCNAME`: the cache of Kerberos tickets that hints name.
+    /// The value of `KRB5CCNAME`, the cache of Kerberos tickets, for hints.
     pub fn kerberos_cache(&self) -> Option<String> {
         self.inner.environment.get(&environment::KRB5CCNAME).map(str::to_owned)
     }
 
-    /// How many requests run at the same time against the container catalog.
+    /// The most requests at the same time to the container catalog.
     pub fn catalog_concurrency(&self) -> Result<usize, ConfigError> {
         network::catalog_concurrency(&self.inner.environment)
     }
 
-    /// Where the programs keep what may be deleted at any time; `None` without a home.
+    /// The programs' cache directory, which may be deleted at any time; `None` without a home directory.
     pub fn cache_home(&self) -> Option<PathBuf> {
         self.inner.environment.cache_home()
     }
 
-    /// What concerns Prow jobs; a setting of it that is wrong is an error of the command that needs one of them.
+    /// The settings for Prow jobs; a wrong one is an error only of commands that use them.
     pub fn prow(&self) -> Result<&ProwSettings, ConfigError> {
         if let Some(prow) = self.inner.prow.get() {
             return Ok(prow);
@@ -171,7 +172,7 @@ impl Settings {
         Redactor::new(self.inner.credentials.secrets())
     }
 
-    /// Downloads the build data of `release` (one request) and takes from it what it says about the release.
+    /// Downloads the build data (one request) and reads the facts of `release`.
     pub async fn release(&self, release: &ReleaseVersion, http: &Http) -> Result<ConfigStore, ConfigError> {
         ConfigStore::download(self.clone(), release, http).await
     }
@@ -185,7 +186,7 @@ pub fn default_release(environment: &Environment) -> Result<Option<ReleaseVersio
     release.map(Some)
 }
 
-/// Refuses a key file that cannot be read. What is in it is looked at by who signs in with it.
+/// Refuses a key file that cannot be read. Its content is checked at the sign-in.
 pub(super) fn key_file(environment: &Environment, variable: &'static Variable) -> Result<(), ConfigError> {
     let Some(path) = environment.get(variable).map(str::trim) else { return Ok(()) };
     let read = files::read("the key file", Path::new(path), 1024 * 1024);

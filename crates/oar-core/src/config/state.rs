@@ -1,4 +1,4 @@
-//! Where state is kept, as the environment says.
+//! Where state is kept, by the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub struct StateSettings {
 }
 
 impl StateSettings {
-    /// Reads them.
+    /// Reads them from the environment.
     pub(super) fn of(environment: &Environment) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "`github` or `local:<directory>` (for example local:/srv/statebox)";
         let location = match environment.get(&environment::OAR_STATE) {
@@ -57,7 +57,7 @@ impl StateSettings {
     }
 }
 
-/// A branch name, by the part of git's rules that keeps it from meaning something else in a URL.
+/// A branch name, checked by those of git's rules that make it safe in a URL.
 fn branch(environment: &Environment, variable: &'static Variable) -> Result<String, ConfigError> {
     let name = environment.get_or_default(variable).trim();
     let good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))

@@ -1,4 +1,4 @@
-//! ConfigStore: everything that is known about one release before its first task.
+//! [`ConfigStore`]: everything that is known about one release before its first task.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -7,8 +7,8 @@ use url::Url;
 use std::sync::Arc;
 
 use super::build_data::{
-    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, InheritedId, Pending, ReleaseDate,
-    ReleaseFacts, SIZE_LIMIT, ShipmentKind, ShipmentUrl,
+    Advisories, BuildData, BuildDataError, GroupConfig, GroupFile, Pending, ReleaseDate, ReleaseFacts,
+    SIZE_LIMIT, ShipmentUrl,
 };
 use super::document::SlackTeam;
 use super::environment::Environment;
@@ -33,7 +33,7 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// The name, as JSON writes it.
+    /// The name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Konflux => "konflux",
@@ -42,29 +42,16 @@ impl Flow {
     }
 }
 
-/// What `oar metadata` answers.
+/// The result of `oar metadata`.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Metadata {
     /// The release.
     pub release: ReleaseVersion,
     /// How it ships.
     pub flow: Flow,
-    /// Its advisories by kind.
-    pub advisories: Advisories,
-    /// ART's Jira ticket.
-    pub jira_ticket: Option<IssueKey>,
-    /// The candidate build of each architecture.
-    pub candidate_builds: IndexMap<String, String>,
-    /// The planned date.
-    pub release_date: Option<ReleaseDate>,
-    /// The shipment merge request.
-    pub shipment_mr: Option<ShipmentUrl>,
-    /// What the shipment ships, with the live advisories that are there.
-    pub shipment_kinds: Vec<ShipmentKind>,
-    /// What ART has announced and not made yet: `jira_ticket`, `shipment_mr`, `advisory_ids.<kind>`.
-    pub pending: Vec<Pending>,
-    /// Identifiers that the release has only by inheritance from another one; no command uses them.
-    pub not_ours: Vec<InheritedId>,
+    /// Its facts in the build data.
+    #[serde(flatten)]
+    pub facts: ReleaseFacts,
     /// The owner; `None` when the document names none.
     pub owner: Option<EmailAddress>,
 }
@@ -100,7 +87,8 @@ impl ConfigStore {
         Self::of_text(settings, release, &text, url.as_str())
     }
 
-    /// What the branch's `group.yml` says for the release, its assembly laid over it (one request).
+    /// The settings of the branch's `group.yml` for the release, with its assembly merged over them (one
+    /// request).
     pub async fn group(&self, http: &Http) -> Result<GroupConfig, ConfigError> {
         let url = self.settings.endpoints().group_file(self.y_stream())?;
         let text = read(&url, self.y_stream(), http).await?;
@@ -115,7 +103,7 @@ impl ConfigStore {
         GroupConfig::of(&file, &assembly, self.y_stream())
     }
 
-    /// A ConfigStore of build data that was read already; `location` says in errors where it came from.
+    /// A ConfigStore from build data that was read before; `location` names its source in errors.
     pub fn of_text(
         settings: Settings,
         release: &ReleaseVersion,
@@ -151,23 +139,23 @@ impl ConfigStore {
         &self.settings
     }
 
-    /// What the build data says about the release.
+    /// The facts of the release in the build data.
     pub fn facts(&self) -> &ReleaseFacts {
         &self.facts
     }
 
-    /// How the release ships: Konflux exactly when the build data has a shipment, also while its merge request is
-    /// not there yet.
+    /// How the release ships: Konflux exactly when the build data has a shipment, even while its merge
+    /// request does not exist yet.
     pub fn flow(&self) -> Flow {
         if self.facts.has_shipment() { Flow::Konflux } else { Flow::Errata }
     }
 
-    /// What ART has announced and not made yet.
+    /// What ART has announced and not created yet.
     pub fn pending(&self) -> &[Pending] {
         &self.facts.pending
     }
 
-    /// Refuses a release whose identifiers are another one's: what a command did with them would be done to that one.
+    /// Refuses a release with identifiers of another release, because commands would change the other one.
     pub fn check_ours(&self) -> Result<(), ConfigError> {
         match self.facts.not_ours.as_slice() {
             [] => Ok(()),
@@ -227,7 +215,7 @@ impl ConfigStore {
         self.settings.document()?.doc_approvers()
     }
 
-    /// Those who approve for product security.
+    /// The approvers for product security.
     pub fn prodsec_approvers(&self) -> Result<Vec<&str>, ConfigError> {
         self.settings.document()?.prodsec_approvers()
     }
@@ -237,26 +225,14 @@ impl ConfigStore {
         self.settings.document()?.report_template(self.y_stream())
     }
 
-    /// What `oar metadata` answers. A document without an owner is no error here.
+    /// The result of `oar metadata`. A document without an owner is not an error here.
     pub fn metadata(&self) -> Result<Metadata, ConfigError> {
         let owner = match self.owner() {
             Ok(owner) => Some(owner),
             Err(ConfigError::MissingKey { .. }) => None,
             Err(error) => return Err(error),
         };
-        Ok(Metadata {
-            release: self.release.clone(),
-            flow: self.flow(),
-            advisories: self.advisories().clone(),
-            jira_ticket: self.jira_ticket().cloned(),
-            candidate_builds: self.candidate_builds().clone(),
-            release_date: self.release_date().cloned(),
-            shipment_mr: self.shipment_mr().cloned(),
-            shipment_kinds: self.facts.shipment_kinds.clone(),
-            pending: self.facts.pending.clone(),
-            not_ours: self.facts.not_ours.clone(),
-            owner,
-        })
+        Ok(Metadata { release: self.release.clone(), flow: self.flow(), facts: self.facts.clone(), owner })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::yaml;
 
 /// The list that is built into the programs.
 const BUILT_IN: &str = include_str!("../../../../config/versions.yaml");
-/// The name of the file that replaces it, beside the configuration document.
+/// The name of the file beside the configuration document that replaces it.
 const FILE_NAME: &str = "versions.yaml";
 
 /// The supported y-streams, oldest first.
@@ -80,7 +80,7 @@ impl SupportedVersions {
 }
 
 impl fmt::Display for SupportedVersions {
-    /// The y-streams with commas between them; at least three consecutive ones as `4.12 … 4.22`.
+    /// The y-streams, comma-separated; three or more consecutive ones as `4.12 … 4.22`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: Vec<(YStream, YStream)> = Vec::new();
         for stream in &self.streams {
@@ -118,7 +118,7 @@ impl<'de> Visitor<'de> for FileVisitor {
         while let Some(key) = access.next_key::<String>()? {
             match key.as_str() {
                 "y_streams" if streams.is_none() => streams = Some(access.next_value_seed(StreamList)?),
-                "y_streams" => return Err(de::Error::custom("`y_streams` stands twice")),
+                "y_streams" => return Err(de::Error::custom("`y_streams` occurs twice")),
                 other => {
                     return Err(de::Error::custom(format!("unknown key `{other}`, expected `y_streams`")));
                 }
@@ -157,7 +157,7 @@ impl<'de> Visitor<'de> for StreamList {
     }
 }
 
-/// One entry, checked where it stands so that the error has its line.
+/// One entry, checked while parsing so that the error has its line.
 struct Entry<'a> {
     earlier: &'a [YStream],
 }
@@ -180,9 +180,9 @@ impl Visitor<'_> for Entry<'_> {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<YStream, E> {
         let stream: YStream = text.parse().map_err(E::custom)?;
         match self.earlier.last() {
-            _ if self.earlier.contains(&stream) => Err(E::custom(format!("{stream} stands twice"))),
+            _ if self.earlier.contains(&stream) => Err(E::custom(format!("{stream} occurs twice"))),
             Some(last) if *last > stream => {
-                Err(E::custom(format!("{stream} stands after {last}; the oldest comes first")))
+                Err(E::custom(format!("{stream} comes after {last}; the oldest must come first")))
             }
             _ => Ok(stream),
         }
@@ -220,8 +220,8 @@ mod tests {
     fn every_mistake_names_its_line() {
         for (entries, words) in [
             ("  - \"4.19\"\n  - 4.20\n", "line 4"),
-            ("  - \"4.19\"\n  - \"4.19\"\n", "line 4: 4.19 stands twice"),
-            ("  - \"4.19\"\n  - \"4.18\"\n", "line 4: 4.18 stands after 4.19; the oldest comes first"),
+            ("  - \"4.19\"\n  - \"4.19\"\n", "line 4: 4.19 occurs twice"),
+            ("  - \"4.19\"\n  - \"4.18\"\n", "line 4: 4.18 comes after 4.19; the oldest must come first"),
             ("  - \"4.x\"\n", "`4.x` is not a y-stream"),
             ("  - \"4.19.1\"\n", "line 3"),
             ("  - [\"4.19\"]\n", "line 3"),

@@ -1,24 +1,24 @@
-//! How long and how often a task looks for something that happens outside: the policy of its wait in the StateBox.
+//! How long and how often a task checks for an external event: the policy of its wait in the StateBox.
 
 use std::time::Duration;
 
 use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
 
-/// How long and how often a task waits for something outside.
+/// How long and how often a task waits for an external event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitPolicy {
-    /// The time between two looks.
+    /// The time between two checks.
     pub interval: Duration,
-    /// After how long people are asked.
+    /// The time after which a person is asked to decide.
     pub limit: Duration,
-    /// How long a holder may be silent after its look is due before somebody else takes over.
+    /// How long a holder's check may be overdue before another process takes over.
     pub lease: Duration,
 }
 
 impl WaitPolicy {
-    /// The policy that the environment asks for; otherwise every half hour for two days (spec 02 §9.3), as the table of
-    /// variables says.
+    /// The policy in the environment; by default every half hour for two days (spec 02 §9.3), see the table
+    /// of variables.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
         let seconds = |variable: &Variable| {
             let text = environment.get_or_default(variable);

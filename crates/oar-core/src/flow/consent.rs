@@ -19,13 +19,13 @@ pub struct Question<'a> {
     pub plan: &'a PlanSummary,
 }
 
-/// Shows a plan to whoever answers for the command, and asks.
+/// Shows a plan to the user who is responsible for the command, and asks for consent.
 ///
 /// The runner asks only when there is something to do, and before it writes anything. A refusal ends the run: nothing
 /// is sent, and the state stays as it is.
 #[async_trait]
 pub trait Consent: fmt::Debug + Send + Sync {
-    /// Whether it was given beforehand, so that nobody is shown the plan.
+    /// Whether it was given beforehand, so that the plan is not shown.
     fn is_given(&self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! What must be so before a task begins: earlier tasks and their blockers, by the StateBox (spec 05 §8.5, §8.7).
 //!
-//! Everything that stands in the way is said at once. What could not be found out stands in the way too.
+//! Everything that stands in the way is said at once. An unknown result stands in the way too.
 
 use jiff::Timestamp;
 
@@ -198,6 +198,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         format!("judge the tests, then: oar -r {release} task set {task} Pass --reason TEXT")
     } else if task == TaskName::ImageConsistencyCheck && !state.metadata().is_konflux() {
         format!("oar -r {release} {task} -i JOB_ID (the id of the Prow job that ART started)")
+    } else if task == TaskName::TakeOwnership {
+        format!("oar -r {release} {task} -e ADDRESS")
     } else {
         format!("oar -r {release} {task}")
     };

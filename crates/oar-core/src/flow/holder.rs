@@ -4,7 +4,7 @@
 
 use sha1::{Digest, Sha1};
 
-/// This process: `<where>.<process id>.<its start>`; `None` where the system does not tell.
+/// This process: `<where>.<process id>.<its start>`; `None` if the system does not provide it.
 pub fn current() -> Option<String> {
     let id = std::process::id();
     Some(format!("{}.{id}.{}", place()?, started(id)?))

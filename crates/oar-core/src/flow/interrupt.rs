@@ -12,7 +12,7 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: the system or a supervisor ends the program.
     Terminate,
-    /// SIGHUP: the terminal is gone.
+    /// SIGHUP: the terminal was closed.
     Hangup,
 }
 
@@ -27,7 +27,7 @@ impl Signal {
     }
 }
 
-/// Tells whoever waits that the program was asked to stop. Cheap to clone.
+/// Signals to waiting code that the program was asked to stop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     receiver: watch::Receiver<Option<Signal>>,
@@ -106,7 +106,7 @@ impl Interrupt {
         };
         match seen {
             Some(signal) => signal,
-            // The sender is gone, so nobody can ask any more.
+            // The sender was dropped, so there will be no request any more.
             None => std::future::pending().await,
         }
     }

@@ -112,7 +112,7 @@ impl LogCapture {
 /// public and wants the course of the work, not its traffic.
 pub fn record(level: Level, line: &str) {
     if level > Level::Debug {
-        // Outside a task run there is nobody to hand the line to.
+        // Outside a task run there is no receiver of the line.
         let _ = CURRENT.try_with(|capture| capture.push(line));
         let _ = CALL.try_with(|capture| capture.push(line));
     }

@@ -16,10 +16,10 @@ pub struct Step {
     pub action: String,
     /// Of what: `advisory 150001 (rpm)`.
     pub subject: String,
-    /// The value that stands there now.
+    /// The present value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The value that will stand there.
+    /// The new value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// What it is done with, such as the parameters of a job: `VERSION: 4.19`.
@@ -67,7 +67,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// How something stands that was looked at.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -101,7 +101,7 @@ impl Check {
 /// What a task means to do, computed from reads alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PlanSummary {
-    /// What was looked at first, and how it stands; empty for a task without such gates.
+    /// The checks and their verdicts; empty for a task without such gates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
     /// The changes, in the order in which they are made.
@@ -136,7 +136,7 @@ pub trait Plan: Send + Sync {
 
 /// What a task came to. It is recorded in the StateBox as it stands here; nothing is read back from text.
 ///
-/// The effects are not in it: each stands in the [`Recorder`](super::recorder::Recorder) from the moment it was made.
+/// The effects are not in it: each is in the [`Recorder`](super::recorder::Recorder) as soon as it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskOutcome<D> {
     /// The status that the task has now.
@@ -151,7 +151,7 @@ pub struct TaskOutcome<D> {
     pub links: Vec<String>,
     /// The changes that come with the record of this outcome: in the StateBox itself, and by messages.
     pub recorded: Vec<Step>,
-    /// What was looked at and found good, in a few words; for a check whose Pass changes nothing.
+    /// The positive result of a check, as a short text; for a check whose Pass changes nothing.
     pub finding: Option<String>,
     /// What the task found and did, as its type says; JSON for `--output json` is made of it at the end.
     pub done: D,
@@ -195,7 +195,7 @@ impl<D> TaskOutcome<D> {
         self
     }
 
-    /// The same outcome with what was looked at and found good.
+    /// The same outcome with the positive result of a check.
     #[must_use]
     pub fn found(mut self, finding: impl Into<String>) -> Self {
         self.finding = Some(finding.into());
@@ -245,7 +245,7 @@ impl<D> TaskOutcome<D> {
         self.because(reason_class(class), why)
     }
 
-    /// The outcome as these failures leave it; unchanged when there are none.
+    /// The outcome with these failures; unchanged when there are none.
     #[must_use]
     pub fn with_failures(self, failures: &Failures) -> Self {
         let Some(class) = failures.class() else { return self };
@@ -372,7 +372,7 @@ impl Refusal {
         self
     }
 
-    /// The same refusal with everything that was looked at; `headline` stands above the list.
+    /// The same refusal with all checks; `headline` is the line above the list.
     #[must_use]
     pub fn with_checks(mut self, headline: impl Into<String>, checks: Vec<Check>) -> Self {
         self.headline = Some(headline.into());
@@ -385,7 +385,7 @@ impl Refusal {
         self.headline.as_deref()
     }
 
-    /// Everything that was looked at.
+    /// All checks.
     pub fn checks(&self) -> &[Check] {
         &self.checks
     }

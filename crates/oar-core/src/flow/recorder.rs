@@ -10,7 +10,7 @@ use super::outcome::Step;
 pub struct Recorder(Mutex<Vec<Step>>);
 
 impl Recorder {
-    /// An effect was made: it was not there before, and it is now.
+    /// An effect was made.
     pub fn did(&self, step: Step) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(step);
     }

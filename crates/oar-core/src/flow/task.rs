@@ -10,6 +10,9 @@ use crate::notify::Message;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
+/// Puts what [`Task::complete`] found into a plan.
+pub type Completion<P> = Box<dyn FnOnce(&mut P) + Send>;
+
 /// One task of the release, of both flows.
 ///
 /// [`Task::plan`] only reads. [`Task::apply`] makes the planned changes, looking again where the world may have
@@ -62,13 +65,13 @@ pub trait Task: Send + Sync {
     async fn plan(&self, state: Option<&State>) -> Result<Self::Plan, TaskError>;
 
     /// Looks at what [`Task::plan`] left open because it does not decide whether a run acts: the last look before the
-    /// first change. The plan is whole afterwards; completing it again changes nothing.
+    /// first change. What was found goes into the plan, which is whole then.
     ///
     /// Where the plan [acts in any case](Plan::certainly_acts) and nobody is shown it first, this is done while the task
     /// is claimed; otherwise before. An error ends the run before it does anything, and must be one that says nothing
     /// about the release ([`is_undecided`](crate::flow::outcome::is_undecided)): a refusal belongs into the plan.
-    async fn complete(&self, _plan: &Self::Plan) -> Result<(), TaskError> {
-        Ok(())
+    async fn complete(&self, _plan: &Self::Plan) -> Result<Completion<Self::Plan>, TaskError> {
+        Ok(Box::new(|_| ()))
     }
 
     /// The outcome when `plan` shows that everything stands as the StateBox says already, such as a job that still runs.

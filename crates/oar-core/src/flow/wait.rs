@@ -1,5 +1,5 @@
-//! Waiting for something outside: looks with pauses between them, until it is there, the time is over, or the user wants
-//! to stop. What is looked at, and how often, says whoever waits.
+//! Waiting for something outside: looks with pauses between them, until it is there, the time is over, or the
+//! user wants to stop. The caller decides what is checked, and how often.
 
 use std::time::Duration;
 

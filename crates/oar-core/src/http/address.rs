@@ -1,10 +1,10 @@
-//! Addresses below a base URL, whose path prefix stays: the only place where the address of a request is put together.
+//! Joins paths to a base URL and keeps its path prefix. The only place where request URLs are built.
 
 use url::Url;
 
-/// `path` below `base`, whatever prefix `base` carries; a query may follow a `?`.
+/// `path` below `base`, whose path prefix is kept; a query may follow a `?`.
 ///
-/// The path is taken as it is: parts that come from data belong through [`join_segments`].
+/// The path is not escaped: use [`join_segments`] for parts that come from data.
 pub fn join(base: &Url, path: &str) -> Url {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut url = base.clone();
@@ -13,7 +13,8 @@ pub fn join(base: &Url, path: &str) -> Url {
     url
 }
 
-/// `segments` below `base`, each percent-encoded as a whole, so that a slash or dots in data change nothing.
+/// `segments` below `base`, each percent-encoded as a whole, so that slashes or dots in data cannot change
+/// the path.
 pub fn join_segments<'a>(base: &Url, segments: impl IntoIterator<Item = &'a str>) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {

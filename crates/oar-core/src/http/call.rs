@@ -1,4 +1,4 @@
-//! One request, and how it proves who sends it.
+//! One request and its authentication.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::reply::Reply;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
-/// Whether a request may be sent again after a fault that leaves open whether the service acted.
+/// Whether a request may be sent again after a failure that leaves unknown whether the service acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// A read, or a write that has the same effect however often it is sent.
@@ -23,7 +23,7 @@ pub enum Repeat {
     OnlyWhenRefused,
 }
 
-/// Makes the `Authorization` header of each attempt, for schemes whose proof may be used only once.
+/// Makes the `Authorization` header of each attempt, for schemes whose tokens may be used only once.
 #[async_trait]
 pub trait Authorize: Send + Sync {
     /// The header for one request to `url`. An error ends the call: it is not repeated.
@@ -109,44 +109,44 @@ impl Call {
         self
     }
 
-    /// Says whether the request may be repeated after an unclear fault.
+    /// Sets whether the request may be repeated after an unclear failure.
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
         self
     }
 
-    /// Says that the request changes nothing, although it is no `GET`: a search whose query is long.
+    /// Marks a request that changes nothing although it is not a `GET`, such as a search with a long query.
     #[must_use]
     pub fn read(mut self) -> Self {
         self.reads = true;
         self.repeat(Repeat::Safe)
     }
 
-    /// Says that a page for people may be the answer. Everywhere else it comes from somebody in between, such as a
-    /// login or a proxy, and is an error.
+    /// Allows an HTML page as the answer. Otherwise a page is an error, because it comes from a login or a
+    /// proxy.
     #[must_use]
     pub fn page(mut self) -> Self {
         self.takes_pages = true;
         self
     }
 
-    /// Gives one attempt another time limit than [`HttpSettings::timeout`](super::HttpSettings::timeout).
+    /// Replaces the time limit of one attempt, [`HttpSettings::timeout`](super::HttpSettings::timeout).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sends nothing after `time`: a request whose turn comes too late, or that would have to be repeated later, fails
-    /// with [`ServiceErrorKind::Unavailable`] or with the refusal that it met.
+    /// Sets a deadline for sending: a request that would be sent or repeated after `time` fails with
+    /// [`ServiceErrorKind::Unavailable`] or with the last refusal.
     #[must_use]
     pub fn not_after(mut self, time: Option<Timestamp>) -> Self {
         self.not_after = time;
         self
     }
 
-    /// Reads an answer of at most `bytes`, instead of
+    /// Sets the largest answer that is read, instead of
     /// [`HttpSettings::body_limit`](super::HttpSettings::body_limit).
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
@@ -154,16 +154,16 @@ impl Call {
         self
     }
 
-    /// Says that the service's quota is filled up once a minute: after a 429 that names no time the repetitions wait so
-    /// long that a minute has passed before the last one.
+    /// Tells that the service's quota is refilled once a minute: after a 429 that names no time, the
+    /// repetitions are spread so that a minute has passed before the last one.
     #[must_use]
     pub fn minute_quota(mut self) -> Self {
         self.minute_quota = true;
         self
     }
 
-    /// Knows how long at least to wait after a refusal by which the service did not act, and which does not say so in
-    /// its headers. The wait doubles each time, up to
+    /// Sets a function that recognises refusals after which the service did not act although no header says
+    /// so, and returns the first wait. The wait doubles each time, up to
     /// [`HttpSettings::longest_wait`](super::HttpSettings::longest_wait).
     #[must_use]
     pub fn refusal_wait(mut self, wait: fn(&Reply) -> Option<Duration>) -> Self {
@@ -171,19 +171,19 @@ impl Call {
         self
     }
 
-    /// The same request to another address: where an answer led.
+    /// The same request to another URL, such as a redirection's target.
     #[must_use]
     pub fn to(mut self, url: Url) -> Self {
         self.url = url;
         self
     }
 
-    /// Where the request goes.
+    /// The request's URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Asks `authorize` for the `Authorization` header of each attempt.
+    /// Gets the `Authorization` header of each attempt from `authorize`.
     #[must_use]
     pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);

@@ -1,4 +1,5 @@
-//! One attempt of a request: limits, budgets, who answered. When it is sent again is decided in `repetition`.
+//! One attempt of a request: limits, budgets, detection of proxies and login pages. `repetition` decides
+//! whether it is sent again.
 
 mod repetition;
 
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::activity::Activity;
 use super::call::Call;
 use super::failure::{PROXY_HINT, page_hint, route, transport_error};
 use super::reply::Reply;
@@ -22,14 +24,14 @@ use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 
-/// Limits of the HTTP stack. The defaults are right for production; tests shorten them.
+/// Limits of the HTTP stack. The defaults are for production; tests shorten them.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// The longest that one attempt may take, from connecting to the last byte of the answer.
+    /// Time limit of one attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// The longest that connecting may take.
+    /// Time limit for connecting.
     pub connect_timeout: Duration,
-    /// How often a request is sent at most.
+    /// The most attempts of one request.
     pub attempts: usize,
     /// The first wait between two attempts; it doubles from there, with jitter.
     pub retry_delay: Duration,
@@ -37,13 +39,13 @@ pub struct HttpSettings {
     pub longest_wait: Duration,
     /// The largest answer that is read, in bytes.
     pub body_limit: usize,
-    /// How many requests run at the same time against one host.
+    /// The most requests at the same time to one host.
     pub per_host: usize,
-    /// Certificates (PEM) of a private authority, trusted besides the system's.
+    /// Certificates of a private authority, in PEM, trusted in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
-    /// Our certificate and its key (PEM), for servers that ask for one.
+    /// The client certificate and its key, in PEM, for servers that demand one.
     pub identity: Option<SecretString>,
-    /// The proxy that every request takes, instead of those that the environment names.
+    /// The proxy of every request, instead of those in the environment.
     pub proxy: Option<Url>,
     /// The `User-Agent` of every request.
     pub user_agent: String,
@@ -67,7 +69,7 @@ impl Default for HttpSettings {
     }
 }
 
-/// The handle through which every request leaves the program. Cheap to clone.
+/// The HTTP stack through which the program sends every request. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
     inner: Arc<Inner>,
@@ -79,10 +81,11 @@ struct Inner {
     clock: Clock,
     redactor: Redactor,
     budgets: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// How many repetitions were logged.
+    /// Number of repetitions that were logged.
     told: AtomicUsize,
-    /// How many requests have been without an answer for long.
+    /// Number of requests that have been waiting long for an answer.
     waiting: AtomicUsize,
+    activity: Activity,
 }
 
 impl std::fmt::Debug for Http {
@@ -97,12 +100,12 @@ pub enum HttpSetupError {
     /// The bundle of private authorities is damaged.
     #[error("the CA bundle cannot be read as certificates in PEM form")]
     CaBundle(#[source] reqwest::Error),
-    /// The bundle of private authorities holds no certificate.
+    /// The bundle of private authorities has no certificate.
     #[error(
         "the CA bundle holds no certificate: expected PEM, which begins with `-----BEGIN CERTIFICATE-----`"
     )]
     EmptyCaBundle,
-    /// The certificate with which we would identify ourselves is damaged.
+    /// The client certificate is damaged.
     #[error("the client certificate or its key cannot be read in PEM form")]
     Identity(#[source] reqwest::Error),
     /// The TLS library refused its settings.
@@ -134,6 +137,15 @@ impl Classified for HttpSetupError {
 impl Http {
     /// A stack with these limits.
     pub fn new(settings: HttpSettings, clock: Clock, redactor: Redactor) -> Result<Self, HttpSetupError> {
+        Self::counted_in(settings, clock, redactor, Activity::default())
+    }
+
+    fn counted_in(
+        settings: HttpSettings,
+        clock: Clock,
+        redactor: Redactor,
+        activity: Activity,
+    ) -> Result<Self, HttpSetupError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&settings.user_agent)
             .connect_timeout(settings.connect_timeout)
@@ -168,18 +180,18 @@ impl Http {
                 budgets: Mutex::default(),
                 told: AtomicUsize::new(0),
                 waiting: AtomicUsize::new(0),
+                activity,
             }),
         })
     }
 
-    /// A stack with the same limits, clock and redactor, whose requests all take `proxy`.
+    /// A stack with the same limits, clock and redactor that sends all requests through `proxy`.
     pub fn through(&self, proxy: &Url) -> Result<Self, HttpSetupError> {
-        let settings = HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() };
-        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
+        self.with(HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() })
     }
 
-    /// A stack with the same limits, clock and redactor that also trusts `authorities` (PEM) and shows `identity` (our
-    /// certificate and its key, PEM) to servers that ask.
+    /// A stack with the same limits, clock and redactor that also trusts `authorities` (PEM) and presents
+    /// `identity` (the client certificate and its key, PEM) to servers that demand one.
     pub fn with_certificates(
         &self,
         authorities: Option<&[u8]>,
@@ -192,15 +204,25 @@ impl Http {
             bundle.extend_from_slice(authorities);
             settings.ca_bundle = Some(bundle);
         }
-        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
+        self.with(settings)
     }
 
-    /// The longest that one attempt may take ([`HttpSettings::timeout`]).
+    fn with(&self, settings: HttpSettings) -> Result<Self, HttpSetupError> {
+        let Inner { clock, redactor, activity, .. } = &*self.inner;
+        Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone())
+    }
+
+    /// What the requests of this stack, and of those that were made from it, do.
+    pub fn activity(&self) -> Activity {
+        self.inner.activity.clone()
+    }
+
+    /// Time limit of one attempt ([`HttpSettings::timeout`]).
     pub fn timeout(&self) -> Duration {
         self.inner.settings.timeout
     }
 
-    /// The clock that this stack waits by.
+    /// The clock of this stack.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
@@ -210,13 +232,13 @@ impl Http {
         &self.inner.redactor
     }
 
-    /// A request builder of the stack's own client, for libraries that write credentials into one.
+    /// A request builder of the underlying client, for libraries that write credentials into one.
     pub fn builder(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
         self.inner.client.request(method, url)
     }
 
-    /// The outcome, unless somebody in between answered: a proxy that wants credentials, a page for people in place of
-    /// data.
+    /// The outcome, or an error when the answer is not the service's: from a proxy that demands credentials,
+    /// or an HTML page instead of data.
     fn understood(&self, call: &Call, outcome: Result<Reply, ServiceError>) -> Result<Reply, ServiceError> {
         let reply = outcome?;
         let place = || route(&call.url, self.inner.settings.proxy.as_ref());
@@ -225,7 +247,7 @@ impl Http {
             return Err(reply.failure(ServiceErrorKind::Unavailable, words).with_hint(PROXY_HINT));
         }
         if reply.status.is_success() && !call.takes_pages && reply.is_page() {
-            // Whoever answered in its place, the service may have acted.
+            // The service may have acted although something else answered.
             let kind = if call.reads { ServiceErrorKind::Malformed } else { ServiceErrorKind::Unclear };
             let words = format!("{} answered with a web page instead of data: {}", place(), reply.words());
             return Err(reply.failure(kind, words).with_hint(page_hint(call)));
@@ -233,7 +255,7 @@ impl Http {
         Ok(reply)
     }
 
-    /// Whether `call` may not be sent any more after a pause.
+    /// Whether the deadline of `call` will have passed after a pause.
     fn is_too_late(&self, call: &Call, pause: Duration) -> bool {
         let at = self.inner.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
         call.not_after.is_some_and(|last| at > last)
@@ -251,7 +273,7 @@ impl Http {
         )
     }
 
-    /// One exchange; the outer error is final, because no request could be made.
+    /// One exchange. The outer error is final, because no request could be built.
     async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, ServiceError> {
         let budget = self.budget(call);
         let _permit = budget
@@ -260,7 +282,7 @@ impl Http {
             .map_err(|_| call.error(ServiceErrorKind::Unavailable, "the program is shutting down"))?;
         let mut headers = call.headers.clone();
         if call.body.is_empty() && matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
-            // Servers may refuse such a request when it does not say that it has no body (411).
+            // Without this header servers may refuse a request that has no body (411).
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if let Some(authorize) = &call.authorize {

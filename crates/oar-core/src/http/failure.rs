@@ -1,4 +1,4 @@
-//! How a request that got no answer fails, in words that name the place, the cause and the next step.
+//! Errors of requests without an answer: they name the host, the cause and the next step.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::reply::excerpt;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 
-/// Where a request goes, for people: host and port, and the proxy on the way.
+/// The target of a request, for messages: host and port, and the proxy.
 pub(super) fn route(url: &Url, proxy: Option<&Url>) -> String {
     let place = |url: &Url| {
         let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
@@ -20,7 +20,7 @@ pub(super) fn route(url: &Url, proxy: Option<&Url>) -> String {
     };
     let of_environment = || {
         let uri: http::Uri = url.as_str().parse().ok()?;
-        // What reqwest looks at, too.
+        // reqwest uses the same variables.
         let intercept = Matcher::from_env().intercept(&uri)?;
         Url::parse(&intercept.uri().to_string()).ok()
     };
@@ -30,7 +30,7 @@ pub(super) fn route(url: &Url, proxy: Option<&Url>) -> String {
     }
 }
 
-/// Tells a request that was never sent from one whose answer is missing.
+/// Distinguishes a request that was never sent from one without an answer.
 pub(super) fn transport_error(
     settings: &HttpSettings,
     redactor: &Redactor,
@@ -55,7 +55,7 @@ pub(super) fn transport_error(
     };
     let connects = error.is_connect();
     let mut detail = words;
-    // The whole chain in one line: its links only repeat that there was no connection.
+    // Only the innermost cause: the others only repeat that there was no connection.
     if let Some(cause) = innermost(&error.without_url()).filter(|_| cause) {
         detail = format!("{detail}: {}", excerpt(&redactor.redact(&cause)));
     }
@@ -75,7 +75,7 @@ pub(super) fn transport_error(
     }
 }
 
-/// What to do when somebody in between answered.
+/// The hint when something other than the service answered.
 pub(super) fn page_hint(call: &Call) -> String {
     format!(
         "Something in between answered, such as a login page or a proxy: sign in there or check the \
@@ -85,7 +85,7 @@ pub(super) fn page_hint(call: &Call) -> String {
     )
 }
 
-/// What to do about a proxy that wants credentials.
+/// The hint for a proxy that demands credentials.
 pub(super) const PROXY_HINT: &str = "Set HTTPS_PROXY (HTTP_PROXY) to the proxy's address with your user and password in it, or name the \
     host in NO_PROXY, then run the same command again.";
 const CERTIFICATE_HINT: &str = "The host's certificate is not trusted: name the file of your company's certificates (PEM) \

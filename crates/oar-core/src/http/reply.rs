@@ -1,4 +1,4 @@
-//! One answer, and what its status means.
+//! One answer and the meaning of its status.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -12,7 +12,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
 use crate::service::Service;
 
-/// An answer, whatever its status, read whole.
+/// A complete answer, with any status.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub(super) service: Service,
@@ -20,7 +20,7 @@ pub struct Reply {
     pub(super) subject: Option<String>,
     pub(super) redactor: Redactor,
     pub(super) repeat: Repeat,
-    /// Whether the call only read.
+    /// Whether the call was a read.
     pub(super) read: bool,
     pub(super) received: Timestamp,
     /// The status.
@@ -45,14 +45,14 @@ impl Reply {
             .map_err(|_| self.failure(ServiceErrorKind::Malformed, "not UTF-8 text"))
     }
 
-    /// The kind of failure that this status stands for, by the general meaning of HTTP; `None` for 2xx and 304.
+    /// The kind of failure of this status, by the general meaning of HTTP; `None` for 2xx and 304.
     ///
-    /// A 5xx to a write that is not safe to repeat is [`ServiceErrorKind::Unclear`]: a gateway may have lost the
-    /// answer of a service that acted.
-    /// A 403 that names a time to wait is a rate limit (GitHub's way, spec 01 §2.9).
+    /// A 5xx to a write that is not safe to repeat is [`ServiceErrorKind::Unclear`]: a gateway may have lost
+    /// the answer of a service that acted. A 403 with a time to wait is a rate limit, as GitHub uses it (spec
+    /// 01 §2.9).
     pub fn failure_kind(&self) -> Option<ServiceErrorKind> {
         match failure_kind(self.status) {
-            // The interface itself says so in JSON; a page comes from somebody in between or from a wrong address.
+            // The API itself answers 404 in JSON; a page comes from a proxy or a wrong address.
             Some(ServiceErrorKind::NotFound) if answers_in_json(self.service) && self.is_page() => {
                 Some(ServiceErrorKind::Malformed)
             }
@@ -68,7 +68,7 @@ impl Reply {
         }
     }
 
-    /// Whether the body is a page for people.
+    /// Whether the body is an HTML page.
     pub(super) fn is_page(&self) -> bool {
         let begin = self.body.get(..BEGIN.min(self.body.len())).unwrap_or_default();
         let begin = String::from_utf8_lossy(begin).to_ascii_lowercase();
@@ -77,7 +77,8 @@ impl Reply {
         begin.starts_with("<!doctype html") || begin.starts_with("<html")
     }
 
-    /// A failure of this call, with this answer's status and the given words (redacted and cut here).
+    /// An error of this call, with this answer's status and the given detail, which is redacted and
+    /// shortened.
     pub fn failure(&self, kind: ServiceErrorKind, detail: impl AsRef<str>) -> ServiceError {
         let mut error = ServiceError::new(
             self.service,
@@ -88,9 +89,9 @@ impl Reply {
         .with_status(self.status.as_u16());
         error.subject.clone_from(&self.subject);
         error.read = self.read;
-        // A client that knows what a redirection means says so by its kind.
+        // A client that knows what a redirection means sets another kind.
         if self.status.is_redirection() && kind == ServiceErrorKind::Malformed {
-            // A body has nothing to say then.
+            // The body is irrelevant then.
             if !error.detail.starts_with("redirected") {
                 error.detail = self.words();
             }
@@ -105,9 +106,9 @@ impl Reply {
         error
     }
 
-    /// What the body says in a few words, for a failure: its first line, or the title of an HTML page.
+    /// A short summary of the body for errors: its first line, or the title of an HTML page.
     ///
-    /// A redirection says where it leads, without the path, which may carry a token.
+    /// For a redirection it is the target without the path, which may contain a token.
     pub fn words(&self) -> String {
         if self.status.is_redirection()
             && let Some(target) = self.headers.get(LOCATION).and_then(|value| value.to_str().ok())
@@ -124,7 +125,8 @@ impl Reply {
         excerpt(text)
     }
 
-    /// This answer when its status is a success, otherwise the failure that `describe` words from the body.
+    /// This answer when its status is a success, otherwise an error with the detail that `describe` makes
+    /// from the body.
     pub fn success(self, describe: impl FnOnce(&Self) -> String) -> Result<Self, ServiceError> {
         match self.failure_kind() {
             None => Ok(self),
@@ -133,10 +135,10 @@ impl Reply {
     }
 }
 
-/// How much of a body shows whether it is a page, in bytes.
+/// Bytes of a body that are examined for HTML.
 const BEGIN: usize = 512;
 
-/// Whether this service's interface never answers with a page, whatever the status.
+/// Whether this service's API never answers with HTML, whatever the status.
 fn answers_in_json(service: Service) -> bool {
     matches!(
         service,
@@ -157,14 +159,14 @@ fn answers_in_json(service: Service) -> bool {
 fn failure_kind(status: StatusCode) -> Option<ServiceErrorKind> {
     match status.as_u16() {
         200..=299 | 304 => None,
-        // Where a redirection means something, the client has followed it.
+        // Clients follow the redirections that they expect.
         300..=399 => Some(ServiceErrorKind::Malformed),
         401 => Some(ServiceErrorKind::Unauthorized),
         403 => Some(ServiceErrorKind::Forbidden),
         404 | 410 => Some(ServiceErrorKind::NotFound),
         409 | 412 => Some(ServiceErrorKind::Conflict),
         429 => Some(ServiceErrorKind::RateLimited),
-        // A proxy in between, and a server that does not answer for this address.
+        // 407: a proxy; 421: a server that is not responsible for this host.
         407 | 421 | 500..=599 => Some(ServiceErrorKind::Unavailable),
         _ => Some(ServiceErrorKind::Rejected),
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::header::{HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 
-/// The pause that the service asks for: `Retry-After` in seconds or as a date, or the reset of an exhausted rate limit.
+/// The pause that the service asks for: `Retry-After`, in seconds or as a date, or the reset of an exhausted
+/// rate limit.
 ///
-/// The reset is a Unix time at GitHub and GitLab, a number of seconds in the IETF draft, a date at Jira Cloud
-/// (spec 02 §5.6); a small number cannot be a Unix time.
+/// The reset is a Unix time in GitHub and GitLab, a number of seconds in the IETF draft, a date in Jira Cloud
+/// (spec 02 §5.6). A small number cannot be a Unix time.
 pub(super) fn asked_pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| text.parse::<u64>().ok();
@@ -36,7 +37,7 @@ pub(super) fn asked_pause(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
             None => reset.parse().ok().map(until),
         };
         if let Some(wait) = wait {
-            // The service's clock and ours may differ by a part of a second.
+            // The clocks may differ by a fraction of a second.
             return Some(wait.saturating_add(Duration::from_secs(1)));
         }
     }

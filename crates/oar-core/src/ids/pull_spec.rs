@@ -37,7 +37,7 @@ pub enum Reference {
 }
 
 impl Reference {
-    /// As it stands in a request's path.
+    /// Its spelling in a request's path.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Tag(tag) => tag,

@@ -1,4 +1,4 @@
-//! change-advisory-status when its wait ends (spec 03 §9 rows 10 to 12).
+//! Messages of change-advisory-status at the end of its wait (spec 03 §9 rows 10 to 12).
 
 use jiff::Timestamp;
 
@@ -12,9 +12,9 @@ use crate::version::ReleaseVersion;
 pub struct ApprovalFinished<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// The metadata's address; `None` in the Errata flow, which does not wait for it.
+    /// The metadata URL; `None` in the Errata flow, which does not wait for it.
     pub metadata: Option<&'a Reference>,
-    /// The advisories that are in `REL_PREP` or further now.
+    /// The advisories that are in `REL_PREP` or a later state now.
     pub advisories: &'a [Reference],
     /// The release leads of the y-stream.
     pub leads: &'a GroupMention,
@@ -60,25 +60,25 @@ impl ApprovalFailed<'_> {
     }
 }
 
-/// The approval waited until its deadline: somebody has to decide.
+/// The approval waited until its deadline: a person must decide.
 #[derive(Debug, Clone)]
 pub struct ApprovalOverdue<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// What is waited for.
+    /// What the approval waits for.
     pub awaited: &'a Reference,
-    /// Since when.
+    /// When the wait started.
     pub since: Timestamp,
-    /// Until when.
+    /// Its deadline.
     pub until: Timestamp,
-    /// The command that goes on waiting.
+    /// The command that continues the wait.
     pub command: &'a str,
     /// The release leads of the y-stream.
     pub leads: &'a GroupMention,
 }
 
 impl ApprovalOverdue<'_> {
-    /// The message to the QE release channel. Every deadline asks once.
+    /// The message to the QE release channel, once for every deadline.
     pub fn message(&self, channel: &str) -> Message {
         let (since, until) = (stamp(self.since), stamp(self.until));
         let first = format!(

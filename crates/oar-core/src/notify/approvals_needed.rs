@@ -1,26 +1,26 @@
-//! drop-bugs when advisories need approvals again (spec 03 §9 row 17).
+//! The message of drop-bugs when advisories need approvals again (spec 03 §9 row 17).
 
 use super::compose::{Composition, listed};
 use super::{GroupMention, Message, Person, Reference, short_hash};
 use crate::version::ReleaseVersion;
 
-/// Advisories need the approval of documentation or of product security.
+/// Advisories need docs or product security approval.
 #[derive(Debug, Clone)]
 pub struct ApprovalsNeeded<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// The advisories that need the approval of documentation.
+    /// The advisories that need docs approval.
     pub docs_advisories: &'a [Reference],
     /// The documentation team.
     pub docs: &'a GroupMention,
-    /// The advisories that need the approval of product security.
+    /// The advisories that need product security approval.
     pub security_advisories: &'a [Reference],
     /// The people of product security.
     pub security: &'a [Person],
 }
 
 impl ApprovalsNeeded<'_> {
-    /// The message to the approvers' channel; `None` when nothing is needed.
+    /// The message to the approvers' channel; `None` when no approval is needed.
     pub fn message(&self, channel: &str) -> Option<Message> {
         if self.docs_advisories.is_empty() && self.security_advisories.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! update-bug-list and drop-bugs (spec 03 §9 rows 13 to 16).
+//! Messages of update-bug-list and drop-bugs (spec 03 §9 rows 13 to 16).
 
 use indexmap::IndexMap;
 
@@ -6,12 +6,12 @@ use super::compose::{Composition, listed};
 use super::{GroupMention, Message, Person, Reference, short_hash};
 use crate::version::ReleaseVersion;
 
-/// A bug and who has to do something about it.
+/// A bug and the person who must act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BugForPerson {
     /// The bug: its page, and its key.
     pub reference: Reference,
-    /// The QA contact, or that person's manager; `None` when nobody is known.
+    /// The QA contact or their manager; `None` when unknown.
     pub person: Option<Person>,
     /// Whether it tracks a CVE.
     pub is_cve_tracker: bool,
@@ -36,7 +36,7 @@ impl BugsToVerify<'_> {
     }
 }
 
-/// Bugs of high severity that are not verified: may they be dropped (row 14)?
+/// Bugs of high severity that are not verified, with the question whether they may be dropped (row 14).
 #[derive(Debug, Clone)]
 pub struct ConfirmDroppable<'a> {
     /// The release.
@@ -87,9 +87,9 @@ impl UnverifiedCveReminder<'_> {
 pub struct BugsDropped<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// The bugs that really left the release; not empty.
+    /// The bugs that were removed from the release; not empty.
     pub bugs: &'a [Reference],
-    /// The merge request that takes them out of the shipment; `None` in the Errata flow.
+    /// The merge request that removes them from the shipment; `None` in the Errata flow.
     pub merge_request: Option<&'a Reference>,
     /// The release leads of the y-stream.
     pub leads: &'a GroupMention,
@@ -116,7 +116,8 @@ fn key(release: &ReleaseVersion, what: &str, bugs: &[BugForPerson]) -> String {
     format!("{release}/update-bug-list/{what}/{hash}")
 }
 
-/// A line for each person, who is named once. All bugs are in it: who is left out is not asked.
+/// One line per person, who is mentioned once. It lists all bugs, because people are only asked about bugs
+/// that are listed.
 fn by_person(title: String, first: String, bugs: &[BugForPerson], nobody: &str) -> Composition {
     let mut lines: IndexMap<Option<&Person>, Vec<String>> = IndexMap::new();
     for bug in bugs {

@@ -1,5 +1,5 @@
-//! The parts of a message: who it is for, what happened, lists, and what to do; as text and, where that reads better,
-//! as blocks.
+//! The parts of a message: recipients, event, lists and next steps; as text and, where that is easier to
+//! read, as blocks.
 
 use std::fmt::Display;
 
@@ -7,16 +7,16 @@ use super::split::{SECTION_LIMIT, TEXT_LIMIT, split};
 use super::{Message, escape};
 use crate::clients::slack::Block;
 
-/// The most characters of one list; what goes beyond is counted.
+/// The most characters of one list; the remaining items are counted.
 const LIST_LIMIT: usize = 2_000;
-/// The most characters of a reason that is quoted; its end goes.
+/// The most characters of a quoted reason; the rest is cut off.
 const QUOTE_LIMIT: usize = 1_200;
-/// The most characters of a header, as Slack has it.
+/// Slack's limit of a header, in characters.
 const HEADER_LIMIT: usize = 150;
-/// The most blocks of one message, as Slack has it.
+/// Slack's limit of blocks per message.
 const BLOCKS_LIMIT: usize = 50;
 
-/// A message in the making.
+/// Builds a message.
 #[derive(Debug, Default)]
 pub(super) struct Composition {
     header: Option<String>,
@@ -35,7 +35,7 @@ impl Composition {
         Self { header: Some(header.into()), paragraphs: vec![first], footer: None }
     }
 
-    /// One more paragraph (markup); an empty one is none.
+    /// Adds a paragraph (markup), unless it is empty.
     pub(super) fn paragraph(mut self, text: String) -> Self {
         if !text.is_empty() {
             self.paragraphs.push(text);
@@ -43,7 +43,7 @@ impl Composition {
         self
     }
 
-    /// What the reader may want to do (markup), in small print.
+    /// Adds what the reader can do (markup), in small print.
     pub(super) fn footer(mut self, text: impl Into<String>) -> Self {
         self.footer = Some(text.into());
         self
@@ -60,7 +60,7 @@ impl Composition {
 
     fn blocks(self, text: &str) -> Vec<Block> {
         let Some(header) = self.header else { return Vec::new() };
-        // A text of several messages is sent as such: its parts have no blocks.
+        // A text that needs several messages is sent without blocks.
         if text.chars().count() > TEXT_LIMIT {
             return Vec::new();
         }
@@ -73,13 +73,13 @@ impl Composition {
     }
 }
 
-/// `title: a, b, c` for a list that may be long: at most [`LIST_LIMIT`] characters of it, then how many more and how
-/// many in all. Empty for an empty list.
+/// `title: a, b, c` for a list that may be long: at most [`LIST_LIMIT`] characters, then the number of
+/// omitted and of all items. Empty for an empty list.
 pub(super) fn listed<T: Display>(title: &str, items: &[T]) -> String {
     bounded(&format!("{title}: "), items, ", ")
 }
 
-/// The same list with an item on each line.
+/// The same list with one item per line.
 pub(super) fn bulleted<T: Display>(title: &str, items: &[T]) -> String {
     bounded(&format!("{title}:\n• "), items, "\n• ")
 }
@@ -108,7 +108,7 @@ fn bounded<T: Display>(title: &str, items: &[T], separator: &str) -> String {
     text
 }
 
-/// Foreign text of one line, escaped and bounded.
+/// One line of text from another source, escaped and shortened.
 pub(super) fn quoted(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= QUOTE_LIMIT {

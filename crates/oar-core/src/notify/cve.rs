@@ -1,26 +1,26 @@
-//! check-cve-tracker-bug (spec 03 §9 row 6).
+//! The message of check-cve-tracker-bug (spec 03 §9 row 6).
 
 use super::compose::{Composition, bulleted, listed, quoted};
 use super::{GroupMention, Message, Reference, short_hash};
 use crate::version::ReleaseVersion;
 
-/// CVE trackers that belong to one kind of advisory and are missing there.
+/// CVE trackers that are missing from one kind of advisory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingTrackers {
     /// The kind of advisory: `rpm`, `image`, `extras`, `metadata`, `microshift`.
     pub kind: String,
-    /// The advisory, or the shipment merge request, that should hold them, when it is known.
+    /// The advisory or shipment merge request that should contain them, if known.
     pub target: Option<Reference>,
-    /// The trackers; not empty. Each with the reason why it is missed, when one is known.
+    /// The trackers; not empty. Each with the reason why it is required, if known.
     pub trackers: Vec<(Reference, Option<String>)>,
 }
 
-/// A release misses CVE trackers.
+/// CVE trackers are missing from a release.
 #[derive(Debug, Clone)]
 pub struct MissingCveTrackers<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// What is missing, by kind; not empty.
+    /// The missing trackers by kind; not empty.
     pub missing: &'a [MissingTrackers],
     /// ART's group.
     pub art: &'a GroupMention,

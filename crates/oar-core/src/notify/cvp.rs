@@ -1,4 +1,4 @@
-//! check-greenwave-cvp-tests (spec 03 §9 row 19, spec 02 §5.7).
+//! The message and the Jira issue of check-greenwave-cvp-tests (spec 03 §9 row 19, spec 02 §5.7).
 
 use super::compose::Composition;
 use super::{GroupMention, Message, Reference, short_hash};
@@ -28,21 +28,21 @@ impl CvpIssueCreated<'_> {
     }
 }
 
-/// The title of the issue that follows a release's failed tests (`interop-exact`: it is searched for).
+/// The title of the issue that tracks a release's failed tests (`interop-exact`: it is searched for).
 pub fn cvp_issue_summary(release: &ReleaseVersion) -> String {
     format!("[{release}] Greenwave CVP test failures in advisories")
 }
 
-/// One test that is not good.
+/// One failed test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CvpFailure {
     /// The advisory: its page and its number.
     pub advisory: Reference,
     /// The number of the test run.
     pub test: u64,
-    /// The build that was tested, where the test is about one.
+    /// The tested build, if the test is about one.
     pub build: Option<String>,
-    /// How the test ended, in Errata Tool's word.
+    /// The test's status in Errata Tool.
     pub status: String,
 }
 
@@ -56,8 +56,7 @@ impl CvpFailure {
 /// The longest description: Jira takes no more than 32,767 characters.
 const DESCRIPTION_LIMIT: usize = 30_000;
 
-/// The text of that issue in wiki markup: every failed test under its advisory, advisories in the order in which
-/// they come.
+/// The text of that issue in wiki markup: the failed tests by advisory, in the given order.
 pub fn cvp_issue_description(release: &ReleaseVersion, failures: &[CvpFailure]) -> String {
     let mut text = format!("Greenwave CVP tests of advisories of release {release} are not good:\n");
     let mut seen: Vec<&str> = Vec::new();

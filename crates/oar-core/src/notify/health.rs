@@ -1,4 +1,4 @@
-//! image-consistency-check when images are not healthy (spec 03 §9 row 8).
+//! Messages of image-consistency-check about unhealthy images (spec 03 §9 row 8).
 
 use std::fmt;
 
@@ -26,11 +26,11 @@ pub struct UnhealthyAdvisory {
     pub advisory: Reference,
     /// Its overall grade; `None` when it has none.
     pub grade: Option<String>,
-    /// The builds that are the reason.
+    /// The builds that cause it.
     pub builds: Vec<UnhealthyBuild>,
 }
 
-/// Advisories of an Errata release hold images that are not healthy.
+/// Advisories of an Errata release contain unhealthy images.
 #[derive(Debug, Clone)]
 pub struct UnhealthyAdvisories<'a> {
     /// The release.
@@ -65,7 +65,7 @@ impl UnhealthyAdvisories<'_> {
     }
 }
 
-/// More advisories with a list of builds each would not be read.
+/// The most advisories that are shown with their builds, so that the message remains readable.
 const SHOWN_ADVISORIES: usize = 10;
 
 /// An image of a shipment whose grade is not good enough.
@@ -79,18 +79,18 @@ pub struct UnhealthyImage {
     pub grade: Option<String>,
 }
 
-/// A shipment holds images that are not healthy, or that could not be judged.
+/// A shipment contains images that are unhealthy or whose health is unknown.
 #[derive(Debug, Clone)]
 pub struct UnhealthyImages<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// The shipment merge request, where the whole list stands.
+    /// The shipment merge request, which has the whole list.
     pub merge_request: &'a Reference,
-    /// How many images were looked at.
+    /// Number of checked images.
     pub scanned: usize,
-    /// How many could not be judged.
+    /// Number of images whose health is unknown.
     pub unknown: usize,
-    /// The unhealthy ones, the worst first.
+    /// The unhealthy images, the worst first.
     pub unhealthy: &'a [UnhealthyImage],
     /// The release leads of the y-stream.
     pub leads: &'a GroupMention,

@@ -1,7 +1,7 @@
 //! The note about image health on a shipment merge request (spec 03 §4.5).
 //!
-//! It is one note, edited in place: a hidden line tells it from every other one. Its size is bounded, whatever was
-//! found: the worst rows are shown and the rest is counted.
+//! It is one note, edited in place and identified by a hidden line. Its size is bounded: the worst rows are
+//! shown and the rest is counted.
 
 use std::fmt::Write as _;
 
@@ -9,17 +9,17 @@ use std::fmt::Write as _;
 pub const NOTE_LIMIT: usize = 1_000_000;
 /// The most images that are listed.
 const IMAGE_ROWS: usize = 200;
-/// The most images that are named whose grade drops soon.
+/// The most images with a soon dropping grade that are listed.
 const DROPS: usize = 50;
 /// The most packages that are listed.
 const PACKAGE_ROWS: usize = 100;
 /// The most CVE ids or suggestions in one cell.
 const CELL_ITEMS: usize = 15;
-/// The longest name that is taken over from elsewhere, in characters.
+/// The longest name from another source, in characters.
 const NAME: usize = 120;
-/// The longest item of a list in a cell.
+/// The longest item of a list in a cell, in characters.
 const ITEM: usize = 80;
-/// The longest pull spec or sentence.
+/// The longest pull spec or sentence, in characters.
 const SENTENCE: usize = 250;
 
 /// One image that is not healthy.
@@ -33,7 +33,7 @@ pub struct ImageRow {
     pub grade: Option<char>,
     /// The image.
     pub pull_spec: String,
-    /// Who decided that it may ship nevertheless, and why.
+    /// Who granted a waiver for it, and why.
     pub waived: Option<String>,
 }
 
@@ -50,12 +50,12 @@ pub struct VulnerabilityRow {
     pub suggested: Vec<String>,
 }
 
-/// The facts of the note.
+/// The content of the note.
 #[derive(Debug, Clone)]
 pub struct ImageHealthNote<'a> {
     /// The release.
     pub release: &'a str,
-    /// Images looked at.
+    /// Number of checked images.
     pub scanned: usize,
     /// Images of grade A or B.
     pub healthy: usize,
@@ -65,34 +65,34 @@ pub struct ImageHealthNote<'a> {
     pub unknown: usize,
     /// Images that a waiver accepts.
     pub waived: usize,
-    /// How many unhealthy images are allowed.
+    /// The most unhealthy images that are allowed.
     pub allowed: usize,
-    /// Whether everything could be looked at.
+    /// Whether everything could be checked.
     pub complete: bool,
     /// The images that are not healthy.
     pub rows: Vec<ImageRow>,
-    /// Healthy images whose grade drops soon, a sentence each, the first one first.
+    /// Healthy images whose grade drops soon, one sentence each, the earliest first.
     pub drops: Vec<String>,
-    /// What soon is, in days.
+    /// What "soon" means, in days.
     pub warn_days: u16,
     /// The packages with vulnerabilities, the worst first.
     pub vulnerabilities: &'a [VulnerabilityRow],
-    /// What could not be looked at.
+    /// What could not be checked.
     pub gaps: Vec<&'a str>,
 }
 
-/// The line by which the note is found again; a browser does not show it.
+/// The hidden line that identifies the note; browsers do not show it.
 fn marker(release: &str) -> String {
     format!("<!-- oar:image-health:{release} -->")
 }
 
-/// Whether `body` is the note about the image health of `release`.
+/// Whether `body` is the image health note of `release`.
 pub fn is_image_health_note(body: &str, release: &str) -> bool {
     body.trim_start().starts_with(&marker(release))
 }
 
 impl ImageHealthNote<'_> {
-    /// The note's text. Every line of prose ends with two blanks, Markdown's line break.
+    /// The note's text. Every line of prose ends with two spaces, Markdown's line break.
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", marker(self.release));
         let mut line = |words: String| {
@@ -211,7 +211,7 @@ fn listed(items: &[String]) -> String {
     shown.join(", ")
 }
 
-/// Text from elsewhere as text of a table's cell: it makes no new cell, no markup and no mention.
+/// Escapes text from another source for a table cell: it cannot start a cell, markup or a mention.
 fn cell(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars().take(limit) {
@@ -230,7 +230,7 @@ fn cell(text: &str, limit: usize) -> String {
     out
 }
 
-/// Text from elsewhere as code: a pull spec, whose `@` must not mention anybody.
+/// Formats text from another source as code: a pull spec, whose `@` must not mention anybody.
 fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();

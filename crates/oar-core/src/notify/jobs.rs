@@ -1,10 +1,10 @@
-//! image-consistency-check and stage-testing when they start a job (spec 03 §9 rows 7 and 9).
+//! Messages of image-consistency-check and stage-testing about started jobs (spec 03 §9 rows 7 and 9).
 
 use super::compose::Composition;
 use super::{GroupMention, Message, Reference, escape, short_hash};
 use crate::version::ReleaseVersion;
 
-/// The image consistency check runs as a Prow job.
+/// The Prow job of the image consistency check was started.
 #[derive(Debug, Clone)]
 pub struct ConsistencyCheckTriggered<'a> {
     /// The release.
@@ -28,7 +28,7 @@ impl ConsistencyCheckTriggered<'_> {
     }
 }
 
-/// Where the stage test's job stands.
+/// The state of the stage test's job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StageTestingJob<'a> {
     /// It has a build.
@@ -36,7 +36,7 @@ pub enum StageTestingJob<'a> {
         /// The build: its number, and its page at Jenkins.
         build: &'a Reference,
     },
-    /// It waits in Jenkins' queue, longer than the command waited.
+    /// It is still in Jenkins' queue after the command's wait.
     Queued {
         /// The queue item: its number, and its page at Jenkins.
         item: &'a Reference,
@@ -50,7 +50,7 @@ pub struct StageTesting<'a> {
     pub release: &'a ReleaseVersion,
     /// The job's short name, such as `Stage-Pipeline`.
     pub job: &'a str,
-    /// Where it stands.
+    /// Its state.
     pub state: StageTestingJob<'a>,
     /// The release leads of the y-stream.
     pub leads: &'a GroupMention,

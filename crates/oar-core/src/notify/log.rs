@@ -1,13 +1,13 @@
-//! A command's log for the Slack thread that asked for it (spec 03 §8.6).
+//! A command's log for the Slack thread in which it was requested (spec 03 §8.6).
 
 use super::Message;
 use super::split::{TEXT_LIMIT, code_block, split};
 use crate::version::ReleaseVersion;
 
-/// The most parts of a log that are sent; what is left out of a longer one is its middle.
+/// The most messages of a log; of a longer log the middle is left out.
 const PARTS: usize = 20;
 
-/// What a command logged.
+/// The log of a command.
 #[derive(Debug, Clone)]
 pub struct CommandLog<'a> {
     /// The release.
@@ -21,7 +21,8 @@ pub struct CommandLog<'a> {
 }
 
 impl CommandLog<'_> {
-    /// The messages to the thread, in their order: code blocks that together hold the log. None for an empty log.
+    /// The messages to the thread, in order: code blocks that together contain the log. Empty for an empty
+    /// log.
     pub fn messages(&self, channel: &str, thread: &str) -> Vec<Message> {
         if self.log.trim().is_empty() {
             return Vec::new();

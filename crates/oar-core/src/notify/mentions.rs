@@ -1,16 +1,16 @@
-//! People and groups that Slack could not be asked for when a message was composed: asked for when it is sent.
+//! Resolves mentions of people and groups that could not be looked up when a message was composed.
 
 use super::outbox::with_hint;
 use super::{Message, escape};
 use crate::clients::slack::{Block, SlackClient, UnresolvedMention};
 use crate::error::{Classified, ErrorClass, ServiceError};
 
-/// Why a message cannot be sent now: Slack does not say whom it is for.
+/// Why a message cannot be sent now: its recipients cannot be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unresolved(pub(super) String);
 
-/// The message with mentions in place of those who were not asked for. Where Slack knows nobody, or does not let us ask, the
-/// name stands there; an outage is an error, because a message that notifies nobody would be lost on them.
+/// The message with its unresolved mentions resolved. Someone whom Slack does not know, or whom the bot may
+/// not look up, is named as text. An outage is an error, because the message would notify nobody.
 pub(super) async fn resolved(slack: &SlackClient, message: &Message) -> Result<Message, Unresolved> {
     let mut message = message.clone();
     let mut unasked = UnresolvedMention::within(&message.text);

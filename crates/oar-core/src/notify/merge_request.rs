@@ -1,6 +1,6 @@
 //! Notes on shipment merge requests (spec 03 §3.9).
 
-/// The words by which the note of take-ownership is recognised, also an older one (interop-exact).
+/// The words that identify the note of take-ownership, also an older one (interop-exact).
 const ROLE: &str = "QE Release Lead";
 
 /// The note that names the release lead; GitLab notifies the person because of the `@`.
@@ -10,14 +10,14 @@ pub fn release_lead_note(username: &str) -> String {
 
 /// The GitLab username that a note names as release lead, `None` when the note is about something else.
 ///
-/// It reads our own notes and those of the Python reference: the role's words, then the first mention.
+/// It reads this program's notes and those of the Python tooling: the role's words, then the first mention.
 pub fn release_lead_in(note: &str) -> Option<&str> {
     let (_, after) = note.split_once(ROLE)?;
     let (_, mention) = after.split_once('@')?;
     let end = mention
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
         .unwrap_or(mention.len());
-    // A username does not end with a dot; a sentence does.
+    // A username does not end with a dot, but a sentence does.
     let username = mention.get(..end)?.trim_end_matches('.');
     (!username.is_empty()).then_some(username)
 }

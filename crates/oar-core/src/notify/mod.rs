@@ -1,9 +1,10 @@
-//! What is said to whom. Message texts stand here and nowhere else.
+//! What is said to whom. Message texts stand here; only the Jira comments of [`crate::agents::notificator`] are with
+//! the table that reads them.
 //!
-//! The builders are pure: they take facts and give a [`Message`]. [`outbox`] delivers one, and neither a look-up nor
-//! a delivery that fails is ever an error of the task that has something to say.
+//! The builders are pure: they take facts and return a [`Message`]. [`outbox`] delivers it. A failed look-up
+//! or delivery is never an error of the task that sends the message.
 //!
-//! No message names an e-mail address, and all text that comes from elsewhere is escaped.
+//! No message contains an e-mail address, and all text from other sources is escaped.
 
 mod approval;
 mod approvals_needed;
@@ -11,6 +12,7 @@ mod bugs;
 mod compose;
 mod cve;
 mod cvp;
+mod detector;
 mod health;
 mod image_health_note;
 mod jobs;
@@ -22,6 +24,7 @@ mod ownership;
 mod people;
 mod report;
 pub mod split;
+mod test_results;
 mod thread;
 
 use std::fmt;
@@ -33,6 +36,7 @@ pub use approvals_needed::ApprovalsNeeded;
 pub use bugs::{BugForPerson, BugsDropped, BugsToVerify, ConfirmDroppable, UnverifiedCveReminder};
 pub use cve::{MissingCveTrackers, MissingTrackers};
 pub use cvp::{CvpFailure, CvpIssueCreated, cvp_issue_description, cvp_issue_summary};
+pub use detector::{AnnouncementMissing, ReleaseNotBegun};
 pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};
 pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
 pub use jobs::{ConsistencyCheckTriggered, StageTesting, StageTestingJob};
@@ -40,6 +44,7 @@ pub use log::CommandLog;
 pub use ownership::{AbnormalAdvisories, OwnershipTaken};
 pub use people::{GroupMention, Owner, Person};
 pub use report::ReportCreated;
+pub use test_results::TestResult;
 pub use thread::ReleaseThread;
 
 use crate::clients::slack::{Block, Post, escape, link};
@@ -47,23 +52,23 @@ use crate::clients::slack::{Block, Post, escape, link};
 /// A message, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What tells this message from every other one, and the same message from a repetition:
-    /// `<release>/<task>/<what>[/<short hash of the facts>]`. Readers do not see it.
+    /// Identifies the message, so that it is sent once: `<release>/<task>/<what>[/<short hash of the
+    /// facts>]`. Readers do not see it.
     pub key: String,
     /// The channel: `#name` or its id.
     pub channel: String,
     /// The text in Slack's markup.
     pub text: String,
-    /// The same in blocks; none when the text alone reads well.
+    /// The same as blocks; empty when the text is enough.
     pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
-    /// Whether a message of a thread is shown in the channel as well.
+    /// Whether a reply in a thread is shown in the channel as well.
     pub broadcast: bool,
 }
 
 impl Message {
-    /// A message of text alone.
+    /// A message with only a text.
     pub fn new(key: impl Into<String>, channel: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -75,7 +80,7 @@ impl Message {
         }
     }
 
-    /// The message in parts that Slack shows whole, each with a key of its own; most messages are one part.
+    /// The message in parts that Slack shows completely, each with its own key; most messages are one part.
     pub fn parts(self) -> Vec<Self> {
         if self.text.chars().count() <= split::TEXT_LIMIT {
             return vec![self];
@@ -111,7 +116,7 @@ impl Message {
     }
 }
 
-/// Something that can be looked at: an advisory, an issue, a merge request, a file.
+/// Something with a web page: an advisory, an issue, a merge request, a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     /// Its web address.
@@ -133,13 +138,13 @@ impl fmt::Display for Reference {
     }
 }
 
-/// [`compose::listed`] as a line of its own.
+/// [`compose::listed`] as a separate line.
 fn list_line(title: &str, references: &[Reference]) -> String {
     let list = compose::listed(title, references);
     if list.is_empty() { list } else { format!("\n{list}") }
 }
 
-/// Twelve hexadecimal digits that stand for `facts`.
+/// A hash of `facts`: twelve hexadecimal digits.
 fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha1::new();
     for fact in facts {

@@ -1,22 +1,20 @@
-//! Delivery: each message once, and never at the cost of the task.
+//! Delivers each message once. A failure never affects the task.
 
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::mentions::{self, Unresolved};
 use super::{GroupMention, Message};
 use crate::clients::slack::{Lookup, Posted, SlackClient, UserId, Wanted};
 use crate::clients::{Attempt, attempt};
-use crate::clock::Clock;
+use crate::clock::{CLOCK_SKEW, Clock};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
-/// How long Slack gets to show a message whose post had no answer.
+/// The wait until Slack shows a message whose post got no answer.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How far clocks may differ when a message is looked for.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// Refusals of a thread: the channel is there all the same.
 const THREAD_REFUSALS: [&str; 4] = [
     "thread_not_found",
@@ -24,28 +22,28 @@ const THREAD_REFUSALS: [&str; 4] = [
     "restricted_action_non_threadable_channel",
     "restricted_action_thread_locked",
 ];
-/// Refusals of blocks: the text says the same.
+/// Refusals of blocks; the message is then posted as text.
 const BLOCK_REFUSALS: [&str; 2] = ["msg_blocks_too_long", "invalid_blocks"];
 
 /// Whether an earlier run may have sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousSend {
-    /// It certainly has not.
+    /// It certainly has not been sent.
     NotSent,
-    /// It may have, at that time or later: the message is looked for first.
+    /// It may have been sent, at this time or later: the message is looked for first.
     PerhapsSince(Timestamp),
 }
 
-/// What became of a message.
+/// The result of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// It stands in the channel, by this run.
+    /// This run posted it.
     Sent(Posted),
-    /// It stood there already; nothing was sent.
+    /// It was posted before; nothing was sent.
     AlreadySent(Posted),
     /// It was not sent; the reason. A later run may send it.
     Pending(String),
-    /// It may stand there, and Slack does not let us see; the reason. It must not be sent again without a look.
+    /// It may be posted, and that cannot be checked; the reason. It must not be sent again without a check.
     Unclear(String),
 }
 
@@ -60,11 +58,11 @@ impl fmt::Display for Delivery {
     }
 }
 
-/// Delivers `message`. People and groups that Slack could not be asked for when it was composed are asked for now; while
-/// Slack does not answer, the message waits.
+/// Delivers `message`. People and groups that could not be looked up when it was composed are looked up now;
+/// if Slack does not answer, the message remains pending.
 ///
-/// A message that may stand there already, from an earlier run or after a post without an answer, is looked for by
-/// its key before it is sent again; where Slack does not show whether it stands there, it is not sent again.
+/// A message that may already be posted, by an earlier run or by a post without an answer, is looked for by
+/// its key before it is sent again. If that cannot be determined, it is not sent again.
 pub async fn deliver(
     slack: &SlackClient,
     clock: &Clock,
@@ -119,13 +117,11 @@ pub async fn deliver(
             None => Delivery::Pending(with_hint(&error)),
         };
     }
-    Delivery::Pending(String::from(
-        "Slack gave no answer twice, and the message does not stand in the channel",
-    ))
+    Delivery::Pending(String::from("Slack did not answer twice, and the message is not in the channel"))
 }
 
 async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
-    let since = since.checked_sub(SKEW).unwrap_or(since);
+    let since = since.checked_sub(CLOCK_SKEW).unwrap_or(since);
     let wanted = Wanted {
         channel: &message.channel,
         thread: message.thread.as_deref(),
@@ -143,8 +139,8 @@ pub(super) fn with_hint(error: &ServiceError) -> String {
     }
 }
 
-/// The mention of the group with this handle; when Slack does not tell, one that is asked for again when the message is
-/// sent.
+/// The mention of the group with this handle; if it cannot be looked up, one that is resolved when the
+/// message is sent.
 pub async fn group_mention(slack: &SlackClient, handle: &str) -> GroupMention {
     match slack.usergroup_id(handle).await {
         Ok(id) => GroupMention::Known(id),
@@ -155,8 +151,8 @@ pub async fn group_mention(slack: &SlackClient, handle: &str) -> GroupMention {
     }
 }
 
-/// The Slack account with this e-mail address; when Slack does not tell, one that is asked for again when the message is
-/// sent. `None` when there is no account, or the address is of another organisation.
+/// The Slack account with this e-mail address; if it cannot be looked up, one that is resolved when the
+/// message is sent. `None` when there is no account, or the address belongs to another organisation.
 pub async fn person(slack: &SlackClient, address: &str) -> Option<UserId> {
     match slack.user_id_by_email(address).await {
         Ok(user) => user,
@@ -223,8 +219,8 @@ mod tests {
         ok(json!({"ok": false, "error": code}))
     }
 
-    /// Delivers against a Slack that answers posts and looks in this order (the last answer stays); gives the
-    /// outcome and how often each was asked.
+    /// Delivers to a Slack that answers posts and look-ups in this order (the last answer repeats); returns
+    /// the outcome and the number of requests of each.
     async fn run(
         posts: Vec<ResponseTemplate>,
         looks: Vec<ResponseTemplate>,

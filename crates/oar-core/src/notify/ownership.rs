@@ -1,25 +1,25 @@
-//! take-ownership (spec 03 §9 rows 3 to 5).
+//! Messages of take-ownership (spec 03 §9 rows 3 to 5).
 
 use super::{GroupMention, Message, Owner, Reference, list_line, short_hash};
 use crate::version::ReleaseVersion;
 
 /// A release has a new owner.
 ///
-/// The lists name everything that belongs to the owner now, not only what one run changed: so a run that completes
-/// an interrupted one says the same, under the same key.
+/// The lists contain everything that belongs to the owner now, not only what one run changed. So a run that
+/// completes an interrupted one sends the same message, under the same key.
 #[derive(Debug, Clone)]
 pub struct OwnershipTaken<'a> {
     /// The release.
     pub release: &'a ReleaseVersion,
-    /// How the message names the owner.
+    /// The owner, as the message names them.
     pub owner: &'a Owner,
-    /// What tells this owner from another, whatever name is known today (the address; only its hash is used).
+    /// Identifies the owner, whatever name is known (the address; only its hash is used).
     pub owner_identity: &'a str,
     /// The shipment merge request; `None` in the Errata flow.
     pub merge_request: Option<&'a Reference>,
     /// The advisories of the release.
     pub advisories: &'a [Reference],
-    /// The Jira sub-tasks that are the owner's.
+    /// The owner's Jira subtasks.
     pub subtasks: &'a [Reference],
     /// The advisories among them that are still in `NEW_FILES`.
     pub abnormal: &'a [Reference],
@@ -49,7 +49,7 @@ impl OwnershipTaken<'_> {
     }
 }
 
-/// Advisories are still in `NEW_FILES` when their release gets its owner, so ART has to look.
+/// Advisories are still in `NEW_FILES` when their release gets its owner, so ART must check them.
 #[derive(Debug, Clone)]
 pub struct AbnormalAdvisories<'a> {
     /// The release.

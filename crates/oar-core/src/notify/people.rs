@@ -1,4 +1,4 @@
-//! How messages name people and groups. Never by an e-mail address.
+//! How messages name people and groups: never by e-mail address.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::clients::slack::{GroupId, UserId};
 pub enum GroupMention {
     /// Slack knows the group: its members are notified.
     Known(GroupId),
-    /// Slack could not be asked: whoever sends the message asks again.
+    /// The group could not be looked up: it is looked up again when the message is sent.
     Handle(String),
 }
 
@@ -33,7 +33,7 @@ pub enum Owner {
     Slack(UserId),
     /// The name at GitLab.
     Gitlab(String),
-    /// Nothing but the address is known.
+    /// Only the address is known.
     Unnamed,
 }
 
@@ -47,17 +47,18 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Somebody whom a message is for.
+/// A recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Person {
     /// The Slack account: the person is notified.
     Slack(UserId),
-    /// Slack knows nobody with the person's address, or could not be asked: the name stands as text.
+    /// Slack has no account with the person's address, or could not be asked: the name is written as text.
     Name(String),
 }
 
 impl Person {
-    /// A person whom Slack does not know. What looks like an address is cut down to the part before the `@`.
+    /// A person without a known Slack account. A name that looks like an address is cut down to the part
+    /// before the `@`.
     pub fn named(name: &str) -> Self {
         let plain =
             |word: &'_ str| word.trim_matches(['<', '>']).split('@').next().unwrap_or_default().to_owned();

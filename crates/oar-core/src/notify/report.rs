@@ -1,4 +1,4 @@
-//! create-test-report (spec 03 §9 row 1).
+//! The message of create-test-report (spec 03 §9 row 1).
 
 use super::{GroupMention, Message, Reference};
 use crate::version::ReleaseVersion;

@@ -1,15 +1,15 @@
-//! Cutting long texts into messages: on line borders, never inside a mention, a link, an entity or a code fence.
+//! Splits long texts into messages: at line ends, never inside a mention, a link, an entity or a code fence.
 
 /// The longest text of one message, in characters (spec 03 §8.1).
 pub const TEXT_LIMIT: usize = 4_000;
-/// The longest text of one section of a message, in characters, as Slack's Block Kit has it.
+/// Block Kit's limit of one section's text, in characters.
 pub const SECTION_LIMIT: usize = 3_000;
 
 const FENCE: &str = "```";
-/// What a cut inside a code block costs at either end.
+/// Characters that a cut inside a code block adds at either end.
 const FENCE_COST: usize = 4;
 
-/// A stretch of text that stays together, and what stands before it decides what it is.
+/// A unit of text that is not cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -25,7 +25,7 @@ struct Unit {
     kind: Kind,
 }
 
-/// A stretch of the text, and whether its ends lie inside a code block.
+/// A piece of the text, and whether its ends are inside a code block.
 #[derive(Debug, PartialEq, Eq)]
 struct Piece<'a> {
     text: &'a str,
@@ -35,15 +35,15 @@ struct Piece<'a> {
 
 /// `text` in parts of at most `limit` characters, for messages that are sent one after the other.
 ///
-/// A part ends where a line ends; a line that is too long is cut at a blank, or, when it has none, anywhere but
-/// inside `<…>` and `&…;`. A code block that is cut is closed at the end of one part and opened again in the next.
-/// Only the blank space around a cut is lost. Limits below 32 count as 32.
+/// A part ends at a line end; a line that is too long is cut at a space or, when it has none, anywhere but
+/// inside `<…>` and `&…;`. A code block that is cut is closed at the end of one part and opened again in the
+/// next. Only the white space around a cut is lost. Limits below 32 count as 32.
 pub fn split(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(32);
     pieces(text, limit).iter().map(rendered).filter(|part| !part.trim().is_empty()).collect()
 }
 
-/// `text` as the inside of a code block: escaped, and without anything that would end the block.
+/// `text` as the content of a code block: escaped, and without anything that would end the block.
 pub fn code_block(text: &str) -> String {
     let text = super::escape(text.trim_matches('\n')).replace(FENCE, "'''");
     format!("{FENCE}\n{text}\n{FENCE}")
@@ -69,8 +69,7 @@ fn pieces(text: &str, limit: usize) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The unit behind the last one that belongs to the piece starting at `first`, and whether a code block is open
-/// there.
+/// The end of the piece that starts at unit `first` (exclusive), and whether a code block is open there.
 fn fill(units: &[Unit], first: usize, opened_before: bool, limit: usize) -> (usize, bool) {
     let mut length = if opened_before { FENCE_COST } else { 0 };
     let mut open = opened_before;
@@ -85,7 +84,7 @@ fn fill(units: &[Unit], first: usize, opened_before: bool, limit: usize) -> (usi
         length += unit.characters;
         open = open_after;
         index += 1;
-        // An empty code block on either side of a cut would be noise.
+        // Avoids an empty code block on either side of a cut.
         let after_opening =
             open && units.get(index.wrapping_sub(2)).is_some_and(|unit| unit.kind == Kind::Fence);
         match unit.kind {
@@ -98,13 +97,14 @@ fn fill(units: &[Unit], first: usize, opened_before: bool, limit: usize) -> (usi
     (index, open)
 }
 
-/// The text in stretches that are not cut; one that alone is longer than `longest` falls into its characters.
+/// The text in units that are not cut; one that is longer than `longest` is divided into characters.
 fn units(text: &str, longest: usize) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let (mut rest, mut end, mut open) = (text, 0, false);
     while let Some(character) = rest.chars().next() {
         let fence = rest.starts_with(FENCE).then_some(FENCE.len());
-        // The line end before a closing fence belongs to it: the next part would open with an empty block.
+        // The line end before a closing fence belongs to the fence; otherwise the next part would start with
+        // an empty block.
         let closing = (open && rest.starts_with("\n```")).then_some(1 + FENCE.len());
         let whole = || {
             whole_length(rest)
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(code_block("a ``` b <x> &\n"), "```\na ''' b &lt;x&gt; &amp;\n```");
     }
 
-    /// Texts as messages have them: lines, mentions, links, entities, fences, letters of several bytes.
+    /// Texts as in messages: lines, mentions, links, entities, fences, multi-byte characters.
     fn markup() -> impl Strategy<Value = String> {
         let word = prop_oneof![
             4 => "[a-zäß€]{1,12}",

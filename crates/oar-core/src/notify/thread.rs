@@ -1,11 +1,11 @@
-//! The Slack thread that asked for a command (spec 03 §8.6).
+//! The Slack thread in which a command was requested (spec 03 §8.6).
 
 use super::Message;
 use crate::clients::slack::SlackClient;
 use crate::config::Environment;
 
-/// A thread: the conversation about a release that the Slack bot was asked in. The bot names it to the commands that
-/// it starts, and they to the processes that they leave behind.
+/// A conversation with the Slack bot about a release. The bot passes it to the commands that it starts, and
+/// they pass it to their background processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseThread {
     /// The channel's id.
@@ -15,15 +15,15 @@ pub struct ReleaseThread {
 }
 
 impl ReleaseThread {
-    /// The thread that the environment names; `None` unless it names channel and message.
+    /// The thread in the environment; `None` unless both channel and message are set.
     pub fn of(environment: &Environment) -> Option<Self> {
         let (channel, ts) = environment.slack_thread()?;
         Some(Self { channel: channel.to_owned(), ts: ts.to_owned() })
     }
 
-    /// The message, in this thread when it goes to the thread's channel, and shown in the channel as well: the people
-    /// it is for may not follow the thread. A message to another channel, or one whose channel Slack does not let us
-    /// compare, stays as it is.
+    /// Puts a message to the thread's channel into the thread, and shows it in the channel as well, because
+    /// its recipients may not follow the thread. A message to another channel, or to one that cannot be
+    /// compared, is not changed.
     pub async fn take(&self, message: Message, slack: &SlackClient) -> Message {
         if message.thread.is_some() {
             return message;

@@ -9,21 +9,17 @@ use crate::clients::jira::IssueKey;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::add_qe_approval::AddQeApproval as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct AddQeApproval;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// Bugs to answer for although they are not finished or cannot be seen
+pub struct AddQeApproval {
+    /// Bugs to accept although they are not finished or cannot be seen
     pub accept_bug: Vec<IssueKey>,
     /// Approve although the release's date is more than a day away
     pub early: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -35,15 +31,14 @@ impl TaskRow for AddQeApproval {
         Effect::Critical,
     )
     .of(Flows::Konflux);
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        let whole = super::change_advisory_status::approval(on, arguments.accept_bug, arguments.early)?;
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        let whole = super::change_advisory_status::approval(on, self.accept_bug, self.early)?;
         Ok(Work::new(on.services.clone(), whole))
     }
 }

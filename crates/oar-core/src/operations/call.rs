@@ -1,4 +1,4 @@
-//! The context of one call of an operation: who asks, what may be done, where its words go, when it ends.
+//! The context of one call of an operation: the caller, permissions, receiver of messages, time limit.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -21,15 +21,16 @@ use crate::statebox::{State, StateBox, StateBoxError};
 use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
 use crate::version::ReleaseVersion;
 
-/// Receives what a caller should know while an operation runs. Results and errors are returned, not told.
+/// Receives progress while an operation runs. Results and errors are returned instead.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// How it goes.
+    /// Progress.
     fn note(&self, text: &str);
 
-    /// Something is not as it should be, and the operation goes on.
+    /// A problem; the operation continues.
     fn warn(&self, text: &str);
 
-    /// A part of the result is there. The result has it, too: this is for whoever does not want to wait for the whole.
+    /// A part of the result is available. The result contains it too; this is for callers that do not want to
+    /// wait for the whole.
     fn part(&self, _part: Part<'_>) {}
 }
 
@@ -47,7 +48,7 @@ impl Observer for NoObserver {
     }
 }
 
-/// Refuses every critical plan: the caller has no way to show one and to ask.
+/// Refuses every critical plan, because the caller cannot show one and ask.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoConsent;
 
@@ -65,13 +66,13 @@ impl Consent for NoConsent {
     }
 }
 
-/// One call of an operation. Nothing in it belongs to the process: two calls at the same moment do not meet.
+/// One call of an operation. It uses no process-wide state: calls at the same time do not affect each other.
 #[derive(Debug)]
 pub struct Call {
     clients: Clients,
     release: Option<ReleaseVersion>,
     user: String,
-    permit: Option<WritePermit>,
+    permit: Option<Arc<WritePermit>>,
     consent: Arc<dyn Consent>,
     observer: Arc<dyn Observer>,
     interrupt: Interrupt,
@@ -83,8 +84,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call by the user of the settings that may change nothing, is told nothing, and is stopped by `interrupt`. The
-    /// Slack thread is the one that the environment names, if it names one.
+    /// A call by the user of the settings that may only read, has no observer, and is stopped by `interrupt`.
+    /// The Slack thread is the one in the environment, if there is one.
     pub fn new(clients: Clients, interrupt: Interrupt) -> Self {
         let thread = ReleaseThread::of(clients.settings().environment());
         let user = clients.settings().user().unwrap_or("unknown").to_owned();
@@ -108,24 +109,41 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// The release's y-stream is not a supported one.
+    /// The release's y-stream is not supported.
     pub fn about(mut self, release: ReleaseVersion) -> Result<Self, ConfigError> {
         self.settings().versions().check(&release)?;
         self.release = Some(release);
         Ok(self)
     }
 
-    /// The same call in the name of `user`, as histories record it.
+    /// A call about `release` that is a part of this one: by the same caller, with the same rights, stopped with it.
+    ///
+    /// # Errors
+    ///
+    /// The release's y-stream is not a supported one.
+    pub(super) fn part_about(&self, release: &ReleaseVersion) -> Result<Self, ConfigError> {
+        let part = Self {
+            user: self.user.clone(),
+            permit: self.permit.clone(),
+            consent: Arc::clone(&self.consent),
+            observer: Arc::clone(&self.observer),
+            thread: self.thread.clone(),
+            ..Self::new(self.clients.clone(), self.interrupt.clone())
+        };
+        part.about(release.clone())
+    }
+
+    /// The same call on behalf of `user`, the name in histories.
     #[must_use]
     pub fn by(mut self, user: impl Into<String>) -> Self {
         self.user = user.into();
         self
     }
 
-    /// The same call, which may change the world; `consent` is asked before anything that cannot be undone.
+    /// The same call with permission to write; `consent` is asked before anything that cannot be undone.
     #[must_use]
     pub fn permitted(mut self, permit: WritePermit, consent: Arc<dyn Consent>) -> Self {
-        self.permit = Some(permit);
+        self.permit = Some(Arc::new(permit));
         self.consent = consent;
         self
     }
@@ -137,15 +155,15 @@ impl Call {
         self
     }
 
-    /// The same call, whose messages go into this Slack thread where they go to its channel.
+    /// The same call, with messages to the channel of this Slack thread posted in the thread.
     #[must_use]
     pub fn in_thread(mut self, thread: ReleaseThread) -> Self {
         self.thread = Some(thread);
         self
     }
 
-    /// The same call, which is stopped as by a signal after `limit`. It listens to no other interruption then, but to
-    /// [`Call::stop`].
+    /// The same call, which is stopped after `limit` as by a signal. Then only [`Call::stop`] can interrupt
+    /// it as well.
     #[must_use]
     pub fn limited_to(mut self, limit: Duration) -> Self {
         let (sender, interrupt) = Interrupt::channel();
@@ -162,7 +180,7 @@ impl Call {
         }
     }
 
-    /// The clients of all services, which know nothing of the release.
+    /// The clients of all services, which do not depend on the release.
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
@@ -177,17 +195,17 @@ impl Call {
         self.clients.http()
     }
 
-    /// The time.
+    /// The clock.
     pub fn clock(&self) -> &Clock {
         self.clients.clock()
     }
 
-    /// What masks secrets and addresses.
+    /// The redactor of secrets and addresses.
     pub fn redactor(&self) -> &Redactor {
         self.http().redactor()
     }
 
-    /// Who asks, as histories record it.
+    /// The caller's name in histories.
     pub fn user(&self) -> &str {
         &self.user
     }
@@ -197,7 +215,7 @@ impl Call {
         &self.interrupt
     }
 
-    /// Who is asked before anything that cannot be undone.
+    /// Asked for consent before anything that cannot be undone.
     pub fn consent(&self) -> &dyn Consent {
         &*self.consent
     }
@@ -220,39 +238,39 @@ impl Call {
         self.time_limit
     }
 
-    /// The consent of the caller to change the world.
+    /// The caller's permission to write.
     ///
     /// # Errors
     ///
     /// The caller may only read.
     pub fn permit(&self) -> Result<&WritePermit, Refusal> {
-        self.permit.as_ref().ok_or_else(|| {
+        self.permit.as_deref().ok_or_else(|| {
             Refusal::blocked("this caller may only read; nothing was changed")
                 .with_hint("Call it as a dry run to see what would be done.")
         })
     }
 
-    /// The same, unless it is only to be said what would be done.
+    /// The same, or `None` for a dry run.
     pub(super) fn permit_unless(&self, dry_run: bool) -> Result<Option<&WritePermit>, Refusal> {
         if dry_run { Ok(None) } else { self.permit().map(Some) }
     }
 
-    /// Notes how to go on from a call that ends without a result.
+    /// Records how to continue after a call that ends without a result.
     pub(super) fn resumed_by(&self, how: String) {
-        // Whatever comes later belongs to what was noted first.
+        // The first hint is kept: later ones belong to the same start.
         let _ = self.resumption.set(how);
     }
 
-    /// How to go on from a call that ended without a result.
+    /// How to continue after a call that ended without a result.
     pub(super) fn resumption(&self) -> Option<&str> {
         self.resumption.get().map(String::as_str)
     }
 
-    /// The release that the call is about.
+    /// The release of the call.
     ///
     /// # Errors
     ///
-    /// It names none.
+    /// The call has no release.
     pub fn release(&self) -> Result<&ReleaseVersion, Refusal> {
         self.release.as_ref().ok_or_else(|| {
             Refusal::new(ErrorClass::Usage, "no release was given")
@@ -265,7 +283,7 @@ impl Call {
         Ok(self.settings().release(self.release()?, self.http()).await?)
     }
 
-    /// What the release's tasks work with (one request, for the configuration).
+    /// The context of the release's tasks (one request, for the configuration).
     pub async fn services(&self) -> Result<ReleaseContext, TaskError> {
         let context = ReleaseContext::open(self.clients.clone(), self.release()?).await?;
         Ok(context.in_thread(self.thread.clone()))
@@ -276,7 +294,7 @@ impl Call {
         Ok(open_statebox(&self.clients, self.release()?)?)
     }
 
-    /// Reads the state of `statebox`. Whoever listens hears what another program's save had taken from it.
+    /// Reads the state of `statebox`. What another program's save had removed is reported to the observer.
     pub(super) async fn load(&self, statebox: &StateBox) -> Result<State, StateBoxError> {
         let state = statebox.load().await?;
         for loss in state.losses() {
@@ -295,7 +313,7 @@ impl Call {
         Ok(open_statebox_to_create(&self.clients, self.release()?)?)
     }
 
-    /// A name for this call that no other one has.
+    /// A unique name for this call.
     pub(super) fn who(&self) -> String {
         format!("{}/{}", self.user, new_id())
     }

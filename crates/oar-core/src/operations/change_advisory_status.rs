@@ -1,13 +1,11 @@
 //! `change-advisory-status`.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Effect, Operation};
-use super::task_run::{Change, Options, Prepared, TaskRow, execute};
+use super::task_run::{Change, LONGEST_PAUSE, Options, Prepared, TaskRow, execute};
 use crate::clients::jira::IssueKey;
 use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
@@ -19,26 +17,19 @@ use crate::statebox::{TaskName, TaskStatus};
 use crate::tasks::approval_wait::{Look, STOPPED, Watcher};
 use crate::tasks::change_advisory_status::{ChangeAdvisoryStatus as Work, Done};
 
-/// The longest pause before a watcher that could not begin tries again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// The operation.
-#[derive(Debug)]
-pub struct ChangeAdvisoryStatus;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct ChangeAdvisoryStatus {
     /// The state to move the advisories to
     pub status: Target,
-    /// Bugs to answer for although they are not finished or cannot be seen
+    /// Bugs to accept although they are not finished or cannot be seen
     pub accept_bug: Vec<IssueKey>,
     /// Approve although the release's date is more than a day away
     pub early: bool,
-    /// Stay until the wait is over
+    /// Stay until the wait has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -52,24 +43,24 @@ pub enum Target {
     RelPrep,
 }
 
-/// How the approval stands.
+/// The result of an approval.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Answer {
-    /// A run came to this.
+    /// The report of a run.
     Ran(Box<Report<Done>>),
-    /// Nothing was run: whether there is a wait, and how it stands.
+    /// Nothing was run: the state of the wait, if there is one.
     Waits(WaitState),
 }
 
-/// A wait that was looked at.
+/// A wait that was checked.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct WaitState {
     /// The task.
     pub task: TaskName,
     /// Whether it waits.
     pub waits: bool,
-    /// What the last look found.
+    /// The result of the last check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -81,7 +72,7 @@ impl WaitState {
 }
 
 impl Answer {
-    /// Whether the run left a wait behind that somebody must continue.
+    /// Whether the run left a wait that another process must continue.
     pub fn leaves_wait(&self) -> bool {
         match self {
             Self::Ran(report) => {
@@ -120,12 +111,11 @@ impl Operation for ChangeAdvisoryStatus {
         "The last task of a release: every other one must be Pass.",
         "A Konflux release's advisories move when its metadata URL is up; until then the task waits.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let (wait, accept_bug) = (arguments.wait, arguments.accept_bug.clone());
-        let (report, prepared) = execute::<Approve>(arguments, call).await?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let (wait, accept_bug) = (self.wait, self.accept_bug.clone());
+        let (report, prepared) = execute(Approve(self), call).await?;
         let answer = Answer::Ran(Box::new(report));
         if !wait || !answer.leaves_wait() {
             return Ok(answer);
@@ -135,21 +125,20 @@ impl Operation for ChangeAdvisoryStatus {
     }
 }
 
-/// The run of the task, without the wait that it may leave behind.
+/// The run of the task, without the wait that it may leave.
 #[derive(Debug)]
-struct Approve;
+struct Approve(ChangeAdvisoryStatus);
 
 impl TaskRow for Approve {
     const ABOUT: About = <ChangeAdvisoryStatus as Operation>::ABOUT;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.0.change, wait: self.0.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        approval(on, arguments.accept_bug, arguments.early)
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        approval(on, self.0.accept_bug, self.0.early)
     }
 }
 
@@ -159,12 +148,12 @@ pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool
     Ok(Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early))
 }
 
-/// Continues a wait that another call began, until it is over. What cannot be read at first is read later, as long as
-/// a wait lasts.
+/// Continues a wait of another call until it has ended. If the state cannot be read at first, reading is
+/// retried for the time of a wait.
 ///
 /// # Errors
 ///
-/// The wait cannot be carried on, or its deadline has passed.
+/// The wait cannot be continued, or its deadline has passed.
 pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
     let policy = WaitPolicy::of(call.settings().environment())?;
     let wait = Wait::new(call.clock()).unless_stopped(call.interrupt()).at_most(policy.limit);
@@ -173,7 +162,7 @@ pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answe
             Ok(services) => break services,
             Err(error) => error,
         };
-        // Neither a wrong call, nor a missing credential, nor a clear refusal passes while the process lives.
+        // A usage error, a missing credential or a clear refusal is permanent for this process.
         let class = error.inner().class();
         let stays = matches!(class, ErrorClass::Usage | ErrorClass::Configuration | ErrorClass::Failed);
         if stays {

@@ -10,19 +10,15 @@ use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::check_cve_tracker_bug::CheckCveTrackerBug as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct CheckCveTrackerBug;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// Do not tell ART of missing trackers in Slack
+pub struct CheckCveTrackerBug {
+    /// Do not notify ART of missing trackers in Slack
     pub no_notify: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -34,15 +30,14 @@ impl TaskRow for CheckCveTrackerBug {
         Effect::Writes,
     )
     .hints(&["elliott must be installed where this runs."]);
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
         let elliott = Arc::new(on.services.clients().elliott()?);
-        Ok(Work::new(on.services.clone(), elliott, !arguments.no_notify))
+        Ok(Work::new(on.services.clone(), elliott, !self.no_notify))
     }
 }

@@ -8,17 +8,13 @@ use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::check_greenwave_cvp_tests::CheckGreenwaveCvpTests as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct CheckGreenwaveCvpTests;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+pub struct CheckGreenwaveCvpTests {
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -30,14 +26,13 @@ impl TaskRow for CheckGreenwaveCvpTests {
         Effect::Writes,
     )
     .of(Flows::Errata);
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(_: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
         Ok(Work::new(on.services.clone()))
     }
 }

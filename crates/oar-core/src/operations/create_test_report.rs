@@ -8,19 +8,15 @@ use super::task_run::{Change, Options, Prepared, TaskRow};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::create_test_report::CreateTestReport as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct CreateTestReport;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct CreateTestReport {
     /// Create the file although the release has a worksheet in Google Sheets
     pub beside_worksheet: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -28,19 +24,18 @@ pub struct Arguments {
 impl TaskRow for CreateTestReport {
     const ABOUT: About = About::task(
         "create-test-report",
-        "Create the release's StateBox file and tell the release leads",
+        "Create the release's StateBox file and notify the release leads",
         Effect::Writes,
     )
     .hints(&["The first task of a release: every other one needs the file."]);
     const CREATES_STATE: bool = true;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), on.statebox.location(), arguments.beside_worksheet))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), on.statebox.location(), self.beside_worksheet))
     }
 }

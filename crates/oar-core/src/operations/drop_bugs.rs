@@ -9,19 +9,15 @@ use crate::clients::jira::IssueKey;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::drop_bugs::DropBugs as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct DropBugs;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct DropBugs {
     /// Critical bugs, or bugs with a customer case, that are dropped too
     pub include: Vec<IssueKey>,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -33,14 +29,13 @@ impl TaskRow for DropBugs {
         Effect::Critical,
     )
     .hints(&["update-bug-list says which bugs are not finished."]);
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), arguments.include.into_iter().collect()))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), self.include.into_iter().collect()))
     }
 }

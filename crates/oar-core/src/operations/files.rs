@@ -1,20 +1,20 @@
-//! Files that an operation is asked about. The caller reads them: an operation opens no file that somebody names.
+//! Files as arguments of operations. The caller reads them: an operation never opens a file by name.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
-/// A file: what it is called, and what it holds.
+/// A file: its name and content.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct File {
-    /// Its name, with folders or without
+    /// Its name, with or without folders
     pub name: String,
-    /// What it holds
+    /// Its content
     pub content: Content,
 }
 
-/// What a file holds, or why it cannot be read.
+/// The content of a file, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content(pub Result<Vec<u8>, String>);
 

@@ -9,19 +9,15 @@ use crate::flow::outcome::TaskError;
 use crate::statebox::{MetadataRecord, RunView, TaskName};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct History;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct History {
     /// Only this task
     pub task: Option<TaskName>,
 }
 
-/// Every recorded run in the order of time.
+/// Every recorded run in chronological order.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
     /// The release.
@@ -35,7 +31,7 @@ pub struct Answer {
 /// One run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Entry {
-    /// The task, as the file writes it.
+    /// The task, as spelled in the file.
     pub task: String,
     /// The run.
     pub run: RunView,
@@ -46,20 +42,19 @@ impl Conclusion for Answer {}
 impl Operation for History {
     const ABOUT: About =
         About::look("history", "List every recorded run of the tasks, oldest first: when, who, result");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let state = call.state().await?;
         let tasks = state.tasks().into_iter();
-        let tasks = tasks.filter(|view| arguments.task.is_none_or(|task| view.task == Some(task)));
+        let tasks = tasks.filter(|view| self.task.is_none_or(|task| view.task == Some(task)));
         let mut runs: Vec<Entry> = tasks
             .flat_map(|view| {
                 let task = view.name;
                 view.history.into_iter().map(move |run| Entry { task: task.clone(), run })
             })
             .collect();
-        // The stable order keeps runs of the same second as their task has them.
+        // The sort is stable, so runs of the same second keep the order of their task.
         runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
         Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history() })
     }

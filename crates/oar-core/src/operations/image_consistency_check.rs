@@ -11,10 +11,6 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::schema::text_schema;
 use crate::tasks::image_consistency_check::ImageConsistencyCheck as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct ImageConsistencyCheck;
-
 /// The id of a Prow job, which is the name of a Kubernetes object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobId(String);
@@ -43,15 +39,15 @@ impl<'de> Deserialize<'de> for JobId {
 
 text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-944455556666"]);
 
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// Id of the Prow job to follow, instead of the one that the StateBox knows
+pub struct ImageConsistencyCheck {
+    /// Id of the Prow job to follow, instead of the one in the StateBox
     pub job_id: Option<JobId>,
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -64,14 +60,13 @@ impl TaskRow for ImageConsistencyCheck {
     )
     .hints(&["The job takes about an hour: run it again to see its progress."]);
     const WAITS: Waits = Waits::ToTheEnd;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), arguments.job_id.map(|id| id.0)))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), self.job_id.map(|id| id.0)))
     }
 }

@@ -10,13 +10,9 @@ use crate::flow::outcome::TaskError;
 use crate::operators::shipped::ShippedReport;
 use crate::tasks::is_shipped::is_shipped;
 
-/// The operation.
-#[derive(Debug)]
-pub struct IsShipped;
-
-/// Its arguments: none.
+/// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct Arguments {}
+pub struct IsShipped {}
 
 impl Conclusion for ShippedReport {
     fn class(&self) -> Option<ErrorClass> {
@@ -27,10 +23,9 @@ impl Conclusion for ShippedReport {
 impl Operation for IsShipped {
     const ABOUT: About =
         About::look("is-shipped", "Show whether the release is shipped, and what is missing if it is not");
-    type Arguments = Arguments;
     type Answer = ShippedReport;
 
-    async fn run(_: Arguments, call: &Call) -> Result<ShippedReport, TaskError> {
+    async fn run(self, call: &Call) -> Result<ShippedReport, TaskError> {
         Ok(is_shipped(&call.services().await?).await?)
     }
 }

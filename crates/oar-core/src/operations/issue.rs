@@ -10,56 +10,44 @@ use crate::statebox::{Change, IssueView, NewIssue, State, StateError, TaskName};
 use crate::version::ReleaseVersion;
 
 /// Records an issue.
-#[derive(Debug)]
-pub struct IssueAdd;
-
-/// What [`IssueAdd`] is asked with.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct AddArguments {
+pub struct IssueAdd {
     /// What is wrong
     pub text: String,
-    /// The tasks that it blocks; without any it concerns the whole release
+    /// The tasks that it blocks; by default it concerns the whole release
     #[serde(default)]
     pub task: Vec<TaskName>,
-    /// It is only worth knowing and blocks nothing
+    /// Record it without blocking anything
     #[serde(default)]
     pub no_blocker: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     #[serde(default)]
     pub dry_run: bool,
 }
 
 /// Resolves an issue.
-#[derive(Debug)]
-pub struct IssueResolve;
-
-/// What [`IssueResolve`] is asked with.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ResolveArguments {
+pub struct IssueResolve {
     /// Its text, or a part that no other unresolved issue has
     pub text: String,
     /// How it was resolved
     pub resolution: String,
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     #[serde(default)]
     pub dry_run: bool,
 }
 
 /// Lists the issues.
-#[derive(Debug)]
-pub struct IssueList;
-
-/// What [`IssueList`] is asked with.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct ListArguments {
-    /// Also those that are resolved
+pub struct IssueList {
+    /// Include resolved issues
     pub all: bool,
     /// Only those of this task
     pub task: Option<TaskName>,
 }
 
-/// What became of one issue.
+/// The result for one issue.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Changed {
     /// The release.
@@ -70,7 +58,7 @@ pub struct Changed {
     pub changed: bool,
     /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
-    /// Whether the file differs from what was asked for.
+    /// Whether the file differs from the request.
     #[serde(skip)]
     pub differs: bool,
 }
@@ -78,7 +66,7 @@ pub struct Changed {
 /// The issues of a release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Listed {
-    /// The release, as its file names it.
+    /// The release, as named in its file.
     pub release: Option<String>,
     /// The issues, in the order of the file.
     pub issues: Vec<IssueView>,
@@ -89,11 +77,10 @@ impl Conclusion for Listed {}
 
 impl Operation for IssueAdd {
     const ABOUT: About = About::task("issue add", "Record an issue", Effect::Writes);
-    type Arguments = AddArguments;
     type Answer = Changed;
 
-    async fn run(arguments: AddArguments, call: &Call) -> Result<Changed, TaskError> {
-        let AddArguments { text, task, no_blocker, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Changed, TaskError> {
+        let Self { text, task, no_blocker, dry_run } = self;
         let at = call.clock().now();
         let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: task, at };
         let message = format!("Add issue: {}", first_characters(&text));
@@ -104,11 +91,10 @@ impl Operation for IssueAdd {
 
 impl Operation for IssueResolve {
     const ABOUT: About = About::task("issue resolve", "Resolve an issue", Effect::Writes);
-    type Arguments = ResolveArguments;
     type Answer = Changed;
 
-    async fn run(arguments: ResolveArguments, call: &Call) -> Result<Changed, TaskError> {
-        let ResolveArguments { text, resolution, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Changed, TaskError> {
+        let Self { text, resolution, dry_run } = self;
         let at = call.clock().now();
         let message = format!("Resolve issue: {}", first_characters(&text));
         let shown = |state: &State| whole(state, &text);
@@ -118,11 +104,10 @@ impl Operation for IssueResolve {
 
 impl Operation for IssueList {
     const ABOUT: About = About::look("issue list", "List the unresolved issues");
-    type Arguments = ListArguments;
     type Answer = Listed;
 
-    async fn run(arguments: ListArguments, call: &Call) -> Result<Listed, TaskError> {
-        let ListArguments { all, task } = arguments;
+    async fn run(self, call: &Call) -> Result<Listed, TaskError> {
+        let Self { all, task } = self;
         let state = call.statebox()?.load().await?;
         let of_task = |issue: &IssueView| {
             task.is_none_or(|task| issue.related_tasks.iter().any(|name| *name == task.to_string()))
@@ -132,7 +117,7 @@ impl Operation for IssueList {
     }
 }
 
-/// The whole text of the open issue that `part` is a part of.
+/// The whole text of the open issue that contains `part`.
 fn whole(state: &State, part: &str) -> String {
     let open: Vec<_> = state.issues().into_iter().filter(|issue| !issue.resolved).collect();
     let exact = open.iter().find(|issue| issue.issue == part);
@@ -150,10 +135,10 @@ async fn update(
     let statebox = call.statebox()?;
     let state = statebox.load().await?;
     let _hold = call.interrupt().hold();
-    // Shown as it is stored: what a person typed may hold an address or a token.
+    // Shown as stored, because the typed text may contain an address or a token.
     let issue = call.redactor().redact(&shown(&state)).into_owned();
     let change = if dry_run {
-        // The same rules decide, on a copy that is thrown away.
+        // The same rules apply, on a copy that is discarded.
         apply(&mut state.clone())?
     } else {
         statebox.update(call.permit()?, message, apply).await?.change
@@ -162,7 +147,7 @@ async fn update(
     Ok(Changed { release: call.release()?.clone(), issue, changed: differs && !dry_run, dry_run, differs })
 }
 
-/// The part of a text that stands in a commit message (spec 01 §2.3).
+/// The excerpt of a text for a commit message (spec 01 §2.3).
 fn first_characters(text: &str) -> String {
     text.chars().take(50).collect()
 }

@@ -1,4 +1,4 @@
-//! `log`: the log that the StateBox keeps of a task, and which run wrote it.
+//! `log`: the stored log of a task, and which run wrote it.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -11,19 +11,15 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{RunOutcome, RunView, SET_BY_HAND, State, TaskName, TaskStatus};
 use crate::version::ReleaseVersion;
 
-/// How many runs an error names.
+/// The most runs that an error lists.
 const NAMED: usize = 5;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Log;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct Log {
     /// The task, for example stage-testing
     pub task: TaskName,
-    /// What is stored of this run; `oar history --output json` has the ids
+    /// Show what is stored of this run; `oar history --output json` has the ids
     #[serde(default)]
     pub run: Option<String>,
 }
@@ -47,7 +43,7 @@ pub struct StoredLog {
     pub status: TaskStatus,
     /// The run; `None` when another program wrote the log.
     pub run: Option<RunView>,
-    /// Its log. A StateBox keeps one for each task: that of the last run that came to a result.
+    /// Its log. A StateBox has one for each task: that of the last run with a result.
     pub log: Option<String>,
 }
 
@@ -55,12 +51,11 @@ impl Conclusion for Answer {}
 
 impl Operation for Log {
     const ABOUT: About = About::look("log", "Show the stored log of a task");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let state = call.state().await?;
-        let stored = StoredLog::of(&state, arguments.task, arguments.run.as_deref())?;
+        let stored = StoredLog::of(&state, self.task, self.run.as_deref())?;
         Ok(Answer { release: call.release()?.clone(), stored })
     }
 }
@@ -89,9 +84,9 @@ impl StoredLog {
     }
 }
 
-/// The run that wrote `log`: one in whose time its last line was written. The file itself does not say it, and other
-/// programs write logs, too. Of two runs in the same second it is the one that came to a result, because the other one
-/// leaves the log of a task alone.
+/// The run that wrote `log`: the one during which the log's last line was written. The file itself does not
+/// name it, and other programs write logs too. Of two runs in the same second it is the one with a result,
+/// because the other one does not write the log.
 fn writer<'a>(log: &str, history: &'a [RunView]) -> Option<&'a RunView> {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let written = log.lines().rev().find_map(|line| time(line.split_once(": ")?.0))?;
@@ -179,7 +174,7 @@ mod tests {
         let fail = "2026-07-02T10:00:01Z: INFO: one\n2026-07-02T10:00:09Z: ERROR: two\nits second line";
         let (first, status) = (run("first", "2026-07-02T10:00:00Z"), Some(TaskStatus::Fail));
         let _ = state.finish_run(TASK, &end(first, RunOutcome::Fail, status, fail));
-        // This one found out nothing: the stored log stays that of the first.
+        // This one has no result: the stored log is still that of the first.
         let second = run("second", "2026-07-02T10:00:09Z");
         let unknown = "2026-07-02T10:00:10Z: ERROR: nothing";
         let _ = state.finish_run(TASK, &end(second, RunOutcome::Unknown, None, unknown));

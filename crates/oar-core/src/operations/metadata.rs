@@ -8,22 +8,17 @@ use super::row::{About, Conclusion, Operation};
 use crate::config::Metadata as Answer;
 use crate::flow::outcome::TaskError;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Metadata;
-
-/// Its arguments: none.
+/// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct Arguments {}
+pub struct Metadata {}
 
 impl Conclusion for Answer {}
 
 impl Operation for Metadata {
-    const ABOUT: About = About::look("metadata", "Show what the build data says about the release");
-    type Arguments = Arguments;
+    const ABOUT: About = About::look("metadata", "Show the release's values in ART's build data");
     type Answer = Answer;
 
-    async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         Ok(call.config().await?.metadata()?)
     }
 }

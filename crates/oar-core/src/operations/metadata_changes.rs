@@ -1,4 +1,5 @@
-//! What ART has changed in the build data since the StateBox was made or last compared: shown, taken over, asked about.
+//! Changes of the build data by ART since the StateBox was created or last compared: they are shown and
+//! saved, or need consent.
 
 use super::call::Call;
 use super::task_run::Change;
@@ -8,11 +9,11 @@ use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
 use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
 use crate::tasks::ReleaseContext;
 
-/// Compares the state that was just read with the build data, and has the next write take over what changed. The answer
-/// is what the caller should know.
+/// Compares the state that was just read with the build data, and has the next write save the changes.
+/// Returns notes for the caller.
 ///
-/// Where the release was owned, pushed or moved already, an identifier that changed is asked about: what was done with
-/// the old one may have to be done again.
+/// If the release was already owned, pushed or moved, a changed identifier needs consent, because earlier
+/// tasks may have to run again.
 pub(super) async fn compare(
     call: &Call,
     statebox: &StateBox,

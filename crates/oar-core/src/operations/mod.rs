@@ -1,8 +1,8 @@
-//! The one table of everything that a person, an agent or an AI may ask for.
+//! The table of all operations that a person, an agent or an AI may run.
 //!
-//! Each operation is one file: its [`About`], its typed arguments and result, and how it runs. Command lines, tools
-//! for AI agents, permissions, the generated reference and the tests of the matrix are made from, or checked against,
-//! [`TABLE`]. An operation runs with a [`Call`] of its own and with nothing that belongs to the process.
+//! Each operation is one file: its [`About`], its typed arguments and result, and how it runs. Command lines,
+//! tools for AI agents, permissions, the generated reference and the tests of the matrix are made from, or
+//! checked against, [`TABLE`]. An operation runs with its own [`Call`] and without process-wide state.
 
 pub mod add_qe_approval;
 mod call;
@@ -23,6 +23,8 @@ pub mod jobctl;
 pub mod log;
 pub mod metadata;
 mod metadata_changes;
+pub mod oarctl;
+pub mod overview;
 mod part;
 pub mod push_to_cdn_staging;
 mod row;
@@ -40,7 +42,9 @@ pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, NoObserver, Observer};
 pub use part::Part;
-pub use row::{About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, Program, Row, Scope};
+pub use row::{
+    About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, PlanOrResult, Program, Row, Scope,
+};
 pub use table::{TABLE, row};
 pub use task_run::{Change, Options, Prepared, TaskRow, Waits};
 
@@ -49,7 +53,7 @@ use std::time::Duration;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 
-/// How long an operation whose time is over has to write down where it stopped.
+/// How long an operation may take to record where it stopped after its time limit.
 const TO_STOP: Duration = Duration::from_secs(2);
 
 /// Calls an operation. Its log lines are collected in the call, and a call with a time limit is stopped by it as by a
@@ -58,9 +62,9 @@ const TO_STOP: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// The operation failed before it had a result. A task that fails has a result, its report.
-pub async fn perform<O: Operation>(arguments: O::Arguments, call: &Call) -> Result<O::Answer, TaskError> {
-    // The work of all clients is in it, more than a caller's stack is made for.
-    let work = call.capture().observe(Box::pin(O::run(arguments, call)));
+pub async fn perform<O: Operation>(operation: O, call: &Call) -> Result<O::Answer, TaskError> {
+    // Boxed, because the future of all clients is too large for a caller's stack.
+    let work = call.capture().observe(Box::pin(operation.run(call)));
     let Some(limit) = call.time_limit() else { return work.await };
     tokio::pin!(work);
     tokio::select! {

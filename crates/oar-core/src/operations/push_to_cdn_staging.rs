@@ -8,17 +8,13 @@ use super::task_run::{Change, Options, Prepared, TaskRow, Waits};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::push_to_cdn_staging::PushToCdnStaging as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct PushToCdnStaging;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// Stay, and look again every five minutes until the task has ended
+pub struct PushToCdnStaging {
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -31,14 +27,13 @@ impl TaskRow for PushToCdnStaging {
     )
     .hints(&["A push takes up to hours: run it again to see its progress."]);
     const WAITS: Waits = Waits::ToTheEnd;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(_: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
         Ok(Work::new(on.services.clone()))
     }
 }

@@ -1,4 +1,6 @@
-//! What an operation says of itself, in a form that programs read.
+//! The description of an operation, for programs.
+
+use std::fmt;
 
 use futures::future::BoxFuture;
 use schemars::{JsonSchema, Schema};
@@ -11,56 +13,78 @@ use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
 
-/// What an operation does to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// The effect of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It only reads.
     Reads,
-    /// It changes what can be changed back, or tells people something.
+    /// Its changes can be reverted, or it notifies people.
     Writes,
-    /// It cannot be undone and needs your consent: its plan is consented to first.
+    /// It cannot be undone: its plan needs consent first.
     Critical,
 }
 
-/// What an operation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+impl fmt::Display for Effect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Reads => "reads",
+            Self::Writes => "writes",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// The scope of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// One z-stream release; a call without a release is refused.
     Release,
-    /// Releases, or test jobs and their builds, that the arguments name.
+    /// Releases, or test jobs and their builds, named by the arguments.
     Named,
 }
 
-/// The flows in which an operation has something to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// The flows that an operation supports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flows {
-    /// Both, each in its own way.
+    /// Both flows.
     Both,
     /// Releases with a shipment merge request.
     Konflux,
-    /// Releases that ship by advisories alone.
+    /// Releases that ship only by advisories.
     Errata,
     /// It does not depend on a flow.
     Neither,
 }
 
-/// Where an operation may be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+impl fmt::Display for Flows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Both => "both",
+            Self::Konflux => "Konflux",
+            Self::Errata => "Errata",
+            Self::Neither => "–",
+        })
+    }
+}
+
+/// Where an operation may be interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
-    /// Anywhere: it leaves nothing behind.
+    /// Anywhere, without any effect.
     Anywhere,
-    /// Anywhere, and it records that it was stopped (in less than two seconds). Running it again goes on from there.
+    /// Anywhere; it records the interruption (in less than two seconds). Running it again continues from
+    /// there.
     Recorded,
-    /// Between two items: the one under way is finished, or is found by the next run.
+    /// Between two items: the present one is finished, or found by the next run.
     BetweenItems,
 }
 
 /// The program that offers an operation to people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Program {
     /// `oar`.
@@ -74,6 +98,14 @@ pub enum Program {
 }
 
 impl Program {
+    /// Every program.
+    pub const ALL: [Self; 4] = [Self::Oar, Self::Oarctl, Self::Job, Self::Jobctl];
+
+    /// The program of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|program| program.name() == name)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -85,7 +117,7 @@ impl Program {
     }
 }
 
-/// What is known of an operation before it is called.
+/// The description of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
     /// The program that offers it.
@@ -94,17 +126,17 @@ pub struct About {
     pub command: &'static str,
     /// What it does, in one line without a full stop; the first line of its help.
     pub summary: &'static str,
-    /// What it does to the world.
+    /// Its effect.
     pub effect: Effect,
-    /// What it is about.
+    /// Its scope.
     pub scope: Scope,
-    /// The flows in which it has something to do.
+    /// The flows that it supports.
     pub flows: Flows,
-    /// Where it may be stopped.
+    /// Where it may be interrupted.
     pub interruption: Interruption,
-    /// The longest result that a reader with little room gets, in bytes of JSON.
+    /// The largest result for a reader with limited space, in bytes of JSON.
     pub result_limit: usize,
-    /// What to know or to call before or after it, one sentence each.
+    /// Hints: what to know or to run before or after it, one sentence each.
     pub hints: &'static [&'static str],
 }
 
@@ -132,19 +164,19 @@ impl About {
         Self { effect, interruption: Interruption::Recorded, ..Self::look(command, summary) }
     }
 
-    /// The same, of these flows.
+    /// The same, for these flows.
     pub(crate) const fn of(mut self, flows: Flows) -> Self {
         self.flows = flows;
         self
     }
 
-    /// The same, with what to know before or after it.
+    /// The same, with these hints.
     pub(crate) const fn hints(mut self, hints: &'static [&'static str]) -> Self {
         self.hints = hints;
         self
     }
 
-    /// The same, offered by another program, about what its arguments name.
+    /// The same, for another program, with a scope named by its arguments.
     pub(crate) const fn named(mut self, program: Program) -> Self {
         self.program = program;
         self.scope = Scope::Named;
@@ -152,7 +184,7 @@ impl About {
         self
     }
 
-    /// The same, which may be stopped here.
+    /// The same, with these interruption points.
     pub(crate) const fn interrupted(mut self, interruption: Interruption) -> Self {
         self.interruption = interruption;
         self
@@ -163,19 +195,19 @@ impl About {
         Self::look(command, summary).named(program)
     }
 
-    /// An operation of `job` or `jobctl` that starts jobs or changes records. What it was at when it was stopped is found
-    /// by the next call.
+    /// An operation of `job` or `jobctl` that starts jobs or changes records. The next call finds what an
+    /// interrupted one was doing.
     pub(crate) const fn job_change(program: Program, command: &'static str, summary: &'static str) -> Self {
         Self::task(command, summary, Effect::Writes).named(program).interrupted(Interruption::BetweenItems)
     }
 
-    /// The name of the operation in one word, as permissions and tools write it: `oar_issue_add`.
+    /// The name of the operation in one word, for permissions and tools: `oar_issue_add`.
     pub fn id(&self) -> String {
         format!("{}_{}", self.program.name(), self.command.replace([' ', '-'], "_"))
     }
 }
 
-/// What an operation came to, beside its result.
+/// How an operation ended, besides its result.
 pub trait Conclusion {
     /// The class that decides the exit code; `None` is success.
     fn class(&self) -> Option<ErrorClass> {
@@ -188,20 +220,41 @@ pub trait Conclusion {
     }
 }
 
-/// One thing that a person, an agent or an AI may ask for.
-pub trait Operation: 'static {
-    /// What is known of it before it is called.
+/// The result of an operation with a dry run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PlanOrResult<P, R> {
+    /// What would be done.
+    Plan(P),
+    /// What was done.
+    Result(R),
+}
+
+impl<P, R: Conclusion> Conclusion for PlanOrResult<P, R> {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.class(),
+        }
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Result(result) => result.signal(),
+        }
+    }
+}
+
+/// An operation that a person, an agent or an AI may run. A value is the operation with its arguments.
+pub trait Operation: DeserializeOwned + JsonSchema + Send + 'static {
+    /// Its description.
     const ABOUT: About;
-    /// Its arguments.
-    type Arguments: DeserializeOwned + JsonSchema + Send;
-    /// What it answers.
+    /// Its result.
     type Answer: Conclusion + Serialize + JsonSchema + Send;
 
-    /// Does it. A caller uses [`perform`](super::perform).
-    fn run(
-        arguments: Self::Arguments,
-        call: &Call,
-    ) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
+    /// Runs it. Callers use [`perform`](super::perform).
+    fn run(self, call: &Call) -> impl Future<Output = Result<Self::Answer, TaskError>> + Send;
 }
 
 /// The result of an operation that was called by its row.
@@ -220,7 +273,7 @@ type Perform = for<'a> fn(Value, &'a Call) -> BoxFuture<'a, Result<Outcome, Task
 /// One operation without its types, for callers that learn its name at run time.
 #[derive(Clone, Copy)]
 pub struct Row {
-    /// What is known of it.
+    /// Its description.
     pub about: About,
     arguments: fn() -> Schema,
     answer: fn() -> Schema,
@@ -231,7 +284,7 @@ impl Row {
     pub(crate) const fn of<O: Operation>() -> Self {
         Self {
             about: O::ABOUT,
-            arguments: schema::<O::Arguments>,
+            arguments: schema::<O>,
             answer: schema::<O::Answer>,
             perform: |arguments, call| Box::pin(performed::<O>(arguments, call)),
         }
@@ -242,12 +295,17 @@ impl Row {
         (self.arguments)()
     }
 
+    /// Whether it has a dry run.
+    pub fn has_dry_run(&self) -> bool {
+        self.arguments().pointer("/properties/dry_run").is_some()
+    }
+
     /// The JSON schema of its result.
     pub fn answer(&self) -> Schema {
         (self.answer)()
     }
 
-    /// Does it with arguments from JSON.
+    /// Runs it with arguments from JSON.
     ///
     /// # Errors
     ///
@@ -258,25 +316,25 @@ impl Row {
     }
 }
 
-impl std::fmt::Debug for Row {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Row").field(&self.about).finish()
     }
 }
 
 async fn performed<O: Operation>(arguments: Value, call: &Call) -> Result<Outcome, TaskError> {
-    let refused = |why: &dyn std::fmt::Display| {
+    let refused = |why: &dyn fmt::Display| {
         Refusal::new(ErrorClass::Usage, format!("{}: {why}", O::ABOUT.id()))
             .with_hint("Look at the schema of its arguments.")
     };
-    // An argument that nobody reads would be a wish that nobody hears.
-    let schema = schema::<O::Arguments>();
+    // An unknown argument would otherwise be silently ignored.
+    let schema = schema::<O>();
     let known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
     if let Some(unknown) = arguments.as_object().and_then(|given| given.keys().find(|name| !known(name))) {
         return Err(refused(&format!("it has no argument `{}`", unknown.escape_debug())).into());
     }
-    let arguments = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
-    let answer = super::perform::<O>(arguments, call).await?;
+    let operation: O = serde_json::from_value(arguments).map_err(|error| refused(&error))?;
+    let answer = super::perform(operation, call).await?;
     let document = serde_json::to_value(&answer)
         .map_err(|error| Refusal::new(ErrorClass::Failed, format!("the result is not JSON: {error}")))?;
     Ok(Outcome { document, class: answer.class(), signal: answer.signal() })

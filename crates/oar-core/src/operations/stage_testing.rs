@@ -11,21 +11,17 @@ use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::stage_testing::StageTesting as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct StageTesting;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// Number of the Jenkins build to follow, instead of the one that the StateBox knows
+pub struct StageTesting {
+    /// Number of the Jenkins build to follow, instead of the one in the StateBox
     pub build_number: Option<NonZeroU64>,
-    /// Start a build although ART's own stage test of this payload passed or runs
+    /// Start a build although ART's own stage test of this payload passed or is running
     pub again: bool,
-    /// Stay, and look again every five minutes until the task has ended
+    /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
@@ -38,19 +34,18 @@ impl TaskRow for StageTesting {
     )
     .hints(&["The pipeline takes some hours: run it again to see its progress."]);
     const WAITS: Waits = Waits::ToTheEnd;
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        if arguments.again && arguments.build_number.is_some() {
+    fn options(&self) -> Result<Options, Refusal> {
+        if self.again && self.build_number.is_some() {
             let message = "a build to follow and `again`, which starts one, exclude each other";
             return Err(Refusal::new(ErrorClass::Usage, message));
         }
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        let number = arguments.build_number.map(NonZeroU64::get);
-        Ok(Work::new(on.services.clone(), number, arguments.again))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        let number = self.build_number.map(NonZeroU64::get);
+        Ok(Work::new(on.services.clone(), number, self.again))
     }
 }

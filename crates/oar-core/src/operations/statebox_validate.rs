@@ -14,32 +14,28 @@ use crate::redact::Redactor;
 use crate::statebox::check::{decode, validate_text};
 use crate::statebox::{Diagnostic, Diagnostics, Severity};
 
-/// The operation.
-#[derive(Debug)]
-pub struct StateboxValidate;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
-    /// StateBox files; in one that is named like a release (4.19.1.yaml) the key `release` must say that release
+pub struct StateboxValidate {
+    /// StateBox files; in one with a release's name (4.19.1.yaml) the key `release` must be that release
     pub files: Vec<File>,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
     /// The files, in the order of the arguments.
     pub files: Vec<Validated>,
 }
 
-/// What is found out about one file.
+/// The findings for one file.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Validated {
     /// The file.
     pub file: String,
     /// Whether all programs that share it can read it.
     pub valid: bool,
-    /// What is to be said about it.
+    /// Its findings.
     pub problems: Vec<Finding>,
     /// Why the file cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,11 +45,11 @@ pub struct Validated {
 /// One finding.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Finding {
-    /// The line; 0 when the whole file is meant.
+    /// The line; 0 for the whole file.
     pub line: usize,
     /// The column.
     pub column: usize,
-    /// The field, such as `tasks[3].status`; empty when the whole file is meant.
+    /// The field, such as `tasks[3].status`; empty for the whole file.
     pub field: String,
     /// `error` or `warning`.
     pub severity: &'static str,
@@ -82,7 +78,7 @@ impl Finding {
 }
 
 impl Conclusion for Answer {
-    /// A file that cannot be read counts more than a finding.
+    /// A file that cannot be read takes precedence over a finding.
     fn class(&self) -> Option<ErrorClass> {
         if self.files.iter().any(|file| file.unreadable.is_some()) {
             return Some(ErrorClass::Usage);
@@ -96,10 +92,9 @@ impl Operation for StateboxValidate {
         About::look("statebox validate", "Check StateBox files and name the line and field of each problem")
             .named(Program::Oarctl)
             .hints(&["`oar status` reads the StateBox of a release and says when it cannot be understood."]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let validated = |File { name: file, content: Content(content) }: File| match content {
             Err(reason) => Validated { file, valid: false, problems: Vec::new(), unreadable: Some(reason) },
             Ok(bytes) => {
@@ -110,6 +105,6 @@ impl Operation for StateboxValidate {
                 Validated { file, valid: !found.has_errors(), problems, unreadable: None }
             }
         };
-        Ok(Answer { files: arguments.files.into_iter().map(validated).collect() })
+        Ok(Answer { files: self.files.into_iter().map(validated).collect() })
     }
 }

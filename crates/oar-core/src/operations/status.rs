@@ -8,28 +8,24 @@ use super::row::{About, Conclusion, Operation};
 use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
 use crate::statebox::{StateBox, StateBoxError};
-use crate::tasks::status::{StatusReport, TaskRow};
+use crate::tasks::status::{StatusReport, StatusRow};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Status;
-
-/// Its arguments: none.
+/// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct Arguments {}
+pub struct Status {}
 
-/// Where the status stands, and what it is.
+/// The status, and where it is kept.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Answer {
     /// In a StateBox.
     StateBox(Box<StatusReport>),
-    /// In a worksheet: the release is of the time before.
+    /// In a worksheet, for an old release.
     Worksheet(WorksheetStatus),
 }
 
-/// A release whose status stands in a worksheet.
+/// A release whose status is in a worksheet.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct WorksheetStatus {
     /// The release.
@@ -39,10 +35,10 @@ pub struct WorksheetStatus {
     /// The address of the worksheet.
     pub worksheet: String,
     /// Always empty.
-    pub tasks: Vec<TaskRow>,
+    pub tasks: Vec<StatusRow>,
     /// Always empty.
     pub next: Vec<String>,
-    /// Where a StateBox would be made.
+    /// Where a StateBox would be created.
     #[serde(skip)]
     pub location: String,
 }
@@ -52,10 +48,9 @@ impl Conclusion for Answer {}
 impl Operation for Status {
     const ABOUT: About =
         About::look("status", "Show the status of every task, what it waits for, and what comes next");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(_: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let statebox = call.statebox()?;
         let state = match call.load(&statebox).await {
             Ok(state) => state,
@@ -69,7 +64,7 @@ impl Operation for Status {
     }
 }
 
-/// A release without a StateBox may have been begun with a worksheet: its status stands there.
+/// A release without a StateBox may have been started with a worksheet, which then has its status.
 async fn worksheet(
     call: &Call,
     statebox: &StateBox,
@@ -90,7 +85,7 @@ async fn worksheet(
             location: statebox.location(),
         }),
         Ok(None) => Err(absent.into()),
-        // A release that the build data does not know needs another version or patience, and no StateBox.
+        // For a release that is not in the build data the hint is not to create a StateBox.
         Err(trouble)
             if matches!(
                 trouble.downcast_ref(),

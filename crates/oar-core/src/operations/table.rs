@@ -1,14 +1,18 @@
 //! The table itself: one line per operation.
 
+use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
     jira_notificator, job, jobctl, log, metadata, push_to_cdn_staging, stage_testing, statebox_validate,
+    job, jobctl, log, metadata, oarctl, overview, push_to_cdn_staging, stage_testing, statebox_validate,
     status, take_ownership, task_set, tick, update_bug_list,
 };
+use crate::prow::jobs::RunJob;
 
-/// Every operation: those of releases in the order in which a release meets them, then those of test jobs and builds.
+/// Every operation: first those of releases, in the order of a release's work, then those of test jobs and
+/// builds.
 pub const TABLE: &[Row] = &[
     Row::of::<create_test_report::CreateTestReport>(),
     Row::of::<take_ownership::TakeOwnership>(),
@@ -33,11 +37,14 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueList>(),
     Row::of::<tick::Tick>(),
     Row::of::<jira_notificator::JiraNotificator>(),
+    Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),
+    Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
-    Row::of::<job::run::Run>(),
+    Row::of::<overview::Operations>(),
+    Row::of::<StartOne<RunJob>>(),
     Row::of::<job::run_required::RunRequired>(),
-    Row::of::<job::run_image_consistency_check::RunImageConsistencyCheck>(),
-    Row::of::<job::run_stage_testing::RunStageTesting>(),
+    Row::of::<StartOne<RunImageConsistencyCheck>>(),
+    Row::of::<StartOne<RunStageTesting>>(),
     Row::of::<job::list::List>(),
     Row::of::<job::get_results::GetResults>(),
     Row::of::<job::get_payloads::GetPayloads>(),

@@ -9,25 +9,21 @@ use crate::email::EmailAddress;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::take_ownership::TakeOwnership as Work;
 
-/// The operation.
-#[derive(Debug)]
-pub struct TakeOwnership;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct TakeOwnership {
     /// E-mail address of the new owner
     #[serde(deserialize_with = "typed")]
     pub email: EmailAddress,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     #[serde(default)]
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
 
-/// An address as a person may write it, which is less than what services may give.
+/// An address in the form that users may enter, which is stricter than the form of services.
 fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmailAddress, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
@@ -38,14 +34,13 @@ impl TaskRow for TakeOwnership {
         "Make a person the QE owner of the advisories, the merge request and ART's subtasks",
         Effect::Writes,
     );
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), arguments.email))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), self.email))
     }
 }

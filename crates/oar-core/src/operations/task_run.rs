@@ -1,5 +1,5 @@
-//! How an operation runs a task: what it needs is read at once, what ART has changed is compared, and somebody else's
-//! run, or the end of a job, is waited for where the caller wants that.
+//! How an operation runs a task: it reads what it needs in parallel, compares the build data, and on request
+//! waits for another run of the task or for the end of a job.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,83 +22,81 @@ use crate::flow::wait::{Next, Wait};
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
-/// The longest pause between two looks of a call that waits.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The longest pause between two looks of a call that waits. The help texts of `--wait` name it.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// What every operation that changes something is asked with.
+/// The common arguments of operations that change something.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Change {
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     pub dry_run: bool,
-    /// Go on with what ART has changed in the build data since the release was owned, pushed or moved
+    /// Accept changes that ART made to the build data after the release was owned, pushed or moved
     pub accept_metadata: bool,
 }
 
-/// What a call that waits waits for, beside what its own run does.
+/// What a waiting call waits for, besides its own run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
-    /// For the end of somebody else's run of the same task.
+    /// The end of another run of the same task.
     ForOthers,
-    /// For that, and then for the end of the task: it goes on outside after it was started.
+    /// The same, and then the end of the task, which continues externally after it was started.
     ToTheEnd,
 }
 
-/// How a task is to be run.
+/// The options of a task's run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How to change the world.
+    /// How to make changes.
     pub change: Change,
-    /// Whether to wait for what the row [waits](TaskRow::WAITS) for.
+    /// Whether to wait for [`TaskRow::WAITS`].
     pub wait: bool,
 }
 
-/// The row of a task: its declaration. What every task has in common is done for it.
-pub trait TaskRow: 'static {
-    /// What is known of it before it is called.
+/// The row of a task: its declaration, a type with the task's arguments. The parts that all tasks share are
+/// implemented for it.
+pub trait TaskRow: Send + 'static {
+    /// Its description.
     const ABOUT: About;
-    /// What a call waits for that says so.
+    /// What a call with `wait` waits for.
     const WAITS: Waits = Waits::ForOthers;
-    /// Whether the task makes the StateBox file of a release that has none.
+    /// Whether the task creates the StateBox file of a release without one.
     const CREATES_STATE: bool = false;
-    /// Its arguments.
-    type Arguments: DeserializeOwned + JsonSchema + Send;
     /// The task.
     type Task: Task;
 
-    /// How it is to be run.
+    /// The options of its run.
     ///
     /// # Errors
     ///
-    /// The arguments contradict each other; nothing was asked yet.
-    fn options(arguments: &Self::Arguments) -> Result<Options, Refusal>;
+    /// The arguments contradict each other; no request was sent yet.
+    fn options(&self) -> Result<Options, Refusal>;
 
-    /// The task that was asked for.
+    /// The requested task.
     ///
     /// # Errors
     ///
     /// What it needs is not configured.
-    fn task(arguments: Self::Arguments, on: &Prepared<'_>) -> Result<Self::Task, TaskError>;
+    fn task(self, on: &Prepared<'_>) -> Result<Self::Task, TaskError>;
 }
 
-impl<R: TaskRow> Operation for R {
+impl<R: TaskRow + DeserializeOwned + JsonSchema> Operation for R {
     const ABOUT: About = <R as TaskRow>::ABOUT;
-    type Arguments = R::Arguments;
     type Answer = Report<<R::Task as Task>::Done>;
 
-    async fn run(arguments: R::Arguments, call: &Call) -> Result<Self::Answer, TaskError> {
-        Ok(execute::<R>(arguments, call).await?.0)
+    async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
+        Ok(execute(self, call).await?.0)
     }
 }
 
-/// Runs the task of a row; also gives what it ran with.
+/// Runs the task of a row; also returns what it ran with.
 pub(super) async fn execute<R: TaskRow>(
-    arguments: R::Arguments,
+    row: R,
     call: &Call,
 ) -> Result<(Report<<R::Task as Task>::Done>, Prepared<'_>), TaskError> {
-    let options = R::options(&arguments)?;
+    let options = row.options()?;
     let (prepared, loaded) = Prepared::of::<R>(call, options).await?;
-    let task = R::task(arguments, &prepared)?;
+    let task = row.task(&prepared)?;
     let report = prepared.run::<R>(&task, loaded, options).await?;
     Ok((report, prepared))
 }
@@ -118,7 +116,7 @@ pub struct Prepared<'a> {
     pub(super) call: &'a Call,
     pub(super) services: ReleaseContext,
     pub(super) statebox: StateBox,
-    /// A name for this call that no other one has.
+    /// A unique name for this call.
     pub(super) who: String,
 }
 
@@ -174,7 +172,7 @@ impl<'a> Prepared<'a> {
             &loaded,
         )
         .await?;
-        let mode = match (change.dry_run, <R as TaskRow>::ABOUT.effect) {
+        let mode = match (change.dry_run, R::ABOUT.effect) {
             (true, _) => Mode::DryRun,
             (false, Effect::Critical) => Mode::Ask(self.call.permit()?, self.call.consent()),
             (false, _) => Mode::Apply(self.call.permit()?),
@@ -187,7 +185,7 @@ impl<'a> Prepared<'a> {
         Ok(report)
     }
 
-    /// Runs the task; with `wait`, after the end of somebody else's run of it.
+    /// Runs the task; with `wait`, after the end of another run of it.
     async fn when_free<T: Task>(
         &self,
         task: &T,
@@ -226,7 +224,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Looks again until the task has ended.
+    /// Checks again until the task has ended.
     async fn to_the_end<T: Task>(
         &self,
         task: &T,
@@ -239,7 +237,7 @@ impl<'a> Prepared<'a> {
         let wait = Wait::new(self.call.clock()).unless_stopped(self.call.interrupt()).at_most(policy.limit);
         let mut told = None;
         loop {
-            // What could not be looked at may be there at the next look; everything else decides.
+            // A failed check may succeed at the next one; everything else decides.
             let passes = matches!(report.class, None | Some(ErrorClass::Unavailable));
             if report.status != Some(TaskStatus::InProgress) || !passes || report.signal.is_some() {
                 return report;

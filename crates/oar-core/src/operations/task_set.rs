@@ -10,28 +10,24 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{Change, ManualStatus, TaskName, TaskStatus};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct TaskSet;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct TaskSet {
     /// The task
     pub name: TaskName,
-    /// The status that it gets
+    /// The new status
     pub status: TaskStatus,
     /// Why it is set by hand
     pub reason: String,
-    /// Also take a Pass back
+    /// Allow changing a Pass
     #[serde(default)]
     pub force: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done without doing it
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What became of the status.
+/// The change of the status.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answer {
     /// The release.
@@ -40,13 +36,13 @@ pub struct Answer {
     pub task: TaskName,
     /// Its status before.
     pub from: TaskStatus,
-    /// The status that was asked for.
+    /// The requested status.
     pub to: TaskStatus,
     /// Whether the file was changed.
     pub changed: bool,
     /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
-    /// Whether the file differs from what was asked for.
+    /// Whether the file differs from the request.
     #[serde(skip)]
     pub differs: bool,
 }
@@ -59,11 +55,10 @@ impl Operation for TaskSet {
         "Set the status of a task; the reason is kept in its history",
         Effect::Writes,
     );
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { name, status, reason, force, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let Self { name, status, reason, force, dry_run } = self;
         if reason.trim().is_empty() {
             let message = "--reason is empty; expected why the status is set by hand";
             return Err(Refusal::new(ErrorClass::Usage, message).into());
@@ -81,7 +76,7 @@ impl Operation for TaskSet {
         };
         let _hold = call.interrupt().hold();
         let change = if dry_run {
-            // The same rules decide, on a copy that is thrown away.
+            // The same rules apply, on a copy that is discarded.
             state.clone().set_task(name, &setting)?
         } else {
             let message = format!("Update task: {name}");

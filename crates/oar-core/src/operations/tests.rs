@@ -51,10 +51,18 @@ fn every_row_has_a_name_of_its_own_and_schemas_of_objects() {
 }
 
 #[test]
+fn the_pause_of_a_wait_is_the_one_that_is_described() {
+    assert_eq!(task_run::LONGEST_PAUSE, Duration::from_mins(5));
+    let described = |row: &&Row| {
+        serde_json::to_string(&row.arguments()).unwrap().contains("look again every five minutes")
+    };
+    assert_eq!(TABLE.iter().filter(described).count(), 3);
+}
+
+#[test]
 fn what_changes_something_can_be_tried_without_doing_it() {
     for row in TABLE.iter().filter(|row| row.about.effect != Effect::Reads) {
-        let arguments = row.arguments();
-        assert!(arguments.pointer("/properties/dry_run").is_some(), "{}", row.about.id());
+        assert!(row.has_dry_run(), "{}", row.about.id());
         assert_ne!(row.about.interruption, Interruption::Anywhere, "{}", row.about.id());
     }
 }
@@ -116,10 +124,8 @@ async fn a_caller_without_permit_changes_nothing() {
 }
 
 /// An operation that logs, and goes on until it is stopped, or for ever.
-struct Endless;
-
-#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
-struct Deaf {
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct Endless {
     /// Whether it does not listen
     deaf: bool,
 }
@@ -131,12 +137,11 @@ impl Conclusion for Stopped {}
 
 impl Operation for Endless {
     const ABOUT: About = About::look("endless", "Go on until it is stopped");
-    type Arguments = Deaf;
     type Answer = Stopped;
 
-    async fn run(arguments: Deaf, call: &Call) -> Result<Stopped, TaskError> {
+    async fn run(self, call: &Call) -> Result<Stopped, TaskError> {
         crate::flow::log::record(crate::flow::log::Level::Info, "it goes on");
-        if arguments.deaf {
+        if self.deaf {
             call.resumed_by("Call it again with the key 7.".to_owned());
             std::future::pending::<()>().await;
         }
@@ -149,9 +154,9 @@ impl Operation for Endless {
 async fn a_call_ends_in_its_time_and_keeps_its_log_to_itself() {
     let (first, second) =
         (call().limited_to(Duration::from_mins(1)), call().limited_to(Duration::from_mins(1)));
-    let answer = perform::<Endless>(Deaf { deaf: false }, &first).await;
+    let answer = perform(Endless { deaf: false }, &first).await;
     assert!(answer.is_ok());
-    let error = perform::<Endless>(Deaf { deaf: true }, &second).await.unwrap_err();
+    let error = perform(Endless { deaf: true }, &second).await.unwrap_err();
     assert_eq!(error.inner().class(), ErrorClass::Unavailable);
     assert_eq!(error.inner().hint().as_deref(), Some("Call it again with the key 7."));
     assert_eq!((first.log().as_str(), second.log().as_str()), ("it goes on", "it goes on"));

@@ -1,4 +1,4 @@
-//! `tick`: one look at every wait that is due.
+//! `tick`: one check of every wait that is due.
 
 use std::collections::BTreeSet;
 
@@ -22,45 +22,41 @@ use crate::tasks::approval_wait::{Look, Watcher};
 use crate::tasks::{ReleaseContext, open_statebox, releases_with_state};
 use crate::version::{ReleaseVersion, YStream};
 
-/// How many releases are read at a time.
+/// Releases that are read at the same time.
 const READS: usize = 8;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Tick;
-
-/// Its arguments.
+/// The operation, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
-    /// The releases to look at; without any, the newest eight of every supported y-stream
+pub struct Tick {
+    /// The releases to check; by default the newest eight of every supported y-stream
     pub release: Vec<ReleaseVersion>,
-    /// Say which looks are due and what else would be done, and do nothing
+    /// Show which checks are due and what else would be done, without doing it
     pub dry_run: bool,
 }
 
-/// What became of each release.
+/// The result for each release.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Answer {
-    /// A row per release that was named, or that waits.
+    /// A row per named or waiting release.
     pub rows: Vec<ReleaseRow>,
-    /// How many releases were looked at.
+    /// Number of checked releases.
     #[serde(skip)]
     pub count: usize,
-    /// What went wrong; a row says it.
+    /// The problems, which the rows show.
     #[serde(skip)]
     pub failures: Failures,
 }
 
-/// What became of one release.
+/// The result for one release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReleaseRow {
     /// The release, or the y-stream whose releases could not be listed.
     pub release: String,
-    /// What became of it, in a few words.
+    /// A short description of the result.
     pub result: &'static str,
-    /// More about it.
+    /// Details.
     pub detail: Option<String>,
 }
 
@@ -101,15 +97,14 @@ impl Operation for Tick {
     )
     .named(Program::Oarctl)
     .hints(&[
-        "Meant for a timer: only a look that is due is made, and only when nobody else continues the wait.",
+        "Meant for a timer: only a check that is due is made, and only when no other process continues the wait.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let policy = WaitPolicy::of(call.settings().environment())?;
         let mut answer = Answer::default();
-        let mut releases = arguments.release;
+        let mut releases = self.release;
         let all = releases.is_empty();
         if all {
             for (y_stream, found) in newest_releases(call).await {
@@ -124,7 +119,7 @@ impl Operation for Tick {
         let states: Vec<Result<State, TaskError>> = stream::iter(states).buffered(READS).collect().await;
         for (release, state) in releases.iter().zip(states) {
             let looked = match state {
-                Ok(state) if waits(&state) && arguments.dry_run => {
+                Ok(state) if waits(&state) && self.dry_run => {
                     answer.rows.push(foreseen(release, &state, call.clock().now()));
                     continue;
                 }
@@ -164,7 +159,7 @@ fn waits(state: &State) -> bool {
     state.wait(TaskName::ChangeAdvisoryStatus).is_some() || !state.kept_messages().is_empty()
 }
 
-/// What a tick at `now` would do for a release that waits.
+/// What a tick at `now` would do for a waiting release.
 fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseRow {
     let messages = state.kept_messages().len();
     let (result, detail) = if let Some(wait) = state.wait(TaskName::ChangeAdvisoryStatus) {

@@ -9,29 +9,25 @@ use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::tasks::update_bug_list::{Reminder, UpdateBugList as Work};
 
-/// The operation.
-#[derive(Debug)]
-pub struct UpdateBugList;
-
-/// Its arguments. By default the QA contacts of the bugs in `ON_QA` are reminded.
+/// The operation, with its arguments. By default the QA contacts of the bugs in `ON_QA` are reminded.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own in the command line")]
-pub struct Arguments {
+pub struct UpdateBugList {
     /// Remind nobody
     pub no_notify: bool,
     /// Ask the QA contacts of unverified bugs of high severity whether these can be dropped
     pub confirm_droppable: bool,
-    /// Tell the managers of the QA contacts of unverified CVE bugs
+    /// Notify the managers of the QA contacts of unverified CVE bugs
     pub notify_managers: bool,
-    /// When somebody else runs the same task now, wait for the end of that run and go on then
+    /// If another process runs the same task, wait for that run to end first
     pub wait: bool,
-    /// How to change the world
+    /// How to make changes
     #[serde(flatten)]
     pub change: Change,
 }
 
-impl Arguments {
+impl UpdateBugList {
     fn reminder(&self) -> Result<Reminder, Refusal> {
         match (self.no_notify, self.confirm_droppable, self.notify_managers) {
             (false, false, false) => Ok(Reminder::ToVerify),
@@ -52,15 +48,14 @@ impl TaskRow for UpdateBugList {
         "Update the list of the release's bugs and remind the QA contacts to verify them",
         Effect::Writes,
     );
-    type Arguments = Arguments;
     type Task = Work;
 
-    fn options(arguments: &Arguments) -> Result<Options, Refusal> {
-        arguments.reminder()?;
-        Ok(Options { change: arguments.change, wait: arguments.wait })
+    fn options(&self) -> Result<Options, Refusal> {
+        self.reminder()?;
+        Ok(Options { change: self.change, wait: self.wait })
     }
 
-    fn task(arguments: Arguments, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), arguments.reminder()?))
+    fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
+        Ok(Work::new(on.services.clone(), self.reminder()?))
     }
 }

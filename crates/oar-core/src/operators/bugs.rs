@@ -98,7 +98,7 @@ pub struct Progress {
     pub done: usize,
     /// Waiting for somebody.
     pub open: usize,
-    /// Not shown to us, so nobody can say.
+    /// Not visible to this account, so unknown.
     pub unknown: usize,
 }
 

@@ -5,8 +5,9 @@
 //! the Brew answer says about kinds that the release has no advisory for is left to the Konflux answer. In the Errata
 //! flow every kind counts.
 //!
-//! elliott sees less than there is. What the release names itself is therefore looked at in Jira: trackers that are not
-//! verified, and those that cannot be seen. Jira also says which keys mean the same tracker.
+//! elliott does not find all trackers. Therefore the issues of the release itself are also read from Jira:
+//! trackers that are not verified, and those that cannot be seen. Jira also says which keys mean the same
+//! tracker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +101,7 @@ pub struct Comparison {
     pub attached: usize,
     /// Trackers that the release names and that are not verified, by key.
     pub not_verified: Vec<NotVerified>,
-    /// Issues that the release names and that Jira does not show: nobody knows whether they are trackers.
+    /// Issues in the release that Jira does not show: it is unknown whether they are trackers.
     pub unseen: Vec<IssueKey>,
     /// What the reader should know: trackers that count though they stand elsewhere than elliott's kind says.
     pub notes: Vec<String>,

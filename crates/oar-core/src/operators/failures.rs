@@ -3,7 +3,7 @@
 use crate::error::{Classified, ErrorClass};
 use crate::flow::outcome::TaskError;
 
-/// A look that failed: nothing was found out, so whatever the service answered is no verdict on what was looked for.
+/// A failed check: whatever the service answered, it is no verdict.
 #[derive(Debug)]
 struct CouldNotLook(TaskError);
 

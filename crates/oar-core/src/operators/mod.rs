@@ -1,5 +1,5 @@
-//! Composite operations over several clients. They decide what a release needs; they never build URLs and know no
-//! StateBox.
+//! Composite operations over several clients. They decide what a release needs. They never build URLs, and of the
+//! StateBox they use its words alone, such as [`TaskName`](crate::statebox::TaskName).
 
 pub mod approval;
 pub mod bugs;

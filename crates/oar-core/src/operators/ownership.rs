@@ -2,7 +2,6 @@
 //! QE subtasks of its ART ticket (spec 01 §5.2, spec 02 §8.1, spec 03 §3.9).
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use futures::future::{join, join_all};
 
@@ -75,7 +74,7 @@ impl OwnedAdvisory {
         format!("advisory {} ({})", self.id, self.impetus)
     }
 
-    /// The change of owner; `None` when there is none to make.
+    /// The change of owner; `None` when no change is needed.
     fn step(&self, owner: &EmailAddress) -> Option<Step> {
         let now = match &self.owner {
             OwnerNow::Same => return None,
@@ -101,7 +100,7 @@ pub enum LeadNote {
         /// The owner's name at GitLab.
         username: String,
     },
-    /// The merge request is no longer open, so nobody is told there.
+    /// The merge request is no longer open, so it gets no note.
     NotOpen {
         /// Its state.
         state: MergeRequestState,
@@ -115,7 +114,7 @@ pub struct OwnedSubtask {
     summary: String,
     assign: bool,
     start: bool,
-    /// The changes of status that it offered when it was read; `None` when they are to be asked for again.
+    /// The transitions that it offered when it was read; `None` when they must be read again.
     offered: Option<Vec<Transition>>,
 }
 
@@ -135,8 +134,8 @@ pub struct OwnershipPlan {
     pub note: LeadNote,
     /// The QE subtasks as the ticket lists them, and whether taking ownership starts them.
     listed: Vec<(Subtask, bool)>,
-    /// The same with what they lack, once that was looked at.
-    subtasks: OnceLock<Vec<OwnedSubtask>>,
+    /// The same with what they lack ([`Ownership::read_subtasks`]); none before that was looked at.
+    pub subtasks: Vec<OwnedSubtask>,
     account: Option<Account>,
     target: Target,
     notes: Vec<String>,
@@ -152,7 +151,7 @@ impl Plan for OwnershipPlan {
         if let (LeadNote::Add { username }, Some(shipment)) = (&self.note, &self.target.shipment) {
             steps.push(note_step(shipment, username));
         }
-        for subtask in self.subtasks() {
+        for subtask in &self.subtasks {
             if subtask.assign {
                 steps.push(assign_step(subtask, owner));
             }
@@ -166,7 +165,7 @@ impl Plan for OwnershipPlan {
         if !abnormal.is_empty() {
             let ids: Vec<String> = abnormal.iter().map(ToString::to_string).collect();
             notes.push(format!(
-                "advisories still in NEW_FILES: {} (a blocker of push-to-cdn-staging; ART is told)",
+                "advisories still in NEW_FILES: {} (a blocker of push-to-cdn-staging; ART is notified)",
                 ids.join(", ")
             ));
         }
@@ -247,11 +246,6 @@ impl OwnershipPlan {
             .collect()
     }
 
-    /// The QE subtasks; none before [`Ownership::complete`].
-    pub fn subtasks(&self) -> &[OwnedSubtask] {
-        self.subtasks.get().map_or(&[], Vec::as_slice)
-    }
-
     /// The owner's name at GitLab, where it is known.
     pub fn gitlab_username(&self) -> Option<&str> {
         match &self.note {
@@ -269,7 +263,7 @@ impl OwnershipPlan {
 impl Ownership<'_> {
     /// Reads how things stand and says what has to change. An unavailable service or an owner whom a service does
     /// not know ends it before anything was changed; an advisory that cannot be read is noted and left out. What the
-    /// subtasks lack is left to [`Ownership::complete`].
+    /// subtasks lack is left to [`Ownership::read_subtasks`].
     pub async fn plan(&self, target: Target) -> Result<OwnershipPlan, TaskError> {
         let handled: Vec<&(String, AdvisoryId)> =
             target.advisories.iter().filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect();
@@ -284,7 +278,7 @@ impl Ownership<'_> {
             advisories: Vec::new(),
             note,
             listed,
-            subtasks: OnceLock::new(),
+            subtasks: Vec::new(),
             account,
             target: target.clone(),
             notes: Vec::new(),
@@ -295,7 +289,7 @@ impl Ownership<'_> {
         for read in advisories {
             match read {
                 Ok(advisory) if advisory.state == AdvisoryState::DroppedNoShip => {
-                    plan.notes.push(format!("{} is dropped and left alone", advisory.subject()));
+                    plan.notes.push(format!("{} is dropped and not changed", advisory.subject()));
                 }
                 Ok(advisory) => plan.advisories.push(advisory),
                 Err(error)
@@ -374,29 +368,27 @@ impl Ownership<'_> {
                 Some((subtask, *starts))
             })
             .collect();
-        // Tickets of Konflux releases have no subtasks: then nobody has to be known to Jira.
+        // Tickets of Konflux releases have no subtasks: then no Jira account is needed.
         if ours.is_empty() {
             return Ok((None, Vec::new()));
         }
         let account = account.map_err(|error| match error {
             JiraError::Service(error) => could_not_look(error),
-            // That nobody has the address is an answer.
+            // An address without an account is a valid answer.
             other => other.into(),
         })?;
         Ok((Some(account), ours))
     }
 
-    /// Reads the listed subtasks of `plan`, which says then what they lack.
-    pub async fn complete(&self, plan: &OwnershipPlan) -> Result<(), TaskError> {
-        let (Some(jira), Some(account), None) = (self.jira, &plan.account, plan.subtasks.get()) else {
-            return Ok(());
-        };
+    /// Reads what the listed subtasks of `plan` lack.
+    pub async fn read_subtasks(&self, plan: &OwnershipPlan) -> Result<Vec<OwnedSubtask>, TaskError> {
+        let (Some(jira), Some(account)) = (self.jira, &plan.account) else { return Ok(Vec::new()) };
         let keys: BTreeSet<IssueKey> = plan.listed.iter().map(|(subtask, _)| subtask.key.clone()).collect();
         let offers = plan.listed.iter().map(|(subtask, starts)| async move {
             if !starts || !can_start(subtask.status.as_deref()) {
                 return None;
             }
-            // What could not be read, or does not start it now, is asked for again when it is started.
+            // Transitions that could not be read, or do not start it now, are read again when it is started.
             let offered = jira.transitions(&subtask.key).await.ok();
             offered.filter(|offered| offered.iter().any(|one| one.leads_to(IN_PROGRESS)))
         });
@@ -419,9 +411,7 @@ impl Ownership<'_> {
                 offered,
             });
         }
-        // Nobody else sets it: a plan is completed by one caller.
-        let _ = plan.subtasks.set(owned);
-        Ok(())
+        Ok(owned)
     }
 
     /// Makes the planned changes, all services at once; a failed item does not stop the others. What could not be done
@@ -439,9 +429,8 @@ impl Ownership<'_> {
             let (step, outcome) = self.apply_note(plan, permit).await?;
             Some(recorded(recorder, step, outcome))
         };
-        let subtasks = join_all(
-            plan.subtasks().iter().map(|subtask| self.apply_subtask(plan, subtask, permit, recorder)),
-        );
+        let subtasks =
+            join_all(plan.subtasks.iter().map(|subtask| self.apply_subtask(plan, subtask, permit, recorder)));
         let (advisories, (note, subtasks)) = join(advisories, join(note, subtasks)).await;
 
         let mut failures = Failures::default();

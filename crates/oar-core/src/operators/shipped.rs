@@ -18,7 +18,7 @@ const MERGE_REQUEST_STATUS: &str = "shipment_mr_status";
 const PROD_RELEASE: &str = "prod_release";
 const MERGED: &str = "shipment_mr_merged";
 
-/// What is looked at.
+/// What is checked.
 #[derive(Clone, Copy)]
 pub struct ShippedCheck<'a> {
     /// The release's flow.
@@ -61,7 +61,7 @@ enum Condition {
 }
 
 impl Condition {
-    /// What a failed look means: nobody knows, whatever the service answered.
+    /// The result of a failed check: unknown, whatever the service answered.
     fn unknown(error: &impl Classified) -> Self {
         Self::Unknown(error.class().of_unknown())
     }

@@ -1,4 +1,4 @@
-//! Changing a record: read, apply, write against what was read, and apply again when somebody else wrote.
+//! Changes a record: read, apply, write against the revision that was read, and apply again after a conflict.
 
 use super::names::{self, ResultName};
 use super::problem::FileProblems;
@@ -18,7 +18,7 @@ pub enum ChangeError {
     /// The file cannot be read as a record.
     #[error("{0}")]
     Invalid(FileProblems),
-    /// The change does not fit the record.
+    /// The change does not apply to the record.
     #[error(transparent)]
     Record(Box<RecordError>),
     /// The store failed.
@@ -36,7 +36,7 @@ impl From<RecordError> for ChangeError {
 }
 
 impl ChangeError {
-    /// Whether the run that was to be changed is not in the record: somebody else was faster.
+    /// Whether the run to change is not in the record: somebody else was faster.
     pub(super) fn is_missing_run(&self) -> bool {
         matches!(self, Self::Record(error) if matches!(**error, RecordError::NoSuchRun { .. }))
     }
@@ -65,15 +65,15 @@ classified! {
 pub(super) struct Changed<T> {
     /// The record as it is now.
     pub(super) file: ResultFile,
-    /// What is stored now, to write upon.
+    /// The stored text, for the next write.
     pub(super) stored: Option<Stored>,
-    /// What the change answered, the last time it was applied.
+    /// The result of the change, the last time it was applied.
     pub(super) answer: T,
     /// Whether it was written.
     pub(super) written: bool,
 }
 
-/// Changes the record called `name`. `create` makes it when there is none.
+/// Changes the record `name`. `create` creates it when there is none.
 pub(super) async fn change<T: Send>(
     world: World<'_>,
     name: &ResultName,
@@ -107,7 +107,7 @@ pub(super) async fn change<T: Send>(
     Ok(Changed { file, stored: committed.stored, answer, written: committed.written })
 }
 
-/// The record called `name` as it is now; `None` when there is none.
+/// The record `name` as it is now; `None` when there is none.
 pub(super) async fn read(
     world: World<'_>,
     name: &ResultName,

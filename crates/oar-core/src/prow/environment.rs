@@ -1,4 +1,4 @@
-//! Which images a test job gets, and by which variables it is told (spec 04 §3).
+//! The images of a test job, and the variables that pass them (spec 04 §3).
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use super::registry::TestJob;
 use super::stream::stable_pull_spec;
 use crate::version::{Arch, YStream};
 
-/// The images that a job works on: pull specs.
+/// The images that a job tests, as pull specs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobImages {
-    /// Those that the job is configured with.
+    /// The job's configured images.
     Configured,
-    /// It installs this one.
+    /// Installs this one.
     Payload(String),
-    /// It upgrades from this one to the one that it is configured with.
+    /// Upgrades from this one to the configured one.
     UpgradeFrom(String),
-    /// It upgrades to this one, from the one that it is configured with.
+    /// Upgrades to this one from the configured one.
     UpgradeTo(String),
-    /// It upgrades from the one to the other.
+    /// Upgrades from one to the other.
     Upgrade {
-        /// The image that it begins with.
+        /// The initial image.
         from: String,
-        /// The image that it ends with.
+        /// The target image.
         to: String,
     },
 }
 
-/// The images that a job cannot be given.
+/// Why images cannot be passed to a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImagesError {
     /// An installation and an upgrade at the same time.
@@ -37,20 +37,20 @@ pub enum ImagesError {
         "an image to install and images to upgrade between were both given; a job either installs one or upgrades"
     )]
     PayloadAndUpgrade,
-    /// A job for arm64 needs an amd64 image of the same version, which cannot be told.
+    /// A job for arm64 needs an amd64 image of the same version, which cannot be derived.
     #[error(
         "the image `{image}` does not tell its version, which the amd64 image beside it is found by; give one such as \
          quay.io/openshift-release-dev/ocp-release:4.20.1-aarch64"
     )]
     NoBase {
-        /// The image that was given.
+        /// The image.
         image: String,
     },
 }
 
 impl JobImages {
-    /// The images that the options `--payload`, `--upgrade_from` and `--upgrade_to` ask for, and whether the payload is
-    /// ignored, as it is beside one upgrade option. All three are refused.
+    /// The images for the options `--payload`, `--upgrade_from` and `--upgrade_to`, and whether the payload
+    /// is ignored, as it is with one upgrade option. All three together are refused.
     pub fn of_options(
         payload: Option<&str>,
         from: Option<&str>,
@@ -76,8 +76,8 @@ impl JobImages {
         }
     }
 
-    /// The images for a job of the registry that tests a build. `latest_stable` is the image of the newest stable build
-    /// of the same minor version, for the jobs of which [`upgrades_from_stable`] says that they begin with it.
+    /// The images for a job of the registry that tests a build. `latest_stable` is the image of the newest
+    /// stable build of the same minor version, for jobs for which [`upgrades_from_stable`] is true.
     pub fn of_job(job: &TestJob, build: &BuildName, pull_spec: &str, latest_stable: Option<&str>) -> Self {
         let to = pull_spec.to_owned();
         match latest_stable.filter(|_| upgrades_from_stable(job, build)) {
@@ -88,8 +88,9 @@ impl JobImages {
     }
 }
 
-/// Whether the job begins with the newest stable build of the minor version of `build` (spec 04 §5.3): an upgrade of a
-/// nightly whose name says `upgrade-from-stable-<X.Y>`. `4.2` in a name does not mean 4.20.
+/// Whether the job upgrades from the newest stable build of the minor version of `build` (spec 04 §5.3): an
+/// upgrade job for nightlies with `upgrade-from-stable-<X.Y>` in its name. `4.2` in a name does not match
+/// 4.20.
 pub fn upgrades_from_stable(job: &TestJob, build: &BuildName) -> bool {
     let words = format!("upgrade-from-stable-{}", build.y_stream());
     let says_so = job.name.match_indices(&words).any(|(at, found)| {
@@ -98,20 +99,20 @@ pub fn upgrades_from_stable(job: &TestJob, build: &BuildName) -> bool {
     job.upgrade && build.is_nightly() && says_so
 }
 
-/// What decides by which variables a job is told its images: a column of the table.
+/// The kind of image, a column of the table, which decides the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Column {
     /// amd64.
     Amd64,
     /// arm64, a nightly.
     Arm64Nightly,
-    /// arm64, anything else: installed with the help of an amd64 image.
+    /// arm64, other builds: they are installed with the help of an amd64 image.
     Arm64Stable,
-    /// All architectures behind one name.
+    /// Multi-architecture images.
     Multi,
     /// Power.
     Ppc64le,
-    /// IBM Z. The reference has no variables for it; these follow the pattern of the others.
+    /// IBM Z. The Python tooling has no variables for it; these follow the pattern of the others.
     S390x,
 }
 
@@ -120,14 +121,15 @@ impl Column {
     pub const ALL: [Self; 6] =
         [Self::Amd64, Self::Arm64Nightly, Self::Arm64Stable, Self::Multi, Self::Ppc64le, Self::S390x];
 
-    /// The column for a build. The image's name does not tell: that of a multi nightly is a digest (spec 04 §3.3).
+    /// The column for a build. The image's name does not show it: a multi nightly's has only a digest (spec
+    /// 04 §3.3).
     pub fn of_build(build: &BuildName, arch: Arch) -> Self {
         Self::of(arch, build.is_nightly())
     }
 
-    /// The column for images of which nothing is known but their names. Two images must both speak of the architecture;
-    /// otherwise the first column holds, as in the reference. Where names speak of several, the order is the reference's
-    /// too (spec 04 §3.2).
+    /// The column for images of which only the names are known. Both of two images must name the
+    /// architecture; otherwise the first column applies, as in the Python tooling. The precedence among
+    /// several named architectures is the Python tooling's too (spec 04 §3.2).
     pub fn of_images(images: &JobImages) -> Self {
         let names = images.names();
         let order = match images {
@@ -156,12 +158,12 @@ impl Column {
     }
 }
 
-/// Whether the name of an image speaks of an architecture.
+/// Whether the name of an image contains an architecture.
 fn speaks_of(name: &str, arch: Arch) -> bool {
     let words: &[&str] = match arch {
         Arch::Amd64 => &[],
         Arch::Arm64 => &["arm64", "aarch64"],
-        // The second is how multi nightlies are published, and nothing else is (spec 04 §3.3).
+        // Only multi nightlies are published under the second (spec 04 §3.3).
         Arch::Multi => &["multi", "ocp-release-nightly@"],
         Arch::Ppc64le => &["ppc64le"],
         Arch::S390x => &["s390x"],
@@ -169,7 +171,7 @@ fn speaks_of(name: &str, arch: Arch) -> bool {
     words.iter().any(|word| name.contains(word))
 }
 
-/// What is given: a row of the table.
+/// The given images: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Given {
     Payload,
@@ -178,21 +180,21 @@ enum Given {
     FromAndTo,
 }
 
-/// What a variable is set to.
+/// The value of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
-    /// The image to install or to begin with; where only the target is given, that one.
+    /// The image to install or to upgrade from; the target if only that is given.
     Image,
     /// The image to upgrade to.
     Target,
-    /// The amd64 image of the version of the image to install or to begin with.
+    /// The amd64 image with the version of the image to install or to upgrade from.
     Base,
 }
 
 /// A cell of the table: the variables in their order.
 type Cell = (Given, Column, &'static [(&'static str, Set)]);
 
-/// The table (interop-exact, spec 04 §3): for what is given, the variables of each column.
+/// The table (interop-exact, spec 04 §3): the variables for the given images and each column.
 const TABLE: [Cell; 24] = [
     (Given::Payload, Column::Amd64, &[("RELEASE_IMAGE_LATEST", Set::Image)]),
     (Given::Payload, Column::Arm64Nightly, &[("RELEASE_IMAGE_ARM64_LATEST", Set::Image)]),
@@ -260,7 +262,7 @@ const TABLE: [Cell; 24] = [
     ),
 ];
 
-/// The variables that tell a job its images. None for [`JobImages::Configured`].
+/// The variables that pass the images to a job. Empty for [`JobImages::Configured`].
 pub fn variables(images: &JobImages, column: Column) -> Result<IndexMap<String, String>, ImagesError> {
     let (given, image, target) = match images {
         JobImages::Configured => return Ok(IndexMap::new()),
@@ -282,8 +284,8 @@ pub fn variables(images: &JobImages, column: Column) -> Result<IndexMap<String, 
     Ok(variables)
 }
 
-/// The amd64 image of the version that the tag of `image` names: `4.20.0-ec.3-x86_64` for `…:4.20.0-ec.3-aarch64`
-/// (spec 04 §3.1). Where there is no such tag the reference takes a version of its own; here that is an error.
+/// The amd64 image with the version in the tag of `image`: `4.20.0-ec.3-x86_64` for `…:4.20.0-ec.3-aarch64`
+/// (spec 04 §3.1). Without such a tag the Python tooling uses a fixed version; here that is an error.
 pub fn base_image(image: &str) -> Result<String, ImagesError> {
     let tag = image.rsplit_once(':').filter(|_| !image.contains('@')).map(|(_, tag)| tag);
     tag.and_then(|tag| tag.rsplit_once('-'))
@@ -295,9 +297,9 @@ pub fn base_image(image: &str) -> Result<String, ImagesError> {
 /// The special jobs of a release (spec 04 §1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseImage {
-    /// The pull spec, as it was given.
+    /// The pull spec, unchanged.
     pub pull_spec: String,
-    /// The minor version that its tag names.
+    /// The minor version in its tag.
     pub release: YStream,
 }
 
@@ -367,7 +369,7 @@ mod tests {
         }
     }
 
-    /// A row with one image, which is told by the variables that end in `word`.
+    /// A row with one image, passed by the variables that end in `word`.
     fn row_of_one(images: impl Fn(String) -> JobImages, word: &str) {
         let names =
             ["", "ARM64_", "ARM64_", "MULTI_", "PPC64LE_", "S390X_"].map(|prefix| format!("{prefix}{word}"));

@@ -75,7 +75,7 @@ impl Builds for LiveBuilds {
     }
 }
 
-/// Gangway and Prow. Without a token for Gangway runs can be read and none started.
+/// Gangway and Prow. Without a token for Gangway, runs can only be read.
 #[derive(Debug, Clone)]
 pub struct LiveJobs {
     /// Starts jobs.
@@ -189,7 +189,7 @@ impl Payloads for LivePayloads {
     }
 }
 
-/// A store whose texts need not be read again when they are listed.
+/// A store that caches the texts that it reads and writes for later lists.
 #[derive(Debug)]
 struct KeepingStore {
     store: GithubStore,
@@ -237,7 +237,7 @@ pub struct LiveRecords {
 }
 
 impl LiveRecords {
-    /// The records in `folder`, which `store` writes one by one.
+    /// The records in `folder`, which `store` reads and writes one by one.
     pub fn new(folder: GithubFolder, store: GithubStore) -> Self {
         let store = KeepingStore { store, folder: folder.clone() };
         Self { folder, store, entries: Mutex::default() }
@@ -300,7 +300,7 @@ impl Records for LiveRecords {
     }
 }
 
-/// The registries on a branch on GitHub. What was read once is not read again.
+/// The registries on a branch on GitHub. Each is read once.
 #[derive(Debug)]
 pub struct LiveRegistries {
     folder: GithubFolder,

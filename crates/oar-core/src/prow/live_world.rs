@@ -1,4 +1,4 @@
-//! The real services together, made from the settings.
+//! The real services, made from the settings.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::service::Service;
 use crate::store::github::GithubStore;
 use crate::version::{Arch, YStream};
 
-/// Builds, jobs, records and registries as they are, for one pass: the next one looks anew. Without a token for Gangway
-/// nothing can be started.
+/// The real builds, jobs, records and registries, for one pass; the next one makes a new value. Without a
+/// token for Gangway nothing can be started.
 #[derive(Debug)]
 pub struct LiveWorld {
     clients: Clients,
@@ -29,7 +29,7 @@ pub struct LiveWorld {
 }
 
 impl LiveWorld {
-    /// The services that `clients` reach; nothing is asked yet.
+    /// The services behind `clients`. No request is sent yet.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl LiveWorld {
         &self.clients
     }
 
-    /// Everything together.
+    /// The world for the controller and the aggregator.
     pub fn world(&self) -> World<'_> {
         World {
             builds: &self.builds,
@@ -67,29 +67,29 @@ impl LiveWorld {
         }
     }
 
-    /// How long the aggregator waits for what.
+    /// The aggregator's time limits.
     pub fn policy(&self) -> Policy {
-        Policy { intent_lease: self.intent_lease, ..Policy::default() }
+        Policy::with_intent_lease(self.intent_lease)
     }
 
-    /// Refuses releases that the other programs refuse: the supported ones are one list.
+    /// Refuses releases that are not supported, by the same list as the other programs.
     pub fn require_supported(&self, releases: impl IntoIterator<Item = YStream>) -> Result<(), ConfigError> {
         let versions = self.clients.settings().versions();
         releases.into_iter().try_for_each(|release| versions.check_stream(release))
     }
 
-    /// The artifacts of runs; `None` when no account is named that may read them.
+    /// The artifacts of runs; `None` when no account for reading them is set.
     pub fn artifacts(&self) -> Result<Option<LiveArtifacts>, ConfigError> {
         Ok(self.clients.artifacts_if_set()?.map(LiveArtifacts::new))
     }
 
-    /// The payload objects; an error when nothing says how their cluster is reached.
+    /// The payload objects; an error when no setting says how their cluster is reached.
     pub async fn payloads(&self) -> Result<LivePayloads, ClientError> {
         self.clients.cluster().await.map(LivePayloads::new)
     }
 }
 
-/// The branch of the records, file by file.
+/// The store of single record files.
 pub(in crate::prow) fn record_store(clients: &Clients) -> Result<GithubStore, ConfigError> {
     let state = clients.settings().state();
     let web = clients.settings().endpoints().base(Service::GithubWeb).clone();

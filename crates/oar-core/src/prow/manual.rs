@@ -1,4 +1,4 @@
-//! What people do to records by hand (spec 04 §7.5).
+//! Manual changes of records (spec 04 §7.5).
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::error::{ErrorClass, ServiceError, classified};
 use crate::permit::WritePermit;
 use crate::store::transaction::Start;
 
-/// How long after a look that did not find a run it is looked for again.
+/// The wait before a run that was not found is looked for again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// The record called `name`, as it is now.
+/// The record `name`, as it is now.
 pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, ChangeError> {
     match read(world, name).await? {
         Some((file, _)) => Ok(file),
@@ -24,7 +24,7 @@ pub async fn record(world: World<'_>, name: &ResultName) -> Result<ResultFile, C
     }
 }
 
-/// What a promotion would do.
+/// The result of a promotion's dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedPromotion {
     /// Always `true`.
@@ -35,7 +35,7 @@ pub struct PlannedPromotion {
     pub changes: bool,
 }
 
-/// What a replacement would do.
+/// The result of a replacement's dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedReplacement {
     /// Always `true`.
@@ -44,7 +44,7 @@ pub struct PlannedReplacement {
     pub changes: bool,
 }
 
-/// What became of a record.
+/// The result of a change of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecordChanged {
     /// The record.
@@ -53,7 +53,7 @@ pub struct RecordChanged {
     pub changed: bool,
 }
 
-/// Why a run cannot stand in the place of another one.
+/// Why a run cannot replace another one.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplacementError {
     /// Prow could not be asked.
@@ -66,7 +66,7 @@ pub enum ReplacementError {
         run: RunId,
         /// Its job.
         found: String,
-        /// The job whose run was to be replaced.
+        /// The job whose run should be replaced.
         wanted: String,
     },
 }
@@ -90,7 +90,7 @@ pub async fn plan_promotion(world: World<'_>, name: &ResultName) -> Result<Plann
     Ok(PlannedPromotion { dry_run: true, promoted, changes: file.promote().is_changed() })
 }
 
-/// Checks that `run` is a run of `job`; `false` when Prow does not know it (any more).
+/// Checks that `run` is a run of `job`; `false` when Prow does not have it (any more).
 pub async fn check_run(world: World<'_>, job: &str, run: &RunId) -> Result<bool, ReplacementError> {
     match world.jobs.run(run.text()).await? {
         Some(found) if found.job != job => {
@@ -113,8 +113,8 @@ pub async fn plan_replacement(
     Ok(PlannedReplacement { dry_run: true, changes: change.is_changed() })
 }
 
-/// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when it is promoted
-/// already and that pass is still to come.
+/// Promotes the build: the aggregator's next pass labels its payload and completes its record. `false` when
+/// it is already promoted and that pass has not happened yet.
 pub async fn promote(world: World<'_>, name: &ResultName, permit: &WritePermit) -> Result<bool, ChangeError> {
     let message = format!("{} {}: promoted by hand", name.build, name.arch);
     let promoted = change(world, name, &message, Start::Read, permit, None, |file| {
@@ -125,8 +125,8 @@ pub async fn promote(world: World<'_>, name: &ResultName, permit: &WritePermit) 
     Ok(promoted.written)
 }
 
-/// Puts the run `new`, which somebody started, in the place of the run `current` of `job`, and opens the record again.
-/// Answers which run it was; `None` when `new` stands there already.
+/// Replaces the run `current` of `job` with the run `new`, which was started by hand, and reopens the record.
+/// Returns which run was replaced; `None` when `new` is already there.
 pub async fn replace_run(
     world: World<'_>,
     name: &ResultName,
@@ -144,7 +144,8 @@ pub async fn replace_run(
         .await
     };
     let replaced = match replace().await {
-        // One of GitHub's replicas may not have the run yet, so it is looked for once more before the call is wrong.
+        // One of GitHub's replicas may not have the run yet, so it is looked for again before the call is
+        // refused.
         Err(error) if error.is_missing_run() => {
             world.clock.sleep(SECOND_LOOK).await;
             replace().await?

@@ -1,7 +1,8 @@
-//! Test jobs on Prow: which jobs a build is tested with, what is recorded of their runs, and when a build is accepted.
+//! Test jobs on Prow: the jobs that test a build, the records of their runs, and the acceptance of a build.
 //!
-//! Most of this is data and decisions: nothing is sent, and nothing is read from disk or the clock. The [`controller`] and
-//! the [`aggregator`] read the [`world`], ask [`outcome`] what to do, do it, and record it in a [`record::ResultFile`].
+//! Most of this is data and decisions, without requests, files or clock. The [`controller`] and the
+//! [`aggregator`] read the [`world`], get the next steps from [`outcome`], do them, and record the results in
+//! a [`record::ResultFile`].
 
 pub mod aggregator;
 pub mod change;

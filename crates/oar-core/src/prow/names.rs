@@ -1,6 +1,7 @@
-//! The names of builds and of the files that are kept about them.
+//! The names of builds and of their files.
 //!
-//! All names are read as a whole (spec 04 §5.5, §6): a part that fits is not enough, and numbers may have any length.
+//! Names are matched as a whole (spec 04 §5.5, §6): a partial match is not enough, and numbers may have any
+//! length.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,12 +12,12 @@ use serde::{Serialize, Serializer};
 
 use crate::version::{Arch, ParseVersionError, YStream};
 
-/// The folder of the repository that holds registries and record files.
+/// The folder of the repository with registries and record files.
 pub const FOLDER: &str = "_releases";
-/// More than any build's name has, in characters.
+/// The longest name of a build, in characters.
 const LONGEST_BUILD: usize = 128;
 
-/// Which of the two kinds of builds: they have their own streams, registry sections and latest files.
+/// The kind of a build. Each kind has its own streams, registry sections and latest files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BuildKind {
     /// Built every night or more often; its name contains `nightly`.
@@ -53,12 +54,12 @@ impl Serialize for BuildKind {
 /// The name of a build: `4.20.27`, `4.22.0-rc.1`, `5.0.0-ec.3`, `4.20.0-0.nightly-2026-07-01-161907`,
 /// `4.16.0-0.nightly-arm64-2024-11-23-145620` (spec 04 §4.2).
 ///
-/// Ordered as semantic versions are. Two nightlies of one stream are thereby ordered by their time.
+/// The order is that of semantic versions, so nightlies of one stream are ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BuildName(semver::Version);
 
 impl BuildName {
-    /// The minor version that the build belongs to.
+    /// The build's minor version.
     pub fn y_stream(&self) -> YStream {
         YStream::new(self.0.major, self.0.minor)
     }
@@ -73,8 +74,9 @@ impl BuildName {
         self.kind() == BuildKind::Nightly
     }
 
-    /// Whether the build comes after `recorded`: of the same minor and kind, and greater (spec 04 §7.6.1). The latest
-    /// build of a stream may be an older one for some hours (§10 D2); that is not new.
+    /// Whether the build is newer than `recorded`: of the same minor version and kind, and greater (spec 04
+    /// §7.6.1). The latest build of a stream may be an older one for some hours (§10 D2); that one is not
+    /// new.
     pub fn is_newer_than(&self, recorded: &Self) -> bool {
         self.y_stream() == recorded.y_stream() && self.kind() == recorded.kind() && self > recorded
     }
@@ -91,7 +93,7 @@ impl BuildName {
         fits.then_some(date)
     }
 
-    /// When a nightly was made, by its name.
+    /// When a nightly was built, by its name.
     pub fn nightly_time(&self) -> Option<Timestamp> {
         let date = self.nightly_date()?;
         let time = self.0.pre.as_str().rsplit_once('-')?.1;
@@ -154,9 +156,9 @@ crate::schema::text_schema!(BuildKind, "BuildKind", "A kind of builds", one of B
 /// The name of a registry of test jobs, `ocp-<X.Y>-test-jobs-<arch>.json` (interop-exact, spec 04 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistryName {
-    /// The minor version that it is for.
+    /// The minor version.
     pub release: YStream,
-    /// The architecture that it is for.
+    /// The architecture.
     pub arch: Arch,
 }
 
@@ -170,7 +172,7 @@ pub struct ResultName {
 }
 
 impl ResultName {
-    /// The registry that says which jobs the build is tested with.
+    /// The registry with the jobs that test the build.
     pub fn registry(&self) -> RegistryName {
         RegistryName { release: self.build.y_stream(), arch: self.arch }
     }
@@ -211,7 +213,7 @@ impl FromStr for ResultName {
     type Err = ParseVersionError;
 
     fn from_str(input: &str) -> Result<Self, Self::Err> {
-        // The name of a build may end with its architecture too: only the last word is the file's.
+        // A build's name may contain an architecture too; only the last word is the file's architecture.
         between(input, "ocp-test-result-", ".json")
             .and_then(|middle| middle.rsplit_once('-'))
             .and_then(|(build, arch)| Some(Self { build: build.parse().ok()?, arch: arch.parse().ok()? }))

@@ -1,4 +1,4 @@
-//! What is wrong with a file of the repository, and where.
+//! Problems of a file in the repository, with their places.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::error::{Classified, ErrorClass};
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The file is usable; somebody should look at this.
+    /// The file is usable, but should be checked.
     Warning,
-    /// The file is not used before this is repaired.
+    /// The file is not used until this is fixed.
     Error,
 }
 
@@ -22,11 +22,12 @@ pub enum Severity {
 pub struct Problem {
     /// The name of the file.
     pub file: String,
-    /// The entry and its field, such as `nightly[2] (periodic-ci-x).retries`; empty when the whole file is meant.
+    /// The entry and its field, such as `nightly[2] (periodic-ci-x).retries`; empty when it concerns the
+    /// whole file.
     pub place: String,
     /// What is wrong, what was expected, and an example.
     pub message: String,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
 }
 
@@ -48,7 +49,7 @@ impl fmt::Display for Problem {
 pub struct FileProblems(Vec<Problem>);
 
 impl FileProblems {
-    /// All of them, warnings too.
+    /// All problems, including warnings.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
@@ -100,7 +101,7 @@ impl Findings {
     }
 
     fn push(&mut self, place: String, message: String, severity: Severity) {
-        /// Enough to repair a file by.
+        /// The most problems that are reported of one file.
         const MOST: usize = 50;
         if self.problems.len() < MOST {
             self.problems.push(Problem { file: self.file.clone(), place, message, severity });
@@ -112,7 +113,7 @@ impl Findings {
         FileProblems(self.problems)
     }
 
-    /// The warnings, when nothing worse was found.
+    /// The warnings if there are no errors, otherwise all problems.
     pub(super) fn finish(self) -> Result<Vec<Problem>, FileProblems> {
         if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
             Err(FileProblems(self.problems))
@@ -122,7 +123,7 @@ impl Findings {
     }
 }
 
-/// The text of a file; otherwise where it is not UTF-8.
+/// The text of a file; the error says where it is not UTF-8.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 text (byte {})", error.valid_up_to()))
 }

@@ -1,4 +1,4 @@
-//! The registry of test jobs: with which jobs the builds of a minor version are tested (spec 04 §5).
+//! The registry of test jobs: the jobs that test the builds of a minor version (spec 04 §5).
 
 use serde::Serialize;
 use strsim::levenshtein;
@@ -7,11 +7,11 @@ use super::json::{Map, Number, Value};
 use super::names::{BuildKind, RegistryName};
 use super::problem::{FileProblems, Findings, Problem, utf8};
 
-/// How often a failed job is run again when its entry says nothing (spec 04 §5.2).
+/// The default number of retries of a failed job (spec 04 §5.2).
 pub const DEFAULT_RETRIES: u32 = 2;
-/// More than this is taken for a mistake: each is a paid run of hours.
+/// A larger number is treated as a mistake: each retry is an expensive run of hours.
 const MOST_RETRIES: u32 = 20;
-/// What an entry may hold besides its name.
+/// The keys of an entry besides its name.
 const FIELDS: [&str; 4] = ["upgrade", "optional", "disabled", "retries"];
 
 /// One job that builds are tested with.
@@ -26,7 +26,7 @@ pub struct TestJob {
     pub optional: bool,
     /// Whether the job is not started.
     pub disabled: bool,
-    /// How many further runs a failed first run gets: even, so that a majority decides.
+    /// The number of retries after a failed first run: even, so that a majority decides.
     pub retries: u32,
 }
 
@@ -36,7 +36,7 @@ impl TestJob {
         Self { name: name.into(), upgrade: false, optional: false, disabled: false, retries: DEFAULT_RETRIES }
     }
 
-    /// The job as a registry holds it, without what goes without saying.
+    /// The job as an entry of a registry, without default values.
     pub(super) fn to_value(&self) -> Value {
         let mut map = Map::of([("prowJob", self.name.as_str().into())]);
         for (key, value) in
@@ -53,7 +53,7 @@ impl TestJob {
     }
 }
 
-/// A registry of test jobs that was found to be good.
+/// A valid registry of test jobs.
 #[derive(Debug, Clone)]
 pub struct TestJobRegistry {
     name: RegistryName,
@@ -65,7 +65,7 @@ pub struct TestJobRegistry {
 }
 
 impl TestJobRegistry {
-    /// Reads and checks the registry called `name`. Errors name file, entry and field.
+    /// Parses and checks the registry `name`. Errors name the file, the entry and the field.
     pub fn parse(name: RegistryName, bytes: &[u8]) -> Result<Self, FileProblems> {
         let mut findings = Findings::of(name);
         let text = match utf8(bytes) {
@@ -96,7 +96,7 @@ impl TestJobRegistry {
         self.name
     }
 
-    /// What somebody should look at.
+    /// Warnings about its entries.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
@@ -119,7 +119,7 @@ impl TestJobRegistry {
         self.jobs(kind).iter().find(|job| job.name == name)
     }
 
-    /// The file as it is written: unknown keys and the final newline stay.
+    /// The text of the file: unknown keys and the final newline are kept.
     pub fn to_text(&self) -> String {
         let mut text = self.document.to_text();
         if self.final_newline {
@@ -164,7 +164,7 @@ fn place(kind: BuildKind, index: usize, job: &TestJob) -> String {
     format!("{kind}[{index}] ({})", job.name)
 }
 
-/// The job of one entry, in a registry or in the list that a result file keeps; `None` when it has no usable name.
+/// The job of one entry, in a registry or in the list of a result file; `None` when it has no usable name.
 pub(super) fn read_job(entry: &Value, at: &str, findings: &mut Findings) -> Option<TestJob> {
     let Some(map) = entry.as_map() else {
         findings.error(
@@ -214,7 +214,7 @@ pub(super) fn read_job(entry: &Value, at: &str, findings: &mut Findings) -> Opti
     Some(TestJob { name, upgrade, optional, disabled, retries })
 }
 
-/// The even number that the reference makes of what is written (spec 04 §5.2).
+/// The number of retries, made even as in the Python tooling (spec 04 §5.2).
 fn read_retries(value: Option<&Value>, at: &str, findings: &mut Findings) -> u32 {
     let digits = match value {
         None | Some(Value::Null) => return DEFAULT_RETRIES,
@@ -241,7 +241,8 @@ fn read_retries(value: Option<&Value>, at: &str, findings: &mut Findings) -> u32
     even
 }
 
-/// A key that nothing reads. One letter away from a key that is read, it is a mistake with consequences.
+/// Reports an unknown key. One that is similar to a known key is an error, because the known one may be
+/// meant.
 fn unknown_key(findings: &mut Findings, at: &str, key: &str, known: &[&str]) {
     let shown: String = key.chars().take(60).collect();
     let at = format!("{at}{}", shown.escape_debug());
@@ -259,7 +260,7 @@ fn unknown_key(findings: &mut Findings, at: &str, key: &str, known: &[&str]) {
     }
 }
 
-/// Prow's own rule, which also makes the name safe in an address.
+/// Prow's own rule, which also makes the name safe in a URL.
 pub(super) fn is_job_name(name: &str) -> bool {
     (1..=253).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))

@@ -1,13 +1,13 @@
-//! The Prow jobs that look at a whole release: their names, and the variables that they are told by (`interop-exact`, spec 03
-//! §3.2, spec 04 §1.2).
+//! The Prow jobs that test a whole release: their names and variables (`interop-exact`, spec 03 §3.2, spec 04
+//! §1.2).
 
 use crate::version::YStream;
 
-/// By which ART's stage test is told the payload.
+/// The variable with the payload for ART's stage test.
 pub const STAGE_TEST_PAYLOAD: &str = "RELEASE_IMAGE_LATEST";
-/// By which the consistency check is told the payload.
+/// The variable with the payload for the consistency check.
 pub const CONSISTENCY_PAYLOAD: &str = "MULTISTAGE_PARAM_OVERRIDE_PAYLOAD_URL";
-/// By which the consistency check is told the number of the shipment merge request.
+/// The variable with the number of the shipment merge request for the consistency check.
 pub const CONSISTENCY_MERGE_REQUEST: &str = "MULTISTAGE_PARAM_OVERRIDE_MERGE_REQUEST_ID";
 
 /// The job with which ART tests a release of `stream` on stage.

@@ -1,4 +1,4 @@
-//! The test report of a run, and the summary of it that records keep (spec 04 §2.2 E9, §6.1).
+//! The test report of a run, and its summary in records (spec 04 §2.2 E9, §6.1).
 
 mod lines;
 
@@ -12,26 +12,28 @@ use crate::yaml::Events;
 
 /// The name of the report below the artifacts of a run.
 pub const REPORT_SUFFIX: &str = "/openshift-e2e-test-qe-report/artifacts/test-results.yaml";
-/// The largest report that is read, in bytes; real ones have some kilobytes.
+/// The largest report that is read, in bytes; real ones have a few kilobytes.
 pub const LARGEST_REPORT: usize = 1024 * 1024;
-/// How many failing scenarios of a suite a record keeps; `failures` tells how many there were.
+/// The most failing scenarios of a suite in a record; `failures` is the full number.
 const MOST_SCENARIOS: usize = 100;
 /// The deepest nesting of a report.
 const DEEPEST: usize = 16;
 
-/// A report that cannot be summed up.
+/// The report cannot be summarised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the test report cannot be read: {0}")]
 pub struct ReportError(String);
 
-/// The summary of a report: its suites, in its order; `None` when it names none. A suite that the report does not have is
-/// not in the summary, and has not passed.
+/// The summary of a report: its suites, in order; `None` when it has none. A suite that is not in the report
+/// is not in the summary, and has not passed.
 ///
-/// The test steps write block YAML and quote nothing, so that a scenario's name may make the text no YAML at all (spec 04
-/// §2.7): what they write is read line by line, and a name is what stands on its line. Other forms are read as YAML.
+/// The test steps write block YAML without any quoting, so a scenario's name may make the text invalid YAML
+/// (spec 04 §2.7). Their format is read line by line, and a name is the rest of its line. Other forms are
+/// read as YAML.
 ///
-/// The report may name a suite twice (`ginkgo`): the suites of such a name are numbered `ginkgo-1`, `ginkgo-2`. The
-/// reference replaces text for that, and damages other names (§10 D26); here the keys are numbered while they are read.
+/// The report may have a suite twice (`ginkgo`): suites with the same name are numbered `ginkgo-1`,
+/// `ginkgo-2`. The Python tooling replaces text for that, which damages other names (§10 D26); here the keys
+/// are numbered while they are read.
 pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
     if text.len() > LARGEST_REPORT {
         return Err(ReportError(format!("it has {} bytes, more than {LARGEST_REPORT}", text.len())));
@@ -50,7 +52,7 @@ pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
         if named(name) > 1 {
             let mut number = 1;
             key = format!("{name}-1");
-            // A suite that is called so already keeps its name.
+            // A suite that already has this name keeps it.
             while named(&key) > 0 || summary.contains(&key) {
                 number += 1;
                 key = format!("{name}-{number}");
@@ -58,7 +60,7 @@ pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
         }
         let value = match suite {
             Node::Map(entries) => to_suite(&key, entries)?,
-            // A step that died before it counted anything.
+            // A test step that died before it counted anything.
             Node::Scalar(Value::Null) => Map::default(),
             Node::Scalar(_) | Node::List(_) => {
                 return Err(ReportError(format!("the suite `{}` is not a map of numbers", shown(name))));
@@ -71,8 +73,8 @@ pub fn summarise(text: &str) -> Result<Option<Map>, ReportError> {
     Ok(Some(summary))
 }
 
-/// Reads a report in another form than the test steps write. The YAML library takes names twice, which we need, and very
-/// long for deep nesting, so that the text is held against the limits of all YAML from outside first.
+/// Reads a report in another form than the test steps'. The YAML library accepts duplicate keys, which is
+/// needed, but is very slow for deep nesting, so the text is checked against the YAML limits first.
 fn read_yaml(text: &str) -> Result<Vec<(String, Node)>, ReportError> {
     Events::check(text).map_err(|error| ReportError(error.to_string()))?;
     let Entries(suites) = serde_yaml::from_str(text).map_err(|error| ReportError(error.to_string()))?;
@@ -91,13 +93,13 @@ fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> 
             {
                 Value::Number(number.clone())
             }
-            // A count that nobody made, names that nobody listed.
+            // Null counts and lists of names are ignored.
             ("total" | "failures" | "errors" | "skipped" | "failingScenarios", Node::Scalar(Value::Null)) => {
                 continue;
             }
             ("total" | "failures" | "errors" | "skipped", _) => return wrong("a whole number"),
             ("failingScenarios", Node::List(list)) => {
-                // An empty name is none: there were more failures than names.
+                // An empty name is ignored: there were more failures than names.
                 let named = list.iter().filter(|scenario| !matches!(scenario, Node::Scalar(Value::Null)));
                 Value::List(named.take(MOST_SCENARIOS).map(scenario_name).collect())
             }
@@ -105,13 +107,13 @@ fn to_suite(name: &str, entries: &[(String, Node)]) -> Result<Map, ReportError> 
             (_, node) => node.to_value(),
         };
         if suite.append(Text::new(key), value).is_err() {
-            return Err(ReportError(format!("`{}` stands twice in the suite `{}`", shown(key), shown(name))));
+            return Err(ReportError(format!("`{}` occurs twice in the suite `{}`", shown(key), shown(name))));
         }
     }
     Ok(suite)
 }
 
-/// A scenario's name, whatever YAML takes it for.
+/// A scenario's name, whatever its YAML type.
 fn scenario_name(node: &Node) -> Value {
     match node {
         Node::Scalar(value @ Value::Text(_)) => value.clone(),
@@ -135,7 +137,7 @@ fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
-/// A YAML value in which a key may stand several times.
+/// A YAML value whose mappings may have duplicate keys.
 enum Node {
     Scalar(Value),
     List(Vec<Node>),
@@ -146,7 +148,7 @@ enum Node {
 struct Entries(Vec<(String, Node)>);
 
 impl Node {
-    /// The value; of a key that stands several times, the last one, as Python reads it.
+    /// The value; of duplicate keys the last one counts, as in Python.
     fn to_value(&self) -> Value {
         match self {
             Self::Scalar(value) => value.clone(),
@@ -219,7 +221,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        // What JSON has no number for is kept as text.
+        // A number that JSON does not have is kept as text.
         let text = format!("{value:?}");
         Ok(Node::Scalar(Number::parse(&text).map_or_else(|| text.into(), Value::Number)))
     }
@@ -245,7 +247,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-/// A key as text, whatever YAML takes it for.
+/// A key as text, whatever its YAML type.
 struct Key(String);
 
 impl<'de> Deserialize<'de> for Key {
@@ -362,7 +364,7 @@ mod tests {
             ("s: 1", "the suite `s` is not a map"),
             ("s: {total: many}", "`total` of the suite `s` is not a whole number"),
             ("s: {total: -1}", "whole number"),
-            ("s: {total: 1, total: 2}", "`total` stands twice"),
+            ("s: {total: 1, total: 2}", "`total` occurs twice"),
             ("s: {failingScenarios: x}", "a list of names"),
             ("s: {", "cannot be read"),
         ] {

@@ -1,17 +1,17 @@
-//! Which build of a stream is wanted as its latest, and what its image is called (spec 04 §4).
+//! Which build may be recorded as the latest of a stream, and the pull spec of its image (spec 04 §4).
 
 use super::names::{BuildKind, BuildName};
 use crate::version::{Arch, YStream};
 
-/// Why what a stream calls its latest build is not one that is tested (spec 04 §4.4, §7.6.1).
+/// Why the latest build of a stream is not tested (spec 04 §4.4, §7.6.1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsuitableBuild {
     /// The build belongs to another minor version or is of the other kind.
     #[error("it is not a {kind} build of {release}")]
     Foreign {
-        /// The minor version that was wanted.
+        /// The wanted minor version.
         release: YStream,
-        /// The kind that was wanted.
+        /// The wanted kind.
         kind: BuildKind,
     },
     /// The stream has not accepted the build.
@@ -19,7 +19,7 @@ pub enum UnsuitableBuild {
     Phase(String),
 }
 
-/// Whether `build`, in `phase`, may become the latest build of this minor version and kind.
+/// Checks that `build`, in `phase`, may become the latest build of this minor version and kind.
 pub fn check_latest(
     build: &BuildName,
     phase: &str,

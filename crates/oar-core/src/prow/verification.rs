@@ -1,4 +1,4 @@
-//! Stored files checked together, with the registries that say what records should hold.
+//! Checks stored files together, with the registries of the jobs that records should contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::verify::{Agreement, NoteKind, Verified, verify_file};
 use super::view::JobListSource;
 use crate::error::ErrorClass;
 
-/// A file by its own name, and what it holds.
+/// A file's name and content.
 pub type NamedFile = (String, Vec<u8>);
 
 /// Whether this is the name of a record, a latest file or a registry.
@@ -21,7 +21,7 @@ pub fn is_stored_file(name: &str) -> bool {
         || name.parse::<RegistryName>().is_ok()
 }
 
-/// Whether this is named like a registry, but for something else than a minor version: `ocp-4.x-test-jobs-amd64.json`,
+/// Whether this has the name of a registry, but not for a minor version: `ocp-4.x-test-jobs-amd64.json`,
 /// which no program reads (spec 04 §5.5).
 pub fn is_of_no_minor(name: &str) -> bool {
     name.starts_with("ocp-") && name.contains("-test-jobs-") && name.parse::<RegistryName>().is_err()
@@ -31,7 +31,7 @@ pub fn is_of_no_minor(name: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Registries {
     good: BTreeMap<RegistryName, TestJobRegistry>,
-    /// What is wrong with those that are refused, a line per problem.
+    /// The problems of refused registries, one line each.
     pub refused: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Registries {
         registries
     }
 
-    /// Whether there is none, not even one that is refused.
+    /// Whether there is none, not even a refused one.
     pub fn is_empty(&self) -> bool {
         self.good.is_empty() && self.refused.is_empty()
     }
@@ -62,28 +62,28 @@ impl Registries {
     }
 }
 
-/// How many files there are of each sort.
+/// The number of files of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
-    /// All of them.
+    /// All files.
     pub files: usize,
-    /// They say what they should.
+    /// Files that agree with their runs.
     pub agree: usize,
-    /// They do not, for a reason that is known and no fault.
+    /// Files that do not, for a known and acceptable reason.
     pub exceptions: usize,
-    /// Their builds are still tested.
+    /// Files whose builds are still being tested.
     pub open: usize,
-    /// They do not say what they should.
+    /// Files that do not agree with their runs.
     pub disagree: usize,
-    /// They cannot be understood.
+    /// Files that cannot be parsed.
     pub unreadable: usize,
-    /// They lack an enabled required job.
+    /// Files without an enabled required job.
     pub lacking_jobs: usize,
-    /// A job passed with no more than half of its runs.
+    /// Files with a job that passed with at most half of its runs.
     pub no_majority: usize,
-    /// The data of a run do not go together.
+    /// Files with inconsistent data of a run.
     pub odd_runs: usize,
-    /// Their bytes are not those that the programs write.
+    /// Files whose bytes are not what the programs write.
     pub not_exact: usize,
 }
 
@@ -109,21 +109,22 @@ impl Summary {
     }
 }
 
-/// What checking files gave.
+/// The result of checking files.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Verification {
     /// The files, in their order.
     pub files: Vec<Verified>,
     /// Files that cannot be checked, and why.
     pub unusable: Vec<String>,
-    /// What is wrong with the registries that are not used.
+    /// The problems of registries that are not used.
     pub refused_registries: Vec<String>,
-    /// How many there are of each sort.
+    /// The number of files of each kind.
     pub summary: Summary,
 }
 
 impl Verification {
-    /// Checks `files`, each with the name that it is shown by; one that could not be read comes with why.
+    /// Checks `files`, each with its displayed name; one that could not be read has the error instead of a
+    /// content.
     pub fn of(
         files: impl IntoIterator<Item = (String, Result<NamedFile, String>)>,
         registries: &Registries,
@@ -146,8 +147,8 @@ impl Verification {
         Self { files: checked, unusable, refused_registries: registries.refused.clone(), summary }
     }
 
-    /// The class that decides the exit code; `strict` also counts builds that were accepted on part of the evidence, and
-    /// files that are not written exactly.
+    /// The class that decides the exit code; `strict` also counts builds that were accepted without all
+    /// required jobs, and files that are not byte-exact.
     pub fn class(&self, strict: bool) -> Option<ErrorClass> {
         if !self.unusable.is_empty() {
             return Some(ErrorClass::Usage);
@@ -156,7 +157,7 @@ impl Verification {
         (self.files.iter().any(is_bad) || !self.refused_registries.is_empty()).then_some(ErrorClass::Failed)
     }
 
-    /// The registries that records needed and that were not there.
+    /// The registries that records need and that are missing.
     pub fn missing_registries(&self) -> BTreeSet<RegistryName> {
         let entries_only =
             self.files.iter().filter(|verified| verified.judged_by == Some(JobListSource::EntriesOnly));

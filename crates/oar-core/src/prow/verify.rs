@@ -1,4 +1,4 @@
-//! Checks stored files against themselves: is what they record what their runs say, and is every byte as it should be?
+//! Checks stored files: whether the recorded result follows from the runs, and whether the bytes are exact.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,75 +13,75 @@ use super::view::{JobListSource, MissingJob, missing};
 use crate::clients::prow::ProwState;
 use crate::version::Arch;
 
-/// From this day on a build without a required job is not accepted (spec 04 §7.4, §12).
+/// From this day on, a build without any required job is not accepted (spec 04 §7.4, §12).
 const NOTHING_IS_NOT_ENOUGH_SINCE: &str = "2024-07-26";
 
-/// What checking a file gave.
+/// The result of checking a file.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Verified {
     /// The file.
     pub file: String,
-    /// Whether it says what it should.
+    /// Whether it agrees with its runs.
     #[serde(flatten)]
     pub agreement: Agreement,
-    /// The acceptance that is recorded.
+    /// The recorded acceptance.
     pub recorded: Option<bool>,
-    /// The acceptance that the runs in the record give.
+    /// The acceptance computed from the runs in the record.
     pub recomputed: Option<bool>,
-    /// The acceptance when the jobs that are missing count too; absent when nothing says which jobs there should be.
+    /// The acceptance when missing jobs count too; absent when the list of jobs is unknown.
     pub with_missing_jobs: Option<bool>,
-    /// Why it is recomputed so.
+    /// The reasons for the computed acceptance.
     pub reasons: Vec<String>,
-    /// Where the list of jobs comes from; absent for files that are no records.
+    /// The source of the list of jobs; absent for files that are not records.
     pub judged_by: Option<JobListSource>,
-    /// The enabled jobs that the record lacks.
+    /// The enabled jobs that are missing from the record.
     pub lacks: Vec<MissingJob>,
     /// The jobs that the registry does not know.
     pub unknown: Vec<String>,
-    /// What else is worth knowing.
+    /// Other notes.
     pub notes: Vec<Note>,
 }
 
-/// Whether a file says what it should.
+/// Whether a file agrees with its runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "agreement", content = "why", rename_all = "snake_case")]
 pub enum Agreement {
-    /// It does.
+    /// It agrees.
     Agrees,
-    /// It does not, for a reason that is known and no fault.
+    /// It does not, for a known and acceptable reason.
     Exception(String),
-    /// Nothing is recorded yet: the build is still tested.
+    /// Nothing is recorded yet: the build is still being tested.
     Open,
-    /// It does not.
+    /// It disagrees.
     Disagrees(String),
-    /// It cannot be read.
+    /// It cannot be parsed.
     Unreadable(Vec<Problem>),
 }
 
-/// What is worth knowing about a file.
+/// A note about a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Note {
-    /// What it is about.
+    /// Its subject.
     pub kind: NoteKind,
-    /// In words.
+    /// Its text.
     pub text: String,
 }
 
-/// What a note is about.
+/// The subject of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
-    /// The bytes are not those that the programs write.
+    /// The bytes are not what the programs write.
     Form,
-    /// The build was accepted without one of the enabled required jobs.
+    /// The build was accepted without an enabled required job.
     PartOfTheEvidence,
-    /// A job passed with no more than half of its runs.
+    /// A job passed with at most half of its runs.
     NoMajority,
-    /// A run's data do not go together.
+    /// The data of a run is inconsistent.
     OddRun,
-    /// A job stands several times in a record.
+    /// A job is several times in a record.
     RepeatedJob,
-    /// The registry has something to look at.
+    /// The registry has warnings.
     Registry,
 }
 
@@ -109,12 +109,12 @@ impl Verified {
         self.notes.push(Note { kind, text: text.into() });
     }
 
-    /// Whether something is wrong with the file.
+    /// Whether the file has an error.
     pub fn is_bad(&self) -> bool {
         matches!(self.agreement, Agreement::Disagrees(_) | Agreement::Unreadable(_))
     }
 
-    /// Whether something is wrong when every weakness counts: a missing job, half a majority, another form.
+    /// Whether the file has a problem in strict mode: a missing job, no majority, inexact bytes.
     pub fn is_weak(&self) -> bool {
         let weak = |note: &Note| {
             matches!(
@@ -126,10 +126,11 @@ impl Verified {
     }
 }
 
-/// Checks the record called `name`: recomputes the acceptance from its runs.
+/// Checks the record `name`: recomputes the acceptance from its runs.
 ///
-/// What counts is what stands in the record, by the rules of the time when no run is started any more. Jobs that are
-/// missing are told beside it; they make a disagreement where the record itself says that it was started with them.
+/// The runs in the record count, by the rules that apply when no run is started any more. Missing jobs are
+/// reported separately; they are a disagreement only when the record itself says that the build was started
+/// with them.
 pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobRegistry>) -> Verified {
     let file = match ResultFile::parse(name, bytes) {
         Ok(file) => file,
@@ -179,7 +180,7 @@ pub fn verify_result(name: &ResultName, bytes: &[u8], registry: Option<&TestJobR
     verified
 }
 
-/// Whether the job counts as passed although no more than half of its runs succeeded.
+/// Whether the job counts as passed although at most half of its runs succeeded.
 fn lacks_majority(job: &JobVerdict) -> bool {
     job.outcome == JobOutcome::Success
         && job.retried > 0
@@ -200,7 +201,7 @@ fn disagreement(
             "none of its jobs is required; until {NOTHING_IS_NOT_ENOUGH_SINCE} such a build counted as accepted"
         ));
     }
-    // All jobs of arm64 were optional then; today's registry cannot tell.
+    // All jobs of arm64 were optional then, which the present registry does not show.
     let unknown = verdict.jobs.iter().all(|job| job.rule.source == RuleSource::Unknown);
     if recorded && unknown && file.name().arch == Arch::Arm64 && is_before(file, NOTHING_IS_NOT_ENOUGH_SINCE)
     {
@@ -291,7 +292,7 @@ fn note_runs(verified: &mut Verified, file: &ResultFile) {
         }
         if names.contains(&name) {
             verified
-                .note(NoteKind::RepeatedJob, format!("{name} stands several times; every entry must pass"));
+                .note(NoteKind::RepeatedJob, format!("{name} occurs several times; every entry must pass"));
         }
         names.push(name);
     }
@@ -343,8 +344,8 @@ pub fn verify_registry(name: RegistryName, bytes: &[u8]) -> Verified {
     verified
 }
 
-/// Checks the file called `name`, whichever kind it is; `None` when it is none of these files. `registry` finds the
-/// registry for a record.
+/// Checks the file `name` by its kind; `None` when it is none of these files. `registry` finds the registry
+/// for a record.
 pub fn verify_file<'a>(
     name: &str,
     bytes: &[u8],

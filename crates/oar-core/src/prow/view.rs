@@ -1,4 +1,5 @@
-//! A build's tests as people and programs look at them: jobs, runs, results, and why the build is accepted or not.
+//! A view of a build's tests, for people and programs: jobs, runs, results, and why the build is accepted or
+//! not.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use super::record::{Job, ResultFile, Run, Stage};
 use super::registry::TestJobRegistry;
 use crate::version::Arch;
 
-/// A build's record, judged.
+/// A build's record, evaluated.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuildView {
     /// The record's name.
@@ -23,42 +24,42 @@ pub struct BuildView {
     pub arch: Arch,
     /// The build's image.
     pub pull_spec: String,
-    /// When its jobs were started, as far as the record tells.
+    /// When its jobs were started, if the record shows it.
     pub started: Option<String>,
-    /// What the record says.
+    /// The recorded result.
     pub recorded: Recorded,
-    /// What its runs say.
+    /// The outcome by its runs.
     pub outcome: BuildOutcome,
-    /// Why.
+    /// The reasons.
     pub reasons: Vec<String>,
-    /// Where the list of jobs comes from that the build is judged by.
+    /// The source of the list of jobs.
     pub judged_by: JobListSource,
     /// The jobs, in the order of the record.
     pub jobs: Vec<JobView>,
-    /// The jobs that should be in the record and are not.
+    /// The jobs that should be in the record but are not.
     pub missing: Vec<MissingJob>,
 }
 
-/// What a record says about its build.
+/// The result in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recorded {
-    /// Everything has ended.
+    /// Whether everything has ended.
     pub aggregated: bool,
-    /// The acceptance.
+    /// Whether the build is accepted.
     pub accepted: Option<bool>,
-    /// Somebody promoted the build by hand.
+    /// Whether the build was promoted by hand.
     pub manual_promotion: bool,
 }
 
-/// Where the list of jobs comes from that a build is judged by.
+/// The source of the list of jobs that a build is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobListSource {
-    /// The registry that the build was started with, kept in the record.
+    /// The registry that the build was started with, stored in the record.
     StartedWith,
     /// The current registry.
     Registry,
-    /// Nothing but the entries of the record.
+    /// Only the entries of the record.
     EntriesOnly,
 }
 
@@ -79,13 +80,13 @@ pub struct JobView {
     pub job: String,
     /// Whether it counts for acceptance.
     pub required: bool,
-    /// Where this comes from.
+    /// The source of the rule.
     pub rule: RuleSource,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: JobOutcome,
-    /// Why.
+    /// The reasons.
     pub reason: String,
-    /// Its runs, the first one first.
+    /// Its runs, starting with the first one.
     pub runs: Vec<RunView>,
 }
 
@@ -102,11 +103,11 @@ pub struct RunView {
     pub started: Option<String>,
     /// When it ended.
     pub completed: Option<String>,
-    /// How long it ran, in seconds.
+    /// Its duration in seconds.
     pub seconds: Option<i64>,
     /// Its page.
     pub url: Option<String>,
-    /// Its tests, by suite.
+    /// Its test results by suite.
     pub tests: Vec<SuiteView>,
 }
 
@@ -115,32 +116,32 @@ pub struct RunView {
 pub struct SuiteView {
     /// The suite.
     pub suite: String,
-    /// How many tests there were.
+    /// Number of tests.
     pub total: Option<u64>,
-    /// How many failed.
+    /// Number of failed tests.
     pub failures: Option<u64>,
-    /// How many could not be run.
+    /// Number of tests that could not be run.
     pub errors: Option<u64>,
-    /// How many were left out.
+    /// Number of skipped tests.
     pub skipped: Option<u64>,
-    /// Those that failed, as far as they are listed.
+    /// The failed tests that are listed.
     pub failing: Vec<String>,
 }
 
-/// A job that should be in a record and is not.
+/// A job that should be in a record but is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MissingJob {
     /// The Prow job.
     pub job: String,
     /// Whether it counts for acceptance.
     pub required: bool,
-    /// The entry under which the record may have it: an unknown job whose name differs in the frequency at its end
-    /// only (`…-f360` and `…-f999`), as renamed jobs do (spec 04 §12).
+    /// The entry that may be this job: an unknown one whose name differs only in the frequency at its end
+    /// (`…-f360` and `…-f999`), as after a rename (spec 04 §12).
     pub recorded_as: Option<String>,
 }
 
 impl BuildView {
-    /// How `file` looks, judged by what it was started with or by the current registry.
+    /// Evaluates `file` by the registry that it was started with, or by the current one.
     pub fn of(file: &ResultFile, registry: Option<&TestJobRegistry>) -> Self {
         let rules = Rules::of(file, registry);
         let rules = match registry {

@@ -1,5 +1,5 @@
-//! What the controller and the aggregator need of the world, as small interfaces: the real services stand behind them in
-//! [`super::live`], simpler ones in tests.
+//! The interfaces of the services that the controller and the aggregator need: [`super::live`] implements
+//! them with the real services, tests with simple ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::prow::runs::{RunIntent, StartedRun};
 use crate::store::{Revision, Store, StoreError};
 use crate::version::{Arch, YStream};
 
-/// Where builds come from.
+/// The builds of the release controller.
 #[async_trait]
 pub trait Builds: Send + Sync {
     /// The newest accepted build of this kind; `None` when there is none.
@@ -33,46 +33,49 @@ pub trait Builds: Send + Sync {
     /// The build with exactly this name.
     async fn find(&self, build: &BuildName, arch: Arch) -> Result<BuildLookup, ServiceError>;
 
-    /// The names of all nightlies that the stream still has. None says nothing about any build: so the answer is, too, when
-    /// the stream is missing or cannot be read at that moment.
+    /// The names of all nightlies that the stream still has. An empty list proves nothing: it is also the
+    /// answer when the stream is missing or cannot be read at that moment.
     async fn nightlies(&self, release: YStream, arch: Arch) -> Result<Vec<String>, ServiceError>;
 }
 
 /// Starts test jobs and reads their runs.
 #[async_trait]
 pub trait TestJobs: Send + Sync {
-    /// Starts the intended run; one whose answer never came, or that may have been started before, is looked for first.
+    /// Starts the intended run. A run that may have been started before, or whose start got no answer, is
+    /// looked for first.
     async fn start(&self, intent: &RunIntent, permit: &WritePermit) -> Result<StartedRun, ServiceError>;
 
-    /// The id of the run that was started with this intent, or of one that another program started and that is under way
-    /// with exactly its variables; `None` when there certainly is none. Where that is not certain it is an error.
+    /// The id of the run that was started with this intent, or of a running one that another program started
+    /// with exactly its variables; `None` when there certainly is none. If that is not certain, it is an
+    /// error.
     async fn find(&self, intent: &RunIntent) -> Result<Option<String>, ServiceError>;
 
-    /// The ids of runs that other programs started and that are under way with exactly the intent's variables.
+    /// The ids of running runs that other programs started with exactly the intent's variables.
     async fn under_way(&self, intent: &RunIntent) -> Result<Vec<String>, ServiceError>;
 
-    /// What Prow says about a run; `None` when it certainly does not have it (any more).
+    /// Reads a run from Prow; `None` when Prow certainly does not have it (any more).
     async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError>;
 }
 
-/// What runs leave behind.
+/// The artifacts of runs.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
     /// The summary of the test report of the run with this page; `None` when it has none.
     async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError>;
 
-    /// How the run with this page ended, for runs that Prow has forgotten; `None` when that is not to be found.
+    /// How the run with this page ended, for runs that Prow no longer has; `None` when the artifacts do not
+    /// show it.
     async fn ended(&self, id: &str, page: &str) -> Result<Option<Observation>, ServiceError>;
 }
 
-/// What became of the label of a release payload.
+/// The result of labelling a release payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Labelled {
-    /// It was set now, and read back.
+    /// The label was set and read back.
     Now,
-    /// It stood there.
+    /// The label was already there.
     Already,
-    /// Another value stands there, set by somebody, and stays.
+    /// The label has another value, set by somebody else, which is kept.
     Other(String),
     /// There is no such payload.
     Absent,
@@ -89,20 +92,20 @@ pub trait Payloads: Send + Sync {
         permit: &WritePermit,
     ) -> Result<Labelled, ServiceError>;
 
-    /// The names of all payloads to which QE gave a label, whatever it says.
+    /// The names of all payloads with QE's label, whatever its value.
     async fn labelled(&self, arch: Arch) -> Result<BTreeSet<String>, ServiceError>;
 }
 
-/// A file of the folder with the records.
+/// A file in the folder of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordEntry {
     /// Its name in the folder.
     pub name: String,
-    /// What it held when it was listed.
+    /// Its revision when it was listed.
     pub revision: Revision,
 }
 
-/// The files with the records.
+/// The record files.
 #[async_trait]
 pub trait Records: Send + Sync {
     /// All files of the folder.
@@ -111,7 +114,7 @@ pub trait Records: Send + Sync {
     /// The texts that the entries had when they were listed, in their order.
     async fn texts(&self, entries: &[RecordEntry]) -> Vec<Result<String, StoreError>>;
 
-    /// Where the files are read and written one by one.
+    /// The store for reading and writing single files.
     fn store(&self) -> &dyn Store;
 
     /// Removes a file that has not changed since it was listed.
@@ -129,7 +132,7 @@ pub enum RegistryError {
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is not as it should be.
+    /// It is invalid.
     #[error("{0}")]
     Invalid(FileProblems),
 }
@@ -151,10 +154,10 @@ pub trait Registries: Send + Sync {
     async fn registry(&self, name: RegistryName) -> Result<Option<Arc<TestJobRegistry>>, RegistryError>;
 }
 
-/// Everything together.
+/// All services together.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
-    /// Where builds come from.
+    /// The builds of the release controller.
     pub builds: &'a dyn Builds,
     /// Starts test jobs and reads their runs.
     pub jobs: &'a dyn TestJobs,
@@ -162,8 +165,9 @@ pub struct World<'a> {
     pub records: &'a dyn Records,
     /// The registries.
     pub registries: &'a dyn Registries,
-    /// The time.
+    /// The clock.
     pub clock: &'a crate::clock::Clock,
-    /// How long an intent is left to the program that recorded it; zero where no other program starts jobs.
+    /// How long an intent is reserved for the program that recorded it; zero when no other program starts
+    /// jobs.
     pub intent_lease: SignedDuration,
 }

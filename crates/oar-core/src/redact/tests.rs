@@ -33,7 +33,8 @@ fn addresses_become_the_mark() {
     ] {
         assert_eq!(redact(text), expected);
     }
-    // The reference takes `|` for a letter of the last part; a table's column would be swallowed.
+    // The Python tooling's pattern accepts `|` as a letter of the last part, and would remove the separator
+    // of a table's columns.
     assert_eq!(redact("lead@example.com|next column"), "[EMAIL_REDACTED]|next column");
 }
 

@@ -1,10 +1,11 @@
-//! What a release signature says: the "atomic container signature" of containers/image, and its sister for Sigstore.
+//! The signed document of a release signature: the "atomic container signature" of containers/image, and its
+//! variant for Sigstore.
 
 use serde::Deserialize;
 
 use crate::ids::Digest;
 
-/// In what kind of signature the document stands; each has a type of its own.
+/// The kind of signature that contains the document; each has its own document type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimKind {
     /// Inside an OpenPGP message (github.com/containers/image, `docs/containers-signature.5.md`).
@@ -31,10 +32,10 @@ pub struct Claim {
     pub digest: String,
 }
 
-/// What is wrong with a signed document.
+/// Why a signed document is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimFault {
-    /// It is not the JSON document that a container signature has.
+    /// It is not the JSON document of a container signature.
     #[error("the signed content is not a container signature: {0}")]
     NotAClaim(String),
     /// It is about another image.
@@ -42,7 +43,7 @@ pub enum ClaimFault {
     OtherDigest {
         /// The signed digest.
         found: String,
-        /// Ours.
+        /// The expected digest.
         expected: String,
     },
     /// It is about the image under another name.
@@ -61,7 +62,7 @@ struct Document {
     // `optional` (creator, time) decides nothing.
 }
 
-/// Everything critical must be understood, so anything more here is refused.
+/// Everything critical must be understood, so unknown members are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Critical {
@@ -98,7 +99,7 @@ impl Claim {
         Ok(Self { reference: critical.identity.reference, digest: critical.image.digest })
     }
 
-    /// Whether it is about the image `digest` under one of `references`.
+    /// Checks that it is about the image `digest` under one of `references`.
     pub fn is_of(&self, digest: &Digest, references: &[String]) -> Result<(), ClaimFault> {
         if self.digest != digest.as_str() {
             let (found, expected) = (shown(&self.digest), digest.as_str().to_owned());
@@ -112,7 +113,7 @@ impl Claim {
     }
 }
 
-/// Text from outside, short and without control characters.
+/// Text from outside, shortened and without control characters.
 fn shown(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_debug).collect()
 }

@@ -10,24 +10,24 @@ use pgp::types::{KeyDetails, VerifyingKey};
 
 use super::sigstore::{PEM_START, SigstoreKey};
 
-/// The most certificates in one text; more is no list of release keys.
+/// The most certificates in one text.
 const CERTIFICATES_LIMIT: usize = 32;
-/// How an OpenPGP public key in text form begins.
+/// The first line of an armored OpenPGP public key.
 const ARMOR_START: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
-/// How it ends.
+/// Its last line.
 const ARMOR_END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
-/// The name of the key that signs previews (EC builds), by which ART calls it (spec 01 §5.9).
+/// ART's name of the key that signs previews (EC builds) (spec 01 §5.9).
 const PREVIEW_NAME: &str = "beta2";
 /// Its fingerprint.
 const PREVIEW_FINGERPRINT: &str = "B08B659EE86AF623BC90E8DB938A80CAF21541EB";
-/// Red Hat's keys, by the names that ART gives them, as they are published.
+/// Red Hat's published keys, by ART's names.
 const PRODUCTION: [(&str, &str); 3] = [
     ("redhatrelease2", include_str!("../../../../config/release-keys/redhat-release-key-2.txt")),
     (PREVIEW_NAME, include_str!("../../../../config/release-keys/redhat-beta-key-2.txt")),
     ("redhat-sigstore", include_str!("../../../../config/release-keys/redhat-sigstore-release-key.pub")),
 ];
 
-/// Why a text is no release key.
+/// Why a text is not a release key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// Not a public key in text form.
@@ -39,12 +39,12 @@ pub enum KeyFault {
     /// A block without a key.
     #[error("holds no OpenPGP public key")]
     Empty,
-    /// What the key says about itself is not signed by itself.
+    /// The key's self-signatures are not valid.
     #[error("holds the key {0}, which is damaged: {1}")]
     Damaged(String, String),
 }
 
-/// Whether a key may be used at a moment.
+/// Whether a key may be used at a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Validity {
     Good,
@@ -70,26 +70,27 @@ pub(super) struct ReleaseKey {
 }
 
 impl ReleaseKey {
-    /// Whether it signs previews alone.
+    /// Whether it signs only previews.
     pub(super) fn is_preview(&self) -> bool {
         self.name == PREVIEW_NAME || self.fingerprint == PREVIEW_FINGERPRINT
     }
 }
 
-/// The keys by which a release may be signed, OpenPGP's and Sigstore's.
+/// The keys that may sign a release, for OpenPGP and Sigstore.
 #[derive(Debug, Clone, Default)]
 pub struct ReleaseKeys {
     keys: Vec<ReleaseKey>,
     sigstore: Vec<SigstoreKey>,
 }
 
-/// Whether `text` is a key itself and not the path of a file with one. Published keys have lines of text before the block.
+/// Whether `text` is a key and not the path of a file with one. Published keys have lines of text before the
+/// block.
 pub fn is_key_text(text: &str) -> bool {
     text.contains("-----BEGIN ")
 }
 
 impl ReleaseKeys {
-    /// The keys with which Red Hat signs releases; they are part of the program.
+    /// The keys with which Red Hat signs releases; they are built into the program.
     pub fn production() -> Result<Self, KeyFault> {
         let mut keys = Self::default();
         for (name, text) in PRODUCTION {
@@ -98,8 +99,8 @@ impl ReleaseKeys {
         Ok(keys)
     }
 
-    /// Adds the keys of a text under the name that the configuration gives them: OpenPGP's in one or several armored
-    /// blocks, or one for Sigstore in PEM form. Whatever stands around the blocks does not matter.
+    /// Adds the keys in a text under their name in the configuration: OpenPGP keys in one or several armored
+    /// blocks, or one Sigstore key in PEM. Text around the blocks is ignored.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), KeyFault> {
         if text.contains(ARMOR_START) {
             let mut added = certificates(name, text)?;
@@ -117,7 +118,7 @@ impl ReleaseKeys {
         self.keys.is_empty() && self.sigstore.is_empty()
     }
 
-    /// Whether there is a key for Sigstore.
+    /// Whether there is a Sigstore key.
     pub fn has_sigstore(&self) -> bool {
         !self.sigstore.is_empty()
     }
@@ -126,7 +127,7 @@ impl ReleaseKeys {
         &self.sigstore
     }
 
-    /// The configured names and fingerprints of the keys for Sigstore.
+    /// The configured names and fingerprints of the Sigstore keys.
     pub(super) fn describe_sigstore(&self) -> String {
         let names: Vec<String> =
             self.sigstore.iter().map(|key| format!("{} ({})", key.name, key.fingerprint)).collect();
@@ -168,7 +169,7 @@ impl ReleaseKeys {
                     key: &subkey.key,
                     id: upper_hex(subkey.key.legacy_key_id().as_ref()),
                     fingerprint: upper_hex(subkey.key.fingerprint().as_bytes()),
-                    // A subkey lives no longer than its primary key.
+                    // A subkey is not valid longer than its primary key.
                     validity: if primary == Validity::Good { own } else { primary },
                 });
             }
@@ -179,7 +180,7 @@ impl ReleaseKeys {
 
 /// The OpenPGP certificates of every armored block of `text`.
 fn certificates(name: &str, text: &str) -> Result<Vec<ReleaseKey>, KeyFault> {
-    // The library's words may hold the whole block.
+    // The library's message may contain the whole block.
     let not_a_key =
         |error: pgp::errors::Error| KeyFault::NotAKey(error.to_string().chars().take(60).collect());
     let mut found = Vec::new();
@@ -199,7 +200,7 @@ fn certificates(name: &str, text: &str) -> Result<Vec<ReleaseKey>, KeyFault> {
     if found.is_empty() { Err(KeyFault::Empty) } else { Ok(found) }
 }
 
-/// The armored blocks of a text, each from its first line to its last, with plain line ends.
+/// The armored blocks of a text, each from its first line to its last, with LF line ends.
 fn blocks(text: &str) -> Vec<Cow<'_, str>> {
     let starts = text.match_indices(ARMOR_START).map(|(start, _)| start);
     starts
@@ -232,7 +233,7 @@ fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Sig
 
 fn validity(created: pgp::types::Timestamp, binding: Option<&Signature>, now: Timestamp) -> Validity {
     let created = i64::from(created.as_secs());
-    // A clock may be a little off; a day covers every mistake about zones.
+    // Clocks may differ; a day covers mistakes with time zones.
     if created > now.as_second() + 86_400 {
         return Validity::NotYet;
     }
@@ -250,7 +251,7 @@ pub(super) fn upper_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
 
-/// Whether a signature over this hash can be believed: collisions of the older ones can be made.
+/// Whether signatures over this hash are accepted: collisions of older hashes can be computed.
 pub(super) fn is_strong(hash: HashAlgorithm) -> bool {
     matches!(
         hash,

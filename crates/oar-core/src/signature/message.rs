@@ -1,4 +1,4 @@
-//! Opening a signed OpenPGP message.
+//! Opens and verifies a signed OpenPGP message.
 
 use std::io::{Cursor, Read};
 
@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::keys::{Candidate, ReleaseKeys, Validity, is_strong, upper_hex};
 
-/// The largest content of a release signature, unpacked, in bytes; a real one has some three hundred.
+/// The largest content of a release signature, unpacked, in bytes; a real one has about three hundred.
 const CONTENT_LIMIT: u64 = 64 * 1024;
-/// The deepest packing.
+/// The most nested packets, such as compressed ones.
 const LAYERS: usize = 4;
 /// The most signatures in one message.
 const SIGNATURES_LIMIT: usize = 16;
-/// How far a signer's clock may be ahead of ours, in seconds.
+/// How far a signer's clock may be ahead of the local one, in seconds.
 const CLOCK_TOLERANCE: i64 = 3600;
 
 /// Why a file is not signed by a configured key.
@@ -27,13 +27,13 @@ pub enum MessageFault {
     /// Not an OpenPGP message, or one that ends too early.
     #[error("the file is damaged or incomplete, not a whole OpenPGP message: {0}")]
     Damaged(String),
-    /// A message with too much inside.
+    /// A message with too much content.
     #[error("the message is larger than a release signature can be")]
     TooLarge,
-    /// A message that nobody signed.
+    /// A message without a signature.
     #[error("the message holds no signature")]
     NotSigned,
-    /// Signed in an old form, which this program cannot verify: neither good nor bad.
+    /// Signed in an old format that this program cannot verify: neither valid nor invalid.
     #[error("its signature packet has {version}, which is not supported, so it cannot be verified")]
     Unsupported {
         /// What is not supported: `version 3`.
@@ -44,10 +44,10 @@ pub enum MessageFault {
     OtherKey {
         /// The key that the signature names.
         signer: String,
-        /// Ours.
+        /// The configured keys.
         configured: String,
     },
-    /// Names a configured key, but the signature does not fit the content.
+    /// Names a configured key, but the signature does not match the content.
     #[error(
         "the signature does not fit the content: it was changed after {key} signed it, or never signed by it"
     )]
@@ -55,29 +55,29 @@ pub enum MessageFault {
         /// The configured key that the signature names.
         key: String,
     },
-    /// Signed by a configured key whose time is over.
+    /// Signed by a configured key that has expired.
     #[error("it is signed by the key {key}, which expired at {expired}")]
     ExpiredKey {
         /// The key.
         key: String,
-        /// Since when.
+        /// When it expired.
         expired: Timestamp,
     },
-    /// Signed by a configured key that its owner took back.
+    /// Signed by a configured key that was revoked.
     #[error("it is signed by the key {key}, which was revoked")]
     RevokedKey {
         /// The key.
         key: String,
     },
-    /// The signature itself is not valid any more, or not yet.
+    /// The signature itself has expired, or is not valid yet.
     #[error("the signature by {key} is not valid now: {why}")]
     NotNow {
         /// The key.
         key: String,
-        /// Made in the future, or expired.
+        /// Says whether it was made in the future or has expired.
         why: &'static str,
     },
-    /// The signature rests on a hash that can be forged.
+    /// The signature uses a hash that can be forged.
     #[error("the signature by {key} uses the hash {hash}, which can be forged")]
     WeakHash {
         /// The key.
@@ -87,23 +87,23 @@ pub enum MessageFault {
     },
 }
 
-/// A good signature.
+/// A valid signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Verified {
     /// The name that the configuration gives the key.
     pub key: String,
     /// The fingerprint of the key, or of its signing subkey.
     pub fingerprint: String,
-    /// Whether the key signs previews alone.
+    /// Whether the key signs only previews.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preview: bool,
-    /// When the signature was made, as it says itself.
+    /// When the signature was made, according to itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub made_at: Option<Timestamp>,
 }
 
-/// Opens a signed message: its content, and by which of `keys` it is signed, all valid at `now`.
+/// Opens a signed message and returns its content and which of `keys`, valid at `now`, signed it.
 pub fn open(file: &[u8], keys: &ReleaseKeys, now: Timestamp) -> Result<(Vec<u8>, Verified), MessageFault> {
     if file.is_empty() {
         return Err(MessageFault::Empty);
@@ -134,7 +134,7 @@ pub fn open(file: &[u8], keys: &ReleaseKeys, now: Timestamp) -> Result<(Vec<u8>,
     Ok((content, verified))
 }
 
-/// The first good signature among those of the message; without one, what is wrong with the first.
+/// The first valid signature of the message; if there is none, the fault of the first.
 fn verified_by(message: &Message<'_>, keys: &ReleaseKeys, now: Timestamp) -> Result<Verified, MessageFault> {
     let Message::Signed { reader, .. } = message else { return Err(MessageFault::NotSigned) };
     let candidates = keys.candidates(now);

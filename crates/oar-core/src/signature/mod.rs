@@ -1,9 +1,9 @@
-//! Release signatures: signed documents that say which image a release is.
+//! Release signatures: signed documents that name the image of a release.
 //!
-//! A signature of a release payload is a binary OpenPGP message with its signature inside, often compressed, around
-//! a small JSON document, the [`Claim`] ("atomic container signature"). The same payloads are signed in the Sigstore way,
-//! too: a similar document beside the image. [`ReleaseKeys`] are the keys that count; [`verify`] and [`verify_sigstore`]
-//! say whether one signature is a good one of one image, and if not, exactly why.
+//! The signature of a release payload is a binary, often compressed OpenPGP message that contains a small
+//! JSON document, the [`Claim`] ("atomic container signature"). The same payloads also have Sigstore
+//! signatures: similar documents stored beside the image. [`ReleaseKeys`] are the accepted keys; [`verify`]
+//! and [`verify_sigstore`] check one signature of one image and return exactly why it is not accepted.
 
 mod claim;
 mod keys;
@@ -21,19 +21,19 @@ use jiff::Timestamp;
 
 use crate::ids::Digest;
 
-/// Why a file is no good signature of an image.
+/// Why a file is not a valid signature of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// The OpenPGP message is not a valid signature of a configured key.
     #[error(transparent)]
     Message(#[from] MessageFault),
-    /// The message is signed by a configured key, but what it says is about something else.
+    /// The message is signed by a configured key, but is about something else.
     #[error(transparent)]
     Claim(#[from] ClaimFault),
 }
 
 impl SignatureFault {
-    /// Whether the file was changed, or is about another image than the place where it lies: not what a mirror holds
+    /// Whether the file was changed or is about another image than its location says, which does not happen
     /// by accident.
     pub fn is_alarming(&self) -> bool {
         match self {
@@ -44,7 +44,7 @@ impl SignatureFault {
 }
 
 impl SignatureFault {
-    /// Whether the file is of a form that this program cannot verify: it is neither good nor bad.
+    /// Whether the file has a format that this program cannot verify: it is neither valid nor invalid.
     pub fn is_unsupported(&self) -> bool {
         matches!(self, Self::Message(MessageFault::Unsupported { .. }))
     }
@@ -53,7 +53,7 @@ impl SignatureFault {
 /// Checks that `file` is a signature by one of `keys`, valid at `now`, of the image `digest` under one of
 /// `references`.
 ///
-/// The content is believed only after the signature was found good; the digest and the reference must be equal to
+/// The content is used only after the signature was verified; the digest and the reference must be equal to
 /// the expected ones, character by character.
 pub fn verify(
     file: &[u8],

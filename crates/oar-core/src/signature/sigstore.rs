@@ -1,8 +1,8 @@
-//! Sigstore signatures that are made with a key: what `cosign sign --key` puts beside an image in its registry.
+//! Sigstore signatures made with a key, as `cosign sign --key` stores them beside an image in its registry.
 //!
-//! The signature is over the bytes of a small JSON document, the [`Claim`]. It names no key, so each is tried.
-//! Protocol: github.com/sigstore/cosign, `specs/SIGNATURE_SPEC.md`. No transparency log is asked: the release key signs
-//! without one.
+//! The signature is over the bytes of a small JSON document, the [`Claim`]. It names no key, so each is
+//! tried. Protocol: github.com/sigstore/cosign, `specs/SIGNATURE_SPEC.md`. No transparency log is used,
+//! because releases are signed without one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,39 +16,40 @@ use super::keys::KeyFault;
 use super::{ReleaseKeys, Verified};
 use crate::ids::Digest;
 
-/// How a public key for Sigstore begins.
+/// The first line of a Sigstore public key.
 pub(super) const PEM_START: &str = "-----BEGIN PUBLIC KEY-----";
 const PEM_END: &str = "-----END PUBLIC KEY-----";
-/// The shortest RSA key that is believed, in bits.
+/// The shortest RSA key that is accepted, in bits.
 const RSA_BITS: usize = 2048;
-/// The largest payload, in bytes; a real one has some three hundred.
+/// The largest payload, in bytes; a real one has about three hundred.
 const PAYLOAD_LIMIT: usize = 64 * 1024;
 
 /// Why a Sigstore signature does not prove the image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigstoreFault {
-    /// No base64, or a document that no claim can be.
+    /// Not base64, or a document that cannot be a claim.
     #[error("the signature is damaged: {0}")]
     Damaged(String),
-    /// Made by none of our keys, or changed afterwards: the signature names no key, so the two cannot be told apart.
+    /// Made by none of the configured keys, or changed afterwards. The signature names no key, so the two
+    /// cannot be distinguished.
     #[error("it fits none of the configured Sigstore keys: {configured}")]
     OtherKey {
-        /// Ours.
+        /// The configured keys.
         configured: String,
     },
-    /// Made by one of our keys, about something else.
+    /// Made by a configured key, but about something else.
     #[error(transparent)]
     Claim(#[from] ClaimFault),
 }
 
 impl SigstoreFault {
-    /// Whether a key of ours signed another image than the one beside which the signature lies.
+    /// Whether a configured key signed another image than the one beside which the signature is stored.
     pub fn is_alarming(&self) -> bool {
         matches!(self, Self::Claim(ClaimFault::OtherDigest { .. }))
     }
 }
 
-/// A public key that signs images in the Sigstore way.
+/// A public key for Sigstore signatures.
 #[derive(Debug, Clone)]
 pub(super) struct SigstoreKey {
     pub(super) name: String,
@@ -206,7 +207,7 @@ mod tests {
         assert!(fault.is_alarming() && fault.to_string().contains("another digest"), "{fault}");
         let elsewhere = payload(DIGEST, "registry.example.com/demo/release:4.19.12-x86_64");
         assert!(words(&elsewhere, &sign(&key, &elsewhere)).contains("another reference"));
-        // A claim of the other kind of signature is not one of this kind.
+        // A claim of the other kind of signature is not accepted.
         let atomic = crate::signature::tests::claim_of(DIGEST, REFERENCE);
         assert!(words(&atomic, &sign(&key, &atomic)).contains("not a container signature"));
     }

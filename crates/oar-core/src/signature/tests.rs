@@ -111,8 +111,8 @@ fn each_fault_has_its_own_words() {
     assert!(matches!(message_fault(&file, &keys, before), MessageFault::NotNow { .. }));
 }
 
-/// A message in the old order of packets, whose signature packet has version 3 and names `key`. Nobody can make a real one
-/// any more; it is not verified, so that what it holds for a signature does not matter.
+/// A message with the old order of packets, whose signature packet has version 3 and names `key`. No tool
+/// makes real ones any more; it is not verified, so the value of the signature does not matter.
 fn with_version_3(key: &SignedSecretKey, content: &[u8]) -> Vec<u8> {
     use pgp::packet::PacketTrait as _;
     let mut packet = vec![3, 5, 0];
@@ -254,7 +254,7 @@ proptest! {
         let mut file = include_bytes!("data/expired.sig").to_vec();
         file[place] ^= 1 << bit;
         let then: Timestamp = "2025-01-10T00:00:00Z".parse().unwrap();
-        // Either refused, or the bit stands outside of what is signed and the content is the same.
+        // Either refused, or the bit is outside the signed part and the content is the same.
         if let Ok((content, _)) = open(&file, &keys, then) {
             prop_assert_eq!(content, CLAIM);
         }

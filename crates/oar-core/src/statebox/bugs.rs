@@ -16,7 +16,7 @@ pub type BugList = BTreeMap<String, String>;
 const KEY: &str = "bugs";
 
 impl State {
-    /// The list as it was kept last; `None` when there is none.
+    /// The last stored list; `None` when there is none.
     pub fn bug_list(&self) -> Option<BugList> {
         let task =
             self.entries("tasks").find(|entry| entry.text("name") == Some(TaskName::UpdateBugList.id()))?;

@@ -12,7 +12,7 @@ pub struct Formatted {
     pub text: String,
     /// Whether it differs from what was given.
     pub changed: bool,
-    /// Where the comments stood that the text no longer has.
+    /// The positions of the lost comments.
     pub lost_comments: Vec<Position>,
     /// What was found; no errors among them.
     pub warnings: Diagnostics,
@@ -32,7 +32,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, Diagnostics> {
     })
 }
 
-/// Writes a StateBox file anew: same values, same order, the quoting and folding that PyYAML uses.
+/// Formats a StateBox file: same values, same order, with PyYAML's quoting and folding.
 ///
 /// Refuses what is not a StateBox, has errors, or has a newer schema version.
 pub fn format_text(text: &str) -> Result<Formatted, Diagnostics> {

@@ -131,7 +131,7 @@ impl State {
         })
     }
 
-    /// Whether `task` stands in `other` as it stands here.
+    /// Whether `task` is the same in `other` as here.
     pub fn has_same_task(&self, other: &Self, task: TaskName) -> bool {
         let entry = |state: &Self| {
             state.entries("tasks").find(|entry| entry.text("name") == Some(task.id())).cloned()

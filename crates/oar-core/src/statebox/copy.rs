@@ -1,4 +1,4 @@
-//! The copy of a StateBox file that this machine keeps of its own last write: what [`super::ledger`] compares with when
+//! The local copy of this machine's last write of a StateBox file: what [`super::ledger`] compares with when
 //! another program wrote the whole file over.
 //!
 //! It is a help and never a source: without it, or with a damaged one, everything works.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LIMIT: u64 = 4 * 1024 * 1024;
 /// How the extension of a kept end begins.
 const END: &str = "end-";
-/// How many kept ends are looked at.
+/// The most kept ends that are read.
 const MOST_ENDS: usize = 50;
 
 /// Where the copy of one file is.

@@ -11,7 +11,7 @@ pub enum StateError {
     Downgrade {
         /// The task.
         task: TaskName,
-        /// The status asked for.
+        /// The requested status.
         to: TaskStatus,
     },
     /// An issue without text.
@@ -75,7 +75,7 @@ pub enum StateError {
         /// The task.
         task: TaskName,
     },
-    /// Somebody else recorded a job of the task meanwhile.
+    /// Another process recorded a job of the task in the meantime.
     #[error("{task}: {} has started a job meanwhile; none was started by this run", by.as_deref().unwrap_or("somebody else"))]
     JobTaken {
         /// The task.
@@ -95,7 +95,7 @@ pub enum StateError {
         /// Until when, unless they renew it.
         until: String,
     },
-    /// This run was taken for dead, and somebody else runs the task now.
+    /// This run counted as dead, and another process runs the task now.
     #[error("{who} has taken {task} over from this run, which did not renew its claim in time")]
     ClaimLost {
         /// The task.

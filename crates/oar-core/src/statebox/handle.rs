@@ -63,7 +63,7 @@ pub enum StateBoxError {
         location: String,
         /// The release that the file names.
         found: String,
-        /// The release that was asked for.
+        /// The requested release.
         expected: ReleaseVersion,
     },
     /// A newer program wrote the file; this one may read it only.
@@ -126,7 +126,7 @@ pub struct Updated {
 pub enum Created {
     /// The file is new.
     Now(State),
-    /// The file existed and was left alone.
+    /// The file existed and was not changed.
     Before(State),
 }
 
@@ -151,7 +151,7 @@ pub struct StateBox {
 /// An earlier version of the file that has what a later one lost, if there is one.
 #[derive(Debug)]
 struct Earlier {
-    /// The revision for which it was looked for.
+    /// The revision for which it was searched.
     of: Revision,
     text: Option<String>,
 }
@@ -219,7 +219,7 @@ impl StateBox {
 
     /// Reads the state; [`StateBoxError::Absent`] when there is none.
     ///
-    /// The caller expects a file, so an absent one is looked for again: a replica may not have seen its creation yet.
+    /// The caller expects a file, so the read of an absent one is repeated: a replica may not have it yet.
     pub async fn load(&self) -> Result<State, StateBoxError> {
         for _ in 1..STALE_READS {
             if let Some(state) = self.find().await? {
@@ -323,7 +323,7 @@ impl StateBox {
         self.commit(permit, message, Some(default), change).await
     }
 
-    /// Creates the state; one that exists is left alone and returned.
+    /// Creates the state; an existing one is returned unchanged.
     pub async fn create(
         &self,
         permit: &WritePermit,
@@ -414,7 +414,7 @@ impl StateBox {
                     }
                 }
             })?;
-        // What was told is told once, also when the file needed no change for it.
+        // A finding is reported once, even if the file needed no change.
         let told = result.as_ref().is_some_and(|state| !state.losses().is_empty());
         if let (Some(copy), Some(stored)) = (&self.copy, &stored)
             && (written || told)
@@ -485,7 +485,7 @@ impl StateBox {
             _ => {
                 let mut state = state.with_redactor(self.redactor.clone());
                 let copy = self.copy.as_ref().and_then(LocalCopy::read);
-                // A copy that is damaged, or of another release, is none.
+                // A copy that is damaged, or of another release, counts as missing.
                 let copy = copy.and_then(|text| State::parse(&text).ok());
                 let earlier = self.earlier().as_ref().and_then(|earlier| earlier.text.clone());
                 let earlier = earlier.and_then(|text| State::parse(&text).ok());

@@ -68,7 +68,7 @@ impl Serialize for JobSystem {
 /// What was to be started, recorded before it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct JobIntent {
-    /// What tells this intent from every other one; the job carries it where its system allows.
+    /// The unique key of this intent; the job has it too if its system allows that.
     pub key: String,
     /// When it was recorded, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: String,
@@ -119,7 +119,7 @@ impl Job {
         }
     }
 
-    /// Whether the trigger's answer is known: without it the job is to be looked for.
+    /// Whether the trigger's answer is known; without it the job must be looked for.
     pub fn is_identified(&self) -> bool {
         self.id.is_some() || self.queue_item.is_some()
     }

@@ -46,12 +46,12 @@ pub enum Loss {
         task: TaskName,
         /// Who ran it.
         by: String,
-        /// When it began.
+        /// When it started.
         started: String,
         /// How it ended.
         outcome: String,
     },
-    /// The status had gone back to an earlier one.
+    /// The status was reset to an earlier one.
     Status {
         /// The task.
         task: TaskName,
@@ -63,7 +63,7 @@ pub enum Loss {
         /// The task.
         task: TaskName,
     },
-    /// A field of ours was gone, or stood there as it was before.
+    /// A field of this program was removed or reset.
     Field {
         /// The task.
         task: TaskName,
@@ -88,17 +88,17 @@ pub enum Loss {
         /// When it ended.
         finished: String,
     },
-    /// The line by which the Python reference finds its job was gone from the result.
+    /// The line by which the Python tooling finds its job was missing from the result.
     Marker {
         /// The task.
         task: TaskName,
     },
-    /// An issue was gone.
+    /// An issue was removed.
     Issue {
         /// Its text.
         text: String,
     },
-    /// An issue that was resolved stood there as open. It stays open: somebody must look.
+    /// A resolved issue was open again. It stays open until a person checks it.
     Resolution {
         /// Its text.
         text: String,
@@ -135,7 +135,7 @@ impl fmt::Display for Loss {
             ),
             Self::Marker { task } => write!(
                 formatter,
-                "the line that names the job of {task} was gone from its result: added again for the Python tooling"
+                "the line that names the job of {task} was missing from its result: added again for the Python tooling"
             ),
             Self::Issue { text } => {
                 write!(formatter, "another program had written over an issue: restored: {text}")
@@ -155,7 +155,7 @@ impl State {
         &self.losses
     }
 
-    /// Notes how the tasks stand, for whoever reads the file next.
+    /// Records the state of the tasks, for the next reader of the file.
     pub(super) fn write_ledger(&mut self) {
         let mut ledger = Mapping::new();
         for entry in self.entries("tasks") {
@@ -409,7 +409,7 @@ fn restore_result(entry: &mut Mapping, known: &Mapping, before: [Option<&Mapping
     true
 }
 
-/// When the last run that was noted began.
+/// When the last recorded run started.
 fn began(noted: &Mapping) -> Option<&str> {
     noted.get("run")?.as_mapping()?.text("started")
 }
@@ -463,7 +463,7 @@ fn restore_runs(
     }
 }
 
-/// Whether the task had gone back to how it was before the run that was noted.
+/// Whether the task was reset to its state before the recorded run.
 fn restore_fields(
     entry: &mut Mapping,
     task: TaskName,

@@ -159,7 +159,8 @@ fn texts(list: Option<&Node>) -> Vec<String> {
     items.iter().filter_map(Node::as_text).map(str::to_owned).collect()
 }
 
-/// What is announced and not there yet: our own list, and the placeholders that other programs store.
+/// What is announced but does not exist yet: this program's list, and the placeholders that other programs
+/// store.
 pub(super) fn pending(facts: &Mapping) -> Vec<String> {
     let mut pending = texts(facts.get(PENDING));
     let mut add = |field: String| {
@@ -179,21 +180,21 @@ pub(super) fn pending(facts: &Mapping) -> Vec<String> {
     pending
 }
 
-/// Writes what is announced and not there yet.
+/// Writes what is announced but does not exist yet.
 pub(super) fn fill_pending(facts: &mut Mapping, pending: &[String]) {
     if !pending.is_empty() {
         facts.set(PENDING, Node::sequence(pending.iter().map(Node::text).collect()));
     }
 }
 
-/// Whether a key of Jira stands for a ticket that is not there yet: `ART-0` (spec 01 §1.4).
+/// Whether a Jira key is the placeholder of a ticket that does not exist yet: `ART-0` (spec 01 §1.4).
 pub(super) fn is_placeholder_ticket(key: &str) -> bool {
     key.split_once('-').is_some_and(|(project, number)| {
         !project.is_empty() && !number.is_empty() && number.bytes().all(|digit| digit == b'0')
     })
 }
 
-/// Whether a number stands for an advisory that is not there yet: 0 or below (spec 01 §1.4).
+/// Whether a number is the placeholder of an advisory that does not exist yet: 0 or less (spec 01 §1.4).
 pub(super) fn is_placeholder_id(node: &Node) -> bool {
     node.as_text().and_then(|text| text.parse::<i64>().ok()).is_some_and(|id| id <= 0)
 }

@@ -214,7 +214,7 @@ pub enum RunOutcome {
     NotStarted,
     /// It could not be found out, or not be done for now, so the task stays as it was.
     Unknown,
-    /// A precondition or a blocker stood in the way; nothing was done.
+    /// Blocked by a precondition or a blocker; nothing was done.
     Blocked,
     /// The run was stopped, or its end was never recorded.
     Interrupted,

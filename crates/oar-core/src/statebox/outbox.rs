@@ -34,7 +34,7 @@ impl State {
     /// Claims the messages of `wanted` that nobody else has claimed since they were read: they count as perhaps sent
     /// from `at` on, so that whoever dies between here and the record leaves no second message behind.
     ///
-    /// Gives the claimed ones, as they stood before. Claiming again at the same time changes nothing.
+    /// Returns the claimed ones, as they were before. Claiming again at the same time changes nothing.
     pub fn claim_messages(
         &mut self,
         wanted: &[OpenNotification],
@@ -64,11 +64,11 @@ impl State {
         (change, claimed)
     }
 
-    /// Records what became of a message that was kept.
+    /// Records the delivery of a kept message.
     pub fn record_message(&mut self, open: &OpenNotification, now: Notification) -> Change {
         let Ok(task) = open.task.parse() else { return Change::Unchanged };
         let recorded: Result<Change, StateError> = self.record_notifications(task, &open.run, &[now]);
-        // A run that is not there any more has nothing to say.
+        // A removed run has no messages.
         recorded.unwrap_or(Change::Unchanged)
     }
 }

@@ -10,10 +10,10 @@ use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
 use crate::store::Change;
 
-/// The command under which a status set by hand stands in the history.
+/// The command of a status set by hand in the history.
 pub const SET_BY_HAND: &str = "task set";
 
-/// Where an open run keeps how its task stood before it.
+/// The key of the task's state before an open run.
 const BEFORE: &str = "before";
 
 /// The longest result that is stored, in bytes. What is cut from a longer one is its middle.
@@ -32,7 +32,7 @@ const DONE_LENGTH: usize = 300;
 pub struct RunStart {
     /// An id that no other run has.
     pub id: String,
-    /// When it began.
+    /// When it started.
     pub started: Timestamp,
     /// Who runs it; an account's name rather than an address, which would be masked.
     pub by: String,
@@ -85,7 +85,7 @@ pub struct ManualStatus {
 }
 
 impl State {
-    /// Records that a run of `task` began: an open history entry, status In Progress, no completion time.
+    /// Records the start of a run of `task`: an open history entry, status In Progress, no completion time.
     ///
     /// A task that is In Progress already keeps its start time, so its age counts from the first run. A passed task
     /// keeps status and times unless the run may `force`. Earlier entries that are still open are closed as
@@ -241,7 +241,8 @@ impl State {
         }))
     }
 
-    /// Removes the record of `task`, which is none of the release's, when each of its runs has ended and told everybody.
+    /// Removes the record of `task`, which is not a task of the release's workflow, when each of its runs has
+    /// ended and sent its messages.
     pub fn remove_finished_record(&mut self, task: TaskName) -> Change {
         let told = |run: &RunView| {
             run.outcome.is_some()

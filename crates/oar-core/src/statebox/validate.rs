@@ -1,7 +1,7 @@
 //! Checks a file's tree against the StateBox schema (spec 01 §2.2) and makes known fields what they should be.
 //!
-//! Fields that hold text are text whatever YAML takes them for, so a hand-written `4.20` or an unquoted time stamp
-//! keeps its letters and is quoted at the next write. Unknown keys are left alone.
+//! Fields that hold text are text whatever YAML takes them for, so a hand-written `4.20` or an unquoted time
+//! stamp keeps its letters and is quoted at the next write. Unknown keys are not changed.
 
 use super::diagnostic::{Diagnostics, Severity};
 use super::jobs::JobSystem;
@@ -208,14 +208,14 @@ impl Checker {
                     match names.iter().find(|(known, _)| known == name) {
                         Some((_, other)) if other != status => {
                             let message = format!(
-                                "the task `{}` stands twice, as {other} and as {status}; keep the one that is right",
+                                "the task `{}` occurs twice, as {other} and as {status}; keep the one that is right",
                                 short(name)
                             );
                             self.error(node.position, &place, message);
                         }
                         Some(_) => {
                             let message =
-                                format!("the task `{}` stands twice; the first one counts", short(name));
+                                format!("the task `{}` occurs twice; the first one counts", short(name));
                             self.warning(node.position, &place, message);
                         }
                         None => {}
@@ -253,7 +253,7 @@ impl Checker {
         self.claim(task, field, position);
     }
 
-    /// Who is at the task. The lease decides who may act, so its time is looked at.
+    /// Who is running the task. The lease decides who may act, so its time is checked.
     fn claim(&mut self, task: &mut Mapping, field: &str, position: Position) {
         if task.get("claim").is_some_and(Node::is_null) {
             return;
@@ -269,7 +269,7 @@ impl Checker {
         }
     }
 
-    /// What a task waits for. The holder's lease decides who may act, so its time is looked at.
+    /// What a task waits for. The holder's lease decides who may act, so its time is checked.
     fn wait(&mut self, task: &mut Mapping, field: &str, position: Position) {
         if task.get("wait").is_some_and(Node::is_null) {
             return;

@@ -1,4 +1,4 @@
-//! What a StateBox file says, as types: read-only views that are made from the tree when they are asked for.
+//! The content of a StateBox file as types: read-only views that are made from the tree on demand.
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Whether the release ships by a shipment merge request, also while that is not there yet.
+    /// Whether the release ships by a shipment merge request, even while that does not exist yet.
     pub fn is_konflux(&self) -> bool {
         self.shipment_mr.is_some() || self.pending.iter().any(|field| field == "shipment_mr")
     }
@@ -146,7 +146,7 @@ pub struct Notification {
     /// The thread it belongs to, by the id of the thread's first message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// The text, as long as the message has not certainly arrived: whoever comes next sends it.
+    /// The text, as long as the message has not certainly arrived: the next run sends it.
     #[serde(skip)]
     pub text: Option<String>,
 }
@@ -186,7 +186,7 @@ pub struct Wait {
 pub struct WaitHolder {
     /// Their name.
     pub who: String,
-    /// Until when nobody else carries it on, unless they renew it.
+    /// Until when only the holder continues it, unless renewed.
     pub lease_until: Option<String>,
 }
 

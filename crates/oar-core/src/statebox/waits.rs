@@ -1,4 +1,4 @@
-//! Durable waits: what a task waits for, until when, when somebody looks next, and who that is (REQUIREMENTS 3).
+//! Durable waits: what a task waits for, until when, when the next check is due, and which process makes it.
 //!
 //! A wait outlives the process that began it. Whoever carries it on *claims* it for a time, the lease; of two who
 //! claim at once exactly one wins, because every operation here is applied again to the newest state after a
@@ -69,7 +69,7 @@ impl Wait {
         self.next_check.as_deref().and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Whoever holds the wait at `now`; nobody when the lease has run out.
+    /// The holder of the wait at `now`; `None` when the lease has expired.
     pub fn held_at(&self, now: Timestamp) -> Option<&WaitHolder> {
         self.holder.as_ref().filter(|holder| holder.lease().is_some_and(|until| until > now))
     }
@@ -88,7 +88,8 @@ impl State {
         self.task(task).and_then(|view| view.wait)
     }
 
-    /// Records that `task` waits. A wait for the same thing goes on as it is; one for something else is replaced.
+    /// Records that `task` waits. A wait for the same condition continues; one for another condition is
+    /// replaced.
     pub fn begin_wait(&mut self, task: TaskName, wait: &NewWait) -> Change {
         let condition = self.mask(&wait.condition);
         if self.wait(task).is_some_and(|known| known.condition == condition) {

@@ -1,17 +1,17 @@
-//! Whether an operation on a file's content changed it.
+//! Whether an operation changed a file's content.
 
 /// Whether an operation changed the content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Change {
-    /// The content is another one now.
+    /// The content changed.
     Changed,
-    /// The content was already so.
+    /// The content did not change.
     Unchanged,
 }
 
 impl Change {
-    /// Changed when one of the two is.
+    /// [`Change::Changed`] when one of the two is.
     pub fn or(self, other: Self) -> Self {
         if self == Self::Changed { self } else { other }
     }

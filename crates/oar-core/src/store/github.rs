@@ -11,14 +11,15 @@ use crate::clients::github::{Contents, GithubClient, NOT_TEXT, Repository};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
-/// How many files are remembered for conditional reads; beyond it all are forgotten, because a command reads a few.
+/// The most files that are remembered for conditional reads. Beyond it all are dropped, because a command
+/// reads only a few.
 const REMEMBERED: usize = 64;
 
-/// Keeps files in a GitHub repository: a read is one `GET` (two when the file is absent), a write one `PUT` and one
-/// commit.
+/// Stores files in a GitHub repository: a read is one `GET` (two when the file is absent), a write is one
+/// `PUT` and one commit.
 ///
-/// What was read is remembered with its entity tag, so that reading an unchanged file again costs neither a body
-/// nor rate limit.
+/// Files are remembered with their entity tags, so that reading an unchanged file again transfers no body and
+/// does not count towards the rate limit.
 #[derive(Debug)]
 pub struct GithubStore {
     client: GithubClient,
@@ -48,8 +49,8 @@ impl GithubStore {
         }
     }
 
-    /// The same store for somebody who creates what is absent: that the branch is there shows when it is written to, so
-    /// a read need not ask for it.
+    /// The same store for a caller that creates absent files: the write shows whether the branch exists, so a
+    /// read does not check it.
     #[must_use]
     pub fn without_branch_check(mut self) -> Self {
         self.believes_absence = true;
@@ -57,7 +58,7 @@ impl GithubStore {
     }
 
     fn remembered(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
-        // Every change of the map is one call, so a panic elsewhere leaves it whole.
+        // Every change of the map is one call, so a panic elsewhere cannot leave it inconsistent.
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +120,7 @@ impl Store for GithubStore {
         check(path)?;
         let Self { client, repository, branch, .. } = self;
         for commit in client.commits_of(repository, path, branch, EARLIER_VERSIONS).await? {
-            // A version that is no text, or too large, is not the one that is looked for.
+            // A version that is not text, or is too large, is not the wanted one.
             let read = client.contents_on_known_branch(repository, path, &commit, None).await;
             match read {
                 Ok(Contents::Found(file)) if wanted(&file.text) => return Ok(Some(file.text)),
@@ -140,7 +141,7 @@ impl Store for GithubStore {
         permit: &WritePermit,
     ) -> Result<Revision, StoreError> {
         check(path)?;
-        // Whatever comes of the write, the next read must see the file itself.
+        // Whatever the result of the write, the next read must fetch the file.
         self.remembered().remove(path);
         let expected = expected.map(Revision::as_str);
         self.client
@@ -150,7 +151,7 @@ impl Store for GithubStore {
             .map_err(|error| of_write(path, error))
     }
 
-    /// The file's web page: the link that messages carry (interop-exact, spec 01 §2.1).
+    /// The file's web page: the link in messages (interop-exact, spec 01 §2.1).
     fn describe(&self, path: &str) -> String {
         let web = self.web.as_str().trim_end_matches('/');
         format!("{web}/{}/blob/{}/{path}", self.repository, self.branch)
@@ -278,7 +279,7 @@ mod tests {
                 .set_body_json(json!({"encoding": "base64", "content": content, "sha": "s"}))
         };
         at("c4", text("a: 4\n"), 2).mount(&server).await;
-        // Removed there, and made again.
+        // Removed there, and created again.
         at("c3", ResponseTemplate::new(404), 2).mount(&server).await;
         at("c2", text("a: 2\n"), 2).mount(&server).await;
         at("c1", text("a: 1\n"), 1).mount(&server).await;

@@ -1,27 +1,24 @@
-//! State files in a folder of this machine.
+//! State files in a local folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::lock::{FileLock, LockError};
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
 use crate::permit::WritePermit;
 
-/// The file whose lock a writer holds, in the store's folder. It stays; the lock ends with its process.
+/// The lock file of writers, in the store's folder. The file remains; the lock ends with its process.
 const LOCK: &str = ".lock";
 const TEMPORARY_PREFIX: &str = ".write-";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
-const LOCK_POLL: Duration = Duration::from_millis(20);
 
-/// After how long a wait for the lock is said.
-const LOCK_SAID_AFTER: Duration = Duration::from_millis(500);
-
-/// Keeps files in a folder: one writer at a time, each write all or nothing, also when the machine stops. A file that is a
-/// symbolic link is written where it leads.
+/// Stores files in a folder: one writer at a time, and each write is atomic and durable. For a symbolic link
+/// its target is written.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
@@ -29,7 +26,7 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// A store in `root`, which must exist: a folder that was mistyped is not to look like a store without files.
+    /// A store in `root`, which must exist: a mistyped folder must not look like an empty store.
     pub fn new(root: impl Into<PathBuf>, clock: Clock) -> Self {
         Self { root: root.into(), clock }
     }
@@ -39,7 +36,7 @@ impl LocalStore {
     }
 
     fn resolve(&self, path: &str) -> Result<PathBuf, StoreError> {
-        // Names that start with a dot are the store's own.
+        // Names that start with a dot are reserved for the store.
         let proper =
             |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0', ':']);
         if path.split('/').all(proper) {
@@ -49,39 +46,17 @@ impl LocalStore {
         }
     }
 
-    /// Takes the store's lock, waiting a bounded time for whoever holds it.
-    async fn lock(&self) -> Result<File, StoreError> {
+    /// Takes the store's lock, waiting a bounded time for another holder.
+    async fn lock(&self) -> Result<FileLock, StoreError> {
         let path = self.root.join(LOCK);
-        let failed = |action| move |source| StoreError::Io { path: self.root.clone(), action, source };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed("open the lock in"))?;
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if waited < LOCK_WAIT => {
-                    let pause = self.clock.jittered(LOCK_POLL);
-                    if waited < LOCK_SAID_AFTER && waited + pause >= LOCK_SAID_AFTER {
-                        let seconds = LOCK_WAIT.as_secs();
-                        tracing::warn!(
-                            "another process writes in {}: waiting for its lock, at most {seconds} s",
-                            self.root.display()
-                        );
-                    }
-                    waited += pause;
-                    self.clock.sleep(pause).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(StoreError::Locked { path, seconds: LOCK_WAIT.as_secs() });
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(StoreError::Io { path, action: "lock", source });
-                }
-            }
+        let waits = || {
+            let (root, seconds) = (self.root.display(), LOCK_WAIT.as_secs());
+            tracing::warn!("another process writes in {root}: waiting for its lock, at most {seconds} s");
+        };
+        match FileLock::wait(&path, 0o666, LOCK_WAIT, &self.clock, waits).await {
+            Ok(lock) => Ok(lock),
+            Err(LockError::Held) => Err(StoreError::Locked { path, seconds: LOCK_WAIT.as_secs() }),
+            Err(LockError::Io(action, source)) => Err(StoreError::Io { path, action, source }),
         }
     }
 }
@@ -107,7 +82,7 @@ impl Store for LocalStore {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // Names that start with a dot are the store's own.
+            // Names that start with a dot are reserved for the store.
             let is_file = fs::metadata(entry.path()).is_ok_and(|data| data.is_file());
             if is_file && !name.starts_with('.') {
                 names.push(name);
@@ -161,7 +136,7 @@ fn read(file: &Path, name: &str) -> Result<Option<Stored>, StoreError> {
     }
 }
 
-/// Where a file is: itself, or where the symbolic link leads that stands in its place.
+/// The file itself, or the target of a symbolic link.
 fn target(file: &Path) -> Result<PathBuf, StoreError> {
     match fs::symlink_metadata(file) {
         Ok(data) if data.is_symlink() => fs::canonicalize(file).map_err(|source| StoreError::Io {
@@ -173,7 +148,7 @@ fn target(file: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Puts a complete file in the place of the old one. The caller holds the lock.
+/// Replaces the old file atomically. The caller holds the lock.
 fn replace(file: &Path, text: &str) -> Result<(), StoreError> {
     let folder = file.parent().unwrap_or(file);
     let failed = |action| move |source| StoreError::Io { path: folder.to_owned(), action, source };
@@ -184,22 +159,22 @@ fn replace(file: &Path, text: &str) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // What an ordinary file gets; the process's mask narrows it.
+        // The mode of an ordinary file; the process's umask restricts it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut temporary = builder.tempfile_in(folder).map_err(failed("make a file in"))?;
     temporary.write_all(text.as_bytes()).map_err(failed("write a file in"))?;
     temporary.as_file().sync_all().map_err(failed("write a file in"))?;
     temporary.persist(file).map_err(|error| error.error).map_err(failed("rename a file in"))?;
-    // The rename itself lasts only when the folder is on the disk too.
+    // The rename is durable only after the folder is synced too.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write the folder"))
 }
 
-/// Removes what a killed writer left. Nobody else writes while the lock is held.
+/// Removes temporary files of a killed writer. Nobody else writes while the lock is held.
 fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
-            // One that cannot be removed does no harm.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -324,7 +299,7 @@ mod tests {
         store.write("4.19.1.yaml", "a: 2\n", Some(&revision), "change", &permit()).await.unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "a: 2\n");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        // One that leads nowhere is named rather than replaced.
+        // A dangling link is an error and is not replaced.
         fs::remove_file(&real).unwrap();
         let error = store.write("4.19.1.yaml", "a: 3\n", None, "change", &permit()).await.unwrap_err();
         assert!(error.to_string().contains("follow the symbolic link"), "{error}");

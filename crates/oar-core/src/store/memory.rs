@@ -1,4 +1,4 @@
-//! A store in memory for tests, which misbehaves as planned.
+//! A store in memory for tests, with planned faults.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,21 +14,21 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// What goes wrong at one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// A read gives the state before the last write.
+    /// A read returns the state before the last write.
     StaleRead,
     /// A write is refused although nobody else wrote.
     Conflict,
-    /// A write is done, its answer is lost.
+    /// A write takes effect, but its answer is lost.
     LostAfter,
-    /// A write is not done, and neither is there an answer.
+    /// A write has no effect, and there is no answer.
     LostBefore,
-    /// The service cannot serve now.
+    /// The service is unavailable.
     Unavailable,
-    /// A read's answer is no file.
+    /// The answer to a read is not a file.
     Garbage,
 }
 
@@ -45,7 +45,7 @@ struct Inner {
     looks_back: usize,
 }
 
-/// One file; the path is not looked at.
+/// One file; the path is ignored.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore(Mutex<Inner>);
 
@@ -80,7 +80,7 @@ impl MemoryStore {
         self.inner().keeps_nothing = true;
     }
 
-    /// How often earlier versions were asked for.
+    /// How often earlier versions were requested.
     pub(crate) fn looks_back(&self) -> usize {
         self.inner().looks_back
     }
@@ -163,7 +163,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// A clock that moves only when somebody sleeps.
+/// A clock that advances only by sleeps.
 pub(crate) struct SteppingClock(Mutex<Timestamp>);
 
 impl SteppingClock {
@@ -186,7 +186,7 @@ impl ClockSource for SteppingClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.advance(duration);
-        // Of two who sleep, whoever sleeps for longer wakes later.
+        // Of two sleepers, the one that sleeps longer wakes later.
         let turns = (duration.as_millis() / 50).clamp(1, 100);
         Box::pin(async move {
             for _ in 0..turns {

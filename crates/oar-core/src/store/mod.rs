@@ -1,9 +1,11 @@
-//! Files under revisions: read a text with its revision, write a text against a revision, and [`transaction`]s on
-//! them. StateBox files and the records of test jobs are kept this way; a store does not know what it keeps.
+//! Files under revisions: read a text with its revision, write a text against a revision, and
+//! [`transaction`]s on them. StateBox files and the records of test jobs are stored this way; a store does
+//! not know their content.
 
 mod change;
 pub mod github;
 pub mod local;
+pub mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod transaction;
@@ -26,7 +28,7 @@ use crate::permit::WritePermit;
 pub struct Revision(String);
 
 impl Revision {
-    /// A revision as the store names it.
+    /// The revision with this name in the store.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -60,24 +62,24 @@ pub struct Stored {
     pub revision: Revision,
 }
 
-/// Says which earlier version of a file is looked for.
+/// Selects the wanted earlier version of a file.
 pub type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
 
-/// How many earlier versions of a file are looked at.
+/// The most earlier versions of a file that are read.
 pub const EARLIER_VERSIONS: u8 = 10;
 
-/// Keeps text files with revisions. Paths are relative, with `/` between their parts.
+/// Stores text files with revisions. Paths are relative, with `/` between their parts.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The file as it is now; `None` when there is no such file. A store may answer with an older state for a
-    /// moment, but [`Store::write`] never takes an older state for the current one.
+    /// The file as it is now; `None` when there is no such file. A store may return a slightly older state,
+    /// but [`Store::write`] always compares with the current one.
     async fn read(&self, path: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// The names of the files in a folder, in alphabetical order; none when there is no such folder.
+    /// The names of the files in a folder, in alphabetical order; empty when there is no such folder.
     async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError>;
 
     /// Writes the file if its revision is `expected` (`None`: if there is no such file) and returns the new
-    /// revision. `message` says what changed, for stores that keep a log.
+    /// revision. `message` describes the change, for stores with a history.
     async fn write(
         &self,
         path: &str,
@@ -87,22 +89,23 @@ pub trait Store: Send + Sync + fmt::Debug {
         permit: &WritePermit,
     ) -> Result<Revision, StoreError>;
 
-    /// The newest earlier version of the file for which `wanted` is true, among the last few: [`EARLIER_VERSIONS`] at
-    /// most, a request each at most, and one to find them. `None` also in a store that keeps no earlier versions.
+    /// The newest earlier version of the file for which `wanted` is true, among the last
+    /// [`EARLIER_VERSIONS`]. At most one request for each, and one to list them. `None` also in a store
+    /// without earlier versions.
     async fn earlier(&self, _path: &str, _wanted: Wanted<'_>) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 
-    /// Where the file is, for people: an address or a path.
+    /// The location of the file, for people: a URL or a path.
     fn describe(&self, path: &str) -> String;
 }
 
-/// How often a read is repeated whose answer was no file at all, such as a proxy's page.
+/// How often a read is repeated when the answer was not a file, such as a proxy's page.
 const MALFORMED_READS: u32 = 2;
 /// The pause before such a repetition.
 const MALFORMED_PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads the file at `path`; an answer that is none is asked for again, because reading changes nothing.
+/// Reads the file at `path`; repeats the read when the answer is not a file.
 pub(crate) async fn read_file(
     store: &dyn Store,
     path: &str,
@@ -120,7 +123,7 @@ pub(crate) async fn read_file(
     store.read(path).await
 }
 
-/// Why a store did not do what it was asked.
+/// Why an operation of a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file is not at the expected revision; nothing was written. Read it and apply the change again.
@@ -129,7 +132,7 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
-    /// The write was sent and its answer never came: it may have been done. Read the file to know.
+    /// The write was sent and no answer arrived: it may have taken effect. Read the file to find out.
     #[error("it is not known whether the change was written: {0}")]
     Unclear(#[source] ServiceError),
     /// The service behind the store failed; nothing was written.
@@ -140,7 +143,7 @@ pub enum StoreError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// The system's error.
         source: std::io::Error,

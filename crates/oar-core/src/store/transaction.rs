@@ -1,8 +1,9 @@
-//! Changing a stored text without losing anybody's change: read, apply, write against the revision read; on a
-//! conflict read again and apply *again*.
+//! Changes a stored text without losing other writers' changes: read, apply, write against the revision that
+//! was read; on a conflict read again and apply *again*.
 //!
-//! Nothing is merged, so no update is lost. A write whose answer never came is settled the same way: the change is
-//! applied to what is there now, and a change that takes its ids and times from its caller finds itself there.
+//! Nothing is merged, so no update is lost. A write without an answer is handled the same way: the change is
+//! applied to the present text, and a change that takes its ids and times from its caller recognises itself
+//! there.
 
 use std::time::Duration;
 
@@ -11,28 +12,28 @@ use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
-/// How often a file that was there a moment ago is looked for when a read does not find it.
+/// How often a read is repeated that does not find a file which existed a moment ago.
 const ABSENT_READS: u32 = 3;
 
-/// How long a transaction goes on.
+/// The limits of a transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// How many writes are tried.
+    /// The most writes.
     pub attempts: u32,
-    /// After how much time no further write is tried.
+    /// The time after which no further write is tried.
     pub total: Duration,
     /// The pause after the first failed write; it doubles with each further one.
     pub first_pause: Duration,
-    /// The longest pause. Kept short, because a writer that waits long meets as many others again.
+    /// The longest pause. It is short, because a writer that waits long meets as many others again.
     pub longest_pause: Duration,
-    /// How many writes in a row may fail because the service is unavailable.
+    /// The most writes in a row that may fail because the service is unavailable.
     pub unavailable: u32,
-    /// How many writes in a row may stay without an answer.
+    /// The most writes in a row that may get no answer.
     pub unanswered: u32,
 }
 
 impl Default for Policy {
-    /// Enough for eight writers that write one file without a break.
+    /// Enough for eight writers that write one file continuously.
     fn default() -> Self {
         Self {
             attempts: 60,
@@ -55,46 +56,46 @@ impl Policy {
 /// The file to change.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// Where it is kept.
+    /// Its store.
     pub store: &'a dyn Store,
     /// Its path there.
     pub path: &'a str,
-    /// What the change is, for the store's log.
+    /// Describes the change, for the store's history.
     pub message: &'a str,
 }
 
-/// What the change is applied to first.
+/// The text that the change is applied to first.
 #[derive(Debug, Clone)]
 pub enum Start {
-    /// What a read gives.
+    /// The result of a read.
     Read,
-    /// What the caller has just read for this transaction (`None`: there is no file).
+    /// The text that the caller has just read for this transaction (`None`: there is no file).
     JustRead(Option<Stored>),
-    /// What the caller read or wrote before (`None`: there was no file). It costs no read; when it is outdated, the
-    /// write finds out.
+    /// The text that the caller read or wrote before (`None`: there was no file). It costs no read; when it
+    /// is outdated, the write fails with a conflict and the file is read.
     Known {
         /// The file as the caller knows it.
         stored: Option<Stored>,
-        /// Whether this is recent enough to believe that nothing is to be changed. A refusal of the change is never
-        /// believed without a read.
+        /// Whether this is recent enough to conclude that there is nothing to change. A refusal by the change
+        /// is always confirmed by a read.
         recent: bool,
     },
 }
 
-/// How a transaction ended well.
+/// The result of a successful transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The file as it is now, as far as is known.
+    /// The file as it is now, as far as it is known.
     pub stored: Option<Stored>,
     /// Whether this transaction wrote (or may have written, when an answer was lost and the change is there).
     pub written: bool,
     /// The revision that was written over, if this transaction wrote and there was one.
     pub replaced: Option<Revision>,
-    /// How many writes were tried.
+    /// Number of writes that were tried.
     pub attempts: u32,
 }
 
-/// How a transaction failed.
+/// The error of a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum TransactionError<E> {
     /// The store failed. [`StoreError::Unclear`]: the change may have been written.
@@ -108,18 +109,18 @@ pub enum TransactionError<E> {
     Contended {
         /// The file.
         location: String,
-        /// How many writes were tried.
+        /// Number of writes that were tried.
         attempts: u32,
-        /// For how long.
+        /// The time it took, in seconds.
         seconds: u64,
     },
 }
 
-/// Applies a change to a file, exactly once as far as the change lets itself be recognised.
+/// Applies a change to a file, exactly once if the change recognises its own work.
 ///
-/// `apply` gets the file's text (`None`: there is no file) and gives the new text, or `None` when nothing is to be
-/// changed; then nothing is written. It is called again, with the newest text, after every write that met another
-/// one and after every write whose answer was lost, so it must recognise its own work.
+/// `apply` gets the file's text (`None`: there is no file) and returns the new text, or `None` when there is
+/// nothing to change; then nothing is written. It is called again, with the newest text, after every conflict
+/// and after every write whose answer was lost, so it must recognise its own work.
 pub async fn transact<E>(
     target: Target<'_>,
     permit: &WritePermit,
@@ -198,7 +199,8 @@ pub async fn transact<E>(
             if current.is_some() || !existed {
                 break;
             }
-            // A replica that has not seen the file yet; a file that was removed stays absent.
+            // The answer may come from a replica that does not have the file yet; a removed file remains
+            // absent.
             clock.sleep(clock.jittered(policy.pause(repeated))).await;
             current = read(target, clock, &mut lost_answer).await?;
         }
@@ -214,7 +216,7 @@ async fn read<E>(
     read_file(target.store, target.path, clock).await.map_err(|error| failure(error, lost_answer.take()))
 }
 
-/// A failure after a write whose answer was lost does not tell whether that write was done.
+/// After a write whose answer was lost, a failure leaves unknown whether that write took effect.
 fn failure<E>(error: StoreError, lost_answer: Option<ServiceError>) -> TransactionError<E> {
     TransactionError::Store(lost_answer.map_or(error, StoreError::Unclear))
 }

@@ -1,4 +1,4 @@
-//! `add-qe-approval`: QE's approval of the shipment merge request alone (spec 01 §5.13).
+//! `add-qe-approval`: only QE's approval of the shipment merge request (spec 01 §5.13).
 
 use async_trait::async_trait;
 
@@ -6,18 +6,19 @@ use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, StatusPlan, TASK};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::permit::WritePermit;
 use crate::statebox::{State, TaskName};
 
-/// Approves the shipment merge request of the release of `services`, behind the gates of the whole approval.
+/// Approves the shipment merge request of the release of `services`, with the same gates as the whole
+/// approval.
 pub struct AddQeApproval {
     services: ReleaseContext,
     whole: ChangeAdvisoryStatus,
 }
 
 impl AddQeApproval {
-    /// The task; `whole` is the approval that it is a part of.
+    /// The task; `whole` is the task of the whole approval.
     pub fn new(services: ReleaseContext, whole: ChangeAdvisoryStatus) -> Self {
         Self { services, whole }
     }
@@ -69,8 +70,9 @@ impl Task for AddQeApproval {
         Ok(QeApprovalPlan(self.whole.plan(state).await?))
     }
 
-    async fn complete(&self, plan: &QeApprovalPlan) -> Result<(), TaskError> {
-        self.whole.complete(&plan.0).await
+    async fn complete(&self, plan: &QeApprovalPlan) -> Result<Completion<QeApprovalPlan>, TaskError> {
+        let completion = self.whole.complete(&plan.0).await?;
+        Ok(Box::new(|plan| completion(&mut plan.0)))
     }
 
     async fn apply(

@@ -1,8 +1,9 @@
-//! Carrying on the wait of an approval: a look when one is due, and the approval when what was waited for is there.
+//! Continues the wait of an approval: checks when a check is due, and approves when the awaited condition is
+//! met.
 //!
-//! Whoever runs this (a command that waits, a watcher of its own, a tick) claims the wait in the StateBox first, so
-//! that of several only one acts. What fails is recorded and the wait goes on; only its deadline ends it, and then
-//! people are asked.
+//! Each process that runs this (a waiting command, a watcher process, a tick) claims the wait in the StateBox
+//! first, so that only one of several acts. A failure is recorded and the wait continues; only its deadline
+//! ends it, and then people are asked to decide.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,44 +25,44 @@ use crate::operators::approval::{MetadataUrl, PayloadLook};
 use crate::permit::WritePermit;
 use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wait, WaitCheck, WaitClaim};
 
-/// The longest that is slept at a time: the state is looked at by then, because somebody else may have ended the wait.
+/// The longest sleep between two reads of the state, because another process may have ended the wait.
 const LONGEST_SLEEP: Duration = Duration::from_mins(2);
-/// What is said when the user stops a wait.
+/// The message when the user stops a wait.
 pub(crate) const STOPPED: &str = "stopped; the wait stays in the StateBox";
-/// The shortest, so that clocks that differ a little cause no busy loop.
+/// The shortest sleep, so that a small clock difference causes no busy loop.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 
-/// Carries on the wait of one release.
+/// Continues the wait of one release.
 pub struct Watcher<'a> {
     /// The release's services.
     pub services: &'a ReleaseContext,
-    /// Runs the approval, and knows StateBox, clock and the user's request to stop.
+    /// Runs the approval; has the StateBox, the clock and the user's request to stop.
     pub runner: Runner<'a>,
-    /// Who this is, by a name that no other process has.
+    /// The unique name of this process.
     pub who: String,
-    /// How long and how often.
+    /// How long to wait and how often to check.
     pub policy: WaitPolicy,
-    /// Bugs for which somebody answers.
+    /// Unfinished bugs that the user accepted.
     pub accepted: BTreeSet<IssueKey>,
 }
 
-/// How a look ended.
+/// The result of a check.
 #[derive(Debug)]
 pub enum Look {
-    /// Nothing is waited for (any more).
+    /// There is no wait, or no longer one.
     NoWait,
     /// The approval is done.
     Finished(Box<Report<Done>>),
-    /// The deadline has passed: people were asked.
+    /// The deadline has passed: people were asked to decide.
     Overdue,
-    /// Not yet; when to look again, and why.
+    /// Not yet; when to check again, and why.
     Later(Timestamp, String),
 }
 
 impl Watcher<'_> {
-    /// Looks until the wait is over, however that ends. Ends early with the user's request to stop.
+    /// Checks until the wait has ended in any way, or until the user requests to stop.
     pub async fn watch(&self, permit: &WritePermit) -> Result<Look, TaskError> {
-        // When the state was within reach last.
+        // When the state was last readable.
         let mut reached = self.runner.clock.now();
         let mut told = String::new();
         loop {
@@ -76,8 +77,8 @@ impl Watcher<'_> {
                     next
                 }
                 Ok(end) => return Ok(end),
-                // The state itself cannot be read or written: the next look may find it again. After as long as a whole
-                // wait it is out of reach for good, and nobody is left who could be asked.
+                // The state cannot be read or written: the next check may succeed. After the time of a whole
+                // wait this gives up, since without the state people cannot be asked.
                 Err(error) if passes(&error) && now < after(reached, self.policy.limit) => {
                     tracing::warn!("{}", error.inner());
                     after(self.runner.clock.now(), self.policy.interval)
@@ -90,8 +91,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Sleeps until `time`, or until there is something else to do: somebody has ended the wait meanwhile, or made its
-    /// look due.
+    /// Sleeps until `time`, or until another process has ended the wait or made its check due.
     async fn sleep(&self, time: Timestamp) -> Next {
         let wait = Pauses::new(self.runner.clock).unless_stopped(self.runner.interrupt);
         let longest = LONGEST_SLEEP.min(self.policy.lease);
@@ -102,7 +102,7 @@ impl Watcher<'_> {
             if next != Next::Look || now >= time {
                 return next;
             }
-            // A state that cannot be read now is read again.
+            // A state that cannot be read now is read again later.
             if let Ok(Some(state)) = self.runner.statebox.find().await
                 && state.wait(TASK).is_none_or(|wait| next_look(&wait) <= now)
             {
@@ -111,12 +111,12 @@ impl Watcher<'_> {
         }
     }
 
-    /// One look, when it is due and nobody else has the wait.
+    /// One check, if it is due and no other process has claimed the wait.
     pub async fn look(&self, permit: &WritePermit) -> Result<Look, TaskError> {
         let statebox = self.runner.statebox;
         let state = statebox.load().await?;
         let Some(wait) = state.wait(TASK) else {
-            // The end of a wait may have been kept to be told later.
+            // Messages about the end of a wait may be undelivered.
             self.runner.deliver_kept(state, permit).await;
             return Ok(Look::NoWait);
         };
@@ -170,7 +170,7 @@ impl Watcher<'_> {
             Ok(MetadataUrl::NotYet(why)) => return self.later(&why, permit).await,
             Err(error) => return self.trouble(wait, &error, permit).await,
         }
-        // ART may have changed the build data since the wait began, and others the state.
+        // The build data and the state may have changed since the wait began.
         let (services, loaded) = join(self.services.again(), self.runner.statebox.find()).await;
         let services = match services {
             Ok(services) => services,
@@ -192,7 +192,7 @@ impl Watcher<'_> {
                 Ok(Look::Finished(Box::new(report)))
             }
             _ if report.signal.is_some() => Ok(Look::Finished(Box::new(report))),
-            // A person runs it at this moment, which is nobody's trouble.
+            // A person is running the task now: nothing to report.
             _ if report.class == Some(ErrorClass::Conflict) => {
                 let why = report
                     .reason
@@ -201,7 +201,7 @@ impl Watcher<'_> {
                     .to_owned();
                 self.later(&why, permit).await
             }
-            // It could not begin. What passes by itself is nobody's trouble.
+            // It could not start. A temporary problem is not reported.
             _ if report.refused => {
                 let why = report.reason.as_ref().map_or("it did not begin", |reason| &reason.text).to_owned();
                 if report.class != Some(ErrorClass::Unavailable) {
@@ -211,7 +211,7 @@ impl Watcher<'_> {
             }
             _ => {
                 let why = report.reason.as_ref().map_or("it did not end", |reason| &reason.text).to_owned();
-                // The same trouble at every look is told once.
+                // The same problem at every check is reported once.
                 if wait.last_result.as_deref() != Some(why.as_str()) {
                     self.tell_thread(&report, permit).await;
                 }
@@ -228,7 +228,8 @@ impl Watcher<'_> {
         found.map_err(|problem| Refusal::new(problem.class, problem.text).into())
     }
 
-    /// The log of a run goes into the Slack thread that asked for the approval, if one did (spec 03 §8.6).
+    /// Posts the log of a run to the Slack thread in which the approval was requested, if there is one (spec
+    /// 03 §8.6).
     async fn tell_thread(&self, report: &Report<Done>, permit: &WritePermit) {
         let config = self.services.config();
         let Some(thread) = self.services.thread() else { return };
@@ -243,7 +244,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Records a look that found nothing; this holder keeps the wait until its next look.
+    /// Records a check that found nothing; this process keeps the wait until its next check.
     async fn later(&self, why: &str, permit: &WritePermit) -> Result<Look, TaskError> {
         let at = self.runner.clock.now();
         let next_check = after(at, self.policy.interval);
@@ -274,11 +275,11 @@ impl Watcher<'_> {
         }
     }
 
-    /// What went wrong is recorded; what does not pass by itself is told to people, once.
+    /// Records a problem. One that is not temporary is reported to people, once.
     async fn trouble(&self, wait: &Wait, error: &TaskError, permit: &WritePermit) -> Result<Look, TaskError> {
         let why = error.inner().to_string();
         tracing::warn!("{why}");
-        // What passes by itself, and whoever else is at it, is nobody's trouble.
+        // Temporary problems and conflicts with another process are not reported.
         if !matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict) {
             self.tell_trouble(wait, &why, error.inner().hint().as_deref(), permit).await;
         }
@@ -297,7 +298,8 @@ impl Watcher<'_> {
         }
     }
 
-    /// The deadline: people decide. The task stays as it is; running it again goes on waiting.
+    /// The deadline has passed: asks people to decide. The task's status does not change; running it again
+    /// continues the wait.
     async fn ask(&self, wait: &Wait, permit: &WritePermit) -> Result<Look, TaskError> {
         let release = self.services.config().release();
         let command = format!("oar -r {release} change-advisory-status --wait");
@@ -343,7 +345,7 @@ impl Watcher<'_> {
     }
 
     async fn tell_trouble(&self, wait: &Wait, why: &str, hint: Option<&str>, permit: &WritePermit) {
-        // The same trouble at every look is told once: the last look said it already.
+        // The same problem at every check is reported once; the last check reported it.
         if wait.last_result.as_deref() == Some(why) {
             return;
         }
@@ -375,13 +377,13 @@ impl Watcher<'_> {
     }
 }
 
-/// When somebody has to look next: when a look is due, or people are to be asked.
+/// When the next action is due: a check, or asking people.
 fn next_look(wait: &Wait) -> Timestamp {
     wait.deadline().map_or(wait.due(), |deadline| deadline.min(wait.due()))
 }
 
-/// Whether the next look may find what this one did not. A state that is gone, or that this process may not read, stays so;
-/// one that was damaged by hand is repaired by hand.
+/// Whether the next check may succeed. A deleted state, or one that this process may not read, remains so; a
+/// state damaged by hand must be repaired by hand.
 fn passes(error: &TaskError) -> bool {
     matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict)
         || error.is_damaged_state()

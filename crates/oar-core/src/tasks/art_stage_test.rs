@@ -1,6 +1,7 @@
-//! ART's own stage test of a release: a Prow job, and the label that ART sets when it succeeded (spec 03 §3.2).
+//! ART's own stage test of a release: a Prow job, and the label that ART sets when the job succeeded (spec 03
+//! §3.2).
 //!
-//! It is evidence for a person, never a result of ours: whoever reads it decides.
+//! It is evidence for a person, who decides; it never becomes this task's result.
 
 use futures::StreamExt;
 use futures::stream::iter;
@@ -13,26 +14,26 @@ use crate::flow::outcome::Refusal;
 use crate::operators::shipment::Shipment;
 use crate::prow::release_jobs;
 
-/// The label of a shipment that ART's stage test has passed for (`interop-exact`).
+/// The label of a shipment whose stage test by ART has passed (`interop-exact`).
 const LABEL: &str = "stage-testing-success";
-/// How many jobs are read at the same time, and at most.
+/// The most jobs that are read, all at the same time.
 const LOOKS: usize = 8;
 const CANDIDATES: usize = 40;
 
-/// What there is of ART's stage test.
+/// ART's stage test of a payload, as far as it was found.
 #[derive(Debug, Default)]
 pub(super) struct ArtStageTest {
-    /// The run of exactly this payload that passed or still runs; the passed one first.
+    /// The run of exactly this payload that passed or is running; a passed one takes precedence.
     run: Option<ProwJob>,
-    /// Where people look at it.
+    /// Its web page.
     url: String,
-    /// Why runs could not be looked for, or not at all of them.
+    /// Why no runs, or not all runs, could be read.
     unseen: Option<String>,
 }
 
 impl ArtStageTest {
-    /// Looks for runs of `payload` that passed or have not ended: one request to Gangway, and one to Prow for each of
-    /// them. Trouble is no error: our own test does not depend on ART's.
+    /// Looks for runs of `payload` that passed or have not ended: one request to Gangway, and one to Prow for
+    /// each of them. Failures are recorded, not returned, because this task's test does not depend on ART's.
     pub(super) async fn of(services: &ReleaseContext, payload: &ExpectedPayload) -> Self {
         let gangway = match services.clients().gangway_if_set() {
             Ok(Some(gangway)) => gangway,
@@ -82,8 +83,8 @@ impl ArtStageTest {
         Self { unseen: Some(why.into()), ..Self::default() }
     }
 
-    /// The refusal that shows a person what speaks against a second test of the same payload; the note when nothing
-    /// does, and something could not be seen.
+    /// The refusal that tells a person why a second test of the same payload may be unnecessary; otherwise a
+    /// note if something could not be read.
     pub(super) fn speaks(
         &self,
         services: &ReleaseContext,

@@ -1,7 +1,7 @@
 //! `change-advisory-status`: approves a release (spec 01 §5.11, spec 02 §9).
 //!
-//! In the Konflux flow the advisories move only when the metadata URL of the release is up. Until then the task waits,
-//! and the wait stays in the StateBox: [`super::approval_wait`] carries it on.
+//! In the Konflux flow the advisories move only when the metadata URL of the release is up. Until then the
+//! task waits, with the wait recorded in the StateBox: [`super::approval_wait`] continues it.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ use crate::failures::Failures;
 use crate::flow::gates::{self, Problem, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::flow::wait::after;
 use crate::notify::outbox::group_mention;
 use crate::notify::{ApprovalFinished, GroupMention, Message, Reference};
@@ -38,10 +38,10 @@ use crate::permit::WritePermit;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
-/// From how many days before its date a release is approved.
+/// How many days before its date a release may be approved.
 const DAYS_BEFORE: i64 = 1;
 
-/// What the wait of `release` is for, in the words that name it in the StateBox.
+/// The condition that `release` waits for, in the words that the StateBox records.
 pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
     format!("the metadata URL of {}", payload_of(release))
 }
@@ -54,19 +54,19 @@ pub struct ChangeAdvisoryStatus {
     policy: WaitPolicy,
     early: bool,
     carries_on: bool,
-    /// The look at the payload, which begins when a plan needs it. What a release's payload says stays so, whenever the
-    /// plan is made.
+    /// Reads the payload once a plan needs it. The payload of a release does not change, so the result is
+    /// valid for later plans.
     payload: PayloadLook,
 }
 
-/// What the approval came to.
+/// The result of an approval.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
     /// What the task waits for.
     pub waits_for: Option<String>,
-    /// Advisories that are where they belong.
+    /// Advisories that are in their target state.
     pub moved: Vec<AdvisoryId>,
-    /// Advisories that are not.
+    /// Advisories that are not in their target state.
     pub not_moved: Vec<AdvisoryId>,
     /// What could not be done.
     pub failed: Vec<String>,
@@ -74,17 +74,17 @@ pub struct Done {
     around: Around,
 }
 
-/// What is looked up while the changes are made.
+/// Looked up while the changes are made.
 #[derive(Debug, Clone, Default)]
 struct Around {
-    /// Who is told; `None` when the configuration names nobody.
+    /// The group to notify; `None` when the configuration names none.
     leads: Option<GroupMention>,
-    /// Where the status is entered too.
+    /// The worksheet that gets the status too.
     sheet: Mirror,
 }
 
 impl ChangeAdvisoryStatus {
-    /// The task, run by a process of the name `who`, which no other process has.
+    /// The task, run by the process with the unique name `who`.
     pub fn new(services: ReleaseContext, who: impl Into<String>, policy: WaitPolicy) -> Self {
         let payload = services.payload_look();
         Self {
@@ -98,27 +98,27 @@ impl ChangeAdvisoryStatus {
         }
     }
 
-    /// A look at the release's payload that began earlier.
+    /// Uses a read of the release's payload that started earlier.
     #[must_use]
     pub fn with_payload(self, look: PayloadLook) -> Self {
         Self { payload: look, ..self }
     }
 
-    /// Bugs for which somebody answers although they are not finished.
+    /// Accepts these bugs although they are not finished.
     #[must_use]
     pub fn accepting(mut self, bugs: impl IntoIterator<Item = IssueKey>) -> Self {
         self.accepted.extend(bugs);
         self
     }
 
-    /// Somebody decided to approve before the day that precedes the release's date.
+    /// Sets whether the user decided to approve earlier than the day before the release's date.
     #[must_use]
     pub fn early(mut self, early: bool) -> Self {
         self.early = early;
         self
     }
 
-    /// The task as whoever carries on a wait runs it: what fails leaves the task waiting.
+    /// The task for a process that continues a wait: a failure leaves the task waiting.
     #[must_use]
     pub fn resumed(mut self) -> Self {
         self.carries_on = true;
@@ -145,11 +145,11 @@ impl ChangeAdvisoryStatus {
         })
     }
 
-    /// The packages that the branch's settings name, with their stop tags. Every branch names some, and ART's own check
-    /// refuses one that does not (spec 02 §4).
+    /// The packages in the branch's settings, with their stop tags. Every branch has some, and ART's own
+    /// check refuses a branch without them (spec 02 §4).
     async fn stop_rules(&self) -> Result<Vec<StopRule>, Problem> {
         let group = self.services.config().group(self.services.clients().http()).await;
-        // The branch has the releases, so that a `group.yml` that is not found is no fault of the configuration.
+        // The branch has the releases, so a missing `group.yml` is not a configuration error.
         let group = group.map_err(|error| {
             let problem = Problem::unknown(
                 format!("which kernels must not ship is unknown: group.yml could not be read: {error}"),
@@ -174,7 +174,7 @@ impl ChangeAdvisoryStatus {
         Ok(rules)
     }
 
-    /// Approves the merge request of `plan` and nothing else.
+    /// Approves only the merge request of `plan`.
     pub(super) async fn approve_merge_request(
         &self,
         plan: &StatusPlan,
@@ -184,7 +184,7 @@ impl ChangeAdvisoryStatus {
         Ok(self.clients()?.approval().approve(&plan.approval, permit, recorder).await)
     }
 
-    /// The release leads; `None` when the configuration names none, so that nobody is notified.
+    /// The release leads; `None` when the configuration names none, and then nobody is notified.
     async fn leads(&self) -> Option<GroupMention> {
         match self.services.config().release_leads() {
             Ok(leads) => Some(group_mention(self.services.slack(), leads).await),
@@ -234,16 +234,16 @@ impl Clients {
     }
 }
 
-/// What an approval does, and how the wait stands.
+/// The steps of an approval, and the state of its wait.
 pub struct StatusPlan {
     approval: ApprovalPlan,
     /// The gates of the StateBox.
     state: Vec<Check>,
     condition: String,
     at: Timestamp,
-    /// Whether the StateBox says already that the task waits for this.
+    /// Whether the StateBox already records a wait for this.
     waiting: bool,
-    /// Whether it says that the task waits for anything.
+    /// Whether the StateBox records any wait of the task.
     has_wait: bool,
 }
 
@@ -256,19 +256,19 @@ impl Plan for StatusPlan {
         PlanSummary { checks: self.checks(), steps: self.approval.steps(), notes }
     }
 
-    // Whoever carries on a wait claims it only when what is waited for is there.
+    // A process that continues a wait claims it only when the awaited condition is met.
     fn certainly_acts(&self) -> bool {
         !self.has_wait && self.approval.approval_step().is_some()
     }
 }
 
 impl StatusPlan {
-    /// Every gate, all of them open.
+    /// All gates, all of them open.
     fn checks(&self) -> Vec<Check> {
         self.state.iter().chain(&self.approval.checks).cloned().collect()
     }
 
-    /// The plan's part that concerns the merge request.
+    /// The part of the plan about the merge request.
     pub(super) fn merge_request(&self) -> PlanSummary {
         let steps = self.approval.approval_step().into_iter().collect();
         PlanSummary { checks: self.checks(), steps, notes: self.approval.notes.clone() }
@@ -290,7 +290,8 @@ impl StatusPlan {
     }
 }
 
-/// Whether the release's date is near enough for its approval: an earlier one is a person's decision (spec 05 §8.5).
+/// Whether the release's date is close enough for its approval; only a person may decide to approve earlier
+/// (spec 05 §8.5).
 fn date_gate(date: Option<&ReleaseDate>, now: Timestamp, early: bool) -> Result<Check, Problem> {
     const ANSWER: &str = "approve before its day with --early";
     let Some(day) = date.map(ReleaseDate::date) else {
@@ -344,7 +345,7 @@ impl Task for ChangeAdvisoryStatus {
         let waits = state.is_some_and(|state| state.wait(TASK).is_some());
         let passed =
             state.and_then(|state| state.task(TASK)).is_some_and(|view| view.status == TaskStatus::Pass);
-        // Whoever began a wait has decided about the day.
+        // The day was decided when the wait began.
         match date_gate(self.services.config().release_date(), now, self.early || waits || passed) {
             Ok(check) => open.push(check),
             Err(problem) => problems.push(problem),
@@ -362,11 +363,13 @@ impl Task for ChangeAdvisoryStatus {
         Ok(StatusPlan { approval, state: open, condition, at: self.services.now(), waiting, has_wait })
     }
 
-    async fn complete(&self, plan: &StatusPlan) -> Result<(), TaskError> {
-        let looked = self.clients()?.approval().complete(&plan.approval).await;
-        match looked.map_err(|problem| refusal(&plan.checks(), &[problem])) {
-            Err(Some(refusal)) => Err(refusal.into()),
-            Ok(()) | Err(None) => Ok(()),
+    async fn complete(&self, plan: &StatusPlan) -> Result<Completion<StatusPlan>, TaskError> {
+        match self.clients()?.approval().look_at_metadata(&plan.approval).await {
+            Ok(found) => Ok(Box::new(|plan| plan.approval.found(found))),
+            Err(problem) => Err(match refusal(&plan.checks(), std::slice::from_ref(&problem)) {
+                Some(refusal) => refusal.into(),
+                None => problem.into(),
+            }),
         }
     }
 
@@ -374,7 +377,7 @@ impl Task for ChangeAdvisoryStatus {
         if state.wait(TASK).is_none() || plan.approval.waits().is_some() {
             return Ok(Change::Unchanged);
         }
-        // Whoever else carries on the wait must not act at the same time.
+        // Another process that continues the wait must not act at the same time.
         state.claim_wait(TASK, &self.claim(plan.at))
     }
 
@@ -413,8 +416,8 @@ impl Task for ChangeAdvisoryStatus {
                 outcome = self.outcome(plan, &result, outcome.done.around);
             }
         }
-        // A task without a verdict stays as it was, so does its cell. And only this task's cell: the tests of the builds
-        // have verdicts of their own.
+        // Without a verdict the task's status does not change, nor does its cell. Only this task's cell is
+        // written: the tests of the builds have their own verdicts.
         if !outcome.is_undecided() {
             let entry = Entry::status(TASK, outcome.status);
             outcome.done.around.sheet.enter(&entry, permit, recorder).await;
@@ -492,7 +495,7 @@ impl Task for ChangeAdvisoryStatus {
 }
 
 impl ChangeAdvisoryStatus {
-    /// What came of the approval.
+    /// The outcome of the approval.
     fn outcome(&self, plan: &StatusPlan, result: &ApprovalResult, around: Around) -> TaskOutcome<Done> {
         let Some(class) = result.failures.class() else {
             return match plan.approval.waits() {
@@ -518,7 +521,7 @@ impl ChangeAdvisoryStatus {
         outcome
     }
 
-    /// A look that found nothing new; the wait is free afterwards.
+    /// A check that found nothing new; afterwards the wait is unclaimed.
     fn check(&self, at: Timestamp, result: &str) -> WaitCheck {
         WaitCheck {
             who: self.who.clone(),

@@ -1,4 +1,5 @@
-//! `check-cve-tracker-bug`: no CVE tracker that a release fixes may be missing from it (spec 01 §5.6).
+//! `check-cve-tracker-bug`: checks that no CVE tracker that a release fixes is missing from it (spec 01
+//! §5.6).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,17 +26,17 @@ use crate::operators::shipment::{Shipment, ShipmentError};
 use crate::permit::WritePermit;
 use crate::statebox::{Change, ISSUE_LIMIT, NewIssue, State, StateError, TaskName, TaskStatus};
 
-/// How the text of our own blocker begins; by it we know it again.
+/// The beginning of the text of this check's blocker, which identifies it.
 const BLOCKER: &str = "Missing CVE trackers";
 
-/// How the first line of the Python tooling's blocker ends but for where the trackers are missing, after `Found <count>`
-/// (`interop-exact`).
+/// The text after `Found <count>` in the first line of the Python tooling's blocker; what follows says where
+/// the trackers are missing (`interop-exact`).
 const ORIGINAL_BLOCKER: &str = "missed CVE tracker bugs in";
 
-/// What our own blocker is resolved with.
+/// The resolution of this check's blocker.
 const RESOLUTION: &str = "check-cve-tracker-bug finds no missing CVE tracker any more";
 
-/// Looks for CVE trackers that the release misses.
+/// Looks for CVE trackers that are missing from the release.
 pub struct CheckCveTrackerBug {
     services: ReleaseContext,
     elliott: Arc<dyn FindTrackers>,
@@ -43,7 +44,7 @@ pub struct CheckCveTrackerBug {
 }
 
 impl CheckCveTrackerBug {
-    /// The task; `notify` is whether ART is told of missing trackers.
+    /// The task; with `notify`, ART is notified of missing trackers.
     pub fn new(services: ReleaseContext, elliott: Arc<dyn FindTrackers>, notify: bool) -> Self {
         Self { services, elliott, notify }
     }
@@ -71,7 +72,7 @@ impl CheckCveTrackerBug {
                 Err(problem) => problems.push(problem),
             }
         }
-        // A file that cannot be read might hold the tracker: what is missing cannot be said.
+        // An unreadable file might contain the tracker, so nothing can be reported as missing.
         if problems.is_empty() {
             Ok(Some(files))
         } else {
@@ -111,22 +112,22 @@ async fn advisory(
     Ok((impetus, errata.erratum(id).await?))
 }
 
-/// What the check found.
+/// The result of the check.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
-    /// How many trackers stand where they count.
+    /// Number of trackers that are attached to the release.
     pub attached: usize,
     /// The trackers that are missing.
     pub missing: Vec<MissingCveTracker>,
-    /// Trackers that the release names and that are not verified.
+    /// Trackers in the release that are not verified.
     pub not_verified: Vec<UnverifiedCveTracker>,
-    /// Issues that the release names and Jira does not show.
+    /// Issues in the release that Jira does not show.
     pub unknown: Vec<IssueKey>,
-    /// What elliott says of trackers that it leaves out.
+    /// elliott's messages about trackers that it leaves out.
     pub left_out: Vec<String>,
-    /// What elliott does not look at.
+    /// What elliott does not cover.
     pub limits: &'static str,
-    /// Trackers that count though they stand elsewhere.
+    /// Trackers that count although they are attached elsewhere.
     pub notes: Vec<String>,
 }
 
@@ -135,9 +136,9 @@ pub struct Done {
 pub struct MissingCveTracker {
     /// Its key.
     pub tracker: IssueKey,
-    /// Its kind, as elliott names it.
+    /// The kind of advisory, as elliott names it.
     pub kind: String,
-    /// Where it belongs.
+    /// The advisory or shipment file that should contain it.
     pub belongs_to: String,
     /// Why it counts as missing.
     pub why: String,
@@ -150,21 +151,21 @@ pub struct UnverifiedCveTracker {
     pub tracker: IssueKey,
     /// Its status in Jira.
     pub status: String,
-    /// What names it.
+    /// The advisory or shipment file that contains it.
     pub named_by: String,
 }
 
-/// What the check found, and what it makes of the blocker.
+/// What the check found, and what changes about the blocker.
 #[derive(Debug, Clone)]
 pub struct CvePlan {
     comparison: Comparison,
-    /// What elliott says of trackers that it leaves out.
+    /// elliott's messages about trackers that it leaves out.
     left_out: Vec<String>,
     /// The text that the blocker must have; `None` when nothing is missing.
     wanted: Option<String>,
-    /// The text of our open blocker now.
+    /// The present text of this check's open blocker.
     open: Option<String>,
-    /// Whether the StateBox says Fail already.
+    /// Whether the task is already Fail in the StateBox.
     has_failed: bool,
     notify: bool,
 }
@@ -199,7 +200,7 @@ impl CvePlan {
         missing.chain(self.beyond()).collect()
     }
 
-    /// What elliott does not say, and the release's own issues in Jira do.
+    /// Findings from the release's own issues in Jira that elliott does not report.
     fn beyond(&self) -> impl Iterator<Item = String> + '_ {
         let not_verified =
             self.comparison.not_verified.iter().map(|one| {
@@ -214,7 +215,7 @@ impl CvePlan {
         not_verified.chain(unseen).chain(left_out)
     }
 
-    /// What is not verified or not known, in a few words.
+    /// Summary of trackers that are not verified or not known.
     fn remainder(&self) -> String {
         let keys = |keys: Vec<&str>| keys.join(", ");
         let not_verified: Vec<&str> =
@@ -298,7 +299,7 @@ impl Plan for CvePlan {
     }
 
     fn acts(&self) -> bool {
-        // A message cannot be taken back: that the run began must be known before it is sent.
+        // A message cannot be taken back, so the start of the run must be recorded before it is sent.
         self.notify && self.wanted.is_some()
     }
 }
@@ -312,7 +313,7 @@ fn of_kind(kind: &crate::operators::cve::MissingOfKind) -> String {
     format!("{} (belongs to {}): {}", kind.kind, kind.place, keys.join(", "))
 }
 
-/// The blocker's text: how many, then the kinds with their trackers as far as the StateBox takes them.
+/// The blocker's text: the number, then the kinds with their trackers, up to the StateBox's limit.
 fn blocker_text(comparison: &Comparison) -> Option<String> {
     let count = comparison.count();
     if count == 0 {
@@ -322,7 +323,8 @@ fn blocker_text(comparison: &Comparison) -> Option<String> {
     Some(shortened(&format!("{BLOCKER} ({count}):\n{}", kinds.join("\n")), ISSUE_LIMIT))
 }
 
-/// `text`, cut between keys when it has more than `limit` characters; the end says how much is not shown.
+/// `text`, cut between keys when it has more than `limit` characters, with the number of omitted keys at the
+/// end.
 fn shortened(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -344,7 +346,7 @@ fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 
-/// Whether a blocker is about what this check looks for: ours, or the Python tooling's, whose next run would not touch it.
+/// Whether a blocker is from this check or from the Python tooling's, whose next run would not touch it.
 fn is_ours(text: &str) -> bool {
     let first = text.trim_start().lines().next().unwrap_or_default();
     let original = || {
@@ -377,7 +379,7 @@ impl Task for CheckCveTrackerBug {
     }
 
     fn tells(&self, _outcome: &TaskOutcome<Done>) -> bool {
-        // What is missing is what ART has to hear.
+        // ART is notified of missing trackers whatever the outcome.
         true
     }
 

@@ -1,5 +1,5 @@
-//! `check-greenwave-cvp-tests`: whether the container verification tests of the advisories are good (spec 01 §5.5,
-//! spec 02 §2.9). Errata flow only.
+//! `check-greenwave-cvp-tests`: whether the container verification tests of the advisories pass (spec 01
+//! §5.5, spec 02 §2.9). Errata flow only.
 
 use async_trait::async_trait;
 use futures::future::{join, join_all};
@@ -29,9 +29,9 @@ use crate::statebox::{Change, NewIssue, State, StateError, TaskName, TaskStatus}
 const TEST_TYPE: &str = "greenwave_cvp";
 /// The Jira project of container verification (`interop-exact`).
 const PROJECT: &str = "CVP";
-/// Statuses of an issue that follows nothing any more.
+/// Statuses of an issue that no longer tracks failures.
 const FINISHED: [&str; 4] = ["Closed", "Done", "Resolved", "Verified"];
-/// How the StateBox's note about the issue begins.
+/// The beginning of the StateBox issue about the Jira issue.
 const NOTE: &str = "Greenwave CVP test failures are followed in";
 
 /// Checks the tests of the release of `services`.
@@ -39,25 +39,25 @@ pub struct CheckGreenwaveCvpTests {
     services: ReleaseContext,
 }
 
-/// What the tests say.
+/// The result of the check.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
-    /// How many tests pass or fail.
+    /// Number of tests that passed or failed.
     pub tests: usize,
-    /// The tests that are not good.
+    /// The failed tests.
     pub failures: Vec<FailedTest>,
-    /// Tests that have not finished, in words.
+    /// Descriptions of tests that have not finished.
     pub running: Vec<String>,
     /// What could not be read.
     pub unknown: Vec<String>,
-    /// The issue that follows the failures.
+    /// The Jira issue that tracks the failures.
     pub issue: Option<IssueKey>,
     /// The address of the worksheet, when the release has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worksheet: Option<String>,
 }
 
-/// A test that is not good.
+/// A failed test.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FailedTest {
     /// The advisory's number.
@@ -84,7 +84,7 @@ impl FailedTest {
     }
 }
 
-/// What the tests say, and what is to be done about it.
+/// The results of the tests, and what is done about them.
 #[derive(Debug, Clone)]
 pub struct CvpPlan {
     tests: usize,
@@ -92,12 +92,12 @@ pub struct CvpPlan {
     running: Vec<String>,
     unread: Failures,
     summary: String,
-    /// The open issue that follows the failures.
+    /// The open Jira issue that tracks the failures.
     open: Option<IssueKey>,
-    /// Issues of the same title that are finished; a new one is not among them.
+    /// Finished issues with the same title.
     finished: Vec<IssueKey>,
     notes: Vec<String>,
-    /// Why the last run did not pass, as the StateBox says.
+    /// Why the last run did not pass, from the StateBox.
     recorded: Option<String>,
     sheet: SheetPlan,
 }
@@ -146,7 +146,7 @@ impl CheckGreenwaveCvpTests {
         }
     }
 
-    /// The issues about this release's tests: the open one, and finished ones.
+    /// The issues about this release's tests: the open one, and the finished ones.
     async fn look_up(&self, summary: &str) -> Result<(Option<IssueKey>, Vec<IssueKey>), TaskError> {
         let found = self.services.clients().jira()?.issues_titled(PROJECT, summary, &["status"]).await?;
         let (finished, open): (Vec<_>, Vec<_>) = found
@@ -242,7 +242,7 @@ impl Task for CheckGreenwaveCvpTests {
         }
         for ((impetus, id), answer) in advisories.iter().zip(answers) {
             match answer {
-                Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and left alone")),
+                Ok(None) => plan.notes.push(format!("advisory {id} ({impetus}) is dropped and not changed")),
                 Ok(Some((_, tests))) => plan.judge(impetus, *id, &tests),
                 Err(error) => plan.unread.add_logged(could_not_look(error).inner()),
             }
@@ -291,7 +291,7 @@ impl Task for CheckGreenwaveCvpTests {
         match (outcome.status, &outcome.done.issue, open) {
             (TaskStatus::Fail, Some(key), None) => state.add_issue(&NewIssue {
                 text: format!("{NOTE} {key}: {}", key.link()),
-                // The check itself must stay possible while they are being worked on.
+                // Not a blocker, so that the check can run while the failures are being worked on.
                 blocker: false,
                 related_tasks: vec![TaskName::CheckGreenwaveCvpTests],
                 at,
@@ -326,7 +326,7 @@ impl Task for CheckGreenwaveCvpTests {
 }
 
 impl CvpPlan {
-    /// What the worksheet shall say, when `issue` follows the failures.
+    /// The worksheet's entry, when `issue` tracks the failures.
     fn entry<'a>(&self, issue: Option<&'a IssueKey>) -> Entry<'a> {
         let status = self.outcome(issue).status;
         Entry::status(TaskName::CheckGreenwaveCvpTests, status).other(issue)
@@ -381,7 +381,7 @@ impl CvpPlan {
             words.extend(unread);
             TaskOutcome::fail(done, ErrorClass::Failed, words)
         } else if let Some(class) = self.unread.class() {
-            // What was read is good, and the rest is unknown: no verdict.
+            // The tests that were read passed and the rest is unknown: no verdict.
             let outcome = TaskOutcome::fail(done, class, unread);
             match self.unread.hint() {
                 Some(hint) => outcome.with_hint(hint),

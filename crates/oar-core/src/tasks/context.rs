@@ -1,4 +1,4 @@
-//! What a task of one release works with.
+//! The context of a task of one release.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,16 +16,16 @@ use crate::permit::WritePermit;
 use crate::statebox::{Metadata, State, StateBox};
 use crate::version::ReleaseVersion;
 
-/// Why no worksheet is looked for although the y-stream has a spreadsheet.
+/// The note when the y-stream has a spreadsheet, but no worksheet can be looked up.
 pub(super) const NO_KEY_FILE: &str = "no worksheet is looked for: GCP_SA_FILE is not set";
 
-/// One release: its build data, where its state is, and the clients. Cheap to clone.
+/// One release: its build data, the location of its state, and the clients. Cheap to clone.
 #[derive(Clone)]
 pub struct ReleaseContext {
     clients: Clients,
     config: ConfigStore,
     slack: SlackClient,
-    /// The thread that messages to its channel go into.
+    /// The Slack thread for messages to its channel.
     thread: Option<ReleaseThread>,
 }
 
@@ -40,7 +40,7 @@ impl ReleaseContext {
         Self::new(clients, config)
     }
 
-    /// The context of the release that `config` is about. `clients` are those of the same settings.
+    /// The context of the release of `config`. `clients` must be made from the same settings.
     ///
     /// # Errors
     ///
@@ -52,25 +52,25 @@ impl ReleaseContext {
         Ok(Self { clients, config, slack, thread })
     }
 
-    /// The same with the build data as it is now (one request).
+    /// The same context with the present build data (one request).
     pub async fn again(&self) -> Result<Self, ConfigError> {
         let context = Self::open(self.clients.clone(), self.config.release()).await?;
         Ok(context.in_thread(self.thread.clone()))
     }
 
-    /// The same, whose messages go into `thread` where they go to its channel.
+    /// The same context, with messages to the channel of `thread` posted in that thread.
     #[must_use]
     pub fn in_thread(mut self, thread: Option<ReleaseThread>) -> Self {
         self.thread = thread;
         self
     }
 
-    /// The thread that messages to its channel go into.
+    /// The Slack thread for messages to its channel.
     pub fn thread(&self) -> Option<&ReleaseThread> {
         self.thread.as_ref()
     }
 
-    /// The clients, which know nothing of the release.
+    /// The clients, which do not depend on the release.
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
@@ -85,7 +85,7 @@ impl ReleaseContext {
         open_statebox(&self.clients, self.config.release())
     }
 
-    /// Where the release's worksheet is looked for; `None` when the y-stream has no spreadsheet or no key file is named.
+    /// The release's worksheet; `None` when the y-stream has no spreadsheet or no key file is set.
     pub fn worksheet(&self) -> Result<Option<ReleaseWorksheet>, ConfigError> {
         let spreadsheet = self.config.report_template()?;
         let (Some(spreadsheet), Some(client)) = (spreadsheet, self.clients.sheets()?) else {
@@ -95,7 +95,7 @@ impl ReleaseContext {
         Ok(Some(ReleaseWorksheet::new(client, spreadsheet, &release, self.config.flow())))
     }
 
-    /// A look at the payload of the release, which begins when it is polled.
+    /// Reads the payload of the release; it starts when it is polled.
     pub(super) fn payload_look(&self) -> PayloadLook {
         payload_look(self.clients.registry(), self.config.release().clone())
     }
@@ -110,7 +110,7 @@ impl ReleaseContext {
         State::new(self.config.release(), &self.metadata(), self.now())
     }
 
-    /// What the build data says, in the form in which the StateBox has it.
+    /// The facts of the build data in the StateBox's format.
     pub fn metadata(&self) -> Metadata {
         let config = &self.config;
         let advisory_ids = config

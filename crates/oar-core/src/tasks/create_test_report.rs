@@ -1,6 +1,6 @@
-//! `create-test-report`: gives a release its StateBox file and tells the release leads (spec 01 §5.1).
+//! `create-test-report`: creates a release's StateBox file and notifies the release leads (spec 01 §5.1).
 //!
-//! A release that has a worksheet was begun with one, and gets no StateBox file here.
+//! A release with a worksheet was started with the worksheet, and gets no StateBox file here.
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -27,13 +27,14 @@ pub struct CreateTestReport {
 }
 
 impl CreateTestReport {
-    /// The task, whose file is at `location`; with `beside_worksheet` a release that has a worksheet gets a file all the same.
+    /// The task, whose file is at `location`; with `beside_worksheet` a release with a worksheet gets a file
+    /// too.
     pub fn new(services: ReleaseContext, location: String, beside_worksheet: bool) -> Self {
         Self { services, location, beside_worksheet }
     }
 }
 
-/// Whether there is a file to create, and where.
+/// Whether a file is to be created, and where.
 #[derive(Debug, Clone)]
 pub struct ReportPlan {
     location: String,
@@ -43,7 +44,7 @@ pub struct ReportPlan {
     note: Option<&'static str>,
 }
 
-/// What there is now.
+/// The result.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
     /// Where the StateBox file is; `None` when the release has a worksheet instead.
@@ -116,10 +117,11 @@ impl Task for CreateTestReport {
         if exists || self.beside_worksheet {
             return Ok(plan);
         }
-        // What the file says would be half of it (spec 05 §8.5 A).
+        // Without all identifiers the file would be incomplete (spec 05 §8.5 A).
         self.services.advisories()?;
         match self.services.worksheet()? {
-            // Trouble is no answer: a second report beside an old one would be worse than another run.
+            // A failed look-up is an error: a second report beside an old one would be worse than another
+            // run.
             Some(worksheets) => plan.worksheet = worksheets.find().await?.map(|sheet| sheet.url),
             None if self.services.config().report_template()?.is_some() => plan.note = Some(NO_KEY_FILE),
             None => {}
@@ -133,7 +135,7 @@ impl Task for CreateTestReport {
         _permit: &WritePermit,
         recorder: &Recorder,
     ) -> Result<TaskOutcome<Done>, TaskError> {
-        // The runner made the file, with this run in it.
+        // The runner created the file, with this run in it.
         if plan.creates() {
             tracing::info!("created {}", plan.location);
             recorder.did(plan.step());
@@ -154,7 +156,7 @@ impl Task for CreateTestReport {
     }
 
     async fn notifications(&self, plan: &ReportPlan, outcome: &TaskOutcome<Done>) -> Vec<Message> {
-        // Whoever created the file tells; a message that an earlier run owes is told as well.
+        // The run that created the file notifies; an undelivered message of an earlier run is sent as well.
         if plan.worksheet.is_some() || !(outcome.done.created || plan.exists) {
             return Vec::new();
         }

@@ -1,4 +1,4 @@
-//! `drop-bugs`: takes bugs that will not be verified out of a release (spec 01 §5.10).
+//! `drop-bugs`: removes bugs that will not be verified from a release (spec 01 §5.10).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,10 +33,10 @@ pub struct DropBugs {
     include: BTreeSet<IssueKey>,
 }
 
-/// What was dropped, and what stays.
+/// What was dropped and what was kept.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
-    /// The bugs that left the release, or leave it with our merge request.
+    /// The bugs that were removed from the release, or that this program's merge request removes.
     pub dropped: BTreeSet<IssueKey>,
     /// Other keys of bugs that were moved.
     pub other_keys: BTreeMap<IssueKey, BTreeSet<IssueKey>>,
@@ -46,25 +46,25 @@ pub struct Done {
     pub kept_cve_trackers: Vec<IssueKey>,
     /// Bugs with a security label.
     pub kept_security_labelled: Vec<IssueKey>,
-    /// Bugs that their advisory does not let go in its state.
+    /// Bugs that their advisory does not release in its present state.
     pub locked: Vec<LockedBugs>,
     /// Bugs that cannot be read.
     pub unknown: Vec<IssueKey>,
-    /// The address of our merge request into the shipment.
+    /// The URL of this program's merge request to the shipment.
     pub merge_request: Option<String>,
-    /// What that waits for; `None` when it is merged.
+    /// What the merge request waits for; `None` when it is merged.
     pub waits_for: Option<String>,
-    /// Advisories whose approval by documentation was asked for again.
+    /// Advisories for which docs approval was requested again.
     pub docs_requested: BTreeSet<AdvisoryId>,
-    /// Advisories whose approval by product security was asked for again.
+    /// Advisories for which product security approval was requested again.
     pub security_requested: BTreeSet<AdvisoryId>,
     /// What could not be done or read.
     pub failed: Vec<String>,
-    /// The same, each with its next step.
+    /// The same, each with a hint.
     pub failures: Vec<FailureEntry>,
 }
 
-/// Bugs that their advisory does not let go.
+/// Bugs that their advisory does not release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LockedBugs {
     /// The advisory.
@@ -118,6 +118,15 @@ impl DropBugs {
         Self { services, include }
     }
 
+    fn operator<'a>(&'a self, clients: &'a Clients) -> Operator<'a> {
+        Operator {
+            errata: &clients.errata,
+            gitlab: clients.gitlab.as_ref(),
+            jira: &clients.jira,
+            clock: self.services.clients().clock(),
+        }
+    }
+
     fn clients(&self) -> Result<Clients, TaskError> {
         let gitlab = self.services.shipment()?.is_some();
         Ok(Clients {
@@ -160,7 +169,7 @@ impl DropBugs {
     }
 }
 
-/// What the runs since the last one that passed meant to do.
+/// The intents of the runs since the last one that passed.
 fn earlier(state: Option<&State>) -> DropIntent {
     let mut intent = DropIntent::default();
     let Some(view) = state.and_then(|state| state.task(TaskName::DropBugs)) else { return intent };
@@ -195,16 +204,10 @@ impl Task for DropBugs {
     async fn plan(&self, state: Option<&State>) -> Result<DropPlan, TaskError> {
         let target = self.target(state)?;
         let clients = self.clients()?;
-        let operator = Operator {
-            errata: &clients.errata,
-            gitlab: clients.gitlab.as_ref(),
-            jira: &clients.jira,
-            clock: self.services.clients().clock(),
-        };
-        operator.plan(&target).await
+        self.operator(&clients).plan(&target).await
     }
 
-    /// With what the run means to do, so that the next one can carry it on.
+    /// Records the run's intent, so that the next run can complete it.
     fn intend(&self, plan: &DropPlan, state: &mut State) -> Result<Change, StateError> {
         Ok(state.intend_to_drop(&plan.intent()))
     }
@@ -216,13 +219,7 @@ impl Task for DropBugs {
         recorder: &Recorder,
     ) -> Result<TaskOutcome<Done>, TaskError> {
         let clients = self.clients()?;
-        let operator = Operator {
-            errata: &clients.errata,
-            gitlab: clients.gitlab.as_ref(),
-            jira: &clients.jira,
-            clock: self.services.clients().clock(),
-        };
-        let result = operator.apply(plan, permit, recorder).await;
+        let result = self.operator(&clients).apply(plan, permit, recorder).await;
         let done = Done::of(plan, &result);
         let mut outcome = TaskOutcome::pass(done).with_failures(&result.failures);
         if let (true, Some(address), Some(what)) =
@@ -232,12 +229,12 @@ impl Task for DropBugs {
             outcome.status = TaskStatus::InProgress;
         }
         if outcome.is_undecided() {
-            // The task stays as it was, so does its cell.
+            // The task's status does not change, nor does its cell.
             return Ok(outcome);
         }
-        // What only a merge request proposes has not left the release.
+        // Bugs that only a merge request removes are still in the release.
         let dropped: Vec<IssueKey> = if outcome.status == TaskStatus::Pass {
-            // The worksheet may have a bug by any of its names.
+            // The worksheet may have a bug under any of its keys.
             plan.names.union(&plan.gone).cloned().collect()
         } else {
             Vec::new()
@@ -251,7 +248,7 @@ impl Task for DropBugs {
         let config = self.services.config();
         let slack = self.services.slack();
         let mut messages = Vec::new();
-        // What only a merge request proposes has not left the release.
+        // Bugs that only a merge request removes are still in the release.
         if outcome.status != TaskStatus::Pass {
             return messages;
         }

@@ -1,4 +1,4 @@
-//! How image health is made from the configuration.
+//! Makes the image health check from the configuration.
 
 use super::ReleaseContext;
 use crate::config::Document;
@@ -7,7 +7,7 @@ use crate::operators::image_health::{Accepts, Grade, GradeCache, HealthPolicy, I
 use crate::service::Service;
 
 impl ReleaseContext {
-    /// Image health, as the configuration wants it.
+    /// The image health check with the configured limits.
     pub fn image_health(&self) -> Result<ImageHealth, TaskError> {
         let settings = self.config().settings();
         let document = settings.document()?;

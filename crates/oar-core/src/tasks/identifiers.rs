@@ -1,7 +1,7 @@
-//! The advisories, the ticket and the merge request of a release, for tasks that need them.
+//! The advisories, the Jira ticket and the merge request of a release, for tasks that need them.
 //!
-//! ART announces what it has yet to make with placeholders (spec 01 §1.4). A task that needs such a thing is blocked until
-//! it is there; it never goes on as if the release had none.
+//! ART uses placeholders for identifiers that do not exist yet (spec 01 §1.4). A task that needs one is
+//! blocked until it exists; it never continues as if the release had none.
 
 use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
@@ -12,11 +12,11 @@ use crate::flow::outcome::Refusal;
 use crate::service::Service;
 
 impl ReleaseContext {
-    /// The advisories by kind; none when the build data names none yet.
+    /// The advisories by kind; empty when the build data names none yet.
     ///
     /// # Errors
     ///
-    /// One of them is not there yet. That of `MicroShift` ships on its own: nothing waits for it.
+    /// One of them does not exist yet. The `MicroShift` advisory ships separately: nothing waits for it.
     pub fn advisories(&self) -> Result<Vec<(String, AdvisoryId)>, Refusal> {
         let config = self.config();
         let waits_for = |pending: &&Pending| matches!(pending, Pending::Advisory(impetus) if impetus.as_str() != Impetus::MICROSHIFT);
@@ -31,7 +31,7 @@ impl ReleaseContext {
     ///
     /// # Errors
     ///
-    /// The ticket is not there yet.
+    /// The ticket does not exist yet.
     pub fn ticket(&self) -> Result<Option<IssueKey>, Refusal> {
         let config = self.config();
         if config.pending().contains(&Pending::Ticket) {
@@ -42,12 +42,12 @@ impl ReleaseContext {
 
     /// The shipment merge request at the configured GitLab; `None` in the Errata flow.
     ///
-    /// The host in the build data is ignored (spec 03 §3.1). A GitLab that lives below a path has that path in front
-    /// of the project in its addresses, but not in its API.
+    /// The host in the build data is ignored (spec 03 §3.1). A GitLab below a path has that path before the
+    /// project in its web addresses, but not in its API.
     ///
     /// # Errors
     ///
-    /// ART prepares the shipment, and its merge request is not there yet.
+    /// ART is preparing the shipment: its merge request does not exist yet.
     pub fn shipment(&self) -> Result<Option<MergeRequestRef>, Refusal> {
         let config = self.config();
         if config.pending().contains(&Pending::Shipment) {

@@ -1,5 +1,5 @@
-//! `image-consistency-check`: a Prow job compares the payload with the shipment, then the images' health decides
-//! (spec 01 §5.4, spec 03 §4).
+//! `image-consistency-check`: a Prow job compares the payload with the shipment, then the images' health is
+//! checked (spec 01 §5.4, spec 03 §4).
 
 use std::sync::LazyLock;
 
@@ -37,7 +37,7 @@ use crate::statebox::{
 };
 
 const TASK: TaskName = TaskName::ImageConsistencyCheck;
-/// What precedes the job's id in a log (`interop-exact`: the Python reference finds its job by it).
+/// The text before the job's id in a log (`interop-exact`: the Python tooling finds its job by it).
 const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 
 /// Checks the consistency and the health of the images of the release of `services`.
@@ -46,7 +46,7 @@ pub struct ImageConsistencyCheck {
     job_id: Option<String>,
 }
 
-/// What the job and the images' health came to.
+/// The result of the job and of the images' health.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Done {
     /// The job.
@@ -55,7 +55,7 @@ pub struct Done {
     /// The health of the images, once the job has succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_health: Option<HealthFacts>,
-    /// What is unhealthy, for the message about it.
+    /// The unhealthy images, for the message about them.
     #[serde(skip)]
     unhealthy: Option<HealthReport>,
 }
@@ -67,7 +67,7 @@ impl From<JobDone> for Done {
 }
 
 impl ImageConsistencyCheck {
-    /// The task; `job_id` names the Prow job to be followed instead of the StateBox's own.
+    /// The task; `job_id` is the Prow job to follow instead of the one in the StateBox.
     pub fn new(services: ReleaseContext, job_id: Option<String>) -> Self {
         Self { services, job_id }
     }
@@ -89,8 +89,8 @@ impl ImageConsistencyCheck {
         })
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
-    /// started with the same parameters, or start one.
+    /// What to do when no job is known: wait for the staging push and the stage release, follow a job that
+    /// somebody else started with the same parameters, or start one.
     async fn begin(
         &self,
         jobs: &ProwJobs,
@@ -104,7 +104,7 @@ impl ImageConsistencyCheck {
         let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
         let running = match (released, running, &gate) {
             (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
-            // A job may run there, whatever stands in the way of another one.
+            // A job may be running, even if a new one may not be started.
             (_, Err(unseen), _) => return Err(unseen.into()),
             (_, _, Some(gate)) => return Err(gate.clone().into()),
             (released, Ok(running), None) => {
@@ -121,7 +121,7 @@ impl ImageConsistencyCheck {
         Ok(plan)
     }
 
-    /// The job to be started, when it may be.
+    /// The job to start, if it may be started.
     fn intended(&self, jobs: &ProwJobs, seen: Option<&Job>) -> Result<Job, TaskError> {
         let config = self.services.config();
         if jobs.gangway.is_none() {
@@ -150,7 +150,7 @@ impl ImageConsistencyCheck {
         Ok(intended(&self.services, job, parameters, seen))
     }
 
-    /// Checks the images' health and makes of it what it means for the task.
+    /// Checks the images' health and adds the result to the outcome.
     async fn evaluate(
         &self,
         mut outcome: TaskOutcome<Done>,
@@ -168,7 +168,8 @@ impl ImageConsistencyCheck {
                     recorder.did(Step::new("write the image health on", reference.to_string()));
                 }
                 Ok(Effect::AlreadySo) => {}
-                // A Pass would be the last word; any other verdict stands, and the next run writes the note.
+                // A Pass would be final, so it is withheld; any other verdict is kept, and the next run
+                // writes the note.
                 Err(error)
                     if matches!(report.conclusion(), Conclusion::Healthy | Conclusion::NotApplicable) =>
                 {
@@ -197,12 +198,12 @@ impl ImageConsistencyCheck {
                  (image_health.waivers); then run the same command again: the job is not started again."
                     .to_owned()
             }
-            _ => "Run the same command again: only the images' health is looked at.".to_owned(),
+            _ => "Run the same command again: only the images' health is checked.".to_owned(),
         });
         Ok(outcome)
     }
 
-    /// What the release leads hear of unhealthy images.
+    /// The message to the release leads about unhealthy images.
     async fn unhealthy_message(&self, report: &HealthReport) -> Option<Message> {
         let config = self.services.config();
         let (channel, leads) = match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
@@ -243,7 +244,7 @@ impl ImageConsistencyCheck {
                 let ours: Vec<_> = unhealthy.iter().filter(|(image, _)| images.contains(image)).collect();
                 // The worst one is the first.
                 let (_, worst) = ours.first()?;
-                // An entry without a build stands for the whole advisory.
+                // An entry without a build is about the whole advisory.
                 let builds = ours.iter().filter(|(image, _)| !image.pull_spec.is_empty());
                 Some(UnhealthyAdvisory {
                     advisory: Reference::new(id.link(), id.to_string()),
@@ -351,7 +352,7 @@ impl Task for ImageConsistencyCheck {
             JobStep::Follow { observed } if observed.stage == Stage::Succeeded => {
                 match self.evaluate(outcome.clone(), permit, recorder).await {
                     Ok(outcome) => Ok(outcome),
-                    // The job's own result stands; its images are looked at by the next run.
+                    // The job's result is kept; the next run checks the images.
                     Err(error) => {
                         let class = error.inner().class();
                         let mut outcome = TaskOutcome::of(TaskStatus::InProgress, outcome.done)
@@ -380,7 +381,7 @@ impl Task for ImageConsistencyCheck {
     }
 
     fn tells(&self, outcome: &TaskOutcome<Done>) -> bool {
-        // Unhealthy images are what the release leads have to hear.
+        // The release leads are notified of unhealthy images.
         matches!(outcome.status, TaskStatus::Pass | TaskStatus::InProgress | TaskStatus::Fail)
     }
 
@@ -395,13 +396,15 @@ impl Task for ImageConsistencyCheck {
         else {
             return Vec::new();
         };
-        // What an older program started was told by it; a job whose result is there needs no word any more.
+        // A job of an older program was announced by that program; a job with a result needs no announcement
+        // any more.
         let (Some(id), None, true) = (&job.id, &job.state, job.intent.is_some()) else { return Vec::new() };
         let config = self.services.config();
         match (config.slack_channel(SlackTeam::QeRelease), config.release_leads()) {
             (Ok(channel), Ok(leads)) => {
                 let leads = group_mention(self.services.slack(), leads).await;
-                // Not the run's page, which is known later only: the same message has the same words.
+                // Not the page of the run, which is known only later: a repeated message must have the same
+                // text.
                 let page =
                     Reference::new(self.services.clients().prow().link(id).to_string(), job.name.clone());
                 vec![
@@ -417,7 +420,7 @@ impl Task for ImageConsistencyCheck {
     }
 }
 
-/// The id of the job that a result names, as the Python reference and this program log it.
+/// The id of the job in a result, as the Python tooling and this program log it.
 fn old_job(view: &TaskView) -> Option<String> {
     static LITERAL: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} ([0-9A-Za-z-]{{8,64}})")).ok());

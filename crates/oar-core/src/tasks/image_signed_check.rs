@@ -1,4 +1,5 @@
-//! `image-signed-check`: proves that the release's image is signed by a release key (spec 01 §5.9), in both flows.
+//! `image-signed-check`: checks that the release's image is signed by a release key (spec 01 §5.9), in both
+//! flows.
 
 use async_trait::async_trait;
 
@@ -20,14 +21,15 @@ pub struct ImageSignedCheck {
 }
 
 impl ImageSignedCheck {
-    /// The task. With `wait` it looks again for some minutes while there is nothing to check yet; otherwise it looks once.
-    /// With `all` it checks the payload of every architecture, the multi-architecture list and each of its images.
+    /// The task. With `wait` it repeats the check for some minutes while there is nothing to check yet;
+    /// otherwise it checks once. With `all` it checks the payload of every architecture, the
+    /// multi-architecture list and each of its images.
     pub fn new(services: ReleaseContext, wait: bool, all: bool) -> Self {
         Self { services, wait, all }
     }
 }
 
-/// What the check found. It changes nothing, so its plan has no steps.
+/// The result of the check. The task changes nothing, so its plan has no steps.
 #[derive(Debug, Clone)]
 pub struct Findings {
     report: SignatureReport,
@@ -99,7 +101,7 @@ impl Task for ImageSignedCheck {
             .and_then(|state| state.task(TaskName::ImageSignedCheck))
             .is_some_and(|view| view.status == TaskStatus::Pass);
         if passed && findings.report.standing() != SignatureStatus::Signed {
-            // Nothing to do would be a lie: what was proved once cannot be proved now.
+            // Not "nothing to do": the earlier result cannot be confirmed now.
             let now = findings.summary().notes.join("; ");
             return Err(Refusal::new(
                 ErrorClass::Failed,
@@ -122,10 +124,10 @@ impl Task for ImageSignedCheck {
         Ok(match report.standing() {
             SignatureStatus::Signed => {
                 for line in report.alarming_lines() {
-                    tracing::warn!("the mirror holds a file that must not be there: {line}");
+                    tracing::warn!("the mirror has a file that must not be there: {line}");
                 }
                 for gap in report.images().flat_map(|image| &image.gaps) {
-                    tracing::warn!("not everything could be looked at: {gap}");
+                    tracing::warn!("not everything could be checked: {gap}");
                 }
                 for warning in &report.warnings {
                     tracing::warn!("{warning}");
@@ -148,14 +150,14 @@ impl Task for ImageSignedCheck {
     }
 }
 
-/// The end of a run that could not look: running again may tell more, so it is no verdict about the release.
+/// The error of a run that could not check. Running again may succeed, so it is no verdict about the release.
 fn unknown(report: &SignatureReport, why: &str) -> TaskError {
     let refusal =
         Refusal::new(ErrorClass::Unavailable, format!("whether the release is signed is not known: {why}"));
     let hint = report.images().find_map(|image| image.hint.clone());
     refusal
         .with_hint(hint.unwrap_or_else(|| {
-            "Run the same command again; --wait looks again for some minutes by itself.".to_owned()
+            "Run the same command again; --wait repeats the check for some minutes.".to_owned()
         }))
         .into()
 }

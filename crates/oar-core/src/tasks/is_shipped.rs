@@ -1,16 +1,16 @@
-//! `is-shipped`: whether the release is shipped (spec 02 §8.7). It only reads.
+//! `is-shipped`: whether the release has shipped (spec 02 §8.7). It only reads.
 
 use super::ReleaseContext;
 use crate::clients::errata::AdvisoryId;
 use crate::config::{ConfigError, Impetus, Pending};
 use crate::operators::shipped::{ShippedCheck, ShippedReport};
 
-/// Looks whether the release of `services` is shipped.
+/// Checks whether the release of `services` has shipped.
 pub async fn is_shipped(services: &ReleaseContext) -> Result<ShippedReport, ConfigError> {
     let config = services.config();
     let advisories: Vec<(String, AdvisoryId)> =
         config.advisories().iter().map(|(impetus, id)| (impetus.as_str().to_owned(), *id)).collect();
-    // A merge request that is not there yet is read as such below.
+    // A merge request that does not exist yet is handled below.
     let reference = services.shipment().ok().flatten();
     let gitlab = reference.is_some().then(|| services.clients().gitlab()).transpose()?;
     let errata = services.clients().errata();
@@ -27,7 +27,7 @@ pub async fn is_shipped(services: &ReleaseContext) -> Result<ShippedReport, Conf
             Pending::Advisory(impetus) => format!("{impetus}_advisory"),
             Pending::Ticket => continue,
         };
-        // MicroShift ships on its own.
+        // MicroShift ships separately.
         if !matches!(pending, Pending::Advisory(impetus) if impetus.as_str() == Impetus::MICROSHIFT) {
             (report.shipped, report.unknown) = (false, None);
         }

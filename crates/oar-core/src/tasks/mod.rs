@@ -1,4 +1,4 @@
-//! The commands' work, one file each; both flows are visible in it.
+//! The work of the `oar` commands, one file each, for both flows.
 
 pub mod add_qe_approval;
 pub mod approval_wait;
@@ -27,11 +27,12 @@ mod worksheet;
 mod workspace;
 
 pub use context::ReleaseContext;
-pub use workspace::{open_statebox, open_statebox_to_create, releases_with_state};
+pub use workspace::{all_releases_with_state, open_statebox, open_statebox_to_create, releases_with_state};
 
 use crate::statebox::{RunOutcome, State, TaskName};
 
-/// Why the last run of a task did not pass, as the StateBox says; a look that finds the same is no new run.
+/// Why the last run of a task did not pass, from the StateBox. A check with the same result is not recorded
+/// as a new run.
 fn last_reason(state: Option<&State>, task: TaskName) -> Option<String> {
     let view = state?.task(task)?;
     let last = view.history.last()?;

@@ -1,4 +1,4 @@
-//! `push-to-cdn-staging`: brings the release's advisories to the staging CDN (spec 01 §5.7, spec 02 §2.8).
+//! `push-to-cdn-staging`: pushes the release's advisories to the staging CDN (spec 01 §5.7, spec 02 §2.8).
 
 use async_trait::async_trait;
 

@@ -1,4 +1,5 @@
-//! The background checker of the Python tooling on this machine (spec 05 §6.3): while it lives, the approval is its own.
+//! The background checker of the Python tooling on this machine (spec 05 §6.3). While it runs, it handles the
+//! approval.
 
 use std::path::PathBuf;
 
@@ -8,17 +9,17 @@ use crate::flow::holder;
 use crate::flow::outcome::Refusal;
 use crate::version::ReleaseVersion;
 
-/// A checker that lives.
+/// A running checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Checker {
     process: u32,
     lock: PathBuf,
 }
 
-/// Refuses to act on `release` while a checker of the Python tooling is at it; it is left to finish.
+/// Refuses to act on `release` while a checker of the Python tooling is working on it.
 ///
-/// Its lock names the y-stream only. One of a process that has ended stops nothing, and neither does that of a checker
-/// whose command line names another release.
+/// Its lock file names the y-stream only. The lock of a process that has ended is ignored, and so is that of
+/// a checker whose command line names another release.
 pub(super) fn refuse_while_it_runs(
     environment: &Environment,
     release: &ReleaseVersion,
@@ -97,7 +98,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment::from_pairs([("TMPDIR", folder.path().to_str().unwrap())]);
         for (argument, is_ours) in [("run('4.19.1')", true), ("run('4.19.10')", false), ("run()", true)] {
-            // It waits for a line that never comes.
+            // It waits for input that never arrives.
             let mut command = std::process::Command::new("sh");
             command.args(["-c", "read _", argument]).stdin(std::process::Stdio::piped());
             let mut child = command.spawn().unwrap();

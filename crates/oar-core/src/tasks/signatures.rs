@@ -1,4 +1,4 @@
-//! The keys that signatures are checked with, from the configuration.
+//! The release keys from the configuration.
 
 use std::path::Path;
 
@@ -9,8 +9,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::signature::ReleaseKeys;
 
 impl ReleaseContext {
-    /// The keys by which releases may be signed: those of the configuration document, or, where it names none, the ones
-    /// with which Red Hat signs.
+    /// The keys that may sign releases: those in the configuration document, or Red Hat's if it names none.
     pub fn release_keys(&self) -> Result<ReleaseKeys, TaskError> {
         let settings = self.config().settings();
         let document = settings.document()?;

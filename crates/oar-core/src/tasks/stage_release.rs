@@ -1,4 +1,4 @@
-//! The stage release of a shipment, which some tasks wait for (spec 03 §3.7).
+//! The stage release of a shipment, which some tasks require (spec 03 §3.7).
 
 use super::ReleaseContext;
 use crate::error::ErrorClass;
@@ -12,9 +12,9 @@ impl ReleaseContext {
         Ok(Some(Shipment::load(&self.clients().gitlab()?, &reference).await?))
     }
 
-    /// Refuses, as blocked, while the shipment is not open, is a draft, or is not released to stage: what a job on stage
-    /// needs before it is started. A wait is never a failure of the task.
-    /// The shipment; `None` in the Errata flow.
+    /// Returns the shipment (`None` in the Errata flow). Refuses, as blocked, while it is not open, is a
+    /// draft, or is not released to stage, which a job on stage requires. A wait is never a failure of the
+    /// task.
     pub(super) async fn require_stage(&self) -> Result<Option<Shipment>, TaskError> {
         let Some(reference) = self.shipment()? else { return Ok(None) };
         let shipment = Shipment::load_whole(&self.clients().gitlab()?, &reference).await?;
@@ -23,7 +23,8 @@ impl ReleaseContext {
         Ok(Some(shipment))
     }
 
-    /// Refuses, as blocked, while the shipment is not released to stage; as unavailable, when nobody can say.
+    /// Refuses, as blocked, while the shipment is not released to stage; as unavailable, when that cannot be
+    /// determined.
     pub(super) async fn require_stage_release(&self, shipment: &Shipment) -> Result<(), TaskError> {
         let release = self.config().release();
         let (class, problem, hint) = match shipment.release_state(Environment::Stage).await? {

@@ -29,9 +29,9 @@ const TASK: TaskName = TaskName::StageTesting;
 const VERSION: &str = "VERSION";
 const PULL_SPEC: &str = "PULL_SPEC";
 const METADATA: &str = "METADATA_AD";
-/// The parameters that hold the payload, of this job and of its forerunner.
+/// The parameters with the payload, of this job and of its predecessor.
 const PAYLOAD: &[&str] = &[PULL_SPEC, "PAYLOAD_URL"];
-/// What precedes the build's address in a log (`interop-exact`: agents take the build's number from it).
+/// The text before the build's URL in a log (`interop-exact`: agents read the build's number from it).
 const TRIGGERED: &str = crate::statebox::STAGE_TRIGGERED;
 
 /// Tests the release of `services` on stage.
@@ -42,7 +42,7 @@ pub struct StageTesting {
     again: bool,
 }
 
-/// What is done about the build.
+/// The plan for the build.
 #[derive(Debug)]
 pub struct StagePlan {
     job: JobPlan,
@@ -67,8 +67,8 @@ impl Plan for StagePlan {
 }
 
 impl StageTesting {
-    /// The task; `build` names the Jenkins build to be followed instead of the StateBox's own. With `again` a build is
-    /// started although ART has tested, or is testing, this payload.
+    /// The task; `build` is the Jenkins build to follow instead of the one in the StateBox. With `again` a
+    /// build is started although ART has tested, or is testing, this payload.
     pub fn new(services: ReleaseContext, build: Option<u64>, again: bool) -> Self {
         Self { services, build, again }
     }
@@ -121,8 +121,8 @@ impl StageTesting {
         Ok(parameters)
     }
 
-    /// What is to be done when no job is known: wait for the staging push and the stage release, follow what somebody else
-    /// started, or start one.
+    /// What to do when no build is known: wait for the staging push and the stage release, follow a build
+    /// that somebody else started, or start one.
     async fn begin(
         &self,
         jobs: &JenkinsJobs,
@@ -140,12 +140,12 @@ impl StageTesting {
             let looks = !self.again && self.services.config().shipment_mr().is_some();
             if looks { Some(ArtStageTest::of(&self.services, &jobs.payload).await) } else { None }
         };
-        // None of them needs what another one says.
+        // These are independent of each other.
         let (shipment, around, art) =
             join3(self.services.require_stage(), jobs.preflight(&intended), art).await;
         let (shipment, around) = match (shipment, around, gate.clone()) {
             (Ok(shipment), Ok(around), _) => (shipment, around),
-            // A build may run there, whatever stands in the way of another one.
+            // A build may be running, even if a new one may not be started.
             (_, Err(unseen), _) => return Err(unseen.into()),
             (_, _, Some(gate)) => return Err(gate.into()),
             (shipment, Ok(around), None) => (shipment?, around),
@@ -181,8 +181,8 @@ impl StageTesting {
         Ok(StagePlan { job: plan, checked: around.checked })
     }
 
-    /// Asks Slack for the group that will be told, so that nothing waits for it later. What fails here is asked again
-    /// when the message is sent.
+    /// Looks up the Slack group to notify in advance. If that fails, it is looked up again when the message
+    /// is sent.
     async fn find_leads(&self, plan: &JobPlan) {
         if let (JobStep::Start { .. }, Ok(leads)) = (&plan.step, self.services.config().release_leads()) {
             let _ = self.services.slack().usergroup_id(leads).await;
@@ -249,7 +249,8 @@ impl Task for StageTesting {
         if let (TaskStatus::InProgress, Some(job)) = (outcome.status, outcome.done.job_now(&plan.job))
             && let Some(url) = &job.url
         {
-            // The address of a queue item ends in a number too: whoever reads the literal would take it for a build.
+            // The URL of a queue item ends in a number too, which readers of the log would take for a
+            // build's.
             if job.id.is_some() {
                 tracing::info!("{TRIGGERED} <{url}>");
             } else {
@@ -298,8 +299,8 @@ impl Task for StageTesting {
     }
 }
 
-/// The number of the build whose address a result names, as the Python reference and this program log it. A queue
-/// item's address is none.
+/// The number of the build whose URL is in a result, as the Python tooling and this program log it. The URL
+/// of a queue item does not count.
 fn old_build(view: &TaskView, path: &JobPath) -> Option<String> {
     static LITERAL: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} <([^>\s]+)>")).ok());

@@ -1,4 +1,4 @@
-//! The release at a glance: what is done, what waits for whom, what comes next (REQUIREMENTS 16).
+//! The status of a release: what is done, what waits for whom, what comes next.
 
 use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
@@ -10,38 +10,38 @@ use crate::statebox::{
     TaskStatus, TaskView, Wait,
 };
 
-/// Everything that `oar status` shows, as JSON has it.
+/// The result of `oar status`, as in its JSON.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct StatusReport {
     /// The release.
     pub release: String,
     /// Where the StateBox file is.
     pub statebox: String,
-    /// When it was changed last.
+    /// When it last changed.
     pub updated_at: Option<String>,
-    /// Advisories, builds, ticket, date, merge request.
+    /// Advisories, builds, Jira ticket, date, merge request.
     pub metadata: Metadata,
     /// The workflow tasks in order.
-    pub tasks: Vec<TaskRow>,
+    pub tasks: Vec<StatusRow>,
     /// The other tasks of the release's flow; nothing waits for them.
-    pub others: Vec<TaskRow>,
+    pub others: Vec<StatusRow>,
     /// Unresolved issues, blockers first.
     pub issues: Vec<IssueRow>,
-    /// The commands that can be run now: those of tasks that nothing stands in the way of, and of tasks that are In
-    /// Progress and that nobody is at.
+    /// The commands that can be run now: those of tasks that are not blocked, and of tasks that are In
+    /// Progress and that no process is running.
     pub next: Vec<String>,
 }
 
 /// One task of the report.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
-pub struct TaskRow {
+pub struct StatusRow {
     /// Its name.
     pub name: String,
     /// Its status.
     pub status: TaskStatus,
-    /// How long ago it reached that status, as `3h 20m`; `None` when it has not begun.
+    /// How long ago it reached that status, as `3h 20m`; `None` when it has not started.
     pub age: Option<String>,
-    /// When it began.
+    /// When it started.
     pub started_at: Option<String>,
     /// When it ended.
     pub completed_at: Option<String>,
@@ -49,22 +49,22 @@ pub struct TaskRow {
     pub last_line: Option<String>,
     /// Who ran it last.
     pub by: Option<String>,
-    /// Why it is where it is, when it is not done.
+    /// Why it is not done.
     pub waits: Option<String>,
-    /// What it waits for, when a wait is recorded.
+    /// The recorded wait, if there is one.
     pub wait: Option<Wait>,
     /// The external job that it started last.
     pub job: Option<Job>,
-    /// Messages of its last run that have not reached anybody.
+    /// Number of undelivered messages of its last run.
     pub undelivered: usize,
 }
 
 /// One unresolved issue of the report.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct IssueRow {
-    /// What it is.
+    /// Its text.
     pub issue: String,
-    /// Whether it blocks.
+    /// Whether it is a blocker.
     pub blocker: bool,
     /// The tasks that it concerns; empty when it concerns the release.
     pub related_tasks: Vec<String>,
@@ -76,7 +76,7 @@ impl StatusReport {
     /// The report of `state` as it stands at `now`.
     pub fn of(state: &State, location: String, now: Timestamp) -> Self {
         let metadata = state.metadata();
-        let tasks: Vec<TaskRow> =
+        let tasks: Vec<StatusRow> =
             TaskName::WORKFLOW.into_iter().map(|task| task_row(state, task, now)).collect();
         let others: Vec<TaskName> = TaskName::ALL
             .into_iter()
@@ -92,7 +92,10 @@ impl StatusReport {
         issues.sort_by_key(|issue| !issue.blocker);
         let ready = |task: &TaskName| readiness(state, *task) == Readiness::Ready;
         let next = TaskName::WORKFLOW.into_iter().filter(|task| ready(task) || goes_on(state, *task, now));
-        let next = next.chain(others.iter().copied().filter(|task| goes_on(state, *task, now)));
+        let is_approved =
+            state.task(TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.status == TaskStatus::Pass);
+        let others_go_on = others.iter().copied().filter(|task| !is_approved && goes_on(state, *task, now));
+        let next = next.chain(others_go_on);
         let next = next.map(|task| task.to_string()).collect();
         Self {
             release: state.release().unwrap_or_default().to_owned(),
@@ -107,15 +110,21 @@ impl StatusReport {
     }
 }
 
-/// Whether a task that nothing waits for is one of a release with this metadata.
+/// Whether the task's command refuses to run before the tasks that come before it (spec 05 §8.5).
+fn is_gated(task: TaskName) -> bool {
+    use TaskName as T;
+    matches!(task, T::ImageConsistencyCheck | T::StageTesting | T::ChangeAdvisoryStatus)
+}
+
+/// Whether a task on which no other depends belongs to a release with this metadata.
 fn belongs(task: TaskName, metadata: &Metadata) -> bool {
     let is_konflux =
         metadata.shipment_mr.is_some() || metadata.pending.iter().any(|one| one == "shipment_mr");
     task != TaskName::CheckGreenwaveCvpTests || !is_konflux
 }
 
-/// Whether a task is In Progress, and its command says how it goes on: nobody else runs it or carries its wait on, and it
-/// has a command.
+/// Whether a task is In Progress and running its command continues it: no other process runs it or has
+/// claimed its wait, and it has a command.
 fn goes_on(state: &State, task: TaskName, now: Timestamp) -> bool {
     let has_command = !matches!(task, TaskName::AnalyzeCandidateBuild | TaskName::AnalyzePromotedBuild);
     let is_held = other_run(state, task, now).is_some()
@@ -123,23 +132,22 @@ fn goes_on(state: &State, task: TaskName, now: Timestamp) -> bool {
     has_command && !is_held && readiness(state, task) == Readiness::Running
 }
 
-fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
+fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
     let view = state.task(name);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
     let started_at = view.as_ref().and_then(|view| view.started_at.clone());
     let completed_at = view.as_ref().and_then(|view| view.completed_at.clone());
     let since = completed_at.as_ref().or(started_at.as_ref());
     let last_run = view.as_ref().and_then(|view| view.history.last());
-    // A run without a verdict did not bring the task where it is.
+    // A run without a verdict did not set the task's status.
     let deciding = view.as_ref().and_then(|view| view.history.iter().rev().find(|run| decides(run)));
     let holder = other_run(state, name, now);
     let wait = view.as_ref().and_then(|view| view.wait.clone());
-    let reason = last_run.and_then(|run| run.reason.as_deref());
     let open_end = last_run.filter(|run| !decides(run)).map(|run| {
         let by = run.by.as_deref().unwrap_or("unknown");
         match (&run.outcome, &run.reason) {
             (Some(RunOutcome::Interrupted), _) => format!("the last run, by {by}, was interrupted"),
-            (_, Some(reason)) => format!("the last run, by {by}, found out nothing: {reason}"),
+            (_, Some(reason)) => format!("the last run, by {by}, had no result: {reason}"),
             _ => format!("the last run, by {by}, did not record its end"),
         }
     });
@@ -160,24 +168,30 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
         }
         Readiness::Running if wait.is_some() => wait.as_ref().map(|wait| waiting(wait, name, now)),
         Readiness::Running => Some(match last_run {
-            // Nobody is at it any more.
+            // No process is running it any more.
             Some(run) if run.finished.is_none() => {
                 let by = run.by.as_deref().unwrap_or("unknown");
                 format!("the last run, by {by}, did not record its end; run it again")
             }
             _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
                 Some(job) => job_words(job),
-                None => reason.unwrap_or("in progress").to_owned(),
+                None => {
+                    let finding = deciding.and_then(|run| run.reason.as_deref()).unwrap_or("in progress");
+                    open_end.map_or_else(|| finding.to_owned(), |end| format!("{finding}; {end}"))
+                }
             },
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
-            let on = format!("waits for {}", names.join(", "));
+            // The order is the usual one; only these commands refuse to run before it.
+            let refuses = is_gated(name);
+            let names = names.join(", ");
+            let on = if refuses { format!("waits for {names}") } else { format!("usually after {names}") };
             Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };
-    TaskRow {
+    StatusRow {
         name: name.to_string(),
         status,
         age: since.and_then(|since| age(since, now)),
@@ -194,12 +208,12 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> TaskRow {
     }
 }
 
-/// Whether a run brought its task where it is.
+/// Whether a run set its task's status.
 fn decides(run: &RunView) -> bool {
     !matches!(run.outcome, None | Some(RunOutcome::Unknown | RunOutcome::Interrupted | RunOutcome::Blocked))
 }
 
-/// Who brought the task where it is: whoever ran it last, unless its status is not what that run came to.
+/// Who set the task's status: the user of the last run, unless the status is not that run's result.
 fn credited(view: Option<&TaskView>, deciding: Option<&RunView>) -> Option<String> {
     let (view, last) = (view?, view?.history.last()?);
     match deciding {
@@ -211,7 +225,7 @@ fn credited(view: Option<&TaskView>, deciding: Option<&RunView>) -> Option<Strin
     }
 }
 
-/// A wait in words: for what, since when, when somebody looks next, until when, what the last look found.
+/// Describes a wait: for what, since when, when the next check is due, until when, what the last check found.
 fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
     let next = wait.next_check.as_deref().unwrap_or("now");
     let mut parts = vec![format!("waits for {} since {}", wait.condition, wait.since)];
@@ -227,7 +241,7 @@ fn waiting(wait: &Wait, task: TaskName, now: Timestamp) -> String {
     parts.join(", ")
 }
 
-/// What is known of a job that runs, in a few words.
+/// A short description of a running job.
 fn job_words(job: &Job) -> String {
     let system = job.system.name();
     match (&job.id, &job.queue_item) {

@@ -1,4 +1,4 @@
-//! `take-ownership`: makes somebody the QE owner of a release (spec 01 §5.2).
+//! `take-ownership`: makes a person the QE owner of a release (spec 01 §5.2).
 
 use async_trait::async_trait;
 use futures::future::join;
@@ -16,7 +16,7 @@ use crate::error::ErrorClass;
 use crate::failures::FailureEntry;
 use crate::flow::outcome::{Refusal, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
-use crate::flow::task::Task;
+use crate::flow::task::{Completion, Task};
 use crate::notify::outbox::{group_mention, person};
 use crate::notify::{AbnormalAdvisories, GroupMention, Message, Owner, OwnershipTaken, Reference};
 use crate::operators::ownership::{Ownership, OwnershipPlan, Target};
@@ -29,14 +29,14 @@ pub struct TakeOwnership {
     owner: EmailAddress,
 }
 
-/// Whom the message about the new owner names.
+/// The people whom the message about the new owner mentions.
 #[derive(Debug, Clone)]
 struct MessageRecipients {
     leads: Option<GroupMention>,
     owner: Option<UserId>,
 }
 
-/// What taking ownership came to.
+/// The result of taking ownership.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
     /// The name of the new owner.
@@ -49,9 +49,9 @@ pub struct Done {
     pub new_files: Vec<AdvisoryId>,
     /// What could not be done or read.
     pub failed: Vec<String>,
-    /// The same, each with its next step.
+    /// The same, each with a hint.
     pub failures: Vec<FailureEntry>,
-    /// Who is told: looked up while the changes are made.
+    /// The recipients of the message, looked up while the changes are made.
     #[serde(skip)]
     recipients: MessageRecipients,
 }
@@ -102,7 +102,7 @@ impl TakeOwnership {
     }
 }
 
-/// The clients that a release needs; credentials of the others are not asked for.
+/// The clients that this release needs; credentials of the others are not needed.
 struct Clients {
     errata: ErrataClient,
     gitlab: Option<GitlabClient>,
@@ -138,8 +138,9 @@ impl Task for TakeOwnership {
         clients.ownership().plan(target).await
     }
 
-    async fn complete(&self, plan: &OwnershipPlan) -> Result<(), TaskError> {
-        self.clients(plan.target())?.ownership().complete(plan).await
+    async fn complete(&self, plan: &OwnershipPlan) -> Result<Completion<OwnershipPlan>, TaskError> {
+        let subtasks = self.clients(plan.target())?.ownership().read_subtasks(plan).await?;
+        Ok(Box::new(|plan| plan.subtasks = subtasks))
     }
 
     async fn apply(
@@ -154,7 +155,7 @@ impl Task for TakeOwnership {
         let done = Done {
             owner: self.owner.local_part().to_owned(),
             advisories: plan.advisories.iter().map(|advisory| advisory.id).collect(),
-            subtasks: plan.subtasks().iter().map(|subtask| subtask.key().clone()).collect(),
+            subtasks: plan.subtasks.iter().map(|subtask| subtask.key().clone()).collect(),
             new_files: plan.abnormal(),
             failed: failures.texts().into_iter().map(str::to_owned).collect(),
             failures: failures.entries(),
@@ -208,11 +209,8 @@ impl Task for TakeOwnership {
         let reference = |id: &AdvisoryId| Reference::new(id.link(), id.to_string());
         let advisories: Vec<Reference> =
             plan.advisories.iter().map(|advisory| reference(&advisory.id)).collect();
-        let subtasks: Vec<Reference> = plan
-            .subtasks()
-            .iter()
-            .map(|task| Reference::new(task.key().link(), task.key().as_str()))
-            .collect();
+        let subtasks: Vec<Reference> =
+            plan.subtasks.iter().map(|task| Reference::new(task.key().link(), task.key().as_str())).collect();
         let abnormal: Vec<Reference> = plan.abnormal().iter().map(reference).collect();
         let merge_request = config
             .shipment_mr()

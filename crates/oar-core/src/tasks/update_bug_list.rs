@@ -1,4 +1,4 @@
-//! `update-bug-list`: how far the bugs of a release are, and who has to hear of it (spec 01 §5.3, spec 03 §9).
+//! `update-bug-list`: the status of a release's bugs, and reminders about them (spec 01 §5.3, spec 03 §9).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,14 +28,15 @@ use crate::operators::worksheet::Entry;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, State, StateError, TaskName, TaskStatus};
 
-/// Who is told of the bugs.
+/// Who gets a reminder about the bugs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reminder {
     /// Nobody.
     Nobody,
     /// The QA contacts of the bugs in `ON_QA`, to verify them.
     ToVerify,
-    /// The QA contacts of the bugs of high severity that are not verified: may they be dropped?
+    /// The QA contacts of the bugs of high severity that are not verified, with the question whether they may
+    /// be dropped.
     ConfirmDroppable,
     /// The managers of the QA contacts of the CVE bugs in `ON_QA`.
     Managers,
@@ -74,7 +75,7 @@ impl Reminder {
     }
 }
 
-/// Brings the list of the release's bugs up to date.
+/// Updates the list of the release's bugs.
 pub struct UpdateBugList {
     services: ReleaseContext,
     reminder: Reminder,
@@ -111,7 +112,8 @@ impl UpdateBugList {
         shipment.jira_keys().await.map_err(could_not_look)
     }
 
-    /// The message, without looking anybody up when `people` is empty.
+    /// The reminder about `bugs`; `None` when there are none, no reminder was requested, or the configuration
+    /// names no channel.
     fn message(&self, bugs: &[notify::BugForPerson]) -> Option<Message> {
         let config = self.services.config();
         let release = config.release();
@@ -131,12 +133,12 @@ impl UpdateBugList {
             Reminder::ConfirmDroppable => ConfirmDroppable { release, bugs }.message(channel),
             Reminder::Managers => UnverifiedCveReminder { release, bugs }.message(channel),
         };
-        // The same bugs are a reason to remind people once a day.
+        // The same bugs cause one reminder a day.
         message.key = format!("{}/{}", message.key, self.services.now().strftime("%Y-%m-%d"));
         Some(message)
     }
 
-    /// Whom the reminder about a bug is for.
+    /// The recipient of the reminder about a bug.
     async fn person(&self, bug: &jira::Bug, directory: &LdapClient) -> Option<Person> {
         let contact = bug.qa_contact.as_ref()?;
         if !contact.active {
@@ -182,16 +184,16 @@ fn told(bug: &jira::Bug, person: Option<Person>) -> notify::BugForPerson {
     }
 }
 
-/// How far the bugs are.
+/// The result: the status of the bugs.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Done {
     /// The status of each bug.
     pub bugs: Statuses,
-    /// How many are done.
+    /// Number of finished bugs.
     pub done: usize,
-    /// How many are not.
+    /// Number of open bugs.
     pub open: usize,
-    /// How many Jira does not show.
+    /// Number of bugs that Jira does not show.
     pub unknown: usize,
     /// Other keys of bugs that were moved.
     pub other_keys: BTreeMap<IssueKey, Vec<IssueKey>>,
@@ -202,7 +204,7 @@ pub struct Done {
     pub worksheet: Option<String>,
 }
 
-/// What changed among the bugs, and who is to hear of it.
+/// What changed about the bugs, and who gets a reminder.
 #[derive(Debug, Clone)]
 pub struct BugListPlan {
     before: Statuses,
@@ -210,9 +212,9 @@ pub struct BugListPlan {
     reminder: Reminder,
     /// The bugs of the reminder.
     remind: Vec<jira::Bug>,
-    /// Whether the reminder has not been sent today.
+    /// Whether the reminder is due: it has not been sent today.
     is_due: bool,
-    /// Whether the StateBox says In Progress already.
+    /// Whether the task is already In Progress in the StateBox.
     is_in_progress: bool,
     /// The bugs as Jira shows them, for the worksheet.
     bugs: ReleaseBugs,
@@ -238,7 +240,7 @@ impl BugListPlan {
         Some(Step::new("update", "the list of bugs").to(parts.join(", ")))
     }
 
-    /// What changes beside the worksheet.
+    /// The changes besides the worksheet.
     fn own_steps(&self) -> Vec<Step> {
         let reminder = self.is_due.then(|| self.reminder.step(self.remind.len()));
         self.changes().into_iter().chain(reminder).collect()
@@ -300,7 +302,7 @@ impl Plan for BugListPlan {
     }
 
     fn acts(&self) -> bool {
-        // A message cannot be taken back: that the run began must be known before it is sent.
+        // A message cannot be taken back, so the start of the run must be recorded before it is sent.
         self.is_due || self.sheet.step().is_some()
     }
 }

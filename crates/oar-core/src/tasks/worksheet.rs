@@ -1,4 +1,4 @@
-//! How tasks with a worksheet plan and report it.
+//! The worksheet in the plans and outcomes of tasks.
 
 use super::ReleaseContext;
 use crate::clients::sheets::Worksheet;
@@ -9,18 +9,18 @@ use crate::operators::worksheet::{Entry, ReleaseWorksheet, WorksheetError};
 use crate::permit::WritePermit;
 use crate::statebox::{ReasonClass, TaskStatus};
 
-/// The worksheet of the release in a task's plan. Trouble with it never stands in the way of the task's other work.
+/// The worksheet of the release in a task's plan. A problem with it never prevents the task's other work.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SheetPlan {
     sheet: Option<Worksheet>,
-    /// How many cells differ.
+    /// Number of cells that differ.
     cells: usize,
     trouble: Option<WorksheetError>,
     note: Option<&'static str>,
 }
 
 impl SheetPlan {
-    /// Looks for the worksheet, and at what `entry` would change in it.
+    /// Looks for the worksheet, and determines what `entry` would change in it.
     pub(super) async fn of(services: &ReleaseContext, entry: &Entry<'_>) -> Result<Self, TaskError> {
         let Some(worksheets) = services.worksheet()? else {
             let unset = services.config().report_template()?.is_some();
@@ -41,7 +41,7 @@ impl SheetPlan {
         Some(step(sheet, self.cells))
     }
 
-    /// What the reader should know.
+    /// Notes for the user.
     pub(super) fn notes(&self) -> Vec<String> {
         let trouble = self.trouble.as_ref().map(words);
         let same = self.sheet.as_ref().filter(|_| self.cells == 0);
@@ -54,7 +54,7 @@ impl SheetPlan {
         self.sheet.as_ref().map(|sheet| sheet.url.clone())
     }
 
-    /// Enters `entry`, as the outcome stands; the outcome says what came of it.
+    /// Writes `entry` according to the outcome, and adds the result to the outcome.
     pub(super) async fn enter<D>(
         &self,
         services: &ReleaseContext,
@@ -76,7 +76,7 @@ impl SheetPlan {
         })
     }
 
-    /// The outcome with why the worksheet could not be brought up to date, if that is so: nothing passes then.
+    /// Adds to the outcome why the worksheet could not be updated, if so. The task does not pass then.
     pub(super) fn tell<D>(&self, mut outcome: TaskOutcome<D>) -> TaskOutcome<D> {
         let Some(trouble) = &self.trouble else { return outcome };
         let words = words(trouble);
@@ -93,8 +93,8 @@ impl SheetPlan {
     }
 }
 
-/// The worksheet in which a task enters what it did. The task's own effects are what counts: trouble with the worksheet is
-/// only warned about.
+/// The worksheet in which a task records its result. The task's own effects decide; a problem with the
+/// worksheet is only a warning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mirror(Option<(ReleaseWorksheet, Worksheet)>);
 
@@ -118,7 +118,7 @@ impl Mirror {
         }
     }
 
-    /// Enters `entry`, when there is a worksheet.
+    /// Writes `entry`, if there is a worksheet.
     pub(super) async fn enter(&self, entry: &Entry<'_>, permit: &WritePermit, recorder: &Recorder) {
         let Some((worksheets, sheet)) = &self.0 else { return };
         match worksheets.enter(sheet, entry, permit).await {

@@ -1,4 +1,4 @@
-//! A release's StateBox, opened as the settings say.
+//! Opens a release's StateBox where the settings keep it.
 
 use std::sync::Arc;
 
@@ -12,13 +12,22 @@ use crate::store::github::GithubStore;
 use crate::store::local::LocalStore;
 use crate::version::{ReleaseVersion, YStream};
 
-/// How many releases of a y-stream are named: a release is open for some weeks, and the next one of
-/// its y-stream comes after one or two.
+/// The most releases of a y-stream that are listed: a release is open for some weeks, and the next one of its
+/// y-stream follows after one or two.
 const NEWEST: usize = 8;
 
-/// The newest releases of a y-stream that have a StateBox, oldest first; at most eight: a
-/// release that waits is among them.
+/// The newest releases of a y-stream that have a StateBox, oldest first, at most eight; a waiting release is
+/// among them.
 pub async fn releases_with_state(
+    clients: &Clients,
+    stream: YStream,
+) -> Result<Vec<ReleaseVersion>, TaskError> {
+    let mut releases = all_releases_with_state(clients, stream).await?;
+    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
+}
+
+/// All releases of a y-stream that have a StateBox, oldest first.
+pub async fn all_releases_with_state(
     clients: &Clients,
     stream: YStream,
 ) -> Result<Vec<ReleaseVersion>, TaskError> {
@@ -27,7 +36,7 @@ pub async fn releases_with_state(
     let mut releases: Vec<ReleaseVersion> =
         names.into_iter().filter_map(release).filter(|release| release.y_stream() == stream).collect();
     releases.sort();
-    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
+    Ok(releases)
 }
 
 /// The StateBox of `release` where the settings keep it; nothing is read yet.
@@ -35,7 +44,7 @@ pub fn open_statebox(clients: &Clients, release: &ReleaseVersion) -> Result<Stat
     Ok(opened(clients, release, store(clients, false)?))
 }
 
-/// The same for a command that creates the StateBox when it is absent, which saves a request.
+/// Like [`open_statebox`], for a command that creates the StateBox when it is absent; this saves a request.
 pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> Result<StateBox, ConfigError> {
     Ok(opened(clients, release, store(clients, true)?))
 }

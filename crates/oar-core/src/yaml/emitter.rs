@@ -35,8 +35,8 @@ enum Context {
     SimpleKey,
 }
 
-/// The output so far and what decides blanks and line breaks. The flags have the meaning that PyYAML's emitter
-/// gives them; its layout follows from them and cannot be had more simply.
+/// The output so far and the state that decides spaces and line breaks. The flags have the same meaning as in
+/// PyYAML's emitter, because its layout follows from them.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent properties of the output so far")]
 pub(super) struct Emitter {
@@ -45,9 +45,9 @@ pub(super) struct Emitter {
     pub(super) indent: usize,
     /// Whether any collection has been opened; the first one is not indented.
     opened: bool,
-    /// Whether the output ends in white space that separates.
+    /// Whether the output ends with separating white space.
     pub(super) whitespace: bool,
-    /// Whether the line so far holds only indentation and `-`, `?`, `:`.
+    /// Whether the line so far has only indentation and `-`, `?`, `:`.
     pub(super) indention: bool,
     /// Whether the document's end must be marked, because a trailing `|+` would swallow what follows.
     pub(super) open_ended: bool,
@@ -131,7 +131,7 @@ impl Emitter {
                 &scalar.text
             }
         };
-        // PyYAML marks the end of a document that is one plain scalar.
+        // PyYAML marks the end of a document that is a single plain scalar.
         self.open_ended |= context == Context::Root && style == Style::Plain;
         let outer = self.indent;
         self.indent = if self.opened { outer + STEP } else { STEP };
@@ -154,7 +154,7 @@ impl Emitter {
         self.open_ended = false;
     }
 
-    /// Goes to the indentation column, on a new line unless this one is still free up to there.
+    /// Moves to the indentation column, on a new line unless this line is empty up to there.
     pub(super) fn line_start(&mut self) {
         let occupied =
             !self.indention || self.column > self.indent || (self.column == self.indent && !self.whitespace);

@@ -1,7 +1,7 @@
-//! What a YAML text may make us do: the events of one document, counted while they are read.
+//! Limits for YAML texts: the events of one document, counted while they are read.
 //!
-//! Every reader of YAML takes its events from here, so that there is one set of limits. A text that goes beyond one
-//! of them is refused at the place where it does, before the rest is scanned.
+//! Every reader of YAML takes its events from here, so that there is one set of limits. A text that exceeds
+//! one is refused at that place, before the rest is scanned.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use super::Position;
 
 /// The largest text that is read, in bytes. The largest build data so far has 260 kB, the largest StateBox file 40 kB.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// How deep collections may be nested, aliases resolved. Build data needs nine levels, a StateBox file six.
+/// The deepest nesting of collections, aliases resolved. Build data needs nine levels, a StateBox file six.
 pub const MAX_DEPTH: usize = 64;
-/// How many values a document may have, aliases resolved.
+/// The most values of a document, aliases resolved.
 pub const MAX_NODES: usize = 500_000;
-/// How many aliases a document may have.
+/// The most aliases of a document.
 pub const MAX_ALIASES: usize = 10_000;
 
-/// A text that is not one document of the YAML we read.
+/// The text is not exactly one document of the supported YAML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{position}: {message}")]
 pub struct YamlError {
-    /// Where.
+    /// The position.
     pub position: Position,
     /// What is wrong, and what was expected.
     pub message: String,
@@ -50,11 +50,11 @@ struct Open {
     anchor: usize,
     /// How many values there were before it.
     before: usize,
-    /// How deep it is itself, so far.
+    /// Its depth so far.
     height: usize,
 }
 
-/// What an anchored value adds where it is referred to.
+/// The size that an alias of an anchored value adds.
 #[derive(Clone, Copy)]
 struct Size {
     nodes: usize,
@@ -85,7 +85,7 @@ impl<'a> Events<'a> {
         })
     }
 
-    /// Reads `text` to its end and keeps nothing: whether another reader may be given it.
+    /// Checks that `text` is within the limits, before another parser gets it.
     pub(crate) fn check(text: &'a str) -> Result<(), YamlError> {
         let mut events = Self::of(text)?;
         while events.next()?.is_some() {}
@@ -117,7 +117,7 @@ impl<'a> Events<'a> {
                 if self.aliases > MAX_ALIASES {
                     return Err(format!("more than {MAX_ALIASES} aliases"));
                 }
-                // An alias of a value that is still open is refused by who builds the tree.
+                // The tree's builder refuses an alias of a value that is still open.
                 let size = self.anchored.get(anchor).copied().unwrap_or(Size { nodes: 1, height: 0 });
                 self.add(0, size)?;
             }
@@ -139,7 +139,7 @@ impl<'a> Events<'a> {
         Ok(())
     }
 
-    /// Counts a value that is complete.
+    /// Counts a complete value.
     fn add(&mut self, anchor: usize, size: Size) -> Result<(), String> {
         self.nodes = self.nodes.saturating_add(size.nodes);
         if self.nodes > MAX_NODES {
@@ -165,7 +165,7 @@ fn too_deep() -> String {
 fn scan_error(error: &ScanError) -> YamlError {
     let (marker, info) = (error.marker(), error.info());
     let place = Position { line: marker.line(), column: marker.col() + 1 };
-    // The scanner has a limit of its own for brackets in brackets.
+    // The scanner has its own limit for nested brackets.
     if info.contains("recursion limit") {
         return failure(place, too_deep());
     }
@@ -176,7 +176,7 @@ fn scan_error(error: &ScanError) -> YamlError {
 mod tests {
     use super::*;
 
-    /// How many events a text gives before it ends or is refused, and why it was refused.
+    /// The number of events of a text until it ends or is refused, and the error.
     fn steps(text: &str) -> (usize, Option<YamlError>) {
         let mut events = match Events::of(text) {
             Ok(events) => events,

@@ -1,9 +1,9 @@
 //! YAML: one reader with one set of limits for every text from outside, and an emitter that writes byte for byte what
 //! PyYAML's block style at width 80 writes (spec 01 §2.11).
 //!
-//! [`parse`] reads a file that we rewrite, with positions and raw text; [`parse_outside`] and [`from_str`] read what others
-//! wrote for their own readers. All follow YAML 1.1, because PyYAML reads the same files: `yes`, `4.20`, `12:30:45`, `1_000` and
-//! `2026-07-01T10:00:06Z` are not text there unless they are quoted.
+//! [`parse`] reads a file that this program rewrites, with positions and raw text; [`parse_outside`] and
+//! [`from_str`] read files of other programs. All follow YAML 1.1, because PyYAML reads the same files:
+//! `yes`, `4.20`, `12:30:45`, `1_000` and `2026-07-01T10:00:06Z` are not text there unless they are quoted.
 
 mod emitter;
 pub mod limits;
@@ -40,7 +40,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A value and where it stands. Two nodes are equal when their values are, wherever they stand.
+/// A value and its position. Two nodes are equal when their values are, whatever their positions.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where the value starts.
@@ -49,10 +49,10 @@ pub struct Node {
     pub value: Value,
 }
 
-/// What a [`Node`] holds.
+/// The content of a [`Node`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Text, a number, a boolean, a time, or nothing.
+    /// Text, a number, a boolean, a time, or null.
     Scalar(Scalar),
     /// A list.
     Sequence(Vec<Node>),
@@ -60,12 +60,12 @@ pub enum Value {
     Mapping(Mapping),
 }
 
-/// A scalar: the text as it was written (quotes, escapes and folding undone) and what YAML 1.1 takes it for.
+/// A scalar: its text (without quotes, escapes and folding) and its type in YAML 1.1.
 #[derive(Debug, Clone)]
 pub struct Scalar {
     /// The text, whatever its kind.
     pub text: String,
-    /// What a YAML 1.1 reader takes it for.
+    /// Its type for a YAML 1.1 reader.
     pub kind: Kind,
 }
 
@@ -106,12 +106,12 @@ impl Node {
         Self::new(Value::Scalar(Scalar { text: "null".into(), kind: Kind::Null }))
     }
 
-    /// A truth value.
+    /// A boolean.
     pub fn bool(value: bool) -> Self {
         Self::new(Value::Scalar(Scalar { text: value.to_string(), kind: Kind::Bool(value) }))
     }
 
-    /// A whole number.
+    /// An integer.
     pub fn integer(value: u64) -> Self {
         let text = value.to_string();
         Self::new(Value::Scalar(Scalar { kind: Kind::Integer(text.clone()), text }))
@@ -162,7 +162,7 @@ impl Node {
         self.as_scalar().filter(|scalar| scalar.kind != Kind::Null).map(|scalar| scalar.text.as_str())
     }
 
-    /// The truth value, if this is one.
+    /// The boolean, if this is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self.as_scalar()?.kind {
             Kind::Bool(value) => Some(value),
@@ -170,7 +170,7 @@ impl Node {
         }
     }
 
-    /// The whole number, if this is one that is not negative and fits.
+    /// The integer, if this is one in the range of `u64`.
     pub fn as_u64(&self) -> Option<u64> {
         match &self.as_scalar()?.kind {
             Kind::Integer(digits) => digits.parse().ok(),
@@ -178,7 +178,7 @@ impl Node {
         }
     }
 
-    /// What this is, for a message: `a list`, `the number 4.20`.
+    /// Describes the value, for messages: `a list`, `the number 4.20`.
     pub fn describe(&self) -> String {
         match &self.value {
             Value::Sequence(_) => "a list".into(),
@@ -196,7 +196,7 @@ impl Node {
     }
 }
 
-/// Keys and values, in the order of the file. Keys are mostly, but need not be, text.
+/// Keys and values, in the order of the file. Keys are usually text, but need not be.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mapping {
     entries: Vec<(Node, Node)>,
@@ -238,8 +238,8 @@ impl Mapping {
         self.entries.iter_mut().find(|(name, _)| is_key(name, key)).map(|(_, value)| value)
     }
 
-    /// Sets the value of the text key `key`, in place where it exists and at the end otherwise. An equal value
-    /// is left alone.
+    /// Sets the value of the text key `key`: in place if the key exists, otherwise at the end. An equal value
+    /// is not replaced.
     pub fn set(&mut self, key: &str, value: Node) {
         match self.get_mut(key) {
             Some(existing) if *existing == value => {}

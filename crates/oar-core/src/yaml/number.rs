@@ -1,4 +1,4 @@
-//! The values of numbers and times, and how Python writes them.
+//! The values of numbers and times, and their format in Python.
 
 use super::resolve::{Kind, looks_like_float};
 
@@ -32,7 +32,7 @@ pub(super) fn integer(text: &str) -> Option<Kind> {
     })
 }
 
-/// Digits of a base other than ten; verbatim when they are too many for us, `None` when there are none.
+/// Digits of a base other than ten; [`Kind::Verbatim`] when there are too many, `None` when there are none.
 fn radix(digits: &str, base: u32) -> Option<Kind> {
     if digits.is_empty() {
         return None;
@@ -66,7 +66,7 @@ pub(super) fn float(text: &str) -> Option<f64> {
     digits.parse::<f64>().ok().map(|value| sign * value)
 }
 
-/// Whether the date and the time of a text in the form of a YAML 1.1 timestamp exist.
+/// Whether a text in the form of a YAML 1.1 timestamp is a valid date and time.
 pub(super) fn is_possible_time(text: &str) -> bool {
     let numbers: Vec<i32> = text
         .split(|character: char| !character.is_ascii_digit())
@@ -80,10 +80,10 @@ pub(super) fn is_possible_time(text: &str) -> bool {
     date && part(3) < 24 && part(4) < 60 && part(5) < 60
 }
 
-/// A float as PyYAML writes it: Python's shortest form, with a point before the exponent.
+/// A float as PyYAML writes it: Python's shortest form, with a decimal point before the exponent.
 ///
-/// `read` is the text that the value was read from. Where two shortest forms are equally close, Python may choose
-/// the other one than we; a text that is as short and reads the same is kept.
+/// `read` is the text that the value was read from. When two shortest forms are equally close, Python may
+/// choose another one than Rust; a text that is as short and reads the same is kept.
 pub(super) fn python_float(value: f64, read: &str) -> String {
     let shortest = shortest_float(value);
     let alike = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e');
@@ -137,7 +137,7 @@ mod tests {
         }
         assert_eq!(python_float(4.2, "4.20"), "4.2");
         assert_eq!(python_float(1e16, "1.0E+16"), "1.0e+16");
-        // Exactly between the two.
+        // Exactly between two shortest forms.
         assert_eq!(python_float(110_463_195_082_508.13, "110463195082508.12"), "110463195082508.12");
     }
 }

@@ -1,12 +1,12 @@
-//! Looks at what stands outside the scalars: comments, which the scanner skips and a rewrite would lose, and tabs,
-//! which the scanner takes for blanks and PyYAML refuses.
+//! Finds what the scanner skips outside the scalars: comments, which a rewrite would lose, and tabs, which
+//! the scanner treats as spaces and PyYAML refuses.
 
 use saphyr_parser::{ScalarStyle, Span};
 
 use super::Position;
 use super::quoted::quoted_end;
 
-/// What stands outside the scalars.
+/// Comments and tabs outside the scalars.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
     /// Where comments start: a `#` at the start of a line or after white space.
@@ -15,7 +15,8 @@ pub(super) struct Outside {
     pub(super) tab: Option<Position>,
 }
 
-/// Looks at `text`, whose scalars in order are `scalars`. The header line of a block scalar is not part of it.
+/// Examines `text`, whose scalars in order are `scalars`. The header line of a block scalar is not part of
+/// the scalar.
 pub(super) fn look(text: &str, scalars: &[(Span, ScalarStyle)]) -> Outside {
     let mut found = Outside::default();
     if !text.contains(['#', '\t']) {

@@ -1,9 +1,9 @@
-//! What the scanner of YAML does not tell, and every reader that keeps a file's bytes needs to know.
+//! The end of quoted scalars, which the scanner does not report and readers that keep a file's bytes need.
 
 use saphyr_parser::{ScalarStyle, Span};
 
-/// The index of the character behind a quoted scalar; `None` for other styles. The scanner's own mark of a quoted one
-/// stands behind a comment that follows it.
+/// The index of the character after a quoted scalar; `None` for other styles. The scanner's own end mark is
+/// after a comment that follows the scalar.
 pub(crate) fn quoted_end(characters: &[char], span: Span, style: ScalarStyle) -> Option<usize> {
     let start = span.start.index();
     match style {

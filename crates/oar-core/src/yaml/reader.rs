@@ -1,7 +1,7 @@
-//! Reads one YAML document into a tree, with positions, and with bounds on what a file may make us build.
+//! Reads one YAML document into a tree with positions, within limits.
 //!
-//! Every YAML text that comes from outside is read by this reader: state files, build data, test reports, shipment
-//! files, what services answer. Its limits are those of [`super::limits`].
+//! This reader is used for every YAML text from outside: state files, build data, test reports, shipment
+//! files, services' answers. Its limits are those of [`super::limits`].
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use super::outside;
 use super::resolve::{Kind, resolve};
 use super::{Mapping, Node, Position, Scalar, Value};
 
-/// A document and what a rewrite of it would lose.
+/// A document, and the comments that a rewrite would lose.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// The document's value; null when the document is empty.
@@ -31,34 +31,35 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
     read(text, Strictness::Strict)
 }
 
-/// Reads `text`, which another program wrote for its own readers, as exactly one document.
+/// Reads `text`, a file of another program, as exactly one document.
 ///
-/// More is tolerated than in our own files: a key may occur several times in a mapping (the tree has all of them, in
-/// order; of what [`super::from_str`] reads into a struct the last one counts, as for PyYAML), any value may be a key,
-/// and tags that we do not know are ignored.
+/// More is accepted than by [`parse`]: a key may occur several times in a mapping (the tree has all of them,
+/// in order; [`super::from_str`] uses the last one for a struct, as PyYAML does), any value may be a key, and
+/// unknown tags are ignored.
 pub fn parse_outside(text: &str) -> Result<Node, YamlError> {
     Ok(read(text, Strictness::Tolerant)?.root)
 }
 
-/// How much of a text must be as we would write it.
+/// How strictly a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strictness {
-    /// A file that we rewrite: whatever a rewrite would change is refused.
+    /// For files that are rewritten: what a rewrite would change is refused.
     Strict,
-    /// A text that is only read.
+    /// For texts that are only read.
     Tolerant,
 }
 
 fn read(text: &str, strictness: Strictness) -> Result<Document, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_text(text)?;
-    // YAML 1.1 takes U+0085 for a line feed; the scanner, which follows YAML 1.2, does not.
+    // U+0085 is a line break in YAML 1.1, but not for the scanner, which follows YAML 1.2.
     let text: &str =
         &if text.contains('\u{85}') { Cow::Owned(text.replace('\u{85}', "\n")) } else { Cow::Borrowed(text) };
     let mut events = Events::of(text)?;
     let mut builder = Builder::new(strictness);
     let mut scalars = Vec::new();
-    // Where a file ends that has no final line break; the scanner adds one to a block scalar there, PyYAML does not.
+    // The end of a file without a final line break: the scanner adds one to a block scalar there, PyYAML does
+    // not.
     let ends = if text.ends_with(['\n', '\r']) { usize::MAX } else { text.chars().count() };
     while let Some((event, span)) = events.next()? {
         if let Event::Scalar(_, style, _, _) = &event {
@@ -71,7 +72,7 @@ fn read(text: &str, strictness: Strictness) -> Result<Document, YamlError> {
     }
     let outside = outside::look(text, &scalars);
     if let Some(place) = outside.tab {
-        return Err(failure(place, "a tab stands here; indentation and separation are done with blanks"));
+        return Err(failure(place, "there is a tab here; use spaces for indentation and separation"));
     }
     Ok(Document { root: builder.root.unwrap_or_else(Node::null), comments: outside.comments })
 }
@@ -87,7 +88,7 @@ fn check_text(text: &str) -> Result<(), YamlError> {
     for character in text.chars() {
         if !allowed(character) {
             let message =
-                format!("the control character U+{:04X} may not stand here unescaped", u32::from(character));
+                format!("the control character U+{:04X} must be escaped here", u32::from(character));
             return Err(failure(place, message));
         }
         if character == '\n' {
@@ -205,7 +206,7 @@ impl Builder {
         self.complete(node, open.anchor, false)
     }
 
-    /// Puts a finished value where it belongs.
+    /// Adds a finished value to its parent.
     fn complete(&mut self, node: Node, anchor: usize, merge: bool) -> Result<(), YamlError> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -232,7 +233,7 @@ impl OpenMapping {
                 if let Some(first) = self.seen.insert(name, node.position) {
                     let shown = node.as_scalar().map_or("", |scalar| scalar.text.as_str());
                     let message = format!(
-                        "the key `{}` stands twice in this mapping, first at line {} and again at line {}",
+                        "the key `{}` occurs twice in this mapping, first at line {} and again at line {}",
                         shown.chars().take(80).collect::<String>(),
                         first.line,
                         node.position.line
@@ -263,7 +264,7 @@ impl OpenMapping {
         Ok(())
     }
 
-    /// What the mapping merges in, then its own entries; an own value takes the place of a merged one.
+    /// The merged entries, then the mapping's own; an own value replaces a merged one.
     fn finish(self) -> Mapping {
         if self.merged.is_empty() {
             return self.entries;
@@ -281,7 +282,7 @@ impl OpenMapping {
     }
 }
 
-/// A text by which two keys are the same exactly when Python takes them for the same.
+/// A text that is equal for two keys exactly when they are equal in Python.
 fn canonical(key: &Node) -> Option<String> {
     let scalar = key.as_scalar()?;
     Some(match &scalar.kind {
@@ -295,7 +296,7 @@ fn canonical(key: &Node) -> Option<String> {
     })
 }
 
-/// Removes the indentation after U+2028 and U+2029, which YAML 1.1 takes for line breaks and keeps.
+/// Removes the indentation after U+2028 and U+2029, which YAML 1.1 treats as line breaks and keeps.
 fn unfold_separators(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> String {
     let separator = |character: char| matches!(character, '\u{2028}' | '\u{2029}');
     let indent = match style {

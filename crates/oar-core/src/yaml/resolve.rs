@@ -1,28 +1,28 @@
-//! What a YAML 1.1 reader (PyYAML's safe loader) takes a plain scalar for (spec 01 §2.11, rule 10).
+//! The type of a plain scalar for a YAML 1.1 reader (PyYAML's safe loader) (spec 01 §2.11, rule 10).
 
 use super::number;
 
 /// The type of a scalar under YAML 1.1.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Nothing.
+    /// Null.
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// A whole number, as its decimal digits with an optional `-`.
+    /// An integer, as its decimal digits with an optional `-`.
     Integer(String),
-    /// A number with a point, infinity, or not-a-number.
+    /// A float, infinity, or not-a-number.
     Float(f64),
-    /// A time, or a number too long for us: written again as it was read.
+    /// A time, or a number that is too long: written again as it was read.
     Verbatim,
     /// Text.
     Text,
 }
 
-/// What a YAML 1.1 reader takes the plain scalar `text` for.
+/// The type of the plain scalar `text` for a YAML 1.1 reader.
 ///
-/// A text that has the form of a number or a time but no such value (`0x_`, `2026-13-01`), and the lone `=` and
-/// `<<`, are refused by PyYAML; here they are [`Kind::Text`], and the emitter quotes them.
+/// PyYAML refuses a text with the form of a number or a time but no value (`0x_`, `2026-13-01`), and the lone
+/// `=` and `<<`; here they are [`Kind::Text`], and the emitter quotes them.
 pub fn resolve(text: &str) -> Kind {
     if is_null(text) {
         return Kind::Null;
@@ -82,7 +82,7 @@ impl Cursor<'_> {
         self.take(|byte| byte == wanted)
     }
 
-    /// Takes as many as possible and counts them.
+    /// Takes as many matching bytes as possible and returns their number.
     fn take_all(&mut self, wanted: impl Fn(u8) -> bool) -> usize {
         let length = self.0.iter().take_while(|byte| wanted(**byte)).count();
         self.0 = self.0.get(length..).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Cursor<'_> {
         self.take(|byte| matches!(byte, b'-' | b'+'))
     }
 
-    /// One or more `:59` groups, each of one or two digits of which the first of two is at most 5.
+    /// One or more `:59` groups: each has one or two digits, and the first of two is at most 5.
     fn sexagesimal_groups(&mut self) -> bool {
         let mut groups = 0;
         while self.0.first() == Some(&b':') {
@@ -174,7 +174,7 @@ pub(super) fn looks_like_float(text: &str) -> bool {
     }
 }
 
-/// The end, or an exponent (whose sign is not optional) and the end.
+/// The end, or an exponent (with a mandatory sign) and the end.
 fn exponent_or_end(cursor: &mut Cursor<'_>) -> bool {
     cursor.done()
         || (cursor.take(|byte| matches!(byte, b'e' | b'E'))

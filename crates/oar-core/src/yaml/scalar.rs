@@ -1,4 +1,4 @@
-//! How a text is written: the choice of a style and the four styles (spec 01 §2.11, rules 6 to 14).
+//! Writes texts: the choice of a style and the four styles (spec 01 §2.11, rules 6 to 14).
 
 use super::emitter::{Emitter, WIDTH};
 use super::resolve::needs_quotes;
@@ -12,12 +12,12 @@ pub(super) enum Style {
     Literal,
 }
 
-/// What YAML 1.1 takes for a line break, except CR, which is always escaped.
+/// Whether YAML 1.1 treats the character as a line break, except CR, which is always escaped.
 fn is_break(character: char) -> bool {
     matches!(character, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The two line breaks that only YAML 1.1 takes for such.
+/// Whether it is one of the two line breaks that exist only in YAML 1.1.
 fn is_line_separator(character: char) -> bool {
     matches!(character, '\u{2028}' | '\u{2029}')
 }
@@ -26,9 +26,9 @@ fn is_separator(character: char) -> bool {
     is_break(character) || matches!(character, ' ' | '\t' | '\0' | '\r')
 }
 
-/// Whether the character may stand unescaped in a plain, single-quoted or literal scalar.
+/// Whether the character may be unescaped in a plain, single-quoted or literal scalar.
 ///
-/// U+0085 is not among them although PyYAML writes it so: PyYAML itself reads it back as another character.
+/// Not U+0085, although PyYAML writes it unescaped: PyYAML itself reads it back as another character.
 fn is_printable(character: char) -> bool {
     matches!(character,
         '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10fffe}')
@@ -105,7 +105,7 @@ impl Analysis {
     }
 }
 
-/// Whether a character in the text would be taken for syntax in a plain scalar of a block.
+/// Whether a character in the text would be syntax in a plain scalar in block style.
 fn has_indicators(text: &str, characters: &[char]) -> bool {
     if text.starts_with("---") || text.starts_with("...") {
         return true;
@@ -154,13 +154,13 @@ impl Emitter {
         self.indicator("'", true, false, false);
         let doubled = text.replace('\'', "''");
         let length = doubled.chars().count();
-        // Not at the very first or very last character: the blank there would be lost.
+        // Not at the first or last character, because the space there would be lost.
         self.words(&doubled, split, |index| index == 0 || index + 1 == length);
         self.indicator("'", false, false, false);
     }
 
-    /// Writes the words of a text; a single space becomes a line break where the line is already too wide and
-    /// `keep` does not claim the space (by its index in characters).
+    /// Writes the words of a text. A single space becomes a line break when the line is already too wide,
+    /// unless `keep` is true for the space (its index in characters).
     fn words(&mut self, text: &str, split: bool, keep: impl Fn(usize) -> bool) {
         let mut index = 0;
         let mut rest = text;
@@ -176,7 +176,7 @@ impl Emitter {
             if first == ' ' && end == 1 && split && self.column > WIDTH && !keep(index) {
                 self.line_start();
             } else if is_break(first) {
-                // Only U+2028 and U+2029 come here; YAML 1.1 keeps them as they are.
+                // Only U+2028 and U+2029 occur here; YAML 1.1 keeps them.
                 run.chars().for_each(|character| self.line_break(character));
                 self.line_start();
             } else {
@@ -213,7 +213,7 @@ impl Emitter {
         self.indicator("\"", false, false, false);
     }
 
-    /// Breaks the line within a double-quoted text; a blank at the start of the next line must be escaped.
+    /// Breaks the line within a double-quoted text; a space at the start of the next line must be escaped.
     fn fold_double_quoted(&mut self, next: Option<char>) {
         self.write("\\");
         self.line_start();
@@ -256,7 +256,7 @@ impl Emitter {
     }
 }
 
-/// The escape sequence of a character that may not stand in a double-quoted scalar as it is.
+/// The escape sequence of a character that must be escaped in a double-quoted scalar.
 fn escape(character: char) -> Option<String> {
     let short = match character {
         '\0' => '0',

@@ -37,7 +37,7 @@ fn node(tree: &Json) -> Node {
     }
 }
 
-/// Whether `found` is what PyYAML reads; of times only that they are times.
+/// Whether `found` is what PyYAML reads; times are compared only by type.
 fn same(found: &Node, expected: &Json) -> bool {
     let (kind, value) = expected.as_object().unwrap().iter().next().unwrap();
     match (&found.value, kind.as_str()) {
@@ -99,7 +99,7 @@ fn documents_are_read_as_pyyaml_reads_them() {
 
 #[test]
 fn what_pyyaml_loses_is_written_so_that_it_is_kept() {
-    // PyYAML writes these characters raw and reads other ones back, or cannot read its own output.
+    // PyYAML writes these characters unescaped and reads different ones back, or cannot read its own output.
     for (text, written) in
         [("a\u{85}b", "\"a\\Nb\"\n"), ("\u{2028}a\nb", "\"\\La\\nb\"\n"), ("a\nb\u{2029}", "\"a\\nb\\P\"\n")]
     {
@@ -122,11 +122,11 @@ fn a_key_that_stands_twice_is_named_with_both_lines() {
     let message = |text: &str| parse(text).unwrap_err().to_string();
     assert_eq!(
         message("a: 1\nb: 2\na: 3\n"),
-        "3:1: the key `a` stands twice in this mapping, first at line 1 and again at line 3"
+        "3:1: the key `a` occurs twice in this mapping, first at line 1 and again at line 3"
     );
-    assert!(message("x: {k: 1, 'k': 2}\n").contains("`k` stands twice"));
-    assert!(message("yes: 1\ntrue: 2\n").contains("stands twice"));
-    assert!(message("1: a\n1.0: b\n").contains("stands twice"));
+    assert!(message("x: {k: 1, 'k': 2}\n").contains("`k` occurs twice"));
+    assert!(message("yes: 1\ntrue: 2\n").contains("occurs twice"));
+    assert!(message("1: a\n1.0: b\n").contains("occurs twice"));
     assert!(parse("1: a\n'1': b\n").is_ok());
 }
 
@@ -184,7 +184,7 @@ fn positions_are_those_of_the_values() {
     assert_eq!(item.get("c").unwrap().position, Position { line: 3, column: 6 });
 }
 
-/// Texts in which every rule of the dialect may meet every other.
+/// Texts in which any rules of the dialect may be combined.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-z]{1,12}",

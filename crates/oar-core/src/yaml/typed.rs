@@ -1,8 +1,8 @@
-//! A tree as Rust types.
+//! Deserializes a tree into Rust types.
 //!
-//! Producers write "nothing" in several ways, so an absent value, `null`, `""`, `[]` and `{}` all stand for an empty
-//! list and for a mapping without entries, and `null` for an empty text. A scalar without quotes that is read as text
-//! is the text that was written: `4.20` stays `4.20`.
+//! Producers write "nothing" in several ways: an absent value, `null`, `""`, `[]` and `{}` are all read as an
+//! empty list or an empty mapping, and `null` as an empty text. An unquoted scalar that is read as text keeps
+//! its spelling: `4.20` stays `4.20`.
 
 use std::collections::HashMap;
 
@@ -11,17 +11,18 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 
 use super::{Kind, Node, Position, Scalar, Value, YamlError, parse_outside};
 
-/// Reads a YAML text that comes from outside.
+/// Reads a YAML text from outside.
 ///
 /// # Errors
 ///
-/// The text is no YAML, goes beyond a limit of [`super::limits`], or holds something else than `T`; the place is named.
+/// The text is not YAML, exceeds a limit of [`super::limits`], or does not contain a `T`. The error has the
+/// position.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     T::deserialize(&parse_outside(text)?)
 }
 
 impl YamlError {
-    /// The error at `position`, unless it has a place already.
+    /// The error at `position`, unless it has a position already.
     fn at(mut self, position: Position) -> Self {
         if self.position.line == 0 {
             self.position = position;
@@ -45,7 +46,7 @@ impl<'de> IntoDeserializer<'de, YamlError> for &'de Node {
 }
 
 impl Node {
-    /// Whether it is a spelling of nothing where a collection is expected.
+    /// Whether it counts as an empty collection.
     fn is_empty(&self) -> bool {
         match &self.value {
             Value::Scalar(Scalar { text, kind }) => {
@@ -146,7 +147,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         self.deserialize_any(visitor)
     }
 
-    /// Of a key that stands several times the last one counts.
+    /// Of duplicate keys the last one counts.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -158,7 +159,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         let last: HashMap<_, _> =
             mapping.iter().enumerate().map(|(place, (key, _))| (text(key), place)).collect();
         let entries = mapping.iter().enumerate().filter_map(|(place, (key, value))| {
-            // A key that is no scalar names no field.
+            // A key that is not a scalar names no field.
             let is_last = last.get(&text(key)) == Some(&place);
             (is_last && text(key).is_some()).then_some((key, value))
         });

@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::operations::add_qe_approval::{AddQeApproval, Arguments};
+use oar_core::operations::add_qe_approval::AddQeApproval;
 
 use crate::release::Release;
 use crate::report;
@@ -24,6 +24,5 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let Args { accept_bugs, early, busy, critical } = args;
     let yes = critical.yes;
     let change = critical.change.into();
-    let arguments = Arguments { accept_bug: accept_bugs, early, wait: busy.wait, change };
-    release.run::<AddQeApproval, _>(arguments, yes).await
+    release.run(AddQeApproval { accept_bug: accept_bugs, early, wait: busy.wait, change }, yes).await
 }

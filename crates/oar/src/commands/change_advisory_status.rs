@@ -1,9 +1,7 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
 use oar_core::operations::Change;
-use oar_core::operations::change_advisory_status::{
-    self as operation, Answer, Arguments, ChangeAdvisoryStatus, Target,
-};
+use oar_core::operations::change_advisory_status::{self as operation, Answer, ChangeAdvisoryStatus, Target};
 use oar_core::statebox::{State, TaskName};
 
 use crate::release::Release;
@@ -59,14 +57,19 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             .map_err(|error| CliError::of_task(&error))?
     } else {
         let ChangeArgs { dry_run, accept_metadata } = args.critical.change;
-        let arguments = Arguments {
-            status: Target::RelPrep,
-            accept_bug: args.accept_bugs.clone(),
-            early: args.early,
-            wait: args.wait,
-            change: Change { dry_run, accept_metadata },
-        };
-        release.session.perform::<ChangeAdvisoryStatus>(arguments, &call).await?
+        release
+            .session
+            .perform(
+                ChangeAdvisoryStatus {
+                    status: Target::RelPrep,
+                    accept_bug: args.accept_bugs.clone(),
+                    early: args.early,
+                    wait: args.wait,
+                    change: Change { dry_run, accept_metadata },
+                },
+                &call,
+            )
+            .await?
     };
     let code = show(release, &answer);
     if answer.leaves_wait() && !args.carry_on && !args.wait {
@@ -91,8 +94,8 @@ fn show(release: &Release, answer: &Answer) -> ExitCode {
     }
 }
 
-/// Starts a watcher unless somebody continues the wait already. That none can be started is no failure of the task:
-/// the wait stays in the StateBox.
+/// Starts a watcher unless another process already continues the wait. A failure to start one is not a
+/// failure of the task, because the wait remains in the StateBox.
 fn see_to_watcher(args: &Args, release: &Release, state: &State) {
     let ui = &release.session.ui;
     let Some(wait) = state.wait(TASK) else { return };

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::check_cve_tracker_bug::{Arguments, CheckCveTrackerBug};
+use oar_core::operations::check_cve_tracker_bug::CheckCveTrackerBug;
 
 use crate::release::Release;
 use crate::report;
@@ -7,10 +7,10 @@ use crate::report;
 /// Check with elliott that no CVE tracker is missing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Tell ART about missing trackers in Slack (the default)
+    /// Notify ART of missing trackers in Slack (the default)
     #[arg(long, overrides_with = "no_notify")]
     notify: bool,
-    /// Do not tell ART
+    /// Do not notify ART
     #[arg(long, overrides_with = "notify")]
     no_notify: bool,
     #[command(flatten)]
@@ -21,6 +21,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { notify: _, no_notify, busy, change } = args;
-    let arguments = Arguments { no_notify, wait: busy.wait, change: change.into() };
-    release.run::<CheckCveTrackerBug, _>(arguments, false).await
+    release.run(CheckCveTrackerBug { no_notify, wait: busy.wait, change: change.into() }, false).await
 }

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::check_greenwave_cvp_tests::{Arguments, CheckGreenwaveCvpTests};
+use oar_core::operations::check_greenwave_cvp_tests::CheckGreenwaveCvpTests;
 
 use crate::release::Release;
 use crate::report;
@@ -14,6 +14,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let arguments = Arguments { wait: args.busy.wait, change: args.change.into() };
-    release.run::<CheckGreenwaveCvpTests, _>(arguments, false).await
+    release.run(CheckGreenwaveCvpTests { wait: args.busy.wait, change: args.change.into() }, false).await
 }

@@ -1,10 +1,10 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::create_test_report::{Arguments, CreateTestReport};
+use oar_core::operations::create_test_report::CreateTestReport;
 
 use crate::release::Release;
 use crate::report;
 
-/// Create the release's StateBox file and tell the release leads
+/// Create the release's StateBox file and notify the release leads
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Create the file although the release has a worksheet in Google Sheets
@@ -18,6 +18,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { beside_worksheet, busy, change } = args;
-    let arguments = Arguments { beside_worksheet, wait: busy.wait, change: change.into() };
-    release.run::<CreateTestReport, _>(arguments, false).await
+    release.run(CreateTestReport { beside_worksheet, wait: busy.wait, change: change.into() }, false).await
 }

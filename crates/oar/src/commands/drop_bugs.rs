@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::clients::jira::IssueKey;
-use oar_core::operations::drop_bugs::{Arguments, DropBugs};
+use oar_core::operations::drop_bugs::DropBugs;
 
 use crate::release::Release;
 use crate::report;
@@ -22,6 +22,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { include, busy, critical } = args;
-    let arguments = Arguments { include, wait: busy.wait, change: critical.change.into() };
-    release.run::<DropBugs, _>(arguments, critical.yes).await
+    release.run(DropBugs { include, wait: busy.wait, change: critical.change.into() }, critical.yes).await
 }

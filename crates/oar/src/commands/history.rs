@@ -1,10 +1,10 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::history::{Arguments, Entry, History};
+use oar_core::operations::history::{Entry, History};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
 
-/// The least width of the tasks' names.
+/// The minimum width of the tasks' names, in columns.
 const NAMES: usize = 21;
 
 /// List every recorded run of the tasks, oldest first: when, who, result
@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<History>(Arguments { task: args.task }).await?;
+    let answer = release.perform(History { task: args.task }).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     if answer.runs.is_empty() {
@@ -44,7 +44,7 @@ fn outcome(run: &RunView) -> &'static str {
     run.outcome.map_or("unfinished", RunOutcome::text)
 }
 
-/// A run for people: a line, and below it its command, why it did not pass, and what it had done when it was ended.
+/// A run as text: a line, followed by its command, why it did not pass, and what it had done when it ended.
 fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
     let run = &entry.run;
     let word = outcome(run);

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::image_consistency_check::{Arguments, ImageConsistencyCheck, JobId};
+use oar_core::operations::image_consistency_check::{ImageConsistencyCheck, JobId};
 
 use crate::release::Release;
 use crate::report;
@@ -18,6 +18,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { job_id, wait, change } = args;
-    let arguments = Arguments { job_id, wait: wait.wait, change: change.into() };
-    release.run::<ImageConsistencyCheck, _>(arguments, false).await
+    release.run(ImageConsistencyCheck { job_id, wait: wait.wait, change: change.into() }, false).await
 }

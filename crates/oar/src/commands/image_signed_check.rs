@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::image_signed_check::{Arguments, ImageSignedCheck};
+use oar_core::operations::image_signed_check::ImageSignedCheck;
 
 use crate::release::Release;
 use crate::report;
@@ -11,7 +11,7 @@ use crate::report;
 /// Hat's keys if it names none.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look again every 30 seconds, at most 16 times, while no signature is published
+    /// Check again every 30 seconds, at most 16 times, while no signature is published
     #[arg(long)]
     wait: bool,
     /// Also check the payloads of all architectures, and the multi-architecture list with its images
@@ -23,6 +23,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { wait, all_architectures, change } = args;
-    let arguments = Arguments { wait, all_architectures, change: change.into() };
-    release.run::<ImageSignedCheck, _>(arguments, false).await
+    release.run(ImageSignedCheck { wait, all_architectures, change: change.into() }, false).await
 }

@@ -1,17 +1,17 @@
 use cli_support::{CliError, ExitCode, TextStyle, exit_code};
-use oar_core::operations::is_shipped::{Arguments, IsShipped};
+use oar_core::operations::is_shipped::IsShipped;
 use oar_core::operators::shipped::ShippedReport;
 
 use crate::release::Release;
 
 /// Show whether the release is shipped, and what is missing if it is not
 ///
-/// Exit code 0 means shipped, 1 not shipped. Any other means unknown, because a service could not be asked.
+/// Exit code 0 means shipped, 1 not shipped. Any other means unknown, because a service could not be reached.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let report = release.perform::<IsShipped>(Arguments {}).await?;
+    let report = release.perform(IsShipped {}).await?;
     let ui = &release.session.ui;
     ui.json(&report);
     ui.text(render(&release.version.to_string(), &report));

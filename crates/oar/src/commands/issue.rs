@@ -1,8 +1,6 @@
 use clap::Subcommand;
 use cli_support::{CliError, ExitCode, TextStyle, Ui, complete};
-use oar_core::operations::issue::{
-    AddArguments, Changed, IssueAdd, IssueList, IssueResolve, ListArguments, Listed, ResolveArguments,
-};
+use oar_core::operations::issue::{Changed, IssueAdd, IssueList, IssueResolve, Listed};
 use oar_core::statebox::TaskName;
 
 use crate::release::Release;
@@ -22,10 +20,10 @@ enum Command {
         /// What is wrong
         #[arg(value_name = "TEXT")]
         text: String,
-        /// The tasks that it blocks; without any it concerns the whole release
+        /// The tasks that it blocks; by default it concerns the whole release
         #[arg(long = "task", value_name = "NAME", add = complete::tasks())]
         tasks: Vec<TaskName>,
-        /// Record an issue that blocks nothing
+        /// Record an issue that does not block
         #[arg(long)]
         no_blocker: bool,
         #[command(flatten)]
@@ -56,17 +54,16 @@ enum Command {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     match args.command {
         Command::Add { text, tasks, no_blocker, change } => {
-            let arguments = AddArguments { text, task: tasks, no_blocker, dry_run: change.dry_run };
-            let changed = release.perform::<IssueAdd>(arguments).await?;
+            let changed =
+                release.perform(IssueAdd { text, task: tasks, no_blocker, dry_run: change.dry_run }).await?;
             show(&release.session.ui, &changed, ["added", "is recorded already", "would be added"]);
         }
         Command::Resolve { text, resolution, change } => {
-            let arguments = ResolveArguments { text, resolution, dry_run: change.dry_run };
-            let changed = release.perform::<IssueResolve>(arguments).await?;
+            let changed = release.perform(IssueResolve { text, resolution, dry_run: change.dry_run }).await?;
             show(&release.session.ui, &changed, ["resolved", "was resolved already", "would be resolved"]);
         }
         Command::List { all, task } => {
-            let listed = release.perform::<IssueList>(ListArguments { all, task }).await?;
+            let listed = release.perform(IssueList { all, task }).await?;
             list(&release.session.ui, &listed);
         }
     }

@@ -1,25 +1,25 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::log::{Arguments, Log};
+use oar_core::operations::log::Log;
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
 
 /// Show the stored log of a task
 ///
-/// The StateBox keeps one log for each task: that of the last run that came to a result. Of every other run it keeps who,
-/// when, why and which messages were sent; `--run` shows that.
+/// The StateBox has one log for each task: that of the last run with a result. For every other run it has
+/// who, when, why and which messages were sent; `--run` shows these.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task, for example stage-testing
     #[arg(value_name = "TASK", add = complete::tasks())]
     task: TaskName,
-    /// What is stored of this run; `oar history --output json` has the ids
+    /// Show what is stored of this run; `oar history --output json` has the ids
     #[arg(long, value_name = "ID")]
     run: Option<String>,
 }
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<Log>(Arguments { task: args.task, run: args.run }).await?;
+    let answer = release.perform(Log { task: args.task, run: args.run }).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     let stored = answer.stored;
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     Ok(ExitCode::Done)
 }
 
-/// What the history says about a run.
+/// The history's entry of a run, as text.
 fn described(subject: &str, run: &RunView) -> String {
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => TextStyle::Good,

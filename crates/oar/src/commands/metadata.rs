@@ -2,63 +2,64 @@ use cli_support::{CliError, ExitCode};
 use oar_core::config::{Pending, ReleaseDate, ShipmentKind, ShipmentUrl};
 use oar_core::email::EmailAddress;
 use oar_core::ids::IssueKey;
-use oar_core::operations::metadata::{Arguments, Metadata};
+use oar_core::operations::metadata::Metadata;
 
 use crate::release::Release;
 
-/// What is shown of something that ART has announced and not made yet.
+/// The text for something that ART has announced and not created yet.
 const NOT_THERE_YET: &str = "not there yet";
 
-/// Show what the build data says about the release
+/// Show the release's values in ART's build data
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let metadata = release.perform::<Metadata>(Arguments {}).await?;
+    let metadata = release.perform(Metadata {}).await?;
     let ui = &release.session.ui;
     if ui.is_json() {
         ui.json(&metadata);
         return Ok(ExitCode::Done);
     }
-    let awaited = |pending: &Pending| metadata.pending.contains(pending).then_some(NOT_THERE_YET);
+    let facts = &metadata.facts;
+    let awaited = |pending: &Pending| facts.pending.contains(pending).then_some(NOT_THERE_YET);
     let mut lines = vec![
         line("release", &metadata.release.to_string()),
         line("flow", metadata.flow.as_str()),
-        line("release date", &or_none(metadata.release_date.as_ref().map(ReleaseDate::as_str))),
+        line("release date", &or_none(facts.release_date.as_ref().map(ReleaseDate::as_str))),
         line(
             "ART ticket",
-            &or_none(metadata.jira_ticket.as_ref().map(IssueKey::as_str).or(awaited(&Pending::Ticket))),
+            &or_none(facts.jira_ticket.as_ref().map(IssueKey::as_str).or(awaited(&Pending::Ticket))),
         ),
         line(
             "shipment MR",
-            &or_none(metadata.shipment_mr.as_ref().map(ShipmentUrl::as_str).or(awaited(&Pending::Shipment))),
+            &or_none(facts.shipment_mr.as_ref().map(ShipmentUrl::as_str).or(awaited(&Pending::Shipment))),
         ),
         line("owner", &or_none(metadata.owner.as_ref().map(EmailAddress::expose))),
     ];
     lines.push(group(
         "advisories",
-        metadata.advisories.iter().map(|(kind, id)| (kind.as_str(), id.to_string())).chain(
-            metadata.pending.iter().filter_map(|pending| match pending {
+        facts.advisories.iter().map(|(kind, id)| (kind.as_str(), id.to_string())).chain(
+            facts.pending.iter().filter_map(|pending| match pending {
                 Pending::Advisory(kind) => Some((kind.as_str(), NOT_THERE_YET.to_owned())),
                 Pending::Ticket | Pending::Shipment => None,
             }),
         ),
     ));
-    if !metadata.shipment_kinds.is_empty() {
+    if !facts.shipment_kinds.is_empty() {
         let live = |kind: &ShipmentKind| match kind.live_id {
             Some(id) => format!("live advisory {id}"),
             None => "no live advisory yet".to_owned(),
         };
-        let kinds = metadata.shipment_kinds.iter();
+        let kinds = facts.shipment_kinds.iter();
         lines.push(group("shipment", kinds.map(|kind| (kind.kind.as_str(), live(kind)))));
     }
     lines.push(group(
         "candidate builds",
-        metadata.candidate_builds.iter().map(|(arch, build)| (arch.as_str(), build.clone())),
+        facts.candidate_builds.iter().map(|(arch, build)| (arch.as_str(), build.clone())),
     ));
-    let foreign = metadata.not_ours.iter();
+    let foreign = facts.not_ours.iter();
     let foreign = foreign.map(|value| (value.field.as_str(), format!("{} of {}", value.value, value.origin)));
-    if !metadata.not_ours.is_empty() {
+    if !facts.not_ours.is_empty() {
         lines.push(group("not its own", foreign));
     }
     ui.text(lines.join("\n"));

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::push_to_cdn_staging::{Arguments, PushToCdnStaging};
+use oar_core::operations::push_to_cdn_staging::PushToCdnStaging;
 
 use crate::release::Release;
 use crate::report;
@@ -15,6 +15,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { wait, critical } = args;
-    let arguments = Arguments { wait: wait.wait, change: critical.change.into() };
-    release.run::<PushToCdnStaging, _>(arguments, critical.yes).await
+    release.run(PushToCdnStaging { wait: wait.wait, change: critical.change.into() }, critical.yes).await
 }

@@ -1,7 +1,7 @@
 use std::num::NonZeroU64;
 
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::stage_testing::{Arguments, StageTesting};
+use oar_core::operations::stage_testing::StageTesting;
 
 use crate::release::Release;
 use crate::report;
@@ -23,6 +23,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { build_number, again, wait, change } = args;
-    let arguments = Arguments { build_number, again, wait: wait.wait, change: change.into() };
-    release.run::<StageTesting, _>(arguments, false).await
+    release.run(StageTesting { build_number, again, wait: wait.wait, change: change.into() }, false).await
 }

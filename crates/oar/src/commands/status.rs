@@ -1,16 +1,16 @@
 use cli_support::{CliError, ExitCode, TextStyle, cut};
-use oar_core::operations::status::{Answer, Arguments, Status, WorksheetStatus};
+use oar_core::operations::status::{Answer, Status, WorksheetStatus};
 use oar_core::statebox::TaskStatus;
-use oar_core::tasks::status::{StatusReport, TaskRow};
+use oar_core::tasks::status::{StatusReport, StatusRow};
 use unicode_width::UnicodeWidthStr;
 
 use crate::release::Release;
 
-/// The width that the report keeps to.
+/// The width of the report, in columns.
 const WIDTH: usize = 80;
-/// The least width of the tasks' names.
+/// The minimum width of the tasks' names, in columns.
 const NAMES: usize = 24;
-/// Where the second column of a task begins.
+/// The column at which the details of a task start.
 const INDENT: usize = 4;
 
 /// Show the status of every task, what it waits for, and what comes next
@@ -18,7 +18,7 @@ const INDENT: usize = 4;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliError> {
-    let answer = release.perform::<Status>(Arguments {}).await?;
+    let answer = release.perform(Status {}).await?;
     let ui = &release.session.ui;
     ui.json(&answer);
     ui.text(match &answer {
@@ -44,7 +44,7 @@ fn render(report: &StatusReport) -> String {
         task(row, width, &mut lines);
     }
     if !report.others.is_empty() {
-        lines.push(TextStyle::Faint.paint("  beside them:"));
+        lines.push(TextStyle::Faint.paint("  not required for the approval:"));
     }
     for row in &report.others {
         task(row, width, &mut lines);
@@ -100,7 +100,7 @@ fn header(report: &StatusReport) -> String {
     header
 }
 
-fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
+fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     let tone = match row.status {
         TaskStatus::Pass => TextStyle::Good,
         TaskStatus::Fail => TextStyle::Bad,
@@ -120,7 +120,7 @@ fn task(row: &TaskRow, width: usize, lines: &mut Vec<String>) {
     if row.status != TaskStatus::NotStarted
         && let Some(url) = row.job.as_ref().and_then(|job| job.url.as_ref())
     {
-        // Whole, however long it is: half an address is none.
+        // Never cut, because a part of a URL is useless.
         lines.push(format!("{}{url}", " ".repeat(INDENT)));
     }
     if row.undelivered > 0 {

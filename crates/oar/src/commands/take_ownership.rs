@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode};
 use oar_core::email::EmailAddress;
-use oar_core::operations::take_ownership::{Arguments, TakeOwnership};
+use oar_core::operations::take_ownership::TakeOwnership;
 
 use crate::release::Release;
 use crate::report;
@@ -19,6 +19,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { email, busy, change } = args;
-    let arguments = Arguments { email, wait: busy.wait, change: change.into() };
-    release.run::<TakeOwnership, _>(arguments, false).await
+    release.run(TakeOwnership { email, wait: busy.wait, change: change.into() }, false).await
 }

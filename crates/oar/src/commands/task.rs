@@ -1,6 +1,6 @@
 use clap::Subcommand;
 use cli_support::{CliError, ExitCode, complete};
-use oar_core::operations::task_set::{Arguments, TaskSet};
+use oar_core::operations::task_set::TaskSet;
 use oar_core::statebox::{TaskName, TaskStatus};
 
 use crate::release::Release;
@@ -36,8 +36,7 @@ enum Command {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Command::Set { name, status, reason, force, change } = args.command;
-    let arguments = Arguments { name, status, reason, force, dry_run: change.dry_run };
-    let answer = release.perform::<TaskSet>(arguments).await?;
+    let answer = release.perform(TaskSet { name, status, reason, force, dry_run: change.dry_run }).await?;
     let words = match (answer.dry_run, answer.differs) {
         (true, true) => "would be set",
         (true, false) => "would stay",

@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode};
-use oar_core::operations::update_bug_list::{Arguments, UpdateBugList};
+use oar_core::operations::update_bug_list::UpdateBugList;
 
 use crate::release::Release;
 use crate::report;
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Ask the QA contacts of unverified bugs of high severity whether these can be dropped
     #[arg(long, conflicts_with = "notify_managers")]
     confirm_droppable: bool,
-    /// Tell the managers of the QA contacts of unverified CVE bugs
+    /// Notify the managers of the QA contacts of unverified CVE bugs
     #[arg(long)]
     notify_managers: bool,
     #[command(flatten)]
@@ -29,6 +29,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { notify: _, no_notify, confirm_droppable, notify_managers, busy, change } = args;
     let (wait, change) = (busy.wait, change.into());
-    let arguments = Arguments { no_notify, confirm_droppable, notify_managers, wait, change };
-    release.run::<UpdateBugList, _>(arguments, false).await
+    release.run(UpdateBugList { no_notify, confirm_droppable, notify_managers, wait, change }, false).await
 }

@@ -1,14 +1,14 @@
-//! `oarctl tick`: one look at every wait that is due.
+//! `oarctl tick`: one check of every wait that is due.
 
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
-use oar_core::operations::tick::{Arguments, Tick};
+use oar_core::operations::tick::Tick;
 use oar_core::version::ReleaseVersion;
 
 /// Continue waits of releases that are due; meant for a timer
 ///
 /// Each wait was started, and consented to, by a command of `oar`. A wait is checked only when it is due and
 /// no other process holds it. Without --release the newest eight releases of every supported y-stream are
-/// checked, and those that wait are shown. A problem with one release does not stop the others.
+/// checked, and waiting ones are shown. A problem with one release does not stop the others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Check only this release; may be repeated
@@ -21,8 +21,9 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let all = args.releases.is_empty();
-    let arguments = Arguments { release: args.releases, dry_run: args.dry_run };
-    let answer = session.perform::<Tick>(arguments, &session.call(false)?).await?;
+    let answer = session
+        .perform(Tick { release: args.releases, dry_run: args.dry_run }, &session.call(false)?)
+        .await?;
     let ui = &session.ui;
     for row in &answer.rows {
         ui.text(match &row.detail {
@@ -31,7 +32,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         });
     }
     if all && answer.rows.is_empty() {
-        ui.text(format!("{} releases checked: nothing waits", answer.count));
+        ui.text(format!("{} checked: nothing waits", cli_support::counted(answer.count, "release")));
     }
     ui.json(&answer);
     Ok(exit_code(&answer))

@@ -1,4 +1,5 @@
-//! `oar-sandbox demo`: both releases from announced to shipped, and a nightly to accepted, with the real programs.
+//! `oar-sandbox demo`: takes both releases from announced to shipped, and a nightly to accepted, with the
+//! real programs.
 
 use std::{
     env,
@@ -16,10 +17,10 @@ use script::{Step, scripts};
 
 mod script;
 
-/// Who the history says ran the commands.
+/// The user in the history of the commands.
 const USER: &str = "demo";
 
-/// How much of a command's reason is repeated, in characters; the whole stands above.
+/// The longest excerpt of a command's reason, in characters; the whole reason is shown above.
 const LONGEST_REASON: usize = 400;
 
 /// Runs the demonstration.
@@ -71,12 +72,10 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     heading("Done")?;
     print(&format!(
         "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
-         `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, see\n\
-         docs/tutorial.md; it begins with\n\n  \
-         eval \"$({} start)\"\n",
+         `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, follow\n\
+         docs/tutorial.md from its first line.\n",
         sandbox.requests().len(),
         started.elapsed().as_secs_f64(),
-        shown(&env::current_exe()?),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -85,19 +84,13 @@ fn heading(text: &str) -> io::Result<()> {
     print(&format!("\n=== {text} ===\n"))
 }
 
-/// A path as short as a user in the current directory can type it.
-fn shown(path: &Path) -> String {
-    let current = env::current_dir().unwrap_or_default();
-    path.strip_prefix(current).unwrap_or(path).display().to_string()
-}
-
 fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Where the demonstration is played.
+/// The environment of the demonstration.
 struct Stage<'a> {
     programs: Vec<Program>,
     running: &'a Running,
@@ -111,7 +104,7 @@ impl Stage<'_> {
             Step::Say(text) => Ok(print(&format!("\n{text}\n"))?),
             Step::Run(program, arguments, code, words) => self.run(program, arguments, *code, words),
             Step::Tick(words) => {
-                // A wait is looked at when it is due, by the programs' own clock: a second later, here.
+                // A wait is checked when it is due by the programs' own clock: a second later here.
                 std::thread::sleep(Duration::from_millis(1100));
                 self.run("oarctl", &["tick"], 0, words)
             }
@@ -129,7 +122,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Shows a command as a user types it, runs it, and fails when it ends otherwise than it should.
+    /// Shows a command as a user types it, runs it, and fails if its exit code or output is not as expected.
     fn run(&self, name: &str, arguments: &[&str], code: i32, words: &str) -> Result<(), Failure> {
         let Some(program) = self.programs.iter().find(|program| program.name == name) else {
             return Err(Failure::NoPrograms(name.into()));
@@ -170,29 +163,29 @@ impl Stage<'_> {
     }
 }
 
-/// Why a command failed, in its own words: its error, otherwise the first line of its result.
+/// Why a command failed: its error, otherwise the first line of its result.
 fn reason(out: &str, err: &str) -> String {
     let error = err.lines().find_map(|line| line.strip_prefix("error: "));
     let line = error.or_else(|| out.lines().find(|line| !line.trim().is_empty())).unwrap_or("nothing");
     line.trim().chars().take(LONGEST_REASON).collect()
 }
 
-/// Whether a line of standard error is of the log: it begins with a time.
+/// Whether a line of standard error is a log line: it starts with a time.
 fn is_log(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(time, _)| time.parse::<jiff::Timestamp>().is_ok())
 }
 
-/// One of the programs, by itself or inside the one program that is installed.
+/// One of the programs, as a separate executable or in the multi-call program.
 #[derive(Debug)]
 struct Program {
     name: &'static str,
     path: PathBuf,
-    /// Words before the arguments.
+    /// Arguments before the program's own.
     before: Vec<&'static str>,
 }
 
 impl Program {
-    /// Beside this program.
+    /// Finds it beside this program.
     fn find(name: &'static str) -> Result<Self, Failure> {
         let own = env::current_exe()?;
         let directory = own.parent().unwrap_or(Path::new("."));

@@ -24,15 +24,15 @@ mod running;
 mod serve;
 mod start;
 
-/// Where a sandbox serves, for `play` and `advance`.
+/// The variable with the address of a running sandbox, for `play` and `advance`.
 const SANDBOX: &str = "OAR_SANDBOX";
-/// The option of `serve` by which `start` calls it.
+/// The option with which `start` runs `serve`.
 const BACKGROUND: &str = "--background";
 
 /// Simulated GitHub, Errata Tool, Jira, GitLab, Jenkins, Prow, Slack and more on one port
 ///
-/// Two made-up releases live there: 4.19.1 (Konflux) and 4.14.60 (Errata). Nothing that a program does to them
-/// leaves this machine, and everything is forgotten at the end.
+/// It has two made-up releases: 4.19.1 (Konflux) and 4.14.60 (Errata). Programs in the sandbox never reach
+/// the real services, and all state is lost when it ends.
 #[derive(Debug, Parser)]
 #[command(name = "oar-sandbox", version)]
 struct Arguments {
@@ -44,18 +44,18 @@ struct Arguments {
 enum Command {
     /// Start a sandbox in the background: eval "$(oar-sandbox start)"
     ///
-    /// Standard output gets the environment as `export` lines for a shell, once the sandbox serves; the command ends then.
-    /// `oar-sandbox stop` ends the sandbox.
+    /// Prints the environment as `export` lines for a shell when the sandbox is ready, and exits.
+    /// `oar-sandbox stop` stops the sandbox.
     Start(Common),
-    /// Stop the sandbox that the environment names
+    /// Stop the sandbox of this environment
     Stop,
-    /// Serve until interrupted; standard output gets the environment as `export` lines for a shell
+    /// Serve in the foreground until interrupted; prints the environment as `export` lines for a shell
     Serve(Serve),
-    /// Serve while a command runs in the sandbox's environment; exits as the command does
+    /// Run a command in a fresh sandbox and exit with its exit code
     Run(Run),
-    /// Take both releases from announced to shipped, showing each command and what it prints
+    /// Take both releases from announced to shipped, showing each command and its output
     Demo(Demo),
-    /// Let another party act in the running sandbox; without arguments, list the actions
+    /// Simulate an action of another party in the running sandbox; without arguments, list the actions
     Play {
         /// The release: 4.19.1 or 4.14.60
         #[arg(requires = "action")]
@@ -69,7 +69,7 @@ enum Command {
         #[arg(value_name = "DURATION", value_parser = duration)]
         by: jiff::SignedDuration,
     },
-    /// Answer as elliott, ART's command line, does
+    /// Simulate elliott, ART's command line
     #[command(hide = true)]
     Elliott {
         #[arg(long)]
@@ -102,7 +102,7 @@ struct Common {
     /// The encrypted configuration document [default: the one of the installation or the working tree]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What the Kerberos ticket cache holds
+    /// Content of the Kerberos ticket cache
     #[arg(long, value_enum, default_value_t = TicketChoice::Valid)]
     tickets: TicketChoice,
     /// Delay every answer by this many milliseconds
@@ -111,8 +111,8 @@ struct Common {
     /// Freeze the services' clock at this time, such as 2026-07-02T10:00:00Z [default: the real time]
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     clock: Option<jiff::Timestamp>,
-    /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable. It hits one
-    /// request, unless it says `times`, `rate` or `forever`
+    /// A fault rule as JSON, such as '{"service":"jira","kind":{"type":"status","code":503}}'; repeatable. It
+    /// hits one request unless it has `times`, `rate` or `forever`
     #[arg(long, value_name = "JSON", value_parser = fault)]
     fault: Vec<Fault>,
 }
@@ -121,7 +121,7 @@ struct Common {
 struct Serve {
     #[command(flatten)]
     common: Common,
-    /// Serve for `start`; the file holds what stands on standard error
+    /// Serve for `start`; the file gets standard error
     #[arg(long, value_name = "LOG", hide = true)]
     background: Option<PathBuf>,
 }
@@ -130,7 +130,7 @@ struct Serve {
 struct Run {
     #[command(flatten)]
     common: Common,
-    /// Show on standard error what was asked of the services
+    /// Show the requests to the services on standard error
     #[arg(long)]
     show_requests: bool,
     /// The command and its arguments
@@ -188,7 +188,7 @@ impl Common {
     }
 }
 
-/// Why a command of `oar-sandbox` ended badly.
+/// Why a command of `oar-sandbox` failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -235,7 +235,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// The command that the arguments name. Help that cannot be written is an error too.
+/// Parses the arguments. Help that cannot be written is an error too.
 fn parsed() -> Result<Command, ExitCode> {
     Arguments::try_parse().map(|arguments| arguments.command).map_err(|error| {
         if error.use_stderr() {
@@ -262,12 +262,12 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A line on standard error. Nothing is left to do when even that fails.
+/// Writes a line to standard error, ignoring errors.
 fn say(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Requests that no service knows, a line each.
+/// Requests that no service supports, a line each.
 fn unexpected_lines(sandbox: &Sandbox) -> Option<String> {
     let unexpected = sandbox.unexpected();
     let lines: Vec<String> = unexpected

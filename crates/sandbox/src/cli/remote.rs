@@ -1,4 +1,4 @@
-//! Commands that speak to a sandbox that serves: `play`, `advance`, and the stand-in for elliott.
+//! Commands for a running sandbox: `play`, `advance`, and the simulated elliott.
 
 use std::{
     env,
@@ -16,17 +16,17 @@ use crate::{
     scenario::parties::Action,
 };
 
-/// The sandbox that serves: as it is called, else as its environment names it.
+/// The address of the running sandbox: the given one, otherwise that in the environment.
 pub(super) fn address(named: Option<&str>) -> Result<String, Failure> {
     named.map(str::to_owned).or_else(|| env::var(SANDBOX).ok()).ok_or(Failure::NoSandbox)
 }
 
-/// Reads from the control interface; the answer, or the words of its refusal.
+/// Reads from the control interface; the error has its message.
 pub(super) fn get<T: DeserializeOwned>(sandbox: &str, path: &str) -> Result<T, Failure> {
     send(sandbox, path, None)
 }
 
-/// Posts to the control interface; the answer, or the words of its refusal.
+/// Posts to the control interface; the error has its message.
 pub(super) fn post<T: DeserializeOwned>(sandbox: &str, path: &str, body: &Value) -> Result<T, Failure> {
     send(sandbox, path, Some(body))
 }
@@ -39,7 +39,7 @@ fn send<T: DeserializeOwned>(sandbox: &str, path: &str, body: Option<&Value>) ->
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, text) = runtime
         .block_on(async {
-            // A proxy of the environment is none of our business: the sandbox is on this machine.
+            // Without the environment's proxy, because the sandbox is on this machine.
             let client = reqwest::Client::builder().no_proxy().build()?;
             let address = format!("{sandbox}/_sandbox/{path}");
             let request = match body {
@@ -65,7 +65,7 @@ fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Lets another party do something; without an action, says which there are.
+/// Simulates an action of another party; without an action, lists all.
 pub(super) fn play(release: Option<&str>, action: Option<&str>) -> Result<ExitCode, Failure> {
     let (Some(release), Some(action)) = (release, action) else {
         for action in Action::ALL {

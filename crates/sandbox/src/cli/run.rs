@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{Failure, Run, say, unexpected_lines};
 
-/// Runs the command and answers its exit code; 128 + n when signal n ended it.
+/// Runs the command and returns its exit code; 128 + n when signal n ended it.
 pub(super) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let running = arguments.common.start()?;
     let sandbox = &running.sandbox;

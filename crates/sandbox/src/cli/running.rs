@@ -1,4 +1,4 @@
-//! A sandbox with what only the program `oar-sandbox` can add: itself, as a stand-in for programs that commands start.
+//! A sandbox with the program `oar-sandbox` itself as a replacement for programs that commands start.
 
 use std::{env, fs, io, os::unix::fs::PermissionsExt, path::Path};
 
@@ -16,7 +16,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Puts the programs beside `sandbox`.
+    /// Adds the programs to `sandbox`.
     pub(super) fn new(sandbox: Sandbox) -> io::Result<Self> {
         let programs = tempfile::Builder::new().prefix("oar-sandbox-programs-").tempdir()?;
         let elliott = format!(
@@ -28,7 +28,7 @@ impl Running {
         Ok(Self { sandbox, programs })
     }
 
-    /// Variables that lead a command here.
+    /// The environment variables for a command.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.sandbox.environment();
         let elliott = self.programs.path().join("elliott").display().to_string();
@@ -43,7 +43,7 @@ fn write_program(path: &Path, text: &str) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
-/// As a shell reads it back.
+/// Quotes a value for a shell.
 pub(super) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }

@@ -14,8 +14,8 @@ use super::{Failure, Serve, running::quoted, say, unexpected_lines};
 /// Serves until a signal or `oar-sandbox stop` ends it.
 pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
     if arguments.background.is_some() {
-        // The end of the terminal, and a Ctrl-C meant for another program, are not for us. A process that leads a group
-        // has a session of its own already.
+        // A closed terminal, or a Ctrl-C for another program, must not end this process. Fails for the leader
+        // of a process group, which has its own session.
         let _ = rustix::process::setsid();
     }
     let running = arguments.common.start()?;
@@ -49,7 +49,7 @@ pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
         say(&format!("oar-sandbox: requests that are not simulated:\n{lines}"));
     }
     if let Some(log) = &arguments.background {
-        // Whoever wanted to read it has read it, or was told by `stop`.
+        // The log is not needed any more.
         let _ = fs::remove_file(log);
     }
     Ok(ExitCode::SUCCESS)

@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 
 use super::{BACKGROUND, Failure, SANDBOX, remote, say};
 
-/// How long a sandbox may take to serve, and to end.
+/// How long a sandbox may take to start, and to end.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 /// The most that is shown of the log of a sandbox that did not start, in bytes.
 const LOG_EXCERPT: u64 = 4096;
 
-/// Makes the shell that evaluates the output of `start` fail: `eval` of nothing would be a success, and what follows would
-/// go to the real services.
+/// Makes the shell that evaluates the output of `start` fail: `eval` of nothing would succeed, and the
+/// following commands would use the real services.
 pub(super) fn fail_the_shell() {
     if env::args_os().nth(1).is_some_and(|command| command == "start") {
         let mut out = io::stdout().lock();
-        // Nobody evaluates what cannot be written.
+        // Output that cannot be written is not evaluated.
         let _ = out.write_all(b"false\n").and_then(|()| out.flush());
     }
 }
 
-/// Starts a sandbox in a process of its own and prints its environment once it serves.
+/// Starts a sandbox in a separate process and prints its environment when it is ready.
 pub(super) fn start() -> Result<ExitCode, Failure> {
     // The options are those of `serve`.
     let options: Vec<OsString> = env::args_os().skip(2).collect();
@@ -62,7 +62,7 @@ pub(super) fn start() -> Result<ExitCode, Failure> {
         out.write_all(environment.as_bytes()).and_then(|()| out.flush())
     };
     if let Err(error) = printed {
-        // Nobody would know where it is.
+        // Without the output nobody could use it.
         let _ = child.kill();
         let _ = fs::remove_file(&path);
         return Err(error.into());
@@ -83,9 +83,9 @@ fn environment_of(out: ChildStdout) -> Option<String> {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
             text.push_str(&line);
             text.push('\n');
-            // It stands last.
+            // This line is the last one.
             if line.starts_with(&format!("export {SANDBOX}=")) {
-                // Fails when nobody waits any more.
+                // Fails when the receiver has given up.
                 let _ = sender.send(text);
                 return;
             }
@@ -94,9 +94,9 @@ fn environment_of(out: ChildStdout) -> Option<String> {
     receiver.recv_timeout(START_TIMEOUT).ok()
 }
 
-/// What a sandbox that did not start said.
+/// The message of a sandbox that did not start.
 fn ended(child: &mut Child, log: &std::path::Path) -> String {
-    // One that hangs is of no use.
+    // A hanging one is stopped.
     let _ = child.kill();
     let _ = child.wait();
     let mut said = String::new();
@@ -111,7 +111,8 @@ fn ended(child: &mut Child, log: &std::path::Path) -> String {
     }
 }
 
-/// Stops the sandbox that the environment names, and says which requests it could not answer. One that has ended is no error.
+/// Stops the sandbox of this environment, and lists requests that no service supports. It is no error if the
+/// sandbox has ended already.
 pub(super) fn stop() -> Result<ExitCode, Failure> {
     let sandbox = remote::address(None)?;
     let unexpected: Vec<Value> = match remote::get(&sandbox, "unexpected") {

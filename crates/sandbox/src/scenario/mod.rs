@@ -1,6 +1,6 @@
-//! The made-up world in which the two releases live: 4.19.1 (Konflux) and 4.14.60 (Errata).
+//! The made-up world of the two releases: 4.19.1 (Konflux) and 4.14.60 (Errata).
 //!
-//! Everything two services must agree on stands here; the rest stands in the service's own module.
+//! Data that several services share is here; the rest is in the service's own module.
 
 use crate::world::World;
 

@@ -1,6 +1,5 @@
-//! What the other parties do in the course of the two releases and of the new nightly: ART, the QA contacts, the clouds
-//! where jobs run. Each action is refused while the
-//! releases are not so far, as people would refuse it.
+//! Actions of other parties for the two releases and the new nightly: ART, the QA contacts, the clouds where
+//! jobs run. An action is refused as long as its preconditions are not met.
 
 use std::collections::BTreeMap;
 
@@ -27,12 +26,12 @@ pub const CONSISTENCY_JOB_ID: &str = "0d9a1c52-6c1e-4f7a-9a53-4146004e0001";
 /// The minor with the new nightly.
 pub const TESTED_MINOR: &str = "4.20";
 
-/// Something that somebody else does.
+/// An action of another party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// ART finishes the files of advisories.
     ArtMovesAdvisories,
-    /// ART runs the check that an Errata release cannot start by itself.
+    /// ART runs the check that an Errata release cannot start.
     ArtRunsConsistencyJob,
     /// The QA contacts verify CVE bugs.
     ContactsVerifyCves,
@@ -63,7 +62,7 @@ impl Action {
         }
     }
 
-    /// What it is, in one line.
+    /// A one-line description.
     pub fn about(self) -> &'static str {
         match self {
             Self::ArtMovesAdvisories => "ART moves advisories in NEW_FILES to QE",
@@ -83,7 +82,7 @@ impl Action {
         Self::ALL.into_iter().find(|action| action.name() == name)
     }
 
-    /// Does it; says what was done, or why it cannot be done.
+    /// Does it and describes what was done; the error says why it cannot be done.
     pub fn carry_out(self, world: &World, release: &str) -> Result<String, String> {
         match self {
             Self::ArtMovesAdvisories => move_advisories(world, &advisories(release)?),

@@ -79,7 +79,7 @@ fn other_architectures(world: &World, version: &str, advisory: &str) {
     }
 }
 
-/// Signs an image in the Sigstore way as ART does: once under its digest, once under its tag.
+/// Adds Sigstore signatures to an image like ART: one for its digest, one for its tag.
 fn sign(world: &World, digest: &str, tag: &str) {
     let names = [format!("{REPOSITORY}@{digest}"), format!("{REPOSITORY}:{tag}")];
     let signed: Vec<(Vec<u8>, String)> =

@@ -11,7 +11,7 @@ pub const SPREADSHEET: &str = "1ExampleSpreadsheetForTheReleaseReports_4-14";
 /// A release that was done with a worksheet.
 pub const OLD_RELEASE: &str = "4.14.58";
 
-/// What stands in column A, row by row from 1.
+/// The values of column A, row by row from 1.
 const LABELS: [&str; 27] = [
     "Overall status",
     "Advisories",

@@ -20,7 +20,7 @@ use crate::{
 pub enum File {
     /// A text.
     Yaml(String),
-    /// A page for people, where a file was expected: what a sign-in or an error looks like.
+    /// An HTML page instead of a file, as from a sign-in or an error.
     Page(String),
     /// It is elsewhere.
     Moved(String),

@@ -2,6 +2,7 @@
 
 use axum::Router;
 
+pub use self::refused::Refused;
 use crate::{unexpected, world::Shared};
 
 pub mod access;
@@ -19,6 +20,7 @@ pub mod kubernetes;
 pub mod mirror;
 pub mod prow;
 pub mod pyxis;
+mod refused;
 pub mod registry;
 pub mod release_controller;
 pub mod sheets;

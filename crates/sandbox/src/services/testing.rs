@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     body::{Body, to_bytes},
-    http::{HeaderMap, Request},
+    http::Request,
 };
-use serde_json::Value;
 use tower::ServiceExt as _;
 
+pub(crate) use crate::testing::Answer;
 use crate::{
     clock::ClockStart,
     scenario,
@@ -21,24 +21,6 @@ pub(crate) fn world() -> Shared {
     let world = World::new("http://127.0.0.1:8765".to_owned(), start);
     scenario::load(&world);
     Arc::new(world)
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
 }
 
 /// Sends one request to the services.

@@ -5,31 +5,32 @@ use std::collections::BTreeSet;
 use crate::version::{ReleaseVersion, YStream};
 use crate::yaml::{self, Node, YamlError};
 
-/// Why a tracking file says nothing about its releases. It does not mean that none is announced.
+/// Why a tracking file cannot be used. It does not mean that no release is announced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTracking {
-    /// It is no YAML, or too large.
+    /// It is not YAML, or too large.
     #[error(transparent)]
     Yaml(#[from] YamlError),
-    /// It is something else.
+    /// It has another structure.
     #[error("{0}, expected a mapping of releases under `releases` (for example releases: {{4.19.1: {{…}}}})")]
     Shape(String),
 }
 
-/// The releases of a y-stream that are announced. "Announced" means that their promotion has begun: the payload is built
-/// and signed, and the release controller may not have accepted it yet.
+/// The announced releases of a y-stream. "Announced" means that their promotion has started: the payload is
+/// built and signed, but the release controller may not have accepted it yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Announced(BTreeSet<ReleaseVersion>);
 
 impl Announced {
     /// Reads the tracking file of `stream`.
     ///
-    /// Keys that are no releases of the stream are left out, as old revisions had some; what stands below a release is
-    /// not looked at, as its kinds of advisories differ by flow and change later.
+    /// Keys that are not releases of the stream are ignored, because old revisions have some. The content of
+    /// a release is not checked, because its kinds of advisories differ by flow and change later.
     ///
     /// # Errors
     ///
-    /// The file is no mapping with `releases`, as a few old revisions were. An empty mapping is a stream without releases.
+    /// The file is not a mapping with `releases`, as in a few old revisions. An empty mapping is a stream
+    /// without releases.
     pub fn read(text: &str, stream: YStream) -> Result<Self, InvalidTracking> {
         let root = yaml::parse_outside(text)?;
         let shape = |node: &Node, of: &str| InvalidTracking::Shape(format!("{of} is {}", node.describe()));
@@ -45,6 +46,11 @@ impl Announced {
     /// The newest release.
     pub fn newest(&self) -> Option<&ReleaseVersion> {
         self.0.last()
+    }
+
+    /// All releases, oldest first.
+    pub fn releases(&self) -> impl DoubleEndedIterator<Item = &ReleaseVersion> {
+        self.0.iter()
     }
 
     /// The releases that are newer than `other`, oldest first.

@@ -1,4 +1,4 @@
-//! Who is told by a step, and what they are asked for (spec 05 §3.5).
+//! Whom a step notifies, and what they are asked for (spec 05 §3.5).
 
 use std::collections::HashMap;
 
@@ -6,49 +6,49 @@ use super::comment::{Notice, NoticeKind};
 use super::ladder::Step;
 use crate::clients::jira::AccountId;
 
-/// The people of an issue. Somebody who shows no account is nobody.
+/// The people of an issue. A person without a visible account counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct People {
-    /// Who verifies it.
+    /// The person who verifies it.
     pub qa_contact: Option<AccountId>,
-    /// Who works on it.
+    /// The person who works on it.
     pub assignee: Option<AccountId>,
-    /// Who reported it.
+    /// The person who reported it.
     pub reporter: Option<AccountId>,
 }
 
-/// What a look for somebody's manager gave.
+/// The result of looking up a person's manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manager {
     /// The manager's account.
     Found(AccountId),
     /// There is none, or the manager has no account in Jira.
     NotFound,
-    /// It could not be found out.
+    /// The look-up failed; the reason.
     Unknown(String),
 }
 
-/// Managers that were looked for in this pass.
+/// Managers that were looked up in this pass.
 pub type Managers = HashMap<AccountId, Manager>;
 
-/// What a step comes to.
+/// The recipients of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
-    /// The comment to write. The people whom it mentions are asked for information, too.
+    /// The comment to write. The people it mentions are also added to the field Need Info From.
     Tell(Notice),
-    /// This person's manager must be looked for first.
+    /// This person's manager must be looked up first.
     AskManagerOf(AccountId),
-    /// A manager could not be looked for now, so that nobody is told in this pass.
+    /// A manager could not be looked up now, so nobody is notified in this pass.
     Unknown(String),
-    /// Nobody can be told: there is no QA contact, no assignee and no reporter.
+    /// Nobody can be notified: there is no QA contact, no assignee and no reporter.
     Nobody,
 }
 
 impl Audience {
-    /// Who is told by `step`; `None` for a step that tells nobody.
+    /// Whom `step` notifies; `None` for a step that notifies nobody.
     ///
-    /// Managers are looked for only when the step needs them: then the answer is [`Audience::AskManagerOf`], and the
-    /// question is asked again with the manager added to `managers`.
+    /// Managers are looked up only when the step needs them: then the result is [`Audience::AskManagerOf`],
+    /// and the caller calls this again with the manager added to `managers`.
     pub fn of(step: Step, people: &People, managers: &Managers) -> Option<Self> {
         let (kind, request) = match step {
             Step::TellQaContact => (NoticeKind::QaContact, "please verify this issue as soon as possible."),

@@ -1,4 +1,4 @@
-//! Hours that count: those of weekdays (spec 05 §3.4).
+//! Counts the hours of weekdays (spec 05 §3.4).
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-/// The most days that are looked at for one answer. More than any calendar without a working day in between.
+/// The most days that are examined for one result, more than any realistic period without a working day.
 const HORIZON_DAYS: usize = 400;
 
 /// Which hours count: all hours of Monday to Friday in one time zone, except those of holidays.
@@ -32,8 +32,8 @@ impl WeekdayCalendar {
     /// When `counted` hours of weekdays have passed since `since`. `None` beyond the range of dates, or when no day
     /// within a year counts.
     ///
-    /// The time is exact, where the Python reference takes a sample each hour and is up to 59 minutes late after a
-    /// weekend (spec 05 §3.4, 3).
+    /// The time is exact. The Python tooling samples each hour and is up to 59 minutes late after a weekend
+    /// (spec 05 §3.4, 3).
     pub fn after(&self, since: Timestamp, counted: SignedDuration) -> Option<Timestamp> {
         let mut at = since;
         let mut left = counted;

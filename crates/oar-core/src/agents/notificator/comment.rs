@@ -1,24 +1,24 @@
-//! The comments by which bugs are escalated. The Python reference writes and reads the same ones (spec 05 §3.2).
+//! The comments that escalate bugs. The Python tooling writes and reads the same ones (spec 05 §3.2).
 
 use std::fmt;
 
 use crate::clients::jira::AccountId;
 
-/// How every notification begins (`interop-exact`).
+/// The beginning of every notification (`interop-exact`).
 const PREFIX: &str = "Errata Reliability Team Notification";
 
-/// Whom a notification is for.
+/// The recipient of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NoticeKind {
-    /// The QA contact, first.
+    /// The QA contact, the first time.
     QaContact,
-    /// The QA contact a second time, in the hope of the team's lead.
+    /// The QA contact a second time, with the team lead in mind.
     TeamLead,
     /// The QA contact's manager.
     Manager,
-    /// The assignee, where a QA contact or a manager is missing.
+    /// The assignee, when a QA contact or a manager is missing.
     Assignee,
-    /// The reporter, where an assignee is missing, too.
+    /// The reporter, when the assignee is missing too.
     Reporter,
 }
 
@@ -47,7 +47,7 @@ impl NoticeKind {
         }
     }
 
-    /// The kind of a comment; `None` for a comment that is no notification.
+    /// The kind of a comment; `None` for a comment that is not a notification.
     pub fn of_comment(body: &str) -> Option<Self> {
         let is_notification = body.starts_with(PREFIX);
         is_notification.then(|| Self::ALL.into_iter().find(|kind| body.contains(kind.label())))?
@@ -96,16 +96,17 @@ pub fn mentions(body: &str) -> Vec<AccountId> {
 /// A notification that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Whom it is for.
+    /// Its recipient.
     pub kind: NoticeKind,
-    /// Who is mentioned, in this order. Never empty.
+    /// The mentioned people, in this order. Never empty.
     pub to: Vec<AccountId>,
     /// What they are asked for, in one sentence.
     pub request: String,
 }
 
 impl Notice {
-    /// The comment in Jira's wiki text. A mention is `[~accountId:<id>] ` with its blank (`interop-exact`).
+    /// The comment in Jira's wiki markup. A mention is `[~accountId:<id>] ` with a trailing space
+    /// (`interop-exact`).
     pub fn body(&self) -> String {
         let mut body = self.kind.title();
         for id in &self.to {

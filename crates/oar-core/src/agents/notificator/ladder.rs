@@ -1,4 +1,4 @@
-//! The decision table of spec 05 §3.3, with defects N4 and N5 of the reference mended.
+//! The decision table of spec 05 §3.3, without defects N4 and N5 of the Python tooling.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ const RUNG: SignedDuration = SignedDuration::from_hours(24);
 /// What is more than nothing.
 const MOMENT: SignedDuration = SignedDuration::from_nanos(1);
 
-/// What is known about an issue without asking anybody but Jira.
+/// The facts of an issue that come from Jira alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// When its status last became `ON_QA`. `None` when no change of its history says so.
@@ -21,31 +21,31 @@ pub struct Facts {
     pub notices: Vec<(NoticeKind, Timestamp)>,
     /// Whether it has a QA contact.
     pub has_qa_contact: bool,
-    /// Whether it has the label that says that nobody answered.
+    /// Whether it has the label for missing answers.
     pub has_label: bool,
-    /// The label by which somebody asked for silence, if it has one.
+    /// The label that suppresses notifications, if it has one.
     pub snoozed_by: Option<String>,
 }
 
-/// The row of the table that holds for an issue.
+/// The row of the table that applies to an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    /// Somebody asked for silence by a label.
+    /// A label suppresses notifications.
     Snoozed,
-    /// Row 1: when it became `ON_QA` is not known.
+    /// Row 1: the time when it became `ON_QA` is unknown.
     NoOnQaTime,
-    /// Row 2: the QA contact was not told.
+    /// Row 2: the QA contact was not notified.
     NotTold,
-    /// Row 3: the QA contact was told once.
+    /// Row 3: the QA contact was notified once.
     QaContactTold,
-    /// Row 4: the QA contact was told twice.
+    /// Row 4: the QA contact was notified twice.
     TeamLeadTold,
-    /// Row 5: the manager was told; there is nobody else.
+    /// Row 5: the manager was notified; there is nobody else.
     ManagerTold,
 }
 
 impl Row {
-    /// The row's number in spec 05 §3.3; `None` for the row that is ours.
+    /// The row's number in spec 05 §3.3; `None` for the row that only this program has.
     pub const fn number(self) -> Option<u8> {
         match self {
             Self::Snoozed => None,
@@ -63,24 +63,24 @@ impl fmt::Display for Row {
         formatter.write_str(match self {
             Self::Snoozed => "snoozed by a label",
             Self::NoOnQaTime => "its history does not say when it became ON_QA",
-            Self::NotTold => "the QA contact was not told yet",
-            Self::QaContactTold => "the QA contact was told",
-            Self::TeamLeadTold => "the QA contact was told twice",
-            Self::ManagerTold => "the manager was told",
+            Self::NotTold => "the QA contact was not notified yet",
+            Self::QaContactTold => "the QA contact was notified",
+            Self::TeamLeadTold => "the QA contact was notified twice",
+            Self::ManagerTold => "the manager was notified",
         })
     }
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Tell the QA contact; the assignee when there is none.
+    /// Notify the QA contact, or the assignee if there is none.
     TellQaContact,
-    /// Tell the QA contact again; the assignee when there is none.
+    /// Notify the QA contact again, or the assignee if there is none.
     TellTeamLead,
-    /// Tell the QA contact's manager; the assignee when there is none.
+    /// Notify the QA contact's manager, or the assignee if there is none.
     TellManager,
-    /// Add the label that says that nobody answered.
+    /// Add the label for missing answers.
     AddLabel,
 }
 
@@ -115,13 +115,13 @@ impl fmt::Display for Step {
 pub struct Decision {
     /// The row of the table.
     pub row: Row,
-    /// Since when the row holds.
+    /// Since when the row applies.
     pub since: Option<Timestamp>,
-    /// When the row's time is over: the first moment after it is the next step's. `None` when nothing follows.
+    /// When the row's time is over; the next step is due after this time. `None` when no step follows.
     pub due: Option<Timestamp>,
-    /// What is to be done now.
+    /// The step to do now.
     pub step: Option<Step>,
-    /// Whether the label is to be removed: the issue is in `ON_QA` anew, and nobody was told yet.
+    /// Whether the label must be removed: the issue is in `ON_QA` again, and nobody was notified yet.
     pub removes_label: bool,
 }
 
@@ -131,14 +131,14 @@ impl Decision {
     }
 }
 
-/// The table, for one moment.
+/// The table at one point in time.
 #[derive(Debug)]
 pub struct Ladder<'a> {
     calendar: &'a WeekdayCalendar,
     now: Timestamp,
 }
 
-/// How far up the ladder an issue is: since when the row holds, and what follows it.
+/// The position of an issue on the ladder: since when the row applies, and the next step.
 struct Rung {
     row: Row,
     since: Timestamp,
@@ -146,16 +146,17 @@ struct Rung {
 }
 
 impl<'a> Ladder<'a> {
-    /// The table at `now`; `calendar` says which hours count.
+    /// The table at `now`; `calendar` defines which hours count.
     pub fn new(calendar: &'a WeekdayCalendar, now: Timestamp) -> Self {
         Self { calendar, now }
     }
 
-    /// The row that holds for an issue, and what follows.
+    /// The row that applies to an issue, and the next step.
     ///
-    /// Where there is no QA contact, the assignee or the reporter is told once, and that stands for the first rung. The
-    /// rungs that follow have nobody else to tell, so each passes when its time is over, up to the label; the reference
-    /// stays on the first one for ever (N5). Notifications from before the issue became `ON_QA` count for nothing (N4).
+    /// Without a QA contact, the assignee or the reporter is notified once, which counts as the first rung.
+    /// The following rungs have nobody else to notify, so each passes when its time is over, up to the label;
+    /// the Python tooling stays on the first one for ever (N5). Notifications from before the issue became
+    /// `ON_QA` do not count (N4).
     pub fn decide(&self, facts: &Facts) -> Decision {
         if facts.snoozed_by.is_some() {
             return Decision::nothing(Row::Snoozed);
@@ -214,7 +215,7 @@ impl<'a> Ladder<'a> {
         let Some(first) = newest(NoticeKind::QaContact).or_else(|| stand_in_after(on_qa)) else {
             return Rung { row: Row::NotTold, since: on_qa, next: Some(Step::TellQaContact) };
         };
-        // Without a QA contact the stand-in was told what is missing; the same again would be noise.
+        // Without a QA contact the substitute was notified of what is missing; repeating that would be noise.
         let nobody_else = !facts.has_qa_contact && stand_in_after(on_qa).is_some();
         let passed =
             |since: Timestamp| self.calendar.after(since, RUNG).filter(|due| nobody_else && self.now > *due);

@@ -1,7 +1,7 @@
 //! The advisory files that the Konflux release service writes, by the address in a shipment (spec 03 §4.2).
 //!
-//! The address stands in a file that many can change, and it is fetched from inside the network: only configured
-//! origins are asked, redirections are not followed, and no credentials are sent.
+//! The address comes from a file that many people can change, and it is fetched from inside the network. So
+//! only configured origins are allowed, redirections are not followed, and no credentials are sent.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply};
 use crate::service::Service;
 
-/// The largest advisory file, in bytes: nine hundred images take less than one million.
+/// The largest advisory file, in bytes. Nine hundred images take less than one megabyte.
 const FILE_LIMIT: usize = 8 * 1024 * 1024;
 /// The most images in one advisory.
 const IMAGES_LIMIT: usize = 10_000;
@@ -75,13 +75,13 @@ impl std::fmt::Debug for AdvisoryContentClient {
 }
 
 impl AdvisoryContentClient {
-    /// A client that asks only `origins`.
+    /// A client that sends requests to `origins` only.
     pub fn new(http: Http, origins: Origins) -> Self {
         Self { http, origins: Arc::new(origins) }
     }
 
-    /// Reads the images of the advisory file at `address`. A file without a list of images, or with an empty one, is an
-    /// error: nothing would be checked.
+    /// Reads the images of the advisory file at `address`. A missing or empty list of images is an error,
+    /// because the caller would check nothing.
     pub async fn images(&self, address: &str) -> Result<Vec<AdvisoryImage>, ServiceError> {
         let operation = "read an advisory file";
         let url = self.origins.resolve(address).map_err(|refused| {

@@ -1,9 +1,9 @@
 //! The staging container catalog, as far as image health needs it (spec 03 §4.3).
 //!
-//! Its interface is Pyxis: images are found with an RSQL filter. Many digests are asked for in one request
-//! (`image_id=in=(…)`); a catalog that refuses this is asked for each digest alone. A filter that it does not
-//! understand as meant gives an empty list and no error, so whatever a list leaves out is asked for alone before anything
-//! is called not known. No credentials are sent.
+//! It has the API of Pyxis: images are found with an RSQL filter. One request names many digests
+//! (`image_id=in=(…)`); a catalog that refuses this gets one request per digest. A filter that it
+//! misunderstands gives an empty list and no error, so a digest that a list leaves out gets its own request
+//! before it counts as unknown. No credentials are sent.
 
 pub(crate) mod model;
 #[cfg(test)]
@@ -25,13 +25,13 @@ use crate::http::{Call, Http, Reply, join};
 use crate::ids::Digest;
 use crate::service::Service;
 
-/// Digests in one request: the address stays below four thousand characters, which every proxy takes.
+/// Digests in one request. The URL stays below four thousand characters, which every proxy accepts.
 const CHUNK: usize = 50;
 /// Rows in one page, the catalog's own default.
 const PAGE_SIZE: usize = 100;
 /// The most pages of one list that are read.
 const PAGES: usize = 20;
-/// What the programs read of an image; asking for it alone makes answers a hundredth of their size.
+/// The members that are read of an image. Naming them makes the answer a hundred times smaller.
 const INCLUDE: &str = "include=data.image_id&include=data.deleted&include=data.freshness_grades\
      &include=data._links.vulnerabilities";
 
@@ -41,7 +41,8 @@ pub struct CatalogClient {
     http: Http,
     base: Arc<Url>,
     concurrency: usize,
-    /// Set when the catalog refused a filter over many digests, or found none of them.
+    /// Set when the catalog refused a filter with many digests, or found none of them: one request per digest
+    /// from then on.
     single: Arc<AtomicBool>,
 }
 
@@ -58,8 +59,8 @@ impl CatalogClient {
         Self { http, base: Arc::new(base), concurrency: concurrency.max(1), single: Arc::default() }
     }
 
-    /// Reads what the catalog knows of each digest. Every digest has its own answer: an image that the catalog
-    /// does not know is an empty [`CatalogImage`], a failed request an error of the digests that it asked for.
+    /// Reads the catalog's records of each digest. Every digest has its own result: an empty [`CatalogImage`]
+    /// when the catalog has no record, an error when the request that named it failed.
     pub async fn images(
         &self,
         digests: &BTreeSet<Digest>,
@@ -98,7 +99,8 @@ impl CatalogClient {
                         image.add(record);
                     }
                 }
-                // What a list leaves out is not known to be absent: the filter may not mean what it says.
+                // A digest that a list leaves out may still exist: the catalog may have misunderstood the
+                // filter.
                 let (found, missing): (Vec<_>, Vec<_>) =
                     images.into_iter().partition(|(_, image)| image.records > 0);
                 if found.is_empty() {
@@ -109,12 +111,12 @@ impl CatalogClient {
                     alone: missing.into_iter().map(|(digest, _)| digest).collect(),
                 }
             }
-            // This catalog has no such filter, or not for so many: all others are asked for one by one.
+            // This catalog does not support the filter, or not for so many digests.
             Err(error) if is_refusal(&error) => {
                 self.ask_one_by_one(&format!("refuses many images in one request ({error})"));
                 ChunkAnswer::alone(all())
             }
-            // What fails for many may work for one: a single odd record never hides the others.
+            // One unreadable record must not hide the others.
             Err(error) if error.kind == ServiceErrorKind::Malformed => ChunkAnswer::alone(all()),
             Err(error) => {
                 let error = Arc::new(error);
@@ -124,7 +126,7 @@ impl CatalogClient {
         }
     }
 
-    /// Asks for no list any more.
+    /// Sends one request per digest from now on.
     fn ask_one_by_one(&self, why: &str) {
         if !self.single.swap(true, Ordering::Relaxed) {
             tracing::info!("the catalog {why}; asking one by one");
@@ -147,11 +149,11 @@ impl CatalogClient {
         self.pages("read image grades", &format!("v1/images?filter={filter}&{INCLUDE}"), &subject).await
     }
 
-    /// Reads the vulnerabilities of an image by the link that the catalog gave, every page up to a limit.
+    /// Reads the vulnerabilities of an image at the link that the catalog gave, every page up to a limit.
     pub async fn vulnerabilities(&self, image: &CatalogImage) -> Result<Vec<Vulnerability>, ServiceError> {
         let Some(link) = &image.vulnerabilities else { return Ok(Vec::new()) };
         let operation = "read vulnerabilities";
-        // The link is a path below the interface's root; anything else would lead to another place.
+        // The link must be a path below the API's root; anything else could lead to another host.
         let good = link.starts_with('/')
             && !link.starts_with("//")
             && !link.contains("..")
@@ -191,7 +193,7 @@ impl CatalogClient {
     }
 }
 
-/// Reads a list of Pyxis page by page with `send`, which takes a path with its query below the interface's root.
+/// Reads a Pyxis list page by page with `send`, which takes a path with a query, relative to the API's root.
 ///
 /// Where `total` is missing or zero, the list ends with a page that is not full (spec 03 §4.3).
 pub(crate) async fn read_pages<T, F>(path: &str, send: impl Fn(String) -> F) -> Result<Vec<T>, ServiceError>
@@ -217,7 +219,7 @@ where
     Ok(rows)
 }
 
-/// A page that has a list: anything else, such as the page of a proxy or `{}`, says nothing about images.
+/// Reads a page that has a list. Anything else, such as a proxy's page or `{}`, is an error.
 fn page_of<T: DeserializeOwned>(reply: &Reply) -> Result<Page<T>, ServiceError> {
     let malformed = |detail: String| reply.failure(ServiceErrorKind::Malformed, detail);
     let value: serde_json::Value = serde_json::from_slice(&reply.body)
@@ -231,7 +233,7 @@ fn page_of<T: DeserializeOwned>(reply: &Reply) -> Result<Page<T>, ServiceError> 
 
 struct ChunkAnswer {
     found: Vec<(Digest, Result<CatalogImage, Arc<ServiceError>>)>,
-    /// What is to be asked for one by one.
+    /// The digests that need a request each.
     alone: Vec<Digest>,
 }
 

@@ -1,4 +1,4 @@
-//! What the catalog answers. Every part may be absent or odd: one such record never hides the others.
+//! The catalog's answers. Any member may be absent or malformed; one such record never hides the others.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,19 +17,19 @@ pub(crate) struct Page<T> {
     pub(crate) total: Option<usize>,
 }
 
-/// A grade and its time, as the catalog writes it; [`crate::operators::image_health`] decides what it means.
+/// A grade and its period, as the catalog writes them; [`crate::operators::image_health`] evaluates them.
 ///
-/// The grades of an image are a schedule that is made in advance: each holds from its start to its end, and later ones
-/// lie in the future (spec 02 §3).
+/// The grades of an image are a schedule made in advance: each is valid from its start to its end, and later
+/// ones are in the future (spec 02 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct FreshnessGrade {
-    /// `A` to `F`; null in odd records.
+    /// `A` to `F`; null in some records.
     #[serde(default, deserialize_with = "text")]
     pub grade: Option<String>,
-    /// From when it holds.
+    /// Start of its validity.
     #[serde(default, deserialize_with = "text")]
     pub start_date: Option<String>,
-    /// Until when it holds; absent or null without end.
+    /// End of its validity; absent or null when it has no end.
     #[serde(default, deserialize_with = "text")]
     pub end_date: Option<String>,
 }
@@ -39,7 +39,7 @@ pub struct FreshnessGrade {
 pub(super) struct ImageRecord {
     #[serde(default, deserialize_with = "text")]
     image_id: Option<String>,
-    /// Whether the record was removed, so that it says nothing of today (spec 02 §3).
+    /// Whether the record was removed and no longer counts (spec 02 §3).
     #[serde(default, deserialize_with = "flag")]
     pub(super) deleted: bool,
     #[serde(default, deserialize_with = "grades")]
@@ -60,7 +60,7 @@ struct Link {
     href: Option<String>,
 }
 
-/// The grades of a record. One that is null is an entry without anything, which makes the grade unknown.
+/// The grades of a record. A null entry becomes an empty grade, which makes the image's grade unknown.
 pub(crate) fn grades<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<FreshnessGrade>, D::Error> {
@@ -76,16 +76,16 @@ impl ImageRecord {
     }
 }
 
-/// What the catalog knows of one digest; empty when it has no record of it.
+/// The catalog's records of one digest, merged; empty when it has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CatalogImage {
-    /// How many records it has of this digest, removed ones not counted: a digest may have several (spec 02 §3).
+    /// Number of records of this digest, without removed ones. A digest may have several (spec 02 §3).
     pub records: usize,
-    /// How many removed records it has.
+    /// Number of removed records.
     pub removed: usize,
-    /// The grades of all of them.
+    /// The grades of all records that are not removed.
     pub grades: Vec<FreshnessGrade>,
-    /// Where the vulnerabilities are, below the interface's root.
+    /// Path of the vulnerabilities, relative to the API's root.
     pub vulnerabilities: Option<String>,
 }
 
@@ -135,9 +135,9 @@ pub struct Vulnerability {
     pub cve: Option<String>,
     /// `Critical`, `Important`, `Moderate`, `Low`, or another word.
     pub severity: Option<String>,
-    /// Name and version of each package that has it.
+    /// Name and version of each affected package.
     pub affected: Vec<(String, String)>,
-    /// The source packages in which it is fixed.
+    /// The source packages that fix it.
     pub fixed_in: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ impl From<VulnerabilityRecord> for Vulnerability {
     }
 }
 
-/// `srpm_nevra` is a text or a list of texts (spec 03 §4.3).
+/// `srpm_nevra` is a string or a list of strings (spec 03 §4.3).
 fn texts(value: Value) -> Vec<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => vec![text],
@@ -166,7 +166,7 @@ fn texts(value: Value) -> Vec<String> {
     }
 }
 
-/// A text; nothing and anything else count as absent, so that one odd member hides no record.
+/// A string. Any other value counts as absent, so that one malformed member does not hide the record.
 fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) if !text.trim().is_empty() => Some(text),

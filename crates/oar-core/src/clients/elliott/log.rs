@@ -1,4 +1,4 @@
-//! What elliott writes on standard error: the end of it, and the trackers that it leaves out (spec 02 §7).
+//! elliott's log on standard error: its end, and the trackers that elliott leaves out (spec 02 §7).
 
 use std::collections::BTreeSet;
 
@@ -6,32 +6,33 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::clients::jira::IssueKey;
 
-/// How much of the log's end is kept.
+/// Bytes of the log's end that are kept.
 const TAIL: usize = 16 * 1024;
 
-/// How much of one line is looked at.
+/// Bytes of one line that are examined.
 const LINE: usize = 16 * 1024;
 
-/// How many complaints are kept.
+/// The most messages about omitted trackers that are kept.
 const COMPLAINTS: usize = 200;
 
-/// How elliott begins to say that it leaves trackers out, and what of it is always the same.
+/// The messages by which elliott says that it leaves trackers out: their beginning, and a part that never
+/// changes.
 const LEFT_OUT: [(&str, &str); 3] = [
     ("Bug(s) ", "look like CVE trackers, but really are not"),
     ("Tracker Bug(s) ", "have invalid summary"),
     ("No attached builds found in ", "tracker bugs"),
 ];
 
-/// Trackers that elliott leaves out of its answer, and why.
+/// Trackers that elliott leaves out of its answer, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OmittedTrackers {
     /// The trackers.
     pub keys: BTreeSet<IssueKey>,
-    /// elliott's own words.
+    /// elliott's message.
     pub words: String,
 }
 
-/// What is kept of a log.
+/// The parts of a log that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) tail: Vec<u8>,
@@ -40,7 +41,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Reads to the end. A stream that breaks ends there: it is only a log.
+    /// Reads to the end. A read error ends the log without an error: it is only a log.
     pub(super) async fn read(stream: Option<impl AsyncRead + Unpin>) -> Self {
         let mut log = Self::default();
         let Some(mut stream) = stream else { return log };
@@ -69,14 +70,14 @@ impl Log {
         let found = complaint(&String::from_utf8_lossy(&self.line));
         self.line.clear();
         let Some(found) = found.filter(|_| self.omitted.len() < COMPLAINTS) else { return };
-        // A refusal stands in the log several times: as it is raised, and in what it is wrapped in.
+        // elliott logs a refusal several times: when it is raised, and in the errors that wrap it.
         if !self.omitted.iter().any(|known| known.keys == found.keys) {
             self.omitted.push(found);
         }
     }
 }
 
-/// What a line says of trackers that are left out, if it does.
+/// The omitted trackers that a line reports, if it reports any.
 fn complaint(line: &str) -> Option<OmittedTrackers> {
     let words = LEFT_OUT.iter().find_map(|(begin, same)| {
         let at = line.find(same)?;
@@ -137,7 +138,7 @@ mod tests {
         let mut log = Log::default();
         let first =
             "WARNING Bug(s) ['OCPBUGS-1'] look like CVE trackers, but really are not. Ignoring them.\n";
-        // As it comes: in pieces that end anywhere.
+        // In pieces that end anywhere, as a pipe delivers them.
         for piece in first.as_bytes().chunks(7) {
             log.take(piece);
         }

@@ -1,7 +1,8 @@
 //! elliott, ART's command line that knows which CVE trackers a release needs (spec 02 §7, spec 03 §10).
 //!
-//! It is a program of its own. [`FindTrackers`] is all that we ask of it; [`ElliottProcess`] asks by running it. Its
-//! arguments are `interop-exact`; its standard output is the answer, its standard error its log.
+//! elliott is a separate program. [`FindTrackers`] is the only function that is used; [`ElliottProcess`]
+//! implements it by running the program. Its arguments are `interop-exact`; it prints the answer to standard
+//! output and its log to standard error.
 
 mod log;
 mod process;
@@ -23,7 +24,7 @@ use crate::version::ReleaseVersion;
 /// Where elliott reads ART's build data.
 const DATA_PATH: &str = "https://github.com/openshift-eng/ocp-build-data.git";
 
-/// The build system whose builds elliott looks at.
+/// The build system whose builds elliott examines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuildSystem {
     /// Brew, which builds RPMs, RHCOS and, for old releases, images.
@@ -33,7 +34,7 @@ pub enum BuildSystem {
 }
 
 impl BuildSystem {
-    /// The name, as elliott takes it.
+    /// The name as elliott accepts it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Brew => "brew",
@@ -52,20 +53,20 @@ impl std::fmt::Display for BuildSystem {
 /// `rhcos`.
 pub type Trackers = BTreeMap<String, BTreeSet<IssueKey>>;
 
-/// What elliott's answer does not hold, for whoever reads the result (spec 02 §7).
+/// What elliott's answer does not cover, shown with the result (spec 02 §7).
 pub const LIMITS: &str = "elliott names trackers in status VERIFIED only, none that any advisory or another open \
     shipment has, and no image trackers of components that ART does not manage";
 
-/// What elliott answers.
+/// elliott's answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The trackers that the release needs.
     pub trackers: Trackers,
-    /// Trackers that it leaves out, and why; it says so in its log only.
+    /// Trackers that it leaves out, and why. elliott reports them in its log only.
     pub left_out: Vec<OmittedTrackers>,
 }
 
-/// Says which CVE trackers a release needs.
+/// Finds the CVE trackers that a release needs.
 #[async_trait]
 pub trait FindTrackers: Send + Sync {
     /// The trackers of the release's builds in `system`.
@@ -117,28 +118,28 @@ pub(crate) fn parse(system: BuildSystem, output: &[u8]) -> Result<Trackers, Elli
     Ok(trackers)
 }
 
-/// Why elliott gave no answer. Nothing of this is ever taken for "no trackers".
+/// Why elliott gave no answer. None of these is ever treated as "no trackers".
 #[derive(Debug, thiserror::Error)]
 pub enum ElliottError {
-    /// No account to sign in to Jira with; elliott would answer with empty lists.
+    /// There is no Jira account; elliott would answer with empty lists.
     #[error("elliott needs the address of a Jira account, and neither JIRA_EMAIL nor JIRA_USERNAME is set")]
     NoAccount,
-    /// There is no such program.
+    /// The program does not exist.
     #[error("elliott is not installed: there is no program `{}`", .program.display())]
     NotInstalled {
-        /// What was to be started.
+        /// The program.
         program: PathBuf,
     },
     /// The program cannot be started.
     #[error("elliott cannot be started (`{}`)", .program.display())]
     NotStarted {
-        /// What was to be started.
+        /// The program.
         program: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It did not end in time and was stopped.
+    /// It exceeded the time limit and was stopped.
     #[error("elliott did not end within {} s for build system {system} and was stopped", .limit.as_secs())]
     TimedOut {
         /// The build system.
@@ -156,16 +157,16 @@ pub enum ElliottError {
         /// The end of its log, redacted.
         words: String,
     },
-    /// It does not go on with trackers that it cannot place: the components have no build in the release, the title names
-    /// another version, or they are no trackers.
+    /// It stopped because of trackers that it cannot assign: their components have no build in the release,
+    /// their title names another version, or they are not trackers.
     #[error("elliott refuses for build system {system}: {}", words(.omitted))]
     Refused {
         /// The build system.
         system: BuildSystem,
-        /// The trackers, and why; at least one.
+        /// The trackers and the reasons; at least one.
         omitted: Vec<OmittedTrackers>,
     },
-    /// It ended well and said nothing, which happens when it could not sign in.
+    /// It ended with success and printed nothing, which happens when it could not sign in.
     #[error(
         "elliott printed nothing for build system {system}, which is not the same as no missing trackers"
     )]
@@ -173,7 +174,7 @@ pub enum ElliottError {
         /// The build system.
         system: BuildSystem,
     },
-    /// It printed more than any release needs.
+    /// It printed more than the limit.
     #[error("elliott printed more than {limit} bytes for build system {system}")]
     TooLarge {
         /// The build system.
@@ -181,7 +182,7 @@ pub enum ElliottError {
         /// The limit.
         limit: usize,
     },
-    /// It printed something else than the object of lists.
+    /// It printed something other than an object of lists.
     #[error("elliott's answer for build system {system} is not an object of lists of Jira keys: {detail}")]
     Malformed {
         /// The build system.
@@ -194,7 +195,7 @@ pub enum ElliottError {
     Unreadable {
         /// The build system.
         system: BuildSystem,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },

@@ -1,4 +1,4 @@
-//! Running elliott: its environment, its time, its output, and its end.
+//! Runs elliott with a given environment, a time limit and an output limit, and cleans up after it.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,7 +16,7 @@ use super::{Answer, BuildSystem, ElliottError, FindTrackers, arguments, parse};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
-/// The most that is read of standard output: a thousand times what a release needs.
+/// The most bytes that are read of standard output: a thousand times what a release needs.
 const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// How many lines of the log's end an error shows, and how many characters.
@@ -35,8 +35,8 @@ pub struct ElliottProcess {
 }
 
 impl ElliottProcess {
-    /// `program` (a path, or a name on the search path), stopped after `limit`. It sees `environment` and nothing
-    /// else; what it says is shown through `redactor`.
+    /// `program` (a path, or a name that is looked up in `PATH`), stopped after `limit`. It gets
+    /// `environment` and no other variables; its messages are redacted by `redactor`.
     pub fn new<N: Into<OsString>, V: Into<OsString>>(
         program: impl Into<PathBuf>,
         limit: Duration,
@@ -48,7 +48,7 @@ impl ElliottProcess {
     }
 
     fn start(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Group, ElliottError> {
-        // Without an account elliott finds nothing and says so with an empty answer.
+        // Without an account elliott finds nothing and prints an empty answer.
         if !self.environment.iter().any(|(name, value)| name == "JIRA_EMAIL" && !value.is_empty()) {
             return Err(ElliottError::NoAccount);
         }
@@ -59,7 +59,7 @@ impl ElliottProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own group: elliott starts git and others, and they must end with it.
+            // A process group of its own: elliott starts git and other programs, which must end with it.
             .process_group(0)
             .kill_on_drop(true)
             .spawn();
@@ -72,7 +72,7 @@ impl ElliottProcess {
         }
     }
 
-    /// A complaint as it may be shown.
+    /// The message, redacted.
     fn shown(&self, complaint: OmittedTrackers) -> OmittedTrackers {
         let words = self.redactor.redact(&complaint.words).into_owned();
         let is_long = words.chars().count() > SHOWN_CHARACTERS;
@@ -80,7 +80,7 @@ impl ElliottProcess {
         OmittedTrackers { words, ..complaint }
     }
 
-    /// The last lines of the log, in one line.
+    /// The last lines of the log, joined into one line.
     fn words(&self, log: &[u8]) -> String {
         let text = String::from_utf8_lossy(log);
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -116,7 +116,7 @@ impl FindTrackers for ElliottProcess {
         let left_out: Vec<OmittedTrackers> =
             log.omitted.into_iter().map(|complaint| self.shown(complaint)).collect();
         if !status.success() {
-            // It refuses to go on with trackers that it cannot place: that is what it found, and no outage.
+            // Trackers that elliott cannot assign are a finding, not an outage.
             if !left_out.is_empty() {
                 return Err(ElliottError::Refused { system, omitted: left_out });
             }
@@ -137,7 +137,7 @@ impl FindTrackers for ElliottProcess {
     }
 }
 
-/// A running program and whatever it started. Nothing of it outlives this value.
+/// A running program and all processes that it started. They end when this value is dropped.
 struct Group {
     child: Child,
     id: Option<Pid>,
@@ -152,7 +152,7 @@ impl Group {
 
     fn signal(&self, signal: Signal) {
         if let Some(id) = self.id {
-            // A group that is gone already is what we want.
+            // It fails when the group has ended already, which is the aim.
             let _ = kill_process_group(id, signal);
         }
     }
@@ -160,7 +160,7 @@ impl Group {
     /// Asks the group to end, then kills what is left of it.
     async fn stop(&mut self) {
         self.signal(Signal::TERM);
-        // Whether it ended by itself or not, the rest of its group is killed.
+        // The rest of the group is killed in any case.
         let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
         self.signal(Signal::KILL);
         self.ended = true;
@@ -169,14 +169,15 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The run was interrupted: there is no time left for asking.
+        // The run was interrupted: there is no time for a graceful end.
         if !self.ended {
             self.signal(Signal::KILL);
         }
     }
 }
 
-/// Everything that the stream holds; `None` when it is too much. It is read to its end, so that the writer can end.
+/// The whole content of the stream; `None` when it exceeds the limit. It is read to its end, so that the
+/// writer does not block.
 async fn all(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Option<Vec<u8>>> {
     let Some(mut stream) = stream else { return Ok(Some(Vec::new())) };
     let mut kept = Vec::new();

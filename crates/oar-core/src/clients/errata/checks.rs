@@ -1,4 +1,4 @@
-//! What is known of an advisory's contents: builds, external tests, security alerts, container grade (E-10, E-11,
+//! Checks of an advisory's contents: builds, external tests, security alerts, container grade (E-10, E-11,
 //! E-12, E-15, E-16).
 
 use http::header::{ACCEPT, LOCATION};
@@ -17,13 +17,14 @@ use crate::ids::{InvalidNvr, Nvr};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// How many external tests are asked for at a time; the service's own limit (spec 02 §2.9).
+/// External tests per page; the service's own limit (spec 02 §2.9).
 const PAGE_SIZE: usize = 1000;
-/// A page shorter than the service's default page is the last one, whether or not it heeds [`PAGE_SIZE`].
+/// A page shorter than the service's default page is the last one, whether or not the service honours
+/// [`PAGE_SIZE`].
 const SHORT_PAGE: usize = 100;
-/// How many pages are read at most.
+/// The most pages that are read.
 const PAGES: usize = 50;
-/// What stands before the letter on the container page (`interop-exact`, spec 02 E-16).
+/// The text before the grade on the container page (`interop-exact`, spec 02 E-16).
 const GRADE_LABEL: &str = "Docker Container Content - ";
 
 literals! {
@@ -31,29 +32,29 @@ literals! {
     TestStatus {
         /// Passed.
         Passed = "PASSED",
-        /// Failed, and somebody took the responsibility.
+        /// Failed, and the failure was waived.
         Waived = "WAIVED",
         /// There was nothing to test.
         Ineligible = "INELIGIBLE",
-        /// For information: no success of its own, and no failure.
+        /// For information: neither success nor failure.
         Info = "INFO",
-        /// Somebody has to look.
+        /// A person must inspect the result.
         NeedsInspection = "NEEDS_INSPECTION",
         /// Failed.
         Failed = "FAILED",
-        /// The test system broke: neither passed nor failed.
+        /// The test system failed: the test neither passed nor failed.
         Error = "ERROR",
-        /// Not begun.
+        /// Not started.
         Pending = "PENDING",
-        /// Waits for its turn.
+        /// Queued.
         QueuedForTest = "QUEUED_FOR_TEST",
-        /// Runs.
+        /// Running.
         Running = "RUNNING",
     }
 }
 
 impl TestStatus {
-    /// Whether it is a success (spec 02 §2.9). [`TestStatus::Info`] says nothing about success.
+    /// Whether it counts as success (spec 02 §2.9). [`TestStatus::Info`] does not.
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Passed | Self::Waived | Self::Ineligible)
     }
@@ -69,7 +70,7 @@ impl TestStatus {
 pub struct ExternalTest {
     /// Its number.
     pub id: u64,
-    /// How it ended, or how far it is.
+    /// Its status.
     pub status: TestStatus,
     /// The build that was tested; absent when the test is about the whole advisory.
     pub nvr: Option<String>,
@@ -78,18 +79,18 @@ pub struct ExternalTest {
 /// One build of an advisory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvisoryBuild {
-    /// The product version it is attached for.
+    /// The product version that it is attached to.
     pub product_version: String,
     /// The build.
     pub nvr: Nvr,
 }
 
-/// What product security knows against an advisory.
+/// Product security's alerts about an advisory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityAlerts {
-    /// Whether the advisory must not go on.
+    /// Whether the alerts block the advisory.
     pub blocking: bool,
-    /// The alerts in the service's words, for people.
+    /// The alerts as the service words them, for people.
     pub alerts: Vec<String>,
 }
 
@@ -124,7 +125,7 @@ struct BuildRecord {
     nvr: Option<String>,
 }
 
-/// By product version; an advisory without builds may answer an empty list.
+/// By product version; for an advisory without builds the answer may be an empty list.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Builds(#[serde(deserialize_with = "or_default")] IndexMap<String, ProductVersion>);
@@ -140,7 +141,7 @@ struct AlertsAnswer {
     alerts: AlertsRecord,
 }
 
-/// Without `blocking` the answer is not understood: a gate must not open because it could not read (spec 02 §10 E23).
+/// An answer without `blocking` is an error: an unreadable answer must not open a gate (spec 02 §10 E23).
 #[derive(Deserialize)]
 struct AlertsRecord {
     blocking: bool,
@@ -198,7 +199,7 @@ impl ErrataClient {
             let answer: TestsAnswer = self.send(call, id).await?.json()?;
             let count = answer.data.len();
             for record in answer.data {
-                // A test that moved to the next page while the pages were read stands on both.
+                // A test that moved to the next page while the pages were read is on both.
                 if !tests.iter().any(|known| known.id == record.id) {
                     tests.push(ExternalTest {
                         id: record.id,
@@ -217,14 +218,14 @@ impl ErrataClient {
         Err(error.about(format!("advisory {id}")))
     }
 
-    /// What product security knew against an RHSA when its alerts were last refreshed (E-12); for a preview only.
+    /// The alerts about an RHSA as of their last refresh (E-12); for a preview only.
     pub async fn security_alerts(&self, id: AdvisoryId) -> Result<SecurityAlerts, ServiceError> {
         let path = format!("api/v1/erratum/{id}/security_alerts");
         let call = self.call("read security alerts", Method::GET, id, &path)?;
         Ok(self.send(call, id).await?.json::<AlertsAnswer>()?.into())
     }
 
-    /// Has the alerts of an RHSA computed anew and reads them (E-11). Other types have none and are refused.
+    /// Has the alerts of an RHSA recomputed and reads them (E-11). Errata Tool refuses other advisory types.
     pub async fn refresh_security_alerts(
         &self,
         id: AdvisoryId,
@@ -240,7 +241,7 @@ impl ErrataClient {
 
     /// The overall grade of an advisory's containers, `A` to `F` (E-16); `None` when it has no containers.
     ///
-    /// The page is HTML for people. One without the grade is an error: not knowing is not health.
+    /// The page is HTML for people. A page without the grade is an error: unknown is not healthy.
     pub async fn container_grade(&self, id: AdvisoryId) -> Result<Option<char>, ServiceError> {
         let call = self
             .call("read container grade", Method::GET, id, &format!("errata/container/{id}"))?

@@ -1,4 +1,5 @@
-//! The issue list of an advisory, one issue at a time: nobody else's change is overwritten (spec 02 §2.5).
+//! The issue list of an advisory, changed one issue at a time so that nobody else's change is overwritten
+//! (spec 02 §2.5).
 
 use http::Method;
 
@@ -8,15 +9,17 @@ use crate::clients::jira::IssueKey;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
-/// Why a change of one issue may be refused for something that it does not touch (spec 02 §2.5).
+/// Why Errata Tool may refuse a change of one issue for an unrelated reason (spec 02 §2.5).
 const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every change: its state, and that its QE owner is \
     an enabled user with the role qa. Have what it names corrected, then run the command again.";
 
 impl ErrataClient {
-    /// Detaches one Jira issue, which is possible while [`AdvisoryState::allows_bug_removal`](super::AdvisoryState).
+    /// Detaches one Jira issue, which Errata Tool allows while
+    /// [`AdvisoryState::allows_bug_removal`](super::AdvisoryState::allows_bug_removal).
     ///
-    /// Whether an approval is lost by it, only reading the advisory again shows (spec 02 §2.11). Detaching an issue that
-    /// is not attached succeeds without a change; one that Errata Tool does not know is refused.
+    /// The advisory may lose an approval by it; only reading it again shows that (spec 02 §2.11). Detaching
+    /// an issue that is not attached succeeds without a change; an issue that Errata Tool does not know is
+    /// refused.
     pub async fn remove_jira_issue(
         &self,
         id: AdvisoryId,
@@ -26,8 +29,8 @@ impl ErrataClient {
         self.change_issue("remove Jira issue", "remove_jira_issue", id, key, false).await
     }
 
-    /// Attaches one Jira issue. The approval of documentation is lost by it, and with it that of product security
-    /// (spec 02 §2.11).
+    /// Attaches one Jira issue. The advisory loses its docs approval by it, and with that its product
+    /// security approval (spec 02 §2.11).
     pub async fn add_jira_issue(
         &self,
         id: AdvisoryId,

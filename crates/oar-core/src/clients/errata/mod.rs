@@ -1,7 +1,7 @@
 //! Errata Tool: advisories, their state and their QE owner (spec 02 §2).
 //!
-//! One exchange per call; a change sends only the field that it changes, so nobody else's edit is overwritten. A write
-//! whose answer never came is looked up, never repeated blindly.
+//! A change sends only the field that it changes, so nobody else's edit is overwritten. A write without an
+//! answer is looked up, never repeated blindly.
 
 mod checks;
 mod issues;
@@ -28,8 +28,8 @@ use crate::http::{Authorize, Call, Http, Repeat, Reply};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// How many times longer than other services Errata Tool may take to answer: it is slow on large advisories, and
-/// public clients allow it many minutes (spec 02 §2.1).
+/// Errata Tool's time limit, as a multiple of other services': it is slow on large advisories, and public
+/// clients allow it many minutes (spec 02 §2.1).
 pub const ERRATA_TIMEOUT_FACTOR: u32 = 4;
 
 /// Why a change of an advisory failed.
@@ -64,11 +64,11 @@ classified! {
     }
     hint {
         Self::OwnerNotApplied(id) => Some(format!(
-            "Somebody may have changed the owner at the same moment: look at {} and run again.",
+            "Somebody may have changed the owner at the same time: check {} and run the command again.",
             id.link()
         )),
         Self::StateNotApplied { id, .. } => Some(format!(
-            "Somebody may have changed the state at the same moment: look at {} and run again.",
+            "Somebody may have changed the state at the same time: check {} and run the command again.",
             id.link()
         )),
     }
@@ -103,7 +103,8 @@ impl ErrataClient {
         Ok(answer.into())
     }
 
-    /// Makes `owner` the QE owner: looks, changes only when needed, and reads back (one or three requests).
+    /// Makes `owner` the QE owner: reads the owner, changes it if needed, and reads it back (one or three
+    /// requests).
     pub async fn set_qe_owner(
         &self,
         id: AdvisoryId,
@@ -117,8 +118,8 @@ impl ErrataClient {
         Ok(Effect::Changed)
     }
 
-    /// Makes `owner` the QE owner and reads back (two requests), for a caller who just saw another owner with
-    /// [`ErrataClient::people`].
+    /// Makes `owner` the QE owner and reads it back (two requests), for a caller that has just read another
+    /// owner with [`ErrataClient::people`].
     ///
     /// The request carries only `advisory[assigned_to_email]` (E-6, spec 02 §2.5): every other field, the issue list
     /// above all, stays as it is at that moment.
@@ -173,7 +174,7 @@ impl ErrataClient {
     }
 }
 
-/// `reply` when it is a success, otherwise the service's refusal with the next step.
+/// `reply` when it is a success, otherwise the service's refusal with a hint.
 fn successful(reply: Reply, id: AdvisoryId) -> Result<Reply, ServiceError> {
     let status = reply.status;
     reply.success(refusal).map_err(|error| match advice(status, id) {
@@ -188,12 +189,12 @@ fn with_form(call: Call, field: &str, value: &str) -> Call {
     call.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")).body(form)
 }
 
-/// The failures after which a write may stand there all the same: nobody knows whether the service acted, or it refused
-/// because it is so already.
+/// The failures after which a write may have taken effect: the service may have acted, or it refused because
+/// the value is set already.
 const WORTH_A_LOOK: [ServiceErrorKind; 3] =
     [ServiceErrorKind::Unclear, ServiceErrorKind::Rejected, ServiceErrorKind::Conflict];
 
-/// The service's own words: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).
+/// The service's error message: `error`, or `errors` flattened to `field: message` (spec 02 §2.2).
 fn refusal(reply: &Reply) -> String {
     let Ok(body) = serde_json::from_slice::<serde_json::Value>(&reply.body) else { return reply.words() };
     let mut words = Vec::new();

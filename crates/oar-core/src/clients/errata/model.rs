@@ -14,7 +14,7 @@ pub fn advisory_link(base_web: &Url, id: AdvisoryId) -> String {
     format!("{}/advisory/{id}", base_web.as_str().trim_end_matches('/'))
 }
 
-/// Defines an enum of literals that other programs share, with a place for literals that we do not know.
+/// Defines an enum of literals that other programs share, with a variant for unknown ones.
 macro_rules! literals {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $literal:literal,)+ }) => {
         $(#[$meta])*
@@ -76,14 +76,14 @@ literals! {
         InPush = "IN_PUSH",
         /// Published.
         ShippedLive = "SHIPPED_LIVE",
-        /// Given up.
+        /// Dropped: it will not ship.
         DroppedNoShip = "DROPPED_NO_SHIP",
     }
 }
 
 impl AdvisoryState {
-    /// Whether Errata Tool lets ordinary bugs be taken off an advisory in this state (spec 02 §2.5). Older servers
-    /// refuse it in `QE`, too, with a reason of their own.
+    /// Whether Errata Tool allows ordinary bugs to be removed from an advisory in this state (spec 02 §2.5).
+    /// Older servers refuse it in `QE` too, and say why.
     pub fn allows_bug_removal(&self) -> bool {
         matches!(self, Self::NewFiles | Self::Qe)
     }
@@ -110,7 +110,8 @@ pub struct Advisory {
     pub kind: AdvisoryKind,
     /// Its state.
     pub state: AdvisoryState,
-    /// When its state last changed. An advisory in QE entered it then, so what was pushed before is of other builds.
+    /// When its state last changed. An advisory in QE entered QE at that time, so earlier pushes were of
+    /// other builds.
     pub state_since: Option<Timestamp>,
     /// Its public name, such as `RHSA-2026:169293-02`; absent before it has one.
     pub full_name: Option<String>,
@@ -124,10 +125,11 @@ pub struct Advisory {
     pub text_ready: bool,
     /// Whether docs are approved.
     pub doc_complete: bool,
-    /// How far product security is; only an RHSA has more than [`SecurityApproval::NotRequested`].
+    /// The state of product security's approval; only an RHSA has another one than
+    /// [`SecurityApproval::NotRequested`].
     pub security_approval: SecurityApproval,
-    /// Advisories that must be pushed before this one. Empty when the answer does not tell: Errata Tool itself
-    /// refuses a push whose dependencies are not there.
+    /// Advisories that must be pushed before this one. Empty when the answer does not name any: Errata Tool
+    /// itself refuses a push whose dependencies are missing.
     pub blocking: Vec<AdvisoryId>,
     /// The Jira issues that it fixes.
     pub jira_issues: Vec<IssueKey>,
@@ -138,20 +140,20 @@ pub struct Advisory {
 }
 
 impl Advisory {
-    /// Whether QE has nothing to do with it any more: it was given up.
+    /// Whether it was dropped, so that QE has nothing left to do.
     pub fn is_dropped(&self) -> bool {
         self.state == AdvisoryState::DroppedNoShip
     }
 }
 
-/// How far product security is with an advisory (spec 02 §2.11).
+/// The state of product security's approval of an advisory (spec 02 §2.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityApproval {
-    /// Nobody asked for it, or it was lost by a change of the issue list.
+    /// Not requested, or lost by a change of the issue list.
     NotRequested,
-    /// It was asked for.
+    /// Requested.
     Requested,
-    /// It was given.
+    /// Approved.
     Approved,
 }
 
@@ -166,9 +168,9 @@ pub struct People {
     pub qe_group: Option<String>,
 }
 
-/// The answer of E-2. Every recorded answer has the four sections, those of an advisory without bugs and issues as well
-/// (spec 02 §2.3; recordings in red-hat-storage/errata-tool), so an answer without one was cut off, and its advisory is
-/// not one without issues.
+/// The answer of E-2. Every recorded answer has the four sections, even for an advisory without bugs and
+/// issues (spec 02 §2.3; recordings in red-hat-storage/errata-tool). So an answer that lacks one was cut off,
+/// and does not mean an advisory without issues.
 #[derive(Deserialize)]
 pub(super) struct ErratumAnswer {
     errata: IndexMap<String, ErratumRecord>,
@@ -210,7 +212,8 @@ struct BugRecord {
 
 #[derive(Deserialize)]
 struct JiraIssuesRecord {
-    /// The keys of all issues. Those that Errata Tool has no copy of yet are here and not below.
+    /// The keys of all issues. An issue that Errata Tool has no copy of yet is listed here only, not in the
+    /// section below.
     #[serde(default, deserialize_with = "or_default")]
     idsfixed: Vec<String>,
     #[serde(deserialize_with = "or_default")]
@@ -218,7 +221,7 @@ struct JiraIssuesRecord {
 }
 
 impl JiraIssuesRecord {
-    /// Every issue of the advisory, once.
+    /// Every issue of the advisory, without duplicates.
     fn keys(self) -> Result<Vec<IssueKey>, String> {
         let copies = self.jira_issues.into_iter().map(|entry| entry.jira_issue.key);
         let keys: IndexSet<IssueKey> = copies
@@ -297,7 +300,7 @@ impl ErratumAnswer {
             id: asked,
             kind: AdvisoryKind::from(kind.to_uppercase().as_str()),
             state: record.status,
-            // A time that cannot be read proves nothing.
+            // A time that cannot be read counts as unknown.
             state_since: record.status_updated_at.and_then(|time| time.parse().ok()),
             full_name: record.fulladvisory,
             synopsis: record.synopsis.unwrap_or_default(),

@@ -18,33 +18,33 @@ use crate::permit::WritePermit;
 /// The staging targets (`interop-exact`, spec 02 §2.8); jobs of all other targets push to customers.
 pub const STAGE_TARGETS: [&str; 3] = ["cdn_stage", "cdn_docker_stage", "rhn_stage"];
 
-/// How often a push is asked for when the answer stays away and no new job shows up.
+/// How often a push is requested when no answer arrives and no new job appears.
 const PUSH_ATTEMPTS: usize = 2;
 
 literals! {
     /// The status of a push job (`interop-exact`, spec 02 §2.8).
     PushStatus {
-        /// Made, not started.
+        /// Created, not started.
         Ready = "READY",
-        /// Waits for its turn.
+        /// Queued.
         Queued = "QUEUED",
-        /// Runs.
+        /// Running.
         Running = "RUNNING",
         /// Handed to the publishing service.
         WaitingOnPub = "WAITING_ON_PUB",
-        /// Pushed; what follows a push runs.
+        /// Pushed; the tasks that follow a push are running.
         PostPushProcessing = "POST_PUSH_PROCESSING",
         /// Done.
         Complete = "COMPLETE",
         /// Failed.
         Failed = "FAILED",
-        /// Pushed, but what follows a push failed.
+        /// Pushed, but a task that follows the push failed.
         PostPushFailed = "POST_PUSH_FAILED",
     }
 }
 
 impl PushStatus {
-    /// Whether Errata Tool refuses a second job for the target meanwhile.
+    /// Whether Errata Tool refuses a second job for the target while this one has this status.
     fn is_active(&self) -> bool {
         matches!(self, Self::Ready | Self::Queued | Self::Running | Self::WaitingOnPub)
     }
@@ -62,13 +62,13 @@ pub struct PushJob {
     pub id: u64,
     /// Its target, such as `cdn_docker_stage`.
     pub target: String,
-    /// How far it is.
+    /// Its status.
     pub status: PushStatus,
     /// Whether it has a task of the publishing service. A job without one has pushed nothing.
     pub has_pub_task: bool,
-    /// Whether it leaves the channels alone. Such a job never counts as a push.
+    /// Whether it does not change the channels (option `nochannel`). Such a job never counts as a push.
     pub nochannel: bool,
-    /// When it was last changed, as far as its log tells.
+    /// When it last changed, according to its log.
     pub changed: Option<Timestamp>,
 }
 
@@ -77,20 +77,20 @@ impl PushJob {
         STAGE_TARGETS.contains(&self.target.as_str())
     }
 
-    /// Whether it has pushed something, at whatever time.
+    /// Whether it has pushed something, at any time.
     fn has_pushed(&self) -> bool {
         self.status.is_pushed() && self.has_pub_task && !self.nochannel
     }
 }
 
-/// How the push to one target stands.
+/// The status of the push to one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetStatus {
-    /// What the advisory holds now is on the target.
+    /// The advisory's present content is on the target.
     Pushed,
-    /// Something was pushed, and nobody can say whether it is what the advisory holds now.
+    /// Something was pushed, and it is not known whether it is the advisory's present content.
     Unproven,
-    /// A push is under way.
+    /// A push is running.
     Running,
     /// The newest job has a status that this program does not know.
     Unknown,
@@ -100,20 +100,20 @@ pub enum TargetStatus {
     Never,
 }
 
-/// How the push to one target stands, and the job that says so.
+/// The status of the push to one target, and the job that determines it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetPush {
     /// The target.
     pub target: String,
     /// The job.
     pub job: u64,
-    /// How far the job is.
+    /// The job's status.
     pub status: PushStatus,
-    /// What that means.
+    /// The status of the push.
     pub standing: TargetStatus,
 }
 
-/// How the staging push of one advisory stands, by its jobs for the staging targets. Live targets do not count.
+/// The status of one advisory's staging push, by its jobs for the staging targets. Live targets do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StagePush {
     jobs: BTreeMap<String, BTreeMap<u64, PushJob>>,
@@ -121,26 +121,27 @@ pub struct StagePush {
     nothing_left: bool,
 }
 
-/// What the jobs of all staging targets say together (spec 02 §2.8).
+/// The combined status of all staging targets (spec 02 §2.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is no job yet, or no job of a target has pushed anything.
+    /// There is no job yet, or a target has no job that pushed anything.
     NeverPushed,
     /// At least one target failed.
     Failed,
     /// None failed, and at least one has a status that this program does not know.
     Unknown,
-    /// At least one is under way.
+    /// At least one is running.
     Running,
-    /// All were pushed, and at least one perhaps before the advisory's builds last changed: Errata Tool knows.
+    /// All were pushed, at least one perhaps before the advisory's builds last changed. Only Errata Tool
+    /// knows.
     Unproven,
     /// All are pushed.
     Complete,
 }
 
 impl StagePush {
-    /// How `jobs` stand, whatever their order. Pushes count from `since` on: the time when the advisory last left
-    /// `NEW_FILES`, or a later one. Without it no push can be shown to count.
+    /// The status by `jobs`, in any order. Only pushes at or after `since` count: the time when the advisory
+    /// last left `NEW_FILES`, or a later one. Without it no push is proven.
     pub fn of<'a>(jobs: impl IntoIterator<Item = &'a PushJob>, since: Option<Timestamp>) -> Self {
         let mut push = Self { since, ..Self::default() };
         push.update(jobs);
@@ -154,7 +155,7 @@ impl StagePush {
         }
     }
 
-    /// How each target stands.
+    /// The status of each target.
     pub fn targets(&self) -> impl Iterator<Item = TargetPush> {
         self.jobs.iter().filter_map(|(target, jobs)| {
             let (job, standing) = self.target(jobs)?;
@@ -171,7 +172,7 @@ impl StagePush {
             _ => false,
         };
         let pushed = newest_first().find(|job| job.has_pushed());
-        // As Errata Tool counts: any job since then, not only the newest (spec 02 §2.8).
+        // As in Errata Tool, any job since then counts, not only the newest (spec 02 §2.8).
         if let Some(proven) = newest_first().filter(|job| job.has_pushed()).find(since) {
             return Some((proven, S::Pushed));
         }
@@ -189,7 +190,7 @@ impl StagePush {
         })
     }
 
-    /// What the targets say together.
+    /// The combined status of the targets.
     pub fn verdict(&self) -> Verdict {
         let standings: Vec<TargetStatus> = self.targets().map(|push| push.standing).collect();
         let any = |standing| standings.contains(&standing);
@@ -210,7 +211,7 @@ impl StagePush {
         }
     }
 
-    /// The same as Errata Tool has confirmed it: nothing is left to push, whatever the jobs' times are.
+    /// The status after Errata Tool confirmed that nothing is left to push, whatever the jobs' times are.
     #[must_use]
     pub fn fully_pushed(mut self) -> Self {
         self.nothing_left = true;
@@ -242,12 +243,12 @@ impl std::fmt::Display for StagePush {
     }
 }
 
-/// What came of asking for a push.
+/// The result of a push request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// How the staging push stands now.
+    /// The status of the staging push now.
     pub push: StagePush,
-    /// The jobs that this request made; none when Errata Tool found nothing to push.
+    /// The jobs that this request started; empty when Errata Tool found nothing to push.
     pub started: Vec<PushJob>,
 }
 
@@ -269,10 +270,11 @@ struct TargetRecord {
     name: String,
 }
 
-/// The option of a job that leaves the channels alone.
+/// The option of a job that does not change the channels.
 const NOCHANNEL: &str = "nochannel";
 
-/// Whether a job's options hold [`NOCHANNEL`]: in a mapping with a value that is something, or in a list of names.
+/// Whether a job's options have [`NOCHANNEL`]: as a mapping's key with a value that is not empty, or in a
+/// list of names.
 fn is_nochannel(options: &Value) -> bool {
     match options {
         Value::Object(options) => {
@@ -283,7 +285,7 @@ fn is_nochannel(options: &Value) -> bool {
     }
 }
 
-/// The last time that a job's log names, `2026-06-30 10:12:13 +0000` (spec 02 §2.8). No other field tells one.
+/// The last time stamp in a job's log, `2026-06-30 10:12:13 +0000` (spec 02 §2.8). No other field has one.
 fn last_time(log: &str) -> Option<Timestamp> {
     static TIME: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"\b\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2} [+-]\d{4}\b").ok());
@@ -314,12 +316,12 @@ impl ErrataClient {
         Ok(jobs.into_iter().map(PushJob::from).collect())
     }
 
-    /// Asks for a push to every staging target that needs one (E-9). `known` is how the push stood.
+    /// Requests a push to every staging target that needs one (E-9). `known` is the status before.
     ///
-    /// Errata Tool leaves out targets that are complete since the last respin or under way, so a push that somebody
-    /// else started in between is not doubled. When it finds nothing to push, the jobs are read once more: they are
-    /// complete, whatever their times, or somebody else was faster. When the answer stays away, the jobs are read: only
-    /// when none is new is the push asked for once more.
+    /// Errata Tool leaves out targets that are complete since the last respin or running, so a push that
+    /// somebody else started in between is not doubled. When it finds nothing to push, the jobs are read
+    /// again: they are complete, whatever their times, or somebody else was faster. When no answer arrives,
+    /// the jobs are read, and the push is requested again only when none of them is new.
     pub async fn push_stage(
         &self,
         id: AdvisoryId,
@@ -339,7 +341,7 @@ impl ErrataClient {
             }
             Ok::<_, ServiceError>(Pushed { push, started })
         };
-        // What a lost answer would have said stands in the list of jobs.
+        // The list of jobs replaces a lost answer.
         let look = || async {
             let jobs = self.push_jobs(id).await?;
             let mut push = known.clone();

@@ -14,11 +14,12 @@ use crate::http::{Repeat, Reply};
 use crate::permit::WritePermit;
 
 impl ErrataClient {
-    /// Moves an advisory to `wanted`, for a caller who has just seen another state (one request, or two).
+    /// Moves an advisory to `wanted`, for a caller that has just read another state (one or two requests).
     ///
-    /// The state that the advisory shows decides. An answer that shows this very advisory in `wanted` is believed (spec 02
-    /// §2.5: a success carries the whole advisory); after any other the advisory is read: an unclear answer, and a refusal
-    /// because somebody else was faster, are good when it is `wanted`. The refusal's reasons are in the error.
+    /// The advisory's own state decides. An answer that shows this advisory in `wanted` is enough (spec 02
+    /// §2.5: a success carries the whole advisory). After any other answer the advisory is read; an unclear
+    /// answer, or a refusal because somebody else was faster, counts as success when it is in `wanted`. The
+    /// error has the reasons of a refusal.
     pub async fn change_state(
         &self,
         id: AdvisoryId,
@@ -54,7 +55,8 @@ impl ErrataClient {
         Ok(())
     }
 
-    /// Asks product security to approve an RHSA (E-14). It can be asked only while it is not requested.
+    /// Asks product security to approve an RHSA (E-14). Errata Tool accepts this only while no approval is
+    /// requested.
     pub async fn request_security_approval(
         &self,
         id: AdvisoryId,
@@ -69,7 +71,7 @@ impl ErrataClient {
         }
     }
 
-    /// What a failed write did: looked up where that can tell, otherwise the failure.
+    /// Finds out what a failed write did where a read can tell; otherwise returns the failure.
     pub(super) async fn settle(
         &self,
         id: AdvisoryId,
@@ -81,7 +83,7 @@ impl ErrataClient {
     }
 }
 
-/// The advisory that the answer to a write shows, when it is that advisory.
+/// The advisory in the answer to a write, when it is the one that was written.
 fn shown(reply: &Reply, id: AdvisoryId) -> Option<Advisory> {
     reply.json::<ErratumAnswer>().ok()?.advisory(id).ok()
 }

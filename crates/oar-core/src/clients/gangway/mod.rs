@@ -1,6 +1,6 @@
 //! Gangway, which starts Prow jobs (spec 04 §2.3).
 //!
-//! Its rate limit is shared by all its users: reads count too, so nothing here is asked twice, and the requests of
+//! All users share its rate limit, and reads count too. So nothing is requested twice, and the requests of
 //! one process are paced.
 
 mod pace;
@@ -29,12 +29,13 @@ use crate::http::{Call, Http, Repeat, Reply, join_segments};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// How Gangway says that it has no such job (checked: kubernetes-sigs/prow, pkg/gangway/gangway.go).
+/// Gangway's message for an unknown job (checked: kubernetes-sigs/prow, pkg/gangway/gangway.go).
 const UNKNOWN_JOB: &str = "failed to find associated periodic job";
-/// Kubernetes cuts the label that executions are listed by to so many characters.
+/// Characters of a Kubernetes label. Executions are listed by a label with the job's name, which is cut to
+/// this length.
 const LABEL: usize = 63;
 
-/// A job to be started.
+/// A request to start a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// The periodic job's name.
@@ -45,16 +46,16 @@ pub struct Trigger {
     pub annotations: IndexMap<String, String>,
 }
 
-/// One execution of a job, as Gangway tells.
+/// One execution of a job, as Gangway reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
     /// Its id, the same as the Prow job's.
     pub id: String,
     /// The job.
     pub job: String,
-    /// How far it is; `None` when Gangway does not say.
+    /// Its state; `None` when Gangway does not report one.
     pub state: Option<ProwState>,
-    /// The page of its run, on newer servers.
+    /// The page of its run; only newer servers report it.
     pub url: Option<String>,
 }
 
@@ -76,11 +77,12 @@ struct Answers {
     job_execution: Vec<Answer>,
 }
 
-/// What a list of executions shows.
+/// A list of executions.
 pub(crate) struct Listed {
     /// The executions of the job.
     pub(crate) of_job: Vec<Execution>,
-    /// Whether it shows any execution, be it of a job whose name begins alike. One that shows none proves nothing.
+    /// Whether the list shows any execution, including those of jobs with the same beginning of the name. An
+    /// empty list proves nothing.
     pub(crate) shows_any: bool,
 }
 
@@ -112,19 +114,12 @@ impl fmt::Debug for GangwayClient {
 }
 
 impl GangwayClient {
-    /// A client of the Gangway at `base` (without `/v1`), paced to [`RateLimit::default`].
+    /// A client of the Gangway at `base` (without `/v1`), paced to `limit`.
     ///
     /// Clones share the pace.
-    pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm) -> Self {
-        let pace = Arc::new(Pace::new(RateLimit::default()));
+    pub fn new(http: Http, base: Url, token: SecretString, form: TriggerForm, limit: RateLimit) -> Self {
+        let pace = Arc::new(Pace::new(limit));
         Self { http, base: Arc::new(base), token: Arc::new(token), form, pace }
-    }
-
-    /// The same client with another pace.
-    #[must_use]
-    pub fn with_rate_limit(mut self, limit: RateLimit) -> Self {
-        self.pace = Arc::new(Pace::new(limit));
-        self
     }
 
     /// The clock of its requests.
@@ -132,7 +127,7 @@ impl GangwayClient {
         self.http.clock()
     }
 
-    /// Sends a request when it is its turn.
+    /// Sends a request when the rate limit allows it.
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         self.pace.turn(self.http.clock()).await;
         self.http.send(call).await
@@ -140,15 +135,16 @@ impl GangwayClient {
 
     /// Starts a job.
     ///
-    /// A rate limit is waited out within bounds, because Gangway did not act then. Nothing else is repeated: after
-    /// [`ServiceErrorKind::Unclear`] the job may run, and the caller looks for it by its annotation. An unknown job is
-    /// answered with 500 (spec 04 §2.3): it is [`ServiceErrorKind::NotFound`] where Gangway says so in its own words, and
-    /// unclear otherwise.
+    /// After a rate-limit answer the request is repeated within bounds, because Gangway did not act. Nothing
+    /// else is repeated: after [`ServiceErrorKind::Unclear`] the job may be running, and the caller looks for
+    /// it by its annotation. Gangway answers 500 for an unknown job (spec 04 §2.3): that is
+    /// [`ServiceErrorKind::NotFound`] when Gangway's message says so, and unclear otherwise.
     pub async fn trigger(&self, trigger: &Trigger, permit: &WritePermit) -> Result<Execution, ServiceError> {
         self.trigger_before(trigger, None, permit).await
     }
 
-    /// The same, with a last moment for sending the request, however long its turn takes to come.
+    /// Like [`GangwayClient::trigger`], with a deadline for sending the request, however long the rate limit
+    /// delays it.
     pub(crate) async fn trigger_before(
         &self,
         trigger: &Trigger,
@@ -182,7 +178,7 @@ impl GangwayClient {
             let kind = if unknown { ServiceErrorKind::NotFound } else { kind };
             return Err(refusal(&reply, kind));
         }
-        // Whatever cannot be read may be the answer of a Gangway that acted.
+        // An unreadable answer may come from a Gangway that acted.
         let unclear = |detail: &str| reply.failure(ServiceErrorKind::Unclear, detail);
         if reply.status != StatusCode::OK {
             return Err(unclear("a status that Gangway does not use"));
@@ -205,8 +201,8 @@ impl GangwayClient {
         }
     }
 
-    /// The executions of `job` that Prow still has, in no particular order. An empty list proves nothing: Gangway answers
-    /// so when its own look at the cluster failed (spec 04 §2.3).
+    /// The executions of `job` that Prow still has, in no particular order. An empty list proves nothing:
+    /// Gangway also answers with one when its own query of the cluster failed (spec 04 §2.3).
     pub async fn executions(&self, job: &str) -> Result<Vec<Execution>, ServiceError> {
         Ok(self.listed(job).await?.of_job)
     }
@@ -224,7 +220,7 @@ impl GangwayClient {
         let mut executions: Vec<Execution> = answers.job_execution.into_iter().map(Into::into).collect();
         executions.retain(|execution| !execution.id.is_empty());
         let shows_any = !executions.is_empty();
-        // Other jobs may share the part of the name that the label holds.
+        // Other jobs may share the part of the name that is in the label.
         executions.retain(|execution| execution.job == job);
         Ok(Listed { of_job: executions, shows_any })
     }
@@ -236,7 +232,7 @@ impl GangwayClient {
                 Service::Gangway,
                 operation,
                 ServiceErrorKind::Unauthorized,
-                "APITOKEN holds characters that no token has",
+                "APITOKEN contains characters that are not allowed in a token",
             )
         })?;
         value.set_sensitive(true);
@@ -244,13 +240,13 @@ impl GangwayClient {
     }
 }
 
-/// The name as the label of its executions holds it.
+/// The name as it is in the label of its executions.
 fn label(job: &str) -> &str {
     let cut = job.get(..job.floor_char_boundary(LABEL)).unwrap_or(job);
     if cut.len() < job.len() { cut.trim_end_matches(['.', '_', '-']) } else { cut }
 }
 
-/// Gangway's own words.
+/// Gangway's error message.
 fn words(reply: &Reply) -> String {
     #[derive(Deserialize)]
     struct Words {

@@ -1,4 +1,4 @@
-//! Turns in front of a rate limit.
+//! Spaces requests so that they stay below a rate limit.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::config::RateLimit;
 
-/// Hands out the turns of one process.
+/// Assigns a time to each request of one process (a leaky bucket).
 #[derive(Debug)]
 pub(super) struct Pace {
     interval: SignedDuration,
     burst: SignedDuration,
-    /// When the bucket will have drained of the turns that were handed out.
+    /// When the bucket will be empty again.
     drained: Mutex<Option<Timestamp>>,
 }
 
@@ -25,7 +25,7 @@ impl Pace {
         Self { interval, burst, drained: Mutex::new(None) }
     }
 
-    /// Waits for the next turn.
+    /// Waits until the next request may be sent.
     pub(super) async fn turn(&self, clock: &Clock) {
         let wait = self.reserve(clock.now());
         if !wait.is_zero() {
@@ -34,7 +34,7 @@ impl Pace {
         }
     }
 
-    /// Takes the next turn; how long it is away.
+    /// Reserves the next slot and returns the time until it.
     fn reserve(&self, now: Timestamp) -> Duration {
         let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
         let start = drained.unwrap_or(now).max(now);

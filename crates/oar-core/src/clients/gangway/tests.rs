@@ -9,7 +9,13 @@ use crate::http::HttpSettings;
 use crate::redact::Redactor;
 
 fn client(server: &MockServer, form: TriggerForm) -> GangwayClient {
-    GangwayClient::new(http(5), base(server, "/gangway"), "sha256~demo".into(), form)
+    GangwayClient::new(
+        http(5),
+        base(server, "/gangway"),
+        "sha256~demo".into(),
+        form,
+        RateLimit { per_minute: 20, burst: 10 },
+    )
 }
 
 fn trigger() -> Trigger {
@@ -128,8 +134,8 @@ async fn requests_wait_for_their_turn() {
     let server = MockServer::start().await;
     let clock = std::sync::Arc::new(Hurry::default());
     let http = Http::new(HttpSettings::default(), Clock::new(clock.clone()), Redactor::default()).unwrap();
-    let gangway = GangwayClient::new(http, base(&server, ""), "t0ken".into(), TriggerForm::JobInPath)
-        .with_rate_limit(RateLimit { per_minute: 6, burst: 1 });
+    let limit = RateLimit { per_minute: 6, burst: 1 };
+    let gangway = GangwayClient::new(http, base(&server, ""), "t0ken".into(), TriggerForm::JobInPath, limit);
     Mock::given(method("GET")).respond_with(ok(json!({"job_execution": []}))).mount(&server).await;
     for _ in 0..4 {
         gangway.clone().executions("periodic-demo").await.unwrap();

@@ -1,6 +1,6 @@
 //! Google Cloud Storage, where Prow jobs leave their artifacts (spec 04 §2.7).
 //!
-//! What is looked for is found with one request, never by listing a run's whole tree.
+//! An artifact is found with one request, never by listing a run's whole tree.
 
 mod run;
 #[cfg(test)]
@@ -26,12 +26,12 @@ use crate::service::Service;
 pub const QE_BUCKET: &str = "qe-private-deck";
 /// The largest artifact that is read, in bytes. Reports have a few hundred.
 const LARGEST: usize = 1024 * 1024;
-/// The largest page of a list, in bytes: a thousand objects with all that is said about them.
+/// The largest page of a list, in bytes: a thousand objects with their metadata.
 const LARGEST_LIST: usize = 8 * 1024 * 1024;
-/// How many pages of a list are read.
+/// The most pages of a list that are read.
 const PAGES: usize = 8;
 
-/// Who asks.
+/// The credentials of requests.
 #[derive(Debug, Clone)]
 enum Access {
     Account(ServiceAccount),
@@ -80,20 +80,20 @@ struct Listing {
 }
 
 impl GcsClient {
-    /// A client of the service at `base` for `bucket`, with a service account's right to read it.
+    /// A client of the service at `base` for `bucket`, with a service account that may read it.
     pub fn new(account: ServiceAccount, base: Url, bucket: &str) -> Self {
         Self { access: Access::Account(account), base: Arc::new(base), bucket: bucket.into() }
     }
 
-    /// A client without credentials, for buckets that everybody may read and for emulators.
+    /// A client without credentials, for public buckets and emulators.
     pub fn anonymous(http: Http, base: Url, bucket: &str) -> Self {
         Self { access: Access::Anonymous(http), base: Arc::new(base), bucket: bucket.into() }
     }
 
     /// The content of the object `name`, at most one megabyte; `None` when there is none.
     ///
-    /// Without the right to list, an absent object is answered like a forbidden one, which is an error: it may be there
-    /// (spec 04 §2.7).
+    /// Without the right to list, the answer for an absent object is the same as for a forbidden one. That is
+    /// an error, because the object may exist (spec 04 §2.7).
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let path = ["download", "storage", "v1", "b", &self.bucket, "o", name];
         let mut url = join_segments(&self.base, path);
@@ -107,9 +107,9 @@ impl GcsClient {
         Ok(Some(self.good(reply)?.body))
     }
 
-    /// The names below `prefix` that `wanted` takes; `glob` says the same to the service, in its own language.
+    /// The names below `prefix` that `wanted` accepts; `glob` is the same filter in the service's syntax.
     ///
-    /// One request as a rule. `None` when the service does not understand `glob` and answers with everything.
+    /// Usually one request. `None` when the service ignores `glob` and answers with everything.
     async fn matching(
         &self,
         prefix: &str,
@@ -163,11 +163,11 @@ impl GcsClient {
         }
     }
 
-    /// Whether a 404 says that the object is not there. A bucket that is not there is an error, and so is an answer that is
-    /// not the store's own: an empty one says nothing.
+    /// Whether a 404 means that the object does not exist. A missing bucket is an error, and so is an answer
+    /// that is not from the store, such as an empty one.
     ///
-    /// A download that finds nothing is answered with `No such object: <bucket>/<name>` in plain words (as firebase-tools
-    /// pull 3647 and cloud-storage-rs issue 56 show), everything else with an error object in JSON.
+    /// The answer to a download of a missing object is `No such object: <bucket>/<name>` as plain text (see
+    /// firebase-tools pull 3647 and cloud-storage-rs issue 56); all other errors are JSON objects.
     fn absent(&self, reply: &Reply) -> Result<(), ServiceError> {
         let words = words(reply);
         let lower = words.to_ascii_lowercase();
@@ -185,7 +185,7 @@ impl GcsClient {
         let bucket = &self.bucket;
         reply.success(words).map_err(|error| match error.kind {
             ServiceErrorKind::Unauthorized => error.with_hint(
-                "GCS_CRED_FILE names the key file of a service account; this one is not taken any more.",
+                "GCS_CRED_FILE names the key file of a service account; this one is no longer accepted.",
             ),
             ServiceErrorKind::Forbidden => error.with_hint(format!(
                 "The account of GCS_CRED_FILE needs the rights storage.objects.get and storage.objects.list in the bucket \
@@ -213,7 +213,7 @@ struct RefusalError {
     message: String,
 }
 
-/// Google's own words.
+/// Google's error message.
 fn words(reply: &Reply) -> String {
     serde_json::from_slice::<Refusal>(&reply.body)
         .map_or_else(|_| reply.words(), |refusal| refusal.error.message)

@@ -1,4 +1,4 @@
-//! What one run of a Prow job left behind.
+//! The artifacts of one run of a Prow job.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,9 +9,9 @@ use crate::clients::prow::{ProwJob, ProwState};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
-/// Where a run's report lies below the folder of its test.
+/// Path of a run's report below the folder of its test.
 const REPORT: &str = "openshift-e2e-test-qe-report/artifacts/test-results.yaml";
-/// How many folders of a run are tried where the store knows no patterns.
+/// The most folders of a run that are tried when the store does not support patterns.
 const FOLDERS: usize = 32;
 
 /// The folder of one run.
@@ -41,7 +41,7 @@ impl RunLocation {
     }
 }
 
-/// The end of a run, by its artifacts.
+/// How a run ended, according to its artifacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedRun {
     /// When it was created.
@@ -52,7 +52,7 @@ pub struct EndedRun {
     pub completed: Timestamp,
 }
 
-/// What the pod of a run writes, or Prow in its place.
+/// `finished.json`, which the pod of a run writes, or Prow in its place.
 #[derive(Deserialize)]
 struct Finished {
     #[serde(default)]
@@ -62,8 +62,9 @@ struct Finished {
 impl GcsClient {
     /// The text of a run's QE report; `None` when it has none, as upgrade jobs never do (spec 04 §6.1).
     ///
-    /// Two requests, one when there is no report; more only at a store that knows no patterns, or that does not let us
-    /// list. There an absent report is an error, because it is answered like a forbidden one.
+    /// Two requests; one when there is no report; more only at a store that does not support patterns or does
+    /// not let us list. There an absent report is an error, because the answer is the same as for a forbidden
+    /// one.
     pub async fn qe_report(&self, run: &RunLocation) -> Result<Option<String>, ServiceError> {
         let root = format!("{}artifacts/", run.folder());
         let wanted = |name: &str| {
@@ -97,11 +98,11 @@ impl GcsClient {
         Ok(None)
     }
 
-    /// How the run `id` ended, when Prow has forgotten it; `None` when the folder `run` does not say.
+    /// How the run `id` ended, when Prow no longer has it; `None` when the folder `run` does not show it.
     ///
-    /// Only the object that Prow left there settles it: it must be about this run and this folder, and final. A folder
-    /// may be that of a pod that was replaced: its `finished.json` says how that pod ended, and its object stays open
-    /// (spec 04 §2.4).
+    /// Only the Prow job object that Prow left there decides: it must name this run and this folder, and be
+    /// final. The folder may belong to a pod that was replaced: then its `finished.json` says how that pod
+    /// ended, and its object is not final (spec 04 §2.4).
     pub async fn ended_run(&self, run: &RunLocation, id: &str) -> Result<Option<EndedRun>, ServiceError> {
         let Some(job) = self.object(run).await? else { return Ok(None) };
         if job.id != id || job.build.as_deref() != Some(run.run.as_str()) || !job.state.is_final() {
@@ -114,16 +115,16 @@ impl GcsClient {
         Ok(completed.map(|completed| EndedRun { started: job.started, state: job.state, completed }))
     }
 
-    /// The Prow job object of a run as it was left; `None` when there is none.
+    /// The Prow job object in the folder of a run; `None` when there is none.
     async fn object(&self, run: &RunLocation) -> Result<Option<ProwJob>, ServiceError> {
         let name = format!("{}prowjob.json", run.folder());
         let Some(content) = self.read(&name).await? else { return Ok(None) };
         let text = std::str::from_utf8(&content).map_err(|_| self.damaged(&name, "is not UTF-8 text"))?;
-        // JSON is YAML, so that the deck's reader takes it.
+        // JSON is YAML, so the deck's parser reads it.
         ProwJob::parse(text).map(Some).map_err(|error| self.damaged(&name, &error))
     }
 
-    /// When the last pod of a run ended, as it says itself.
+    /// When the last pod of a run ended, according to `finished.json`.
     async fn finished(&self, run: &RunLocation) -> Result<Option<Timestamp>, ServiceError> {
         let name = format!("{}finished.json", run.folder());
         let Some(content) = self.read(&name).await? else { return Ok(None) };
@@ -139,7 +140,7 @@ impl GcsClient {
     }
 }
 
-/// Whether a text may be a folder's name.
+/// Whether a text can be a folder's name.
 fn is_folder(text: &str) -> bool {
     let word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     text.chars().all(word) && text.chars().any(|letter| letter.is_ascii_alphanumeric())

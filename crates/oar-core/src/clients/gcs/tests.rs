@@ -127,7 +127,7 @@ async fn absence_refusal_outage_and_size_are_told_apart() {
         media(&server, "a", answer).await;
         assert_eq!(client(&server).read("a").await.unwrap(), None);
     }
-    // Something on the way knows nothing of the store.
+    // Answers of a proxy, not of the store.
     for body in
         ["<html>no such page</html>", "", "Not Found", "404 page not found\n", r#"{"error": "not found"}"#]
     {
@@ -172,7 +172,7 @@ async fn ended(objects: Vec<(&str, ResponseTemplate)>) -> Result<Option<EndedRun
     client(&server).ended_run(&run(), "id-7").await
 }
 
-/// An object that is not there, as a download of it is answered.
+/// The answer to a download of a missing object.
 fn missing() -> ResponseTemplate {
     ResponseTemplate::new(404).set_body_raw("No such object: demo/x", "text/html; charset=UTF-8")
 }
@@ -186,12 +186,12 @@ async fn only_a_final_object_of_the_run_in_its_own_folder_settles_its_end() {
         ("finished.json", ok(content))
     };
     let prowjob = |answer: ResponseTemplate| ("prowjob.json", answer);
-    // The pod says that it failed; Prow, which knows better, that the run was killed.
+    // The pod reports a failure; Prow, which decides, reports that the run was killed.
     let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "aborted", end))];
     let seen = ended(objects).await.unwrap().unwrap();
     assert_eq!((seen.state, seen.completed.to_string().as_str()), (ProwState::Aborted, time));
     assert_eq!(seen.started.unwrap().to_string(), "2026-01-02T03:04:05Z");
-    // Without a time of its own the pod's counts.
+    // When the object has no time, the pod's counts.
     let objects = vec![finished(), prowjob(object("id-7", &json!("7"), "success", None))];
     assert_eq!(ended(objects).await.unwrap().unwrap().state, ProwState::Success);
     for (objects, why) in [

@@ -1,7 +1,7 @@
 //! Many contents in few requests, over GraphQL.
 //!
-//! What comes is checked against git's names. Whatever does not fit (binary content, a text that GitHub cut, one that is
-//! absent) is read one by one over REST; so is everything when the token has no access to GraphQL.
+//! Every content is checked against its git hash. What does not match (binary content, a truncated or absent
+//! text) is read over REST, one request each; so is everything when the token has no access to GraphQL.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,15 +18,15 @@ use super::{GithubClient, failure};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::Repository;
 
-/// How many contents one query asks for.
+/// Contents per query.
 const BATCH: usize = 50;
-/// How many bytes they may have together, so that an answer stays small.
+/// Bytes per query, so that an answer stays small.
 const BATCH_BYTES: u64 = 1024 * 1024;
-/// GitHub cuts a longer text.
+/// GitHub truncates a longer text; in bytes.
 const LONGEST: u64 = 500_000;
-/// How many queries are asked at the same time.
+/// Queries at the same time.
 const QUERIES: usize = 4;
-/// Fewer contents are read one by one, at the same time.
+/// Up to this number, contents are read over REST, at the same time.
 const FEW: usize = 4;
 
 #[derive(Deserialize)]
@@ -56,8 +56,8 @@ struct Problem {
 }
 
 impl GithubClient {
-    /// The contents of these entries by their names, as far as GraphQL gives them: none at all for a few, which are as
-    /// quickly read one by one, and none of those that a query failed for.
+    /// The contents of these entries by their git hashes, as far as GraphQL gives them: none when there are
+    /// only a few, which REST reads as quickly, and none for a query that failed.
     pub(super) async fn texts(
         &self,
         repository: &Repository,
@@ -110,13 +110,13 @@ impl GithubClient {
             .and_then(|data| data.repository)
             .ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, "the answer is about no repository"))?;
         let texts = found.into_values().flatten().filter_map(|blob| blob.text).map(String::into_bytes);
-        // A text that was cut or changed has another name than was asked for.
+        // A truncated or changed text has another hash.
         let contents = texts.map(|text| (blob_id(&text), text));
         Ok(contents.filter(|(name, _)| names.contains(name)).collect())
     }
 }
 
-/// The names in groups that one query asks for.
+/// The hashes in groups, one query each.
 fn batches(entries: &[&TreeEntry]) -> Vec<Vec<String>> {
     let mut batches: Vec<Vec<String>> = Vec::new();
     let mut bytes = 0;

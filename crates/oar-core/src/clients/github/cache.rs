@@ -1,7 +1,7 @@
-//! What was read from GitHub, kept in the user's cache folder.
+//! A cache of contents read from GitHub, in the user's cache folder.
 //!
-//! Everything here is found by git's names and checked against them, so a damaged file is as good as none, and the folder
-//! may be deleted at any time. A cache that cannot be read or written only costs requests.
+//! Contents are stored by git hash and checked against it, so a damaged file counts as missing, and the
+//! folder may be deleted at any time. A cache that cannot be read or written only costs requests.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,24 +15,24 @@ use sha1::{Digest as _, Sha1};
 use super::tree::{FolderTree, blob_id};
 use crate::ids::Repository;
 
-/// How many contents are kept, besides those that are in use.
+/// The most contents that are kept, besides those in use.
 const KEPT: usize = 4_000;
 /// The largest content that is kept, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// A folder of contents by git's names. Cheap to clone.
+/// A folder of contents by git hash. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ObjectCache {
     folder: PathBuf,
 }
 
 impl ObjectCache {
-    /// A cache in `folder`, which is made when something is kept.
+    /// A cache in `folder`, which is created at the first write.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// The content that git names `sha`, when it is here and whole.
+    /// The content with the git hash `sha`, when it is cached and undamaged.
     pub fn blob(&self, sha: &str) -> Option<Vec<u8>> {
         let path = self.blob_path(sha)?;
         let size = fs::metadata(&path).ok()?.len();
@@ -43,7 +43,7 @@ impl ObjectCache {
         (blob_id(&content) == sha).then_some(content)
     }
 
-    /// Keeps a content under git's name for it.
+    /// Stores a content under its git hash.
     pub fn keep_blob(&self, content: &[u8]) {
         if content.len() > LARGEST {
             return;
@@ -52,21 +52,21 @@ impl ObjectCache {
         Self::write(&path, content);
     }
 
-    /// The folder `folder` of a branch as it was last read, when that is here and whole.
+    /// The folder `folder` of a branch as it was last read, when it is cached and undamaged.
     pub(super) fn tree(&self, repository: &Repository, branch: &str, folder: &str) -> Option<FolderTree> {
         let path = self.tree_path(repository, branch, folder);
         let tree: FolderTree = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         (tree.etag.is_some() && tree.is_sound()).then_some(tree)
     }
 
-    /// Keeps a folder of a branch.
+    /// Stores a folder of a branch.
     pub(super) fn keep_tree(&self, repository: &Repository, branch: &str, folder: &str, tree: &FolderTree) {
         if let Ok(text) = serde_json::to_vec(tree) {
             Self::write(&self.tree_path(repository, branch, folder), &text);
         }
     }
 
-    /// Removes the oldest contents that no folder has which is kept here, down to the limit. Several branches and
+    /// Removes the oldest contents that no cached folder refers to, down to the limit. Several branches and
     /// programs share the cache.
     pub(super) fn prune(&self) {
         self.prune_to(KEPT);
@@ -100,7 +100,7 @@ impl ObjectCache {
         }
     }
 
-    /// `None` for what is no name of git's.
+    /// `None` when `sha` is not a git hash.
     fn blob_path(&self, sha: &str) -> Option<PathBuf> {
         if sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;

@@ -1,4 +1,4 @@
-//! What GitHub's refusals mean.
+//! Maps GitHub's refusals to errors.
 
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ struct Refusal {
     errors: serde_json::Value,
 }
 
-/// The wait that GitHub's documentation asks for after a secondary limit whose answer names none: a minute, then longer.
+/// The wait that GitHub's documentation prescribes after a secondary limit whose answer names none: a minute,
+/// then longer.
 const SECONDARY_LIMIT_WAIT: Duration = Duration::from_mins(1);
 
-/// GitHub's own words: `message`, and the words of `errors` where there are some.
+/// GitHub's error message: `message`, and the messages of `errors` if there are any.
 pub(super) fn message(reply: &Reply) -> String {
     let Ok(refusal) = serde_json::from_slice::<Refusal>(&reply.body) else {
-        // A proxy, or GitHub's page for its own outages.
+        // A proxy's page, or GitHub's outage page.
         let words = reply.words();
         return if words.is_empty() { String::from("no explanation") } else { words };
     };
@@ -38,7 +39,7 @@ pub(super) fn message(reply: &Reply) -> String {
     words
 }
 
-/// The failure that an answer to a read stands for.
+/// The error for an answer to a read.
 pub(super) fn of(reply: &Reply) -> ServiceError {
     let words = message(reply);
     if is_rate_limit(reply, &words) {
@@ -58,17 +59,17 @@ pub(super) fn of(reply: &Reply) -> ServiceError {
     }
 }
 
-/// The failure that an answer to a contents write stands for (spec 01 §2.9, §8 S5).
+/// The error for an answer to a contents write (spec 01 §2.9, §8 S5).
 pub(super) fn of_write(reply: &Reply) -> ServiceError {
     let words = message(reply);
     match reply.status.as_u16() {
-        // A create that finds the file there: somebody else was faster.
+        // The file to be created exists: somebody else was faster.
         422 if words.contains("\"sha\" wasn't supplied") => reply.failure(ServiceErrorKind::Conflict, words),
         404 => reply.failure(ServiceErrorKind::Forbidden, words).with_hint(
             "GitHub answers 404 to a write that the token may not make: check that the token in GITHUB_TOKEN may \
              write the repository's contents and that the branch exists.",
         ),
-        // A success that promises something else than a commit.
+        // A success that does not announce a commit.
         200..=399 => reply.failure(ServiceErrorKind::Unclear, "an answer that GitHub does not document"),
         _ => of(reply),
     }
@@ -99,7 +100,7 @@ pub(super) fn limit_wait(reply: &Reply) -> Option<Duration> {
     limited.then_some(SECONDARY_LIMIT_WAIT)
 }
 
-/// A write whose answer cannot be read has perhaps been made.
+/// A write whose answer cannot be read may have taken effect.
 pub(super) fn unclear_when_malformed(mut error: ServiceError) -> ServiceError {
     if error.kind == ServiceErrorKind::Malformed {
         error.kind = ServiceErrorKind::Unclear;
@@ -107,12 +108,13 @@ pub(super) fn unclear_when_malformed(mut error: ServiceError) -> ServiceError {
     error
 }
 
-/// Our own error out of the library's.
+/// Converts the library's error.
 pub(super) fn of_library(error: octocrab::Error, purpose: &Purpose) -> ServiceError {
     match error {
         octocrab::Error::Service { source, .. } => match source.downcast::<ServiceError>() {
             Ok(error) => *error,
-            // Nothing but the transport fails in the stack, so this says that the stack itself is gone.
+            // Only the transport can fail in the stack, so any other error means that the stack itself has
+            // ended.
             Err(source) => purpose
                 .error(Service::GithubApi, ServiceErrorKind::Unclear, "the connection to GitHub is closed")
                 .with_source(source),

@@ -23,14 +23,14 @@ pub struct FolderFile {
     pub name: String,
     /// Its text.
     pub text: String,
-    /// Its revision: git's name of the text.
+    /// Its revision: the text's git hash.
     pub sha: String,
 }
 
 /// A folder of a branch. Cheap to clone.
 ///
-/// An unchanged folder costs one request, which counts towards no rate limit; a changed one as many more as it has
-/// contents that were never seen before.
+/// An unchanged folder costs one request, which does not count towards the rate limit. A changed one costs
+/// one more for each content that is not in the cache, or fewer where GraphQL reads many at once.
 #[derive(Debug, Clone)]
 pub struct GithubFolder {
     client: GithubClient,
@@ -84,6 +84,13 @@ impl GithubFolder {
         }
     }
 
+    /// All files below the folder, however deep, named by their paths from it; none when the branch has no such folder.
+    /// One request.
+    pub async fn list_below(&self) -> Result<Vec<TreeEntry>, ServiceError> {
+        let found = self.client.files_below(&self.repository, &self.branch, &self.folder).await?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// The files of these entries, in their order. Contents that the cache has cost no request; the others are read many
     /// at once, and what does not come so one by one. One file that cannot be read does not keep the others from being
     /// read.
@@ -107,8 +114,8 @@ impl GithubFolder {
             .await
     }
 
-    /// The file `name` as it is now, whatever was read before; `None` when the branch has none. One request, two when
-    /// it is absent.
+    /// The file `name` as it is now, without the cache; `None` when the branch has none. One request, two
+    /// when it is absent.
     pub async fn read_now(&self, name: &str) -> Result<Option<FolderFile>, ServiceError> {
         let contents = self.client.contents(&self.repository, &self.path(name), &self.branch, None).await?;
         Ok(match contents {
@@ -141,7 +148,7 @@ impl GithubFolder {
         Ok(sha)
     }
 
-    /// Keeps a text that somebody else read or wrote in this folder, so that it need not be read when it is listed.
+    /// Caches a text that another client read or wrote in this folder, so that it need not be read again.
     pub fn keep(&self, text: &str) {
         if let Some(cache) = &self.cache {
             cache.keep_blob(text.as_bytes());
@@ -161,7 +168,7 @@ impl GithubFolder {
             .await
     }
 
-    /// Whether `text` is the content that the revision `sha` names: how an unclear write is looked up.
+    /// Whether `text` is the content of the revision `sha`: it tells whether an unclear write took effect.
     pub fn is_revision(text: &str, sha: &str) -> bool {
         blob_id(text.as_bytes()) == sha
     }
@@ -173,7 +180,7 @@ impl GithubFolder {
         let read = move || {
             names.into_iter().filter_map(|sha| cache.blob(&sha).map(|content| (sha, content))).collect()
         };
-        // Without the reader's thread everything is asked of GitHub.
+        // If the thread failed, everything is read from GitHub.
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
 

@@ -122,7 +122,7 @@ async fn what_git_s_names_do_not_fit_is_refused() {
     Mock::given(path(TREE)).respond_with(ok(tree)).mount(&server).await;
     assert_eq!(folder(&server, None).list().await.unwrap_err().kind, ServiceErrorKind::Malformed);
 
-    // One content is not what its name says: the others are read.
+    // One content does not match its hash: the others are read.
     let server = MockServer::start().await;
     serve(&server, &[("b.json", "two")]).await;
     blob(&server, &blob_id(b"one"), "another").await;

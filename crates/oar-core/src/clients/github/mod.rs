@@ -42,7 +42,7 @@ use crate::http::{Http, Reply};
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// What stands unescaped in a path segment or a query value.
+/// Characters that are not escaped in a path segment or a query value.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Reads and writes files of GitHub repositories. Cheap to clone.
@@ -94,9 +94,10 @@ impl GithubClient {
 
     /// Reads the text file `path` on `branch`.
     ///
-    /// With the entity tag of an earlier answer the read is conditional: an unchanged file costs no rate limit and
-    /// no body. When GitHub answers 404, one more request tells an absent file from a branch that the token cannot
-    /// see; the latter is an error, never [`Contents::Absent`] (spec 01 §8 S15).
+    /// With the entity tag of an earlier answer the read is conditional: for an unchanged file it does not
+    /// count towards the rate limit and has no body. When GitHub answers 404, one more request distinguishes
+    /// an absent file from a branch that the token cannot see; the latter is an error, never
+    /// [`Contents::Absent`] (spec 01 §8 S15).
     pub async fn contents(
         &self,
         repository: &Repository,
@@ -111,8 +112,8 @@ impl GithubClient {
         Ok(contents)
     }
 
-    /// Like [`GithubClient::contents`], in one request: an absent branch is told as an absent file. For callers whose
-    /// next request finds that out.
+    /// Like [`GithubClient::contents`], in one request: an absent branch looks like an absent file. For
+    /// callers whose next request detects that.
     pub async fn contents_on_known_branch(
         &self,
         repository: &Repository,
@@ -160,7 +161,8 @@ impl GithubClient {
         }
     }
 
-    /// The newest commits of `branch` that changed the file `path`, the newest first; at most `most`. One request.
+    /// The newest commits of `branch` that changed the file `path`, newest first, at most `most`. One
+    /// request.
     pub async fn commits_of(
         &self,
         repository: &Repository,
@@ -188,9 +190,10 @@ impl GithubClient {
 
     /// Writes the text file `path` on `branch` as one commit and returns the file's new SHA.
     ///
-    /// `sha` is the revision that was read, `None` to create the file. The failure is
-    /// [`ServiceErrorKind::Conflict`] when the file (or the branch, at that moment) is not as it was read, and
-    /// [`ServiceErrorKind::Unclear`] when the commit may or may not exist: the caller looks before it writes again.
+    /// `sha` is the revision that was read, `None` to create the file. The error is
+    /// [`ServiceErrorKind::Conflict`] when the file has changed since it was read (or the branch changes at
+    /// that moment), and [`ServiceErrorKind::Unclear`] when the commit may or may not exist: the caller reads
+    /// the file before it writes again.
     #[expect(clippy::too_many_arguments, reason = "the fields of one commit, each of another meaning")]
     pub async fn put_contents(
         &self,
@@ -245,7 +248,7 @@ impl GithubClient {
         }
     }
 
-    /// The text of a file out of the answer to a contents read. The answer names a file of more than 1 MB without its
+    /// The text of a file from the answer to a contents read. For a file of more than 1 MB the answer has no
     /// content, which is then read by its SHA.
     async fn file_content(
         &self,
@@ -324,5 +327,5 @@ fn contents_path(repository: &Repository, path: &str) -> String {
     format!("/repos/{}/{}/contents/{path}", encoded(repository.owner()), encoded(repository.name()))
 }
 
-/// What is said of a file that is no text.
+/// The error for a file that is not text.
 pub(crate) const NOT_TEXT: &str = "the file is not UTF-8 text";

@@ -15,14 +15,14 @@ pub struct FileContent {
     pub etag: Option<String>,
 }
 
-/// What reading a file gave.
+/// The result of reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {
     /// The file as it is now.
     Found(FileContent),
-    /// The file is still the one that the given entity tag stands for.
+    /// The file has not changed since the answer with the given entity tag.
     Unchanged,
-    /// The branch is visible and has no such file.
+    /// The branch is visible and does not have the file.
     Absent,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct ContentsAnswer {
     pub(super) sha: String,
 }
 
-/// The part of a repository that is read.
+/// The members of a repository that are read.
 #[derive(Deserialize)]
 pub(super) struct RepositoryAnswer {
     pub(super) full_name: String,
@@ -57,7 +57,7 @@ pub(super) struct FolderEntry {
     pub(super) kind: String,
 }
 
-/// The body of a contents write. No author or committer: the commit carries the token's owner.
+/// The body of a contents write. It names no author or committer: the commit gets the token's owner.
 #[derive(Serialize)]
 pub(super) struct ContentsWrite<'a> {
     pub(super) message: &'a str,
@@ -75,7 +75,7 @@ pub(super) struct ContentsDelete<'a> {
     pub(super) branch: &'a str,
 }
 
-/// The part of the answer to a contents write that is read.
+/// The members of the answer to a contents write that are read.
 #[derive(Deserialize)]
 pub(super) struct WriteAnswer {
     pub(super) content: WrittenContent,

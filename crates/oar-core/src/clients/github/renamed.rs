@@ -1,8 +1,8 @@
-//! Repositories with another name: GitHub redirects what is sent to the old one (docs.github.com, "Best practices for
+//! Renamed repositories: GitHub redirects requests for the old name (docs.github.com, "Best practices for
 //! using the REST API").
 //!
-//! Reads follow, at this host only. A write is not sent again: where state is kept is for people to say, so the error
-//! names the new name.
+//! Reads follow the redirection, at this host only. A write is not sent again: people decide where state is
+//! kept, so the error tells them the new name.
 
 use std::sync::atomic::Ordering;
 
@@ -20,7 +20,8 @@ use crate::http::{Reply, join};
 const REDIRECTIONS: usize = 3;
 
 impl GithubClient {
-    /// Reads `address` (below the base), where it is now; with an entity tag only when it has changed.
+    /// Reads `address` (relative to the base), following redirections; with an entity tag only when it has
+    /// changed.
     pub(super) async fn get(
         &self,
         address: String,
@@ -56,7 +57,7 @@ impl GithubClient {
         self.send(request, None::<&()>, purpose).await
     }
 
-    /// The failure that an answer to a write stands for; one that leads elsewhere names the repository's new name.
+    /// The error for an answer to a write; for a redirection it names the repository's new name.
     pub(super) async fn failed_write(&self, reply: &Reply) -> ServiceError {
         if !is_redirection(reply) {
             return failure::of_write(reply);
@@ -91,7 +92,7 @@ fn is_redirection(reply: &Reply) -> bool {
     matches!(reply.status.as_u16(), 301 | 302 | 307 | 308)
 }
 
-/// Where an answer leads, below `base`; an error where it leads to another place.
+/// The target of a redirection, relative to `base`; an error when it leads to another host.
 fn target(base: &Url, address: &str, reply: &Reply) -> Option<Result<String, &'static str>> {
     if !is_redirection(reply) {
         return None;

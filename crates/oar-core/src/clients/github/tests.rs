@@ -295,7 +295,7 @@ async fn a_file_of_more_than_a_megabyte_is_read_by_its_sha() {
     assert_eq!(contents, Contents::Found(FileContent { text, sha, etag: Some("W/\"e1\"".into()) }));
 }
 
-/// Leads the old name's contents to the number of a repository that is called something else now.
+/// Redirects requests for the old name to the number of a renamed repository.
 async fn renamed(status: u16) -> MockServer {
     let server = MockServer::start().await;
     let target = format!("{}/github/repositories/7/contents/{FILE}?ref=z-stream", server.uri());

@@ -1,4 +1,6 @@
-//! Folders and files by git's own names, which say by themselves whether what came is what was asked for.
+//! Folders and files by git hash, which shows whether an answer is what was requested.
+
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use http::header::ETAG;
@@ -19,7 +21,7 @@ pub struct TreeEntry {
     /// Its name, without the folder.
     #[serde(rename = "path")]
     pub name: String,
-    /// Git's name of its content.
+    /// The git hash of its content.
     pub sha: String,
     /// Git's mode, in octal: `100644` for a file.
     mode: String,
@@ -33,12 +35,16 @@ impl TreeEntry {
     pub fn is_file(&self) -> bool {
         self.mode == "100644" || self.mode == "100755"
     }
+
+    fn is_folder(&self) -> bool {
+        self.mode == "040000"
+    }
 }
 
 /// A folder at the head of a branch: all its entries, however many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderTree {
-    /// Git's name of the folder with exactly these entries.
+    /// The git hash of the folder with exactly these entries.
     pub sha: String,
     /// The entries in git's order.
     #[serde(rename = "tree")]
@@ -56,6 +62,25 @@ impl FolderTree {
         self.entries.iter().find(|entry| entry.name == name && entry.is_file())
     }
 
+    /// The ordinary files of an answer that lists everything below the folder, each by its path; `None` when an entry is
+    /// missing or changed: each folder's entries must be those that its name stands for.
+    fn into_files_below(self) -> Option<Vec<TreeEntry>> {
+        let empty = |sha: String| Self { sha, entries: Vec::new(), truncated: self.truncated, etag: None };
+        let mut folders = HashMap::from([(String::new(), empty(self.sha))]);
+        for entry in self.entries.iter().filter(|entry| entry.is_folder()) {
+            folders.insert(entry.name.clone(), empty(entry.sha.clone()));
+        }
+        let mut files = Vec::new();
+        for entry in self.entries {
+            let (folder, name) = entry.name.rsplit_once('/').unwrap_or(("", &entry.name));
+            folders.get_mut(folder)?.entries.push(TreeEntry { name: name.to_owned(), ..entry.clone() });
+            if entry.is_file() {
+                files.push(entry);
+            }
+        }
+        folders.values().all(Self::is_sound).then_some(files)
+    }
+
     /// Whether `sha` is git's name of these entries.
     pub(super) fn is_sound(&self) -> bool {
         let mut body = Vec::new();
@@ -71,18 +96,18 @@ impl FolderTree {
     }
 }
 
-/// What reading a folder gave.
+/// The result of reading a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// The folder as it is now.
     Found(FolderTree),
-    /// The folder is still the one that the given entity tag stands for.
+    /// The folder has not changed since the answer with the given entity tag.
     Unchanged,
-    /// The branch is visible and has no such folder.
+    /// The branch is visible and does not have the folder.
     Absent,
 }
 
-/// Git's name of an object.
+/// The git hash of an object.
 fn object_id(kind: &str, body: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("{kind} {}\0", body.len()));
@@ -90,7 +115,7 @@ fn object_id(kind: &str, body: &[u8]) -> String {
     format!("{:x}", hash.finalize())
 }
 
-/// Git's name of a file's content.
+/// The git hash of a file's content.
 pub fn blob_id(content: &[u8]) -> String {
     object_id("blob", content)
 }
@@ -109,12 +134,27 @@ struct BlobAnswer {
     encoding: String,
 }
 
+fn purpose_of_list(repository: &Repository, branch: &str, folder: &str) -> Purpose {
+    Purpose { operation: "list a folder", subject: format!("{folder} on {branch} of {repository}") }
+}
+
+fn tree_path(repository: &Repository, branch: &str, folder: &str) -> String {
+    let folder = folder.split('/').map(encoded).collect::<Vec<_>>().join("%2F");
+    format!(
+        "/repos/{}/{}/git/trees/{}:{folder}",
+        encoded(repository.owner()),
+        encoded(repository.name()),
+        encoded(branch)
+    )
+}
+
 impl GithubClient {
-    /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the contents
-    /// interface stops at a thousand).
+    /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the
+    /// contents API stops at a thousand).
     ///
-    /// With the entity tag of an earlier answer the read is conditional: an unchanged folder costs no rate limit and
-    /// no body. An absent folder takes one request more, as with [`GithubClient::contents`].
+    /// With the entity tag of an earlier answer the read is conditional: for an unchanged folder it does not
+    /// count towards the rate limit and has no body. An absent folder takes one more request, as with
+    /// [`GithubClient::contents`].
     pub async fn tree(
         &self,
         repository: &Repository,
@@ -122,15 +162,8 @@ impl GithubClient {
         folder: &str,
         etag: Option<&str>,
     ) -> Result<Tree, ServiceError> {
-        let purpose =
-            Purpose { operation: "list a folder", subject: format!("{folder} on {branch} of {repository}") };
-        let folder = folder.split('/').map(encoded).collect::<Vec<_>>().join("%2F");
-        let address = format!(
-            "/repos/{}/{}/git/trees/{}:{folder}",
-            encoded(repository.owner()),
-            encoded(repository.name()),
-            encoded(branch)
-        );
+        let purpose = purpose_of_list(repository, branch, folder);
+        let address = tree_path(repository, branch, folder);
         let reply = self.get(address, etag, purpose).await?;
         match reply.status {
             StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Tree::Unchanged),
@@ -145,11 +178,40 @@ impl GithubClient {
                     return Err(reply.failure(ServiceErrorKind::Malformed, detail));
                 }
                 if !tree.is_sound() {
-                    let detail = "the entries are not those that the folder's name stands for";
+                    let detail = "the entries do not match the folder's hash";
                     return Err(reply.failure(ServiceErrorKind::Malformed, detail));
                 }
                 tree.etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
                 Ok(Tree::Found(tree))
+            }
+            _ => Err(failure::of(&reply)),
+        }
+    }
+
+    /// Reads the names of all files below `folder` at the head of `branch`, however deep: one request. The names are paths
+    /// from the folder on. `None` when the branch is visible and has no such folder, which takes one request more.
+    pub async fn files_below(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        folder: &str,
+    ) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
+        let address = format!("{}?recursive=1", tree_path(repository, branch, folder));
+        let reply = self.get(address, None, purpose_of_list(repository, branch, folder)).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => {
+                self.require_branch(repository, branch).await?;
+                Ok(None)
+            }
+            StatusCode::OK => {
+                let tree: FolderTree = reply.json()?;
+                let words = if tree.truncated {
+                    "the folder has more files than GitHub lists"
+                } else {
+                    "the entries are not those that the folders' names stand for"
+                };
+                let files = tree.into_files_below();
+                files.map(Some).ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, words))
             }
             _ => Err(failure::of(&reply)),
         }
@@ -186,7 +248,7 @@ impl GithubClient {
 
     /// Removes the file `path` on `branch` as one commit. `sha` is the revision that was read.
     ///
-    /// Failures are those of [`GithubClient::put_contents`]; a file that is gone already is
+    /// Errors are those of [`GithubClient::put_contents`]; a file that no longer exists is
     /// [`ServiceErrorKind::Conflict`].
     pub async fn delete_contents(
         &self,
@@ -206,7 +268,7 @@ impl GithubClient {
         match reply.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
-                // Gone already, or never visible to this token.
+                // Already removed, or not visible to this token.
                 self.require_branch(repository, branch).await?;
                 Err(reply.failure(ServiceErrorKind::Conflict, failure::message(&reply)))
             }
@@ -234,6 +296,34 @@ mod tests {
         let other =
             FolderTree { sha: empty, entries: vec![entry("a", "100644")], truncated: false, etag: None };
         assert!(!other.is_sound());
+    }
+
+    #[test]
+    fn files_below_a_folder_are_taken_only_when_no_entry_is_missing() {
+        // Made with `mkdir -p a/b && cp hello a/b/x && cp hello z && git add . && git write-tree`.
+        let folder =
+            |name: &str, sha: &str| TreeEntry { sha: sha.to_owned(), size: None, ..entry(name, "040000") };
+        let entries = vec![
+            folder("a", "e85c8ddedabee0bcf8944d9aaacfbb35e6216b9b"),
+            folder("a/b", "e31a96220fbfbe7601ecc086a36b96dc27a8867e"),
+            entry("a/b/x", "100644"),
+            entry("z", "100644"),
+        ];
+        let all = FolderTree {
+            sha: "9854c8d4dd303a87b2b9c78235b5191d9ead2b58".to_owned(),
+            entries,
+            truncated: false,
+            etag: None,
+        };
+        let names: Vec<String> =
+            all.clone().into_files_below().unwrap().into_iter().map(|file| file.name).collect();
+        assert_eq!(names, ["a/b/x", "z"]);
+        for place in 0..4 {
+            let mut less = all.clone();
+            less.entries.remove(place);
+            assert_eq!(less.into_files_below(), None, "without entry {place}");
+        }
+        assert_eq!(FolderTree { truncated: true, ..all }.into_files_below(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What GitLab's refusals mean (spec 03 §2.2, §2.3).
+//! Maps GitLab's refusals to errors (spec 03 §2.2, §2.3).
 
 use gitlab::api::ApiError;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::transport::Operation;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Repeat, Reply};
 
-/// The failure that an answer stands for, with GitLab's own words.
+/// The error for an answer, with GitLab's message.
 pub(super) fn of(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     let words = message(&reply.body);
     let failure = reply.failure(kind, &words);
@@ -29,7 +29,7 @@ pub(super) fn of(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     }
 }
 
-/// GitLab's own words out of `message` (a text, or texts by field) or `error`.
+/// GitLab's error message: `message` (a string, or strings by field) or `error`.
 fn message(body: &[u8]) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return String::from("no explanation") };
     let words = body.get("message").map(words);
@@ -53,8 +53,8 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// Our own error out of the library's. Refusals are ours already; what is left are answers that are not the JSON
-/// that was expected. After a write that leaves open whether GitLab acted.
+/// Converts the library's error. Refusals are converted already; what is left are answers without the
+/// expected JSON. After a write it is then unknown whether GitLab acted.
 pub(super) fn of_library(error: ApiError<ServiceError>, operation: &Operation<'_>) -> ServiceError {
     let kind = match operation.repeat {
         Repeat::Safe => ServiceErrorKind::Malformed,

@@ -1,7 +1,7 @@
 //! GitLab's REST API, as far as shipment merge requests need it (spec 03 §2).
 //!
-//! Requests are the gitlab crate's endpoints and travel over [`Http`]. A project is named by its path in one
-//! segment, so no request is spent on its number.
+//! Requests are the gitlab crate's endpoints and are sent through [`Http`]. A project is named by its path,
+//! escaped into one URL segment, so no request is needed for its number.
 
 mod failure;
 mod model;
@@ -47,7 +47,7 @@ const NOTES_LIMIT: usize = 1000;
 /// The longest address of a request, in characters; GitLab's front refuses longer ones.
 const ADDRESS_LIMIT: usize = 8 * 1024;
 
-/// Reads, annotates, approves, makes and merges merge requests, and commits to projects. Cheap to clone.
+/// Reads, comments on, approves, creates and merges merge requests, and commits to projects. Cheap to clone.
 #[derive(Clone)]
 pub struct GitlabClient {
     http: Http,
@@ -62,7 +62,7 @@ impl std::fmt::Debug for GitlabClient {
 }
 
 impl GitlabClient {
-    /// A client of the GitLab at `base` (without `/api/v4`; it may carry a path prefix).
+    /// A client of the GitLab at `base` (without `/api/v4`; it may have a path prefix).
     ///
     /// Without a token every call fails with [`ServiceErrorKind::MissingCredential`].
     pub fn new(http: Http, base: Url, token: Option<SecretString>) -> Self {
@@ -99,7 +99,7 @@ impl GitlabClient {
 
     /// Adds a note.
     ///
-    /// After [`ServiceErrorKind::Unclear`] the note may stand there: the caller reads the notes and looks for its
+    /// After [`ServiceErrorKind::Unclear`] the note may exist: the caller reads the notes and looks for its
     /// own marker before it adds one again.
     pub async fn add_note(
         &self,
@@ -117,7 +117,7 @@ impl GitlabClient {
         query(endpoint, &operation).await
     }
 
-    /// Gives the note `note` another text. Sending it twice has the same effect as once.
+    /// Replaces the text of the note `note`. Sending it twice has the same effect as once.
     pub async fn edit_note(
         &self,
         reference: &MergeRequestRef,
@@ -138,19 +138,19 @@ impl GitlabClient {
 
     /// Finds the active account that belongs to an e-mail address.
     ///
-    /// GitLab's search is fuzzy and shows addresses only to some callers (spec 03 §2.3). Taken is the one account
-    /// that shows exactly this address (ignoring case). When the search has a single hit and that one shows no
-    /// address at all, it is taken too, because GitLab found it by an address that it keeps to itself. Everything
-    /// else fails: [`ServiceErrorKind::NotFound`] without a fitting account, [`ServiceErrorKind::Rejected`] when
-    /// several fit or the account is not active.
+    /// GitLab's search is fuzzy and shows addresses only to some callers (spec 03 §2.3). The result is the
+    /// one account that shows exactly this address (ignoring case). A single hit that shows no address at all
+    /// is accepted too, because GitLab found it by a private address. Anything else is an error:
+    /// [`ServiceErrorKind::NotFound`] without a matching account, [`ServiceErrorKind::Rejected`] when several
+    /// match or the account is not active.
     pub async fn user_by_email(&self, address: &str) -> Result<User, ServiceError> {
-        // The address itself never stands in an error.
+        // Errors never contain the address.
         let operation = self.read("find an account", String::from("by e-mail address"));
         let address = address.trim();
         let endpoint =
             Users::builder().search(address).build().map_err(|error| unbuildable(&operation, error))?;
-        // One page: whoever has this address is among the first twenty that a search for all of it gives. (Paging
-        // would ask for keyset pagination, which the search for users refuses on older servers.)
+        // One page is enough: a search for a full address gives its owner among the first twenty. (Paging
+        // would use keyset pagination, which the user search of older servers refuses.)
         let mut hits: Vec<UserHit> = query(endpoint, &operation).await?;
         let only_hit = hits.len() == 1;
         hits.retain(|hit| {
@@ -210,8 +210,8 @@ async fn pages<T: DeserializeOwned + Send + Sync + 'static>(
     answer.map_err(|error| failure::of_library(error, operation))
 }
 
-/// Refuses a request whose address cannot be sent. Names from build data and from GitLab's own answers become part of
-/// it, and the library takes for granted that every address is one.
+/// Refuses a request with an invalid address. Names from build data and from GitLab's answers become part of
+/// it, and the library assumes that every address is valid.
 fn sendable(endpoint: &impl Endpoint, operation: &Operation<'_>) -> Result<(), ServiceError> {
     let refuse = |detail: String| operation.error(ServiceErrorKind::Rejected, detail);
     let path = endpoint.endpoint();

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clients::empty;
+use crate::config::build_data::ADDRESS_LIMIT;
 
 /// A merge request by project path and number, as its web address names it (spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,15 +25,13 @@ impl fmt::Display for MergeRequestRef {
     }
 }
 
-/// The longest address of a merge request that is read, and the longest path of a project, in characters. GitLab's own
-/// limit for a path is 255.
-const ADDRESS_LIMIT: usize = 2048;
+/// The longest path of a project, in characters: GitLab's own limit.
 const PROJECT_LIMIT: usize = 255;
 /// GitLab counts merge requests in 31 bits.
 const GREATEST_IID: u64 = 2_147_483_647;
 
 impl MergeRequestRef {
-    /// The merge request number `iid` of `project`, when GitLab can have such a one.
+    /// The merge request number `iid` of `project`; `None` when GitLab cannot have such a number or path.
     pub fn new(project: &str, iid: u64) -> Option<Self> {
         let word = |part: &str| {
             !part.is_empty()
@@ -76,17 +75,17 @@ impl FromStr for MergeRequestRef {
     }
 }
 
-/// Where a merge request stands in its life.
+/// The state of a merge request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MergeRequestState {
-    /// Work goes on.
+    /// Open.
     Opened,
-    /// Given up.
+    /// Closed without a merge.
     Closed,
-    /// Its commits are in the target branch.
+    /// Merged into the target branch.
     Merged,
-    /// A merge is under way.
+    /// A merge is running.
     Locked,
     /// A state that this program does not know.
     #[serde(other)]
@@ -112,12 +111,12 @@ pub struct MergeRequest {
     pub iid: u64,
     /// Its title.
     pub title: String,
-    /// Where it stands.
+    /// Its state.
     pub state: MergeRequestState,
-    /// Whether it is a draft, as newer servers say it; see [`MergeRequest::is_draft`].
+    /// Whether it is a draft, in the spelling of newer servers; see [`MergeRequest::is_draft`].
     #[serde(default, deserialize_with = "empty::flag")]
     draft: bool,
-    /// The same, as older servers say it.
+    /// The same, in the spelling of older servers.
     #[serde(default, deserialize_with = "empty::flag")]
     work_in_progress: bool,
     /// Its labels, such as `stage-release-success`.
@@ -125,7 +124,7 @@ pub struct MergeRequest {
     pub labels: Vec<String>,
     /// The branch with its commits.
     pub source_branch: String,
-    /// The branch that it is for.
+    /// The branch that it is to be merged into.
     pub target_branch: String,
     /// The newest commit of the source branch; absent while GitLab prepares it.
     #[serde(default, deserialize_with = "empty::text")]
@@ -137,28 +136,29 @@ pub struct MergeRequest {
     /// Its text.
     #[serde(default)]
     pub description: Option<String>,
-    /// Number of the project that it belongs to.
+    /// Number of the target project.
     #[serde(default)]
     pub project_id: Option<u64>,
-    /// Number of the project that holds the source branch; `None` when that project is gone.
+    /// Number of the project that holds the source branch; `None` when that project was deleted.
     #[serde(default)]
     pub source_project_id: Option<u64>,
-    /// How many files it changes, as GitLab shows it: `1000+` when it stopped counting, absent before it counted.
+    /// The number of changed files as GitLab shows it: `1000+` when it stopped counting, absent before it
+    /// counted.
     #[serde(default, deserialize_with = "empty::text")]
     pub changes_count: Option<String>,
-    /// Whether it can be merged, in GitLab's words (spec 03 §2.3).
+    /// Whether it can be merged: GitLab's `detailed_merge_status` (spec 03 §2.3).
     #[serde(default)]
     pub detailed_merge_status: Option<String>,
-    /// Whether it merges by itself when its pipeline succeeds.
+    /// Whether GitLab merges it when its pipeline succeeds.
     #[serde(default, deserialize_with = "empty::flag")]
     pub merge_when_pipeline_succeeds: bool,
-    /// The pipeline of its newest commit; only where one merge request is read.
+    /// The pipeline of its newest commit; absent in lists.
     #[serde(default)]
     pub head_pipeline: Option<HeadPipeline>,
 }
 
 impl MergeRequest {
-    /// Whether it is a draft: by its mark, or by its title where the server sends no mark.
+    /// Whether it is a draft: by the flag, or by the title when the server sends no flag.
     pub fn is_draft(&self) -> bool {
         let title = self.title.trim_start().to_lowercase();
         let marked = ["draft:", "[draft]", "(draft)", "wip:", "[wip]"];
@@ -194,7 +194,7 @@ pub struct Note {
     pub body: String,
     /// Who wrote it.
     pub author: Option<User>,
-    /// Whether GitLab itself wrote it, to tell of an event.
+    /// Whether GitLab wrote it, to record an event.
     #[serde(default)]
     pub system: bool,
 }

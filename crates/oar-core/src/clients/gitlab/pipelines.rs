@@ -19,7 +19,7 @@ const PIPELINES_LIMIT: usize = 100;
 /// The most jobs of one pipeline that are read.
 const JOBS_LIMIT: usize = 2000;
 
-/// One run of a project's checks.
+/// A pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Pipeline {
     /// Its number.
@@ -28,7 +28,7 @@ pub struct Pipeline {
     pub project_id: Option<u64>,
     /// `running`, `manual`, `success` and so on (spec 03 §3.7).
     pub status: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Option<Timestamp>,
     /// Its page.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct Job {
     /// Whether the pipeline goes on when it fails.
     #[serde(default, deserialize_with = "empty::flag")]
     pub allow_failure: bool,
-    /// What a trigger job started.
+    /// The pipeline that a trigger job started.
     #[serde(default)]
     pub downstream_pipeline: Option<DownstreamPipeline>,
     /// Its page.

@@ -1,4 +1,4 @@
-//! Projects, their branches, files and commits, without a git program.
+//! Projects, their branches, files and commits, over the API and without git.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,7 +52,7 @@ pub struct Branch {
 pub struct Commit {
     /// Its name.
     pub id: String,
-    /// Names of the commits before it.
+    /// Hashes of its parents.
     #[serde(default, deserialize_with = "empty::list")]
     pub parent_ids: Vec<String>,
     /// Its message.
@@ -63,18 +63,18 @@ pub struct Commit {
 /// What a commit is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitBase<'a> {
-    /// A commit, in this or another project of the same network: the branch is made from it.
+    /// A commit, in this or another project of the same fork network: the branch is created from it.
     NewBranch {
         /// Number of the project that has the commit.
         project: u64,
         /// The commit.
         sha: &'a str,
     },
-    /// The branch is there already, and goes on.
+    /// The branch exists; the commit is added to it.
     Branch,
 }
 
-/// A commit to be made.
+/// A new commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCommit<'a> {
     /// Number of the project that gets it.
@@ -134,7 +134,7 @@ impl GitlabClient {
         })
     }
 
-    /// The branches of a project whose names begin with `prefix`, the last name first.
+    /// The branches of a project whose names begin with `prefix`, in descending order of the name.
     pub async fn branches(&self, project: u64, prefix: &str) -> Result<Vec<Branch>, ServiceError> {
         let operation = self.read("search branches", format!("{prefix}…"));
         let endpoint = Branches::builder()
@@ -148,7 +148,7 @@ impl GitlabClient {
         Ok(branches)
     }
 
-    /// Makes a commit that changes existing files, and its branch when it is a new one.
+    /// Creates a commit that changes existing files, and its branch when that is new.
     ///
     /// [`ServiceErrorKind::Rejected`] when the branch of a [`CommitBase::NewBranch`] exists. After
     /// [`ServiceErrorKind::Unclear`] the caller looks for the branch.
@@ -160,7 +160,7 @@ impl GitlabClient {
             builder.start_project(project).start_sha(sha);
         }
         for (path, content) in new.files {
-            // base64, so that no line end or character set on the way changes a byte.
+            // base64, so that no conversion of line ends or character sets changes a byte.
             let action = CommitAction::builder()
                 .action(CommitActionType::Update)
                 .file_path(path.as_str())

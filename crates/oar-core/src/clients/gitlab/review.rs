@@ -1,4 +1,4 @@
-//! What a merge request changes, who approved it, and how it comes into being and to its end.
+//! Changed files, approvals, creation and merge of merge requests.
 
 use std::borrow::Cow;
 
@@ -77,12 +77,13 @@ impl Approvals {
 pub enum MergeWhen {
     /// At once.
     Now,
-    /// By itself, when its pipeline succeeds.
+    /// When its pipeline succeeds.
     PipelineSucceeds,
 }
 
-/// The request that merges. The library's own knows only the older name of the option to merge automatically; a server that
-/// knows only the newer one might ignore it and merge at once, so both are sent, with the commit (spec 03 §2.3).
+/// The merge request's merge call. The library's own knows only the older name of the option to merge
+/// automatically; a server that knows only the newer name might ignore it and merge at once. So both names
+/// are sent, with the commit (spec 03 §2.3).
 struct Merge<'a> {
     reference: &'a MergeRequestRef,
     sha: &'a str,
@@ -109,16 +110,16 @@ impl Endpoint for Merge<'_> {
     }
 }
 
-/// A merge request to be made.
+/// A new merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMergeRequest<'a> {
     /// Number of the project that holds the source branch.
     pub source_project: u64,
-    /// The branch that it brings.
+    /// The source branch.
     pub source_branch: &'a str,
-    /// Number of the project that it goes to.
+    /// Number of the target project.
     pub target_project: u64,
-    /// The branch that it goes to.
+    /// The target branch.
     pub target_branch: &'a str,
     /// Its title.
     pub title: &'a str,
@@ -150,11 +151,12 @@ impl GitlabClient {
         query(endpoint, &operation).await
     }
 
-    /// Approves a merge request as it stands at the commit `sha`. [`ServiceErrorKind::Conflict`] when it moved on.
+    /// Approves a merge request at the commit `sha`. [`ServiceErrorKind::Conflict`] when it has newer
+    /// commits.
     ///
-    /// GitLab answers 401 to whoever may not approve or has done so (spec 03 §2.3): that is
-    /// [`ServiceErrorKind::Forbidden`] here, because the token is good. After [`ServiceErrorKind::Unclear`] the
-    /// caller reads the approvals.
+    /// GitLab answers 401 when the user may not approve or has already done so (spec 03 §2.3): that is
+    /// [`ServiceErrorKind::Forbidden`] here, because the token is valid. After [`ServiceErrorKind::Unclear`]
+    /// the caller reads the approvals.
     pub async fn approve(
         &self,
         reference: &MergeRequestRef,
@@ -186,10 +188,11 @@ impl GitlabClient {
         })
     }
 
-    /// The open merge requests of `project` whose title is exactly `title` and that go to `target_branch`, newest
-    /// first.
+    /// The open merge requests of `project` with exactly the title `title` and the target `target_branch`,
+    /// newest first.
     ///
-    /// GitLab's search finds parts of titles and descriptions (spec 03 §2.3); what is not an exact hit is left out.
+    /// GitLab's search also finds parts of titles and descriptions (spec 03 §2.3); only exact hits are
+    /// returned.
     pub async fn open_merge_requests_titled(
         &self,
         project: &str,
@@ -211,7 +214,7 @@ impl GitlabClient {
         Ok(found)
     }
 
-    /// Makes a merge request whose commits are squashed when it is merged.
+    /// Creates a merge request whose commits are squashed when it is merged.
     ///
     /// [`ServiceErrorKind::Conflict`] when an open one for the same branches exists. After
     /// [`ServiceErrorKind::Unclear`] the caller searches for it.
@@ -235,12 +238,12 @@ impl GitlabClient {
         query(endpoint, &operation).await
     }
 
-    /// Merges a merge request at the commit `sha`, squashed: now, or when the pipeline that runs succeeds. The answer
-    /// says whether it is merged.
+    /// Merges a merge request at the commit `sha`, squashed: now, or when the running pipeline succeeds. The
+    /// answer says whether it is merged.
     ///
-    /// [`ServiceErrorKind::Rejected`] (405, 406, 422) while GitLab does not allow it, also for a merge by itself
-    /// without a running pipeline; [`ServiceErrorKind::Conflict`] when it moved on. After
-    /// [`ServiceErrorKind::Unclear`] the caller reads it.
+    /// [`ServiceErrorKind::Rejected`] (405, 406, 422) while GitLab does not allow it, also for an automatic
+    /// merge without a running pipeline; [`ServiceErrorKind::Conflict`] when it has newer commits. After
+    /// [`ServiceErrorKind::Unclear`] the caller reads the merge request.
     pub async fn merge(
         &self,
         reference: &MergeRequestRef,

@@ -1,4 +1,4 @@
-//! Carries the gitlab crate's requests over the one HTTP stack.
+//! Sends the gitlab crate's requests through [`Http`].
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +13,8 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, join};
 use crate::service::Service;
 
-/// One operation on GitLab, as the gitlab crate's endpoints need it: a client that knows what it is used for.
+/// One operation on GitLab, as the gitlab crate's endpoints need it: a client that knows the operation's
+/// name, for errors.
 pub(super) struct Operation<'a> {
     pub(super) http: &'a Http,
     pub(super) base: &'a Url,
@@ -36,7 +37,10 @@ impl Operation<'_> {
             )
         })?;
         let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| {
-            self.error(ServiceErrorKind::Unauthorized, "GITLAB_TOKEN holds characters that no token has")
+            self.error(
+                ServiceErrorKind::Unauthorized,
+                "GITLAB_TOKEN contains characters that are not allowed in a token",
+            )
         })?;
         value.set_sensitive(true);
         Ok(value)

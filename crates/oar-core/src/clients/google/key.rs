@@ -1,4 +1,4 @@
-//! The key file of a service account, and statements signed with it.
+//! The key file of a service account, and assertions signed with it.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::service::Service;
 
 /// The largest key file that is read, in bytes; a real one has 2400.
 const LIMIT: u64 = 64 * 1024;
-/// The members that a key file must have, each a text.
+/// The members that a key file must have, each a string.
 const MEMBERS: [&str; 5] = ["client_email", "private_key_id", "private_key", "project_id", "token_uri"];
 
 /// The key of a service account.
@@ -35,7 +35,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Reads the file and tries the key.
+    /// Reads the file and checks that the key can sign.
     pub(super) async fn read(file: &KeyFile) -> Result<Self, ServiceError> {
         let unreadable = |error: std::io::Error| problem(file, &format!("it cannot be read: {error}"));
         let size = tokio::fs::metadata(&file.path).await.map_err(unreadable)?.len();
@@ -44,7 +44,7 @@ impl Key {
         }
         let text = tokio::fs::read_to_string(&file.path).await.map(SecretString::from).map_err(unreadable)?;
         let key = Self::parse(&text, file)?;
-        // The library looks at the private key when it signs.
+        // The library parses the private key when it signs.
         key.sign("").await?;
         Ok(key)
     }
@@ -57,7 +57,7 @@ impl Key {
         match member("type") {
             "service_account" => {}
             "" => return Err(problem(file, "it has no `type`")),
-            // Not the value: it is whatever stands there.
+            // Without the value, which may be a secret.
             _ => return Err(problem(file, "its `type` is not `service_account`")),
         }
         if let Some(missing) = MEMBERS.into_iter().find(|name| member(name).is_empty()) {
@@ -72,10 +72,11 @@ impl Key {
         Ok(Self { signer, account, id, audience, file: file.clone() })
     }
 
-    /// The signed statement (a JSON Web Token) that asks for a token for `scope`; the times are seconds since 1970.
+    /// The signed assertion (a JSON Web Token) that requests a token for `scope`; times are seconds since
+    /// 1970.
     ///
-    /// It is addressed to the token service that the key file names, whatever address leads there: behind a proxy the
-    /// service still knows itself by that name.
+    /// Its audience is the token service that the key file names, whatever the configured address: behind a
+    /// proxy the service still expects that name.
     pub(super) async fn statement(
         &self,
         scope: Scope,
@@ -97,7 +98,7 @@ impl Key {
     }
 
     async fn sign(&self, text: &str) -> Result<bytes::Bytes, ServiceError> {
-        // The library's own words may describe the key.
+        // The library's message may describe the key.
         self.signer.sign(text).await.map_err(|_| {
             problem(
                 &self.file,

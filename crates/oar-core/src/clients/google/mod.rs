@@ -1,7 +1,7 @@
 //! Signing in to Google's services as a service account (RFC 7523; spec 04 §2.7).
 //!
-//! `google-cloud-auth`, Google's own library, reads the key and signs the statement about who we are; the exchange of
-//! that statement for an access token goes through [`crate::http::Http`] like every other request.
+//! `google-cloud-auth`, Google's own library, reads the key and signs the assertion; the exchange of that
+//! assertion for an access token goes through [`crate::http::Http`] like every other request.
 
 mod key;
 #[cfg(test)]
@@ -26,18 +26,18 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join};
 use crate::service::Service;
 
-/// What every failure of this module could not do.
+/// The operation that this module's errors name.
 const OPERATION: &str = "sign in";
 
-/// How long the signed statement is good for; Google takes an hour at most.
+/// Lifetime of the signed assertion; Google accepts an hour at most.
 const STATEMENT: SignedDuration = SignedDuration::from_mins(10);
-/// How long a token is used whose answer does not say how long it is good for: Google's are good for an hour, and one that
-/// is refused before is replaced.
+/// Lifetime of a token whose answer names none: Google's are valid for an hour, and one that is refused
+/// earlier is replaced.
 const UNTOLD_LIFE: SignedDuration = SignedDuration::from_hours(1);
-/// A token that ends so soon is not used any more.
+/// A token that expires within this time is not used any more.
 const RESERVE: SignedDuration = SignedDuration::from_mins(2);
 
-/// What a token is good for.
+/// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Reading and writing the spreadsheets that are shared with the account.
@@ -47,7 +47,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope as the token service knows it.
+    /// The scope as the token service names it.
     fn uri(self) -> &'static str {
         match self {
             Self::Spreadsheets => "https://www.googleapis.com/auth/spreadsheets",
@@ -81,7 +81,7 @@ struct Inner {
     session: Mutex<Session>,
 }
 
-/// What was read and fetched so far.
+/// The key and the token, once read and fetched.
 #[derive(Default)]
 struct Session {
     key: Option<Key>,
@@ -114,9 +114,9 @@ impl ServiceAccount {
 
     /// Sends `call` with the account's token.
     ///
-    /// A token that the service does not take any more (401: it did not act) is replaced once.
+    /// A token that the service refuses (401: it did not act) is replaced once.
     ///
-    /// A quota of Google Sheets is filled up every minute, and its 429 mostly says nothing of that (spec 01 §6.5).
+    /// A Google Sheets quota is refilled every minute; its 429 usually does not say so (spec 01 §6.5).
     pub async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         let call = if self.inner.scope == Scope::Spreadsheets { call.minute_quota() } else { call };
         let token = self.token(None).await?;
@@ -128,9 +128,9 @@ impl ServiceAccount {
         self.inner.http.send(call.header(AUTHORIZATION, fresh)).await
     }
 
-    /// The `Authorization` header of a token that is not `refused` and holds for a while.
+    /// The `Authorization` header of a token that is not `refused` and does not expire soon.
     ///
-    /// Whoever asks while another caller fetches one waits for that one.
+    /// Callers that need a token while one is being fetched wait for it.
     async fn token(&self, refused: Option<&HeaderValue>) -> Result<HeaderValue, ServiceError> {
         let inner = &*self.inner;
         let mut session = inner.session.lock().await;
@@ -163,10 +163,10 @@ impl Inner {
         let call = Call::new(Service::GoogleOauth, OPERATION, Method::POST, url)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
             .body(body)
-            // A second token does no harm.
+            // Safe to repeat: a second token does no harm.
             .read();
         let reply = self.http.send(call).await?.success(words).map_err(|error| self.refusal(error))?;
-        // The parser's words may quote what it read.
+        // The parser's message may quote the token.
         let malformed = || reply.failure(ServiceErrorKind::Malformed, "not a token and its lifetime in JSON");
         let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| malformed())?;
         let life = answer.life().ok_or_else(malformed)?;
@@ -174,13 +174,15 @@ impl Inner {
             return Err(reply.failure(ServiceErrorKind::Malformed, "an answer without a token"));
         }
         let token = SecretString::from(answer.access_token);
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "the token cannot stand in a header"))?;
+        let mut header =
+            HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
+                reply.failure(ServiceErrorKind::Malformed, "the token is not allowed in a header")
+            })?;
         header.set_sensitive(true);
         Ok(Token { header, ends: now.saturating_add(life).unwrap_or(now) })
     }
 
-    /// A refusal of the token service, with the next step. It answers 400 to a wrong account, key or clock.
+    /// A refusal of the token service, with a hint. It answers 400 to a wrong account, key or clock.
     fn refusal(&self, mut error: ServiceError) -> ServiceError {
         if matches!(error.kind, ServiceErrorKind::Rejected | ServiceErrorKind::Forbidden) {
             error.kind = ServiceErrorKind::Unauthorized;
@@ -203,8 +205,9 @@ impl Inner {
     }
 }
 
-/// What the token service answers. The lifetime may be missing (RFC 6749 §5.1 only recommends it) or be a text; Google's own
-/// libraries read it so (golang/oauth2 `jwt/jwt.go`, google-auth-library-python `google/oauth2/_client.py`).
+/// The token service's answer. The lifetime may be missing (RFC 6749 §5.1 only recommends it) or be a string;
+/// Google's own libraries accept both (golang/oauth2 `jwt/jwt.go`, google-auth-library-python
+/// `google/oauth2/_client.py`).
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default, deserialize_with = "or_default")]
@@ -214,7 +217,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// How long the token is good for; `None` when that cannot be read.
+    /// The token's lifetime; `None` when it cannot be read.
     fn life(&self) -> Option<SignedDuration> {
         let seconds = match &self.expires_in {
             nothing if is_nothing(nothing) => return Some(UNTOLD_LIFE),
@@ -222,12 +225,12 @@ impl Answer {
             Value::String(seconds) => seconds.trim().parse().ok()?,
             _ => return None,
         };
-        // Longer than a day is no token's life; the bound keeps the sum in range.
+        // No token lives longer than a day; the bound keeps the sum in range.
         Some(if seconds > 0 { SignedDuration::from_secs(seconds.min(86_400)) } else { UNTOLD_LIFE })
     }
 }
 
-/// The token service's own words: `invalid_grant: Invalid JWT Signature.`
+/// The token service's error message: `invalid_grant: Invalid JWT Signature.`
 fn words(reply: &Reply) -> String {
     let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let word = |name: &str| answer.as_ref()?.get(name)?.as_str().filter(|word| !word.trim().is_empty());

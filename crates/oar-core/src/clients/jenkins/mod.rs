@@ -23,9 +23,9 @@ use crate::http::{Http, Repeat, join_segments};
 use crate::ids::JobPath;
 use crate::permit::WritePermit;
 
-/// What is asked of each build and queue item, so that one request answers for many.
+/// The parameters of each build and queue item, so that one request is enough for many.
 const PARAMETERS: &str = "actions[_class,parameters[_class,name,value]]";
-/// The most builds of a job that are looked at, newest first. Jenkins lists no more without reading all of them.
+/// The most builds of a job that are read, newest first. Jenkins lists no more without loading all of them.
 pub const BUILDS: usize = 100;
 
 /// Starts and reads builds. Cheap to clone.
@@ -35,7 +35,7 @@ pub struct JenkinsClient {
     base: Arc<Url>,
     user: Arc<SecretString>,
     token: Arc<SecretString>,
-    /// Asked for only when Jenkins wants one: requests with an API token need none.
+    /// Fetched only when Jenkins demands one: requests with an API token need none.
     crumb: Arc<Mutex<Option<Crumb>>>,
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Debug for JenkinsClient {
 }
 
 impl JenkinsClient {
-    /// A client of the Jenkins at `base` (it may carry a path prefix), with a user and an API token.
+    /// A client of the Jenkins at `base` (it may have a path prefix), with a user and an API token.
     pub fn new(http: Http, base: Url, user: SecretString, token: SecretString) -> Self {
         Self {
             http,
@@ -57,13 +57,14 @@ impl JenkinsClient {
         }
     }
 
-    /// Puts a build of `job` into the queue; answers its queue item.
+    /// Puts a build of `job` into the queue and returns its queue item.
     ///
-    /// An equal item that waits already (303) is that item. Parameters that the job does not define are dropped by Jenkins
-    /// without a word: the caller compares those of the item or build with what it asked for (spec 03 §7.2).
+    /// If an equal item is already waiting (303), it is returned. Jenkins silently drops parameters that the
+    /// job does not define: the caller compares those of the item or build with what it requested (spec 03
+    /// §7.2).
     ///
-    /// Never repeated after an unclear answer ([`ServiceErrorKind::Unclear`]): the caller looks in the queue and among
-    /// the builds for one with these parameters.
+    /// Never repeated after an unclear answer ([`ServiceErrorKind::Unclear`]): the caller looks for these
+    /// parameters in the queue and among the builds.
     pub async fn trigger(
         &self,
         job: &JobPath,
@@ -83,7 +84,7 @@ impl JenkinsClient {
             *self.crumb.lock().await = self.fetch_crumb().await?;
             reply = self.send(call()?).await?;
         }
-        // The address may be of another host than ours, behind a proxy: only the number counts.
+        // Behind a proxy the address may name another host: only the number counts.
         let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let item = model::queue_number(location);
         match (reply.status, item) {
@@ -92,13 +93,14 @@ impl JenkinsClient {
             (status, None) if status.is_redirection() => Err(transport::redirected(&reply, job, location)),
             _ => Err(match reply.failure_kind() {
                 Some(kind) => transport::trigger_refusal(&reply, kind),
-                // Whatever cannot be read may be the answer of a Jenkins that acted.
+                // An unreadable answer may come from a Jenkins that acted.
                 None => reply.failure(ServiceErrorKind::Unclear, "the answer names no queue item"),
             }),
         }
     }
 
-    /// The queue item with this number; `None` when Jenkins has forgotten it, some minutes after it left the queue.
+    /// The queue item with this number; `None` when Jenkins no longer has it, some minutes after it left the
+    /// queue.
     pub async fn queue_item(&self, number: u64) -> Result<Option<QueueItem>, ServiceError> {
         let number_text = number.to_string();
         let url = join_segments(&self.base, ["queue", "item", &number_text, "api", "json"]);
@@ -118,7 +120,7 @@ impl JenkinsClient {
         if answer.items.is_none() && answer.class.is_none() {
             return Err(self.malformed(OPERATION, "the queue", "no queue of Jenkins"));
         }
-        // The task's name is the job's last part only; its address tells the folder (spec 03 §13.2).
+        // The task's name is only the last part of the job's path; its URL has the folders (spec 03 §13.2).
         let ours = answer.items.unwrap_or_default().into_iter().filter(|item| model::is_item_of(item, job));
         ours.map(|item| serde_json::from_value::<QueueItemAnswer>(item).map(Into::into))
             .collect::<Result<_, _>>()
@@ -154,7 +156,7 @@ impl JenkinsClient {
         Ok(answer.map(Into::into))
     }
 
-    /// The address at which people read the queue item `number`.
+    /// The web page of the queue item `number`.
     pub fn queue_link(&self, number: u64) -> Url {
         let number = number.to_string();
         join_segments(&self.base, ["queue", "item", &number, ""])

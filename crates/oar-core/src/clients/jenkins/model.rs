@@ -18,7 +18,7 @@ pub enum BuildResult {
     Failure,
     /// A part of it was not built because of an earlier failure.
     NotBuilt,
-    /// It was stopped: by a person, a limit of time, a restart.
+    /// It was stopped by a person, a time limit or a restart.
     Aborted,
 }
 
@@ -51,7 +51,7 @@ pub struct Build {
     pub url: String,
     /// The queue item that it came from, where Jenkins knows it.
     pub queue_item: Option<u64>,
-    /// Whether it runs.
+    /// Whether it is running.
     pub running: bool,
     /// How it ended; `None` while it runs.
     pub result: Option<BuildResult>,
@@ -68,7 +68,7 @@ pub struct QueueItem {
     pub number: u64,
     /// The address of its job.
     pub task_url: String,
-    /// Why it waits, in Jenkins' words.
+    /// Jenkins' message about why it waits.
     pub why: Option<String>,
     /// Whether it was taken out of the queue.
     pub cancelled: bool,
@@ -98,7 +98,8 @@ pub struct JobView {
 }
 
 impl JobView {
-    /// What Jenkins would drop or refuse of `wanted`, in words; nothing when that is not known.
+    /// What Jenkins would drop or refuse of `wanted`, as messages; empty when the job's parameters are not
+    /// known.
     pub fn refuses(&self, wanted: &IndexMap<String, String>) -> Vec<String> {
         let Some(defined) = &self.defined else { return Vec::new() };
         let problem = |(name, value): (&String, &String)| match defined.get(name) {
@@ -112,16 +113,16 @@ impl JobView {
     }
 }
 
-/// What a trigger came to.
+/// The result of a trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
     /// The number of the queue item.
     pub number: u64,
-    /// Whether it is an equal item that waited before (303): nothing was added to the queue.
+    /// Whether an equal item was already waiting (303), so that nothing was added to the queue.
     pub waited_before: bool,
 }
 
-/// Jenkins writes null for what it does not know, also in place of lists and inside of them.
+/// Jenkins writes null for unknown values, also instead of lists and inside them.
 #[derive(Deserialize)]
 pub(super) struct BuildsAnswer {
     #[serde(rename = "_class")]
@@ -130,7 +131,7 @@ pub(super) struct BuildsAnswer {
     pub(super) property: Option<Value>,
 }
 
-/// Items of other jobs are not read: theirs may have any form.
+/// Items of other jobs are not parsed: they may have any form.
 #[derive(Deserialize)]
 pub(super) struct QueueAnswer {
     #[serde(rename = "_class")]
@@ -169,7 +170,7 @@ struct TaskAnswer {
     url: Option<String>,
 }
 
-/// What an item became; a part of a pipeline has neither number nor address.
+/// The build that an item became; a part of a pipeline has neither number nor URL.
 #[derive(Deserialize)]
 struct Executable {
     number: Option<u64>,
@@ -181,13 +182,13 @@ pub(super) fn is_item_of(item: &Value, job: &JobPath) -> bool {
     item.pointer("/task/url").and_then(Value::as_str).is_some_and(|url| job.is_at(url))
 }
 
-/// The items of a list; none of anything else.
+/// The items of a list; empty for anything else.
 fn list(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The parameters that a job with these properties defines. A job with properties of other kinds alone may define some
-/// that this user does not see.
+/// The parameters that a job with these properties defines. `None` when there are only other properties: the
+/// job may define parameters that this user cannot see.
 pub(super) fn defined(property: Option<&Value>) -> Option<IndexMap<String, Option<Vec<String>>>> {
     let definition = |definition: &Value| {
         let name = definition.get("name")?.as_str()?.to_owned();
@@ -203,13 +204,13 @@ pub(super) fn defined(property: Option<&Value>) -> Option<IndexMap<String, Optio
     (!definitions.is_empty()).then_some(definitions)
 }
 
-/// The parameters among `actions`, of which most say nothing that we read; some are empty objects or null.
+/// The parameters among `actions`. Most actions are of other kinds; some are empty objects or null.
 fn parameters(actions: Option<&Value>) -> IndexMap<String, String> {
     let parameter = |parameter: &Value| {
         let name = parameter.get("name")?.as_str()?.to_owned();
         let value = match parameter.get("value")? {
             Value::String(text) => text.clone(),
-            // A password's, which Jenkins does not show.
+            // The value of a password, which Jenkins does not show.
             Value::Null => return None,
             other => other.to_string(),
         };
@@ -232,8 +233,8 @@ impl From<BuildAnswer> for Build {
             number: answer.number,
             url: answer.url.unwrap_or_default(),
             queue_item: answer.queue_id.and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0),
-            // A pipeline may carry a result, such as UNSTABLE, while it still runs; and it is neither in progress nor
-            // has it a result before its script starts.
+            // A pipeline may have a result, such as UNSTABLE, while it is still running; before its script
+            // starts it is neither in progress nor has a result.
             running: runs || text.is_none(),
             result,
             started: time(answer.timestamp),

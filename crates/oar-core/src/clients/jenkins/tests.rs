@@ -98,7 +98,7 @@ async fn a_trigger_is_never_repeated_blindly() {
 #[tokio::test]
 async fn a_redirection_says_what_became_of_the_build() {
     for (status, location, expected) in [
-        // An equal item waits; the address may be of another host.
+        // An equal item is waiting; the address may name another host.
         (
             303,
             "http://inside.example.test/queue/item/4411/",
@@ -155,7 +155,7 @@ async fn every_spelling_of_nothing_is_read() {
     for body in [json!({"items": []}), json!({"_class": "hudson.model.Queue", "items": null})] {
         assert_eq!(client(&answer(QUEUE, body).await).queued(&job()).await.unwrap(), []);
     }
-    // What waits of other jobs may have any form.
+    // Items of other jobs may have any form.
     let foreign = json!([{}, null, {"id": null, "task": null}, {"id": -4, "task": {}}, {"id": 5, "task": {"url": null}}]);
     let server = answer(QUEUE, json!({"items": foreign})).await;
     assert_eq!(client(&server).queued(&job()).await.unwrap(), []);
@@ -179,7 +179,7 @@ async fn an_answer_that_is_none_of_jenkins_says_nothing() {
         let error = client(&server).queued(&job()).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed, "{body}");
     }
-    // A read is never refused for good, and a 404 proves nothing.
+    // A refused read is never final, and a 404 proves nothing.
     for (status, class) in [
         (302, ErrorClass::Configuration),
         (400, ErrorClass::Unavailable),

@@ -15,7 +15,7 @@ use crate::http::{Call, Reply, join_segments};
 use crate::ids::JobPath;
 use crate::service::Service;
 
-/// What Jenkins wants to see on a write: a header, and the session that it belongs to.
+/// The header that Jenkins demands on a write, and the session that it belongs to.
 #[derive(Clone)]
 pub(super) struct Crumb {
     headers: HeaderMap,
@@ -59,7 +59,7 @@ impl JenkinsClient {
         self.http.send(call).await
     }
 
-    /// Reads one document; `None` for 404, by which Jenkins also hides what a user may not see.
+    /// Reads one document; `None` for 404, which Jenkins also answers for what the user may not see.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -72,7 +72,8 @@ impl JenkinsClient {
             None => Err(reply.failure(ServiceErrorKind::Malformed, "a status that Jenkins does not use")),
             Some(ServiceErrorKind::NotFound) => Ok(None),
             Some(_) if reply.status.is_redirection() => Err(sign_in(&reply)),
-            // No read is refused so by Jenkins: something else answers in its place, and nothing is known.
+            // Jenkins never refuses a read with these: something else, such as a proxy, answered, and nothing
+            // is known.
             Some(ServiceErrorKind::Rejected | ServiceErrorKind::Conflict) => {
                 Err(reply.failure(ServiceErrorKind::Malformed, reply.words()))
             }
@@ -110,8 +111,8 @@ impl JenkinsClient {
         Ok(Some(Crumb { headers }))
     }
 
-    /// A job (or the queue) that Jenkins does not show. It proves nothing: who lacks the right to see it gets the same
-    /// answer (spec 03 §7.2).
+    /// The error for a job (or the queue) that Jenkins does not show. It does not prove absence: a user
+    /// without the right to see it gets the same answer (spec 03 §7.2).
     pub(super) fn absent(&self, operation: &'static str, subject: &str) -> ServiceError {
         let place = self.base.host_str().unwrap_or_default();
         let words = format!("{place} shows nothing of this name to JENKINS_USER");
@@ -121,7 +122,7 @@ impl JenkinsClient {
             .with_hint(HIDDEN)
     }
 
-    /// An answer that is JSON and nothing of Jenkins.
+    /// The error for an answer that is JSON but not from Jenkins.
     pub(super) fn malformed(&self, operation: &'static str, subject: &str, words: &str) -> ServiceError {
         let words = self.http.redactor().redact(words).chars().take(300).collect::<String>();
         ServiceError::new(Service::Jenkins, operation, ServiceErrorKind::Malformed, words).about(subject)
@@ -140,7 +141,8 @@ fn body_says(reply: &Reply, words: &str) -> bool {
     String::from_utf8_lossy(&reply.body).contains(words)
 }
 
-/// A redirection in place of a document: a sign-in page before Jenkins, or an address that is not its own.
+/// The error for a redirection instead of a document: to a sign-in page, or because the configured address is
+/// not Jenkins' own.
 fn sign_in(reply: &Reply) -> ServiceError {
     reply.failure(ServiceErrorKind::Unauthorized, reply.words()).with_hint(
         "A sign-in page may stand before Jenkins, or its address has changed: check jenkins_server in the configuration \
@@ -148,7 +150,7 @@ fn sign_in(reply: &Reply) -> ServiceError {
     )
 }
 
-/// A redirection in answer to a trigger that names no queue item.
+/// The error for a trigger answered with a redirection that names no queue item.
 pub(super) fn redirected(reply: &Reply, job: &JobPath, location: &str) -> ServiceError {
     if job.is_at(location) {
         // A plug-in vetoed the item (spec 03 §7.2).
@@ -161,11 +163,11 @@ pub(super) fn redirected(reply: &Reply, job: &JobPath, location: &str) -> Servic
     sign_in(reply)
 }
 
-/// The failure that an answer to a trigger stands for.
+/// The error for an answer to a trigger.
 pub(super) fn trigger_refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     let starting = ["Jenkins is getting ready to work", "Jenkins is restarting"];
     match (reply.status, kind) {
-        // Not what another run changed: the job is disabled or cannot be built.
+        // Not a conflict with another run: the job is disabled or cannot be built.
         (StatusCode::CONFLICT, _) => reply
             .failure(ServiceErrorKind::Rejected, reply.words())
             .with_hint("The job is disabled in Jenkins: ask its owners to enable it, then run the same command again."),
@@ -185,7 +187,7 @@ pub(super) fn trigger_refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceE
     }
 }
 
-/// The failure that an answer stands for.
+/// The error for an answer.
 pub(super) fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     let failure = reply.failure(kind, reply.words());
     match kind {

@@ -6,14 +6,15 @@ use url::form_urlencoded::Serializer;
 use super::{Account, JiraClient, JiraError};
 use crate::email::EmailAddress;
 
-/// How many accounts a user search returns at most; the exact one is among the first.
+/// The most accounts that a user search returns; the exact one is among the first.
 const SEARCH_SIZE: &str = "50";
 
 impl JiraClient {
-    /// The account of the person who shows exactly this address, ignoring case; never a near hit (spec 02 §10 J1).
+    /// The account of the person that shows exactly this address, ignoring case; never a similar one (spec 02
+    /// §10 J1).
     ///
-    /// Jira's search also finds accounts of applications and of customers of a service desk, who may have the same
-    /// address: work is not assigned to those.
+    /// Jira's search also finds accounts of applications and of service desk customers, which may have the
+    /// same address. Issues are not assigned to those.
     pub async fn account_by_email(&self, address: &EmailAddress) -> Result<Account, JiraError> {
         let query = Serializer::new(String::new())
             .append_pair("query", address.expose())

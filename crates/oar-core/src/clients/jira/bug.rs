@@ -1,4 +1,4 @@
-//! A bug of a release, and what its fields make of it (spec 02 §5.3, §5.4).
+//! A bug of a release, and the classification by its fields (spec 02 §5.3, §5.4).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,16 +17,16 @@ const SEVERITY: &str = "customfield_10840";
 const CASES_COUNTER: &str = "customfield_10978";
 const CASES_LINKS: &str = "customfield_10979";
 
-/// Labels of issues that only product security takes out of an advisory (spec 02 §2.5). Errata Tool's own setting is not
-/// public; an issue with another label that it protects is refused by it.
+/// Labels of issues that only product security removes from an advisory (spec 02 §2.5). Errata Tool's own
+/// list is not public; for other labels that it protects it refuses the removal.
 const SECURITY_LABELS: [&str; 2] = ["Security", "SecurityTracking"];
 
-/// Who verifies a bug.
+/// The person who verifies a bug.
 #[derive(Clone, Default)]
 pub struct QaContact {
-    /// The name that people see, where Jira shows one.
+    /// The display name, if Jira shows one.
     pub name: Option<String>,
-    /// The address, where the user shows it.
+    /// The address, if the user shows it.
     pub email: Option<EmailAddress>,
     /// Whether the account can still be used.
     pub active: bool,
@@ -38,12 +38,13 @@ impl fmt::Debug for QaContact {
     }
 }
 
-/// A bug with what decides about it. Fields that Jira leaves out or answers with null are ordinary (spec 02 §10 J7).
+/// A bug with the fields that decide whether it may be dropped. Jira may leave out a field or answer null
+/// (spec 02 §10 J7).
 #[derive(Debug, Clone)]
 pub struct Bug {
-    /// The key by which the release names it.
+    /// The key that the release uses.
     pub key: IssueKey,
-    /// Other keys of the same bug: the one that it has since it was moved, and others that the release names.
+    /// Other keys of the same bug: its present key if it was moved, and others that the release uses.
     pub other_keys: BTreeSet<IssueKey>,
     /// Its title; empty when Jira gives none.
     pub summary: String,
@@ -51,20 +52,20 @@ pub struct Bug {
     pub status: Option<String>,
     /// Its priority.
     pub priority: Option<String>,
-    /// The value of the field Severity, which is another one than the priority: `Critical`, `Important`, `Moderate`.
+    /// The value of the field Severity, which is not the priority: `Critical`, `Important`, `Moderate`.
     pub severity: Option<String>,
     /// Its labels.
     pub labels: Vec<String>,
     /// The value of the field Release Blocker.
     pub release_blocker: Option<String>,
-    /// Whether a customer's case is linked to it.
+    /// Whether a customer case is linked to it.
     pub has_customer_case: bool,
-    /// Who verifies it; `None` when nobody is named.
+    /// The QA contact; `None` when the field is empty.
     pub qa_contact: Option<QaContact>,
 }
 
 impl Bug {
-    /// The fields that a read must ask for.
+    /// The fields that must be requested to read a bug.
     pub const FIELDS: [&'static str; 9] = [
         "summary",
         "status",
@@ -77,7 +78,7 @@ impl Bug {
         CASES_LINKS,
     ];
 
-    /// The bug in an issue that was read with [`Bug::FIELDS`].
+    /// Reads the bug from an issue that was requested with [`Bug::FIELDS`].
     pub fn of(issue: &Issue) -> Self {
         let qa_contact = issue.field(QA_CONTACT).and_then(|value| Account::deserialize(value).ok());
         let choice = |field: &str| {
@@ -91,11 +92,11 @@ impl Bug {
             status: issue.status().map(str::to_owned),
             priority: issue.priority().map(str::to_owned),
             labels: issue.labels().into_iter().map(str::to_owned).collect(),
-            // Values that came from the old server may begin with an image.
+            // Values that were migrated from the old server may begin with an image.
             severity: choice(SEVERITY)
                 .and_then(|value| value.split_whitespace().next_back().map(str::to_owned)),
             release_blocker: choice(RELEASE_BLOCKER),
-            // The values are opaque on Cloud: whatever is not nothing is a case.
+            // The values are opaque on Jira Cloud: any value that is not empty counts as a case.
             has_customer_case: [CASES_COUNTER, CASES_LINKS]
                 .iter()
                 .any(|field| issue.field(field).is_some_and(|value| !says_none(value))),
@@ -121,12 +122,12 @@ impl Bug {
         self.is_in(&["Verified", "Closed", "Release Pending"])
     }
 
-    /// Whether it waits for QE.
+    /// Whether its status is ON_QA: it waits for QE.
     pub fn is_on_qa(&self) -> bool {
         self.is_in(&["ON_QA"])
     }
 
-    /// Whether QE has verified it, or it was closed.
+    /// Whether it is Verified or Closed.
     pub fn is_verified(&self) -> bool {
         self.is_in(&["Verified", "Closed"])
     }
@@ -136,13 +137,13 @@ impl Bug {
         self.summary.starts_with("CVE") || self.labels.iter().any(|label| label.starts_with("CVE"))
     }
 
-    /// Whether only product security takes it out of an advisory.
+    /// Whether only product security removes it from an advisory.
     pub fn is_security_labelled(&self) -> bool {
         self.labels.iter().any(|label| SECURITY_LABELS.iter().any(|known| known.eq_ignore_ascii_case(label)))
     }
 
-    /// Whether the release should not go out without it. The Python reference does not look at the severity; a bug whose
-    /// severity is critical is not dropped here without being named, whatever its priority.
+    /// Whether the release should not ship without it. The Python tooling ignores the severity; here a bug of
+    /// critical severity is never dropped without being named, whatever its priority.
     pub fn is_critical(&self) -> bool {
         matches!(self.priority.as_deref(), Some("Critical" | "Blocker"))
             || self.severity.as_deref() == Some("Critical")
@@ -150,7 +151,7 @@ impl Bug {
             || matches!(self.release_blocker.as_deref(), Some("Approved" | "Proposed"))
     }
 
-    /// Whether somebody has to agree before it is dropped: the issue's severity in Jira is only one of the reasons.
+    /// Whether a person must agree before it is dropped. The severity in Jira is only one of the reasons.
     pub fn needs_agreement_to_drop(&self) -> bool {
         self.is_cve_tracker() || self.is_critical() || self.has_customer_case
     }
@@ -160,20 +161,21 @@ impl Bug {
         !self.is_verified() && self.needs_agreement_to_drop()
     }
 
-    /// Whether the QA contact's manager is told (`--notify-managers`).
+    /// Whether the QA contact's manager is notified (`--notify-managers`).
     pub fn is_unverified_cve(&self) -> bool {
         self.is_on_qa() && self.is_cve_tracker()
     }
 
-    /// Whether it may leave the release: not finished and not a CVE tracker, at any status and severity.
+    /// Whether it may be dropped from the release: not finished and not a CVE tracker, whatever its status
+    /// and severity.
     ///
-    /// Whether a bug of high severity leaves without being confirmed is the caller's decision (spec 02 §10 E17).
+    /// The caller decides whether a bug of high severity is dropped without a confirmation (spec 02 §10 E17).
     pub fn is_droppable(&self) -> bool {
         !self.is_finished() && !self.is_cve_tracker()
     }
 }
 
-/// Whether a field that counts or lists cases says that there is none; a count may be written as a text.
+/// Whether a field that counts or lists cases means "none"; a count may be a string.
 fn says_none(value: &Value) -> bool {
     is_nothing(value) || matches!(value.as_str().map(str::trim), Some("0" | "0.0"))
 }

@@ -1,7 +1,7 @@
 //! When issues changed their status (spec 05 §3.1, 3).
 //!
-//! A search shows only the newest entries of an issue's history, so the history is read by itself: in bulk, a thousand
-//! issues at a time.
+//! A search shows only the newest entries of an issue's history, so the history is requested separately, for
+//! up to a thousand issues at a time.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::service::Service;
 
 /// How many issues one request may name.
 const ISSUES_PER_REQUEST: usize = 1000;
-/// How many entries one page is asked for.
+/// Entries per page.
 const ENTRIES_PER_PAGE: usize = 1000;
 /// The field that holds the status.
 const STATUS: &str = "status";
@@ -39,7 +39,7 @@ pub struct FieldChange {
 /// A change of an issue's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
     /// The name of the new status; empty when Jira shows none.
     pub to: String,
@@ -126,7 +126,7 @@ impl JiraClient {
             if let Some(token) = &token {
                 query["nextPageToken"] = json!(token);
             }
-            // It changes nothing; it is a POST because the list is long.
+            // A read, although it is a POST because of the long list.
             let call = self.call(OPERATION, Method::POST, "/changelog/bulkfetch")?.body(body(&query)).read();
             let reply = self.exchange(call).await?;
             let page: Page = self.decode(&reply)?;

@@ -11,9 +11,9 @@ use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
-/// How many comments one page is asked for.
+/// Comments per page.
 const PER_PAGE: usize = 100;
-/// How many pages are read before it is given up: ten thousand comments.
+/// The most pages that are read: ten thousand comments.
 const MOST_PAGES: usize = 100;
 
 /// How many comments issues were seen to be cut at (spec 05 §3.1, 3): a list of exactly that length may be cut, whatever

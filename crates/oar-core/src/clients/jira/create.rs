@@ -1,4 +1,4 @@
-//! New issues, and finding an issue by its title (spec 02 §5.2 J-9, §5.7).
+//! Creates issues, and finds issues by title (spec 02 §5.2 J-9, §5.7).
 
 use http::Method;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub struct NewIssue {
     pub project: String,
     /// The type's name: `Bug`.
     pub issue_type: String,
-    /// The title, by which it is found again.
+    /// The title, by which it can be found again.
     pub summary: String,
     /// The text, in wiki markup.
     pub description: String,
@@ -28,7 +28,7 @@ pub struct NewIssue {
 impl JiraClient {
     /// The issues of `project` whose title is exactly `summary`, newest first, with the named fields.
     ///
-    /// Jira's search compares words, so its hits are compared again: an issue of another release is not taken
+    /// Jira's search compares words, so its hits are compared again: an issue of another release is left out
     /// (spec 02 §10 J8).
     pub async fn issues_titled(
         &self,
@@ -52,8 +52,8 @@ impl JiraClient {
 
     /// Creates the issue and returns its key (one request).
     ///
-    /// Never sent twice: after an answer that never came, the title is searched for, and an issue that was not there
-    /// before the call is taken as created. Look with [`JiraClient::issues_titled`] first.
+    /// Never sent twice: when no answer arrives, the title is searched for, and an issue that did not exist
+    /// before the call counts as created. Call [`JiraClient::issues_titled`] first.
     pub async fn create_issue(
         &self,
         issue: &NewIssue,
@@ -82,7 +82,7 @@ impl JiraClient {
             let found = self.issues_titled(&issue.project, &issue.summary, &[]).await?;
             Ok::<_, ServiceError>(found.into_iter().next().map(|issue| issue.key))
         };
-        // A success that cannot be read does not tell the key, but the issue is there.
+        // After a success that cannot be read the key is unknown, but the issue exists.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
         Ok(Box::pin(write_or_look(write, &doubtful, look)).await?.into_inner())
     }

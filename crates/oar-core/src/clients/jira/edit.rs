@@ -11,18 +11,18 @@ use crate::http::Repeat;
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// Whether a label is to be there.
+/// A change of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelChange {
-    /// It is added.
+    /// Add it.
     Add,
-    /// It is removed.
+    /// Remove it.
     Remove,
 }
 
 impl JiraClient {
-    /// Adds or removes one label (one request). The others stay as they are, also those that somebody set since the issue
-    /// was read: the list is not written as a whole.
+    /// Adds or removes one label (one request). The others do not change, not even those that somebody set
+    /// since the issue was read: the list is not written as a whole.
     pub async fn change_label(
         &self,
         key: &IssueKey,
@@ -92,16 +92,16 @@ impl JiraClient {
             .call(operation, Method::PUT, &format!("/issue/{key}"))?
             .about(key.as_str())
             .body(body(change))
-            // A value that is set has the same effect however often it is sent.
+            // Setting the field to one value has the same effect however often it is sent.
             .repeat(Repeat::Safe);
         let reply = self.send(call).await?;
-        // 200 comes with the issue, when the request asked for it; ours does not.
+        // Jira answers 200 with the issue only when the request asks for it; this one does not.
         if reply.status == StatusCode::NO_CONTENT { Ok(()) } else { Err(unexpected(&reply)) }
     }
 }
 
 impl Issue {
-    /// The people in `field`, a person or a list of people; none when it is null or was not asked for.
+    /// The people in `field`, a person or a list of people; empty when it is null or was not requested.
     pub fn people(&self, field: &str) -> Vec<AccountId> {
         let account = |value: &Value| Some(Account::deserialize(value).ok()?.id);
         match self.field(field) {

@@ -1,4 +1,4 @@
-//! Why a Jira operation failed, beyond the failed call itself.
+//! Errors of Jira operations.
 
 use crate::error::{ErrorClass, ServiceError, classified};
 use crate::ids::IssueKey;
@@ -9,12 +9,12 @@ pub enum JiraError {
     /// The service failed or refused.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// No person's account shows exactly the address; the nearest hits are other people and never taken.
+    /// No person's account shows exactly the address. Similar hits are other people and never accepted.
     #[error("Jira: no person's account shows exactly this e-mail address{}", hits(*.strangers, *.hidden, *.no_people))]
     AccountNotVisible {
-        /// How many accounts of people with another address the search gave.
+        /// How many accounts of people with another address the search found.
         strangers: usize,
-        /// How many accounts the search gave that show no address: one of them may be the person.
+        /// How many accounts without a visible address the search found: one of them may be the person's.
         hidden: usize,
         /// How many accounts of customers and applications show the address.
         no_people: usize,
@@ -25,24 +25,24 @@ pub enum JiraError {
         /// How many.
         count: usize,
     },
-    /// The only account with the address is switched off.
+    /// The only account with the address is deactivated.
     #[error("Jira: the account with this e-mail address is deactivated")]
     AccountInactive,
-    /// The issue offers no way to the status now.
+    /// The issue has no transition to the status now.
     #[error("Jira: cannot move {key} from `{current}` to `{wanted}`: {}", offer(.offered))]
     TransitionNotOffered {
         /// The issue.
         key: IssueKey,
         /// Its status.
         current: String,
-        /// The status that was asked for.
+        /// The requested status.
         wanted: String,
-        /// What it offers, as `transition (status it leads to)`.
+        /// The transitions that it offers, as `transition (target status)`.
         offered: Vec<String>,
     },
 }
 
-/// What a search gave instead of the account.
+/// Describes what a search found instead of the account.
 fn hits(strangers: usize, hidden: usize, no_people: usize) -> String {
     let parts: Vec<String> = [
         (hidden, "hiding the address (one may be the person)"),

@@ -1,8 +1,8 @@
-//! Many issues by key in few requests (spec 02 §5.2).
+//! Reads many issues by key in few requests (spec 02 §5.2).
 //!
-//! A search would answer from an index that lags behind, and files a moved issue under its new key alone. The bulk
-//! request reads what is stored, follows moved issues, and leaves out silently what the account may not see; what is
-//! left out or comes under another key is therefore asked for by itself.
+//! A search uses an index that lags behind and has a moved issue under its new key only. The bulk request
+//! reads the stored issues, follows moved ones, and silently leaves out what the account may not see. So an
+//! issue that is left out or has another key in the answer gets its own request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,28 +18,28 @@ use crate::error::{ServiceError, ServiceErrorKind};
 /// How many issues one request names at most; Jira refuses more.
 const KEYS_PER_REQUEST: usize = 100;
 
-/// Issues that were asked for by key: those that Jira shows, and the rest.
+/// Issues requested by key: those that Jira shows, and the rest.
 #[derive(Debug, Clone, Default)]
 pub struct IssueSet {
-    /// What Jira shows, by the key that was asked for. An issue that was asked for by two keys stands here twice.
+    /// The issues that Jira shows, by requested key. An issue that was requested by two keys is here twice.
     pub found: BTreeMap<IssueKey, Issue>,
     /// Keys that do not exist or that this account may not see; Jira gives the same answer for both.
     pub hidden: BTreeSet<IssueKey>,
 }
 
 impl IssueSet {
-    /// The issue that was asked for by this key, when Jira shows it.
+    /// The issue that was requested by this key, if Jira shows it.
     pub fn get(&self, key: &IssueKey) -> Option<&Issue> {
         self.found.get(key)
     }
 
-    /// Every issue once, by the first of the keys by which it was asked for.
+    /// Every issue once, by the first of its requested keys.
     pub fn distinct(&self) -> impl Iterator<Item = &Issue> {
         let mut seen = BTreeSet::new();
         self.found.values().filter(move |issue| seen.insert(issue.identity()))
     }
 
-    /// Gives every issue its other keys.
+    /// Sets every issue's other keys.
     fn connect(&mut self) {
         let mut keys: BTreeMap<String, BTreeSet<IssueKey>> = BTreeMap::new();
         for (asked, issue) in &self.found {
@@ -66,8 +66,8 @@ impl JiraClient {
     /// The issues with these keys and the named fields: one request per hundred keys, and one for each key that is
     /// hidden or whose issue was moved.
     ///
-    /// A hidden issue is never an error of the others (spec 02 §10 J3). An error means that not all could be looked
-    /// at: what is missing then is unknown, not hidden.
+    /// A hidden issue does not affect the others (spec 02 §10 J3). An error means that not all could be read:
+    /// the missing ones are then unknown, not hidden.
     pub async fn issues(&self, keys: &BTreeSet<IssueKey>, fields: &[&str]) -> Result<IssueSet, ServiceError> {
         let asked: Vec<&IssueKey> = keys.iter().collect();
         let answers =
@@ -95,14 +95,14 @@ impl JiraClient {
         let call = self
             .call("read issues", Method::POST, "/issue/bulkfetch")?
             .body(body(&json!({ "issueIdsOrKeys": keys, "fields": fields })))
-            // It changes nothing; it is a POST because the list is long.
+            // A read, although it is a POST because of the long list.
             .read();
         let reply = self.exchange(call).await?;
         Ok(self.decode::<Answer>(&reply)?.issues)
     }
 
-    /// The issue, or `None` when this account may not see it. That it is hidden is believed only with credentials
-    /// that are known to be good.
+    /// The issue, or `None` when this account may not see it. The latter is concluded only with credentials
+    /// that are known to be valid.
     async fn visible(&self, key: &IssueKey, fields: &[&str]) -> Result<Option<Issue>, ServiceError> {
         let mut error = match self.issue(key, fields).await {
             Ok(issue) => return Ok(Some(issue)),

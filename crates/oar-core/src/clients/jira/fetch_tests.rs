@@ -9,10 +9,10 @@ use super::*;
 use crate::clients::testing::ok;
 use crate::error::{Classified, ErrorClass};
 
-/// Where an issue is by a key: its number, and its key now.
+/// What a key leads to: an issue's number, and its present key.
 type Place = (&'static str, &'static str);
 
-/// A Jira with issues `OCPBUGS-<number>`, but for those that `moved` sends elsewhere (`None` hides one).
+/// A Jira with issues `OCPBUGS-<number>`, except those that `moved` maps to another issue (`None` hides one).
 async fn jira(moved: &'static [(&'static str, Option<Place>)], myself: u16) -> MockServer {
     let server = MockServer::start().await;
     let place = move |key: &str| match moved.iter().find(|(asked, _)| *asked == key) {

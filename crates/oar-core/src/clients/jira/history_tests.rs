@@ -113,8 +113,8 @@ async fn a_thousand_issues_are_asked_for_at_once() {
     assert_eq!(counts, [1000, 1]);
 }
 
-/// A Jira with `count` comments, one per minute, that gives at most `cap` of them at once and tells how many there are
-/// when `total` says so.
+/// A Jira with `count` comments, one per minute, that returns at most `cap` of them per page, and their
+/// number if `total` is set.
 async fn commented(count: i64, cap: usize, total: bool) -> MockServer {
     let server = MockServer::start().await;
     let answer = move |request: &Request| {

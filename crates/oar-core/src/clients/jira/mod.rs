@@ -1,8 +1,8 @@
 //! Jira Cloud: issues, subtasks, accounts, assignment, transitions, comments (spec 02 §5).
 //!
-//! `gouqi` builds the URLs, writes the credentials and decodes the answers; the requests themselves go through
-//! [`crate::http::Http`], whose retries, limits and redaction hold here too. Its `prepare_json_body` is not used: it
-//! logs the whole body.
+//! `gouqi` builds the URLs, writes the credentials and decodes the answers; the requests go through
+//! [`crate::http::Http`] with its retries, limits and redaction. `gouqi`'s `prepare_json_body` is not used
+//! because it logs the whole body.
 
 mod accounts;
 mod bug;
@@ -57,7 +57,7 @@ pub struct JiraClient {
     http: Http,
     core: Arc<ClientCore>,
     authorization: HeaderValue,
-    /// What asking for the own account gave: `true` when the credentials are good.
+    /// Whether the credentials are valid, as reading the own account showed.
     credentials_good: Arc<OnceCell<bool>>,
 }
 
@@ -92,7 +92,7 @@ impl JiraClient {
             .cloned()
             .ok_or_else(|| invalid(&"the user name or token cannot be sent"))?;
         authorization.set_sensitive(true);
-        // The core that stays holds no credentials: its `Debug` would print them.
+        // The stored core has no credentials, because its `Debug` would print them.
         let core = ClientCore::new(base.as_str(), Credentials::Anonymous).map_err(|error| invalid(&error))?;
         Ok(Self { http, core: Arc::new(core), authorization, credentials_good: Arc::default() })
     }
@@ -121,7 +121,7 @@ impl JiraClient {
         issue.subtasks().map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))
     }
 
-    /// Assigns the issue to `account` unless it is so already (one or two requests).
+    /// Assigns the issue to `account` unless it is already (one or two requests).
     pub async fn assign(
         &self,
         key: &IssueKey,
@@ -132,7 +132,7 @@ impl JiraClient {
         self.assign_issue(&issue, account, permit).await
     }
 
-    /// Assigns an issue that was just read with its `assignee` (no request when it is so already).
+    /// Assigns an issue that was just read with its `assignee` (no request when it is already assigned).
     pub async fn assign_issue(
         &self,
         issue: &Issue,
@@ -153,7 +153,7 @@ impl JiraClient {
         if reply.status == StatusCode::NO_CONTENT {
             return Ok(Effect::Changed);
         }
-        // Some other success, such as a gateway's page: only the issue itself tells.
+        // Another success, such as a gateway's page: only reading the issue shows the result.
         let now = self.issue(&issue.key, &["assignee"]).await?;
         if now.assignee().is_some_and(|assignee| assignee.id == *account) {
             return Ok(Effect::Changed);
@@ -161,8 +161,8 @@ impl JiraClient {
         Err(unexpected(&reply))
     }
 
-    /// Adds a comment in wiki markup and returns its id. Never repeated after an unclear fault: a comment is seen by
-    /// people, and a second one cannot be taken back.
+    /// Adds a comment in wiki markup and returns its id. Never repeated after an unclear answer: people are
+    /// notified of comments, and a second one cannot be taken back.
     pub async fn add_comment(
         &self,
         key: &IssueKey,
@@ -214,8 +214,8 @@ impl JiraClient {
         })
     }
 
-    /// Sends the call; a 404, which Jira Cloud also gives for hidden issues and bad tokens, is told apart by asking
-    /// once for the own account (spec 02 §10 J3, J4).
+    /// Sends the call. Jira Cloud answers 404 also for hidden issues and bad tokens; reading the own account
+    /// once distinguishes these (spec 02 §10 J3, J4).
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         let error = match self.exchange(call).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND.as_u16()) => error,
@@ -236,7 +236,7 @@ impl JiraClient {
         }
     }
 
-    /// Whether the credentials are good; `None` when that could not be found out.
+    /// Whether the credentials are valid; `None` when that could not be determined.
     async fn credentials_good(&self) -> Option<bool> {
         self.credentials_good
             .get_or_try_init(|| async {
@@ -273,13 +273,13 @@ impl JiraClient {
     }
 }
 
-/// A success that is not the empty answer which Jira gives to this write, and no sign of its effect.
+/// The error for a success other than Jira's empty answer to this write, when the effect does not show.
 fn unexpected(reply: &Reply) -> ServiceError {
     reply.failure(ServiceErrorKind::Malformed, "not the empty answer that was expected, and nothing changed")
 }
 
-/// A time as Jira writes it: a text such as `2026-07-01T00:00:00.000+0000`, or milliseconds since 1970, which its bulk
-/// answers have.
+/// A time as Jira writes it: a string such as `2026-07-01T00:00:00.000+0000`, or, in bulk answers,
+/// milliseconds since 1970.
 fn moment(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
@@ -291,8 +291,8 @@ fn body(value: &Value) -> String {
     value.to_string()
 }
 
-/// Jira's own words: `errorMessages`, `errors`, `message`, `errorMessage`, or the header that a refused sign-in has
-/// (spec 02 §5.2).
+/// Jira's error message: `errorMessages`, `errors`, `message`, `errorMessage`, or the header of a refused
+/// sign-in (spec 02 §5.2).
 fn refusal(reply: &Reply) -> String {
     let mut words: Vec<String> = reply
         .headers

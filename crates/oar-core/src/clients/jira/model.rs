@@ -26,7 +26,7 @@ impl AccountId {
     }
 }
 
-/// The number of an issue on one Jira site, which stays when its key changes.
+/// The number of an issue on one Jira site. It does not change when the key does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct IssueId(String);
@@ -44,14 +44,14 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// A user, as an issue or a search shows one. `Debug` does not show the address.
+/// A user in an issue or a search. `Debug` does not show the address.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// The account's id.
     #[serde(rename = "accountId")]
     pub id: AccountId,
-    /// The name that people see.
+    /// The display name.
     #[serde(default)]
     pub display_name: Option<String>,
     /// Whether the account can still be used; Jira leaves it out for accounts that can.
@@ -60,7 +60,7 @@ pub struct Account {
     /// `atlassian`, `app`, `customer` or `unknown` (spec 02 §5.2).
     #[serde(default, rename = "accountType")]
     kind: Option<String>,
-    /// The address in the answer's own words; absent, null or empty when the user hides it.
+    /// The address as the answer has it; absent, null or empty when the user hides it.
     #[serde(default)]
     pub(super) email_address: Option<String>,
 }
@@ -74,18 +74,18 @@ fn yes_when_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::
 }
 
 impl Account {
-    /// The account's address, when it is visible and one.
+    /// The account's address, when it is visible and valid.
     pub fn email(&self) -> Option<EmailAddress> {
         EmailAddress::from_service(self.email_address.as_deref()?).ok()
     }
 
-    /// Whether the account shows no address, so that nobody can say whose it is.
+    /// Whether the account shows no address, so that its owner cannot be determined.
     pub(super) fn hides_address(&self) -> bool {
         self.email_address.as_deref().is_none_or(|address| address.trim().is_empty())
     }
 
-    /// Whether it is the account of a person who works in Jira, and not of an application, of a customer of a service
-    /// desk, or of somebody who was deleted.
+    /// Whether it belongs to a person who works in Jira, and not to an application, a service desk customer
+    /// or a deleted user.
     pub fn is_person(&self) -> bool {
         self.kind.as_deref().is_none_or(|kind| kind == "atlassian") && self.id.as_str() != "unknown"
     }
@@ -108,20 +108,20 @@ pub struct Subtask {
     pub key: IssueKey,
     /// Its title.
     pub summary: String,
-    /// The name of its status, where the parent shows it.
+    /// The name of its status, if the parent shows it.
     pub status: Option<String>,
 }
 
-/// An issue with the fields that were asked for.
+/// An issue with the requested fields.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Issue {
-    /// Its key: the one by which it was asked for ([`JiraClient::issues`](super::JiraClient::issues)), otherwise the
-    /// one that Jira gives it now. They differ when the issue was moved to another project.
+    /// Its key: the requested one ([`JiraClient::issues`](super::JiraClient::issues)), otherwise the present
+    /// one. They differ when the issue was moved to another project.
     pub key: IssueKey,
-    /// Other keys of the same issue: the one that it has now, and others by which it was asked for.
+    /// Other keys of the same issue: its present key, and others by which it was requested.
     #[serde(skip)]
     pub other_keys: BTreeSet<IssueKey>,
-    /// Its number, which stays when the key changes.
+    /// Its number, which does not change when the key does.
     #[serde(default)]
     id: Option<IssueId>,
     #[serde(default, deserialize_with = "crate::clients::empty::or_default")]
@@ -131,7 +131,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// What is the same for one issue, whatever key it is asked for by.
+    /// Identifies the issue, whatever key it was requested by.
     pub(super) fn identity(&self) -> &str {
         self.id.as_ref().map_or(self.key.as_str(), IssueId::as_str)
     }
@@ -141,12 +141,12 @@ impl Issue {
         self.id.as_ref()
     }
 
-    /// Whether the answer carried `field`, be it null.
+    /// Whether the answer has `field`, even if it is null.
     pub fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// A field as Jira answers it; `None` when it was not asked for or is null.
+    /// A field's value in the answer; `None` when it was not requested or is null.
     pub fn field(&self, field: &str) -> Option<&Value> {
         self.fields.get(field).filter(|value| !value.is_null())
     }
@@ -191,7 +191,7 @@ impl Issue {
             .collect()
     }
 
-    /// The subtasks, without a request for each; `Err` names the one that cannot be read.
+    /// The subtasks in the answer; `Err` names the one that cannot be read.
     pub(super) fn subtasks(&self) -> Result<Vec<Subtask>, String> {
         #[derive(Deserialize)]
         struct Entry {
@@ -226,14 +226,14 @@ impl Issue {
     }
 }
 
-/// A change of status that an issue offers now.
+/// A change of status that an issue allows now.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Transition {
     /// Its id, which differs between workflows.
     pub id: String,
-    /// Its own name.
+    /// Its name.
     pub name: String,
-    /// The status that it leads to, where Jira says so.
+    /// The status that it leads to, if Jira names it.
     #[serde(default)]
     pub to: Option<TransitionTarget>,
 }
@@ -246,13 +246,13 @@ pub struct TransitionTarget {
 }
 
 impl Transition {
-    /// Whether this leads to the status `name`, or is called so, ignoring case.
+    /// Whether it leads to the status `name` or has this name itself, ignoring case.
     pub fn leads_to(&self, name: &str) -> bool {
         self.to.as_ref().is_some_and(|to| same(&to.name, name)) || same(&self.name, name)
     }
 }
 
-/// Whether two names differ in case or surrounding white space at most.
+/// Whether two names are equal, ignoring case and surrounding white space.
 pub(super) fn same(left: &str, right: &str) -> bool {
     left.trim().to_lowercase() == right.trim().to_lowercase()
 }

@@ -1,5 +1,5 @@
-//! Searching by query (spec 02 §5.2 J-10). The index behind it lags some seconds behind what is stored: what must be
-//! right is read by key ([`JiraClient::issues`]).
+//! Search by query (spec 02 §5.2 J-10). The index lags some seconds behind the stored issues: what must be
+//! exact is read by key ([`JiraClient::issues`]).
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
-/// How many issues one page holds at most when fields are asked for (spec 02 §11.5).
+/// The most issues per page when fields are requested (spec 02 §11.5).
 const PAGE: usize = 100;
 
-/// How many pages a search reads before it gives up: far more than any query of ours has.
+/// The most pages that a search reads: far more than any query of this program has.
 const MOST_PAGES: usize = 200;
 
 #[derive(Deserialize)]
@@ -102,7 +102,7 @@ impl JiraClient {
         let call = self
             .call("search issues", Method::POST, "/search/jql")?
             .body(body(&query))
-            // A search changes nothing; it is a POST because queries are long.
+            // A read, although it is a POST because of long queries.
             .read();
         self.decode(&self.exchange(call).await?)
     }

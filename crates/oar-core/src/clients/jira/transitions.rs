@@ -11,11 +11,11 @@ use crate::error::ServiceError;
 use crate::error::ServiceErrorKind::{Conflict, Rejected, Unclear};
 use crate::permit::WritePermit;
 
-/// How often a transition is tried when somebody changes the issue at the same moment.
+/// How often a transition is tried when somebody else changes the issue at the same time.
 const ATTEMPTS: usize = 3;
 
 impl JiraClient {
-    /// Moves the issue to `status` unless it is there already (one or three requests).
+    /// Moves the issue to `status` unless it has it already (one or three requests).
     pub async fn transition_to(
         &self,
         key: &IssueKey,
@@ -26,7 +26,7 @@ impl JiraClient {
         self.transition_issue(&issue, status, permit).await
     }
 
-    /// Moves an issue that was just read with its `status` (no request when it is there already).
+    /// Moves an issue that was just read with its `status` (no request when it has the wanted one already).
     pub async fn transition_issue(
         &self,
         issue: &Issue,
@@ -40,11 +40,11 @@ impl JiraClient {
         self.transition_offered(&issue.key, issue.status(), status, offered, permit).await
     }
 
-    /// Moves an issue that was read in the status `current` and that offered these transitions then. When Jira refuses
-    /// what it offered, it is asked for what it offers now, and only another transition is tried.
+    /// Moves an issue that had the status `current` and offered these transitions when it was read. When Jira
+    /// refuses one of them, the transitions are read again, and only a different one is tried.
     ///
-    /// The transition is picked by the status that it leads to, else by its own name, ignoring case: both spellings
-    /// are in use (spec 02 §5.2 J-6, §11.5).
+    /// The transition is selected by the status that it leads to, otherwise by its own name, ignoring case:
+    /// both spellings are in use (spec 02 §5.2 J-6, §11.5).
     pub async fn transition_offered(
         &self,
         key: &IssueKey,
@@ -76,23 +76,24 @@ impl JiraClient {
                 .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
                 .about(key.as_str())
                 .body(body(&json!({ "transition": { "id": chosen.id } })));
-            // Some other success, such as a gateway's page, says nothing: only the issue itself tells.
+            // Another success, such as a gateway's page, proves nothing: only reading the issue shows the
+            // result.
             let write = async {
                 match self.send(call).await? {
                     reply if reply.status == StatusCode::NO_CONTENT => Ok(()),
                     reply => Err(ServiceError { kind: Unclear, ..unexpected(&reply) }),
                 }
             };
-            // A transition is not repeated blindly: when it may have happened, or somebody was faster, the issue says
-            // so.
+            // A transition is not repeated blindly: reading the issue shows whether it happened or somebody
+            // else was faster.
             let look = async {
                 Ok::<_, JiraError>(is_in(&self.issue(key, &["status"]).await?, status).then_some(()))
             };
             let failure = match Box::pin(clients::attempt(write, &[Unclear, Rejected, Conflict], look)).await
             {
                 Attempt::Done(written) => return Ok(written.effect()),
-                // Somebody changed something else of the issue at the same moment, or what was offered when the issue
-                // was read is not offered any more: nothing has happened.
+                // Somebody changed the issue at the same time, or the transition is no longer offered:
+                // nothing was changed.
                 Attempt::Absent(failure) if failure.kind != Unclear && attempt < ATTEMPTS => failure,
                 Attempt::Absent(failure) | Attempt::Unseen(failure, _) | Attempt::Failed(failure) => {
                     return Err(failure.into());
@@ -109,8 +110,8 @@ impl JiraClient {
         }
     }
 
-    /// The changes of status that the issue offers this account now. None may mean that the account lacks the right to
-    /// change the status.
+    /// The transitions that the issue offers this account now. An empty list may mean that the account lacks
+    /// the right to change the status.
     pub async fn transitions(&self, key: &IssueKey) -> Result<Vec<Transition>, ServiceError> {
         #[derive(Deserialize)]
         struct Answer {

@@ -1,4 +1,4 @@
-//! Koji's hub: the tags of a build (spec 02 §4). Anonymous.
+//! Koji's hub: the tags of a build (spec 02 §4). No credentials are sent.
 
 pub(crate) mod xmlrpc;
 
@@ -28,7 +28,7 @@ pub struct KojiClient {
 }
 
 impl KojiClient {
-    /// A client of the hub at `base`, the address that XML-RPC calls are sent to.
+    /// A client of the hub at `base`, the URL that XML-RPC calls are sent to.
     pub fn new(http: Http, base: Url) -> Self {
         Self { http, base }
     }

@@ -1,4 +1,4 @@
-//! XML-RPC, as far as calls with texts and answers of structures need it.
+//! The part of XML-RPC that is needed: calls with string arguments, answers with structures.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, unescape};
 use quick_xml::events::Event;
 
-/// How deep values may be nested.
+/// The deepest nesting of values.
 const DEPTH: usize = 16;
 
-/// A value of an answer.
+/// A value in an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Nil,
@@ -44,15 +44,15 @@ impl Value {
     }
 }
 
-/// What came back: a value, or a fault with its code and text.
+/// An answer: a value, or a fault with its code and text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     Value(Value),
     Fault { code: i64, text: String },
 }
 
-/// A call of `method` with named texts, in Koji's encoding of named arguments: one structure that says what it is
-/// with `__starstar` (spec 02 §4).
+/// A call of `method` with named string arguments, in Koji's encoding of named arguments: one structure,
+/// marked with `__starstar` (spec 02 §4).
 pub(crate) fn call(method: &str, arguments: &[(&str, &str)]) -> String {
     let members: Vec<String> = arguments
         .iter()
@@ -73,7 +73,7 @@ pub(crate) fn call(method: &str, arguments: &[(&str, &str)]) -> String {
     )
 }
 
-/// Reads an answer; the error says what is wrong with it.
+/// Parses an answer; the error says what is wrong with it.
 pub(crate) fn answer(text: &str) -> Result<Answer, String> {
     let mut parser = Parser { reader: Reader::from_str(text) };
     let mut is_fault = false;
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         self.reader.read_event().map_err(|error| format!("no well-formed XML: {error}"))
     }
 
-    /// The text of the element that has just begun, to its end.
+    /// Reads the text of the element whose start tag was just read, to its end.
     fn text(&mut self) -> Result<String, String> {
         let mut text = String::new();
         loop {
@@ -125,12 +125,12 @@ impl<'a> Parser<'a> {
                 }
                 Event::Comment(_) => {}
                 Event::End(_) => return Ok(text),
-                _ => return Err("a value holds something that is no text".to_owned()),
+                _ => return Err("a value contains something other than text".to_owned()),
             }
         }
     }
 
-    /// The value whose `<value>` has just begun, to its end.
+    /// Reads the value whose `<value>` tag was just read, to its end.
     fn value(&mut self, depth: usize) -> Result<Value, String> {
         if depth > DEPTH {
             return Err(format!("values nested deeper than {DEPTH}"));
@@ -152,7 +152,7 @@ impl<'a> Parser<'a> {
                         other => return Err(format!("an empty {}", String::from_utf8_lossy(other))),
                     });
                 }
-                // A value without a type is a text.
+                // A value without a type is a string.
                 Event::Text(part) => bare.push_str(&part.decode().map_err(|error| error.to_string())?),
                 Event::GeneralRef(name) => {
                     let name = name.decode().map_err(|error| error.to_string())?;
@@ -170,11 +170,11 @@ impl<'a> Parser<'a> {
             b"string" | b"dateTime.iso8601" | b"base64" => Value::Text(self.text()?),
             b"int" | b"i4" | b"i8" => {
                 let text = self.text()?;
-                Value::Integer(text.trim().parse().map_err(|_| "a number that is none".to_owned())?)
+                Value::Integer(text.trim().parse().map_err(|_| "an invalid number".to_owned())?)
             }
             b"double" => {
                 let text = self.text()?;
-                Value::Double(text.trim().parse().map_err(|_| "a number that is none".to_owned())?)
+                Value::Double(text.trim().parse().map_err(|_| "an invalid number".to_owned())?)
             }
             b"boolean" => Value::Boolean(self.text()?.trim() == "1"),
             b"nil" => {
@@ -198,13 +198,13 @@ impl<'a> Parser<'a> {
                     let value = self.value(depth + 1)?;
                     members.insert(name.take().ok_or("a member without a name")?, value);
                 }
-                // An empty value is an empty text.
+                // An empty value is an empty string.
                 Event::Empty(tag) if tag.name().as_ref() == b"value" => {
                     members.insert(name.take().ok_or("a member without a name")?, Value::Text(String::new()));
                 }
                 Event::End(tag) if tag.name().as_ref() == b"struct" => return Ok(members),
                 Event::End(_) | Event::Text(_) | Event::Comment(_) => {}
-                _ => return Err("a structure that is none".to_owned()),
+                _ => return Err("an invalid structure".to_owned()),
             }
         }
     }
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
                     items.push(Value::Text(String::new()));
                 }
                 Event::End(_) | Event::Text(_) | Event::Comment(_) => {}
-                _ => return Err("a list that is none".to_owned()),
+                _ => return Err("an invalid list".to_owned()),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How a cluster is reached: a token, a kubeconfig, or the account of the pod that we run in.
+//! How a cluster is reached: with a token, a kubeconfig, or the service account of the pod.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::http::Http;
 /// The largest kubeconfig or certificate that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Why a cluster cannot be reached at all.
+/// Why access to a cluster cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The address is none.
+    /// The address is invalid.
     #[error("the cluster's address cannot be used: {0}")]
     Address(String),
     /// A kubeconfig, or a file that it names, is wrong.
@@ -31,7 +31,7 @@ pub enum AccessError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The account of the pod is incomplete.
+    /// The pod's service account is incomplete.
     #[error("the service account of this pod cannot be used: {}: {problem}", path.display())]
     ServiceAccount {
         /// The file.
@@ -39,7 +39,7 @@ pub enum AccessError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The certificates were not taken.
+    /// The certificates were not accepted.
     #[error("the cluster's certificates cannot be used: {0}")]
     Certificates(String),
 }
@@ -83,11 +83,11 @@ impl ServiceAccountFiles {
 #[derive(Clone)]
 pub struct ClusterAccess {
     config: Box<Config>,
-    /// PEM of the authorities that only this cluster has.
+    /// The cluster's own certificate authorities, in PEM.
     authorities: Option<Vec<u8>>,
-    /// PEM of our certificate and its key.
+    /// The client's certificate and key, in PEM.
     identity: Option<SecretString>,
-    /// The file that holds the token, which others replace from time to time.
+    /// The file with the token, which is replaced from time to time.
     token_file: Option<PathBuf>,
     source: String,
 }
@@ -111,7 +111,7 @@ impl ClusterAccess {
         Ok(Self { config, authorities: None, identity: None, token_file: None, source })
     }
 
-    /// The cluster of the current context of a kubeconfig; later files add to earlier ones, as with `KUBECONFIG`.
+    /// The cluster of the current context of a kubeconfig; several files are merged as with `KUBECONFIG`.
     ///
     /// `None` when none of the files exists or they name no current context.
     pub async fn of_kubeconfig(paths: &[PathBuf]) -> Result<Option<Self>, AccessError> {
@@ -157,7 +157,7 @@ impl ClusterAccess {
         let token_file = config.auth_info.token_file.take().map(PathBuf::from);
         let token_file = match token_file.map(|file| (read_token(&file), file)) {
             None => None,
-            // As kubectl has it, a file that can be read counts before a token beside it.
+            // As in kubectl, a readable token file takes precedence over an inline token.
             Some((Ok(_), file)) => {
                 config.auth_info.token = None;
                 Some(file)
@@ -192,7 +192,7 @@ impl ClusterAccess {
         })
     }
 
-    /// Where this access came from, for people: `the kubeconfig /home/user/.kube/config`.
+    /// Where this access comes from, for people: `the kubeconfig /home/user/.kube/config`.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -201,7 +201,7 @@ impl ClusterAccess {
         &self.config
     }
 
-    /// The token in its file as it is now; `None` where the token does not come from a file.
+    /// The token as it is in its file now; `None` when the token does not come from a file.
     pub(super) fn token(&self) -> Option<Result<SecretString, String>> {
         let file = self.token_file.as_ref()?;
         Some(read_token(file).map_err(|problem| format!("{}: {problem}", file.display())))
@@ -231,7 +231,7 @@ fn address(server: &Url) -> Result<http::Uri, AccessError> {
         .map_err(|error| AccessError::Address(format!("{server} cannot be asked ({error})")))
 }
 
-/// The token that a file holds; editors and mounts leave a line break at its end.
+/// The token in a file, without the line break that editors and mounts leave at its end.
 fn read_token(path: &Path) -> Result<SecretString, String> {
     let text = read(path)?;
     let token = text.trim();
@@ -241,7 +241,7 @@ fn read_token(path: &Path) -> Result<SecretString, String> {
     Ok(SecretString::from(token))
 }
 
-/// A PEM text that stands in a kubeconfig in base64, or in the file that it names.
+/// A PEM text that a kubeconfig has in base64, or in a file that it names.
 fn part(data: Option<&str>, path: Option<&str>) -> Result<Option<String>, String> {
     match (data, path) {
         (Some(data), _) => {

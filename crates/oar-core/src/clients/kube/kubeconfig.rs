@@ -1,4 +1,4 @@
-//! Kubeconfig files: read with the limits of all YAML from outside, given to the crate `kube` as its own type.
+//! Kubeconfig files, parsed with this program's YAML limits into the crate `kube`'s type.
 
 use std::path::Path;
 
@@ -8,14 +8,13 @@ use serde::Deserialize as _;
 
 use crate::yaml;
 
-/// Reads the kubeconfig in `folder` that holds `text`. What it names by a relative path lies below that folder, as for
-/// kubectl.
+/// Parses `text`, a kubeconfig in `folder`. Relative paths in it are relative to that folder, as in kubectl.
 ///
-/// The error says where the text is wrong, never what stands there: it may be a token.
+/// The error says where the text is wrong, never what is there: it may be a token.
 pub(crate) fn parse(text: &str, folder: &Path) -> Result<Kubeconfig, String> {
     let tree = yaml::parse_outside(text).map_err(|error| error.to_string())?;
     let kubeconfig = Kubeconfig::deserialize(&tree).map_err(|error| {
-        // The names of fields are the only words of such an error that are not the file's own.
+        // Of such an error only the names of fields do not come from the file.
         let what = Some(error.message.as_str()).filter(|message| message.starts_with("missing field"));
         format!(
             "{}: not what a kubeconfig has here{}",
@@ -26,8 +25,8 @@ pub(crate) fn parse(text: &str, folder: &Path) -> Result<Kubeconfig, String> {
     Ok(with_absolute_paths(without_empty_parts(kubeconfig), folder))
 }
 
-/// A kubeconfig in which what is empty is absent: tools write `certificate-authority-data: ""` and the like. Base64 may be
-/// broken into lines.
+/// Removes empty values, such as `certificate-authority-data: ""`, which some tools write, and line breaks in
+/// base64.
 fn without_empty_parts(mut kubeconfig: Kubeconfig) -> Kubeconfig {
     fn filled(part: &mut Option<String>) {
         *part = part.take().filter(|text| !text.trim().is_empty());
@@ -63,7 +62,7 @@ fn without_empty_parts(mut kubeconfig: Kubeconfig) -> Kubeconfig {
     kubeconfig
 }
 
-/// Of a login plugin's command only one with a folder in it is a path; any other is looked for in `PATH`.
+/// A login plugin's command is a path only if it contains a folder; otherwise it is looked up in `PATH`.
 fn with_absolute_paths(mut kubeconfig: Kubeconfig, folder: &Path) -> Kubeconfig {
     let absolute = |part: &mut Option<String>| {
         if let Some(path) = part {

@@ -1,4 +1,4 @@
-//! A lease: which of several replicas works.
+//! A lease: selects the active one of several replicas.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -18,33 +18,33 @@ use crate::http::Reply;
 use crate::permit::WritePermit;
 use crate::service::Service;
 
-/// How far the clocks of two machines may differ before a lease that nobody renewed is taken at first sight.
+/// How much the clocks of two machines may differ: a lease that is expired for longer is taken immediately.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
-/// Who has a lease.
+/// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseState {
-    /// We have it, until it ends or is renewed.
+    /// This process, until it ends or is renewed.
     Ours,
-    /// Somebody else has it.
+    /// Another process.
     Theirs {
-        /// Who, in their own words.
+        /// The holder's identity.
         holder: String,
     },
 }
 
-/// One contender for a lease. Its holder renews it well before the duration is over.
+/// One contender for a lease. The holder renews it well before its duration is over.
 pub struct LeaseHolder {
     client: KubeClient,
     namespace: String,
     name: String,
     identity: String,
     duration: Duration,
-    /// The holder's last renewal that we saw, and when we first saw it.
+    /// The holder's last renewal that was observed, and when it was first observed.
     observed: Mutex<Option<(Observation, Timestamp)>>,
 }
 
-/// What changes with every renewal.
+/// The members of a lease that change with every renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Observation {
     holder: Option<String>,
@@ -67,7 +67,7 @@ impl fmt::Debug for LeaseHolder {
 impl LeaseHolder {
     /// A contender named `identity`, unique among the replicas, for the lease `name`.
     ///
-    /// Who is silent for `duration` (at least a second) loses it.
+    /// A holder that does not renew it for `duration` (at least a second) loses it.
     pub fn new(
         client: KubeClient,
         namespace: impl Into<String>,
@@ -85,15 +85,15 @@ impl LeaseHolder {
         }
     }
 
-    /// Takes the lease when it is free or its holder is silent, and renews it when it is ours.
+    /// Takes the lease when it is free or expired, and renews it when this process holds it.
     ///
-    /// A holder is silent when we saw no renewal for the lease's whole duration by our own clock, or when its last
-    /// renewal is older than that by more than clocks differ. Two contenders never both take it: the write holds only
-    /// for the lease as it was read.
+    /// A lease is expired when no renewal was observed for its whole duration by the local clock, or when its
+    /// last renewal is older than the duration and the allowed clock skew. Two contenders never both take it:
+    /// the write names the resource version that was read.
     ///
-    /// Every member of a lease's `spec` may be missing (kubernetes/api `coordination/v1/types.go`), and client-go leaves
-    /// an empty holder and no renewal when it gives a lease up. A holder of which no renewal is known is watched for the whole
-    /// duration, and a lease without a duration has ours.
+    /// Every member of a lease's `spec` may be missing (kubernetes/api `coordination/v1/types.go`), and
+    /// client-go leaves an empty holder and no renewal time when it releases a lease. A holder without a
+    /// renewal time is observed for the whole duration, and a lease without a duration gets this contender's.
     pub async fn acquire(&self, _permit: &WritePermit) -> Result<LeaseState, ServiceError> {
         let now = self.client.clock().now();
         let Some(present) = self.read().await? else { return self.create(now).await };
@@ -116,7 +116,8 @@ impl LeaseHolder {
         self.replace(&renewed).await
     }
 
-    /// Gives the lease up, so that another replica may take it at once; nothing when it is not ours.
+    /// Releases the lease, so that another replica can take it immediately. Does nothing when this process
+    /// does not hold it.
     pub async fn release(&self, _permit: &WritePermit) -> Result<(), ServiceError> {
         let Some(mut present) = self.read().await? else { return Ok(()) };
         let spec = present.spec.get_or_insert_with(LeaseSpec::default);
@@ -125,7 +126,7 @@ impl LeaseHolder {
         }
         spec.holder_identity = Some(String::new());
         spec.renew_time = Some(MicroTime(self.client.clock().now()));
-        // Somebody who took it in between keeps it.
+        // A process that took it in between keeps it.
         self.replace(&present).await.map(|_| ())
     }
 
@@ -190,7 +191,7 @@ impl LeaseHolder {
 
     async fn replace(&self, lease: &Lease) -> Result<LeaseState, ServiceError> {
         if lease.metadata.resource_version.as_deref().is_none_or(str::is_empty) {
-            // Without one the write would hold for the lease as anybody has it by now.
+            // Without one the write could overwrite another process's lease.
             let detail = "the lease has no resource version";
             return Err(self.purpose("take a lease").error(
                 Service::Kube,
@@ -204,7 +205,7 @@ impl LeaseHolder {
         self.outcome(reply).await
     }
 
-    /// Who has the lease after a write: the answer says, or a look when it does not.
+    /// Who holds the lease after a write: by the answer, or by reading it again when the answer is unclear.
     async fn outcome(&self, reply: Result<Reply, ServiceError>) -> Result<LeaseState, ServiceError> {
         let write = async {
             let reply = reply?;

@@ -1,7 +1,8 @@
 //! Kubernetes' API: the QE label of release payload objects (spec 04 §2.6), and leases.
 //!
-//! Requests are made by the crate `kube` and travel over [`Http`]; kubeconfig, token files and login plugins are its
-//! work, but that the text of a kubeconfig is read by our own reader. `oc` is not needed.
+//! Requests are built by the crate `kube` and sent through [`Http`]. The crate also handles kubeconfig
+//! contexts, token files and login plugins; only the text of a kubeconfig is parsed by [`crate::yaml`]. `oc`
+//! is not needed.
 
 mod access;
 pub(crate) mod kubeconfig;
@@ -54,13 +55,14 @@ impl fmt::Debug for KubeClient {
 impl KubeClient {
     /// A client of the cluster that `access` leads to.
     ///
-    /// The cluster's own authority and the caller's certificate, where `access` has them, are used for it alone.
+    /// The cluster's own certificate authority and the client certificate, if `access` has them, are used for
+    /// this cluster only.
     pub fn new(http: &Http, access: ClusterAccess) -> Result<Self, AccessError> {
         let http = access.stack(http)?;
         Ok(Self { inner: Arc::new(Inner { http, access, client: OnceCell::new() }) })
     }
 
-    /// The clock that this client waits by.
+    /// The clock that this client uses.
     fn clock(&self) -> &crate::clock::Clock {
         self.inner.http.clock()
     }
@@ -81,7 +83,7 @@ impl KubeClient {
             .await
     }
 
-    /// Sends a request that `kube` built; the answer whatever its status.
+    /// Sends a request that `kube` built and returns the answer, whatever its status.
     async fn send(
         &self,
         request: Result<http::Request<Vec<u8>>, ::kube::core::request::Error>,
@@ -100,8 +102,9 @@ impl KubeClient {
             };
             let token = token.map_err(|problem| refused(&problem))?;
             let value = format!("Bearer {}", token.expose_secret());
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| refused("the token's file holds characters that no token has"))?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                refused("the token's file contains characters that are not allowed in a token")
+            })?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
@@ -119,7 +122,7 @@ impl KubeClient {
     }
 }
 
-/// Our own error out of the library's.
+/// Converts the library's error.
 fn of_library(error: ::kube::Error, purpose: &Purpose) -> ServiceError {
     match error {
         ::kube::Error::Service(source) => match source.downcast::<ServiceError>() {
@@ -139,9 +142,9 @@ fn of_library(error: ::kube::Error, purpose: &Purpose) -> ServiceError {
     }
 }
 
-/// A login that failed before anything was sent.
+/// The error for a login that failed before anything was sent.
 fn login_failure(purpose: &Purpose, error: ::kube::Error) -> ServiceError {
-    // The words of a login plugin may hold what it was given.
+    // A login plugin's message may contain its credentials.
     purpose
         .error(
             Service::Kube,
@@ -152,7 +155,7 @@ fn login_failure(purpose: &Purpose, error: ::kube::Error) -> ServiceError {
         .with_hint("Log in to the cluster again, or set OAR_KUBE_TOKEN to a token for it.")
 }
 
-/// The API server's own words.
+/// The API server's error message.
 fn words(reply: &Reply) -> String {
     serde_json::from_slice::<Status>(&reply.body)
         .map(|status| status.message)
@@ -161,7 +164,7 @@ fn words(reply: &Reply) -> String {
         .unwrap_or_else(|| reply.words())
 }
 
-/// The failure that an answer stands for.
+/// The error for an answer.
 fn refusal(reply: &Reply, kind: ServiceErrorKind) -> ServiceError {
     let failure = reply.failure(kind, words(reply));
     match kind {

@@ -15,32 +15,32 @@ use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::version::Arch;
 
-/// The label by which the release controller knows QE's verdict (`interop-exact`).
+/// The label from which the release controller reads QE's verdict (`interop-exact`).
 pub const QE_LABEL: &str = "release.openshift.io/qe_state";
 /// The label's value for an accepted build (`interop-exact`).
 pub const ACCEPTED: &str = "Accepted";
 
-/// How often a label is tried when others change the object at the same time.
+/// How often setting a label is tried when others change the object at the same time.
 const ATTEMPTS: usize = 4;
 
-/// How many payloads are listed at once, and how often.
+/// Payloads per page of a list, and the most pages that are read.
 const PAGE: u32 = 500;
 const PAGES: u32 = 20;
 
-/// What became of a label.
+/// The result of setting a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PayloadOutcome {
-    /// The object carries the label now, as reading it back showed.
+    /// The object has the label now, as reading it back showed.
     Labelled,
-    /// It carried the label before; nothing was sent that changes anything.
+    /// It had the label before; nothing was written.
     AlreadyLabelled,
-    /// It carries another value, which somebody set and which stays.
+    /// It has another value, which somebody else set and which is kept.
     HasOther(String),
-    /// There is no such object: the build was recycled, or is not made yet.
+    /// There is no such object: the build was removed, or does not exist yet.
     Absent,
 }
 
-/// The object, as far as it is read.
+/// The members of the object that are read.
 #[derive(Deserialize)]
 struct Payload {
     metadata: Metadata,
@@ -119,8 +119,8 @@ impl KubeClient {
 
     /// Labels the payload `build` as accepted by QE, and reads it back.
     ///
-    /// Another value is never overwritten: the write holds only for the object as it was read (its resource version),
-    /// and is tried again when somebody else changed it. After an answer that never came the object is read again.
+    /// Another value is never overwritten: the write names the resource version that was read, and is tried
+    /// again when somebody else changed the object. When no answer arrives the object is read again.
     pub async fn accept_payload(
         &self,
         arch: Arch,
@@ -149,12 +149,12 @@ impl KubeClient {
                 Err(error) => return Err(error),
             }
         }
-        // One more look: the last write may have been the one.
+        // Read once more: the last write may have succeeded.
         if sent && self.payload_label(arch, build).await? == Some(Some(ACCEPTED.to_owned())) {
             return Ok(PayloadOutcome::Labelled);
         }
         Err(failure.unwrap_or_else(|| {
-            let detail = "the label was taken, and is not there when the object is read back";
+            let detail = "the label was accepted, but is missing when the object is read back";
             purpose("label a release payload", arch, build).error(
                 Service::Kube,
                 ServiceErrorKind::Malformed,
@@ -176,7 +176,7 @@ impl KubeClient {
                 }
                 Ok(Some(payload))
             }
-            // A server without this kind of object says 404 in plain words, without the object's name.
+            // A server without this kind of object answers 404 as plain text, without the object's name.
             Some(ServiceErrorKind::NotFound) if super::words(&reply).contains(build) => Ok(None),
             Some(kind) => Err(refusal(&reply, kind)),
         }

@@ -47,7 +47,7 @@ fn status(code: u16, reason: &str, message: &str) -> ResponseTemplate {
     }))
 }
 
-/// Answers one after the other; the last one for ever.
+/// Returns the answers one after the other, then always the last one.
 struct InTurn(Vec<ResponseTemplate>, AtomicUsize);
 
 impl Respond for InTurn {
@@ -215,7 +215,7 @@ async fn a_lease_that_another_renews_is_left_to_it() {
     assert_eq!(acquire(&holder(&server)).await.unwrap(), theirs);
     assert!(server.received_requests().await.unwrap().iter().all(|request| request.method == "GET"));
 
-    // Two take a silent one at the same time: the slower is told by the conflict.
+    // Two take an expired one at the same time: the slower one gets a conflict.
     let server = MockServer::start().await;
     let silent = lease("gone", "5", "2020-01-01T00:00:00.000000Z");
     answers(&server, "GET", &one, vec![silent, lease("other", "6", &now)]).await;
@@ -241,7 +241,7 @@ async fn a_lease_that_says_nothing_of_its_holder_is_free_in_every_spelling() {
         json!(null),
         json!({}),
         json!({"holderIdentity": null, "leaseDurationSeconds": null, "renewTime": null, "leaseTransitions": null}),
-        // As client-go gives one up.
+        // As client-go releases one.
         json!({"holderIdentity": "", "leaseDurationSeconds": 60, "leaseTransitions": 2}),
         json!({"holderIdentity": "", "leaseTransitions": i32::MAX, "renewTime": "2026-07-02T12:00:00.000000Z"}),
     ] {

@@ -16,7 +16,7 @@ const NO_SUCH_OBJECT: u32 = 32;
 /// The result code of a search that finds more than it asked for.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
 
-/// An open connection; it ends with this value.
+/// An open connection; it is closed when this value is dropped.
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
@@ -30,7 +30,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects, and signs in as nobody.
+    /// Connects, with an anonymous bind.
     pub(super) async fn open(settings: &LdapSettings) -> Result<Self, ServiceError> {
         let url = &settings.url;
         if url.host_str().is_none_or(str::is_empty) {
@@ -50,7 +50,7 @@ impl Connection {
             })?
             .map_err(|error| connect_failure(&error, url))?;
         let driver = tokio::spawn(async move {
-            // Its end shows in whatever is asked next.
+            // An error shows in the next request.
             let _ = connection.drive().await;
         });
         ldap.with_timeout(settings.timeout);
@@ -70,7 +70,7 @@ impl Connection {
     ) -> Result<Vec<SearchEntry>, ServiceError> {
         let (mut ldap, timeout) = (self.ldap.clone(), self.timeout);
         let (base, filter) = (base.to_owned(), filter.to_owned());
-        // In a task of its own: the library panics on an entry that breaks the protocol.
+        // In a separate task, because the library panics on an entry that violates the protocol.
         let search = tokio::spawn(async move {
             ldap.with_timeout(timeout);
             let found = ldap.search(&base, scope, &filter, attributes.to_vec()).await?;
@@ -130,7 +130,7 @@ fn certificates(bundle: &[u8]) -> Vec<String> {
     parts.filter_map(from_begin).collect()
 }
 
-/// Host and port, for people.
+/// Host and port, for messages.
 fn place(url: &Url) -> String {
     let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
     format!("{}:{port}", url.host_str().unwrap_or_default())

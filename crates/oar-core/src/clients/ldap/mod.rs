@@ -1,7 +1,7 @@
-//! The company directory: who manages whom (spec 02 §6).
+//! The company directory, for people's managers (spec 02 §6).
 //!
-//! One connection serves all look-ups of a command. The server's certificate is always verified. What the directory
-//! does not hold is an [`Absence`]; that it cannot be asked is a [`ServiceError`]: the two are never the same.
+//! One connection serves all look-ups of a command. The server's certificate is always verified. An entry
+//! that the directory does not have is an [`Absence`]; a failed query is a [`ServiceError`].
 
 mod connection;
 
@@ -18,22 +18,23 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 use connection::Connection;
 
-/// Below which entry people stand.
+/// The base entry of people.
 const BASE: &str = "dc=redhat,dc=com";
-/// Where addresses stand: the primary one, another one, and the alias that other services may show (spec 02 §6).
+/// The attributes with addresses: the primary one, another one, and the alias that other services may show
+/// (spec 02 §6).
 const MAILS: [&str; 3] = ["rhatPrimaryMail", "mail", "rhatPreferredAlias"];
 const MANAGER: [&str; 1] = ["manager"];
 
-/// What a look-up gave.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManagerLookup {
     /// The manager's address.
     Found(EmailAddress),
-    /// The directory does not tell.
+    /// The directory has no answer.
     Absent(Absence),
 }
 
-/// Why the directory does not tell somebody's manager.
+/// Why the directory does not name a person's manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
     /// Nobody has the address.
@@ -70,13 +71,13 @@ impl fmt::Display for Absence {
 pub struct LdapSettings {
     /// `ldaps://host[:port]`, or `ldap://` without TLS where the configuration says so.
     pub url: Url,
-    /// The longest that connecting, or one look-up, may take.
+    /// Time limit for connecting and for one look-up.
     pub timeout: Duration,
-    /// Certificates (PEM) of a private authority, trusted besides the system's.
+    /// Certificates of a private authority, in PEM, trusted in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
 }
 
-/// The client of the directory, without an account: it reads as anybody may.
+/// The client of the directory. It binds anonymously.
 pub struct LdapClient {
     settings: LdapSettings,
     connection: Mutex<Option<Connection>>,
@@ -193,7 +194,7 @@ impl LdapClient {
         Ok(found)
     }
 
-    /// The entries below `base`; none when there is no such base. A connection that was lost is made once more.
+    /// The entries below `base`; empty when `base` does not exist. A lost connection is reopened once.
     async fn search(
         &self,
         base: &str,

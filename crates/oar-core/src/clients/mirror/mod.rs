@@ -16,12 +16,12 @@ pub const SIGNATURES_LIMIT: u32 = 20;
 /// The largest signature file, in bytes; a real one has less than a thousand.
 const FILE_LIMIT: usize = 64 * 1024;
 
-/// The signatures of an image, as far as they could be read.
+/// The signatures of an image that could be read.
 #[derive(Debug, Default)]
 pub struct Signatures {
     /// `signature-1`, `signature-2`, …
     pub files: Vec<Bytes>,
-    /// Why the rest is not known; `None` when the mirror has no more.
+    /// Why reading stopped; `None` when the mirror has no more.
     pub failure: Option<ServiceError>,
 }
 
@@ -49,8 +49,8 @@ impl MirrorClient {
         join(&self.base, &format!("sha256={}/signature-{number}", digest.hex()))
     }
 
-    /// Reads signature `number` (from 1) of an image; `None` when the mirror has no such file. Only 404 says so: any
-    /// other status but 200 says nothing (spec 01 §5.9).
+    /// Reads signature `number` (from 1) of an image; `None` when the mirror answers 404. Any other status
+    /// than 200 and 404 is an error (spec 01 §5.9).
     pub async fn signature(&self, digest: &Digest, number: u32) -> Result<Option<Bytes>, ServiceError> {
         let call = Call::get(Service::Mirror, "read a release signature", self.address(digest, number))
             .about(format!("signature-{number} of {digest}"));
@@ -63,7 +63,7 @@ impl MirrorClient {
             let detail = format!("answered {} instead of a file", reply.status.as_u16());
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
         }
-        // A signature is binary, so that this is the page of a proxy or a sign-in.
+        // A signature is binary; this is a proxy's page or a sign-in page.
         if reply.body.trim_ascii_start().starts_with(b"<") {
             return Err(
                 reply.failure(ServiceErrorKind::Malformed, format!("{} instead of a file", reply.words()))

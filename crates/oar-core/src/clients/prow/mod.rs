@@ -1,4 +1,4 @@
-//! Prow's deck: what a job does (spec 04 §2.1 H2, §2.4). Needs no login.
+//! Prow's deck: the state of jobs (spec 04 §2.1 H2, §2.4). No credentials are sent.
 
 mod model;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, join};
 use crate::service::Service;
 
-/// How many jobs are read at the same time.
+/// Jobs that are read at the same time.
 const READERS: usize = 12;
 
 /// Reads Prow jobs. Cheap to clone.
@@ -33,15 +33,15 @@ impl ProwClient {
         Self { http, base: Arc::new(base) }
     }
 
-    /// The address at which people read what Prow knows about the job `id`; it exists before the job's own page does.
+    /// The web page with the Prow job object `id`; it exists before the page of the job's run.
     pub fn link(&self, id: &str) -> Url {
         let mut url = join(&self.base, "prowjob");
         url.query_pairs_mut().append_pair("prowjob", id);
         url
     }
 
-    /// The jobs with these ids, in their order, several at the same time. One that cannot be read does not keep the
-    /// others from being read.
+    /// The jobs with these ids, in their order, several at the same time. One that cannot be read does not
+    /// affect the others.
     pub async fn jobs(&self, ids: &[String]) -> Vec<Result<Option<ProwJob>, ServiceError>> {
         iter(ids.iter().map(|id| self.job(id))).buffered(READERS).collect().await
     }
@@ -49,8 +49,8 @@ impl ProwClient {
     /// The job `id`; `None` when Prow does not have it: it is not visible yet, or it was cleaned up (finished periodic
     /// jobs are kept about a day from their start).
     ///
-    /// The deck answers 404 to every failure of its look-up. The job is absent only when Kubernetes' own words say so;
-    /// anything else is an outage (spec 04 §2.4).
+    /// The deck answers 404 to every failure of its look-up. The job counts as absent only when the answer
+    /// has Kubernetes' message for that; anything else is an outage (spec 04 §2.4).
     pub async fn job(&self, id: &str) -> Result<Option<ProwJob>, ServiceError> {
         let call = Call::get(Service::Prow, "read a job", self.link(id)).about(format!("Prow job {id}"));
         let reply = self.http.send(call).await?;

@@ -6,16 +6,16 @@ use serde::Deserialize;
 
 use crate::clients::empty::null_is_default;
 
-/// How far a Prow job is (spec 04 §2.4).
+/// The state of a Prow job (spec 04 §2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProwState {
-    /// Waits to be scheduled.
+    /// Waiting to be scheduled.
     Scheduling,
-    /// Was started and has no pod yet, so no address either.
+    /// Started; it has no pod yet, so no page either.
     Triggered,
-    /// Runs.
+    /// Running.
     Pending,
-    /// Ended well.
+    /// Ended with success.
     Success,
     /// Ran and failed.
     Failure,
@@ -67,17 +67,17 @@ pub struct ProwJob {
     pub id: String,
     /// The name of the job that it is an execution of.
     pub job: String,
-    /// How far it is.
+    /// Its state.
     pub state: ProwState,
     /// The page of its run; absent until its pod starts.
     pub url: Option<String>,
-    /// Prow's own words about the state.
+    /// Prow's description of the state.
     pub description: Option<String>,
     /// When it was created.
     pub started: Option<Timestamp>,
-    /// When it ended. A job that is read in the middle of the change may have this and still be pending.
+    /// When it ended. A job that is read during the change may have this and still be pending.
     pub completed: Option<Timestamp>,
-    /// The number of the run whose pod is its present one: another one after a pod was replaced (spec 04 §2.4).
+    /// The number of the run of its present pod. It changes when a pod is replaced (spec 04 §2.4).
     pub build: Option<String>,
     /// The name of the test that it runs, which is the folder of its artifacts.
     pub target: Option<String>,
@@ -127,7 +127,7 @@ struct Container {
 #[derive(Deserialize)]
 struct Variable {
     name: String,
-    /// Absent where the value comes from a secret.
+    /// Absent when the value comes from a secret.
     #[serde(default)]
     value: Option<String>,
 }
@@ -145,7 +145,7 @@ struct Status {
 }
 
 impl ProwJob {
-    /// Reads the deck's YAML.
+    /// Parses the deck's YAML.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let document: Document =
             crate::yaml::from_str(text).map_err(|error| format!("not a Prow job in YAML: {error}"))?;

@@ -1,7 +1,7 @@
 //! Pyxis by build: the grades of a container build's images (spec 02 §3).
 //!
-//! The internal host may want its callers to sign in. The Kerberos ticket is shown to it only when it asks for one, and
-//! only over TLS (spec 02 §10 E2).
+//! The internal host may require authentication. The Kerberos ticket is sent only when the host demands one,
+//! and only over TLS (spec 02 §10 E2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::http::{Authorize, Call, Http, Reply, join};
 use crate::ids::Nvr;
 use crate::service::Service;
 
-/// What stands unescaped in a path segment.
+/// Characters that are not escaped in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The architecture of a record that names none (spec 02 §3).
+/// The architecture of a record without one (spec 02 §3).
 const DEFAULT_ARCHITECTURE: &str = "amd64";
-/// What a refused caller can do.
+/// The hint for a refused caller.
 const SIGN_IN: &str = "it wants its callers to sign in: get a Kerberos ticket with kinit (KRB5CCNAME names its cache), or \
      name another Pyxis with OAR_ENDPOINT_PYXIS";
 
@@ -35,7 +35,7 @@ const SIGN_IN: &str = "it wants its callers to sign in: get a Kerberos ticket wi
 pub struct ArchitectureGrades {
     /// The architecture in Go's spelling: `amd64`.
     pub architecture: String,
-    /// Its grades, of all its records together.
+    /// The grades of all its records.
     pub grades: Vec<FreshnessGrade>,
 }
 
@@ -55,9 +55,9 @@ pub struct PyxisClient {
     http: Http,
     base: Arc<Url>,
     authorize: Option<Arc<dyn Authorize>>,
-    /// How many builds may still be asked for at the same time.
+    /// Limits the builds that are read at the same time.
     places: Arc<Semaphore>,
-    /// Set when the host asked for a ticket.
+    /// Set when the host demanded a ticket.
     asked: Arc<AtomicBool>,
 }
 
@@ -68,13 +68,14 @@ impl std::fmt::Debug for PyxisClient {
 }
 
 impl PyxisClient {
-    /// A client of the Pyxis at `base`, which does not sign in, with at most `concurrency` requests at a time.
+    /// A client of the Pyxis at `base`, without authentication, with at most `concurrency` requests at a
+    /// time.
     pub fn new(http: Http, base: Url, concurrency: usize) -> Self {
         let places = Arc::new(Semaphore::new(concurrency.max(1)));
         Self { http, base: Arc::new(base), authorize: None, places, asked: Arc::default() }
     }
 
-    /// The same client, which signs in with `authorize` when the host asks for it.
+    /// The same client, which authenticates with `authorize` when the host demands it.
     #[must_use]
     pub fn signing_in(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);
@@ -133,7 +134,7 @@ fn with(call: Call, ticket: Option<Arc<dyn Authorize>>) -> Call {
     }
 }
 
-/// Whether nobody on the way can read what is sent there: TLS, or this machine.
+/// Whether requests cannot be read on the way: the address uses TLS or is on this machine.
 fn is_private(base: &Url) -> bool {
     let local = match base.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -144,7 +145,7 @@ fn is_private(base: &Url) -> bool {
     base.scheme() == "https" || local
 }
 
-/// Whether an answer asks for a Kerberos ticket (RFC 4559).
+/// Whether an answer demands a Kerberos ticket (RFC 4559).
 fn wants_ticket(headers: &HeaderMap) -> bool {
     headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
@@ -261,7 +262,7 @@ mod tests {
         for _ in 0..2 {
             assert!(client.grades_of_build(&nvr()).await.unwrap().is_empty());
         }
-        // One without, refused; two for the first build, one for the second.
+        // One without a ticket, refused; two for the first build, one for the second.
         assert_eq!(count(&server).await, 1 + 2 + 1);
     }
 

@@ -1,7 +1,7 @@
-//! Signatures that lie beside an image: the Sigstore way of cosign with a key.
+//! Sigstore signatures that are stored beside an image, as cosign does with a key.
 //!
-//! Protocol: github.com/sigstore/cosign, `specs/SIGNATURE_SPEC.md`: a manifest under the tag `sha256-<hex>.sig`, each of
-//! whose layers is one signed document with its signature in an annotation.
+//! Protocol: github.com/sigstore/cosign, `specs/SIGNATURE_SPEC.md`: a manifest with the tag
+//! `sha256-<hex>.sig`. Each of its layers is one signed document, with the signature in an annotation.
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -19,7 +19,7 @@ const PAYLOAD_LIMIT: u64 = 64 * 1024;
 /// The most signatures of one image that are read: ART makes two for each key and each promotion.
 const LIMIT: usize = 24;
 
-/// A signature beside an image. Nothing about it has been verified.
+/// A signature beside an image. It is not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachedSignature {
     /// The signed document.
@@ -29,14 +29,15 @@ pub struct AttachedSignature {
 }
 
 impl AttachedSignature {
-    /// The tag under which the signatures of an image lie: `sha256-<hex>.sig`.
+    /// The tag of the signatures of an image: `sha256-<hex>.sig`.
     pub fn tag(digest: &Digest) -> String {
         format!("sha256-{}.sig", digest.hex())
     }
 }
 
 impl RegistryClient {
-    /// The signatures of the image `digest` in the repository of `spec`; none where the registry says that there are none.
+    /// The signatures of the image `digest` in the repository of `spec`; empty when the registry reports that
+    /// there are none.
     pub async fn attached(
         &self,
         spec: &PullSpec,
@@ -57,7 +58,7 @@ impl RegistryClient {
         if signed.len() > LIMIT {
             tracing::warn!("{tagged} has more than {LIMIT} signatures; only the newest are read");
         }
-        // New signatures are put behind those that are there.
+        // New signatures are appended.
         let newest = signed.into_iter().rev().take(LIMIT);
         let reads: Vec<_> = newest
             .map(|(signature, layer)| {

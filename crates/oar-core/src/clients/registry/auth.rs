@@ -1,4 +1,4 @@
-//! Anonymous access: the registry's challenge, and the token that it sends us for.
+//! Anonymous access: the registry's challenge, and the token that it requires.
 //!
 //! Protocol: RFC 6750 challenges, with the parameters of Docker's token authentication.
 
@@ -37,9 +37,9 @@ impl Challenge {
         )
     }
 
-    /// Where the token is asked for: the realm with service and scope.
+    /// The URL that issues the token: the realm with service and scope.
     ///
-    /// A realm on another scheme than https is only followed when the registry itself is spoken to without it.
+    /// A realm without https is accepted only when the registry itself is used without https.
     pub(super) fn token_url(&self, registry: &Url) -> Result<Url, String> {
         let mut url =
             Url::parse(&self.realm).map_err(|error| format!("its token realm is not a URL: {error}"))?;
@@ -58,7 +58,7 @@ impl Challenge {
 /// The challenges of a header, each with its scheme in lower case and its parameters (RFC 9110 §11.6.1):
 /// `Basic realm="a", Bearer realm="b",service="c"`.
 ///
-/// The comma divides challenges and parameters alike: a word that no `=` follows begins a challenge.
+/// A comma separates both challenges and parameters: a word without a following `=` starts a challenge.
 fn challenges(text: &str) -> Vec<(String, HashMap<String, String>)> {
     let mut found: Vec<(String, HashMap<String, String>)> = Vec::new();
     let mut rest = text;
@@ -82,7 +82,7 @@ fn challenges(text: &str) -> Vec<(String, HashMap<String, String>)> {
     }
 }
 
-/// A value, in quotes or bare, and what follows it; a comma inside quotes belongs to the value.
+/// A value, quoted or not, and the rest of the text; a comma inside quotes belongs to the value.
 fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
@@ -105,7 +105,7 @@ fn parameter_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// The token service's answer; `access_token` is the spelling of OAuth 2.0, and some services write both or leave one
+/// The token service's answer. `access_token` is the name in OAuth 2.0; some services write both or leave one
 /// of them empty.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
@@ -183,7 +183,7 @@ mod tests {
         for none in ["", ",,", "=", "Basic", "Basic realm=\"Bearer realm=\"", "Bearer", "realm=\"x\""] {
             assert_eq!(Challenge::parse(none), None, "{none}");
         }
-        // Without a realm it leads nowhere; the next one may.
+        // A challenge without a realm is useless; the next one may have one.
         let second = Challenge::parse(r#"Bearer service="x", Bearer realm="y""#).unwrap();
         assert_eq!((second.realm.as_str(), second.service), ("y", None));
     }

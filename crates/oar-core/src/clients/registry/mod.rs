@@ -1,7 +1,7 @@
-//! OCI registries, as far as release payloads need them: manifests, blobs, and what a payload says about itself.
+//! OCI registries, as far as release payloads need them: manifests, blobs, and the metadata of a payload.
 //!
-//! Access is anonymous: release payloads are public. Everything that is read by digest, or that names its digest, is
-//! checked against it. Protocol: the OCI Distribution Specification 1.1.
+//! Access is anonymous: release payloads are public. Content that is read by digest, or whose answer names a
+//! digest, is checked against it. Protocol: the OCI Distribution Specification 1.1.
 
 mod attached;
 mod auth;
@@ -27,20 +27,21 @@ use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::ids::{Digest, InvalidDigest, PullSpec, Reference};
 use crate::service::Service;
 
-/// The largest manifest that is taken, in bytes (the specification asks registries to take 4 MiB).
+/// The largest manifest that is accepted, in bytes (the specification asks registries to accept 4 MiB).
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
-/// The largest layer that is fetched, in bytes. The one with a release's manifests has a few hundred kilobytes.
+/// The largest layer that is fetched, in bytes. The layer with a release's manifests has a few hundred
+/// kilobytes.
 const LAYER_LIMIT: u64 = 64 * 1024 * 1024;
-/// How many layers are looked at, from the top.
+/// The most layers that are searched, from the top.
 const LAYERS: usize = 8;
-/// How many redirections of one request are followed: registries keep blobs elsewhere.
+/// The most redirections of one request: registries store blobs on other hosts.
 const REDIRECTIONS: usize = 5;
-/// How many times longer than other requests a blob may take.
+/// The time limit of a blob, as a multiple of other requests'.
 const BLOB_TIMEOUT_FACTOR: u32 = 4;
-/// The header in which a registry names the digest of what it answers.
+/// The header with the digest of an answer's content.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// Reads images of any registry. Cheap to clone.
+/// Reads images from any registry. Cheap to clone.
 #[derive(Clone)]
 pub struct RegistryClient {
     http: Http,
@@ -58,7 +59,7 @@ impl std::fmt::Debug for RegistryClient {
 }
 
 impl RegistryClient {
-    /// A client; `replacement` takes the place of the registry's host in every pull spec.
+    /// A client; `replacement` replaces the registry's host in every pull spec.
     pub fn new(http: Http, replacement: Option<Url>) -> Self {
         Self { http, replacement, tokens: Arc::default() }
     }
@@ -81,7 +82,7 @@ impl RegistryClient {
             .ok_or_else(|| malformed("it is a single image, not a list of images".to_owned()))?;
         let mut images = Vec::with_capacity(manifests.len());
         for entry in manifests {
-            // Attestations beside images are for no machine.
+            // Attestations beside images have no real platform.
             let platform = entry.platform.filter(|platform| platform.architecture != "unknown");
             let Some(platform) = platform else { continue };
             let digest = entry.digest.parse().map_err(|error: InvalidDigest| malformed(error.to_string()))?;
@@ -125,7 +126,7 @@ impl RegistryClient {
 
     /// A blob of the repository of `spec`, checked against its digest.
     ///
-    /// A blob that says it has more than `limit` bytes is not fetched.
+    /// A blob whose stated size exceeds `limit` bytes is not fetched.
     pub async fn blob(
         &self,
         spec: &PullSpec,
@@ -160,7 +161,7 @@ impl RegistryClient {
         Ok(reply.body)
     }
 
-    /// What the release payload `spec` says about itself, read from the last of its layers that has
+    /// The metadata of the release payload `spec`, read from the topmost layer that has
     /// `release-manifests/release-metadata`, as `oc adm release info` does.
     pub async fn release_metadata(&self, spec: &PullSpec) -> Result<ReleaseMetadata, ServiceError> {
         let operation = "read a release payload's metadata";
@@ -189,7 +190,7 @@ impl RegistryClient {
             });
         }
         Err(fail(format!(
-            "none of its last {} layers holds {}: it is no release payload",
+            "none of its last {} layers holds {}: it is not a release payload",
             image.layers.len().min(LAYERS),
             payload::RELEASE_METADATA
         )))
@@ -245,7 +246,7 @@ impl RegistryClient {
         Ok(join_segments(&repository, rest.iter().copied()))
     }
 
-    /// Sends a read, with a token when the registry asks for one, and follows where it leads.
+    /// Sends a read, with a token when the registry demands one, and follows redirections.
     async fn send(&self, spec: &PullSpec, call: Call) -> Result<Reply, ServiceError> {
         let key = format!("{}/{}", spec.registry(), spec.repository());
         let known = self.tokens.get(&key);
@@ -262,7 +263,7 @@ impl RegistryClient {
         for _ in 0..REDIRECTIONS {
             let Some(target) = redirection(&reply, &current) else { break };
             let target = target.map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))?;
-            // The token is for the registry alone; the place it leads to carries its own in its address.
+            // The token is only for the registry; a redirection's target has its own credentials in the URL.
             let token = (target.origin() == origin).then(|| self.tokens.get(&key)).flatten();
             reply = self.http.send(with_token(call.clone().to(target.clone()), token.as_ref())?).await?;
             current = target;
@@ -271,7 +272,8 @@ impl RegistryClient {
             return Err(reply.failure(ServiceErrorKind::Malformed, reply.words()));
         }
         let status = reply.status;
-        // Only the registry itself can say that it has not what was asked for; a proxy or a store behind it cannot.
+        // Only the registry itself can report that the content is missing; a proxy or a store behind it
+        // cannot.
         let is_its_own = !words(&reply).is_empty();
         reply.success(refusal).map_err(|mut error| {
             if error.kind == ServiceErrorKind::NotFound && !is_its_own {
@@ -290,7 +292,7 @@ impl RegistryClient {
         };
         let url = challenge.token_url(registry).map_err(fail)?;
         let reply = self.http.send(Call::get(Service::Registry, operation, url)).await?.success(refusal)?;
-        // The answer holds the token, so no error may show it.
+        // The answer contains the token, so no error may show it.
         let answer: TokenAnswer = serde_json::from_slice(&reply.body)
             .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "not the JSON that was expected"))?;
         answer
@@ -306,14 +308,14 @@ fn with_token(call: Call, token: Option<&SecretString>) -> Result<Call, ServiceE
             Service::Registry,
             "get an anonymous token",
             ServiceErrorKind::Malformed,
-            "the token holds characters that no header may hold",
+            "the token contains characters that are not allowed in a header",
         )
     })?;
     value.set_sensitive(true);
     Ok(call.header(AUTHORIZATION, value))
 }
 
-/// Where an answer leads, if it does; an error when that is no place to follow.
+/// The target of a redirection, if the answer is one; an error when it must not be followed.
 fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
     if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -326,13 +328,13 @@ fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
     })
 }
 
-/// The registry's own words: codes and messages of `errors`.
+/// The registry's error message: codes and messages of `errors`.
 fn refusal(reply: &Reply) -> String {
     let words = words(reply);
     if words.is_empty() { reply.words() } else { words.join("; ") }
 }
 
-/// Whether the body is a page for people.
+/// Whether the body is an HTML page.
 fn is_page(reply: &Reply) -> bool {
     reply.body.trim_ascii_start().starts_with(b"<")
 }

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use crate::clients::empty::{or_default, text};
 use crate::ids::Digest;
 
-/// Media types of manifests that are asked for, OCI's and the older Docker ones.
+/// Media types of manifests that are requested: OCI's and the older Docker ones.
 pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
-/// A manifest or a list of manifests, told apart by what they hold.
+/// A manifest or a list of manifests, distinguished by their members.
 #[derive(Debug, Deserialize)]
 pub(super) struct Document {
     #[serde(rename = "mediaType", default, deserialize_with = "text")]
@@ -25,26 +25,26 @@ pub(super) struct Document {
     pub(super) manifests: Option<Vec<Descriptor>>,
 }
 
-/// One piece of content that a manifest names.
+/// A reference to content in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Descriptor {
-    /// What it is.
+    /// Its media type.
     #[serde(rename = "mediaType", default, deserialize_with = "or_default")]
     pub media_type: String,
-    /// Its digest as the manifest writes it.
+    /// Its digest, as the manifest writes it.
     pub digest: String,
     /// Its size in bytes.
     #[serde(default, deserialize_with = "or_default")]
     pub size: u64,
-    /// For which machines it is; only in lists.
+    /// Its platform; only in lists.
     #[serde(default, deserialize_with = "or_default")]
     pub platform: Option<Platform>,
-    /// What its maker says of it.
+    /// Its annotations.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// For which machines an image of a list is.
+/// The platform of an image in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     /// The architecture in Go's spelling: `amd64`.
@@ -54,27 +54,27 @@ pub struct Platform {
     pub os: String,
 }
 
-/// One image of one architecture.
+/// An image of one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The digest of what the pull spec names: the list's, when it names a list.
+    /// The digest that the pull spec refers to: the list's, when it refers to a list.
     pub digest: Digest,
     /// The digest of the manifest of this architecture.
     pub manifest: Digest,
     /// Its configuration document.
     pub config: Option<Descriptor>,
-    /// Its layers, the lowest first.
+    /// Its layers, from the bottom.
     pub layers: Vec<Descriptor>,
 }
 
-/// What a release payload says about itself (`release-manifests/release-metadata`).
+/// The metadata of a release payload (`release-manifests/release-metadata`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseMetadata {
-    /// The digest of the payload that it was read from.
+    /// The digest of the payload.
     pub digest: Digest,
     /// The release's version.
     pub version: String,
-    /// The address of the advisory that people are sent to, when the payload names one.
+    /// The URL of the advisory, if the payload names one.
     pub url: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What stands in the layers of a release payload.
+//! Reads files from the layers of a release payload.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -7,21 +7,21 @@ use flate2::read::MultiGzDecoder;
 /// The file with the release's version and metadata URL, as `oc adm release info` reads it.
 pub(super) const RELEASE_METADATA: &str = "release-manifests/release-metadata";
 
-/// The largest file that is taken out of a layer, in bytes.
+/// The largest file that is read from a layer, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;
 /// The most bytes that one layer may unpack to.
 const UNPACKED_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// The file `name` of a layer: `None` when the layer has no such file.
 ///
-/// The layer is unpacked as it is read and never held as a whole. A layer that is damaged, of an unknown
-/// compression, or larger than any release's is an error: it may have had the file.
+/// The layer is unpacked as a stream and never held in memory as a whole. A layer that is damaged, has an
+/// unknown compression, or is larger than the limit is an error, because it may contain the file.
 pub(crate) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>, String> {
     let mut layer = BufReader::new(layer);
     let start = layer.fill_buf().map_err(|error| error.to_string())?;
     let content: Box<dyn Read + '_> = match start {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(layer)),
-        // A frame of zstd, or one that zstd skips: both may begin a layer.
+        // A zstd frame, or a skippable one: a layer may begin with either.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             Box::new(zstd::Decoder::with_buffer(layer).map_err(|error| error.to_string())?)
         }
@@ -74,7 +74,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// Two frames with one between them that is skipped, as layers that can be read in pieces have them.
+    /// Two frames with a skippable one between them, as in layers that can be read in chunks.
     fn in_frames(content: &[u8]) -> Vec<u8> {
         let (first, second) = content.split_at(content.len() / 2);
         let mut packed = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc".to_vec();

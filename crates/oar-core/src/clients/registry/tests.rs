@@ -48,7 +48,7 @@ async fn give(server: &MockServer, place: &str, body: Vec<u8>) {
         .await;
 }
 
-/// Serves layers and a manifest that names them; its digest comes back.
+/// Serves layers and a manifest that names them; returns its digest.
 async fn serve(server: &MockServer, layers: &[Vec<u8>]) -> Digest {
     let mut descriptors = Vec::new();
     for layer in layers {
@@ -232,7 +232,7 @@ async fn what_is_absent_damaged_or_too_large_is_named() {
     server.reset().await;
     serve(&server, &[layer("etc/hosts", b"x")]).await;
     let error = client(&server).release_metadata(&spec()).await.unwrap_err();
-    assert!(error.to_string().contains("it is no release payload"), "{error}");
+    assert!(error.to_string().contains("it is not a release payload"), "{error}");
 }
 
 #[tokio::test]
@@ -322,6 +322,6 @@ async fn signatures_beside_an_image_are_read_and_may_be_absent() {
         .mount(&server)
         .await;
     assert!(client(&server).attached(&spec(), &image).await.unwrap().is_empty());
-    // Whatever else answers has not said that there is none.
+    // Any other answer does not prove that there is none.
     assert!(client(&server).attached(&spec(), &image).await.is_err());
 }

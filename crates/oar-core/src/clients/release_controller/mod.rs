@@ -1,4 +1,5 @@
-//! The release controller: which image a release is (spec 01 §5.9), and the builds of its streams (spec 04 §2.5).
+//! The release controller: the image of a release (spec 01 §5.9), and the builds of its streams (spec 04
+//! §2.5).
 
 mod streams;
 #[cfg(test)]
@@ -7,9 +8,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
+use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::ids::Digest;
@@ -18,7 +21,7 @@ use crate::version::ReleaseVersion;
 
 pub use streams::{BuildLookup, LatestBuild, Phase, StreamName, StreamTag};
 
-/// How long the description of a release may take.
+/// Time limit for the description of a release.
 const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
 /// Reads the release controller of one architecture. Cheap to clone.
@@ -40,6 +43,8 @@ impl std::fmt::Debug for ReleaseControllerClient {
 #[derive(Deserialize)]
 struct Release {
     name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    phase: Phase,
     #[serde(rename = "changeLogJson")]
     changelog: Option<Changelog>,
 }
@@ -53,6 +58,18 @@ struct Changelog {
 struct Side {
     #[serde(default)]
     digest: Option<String>,
+    #[serde(default)]
+    created: Option<String>,
+}
+
+/// How a release stands in its stable stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StableRelease {
+    /// How far it is.
+    pub phase: Phase,
+    /// When its image was made, some hours before it was accepted; `None` while the controller has not looked. The controller
+    /// tells no time of the acceptance (spec 05 §2).
+    pub created: Option<Timestamp>,
 }
 
 impl ReleaseControllerClient {
@@ -61,11 +78,43 @@ impl ReleaseControllerClient {
         Self { http, base: Arc::new(base) }
     }
 
-    /// The digest of exactly `release` in its stable stream; `None` while the controller has not worked it out (its
-    /// changelog, which carries the digest, is made some minutes after the release).
+    /// The digest of exactly `release` in its stable stream; `None` while the controller does not have it
+    /// (the changelog with the digest is generated some minutes after the release).
     ///
     /// A release that the stream does not have is [`ServiceErrorKind::NotFound`].
     pub async fn digest(&self, release: &ReleaseVersion) -> Result<Option<Digest>, ServiceError> {
+        let (reply, answer) = self.described(release).await?;
+        let digest = answer.changelog.and_then(|changelog| changelog.to).and_then(|side| side.digest);
+        match digest.filter(|digest| !digest.is_empty()) {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|error| reply.failure(ServiceErrorKind::Malformed, format!("{error}"))),
+        }
+    }
+
+    /// How exactly `release` stands in its stable stream.
+    ///
+    /// A release that the stream does not have is [`ServiceErrorKind::NotFound`]; so is one that the controller could not look
+    /// up.
+    pub async fn stable_release(&self, release: &ReleaseVersion) -> Result<StableRelease, ServiceError> {
+        let (reply, answer) = self.described(release).await?;
+        let side = answer.changelog.and_then(|changelog| changelog.to);
+        let text = side.and_then(|side| side.created).filter(|text| !text.is_empty());
+        let created = text.map(|text| {
+            text.parse::<Timestamp>().map_err(|_| {
+                let words = format!("`{}` is no time", text.escape_debug());
+                reply.failure(ServiceErrorKind::Malformed, words)
+            })
+        });
+        // A program in Go writes a time that it does not have as the first day of the year 1.
+        let created = created.transpose()?.filter(|created| *created > Timestamp::UNIX_EPOCH);
+        Ok(StableRelease { phase: answer.phase, created })
+    }
+
+    /// What the controller says of the release, with its changelog.
+    async fn described(&self, release: &ReleaseVersion) -> Result<(Reply, Release), ServiceError> {
         let stream = format!("{}-stable", release.major());
         let name = release.to_string();
         let url = join_segments(
@@ -74,7 +123,7 @@ impl ReleaseControllerClient {
         );
         let call =
             Call::get(Service::ReleaseController, "read a release", url).about(format!("{name} in {stream}"));
-        // The first answer for a release renders its changelog, out of clones of many repositories.
+        // For the first request the controller renders the changelog, from clones of many repositories.
         let call = call.timeout(FIRST_ANSWER);
         let reply = self.http.send(call).await?.success(Reply::words).map_err(|error| match error.kind {
             ServiceErrorKind::NotFound => error.with_hint(
@@ -87,13 +136,6 @@ impl ReleaseControllerClient {
             let detail = format!("answered for the release `{}`", answer.name.escape_debug());
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
         }
-        let digest = answer.changelog.and_then(|changelog| changelog.to).and_then(|side| side.digest);
-        match digest.filter(|digest| !digest.is_empty()) {
-            None => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|error| reply.failure(ServiceErrorKind::Malformed, format!("{error}"))),
-        }
+        Ok((reply, answer))
     }
 }

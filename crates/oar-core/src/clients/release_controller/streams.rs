@@ -1,4 +1,4 @@
-//! Release streams: their names, their tags, and which of them is the latest (spec 04 §2.5, §4).
+//! Release streams: their names, their tags, and the latest tag (spec 04 §2.5, §4).
 
 use std::fmt;
 
@@ -18,22 +18,22 @@ use crate::version::{Arch, ReleaseVersion, YStream};
 pub struct StreamName(String);
 
 impl StreamName {
-    /// The nightlies of a minor: `4.20.0-0.nightly`, `4.20.0-0.nightly-arm64`.
+    /// The nightlies of a minor version: `4.20.0-0.nightly`, `4.20.0-0.nightly-arm64`.
     pub fn nightly(minor: YStream, arch: Arch) -> Self {
         Self(format!("{minor}.0-0.nightly{}", arch.stream_suffix()))
     }
 
-    /// The stable builds of a major: `4-stable`, `4-stable-arm64`.
+    /// The stable builds of a major version: `4-stable`, `4-stable-arm64`.
     pub fn stable(major: u64, arch: Arch) -> Self {
         Self(format!("{major}-stable{}", arch.stream_suffix()))
     }
 
-    /// The previews of a major: `5-dev-preview`.
+    /// The previews of a major version: `5-dev-preview`.
     pub fn dev_preview(major: u64, arch: Arch) -> Self {
         Self(format!("{major}-dev-preview{}", arch.stream_suffix()))
     }
 
-    /// As the release controller writes it.
+    /// The spelling of the release controller.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,29 +45,29 @@ impl fmt::Display for StreamName {
     }
 }
 
-/// How far a build is in its stream.
+/// The phase of a build in its stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(from = "String")]
 pub enum Phase {
-    /// Being made.
+    /// Being created.
     Pending,
-    /// Could not be made.
+    /// Could not be created.
     Failed,
-    /// Made, and being tested.
+    /// Created, and being tested.
     Ready,
     /// Its tests passed.
     Accepted,
     /// Its tests failed.
     Rejected,
-    /// The controller has no record of it at that moment: nothing follows from that.
+    /// The controller has no record of it now. This proves nothing.
     #[default]
     Unknown,
-    /// One that newer release controllers may have, in their words.
+    /// A phase of a newer release controller, as it writes it.
     Other(String),
 }
 
 impl Phase {
-    /// As the release controller writes it.
+    /// The spelling of the release controller.
     pub fn text(&self) -> &str {
         match self {
             Self::Pending => "Pending",
@@ -103,19 +103,19 @@ impl fmt::Display for Phase {
 pub struct StreamTag {
     /// Its name: `4.20.27`, `4.20.0-0.nightly-2026-07-01-161907`.
     pub name: String,
-    /// How far it is.
+    /// Its phase.
     #[serde(default, deserialize_with = "null_is_default")]
     pub phase: Phase,
-    /// Where its image is.
+    /// The pull spec of its image.
     #[serde(default, deserialize_with = "null_is_default")]
     pub pull_spec: String,
-    /// Where its programs are.
+    /// The download page of its programs.
     #[serde(default, rename = "downloadURL", deserialize_with = "null_is_default")]
     pub download_url: String,
 }
 
 impl StreamTag {
-    /// Its version, when the name is one.
+    /// Its version, if the name is a version.
     pub fn version(&self) -> Option<ReleaseVersion> {
         self.name.parse().ok()
     }
@@ -126,20 +126,21 @@ impl StreamTag {
 pub struct LatestBuild {
     /// The build.
     pub tag: StreamTag,
-    /// The answer as it came: what the file of the latest build holds, to the byte (`interop-exact`, spec 04 §6.2).
+    /// The unchanged answer, which is the content of the latest build's file, to the byte (`interop-exact`,
+    /// spec 04 §6.2).
     pub body: String,
-    /// The stream that it is from.
+    /// Its stream.
     pub stream: StreamName,
 }
 
-/// What looking for a build gave.
+/// The result of looking for a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildLookup {
-    /// It is in its stream.
+    /// The stream has it.
     Found(StreamTag),
-    /// Its stream has other builds, and not this one.
+    /// The stream has other builds, but not this one.
     Absent,
-    /// This stream, which would have it, shows none at all: it may be unreadable at that moment.
+    /// This stream, which should have it, shows no builds at all: it may be unreadable at that moment.
     Unknown(StreamName),
 }
 
@@ -160,10 +161,10 @@ impl ReleaseControllerClient {
         self.latest(&StreamName::nightly(minor, arch), minor).await
     }
 
-    /// The newest accepted stable build of `minor`, or its newest preview as long as it has no stable build; `None`
-    /// when it has neither.
+    /// The newest accepted stable build of `minor`, or its newest preview if there is no stable build; `None`
+    /// when there is neither.
     ///
-    /// Unlike the reference, previews of other minors never count (spec 04 §4.4).
+    /// Unlike in the Python tooling, previews of other minor versions never count (spec 04 §4.4).
     pub async fn latest_stable(
         &self,
         minor: YStream,
@@ -175,10 +176,12 @@ impl ReleaseControllerClient {
         self.latest(&StreamName::dev_preview(minor.major(), arch), minor).await
     }
 
-    /// The newest accepted build of `minor` in `stream`; `None` when the controller shows no such stream or build. That is
-    /// also its answer while it cannot read the stream, so that nothing but waiting follows from it (spec 04 §2.5).
+    /// The newest accepted build of `minor` in `stream`; `None` when the controller shows no such stream or
+    /// build. The controller also answers so while it cannot read the stream, so the caller may only wait
+    /// (spec 04 §2.5).
     ///
-    /// The prefix ends with a dot, because `4.2` alone begins `4.20.1` too; and the answer's minor is checked.
+    /// The prefix ends with a dot, because `4.2` is also a prefix of `4.20.1`; the minor version of the
+    /// answer is checked.
     pub async fn latest(
         &self,
         stream: &StreamName,
@@ -206,11 +209,11 @@ impl ReleaseControllerClient {
         Ok(Some(LatestBuild { tag, body, stream: stream.clone() }))
     }
 
-    /// All builds of `stream`, newest first; `None` when the controller shows no such stream, which it also does while it
-    /// cannot read one.
+    /// All builds of `stream`, newest first; `None` when the controller shows no such stream, which it also
+    /// does while it cannot read it.
     ///
-    /// This list, and not a single look-up, tells whether a build still exists: the look-up answers 404 to every inner
-    /// fault (spec 04 §2.5, §7.6.8). An empty list tells nothing either.
+    /// This list, and not a look-up of one build, shows whether a build still exists: the look-up answers 404
+    /// to every internal error (spec 04 §2.5, §7.6.8). An empty list proves nothing either.
     pub async fn tags(&self, stream: &StreamName) -> Result<Option<Vec<StreamTag>>, ServiceError> {
         let url = self.stream_url(&[stream.as_str(), "tags"]);
         let call = Call::get(Service::ReleaseController, "list builds", url).about(stream.to_string());
@@ -227,16 +230,16 @@ impl ReleaseControllerClient {
         Ok(Some(answer.tags.unwrap_or_default()))
     }
 
-    /// The build with exactly this name, in its stream or among the previews of its major (spec 04 §4.5). One or two
-    /// requests.
+    /// The build with exactly this name, in its stream or among the previews of its major version (spec 04
+    /// §4.5). One or two requests.
     ///
-    /// It is absent only when the stream that builds of such a name are in shows others.
+    /// It counts as absent only when the stream for builds with such a name shows other builds.
     pub async fn find_build(&self, build: &ReleaseVersion, arch: Arch) -> Result<BuildLookup, ServiceError> {
         let name = build.to_string();
         let nightly = StreamName::nightly(build.y_stream(), arch);
         let stable = StreamName::stable(build.major(), arch);
         let previews = StreamName::dev_preview(build.major(), arch);
-        // The stream that such a build is in comes first.
+        // The most likely stream comes first.
         let streams = if name.contains("nightly") {
             vec![nightly]
         } else if name.contains("-ec.") {

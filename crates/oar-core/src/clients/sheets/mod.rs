@@ -1,7 +1,7 @@
 //! Google Sheets, version 4: the worksheet of a release, in few requests (spec 01 §6.5).
 //!
-//! All blocks of cells are read with one request and written with one; the reference needs one for each cell (spec 01
-//! §8 W2).
+//! All ranges of cells are read with one request and written with one; the Python tooling sends one for each
+//! cell (spec 01 §8 W2).
 
 #[cfg(test)]
 mod tests;
@@ -39,10 +39,10 @@ impl Worksheet {
     }
 }
 
-/// New values of a block of cells, row by row, as a person would type them.
+/// New values of a range of cells, row by row, as a person would type them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellWrite {
-    /// The block in A1 notation, without the sheet: `C8:E10`.
+    /// The range in A1 notation, without the sheet: `C8:E10`.
     pub cells: String,
     /// Its values.
     pub values: Vec<Vec<String>>,
@@ -55,7 +55,7 @@ impl CellWrite {
     }
 }
 
-/// The shown values of a block, row by row; empty cells and rows at an end are left out.
+/// The displayed values of a range, row by row, without trailing empty cells and rows.
 pub type Rows = Vec<Vec<String>>;
 
 /// Reads and writes worksheets. Cheap to clone.
@@ -114,14 +114,14 @@ impl SheetsClient {
         }))
     }
 
-    /// What the blocks show, in their order (one request).
+    /// The displayed values of the ranges, in their order (one request).
     pub async fn read(&self, sheet: &Worksheet, blocks: &[&str]) -> Result<Vec<Rows>, ServiceError> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(rename = "valueRanges")]
             ranges: Option<Vec<Range>>,
         }
-        // Empty rows and cells at an end are left out.
+        // Google leaves out trailing empty rows and cells.
         #[derive(Deserialize)]
         struct Range {
             values: Option<Vec<Option<Vec<Value>>>>,
@@ -149,10 +149,10 @@ impl SheetsClient {
         Ok(ranges.into_iter().map(rows).collect())
     }
 
-    /// Writes all blocks, or none (one request; none when there is nothing to write).
+    /// Writes all ranges or none (one request; no request when there is nothing to write).
     ///
-    /// After [`ServiceErrorKind::Unclear`] the caller reads what stands there; blind repetition could undo what a person
-    /// typed in between.
+    /// After [`ServiceErrorKind::Unclear`] the caller reads the cells; a blind repetition could undo what a
+    /// person typed in between.
     pub async fn write(
         &self,
         sheet: &Worksheet,
@@ -174,7 +174,7 @@ impl SheetsClient {
             .body(body.to_string())
             .repeat(Repeat::OnlyWhenRefused);
         let reply = self.send(call).await?;
-        // Whatever else answers with success may stand before a service that never saw the write.
+        // Any other success may come from a proxy whose service never saw the write.
         let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
         let written = answer.as_ref().and_then(|answer| answer.get("spreadsheetId")?.as_str());
         if written == Some(sheet.spreadsheet.as_str()) {
@@ -207,7 +207,7 @@ impl SheetsClient {
     }
 }
 
-/// Google's own words: `error.message`.
+/// Google's error message: `error.message`.
 fn words(reply: &Reply) -> String {
     let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let message = answer.as_ref().and_then(|answer| answer.get("error")?.get("message")?.as_str());

@@ -1,4 +1,4 @@
-//! The blocks of a message, as far as ours need them (Slack's Block Kit).
+//! The blocks that our messages use (Slack's Block Kit).
 
 use slack_morphism::blocks::{
     SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackBlockText, SlackContextBlock,
@@ -17,7 +17,7 @@ pub enum Block {
 }
 
 impl Block {
-    /// The block as the library writes it.
+    /// The block as the library's type.
     pub(super) fn to_library(&self) -> SlackBlock {
         match self {
             Self::Header(text) => {

@@ -1,4 +1,4 @@
-//! Carries slack-morphism's requests over the one HTTP stack.
+//! Sends slack-morphism's requests through [`Http`].
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -17,7 +17,7 @@ use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply, join};
 use crate::service::Service;
 
-/// A connector that knows what it is used for. `POST` is never repeated after an unclear answer.
+/// A connector for one operation, which its errors name. `POST` is never repeated after an unclear answer.
 pub(super) struct Connector {
     pub(super) http: Http,
     pub(super) base: Url,
@@ -42,7 +42,7 @@ impl Connector {
     ) -> ClientResult<RS> {
         let mut call = Call::new(Service::Slack, self.operation, method, url);
         if self.repeat == Repeat::Safe {
-            // What this client repeats are reads, although some are sent as POST.
+            // Calls marked as repeatable are reads, although some are sent as POST.
             call = call.read();
         }
         if let Some(subject) = &self.subject {
@@ -53,7 +53,7 @@ impl Connector {
                 HeaderValue::from_str(&format!("Bearer {}", token.token_value.0)).map_err(|_| {
                     wrapped(self.error(
                         ServiceErrorKind::Unauthorized,
-                        "SLACK_BOT_TOKEN holds characters that no token has",
+                        "SLACK_BOT_TOKEN contains characters that are not allowed in a token",
                     ))
                 })?;
             value.set_sensitive(true);
@@ -67,7 +67,7 @@ impl Connector {
         self.read(&reply)
     }
 
-    /// Slack answers 200 also to what it refuses: `ok` and `error` tell (spec 03 §8.1).
+    /// Slack answers 200 also to refused requests; `ok` and `error` show the result (spec 03 §8.1).
     fn read<RS: for<'de> Deserialize<'de>>(&self, reply: &Reply) -> ClientResult<RS> {
         if let Some(kind) = reply.failure_kind() {
             let words = reply.text().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Connector {
         reply.json().map_err(|error| wrapped(self.after_sending(error)))
     }
 
-    /// A write whose answer cannot be read has perhaps been made.
+    /// A write whose answer cannot be read may have taken effect.
     fn after_sending(&self, mut error: ServiceError) -> ServiceError {
         if self.repeat == Repeat::OnlyWhenRefused && error.kind == ServiceErrorKind::Malformed {
             error.kind = ServiceErrorKind::Unclear;
@@ -103,7 +103,7 @@ impl Connector {
     }
 }
 
-/// Our error inside the library's.
+/// Wraps this program's error in the library's.
 fn wrapped(error: ServiceError) -> SlackClientError {
     SlackClientError::SystemError(SlackClientSystemError::new().with_cause(Box::new(error)))
 }

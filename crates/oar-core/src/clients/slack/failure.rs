@@ -1,4 +1,4 @@
-//! What Slack's refusals mean and what to do about them.
+//! Maps Slack's refusals to errors and hints.
 
 use serde::Deserialize;
 use slack_morphism::errors::SlackClientError;
@@ -7,13 +7,13 @@ use super::connector::Connector;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 
-/// The part of a refusal that names the scope a token lacks.
+/// The member of a refusal that names the missing scope.
 #[derive(Deserialize)]
 struct Refusal {
     needed: Option<String>,
 }
 
-/// Our own error out of the library's.
+/// Converts the library's error.
 pub(super) fn of_library(error: SlackClientError, connector: &Connector) -> ServiceError {
     match error {
         SlackClientError::SystemError(mut system) => {
@@ -114,7 +114,7 @@ fn of_code(code: &str, needed: Option<&str>, connector: &Connector) -> ServiceEr
             )),
         ),
         "ratelimited" | "rate_limited" => (ServiceErrorKind::RateLimited, None),
-        // Slack documents that these may come after it acted.
+        // Slack documents that these may be returned after it acted.
         "fatal_error" | "internal_error" | "request_timeout"
             if connector.repeat == Repeat::OnlyWhenRefused =>
         {

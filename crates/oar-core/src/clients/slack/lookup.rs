@@ -1,4 +1,5 @@
-//! Finding a message of ours again: by the key in its metadata, or, where Slack took it without, by its words.
+//! Finds a posted message again: by the key in its metadata or, if Slack accepted it only without metadata,
+//! by its words.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ const CHANNELS: usize = 999;
 /// The most pages of messages, or of channels, that one look-up reads.
 const PAGES: usize = 10;
 
-/// What is looked for.
+/// The message to look for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// `#name` or the channel's id.
@@ -26,22 +27,22 @@ pub struct Wanted<'a> {
     pub key: &'a str,
     /// Its text, as it was posted.
     pub text: &'a str,
-    /// When it was posted at the earliest.
+    /// The earliest time at which it was posted.
     pub since: Timestamp,
 }
 
-/// What looking for a message gave.
+/// The result of looking for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// The message stands there.
+    /// The message exists.
     Found(Posted),
-    /// It certainly does not.
+    /// It certainly does not exist.
     NotFound,
-    /// Slack does not let us see, or there is too much to read; the reason.
+    /// Unknown: Slack does not allow the look-up, or there is too much to read; the reason.
     CannotTell(String),
 }
 
-/// Slack leaves out, or writes null for, what there is none of.
+/// Slack leaves out empty members or writes null.
 #[derive(Deserialize)]
 struct History {
     #[serde(default, deserialize_with = "empty::list")]
@@ -65,7 +66,7 @@ struct MessageMetadata {
 }
 
 impl Message {
-    /// Whether it is the message: it carries the key; or it is a bot's, carries no key, and has the same words.
+    /// Whether it is the message: it has the key, or it is a bot's, has no key, and has the same words.
     fn is(&self, wanted: Wanted<'_>) -> bool {
         let ours =
             self.metadata.as_ref().filter(|metadata| metadata.event_type.as_deref() == Some(EVENT_TYPE));
@@ -81,7 +82,7 @@ impl Message {
     }
 }
 
-/// What Slack leaves of a text as it is: it changes blanks, and puts addresses into brackets.
+/// The text without what Slack changes: white space, and brackets around addresses.
 fn words(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
@@ -105,7 +106,7 @@ struct Paging {
     next_cursor: Option<String>,
 }
 
-/// Where the next page begins; none on the last one.
+/// The cursor of the next page; `None` on the last one.
 fn next_cursor(paging: Option<Paging>) -> Option<String> {
     paging?.next_cursor.filter(|cursor| !cursor.is_empty())
 }
@@ -122,8 +123,8 @@ impl From<ServiceError> for NotReached {
 }
 
 impl SlackClient {
-    /// Looks for the message; in the thread that it was meant for, and in the channel, where Slack puts a reply whose thread
-    /// has lost its first message.
+    /// Looks for the message in its thread, and in the channel, where Slack puts a reply when the thread's
+    /// first message was deleted.
     ///
     /// This needs the app's scopes to read the channel (`channels:history` or `groups:history`, and to find a
     /// channel's id by its name `channels:read` or `groups:read`); without them the answer is
@@ -145,7 +146,7 @@ impl SlackClient {
         if let Some(thread) = wanted.thread {
             match self.look_through("conversations.replies", Some(thread), &id, wanted).await {
                 Ok(None) => {}
-                // Its first message was deleted.
+                // The thread's first message was deleted.
                 Err(NotReached::Error(error)) if error.detail == "thread_not_found" => {}
                 answer => return answer,
             }
@@ -186,8 +187,8 @@ impl SlackClient {
 
     /// The id of a channel that is given by name or by id.
     ///
-    /// Only the bot's own channels are asked for: it can look into no other one, and a large workspace has many thousands.
-    /// Public and private ones are asked for one after the other, because each kind needs a scope of its own.
+    /// Only the bot's own channels are listed: it cannot read others, and a large workspace has many
+    /// thousands. Public and private ones are listed separately, because each kind needs its own scope.
     async fn channel_id(&self, channel: &str) -> Result<String, NotReached> {
         if looks_like_id(channel) {
             return Ok(channel.to_owned());

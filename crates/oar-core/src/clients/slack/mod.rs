@@ -1,6 +1,6 @@
 //! Slack's Web API: look-ups and posts (spec 03 §8).
 //!
-//! Requests are made by slack-morphism and travel over [`Http`].
+//! Requests are built by slack-morphism and sent through [`Http`].
 
 mod blocks;
 mod connector;
@@ -31,7 +31,7 @@ use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
 use connector::Connector;
 
-/// The event type of the metadata by which a message of ours is found again.
+/// The event type of the metadata by which a posted message is found again.
 pub const EVENT_TYPE: &str = "oar_notification";
 
 /// A message to send.
@@ -39,19 +39,20 @@ pub const EVENT_TYPE: &str = "oar_notification";
 pub struct Post {
     /// `#name` or the channel's id.
     pub channel: String,
-    /// The text in Slack's markup. Beside blocks it is what notifications and small clients show.
+    /// The text in Slack's markup. When there are blocks, it is shown in notifications and by small clients
+    /// only.
     pub text: String,
-    /// What the channel shows instead of the text; none shows the text.
+    /// The blocks that are shown instead of the text; when empty, the text is shown.
     pub blocks: Vec<Block>,
     /// The `ts` of the message whose thread this belongs to.
     pub thread: Option<String>,
-    /// Whether a message of a thread is shown in the channel as well.
+    /// Whether a reply in a thread is shown in the channel as well.
     pub broadcast: bool,
     /// The key by which the message can be found again, invisible to readers.
     pub key: Option<String>,
 }
 
-/// Where a message stands.
+/// Identifies a posted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
     /// The channel's id.
@@ -60,7 +61,8 @@ pub struct Posted {
     pub ts: String,
 }
 
-/// Looks up people, groups and messages, and posts. Cheap to clone; clones share what was looked up.
+/// Looks up people, groups and messages, and posts messages. Cheap to clone; clones share the results of
+/// look-ups.
 #[derive(Clone)]
 pub struct SlackClient {
     inner: Arc<Inner>,
@@ -71,7 +73,7 @@ struct Inner {
     base: Url,
     token: Option<SecretString>,
     groups: OnceCell<Vec<Group>>,
-    /// Who was looked up, by the address that Slack was asked for.
+    /// People that were looked up, by the address used for the look-up.
     people: Mutex<HashMap<String, Option<UserId>>>,
     /// The names of channels, by id.
     channels: Mutex<HashMap<String, String>>,
@@ -81,7 +83,7 @@ struct Inner {
     domain: Option<String>,
 }
 
-/// Refusals of a message for the sake of its metadata.
+/// Refusals of a message because of its metadata.
 const METADATA_REFUSALS: [&str; 4] = [
     "invalid_metadata_format",
     "invalid_metadata_schema",
@@ -157,7 +159,7 @@ struct PostBody<'a> {
     reply_broadcast: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Metadata<'a>>,
-    /// Previews of the linked pages would bury the message.
+    /// Off: previews of the linked pages would bury the message.
     unfurl_links: bool,
 }
 
@@ -194,7 +196,8 @@ impl SlackClient {
         }
     }
 
-    /// The same client, for people with mail addresses of this domain: they can be asked for by login.
+    /// The same client, with the mail domain of the organisation, so that its people can be looked up by
+    /// login.
     #[must_use]
     pub fn of_domain(self, domain: Option<String>) -> Self {
         let Inner { http, base, token, .. } = &*self.inner;
@@ -219,11 +222,11 @@ impl SlackClient {
         }
     }
 
-    /// Posts a message. One that Slack refuses for the sake of its metadata is sent without: it can be found again by its
-    /// words only.
+    /// Posts a message. If Slack refuses it because of its metadata, it is sent without metadata; it can then
+    /// be found again only by its words.
     ///
-    /// After [`ServiceErrorKind::Unclear`] the message may stand there: the caller looks for it with [`Self::find`] before
-    /// it posts again.
+    /// After [`ServiceErrorKind::Unclear`] the message may exist: the caller looks for it with [`Self::find`]
+    /// before it posts again.
     pub async fn post(&self, post: &Post, permit: &WritePermit) -> Result<Posted, ServiceError> {
         match self.post_with(post, post.key.as_deref(), permit).await {
             Err(error) if METADATA_REFUSALS.contains(&error.detail.as_str()) => {
@@ -263,7 +266,7 @@ impl SlackClient {
             .map_err(|error| failure::of_library(error, &client.http_api.connector))?;
         let beside = answer.message.is_some_and(|message| message.thread_ts.is_none());
         if beside && post.thread.is_some() {
-            tracing::warn!("the first message of the thread is gone: the reply stands in the channel itself");
+            tracing::warn!("the thread's first message was deleted: the reply is in the channel itself");
         }
         let name = post.channel.trim_start_matches('#').to_owned();
         locked(&self.inner.channel_ids).insert(name, answer.channel.clone());
@@ -292,7 +295,7 @@ impl SlackClient {
 
     /// The active account with this e-mail address, `None` when Slack knows none.
     pub async fn user_id_by_email(&self, address: &str) -> Result<Option<UserId>, ServiceError> {
-        // The address itself never stands in an error.
+        // Errors never contain the address.
         let connector = self.connector("find an account", String::from("by e-mail address"));
         let address = text::lookup_address(address.trim());
         if let Some(known) = locked(&self.inner.people).get(&address) {
@@ -313,8 +316,8 @@ impl SlackClient {
         Ok(found)
     }
 
-    /// The name, without `#`, of the channel with this id. Asked once per client; needs the scope `channels:read`, for
-    /// private channels `groups:read`.
+    /// The name, without `#`, of the channel with this id. Looked up once per client; needs the scope
+    /// `channels:read`, for private channels `groups:read`.
     pub async fn channel_name(&self, id: &str) -> Result<String, ServiceError> {
         if let Some(known) = locked(&self.inner.channels).get(id) {
             return Ok(known.clone());

@@ -11,8 +11,9 @@ pub struct UserId(pub String);
 pub struct GroupId(pub String);
 
 impl UserId {
-    /// A person whom Slack could not be asked for: the login, to be asked for when the message is sent. Messages name no
-    /// address, so it is the part before the `@`. None for a login that cannot stand in a mention.
+    /// The placeholder for a person who could not be looked up, by login; it is resolved when the message is
+    /// sent. Messages contain no addresses, so it is the part before the `@`. `None` for a login that cannot
+    /// be part of a mention.
     pub fn of_login(login: &str) -> Option<Self> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
         (!login.is_empty() && login.bytes().all(good)).then(|| Self(format!("{login}@")))
@@ -20,8 +21,8 @@ impl UserId {
 }
 
 impl GroupId {
-    /// A group that Slack could not be asked for, by its handle: to be asked for when the message is sent. None for a
-    /// handle that cannot stand in a mention.
+    /// The placeholder for a group that could not be looked up, by handle; it is resolved when the message is
+    /// sent. `None` for a handle that cannot be part of a mention.
     pub fn of_handle(handle: &str) -> Option<Self> {
         let handle = handle.trim().trim_start_matches('@');
         let good = |letter: char| !letter.is_whitespace() && !"<>&|@^".contains(letter);
@@ -29,7 +30,7 @@ impl GroupId {
     }
 }
 
-/// Somebody in a text who is to be asked for before the text is sent.
+/// A mention in a text that must be looked up before the text is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnresolvedMention {
     /// A person, by login.
@@ -39,7 +40,7 @@ pub enum UnresolvedMention {
 }
 
 impl UnresolvedMention {
-    /// The mentions of this kind in a text: what stands there, and who it is.
+    /// The unresolved mentions in a text: their spelling there, and whom they mean.
     pub fn within(text: &str) -> Vec<(String, Self)> {
         let mention = |piece: &str| {
             let (inner, _) = piece.split_once('>')?;
@@ -67,7 +68,7 @@ impl fmt::Display for GroupId {
     }
 }
 
-/// Plain text as Slack wants it: its control characters `&`, `<` and `>` written as entities.
+/// Escapes plain text for Slack: `&`, `<` and `>` become entities.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -87,10 +88,10 @@ pub fn link(url: &str, text: &str) -> String {
     format!("<{url}|{}>", escape(&text.replace(['\n', '\r', '|'], " ")))
 }
 
-/// The address by which Slack knows a person: without the `+word` parts before the `@`.
+/// The address that Slack has of a person: without the `+word` parts before the `@`.
 ///
-/// A `+` goes together with the word characters that follow it, so `a+b-c@x` becomes `a-c@x`; a `+` that no word
-/// character follows stays.
+/// A `+` is removed with the word characters that follow it, so `a+b-c@x` becomes `a-c@x`; a `+` without a
+/// following word character is kept.
 pub(super) fn lookup_address(address: &str) -> String {
     let Some((local, domain)) = address.split_once('@') else { return address.to_owned() };
     let mut kept = String::with_capacity(address.len());

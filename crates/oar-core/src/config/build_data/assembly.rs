@@ -10,7 +10,7 @@ use crate::yaml;
 
 /// How many parents an assembly may have; the longest real chain has two.
 const PARENTS_LIMIT: usize = 64;
-/// The name of the branch's own file, where a value comes from that no assembly sets.
+/// The branch's own file, the source of values that no assembly sets.
 pub(super) const GROUP_FILE: &str = "group.yml";
 
 /// The whole build data of a y-stream.
@@ -20,7 +20,8 @@ pub struct BuildData {
 }
 
 impl BuildData {
-    /// Reads a `releases.yml`. Entries are looked at when they are asked for: one that is malformed spoils no other.
+    /// Reads a `releases.yml`. Entries are checked when they are used, so that a malformed one does not
+    /// affect others.
     pub fn parse(text: &str) -> Result<Self, BuildDataError> {
         let found = match read(text)? {
             Node::Null => "the file is empty".to_owned(),
@@ -35,7 +36,7 @@ impl BuildData {
         Err(BuildDataError::Unreadable(format!("{found}, expected a mapping of releases under `releases`")))
     }
 
-    /// The names of all entries, as they stand in the file: `4.19.7`, `rc.3`, `stream`, ….
+    /// The names of all entries, as in the file: `4.19.7`, `rc.3`, `stream`, ….
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.releases.keys().map(String::as_str)
     }
@@ -76,7 +77,7 @@ impl BuildData {
         self.assembly(&release.assembly())
     }
 
-    /// The releases of the file that stand nearest to `release`: at most two before it and two after it.
+    /// The releases in the file that are closest to `release`: at most two before it and two after it.
     pub fn closest(&self, release: &ReleaseVersion) -> Vec<String> {
         let stream = release.y_stream();
         let mut versions: Vec<(ReleaseVersion, &str)> =
@@ -88,7 +89,7 @@ impl BuildData {
     }
 }
 
-/// The version that an entry's name stands for: `4.19.0-rc.3` for `rc.3`.
+/// The version of an entry's name: `4.19.0-rc.3` for `rc.3`.
 fn version_of(name: &str, stream: YStream) -> Option<ReleaseVersion> {
     name.parse().ok().or_else(|| {
         let prerelease = name.starts_with("ec.") || name.starts_with("rc.");
@@ -96,7 +97,7 @@ fn version_of(name: &str, stream: YStream) -> Option<ReleaseVersion> {
     })
 }
 
-/// A text as a tree.
+/// Parses a text.
 pub(super) fn read(text: &str) -> Result<Node, BuildDataError> {
     if text.len() > SIZE_LIMIT {
         return Err(BuildDataError::Unreadable(format!("it has more than {SIZE_LIMIT} bytes")));
@@ -133,12 +134,12 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// The section `name` of this level; `None` when it says nothing about it.
+    /// The section `name` of this level; `None` when it is absent.
     fn section(&self, name: &str) -> Result<Option<&'a Node>, BuildDataError> {
         match self.assembly.get(name) {
             None => Ok(None),
             Some(section @ Node::Map(_)) => Ok(Some(section)),
-            // For ART such a section replaces the parent's.
+            // In ART's merge an empty section replaces the parent's.
             Some(section) if section.is_nothing() => Ok(Some(&Node::Null)),
             Some(other) => Err(BuildDataError::ValueFormat {
                 assembly: self.name.into(),
@@ -175,7 +176,7 @@ pub struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    /// `levels` are the own entry, then its parents, nearest first.
+    /// `levels` are the entry itself, then its parents, nearest first.
     fn of(levels: &[Level<'a>]) -> Result<Self, BuildDataError> {
         let names: Vec<&str> = levels.iter().map(|level| level.name).collect();
         let own = names.first().copied().unwrap_or_default();
@@ -208,13 +209,13 @@ impl<'a> Assembly<'a> {
         self.basis.get(key)
     }
 
-    /// The section `group` laid over the branch's `group.yml`.
+    /// The section `group`, merged over the branch's `group.yml`.
     pub(super) fn group_over(&self, file: &'a Node) -> Result<Merged<'a>, BuildDataError> {
         section(&self.levels, "group", Merged::layer(file, GROUP_FILE, None))
     }
 }
 
-/// The section `name` of all levels, the eldest parent's beneath, over `below`.
+/// The section `name` of all levels, merged over `below`, starting with the farthest parent.
 fn section<'a>(levels: &[Level<'a>], name: &str, below: Merged<'a>) -> Result<Merged<'a>, BuildDataError> {
     let mut merged = below;
     for level in levels.iter().rev() {

@@ -1,4 +1,4 @@
-//! What a release takes from its assembly, as types.
+//! The facts of a release in its assembly, as types.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ use crate::version::ReleaseVersion;
 pub struct Impetus(String);
 
 impl Impetus {
-    /// The kind of the `MicroShift` advisory, which most tasks leave alone (spec 01 §5.0).
+    /// The kind of the `MicroShift` advisory, which most tasks do not touch (spec 01 §5.0).
     pub const MICROSHIFT: &'static str = "microshift";
 
     /// The kind's name.
@@ -38,7 +38,7 @@ impl fmt::Display for Impetus {
 /// The advisories of a release, in the order of the build data.
 pub type Advisories = IndexMap<Impetus, AdvisoryId>;
 
-/// The planned date of a release, which keeps the spelling of the build data: `2025-Jan-07`, `2026-MAY-14`,
+/// The planned date of a release, in the spelling of the build data: `2025-Jan-07`, `2026-MAY-14`,
 /// `2026-Feb-3` (spec 01 §2.10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseDate {
@@ -96,8 +96,8 @@ impl FromStr for ReleaseDate {
     }
 }
 
-/// The longest address that is read, in bytes.
-const ADDRESS_LIMIT: usize = 2048;
+/// The longest address of a merge request that is read, in bytes.
+pub(crate) const ADDRESS_LIMIT: usize = 2048;
 
 /// The address of a shipment merge request (spec 01 §4.5, spec 03 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl ShipmentUrl {
         &self.text
     }
 
-    /// The host that the address names. Calls go to the configured GitLab, not there.
+    /// The host in the address. Requests go to the configured GitLab, not to this host.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -187,7 +187,8 @@ pub struct ShipmentKind {
     pub live_id: Option<u64>,
 }
 
-/// Something that ART has announced with a placeholder, or without its address, and has yet to make (spec 01 §1.4).
+/// Something that ART has announced with a placeholder or without its address, and has not created yet (spec
+/// 01 §1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pending {
     /// An advisory of this kind, whose id is below one.
@@ -199,7 +200,7 @@ pub enum Pending {
 }
 
 impl Pending {
-    /// The name under which it stands in `oar metadata` and in the StateBox.
+    /// Its name in `oar metadata` and in the StateBox.
     pub fn key(&self) -> String {
         match self {
             Self::Advisory(impetus) => format!("advisory_ids.{impetus}"),
@@ -231,7 +232,7 @@ impl Serialize for Pending {
 /// An identifier that the release has only by inheritance from another z-stream release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct InheritedId {
-    /// What it is: `advisory_ids.rpm`, `jira_ticket`, `shipment_mr`, `candidate_builds.x86_64`.
+    /// Its field: `advisory_ids.rpm`, `jira_ticket`, `shipment_mr`, `candidate_builds.x86_64`.
     pub field: String,
     /// The value.
     pub value: String,
@@ -246,7 +247,7 @@ impl fmt::Display for InheritedId {
 }
 
 /// What the build data says about one release.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ReleaseFacts {
     /// The advisories by kind; empty when there are none.
     pub advisories: Advisories,
@@ -260,14 +261,14 @@ pub struct ReleaseFacts {
     pub shipment_mr: Option<ShipmentUrl>,
     /// What the shipment ships, in the order of the build data; empty without a shipment.
     pub shipment_kinds: Vec<ShipmentKind>,
-    /// What ART has announced and not made yet.
+    /// What ART has announced and not created yet.
     pub pending: Vec<Pending>,
-    /// Identifiers that belong to another release. They are in none of the other fields.
+    /// Identifiers that belong to another release. The other fields do not contain them.
     pub not_ours: Vec<InheritedId>,
 }
 
 impl ReleaseFacts {
-    /// What `assembly` says; every value that is there is checked.
+    /// Reads the facts from `assembly` and checks every value.
     pub fn of(assembly: &Assembly<'_>) -> Result<Self, BuildDataError> {
         let mut facts = Self {
             advisories: Advisories::new(),
@@ -286,14 +287,14 @@ impl ReleaseFacts {
         Ok(facts)
     }
 
-    /// Whether the release ships by a shipment, whose merge request may not be there yet.
+    /// Whether the release ships by a shipment; its merge request may not exist yet.
     pub fn has_shipment(&self) -> bool {
         self.shipment_mr.is_some()
             || self.pending.contains(&Pending::Shipment)
             || self.not_ours.iter().any(|foreign| foreign.field == Pending::SHIPMENT)
     }
 
-    /// Whether the value from `origin` is the release's own. One that is not is noted.
+    /// Whether the value from `origin` is the release's own. Otherwise it is recorded in `not_ours`.
     fn is_ours(&mut self, assembly: &Assembly<'_>, origin: &str, field: String, value: &str) -> bool {
         let foreign = origin != assembly.name()
             && origin.parse().is_ok_and(|release: ReleaseVersion| !release.is_prerelease());
@@ -383,7 +384,7 @@ impl ReleaseFacts {
     }
 }
 
-/// The kinds of `shipment.advisories`; a live id of 0 or below is one that is not there yet.
+/// The kinds in `shipment.advisories`; a live id of 0 or less means that there is none yet.
 fn shipment_kinds(shipment: &Merged<'_>) -> Result<Vec<ShipmentKind>, BuildDataError> {
     let Some(list) = shipment.get("advisories").filter(|list| !list.is_nothing()) else {
         return Ok(Vec::new());
@@ -406,14 +407,14 @@ fn shipment_kinds(shipment: &Merged<'_>) -> Result<Vec<ShipmentKind>, BuildDataE
             Some(Content::Plain(Node::Text(text))) => text.trim().parse().ok().filter(|id| *id > 0),
             _ => None,
         };
-        // A child that repeats its parent's kind has the later word.
+        // A kind that the child repeats replaces the parent's.
         kinds.insert(kind, live_id);
     }
     let kind = |(kind, live_id): (&str, _)| ShipmentKind { kind: kind.to_owned(), live_id };
     Ok(kinds.into_iter().map(kind).collect())
 }
 
-/// A wrong value, in the entry that holds it.
+/// The error for a wrong value, with the entry that contains it.
 fn shape(field: String, found: &Merged<'_>, expected: impl Into<String>) -> BuildDataError {
     BuildDataError::ValueFormat {
         assembly: found.origin.into(),
@@ -423,7 +424,7 @@ fn shape(field: String, found: &Merged<'_>, expected: impl Into<String>) -> Buil
     }
 }
 
-/// The entries of a mapping; `None` when the value is absent or a spelling of nothing.
+/// The entries of a mapping; `None` when the value is absent or empty.
 fn mapping<'v, 'a>(
     field: &str,
     value: Option<&'v Merged<'a>>,
@@ -437,8 +438,8 @@ fn mapping<'v, 'a>(
     }
 }
 
-/// The text at `group.<key>` read as `T`, whose error says what was expected, with the entry it stands in; what is a
-/// spelling of nothing counts as absent.
+/// The text at `group.<key>` parsed as `T`, whose error says what was expected, with the entry that contains
+/// it; an empty value counts as absent.
 fn parsed<'a, T: FromStr<Err: fmt::Display>>(
     assembly: &Assembly<'a>,
     key: &str,
@@ -457,10 +458,10 @@ fn parsed<'a, T: FromStr<Err: fmt::Display>>(
     }
 }
 
-/// The ticket of the release.
+/// The Jira ticket of the release.
 enum Ticket {
     Issue(IssueKey),
-    /// A key whose number is 0, which ART writes until the ticket is made.
+    /// A key with the number 0, which ART writes until the ticket exists.
     Placeholder,
 }
 
@@ -470,7 +471,7 @@ impl FromStr for Ticket {
     fn from_str(input: &str) -> Result<Self, Self::Err> {
         let project = input.trim_end_matches('0');
         let ticket = if project.ends_with('-') && project != input {
-            // The project of a placeholder is checked as that of any other key.
+            // The project of a placeholder is checked like that of any other key.
             format!("{project}1").parse().map(|_: IssueKey| Self::Placeholder)
         } else {
             input.parse().map(Self::Issue)

@@ -1,4 +1,4 @@
-//! What ART's settings of a branch say: `group.yml` with the assembly's `group` laid over it (spec 01 §1.4).
+//! ART's settings of a branch: `group.yml` with the assembly's `group` merged over it (spec 01 §1.4).
 
 use indexmap::IndexMap;
 
@@ -8,12 +8,13 @@ use super::node::Node;
 use super::{Assembly, BuildDataError};
 use crate::version::YStream;
 
-/// The branch's settings, as they hold for one assembly.
+/// The branch's settings for one assembly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupConfig {
     /// The architectures that the release is built for, in Red Hat's spelling: `x86_64`.
     pub arches: Vec<String>,
-    /// Packages of RHEL that ship with the release before RHEL has them, and the tags that say whether they may.
+    /// RHEL packages that ship with the release before RHEL ships them, and the tags that show whether they
+    /// may.
     pub rpm_deliveries: Vec<RpmDelivery>,
     /// `pre-release`, `signing`, `release`, …; absent in older branches.
     pub lifecycle_phase: Option<String>,
@@ -28,13 +29,13 @@ pub struct RpmDelivery {
     pub stop_ship_tag: Option<String>,
     /// The tag of builds that may ship.
     pub ship_ok_tag: Option<String>,
-    /// The tag of builds that wait.
+    /// The tag of builds that are waiting.
     pub integration_tag: Option<String>,
     /// The tag that they get when they ship.
     pub target_tag: Option<String>,
 }
 
-/// A `group.yml` as it was read.
+/// A parsed `group.yml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFile(Node);
 
@@ -51,11 +52,11 @@ impl GroupFile {
 }
 
 impl GroupConfig {
-    /// What `file` says for `assembly`, a release of `stream`.
+    /// The settings in `file` for `assembly`, a release of `stream`.
     ///
-    /// The file must name its branch, as ART's own tools demand (`name`, checked: openshift-eng/art-tools, doozer and
-    /// elliott, `runtime.py`): otherwise it was cut off, or copied from another branch, and nothing that it says or
-    /// leaves out counts.
+    /// The file must name its branch, as ART's own tools demand (`name`, checked: openshift-eng/art-tools,
+    /// doozer and elliott, `runtime.py`). Otherwise it was cut off or copied from another branch, and is an
+    /// error.
     pub fn of(file: &GroupFile, assembly: &Assembly<'_>, stream: YStream) -> Result<Self, BuildDataError> {
         let group = assembly.group_over(&file.0)?;
         let variables = Variables::of(&group);
@@ -81,10 +82,10 @@ impl GroupConfig {
     }
 }
 
-/// The longest text in which variables are replaced, and the longest value of one, in bytes.
+/// The longest text in which variables are replaced, and the longest value of a variable, in bytes.
 const TEXT_LIMIT: usize = 256;
 
-/// The values of `vars`, which stand in texts as `{MAJOR}`.
+/// The values of `vars`, which texts refer to as `{MAJOR}`.
 struct Variables(IndexMap<String, String>);
 
 impl Variables {
@@ -106,7 +107,7 @@ impl Variables {
         Self(variables)
     }
 
-    /// A text with the variables in their places; `None` when it is none, or blank.
+    /// A text with its variables replaced; `None` when the value is not a text or is blank.
     fn text(&self, value: &Merged<'_>) -> Option<String> {
         let mut text = value.text().filter(|text| !text.is_empty())?.to_owned();
         for (name, value) in &self.0 {
@@ -155,7 +156,7 @@ fn texts(
     items(section, key, field)?.iter().map(text).collect()
 }
 
-/// The items of a list; none when it is absent or a spelling of nothing.
+/// The items of a list; empty when it is absent or empty.
 fn items<'v, 'a>(
     section: &'v Merged<'a>,
     key: &str,

@@ -1,4 +1,4 @@
-//! How ART lays one entry's section over that of its parent (spec 01 §1.4): key by key at every depth.
+//! ART's merge of an entry's section with that of its parent (spec 01 §1.4): key by key at every depth.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::node::Node;
 
-/// A value after inheritance, with the place that it comes from.
+/// A value after inheritance, with its origin.
 #[derive(Debug, Clone)]
 pub(super) struct Merged<'a> {
     /// The entry that wrote the value; for a mapping or a list the one that wrote it last.
@@ -15,29 +15,29 @@ pub(super) struct Merged<'a> {
     pub(super) content: Content<'a>,
 }
 
-/// What a merged value is.
+/// The content of a merged value.
 #[derive(Debug, Clone)]
 pub(super) enum Content<'a> {
-    /// A text, a number, a boolean, or null.
+    /// A scalar: a text, a number, a boolean, or null.
     Plain(&'a Node),
-    /// A list, its items in the order of the eldest parent first.
+    /// A list; items of the farthest parent come first.
     List(Vec<Merged<'a>>),
-    /// A mapping, whose entries may come from several places.
+    /// A mapping; its entries may have different origins.
     Map(IndexMap<&'a str, Merged<'a>>),
 }
 
-/// What a key asks for, by the marker at its end.
+/// The marker at the end of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
-    /// `key!`: the value replaces the parent's whole.
+    /// `key!`: the value replaces the parent's as a whole.
     Replace,
-    /// `key?`: the value counts only when nothing is there yet.
+    /// `key?`: the value counts only when the parent has none.
     Default,
     /// `key-`: the key is removed.
     Remove,
 }
 
-/// A key without its marker.
+/// Splits a key and its marker.
 pub(super) fn marked(key: &str) -> (&str, Option<Marker>) {
     let marker = match key.as_bytes() {
         [_, .., b'!'] => Marker::Replace,
@@ -49,10 +49,10 @@ pub(super) fn marked(key: &str) -> (&str, Option<Marker>) {
 }
 
 impl<'a> Merged<'a> {
-    /// `own`, which stands in `origin`, laid over what the parent has.
+    /// Merges `own`, from the entry `origin`, over the parent's value.
     ///
-    /// A mapping is laid over a mapping entry by entry, a list is joined to a list without duplicates, anything else
-    /// replaces; null replaces, too.
+    /// Two mappings are merged entry by entry, two lists are joined without duplicates, anything else
+    /// replaces the parent's value; so does null.
     pub(super) fn layer(own: &'a Node, origin: &'a str, below: Option<Self>) -> Self {
         let content = match own {
             Node::Map(entries) => {
@@ -71,7 +71,7 @@ impl<'a> Merged<'a> {
         Self { origin, content }
     }
 
-    /// The entry `key` of a mapping; `None` when it is absent or null, or when this is no mapping.
+    /// The entry `key` of a mapping; `None` when it is absent or null, or when this is not a mapping.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match &self.content {
             Content::Map(entries) => {
@@ -81,7 +81,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// The text, if this is one.
+    /// The text, if this is a text.
     pub(super) fn text(&self) -> Option<&'a str> {
         match self.content {
             Content::Plain(Node::Text(text)) => Some(text.trim()),
@@ -89,7 +89,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// Whether this is a spelling of nothing: null, a blank text, an empty list or mapping, 0.
+    /// Whether this counts as absent: null, a blank text, an empty list or mapping, 0.
     pub(super) fn is_nothing(&self) -> bool {
         match &self.content {
             Content::Plain(node) => node.is_nothing(),
@@ -98,7 +98,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// What this is, for an error.
+    /// Describes the value, for errors.
     pub(super) fn describe(&self) -> String {
         match &self.content {
             Content::Plain(node) => node.describe(),
@@ -133,7 +133,7 @@ fn layer_entries<'a>(
     map
 }
 
-/// The items of the parent, then those of the child that are not among them.
+/// The parent's items, then the child's that are not among them.
 fn join<'a>(own: &'a [Node], origin: &'a str, mut list: Vec<Merged<'a>>) -> Vec<Merged<'a>> {
     let mut known: HashSet<String> = list.iter().map(identity).collect();
     for item in own {
@@ -145,7 +145,7 @@ fn join<'a>(own: &'a [Node], origin: &'a str, mut list: Vec<Merged<'a>>) -> Vec<
     list
 }
 
-/// A text that two values share exactly when they are equal, wherever they come from.
+/// A text that is the same for two values exactly when they are equal, whatever their origin.
 fn identity(value: &Merged<'_>) -> String {
     match &value.content {
         Content::Plain(node) => format!("{node:?}"),

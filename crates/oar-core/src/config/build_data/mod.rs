@@ -1,5 +1,5 @@
-//! ART's build data of one y-stream (`releases.yml`): reading it, assembly inheritance, and what a release takes
-//! from it (spec 01 §1.4).
+//! ART's build data of one y-stream (`releases.yml`): parsing, assembly inheritance, and the facts of a
+//! release (spec 01 §1.4).
 
 mod assembly;
 mod facts;
@@ -8,12 +8,13 @@ mod merge;
 mod node;
 
 pub use assembly::{Assembly, BuildData};
+pub(crate) use facts::ADDRESS_LIMIT;
 pub use facts::{
     Advisories, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, ShipmentKind, ShipmentUrl,
 };
 pub use group::{GroupConfig, GroupFile, RpmDelivery};
 
-/// The largest file that is read, in bytes; the largest real one has 260 thousand.
+/// The largest file that is read, in bytes; the largest real one has 260 kilobytes.
 pub const SIZE_LIMIT: usize = crate::yaml::limits::MAX_BYTES;
 
 /// What is wrong with the build data.
@@ -22,16 +23,16 @@ pub enum BuildDataError {
     /// The text is not YAML, or too large.
     #[error("the build data cannot be read: {0}")]
     Unreadable(String),
-    /// A value has another shape than it should.
+    /// A value has the wrong form.
     #[error("`{assembly}`: `{field}` is {found}, expected {expected}")]
     ValueFormat {
         /// The entry under `releases`.
         assembly: String,
         /// The field's path in it.
         field: String,
-        /// What stands there.
+        /// The value that was found.
         found: String,
-        /// What should stand there, with an example.
+        /// What was expected, with an example.
         expected: String,
     },
     /// The assembly inherits from one that does not exist.
@@ -42,15 +43,15 @@ pub enum BuildDataError {
         /// The missing parent.
         parent: String,
     },
-    /// The assembly has more parents than anybody can follow.
+    /// The assembly has too many parents.
     #[error("`{assembly}` has more than {limit} parents")]
     TooManyParents {
         /// The entry under `releases`.
         assembly: String,
-        /// How many are followed.
+        /// The limit.
         limit: usize,
     },
-    /// A marker stands where ART allows none.
+    /// A key has a marker where ART allows none.
     #[error(
         "`{assembly}`: the key `{key}` has a marker at the top level of the assembly; ART allows markers only inside a \
          section"

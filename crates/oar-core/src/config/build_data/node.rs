@@ -1,5 +1,5 @@
-//! YAML values as PyYAML's safe loader understands them where that matters here: of a key that stands twice the
-//! later one counts, and `<<` merges.
+//! YAML values as PyYAML's safe loader reads them where that matters: the last one of duplicate keys counts,
+//! and `<<` merges.
 
 use std::fmt;
 
@@ -19,14 +19,14 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// What this is, for an error: short, and safe to show because build data is public.
+    /// Describes the value, for errors: short, and safe to show because build data is public.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Null => "null".into(),
             Self::Bool(value) => format!("the boolean {value}"),
             Self::Integer(value) => format!("the number {value}"),
             Self::Float(value) => format!("the number {value}"),
-            // An address or a URL with a password in it.
+            // It may be an e-mail address, or a URL with a password.
             Self::Text(text) if text.contains('@') => "a text with an `@`".into(),
             Self::Text(text) => {
                 let short: String = text.chars().take(80).collect();
@@ -38,7 +38,7 @@ impl Node {
         }
     }
 
-    /// Whether this is a spelling of nothing: null, a blank text, an empty list or mapping, 0.
+    /// Whether this counts as absent: null, a blank text, an empty list or mapping, 0.
     pub(super) fn is_nothing(&self) -> bool {
         match self {
             Self::Null | Self::Integer(0) => true,
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// The entry `key` of a mapping; `None` when it is absent or null, or when this is no mapping.
+    /// The entry `key` of a mapping; `None` when it is absent or null, or when this is not a mapping.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         match self {
             Self::Map(entries) => entries.get(key).filter(|value| **value != Self::Null),
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// The key that this value makes: PyYAML keeps its type, for us the text is enough.
+    /// This value as a key. PyYAML keeps its type; here the text is enough.
     fn into_key(self) -> String {
         match self {
             Self::Text(text) => text,

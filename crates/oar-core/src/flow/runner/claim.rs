@@ -45,7 +45,7 @@ impl Claimed {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((claim, at));
     }
 
-    /// Since when; a run that asked somebody before it began counts from its claim on.
+    /// Since when; a run that asked for consent before it started counts from its claim on.
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.get().map(|(claim, _)| claim.since)
     }
@@ -54,8 +54,8 @@ impl Claimed {
         self.get().is_some()
     }
 
-    /// Lets `work` go on only while the claim holds: a run whose lease ran out (its machine slept, or the state could not
-    /// be written) does nothing more before the claim is renewed.
+    /// Lets `work` continue only while the claim is valid: a run whose lease ran out (its machine slept, or
+    /// the state could not be written) does nothing more before the claim is renewed.
     pub(super) async fn guard<F: Future>(&self, clock: &Clock, work: F) -> F::Output {
         let mut work = pin!(work);
         poll_fn(|context| {
@@ -97,8 +97,9 @@ impl Runner<'_> {
 }
 
 impl<T: Task> Run<'_, T> {
-    /// Claims the task and records that the run began. What the plan left open is looked at beside that write, where
-    /// nobody was shown it. The end of a run that needs no claim after all, because somebody was faster.
+    /// Claims the task and records the start of the run. What the plan left open is looked at beside that
+    /// write, where nobody was shown it. The end of a run that needs no claim after all, because somebody was
+    /// faster.
     pub(super) async fn claim(
         &self,
         planned: &mut Planned<T::Plan>,
@@ -110,20 +111,20 @@ impl<T: Task> Run<'_, T> {
             // It claims before its first message.
         } else if self.task.creates_state() && state.is_none() {
             if let Created::Before(_) = self.create(permit).await? {
-                tracing::info!("somebody else created {} meanwhile", self.statebox().location());
+                tracing::info!("another process created {} in the meantime", self.statebox().location());
                 return Ok(Some(End::NothingToDo));
             }
-            self.task.complete(plan).await?;
+            self.task.complete(plan).await?(&mut planned.plan);
         } else if planned.completes_late {
-            let (begun, completed) =
+            let (begun, completion) =
                 join(self.begin(Some(plan), state, permit), self.task.complete(plan)).await;
             begun?;
-            completed?;
+            completion?(&mut planned.plan);
         } else {
             self.begin(Some(plan), state, permit).await?;
         }
         if planned.completes_late {
-            let known = std::mem::replace(&mut planned.summary, plan.summary());
+            let known = std::mem::replace(&mut planned.summary, planned.plan.summary());
             self.say(&planned.summary, &known);
         }
         Ok(None)
@@ -153,7 +154,7 @@ impl<T: Task> Run<'_, T> {
         let claim = self.new_claim(now);
         let start = RunStart { started: now, ..self.start() };
         let initial = self.task.initial_state()?;
-        // From here on the run may stand in the file, also when the answer never comes.
+        // From here on the run may be in the file, even if no answer arrives.
         self.progress().started = true;
         let begun = self
             .statebox()
@@ -185,13 +186,15 @@ impl<T: Task> Run<'_, T> {
             self.progress().started = false;
             return Err(error.into());
         }
+        self.progress().created = planned.is_none();
         self.claimed.set(claim, now);
         Ok(())
     }
 
     /// Makes the StateBox file with this run, and its claim, in it.
     ///
-    /// After a lost answer a file that stands there may be somebody else's: only one that has this run's claim is ours.
+    /// After a lost answer an existing file may be another process's: only one with this run's claim is this
+    /// run's.
     async fn create(&self, permit: &WritePermit) -> Result<Created, TaskError> {
         let now = self.now();
         let claim = self.new_claim(now);

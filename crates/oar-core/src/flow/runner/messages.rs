@@ -8,7 +8,7 @@ use crate::statebox::{Notification, NotificationState, RunOutcome, RunView};
 /// Messages of earlier runs that may not have reached anybody.
 #[derive(Default)]
 pub(super) struct OpenMessages {
-    /// The run that first meant to send them, and when it began.
+    /// The run that first intended to send them, and when it started.
     pub(super) episode: Option<(String, Timestamp)>,
     /// Whether a run ended without saying what it had sent.
     lost_run: bool,
@@ -37,7 +37,7 @@ impl OpenMessages {
             let unclear =
                 run.notifications.iter().filter(|message| message.state == NotificationState::Unclear);
             open.unclear.extend(unclear.map(|message| message.key.clone()));
-            // Later runs were looked at before: what they have told is not owed any more.
+            // Later runs were handled before: messages that they sent are no longer owed.
             let told = !open.settled.is_empty();
             open.owes |= (lost && !told)
                 || run
@@ -55,7 +55,7 @@ impl OpenMessages {
         self.owes
     }
 
-    /// Whether nobody has to be told this again by its task: it arrived, or its text is kept.
+    /// Whether the task need not send it again: it arrived, or its text is kept.
     pub(super) fn is_settled(&self, key: &str) -> bool {
         self.settled.iter().any(|settled| settled == key)
     }

@@ -16,7 +16,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Sends what `state` keeps; gives the state as it is then and what became of each message.
+    /// Sends the undelivered messages in `state`; returns the new state and the result of each message.
     ///
     /// Nothing here ever fails the run: a message that cannot be sent, or whose delivery cannot be recorded, stays kept.
     pub(super) async fn send_kept(&self, state: State, permit: &WritePermit) -> (State, Vec<Notification>) {
@@ -47,7 +47,7 @@ impl Runner<'_> {
             for (open, fate) in &fates {
                 change = change.or(state.record_message(open, fate.clone()));
             }
-            // Its runs stand in the file only while they owe a message.
+            // Its runs are in the file only while they owe a message.
             change = change.or(state.remove_finished_record(TaskName::CreateTestReport));
             Ok(change)
         });
@@ -65,14 +65,14 @@ impl Runner<'_> {
         let mut message =
             Message::new(kept.key.as_str(), kept.channel.as_str(), kept.text.clone().unwrap_or_default());
         message.thread.clone_from(&kept.thread);
-        // Pending is what certainly was not sent; all else may stand in the channel since then.
+        // Pending messages were certainly not sent; all others may have been posted since then.
         let earlier = match (kept.state, kept.at.parse()) {
             (NotificationState::Pending, _) => PreviousSend::NotSent,
             (_, Ok(since)) => PreviousSend::PerhapsSince(since),
             (_, Err(_)) => PreviousSend::PerhapsSince(jiff::Timestamp::UNIX_EPOCH),
         };
         let delivery = self.deliver.deliver(&message, earlier, permit).await;
-        // The time of the first perhaps is kept: from there on the message is looked for.
+        // The time of the first uncertain post is kept: the message is looked for from then on.
         let at = match (&delivery, kept.state) {
             (Delivery::Unclear(_), NotificationState::Unclear) => kept.at.clone(),
             _ => self.clock.stamp(),

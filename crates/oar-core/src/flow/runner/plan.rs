@@ -32,7 +32,7 @@ impl<T: Task> Run<'_, T> {
             return Err(other.held(name).into());
         }
         self.refuse_when_blocked(state)?;
-        let plan = self.task.plan(state).await?;
+        let mut plan = self.task.plan(state).await?;
         let is_shown = match self.mode {
             Mode::DryRun => true,
             Mode::Apply(_) => false,
@@ -40,7 +40,7 @@ impl<T: Task> Run<'_, T> {
         };
         let completes_late = plan.certainly_acts() && !is_shown;
         if !completes_late {
-            self.task.complete(&plan).await?;
+            self.task.complete(&plan).await?(&mut plan);
         }
         let summary = plan.summary();
         self.say(&summary, &PlanSummary::default());
@@ -79,7 +79,7 @@ impl<T: Task> Run<'_, T> {
         answer.err()
     }
 
-    /// Logs what stands in a plan and not in what was `known` of it, and keeps it for the report.
+    /// Logs the parts of a plan that are not in `known`, and keeps them for the report.
     pub(super) fn say(&self, plan: &PlanSummary, known: &PlanSummary) {
         for check in plan.checks.iter().filter(|check| !known.checks.contains(check)) {
             tracing::info!("ok: {}", check.text);

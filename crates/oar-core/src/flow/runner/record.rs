@@ -42,7 +42,7 @@ impl<T: Task> Run<'_, T> {
         report
     }
 
-    /// Whether the run was refused before it began, or found nothing to do after all.
+    /// Whether the run was refused before it started, or found nothing to do after all.
     fn settle(&self, end: &End<T>, progress: &Progress, report: &mut Report<T::Done>) {
         // A blocker, a wrong call or somebody who was faster is an answer, not a run: the state says already what
         // stands in the way.
@@ -82,7 +82,7 @@ impl<T: Task> Run<'_, T> {
         let is_tracked = self.task.is_tracked();
         let (links, done) = match end {
             End::Finished(_, outcome) => (outcome.links.clone(), Vec::new()),
-            // A run that came to no outcome of its own says at least what it had done.
+            // A run without an outcome reports at least what it had done.
             _ => (Vec::new(), report.done.iter().map(ToString::to_string).collect()),
         };
         RunEnd {

@@ -1,4 +1,4 @@
-//! How a run ended, for whoever asked for it.
+//! The report of a run for its caller.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub struct Report<D> {
     pub changed: bool,
     /// Whether the task had passed before, and there was nothing to do.
     pub nothing_to_do: bool,
-    /// Whether the run was refused before it began, so that the task stays as it was.
+    /// Whether the run was refused before it started, so that the task's status does not change.
     pub refused: bool,
     /// Whether the run could not find out, or not do, what it should, for a reason outside the release: the task stays as
     /// it was.
@@ -42,7 +42,7 @@ pub struct Report<D> {
     pub held: Option<Held>,
     /// The status that the task has now; `None` for a dry run.
     pub status: Option<TaskStatus>,
-    /// What was looked at and found good.
+    /// The positive result of a check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     /// Why the run did not pass.
@@ -53,9 +53,9 @@ pub struct Report<D> {
     pub plan: PlanSummary,
     /// What was done.
     pub done: Vec<Step>,
-    /// What became of each message.
+    /// The delivery of each message.
     pub notifications: Vec<NotificationRecord>,
-    /// What became of the messages that earlier runs of this release could not send.
+    /// The delivery of messages that earlier runs of this release could not send.
     pub earlier_notifications: Vec<NotificationRecord>,
     /// What the user should know beside the outcome.
     pub warnings: Vec<String>,
@@ -75,7 +75,7 @@ pub struct Report<D> {
     pub log: String,
 }
 
-/// Who runs a task, and until when unless they go on.
+/// Who is running a task, and until when unless renewed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Held {
     /// Their name.
@@ -117,6 +117,13 @@ impl<T: Task> Run<'_, T> {
             headline: None,
             log: String::new(),
         };
+        if progress.created {
+            report.warnings.push(format!(
+                "there was no StateBox: {} was created. Nobody was told that the release begins, as \
+                 `create-test-report` does",
+                self.statebox().location()
+            ));
+        }
         let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
         if owed.any(|record| record.state != NotificationState::Sent) {
             report.warnings.push(

@@ -42,6 +42,8 @@ pub(super) struct Progress {
     /// The status that the StateBox holds before the run.
     pub(super) status: Option<TaskStatus>,
     pub(super) started: bool,
+    /// The release had no StateBox, and this run made one.
+    pub(super) created: bool,
     /// The state could not be read, so there is nothing to record in.
     pub(super) unreadable: bool,
     pub(super) consent: ConsentState,
@@ -54,7 +56,7 @@ pub(super) struct Progress {
 pub(super) enum ConsentState {
     #[default]
     NotAsked,
-    /// It is being asked for: a run that ends here has done nothing and leaves no trace.
+    /// Consent is being asked for: a run that ends here has done nothing and leaves no trace.
     Asking,
     /// It was given to these steps.
     Given(Vec<Step>),
@@ -108,7 +110,8 @@ impl<'r, T: Task> Run<'r, T> {
         self.runner.clock.now()
     }
 
-    /// The run as the history names it. One that asked somebody before it began counts from its claim on.
+    /// The run as the history names it. One that asked for consent before it started counts from its claim
+    /// on.
     pub(super) fn start(&self) -> RunStart {
         RunStart {
             id: self.id.clone(),
@@ -119,7 +122,7 @@ impl<'r, T: Task> Run<'r, T> {
         }
     }
 
-    /// Goes through the phases until the run ends by itself, or something else ends it.
+    /// Goes through the phases until the run ends or is ended.
     pub(super) async fn until_end(&self, loaded: Result<Option<State>, StateBoxError>) -> End<T> {
         let phases = AssertUnwindSafe(self.phases(loaded));
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Whether and when a request is sent again: the only place where that is decided.
+//! The only place that decides whether and when a request is sent again.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::http::retry_after::asked_pause;
 use crate::http::slow::{report_when_slow, waits_for};
 use crate::targets::TRAFFIC_TARGET;
 
-/// How many times as long as other repetitions those of a call with a quota for each minute wait: 10, 20 and 40 seconds.
+/// Factor of the waits of a call with a quota per minute: 10, 20 and 40 seconds.
 const QUOTA: u32 = 40;
-/// And by how much at most they are put off, so that many clients do not act in step.
+/// Factor of the longest random extra of these waits, so that many clients do not repeat at the same time.
 const QUOTA_JITTER: u32 = 8;
 
 enum Pause {
@@ -26,15 +26,16 @@ enum Pause {
     AtLeast(Duration),
 }
 
-/// How many repetitions one stack logs.
+/// The most repetitions that one stack logs.
 const MOST_TOLD: usize = 50;
 
 impl Http {
-    /// Sends `call`, repeating it where that is safe, and returns the answer whatever its status.
+    /// Sends `call`, repeats it if that is safe, and returns the answer, whatever its status.
     ///
-    /// An error means that there is no answer to look at. It is [`ServiceErrorKind::Unclear`] when the service
-    /// may have acted.
+    /// An error means that there is no answer. It is [`ServiceErrorKind::Unclear`] when the service may have
+    /// acted.
     pub async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        let _under_way = self.inner.activity.begin();
         let settings = &self.inner.settings;
         let mut delays = backon::ExponentialBuilder::default()
             .with_min_delay(settings.retry_delay)
@@ -72,7 +73,7 @@ impl Http {
                 Pause::AtLeast(least) => {
                     let doubled = least.saturating_mul(1_u32.checked_shl(least_waits).unwrap_or(u32::MAX));
                     least_waits += 1;
-                    // Longer by a random part, so that many clients do not come back in the same moment.
+                    // Longer by a random part, so that many clients do not repeat at the same time.
                     let spread = doubled.mul_f64(1.0 + self.inner.clock.random() / 10.0);
                     spread.min(settings.longest_wait)
                 }
@@ -90,7 +91,7 @@ impl Http {
         }
     }
 
-    /// Logs why a request is sent again: nobody shall sit before a program that says nothing.
+    /// Logs why a request is sent again, so that the program is not silent while it waits.
     fn tell_of_repetition(
         &self,
         call: &Call,
@@ -132,7 +133,8 @@ impl Http {
                         None if call.minute_quota => Pause::Quota,
                         None => Pause::Backoff,
                     }),
-                    // GitHub's secondary limit says 403 with Retry-After; its primary limit 403 with 0 remaining.
+                    // GitHub's secondary limit is a 403 with Retry-After; its primary limit is a 403 with 0
+                    // remaining.
                     403 => asked.map(Pause::Asked),
                     503 if asked.is_some() => asked.map(Pause::Asked),
                     408 | 500 | 502 | 503 | 504 | 520..=530 if call.repeat == Repeat::Safe => {

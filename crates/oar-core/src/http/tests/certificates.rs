@@ -40,7 +40,7 @@ fn certificate(name: &str, serial: u32, key: &PKey<Private>) -> X509Builder {
     builder
 }
 
-/// A new authority in PEM form, and the address of an HTTPS server with a certificate of it.
+/// A new authority in PEM, and the URL of an HTTPS server with a certificate of that authority.
 fn server_of_private_authority() -> (Vec<u8>, String) {
     let authority_key = key();
     let mut builder = certificate("Example Test Authority", 1, &authority_key);

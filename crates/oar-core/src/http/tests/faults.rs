@@ -1,4 +1,4 @@
-//! What is repeated and what is not, and how a failure reads.
+//! What is repeated and what is not, and the text of errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ fn call(method: Method, url: &Url) -> Call {
     Call::new(Service::Jira, "try", method, url.clone()).about("thing 1").body("{}")
 }
 
-/// The default number of attempts on a noting clock.
+/// A stack with the default number of attempts and a [`NotingClock`](super::support::NotingClock).
 fn quick() -> (Http, Arc<super::support::NotingClock>) {
     stack(HttpSettings { timeout: Duration::from_secs(10), ..HttpSettings::default() })
 }
@@ -272,7 +272,7 @@ async fn words_are_short_and_never_a_whole_page() {
     }
 }
 
-/// Counts its headers; the number makes each one different.
+/// Numbers its headers, so that each one differs.
 struct Counting(AtomicUsize);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! A clock that only notes its waits, and a server that misbehaves on command.
+//! A clock that records its waits, and a server that misbehaves on request.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::redact::Redactor;
 
 pub(crate) const NOW: &str = "2026-07-01T10:00:00Z";
 
-/// Stands still at [`NOW`], has the smallest jitter, and waits by noting the wait.
+/// Always [`NOW`], with the smallest jitter; it records waits instead of waiting.
 #[derive(Default)]
 pub(crate) struct NotingClock {
     waits: Mutex<Vec<Duration>>,
@@ -50,7 +50,7 @@ impl ClockSource for NotingClock {
     }
 }
 
-/// A stack with `settings` on a noting clock.
+/// A stack with `settings` and a [`NotingClock`].
 pub(crate) fn stack(settings: HttpSettings) -> (Http, Arc<NotingClock>) {
     let clock = Arc::new(NotingClock::default());
     let source: Arc<dyn ClockSource> = clock.clone();
@@ -62,7 +62,7 @@ pub(crate) fn stack(settings: HttpSettings) -> (Http, Arc<NotingClock>) {
 pub(crate) enum Act {
     /// Reads the request and answers with these bytes.
     Answer(&'static str),
-    /// Reads the request and closes: a service that acted, and whose answer was lost.
+    /// Reads the request and closes the connection: a service that acted and whose answer was lost.
     DropAfterReading,
     /// Reads the request and never answers.
     Hang,
@@ -76,7 +76,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves one act per connection, in order; the last one for all further connections.
+    /// Performs one act per connection, in order; the last one for all further connections.
     pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts)
     }
@@ -112,7 +112,8 @@ impl Server {
     }
 }
 
-/// Answers with `body` when two requests are there at the same time, and notes the largest number it ever saw.
+/// Answers with `body` once two requests are open at the same time, and records the largest number of open
+/// requests.
 pub(crate) async fn pairing_server(body: &'static str) -> (Url, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();

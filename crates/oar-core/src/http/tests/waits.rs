@@ -71,7 +71,7 @@ async fn nothing_is_sent_after_the_last_moment_of_a_call() {
     let second = jiff::SignedDuration::from_secs(1);
     for (last, sent, kind) in [
         (now - second, 0, ServiceErrorKind::Unavailable),
-        // It is sent, and not repeated after the seven seconds that it is to wait.
+        // It is sent, but not repeated after the seven seconds that the service asks for.
         (now + second, 1, ServiceErrorKind::RateLimited),
     ] {
         let server = server_with(429, &[("retry-after", "7".to_owned())], 9).await;
@@ -161,12 +161,12 @@ async fn a_refusal_that_a_client_knows_is_waited_out_with_growing_waits() {
         let waited: Vec<u64> = clock.waits().iter().map(Duration::as_secs).collect();
         assert_eq!(waited, waits, "{refusals}");
     }
-    // What the answer itself asks for comes first.
+    // The wait in the answer takes precedence.
     let server = server_with(403, &[("retry-after", "7".to_owned())], 1).await;
     let (http, clock) = stack(HttpSettings::default());
     http.send(post(&server).refusal_wait(minute)).await.unwrap();
     assert_eq!(clock.waits(), [Duration::from_secs(7)]);
-    // Longer than is allowed at all.
+    // Longer than the limit.
     let server = server_with(403, &[], 1).await;
     let (http, clock) =
         stack(HttpSettings { longest_wait: Duration::from_secs(59), ..HttpSettings::default() });

@@ -12,13 +12,9 @@ use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{NewestRelease, Recording, newest_releases};
 use crate::version::ReleaseVersion;
 
-/// The operation.
-#[derive(Debug)]
-pub struct GetPayloads;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct GetPayloads {
     /// A release of each minor version
     pub versions: Vec<ReleaseVersion>,
     /// Record each newer release in _releases/Auto-OCP-<X.Y>.txt on the branch of the records
@@ -50,11 +46,10 @@ impl Operation for GetPayloads {
     const ABOUT: About =
         About::job_change(Program::Job, "get_payloads", "Show the newest accepted release of minor versions")
             .hints(&["It writes nothing without push."]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { versions, push, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let Self { versions, push, dry_run } = self;
         let recording = match (push, dry_run) {
             (false, _) => Recording::No,
             (true, true) => Recording::Planned,

@@ -9,13 +9,9 @@ use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{JobError, JobId, JobRun};
 
-/// The operation.
-#[derive(Debug)]
-pub struct GetResults;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct GetResults {
     /// The id that the start told
     pub id: JobId,
     /// Look again for up to 25 seconds, until the run has a page or has ended
@@ -43,11 +39,10 @@ impl Conclusion for Answer {
 impl Operation for GetResults {
     const ABOUT: About = About::job_look(Program::Job, "get_results", "Show a run of a job")
         .hints(&["Prow forgets a run about a day after its end; its page stays."]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { id, poll } = arguments;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let Self { id, poll } = self;
         let run = JobRun::look(&call.clients().prow(), call.clock(), id.text(), poll).await?;
         let missing = if poll { run.without_page() } else { None };
         Ok(Answer { run, missing })

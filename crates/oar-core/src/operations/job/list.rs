@@ -9,21 +9,17 @@ use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::jobs::{BRANCH, Component, TestList, tests};
 
-/// The operation.
-#[derive(Debug)]
-pub struct List;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct List {
     /// The component: the folder below ci-operator/config of openshift/release
     pub component: Component,
     /// The branch of openshift/release
     pub branch: String,
 }
 
-impl Default for Arguments {
+impl Default for List {
     fn default() -> Self {
         Self { component: Component::default(), branch: BRANCH.to_owned() }
     }
@@ -38,10 +34,9 @@ impl Conclusion for TestList {
 impl Operation for List {
     const ABOUT: About =
         About::job_look(Program::Job, "list", "List the tests that a component's jobs are made of");
-    type Arguments = Arguments;
     type Answer = TestList;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<TestList, TaskError> {
-        Ok(tests(call.clients(), &arguments.component, &arguments.branch).await?)
+    async fn run(self, call: &Call) -> Result<TestList, TaskError> {
+        Ok(tests(call.clients(), &self.component, &self.branch).await?)
     }
 }

@@ -1,25 +1,21 @@
 //! `job run_required`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::tell;
 use crate::error::ErrorClass;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operations::call::Call;
-use crate::operations::row::{About, Conclusion, Operation, Program};
+use crate::operations::row::{About, Conclusion, Operation, PlanOrResult, Program};
 use crate::prow::jobs::{
     Event, Key, Keys, PlannedStarts, RequiredJobs, RequiredReport, Starter, start_required,
 };
 use crate::version::{ReleaseVersion, YStream};
 
-/// The operation.
-#[derive(Debug)]
-pub struct RunRequired;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct RunRequired {
     /// The minor versions whose jobs are started
     pub channel: Vec<YStream>,
     /// The required jobs: minor versions, and the names of the jobs of each
@@ -37,22 +33,9 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-/// What became of the jobs.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Answer {
-    /// What would be started.
-    Planned(PlannedStarts),
-    /// What was started or found.
-    Done(RequiredReport),
-}
-
-impl Conclusion for Answer {
+impl Conclusion for RequiredReport {
     fn class(&self) -> Option<ErrorClass> {
-        match self {
-            Self::Planned(_) => None,
-            Self::Done(report) => report.failures.class(),
-        }
+        self.failures.class()
     }
 }
 
@@ -62,23 +45,22 @@ impl Operation for RunRequired {
         "run_required",
         "Start the jobs that a file requires for a release, each once",
     )
-    .hints(&["A second call finds what the first one started, as long as Prow remembers it (about a day)."]);
-    type Arguments = Arguments;
-    type Answer = Answer;
+    .hints(&["A second call finds what the first one started for about a day."]);
+    type Answer = PlanOrResult<PlannedStarts, RequiredReport>;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { channel, jobs, version, again, key, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
+        let Self { channel, jobs, version, again, key, dry_run } = self;
         if again && key.is_some() {
             return Err(Refusal::new(ErrorClass::Usage, "again and key exclude each other").into());
         }
         let orders = jobs.orders(&channel, &version)?;
         let Some(permit) = call.permit_unless(dry_run)? else {
-            return Ok(Answer::Planned(PlannedStarts::of(orders)));
+            return Ok(PlanOrResult::Plan(PlannedStarts::of(orders)));
         };
         let tell = |event: Event<'_>| tell(call, event);
         let mut starter = Starter::new(call.clients(), &tell)?;
         let keys = Keys::of(again, key);
         call.resumed_by(keys.repeated());
-        Ok(Answer::Done(start_required(&mut starter, orders, &version, keys, permit).await))
+        Ok(PlanOrResult::Result(start_required(&mut starter, orders, &version, keys, permit).await))
     }
 }

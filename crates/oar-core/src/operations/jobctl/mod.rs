@@ -20,9 +20,18 @@ fn amd64() -> Arch {
     Arch::Amd64
 }
 
-/// The services of an operation that needs these credentials besides GitHub's.
-fn live_world(clients: &Clients, needed: &[Credential]) -> Result<LiveWorld, TaskError> {
-    require(clients.settings().credentials(), needed)?;
+/// The services of an operation that only reads.
+fn live_world(clients: &Clients) -> Result<LiveWorld, TaskError> {
+    live_world_to_change(clients, true, &[])
+}
+
+/// The services of an operation that, unless it is a dry run, needs these credentials besides GitHub's.
+fn live_world_to_change(
+    clients: &Clients,
+    dry_run: bool,
+    needed: &[Credential],
+) -> Result<LiveWorld, TaskError> {
+    require(clients.settings().credentials(), if dry_run { &[] } else { needed })?;
     Ok(LiveWorld::new(clients.clone())?)
 }
 

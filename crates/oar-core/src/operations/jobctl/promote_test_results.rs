@@ -1,23 +1,19 @@
 //! `jobctl promote-test-results`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{amd64, live_world};
 use crate::flow::outcome::TaskError;
 use crate::operations::call::Call;
-use crate::operations::row::{About, Conclusion, Operation, Program};
+use crate::operations::row::{About, Conclusion, Operation, PlanOrResult, Program};
 use crate::prow::manual::{self, PlannedPromotion, RecordChanged};
 use crate::prow::names::{BuildName, ResultName};
 use crate::version::Arch;
 
-/// The operation.
-#[derive(Debug)]
-pub struct PromoteTestResults;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct PromoteTestResults {
     /// The build's whole name
     pub build: BuildName,
     /// The architecture
@@ -28,17 +24,7 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-/// What became of the record.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Answer {
-    /// What would become of it.
-    Planned(PlannedPromotion),
-    /// What became of it.
-    Done(RecordChanged),
-}
-
-impl Conclusion for Answer {}
+impl Conclusion for RecordChanged {}
 
 impl Operation for PromoteTestResults {
     const ABOUT: About = About::job_change(
@@ -50,18 +36,17 @@ impl Operation for PromoteTestResults {
         "The aggregator's next pass labels the release payload.",
         "Look at the build first: `jobctl show`.",
     ]);
-    type Arguments = Arguments;
-    type Answer = Answer;
+    type Answer = PlanOrResult<PlannedPromotion, RecordChanged>;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { build, arch, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
+        let Self { build, arch, dry_run } = self;
         let permit = call.permit_unless(dry_run)?;
-        let live = live_world(call.clients(), &[])?;
+        let live = live_world(call.clients())?;
         let name = ResultName { build, arch };
         let Some(permit) = permit else {
-            return Ok(Answer::Planned(manual::plan_promotion(live.world(), &name).await?));
+            return Ok(PlanOrResult::Plan(manual::plan_promotion(live.world(), &name).await?));
         };
         let changed = manual::promote(live.world(), &name, permit).await?;
-        Ok(Answer::Done(RecordChanged { file: name.to_string(), changed }))
+        Ok(PlanOrResult::Result(RecordChanged { file: name.to_string(), changed }))
     }
 }

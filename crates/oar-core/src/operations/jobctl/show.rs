@@ -16,13 +16,9 @@ use crate::prow::record::ResultFile;
 use crate::prow::view::BuildView;
 use crate::version::Arch;
 
-/// The operation.
-#[derive(Debug)]
-pub struct Show;
-
-/// What it is asked with: a build, or the record of one.
+/// The operation, with its arguments: a build, or the record of one.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct Show {
     /// The build's whole name; its record is read from GitHub
     #[serde(default)]
     pub build: Option<BuildName>,
@@ -45,15 +41,14 @@ impl Operation for Show {
         "show",
         "Show a build's tests: jobs, runs, retries, the result, and why the build is accepted or not",
     );
-    type Arguments = Arguments;
     type Answer = BuildView;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<BuildView, TaskError> {
-        match (arguments.build, arguments.record) {
-            (Some(build), None) => recorded(ResultName { build, arch: arguments.arch }, call).await,
+    async fn run(self, call: &Call) -> Result<BuildView, TaskError> {
+        match (self.build, self.record) {
+            (Some(build), None) => recorded(ResultName { build, arch: self.arch }, call).await,
             (None, Some(record)) => {
                 let file = parsed(record)?;
-                let registries = registries(arguments.registry);
+                let registries = registries(self.registry);
                 for problem in &registries.refused {
                     call.observer().warn(problem);
                 }
@@ -70,7 +65,7 @@ impl Operation for Show {
 
 /// What GitHub has of the build.
 async fn recorded(name: ResultName, call: &Call) -> Result<BuildView, TaskError> {
-    let live = live_world(call.clients(), &[])?;
+    let live = live_world(call.clients())?;
     let file = manual::record(live.world(), &name).await?;
     let registry = match live.world().registries.registry(name.registry()).await {
         Ok(registry) => registry,

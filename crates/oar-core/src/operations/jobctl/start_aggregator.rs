@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{amd64, live_world};
+use super::{amd64, live_world_to_change};
 use crate::clients::Clients;
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
@@ -15,13 +15,9 @@ use crate::prow::aggregator::{Aggregator, AggregatorReport};
 use crate::prow::world::{Artifacts, Payloads};
 use crate::version::Arch;
 
-/// The operation.
-#[derive(Debug)]
-pub struct StartAggregator;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct StartAggregator {
     /// The architecture
     #[serde(default = "amd64")]
     pub arch: Arch,
@@ -30,16 +26,15 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-impl Arguments {
+impl StartAggregator {
     /// Fails where every pass would: a credential is missing.
     pub fn check(&self, clients: &Clients) -> Result<(), TaskError> {
         self.live_world(clients).map(drop)
     }
 
     fn live_world(&self, clients: &Clients) -> Result<LiveWorld, TaskError> {
-        let needed: &[Credential] =
-            if self.dry_run { &[] } else { &[Credential::GangwayToken, Credential::ArtifactsAccountFile] };
-        live_world(clients, needed)
+        let needed = [Credential::GangwayToken, Credential::ArtifactsAccountFile];
+        live_world_to_change(clients, self.dry_run, &needed)
     }
 }
 
@@ -53,18 +48,17 @@ impl Operation for StartAggregator {
     const ABOUT: About = About::job_change(
         Program::Jobctl,
         "start-aggregator",
-        "Follow the test jobs of all builds: retry what failed, accept what passed",
+        "Follow the test jobs of all builds: retry failed ones, accept builds that passed",
     )
     .hints(&[
         "A call is one pass; the command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
-    type Arguments = Arguments;
     type Answer = AggregatorReport;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<AggregatorReport, TaskError> {
-        let permit = call.permit_unless(arguments.dry_run)?;
-        let live = arguments.live_world(call.clients())?;
+    async fn run(self, call: &Call) -> Result<AggregatorReport, TaskError> {
+        let permit = call.permit_unless(self.dry_run)?;
+        let live = self.live_world(call.clients())?;
         let artifacts = live.artifacts()?;
         if artifacts.is_none() {
             let name = Credential::ArtifactsAccountFile.variable().name;
@@ -82,7 +76,7 @@ impl Operation for StartAggregator {
             payloads: payloads.as_ref().ok().and_then(Option::as_ref).map(|found| found as &dyn Payloads),
             policy: live.policy(),
         };
-        let mut report = Box::pin(aggregator.pass(arguments.arch, permit)).await?;
+        let mut report = Box::pin(aggregator.pass(self.arch, permit)).await?;
         if let Err(error) = &payloads {
             let words = format!("no payload is labelled in this pass: {error}");
             report.problems.add_words(words, error.class(), error.hint());

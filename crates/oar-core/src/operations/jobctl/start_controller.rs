@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::amd64;
+use super::{amd64, live_world_to_change};
 use crate::clients::Clients;
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
@@ -17,13 +17,9 @@ use crate::prow::controller::{Controller, ControllerReport, Scope};
 use crate::prow::names::BuildKind;
 use crate::version::{Arch, YStream};
 
-/// The operation.
-#[derive(Debug)]
-pub struct StartController;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct StartController {
     /// The minor versions
     pub release: Vec<YStream>,
     /// Look at stable builds; otherwise at nightly builds
@@ -44,7 +40,7 @@ fn yes() -> bool {
     true
 }
 
-impl Arguments {
+impl StartController {
     /// Nightly or stable builds.
     pub fn kind(&self) -> BuildKind {
         if self.no_nightly { BuildKind::Stable } else { BuildKind::Nightly }
@@ -57,8 +53,7 @@ impl Arguments {
 
     fn live_world(&self, clients: &Clients) -> Result<LiveWorld, TaskError> {
         let starts = self.trigger_prow_job && !self.dry_run;
-        let needed: &[Credential] = if starts { &[Credential::GangwayToken] } else { &[] };
-        let live = super::live_world(clients, needed)?;
+        let live = live_world_to_change(clients, !starts, &[Credential::GangwayToken])?;
         live.require_supported(self.release.iter().copied())?;
         Ok(live)
     }
@@ -78,9 +73,9 @@ pub struct Answer {
 pub enum StreamPass {
     /// It came to its end.
     Done(ControllerReport),
-    /// It ended early. Nothing is half done: the next pass goes on.
+    /// It ended early. The next pass continues.
     Failed {
-        /// Which builds it looked at.
+        /// The builds that it handled.
         scope: Scope,
         /// Why.
         #[serde(serialize_with = "text")]
@@ -128,17 +123,16 @@ impl Operation for StartController {
         "A call is one pass; the command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let permit = call.permit_unless(arguments.dry_run)?;
-        let live = arguments.live_world(call.clients())?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let permit = call.permit_unless(self.dry_run)?;
+        let live = self.live_world(call.clients())?;
         let controller = Controller { world: live.world() };
         let mut answer = Answer { releases: Vec::new() };
-        for release in &arguments.release {
-            let scope = Scope { release: *release, kind: arguments.kind(), arch: arguments.arch };
-            let pass = match Box::pin(controller.pass(scope, arguments.trigger_prow_job, permit)).await {
+        for release in &self.release {
+            let scope = Scope { release: *release, kind: self.kind(), arch: self.arch };
+            let pass = match Box::pin(controller.pass(scope, self.trigger_prow_job, permit)).await {
                 Ok(report) => StreamPass::Done(report),
                 // The next release has nothing to do with it.
                 Err(error) => {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{amd64, live_world};
+use super::{amd64, live_world_to_change};
 use crate::config::Credential;
 use crate::error::ErrorClass;
 use crate::flow::outcome::TaskError;
@@ -13,13 +13,9 @@ use crate::prow::controller::{Controller, ControllerReport, Existing};
 use crate::prow::names::BuildName;
 use crate::version::Arch;
 
-/// The operation.
-#[derive(Debug)]
-pub struct TriggerJobsForBuild;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct TriggerJobsForBuild {
     /// The build's whole name
     pub build: BuildName,
     /// The architecture
@@ -43,14 +39,12 @@ impl Operation for TriggerJobsForBuild {
     const ABOUT: About =
         About::job_change(Program::Jobctl, "trigger-jobs-for-build", "Start the test jobs of one build")
             .hints(&["Without no_skip_existing only jobs that the build's record lacks are started."]);
-    type Arguments = Arguments;
     type Answer = ControllerReport;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<ControllerReport, TaskError> {
-        let Arguments { build, arch, no_skip_existing, dry_run } = arguments;
+    async fn run(self, call: &Call) -> Result<ControllerReport, TaskError> {
+        let Self { build, arch, no_skip_existing, dry_run } = self;
         let permit = call.permit_unless(dry_run)?;
-        let needed: &[Credential] = if dry_run { &[] } else { &[Credential::GangwayToken] };
-        let live = live_world(call.clients(), needed)?;
+        let live = live_world_to_change(call.clients(), dry_run, &[Credential::GangwayToken])?;
         live.require_supported([build.y_stream()])?;
         let existing = if no_skip_existing { Existing::StartAgain } else { Existing::Keep };
         let controller = Controller { world: live.world() };

@@ -1,24 +1,20 @@
 //! `jobctl update-retried-job-run`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{amd64, live_world};
 use crate::flow::outcome::TaskError;
 use crate::operations::call::Call;
-use crate::operations::row::{About, Conclusion, Operation, Program};
+use crate::operations::row::{About, Operation, PlanOrResult, Program};
 use crate::prow::manual::{self, PlannedReplacement, RecordChanged};
 use crate::prow::names::{BuildName, ResultName};
 use crate::prow::record::RunId;
 use crate::version::Arch;
 
-/// The operation.
-#[derive(Debug)]
-pub struct UpdateRetriedJobRun;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct UpdateRetriedJobRun {
     /// The build's whole name
     pub build: BuildName,
     /// The architecture
@@ -35,45 +31,30 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-/// What became of the record.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Answer {
-    /// What would become of it.
-    Planned(PlannedReplacement),
-    /// What became of it.
-    Done(RecordChanged),
-}
-
-impl Conclusion for Answer {}
-
 impl Operation for UpdateRetriedJobRun {
     const ABOUT: About = About::job_change(
         Program::Jobctl,
         "update-retried-job-run",
         "Replace a recorded run with another run and judge the build again",
     )
-    .hints(&[
-        "`jobctl show` tells the runs that are recorded; the aggregator's next pass judges the build anew.",
-    ]);
-    type Arguments = Arguments;
-    type Answer = Answer;
+    .hints(&["`jobctl show` lists the recorded runs; the aggregator's next pass evaluates the build again."]);
+    type Answer = PlanOrResult<PlannedReplacement, RecordChanged>;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { build, arch, job_name: job, current_job_id: current, new_job_id: new, dry_run } =
-            arguments;
+    async fn run(self, call: &Call) -> Result<Self::Answer, TaskError> {
+        let Self { build, arch, job_name: job, current_job_id: current, new_job_id: new, dry_run } = self;
         let permit = call.permit_unless(dry_run)?;
-        let live = live_world(call.clients(), &[])?;
+        let live = live_world(call.clients())?;
         let name = ResultName { build, arch };
         if !manual::check_run(live.world(), &job, &new).await? {
-            let words = format!("Prow does not know the run {new} (any more); it is taken as it is");
+            let words =
+                format!("Prow does not know the run {new} (any more); it is recorded without a check");
             call.observer().warn(&words);
         }
         let Some(permit) = permit else {
             let plan = manual::plan_replacement(live.world(), &name, &job, &current, &new).await?;
-            return Ok(Answer::Planned(plan));
+            return Ok(PlanOrResult::Plan(plan));
         };
         let place = manual::replace_run(live.world(), &name, &job, &current, &new, permit).await?;
-        Ok(Answer::Done(RecordChanged { file: name.to_string(), changed: place.is_some() }))
+        Ok(PlanOrResult::Result(RecordChanged { file: name.to_string(), changed: place.is_some() }))
     }
 }

@@ -10,13 +10,9 @@ use crate::operations::files::{Content, File};
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::verification::{Registries, Verification, is_of_no_minor};
 
-/// The operation.
-#[derive(Debug)]
-pub struct Verify;
-
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Arguments {
+pub struct Verify {
     /// Records, latest files or registries, by their own names
     pub files: Vec<File>,
     /// The registries of test jobs, which say what is required; without it every job of a record is
@@ -47,11 +43,10 @@ impl Conclusion for Answer {
 impl Operation for Verify {
     const ABOUT: About =
         About::job_look(Program::Jobctl, "verify", "Check whether stored records agree with their runs");
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let Arguments { files, registry, strict } = arguments;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let Self { files, registry, strict } = self;
         if files.is_empty() {
             let words = "there is no record, latest file or registry to check";
             return Err(Refusal::new(ErrorClass::Usage, words).into());

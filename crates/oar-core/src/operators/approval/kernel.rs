@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
-use super::gates::{ReadAdvisory, unread};
+use super::preconditions::{ReadAdvisory, unread};
 use super::{Approval, Problem};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::Nvr;
@@ -57,7 +57,7 @@ impl Approval<'_> {
         };
         let images = images(advisories, &mut findings);
         if images.is_empty() && findings.problems.is_empty() {
-            let note = "no advisory carries an operating system image, so no kernel is looked at";
+            let note = "no advisory carries an operating system image, so no kernel is checked";
             findings.notes.push(note.to_owned());
         }
         let read = join_all(images.iter().map(|image| self.packages_of(image, rules))).await;

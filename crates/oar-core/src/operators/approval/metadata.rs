@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::gates::unread;
+use super::preconditions::unread;
 use super::{Approval, ApprovalPlan, Problem};
 use crate::clients::access::Page;
 use crate::clients::registry::RegistryClient;
@@ -18,7 +18,7 @@ const PAYLOADS: &str = "quay.io/openshift-release-dev/ocp-release";
 pub enum MetadataUrl {
     /// It is; its address.
     Up(String),
-    /// It was looked for and is not there; why.
+    /// It was checked and does not exist; the reason.
     NotYet(String),
 }
 
@@ -73,17 +73,13 @@ impl Approval<'_> {
         match self.access.page(url).await {
             Ok(Page::Up) => Ok(MetadataUrl::Up(url.clone())),
             Ok(Page::Missing(why)) => Ok(MetadataUrl::NotYet(format!("{url} is not up ({why})"))),
-            Err(error) => Err(unread("the metadata URL could not be looked at", &error)),
+            Err(error) => Err(unread("the metadata URL could not be checked", &error)),
         }
     }
 
-    /// Looks at the metadata URL of `plan`, when the plan depends on it and it was not looked at yet.
-    pub async fn complete(&self, plan: &ApprovalPlan) -> Result<(), Problem> {
-        if let (Some(payload), None) = (&plan.payload, plan.metadata()) {
-            let found = self.metadata_url(payload).await?;
-            // Nobody else sets it: a plan is completed by one caller.
-            let _ = plan.page.set(found);
-        }
-        Ok(())
+    /// Whether the metadata URL is up, when `plan` depends on it ([`ApprovalPlan::found`]).
+    pub async fn look_at_metadata(&self, plan: &ApprovalPlan) -> Result<Option<MetadataUrl>, Problem> {
+        let Some(payload) = &plan.payload else { return Ok(None) };
+        self.metadata_url(payload).await.map(Some)
     }
 }

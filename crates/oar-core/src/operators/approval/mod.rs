@@ -1,13 +1,12 @@
 //! The approval of a release: gates first, then the merge request at the commit that was looked at, then the
 //! advisories, then the QE subtasks (spec 02 §9, spec 03 §3.8).
 
-mod gates;
 mod kernel;
 mod metadata;
+mod preconditions;
 mod work;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 pub use kernel::StopRule;
 pub use metadata::{MetadataUrl, Payload, PayloadLook, payload_look, payload_of};
@@ -71,7 +70,7 @@ pub struct ShippedAdvisory {
     pub id: AdvisoryId,
     /// Its type.
     pub kind: AdvisoryKind,
-    /// Its state when it was looked at.
+    /// Its state when it was checked.
     pub state: AdvisoryState,
 }
 
@@ -92,7 +91,7 @@ impl ShippedAdvisory {
 pub enum ShipmentPlan {
     /// The release has none.
     None,
-    /// It is to be approved at the commit that was looked at.
+    /// It must be approved at the commit that was checked.
     Approve(Box<Shipment>),
     /// We have approved it before.
     Approved(Box<Shipment>),
@@ -108,7 +107,7 @@ pub struct OpenSubtask {
     /// Its title.
     pub summary: String,
     status: Option<String>,
-    /// What it offered when it was read; `None` when that is to be asked for again.
+    /// The transitions that it offered when it was read; `None` when they must be read again.
     offered: Option<Vec<Transition>>,
 }
 
@@ -136,15 +135,20 @@ pub struct ApprovalPlan {
     reference: Option<MergeRequestRef>,
     /// The payload whose metadata URL must be up before anything moves; `None` when that does not matter (any more).
     payload: Option<Payload>,
-    /// Whether it is up, once that was looked at.
-    page: OnceLock<MetadataUrl>,
+    /// Whether it is up, once that was checked.
+    metadata: Option<MetadataUrl>,
 }
 
 impl ApprovalPlan {
     /// Whether the metadata URL is up; `None` when that does not matter (any more), or was not looked at yet
-    /// ([`Approval::complete`]).
+    /// ([`Approval::look_at_metadata`]).
     pub fn metadata(&self) -> Option<&MetadataUrl> {
-        self.page.get()
+        self.metadata.as_ref()
+    }
+
+    /// Notes what a look at the metadata URL found.
+    pub fn found(&mut self, metadata: Option<MetadataUrl>) {
+        self.metadata = metadata;
     }
 
     /// Why the advisories cannot be moved yet.

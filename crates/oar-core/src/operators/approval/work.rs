@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::gates::unread;
+use super::preconditions::unread;
 use super::{APPROVED, Approval, ApprovalPlan, Problem, ShipmentPlan, ShippedAdvisory};
 use crate::clients::Effect;
 use crate::clients::errata::{AdvisoryId, AdvisoryKind, SecurityAlerts};
 use crate::clients::gitlab::MergeRequestState;
-use crate::error::Classified;
+use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
 use crate::flow::outcome::Step;
 use crate::flow::recorder::Recorder;
@@ -19,7 +19,7 @@ use crate::permit::WritePermit;
 /// The status of a subtask that is done.
 pub(super) const CLOSED: &str = "Closed";
 
-/// What became of the plan.
+/// The result of the plan.
 #[derive(Debug, Default)]
 pub struct ApprovalResult {
     /// What could not be done.
@@ -30,7 +30,7 @@ pub struct ApprovalResult {
     pub not_moved: Vec<AdvisoryId>,
 }
 
-/// Takes what became of `step`; whether the world is as it wants it.
+/// Records the result of `step`; returns whether its aim is reached.
 fn take(failures: &mut Failures, step: &Step, outcome: Result<Effect, impl Classified>) -> bool {
     match outcome {
         Ok(Effect::Changed) => tracing::info!("{step}"),
@@ -62,9 +62,9 @@ pub(super) fn blocking_alerts(id: AdvisoryId, alerts: &SecurityAlerts) -> Proble
 impl Approval<'_> {
     /// Makes the planned changes.
     ///
-    /// Alerts are computed anew before anything else. A refused approval moves no advisory, and neither does one that
-    /// does not stand any more at the commit that was looked at. One advisory that cannot
-    /// be moved does not stop the others. What is left when everything is done is [`Approval::close_subtasks`].
+    /// Alerts are recomputed before anything else. A refused approval moves no advisory, and neither does one
+    /// that does not stand any more at the commit that was looked at. One advisory that cannot be moved does
+    /// not stop the others. What is left when everything is done is [`Approval::close_subtasks`].
     pub async fn apply(
         &self,
         plan: &ApprovalPlan,
@@ -72,9 +72,10 @@ impl Approval<'_> {
         recorder: &Recorder,
     ) -> ApprovalResult {
         let mut result = ApprovalResult::default();
-        // A plan that was not completed says nothing about the metadata URL.
-        if let Err(problem) = self.complete(plan).await {
-            result.failures.add_logged(&problem);
+        if plan.payload.is_some() && plan.metadata().is_none() {
+            result
+                .failures
+                .add_logged(&Problem::unknown("the metadata URL was not checked", ErrorClass::Unavailable));
             return result;
         }
         self.fresh_alerts(plan, permit, &mut result.failures).await;
@@ -133,7 +134,8 @@ impl Approval<'_> {
         failures
     }
 
-    /// Approves the merge request at the commit that was looked at, after a fresh look at the security alerts.
+    /// Approves the merge request at the commit that was looked at, after the security alerts were
+    /// recomputed.
     pub async fn approve(&self, plan: &ApprovalPlan, permit: &WritePermit, recorder: &Recorder) -> Failures {
         let mut failures = Failures::default();
         self.fresh_alerts(plan, permit, &mut failures).await;
@@ -143,7 +145,7 @@ impl Approval<'_> {
         failures
     }
 
-    /// Approves the merge request when the plan says so; whether it did so just now, at the commit that was looked at.
+    /// Approves the merge request if it is in the plan; returns whether it did so now, at the checked commit.
     async fn approve_shipment(
         &self,
         plan: &ApprovalPlan,
@@ -162,7 +164,7 @@ impl Approval<'_> {
     /// Whether the merge request still is what the plan was made for: at the same commit, no draft, and approved. ART
     /// commits to it until the release ships, which may take an approval away (spec 05 §8.4).
     ///
-    /// GitLab takes an approval only at the head: after one that it took just now nothing is asked for again.
+    /// GitLab accepts an approval only at the head, so after one that was just given nothing is read again.
     async fn still_approved(&self, plan: &ApprovalPlan, approved_now: bool) -> Result<(), Problem> {
         if approved_now {
             return Ok(());
@@ -175,19 +177,19 @@ impl Approval<'_> {
         let (now, (user, approvals)) =
             join(Shipment::load(gitlab, reference), join(gitlab.current_user(), gitlab.approvals(reference)))
                 .await;
-        let what = "the shipment merge request could not be looked at again, so no advisory was moved";
+        let what = "the shipment merge request could not be read again, so no advisory was moved";
         let (now, user, approvals) = (
             now.map_err(|error| unread(what, &error))?,
             user.map_err(|error| unread(what, &error))?,
             approvals.map_err(|error| unread(what, &error))?,
         );
-        let again = "Run the same command again: it looks at the merge request as it is now.";
+        let again = "Run the same command again: it reads the merge request again.";
         let moved = |why: &str| {
             let text = format!("the shipment merge request {reference} {why}: no advisory was moved");
             Problem::blocked(text).then(again)
         };
         if now.merge_request().sha != seen.merge_request().sha {
-            return Err(moved("got another commit after it was looked at"));
+            return Err(moved("got another commit after it was checked"));
         }
         if now.state() == MergeRequestState::Merged {
             return Ok(());

@@ -36,13 +36,13 @@ pub struct AdvisoryDrop {
 pub struct Approval {
     /// It was given before the first of our runs.
     pub had: bool,
-    /// An earlier run of ours cost it, and nobody was asked again.
+    /// It was lost by an earlier run, and was not requested again.
     lost: bool,
-    /// An earlier run of ours asked for it again.
+    /// An earlier run requested it again.
     asked: bool,
 }
 
-/// Approved, and not asked for anew, which withdraws the approval (spec 02 §2.11).
+/// Approved; it must not be requested again, because that withdraws the approval (spec 02 §2.11).
 fn docs_given(advisory: &Advisory) -> bool {
     advisory.doc_complete && !advisory.text_ready
 }
@@ -149,7 +149,7 @@ impl AdvisoryDrop {
     }
 }
 
-/// What became of one advisory.
+/// The result for one advisory.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     pub(super) failed: Vec<TaskError>,
@@ -232,7 +232,7 @@ pub(super) async fn apply(
     let mut asked = |wanted: bool, sent: bool, shown: bool, step: Step| {
         match (sent, shown) {
             (true, false) => recorder.take_back(&step),
-            // The answer was lost, and it was asked for all the same.
+            // The answer was lost, but the request took effect.
             (false, true) if wanted => did(recorder, step),
             _ => {}
         }

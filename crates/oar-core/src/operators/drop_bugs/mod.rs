@@ -114,14 +114,14 @@ impl Plan for DropPlan {
     }
 }
 
-/// What became of the plan.
+/// The result of the plan.
 #[derive(Debug, Default)]
 pub struct DropResult {
     /// What could not be done.
     pub failures: Failures,
-    /// Advisories whose approval by documentation was asked for again.
+    /// Advisories for which docs approval was requested again.
     pub docs: BTreeSet<AdvisoryId>,
-    /// Advisories whose approval by product security was asked for again.
+    /// Advisories for which product security approval was requested again.
     pub security: BTreeSet<AdvisoryId>,
     /// How far the change of the shipment got.
     pub shipment: Option<ShipmentEnd>,
@@ -163,7 +163,7 @@ impl DropBugs<'_> {
         for ((impetus, id), advisory) in handled.into_iter().zip(advisories) {
             match advisory.map_err(TaskError::from) {
                 Ok(advisory) if advisory.is_dropped() => {
-                    notes.push(format!("advisory {id} ({impetus}) is dropped and left alone"));
+                    notes.push(format!("advisory {id} ({impetus}) is dropped and not changed"));
                 }
                 Ok(advisory) => readable.push((impetus.clone(), advisory)),
                 Err(error)
@@ -199,7 +199,7 @@ impl DropBugs<'_> {
             .collect();
         let plan = DropPlan { bugs, names, advisories, shipment: change, gone, notes, unreadable };
         match plan.locked() {
-            // Nothing else is left to do, so nothing is begun.
+            // Nothing else is left to do, so nothing is started.
             Some(refusal) if plan.summary().steps.is_empty() => Err(refusal),
             _ => Ok(plan),
         }
@@ -227,7 +227,7 @@ impl DropBugs<'_> {
                 "the release of {} to production was attempted: {} has the label {label}",
                 target.release, place.reference
             ))
-            .with_hint("What was released cannot be taken back here: ask ART how to continue.")
+            .with_hint("A release cannot be reverted here: ask ART how to continue.")
             .into());
         }
         shipment.files().await?;

@@ -17,7 +17,7 @@ pub enum Decision {
     CveTracker,
     /// It has a security label: only product security takes it out of an advisory (spec 02 §2.5).
     SecurityLabelled,
-    /// It is critical or a customer waits for it, and nobody named it.
+    /// It is critical or has a customer case, and was not named.
     HighSeverity,
     /// It cannot be read.
     Unknown,
@@ -39,7 +39,7 @@ impl JudgedBug {
     pub fn of(key: &IssueKey, bug: Option<&Bug>, include: &BTreeSet<IssueKey>) -> Self {
         let decision = match bug {
             None => Decision::Unknown,
-            // Without a status nobody knows whether it is finished.
+            // Without a status it is unknown whether it is finished.
             Some(bug) if bug.status.is_none() => Decision::Unknown,
             Some(bug) if bug.is_finished() => Decision::Finished,
             Some(bug) if bug.is_cve_tracker() => Decision::CveTracker,

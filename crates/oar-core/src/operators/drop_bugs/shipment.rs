@@ -26,9 +26,9 @@ use crate::version::ReleaseVersion;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How often it is looked at: about five minutes.
+/// How often it is checked: for about five minutes.
 const LOOKS: u32 = 36;
-/// How many unclear answers to the merge request's merge are checked before the run ends; the next one goes on.
+/// How many unclear answers to the merge are checked before the run ends; the next run continues.
 const UNCLEAR_ANSWERS: u32 = 4;
 
 /// Where a shipment's changes are committed.
@@ -347,7 +347,8 @@ impl ShipmentDrop {
         Ok(())
     }
 
-    /// Merges our merge request, or leaves it to merge by itself. GitLab's check of it is waited for, within bounds.
+    /// Merges this program's merge request, or sets it to merge automatically. Waits for GitLab's check of
+    /// it, within bounds.
     async fn merge(
         &self,
         gitlab: &GitlabClient,

@@ -22,7 +22,7 @@ pub enum ContainerGrade {
     NoContainers,
 }
 
-/// What Errata Tool tells about the containers of advisories.
+/// Errata Tool's data about the containers of advisories.
 #[async_trait]
 pub trait AdvisoryGrades: Send + Sync {
     /// The grade on the advisory's container page (E-16).
@@ -41,7 +41,7 @@ impl AdvisoryGrades for ErrataClient {
     }
 
     async fn builds_of(&self, advisory: AdvisoryId) -> Result<Vec<Nvr>, ServiceError> {
-        // A build may stand there once for each product version.
+        // A build may be listed once for each product version.
         let builds: BTreeSet<Nvr> = self.builds(advisory).await?.into_iter().map(|build| build.nvr).collect();
         Ok(builds.into_iter().collect())
     }

@@ -1,7 +1,7 @@
 //! Grades that were read a short time ago, so that asking again costs nothing.
 //!
-//! Only healthy images are kept, and only for an hour: what is unhealthy or unknown is always asked anew. The file is
-//! in the user's cache directory and can be deleted at any time; a damaged one is as good as none.
+//! Only healthy images are kept, and only for an hour: unhealthy and unknown ones are always read again. The
+//! file is in the user's cache directory and can be deleted at any time; a damaged one is as good as none.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::clients::catalog::{CatalogImage, FreshnessGrade};
 use crate::ids::Digest;
 
-/// How long an entry is believed, in seconds.
+/// How long an entry is valid, in seconds.
 const LIFETIME: i64 = 3600;
 /// The most entries; the oldest go first.
 const ENTRIES: usize = 5000;
@@ -50,7 +50,7 @@ impl GradeCache {
         Self { path: directory.join("image-grades.json"), source: source.to_owned() }
     }
 
-    /// What is known of `digests` and still believed at `now`.
+    /// The entries of `digests` that are valid at `now`.
     pub(super) fn read(&self, digests: &BTreeSet<Digest>, now: Timestamp) -> HashMap<Digest, CatalogImage> {
         let file = self.load();
         let known = digests.iter().filter_map(|digest| {
@@ -61,7 +61,7 @@ impl GradeCache {
                 .cloned()
                 .map(|Kept(grade, start_date, end_date)| FreshnessGrade { grade, start_date, end_date });
             let image = CatalogImage { records: 1, grades: grades.collect(), ..CatalogImage::default() };
-            // The grade itself is worked out anew, so a window that ends within the hour is honoured.
+            // The grade itself is computed again, so a period that ends within the hour is honoured.
             super::effective(&image.grades, now).ok().filter(|grade| grade.is_healthy())?;
             Some((digest.clone(), image))
         });

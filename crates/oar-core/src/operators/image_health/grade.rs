@@ -9,7 +9,7 @@
 //! * When several grades count now, the worst one is the image's.
 //! * No grade that counts now, or one that cannot be read (null, empty, `A+`, a bad date), makes the grade unknown.
 //!   Unknown is neither healthy nor unhealthy.
-//! * What the schedule says of later days changes no verdict of today; [`coming_drop`] tells it.
+//! * Later grades in the schedule do not change today's verdict; [`coming_drop`] reports them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(coming_drop(&windows, now(), 29), None, "that is later");
         assert_eq!(coming_drop(&windows, at("2026-08-01T00:00:00Z"), 30), None, "it has dropped already");
         assert_eq!(coming_drop(&windows, now(), 0), None);
-        // The schedule ends, and nobody says what follows.
+        // The schedule ends, and the next grade is unknown.
         let ends = &windows[..2];
         assert_eq!(
             coming_drop(ends, now(), 30),

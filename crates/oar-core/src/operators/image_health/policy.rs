@@ -46,7 +46,8 @@ pub struct HealthPolicy {
     pub unhealthy_allowed: usize,
     /// The waivers, ended ones too.
     pub waivers: Vec<Waiver>,
-    /// Within how many days a grade that will drop is told; 0 tells none. It changes no verdict.
+    /// The number of days before a drop of a grade in which it is reported; 0 for never. It does not change
+    /// the verdict.
     pub warn_days: u16,
 }
 

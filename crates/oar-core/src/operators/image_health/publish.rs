@@ -45,7 +45,7 @@ impl HealthReport {
             None => {}
         }
         let write = async { target.gitlab.add_note(target.merge_request, &text, permit).await.map(drop) };
-        // The next run edits what stands there.
+        // The next run edits the existing note.
         let look = async {
             let notes = target.gitlab.notes(target.merge_request).await?.notes;
             Ok::<_, ServiceError>(newest_says(&notes, target.release, &text).then_some(()))

@@ -149,11 +149,11 @@ pub struct HealthFacts {
     pub unhealthy_allowed: usize,
     /// The images that are not healthy.
     pub not_healthy: Vec<ImageResult>,
-    /// What kept images from being looked at.
+    /// Why images could not be checked.
     pub gaps: Vec<String>,
     /// What the reader should know.
     pub notes: Vec<String>,
-    /// Within how many days a drop of a grade is told.
+    /// The number of days before a drop of a grade in which it is reported.
     pub warn_days: u16,
     /// Healthy images whose grade drops within that time.
     pub drops: Vec<ComingDrop>,

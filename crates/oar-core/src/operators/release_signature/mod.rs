@@ -1,9 +1,9 @@
 //! Whether the images of a release are signed by a release key (spec 01 §5.9).
 //!
-//! The digest is what the release controller says of exactly this release, and the registry must hold the same under
-//! the release's tag. Then every signature that the mirror has for it is verified, and those in the Sigstore way beside
-//! the image in its registry. One good one is enough, and a file that was changed is reported whatever the others say.
-//! What could not be looked at is unknown and never a verdict.
+//! The digest is what the release controller says of exactly this release, and the registry must hold the
+//! same under the release's tag. Then every signature that the mirror has for it is verified, and those in
+//! the Sigstore way beside the image in its registry. One good one is enough, and a file that was changed is
+//! reported whatever the others say. A failed check is unknown and never a verdict.
 
 mod report;
 #[cfg(test)]
@@ -36,7 +36,7 @@ const ARCHITECTURE: &str = "x86_64";
 const OTHER_ARCHITECTURES: [&str; 3] = ["aarch64", "ppc64le", "s390x"];
 /// The list with an image for each architecture; each of them is signed, too.
 const MULTI: &str = "multi";
-/// How often is looked at most, and how long is waited in between (spec 01 §5.9).
+/// The most checks, and the pause between them (spec 01 §5.9).
 pub const LOOKS: u32 = 16;
 /// The pause between two looks.
 pub const PAUSE: Duration = Duration::from_secs(30);
@@ -130,7 +130,7 @@ impl ReleaseSignature<'_> {
         Ok(report)
     }
 
-    /// The `x86_64` payload, whose digest the release controller tells, too.
+    /// The `x86_64` payload, whose digest the release controller has too.
     async fn payload(&self, release: &ReleaseVersion) -> Result<ImageReport, TaskError> {
         let tagged = format!("{REPOSITORY}:{release}-{ARCHITECTURE}");
         let mut report = ImageReport::new(ARCHITECTURE, tagged.clone());
@@ -259,7 +259,7 @@ fn preview_warnings(release: &ReleaseVersion, report: &SignatureReport) -> Vec<S
     images
         .map(|image| {
             format!(
-                "the {} payload of {release} is signed by a key for previews (EC) alone, although {release} is none",
+                "the {} payload of {release} is signed only by a key for previews (EC), although {release} is not a preview",
                 image.architecture
             )
         })

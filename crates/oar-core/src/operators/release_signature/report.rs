@@ -88,7 +88,7 @@ pub enum SignatureStatus {
     Signed,
     /// Nothing is published yet; what is missing.
     Waits(String),
-    /// Something could not be looked at, so nothing is said.
+    /// Something could not be checked, so there is no verdict.
     Unknown(String),
     /// Signatures are there, and none of them is good; a line each.
     NotSigned(Vec<String>),
@@ -105,9 +105,9 @@ pub struct ImageReport {
     pub references: Vec<String>,
     /// Every signature that was found.
     pub signatures: Vec<SignatureFinding>,
-    /// What is not there yet.
+    /// What does not exist yet.
     pub waits_for: Option<String>,
-    /// What could not be looked at.
+    /// What could not be checked.
     pub gaps: Vec<String>,
     /// The next step about the first gap.
     #[serde(skip)]
@@ -132,8 +132,8 @@ impl ImageReport {
         self.signatures.iter().filter(|finding| finding.verified.is_some())
     }
 
-    /// What the signatures come to. One that is good is enough; an image of which something could not be looked at is
-    /// unknown, whatever else was found.
+    /// The verdict of the signatures. One valid signature is enough; an image of which something could not be
+    /// checked is unknown, whatever else was found.
     pub fn standing(&self) -> SignatureStatus {
         if self.good().next().is_some() {
             return SignatureStatus::Signed;
@@ -172,7 +172,7 @@ pub struct SignatureReport {
 }
 
 impl SignatureReport {
-    /// Every image that was looked at.
+    /// Every checked image.
     pub fn images(&self) -> impl Iterator<Item = &ImageReport> {
         std::iter::once(&self.payload).chain(&self.others)
     }
@@ -213,12 +213,12 @@ impl SignatureReport {
             .collect()
     }
 
-    /// What stands before a line about `image`, when there are several images.
+    /// The prefix of a line about `image`, when there are several images.
     fn about(&self, image: &ImageReport) -> String {
         if self.others.is_empty() { String::new() } else { format!("{}: ", image.architecture) }
     }
 
-    /// One line for each signature of each image, what could not be looked at, and the warnings.
+    /// One line for each signature of each image, each failed check, and each warning.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for image in self.images() {

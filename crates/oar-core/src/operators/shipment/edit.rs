@@ -15,7 +15,7 @@ use crate::clients::jira::IssueKey;
 pub struct Edit {
     /// The whole new text.
     pub content: String,
-    /// The issues that are gone, in the file's order.
+    /// The removed issues, in the file's order.
     pub removed: Vec<IssueKey>,
 }
 

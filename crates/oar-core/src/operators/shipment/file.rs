@@ -1,4 +1,4 @@
-//! One YAML file of a shipment and what stands in it (spec 03 §3.3).
+//! One YAML file of a shipment and its content (spec 03 §3.3).
 
 use std::collections::BTreeSet;
 
@@ -86,7 +86,7 @@ pub struct ShipmentFile {
 }
 
 impl ShipmentFile {
-    /// Reads `content`. What is wrong with it is reported when a fact is asked for.
+    /// Reads `content`. Errors are reported when a fact is read.
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
         let (path, content) = (path.into(), content.into());
         let facts = facts(&content).map_err(|problem| in_file(&path, problem));
@@ -301,7 +301,7 @@ mod tests {
                 "`12` is not a Jira issue key",
             ),
             ("        fixed: [\n", head + 2, "not valid YAML"),
-            ("        fixed: []\n        fixed: []\n", head + 2, "the key `fixed` stands twice"),
+            ("        fixed: []\n        fixed: []\n", head + 2, "the key `fixed` occurs twice"),
         ] {
             let problem = with_fixed(fixed).jira_keys().unwrap_err();
             assert_eq!(problem.path, "shipment/4.19.1.image.yaml");

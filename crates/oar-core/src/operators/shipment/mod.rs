@@ -72,7 +72,7 @@ classified! {
     }
 }
 
-/// A shipment merge request as it stood when it was loaded.
+/// A shipment merge request as it was when it was loaded.
 #[derive(Debug)]
 pub struct Shipment {
     gitlab: GitlabClient,
@@ -83,7 +83,7 @@ pub struct Shipment {
 }
 
 impl Shipment {
-    /// Reads the merge request, whatever its state. One request; everything else is read when it is asked for.
+    /// Reads the merge request, whatever its state. One request; everything else is read on demand.
     pub async fn load(gitlab: &GitlabClient, reference: &MergeRequestRef) -> Result<Self, ServiceError> {
         let merge_request = gitlab.merge_request(reference).await?;
         Ok(Self {
@@ -95,7 +95,7 @@ impl Shipment {
         })
     }
 
-    /// The same with its pipelines, which are asked for at the same time. Two requests.
+    /// The same with its pipelines, which are read at the same time. Two requests.
     pub async fn load_whole(
         gitlab: &GitlabClient,
         reference: &MergeRequestRef,
@@ -165,7 +165,7 @@ impl Shipment {
             .with_hint("ART still prepares it: run the same command again when the draft mark is gone."))
     }
 
-    /// Its YAML files as they stand at its head, in GitLab's order; deleted ones are left out.
+    /// Its YAML files at its head, in GitLab's order; deleted ones are left out.
     ///
     /// The changed paths are read page by page, the contents from the project that holds the source branch, eight at
     /// a time, once for this value.

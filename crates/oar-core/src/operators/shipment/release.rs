@@ -21,7 +21,7 @@ pub enum ReleaseState {
     Unknown(String),
 }
 
-/// What every label begins with that says that production was attempted, whatever became of it (spec 03 §3.2).
+/// The prefix of labels that say that production was attempted, with any result (spec 03 §3.2).
 const ATTEMPTED: &str = "prod-release";
 /// The statuses of what has not ended (spec 03 §3.7).
 const ACTIVE: [&str; 7] =
@@ -45,7 +45,7 @@ fn stage(environment: Environment) -> String {
 }
 
 impl Shipment {
-    /// Whether a label says that the release to production was attempted, whatever became of it.
+    /// Whether a label says that the release to production was attempted, with any result.
     pub fn production_label(&self) -> Option<&str> {
         let labels = &self.merge_request().labels;
         let is_attempt = |label: &&String| {

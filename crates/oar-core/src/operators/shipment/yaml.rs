@@ -1,4 +1,4 @@
-//! A YAML document as a tree whose values know where they stand in the text.
+//! A YAML document as a tree whose values know their position in the text.
 //!
 //! Shipment files are edited in place, so the tree is for finding, never for writing.
 
@@ -184,7 +184,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
                     Some(Open::Mapping { start, entries, flow, .. }) => {
                         Node { start, end, value: Value::Mapping { entries, flow } }
                     }
-                    None => return Err(problem("a collection ends that never began")),
+                    None => return Err(problem("a collection ends that was never started")),
                 }
             }
         };
@@ -201,7 +201,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
                 {
                     return Err(Problem {
                         line: node.start.line,
-                        message: format!("the key `{name}` stands twice in this mapping"),
+                        message: format!("the key `{name}` occurs twice in this mapping"),
                     });
                 }
                 *key = Some(node);

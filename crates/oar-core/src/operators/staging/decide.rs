@@ -39,11 +39,11 @@ pub enum StagingStatus {
 pub enum Held {
     /// An advisory that blocks it cannot be pushed.
     By(AdvisoryId),
-    /// Nobody knows whether what blocks it can be pushed: it could not be looked at.
+    /// It is unknown whether the advisory that blocks it can be pushed, because it could not be read.
     Unknown {
         /// The advisory that blocks it.
         by: AdvisoryId,
-        /// The class of the failure that kept it from being looked at.
+        /// The class of the failure to read it.
         class: ErrorClass,
     },
     /// It blocks itself through these advisories, in order.
@@ -61,7 +61,7 @@ impl StagingStatus {
         }
     }
 
-    /// The next step, where the trouble has one of its own.
+    /// The hint, if the problem has its own.
     pub(super) fn hint(&self) -> Option<&str> {
         match self {
             Self::Failed { hint, .. } => hint.as_deref(),
@@ -162,7 +162,7 @@ impl<'a> StagingStatuses<'a> {
                     return StagingStatus::Held(Held::Cycle(circle));
                 }
                 standing => {
-                    // What could not be looked at is no fact about what waits for it.
+                    // A failed read is no fact about the advisories that wait for it.
                     let unseen = standing
                         .class()
                         .filter(|class| matches!(class, ErrorClass::Unavailable | ErrorClass::Configuration));

@@ -20,7 +20,7 @@ use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutc
 use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
 
-/// How many advisories are looked at in one run; a longer chain of blocking advisories is a mistake somewhere.
+/// The most advisories that are read in one run; a longer chain of blocking advisories is a mistake.
 const MOST_ADVISORIES: usize = 100;
 
 /// The staging push with this client.
@@ -209,7 +209,7 @@ fn assemble(
         };
         match read {
             Some(read) if read.state == AdvisoryState::DroppedNoShip => {
-                notes.push(format!("{} is dropped and left alone", advisory.subject()));
+                notes.push(format!("{} is dropped and not changed", advisory.subject()));
             }
             Some(read) if read.needs_no_push() => {
                 notes.push(format!("{} is text only: there is nothing to push", advisory.subject()));

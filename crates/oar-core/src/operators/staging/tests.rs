@@ -233,7 +233,7 @@ fn dropped_and_text_only_advisories_are_left_alone_and_named() {
     assert_eq!(
         plan.summary().notes,
         [
-            "advisory 1 (kind1) is dropped and left alone",
+            "advisory 1 (kind1) is dropped and not changed",
             "advisory 2 (kind2) is text only: there is nothing to push"
         ]
     );

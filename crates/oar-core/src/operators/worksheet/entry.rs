@@ -88,7 +88,7 @@ fn bug_rows(rows: &Rows, bugs: &ReleaseBugs) -> Vec<CellWrite> {
     let keys = keys(rows);
     for ((row, key), number) in rows.iter().zip(&keys).zip(FIRST..) {
         let cell = |index: usize| row.get(index).map_or("", |text| text.trim());
-        // What is no key was written by a person and is left alone.
+        // A cell that is not a key was written by a person and is not changed.
         let Ok(key) = key.parse::<IssueKey>() else { continue };
         let now = (cell(1).to_owned(), cell(2).to_owned());
         let wanted = match bugs.get(&key) {
@@ -129,7 +129,7 @@ fn dropped_rows(rows: &Rows, dropped: &[IssueKey]) -> Vec<CellWrite> {
         .collect()
 }
 
-/// The issue in the first empty cell, unless it stands there.
+/// Writes the issue to the first empty cell, unless it is there already.
 fn other(rows: &Rows, key: &IssueKey) -> Option<CellWrite> {
     let keys = keys(rows);
     let stands = rows.iter().flatten().any(|cell| cell.trim() == key.as_str());

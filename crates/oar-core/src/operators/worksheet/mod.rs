@@ -14,7 +14,7 @@ use crate::permit::WritePermit;
 
 pub use entry::Entry;
 
-/// Where the worksheet of one release is looked for.
+/// The location of the worksheet of one release.
 #[derive(Debug, Clone)]
 pub struct ReleaseWorksheet {
     client: SheetsClient,

@@ -1,4 +1,5 @@
-//! The labels of release payloads: before a record is completed, and once more for builds that were accepted lately.
+//! The labels of release payloads: set before a record is completed, and checked again for recently accepted
+//! builds.
 
 use jiff::SignedDuration;
 
@@ -14,14 +15,15 @@ use crate::prow::world::Labelled;
 use crate::store::Stored;
 use crate::version::Arch;
 
-/// How long after its last run the label of a good build is looked after.
+/// How long after its last run the label of an accepted build is checked again.
 pub(super) const REPAIRED_FOR: SignedDuration = SignedDuration::from_hours(72);
-/// For how many builds one pass does that; normally there is none.
+/// The most builds whose label one pass repairs; normally there is none.
 const REPAIRED_AT_ONCE: usize = 10;
 
 impl Aggregator<'_> {
-    /// Labels the payloads of builds that were accepted lately and carry no label: the Python tooling completes a record
-    /// also when its label failed (spec 04 §10 D27). One request tells which payloads have a label, be it another one.
+    /// Labels the payloads of recently accepted builds that have no label: the Python tooling completes a
+    /// record even when setting the label failed (spec 04 §10 D27). One request lists the payloads that have
+    /// any label.
     pub(super) async fn repair_labels(
         &self,
         fresh: Vec<(ResultFile, Stored)>,
@@ -82,7 +84,7 @@ impl Work<'_> {
             }
             Ok(Labelled::Already) => self.observed.label = Label::Present,
             Ok(Labelled::Other(value)) => {
-                let words = format!("the release payload is labelled `{value}` by somebody, which stays");
+                let words = format!("the release payload has the label `{value}`, which is kept");
                 tracing::warn!("{build}: {words}");
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::Other;
@@ -95,8 +97,8 @@ impl Work<'_> {
         }
     }
 
-    /// A payload that is gone with its build needs no label. As long as the stream has the build, its payload is awaited
-    /// for a while; a record that is final already waits for nothing.
+    /// Handles an absent payload. If the build was removed too, no label is needed. As long as the stream has
+    /// the build, its payload is awaited for some time; a final record does not wait.
     async fn without_payload(&mut self) {
         let ResultName { build, arch } = self.name;
         let Aggregator { world, policy, .. } = self.aggregator;
@@ -113,7 +115,7 @@ impl Work<'_> {
         }
         match self.aggregator.world.builds.find(build, *arch).await {
             Ok(BuildLookup::Absent) => {
-                let words = "the build and its release payload are gone; no label is needed";
+                let words = "the build and its release payload no longer exist; no label is needed";
                 self.report.done.push(Done::build(words));
                 self.observed.label = Label::NoPayload;
             }

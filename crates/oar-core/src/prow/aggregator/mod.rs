@@ -1,8 +1,9 @@
 //! The test result aggregator: follows the runs of every build to their ends, retries what failed, and accepts what passed
 //! (spec 04 §7.2 to §7.4, §7.6).
 //!
-//! What is to be done is decided by [`super::outcome::next_steps`] alone; this does it, and records it. Whatever fails concerns its own
-//! record and is reported; the others go on, and nothing that is recorded changes because a service failed.
+//! [`super::outcome::next_steps`] alone decides what to do; this module does it and records it. A failure
+//! concerns only its own record and is reported; the others continue, and recorded data does not change
+//! because a service failed.
 
 mod labels;
 mod work;
@@ -28,20 +29,20 @@ use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
 use work::Work;
 
-/// How many records are worked on at the same time.
+/// Records that are processed at the same time.
 const RECORD_CONCURRENCY: usize = 8;
-/// How many runs and reports of one record are read at the same time.
+/// Runs and reports of one record that are read at the same time.
 const READ_CONCURRENCY: usize = 8;
-/// How old a nightly is, by its name, before its absence from its stream's list means anything.
+/// The age of a nightly, by its name, from which its absence from its stream's list counts.
 const LISTED_AFTER: SignedDuration = SignedDuration::from_hours(24);
-/// Something that was found out, that was done, or that would be.
+/// A finding or an action, done or planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Done {
-    /// The job that it is about; `None` for the build.
+    /// The job; `None` when it concerns the build.
     pub job: Option<String>,
     /// The run of the job.
     pub run: Option<String>,
-    /// What, in a few words.
+    /// A short description.
     pub what: String,
 }
 
@@ -59,7 +60,7 @@ impl Done {
     }
 }
 
-/// What one pass did for one build.
+/// The result of one pass for one build.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuildReport {
     /// The build.
@@ -68,13 +69,13 @@ pub struct BuildReport {
     pub file: String,
     /// `open`, `accepted`, `rejected`, `removed` or `unknown`.
     pub result: &'static str,
-    /// Why.
+    /// The reasons.
     pub reasons: Vec<String>,
-    /// What was done, or would be.
+    /// What was done, or would be done.
     pub done: Vec<Done>,
-    /// What went wrong.
+    /// The problems.
     pub problems: Failures,
-    /// How many jobs were started.
+    /// Number of jobs that were started.
     #[serde(skip)]
     pub started: usize,
     /// Whether this pass completed the record.
@@ -110,31 +111,31 @@ impl BuildReport {
     }
 }
 
-/// What one pass did.
+/// The result of one pass.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct AggregatorReport {
-    /// How many records there are.
+    /// Number of records.
     pub records: usize,
-    /// How many of them are final, those that this pass completed among them.
+    /// Number of final records, including those that this pass completed.
     pub finished: usize,
-    /// How many jobs were started.
+    /// Number of jobs that were started.
     pub started: usize,
     /// The records that are not final, and final ones whose payload lacked its label.
     pub builds: Vec<BuildReport>,
-    /// Files that are named nearly like records, and are none.
+    /// Files whose names are similar to those of records, but not valid.
     pub ignored: Vec<String>,
-    /// What went wrong beside them.
+    /// Problems that do not concern a single record.
     pub problems: Failures,
 }
 
 impl AggregatorReport {
-    /// The class that decides the exit code ([`Failures`]). A rejected build is none.
+    /// The class that decides the exit code ([`Failures`]). A rejected build is not a failure.
     pub fn class(&self) -> Option<ErrorClass> {
         let builds = self.builds.iter().map(|build| &build.problems);
         gravest(builds.chain([&self.problems]).filter_map(Failures::class))
     }
 
-    /// How many things went wrong, in records and beside them.
+    /// Number of all problems, of records and others.
     pub fn problem_count(&self) -> usize {
         self.problems.count() + self.builds.iter().map(|build| build.problems.count()).sum::<usize>()
     }
@@ -145,7 +146,7 @@ impl AggregatorReport {
     }
 }
 
-/// What became of reading a registry.
+/// The result of reading a registry.
 #[derive(Clone)]
 enum Found {
     Read(Arc<TestJobRegistry>),
@@ -153,32 +154,33 @@ enum Found {
     Unreadable,
 }
 
-/// Follows the builds of the world.
+/// Follows the tests of builds.
 #[derive(Clone, Copy)]
 pub struct Aggregator<'a> {
     /// The services.
     pub world: World<'a>,
-    /// What runs leave behind; `None` when it cannot be read from here: then there are no test reports, and no run is given
-    /// up.
+    /// The artifacts of runs; `None` when they are not accessible: then there are no test reports, and no run
+    /// is given up.
     pub artifacts: Option<&'a dyn Artifacts>,
-    /// The payloads of builds; `None` when the cluster that has them cannot be reached from here.
+    /// The payloads of builds; `None` when their cluster is not accessible.
     pub payloads: Option<&'a dyn Payloads>,
-    /// How long is waited for what.
+    /// The time limits.
     pub policy: Policy,
 }
 
-/// What a record turned out to be.
+/// The state of a record.
 enum Seen {
     /// It is final.
     Final,
-    /// It is final since a short time and says that the build is good: whether its payload is labelled is looked after.
+    /// It became final recently, with an accepted build: the label of the payload is checked again.
     Fresh(Box<(ResultFile, Stored)>),
-    /// It was worked on.
+    /// It was processed.
     Worked(Box<BuildReport>),
 }
 
 impl Aggregator<'_> {
-    /// One pass over the records of `arch`. Without a `permit` nothing is changed, and the report says what would be.
+    /// Makes one pass over the records of `arch`. Without a `permit` nothing is changed, and the report says
+    /// what would be done.
     pub async fn pass(
         &self,
         arch: Arch,
@@ -232,8 +234,8 @@ impl Aggregator<'_> {
         Ok(report)
     }
 
-    /// The records of nightlies that their streams do not have any more. A list that could not be read proves nothing
-    /// (spec 04 §7.6.8), nor does an empty one (§2.5), nor one about a nightly so young that it may not have been listed
+    /// The records of nightlies that their streams no longer have. An unreadable list proves nothing (spec 04
+    /// §7.6.8), nor does an empty one (§2.5), nor the absence of a nightly so new that it may not be listed
     /// yet.
     async fn recycled(
         &self,
@@ -326,7 +328,7 @@ impl Aggregator<'_> {
         report
     }
 
-    /// One record.
+    /// Processes one record.
     async fn entry(
         &self,
         name: &ResultName,

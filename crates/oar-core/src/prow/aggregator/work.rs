@@ -1,4 +1,5 @@
-//! The work on one record: read what is open, record it, start what is to be started, until nothing is left to do now.
+//! Processes one record: reads what is open, records it and starts what is due, until there is nothing left
+//! to do now.
 
 use futures::StreamExt;
 use futures::stream::iter;
@@ -19,39 +20,39 @@ use crate::store::Change;
 use crate::store::Stored;
 use crate::store::transaction::Start;
 
-/// How often a record is looked at again in one pass, after something was done for it.
+/// The most rounds for one record in one pass; each follows an action of the one before.
 const ROUNDS: usize = 8;
 
-/// A change of a record that follows from what was read.
+/// A change of a record as a result of what was read.
 #[derive(Clone)]
 enum Finding {
     Run(String, Observation),
-    /// Prow does not show a run of which no time is known.
+    /// Prow does not show a run whose times are unknown.
     Known(String, String),
     Lost(String, String),
     Summary(String, String, Map),
 }
 
-/// What one round found out, and what it is to start.
+/// What one round found, and what it must start.
 #[derive(Default)]
 struct Round {
     findings: Vec<Finding>,
-    /// Runs that Prow does not know: job and id.
+    /// Runs that Prow does not have: job and id.
     unknown: Vec<(String, String)>,
-    /// Jobs whose first run is to be started.
+    /// Jobs whose first run must be started.
     first: Vec<TestJob>,
-    /// Jobs whose retried runs are to be started, and how many they are to have.
+    /// Jobs whose retried runs must be started, and the wanted number of retried runs.
     retries: Vec<(TestJob, usize)>,
-    /// Runs whose intents the record has, and whether they may still be started.
+    /// Recorded intents, and whether their runs may still be started.
     settle: Vec<(TestJob, Intent, bool)>,
     label: bool,
     complete: Option<bool>,
 }
 
-/// The first runs and the retried ones whose starts a change of the record left to us.
+/// The first and retried runs that this process must start after a change of the record.
 type ToStart = Vec<(TestJob, Intent)>;
 
-/// One record in the course of a pass.
+/// One record during a pass.
 pub(super) struct Work<'a> {
     pub(super) aggregator: Aggregator<'a>,
     pub(super) name: &'a ResultName,
@@ -60,15 +61,15 @@ pub(super) struct Work<'a> {
     pub(super) file: ResultFile,
     pub(super) stored: Option<Stored>,
     pub(super) observed: Observed,
-    /// Whether setting the label failed: then it is left to the next pass.
+    /// Whether setting the label failed; the next pass tries again.
     pub(super) label_failed: bool,
-    /// Runs that will not get a test report any more: job and id.
+    /// Runs that will never have a test report: job and id.
     pub(super) no_report: Vec<(String, String)>,
     pub(super) report: BuildReport,
 }
 
 impl Work<'_> {
-    /// Does what can be done now.
+    /// Does everything that can be done now.
     pub(super) async fn run(mut self) -> BuildReport {
         for _ in 0..ROUNDS {
             let now = self.aggregator.world.clock.now();
@@ -96,8 +97,8 @@ impl Work<'_> {
         self.conclude()
     }
 
-    /// Notes which runs have no test report, so that later passes need not ask for them; a record that is final is not
-    /// asked about in any case.
+    /// Records which runs have no test report, so that later passes do not look for them. A final record
+    /// needs no such note.
     async fn note_absent_reports(&mut self) -> Result<(), ChangeError> {
         let Some(permit) = self.permit else { return Ok(()) };
         if self.no_report.is_empty() || self.file.is_aggregated() {
@@ -111,7 +112,7 @@ impl Work<'_> {
         };
         let changed = change(self.aggregator.world, self.name, &message, start, permit, None, |file| {
             for (job, id) in &self.no_report {
-                // A run that was replaced meanwhile is none of ours any more.
+                // A run that was replaced in the meantime no longer concerns this record.
                 let _ = file.record_no_report(job, id);
             }
             Ok(())
@@ -150,7 +151,7 @@ impl Work<'_> {
         self.report.fail(what, error);
     }
 
-    /// Reads what the steps ask for.
+    /// Reads what the steps require.
     async fn look(&mut self, steps: Vec<Step>) -> Round {
         let mut round = Round::default();
         let (mut runs, mut reports) = (Vec::new(), Vec::new());
@@ -209,8 +210,8 @@ impl Work<'_> {
         round
     }
 
-    /// Runs that Prow has forgotten left their result among their artifacts. One that left nothing is given up when it is
-    /// old; a young one may just not be visible yet.
+    /// Looks in the artifacts for the results of runs that Prow no longer has. A run without any is given up
+    /// when it is old; a new one may not be visible yet.
     async fn look_for_forgotten(&mut self, round: &mut Round) {
         for (job, id) in std::mem::take(&mut round.unknown) {
             let page = self.recorded_run(&job, &id).and_then(Run::url).map(std::borrow::Cow::into_owned);
@@ -249,7 +250,7 @@ impl Work<'_> {
             .find(|run| run.id().is_some_and(|known| known == id))
     }
 
-    /// Records the findings and starts what is to be started.
+    /// Records the findings and starts what is due.
     async fn act(&mut self, round: Round, permit: &WritePermit) -> Result<(), ChangeError> {
         if round.label {
             self.label(permit).await;
@@ -277,7 +278,7 @@ impl Work<'_> {
         for job in starts {
             match (&job.id, &job.problem) {
                 (Some(id), _) => {
-                    // What has just been started need not be visible yet.
+                    // A run that was just started may not be visible yet.
                     self.observed.read.insert(id.clone());
                     self.report.started += usize::from(job.result == "started");
                     self.report.done.push(Done::run(&job.job, id, job.result));
@@ -337,7 +338,7 @@ impl Work<'_> {
                         Err(error) => errors.push(error),
                     }
                 }
-                // Somebody may have changed the record since it was judged.
+                // Another writer may have changed the record since it was evaluated.
                 let complete = round.complete.filter(|accepted| {
                     next_steps(file, registry, observed, policy, now)
                         == [Step::Complete { accepted: *accepted }]
@@ -351,7 +352,7 @@ impl Work<'_> {
         let (ours, errors, completed) = changed.answer;
         (self.file, self.stored) = (changed.file, changed.stored);
         for error in errors {
-            // A run that was replaced meanwhile is none of ours any more.
+            // A run that was replaced in the meantime no longer concerns this record.
             if !matches!(error, RecordError::NoSuchRun { .. } | RecordError::NoSuchJob { .. }) {
                 self.fail("the record", &error);
             }
@@ -379,7 +380,7 @@ impl Work<'_> {
         format!("{build} {arch}: {words}")
     }
 
-    /// What would be done: findings are applied to our copy alone.
+    /// For a dry run: applies the findings only to this copy.
     fn imagine(&mut self, round: Round) {
         let now = self.aggregator.world.clock.now();
         for finding in &round.findings {
@@ -424,7 +425,7 @@ fn apply(file: &mut ResultFile, finding: &Finding, now: jiff::Timestamp) -> Resu
 fn described(finding: &Finding) -> Option<Done> {
     match finding {
         Finding::Run(job, seen) => Some(Done::run(job, &seen.id, seen.state.text())),
-        // A note for later passes; that Prow does not know the run is reported as a problem.
+        // A note for later passes; the missing run is reported as a problem.
         Finding::Known(..) => None,
         Finding::Lost(job, id) => Some(Done::run(job, id, "lost: Prow and its artifacts do not know it")),
         Finding::Summary(job, id, _) => Some(Done::run(job, id, "test report read")),

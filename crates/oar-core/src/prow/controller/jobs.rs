@@ -1,4 +1,4 @@
-//! The jobs of one build: which are started, and which starts of others are carried on.
+//! The jobs of one build: which are started, and which interrupted starts of others are continued.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::store::Stored;
 use crate::store::transaction::Start;
 use crate::version::Arch;
 
-/// How a build is to be tested.
+/// How a build must be tested.
 pub(super) struct Tests<'a> {
     pub(super) build: &'a Build,
     pub(super) name: &'a ResultName,
     pub(super) registry: &'a TestJobRegistry,
     pub(super) existing: Existing,
-    /// The record that was read of it.
+    /// The record of the build, as it was read.
     pub(super) known: Option<(ResultFile, Stored)>,
 }
 
@@ -33,28 +33,28 @@ pub(super) struct Intended {
     name: ResultName,
     pub(super) file: ResultFile,
     stored: Option<Stored>,
-    /// Those that are ours to start.
+    /// The intents that this process must start.
     pub(super) ours: Vec<(TestJob, Intent)>,
-    /// What they are started with.
+    /// The data that the jobs need.
     sources: Sources,
 }
 
 impl Controller<'_> {
-    /// The registry of a build and the record that it may have, read at the same time.
+    /// Reads the registry of a build and its record, if there is one, at the same time.
     pub(super) async fn registry_and_record(
         &self,
         name: &ResultName,
     ) -> Result<(Option<Arc<TestJobRegistry>>, Option<(ResultFile, Stored)>), ControllerError> {
         let (registry, known) = futures::future::join(self.registry(name), read(self.world, name)).await;
         match registry? {
-            // What is not tested needs no record.
+            // Without tests there is no record.
             None => Ok((None, None)),
             registry => Ok((registry, known?)),
         }
     }
 
-    /// Records what is about to be started; `None` when the registry asks for nothing. What the jobs are started with is
-    /// read meanwhile: that it cannot be read keeps no intent from being recorded.
+    /// Records the intents; `None` when the registry has no jobs to start. The data that the jobs need is
+    /// read at the same time; if that fails, the intents are recorded all the same.
     pub(super) async fn intend(
         &self,
         tests: Tests<'_>,
@@ -92,7 +92,7 @@ impl Controller<'_> {
         Ok(Some(Intended { name: name.clone(), file, stored, ours, sources }))
     }
 
-    /// Whether somebody else recorded intents a moment ago, and is about to start them.
+    /// Whether another process recorded intents a moment ago and is about to start them.
     pub(super) fn is_started_elsewhere(&self, file: &ResultFile, ours: &[(TestJob, Intent)]) -> bool {
         let now = self.world.clock.now();
         let intent_lease = self.world.intent_lease.unsigned_abs();
@@ -101,7 +101,7 @@ impl Controller<'_> {
             .any(|standing| !standing.unsent && standing.intent.is_fresh(now, intent_lease))
     }
 
-    /// Starts what is intended, and goes on with what others left behind.
+    /// Starts the intended runs, and continues starts that others left unfinished.
     pub(super) async fn begin(
         &self,
         intended: Intended,
@@ -129,7 +129,7 @@ impl Controller<'_> {
         }
     }
 
-    /// The jobs of the registry with an intent of this moment each.
+    /// The jobs of the registry, each with a new intent.
     fn ours(
         registry: &TestJobRegistry,
         build: &Build,
@@ -144,7 +144,8 @@ impl Controller<'_> {
         ours
     }
 
-    /// Which of `ours` the record, if there is one, may get: those that carry our intents in it already among them.
+    /// The jobs of `ours` that may be added to the record, including those that already have this process's
+    /// intents there.
     fn wanted(
         &self,
         file: Option<&ResultFile>,
@@ -180,7 +181,7 @@ impl Controller<'_> {
         wanted.cloned().collect()
     }
 
-    /// Says what would be started, and which starts of others would be carried on.
+    /// Reports what would be started, and which starts of others would be continued.
     pub(super) async fn plan(&self, tests: Tests<'_>, report: &mut ControllerReport) {
         let Tests { build, name, registry, existing, known } = tests;
         let now = self.world.clock.now();
@@ -202,7 +203,7 @@ impl Controller<'_> {
         }
     }
 
-    /// Goes on with the starts of a build that somebody left behind.
+    /// Continues the unfinished starts of a build.
     pub(super) async fn resume_starts(
         &self,
         build: &BuildName,
@@ -227,7 +228,7 @@ impl Controller<'_> {
         if intents(&file).next().is_none() {
             return Ok(());
         }
-        // Without a registry nobody knows whether the jobs may be started still.
+        // Without a registry it is unknown whether the jobs may still be started.
         let Some(registry) = self.registry(&name).await? else { return Ok(()) };
         if let Some(permit) = permit {
             let (stored, sources) = (Some(stored), Sources::default());
@@ -239,7 +240,7 @@ impl Controller<'_> {
         Ok(())
     }
 
-    /// Says which starts of others would be carried on.
+    /// Reports which starts of others would be continued.
     fn plan_to_resume(&self, file: &ResultFile, registry: &TestJobRegistry, report: &mut ControllerReport) {
         let left = self.left_behind(file, BTreeSet::new(), registry);
         for (job, _, may_start) in left {
@@ -251,8 +252,8 @@ impl Controller<'_> {
         }
     }
 
-    /// The intents, but for `mine`, that are old enough to be taken over, and whether their jobs may be started: the
-    /// aggregator's rules, because either of the two may come first.
+    /// The intents, except `mine`, that are old enough to be taken over, and whether their jobs may be
+    /// started. The rules are the aggregator's, because either program may handle them first.
     fn left_behind(
         &self,
         file: &ResultFile,
@@ -270,7 +271,7 @@ impl Controller<'_> {
     }
 
     fn policy(&self) -> Policy {
-        Policy { intent_lease: self.world.intent_lease.unsigned_abs(), ..Policy::default() }
+        Policy::with_intent_lease(self.world.intent_lease.unsigned_abs())
     }
 
     pub(super) async fn registry(

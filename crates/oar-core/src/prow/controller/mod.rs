@@ -1,9 +1,9 @@
-//! The job controller: sees a new build, and starts each of its test jobs once (spec 04 §7.1, §7.6).
+//! The job controller: detects a new build, and starts each of its test jobs once (spec 04 §7.1, §7.6).
 //!
-//! The order makes every interruption harmless: the record with an intent per job comes first, then the build becomes the
-//! recorded latest one, and only then are the jobs started, each id following its start. What an interruption leaves
-//! undone stands in the record as intents. The Python controller has no other guard than the file of the latest build: as
-//! long as that is not written, it starts every job itself and replaces the record.
+//! The order makes every interruption harmless: first the record is written with an intent per job, then the
+//! build is recorded as the latest one, and only then are the jobs started and their ids recorded. What an
+//! interruption leaves undone is in the record as intents. The Python controller only checks the file of the
+//! latest build: until that is written, it starts every job itself and replaces the record.
 
 mod jobs;
 mod report;
@@ -22,19 +22,19 @@ use crate::version::Arch;
 
 pub use self::report::{ControllerError, ControllerReport, Scope, Verdict};
 
-/// What becomes of a record that a build has already.
+/// What to do with an existing record of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays as it is. Only while it is open, required jobs that it should have and lacks are started, as the
-    /// aggregator does: what the controller does by itself (spec 04 §7.6.1).
+    /// Keep it. Only while it is open, required jobs that it lacks are started, as the aggregator does. The
+    /// controller's passes use this (spec 04 §7.6.1).
     Leave,
-    /// Jobs that the record has stay; only missing ones are started.
+    /// Keep the jobs in the record; start only missing ones.
     Keep,
-    /// Every job is started anew.
+    /// Start every job again.
     StartAgain,
 }
 
-/// Looks after the builds of the world.
+/// Detects new builds and starts their tests.
 #[derive(Clone, Copy)]
 pub struct Controller<'a> {
     /// The services.
@@ -42,8 +42,8 @@ pub struct Controller<'a> {
 }
 
 impl Controller<'_> {
-    /// One pass over `scope`. Without a `permit` nothing is changed, and the report says what would be. Without
-    /// `trigger` a new build is recorded, and no job is started.
+    /// Makes one pass over `scope`. Without a `permit` nothing is changed, and the report says what would be
+    /// done. Without `trigger` a new build is recorded, but no job is started.
     pub async fn pass(
         &self,
         scope: Scope,
@@ -92,7 +92,7 @@ impl Controller<'_> {
         Ok(report)
     }
 
-    /// Starts the jobs of one build, whatever is recorded as the latest one, and whatever its phase.
+    /// Starts the jobs of one build, whatever the recorded latest build and the build's phase are.
     pub async fn trigger(
         &self,
         build: &BuildName,
@@ -201,7 +201,7 @@ impl Controller<'_> {
         Ok(())
     }
 
-    /// Records the build as the latest one, unless somebody recorded it or a newer one meanwhile.
+    /// Records the build as the latest one, unless it or a newer one was recorded in the meantime.
     async fn record_latest(
         &self,
         build: &Build,
@@ -241,13 +241,13 @@ impl Controller<'_> {
     }
 }
 
-/// What became of recording the latest build.
+/// The result of recording the latest build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recording {
     Written,
-    /// Somebody else recorded this very build meanwhile.
+    /// Another process recorded the same build in the meantime.
     ByOthers,
-    /// A newer build was recorded meanwhile.
+    /// A newer build was recorded in the meantime.
     NewerStands,
 }
 

@@ -11,7 +11,7 @@ use crate::prow::world::RegistryError;
 use crate::store::StoreError;
 use crate::version::{Arch, YStream};
 
-/// Which builds a controller looks after.
+/// The builds that a controller handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scope {
     /// The minor version.
@@ -22,7 +22,7 @@ pub struct Scope {
     pub arch: Arch,
 }
 
-/// What a pass made of the latest build.
+/// What a pass concluded about the latest build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -30,30 +30,30 @@ pub enum Verdict {
     NoBuild,
     /// It is the recorded one.
     Same,
-    /// It is older than the recorded one: a newer build left the phase Accepted for a while.
+    /// It is older than the recorded one: a newer build is temporarily not in phase Accepted.
     Older,
     /// It is new.
     New,
 }
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ControllerReport {
-    /// Which builds it looked at.
+    /// The builds that it handled.
     pub scope: Scope,
     /// The latest build of the stream.
     pub latest: Option<String>,
     /// The build that was recorded before.
     pub recorded: Option<String>,
-    /// What that means.
+    /// The conclusion.
     pub verdict: Verdict,
-    /// The jobs that were to be started.
+    /// The jobs to start, with the results.
     pub jobs: Vec<JobStart>,
     /// Whether the latest build was recorded.
     pub recorded_now: bool,
-    /// What would be done; filled by a dry run alone.
+    /// What would be done; only in a dry run.
     pub planned: Vec<String>,
-    /// What somebody should look at.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl ControllerReport {
     }
 }
 
-/// Why a pass ended early. Nothing is half done: the next pass goes on.
+/// Why a pass ended early. The next pass continues.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
     /// A service failed.
@@ -79,10 +79,10 @@ pub enum ControllerError {
     /// Files cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is recorded, or what a job is to be started with, cannot be read.
+    /// A record, or the data that a job needs, cannot be read.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The release controller names a build in a way that no build is named.
+    /// The release controller returned an invalid build name.
     #[error("the release controller's answer: {0}")]
     BadName(#[from] crate::version::ParseVersionError),
     /// Others changed the file at every attempt.
@@ -91,20 +91,20 @@ pub enum ControllerError {
     /// No stream has the build.
     #[error("no stream of {arch} has a build `{build}`")]
     NoSuchBuild {
-        /// The build that was asked for.
+        /// The requested build.
         build: BuildName,
         /// The architecture.
         arch: Arch,
     },
-    /// The stream that would have the build shows none, so that nobody knows whether the build is there.
+    /// The stream that should have the build shows no builds, so it is unknown whether the build exists.
     #[error("whether there is a build `{build}` is not known: the stream {stream} shows no build")]
     NoStream {
-        /// The build that was asked for.
+        /// The requested build.
         build: BuildName,
         /// The stream.
         stream: StreamName,
     },
-    /// There is nothing to test the build with.
+    /// There is no registry of test jobs for the build.
     #[error("there is no registry {0}, so there are no jobs to start")]
     NoRegistry(RegistryName),
 }

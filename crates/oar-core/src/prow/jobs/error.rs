@@ -6,13 +6,13 @@ use crate::config::ConfigError;
 use crate::error::{Classified, ErrorClass, ServiceError};
 use crate::store::StoreError;
 
-/// Why a job could not be started or looked at. Cheap to clone: one failed look may concern several jobs.
+/// Why a job could not be started or read. Cheap to clone: one failure may concern several jobs.
 #[derive(Debug, Clone)]
 pub struct JobError {
     class: ErrorClass,
     message: String,
     hint: Option<String>,
-    /// The error that this one tells.
+    /// The underlying error.
     told: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -36,7 +36,7 @@ impl JobError {
         self
     }
 
-    /// The same, naming what it is about unless it does already.
+    /// The same error with its subject, unless it has one already.
     #[must_use]
     pub(super) fn about(mut self, subject: &str) -> Self {
         if !self.message.contains(subject) {

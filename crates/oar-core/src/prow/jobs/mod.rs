@@ -1,7 +1,7 @@
-//! Single jobs, as people and agents ask for them: names, starts, runs, and what releases require (spec 04 §1.2).
+//! Single jobs for people and agents: names, starts, runs, and the required jobs of releases (spec 04 §1.2).
 //!
-//! Arguments and results are types with JSON schemas; what happens meanwhile is told as [`Event`]s. Nothing here speaks
-//! to anybody.
+//! Arguments and results are types with JSON schemas; progress is reported as [`Event`]s. Nothing here writes
+//! to a terminal.
 
 mod error;
 mod names;
@@ -12,6 +12,7 @@ mod run;
 mod similar;
 mod start;
 mod texts;
+mod turns;
 
 pub use error::JobError;
 pub use names::{BRANCH, COMPONENT, Component, JobNames, TestFile, TestList, tests};
@@ -27,25 +28,26 @@ pub use texts::{Image, InvalidText, JobId, JobText, Key};
 use crate::clients::Clients;
 use crate::config::{ConfigError, Document, JobSettings};
 
-/// What is told while the work goes on. No result depends on it.
+/// Progress of the work. No result depends on it.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Something to know.
+    /// A note.
     Note(String),
-    /// Something is not as it should be; the work goes on.
+    /// A problem; the work continues.
     Warning(String),
-    /// The run is there. Its page may not be known yet.
+    /// The run was started. Its page may not be known yet.
     Started(&'a JobRun),
-    /// What became of one of several jobs; of one that was not started, why.
+    /// The result for one of several jobs; if it was not started, the error.
     Required(&'a RequiredJob, Option<&'a JobError>),
-    /// What was found, and done, for one of several minor versions; what went wrong.
+    /// The result for one of several minor versions, and the error, if any.
     Newest(&'a NewestRelease, Option<&'a JobError>),
 }
 
-/// Who is told.
+/// The receiver of events.
 pub type EventHandler<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 
-/// The external jobs' names: the document's, or the defaults where there is no document, as in Prow's own jobs.
+/// The names of the external jobs: the document's, or the defaults if there is no document, as in Prow's own
+/// jobs.
 pub fn settings(clients: &Clients) -> Result<JobSettings, ConfigError> {
     match clients.settings().document() {
         Ok(document) => document.jobs(),

@@ -16,19 +16,19 @@ use crate::ids::{InvalidRepository, Repository};
 use crate::schema::{read_from_text, text_schema};
 use crate::yaml;
 
-/// What the names of all periodic jobs begin with.
+/// The prefix of the names of all periodic jobs.
 pub(super) const PERIODIC: &str = "periodic-ci-";
 /// The component whose jobs test builds.
 pub const COMPONENT: &str = "openshift/openshift-tests-private";
-/// What the names of its periodic jobs begin with. Only these are looked up.
+/// The prefix of the names of its periodic jobs. Only these are looked up.
 const LOOKED_UP: &str = "periodic-ci-openshift-openshift-tests-private-";
 /// The branch of the CI configuration.
 pub const BRANCH: &str = "main";
 const REPOSITORY: &str = "openshift/release";
-/// How many names or files a message lists.
+/// The most names or files that a message lists.
 const LISTED: usize = 10;
 
-/// The tests that one file configures.
+/// The tests in one file.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TestFile {
     /// The file's name.
@@ -52,7 +52,7 @@ pub struct TestList {
 }
 
 impl TestList {
-    /// Which files cannot be read, for people; `None` when all can.
+    /// Describes which files cannot be read; `None` when all can.
     pub fn problem(&self) -> Option<String> {
         let problems = self.files.iter().filter_map(|file| file.problem.as_deref());
         unknown_text(self.files.len(), &problems.collect::<Vec<_>>())
@@ -129,17 +129,17 @@ impl fmt::Display for Component {
     }
 }
 
-/// Whether there is a job that Gangway did not start.
+/// Whether a job that Gangway did not start exists.
 pub(super) enum Existence {
-    /// There is.
+    /// It exists.
     Known,
-    /// There is none, which is the error.
+    /// It does not exist; the error.
     Unknown(JobError),
-    /// It cannot be told; what the user can do about it.
+    /// Unknown; a hint for the user.
     Untold(String),
 }
 
-/// The names of the periodic jobs that test builds, read when they are first asked for, and once.
+/// The names of the periodic jobs that test builds, read once, at the first use.
 pub struct JobNames<'a> {
     clients: &'a Clients,
     tell: EventHandler<'a>,
@@ -229,7 +229,7 @@ impl Known {
     }
 }
 
-/// Names on lines of their own, as many as a person reads.
+/// Up to [`LISTED`] names, one per line.
 fn listed(names: &[impl AsRef<str>]) -> String {
     let more = names.len().saturating_sub(LISTED);
     let mut lines = vec![String::new()];
@@ -285,7 +285,7 @@ async fn periodic_jobs(clients: &Clients, tell: EventHandler<'_>) -> Result<Know
     Ok(Known { names, unknown: problems.len() })
 }
 
-/// Which of so many files cannot be read, for people; `None` when all can.
+/// Describes how many of the files cannot be read; `None` when all can.
 fn unknown_text(files: usize, problems: &[impl AsRef<str>]) -> Option<String> {
     let (count, total) = (problems.len(), files_text(files));
     (count > 0).then(|| format!("{count} of {total} cannot be read:{}", listed(problems)))

@@ -1,8 +1,8 @@
-//! What a job is to be started with.
+//! The start of a job: name, images and variables.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::PERIODIC;
 use super::{Event, EventHandler, Image, JobError, JobNames, JobText};
@@ -12,7 +12,7 @@ use crate::prow::environment::{self, Column, ImagesError, JobImages, ReleaseImag
 use crate::prow::release_jobs;
 use crate::version::Arch;
 
-/// A job, the images that it tests, and the variables that tell it these.
+/// A job, the images that it tests, and the variables that pass them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobOrder {
     /// The whole name of the job.
@@ -23,7 +23,7 @@ pub struct JobOrder {
     pub envs: IndexMap<String, String>,
 }
 
-/// What a dry run answers.
+/// The result of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StartPlan {
     /// Always `true`.
@@ -66,23 +66,24 @@ impl JobOrder {
     }
 }
 
-/// A job by name, and the images that it is to test: what `job run` is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A job by name, and the images to test: the arguments of `job run`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct RunJob {
-    /// Its name, or a part that no other job's name has. What begins with `periodic-ci-` is taken as it is.
+    /// The job's name, or a part that no other job's name has; one that begins with periodic-ci- is taken as it is
     pub job: JobText,
-    /// The pull spec of the payload to test.
+    /// The payload to test; without any image the job runs those of its configuration
     pub payload: Option<Image>,
-    /// The pull spec of the payload to upgrade from.
+    /// The payload to upgrade from
     pub upgrade_from: Option<Image>,
-    /// The pull spec of the payload to upgrade to.
+    /// The payload to upgrade to
     pub upgrade_to: Option<Image>,
-    /// The architecture of the payloads, where their pull specs do not tell.
+    /// The architecture of the payloads, where their pull specs do not tell
     pub arch: Option<Arch>,
 }
 
 impl RunJob {
-    /// The job with its whole name. `starts` is whether it is going to be started: its credentials are looked for first.
+    /// The order with the job's whole name. `starts` is whether it will be started: then its credentials are
+    /// checked first.
     pub async fn order(
         self,
         clients: &Clients,
@@ -103,7 +104,7 @@ impl RunJob {
         Ok(JobOrder { job, images, envs })
     }
 
-    /// The images, by which variables the job is told, and whether the payload is ignored.
+    /// The images, their variables, and whether the payload is ignored.
     fn images(&self) -> Result<(JobImages, IndexMap<String, String>, bool), ImagesError> {
         let (images, ignored) = JobImages::of_options(
             self.payload.as_ref().map(Image::text),

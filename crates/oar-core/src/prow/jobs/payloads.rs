@@ -24,17 +24,17 @@ use crate::version::{Arch, ReleaseVersion};
 pub enum Recording<'a> {
     /// No.
     No,
-    /// It is said what would be recorded.
+    /// No, but report what would be recorded.
     Planned,
     /// Yes.
     Done(&'a WritePermit),
 }
 
-/// What became, or would become, of the file of a minor version.
+/// What changed, or would change, in the file of a minor version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RecordChange {
-    /// It has no older release.
+    /// Nothing: it has no older release.
     None {
         /// The file.
         path: String,
@@ -43,7 +43,7 @@ pub enum RecordChange {
     Planned {
         /// The file.
         path: String,
-        /// What it holds.
+        /// Its present content.
         recorded: Option<String>,
     },
     /// The release was recorded.
@@ -53,7 +53,7 @@ pub enum RecordChange {
     },
 }
 
-/// What was found for a minor version.
+/// The result for a minor version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NewestRelease {
     /// The minor version.
@@ -62,16 +62,16 @@ pub struct NewestRelease {
     pub latest: Option<String>,
     /// Whether it was recorded now.
     pub recorded: bool,
-    /// What went wrong.
+    /// The problem, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// What became of its file, where releases are recorded.
+    /// The change of its file, if releases are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<RecordChange>,
 }
 
-/// Looks for the newest accepted release of the minor version of each of `versions`, and records those that are newer than
-/// what is recorded. One that fails does not keep the others from it.
+/// Looks for the newest accepted release of the minor version of each of `versions`, and records those that
+/// are newer than what is recorded. One that fails does not affect the others.
 pub async fn newest_releases(
     clients: &Clients,
     versions: &[ReleaseVersion],
@@ -164,7 +164,7 @@ fn path(latest: &ReleaseVersion) -> String {
     names::path(format!("Auto-OCP-{}.txt", latest.y_stream()))
 }
 
-/// What the file would hold: `latest`, where an older release, or none, is recorded.
+/// The new content of the file: `latest`, if an older release, or none, is recorded.
 fn change(text: Option<&str>, latest: &ReleaseVersion) -> Result<Option<String>, JobError> {
     let recorded = text.map(|text| text.trim().parse::<ReleaseVersion>()).transpose().map_err(|error| {
         JobError::new(ErrorClass::Failed, error.to_string()).with_hint("Correct the file, or remove it.")
@@ -182,7 +182,7 @@ async fn plan(store: &GithubStore, latest: &ReleaseVersion) -> Result<RecordChan
     })
 }
 
-/// Records the release where an older one, or none, is recorded.
+/// Records the release if an older one, or none, is recorded.
 async fn record(
     store: &GithubStore,
     latest: &ReleaseVersion,

@@ -15,15 +15,16 @@ use crate::clients::Clients;
 use crate::failures::Failures;
 use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
-use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
+use crate::prow::runs::{AdoptableRuns, RunIntent, StartedRun};
+use crate::targets::LASTING_TARGET;
 use crate::version::{ReleaseVersion, YStream};
 
-/// Which jobs which minor versions require: `{"4.10": ["periodic-ci-…"]}`.
+/// The required jobs by minor version: `{"4.10": ["periodic-ci-…"]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "BTreeMap<String, Vec<String>>")]
 pub struct RequiredJobs {
     jobs: BTreeMap<String, Vec<String>>,
-    /// What the list is called in messages.
+    /// The list's name in messages.
     name: String,
 }
 
@@ -99,10 +100,10 @@ fn order(job: &str, version: &ReleaseVersion) -> Result<JobOrder, JobError> {
     Ok(JobOrder { job: job.to_owned(), images, envs })
 }
 
-/// By which keys the runs are known.
+/// The keys of the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// Those of job and release, so that a call finds what another one started.
+    /// Derived from job and release, so that a call finds the runs of another one.
     Once,
     /// New ones.
     Again(Uuid),
@@ -111,7 +112,7 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// The keys of a call that asks for runs anew (`again`), or for those of an earlier call under `key`.
+    /// The keys of a call that requests new runs (`again`), or those of an earlier call under `key`.
     pub fn of(again: bool, key: Option<Key>) -> Self {
         match key {
             Some(Key(key)) => Self::CarryOn(key),
@@ -133,7 +134,7 @@ impl Keys {
         }
     }
 
-    /// How to go on after a start that may have been done.
+    /// How to continue after a start that may have succeeded.
     pub fn repeated(self) -> String {
         let how = match self {
             Self::Again(key) => format!("with `--key {key}` in place of --again "),
@@ -147,7 +148,7 @@ impl Keys {
     }
 }
 
-/// What a dry run answers.
+/// The result of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedStarts {
     /// Always `true`.
@@ -166,14 +167,14 @@ pub struct PlannedStart {
 }
 
 impl PlannedStarts {
-    /// What would become of `orders`.
+    /// The plan for `orders`.
     pub fn of(orders: Vec<JobOrder>) -> Self {
         let jobs = orders.into_iter().map(|JobOrder { job, envs, .. }| PlannedStart { job, envs });
         Self { dry_run: true, jobs: jobs.collect() }
     }
 }
 
-/// What became of one job.
+/// The result for one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequiredJob {
     /// The job.
@@ -186,22 +187,22 @@ pub struct RequiredJob {
     pub problem: Option<String>,
 }
 
-/// What became of all of them.
+/// The result for all jobs.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RequiredReport {
     /// The jobs, in their order.
     pub jobs: Vec<RequiredJob>,
-    /// The runs that are there, as far as is known without a look.
+    /// The runs, as far as they are known without reading them.
     #[serde(skip)]
     pub runs: Vec<JobRun>,
-    /// What failed.
+    /// The failures.
     #[serde(skip)]
     pub failures: Failures,
 }
 
 impl RequiredReport {
-    /// The runs as Prow shows them. One that it does not show yet is answered with what is known.
+    /// The runs as Prow shows them. For one that it does not show yet, the known data is returned.
     pub async fn looked_at(&self, clients: &Clients) -> Vec<JobRun> {
         let ids: Vec<String> = self.runs.iter().map(|run| run.id.clone()).collect();
         let looks = clients.prow().jobs(&ids).await;
@@ -213,7 +214,7 @@ impl RequiredReport {
     }
 }
 
-/// Starts the jobs one after the other; one that fails does not keep the others from being started.
+/// Starts the jobs one after the other; a failure does not affect the others.
 pub async fn start_required(
     starter: &mut Starter<'_>,
     orders: Vec<JobOrder>,
@@ -222,17 +223,14 @@ pub async fn start_required(
     permit: &WritePermit,
 ) -> RequiredReport {
     if let Keys::Again(key) = keys {
-        tracing::info!("starting {} jobs under the key {key}", orders.len());
+        tracing::info!(target: LASTING_TARGET, "starting {} jobs under the key {key}", orders.len());
     }
     let mut report = RequiredReport { jobs: Vec::new(), runs: Vec::new(), failures: Failures::default() };
     for order in orders {
         let intent = keys.intent(&order, version, starter.clock.now());
-        let runs = Runs::new(&starter.gangway, &starter.prow);
-        let result = match keys {
-            // A run that a person or another program started for this release is as good.
-            Keys::Once => runs.start_unless_under_way(&intent, AdoptableRuns::Any, permit).await,
-            Keys::Again(_) | Keys::CarryOn(_) => runs.start_once(&intent, permit).await,
-        };
+        // A run that a person or another program started for this release counts too.
+        let strangers = (keys == Keys::Once).then_some(AdoptableRuns::Any);
+        let result = starter.once(&intent, strangers, &keys.repeated(), permit).await;
         let JobOrder { job, images, envs } = order;
         let (row, failure) = match result {
             Ok(run) => {
@@ -241,7 +239,7 @@ pub async fn start_required(
                 (RequiredJob { job, id: Some(run.id().to_owned()), result, problem: None }, None)
             }
             Err(error) => {
-                let error = starter.explained(&job, error, &keys.repeated()).await.about(&job);
+                let error = error.about(&job);
                 let problem = Some(error.to_string());
                 (RequiredJob { job, id: None, result: "failed", problem }, Some(error))
             }

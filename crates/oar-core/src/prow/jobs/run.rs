@@ -1,4 +1,4 @@
-//! One run of a job: what is known of it, and the look at it.
+//! One run of a job, and reading it from Prow.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::clock::{Clock, stamp};
 use crate::error::ErrorClass;
 use crate::prow::environment::JobImages;
 
-/// What is known of a run. The keys are those that scripts know from the Python tooling.
+/// The known data of a run. The keys are those of the Python tooling, which scripts use.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct JobRun {
     /// The job's name.
@@ -24,16 +24,16 @@ pub struct JobRun {
     pub upgrade_from: Option<String>,
     /// The image that it upgrades to.
     pub upgrade_to: Option<String>,
-    /// When it began.
+    /// When it started.
     #[serde(rename = "jobStartTime")]
     pub started: Option<String>,
-    /// Its id, by which Prow knows it.
+    /// Its id in Prow.
     #[serde(rename = "jobID")]
     pub id: String,
-    /// Its page; `None` until Prow has made one.
+    /// Its page; `None` until there is one.
     #[serde(rename = "jobURL")]
     pub page: Option<String>,
-    /// How far it is, in Prow's words.
+    /// Its state, as Prow names it.
     #[serde(rename = "jobState")]
     pub state: Option<String>,
     /// When it ended.
@@ -56,7 +56,7 @@ impl JobRun {
         run.seen(job)
     }
 
-    /// A run of which nothing is known yet but that it was started.
+    /// A run that was just started, without further data.
     pub fn started(name: &str, id: &str, images: &JobImages, envs: IndexMap<String, String>) -> Self {
         let (payload, upgrade_from, upgrade_to) = match images.clone() {
             JobImages::Configured => (None, None, None),
@@ -80,7 +80,7 @@ impl JobRun {
         }
     }
 
-    /// The same run with how far Prow shows it.
+    /// The same run with the data that Prow shows.
     #[must_use]
     pub fn seen(self, job: &ProwJob) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl JobRun {
         }
     }
 
-    /// What is missing of a run that goes on. One that ended without a page gets none any more.
+    /// The error for a running run without a page. One that ended without a page will not get one.
     pub fn without_page(&self) -> Option<JobError> {
         let state = self.state.as_deref().filter(|_| self.page.is_none() && !self.ended)?;
         let waited = PAUSE * (LOOKS - 1);
@@ -104,12 +104,12 @@ impl JobRun {
         )
     }
 
-    /// The run `id` as Prow shows it now; with `poll` it is looked at again for up to 25 seconds, until it has a page or has
-    /// ended.
+    /// The run `id` as Prow shows it now; with `poll` it is read again for up to 25 seconds, until it has a
+    /// page or has ended.
     ///
     /// # Errors
     ///
-    /// Prow cannot be asked, or does not have it (any more).
+    /// Prow cannot be reached, or does not have it (any more).
     pub async fn look(prow: &ProwClient, clock: &Clock, id: &str, poll: bool) -> Result<Self, JobError> {
         let found = if poll { with_page(prow, clock, id).await? } else { prow.job(id).await? };
         found.as_ref().map(Self::of).ok_or_else(|| {
@@ -121,15 +121,15 @@ impl JobRun {
     }
 }
 
-/// The variables with which images and parameters are handed to a job; the rest of its environment is Prow's own.
+/// Whether a variable passes an image or a parameter to a job; the rest of its environment is Prow's own.
 fn is_parameter(name: &str) -> bool {
     name.starts_with("RELEASE_IMAGE_") || name.starts_with("MULTISTAGE_PARAM_OVERRIDE_")
 }
 
-/// The images that these variables tell a job, as far as they say: a source alone is told like a payload (spec 04 §3).
+/// The images in these variables. A source alone looks like a payload (spec 04 §3).
 fn images(envs: &IndexMap<String, String>) -> JobImages {
     let image = |name: &str| envs.get(name).cloned();
-    // Beside variables with an architecture the plain one is an image that helps to install.
+    // Beside variables with an architecture, the plain one is the image that helps to install.
     let prefix = ["ARM64_", "MULTI_", "PPC64LE_", "S390X_"]
         .into_iter()
         .find(|prefix| envs.keys().any(|name| name.starts_with(&format!("RELEASE_IMAGE_{prefix}"))))
@@ -145,12 +145,12 @@ fn images(envs: &IndexMap<String, String>) -> JobImages {
     }
 }
 
-/// How often a run without a page is looked at, and the pause between two looks (as the Python tooling does).
+/// How often a run without a page is read, and the pause between two reads (as in the Python tooling).
 const LOOKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The run `id`, once it has a page or has ended. After a bounded time it is answered as it is; `None` when Prow does not
-/// know it.
+/// The run `id`, once it has a page or has ended. After a bounded time it is returned as it is; `None` when
+/// Prow does not have it.
 pub(super) async fn with_page(
     prow: &ProwClient,
     clock: &Clock,

@@ -1,12 +1,12 @@
-//! Which names come close to what a person typed.
+//! Finds names that are similar to a typed text.
 
-/// Longer texts are no part of any job's name; what they would cost to compare is saved.
+/// Longer texts are not part of any job's name and are not compared.
 const LONGEST: usize = 200;
-/// How many of its characters must be right for a text to come close.
+/// The share of its characters that must be right for a text to be similar.
 const RIGHT: f64 = 0.8;
 
-/// The names of which `text` is nearly a part, the nearest first. Names that are much further away than the nearest one are
-/// left out.
+/// The names that nearly contain `text`, the most similar first. Names that are much less similar than the
+/// first are left out.
 pub(super) fn names<'a>(text: &str, names: &'a [String]) -> Vec<&'a str> {
     let typed: Vec<char> = text.chars().take(LONGEST + 1).collect();
     if typed.len() > LONGEST {
@@ -29,11 +29,11 @@ fn is_close(distance: usize, length: usize) -> bool {
     right >= RIGHT
 }
 
-/// How many characters of `typed` must at least be changed, left out, put in, or swapped with their neighbour, for it to be
-/// a part of `name`.
+/// The fewest characters of `typed` that must be changed, removed, added, or swapped with their neighbour to
+/// make it a part of `name`.
 ///
-/// The usual table of edit distances, but the part may begin and end anywhere: the first row is 0, and the least of the last
-/// row counts.
+/// The usual table of edit distances, but the part may start and end anywhere: the first row is 0, and the
+/// smallest value of the last row counts.
 fn distance(typed: &[char], name: &str) -> usize {
     let name: Vec<char> = name.chars().take(LONGEST).collect();
     let mut above = vec![0; name.len() + 1];

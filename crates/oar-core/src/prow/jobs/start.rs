@@ -1,4 +1,4 @@
-//! Starting one job, once.
+//! Starts one job, once.
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::names::Existence;
 use super::run::with_page;
+use super::turns::StartTurns;
 use super::{Event, EventHandler, JobError, JobNames, JobOrder, JobRun, Key};
 use crate::clients::Clients;
 use crate::clients::gangway::GangwayClient;
@@ -13,7 +14,7 @@ use crate::clients::prow::ProwClient;
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::prow::runs::{RunIntent, Runs, StartedRun};
+use crate::prow::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use crate::targets::LASTING_TARGET;
 
 /// The key of a start.
@@ -21,7 +22,7 @@ use crate::targets::LASTING_TARGET;
 pub enum StartKey {
     /// Nothing was started under it yet.
     New(Uuid),
-    /// An earlier start told it: the run is looked for first.
+    /// An earlier start printed it: the run is looked for first.
     Earlier(Uuid),
 }
 
@@ -37,7 +38,7 @@ impl StartKey {
         }
     }
 
-    /// How to go on after a start that may have been done.
+    /// How to continue after a start that may have succeeded.
     pub fn repeated(self) -> String {
         let key = self.key();
         format!(
@@ -48,15 +49,16 @@ impl StartKey {
 
 /// Starts jobs, and follows them until they have a page.
 pub struct Starter<'a> {
-    pub(super) gangway: GangwayClient,
-    pub(super) prow: ProwClient,
+    gangway: GangwayClient,
+    prow: ProwClient,
     pub(super) clock: Clock,
+    turns: StartTurns,
     names: JobNames<'a>,
     pub(super) tell: EventHandler<'a>,
 }
 
 impl<'a> Starter<'a> {
-    /// One that works with `clients`.
+    /// A starter with `clients`.
     ///
     /// # Errors
     ///
@@ -66,14 +68,15 @@ impl<'a> Starter<'a> {
             gangway: clients.gangway()?,
             prow: clients.prow(),
             clock: clients.clock().clone(),
+            turns: StartTurns::new(clients),
             names: JobNames::new(clients, tell),
             tell,
         })
     }
 
-    /// Starts a job and answers its run; with `waits` as soon as it has a page, or after a bounded time.
+    /// Starts a job and returns its run; with `waits` as soon as it has a page, or after a bounded time.
     ///
-    /// Every start has a key. One that failed without an answer, or was interrupted, told it.
+    /// Every start has a key, which is reported if the start got no answer or was interrupted.
     pub async fn start(
         &mut self,
         order: JobOrder,
@@ -100,20 +103,46 @@ impl<'a> Starter<'a> {
         let may_be_started = matches!(start, StartKey::Earlier(_));
         let intent = intent(job, envs, key, self.clock.now(), may_be_started);
         tracing::info!(target: LASTING_TARGET, "starting {job} under the key {key}");
-        match Runs::new(&self.gangway, &self.prow).start_once(&intent, permit).await {
-            Ok(StartedRun::New { id }) => Ok(id),
-            Ok(StartedRun::Found { id }) => {
+        match self.once(&intent, None, &start.repeated(), permit).await? {
+            StartedRun::New { id } => Ok(id),
+            StartedRun::Found { id } => {
                 (self.tell)(Event::Note("The run was found by its key; no other was started.".to_owned()));
                 Ok(id)
             }
-            Err(error) => Err(self.explained(job, error, &start.repeated()).await),
         }
     }
 
-    /// What a failed start is told as: an unknown job as such, and a start that may have been done with how to go on from
-    /// it.
-    pub(super) async fn explained(&mut self, job: &str, error: ServiceError, again: &str) -> JobError {
-        // Gangway's own words; nothing was started.
+    /// Starts the intended run unless it exists already; with `strangers` a run of theirs that is under way stands for it.
+    /// `again` says how to go on after a start that may have been done.
+    pub(super) async fn once(
+        &mut self,
+        intent: &RunIntent,
+        strangers: Option<AdoptableRuns>,
+        again: &str,
+        permit: &WritePermit,
+    ) -> Result<StartedRun, JobError> {
+        let turn = self.turns.turn(intent).await?;
+        if let Some(id) = turn.known() {
+            return Ok(StartedRun::Found { id: id.to_owned() });
+        }
+        let runs = Runs::new(&self.gangway, &self.prow);
+        let result = match strangers {
+            Some(strangers) => runs.start_unless_under_way(intent, strangers, permit).await,
+            None => runs.start_once(intent, permit).await,
+        };
+        match result {
+            Ok(run) => {
+                turn.end(run.id(), self.clock.now());
+                Ok(run)
+            }
+            Err(error) => Err(self.explained(&intent.job, error, again).await),
+        }
+    }
+
+    /// The error for a failed start: for an unknown job it says so, and for a start that may have succeeded
+    /// it says how to continue.
+    async fn explained(&mut self, job: &str, error: ServiceError, again: &str) -> JobError {
+        // Gangway's message says so; nothing was started.
         if error.kind == ServiceErrorKind::NotFound {
             return match self.names.existence(job).await {
                 Existence::Unknown(unknown) => unknown,
@@ -123,7 +152,7 @@ impl<'a> Starter<'a> {
                 }
             };
         }
-        // An older Gangway answers to an unknown job as to an outage (spec 04 §2.3).
+        // An older Gangway's answer to an unknown job looks like an outage (spec 04 §2.3).
         let may_be_unknown = error.kind == ServiceErrorKind::Unclear && error.status == Some(500);
         let error = JobError::from(error);
         if error.class() != ErrorClass::Unavailable {
@@ -139,12 +168,12 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// The same run with its page, as far as Prow shows it within the time that is waited.
+    /// The same run with its page, if Prow shows it within the time limit.
     async fn wait_for_page(&self, run: JobRun) -> JobRun {
         let run = match with_page(&self.prow, &self.clock, &run.id).await {
             Ok(Some(job)) => run.seen(&job),
             Ok(None) => run,
-            // It runs; that its page cannot be read now is no failure of the start.
+            // It is running; a page that cannot be read now is not a failure of the start.
             Err(error) => {
                 let words = format!("the page of {} is not known yet: {error}", run.id);
                 (self.tell)(Event::Warning(words));
@@ -163,8 +192,8 @@ impl<'a> Starter<'a> {
     }
 }
 
-/// The intent to start a job under `key`. The run's own key is made of all three, so that a key that is used for something
-/// else starts that.
+/// The intent to start a job under `key`. The run's own key is derived from job, variables and `key`, so that
+/// the same key with another job starts that job.
 pub(super) fn intent(
     job: &str,
     envs: &IndexMap<String, String>,
@@ -184,7 +213,7 @@ pub(super) fn intent(
     }
 }
 
-/// When a key was made, where it tells: ours do.
+/// When a key was made, if it contains a time, as this program's keys do.
 fn made_at(key: Uuid) -> Option<Timestamp> {
     let (seconds, nanoseconds) = key.get_timestamp()?.to_unix();
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()

@@ -1,4 +1,4 @@
-//! The texts that jobs are asked for with, checked once.
+//! Checked text arguments of jobs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::schema::{read_from_text, text_schema};
 
-/// A text that is not what was expected.
+/// The text is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct InvalidText(&'static str);
 
-/// The text without the spaces around it, when it is one word. A script whose variable is empty must not start a job
-/// without its image.
+/// The text without surrounding spaces, if it is one word. A script with an empty variable must not start a
+/// job without its image.
 fn word(text: &str) -> Option<String> {
     let text = text.trim();
     let good =
@@ -25,15 +25,15 @@ fn word(text: &str) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobText(String);
 
-/// The pull spec of an image, which a job is handed as it is.
+/// The pull spec of an image, which is passed to a job unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image(String);
 
-/// The id of a run that Prow is asked for.
+/// The id of a run in Prow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobId(String);
 
-/// The key of a start. Under it the run is looked for before one is started.
+/// The key of a start. The run with this key is looked for before one is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub Uuid);
 

@@ -1,9 +1,9 @@
 //! JSON documents that are written as they were read.
 //!
-//! Record files are shared with Python programs, and whatever this program does not change must come out as it was: the
-//! order of keys, unknown values, the text of numbers (`1.0`, `1e5`, thirty digits), even strings that are not Unicode
-//! (half a surrogate pair, which Python reads and writes). Written are the bytes of Python's `json.dump(…, indent=2)`
-//! (spec 04 §6.2).
+//! Record files are shared with Python programs, so everything that this program does not change must be
+//! preserved: the order of keys, unknown values, the text of numbers (`1.0`, `1e5`, thirty digits), even
+//! strings that are not Unicode (an unpaired surrogate, which Python reads and writes). The output has the
+//! bytes of Python's `json.dump(…, indent=2)` (spec 04 §6.2).
 
 mod parse;
 #[cfg(test)]
@@ -36,12 +36,13 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads one document. A key that stands twice in a map is refused: programs differ in which of the values they see.
+    /// Parses one document. A duplicate key in a map is refused, because programs differ in which value they
+    /// use.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         parse::document(text)
     }
 
-    /// The document as record files have it: two spaces of indentation, no newline at the end.
+    /// The document in the format of record files: two spaces of indentation, no newline at the end.
     pub fn to_text(&self) -> String {
         write::document(self)
     }
@@ -51,7 +52,7 @@ impl Value {
         if let Self::Text(text) = self { Some(text.get()) } else { None }
     }
 
-    /// The truth value.
+    /// The boolean.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(value) = self { Some(*value) } else { None }
     }
@@ -66,12 +67,12 @@ impl Value {
         if let Self::Map(map) = self { Some(map) } else { None }
     }
 
-    /// The elements of a list, to be changed.
+    /// The elements of a list, mutable.
     pub fn as_list_mut(&mut self) -> Option<&mut Vec<Self>> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
 
-    /// The map, to be changed.
+    /// The map, mutable.
     pub fn as_map_mut(&mut self) -> Option<&mut Map> {
         if let Self::Map(map) = self { Some(map) } else { None }
     }
@@ -141,7 +142,7 @@ impl Number {
         &self.0
     }
 
-    /// The value, when it is a whole number that is not negative and not huge.
+    /// The value, if it is an integer in the range of `u64`.
     pub fn as_u64(&self) -> Option<u64> {
         self.0.parse().ok()
     }
@@ -155,9 +156,10 @@ impl Number {
     }
 }
 
-/// A string, kept as it stands between the quotes of an exactly written file: ASCII, everything else escaped.
+/// A string, stored as it is written between the quotes: ASCII, everything else escaped.
 ///
-/// So two strings are equal exactly when they are written alike, and no string is lost that UTF-8 cannot hold.
+/// So two strings are equal exactly when they are written the same way, and strings that are not valid
+/// Unicode are preserved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(String);
 
@@ -169,7 +171,7 @@ impl Text {
         Self(escaped)
     }
 
-    /// The string; half a surrogate pair reads as the replacement character.
+    /// The string; an unpaired surrogate becomes the replacement character.
     pub fn get(&self) -> Cow<'_, str> {
         if self.0.contains('\\') { Cow::Owned(parse::unescape(&self.0)) } else { Cow::Borrowed(&self.0) }
     }
@@ -195,12 +197,12 @@ impl Map {
         self.0.get(&Text::new(key))
     }
 
-    /// The value of `key`, to be changed.
+    /// The value of `key`, mutable.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.0.get_mut(&Text::new(key))
     }
 
-    /// The string of `key`, where it is one.
+    /// The string of `key`, if it is one.
     pub fn text(&self, key: &str) -> Option<Cow<'_, str>> {
         self.get(key)?.as_str()
     }
@@ -220,7 +222,7 @@ impl Map {
         self.get(key).is_some()
     }
 
-    /// The map as record files have it, as [`Value::to_text`].
+    /// The map in the format of record files, see [`Value::to_text`].
     pub fn to_text(&self) -> String {
         write::map_document(self)
     }
@@ -230,12 +232,12 @@ impl Map {
         self.0.iter()
     }
 
-    /// The values in their order, each with its key, to be changed.
+    /// The entries in their order, with mutable values.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut Value)> {
         self.0.iter_mut()
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }

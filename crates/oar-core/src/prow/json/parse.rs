@@ -53,10 +53,10 @@ pub(super) fn unescape(escaped: &str) -> String {
     text
 }
 
-/// What an escape stands for.
+/// The meaning of an escape.
 enum Unit {
     Character(char),
-    /// A surrogate without its other half.
+    /// An unpaired surrogate.
     HalfPair(u16),
 }
 
@@ -139,7 +139,7 @@ impl Parser<'_> {
                 let name: String = key.get().chars().take(80).collect();
                 return Err((
                     key_at,
-                    format!("the key `{}` stands twice in the same map", name.escape_debug()),
+                    format!("the key `{}` occurs twice in the same map", name.escape_debug()),
                 ));
             }
             self.space();

@@ -26,7 +26,7 @@ pub(crate) fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What another reader makes of the text; numbers are left out, which it would round.
+/// The value for another JSON library, without numbers, which it would round.
 fn plain(value: &Value) -> serde_json::Value {
     match value {
         Value::Null | Value::Number(_) => serde_json::Value::Null,
@@ -52,7 +52,7 @@ fn without_numbers(value: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn the_bytes_are_those_of_the_reference() {
-    // What Python's `json.dump(…, indent=2)` gives for the same values.
+    // The output of Python's `json.dump(…, indent=2)` for the same values.
     let text = "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ],\n  \
                 \"e/\\\"\\\\\": \"\\b\\f\\n\\r\\t\\u0001\\u007f\\u00e9\\u20ac\\ud83d\\ude00/ ~\"\n}";
     let value = Value::parse(text).unwrap();
@@ -85,7 +85,7 @@ fn half_a_surrogate_pair_survives() {
 fn a_key_that_stands_twice_is_refused_where_it_stands() {
     let error = Value::parse("{\n  \"a\": 1,\n  \"b\": {\"x\": 1, \"\\u0078\": 2}\n}").unwrap_err();
     assert_eq!((error.line, error.column), (3, 17));
-    assert!(error.problem.contains("`x` stands twice"), "{error}");
+    assert!(error.problem.contains("`x` occurs twice"), "{error}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ proptest! {
 
     #[test]
     fn others_read_the_same(value in values()) {
-        // Numbers beyond its range are refused by the other reader.
+        // The other library refuses numbers beyond its range.
         if let Ok(read) = serde_json::from_str::<serde_json::Value>(&value.to_text()) {
             prop_assert_eq!(without_numbers(read), plain(&value));
         }
@@ -159,7 +159,7 @@ proptest! {
             prop_assert_eq!(again.as_ref(), Ok(&value));
         } else if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
             let error = Value::parse(&text).unwrap_err();
-            prop_assert!(error.problem.contains("stands twice"), "{} {}", text, error);
+            prop_assert!(error.problem.contains("occurs twice"), "{} {}", text, error);
         }
     }
 

@@ -68,7 +68,7 @@ fn quote(text: &Text, out: &mut String) {
     out.push('"');
 }
 
-/// Appends `character` as it stands in a string (spec 04 §6.2.2).
+/// Appends `character` as it is written in a string (spec 04 §6.2.2).
 pub(super) fn escape(character: char, out: &mut String) {
     match character {
         '"' => out.push_str("\\\""),

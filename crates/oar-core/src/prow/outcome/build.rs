@@ -5,15 +5,15 @@ use super::job::{JobOutcome, JobVerdict};
 use super::rules::{JobRule, RuleSource, Rules, differ_in_frequency_only};
 use crate::prow::record::ResultFile;
 
-/// What became of a build.
+/// The outcome of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildOutcome {
-    /// Something has not ended, or is still to be started.
+    /// Something has not ended, or must still be started.
     Open,
     /// Every required job passed.
     Accepted,
-    /// One did not, or is missing.
+    /// A required job did not pass, or is missing.
     Rejected,
 }
 
@@ -22,19 +22,20 @@ pub enum BuildOutcome {
 pub struct BuildVerdict {
     /// The entries of the record, in its order.
     pub jobs: Vec<JobVerdict>,
-    /// The jobs that should be in the record and are not under this name: required ones first to last, then optional ones.
+    /// The jobs that should be in the record but are not, by name: first the required ones, then the optional
+    /// ones.
     pub missing: Vec<JobRule>,
-    /// Whether the record says which registry it was started with.
+    /// Whether the record has the registry that the build was started with.
     pub bound: bool,
     /// Whether it is known which jobs must be in the record.
     pub complete: bool,
-    /// Whether somebody promoted the build by hand.
+    /// Whether the build was promoted by hand.
     pub promoted: bool,
 }
 
 impl BuildVerdict {
-    /// What became of the build. Acceptance is certain as soon as all required jobs passed, a rejection when everything
-    /// has ended: a missing job may still be added.
+    /// The build's outcome. It is accepted as soon as all required jobs passed, but rejected only when
+    /// everything has ended, because a missing job may still be added.
     pub fn outcome(&self) -> BuildOutcome {
         if self.is_accepted() {
             BuildOutcome::Accepted
@@ -45,39 +46,41 @@ impl BuildVerdict {
         }
     }
 
-    /// Whether every required job is there and passed, and there is at least one (spec 04 §7.4, §7.6.4).
+    /// Whether every required job is in the record and passed, and there is at least one (spec 04 §7.4,
+    /// §7.6.4).
     pub fn is_accepted(&self) -> bool {
         self.complete && self.entries_are_accepted() && self.missing_required().next().is_none()
     }
 
-    /// What the rule of the Python tooling gives: it looks only at the entries that are there.
+    /// Whether the build is accepted by the rule of the Python tooling, which checks only the existing
+    /// entries.
     pub fn entries_are_accepted(&self) -> bool {
         let mut required = self.jobs.iter().filter(|job| job.rule.is_required()).peekable();
         required.peek().is_some() && required.all(|job| job.outcome == JobOutcome::Success)
     }
 
-    /// The same, taking the entries that are there for all that was wanted: how a record looks without any registry.
+    /// The verdict without any registry: the existing entries count as complete.
     #[must_use]
     pub fn by_entries(self) -> Self {
         Self { complete: true, ..self }
     }
 
-    /// Whether nothing of the record is open. An empty record has not ended: nothing was started yet.
+    /// Whether everything in the record has ended. An empty record has not, because nothing was started yet.
     pub fn has_ended(&self) -> bool {
         !self.jobs.is_empty() && self.jobs.iter().all(|job| job.outcome != JobOutcome::Open)
     }
 
     /// The required jobs that are not in the record.
     ///
-    /// Where the current registry stands in for one that is not known, a job that it has renamed since is not missing:
-    /// the entry under the old name is its evidence (spec 04 §12).
+    /// When the current registry is used because the original one is unknown, a job that was renamed since is
+    /// not missing: the entry under the old name counts for it (spec 04 §12).
     pub fn missing_required(&self) -> impl Iterator<Item = &JobRule> {
         let missing = self.missing.iter().filter(|rule| rule.is_required());
         missing.filter(|rule| self.bound || self.recorded_as(rule).is_none())
     }
 
-    /// The entry under which the record has a job that is missing by its name: one that is known to nobody and whose
-    /// name differs in the frequency at its end only. An entry stands for one job.
+    /// The entry of a job that is missing by its name: an entry that no registry knows and whose name differs
+    /// only in the frequency at its end. An entry counts for one job.
     pub fn recorded_as(&self, rule: &JobRule) -> Option<&JobVerdict> {
         let name = rule.job.name.as_str();
         let alike = |other: &str| differ_in_frequency_only(other, name);
@@ -86,7 +89,7 @@ impl BuildVerdict {
         self.unknown().filter(|entry| alike(&entry.name)).nth(before)
     }
 
-    /// The entries that neither the record nor the current registry knows.
+    /// The entries that neither the record's registry nor the current one knows.
     pub fn unknown(&self) -> impl Iterator<Item = &JobVerdict> {
         self.jobs.iter().filter(|job| job.rule.source == RuleSource::Unknown)
     }
@@ -119,7 +122,7 @@ impl BuildVerdict {
     }
 }
 
-/// The result of the build that `file` is about.
+/// Evaluates the build of `file`.
 pub fn judge(file: &ResultFile, rules: &Rules) -> BuildVerdict {
     let jobs: Vec<JobVerdict> = file.jobs().map(|job| JobVerdict::of(job, rules.rule(&job.name()))).collect();
     let missing = |required: bool| {

@@ -5,21 +5,21 @@ use super::rules::JobRule;
 use crate::clients::prow::ProwState;
 use crate::prow::record::{Job, Run, Stage};
 
-/// How many of `retried` runs must succeed after the first one failed (spec 04 §7.3). With an even number that is a
-/// majority of all runs.
+/// How many of `retried` runs must succeed after the first one failed (spec 04 §7.3). For an even number that
+/// is a majority of all runs.
 pub const fn needed(retried: usize) -> usize {
     retried / 2 + 1
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobOutcome {
-    /// Runs are open, or still to be started.
+    /// Runs have not ended, or must still be started.
     Open,
-    /// It passed, in its first run or by the majority of the retried ones.
+    /// It passed, in its first run or by the majority after retries.
     Success,
-    /// It did not.
+    /// It failed.
     Failed,
 }
 
@@ -28,30 +28,31 @@ pub enum JobOutcome {
 pub struct JobVerdict {
     /// The job's name.
     pub name: String,
-    /// How it is judged.
+    /// The rule that applies to it.
     pub rule: JobRule,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: JobOutcome,
-    /// How far the first run is.
+    /// The stage of the first run.
     pub first: Stage,
-    /// How many runs were started after it, or are intended.
+    /// Number of retried runs, started or intended.
     pub retried: usize,
-    /// How many of these succeeded.
+    /// Number of retried runs that succeeded.
     pub successes: usize,
-    /// How many runs have not ended.
+    /// Number of runs that have not ended.
     pub open: usize,
-    /// Whether the first run is to be started.
+    /// Whether the first run must be started.
     pub start_first: bool,
-    /// How many runs the job should have after its first one, when that is more than it has.
+    /// The wanted number of retried runs, if it has fewer.
     pub wanted_retries: Option<usize>,
 }
 
 impl JobVerdict {
     /// The result of `job` under `rule`.
     ///
-    /// A first run that ended in `error` is retried like a failed one, and so is one whose retries were refused or are
-    /// fewer than configured (spec 04 §7.6.6). More retried runs than configured were added by people and are judged
-    /// as they are. A retried run in `error` has ended without success; it is not replaced by itself.
+    /// A first run that ended in `error` is retried like a failed one, and so is one whose retries were
+    /// refused or are fewer than configured (spec 04 §7.6.6). Retried runs beyond the configured number were
+    /// added by people and count. A retried run in `error` has ended without success and is not replaced
+    /// automatically.
     pub fn of(job: Job<'_>, rule: JobRule) -> Self {
         let first = job.first().map_or(Stage::Absent, Run::stage);
         let stages: Vec<Stage> = job.retried().map(Run::stage).collect();
@@ -85,7 +86,7 @@ impl JobVerdict {
         }
     }
 
-    /// Why the outcome is what it is, in a few words.
+    /// A short reason for the outcome.
     pub fn reason(&self) -> String {
         let Self { retried, successes, .. } = self;
         let first = match self.first {

@@ -9,22 +9,22 @@ use crate::prow::registry::{TestJob, TestJobRegistry};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleSource {
-    /// The registry that the build was started with, kept in the record.
+    /// The registry that the build was started with, stored in the record.
     StartedWith,
     /// The current registry.
     Registry,
-    /// None of them knows the job: it counts as required.
+    /// No registry knows the job: it counts as required.
     Unknown,
 }
 
-/// How one job of a record is judged.
+/// The rule for one job of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRule {
     /// The job.
     pub job: TestJob,
-    /// Where this was found.
+    /// The source of the rule.
     pub source: RuleSource,
-    /// Whether runs of it may still be started: the current registry has it, enabled.
+    /// Whether runs of it may still be started: it is enabled in the current registry.
     pub startable: bool,
 }
 
@@ -35,7 +35,7 @@ impl JobRule {
     }
 }
 
-/// Whether both are names of a job that says how often it runs, and differ in nothing else: `periodic-ci-x-f360` and
+/// Whether both names end with a frequency and differ only in it: `periodic-ci-x-f360` and
 /// `periodic-ci-x-f999`.
 pub(super) fn differ_in_frequency_only(left: &str, right: &str) -> bool {
     let stem = |name: &str| {
@@ -49,13 +49,13 @@ pub(super) fn differ_in_frequency_only(left: &str, right: &str) -> bool {
     }
 }
 
-/// How the jobs of one record are judged.
+/// The rules for the jobs of one record.
 #[derive(Debug, Clone)]
 pub struct Rules {
     jobs: IndexMap<String, JobRule>,
     bound: bool,
     complete: bool,
-    /// Whether runs of jobs that nothing knows may be started.
+    /// Whether runs of unknown jobs may be started.
     unknown_startable: bool,
 }
 
@@ -81,14 +81,14 @@ impl Rules {
         Self { jobs, bound, complete: bound || registry.is_some(), unknown_startable: false }
     }
 
-    /// The same rules when nothing is started any more: what the runs that are there say.
+    /// The same rules when nothing is started any more, so that only existing runs count.
     #[must_use]
     pub fn when_nothing_starts(mut self) -> Self {
         self.jobs.values_mut().for_each(|rule| rule.startable = false);
         self
     }
 
-    /// The same rules when every job may be started: what the aggregator will find when it has the registry.
+    /// The same rules when every job may be started, as for the aggregator once it has the registry.
     #[must_use]
     pub fn all_startable(mut self) -> Self {
         self.jobs.values_mut().for_each(|rule| rule.startable = true);
@@ -105,7 +105,7 @@ impl Rules {
         })
     }
 
-    /// Whether the record says which registry it was started with.
+    /// Whether the record has the registry that the build was started with.
     pub fn is_bound(&self) -> bool {
         self.bound
     }

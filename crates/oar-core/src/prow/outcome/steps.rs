@@ -9,28 +9,29 @@ use crate::clients::prow::ProwState;
 use crate::prow::record::{Intent, ResultFile, Run, Stage};
 use crate::prow::registry::{TestJob, TestJobRegistry};
 
-/// One thing to be done for a build.
+/// One step for a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Ask Prow about a run, and record what it says.
+    /// Read a run from Prow, and record it.
     Read {
         /// The job.
         job: String,
         /// The run's id.
         id: String,
     },
-    /// Look for the job that was started with this intent. When there is one, record its id. Otherwise, when it may be
-    /// started, take the intent over (`ResultFile::renew_intent`) and start it, and give it up
-    /// (`ResultFile::record_lost`) when it may not.
+    /// Look for the run that was started with this intent. If there is one, record its id. Otherwise, if it
+    /// may be started, take the intent over (`ResultFile::renew_intent`) and start it; if not, give it up
+    /// (`ResultFile::record_lost`).
     Settle {
         /// The job.
         job: TestJob,
         /// The intent.
         intent: Intent,
-        /// Whether the caller recorded it and knows that the job was not started: it need not be looked for.
+        /// Whether the caller recorded it and knows that nothing was started, so that no run need be looked
+        /// for.
         own: bool,
-        /// Whether the job may be started: it may not when it left the registry, when its start was tried for long
-        /// enough, or when the build is promoted.
+        /// Whether the job may be started. It may not when it was removed from the registry, when its start
+        /// was tried for long enough, or when the build is promoted.
         may_start: bool,
     },
     /// Record intents for the first runs of these jobs, then start them.
@@ -38,11 +39,11 @@ pub enum Step {
         /// The jobs, in the order of the registry.
         jobs: Vec<TestJob>,
     },
-    /// Record intents for retried runs until the job has so many, then start these.
+    /// Record intents for retried runs until the job has the wanted number, then start these.
     StartRetries {
         /// The job.
         job: TestJob,
-        /// How many retried runs it is to have.
+        /// The wanted number of retried runs.
         wanted: usize,
     },
     /// Fetch the test report of a run that has ended, and record its summary.
@@ -51,7 +52,7 @@ pub enum Step {
         job: String,
         /// The run's id.
         id: String,
-        /// The page of the run, which names its artifacts.
+        /// The page of the run, which leads to its artifacts.
         url: String,
     },
     /// Label the release payload, and read the label back.
@@ -70,75 +71,77 @@ pub enum AvailableRegistry<'a> {
     Read(&'a TestJobRegistry),
     /// The minor version and architecture have none.
     Absent,
-    /// It could not be read, or was refused.
+    /// It could not be read, or is invalid.
     Unreadable,
 }
 
 /// What is known about the label of the build's release payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Label {
-    /// Nobody looked.
+    /// Not read.
     #[default]
     Unknown,
-    /// It says that the build is accepted.
+    /// It marks the build as accepted.
     Present,
     /// There is none.
     Absent,
-    /// It says something else, which is never overwritten (spec 04 §2.6).
+    /// It has another value, which is never overwritten (spec 04 §2.6).
     Other,
-    /// The payload object is gone.
+    /// There is no payload object.
     NoPayload,
 }
 
-/// What a pass knows about a build besides its record.
+/// The observations of a pass about a build, besides its record.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// The runs that this pass has read, or tried to read: they are not read again.
+    /// The runs that this pass has read or tried to read; they are not read again.
     pub read: BTreeSet<String>,
     /// The runs that are known to have no test report.
     pub without_report: BTreeSet<String>,
     /// The runs whose report this pass could not fetch.
     pub report_failed: BTreeSet<String>,
-    /// Those of which it was fetched and cannot be read.
+    /// The runs whose report was fetched but cannot be parsed.
     pub report_unreadable: BTreeSet<String>,
-    /// The intents that this process recorded and knows not to be started.
+    /// The intents that this process recorded and that are known not to be started.
     pub own: BTreeSet<Intent>,
-    /// The intents that this pass has dealt with.
+    /// The intents that this pass has handled.
     pub settled: BTreeSet<Intent>,
-    /// The jobs of which this pass tried to start runs.
+    /// The jobs whose runs this pass tried to start.
     pub started: BTreeSet<String>,
     /// The label.
     pub label: Label,
 }
 
-/// How long is waited for what.
+/// Time limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long an intent is left to the process that recorded it. That process starts the job within this time or not
-    /// at all (`Intent::is_fresh`), with room for the longest request.
+    /// How long an intent is reserved for the process that recorded it. That process starts the job within
+    /// this time or not at all (`Intent::is_fresh`), with a margin for the longest request.
     pub intent_lease: Duration,
-    /// How long a start is tried before the run is given up.
+    /// How long a start is retried before the run is given up.
     pub give_up_after: Duration,
-    /// How long after its start a run that Prow does not have is looked for: Prow removes what has ended 24 hours after
-    /// its start, and jobs may run 22 hours (spec 04 §2.4).
+    /// How long after its start a run that Prow does not have is looked for. Prow removes ended runs 24 hours
+    /// after their start, and jobs may run 22 hours (spec 04 §2.4).
     pub lost_after: Duration,
-    /// How long a run that has ended may still get its test report; one without is then noted as such and not asked for
-    /// any more. Jobs upload their artifacts before they end.
+    /// How long after its end a run may still get its test report; afterwards the absence is recorded and no
+    /// report is looked for any more. Jobs upload their artifacts before they end.
     pub report_due: Duration,
-    /// How long a test report that cannot be fetched keeps a record open, from the end of its run. One that was fetched
-    /// and cannot be read will not change: it is waited for no longer than one that may still come (`report_due`).
+    /// How long after the end of its run a test report that cannot be fetched keeps a record open. One that
+    /// was fetched but cannot be parsed will not change, so it counts only for `report_due`.
     pub report_timeout: Duration,
-    /// How long after its last run a good build waits for its release payload to be there, so that it can be labelled.
+    /// How long after its last run an accepted build waits for its release payload to appear, so that it can
+    /// be labelled.
     pub payload_timeout: Duration,
-    /// Whether required jobs that a record of the Python tooling lacks are started, when every entry that it has is
-    /// known to the current registry: their start was refused then (spec 04 §10 D1).
+    /// Whether required jobs that are missing from a record of the Python tooling are started, when the
+    /// current registry knows all its entries: their start was refused (spec 04 §10 D1).
     pub start_missing: bool,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
+impl Policy {
+    /// The policy of these programs; the lease of an intent is a setting (`OAR_INTENT_LEASE`).
+    pub fn with_intent_lease(intent_lease: Duration) -> Self {
         Self {
-            intent_lease: Duration::from_mins(10),
+            intent_lease,
             give_up_after: Duration::from_hours(24),
             lost_after: Duration::from_hours(48),
             report_due: Duration::from_mins(30),
@@ -149,14 +152,23 @@ impl Default for Policy {
     }
 }
 
+#[cfg(test)]
+impl Default for Policy {
+    fn default() -> Self {
+        Self::with_intent_lease(Duration::from_mins(10))
+    }
+}
+
 /// What is to be done for the build that `file` is about. Steps of one answer do not depend on each other; after they
 /// were done, ask again with what was observed. [`Step::Complete`] comes alone. Nothing means that there is nothing to
 /// do in this pass, because the record is final or because others must move first.
 ///
-/// - A final record is left alone, but for a label that is known to be absent.
-/// - A promoted build is labelled at once. Nothing more is started for it; what is open is read to its end.
-/// - While there is no registry, or none that can be read, nothing is started and no build is rejected: retries may be due,
-///   or jobs missing. Reading goes on, and a build is accepted whose record itself says what is needed for that.
+/// - A final record needs nothing, except a label that is known to be absent.
+/// - A promoted build is labelled immediately. Nothing more is started for it; open runs are read until they
+///   end.
+/// - While there is no readable registry, nothing is started and no build is rejected, because retries may be
+///   due or jobs may be missing. Runs are still read, and a build is accepted if its record itself has the
+///   required jobs.
 pub fn next_steps(
     file: &ResultFile,
     registry: AvailableRegistry<'_>,
@@ -202,7 +214,8 @@ pub fn next_steps(
             .filter(|rule| !observed.started.contains(&rule.job.name) && names.insert(&rule.job.name))
             .map(|rule| rule.job.clone())
             .collect();
-        // A job that could not be added in this pass is added in the next one; until then nothing is decided.
+        // A job that could not be added in this pass is added in the next one; until then there is no
+        // decision.
         pass.waits |= verdict.missing.iter().any(|rule| missing(&rule.job.name));
         if !jobs.is_empty() {
             pass.steps.push(Step::StartFirst { jobs });
@@ -226,8 +239,8 @@ pub fn report_is_due(ended: Option<Timestamp>, policy: &Policy, now: Timestamp) 
     ended.is_some_and(|ended| now.duration_since(ended) < signed(policy.report_due))
 }
 
-/// Whether a run that neither Prow nor the artifacts have any more is to be given up (`ResultFile::record_lost`). One
-/// of which no time is known is not; `ResultFile::record_known` notes one.
+/// Whether a run that neither Prow nor the artifacts have any more must be given up
+/// (`ResultFile::record_lost`). A run without any known time is not; `ResultFile::record_known` records one.
 pub fn is_lost(file: &ResultFile, job: &str, id: &str, policy: &Policy, now: Timestamp) -> bool {
     file.known_since(job, id).is_some_and(|since| now.duration_since(since) >= signed(policy.lost_after))
 }
@@ -239,7 +252,7 @@ struct Pass<'a> {
     readable: bool,
     promoted: bool,
     steps: Vec<Step>,
-    /// Whether something outside keeps the record open.
+    /// Whether something external keeps the record open.
     waits: bool,
 }
 
@@ -262,7 +275,7 @@ impl Pass<'_> {
         let own = self.observed.own.contains(&intent);
         let older = |time: Timestamp, limit: Duration| self.now.duration_since(time) >= signed(limit);
         let recorded = intent.recorded();
-        // An intent that does not tell its time is an old one.
+        // An intent without a time counts as old.
         if own || recorded.is_none_or(|time| older(time, self.policy.intent_lease)) {
             let since = run.intended_since().or(recorded);
             let tried = since.is_some_and(|time| older(time, self.policy.give_up_after));
@@ -271,7 +284,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Reports are fetched of runs that install the build (upgrades have none, spec 04 §6.1.2), while they may exist.
+    /// Fetches the reports of runs that install the build (upgrades have none, spec 04 §6.1.2), while they
+    /// may exist.
     fn report(&mut self, job: &TestJob, run: Run<'_>, id: &str) {
         let Some(url) = run.url() else { return };
         let error = run.stage() == Stage::Ended(ProwState::Error);

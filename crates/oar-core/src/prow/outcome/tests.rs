@@ -193,7 +193,7 @@ fn renamed_jobs_neither_keep_a_record_open_nor_pass_unseen() {
         let verdict = judge(&file, &Rules::of(&file, Some(&renamed)));
         assert_eq!((verdict.missing.len(), verdict.missing_required().count()), (2, 0));
     }
-    // An entry stands for one job, and a name without a frequency for itself.
+    // An entry counts for one job, and a name without a frequency only for itself.
     for (entries, jobs, missing) in [
         (r#"{"prowJob": "a-f7"}, {"prowJob": "a-f9"}"#, &[("a-f360", "S")][..], "a-f9"),
         (r#"{"prowJob": "a-f9"}, {"prowJob": "c-f9"}"#, &[("a-f360", "S")], "c-f9"),

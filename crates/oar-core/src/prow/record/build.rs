@@ -1,25 +1,25 @@
 use crate::prow::json::{Map, Value};
 use crate::prow::names::BuildName;
 
-/// A build, as the release controller describes it (spec 04 §2.2 E3).
+/// A build, in the format of the release controller (spec 04 §2.2 E3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     /// Its name.
     pub name: BuildName,
-    /// What its stream says of it: `Accepted`.
+    /// Its phase in the stream: `Accepted`.
     pub phase: String,
     /// Its image.
     pub pull_spec: String,
     document: Map,
 }
 
-/// A description that is not one of a build.
+/// The description is not a build's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BuildError(String);
 
 impl Build {
-    /// A build of these facts.
+    /// A build with these values.
     pub fn new(name: BuildName, phase: &str, pull_spec: &str, download_url: &str) -> Self {
         let document = Map::of([
             ("name", name.to_string().into()),
@@ -30,7 +30,7 @@ impl Build {
         Self { name, phase: phase.to_owned(), pull_spec: pull_spec.to_owned(), document }
     }
 
-    /// Reads a description in JSON. Keys that nothing here reads stay.
+    /// Parses a description in JSON. Unknown keys are kept.
     pub fn parse(text: &str) -> Result<Self, BuildError> {
         let value = Value::parse(text).map_err(|error| BuildError(format!("it is not JSON: {error}")))?;
         let build = match value {
@@ -45,7 +45,7 @@ impl Build {
         Ok(build)
     }
 
-    /// The build that a map in a record describes; old records may say little more than its name.
+    /// The build in a map of a record; old records may have little more than its name.
     pub(super) fn of(document: Map) -> Result<Self, BuildError> {
         let text = |key: &str| match document.get(key) {
             Some(Value::Text(text)) => Ok(text.get().into_owned()),
@@ -57,7 +57,7 @@ impl Build {
         Ok(Self { name, phase, pull_spec, document })
     }
 
-    /// The description as files hold it.
+    /// The description as stored in files.
     pub fn document(&self) -> &Map {
         &self.document
     }

@@ -9,7 +9,7 @@ use crate::prow::names::ResultName;
 use crate::prow::problem::{FileProblems, Findings, utf8};
 use crate::prow::registry::{TestJob, read_job};
 
-/// The jobs that a build was started with.
+/// The key of the jobs that a build was started with.
 pub(super) const STARTED_WITH: &str = "started_with";
 
 /// The record of the tests of one build on one architecture.
@@ -18,29 +18,29 @@ pub struct ResultFile {
     pub(super) name: ResultName,
     pub(super) document: Map,
     build: Build,
-    /// What is stored, in exact form; `None` when nothing is.
+    /// The stored text, in exact form; `None` for a new file.
     stored: Option<String>,
     form: Form,
 }
 
-/// How a file that was read is written.
+/// The form of a file when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// To the byte as the programs write it.
+    /// Exactly as the programs write it.
     Exact,
-    /// With a newline at its end, as people's editors leave it.
+    /// With a newline at its end, as editors write it.
     FinalNewline,
-    /// Otherwise; the first line that differs.
+    /// Another form; the first line that differs.
     Other {
         /// The line, from 1.
         line: usize,
     },
 }
 
-/// The registry's part that a build was started with.
+/// The part of the registry that a build was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartedWith {
-    /// When, `YYYY-MM-DDTHH:MM:SSZ`.
+    /// When it was started, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: Option<String>,
     /// The jobs that were enabled then.
     pub jobs: Vec<TestJob>,
@@ -71,7 +71,7 @@ impl<'a> Job<'a> {
         self.0.text("jobName").unwrap_or_default()
     }
 
-    /// Its first run; `None` when there is none, or none with an id.
+    /// Its first run; `None` when there is none, or when it has no id.
     pub fn first(self) -> Option<Run<'a>> {
         self.0.get("firstJob")?.as_map().map(Run).filter(|run| run.id().is_some())
     }
@@ -89,7 +89,7 @@ impl<'a> Job<'a> {
 }
 
 impl ResultFile {
-    /// Reads the file called `name`. Any document of the right shape is read; what decides nothing may be anything.
+    /// Parses the file `name`. Only values that decisions depend on are checked.
     pub fn parse(name: &ResultName, bytes: &[u8]) -> Result<Self, FileProblems> {
         let mut findings = Findings::of(name);
         let text = match utf8(bytes) {
@@ -152,22 +152,22 @@ impl ResultFile {
         self.jobs().filter(move |job| job.name() == name)
     }
 
-    /// Whether everything has ended and the acceptance stands.
+    /// Whether everything has ended and the acceptance is final.
     pub fn is_aggregated(&self) -> bool {
         self.flag("aggregated") == Some(true)
     }
 
-    /// The acceptance that is recorded.
+    /// The recorded acceptance.
     pub fn accepted(&self) -> Option<bool> {
         self.flag("accepted")
     }
 
-    /// Whether somebody promoted the build by hand: the key's presence is what counts (spec 04 §6.1).
+    /// Whether the build was promoted by hand: the presence of the key counts (spec 04 §6.1).
     pub fn is_promoted(&self) -> bool {
         self.document.contains("manual_promotion")
     }
 
-    /// The jobs that the build was started with; `None` in files that the Python tooling made.
+    /// The jobs that the build was started with; `None` in files of the Python tooling.
     pub fn started_with(&self) -> Option<StartedWith> {
         let map = self.document.get(STARTED_WITH)?.as_map()?;
         let mut findings = Findings::of(&self.name);
@@ -176,21 +176,21 @@ impl ResultFile {
         Some(StartedWith { at: map.text("at").map(Cow::into_owned), jobs })
     }
 
-    /// A time at which the run with this id was known to exist, by its own data. When other runs of the build were
-    /// started says nothing: a run may take the place of one that is weeks old.
+    /// A time at which the run with this id was known to exist, by its own data. The times of other runs do
+    /// not count, because a run may replace one that is weeks old.
     pub fn known_since(&self, job: &str, id: &str) -> Option<Timestamp> {
         let mut own =
             self.entries(job).flat_map(Job::runs).filter(|run| run.id().is_some_and(|known| known == id));
         own.find_map(Run::known_since)
     }
 
-    /// When the last of the runs ended, as far as it is recorded.
+    /// When the last run ended, as far as it is recorded.
     pub fn last_end(&self) -> Option<Timestamp> {
         let ends = self.jobs().flat_map(Job::runs).filter_map(|run| run.completed()?.parse().ok());
         ends.max()
     }
 
-    /// How the file was written when it was read.
+    /// The form of the file when it was read.
     pub fn form(&self) -> Form {
         self.form
     }
@@ -200,7 +200,8 @@ impl ResultFile {
         self.document.to_text()
     }
 
-    /// The file to be written; `None` when it says what is stored. An unusual form alone is no reason to write.
+    /// The text to write; `None` when it has the same content as the stored one. A different form alone is
+    /// not a change.
     pub fn changed_text(&self) -> Option<String> {
         Some(self.to_text()).filter(|text| self.stored.as_ref() != Some(text))
     }
@@ -221,7 +222,7 @@ fn form(text: &str, exact: &str) -> Form {
     }
 }
 
-/// Refuses what would make a decision wrong; everything else may be as it is.
+/// Checks the values that decisions depend on.
 fn check(document: &Map, findings: &mut Findings) {
     match document.get("result") {
         Some(Value::List(jobs)) => {

@@ -1,7 +1,7 @@
 use super::build::{Build, BuildError};
 use crate::prow::names::LatestName;
 
-/// The newest build of a stream that was taken up: the release controller's answer, unchanged (spec 04 §6.2.4).
+/// The recorded latest build of a stream: the release controller's answer, unchanged (spec 04 §6.2.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestFile {
     name: LatestName,
@@ -10,7 +10,7 @@ pub struct LatestFile {
 }
 
 impl LatestFile {
-    /// Reads a file, or makes one of an answer: `body` is kept to the byte.
+    /// Parses a file or an answer: `body` is kept to the byte.
     pub fn parse(name: LatestName, body: &str) -> Result<Self, BuildError> {
         Ok(Self { name, body: body.to_owned(), build: Build::parse(body)? })
     }

@@ -1,15 +1,15 @@
 //! The record of a build's tests, and of the newest build of a stream (spec 04 §6).
 //!
-//! A record is a document whose unknown keys survive at every level and whose bytes are exact; this program and the
-//! Python tooling may write the same file within the hour. What this program adds:
+//! Records are written byte-exact, and unknown keys are kept at every level: this program and the Python
+//! tooling may write the same file within an hour. This program adds:
 //!
-//! - `started_with` at file level: when the build was started, and the registry's enabled jobs at that time. The
-//!   acceptance is bound to it.
-//! - a run whose `jobID` is `intent-<uuid>`: its start is intended, and not known to have happened. `intentSince` beside
-//!   it is the time of the first attempt.
-//! - `knownSince` in a run of which Prow has told nothing yet: when its start was intended, or when somebody put it in.
-//!   The first read removes it.
-//! - `withoutReport` in a run that has ended: it was found to have no test report.
+//! - `started_with` at file level: when the build was started, and the registry's enabled jobs at that time.
+//!   The acceptance depends on it.
+//! - a run whose `jobID` is `intent-<uuid>`: its start is intended, but not known to have happened.
+//!   `intentSince` beside it is the time of the first attempt.
+//! - `knownSince` in a run that was not read from Prow yet: when its start was intended, or when somebody
+//!   added it. The first read removes it.
+//! - `withoutReport` in a run that has ended: it has no test report.
 
 mod build;
 mod file;

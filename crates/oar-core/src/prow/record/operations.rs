@@ -1,5 +1,5 @@
-//! What can happen to a record. Every operation takes ids and times from its caller, and applied to its own result it
-//! changes nothing: it is applied again when somebody else wrote in between.
+//! The operations on a record. Each takes ids and times from its caller and is idempotent, because it is
+//! applied again after a conflict.
 
 use jiff::Timestamp;
 
@@ -14,32 +14,32 @@ use crate::prow::names::ResultName;
 use crate::prow::registry::TestJob;
 use crate::store::Change;
 
-/// Why a record cannot be changed as it was asked.
+/// Why a change of a record is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The record is about other jobs.
+    /// The record does not have the job.
     #[error("{file} has no job `{job}`; it has {}", listed(known))]
     NoSuchJob {
         /// The record.
         file: ResultName,
-        /// The job that was asked for.
+        /// The requested job.
         job: String,
-        /// The jobs that it has.
+        /// The jobs in the record.
         known: Vec<String>,
     },
-    /// The job has other runs.
+    /// The job does not have the run.
     #[error("{job} in {file} has no run `{id}`; it has {}", listed(known))]
     NoSuchRun {
         /// The record.
         file: ResultName,
         /// The job.
         job: String,
-        /// The run that was asked for.
+        /// The requested run.
         id: String,
-        /// The runs that it has.
+        /// The runs of the job.
         known: Vec<String>,
     },
-    /// The run that is to come in is in the record already.
+    /// The new run is already in the record.
     #[error("the run `{id}` is in {file} already, as one of {job}")]
     RunExists {
         /// The record.
@@ -49,16 +49,16 @@ pub enum RecordError {
         /// The run.
         id: String,
     },
-    /// What was read is about a run of another job.
+    /// The run belongs to another job.
     #[error("the run `{id}` in {file} is recorded for {job} but is one of {actual}")]
     OtherJob {
         /// The record.
         file: ResultName,
-        /// The job that the record has it under.
+        /// The job in the record.
         job: String,
         /// The run.
         id: String,
-        /// The job that it is a run of.
+        /// The job of the run.
         actual: String,
     },
 }
@@ -85,7 +85,7 @@ impl Classified for RecordError {
     }
 }
 
-/// Which of a job's runs.
+/// The place of a run among a job's runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The first one.
@@ -95,9 +95,9 @@ pub enum Place {
 }
 
 impl ResultFile {
-    /// The record of a build that is about to be tested: an entry per job, whose start is intended.
+    /// The record of a build that is about to be tested: an entry per job, with an intent.
     ///
-    /// It is written before the first job is started, so that whoever finds it knows what is still to be started.
+    /// It is written before the first job is started, so that every process knows what must still be started.
     pub fn create(name: ResultName, build: Build, jobs: &[(TestJob, Intent)], now: Timestamp) -> Self {
         let now = stamp(now);
         let entries: Vec<Value> =
@@ -112,10 +112,10 @@ impl ResultFile {
         Self::new(name, document, build)
     }
 
-    /// Records that first runs of `jobs` are about to be started, where the record has none. Answers whose start this
-    /// record leaves to the caller: those that carry the caller's intent now.
+    /// Records intents for the first runs of `jobs` that the record does not have. Returns the jobs that the
+    /// caller must start: those that have the caller's intent now.
     ///
-    /// A record that was complete is open again; what it holds stays (spec 04 §10 D24).
+    /// A complete record is reopened; its content is kept (spec 04 §10 D24).
     pub fn intend_first_runs(
         &mut self,
         jobs: &[(TestJob, Intent)],
@@ -143,7 +143,8 @@ impl ResultFile {
         ours
     }
 
-    /// Records that the job is about to be started anew: its first run is intended again, its retried runs are dropped.
+    /// Records that the job is about to be started again: its first run gets a new intent, its retried runs
+    /// are removed.
     pub fn intend_restart(&mut self, job: &TestJob, intent: Intent, now: Timestamp) -> Change {
         if self.entries(&job.name).any(|entry| has_run(entry, &intent.to_string())) {
             return Change::Unchanged;
@@ -162,8 +163,8 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Records that retried runs of a job whose first run failed are about to be started, until it has `wanted` of them.
-    /// Answers the intents of the caller that stand in the record now: those it is to start.
+    /// Records intents for retried runs of a job whose first run failed, until it has `wanted` of them.
+    /// Returns the caller's intents that are in the record now: those that it must start.
     pub fn intend_retries(
         &mut self,
         job: &str,
@@ -182,7 +183,7 @@ impl ResultFile {
                 entry.set("retriedJobs", Vec::new());
             }
             let Some(runs) = entry.get_mut("retriedJobs").and_then(Value::as_list_mut) else { continue };
-            // A retried run without an id was never started and holds nothing.
+            // A retried run without an id was never started and has no data.
             runs.retain(|run| run.as_map().is_some_and(|run| Run(run).id().is_some()));
             let added = new.drain(..wanted.saturating_sub(runs.len()).min(new.len()));
             for intent in added {
@@ -193,8 +194,8 @@ impl ResultFile {
         Ok(ours)
     }
 
-    /// Records the id of a run that was started, and when its start was intended. When the id stands there, nothing
-    /// changes; when the intent is gone, somebody else took it over.
+    /// Records the id of a run that was started, and when its start was intended. If the id is already there,
+    /// nothing changes; if the intent is gone, another process took it over.
     pub fn record_id(&mut self, job: &str, intent: Intent, id: &RunId) -> Result<Change, RecordError> {
         let mut change = Change::Unchanged;
         if self.entries(job).any(|entry| has_run(entry, id.text())) {
@@ -208,7 +209,7 @@ impl ResultFile {
         if change.is_changed() { Ok(change) } else { Err(self.missing_run(job, &intent.to_string())) }
     }
 
-    /// Takes over an intent whose job was not found: the run is the caller's to start, under the new intent.
+    /// Takes over an intent whose run was not found: the caller must start the run, under the new intent.
     pub fn renew_intent(&mut self, job: &str, old: Intent, new: Intent) -> Result<Change, RecordError> {
         if self.entries(job).any(|entry| has_run(entry, &new.to_string())) {
             return Ok(Change::Unchanged);
@@ -223,7 +224,7 @@ impl ResultFile {
         if change.is_changed() { Ok(change) } else { Err(self.missing_run(job, &old.to_string())) }
     }
 
-    /// Notes that certainly nothing was sent under an intent, which stays for others to take over.
+    /// Records that certainly nothing was sent for an intent, which others can take over.
     pub fn record_unsent(&mut self, job: &str, intent: Intent) -> Result<Change, RecordError> {
         let id = intent.to_string();
         self.require_run(job, &id)?;
@@ -231,7 +232,7 @@ impl ResultFile {
         Ok(intended.fold(Change::Unchanged, |change, run| change.or(run::unsent(run))))
     }
 
-    /// Takes over what was read of a run of `job`.
+    /// Records what was read of a run of `job`.
     pub fn record_run(&mut self, job: &str, seen: &Observation) -> Result<Change, RecordError> {
         if seen.job != job && !seen.job.is_empty() {
             let (id, actual) = (seen.id.clone(), seen.job.clone());
@@ -252,8 +253,8 @@ impl ResultFile {
         Ok(change)
     }
 
-    /// Gives a run up that Prow does not have any more, or that could not be started: it counts as one in `error`, ended
-    /// at `now`. A run that has ended stays.
+    /// Gives up a run that Prow no longer has or that could not be started: it counts as one in `error` that
+    /// ended at `now`. A run that has ended does not change.
     pub fn record_lost(&mut self, job: &str, id: &str, now: Timestamp) -> Result<Change, RecordError> {
         let seen = Observation {
             id: id.to_owned(),
@@ -270,14 +271,14 @@ impl ResultFile {
         if open { self.record_run(job, &seen) } else { self.require_run(job, id).map(|()| Change::Unchanged) }
     }
 
-    /// Notes that a run that Prow does not show was known at `now`, when nothing else tells a time of it: the day on which
-    /// it is given up is counted from there.
+    /// Records that a run which Prow does not show was known at `now`, unless it has another time. The time
+    /// until it is given up counts from there.
     pub fn record_known(&mut self, job: &str, id: &str, now: Timestamp) -> Result<Change, RecordError> {
         self.require_run(job, id)?;
         Ok(self.runs_mut(job, id).fold(Change::Unchanged, |change, run| change.or(run::known_at(run, now))))
     }
 
-    /// Notes that a run has ended and left no test report, so that none is looked for any more.
+    /// Records that a run has ended without a test report, so that none is looked for any more.
     pub fn record_no_report(&mut self, job: &str, id: &str) -> Result<Change, RecordError> {
         self.require_run(job, id)?;
         Ok(self.runs_mut(job, id).fold(Change::Unchanged, |change, run| change.or(run::without_report(run))))
@@ -308,8 +309,9 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Promotes the build by hand: the next pass labels it and completes the record, whatever the runs say. A record that
-    /// was promoted and completed before is opened again, so that the label is looked after once more (spec 04 §7.5).
+    /// Promotes the build by hand: the next pass labels it and completes the record, whatever the results of
+    /// the runs. A record that was promoted and completed before is reopened, so that the label is checked
+    /// again (spec 04 §7.5).
     pub fn promote(&mut self) -> Change {
         if self.is_promoted() && !self.is_aggregated() {
             return Change::Unchanged;
@@ -319,8 +321,8 @@ impl ResultFile {
         Change::Changed
     }
 
-    /// Replaces a run by another one that somebody started and that is known `now`, and opens the record again. First
-    /// runs can be replaced as well as retried ones.
+    /// Replaces a run with another one that was started by hand and is known at `now`, and reopens the
+    /// record. Both first and retried runs can be replaced.
     pub fn replace_run(
         &mut self,
         job: &str,
@@ -355,7 +357,7 @@ impl ResultFile {
         self.document.remove("accepted");
     }
 
-    /// From the first pass on every entry lists its retried runs, be it none (spec 04 §6.1).
+    /// From the first pass on, every entry has a list of retried runs, which may be empty (spec 04 §6.1).
     fn complete_shape(&mut self) {
         for entry in self.entries_mut() {
             if entry.get("retriedJobs").and_then(Value::as_list).is_none() {

@@ -12,18 +12,18 @@ use crate::prow::json::{Map, Value};
 use crate::store::Change;
 use crate::version::ParseVersionError;
 
-/// How the `jobID` of a run begins whose start is only intended (spec 04 §7.6.2): the Python tooling asks Prow for it,
-/// is told that there is no such job, and leaves the build open.
+/// The prefix of the `jobID` of a run whose start is only intended (spec 04 §7.6.2). The Python tooling looks
+/// it up in Prow, finds no such job, and leaves the build open.
 pub const INTENT_PREFIX: &str = "intent-";
-/// The time of the first attempt to start a run.
+/// The key of the time of the first attempt to start a run.
 const INTENT_SINCE: &str = "intentSince";
-/// That nothing was sent under an intent.
+/// The key that says that nothing was sent for an intent.
 const UNSENT: &str = "intentUnsent";
-/// Since when a run is known of which Prow has told nothing yet.
+/// The key of the time since which a run is known that was not read from Prow yet.
 const KNOWN_SINCE: &str = "knownSince";
-/// That a run has ended and left no test report.
+/// The key that says that a run has ended without a test report.
 const WITHOUT_REPORT: &str = "withoutReport";
-/// What an older reader stored in runs, and today's removes (spec 04 §6.1.1).
+/// Keys that older versions stored in runs and the present one removes (spec 04 §6.1.1).
 const DROPPED: [&str; 4] = ["jobName", "payload", "upgrade_from", "upgrade_to"];
 
 /// The id of a run: the name of its Prow job object.
@@ -61,42 +61,43 @@ impl fmt::Display for RunId {
 crate::schema::read_from_text!(RunId);
 crate::schema::text_schema!(RunId, "RunId", "The id of a run", ["0b8e7c1a-1111-4222-8333-944455556666"]);
 
-/// A start that is intended: recorded before the job is started, so that whoever finds it looks for the job first.
+/// An intended start. It is recorded before the job is started, so that every process looks for the run
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Intent(Uuid);
 
 impl Intent {
-    /// An intent with this key. With a version 7 UUID the time of the intent can be told (see [`Intent::recorded`]).
+    /// An intent with this key. A version 7 UUID contains the time of the intent (see [`Intent::recorded`]).
     pub fn new(key: Uuid) -> Self {
         Self(key)
     }
 
-    /// A new intent of the time `now`.
+    /// A new intent with the time `now`.
     pub fn at(now: Timestamp) -> Self {
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)))
     }
 
-    /// What the job is annotated with, to be found again.
+    /// The value of the job's annotation, by which it can be found again.
     pub fn key(self) -> String {
         self.0.to_string()
     }
 
-    /// When it was recorded; `None` when its key does not tell.
+    /// When it was recorded; `None` when its key has no time.
     pub fn recorded(self) -> Option<Timestamp> {
         let (seconds, _) = self.0.get_timestamp()?.to_unix();
         Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
     }
 
-    /// Whether the process that recorded it may still start the job at `now`: only while `lease` lasts, because
-    /// others take the intent over when it has passed. One that does not tell its time may not.
+    /// Whether the process that recorded it may still start the job at `now`: only while `lease` lasts,
+    /// because others may take the intent over afterwards. `false` for an intent without a time.
     pub fn is_fresh(self, now: Timestamp, lease: Duration) -> bool {
         let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
         self.recorded().is_some_and(|recorded| now.duration_since(recorded) < lease)
     }
 
-    /// The intent that a `jobID` stands for.
+    /// The intent in a `jobID`.
     pub fn of_id(id: &str) -> Option<Self> {
         id.strip_prefix(INTENT_PREFIX)?.parse().ok().map(Self)
     }
@@ -109,20 +110,20 @@ impl fmt::Display for Intent {
     }
 }
 
-/// How far a recorded run is.
+/// The stage of a recorded run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It has no id: it was never started.
     Absent,
     /// Its start is intended.
     Intended(Intent),
-    /// It was started and has not ended, as far as is known.
+    /// It was started and is not known to have ended.
     Open,
-    /// It has ended. Finished is what has a final state, whether or not a completion time stands there (spec 04 §7.6.5).
+    /// It has ended: it has a final state, with or without a completion time (spec 04 §7.6.5).
     Ended(ProwState),
 }
 
-/// A run of a job, as a file holds it.
+/// A run of a job in a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a>(pub(super) &'a Map);
 
@@ -132,7 +133,7 @@ impl<'a> Run<'a> {
         self.filled("jobID")
     }
 
-    /// How far it is.
+    /// Its stage or state.
     pub fn stage(self) -> Stage {
         let Some(id) = self.id() else { return Stage::Absent };
         match self.state() {
@@ -141,7 +142,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The state that was last read; `None` when none was, or none that Prow has.
+    /// The state that was last read; `None` when there is none, or an unknown one.
     pub fn state(self) -> Option<ProwState> {
         let text = self.0.text("jobState")?;
         ProwState::parse(&text).filter(|state| state.text() == text)
@@ -162,18 +163,18 @@ impl<'a> Run<'a> {
         self.filled("jobStartTime")
     }
 
-    /// When it ended. A run that was read in mid-change has this without having ended.
+    /// When it ended. A run that was read during the change has this without having ended.
     pub fn completed(self) -> Option<Cow<'a, str>> {
         self.filled("jobCompletionTime")
     }
 
-    /// When its start was first intended, while it is.
+    /// When its start was first intended, as long as it is only intended.
     pub fn intended_since(self) -> Option<Timestamp> {
         self.0.text(INTENT_SINCE).and_then(|text| text.parse().ok())
     }
 
-    /// Whether certainly nothing was sent that may have started it: its start was refused, or not tried. Whoever takes the
-    /// intent over need not look for a run.
+    /// Whether certainly nothing was sent that may have started it: its start was refused or not tried. A
+    /// process that takes the intent over need not look for a run.
     pub fn is_unsent(self) -> bool {
         self.0.get(UNSENT).and_then(Value::as_bool) == Some(true)
     }
@@ -184,12 +185,13 @@ impl<'a> Run<'a> {
         self.started().and_then(|text| text.parse().ok()).or_else(recorded)
     }
 
-    /// Whether it was found to have no test report.
+    /// Whether it is recorded as having no test report.
     pub fn is_without_report(self) -> bool {
         self.0.get(WITHOUT_REPORT).and_then(Value::as_bool) == Some(true)
     }
 
-    /// Whether Prow is to be asked about it: it has not ended, or its state and completion time do not go together.
+    /// Whether it must be read from Prow: it has not ended, or its state and completion time are
+    /// inconsistent.
     pub fn needs_read(self) -> bool {
         match self.stage() {
             Stage::Absent | Stage::Intended(_) => false,
@@ -208,14 +210,14 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What Prow, or the artifacts that outlive it, say about a run.
+/// What was read about a run from Prow or from its artifacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The run's id.
     pub id: String,
-    /// The job that it is a run of; empty when it is not known.
+    /// The job of the run; empty when unknown.
     pub job: String,
-    /// How far it is.
+    /// Its stage or state.
     pub state: ProwState,
     /// Its page.
     pub url: Option<String>,
@@ -238,8 +240,8 @@ impl From<&ProwJob> for Observation {
     }
 }
 
-/// A run of which only the id is known, since this time. Prow may not show a new run at once, and forgets old ones: the
-/// time tells which of the two is the case.
+/// A run of which only the id is known, since this time. Prow may not show a new run immediately, and removes
+/// old ones: the time distinguishes the two.
 pub(super) fn with_id(id: impl fmt::Display, since: Option<Timestamp>) -> Map {
     let mut run = Map::of([("jobID", id.to_string().into())]);
     if let Some(since) = since {
@@ -248,7 +250,7 @@ pub(super) fn with_id(id: impl fmt::Display, since: Option<Timestamp>) -> Map {
     run
 }
 
-/// Notes that a run was known at `now` of which nothing else tells a time.
+/// Records that a run was known at `now`, unless it has another time.
 pub(super) fn known_at(run: &mut Map, now: Timestamp) -> Change {
     if Run(run).stage() != Stage::Open || Run(run).known_since().is_some() {
         return Change::Unchanged;
@@ -257,7 +259,7 @@ pub(super) fn known_at(run: &mut Map, now: Timestamp) -> Change {
     Change::Changed
 }
 
-/// Notes that a run has ended without a test report.
+/// Records that a run has ended without a test report.
 pub(super) fn without_report(run: &mut Map) -> Change {
     let recorded = Run(run);
     let settled = recorded.summary().is_some() || recorded.is_without_report();
@@ -273,7 +275,7 @@ pub(super) fn intended(intent: Intent, since: &str) -> Map {
     Map::of([("jobID", intent.to_string().into()), (INTENT_SINCE, since.into())])
 }
 
-/// Notes that nothing was sent under the intent of a run.
+/// Records that nothing was sent for the intent of a run.
 pub(super) fn unsent(run: &mut Map) -> Change {
     if Run(run).is_unsent() {
         return Change::Unchanged;
@@ -282,7 +284,7 @@ pub(super) fn unsent(run: &mut Map) -> Change {
     Change::Changed
 }
 
-/// The same intended run under another intent.
+/// Gives an intended run another intent.
 pub(super) fn renew(run: &mut Map, old: Intent, new: Intent) {
     run.set("jobID", new.to_string());
     run.remove(UNSENT);
@@ -291,11 +293,13 @@ pub(super) fn renew(run: &mut Map, old: Intent, new: Intent) {
     }
 }
 
-/// Takes over what was read, in the order of keys that the Python tooling writes. A run that has ended with its
-/// completion time stays as it is, an ended run never becomes open again, and what the observation does not know stays.
+/// Records what was read, in the Python tooling's order of keys. A run that has ended with a completion time
+/// does not change, an ended run never becomes open again, and values that the observation does not have are
+/// kept.
 ///
-/// A completion time without a final state, as Prow shows it in mid-change, is not written: the Python tooling takes it
-/// for the end of the run, never reads it again, and counts it as not successful (spec 04 §7.3, §7.6.5).
+/// A completion time without a final state, which Prow may show during the change, is not written: the Python
+/// tooling would treat it as the end of the run, never read it again, and count it as not successful (spec 04
+/// §7.3, §7.6.5).
 pub(super) fn update(run: &mut Map, seen: &Observation) -> Change {
     let recorded = Run(run);
     let ended = match recorded.stage() {

@@ -1,19 +1,19 @@
-//! A report as the test steps write it: suites, counts, and names that are taken as they stand.
+//! A report in the test steps' format: suites, counts, and unquoted names.
 
 use super::Node;
 use crate::prow::json::{Number, Value};
 
-/// The suites of a text that is written so throughout; `None` for any other form.
+/// The suites of a text that is completely in this format; `None` for any other form.
 ///
 /// ```text
 /// openshift-extended-test:
 ///   total: 80
 ///   failingScenarios:
-///     - whatever stands here is the name
+///     - the rest of this line is the name
 /// ```
 pub(super) fn read(text: &str) -> Option<Vec<(String, Node)>> {
     let mut suites: Vec<(String, Vec<(String, Node)>)> = Vec::new();
-    // Where names may follow, and how far they are indented.
+    // The indentation of names, while names may follow.
     let mut names: Option<usize> = None;
     for line in text.lines() {
         let content = line.trim();
@@ -57,7 +57,7 @@ fn word(text: &str) -> Option<String> {
     (!text.is_empty() && text.chars().all(fits)).then(|| text.to_owned())
 }
 
-/// The value of a count; any plain word besides.
+/// The value of a count, or another plain word.
 fn scalar(text: &str) -> Option<Node> {
     if text.is_empty() || text == "null" || text == "~" {
         return Some(Node::Scalar(Value::Null));
@@ -68,7 +68,7 @@ fn scalar(text: &str) -> Option<Node> {
     }
 }
 
-/// A scenario. A name in quotation marks is what they stand for; any other is itself.
+/// A scenario's name; a quoted one is unquoted.
 fn named(text: &str) -> Node {
     if text.is_empty() || text == "null" || text == "~" {
         return Node::Scalar(Value::Null);

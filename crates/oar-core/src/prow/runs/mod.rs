@@ -1,8 +1,8 @@
-//! Runs that are started once, whatever becomes of an answer (spec 04 §2.3, §7.6).
+//! Starts runs exactly once, even when an answer is lost (spec 04 §2.3, §7.6).
 //!
-//! Every intended run has a key of its own, which the Prow job carries as an annotation. Whoever finds an intent on record
-//! without an id looks for the job by that key before it is started again. What was not seen counts as absent only when
-//! the look itself is known to have worked.
+//! Every intended run has a unique key, which the Prow job has as an annotation. A process that finds a
+//! recorded intent without an id looks for the job by that key before it starts it again. A run that was not
+//! found counts as absent only when the look-up is known to have worked.
 
 mod survey;
 #[cfg(test)]
@@ -19,56 +19,56 @@ use crate::clients::{Attempt, attempt};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
-/// The annotation that holds an intent's key.
+/// The annotation with an intent's key.
 pub const INTENT_ANNOTATION: &str = "release-tests.openshift.io/intent";
 
-/// How long the effect of an answer that never came gets to show, look by look.
+/// The waits before each look for the effect of a request without an answer.
 const SETTLE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(8)];
-/// What to do when the run was not seen. Whoever starts runs may know a better step.
+/// The hint when the run was not found. Callers may have a better one.
 const NOT_SEEN: &str = "Nothing of the kind runs as far as Prow shows. Check the job's name: Gangway may answer an unknown \
     job like a fault.";
-/// What to do when nobody could look.
+/// The hint when the look-up failed.
 const NOT_LOOKED: &str = "It may run: look for it in Prow before it is started again.";
 
-/// One run of a job that is to exist once.
+/// One run of a job that must exist only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunIntent {
-    /// The key of this intended run and no other: a UUID. No two intents may share one.
+    /// The unique key of this intended run, a UUID.
     pub key: String,
     /// The periodic job.
     pub job: String,
     /// Variables for its containers.
     pub envs: IndexMap<String, String>,
-    /// When the intent was recorded: a job that was created earlier is not its run.
+    /// When the intent was recorded. A job that was created earlier is not its run.
     pub since: Timestamp,
-    /// Nothing that starts the run is sent after this time, because another program may have taken the intent over then;
-    /// `None` where nobody takes it over.
+    /// The deadline for requests that start the run, because another program may take the intent over
+    /// afterwards; `None` when none does.
     pub until: Option<Timestamp>,
     /// Whether another process, or an earlier run of this one, may have started it already.
     pub may_be_started: bool,
-    /// The ids of other runs of this job: they are not this one, whatever they look like.
+    /// The ids of other runs of this job, which are never this one.
     pub others: Vec<String>,
 }
 
-/// Which runs that somebody else started may stand for an intended one, while they are under way with exactly its
-/// variables. Without variables none may: nobody knows what such a run is for.
+/// Which running runs of others, with exactly the same variables, may be adopted as the intended one. Without
+/// variables none may, because the purpose of such a run is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdoptableRuns {
-    /// Those without any intent's key: started by other programs, or by people with other tools.
+    /// Those without an intent's key: started by other programs, or by people with other tools.
     WithoutKey,
     /// All.
     Any,
 }
 
-/// How an intended run came to its id.
+/// How an intended run got its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartedRun {
-    /// It was started now.
+    /// It was started by this call.
     New {
         /// The id of the Prow job.
         id: String,
     },
-    /// It was started before; nothing was sent that changes anything, or its answer was lost.
+    /// It existed already, or it was started by this call and the answer was lost.
     Found {
         /// The id of the Prow job.
         id: String,
@@ -84,7 +84,7 @@ impl StartedRun {
     }
 }
 
-/// Starts runs of jobs through Gangway, and looks for them in Prow.
+/// Starts runs of jobs with Gangway, and looks for them in Prow.
 #[derive(Debug, Clone, Copy)]
 pub struct Runs<'a> {
     gangway: &'a GangwayClient,
@@ -92,18 +92,18 @@ pub struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// The runs that `gangway` starts and `prow` shows.
+    /// Starts runs with `gangway` and reads them from `prow`.
     pub fn new(gangway: &'a GangwayClient, prow: &'a ProwClient) -> Self {
         Self { gangway, prow }
     }
 
     /// Starts the intended run unless it exists already.
     ///
-    /// After an answer that never came, or one that does not say whether Gangway acted, the run is looked for. When it
-    /// is certainly not there a gateway's refusal (502, 503) is tried once more; anything else is the error
-    /// [`ServiceErrorKind::Unclear`], also when nobody could look. Whoever keeps the intent on record tries again later,
-    /// with [`RunIntent::may_be_started`]; for anybody else the run may exist. After any other kind of error nothing was
-    /// started.
+    /// When no answer arrives, or the answer does not show whether Gangway acted, the run is looked for. If
+    /// it is certainly not there, the request is repeated once after a gateway's refusal (502, 503);
+    /// otherwise, and when the look-up fails, the error is [`ServiceErrorKind::Unclear`]. A caller that has
+    /// recorded the intent tries again later, with [`RunIntent::may_be_started`]; for any other caller the
+    /// run may exist. After any other kind of error nothing was started.
     pub async fn start_once(
         &self,
         intent: &RunIntent,
@@ -117,7 +117,7 @@ impl<'a> Runs<'a> {
         self.start_now(intent, permit).await
     }
 
-    /// The same, but a run of `strangers` that is under way stands for the intended one as well.
+    /// The same, but a running run of `strangers` is adopted as the intended one as well.
     pub async fn start_unless_under_way(
         &self,
         intent: &RunIntent,
@@ -130,23 +130,24 @@ impl<'a> Runs<'a> {
         self.start_now(intent, permit).await
     }
 
-    /// The run that carries the intent's key; `None` when Prow certainly has none.
+    /// The run with the intent's key; `None` when Prow certainly has none.
     ///
-    /// One request to Gangway, and one to Prow for each execution of the job that Prow still has. It is certain only when
-    /// the list shows executions: Gangway answers with an empty one when it could not look (spec 04 §2.3), and Prow keeps
-    /// the newest execution of every job, so that a job that ever ran has one. An execution that cannot be read, or that is
-    /// listed as running and not shown, may be the one. All these are errors of the kind [`ServiceErrorKind::Unclear`], or
-    /// the failed look's own.
+    /// One request to Gangway, and one to Prow for each execution of the job that Prow still has. The result
+    /// is certain only when the list has executions: Gangway answers with an empty list when its query failed
+    /// (spec 04 §2.3), and Prow keeps the newest execution of every job that ever ran. An execution that
+    /// cannot be read, or that is listed as running but not shown by Prow, may be the run. All these are
+    /// errors of the kind [`ServiceErrorKind::Unclear`], or the failed request's own error.
     ///
-    /// One run with a key, whosever, shows that the server keeps annotations: then the key alone counts. Where no run has
-    /// one the server may drop them, and a run with exactly our variables is ours, when it is not older than the intent
-    /// and not one of the others. Without variables such a run may be ours or somebody else's: that is an error, because
-    /// neither a second paid run nor somebody else's result is harmless.
+    /// If any run has a key, the server keeps annotations, and only the key counts. If no run has one, the
+    /// server may drop them: then a run with exactly the intent's variables counts, if it is not older than
+    /// the intent and not one of the others. Without variables such a run may be the intended one or somebody
+    /// else's. That is an error, because neither a second expensive run nor somebody else's result is
+    /// acceptable.
     pub async fn find_run(&self, intent: &RunIntent) -> Result<Option<ProwJob>, ServiceError> {
         self.survey(intent).await?.own(intent)
     }
 
-    /// The same; a run of `strangers` that is under way is taken when the intent's own is not there.
+    /// The same, but a running run of `strangers` is adopted when the intent's own does not exist.
     pub async fn find_run_or(
         &self,
         intent: &RunIntent,
@@ -154,7 +155,7 @@ impl<'a> Runs<'a> {
     ) -> Result<Option<ProwJob>, ServiceError> {
         let survey = self.survey(intent).await?;
         let stranger = survey.under_way(strangers).next().cloned();
-        // What is under way with our parameters stands for the run also when others could not be read.
+        // A running run with the same parameters is adopted even when others could not be read.
         match survey.own(intent) {
             Ok(Some(job)) => Ok(Some(job)),
             Ok(None) => Ok(stranger),
@@ -162,8 +163,8 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// The runs that are under way with exactly the intent's variables and are none of [`RunIntent::others`], for
-    /// somebody who has not started anything yet. None also when the list is empty: that is no error here.
+    /// The running runs with exactly the intent's variables, except [`RunIntent::others`], for a caller that
+    /// has not started anything yet. An empty list from Gangway is not an error here.
     pub async fn runs_under_way(
         &self,
         intent: &RunIntent,
@@ -205,7 +206,7 @@ impl<'a> Runs<'a> {
             };
             let failure = match attempt(write, &[ServiceErrorKind::Unclear], look).await {
                 Attempt::Done(run) => return Ok(run.into_inner()),
-                // The second attempt did nothing; the first one may have.
+                // The second attempt had no effect, but the first one may have had.
                 Attempt::Failed(error) => {
                     return Err(match earlier {
                         Some(first) => with_words(first, "tried again", &error).with_hint(NOT_SEEN),
@@ -226,7 +227,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// `failure`, and what came after it.
+/// `failure`, with the error that followed it.
 fn with_words(mut failure: ServiceError, words: &str, then: &ServiceError) -> ServiceError {
     let sep = if failure.detail.is_empty() { "" } else { "; " };
     failure.detail = format!("{}{sep}{words}: {then}", failure.detail);

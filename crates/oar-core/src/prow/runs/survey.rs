@@ -1,45 +1,43 @@
-//! What runs of a job there are, and what may be concluded from those that were not seen.
+//! Reads the runs of a job, and decides what follows from those that could not be read.
 
 use futures::StreamExt;
 use futures::stream::iter;
-use jiff::SignedDuration;
 
 use super::{AdoptableRuns, INTENT_ANNOTATION, RunIntent, Runs};
 use crate::clients::gangway::Execution;
 use crate::clients::prow::{ProwJob, ProwState};
+use crate::clock::CLOCK_SKEW;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
 
-/// How many executions are read when one is looked for. A job of a release has a few a day.
+/// The most executions that are read. A job of a release has a few a day.
 const CANDIDATES: usize = 200;
-/// How many of them at the same time.
+/// Executions that are read at the same time.
 const LOOKS: usize = 8;
-/// How far the clocks of two machines may differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How the names of variables begin that make a run what it is (spec 04 §2.3): which images, and which parameters.
 const TELLING: [&str; 2] = ["RELEASE_IMAGE_", "MULTISTAGE_PARAM_OVERRIDE_"];
 
-/// The runs of a job, as far as they bear on an intended one.
+/// The runs of a job that are relevant to an intended one.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// The run that has the intent's key.
+    /// The run with the intent's key.
     keyed: Option<ProwJob>,
-    /// A run that is ours where the server drops annotations.
+    /// The run that counts if the server drops annotations.
     likely: Option<ProwJob>,
-    /// The id of one that may be ours there.
+    /// The id of a run that may be the intended one if the server drops annotations.
     doubtful: Option<String>,
-    /// Whether some run has a key: then ours would have one.
+    /// Whether any run has a key, so that the intended one would have it too.
     keeps_annotations: bool,
-    /// Runs under way with exactly our variables, and whether they have a key.
+    /// Running runs with exactly the intent's variables, and whether they have a key.
     strangers: Vec<(ProwJob, bool)>,
-    /// Why a run that was not seen may be there all the same: executions that could not be read.
+    /// Why a run that was not found may exist: executions that could not be read.
     pub(super) unread: Option<ServiceError>,
-    /// Likewise: Gangway listed nothing, or more than is looked at.
+    /// The same: Gangway listed nothing, or more executions than are read.
     unlisted: Option<ServiceError>,
 }
 
 impl RunIntent {
-    /// Whether a run without any intent's key has exactly the variables of this one.
+    /// Whether a run without an intent's key has exactly the variables of this one.
     fn has_variables_of(&self, job: &ProwJob) -> bool {
         let telling = |name: &str| TELLING.iter().any(|start| name.starts_with(start));
         self.envs.iter().all(|(name, value)| job.envs.get(name) == Some(value))
@@ -57,8 +55,9 @@ impl Survey {
             return Err(error);
         }
         if let Some(id) = self.doubtful.filter(|_| !self.keeps_annotations) {
-            let words =
-                format!("{id} may be the one or somebody else's: it has no key, and no variables tell");
+            let words = format!(
+                "{id} may be this run or somebody else's: it has no key and no identifying variables"
+            );
             return Err(unclear(intent, words));
         }
         match (self.likely.filter(|_| !self.keeps_annotations), self.unlisted) {
@@ -86,7 +85,7 @@ impl Survey {
         if alike && !intent.envs.is_empty() && !job.state.is_final() {
             self.strangers.push((job.clone(), keyed));
         }
-        let since = intent.since.checked_sub(SKEW).unwrap_or(intent.since);
+        let since = intent.since.checked_sub(CLOCK_SKEW).unwrap_or(intent.since);
         if keyed || job.started.is_none_or(|started| started < since) {
             return;
         }
@@ -99,7 +98,7 @@ impl Survey {
 }
 
 impl Runs<'_> {
-    /// Reads all executions of the intended job, until the one with its key.
+    /// Reads all executions of the intended job, until the one with the intent's key is found.
     pub(super) async fn survey(&self, intent: &RunIntent) -> Result<Survey, ServiceError> {
         let listed = self.gangway.listed(&intent.job).await?;
         let mut survey = Survey::default();
@@ -119,7 +118,7 @@ impl Runs<'_> {
         Ok(survey)
     }
 
-    /// Reads those that have not ended.
+    /// Reads the executions that have not ended.
     pub(super) async fn survey_running(&self, intent: &RunIntent) -> Result<Survey, ServiceError> {
         let mut running = self.gangway.listed(&intent.job).await?.of_job;
         running.retain(|execution| !execution.state.is_some_and(ProwState::is_final));
@@ -129,11 +128,11 @@ impl Runs<'_> {
     }
 
     async fn read(&self, intent: &RunIntent, mut executions: Vec<Execution>, survey: &mut Survey) {
-        // What was started lately has mostly not ended.
+        // Recently started runs have usually not ended.
         executions.sort_by_key(|execution| execution.state.is_some_and(ProwState::is_final));
         let left_out = executions.len().saturating_sub(CANDIDATES);
         if left_out > 0 {
-            let words = format!("{left_out} executions more than are looked at");
+            let words = format!("{left_out} more executions than are read");
             survey.unlisted = Some(unclear(intent, words));
         }
         executions.truncate(CANDIDATES);

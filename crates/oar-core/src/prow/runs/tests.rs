@@ -8,7 +8,7 @@ use super::*;
 use crate::clients::gangway::tests::{Hurry, started};
 use crate::clients::testing::{count, ok, permit};
 use crate::clock::Clock;
-use crate::config::TriggerForm;
+use crate::config::{RateLimit, TriggerForm};
 use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 
@@ -45,7 +45,7 @@ impl Scene {
         Self::waiting(1).await
     }
 
-    /// A scene in which a request is sent so often.
+    /// A scene with this number of attempts per request.
     async fn waiting(attempts: usize) -> Self {
         let server = MockServer::start().await;
         let settings = HttpSettings { attempts, ..HttpSettings::default() };
@@ -53,8 +53,9 @@ impl Scene {
             Http::new(settings, Clock::new(std::sync::Arc::new(Hurry::default())), Redactor::default())
                 .unwrap();
         let base = |path: &str| format!("{}/{path}", server.uri()).parse().unwrap();
+        let limit = RateLimit { per_minute: 20, burst: 10 };
         let gangway =
-            GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath);
+            GangwayClient::new(http.clone(), base("gangway"), "t0ken".into(), TriggerForm::JobInPath, limit);
         Mock::given(path("/deck/prowjob"))
             .respond_with(|request: &wiremock::Request| {
                 let id = request.url.query_pairs().next().map(|(_, id)| id.into_owned()).unwrap_or_default();
@@ -183,7 +184,7 @@ async fn a_lost_answer_is_looked_up_and_not_repeated() {
     assert_eq!(scene.start_once(&intent(false)).await.unwrap(), StartedRun::Found { id: "b".into() });
     assert_eq!(scene.posts().await.len(), 1);
 
-    // Not to be seen: only a gateway's refusal is tried again, and once.
+    // Not found: only a gateway's refusal is repeated, and only once.
     for (answers, posts, kind) in [
         (vec![ResponseTemplate::new(504), started()], 1, Some(ServiceErrorKind::Unclear)),
         (vec![ResponseTemplate::new(500), started()], 1, Some(ServiceErrorKind::Unclear)),
@@ -262,7 +263,8 @@ async fn an_empty_list_proves_nothing() {
         json!({"job_execution": [{"id": null}]}),
     ];
     for list in lists {
-        // What may have been started before is not started now, and what a gateway refused is not tried again.
+        // A run that may have been started before is not started now, and a gateway's refusal is not
+        // repeated.
         for (may_be_started, posts) in [(true, 0), (false, 1)] {
             let scene = Scene::new().await;
             scene.starts(vec![ResponseTemplate::new(502), started()]).await;
@@ -272,14 +274,14 @@ async fn an_empty_list_proves_nothing() {
             assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unclear, posts), "{list}");
             assert!(error.to_string().contains("lists no run of it at all"), "{error}");
         }
-        // Whoever has not started anything yet may go on.
+        // A caller that has not started anything yet may continue.
         let scene = Scene::new().await;
         let answer = ok(&list);
         Mock::given(path("/gangway/v1/executions")).respond_with(answer).mount(&scene.server).await;
         let found = scene.runs().runs_under_way(&intent(false), AdoptableRuns::Any).await.unwrap();
         assert_eq!(found.len(), 0);
     }
-    // Another job's run shows that the look worked: Prow keeps the newest run of every job that ever ran.
+    // Another job's run shows that the look-up worked: Prow keeps the newest run of every job that ever ran.
     let scene = Scene::new().await;
     scene.starts(vec![started()]).await;
     let list =
@@ -336,7 +338,7 @@ async fn a_run_of_others_under_way_with_our_parameters_stands_for_ours() {
             assert_eq!(outcome, expected, "{runs:?}");
         }
     }
-    // One that has ended is not under way, and without variables nobody knows what a run is for.
+    // One that has ended is not running, and without variables the purpose of a run is unknown.
     let scene = Scene::new().await;
     scene.lists(&[("a", "PENDING"), ("b", "SUCCESS")]).await;
     scene.shows("a", None, &[("RELEASE_IMAGE_LATEST", "p:1")], early).await;
@@ -359,7 +361,7 @@ async fn nothing_is_started_when_the_intent_may_be_another_program_s() {
     assert_eq!((error.kind, scene.posts().await.len()), (ServiceErrorKind::Unavailable, 0));
     scene.start_once(&until(start + second)).await.unwrap();
     assert_eq!(scene.posts().await.len(), 1);
-    // The limit asks for a pause that is longer than the time that is left.
+    // The rate limit asks for a longer pause than the time that is left.
     let scene = Scene::waiting(4).await;
     scene.starts(vec![ResponseTemplate::new(429).insert_header("retry-after", "7"), started()]).await;
     let error = scene.start_once(&until(start + second)).await.unwrap_err();
@@ -374,14 +376,14 @@ async fn where_annotations_are_dropped_variables_and_time_decide() {
     for (runs, found) in [
         (vec![("a", None, "p:1", NOW)], Some("a")),
         (vec![("a", None, "p:2", NOW), ("b", None, "p:1", early), ("other", None, "p:1", NOW)], None),
-        // Another run has a key: this server keeps them, and ours would have one.
+        // Another run has a key: this server keeps them, and the intended run would have one.
         (vec![("a", None, "p:1", NOW), ("b", Some("key-0"), "p:2", early)], None),
     ] {
         let scene = Scene::new().await;
         scene.lists_and_shows(&runs).await;
         assert_eq!(scene.find(&intent(true)).await, Ok(found.map(str::to_owned)), "{runs:?}");
     }
-    // Exactly our variables: those that tell nothing are the job's own.
+    // Exactly the same variables; others are the job's own.
     for (envs, found) in [
         (vec![(IMAGE, "p:1"), ("CLUSTER", "build01")], true),
         (vec![(IMAGE, "p:1"), ("RELEASE_IMAGE_TARGET", "p:2")], false),
@@ -393,7 +395,7 @@ async fn where_annotations_are_dropped_variables_and_time_decide() {
         scene.shows("a", None, &envs, NOW).await;
         assert_eq!(scene.find(&intent(true)).await.unwrap().is_some(), found, "{envs:?}");
     }
-    // A run that cannot be read may be the one.
+    // A run that cannot be read may be the intended one.
     let scene = Scene::new().await;
     scene.lists(&[("a", "PENDING"), ("b", "PENDING")]).await;
     Mock::given(path("/deck/prowjob")).respond_with(ResponseTemplate::new(503)).mount(&scene.server).await;
@@ -419,6 +421,6 @@ async fn without_variables_no_stranger_is_taken_for_ours_and_none_is_started_bes
     scene.starts(vec![started()]).await;
     scene.lists_and_shows(&[("a", None, "p:1", NOW)]).await;
     let error = scene.start_once(&bare).await.unwrap_err();
-    assert!(error.to_string().contains("a may be the one or somebody else's"), "{error}");
+    assert!(error.to_string().contains("a may be this run or somebody else's"), "{error}");
     assert!(scene.posts().await.is_empty());
 }

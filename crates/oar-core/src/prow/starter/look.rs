@@ -1,4 +1,4 @@
-//! Looking before anything is started.
+//! Looks for existing runs before anything is started.
 
 use futures::StreamExt;
 use futures::stream::iter;
@@ -9,20 +9,21 @@ use super::{IntentOrigin, Starter, Wanted, run_id};
 use crate::error::ServiceError;
 use crate::prow::record::RunId;
 
-/// How many jobs are looked for at the same time.
+/// Jobs that are looked for at the same time.
 const LOOKS: usize = 4;
 
 impl Starter<'_> {
-    /// The runs that are there already, for each that is wanted; `None` for one that is certainly not.
+    /// The existing run of each wanted one; `None` for one that certainly does not exist.
     ///
-    /// Runs that others left behind are looked for, unless certainly nothing was sent for them. Before a failed job is
-    /// retried, what is under way with the same parameters counts: a person or another program may have retried it.
+    /// Runs of interrupted processes are looked for, unless certainly nothing was sent for them. Before a
+    /// failed job is retried, a running run with the same parameters counts: a person or another program may
+    /// have retried it.
     pub(super) async fn look(
         &self,
         wanted: &[Wanted],
         whose: IntentOrigin,
     ) -> Vec<Result<Option<RunId>, StartError>> {
-        // Runs of one job could be taken for each other, so that these are looked for one after the other.
+        // Runs of the same job could be mistaken for each other, so they are looked for one after the other.
         let mut by_job: IndexMap<&str, Vec<usize>> = IndexMap::new();
         for (place, wanted) in wanted.iter().enumerate() {
             by_job.entry(&wanted.job).or_default().push(place);

@@ -1,9 +1,10 @@
-//! Starting the runs that a record intends, each of them once.
+//! Starts the intended runs of a record, each of them once.
 //!
-//! An intent stands in the record before anything is started, so whoever reads the record knows of it. Its number tells
-//! when it was recorded: as long as it is young, whoever recorded it is at work, and everybody else leaves it alone. An old
-//! one is taken over: first the run that it may have made is looked for, and only when it certainly is not there another one
-//! is started, under an intent of one's own (spec 04 §7.6). An intent under which certainly nothing was sent says so.
+//! An intent is recorded before anything is started, so every reader of the record knows of it. Its UUID
+//! contains the time: while it is fresh, the process that recorded it is working on it, and others do not
+//! touch it. An old one is taken over: first its run is looked for, and only if that certainly does not exist
+//! is another one started, under a new intent (spec 04 §7.6). An intent for which certainly nothing was sent
+//! is marked as such.
 
 mod look;
 mod prepare;
@@ -28,39 +29,40 @@ use crate::permit::WritePermit;
 use crate::prow::runs::RunIntent;
 use crate::store::Stored;
 
-/// How long before others may take an intent over its last request may be sent: the longest request, and what a new run
-/// takes to be listed.
+/// How long before others may take an intent over its last request may be sent: the time of the longest
+/// request, and until a new run is listed.
 const ROOM: SignedDuration = SignedDuration::from_mins(1);
 
-/// A run that is to be started.
+/// A run to start.
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// The job.
     job: String,
-    /// The variables that it gets, or why they are not known. Such a run can be looked for, not started.
+    /// Its variables, or why they are not known. Without them the run can be looked for, but not started.
     envs: Result<IndexMap<String, String>, PrepareError>,
-    /// The intent that stands in the record.
+    /// The intent in the record.
     intent: Intent,
-    /// Since when a start is intended.
+    /// Since when the start is intended.
     since: Timestamp,
-    /// Whether it may be started; otherwise it is only looked for, and given up when it certainly is not there.
+    /// Whether it may be started; otherwise it is only looked for, and given up if it certainly does not
+    /// exist.
     may_start: bool,
-    /// Whether certainly nothing was sent under the intent.
+    /// Whether certainly nothing was sent for the intent.
     unsent: bool,
     /// Whether it follows a first run that failed.
     retried: bool,
 }
 
-/// Who recorded the intents that are worked on.
+/// Who recorded the intents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IntentOrigin {
-    /// Ours: recorded by this process a moment ago.
+    /// This process, a moment ago.
     Ours,
-    /// Old ones, whoever recorded them.
+    /// Old intents of any process.
     LeftBehind,
 }
 
-/// Starts the runs of one record, and keeps it as it is stored.
+/// Starts the runs of one record, and tracks its stored state.
 pub(super) struct Starter<'a> {
     world: World<'a>,
     permit: &'a WritePermit,
@@ -70,7 +72,7 @@ pub(super) struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// Starts runs of the record `file`, which is stored like this.
+    /// A starter for the record `file` with this stored state.
     pub(super) fn new(
         world: World<'a>,
         permit: &'a WritePermit,
@@ -91,8 +93,8 @@ impl<'a> Starter<'a> {
         &self.file
     }
 
-    /// What jobs are started with under their intents. A job that cannot be prepared keeps nobody else from being started:
-    /// it is looked for all the same, and the rest is its own failure.
+    /// Prepares jobs to be started under their intents. A job that cannot be prepared does not affect the
+    /// others: it is looked for all the same, and not started.
     pub(super) fn prepare(&self, jobs: Vec<(TestJob, Intent, bool)>, sources: &Sources) -> Vec<Wanted> {
         let arch = self.name.arch;
         let wanted = jobs.into_iter().map(|(job, intent, may_start)| {
@@ -111,7 +113,7 @@ impl<'a> Starter<'a> {
         wanted.collect()
     }
 
-    /// Starts runs whose intents are ours.
+    /// Starts runs whose intents this process has just recorded.
     pub(super) async fn start(&mut self, wanted: Vec<Wanted>) -> Vec<JobStart> {
         self.each(wanted, IntentOrigin::Ours).await
     }
@@ -166,16 +168,21 @@ impl<'a> Starter<'a> {
                     }
                 }
                 (Change::Unsent, Ok(())) => {}
-                // Somebody else was faster.
+                // Another process was faster.
                 (Change::Renew(_) | Change::GiveUp, Err(IntentError::Replaced(_))) => {
                     *result = Some(StartResult::Elsewhere);
                 }
-                (_, Err(gone)) => *result = Some(StartResult::Not(gone.into())),
+                (Change::Record(id), Err(error)) => {
+                    *result = Some(StartResult::Not(StartError::unrecorded(id, error)));
+                }
+                (_, Err(IntentError::Replaced(error) | IntentError::Failed(error))) => {
+                    *result = Some(StartResult::Not(error.into()));
+                }
             }
         }
         ready.retain(|ready| results.get(ready.place).is_some_and(Option::is_none));
         self.send(ready, &mut results, &mut unsent).await;
-        // Whoever takes these over need not look for runs that nobody started.
+        // A process that takes these over need not look for their runs.
         let noted = self.write(&unsent).await;
         if let Some(error) = noted.into_iter().find_map(Result::err) {
             tracing::debug!("{}: that nothing was sent is not noted: {error}", self.name.build);
@@ -197,7 +204,7 @@ impl<'a> Starter<'a> {
         JobStart::new(job, result)
     }
 
-    /// What Gangway is asked for under `intent`.
+    /// The run to request from Gangway under `intent`.
     fn run_intent(&self, wanted: &Wanted, intent: Intent) -> RunIntent {
         RunIntent {
             key: intent.key(),
@@ -210,13 +217,15 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// The last moment to send a request under `intent`, before others take it over. Who leaves them no time is alone.
+    /// The deadline for requests under `intent`, before others may take it over; `None` with a lease of zero,
+    /// when no other program starts jobs.
     fn until(&self, intent: Intent) -> Option<Timestamp> {
         let lease = self.world.intent_lease;
         intent.recorded().filter(|_| !lease.is_zero())?.checked_add(lease - ROOM).ok()
     }
 
-    /// Whether so much of the time is over that the start may not find the turn that it waits for.
+    /// Whether so much of the time has passed that the start may miss the deadline while it waits for the
+    /// rate limit.
     fn is_late(&self, intent: Intent) -> bool {
         let half = (self.world.intent_lease - ROOM) / 2;
         self.until(intent).is_some_and(|until| until.duration_since(self.world.clock.now()) < half)
@@ -229,7 +238,7 @@ impl<'a> Starter<'a> {
     }
 }
 
-/// The ids of the runs of `job` that were started.
+/// The ids of the started runs of `job`.
 fn known_runs(file: &ResultFile, job: &str) -> Vec<String> {
     file.entries(job)
         .flat_map(|entry| entry.runs().collect::<Vec<_>>())
@@ -242,13 +251,13 @@ fn run_id(text: &str) -> Result<RunId, StartError> {
     text.parse().map_err(|_| StartError::BadId(text.chars().take(80).flat_map(char::escape_debug).collect()))
 }
 
-/// An intent that stands in a record.
+/// An intent in a record.
 #[derive(Debug, Clone)]
 pub(super) struct RecordedIntent {
     pub(super) intent: Intent,
     /// Since when the start is intended.
     pub(super) since: Timestamp,
-    /// Whether certainly nothing was sent under it.
+    /// Whether certainly nothing was sent for it.
     pub(super) unsent: bool,
     /// Whether it follows a first run that failed.
     pub(super) retried: bool,

@@ -1,4 +1,4 @@
-//! What a job is started with: its variables, and the images behind them.
+//! Prepares the start of a job: its variables and their images.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::prow::world::World;
 use crate::store::{StoreError, Stored};
 use crate::version::{Arch, YStream};
 
-/// Why it is not known what a job is to be started with.
+/// Why a job cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// A service failed.
@@ -26,10 +26,10 @@ pub enum PrepareError {
     /// The image that several jobs upgrade from is not known.
     #[error(transparent)]
     Source(#[from] Arc<PrepareError>),
-    /// The job cannot be given the build's image.
+    /// The build's image cannot be passed to the job.
     #[error(transparent)]
     Images(#[from] ImagesError),
-    /// A file is not as it should be.
+    /// A file is invalid.
     #[error("{file}: {problem}")]
     File {
         /// The file.
@@ -50,7 +50,7 @@ classified! {
     }
 }
 
-/// What the variables of several jobs need besides their build, read once for all of them.
+/// Data for the variables of several jobs besides their build, read once for all.
 #[derive(Debug, Default)]
 pub(in crate::prow) struct Sources {
     /// The image of the latest stable build; `None` when no job needs it.
@@ -58,7 +58,7 @@ pub(in crate::prow) struct Sources {
 }
 
 impl Sources {
-    /// Whether one of `jobs` is started with more than `build`.
+    /// Whether one of `jobs` needs more than `build`.
     pub(in crate::prow) fn are_needed<'a>(
         jobs: impl IntoIterator<Item = &'a TestJob>,
         build: &Build,
@@ -66,7 +66,7 @@ impl Sources {
         jobs.into_iter().any(|job| environment::upgrades_from_stable(job, &build.name))
     }
 
-    /// What jobs of `build` are started with, where that is `needed`.
+    /// Reads the data for jobs of `build`, if it is `needed`.
     pub(in crate::prow) async fn of(world: World<'_>, needed: bool, build: &Build, arch: Arch) -> Self {
         if !needed {
             return Self::default();
@@ -74,7 +74,7 @@ impl Sources {
         Self { stable: Some(stable_source(world, build.name.y_stream(), arch).await.map_err(Arc::new)) }
     }
 
-    /// The same, with what is `needed` and was not read yet.
+    /// The same, after reading what is `needed` and was not read yet.
     pub(in crate::prow) async fn completed(
         self,
         world: World<'_>,
@@ -101,7 +101,8 @@ pub(in crate::prow) fn environment_of(
     Ok(environment::variables(&images, Column::of_build(&build.name, arch))?)
 }
 
-/// The image that a nightly is upgraded from: the recorded latest stable build's, or the live one's.
+/// The image that a nightly is upgraded from: that of the recorded latest stable build, or of the release
+/// controller's latest one.
 async fn stable_source(
     world: World<'_>,
     release: YStream,
@@ -117,17 +118,17 @@ async fn stable_source(
     Ok(live.map(|latest| latest.tag.pull_spec))
 }
 
-/// What the file of a latest build holds.
+/// The content of the file of a latest build.
 #[derive(Debug)]
 pub(in crate::prow) enum Recorded {
     /// The latest build.
     Build(Build),
-    /// A build of another minor version or kind, in these words: it says nothing about this one, as if the file were not
-    /// there (spec 04 §4.4).
+    /// A build of another minor version or kind; a description. The file then counts as absent (spec 04
+    /// §4.4).
     Foreign(String),
 }
 
-/// The file of a latest build: what it holds, and as it is stored.
+/// The file of a latest build: its content and its stored form.
 pub(in crate::prow) async fn latest_file(
     world: World<'_>,
     name: LatestName,
@@ -138,12 +139,12 @@ pub(in crate::prow) async fn latest_file(
     Ok((Some(latest_of(name, &stored.text)?), Some(stored)))
 }
 
-/// What the file of a latest build holds whose text this is.
+/// Parses the text of the file of a latest build.
 pub(in crate::prow) fn latest_of(name: LatestName, text: &str) -> Result<Recorded, PrepareError> {
     let file = LatestFile::parse(name, text)
         .map_err(|error| PrepareError::File { file: names::path(name), problem: error.to_string() })?;
     let build = file.build().clone();
-    // The phase is that of the day on which the build was recorded.
+    // The phase is the one at the time when the build was recorded.
     match check_latest(&build.name, &build.phase, name.release, name.kind) {
         Err(reason @ UnsuitableBuild::Foreign { .. }) => Ok(Recorded::Foreign(format!(
             "{} holds {}, and {reason}: it is ignored",

@@ -1,4 +1,4 @@
-//! Sending the starts: the first one alone, the others at the same time, and each id into the record as it comes.
+//! Sends the starts: first one alone, then the others at the same time; each id is recorded when it arrives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,17 +15,17 @@ use crate::prow::record::Intent;
 use crate::prow::runs::{RunIntent, StartedRun};
 use crate::prow::world::World;
 
-/// How many starts are sent at the same time: fewer than Gangway lets through at once (spec 04 §2.3).
+/// Starts that are sent at the same time: fewer than Gangway's burst limit (spec 04 §2.3).
 const STARTS: usize = 6;
 
-/// A run that is to be started now.
+/// A run to start now.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Its place among those that are wanted.
+    /// Its index among the wanted runs.
     pub(super) place: usize,
-    /// The intent that stands in the record.
+    /// The intent in the record.
     pub(super) intent: Intent,
-    /// What Gangway is asked for.
+    /// The run to request from Gangway.
     pub(super) run: RunIntent,
 }
 
@@ -34,8 +34,8 @@ async fn one(world: World<'_>, permit: &WritePermit, run: &RunIntent) -> Result<
 }
 
 impl Starter<'_> {
-    /// Starts what is ready and records the ids. `results` get what became of each, `unsent` those of which nothing was
-    /// sent.
+    /// Starts the ready runs and records their ids. `results` gets the result of each, `unsent` those for
+    /// which nothing was sent.
     pub(super) async fn send(
         &mut self,
         ready: Vec<Ready>,
@@ -46,7 +46,7 @@ impl Starter<'_> {
         let Some(first) = ready.next() else { return };
         let (world, permit) = (self.world, self.permit);
         let (sender, receiver) = mpsc::channel(ready.len() + 1);
-        // A refusal that would meet all of them is met once.
+        // A refusal that would affect all of them occurs only once.
         let started = one(world, permit, &first.run).await;
         let refused = AtomicBool::new(matches!(&started, Err(error) if error.affects_every_job()));
         let _ = sender.send((first, started)).await;
@@ -78,7 +78,7 @@ impl Starter<'_> {
         futures::future::join(sending, recording).await;
     }
 
-    /// Makes those ours anew whose time is nearly over, because the first one took long.
+    /// Renews intents whose time is nearly over because the first start took long.
     async fn renew_late(&mut self, ready: &mut Vec<Ready>, results: &mut [Option<StartResult>]) {
         let now = self.world.clock.now();
         let late: Vec<Planned> = ready
@@ -113,7 +113,7 @@ impl Starter<'_> {
     ) {
         while let Some(first) = started.recv().await {
             let mut batch = vec![first];
-            // What came meanwhile goes into the same write.
+            // Results that arrived in the meantime go into the same write.
             while let Ok(next) = started.try_recv() {
                 batch.push(next);
             }
@@ -138,7 +138,13 @@ impl Starter<'_> {
             let changes: Vec<Planned> = ids.iter().map(|(planned, _)| planned.clone()).collect();
             let written = self.write(&changes).await;
             for (((place, ..), result), written) in ids.into_iter().zip(written) {
-                set(results, place, written.map_or_else(|gone| StartResult::Not(gone.into()), |()| result));
+                let result = match (written, result) {
+                    (Err(error), StartResult::Started(id) | StartResult::Found(id)) => {
+                        StartResult::Not(StartError::unrecorded(&id, error))
+                    }
+                    (_, result) => result,
+                };
+                set(results, place, result);
             }
         }
     }

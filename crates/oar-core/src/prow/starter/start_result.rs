@@ -1,4 +1,4 @@
-//! What became of starts, and why some were not made.
+//! The results of starts, and why some failed.
 
 use std::sync::Arc;
 
@@ -11,43 +11,48 @@ use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind, class
 use crate::prow::change::ChangeError;
 use crate::prow::record::RunId;
 
-/// What became of a run that was to be started.
+/// The result of starting a run.
 #[derive(Debug)]
 pub(in crate::prow) enum StartResult {
     /// It was started.
     Started(RunId),
     /// It had been started before, and was found.
     Found(RunId),
-    /// Somebody else is at it.
+    /// Another process is starting it.
     Elsewhere,
-    /// It could not be started for long enough, or may not be started any more.
+    /// It was given up: it could not be started for too long, or may not be started any more.
     GivenUp,
-    /// It was not started; the intent stays, and a later pass goes on.
+    /// It was not started; the intent is kept, and a later pass continues.
     Not(StartError),
 }
 
 /// Why a run was not started, or not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The service refused, or its answer never came.
+    /// The service refused, or did not answer.
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// The record could not be changed.
     #[error(transparent)]
     Record(#[from] Arc<ChangeError>),
-    /// It is not known what the job is to be started with.
+    /// The job cannot be prepared.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// Another start was refused in a way that this one would be too.
+    /// Another start was refused for a reason that applies to this one too.
     #[error("not tried, because the job before it was refused")]
     NotTried,
-    /// The answer names an id that no record can hold.
-    #[error("the job was started with the id `{0}`, which no record can hold")]
+    /// It was started, but another program took the intent over before the run was recorded.
+    #[error(
+        "it runs as {0}, but another program took over its start, and the record names that program's run"
+    )]
+    TakenOver(RunId),
+    /// The answer has an invalid id.
+    #[error("the job was started with the id `{0}`, which is not a valid id")]
     BadId(String),
 }
 
 impl StartError {
-    /// Whether every other job would be refused as well.
+    /// Whether all other starts would be refused as well.
     pub(super) fn affects_every_job(&self) -> bool {
         let Self::Service(error) = self else { return false };
         matches!(
@@ -58,20 +63,20 @@ impl StartError {
         )
     }
 
-    /// Whether nothing was sent that may have started the run.
+    /// Whether certainly nothing was sent that may have started the run.
     pub(super) fn is_before_start(&self) -> bool {
         match self {
             Self::Service(error) => error.kind != ServiceErrorKind::Unclear,
             Self::NotTried | Self::Prepare(_) => true,
-            Self::Record(_) | Self::BadId(_) => false,
+            Self::Record(_) | Self::TakenOver(_) | Self::BadId(_) => false,
         }
     }
-}
 
-impl From<IntentError> for StartError {
-    fn from(gone: IntentError) -> Self {
-        match gone {
-            IntentError::Replaced(error) | IntentError::Failed(error) => Self::Record(error),
+    /// Why the run `id` is not in the record.
+    pub(super) fn unrecorded(id: &RunId, error: IntentError) -> Self {
+        match error {
+            IntentError::Replaced(_) => Self::TakenOver(id.clone()),
+            IntentError::Failed(error) => Self::Record(error),
         }
     }
 }
@@ -80,28 +85,32 @@ classified! {
     StartError through Service Record Prepare;
     class {
         Self::NotTried => ErrorClass::Unavailable,
+        Self::TakenOver(_) => ErrorClass::Conflict,
         Self::BadId(_) => ErrorClass::Failed,
     }
     hint {
+        Self::TakenOver(_) => {
+            Some("`jobctl update-retried-job-run` puts one run in the place of another.".to_owned())
+        }
         Self::NotTried | Self::BadId(_) => None,
     }
 }
 
-/// One job's start, as it is reported.
+/// The reported start of one job.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct JobStart {
     /// The job.
     pub job: String,
-    /// The run's id, when there is one.
+    /// The run's id, if there is one.
     pub id: Option<String>,
-    /// What became of it: `started`, `found`, `elsewhere`, `given up`, `failed`.
+    /// The result: `started`, `found`, `elsewhere`, `given up`, `failed`.
     pub result: &'static str,
     /// Why it was not started.
     pub problem: Option<String>,
     /// The class of the problem.
     #[serde(skip)]
     pub class: Option<ErrorClass>,
-    /// The next step after it.
+    /// A hint for the user.
     #[serde(skip)]
     pub hint: Option<String>,
 }
@@ -117,5 +126,26 @@ impl JobStart {
         };
         let hint = if let StartResult::Not(error) = start { error.hint() } else { None };
         Self { job, id, result, problem, class, hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prow::record::RecordError;
+
+    #[test]
+    fn a_run_whose_intent_another_program_took_over_is_a_conflict_that_names_the_run() {
+        let id: RunId = "598de9eb-0037-47d4-ad42-2ddba6a349fe".parse().unwrap();
+        let missing = RecordError::NoSuchRun {
+            file: "ocp-test-result-4.20.1-amd64.json".parse().unwrap(),
+            job: "periodic-ci-demo".to_owned(),
+            id: "intent-1".to_owned(),
+            known: Vec::new(),
+        };
+        let error = Arc::new(ChangeError::from(missing));
+        let error = StartError::unrecorded(&id, IntentError::Replaced(error));
+        assert_eq!(error.class(), ErrorClass::Conflict);
+        assert!(error.to_string().contains(id.text()) && error.hint().is_some(), "{error}");
     }
 }

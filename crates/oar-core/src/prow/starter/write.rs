@@ -1,4 +1,4 @@
-//! What the starts change in the record, as few writes as there can be.
+//! Records the results of starts, in as few writes as possible.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use crate::prow::change::{ChangeError, change};
 use crate::prow::record::{Intent, RecordError, RunId};
 use crate::store::transaction::Start;
 
-/// What becomes of an intent in the record.
+/// A change of an intent in the record.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    /// Its run is this one.
+    /// It is replaced with this run's id.
     Record(RunId),
-    /// It is ours from now on, as this one.
+    /// It is replaced with this new intent.
     Renew(Intent),
-    /// Nobody starts it any more.
+    /// It is given up.
     GiveUp,
-    /// Certainly nothing was sent under it.
+    /// It is marked: certainly nothing was sent for it.
     Unsent,
 }
 
 /// Why an intent was not changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum IntentError {
-    /// It does not stand in the record any more.
+    /// It is no longer in the record.
     #[error(transparent)]
     Replaced(Arc<ChangeError>),
     /// The record could not be written.
@@ -31,17 +31,17 @@ pub(super) enum IntentError {
     Failed(Arc<ChangeError>),
 }
 
-/// The place of a wanted run, its job, its intent, and what becomes of it.
+/// The index of a wanted run, its job, its intent, and the change.
 pub(super) type Planned = (usize, String, Intent, Change);
 
 impl Starter<'_> {
-    /// Makes all these changes in one write; what became of each.
+    /// Makes all these changes in one write and returns the result of each.
     pub(super) async fn write(&mut self, changes: &[Planned]) -> Vec<Result<(), IntentError>> {
         if changes.is_empty() {
             return Vec::new();
         }
         let now = self.world.clock.now();
-        // Nothing is believed of what is known but that it can be written upon.
+        // The known state is used only as the base of a write, never to skip one.
         let start = match self.stored.take() {
             Some(stored) => Start::Known { stored: Some(stored), recent: false },
             None => Start::Read,

@@ -1,4 +1,5 @@
-//! Our controller and aggregator beside the Python ones, on the same branch at the same time (spec 04 §7.1, §7.6.2).
+//! The controller and the aggregator beside the Python ones, on the same branch at the same time (spec 04
+//! §7.1, §7.6.2).
 
 use super::world::FakeWorld;
 use super::*;
@@ -16,8 +17,8 @@ fn name_in(text: &str) -> String {
     file["name"].as_str().unwrap().to_owned()
 }
 
-/// One pass of the Python controller: any other latest build is new; its file is written, every job is started, and the
-/// record is written over whatever is there when all are.
+/// One pass of the Python controller: any different latest build counts as new; its file is written, every
+/// job is started, and then the record is written, replacing an existing one.
 async fn python_controls(world: &FakeWorld) {
     let latest = world.latest(YStream::new(4, 20), BuildKind::Stable, Arch::Amd64).await.unwrap().unwrap();
     let recorded = world.read(STABLE_LATEST).await.unwrap();
@@ -38,7 +39,8 @@ async fn python_controls(world: &FakeWorld) {
     world.put(&path(name(BUILD)), &format!("{record:#}"));
 }
 
-/// Runs `paused` until its world is dead, then `other` to its end, and `paused` goes on. `false` when `paused` had ended before.
+/// Runs `paused` until its world is dead, then `other` to its end, then the rest of `paused`. `false` when
+/// `paused` had ended before.
 async fn between(
     world: &FakeWorld,
     paused: impl Future<Output = ()>,
@@ -95,7 +97,7 @@ async fn the_python_controller_between_any_two_of_our_requests_tests_no_build_tw
 #[tokio::test]
 async fn our_controller_between_any_two_requests_of_the_python_one_tests_no_build_twice() {
     for fuse in 1..=6 {
-        // Between its look at the latest file and its write nothing can be seen of it.
+        // Between its read of the latest file and its write, others cannot notice it.
         if fuse == 3 {
             continue;
         }
@@ -115,7 +117,7 @@ async fn what_the_python_controller_started_before_it_died_is_not_started_again(
     for fuse in 4..=6 {
         let world = FakeWorld::new(1, REGISTRY, all_succeed());
         world.publish(BUILD);
-        // Ours dies with its record written, the other one among its starts.
+        // This one dies after writing its record, the other one between its starts.
         world.fuse(Some(5));
         let _ = until_dead(&world, control(&world, BuildKind::Stable)).await;
         world.fuse(None);
@@ -136,7 +138,7 @@ async fn retries_that_the_python_aggregator_started_and_has_not_recorded_are_not
     control(&world, BuildKind::Stable).await;
     world.advance(4 * HOUR);
     let others = [0, 1].map(|_| world.start_by_others(INSTALL, IMAGE, ProwState::Success));
-    // Runs with other images, and those of people, are none of them.
+    // Runs with other images, and those started by people, are not adopted.
     world.start_by_others(INSTALL, "registry.example.com/demo/release:4.20.0", ProwState::Success);
     let report = aggregate(&world).await;
     assert_eq!((report.started, world.runs().len()), (2, 2 + 3 + 2), "{report:?}");
@@ -147,7 +149,7 @@ async fn retries_that_the_python_aggregator_started_and_has_not_recorded_are_not
         .collect();
     assert_eq!(retried.len(), 4);
     assert!(others.iter().all(|id| retried.contains(id)), "{retried:?}");
-    // Nobody can look, and nothing was sent: they are started by a later pass.
+    // The look-up fails, and nothing was sent: a later pass starts them.
     let world =
         FakeWorld::new(
             1,

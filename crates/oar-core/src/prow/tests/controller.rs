@@ -1,4 +1,4 @@
-//! What the controller leaves alone, and what it carries on: one case each.
+//! What the controller does not touch, and what it continues: one case each.
 
 use super::world::FakeWorld;
 use super::*;
@@ -152,7 +152,7 @@ async fn a_dry_run_says_which_starts_would_be_carried_on_and_which_given_up() {
 #[tokio::test]
 async fn a_build_of_another_stream_in_the_latest_file_counts_as_none() {
     let world = FakeWorld::new(1, REGISTRY, all_succeed());
-    // A start of the other stream's build that somebody left behind is none of ours.
+    // An interrupted start for the other stream's build is not continued here.
     world.put(STABLE_LATEST, &latest_text("4.21.0-ec.0"));
     let foreign = name("4.21.0-ec.0");
     let registry = REGISTRY.replace("4.20", "4.21");
@@ -238,7 +238,7 @@ async fn the_controller_adds_nothing_to_a_record_but_what_it_was_started_with() 
         let report = pass(&world, BuildKind::Stable, false).await;
         assert_eq!((report.verdict, report.recorded_now, report.jobs.len()), (Verdict::New, true, 0));
         assert_eq!((record(&world, "4.20.1").unwrap().to_text(), world.runs().len()), (before, 2));
-        // Whoever asks for it gets it.
+        // An explicit request starts it.
         let report = trigger(&world, "4.20.1", Existing::Keep).await;
         assert_eq!(report.jobs.len(), 1, "{report:?}");
         assert!(!record(&world, "4.20.1").unwrap().is_aggregated());
@@ -252,7 +252,7 @@ async fn a_record_of_the_python_tooling_gets_the_required_jobs_that_it_lacks() {
             r#"{{"result": [{{"jobName": "{job}", "firstJob": {{"jobID": "run-by-others"}}}}], "build": {{"name": "4.20.1"}}}}"#
         )
     };
-    // A job that the registry does not know was renamed: nobody knows which are lacking then.
+    // A job that the registry does not know was renamed: then it is unknown which jobs are missing.
     for (job, started) in
         [(INSTALL, vec![UPGRADE.to_owned()]), ("periodic-ci-demo-4.20-old-f360", Vec::new())]
     {

@@ -148,7 +148,7 @@ async fn a_build_is_recorded_as_the_latest_before_its_jobs_are_started() {
     assert!(latest(&world, BuildKind::Stable).is_some(), "another controller would start them otherwise");
     assert_eq!(world.runs().len(), 0);
     world.misbehave(Chances::default());
-    // The intents are young: somebody may still be at it.
+    // The intents are fresh: their process may still be working.
     assert_eq!(control(&world, BuildKind::Stable).await, Verdict::Same);
     assert_eq!(world.runs().len(), 0);
     world.advance(HOUR);
@@ -295,7 +295,8 @@ fn simulated_build(number: u32) -> (BuildKind, String) {
     (BuildKind::Nightly, format!("4.20.0-0.nightly-{}", made.strftime("%Y-%m-%d-%H%M%S")))
 }
 
-/// Whether a build of this kind is good, worked out from its runs alone, and whether each job has the runs that this takes.
+/// Computes from its runs alone whether a build of this kind is accepted, and checks that each job has the
+/// required runs.
 fn assert_runs(kind: BuildKind, file: &ResultFile, context: &str) -> bool {
     let mut good = true;
     let jobs: Vec<_> = file.jobs().collect();
@@ -340,7 +341,7 @@ async fn two_controllers_and_two_aggregators_test_a_thousand_builds_once_each() 
             slow: 20,
             blind: 50,
         });
-        // Each of them dies now and then, and the others go on: what it left behind grows old under their hands.
+        // Each of them dies now and then, and the others continue, while its intents become old.
         let mut worker = || {
             let fuse = dice.random_ratio(1, 8).then(|| dice.random_range(1..40));
             world.worker(fuse)

@@ -1,4 +1,4 @@
-//! Passes of the aggregator over records that people, other programs and odd services leave behind.
+//! Passes of the aggregator over records of people, other programs and misbehaving services.
 
 use super::*;
 use crate::error::ErrorClass;
@@ -105,7 +105,7 @@ async fn a_failed_job_waits_for_the_registry_that_says_how_often_it_is_retried()
     assert_eq!((report.builds[0].result, world.runs().len()), ("open", 2), "{report:?}");
     let report = aggregate(&world).await;
     assert_eq!((report.started, world.runs().len()), (4, 6), "{report:?}");
-    // A build whose record says what is needed, and whose jobs have passed, needs no registry.
+    // A build whose record has its required jobs, all passed, needs no registry.
     world.advance(4 * HOUR);
     let report = aggregate(&world.with_registry("")).await;
     assert_eq!((report.builds[0].result, report.class()), ("accepted", None), "{report:?}");
@@ -165,7 +165,7 @@ async fn an_accepted_build_that_lost_its_label_gets_it_back_for_some_days() {
     aggregate(&world).await;
     assert_eq!(world.labels().values().sum::<usize>(), 2, "old builds are left alone");
 
-    // Promoting once more looks after the label, however old the build is.
+    // Another promotion checks the label, however old the build is.
     let permit = WritePermit::granted_by_user_interface();
     for changed in [true, false] {
         assert_eq!(manual::promote(world.world(), &name("4.20.1"), &permit).await.unwrap(), changed);

@@ -141,7 +141,7 @@ fn what_is_no_statebox_is_told_what_one_is() {
         ("just text\n", "but this is the text `just text`"),
         ("a: 1\n", "x.yaml:1:1: this is not a StateBox"),
         ("schema_version: one\ntasks: []\n", "x.yaml:1:17: schema_version: `one` is not a schema version"),
-        ("tasks: []\ntasks: []\n", "x.yaml:2:1: the key `tasks` stands twice"),
+        ("tasks: []\ntasks: []\n", "x.yaml:2:1: the key `tasks` occurs twice"),
     ] {
         let found = findings(text).join("\n");
         assert!(found.contains(expected), "{text:?}: {found}");
@@ -185,7 +185,7 @@ fn a_task_that_stands_twice_with_two_statuses_is_refused() {
         state.to_yaml().replace("issues: []\n", &format!("{}{}issues: []\n", entry(first), entry(second)))
     };
     let error = State::parse(&twice("Pass", "Fail")).unwrap_err().to_string();
-    assert!(error.contains("stands twice, as Pass and as Fail"), "{error}");
+    assert!(error.contains("occurs twice, as Pass and as Fail"), "{error}");
     assert!(State::parse(&twice("Pass", "Pass")).is_ok());
 }
 

@@ -1,4 +1,4 @@
-//! What the StateBox knows of a task's job, and what looking at it tells.
+//! The recorded job of a task, and its present state.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use crate::flow::holder;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::statebox::{Job, JobIntent, TaskName, TaskStatus, TaskView};
 
-/// How long an intent whose process cannot be seen from here is left alone: longer than one trigger can take with
-/// all its waits.
+/// How long an intent is left alone whose process runs on another machine: longer than one trigger can take
+/// with all its waits.
 const LEASE: Duration = Duration::from_mins(10);
 /// How long a job may take to appear after its trigger.
 const APPEARS: Duration = Duration::from_mins(5);
 
-/// What is known of a task's job.
+/// The known state of a task's job.
 #[expect(clippy::large_enum_variant, reason = "one value a run, taken apart at once")]
 pub(crate) enum Known {
-    /// The plan is clear.
+    /// The job determines the plan.
     Plan(JobPlan),
     /// A job may be started.
     Nothing {
-        /// The job that the StateBox holds, of which nothing is to be expected any more.
+        /// The job in the StateBox, from which no result is expected any more.
         seen: Option<Job>,
-        /// What the reader should know.
+        /// Notes for the user.
         notes: Vec<String>,
     },
 }
 
-/// Finds the job of `task`: the one that the user names, the one of the StateBox, or `old`, the one that an older
-/// program's result names.
+/// Finds the job of `task`: the one that the user names, the one in the StateBox, or `old`, the one in the
+/// result of an older program.
 pub(crate) async fn known(
     task: TaskName,
     view: Option<&TaskView>,
@@ -57,7 +57,7 @@ pub(crate) async fn known(
         };
     }
     let nothing = |notes: Vec<String>| Known::Nothing { seen: seen.clone(), notes };
-    // A result is written by whoever ran last; what it names is newer than another job in the record.
+    // A result is written by the last run, so a job in it is newer than another one in the record.
     let newer = old.filter(|old| match &seen {
         None => true,
         Some(seen) => seen.is_identified() && seen.id != old.id,
@@ -85,7 +85,7 @@ pub(crate) async fn known(
         Stage::Lost(_) if just_started(&job, now) => {
             observed.stage = Stage::Running("was started and is not visible yet".to_owned());
         }
-        // A program that did not record jobs said Fail for reasons of its own.
+        // A program that does not record jobs may have set Fail for another reason.
         Stage::Ended(..) | Stage::Lost(_) if seen.is_none() && status != TaskStatus::InProgress => {
             return Ok(nothing(vec![format!("{} has ended", super::describe(&job))]));
         }
@@ -98,7 +98,7 @@ pub(crate) async fn known(
     Ok(Known::Plan(plan(JobStep::Follow { observed: Box::new(observed) })))
 }
 
-/// Looks for the job that an intent has become.
+/// Looks for the job that an intent has started.
 async fn seek(
     job: &Job,
     intent: &JobIntent,
@@ -141,14 +141,14 @@ async fn seek(
     Ok(nothing(vec![format!("what was intended at {} was never started", intent.at)]))
 }
 
-/// Whether the process that recorded the intent may be about to act on it.
+/// Whether the process that recorded the intent may still act on it.
 fn may_still_act(intent: &JobIntent, age: Duration) -> bool {
     if age >= LEASE {
         return false;
     }
     match intent.holder.as_deref().and_then(holder::has_ended) {
         Some(ended) => !ended,
-        // Without a holder the run that recorded it has said that it gave up, or was of a system that tells nothing.
+        // Without a holder, the run that recorded it has given up, or its system cannot identify processes.
         None => intent.holder.is_some(),
     }
 }
@@ -161,11 +161,11 @@ fn just_started(job: &Job, now: Timestamp) -> bool {
     age_of(job.triggered_at.as_deref().and_then(|at| at.parse().ok()), now) < APPEARS
 }
 
-/// Whether nothing more is to be expected of a job, as it was recorded.
+/// Whether no result is expected any more from a recorded job.
 fn is_over(job: &Job, status: TaskStatus) -> bool {
     match job.state.as_deref() {
         None => false,
-        // Whoever puts the task back to the start wants another job.
+        // A task that was reset to Not Started needs a new job.
         Some(state) if is_success(state) => status == TaskStatus::NotStarted,
         Some(state) => [
             "failure",

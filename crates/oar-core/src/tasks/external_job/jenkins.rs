@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ExpectedPayload, JobSystemClient, OTHER_PARAMETERS, ObservedJob, Stage};
 use crate::clients::jenkins::{BUILDS, Build, BuildResult, JenkinsClient, QueueItem};
-use crate::clock::{Clock, stamp};
+use crate::clock::{CLOCK_SKEW, Clock, stamp};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::JobPath;
 use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// How far clocks may differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer that never came gets to show its effect.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -27,25 +25,25 @@ pub struct JenkinsJobs {
     pub jenkins: JenkinsClient,
     /// The job.
     pub path: JobPath,
-    /// The parameters of which the first that is there holds the payload's pull spec.
+    /// Names of the parameter with the payload's pull spec; the first that exists counts.
     pub payload_parameters: &'static [&'static str],
     /// The payload that builds must have.
     pub payload: ExpectedPayload,
-    /// Whether the job is known to define all parameters that it is started with. Otherwise what was queued is looked at
-    /// at once: Jenkins drops the others.
+    /// Whether the job is known to define all parameters that it is started with. Otherwise the queue item is
+    /// read immediately, because Jenkins drops undefined parameters.
     pub checked: bool,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
-/// What there is of a job before one is started.
+/// The state of a job before a build is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preflight {
-    /// A job with the same parameters that has not ended.
+    /// A build with the same parameters that has not ended.
     pub running: Option<Job>,
-    /// What Jenkins would drop or refuse of the parameters, in words.
+    /// Messages about parameters that Jenkins would drop or refuse.
     pub refused: Vec<String>,
-    /// Whether Jenkins said which parameters the job defines.
+    /// Whether it is known which parameters the job defines.
     pub checked: bool,
 }
 
@@ -86,12 +84,12 @@ impl JenkinsJobs {
         ObservedJob { job, stage }
     }
 
-    /// Looks for a build with the same parameters that somebody else started and that has not ended, and at what Jenkins
-    /// would make of the parameters. An error is no answer: nothing may be started then.
+    /// Looks for a build with the same parameters that somebody else started and that has not ended, and
+    /// checks the parameters. After an error nothing may be started.
     pub async fn preflight(&self, intended: &Job) -> Result<Preflight, ServiceError> {
         let Some(intent) = &intended.intent else { return Ok(Preflight::default()) };
         let other = Job { intent: None, ..intended.clone() };
-        // The queue first: what leaves it between the two is among the builds then.
+        // The queue first: an item that leaves it between the two requests is among the builds.
         let queued = self.jenkins.queued(&self.path).await?;
         if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
             return Ok(Preflight { running: Some(self.of_item(&other, item)), ..Preflight::default() });
@@ -106,7 +104,7 @@ impl JenkinsJobs {
         })
     }
 
-    /// The pull spec that a build was given.
+    /// The payload's pull spec in the parameters of a build.
     fn payload_of<'a>(&self, parameters: &'a IndexMap<String, String>) -> Option<&'a str> {
         self.payload_parameters.iter().find_map(|name| parameters.get(*name)).map(String::as_str)
     }
@@ -141,8 +139,8 @@ impl JenkinsJobs {
         self.look_at_build(&job, number).await
     }
 
-    /// Looks for the build of an item that Jenkins has forgotten, as it does some minutes after the item left the queue.
-    /// The builds remember which one they were, but for those whose item Jenkins does not know (-1).
+    /// Looks for the build of a queue item that Jenkins no longer has, some minutes after the item left the
+    /// queue. Builds have the number of their item, unless Jenkins does not know it (-1).
     async fn look_after_queue(&self, job: &Job, number: u64) -> Result<ObservedJob, ServiceError> {
         let builds = self.jenkins.job(&self.path).await?.builds;
         if let Some(build) = builds.iter().find(|build| build.queue_item == Some(number)) {
@@ -168,7 +166,7 @@ impl JenkinsJobs {
         Ok(ObservedJob { job: job.clone(), stage })
     }
 
-    /// An error when `builds`, which are not all of the job's, do not reach back to `since`.
+    /// Fails when `builds`, which may not be all of the job's, do not reach back to `since`.
     fn require_reach(&self, builds: &[Build], since: Option<Timestamp>) -> Result<(), ServiceError> {
         let oldest = builds.last().and_then(|build| build.started);
         if builds.len() < BUILDS || oldest.is_some_and(|oldest| since.is_some_and(|since| oldest < since)) {
@@ -184,7 +182,8 @@ impl JenkinsJobs {
         if let Some(build) = self.jenkins.build(&self.path, number).await? {
             return Ok(self.of_build(job, &build));
         }
-        // A 404 may also be a job that was hidden from this user: only who sees the job's builds knows that one is gone.
+        // A 404 may also mean that the job is hidden from this user: only if its builds are visible is the
+        // build known to be deleted.
         let builds = self.jenkins.job(&self.path).await?.builds;
         Ok(match builds.iter().find(|build| build.number == number) {
             Some(build) => self.of_build(job, build),
@@ -195,16 +194,16 @@ impl JenkinsJobs {
         })
     }
 
-    /// Whether a build may be the one that was `wanted`, parameters dropped that its job does not define: it tests our
-    /// payload, and no value is another.
+    /// Whether a build may be the `wanted` one after Jenkins dropped undefined parameters: it tests the
+    /// payload, and none of its values differs.
     fn may_be(&self, parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>) -> bool {
         self.payload_of(parameters).is_some_and(|payload| Some(payload) == self.payload_of(wanted))
             && wanted.iter().all(|(name, value)| parameters.get(name).is_none_or(|found| found == value))
     }
 }
 
-/// What is wrong with a job that this program started and that got other parameters than it was given: its result says
-/// nothing of what was asked for. Jenkins drops the ones that the job does not define, and says nothing (spec 03 §7.2).
+/// The failure of a job that this program started and that runs with other parameters: its result is not
+/// about the requested test. Jenkins silently drops parameters that the job does not define (spec 03 §7.2).
 fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Option<ObservedJob> {
     let wanted = &job.intent.as_ref().filter(|_| !parameters.is_empty())?.parameters;
     let differing = wanted.iter().filter(|(name, value)| parameters.get(*name) != Some(*value));
@@ -226,13 +225,13 @@ fn with_other_parameters(job: &Job, parameters: &IndexMap<String, String>) -> Op
     Some(ObservedJob { job, stage: Stage::Ended(TaskStatus::Fail, ReasonClass::Tool, words) })
 }
 
-/// Whether `parameters` hold everything that was `wanted`; Jenkins adds the defaults of others.
+/// Whether `parameters` contain everything in `wanted`; Jenkins adds the defaults of others.
 fn fits(parameters: &IndexMap<String, String>, wanted: &IndexMap<String, String>) -> bool {
     wanted.iter().all(|(name, value)| parameters.get(name) == Some(value))
 }
 
 fn with_skew(time: Timestamp) -> Timestamp {
-    time.checked_sub(SKEW).unwrap_or(time)
+    time.checked_sub(CLOCK_SKEW).unwrap_or(time)
 }
 
 #[async_trait]
@@ -252,7 +251,7 @@ impl JobSystemClient for JenkinsJobs {
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
         let Some(intent) = &intended.intent else { return Ok(None) };
         let since = with_skew(intent.time().unwrap_or(Timestamp::UNIX_EPOCH));
-        // The queue first: what leaves it between the two is among the builds then.
+        // The queue first: an item that leaves it between the two requests is among the builds.
         let queued = self.jenkins.queued(&self.path).await?;
         if let Some(item) = queued.iter().find(|item| self.may_be(&item.parameters, &intent.parameters)) {
             return Ok(Some(self.of_item(intended, item)));
@@ -266,7 +265,7 @@ impl JobSystemClient for JenkinsJobs {
         if build.is_none() {
             self.require_reach(&builds, Some(since))?;
         }
-        // The look at it comes next, and says how far it is.
+        // It is read next, with its state.
         Ok(build.map(|build| Job { state: None, ..self.of_build(intended, build).job }))
     }
 
@@ -287,7 +286,7 @@ impl JobSystemClient for JenkinsJobs {
         if self.checked && !queued.waited_before {
             return Ok(queued_only(job));
         }
-        // It is no error when that cannot be seen.
+        // A failure to read it is not an error.
         match self.look_at_item(&job, queued.number).await {
             Ok(observed) if matches!(observed.stage, Stage::Running(_) | Stage::Ended(..)) => Ok(observed),
             _ => Ok(queued_only(job)),

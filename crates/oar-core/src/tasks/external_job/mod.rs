@@ -1,7 +1,8 @@
-//! External jobs of tasks: intent, trigger, id, look, result (DESIGN "Triggers happen once").
+//! External jobs of tasks: intent, trigger, id, check, result.
 //!
-//! A job is paid for, so it is started once: the intent is recorded before the trigger; an intent without an id is
-//! looked for before anything is started again; and two runs at the same time cannot both record one.
+//! A job is expensive, so it is started once: the intent is recorded before the trigger; the job of an intent
+//! without an id is looked for before anything is started again; and two runs at the same time cannot both
+//! record an intent.
 
 mod follow;
 mod jenkins;
@@ -30,71 +31,72 @@ use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
 use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
 
-/// The state, as it is recorded, of a job that runs with other parameters than were asked for.
+/// The recorded state of a job that runs with other parameters than requested.
 const OTHER_PARAMETERS: &str = "OTHER_PARAMETERS";
 
-/// How far a job is.
+/// The stage of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// It waits or runs; in words.
+    /// It is waiting or running; a description.
     Running(String),
-    /// It ended well.
+    /// It succeeded.
     Succeeded,
-    /// It ended otherwise: what that makes of its task, what kind of trouble it was, and the words.
+    /// It ended without success: the resulting status of the task, the class of the reason, and a
+    /// description.
     Ended(TaskStatus, ReasonClass, String),
-    /// Its system knows it no longer; in words.
+    /// Its system no longer has it; a description.
     Lost(String),
-    /// It was started for another release; in words.
+    /// It was started for another release; a description.
     Foreign(String),
 }
 
-/// A job as it was seen: what is known of it now, and how far it is.
+/// A job after a check: what is known of it, and its stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedJob {
-    /// The job, with everything that looking at it told.
+    /// The job, with everything that the check found.
     pub job: Job,
-    /// How far it is.
+    /// Its stage.
     pub stage: Stage,
 }
 
-/// A system of jobs, as tasks need it.
+/// A job system, as tasks need it.
 #[async_trait]
 pub trait JobSystemClient: Send + Sync {
-    /// Looks at a job whose id or queue item is known.
+    /// Reads a job whose id or queue item is known.
     async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError>;
 
-    /// Looks for the job that `intended` (which has an intent) has become.
+    /// Looks for the job that the intent in `intended` has started.
     async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError>;
 
-    /// Starts the job that `intended` describes; what is seen of it at once.
+    /// Starts the job that `intended` describes and returns what is known of it immediately.
     async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError>;
 
-    /// Waits until a job without an answer had time to appear.
+    /// Waits until a job whose trigger got no answer has had time to appear.
     async fn settle(&self);
 }
 
-/// What is to be done about a task's job.
+/// What to do about a task's job.
 #[derive(Debug)]
 pub enum JobStep {
     /// The task has passed.
     Passed,
-    /// A job is to be started.
+    /// Start a job.
     Start {
         /// The job with its intent.
         intended: Box<Job>,
     },
-    /// A job is there.
+    /// Follow an existing job.
     Follow {
-        /// What was seen of it.
+        /// Its present state.
         observed: Box<ObservedJob>,
     },
-    /// A job is there, or may be, and cannot be looked at now.
+    /// A job exists, or may exist, and cannot be read now.
     Unseen {
         /// The job.
         job: Box<Job>,
-        /// Why it cannot be looked at.
+        /// Why it cannot be read.
         why: String,
-        /// The next step.
+        /// A hint for the user.
         hint: Option<String>,
     },
 }
@@ -104,39 +106,39 @@ pub enum JobStep {
 pub struct JobPlan {
     /// The task.
     pub task: TaskName,
-    /// What is to be done.
+    /// What to do.
     pub step: JobStep,
-    /// The job that the StateBox holds.
+    /// The job in the StateBox.
     pub seen: Option<Job>,
-    /// The status that the StateBox holds.
+    /// The task's status in the StateBox.
     pub status: TaskStatus,
-    /// What the reader should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// What is done about the result of a job that ended well, beside recording it.
+    /// What is done after a job succeeded, besides recording the result.
     pub evaluation: Vec<Step>,
-    /// What stands in the way of starting the job: the plan can be shown, and applying it is refused.
+    /// Why the job may not be started now: the plan can be shown, but applying it is refused.
     pub gate: Option<Refusal>,
 }
 
-/// What became of the job.
+/// The result of the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct JobDone {
-    /// The job as it was seen; `None` when there is none.
+    /// The job after the check; `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
     #[serde(skip)]
     left: Left,
 }
 
-/// How a run leaves the job in the StateBox.
+/// What a run does to the job in the StateBox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Left {
-    /// As it stands there.
+    /// It does not change.
     #[default]
     AsItWas,
-    /// Like this.
+    /// It becomes this one.
     Is(Box<Job>),
-    /// Without one: the intent came to nothing.
+    /// It is removed: the intent did not start a job.
     Nothing,
 }
 
@@ -145,7 +147,7 @@ impl JobDone {
         Self { job: Some(job.clone()), left: Left::Is(Box::new(job.clone())) }
     }
 
-    /// The job as it stands after the run.
+    /// The job after the run.
     pub fn job_now<'a>(&'a self, plan: &'a JobPlan) -> Option<&'a Job> {
         match (&self.left, &plan.step) {
             (Left::Is(job), _) => Some(job),
@@ -157,13 +159,13 @@ impl JobDone {
 }
 
 impl JobPlan {
-    /// A plan that knows nothing but its step.
+    /// A plan with only a step.
     pub fn new(task: TaskName, step: JobStep, seen: Option<Job>, status: TaskStatus) -> Self {
         let (notes, evaluation) = (Vec::new(), Vec::new());
         Self { task, step, seen, status, notes, evaluation, gate: None }
     }
 
-    /// A plan to start `intended`, which waits until `gate` is open.
+    /// A plan to start `intended`, which is refused while there is a `gate`.
     pub(super) fn gated(
         task: TaskName,
         intended: Job,
@@ -185,7 +187,7 @@ impl JobPlan {
         }
     }
 
-    /// Records how far the job got ([`crate::flow::task::Task::remember`]).
+    /// Records the state of the job ([`crate::flow::task::Task::remember`]).
     pub fn remember(&self, done: &JobDone, state: &mut State) -> Change {
         let base = match &self.step {
             JobStep::Start { intended } => Some(&**intended),
@@ -204,8 +206,8 @@ impl JobPlan {
         }
     }
 
-    /// Starts what is to be started, and says what the job means for the task. A job that ended well is `Pass` here:
-    /// the task may look further.
+    /// Starts the job if needed, and returns the task's outcome. A job that succeeded is `Pass` here: the
+    /// task may check more.
     pub async fn apply(
         &self,
         system: &dyn JobSystemClient,
@@ -251,7 +253,7 @@ impl JobPlan {
             }
             Ok::<_, ServiceError>(None)
         };
-        // An answer that cannot be read is one of a system that may have acted.
+        // An unreadable answer may come from a system that acted.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
         let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
             Attempt::Done(observed) => return started(&observed.into_inner(), recorder),
@@ -268,11 +270,11 @@ impl JobPlan {
             .with_hint("Run the same command again: it looks for the job before it starts one.")
     }
 
-    /// It did not act, so there is nothing to look for.
+    /// The system did not act, so there is no job to look for.
     fn not_started(&self, error: ServiceError) -> TaskOutcome<JobDone> {
         let done = JobDone { job: None, left: Left::Nothing };
         let class = error.class();
-        // An outage says nothing of the release: the task stays as it was.
+        // An outage is no verdict about the release: the task's status does not change.
         let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
         let reason = TaskError::from(error);
         let hint = reason.inner().hint();
@@ -282,7 +284,7 @@ impl JobPlan {
         TaskOutcome { hint, ..outcome }
     }
 
-    /// The outcome of a look that finds what the StateBox says ([`crate::flow::task::Task::standing`]).
+    /// The outcome when the job is as the StateBox has it ([`crate::flow::task::Task::standing`]).
     pub fn standing(&self) -> Option<TaskOutcome<JobDone>> {
         match &self.step {
             JobStep::Follow { observed } => match &observed.stage {
@@ -294,7 +296,7 @@ impl JobPlan {
         }
     }
 
-    /// What following the job changes in the StateBox.
+    /// The changes of the StateBox from following the job.
     fn changes(&self) -> Vec<Step> {
         let JobStep::Follow { observed } = &self.step else { return Vec::new() };
         match &observed.stage {
@@ -343,7 +345,7 @@ impl Plan for JobPlan {
                 steps
             }
             JobStep::Unseen { job, why, .. } => {
-                notes.push(format!("{} cannot be looked at: {why}", describe(job)));
+                notes.push(format!("{} cannot be read: {why}", describe(job)));
                 Vec::new()
             }
         };
@@ -359,7 +361,7 @@ impl Plan for JobPlan {
     }
 }
 
-/// The intent to start `job` with `parameters`, in place of the job that was `seen`.
+/// The intent to start `job` with `parameters`, replacing the job that was `seen`.
 pub(crate) fn intended(
     services: &ReleaseContext,
     job: Job,
@@ -374,7 +376,7 @@ pub(crate) fn intended(
     Job { intent: Some(intent), ..job }
 }
 
-/// A job in a few words: `the Prow job periodic-demo 0b8e…`.
+/// A short description of a job: `the Prow job periodic-demo 0b8e…`.
 pub fn describe(job: &Job) -> String {
     let system = job.system.name();
     match (&job.id, &job.queue_item) {
@@ -423,7 +425,7 @@ fn outcome_of(observed: &ObservedJob) -> TaskOutcome<JobDone> {
 
 fn unseen(status: TaskStatus, job: &Job, why: &str, hint: Option<&str>) -> TaskOutcome<JobDone> {
     let outcome = TaskOutcome::of(status, JobDone::seen(job))
-        .because(ReasonClass::Infrastructure, format!("{} cannot be looked at: {why}", describe(job)))
+        .because(ReasonClass::Infrastructure, format!("{} cannot be read: {why}", describe(job)))
         .with_class(ErrorClass::Unavailable);
-    outcome.with_hint(hint.unwrap_or("Run the same command again; the job goes on meanwhile."))
+    outcome.with_hint(hint.unwrap_or("Run the same command again; the job continues."))
 }

@@ -17,9 +17,9 @@ use crate::prow::runs::{INTENT_ANNOTATION, RunIntent, Runs};
 use crate::service::Service;
 use crate::statebox::{Job, ReasonClass, TaskStatus};
 
-/// How long an answer that never came gets to show its effect.
+/// The wait after a missing answer until its effect can show.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How many jobs are read at the same time.
+/// Jobs that are read at the same time.
 const LOOKS: usize = 8;
 
 /// Prow, for jobs that get a release payload in one variable.
@@ -29,13 +29,13 @@ pub struct ProwJobs {
     pub prow: ProwClient,
     /// Starts and lists them; `None` when the credential is missing and only reading is needed.
     pub gangway: Option<GangwayClient>,
-    /// The variable that holds the payload's pull spec.
+    /// The variable with the payload's pull spec.
     pub payload_variable: &'static str,
     /// The payload that jobs must have.
     pub payload: ExpectedPayload,
-    /// The name of the job that is meant.
+    /// The name of the job.
     pub name: String,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -54,7 +54,7 @@ impl ProwJobs {
         })
     }
 
-    /// The run that `intended` stands for; `None` without an intent.
+    /// The run intent of `intended`; `None` without an intent.
     fn run_intent(intended: &Job) -> Option<RunIntent> {
         let intent = intended.intent.as_ref()?;
         Some(RunIntent {
@@ -68,11 +68,11 @@ impl ProwJobs {
         })
     }
 
-    /// Looks for a job with the same parameters that somebody else started and that has not ended. An error is no answer:
-    /// nothing may be started then.
+    /// Looks for a job with the same parameters that somebody else started and that has not ended. After an
+    /// error nothing may be started.
     ///
-    /// Executions that Gangway lists as not ended, and those of which it does not say how far they are, are read from
-    /// Prow: only there stand the variables. One that cannot be read may be the one, and is an error.
+    /// Executions that Gangway lists as not ended or without a state are read from Prow, because only Prow
+    /// has the variables. One that cannot be read might be the job, so it is an error.
     pub async fn running_already(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
         const OPERATION: &str = "look for a job that runs already";
         let Some(intent) = &intended.intent else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Which release a job was started for, read from the pull spec that it was given (spec 03 §7.4, §12 D11).
+//! The release that a job was started for, by its pull spec (spec 03 §7.4, §12 D11).
 
 use crate::version::ReleaseVersion;
 
@@ -18,7 +18,7 @@ impl ExpectedPayload {
         Self { release: release.to_string(), candidate: candidate.map(str::to_owned) }
     }
 
-    /// The pull spec with which jobs are started: `…/ocp-release:4.19.1-x86_64` (`interop-exact`).
+    /// The pull spec for jobs: `…/ocp-release:4.19.1-x86_64` (`interop-exact`).
     pub fn pull_spec(&self, repository: &str) -> String {
         format!("{repository}:{}-{ARCHITECTURE}", self.release)
     }
@@ -28,12 +28,12 @@ impl ExpectedPayload {
         tag(pull_spec.trim()).is_some_and(|tag| tag == format!("{}-{ARCHITECTURE}", self.release))
     }
 
-    /// Whether `pull_spec` is of exactly this release, or of exactly its candidate; otherwise what it is of.
+    /// Checks that `pull_spec` is of exactly this release or its candidate; the error names what it is of.
     pub fn check(&self, pull_spec: &str) -> Result<(), String> {
         let pull_spec = pull_spec.trim();
         let shown: String = pull_spec.chars().take(120).collect();
         let tag = tag(pull_spec).ok_or_else(|| {
-            format!("it was started for `{shown}`, whose release cannot be told from a tag")
+            format!("it was started for `{shown}`, whose release cannot be determined from its tag")
         })?;
         let exact = tag.strip_suffix(ARCHITECTURE).and_then(|tag| tag.strip_suffix('-')).unwrap_or(tag);
         if exact == self.release || self.candidate.as_deref() == Some(exact) {
@@ -43,7 +43,7 @@ impl ExpectedPayload {
     }
 }
 
-/// The tag of a pull spec; none when a digest follows, which is another thing than the tag says.
+/// The tag of a pull spec; `None` when it has a digest, which takes precedence over a tag.
 fn tag(pull_spec: &str) -> Option<&str> {
     if pull_spec.contains('@') {
         return None;
@@ -73,10 +73,10 @@ mod tests {
             ("r.example.test/x:4.19.1-rc.1-x86_64", "4.19.1-rc.1"),
             ("r.example.test/x:4.19.1-aarch64", "4.19.1-aarch64"),
             (&format!("r.example.test/x:{nightly}0"), "1010100"),
-            ("r.example.test:5000/x", "cannot be told"),
-            ("r.example.test/x@sha256:aa", "cannot be told"),
-            ("r.example.test/x:4.19.1@sha256:aa", "cannot be told"),
-            ("", "cannot be told"),
+            ("r.example.test:5000/x", "cannot be determined"),
+            ("r.example.test/x@sha256:aa", "cannot be determined"),
+            ("r.example.test/x:4.19.1@sha256:aa", "cannot be determined"),
+            ("", "cannot be determined"),
         ] {
             let error = expected.check(bad).unwrap_err();
             assert!(error.contains(words), "{bad}: {error}");

@@ -6,7 +6,7 @@ use crate::statebox::{Metadata, RunStart};
 
 const TASK: TaskName = TaskName::StageTesting;
 
-/// A system whose answers are written down.
+/// A job system with scripted answers.
 #[derive(Default)]
 struct Script {
     found: Option<Job>,
@@ -173,7 +173,7 @@ async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure()
         let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
         let outcome = plan.apply(&script, &permit, &Recorder::default()).await.unwrap();
         assert_eq!((outcome.status, outcome.class), (status, Some(class)), "{kind:?}");
-        // What may have started stays on record and is looked for.
+        // A job that may have started stays on record and is looked for.
         let kept = matches!(outcome.done.left, Left::Is(_));
         assert_eq!(kept, status == TaskStatus::InProgress, "{kind:?}");
     }

@@ -9,18 +9,18 @@ use serde::Serialize;
 
 use super::input;
 
-/// Check every section of a document against what the programs read
+/// Check every section of a document against the keys that the programs read
 ///
-/// Files that the document names are read, too. Without FILE the environment variables are checked as well, by the code with
-/// which the programs read them. Ends with 1 when a command would fail; warnings alone end with 0.
+/// Files that the document names are read too. Without FILE, the environment variables are checked as well.
+/// Exits with 1 if a command would fail; warnings alone exit with 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The document, plain or encrypted; without it the one that the programs use
+    /// The document, plain or encrypted; by default the one that the programs use
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-/// What `check` answers as JSON.
+/// The JSON output of `check`.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     document: String,
@@ -50,7 +50,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let mut lines: Vec<String> = problems.iter().map(line).collect();
     lines.push(match (errors, warnings) {
         (0, 0) => format!("{document}: no problem found"),
-        _ => format!("{document}: {} and {}", counted(errors, "error"), counted(warnings, "warning")),
+        _ => format!(
+            "{document}: {} and {}",
+            cli_support::counted(errors, "error"),
+            cli_support::counted(warnings, "warning")
+        ),
     });
     session.ui.text(lines.join("\n"));
     Ok(if errors > 0 { ExitCode::Failed } else { ExitCode::Done })
@@ -67,8 +71,4 @@ pub(super) fn line(problem: &Problem) -> String {
         return format!("{severity} {}", problem.message);
     }
     format!("{severity} {}: {}", TextStyle::Strong.paint(&problem.path), problem.message)
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -8,7 +8,7 @@ use crate::private;
 
 /// Decrypt a document with the key in `OAR_JWK`
 ///
-/// The plain document holds people's addresses: a file written with --out can be read by its owner only.
+/// The plain document contains people's addresses: a file written with --out can be read by its owner only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The encrypted document; `-` for standard input

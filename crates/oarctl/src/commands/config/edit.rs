@@ -14,13 +14,14 @@ use crate::private::{self, PrivateDirectory};
 
 /// Edit the document in your editor
 ///
-/// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts it with `OAR_JWK`
-/// and replaces the document in one step. The copy is overwritten and removed, whatever happens. With errors in the
-/// result nothing is written: on a terminal the editor opens again, with the errors as comments above the document. What
-/// you typed and could not be written is kept in a file that only you can read; it is named.
+/// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts
+/// it with `OAR_JWK` and replaces the document atomically. The copy is always overwritten and removed. If the
+/// result has errors, nothing is written: on a terminal the editor opens again, with the errors as comments
+/// above the document. Edits that could not be saved are kept in a file that only you can read, which is
+/// named.
 ///
-/// When `OAR_CONFIG` names a file that does not exist, the editor opens with an example document, and the file is created
-/// once you changed it.
+/// When `OAR_CONFIG` names a file that does not exist, the editor opens with an example document, and the
+/// file is created if you change it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Do everything except replacing the document
@@ -28,18 +29,18 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// What a new document begins as: made-up values for every key.
+/// The initial content of a new document: made-up values for every key.
 const EXAMPLE: &str = include_str!("../../../../../config/config_store.example.json");
 
-/// What `edit` answers as JSON. An error is answered as such.
+/// The JSON output of `edit`, unless it fails.
 #[derive(Debug, Serialize)]
 struct Report {
     file: String,
     /// `written`, `would_write`, `unchanged`, `stopped`.
     result: &'static str,
-    /// What the check found in what was written or would be: warnings.
+    /// The warnings about the document that was written or would be.
     problems: Vec<Problem>,
-    /// Where what was typed is kept, when nothing was written.
+    /// The file with the user's edits, when nothing was written.
     kept: Option<String>,
 }
 
@@ -71,7 +72,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
             let ended = let_edit(&editor, &copy, session).await;
             let edited = match input::text_of(&copy) {
                 Ok(edited) => SecretString::from(without_comments(edited.expose_secret())),
-                // An editor that failed has its own error.
+                // A failed editor's error takes precedence.
                 Err(error) => return Err(Unwritten { error: ended.err().unwrap_or(error), typed: None }),
             };
             let is_changed = edited.expose_secret() != presented.expose_secret();
@@ -138,7 +139,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     Ok(code)
 }
 
-/// Why nothing was written, and what the user had typed.
+/// Why nothing was written, and the user's edits.
 struct Unwritten {
     error: CliError,
     typed: Option<SecretString>,
@@ -151,7 +152,7 @@ impl From<CliError> for Unwritten {
 }
 
 impl Unwritten {
-    /// The error, with the place where what was typed is kept.
+    /// The error, with the file in which the edits are kept.
     fn kept_by(self, keep: impl Fn(&SecretString) -> Kept) -> CliError {
         let Some(typed) = self.typed else { return self.error };
         let place = keep(&typed).to_string();
@@ -163,7 +164,7 @@ impl Unwritten {
     }
 }
 
-/// Where what was typed is kept, or why it could not be.
+/// The file in which the edits are kept, or why they could not be kept.
 struct Kept {
     path: PathBuf,
     document: PathBuf,
@@ -171,8 +172,8 @@ struct Kept {
 }
 
 impl Kept {
-    /// Keeps what was typed where only the user can read it. It holds people's addresses, so it lies with the user's own
-    /// files, not beside the document.
+    /// Keeps the edits in a file that only the user can read. They contain people's addresses, so the file is
+    /// with the user's own files, not beside the document.
     fn of(typed: &SecretString, document: &Path, session: &Session) -> Self {
         let environment = &session.environment;
         let absolute = |name: &str| environment.get(name).map(Path::new).filter(|path| path.is_absolute());
@@ -207,7 +208,7 @@ impl fmt::Display for Kept {
     }
 }
 
-/// The problems as lines that are left out again when the text is read.
+/// The problems as comment lines, which are removed again when the text is read.
 fn comments(problems: &[Problem]) -> String {
     let mut lines =
         vec!["# Nothing was written yet. Correct what follows; these lines are left out.".to_owned()];
@@ -228,7 +229,7 @@ fn without_comments(text: &str) -> String {
     text.split_inclusive('\n').skip_while(is_comment).collect()
 }
 
-/// The text as people edit it: a document on one line is laid out.
+/// The text for editing: a document on one line is formatted.
 fn presentable(plain: &SecretString) -> SecretString {
     let text = plain.expose_secret();
     if text.trim().contains('\n') {
@@ -238,7 +239,7 @@ fn presentable(plain: &SecretString) -> SecretString {
     laid_out.map_or_else(|_| plain.clone(), SecretString::from)
 }
 
-/// Runs the editor to its end. A code means that the user wants to stop.
+/// Runs the editor to its end. An exit code means that the user wants to stop.
 async fn let_edit(editor: &Editor, copy: &Path, session: &Session) -> Result<Option<ExitCode>, CliError> {
     // Editors have their own use for Ctrl-C.
     let _shield = session.interrupt.foreground_child();
@@ -271,7 +272,7 @@ async fn wants_to_edit_again(session: &Session) -> Result<bool, CliError> {
     }
 }
 
-/// Whether there is nothing at `path`; what cannot be looked at counts as there.
+/// Whether nothing exists at `path`; if that cannot be checked, something counts as existing.
 fn is_absent(path: &Path) -> bool {
     path.try_exists().is_ok_and(|exists| !exists)
 }

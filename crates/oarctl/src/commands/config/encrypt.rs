@@ -10,8 +10,9 @@ use crate::private;
 
 /// Encrypt a plain document with the key in `OAR_JWK`
 ///
-/// The document must be a JSON object that is not encrypted yet; what `config check` would say about it is shown as warnings. The result has no
-/// line break at its end, because the Python tooling reads none.
+/// The document must be a JSON object that is not encrypted yet. Problems that `config check` would find are
+/// shown as warnings. The result has no line break at its end, because the Python tooling does not accept
+/// one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The plain document; `-` for standard input

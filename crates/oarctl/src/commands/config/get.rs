@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::input;
 
-/// Print one value of the document as it is
+/// Print one value of the document, unchanged
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The key's path with dots, for example owners.default or contacts.slack.qe-release.4.19
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         session.ui.json(value);
         return Ok(ExitCode::Done);
     }
-    // Exactly, because scripts read it.
+    // Unchanged, because scripts read it.
     session.ui.raw(match value {
         Value::String(text) => format!("{text}\n"),
         Value::Object(_) | Value::Array(_) => format!("{value:#}\n"),

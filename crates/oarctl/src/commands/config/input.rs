@@ -1,4 +1,4 @@
-//! Where the commands read documents from.
+//! Reads and writes the documents of the commands.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn configured(session: &Session) -> Result<Document, CliError> {
     Ok(Document::parse(plain.expose_secret())?)
 }
 
-/// The directory from which a document's own paths are seen.
+/// The directory to which paths in a document are relative.
 pub(super) fn directory_of(document: &Path) -> &Path {
     document.parent().unwrap_or(Path::new(""))
 }
@@ -44,7 +44,7 @@ pub(super) fn not_written(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(ErrorClass::Configuration, format!("cannot write {}: {error}", path.display()))
 }
 
-/// Writes the file of `--out`, unless nothing shall be written, and says so.
+/// Writes the file of `--out`, except in a dry run, and reports it.
 pub(super) fn written(
     path: &Path,
     dry_run: bool,

@@ -6,8 +6,9 @@ use super::input;
 
 /// Show the document with secrets and addresses masked
 ///
-/// The document is the one of `OAR_CONFIG`, otherwise `config/config_store.json` beside the program or in the working
-/// tree; `OAR_JWK` opens it. Each line is a key with its value; `config get KEY` prints one value alone.
+/// The document is the one of `OAR_CONFIG`, otherwise `config/config_store.json` beside the program or in the
+/// working tree; `OAR_JWK` opens it. Each line is a key with its value; `config get KEY` prints a single
+/// value.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Show e-mail addresses too

@@ -10,8 +10,8 @@ use crate::private;
 
 /// Format StateBox files as the programs write them
 ///
-/// Values, unknown keys and their order stay; quoting and folding become those of the Python tooling. Comments cannot be
-/// kept, and a warning names each. A file with errors is left alone.
+/// Values, unknown keys and their order are kept; quoting and folding become those of the Python tooling.
+/// Comments are lost, and a warning names each. A file with errors is not changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write nothing; exit with 1 if a file would change
@@ -25,16 +25,16 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-/// What became of one file.
+/// The result for one file.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     file: String,
     changed: bool,
     written: bool,
-    /// The lines of the comments that the new text does not have.
+    /// The lines of the comments that are lost.
     lost_comments: Vec<usize>,
     problems: Vec<Finding>,
-    /// The new text of standard input, which is written to no file.
+    /// The new text of standard input, which is not written to a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     /// Why the file cannot be read or written.
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, session: &Session) -> ExitCode {
     for report in reports.iter().filter(|report| report.changed && report.file != "-") {
         session.ui.text(format!("{}: {verb}", report.file));
     }
-    session.ui.note(format!("{}, {changed} {verb}", report::counted(reports.len(), "file")));
+    session.ui.note(format!("{}, {changed} {verb}", cli_support::counted(reports.len(), "file")));
     report::exit_code(unusable, failed || (args.check && changed > 0))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use cli_support::{ExitCode, Session, files};
 use oar_core::operations::statebox_validate::Finding;
 
-/// The findings of a file as lines that editors can follow.
+/// The findings of a file as lines that editors can parse.
 pub(super) fn lines(file: &str, findings: &[Finding]) -> Vec<String> {
     let line = |finding: &Finding| {
         let Finding { line, column, field, severity, message } = finding;
@@ -16,7 +16,8 @@ pub(super) fn lines(file: &str, findings: &[Finding]) -> Vec<String> {
     findings.iter().map(line).collect()
 }
 
-/// What a file, or standard input for `-`, holds. A file that cannot be read is told and does not end the others.
+/// The content of a file, or of standard input for `-`. A file that cannot be read is reported and does not
+/// affect the others.
 pub(super) fn read(path: &Path, session: &Session) -> Result<Vec<u8>, String> {
     files::read_bytes(path).map_err(|reason| {
         session.ui.warn(format!("cannot read {}: {reason}", path.display()));
@@ -24,16 +25,11 @@ pub(super) fn read(path: &Path, session: &Session) -> Result<Vec<u8>, String> {
     })
 }
 
-/// The code of several files: a wrong call counts more than a finding.
+/// The exit code for several files: a wrong call takes precedence over a finding.
 pub(super) fn exit_code(unreadable: bool, found: bool) -> ExitCode {
     match (unreadable, found) {
         (true, _) => ExitCode::Usage,
         (false, true) => ExitCode::Failed,
         (false, false) => ExitCode::Done,
     }
-}
-
-/// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! What the demonstration plays.
+//! The script of the demonstration.
 
 use jiff::SignedDuration;
 
@@ -13,7 +13,7 @@ pub(super) enum Step {
     /// A paragraph for the reader.
     Say(&'static str),
     /// A program with its arguments, its exit code, and words that it prints.
-    Run(&'static str, Vec<&'static str>, i32, &'static str),
+    Run(&'static str, Vec<&'static str>, i32, String),
     /// `oarctl tick`, once the wait is due, and words that it prints.
     Tick(&'static str),
     /// Another party does something.
@@ -22,13 +22,13 @@ pub(super) enum Step {
     Pass(SignedDuration, &'static str),
 }
 
-/// Steps that belong together.
+/// A group of steps.
 pub(super) struct Script {
-    /// What it is about, as a heading.
+    /// The heading.
     pub(super) title: String,
     /// The release, or the minor, that the actions are for.
     pub(super) subject: &'static str,
-    /// What happens.
+    /// The steps.
     pub(super) steps: Vec<Step>,
 }
 
@@ -55,17 +55,36 @@ struct Release(&'static str);
 
 impl Release {
     /// A command that succeeds and prints these words.
-    fn oar(self, line: &'static str, words: &'static str) -> Step {
+    fn oar(self, line: &'static str, words: &str) -> Step {
         self.ends(line.split(' ').collect(), 0, words)
     }
 
     /// A command that ends with this code.
-    fn ends(self, arguments: Vec<&'static str>, code: i32, words: &'static str) -> Step {
-        Step::Run("oar", [vec!["-r", self.0], arguments].concat(), code, words)
+    fn ends(self, arguments: Vec<&'static str>, code: i32, words: &str) -> Step {
+        Step::Run("oar", [vec!["-r", self.0], arguments].concat(), code, words.to_owned())
+    }
+
+    /// A task that ends with Pass.
+    fn passes(self, line: &'static str) -> Step {
+        let task = line.split(' ').next().unwrap_or(line);
+        self.oar(line, &format!("{task} of {}: Pass", self.0))
     }
 
     fn refused(self, line: &'static str) -> Step {
         self.ends(line.split(' ').collect(), 6, "")
+    }
+
+    /// Tests the payload on stage and handles its bugs.
+    fn stage_tests(self) -> [Step; 7] {
+        [
+            self.oar("stage-testing", "In Progress"),
+            minutes(150, "the stage pipeline has ended"),
+            self.passes("stage-testing"),
+            self.by_hand("analyze-candidate-build", "all failures are known"),
+            self.by_hand("analyze-promoted-build", "no failures"),
+            Step::Do(Action::ContactsVerifyCves),
+            self.passes("drop-bugs --yes"),
+        ]
     }
 
     /// A task that is done by hand.
@@ -75,7 +94,7 @@ impl Release {
 }
 
 fn jobctl(line: &'static str, words: &'static str) -> Step {
-    Step::Run("jobctl", line.split(' ').collect(), 0, words)
+    Step::Run("jobctl", line.split(' ').collect(), 0, words.to_owned())
 }
 
 fn minutes(count: i64, why: &'static str) -> Step {
@@ -84,14 +103,14 @@ fn minutes(count: i64, why: &'static str) -> Step {
 
 fn konflux() -> Vec<Step> {
     let release = Release(KONFLUX_RELEASE);
-    vec![
+    let mut steps = vec![
         Step::Say("ART has announced the release. Robin takes it."),
-        release.oar("create-test-report", "create-test-report of 4.19.1: Pass"),
-        release.oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.19.1: Pass"),
+        release.passes("create-test-report"),
+        release.passes("take-ownership -e demo-lead@example.com"),
         Step::Say("What is in it, and is it complete?"),
         release.oar("update-bug-list", "In Progress"),
-        release.oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.19.1: Pass"),
-        release.oar("image-signed-check", "image-signed-check of 4.19.1: Pass"),
+        release.passes("check-cve-tracker-bug"),
+        release.passes("image-signed-check"),
         Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
         release.refused("push-to-cdn-staging --yes"),
         Step::Do(Action::ArtMovesAdvisories),
@@ -108,18 +127,14 @@ fn konflux() -> Vec<Step> {
         ),
         release.oar("push-to-cdn-staging --yes", "In Progress"),
         minutes(60, "the pushes have ended"),
-        release.oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.19.1: Pass"),
+        release.passes("push-to-cdn-staging --yes"),
         release.oar("image-consistency-check", "In Progress"),
         minutes(30, "the Prow job has ended"),
-        release.oar("image-consistency-check", "image-consistency-check of 4.19.1: Pass"),
-        release.oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline has ended"),
-        release.oar("stage-testing", "stage-testing of 4.19.1: Pass"),
-        release.by_hand("analyze-candidate-build", "all failures are known"),
-        release.by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Action::ContactsVerifyCves),
-        release.oar("drop-bugs --yes", "drop-bugs of 4.19.1: Pass"),
-        release.oar("update-bug-list", "update-bug-list of 4.19.1: Pass"),
+        release.passes("image-consistency-check"),
+    ];
+    steps.extend(release.stage_tests());
+    steps.extend([
+        release.passes("update-bug-list"),
         Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
         release.oar("change-advisory-status --yes --no-watch", "In Progress"),
         release.oar("status", "waits for"),
@@ -129,18 +144,19 @@ fn konflux() -> Vec<Step> {
         Step::Do(Action::ArtShips),
         release.oar("is-shipped", "4.19.1 (konflux): shipped"),
         release.oar("status", "9 of 9 tasks are done"),
-    ]
+    ]);
+    steps
 }
 
 fn errata() -> Vec<Step> {
     let release = Release(ERRATA_RELEASE);
-    vec![
-        release.oar("create-test-report", "create-test-report of 4.14.60: Pass"),
-        release.oar("take-ownership -e demo-lead@example.com", "take-ownership of 4.14.60: Pass"),
+    let mut steps = vec![
+        release.passes("create-test-report"),
+        release.passes("take-ownership -e demo-lead@example.com"),
         release.oar("update-bug-list", "In Progress"),
-        release.oar("check-greenwave-cvp-tests", "check-greenwave-cvp-tests of 4.14.60: Pass"),
-        release.oar("check-cve-tracker-bug", "check-cve-tracker-bug of 4.14.60: Pass"),
-        release.oar("image-signed-check", "image-signed-check of 4.14.60: Pass"),
+        release.passes("check-greenwave-cvp-tests"),
+        release.passes("check-cve-tracker-bug"),
+        release.passes("image-signed-check"),
         Step::Do(Action::ArtRunsConsistencyJob),
         release.oar("push-to-cdn-staging --yes", "In Progress"),
         minutes(60, "the job and the first pushes have ended"),
@@ -148,25 +164,19 @@ fn errata() -> Vec<Step> {
         Step::Say("The metadata advisory follows those that it lists."),
         release.oar("push-to-cdn-staging --yes", "In Progress"),
         minutes(60, "the last push has ended"),
-        release.oar("push-to-cdn-staging --yes", "push-to-cdn-staging of 4.14.60: Pass"),
-        release.oar("stage-testing", "In Progress"),
-        minutes(150, "the stage pipeline has ended"),
-        release.oar("stage-testing", "stage-testing of 4.14.60: Pass"),
-        release.by_hand("analyze-candidate-build", "all failures are known"),
-        release.by_hand("analyze-promoted-build", "no failures"),
-        Step::Do(Action::ContactsVerifyCves),
-        release.oar("drop-bugs --yes", "drop-bugs of 4.14.60: Pass"),
+        release.passes("push-to-cdn-staging --yes"),
+    ];
+    steps.extend(release.stage_tests());
+    steps.extend([
         Step::Say("Two bugs are hidden from Robin's account, so nobody knows whether they are done."),
         release.refused("change-advisory-status --yes"),
         Step::Say("Product security looked at them. Robin answers for both."),
-        release.oar(
-            "change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051",
-            "change-advisory-status of 4.14.60: Pass",
-        ),
+        release.passes("change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051"),
         Step::Do(Action::ArtShips),
         release.oar("is-shipped", "4.14.60 (errata): shipped"),
         release.oar("status", "9 of 9 tasks are done"),
-    ]
+    ]);
+    steps
 }
 
 fn nightly() -> Vec<Step> {
@@ -180,6 +190,6 @@ fn nightly() -> Vec<Step> {
         minutes(60, "the retries have ended"),
         Step::Say("Two of three runs is a majority. The payload is labelled, the record completed."),
         jobctl("start-aggregator", "accepted"),
-        Step::Run("jobctl", vec!["show", NEW_NIGHTLY], 0, "accepted"),
+        Step::Run("jobctl", vec!["show", NEW_NIGHTLY], 0, "accepted".to_owned()),
     ]
 }

@@ -16,7 +16,7 @@ pub struct BrewBuild {
     pub metadata: Option<Value>,
 }
 
-/// Hub and root, which tell of the same builds.
+/// Hub and root, which have the same builds.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// Builds by name-version-release.

@@ -111,7 +111,7 @@ fn read(text: &str) -> Option<(String, Vec<Value>)> {
     Some((method?, parameters))
 }
 
-/// The text up to the end of the element that has just begun.
+/// Reads the text of the element whose start tag was just read, to its end.
 fn content(reader: &mut Reader<&[u8]>) -> Option<String> {
     let mut text = String::new();
     loop {
@@ -127,7 +127,7 @@ fn content(reader: &mut Reader<&[u8]>) -> Option<String> {
     }
 }
 
-/// The value that `<value>` has just begun.
+/// Reads the value whose `<value>` tag was just read.
 fn value(reader: &mut Reader<&[u8]>, depth: usize) -> Option<Value> {
     if depth > 10 {
         return None;

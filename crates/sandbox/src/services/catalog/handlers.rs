@@ -12,11 +12,12 @@ use url::form_urlencoded;
 
 use super::model::{GradeWindow, Image};
 use crate::{
+    services::Refused,
     unexpected::{Unexpected, unknown_route},
     world::Shared,
 };
 
-/// Members of an image that can be asked for.
+/// Members of an image that can be requested.
 const FIELDS: [&str; 7] =
     ["_id", "image_id", "architecture", "freshness_grades", "repositories", "_links", "deleted"];
 
@@ -38,36 +39,36 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Box<Response>> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refused> {
         let mut parsed = Self { page: 0, page_size: 100, include: Vec::new(), filter: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned() {
             match name.as_str() {
                 "page" => {
-                    parsed.page = value.parse().map_err(|_| Box::new(refusal("page is not a number")))?;
+                    parsed.page = value.parse().map_err(|_| refusal("page is not a number"))?;
                 }
                 "page_size" => {
                     parsed.page_size = value
                         .parse()
                         .ok()
                         .filter(|size| (1..=100).contains(size))
-                        .ok_or_else(|| Box::new(refusal("page_size must be between 1 and 100")))?;
+                        .ok_or_else(|| refusal("page_size must be between 1 and 100"))?;
                 }
                 "include" => parsed.include.extend(value.split(',').map(str::to_owned)),
                 "filter" => parsed.filter = Some(value),
                 _ => {
-                    return Err(Box::new(Unexpected::new(format!("query parameter {name}")).into_response()));
+                    return Err(Unexpected::new(format!("query parameter {name}")).into());
                 }
             }
         }
         Ok(parsed)
     }
 
-    /// The page of `rows` that is asked for.
+    /// The requested page of `rows`.
     pub(crate) fn answer(&self, rows: &[Value]) -> Response {
         let page: Vec<&Value> = rows.iter().skip(self.page * self.page_size).take(self.page_size).collect();
         let mut answer = Map::new();
         answer.insert("data".to_owned(), json!(page));
-        // What is asked for cuts the envelope, too: a list of members of `data` leaves the others out.
+        // The requested members also apply to the envelope: a list of members of `data` omits the others.
         for (name, value) in [("page", self.page), ("page_size", self.page_size), ("total", rows.len())] {
             if self.include.is_empty() || self.include.iter().any(|wanted| wanted == name) {
                 answer.insert(name.to_owned(), json!(value));
@@ -76,15 +77,15 @@ impl Query {
         Json(Value::Object(answer)).into_response()
     }
 
-    /// `row` with nothing but the members that are asked for.
-    pub(crate) fn project(&self, row: Value) -> Result<Value, Box<Response>> {
+    /// `row` with only the requested members.
+    pub(crate) fn project(&self, row: Value) -> Result<Value, Refused> {
         let Value::Object(row) = row else { return Ok(row) };
         let mut wanted = Map::new();
         for path in &self.include {
             let Some(path) = path.strip_prefix("data.") else { continue };
             let field = path.split('.').next().unwrap_or_default();
             if !FIELDS.contains(&field) {
-                return Err(Box::new(Unexpected::new(format!("include of {path}")).into_response()));
+                return Err(Unexpected::new(format!("include of {path}")).into());
             }
             if let Some(value) = row.get(field) {
                 wanted.insert(field.to_owned(), value.clone());
@@ -129,52 +130,40 @@ fn view(digest: &str, image: &Image) -> Value {
     view
 }
 
-async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::parse(query.as_deref()) {
-        Ok(query) => query,
-        Err(response) => return *response,
-    };
-    let Some(filter) = query.filter.as_deref() else {
-        return Unexpected::new("images without a filter").into_response();
-    };
-    let Some((wanted, list)) = digests(filter) else {
-        return Unexpected::new(format!("filter {filter}")).into_response();
-    };
+async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
+    let query = Query::parse(query.as_deref())?;
+    let filter = query.filter.as_deref().ok_or_else(|| Unexpected::new("images without a filter"))?;
+    let (wanted, list) = digests(filter).ok_or_else(|| Unexpected::new(format!("filter {filter}")))?;
     let state = world.catalog.lock();
     if list && state.refuse_lists {
-        return refusal("unsupported operator =in= in the filter");
+        return Err(refusal("unsupported operator =in= in the filter").into());
     }
     if wanted.iter().any(|digest| state.broken.iter().any(|broken| broken == digest)) {
-        return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"status": 500, "title": "Server Error"})))
-            .into_response();
+        let error = Json(json!({"status": 500, "title": "Server Error"}));
+        return Ok((StatusCode::INTERNAL_SERVER_ERROR, error).into_response());
     }
     if list && state.misreads_lists {
-        return query.answer(&[]);
+        return Ok(query.answer(&[]));
     }
     let left_out = |digest: &String| list && state.left_out_of_lists.contains(digest);
     let more = state.more_records.iter().map(|(digest, image)| (digest, image));
-    let rows: Result<Vec<Value>, Box<Response>> = state
+    let rows: Result<Vec<Value>, Refused> = state
         .images
         .iter()
         .chain(more)
         .filter(|(digest, _)| wanted.contains(&digest.as_str()) && !left_out(digest))
         .map(|(digest, image)| query.project(view(digest, image)))
         .collect();
-    rows.map_or_else(|response| *response, |rows| query.answer(&rows))
+    Ok(query.answer(&rows?))
 }
 
 async fn vulnerabilities(
     AxumState(world): AxumState<Shared>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let query = match Query::parse(query.as_deref()) {
-        Ok(query) => query,
-        Err(response) => return *response,
-    };
+) -> Result<Response, Refused> {
+    let query = Query::parse(query.as_deref())?;
     let state = world.catalog.lock();
-    match state.by_id(&id) {
-        Some(image) => query.answer(&image.vulnerabilities),
-        None => not_found("image not found"),
-    }
+    let image = state.by_id(&id).ok_or_else(|| not_found("image not found"))?;
+    Ok(query.answer(&image.vulnerabilities))
 }

@@ -57,7 +57,7 @@ pub struct State {
     pub refuse_lists: bool,
     /// Filters over many digests are not understood as they are meant: nothing is found, and no error says why.
     pub misreads_lists: bool,
-    /// Digests that a list leaves out, although they are found when they are asked for alone.
+    /// Digests that a list leaves out, although a request for a single digest finds them.
     pub left_out_of_lists: Vec<String>,
     /// Digests whose look-up ends with 500, alone and in a list.
     pub broken: Vec<String>,

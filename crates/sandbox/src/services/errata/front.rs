@@ -1,4 +1,4 @@
-//! What stands before the Errata Tool: Negotiate authentication, and the routes behind it.
+//! Errata Tool's Negotiate authentication and routes.
 
 use axum::{
     Router,

@@ -4,7 +4,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{Path, RawQuery, State as AxumState},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
+    asked::Asked,
     front::Caller,
     model::{Advisory, AdvisoryType},
-    params::Params,
     push::{self, Targets},
     refusal::Refusal,
     state::State,
@@ -24,11 +24,11 @@ use crate::world::Shared;
 
 pub(super) type Answer = Result<Response, Refusal>;
 
-fn number(id: &str) -> Result<u32, Refusal> {
+pub(super) fn number(id: &str) -> Result<u32, Refusal> {
     id.parse().map_err(|_| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
-fn find<'a>(state: &'a State, id: &str) -> Result<&'a Advisory, Refusal> {
+pub(super) fn find<'a>(state: &'a State, id: &str) -> Result<&'a Advisory, Refusal> {
     state.advisory(number(id)?).ok_or_else(|| Refusal::NotFound(format!("Errata with id {id}")))
 }
 
@@ -87,67 +87,32 @@ pub(super) async fn build(AxumState(world): AxumState<Shared>, Path(nvr): Path<S
     Ok(Json(views::build(build, &holders)).into_response())
 }
 
-pub(super) async fn update(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let id = number(&id)?;
-    let params = Params::read(&headers, &body)?;
-    update::update(&mut world.errata.lock(), id, &caller, &params.advisory())?;
+pub(super) async fn update(asked: Asked) -> Answer {
+    let id = asked.id()?;
+    update::update(&mut asked.world.errata.lock(), id, &asked.caller, &asked.params.advisory())?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Carries out what a form asks of one advisory, and answers with the advisory.
-pub(super) fn change(
-    world: &Shared,
-    caller: &str,
-    id: &str,
-    params: &Params,
-    change: impl FnOnce(&mut State, u32, &Params) -> Result<(), Refusal>,
-) -> Answer {
-    let mut state = world.errata.lock();
-    change(&mut state, number(id)?, params)?;
-    Ok((StatusCode::CREATED, Json(views::erratum(find(&state, id)?, caller))).into_response())
-}
-
-pub(super) async fn change_state(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let now = second(world.clock.now());
-    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
-        let user = state.user(&caller).cloned().ok_or_else(|| Refusal::NotFound(format!("User {caller}")))?;
+pub(super) async fn change_state(asked: Asked) -> Answer {
+    let now = second(asked.world.clock.now());
+    asked.change(|state, id| {
+        let missing = || Refusal::NotFound(format!("User {}", asked.caller));
+        let user = state.user(&asked.caller).cloned().ok_or_else(missing)?;
         let advisory = numbered(state, id)?;
-        transitions::change_state(advisory, &user, params.get("new_state"), &now)?;
-        if let Some(comment) = params.get("comment") {
-            advisory.comments.push((caller.clone(), comment.to_owned()));
+        transitions::change_state(advisory, &user, asked.params.get("new_state"), &now)?;
+        if let Some(comment) = asked.params.get("comment") {
+            advisory.comments.push((asked.caller.clone(), comment.to_owned()));
         }
         Ok(())
     })
 }
 
-pub(super) async fn add_comment(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    change(&world, &caller, &id, &Params::read(&headers, &body)?, |state, id, params| {
-        let comment = needed(params, "comment")?;
-        numbered(state, id)?.comments.push((caller.clone(), comment.to_owned()));
+pub(super) async fn add_comment(asked: Asked) -> Answer {
+    asked.change(|state, id| {
+        let comment = asked.needed("comment")?;
+        numbered(state, id)?.comments.push((asked.caller.clone(), comment.to_owned()));
         Ok(())
     })
-}
-
-pub(super) fn needed<'a>(params: &'a Params, name: &str) -> Result<&'a str, Refusal> {
-    params.get(name).ok_or_else(|| Refusal::MissingParameter(name.to_owned()))
 }
 
 /// E-8.

@@ -1,22 +1,14 @@
 //! The issue list of an advisory, one issue at a time: who may change it, and when (spec 02 §2.5).
 
-use axum::{
-    Extension,
-    body::Bytes,
-    extract::{Path, State as AxumState},
-    http::HeaderMap,
-};
-
 use super::{
-    front::Caller,
-    handlers::{Answer, change, needed, numbered},
+    asked::Asked,
+    handlers::{Answer, numbered},
     model::{Advisory, AdvisoryState, AdvisoryType, Role},
-    params::Params,
     refusal::Refusal,
     state::State,
     update,
 };
-use crate::world::{Shared, World};
+use crate::world::World;
 
 /// Labels of issues that only product security takes out.
 const SECURITY_LABELS: [&str; 2] = ["Security", "SecurityTracking"];
@@ -66,17 +58,10 @@ fn lock_refusal() -> Refusal {
 }
 
 /// Attaches one issue without touching the others.
-pub(super) async fn add(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let params = Params::read(&headers, &body)?;
-    let seen = params.get("jira_issue").map(|key| seen(&world, key));
-    change(&world, &caller, &id, &params, |state, id, params| {
-        let key = needed(params, "jira_issue")?;
+pub(super) async fn add(asked: Asked) -> Answer {
+    let seen = asked.params.get("jira_issue").map(|key| seen(&asked.world, key));
+    asked.change(|state, id| {
+        let key = asked.needed("jira_issue")?;
         let Some(Seen::Issue { is_security }) = seen else { return Err(unknown(key)) };
         let advisory = numbered(state, id)?.clone();
         form(state, &advisory)?;
@@ -98,17 +83,10 @@ pub(super) async fn add(
 }
 
 /// Detaches one issue without touching the others. One that is known and not attached is no error.
-pub(super) async fn remove(
-    AxumState(world): AxumState<Shared>,
-    Extension(Caller(caller)): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let params = Params::read(&headers, &body)?;
-    let seen = params.get("jira_issue").map(|key| seen(&world, key));
-    change(&world, &caller, &id, &params, |state, id, params| {
-        let key = needed(params, "jira_issue")?;
+pub(super) async fn remove(asked: Asked) -> Answer {
+    let seen = asked.params.get("jira_issue").map(|key| seen(&asked.world, key));
+    asked.change(|state, id| {
+        let key = asked.needed("jira_issue")?;
         let filed = state.known_issues.contains(key)
             || state
                 .advisories
@@ -124,7 +102,7 @@ pub(super) async fn remove(
             return Ok(());
         }
         form(state, &advisory)?;
-        let may = state.user(&caller).is_some_and(|user| user.roles.contains(&Role::Secalert));
+        let may = state.user(&asked.caller).is_some_and(|user| user.roles.contains(&Role::Secalert));
         if is_security && !may {
             return Err(Refusal::Invalid(
                 [(key.to_owned(), vec!["Only the security team may remove security issues".to_owned()])]

@@ -2,6 +2,7 @@
 //!
 //! Tests read it through [`State`]: `world.errata.lock().owner(150_001)`.
 
+mod asked;
 mod front;
 mod handlers;
 mod issues;

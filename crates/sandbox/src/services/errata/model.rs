@@ -170,7 +170,8 @@ pub struct PushJob {
     pub status: String,
     /// Respin of the advisory that was pushed; an older one does not count.
     pub respin: u32,
-    /// When it was asked for; its status follows the sandbox's clock from there. `None` stands still.
+    /// When it was requested; its status follows the sandbox's clock from then. With `None` it does not
+    /// change.
     pub made: Option<Timestamp>,
     /// How it goes on.
     pub script: PushScript,
@@ -186,18 +187,18 @@ pub enum PushScript {
     /// To `COMPLETE`.
     #[default]
     Completes,
-    /// To this status instead of `COMPLETE`: `FAILED`, `POST_PUSH_FAILED`, or one that nobody knows.
+    /// To this status instead of `COMPLETE`: `FAILED`, `POST_PUSH_FAILED`, or an unknown one.
     EndsAs(String),
     /// No further than this status on the way: `WAITING_ON_PUB`.
     StopsAt(String),
 }
 
-/// From how many seconds after it was asked for a job has which status, until it ends.
+/// The status of a job by the seconds since its request, until it ends.
 const PUSH_COURSE: [(i64, &str); 4] =
     [(0, "READY"), (60, "WAITING_ON_PUB"), (180, "POST_PUSH_PROCESSING"), (300, "COMPLETE")];
 
 impl PushJob {
-    /// Whether a second job for the target is refused meanwhile.
+    /// Whether a second job for the target is refused in this status.
     pub fn is_active(&self) -> bool {
         matches!(self.status.as_str(), "READY" | "QUEUED" | "RUNNING" | "WAITING_ON_PUB")
     }

@@ -1,4 +1,4 @@
-//! What an acceptor can tell about a Negotiate token without the service's key (RFC 4178, RFC 4121).
+//! Checks of a Negotiate token that need no service key (RFC 4178, RFC 4121).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

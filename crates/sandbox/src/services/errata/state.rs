@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// Lets every push go on as far as it is at `now`.
+    /// Updates every push to its state at `now`.
     pub fn advance_pushes(&mut self, now: Timestamp) {
         self.all_pushes().for_each(|job| job.advance(now));
     }

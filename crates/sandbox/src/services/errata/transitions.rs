@@ -1,4 +1,4 @@
-//! E-7: which changes of state are possible, for whom, and what stands in the way (spec 02 §2.7).
+//! E-7: which changes of state are possible, for whom, and what prevents them (spec 02 §2.7).
 
 use super::{
     model::{Advisory, AdvisoryState, AdvisoryType, ErrataUser, Role, StateChange},

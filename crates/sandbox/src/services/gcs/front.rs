@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::world::World;
+use crate::{services::Refused, world::World};
 
 /// What a token must be good for.
 const SCOPES: [&str; 4] = [
@@ -27,15 +27,15 @@ pub(super) fn refuse(status: StatusCode, reason: &str, message: &str) -> Respons
     (status, Json(body)).into_response()
 }
 
-/// `None` when the caller may read `what` of the bucket; otherwise the refusal.
-pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &str) -> Option<Response> {
+/// Refuses callers who may not read `what` of the bucket.
+pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &str) -> Result<(), Refused> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(value) = value else {
         let message = format!(
             "Anonymous caller does not have {permission} access to the Google Cloud Storage {what}. Permission \
              '{permission}' denied on resource (or it may not exist)."
         );
-        return Some(challenge(refuse(StatusCode::UNAUTHORIZED, "required", &message)));
+        return Err(challenge(refuse(StatusCode::UNAUTHORIZED, "required", &message)).into());
     };
     let token = value.strip_prefix("Bearer ").unwrap_or_default().trim();
     let grant = world.google_oauth.lock().authorize(headers, &SCOPES);
@@ -43,9 +43,9 @@ pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &
         Ok(grant) => grant.account,
         Err(refusal) if refusal.status() == StatusCode::FORBIDDEN => {
             let message = "Request had insufficient authentication scopes.";
-            return Some(refuse(StatusCode::FORBIDDEN, "insufficientPermissions", message));
+            return Err(refuse(StatusCode::FORBIDDEN, "insufficientPermissions", message).into());
         }
-        // A token that nobody was given.
+        // An unknown token.
         Err(_) => token.to_owned(),
     };
     let state = world.gcs.lock();
@@ -55,12 +55,12 @@ pub(super) fn gate(world: &World, headers: &HeaderMap, what: &str, permission: &
             "stranger@demo.example.test does not have {permission} access to the Google Cloud Storage {what}. \
              Permission '{permission}' denied on resource (or it may not exist)."
         );
-        return Some(refuse(StatusCode::FORBIDDEN, "forbidden", &message));
+        return Err(refuse(StatusCode::FORBIDDEN, "forbidden", &message).into());
     }
     if state.readers.contains(&who) {
-        return None;
+        return Ok(());
     }
-    Some(challenge(refuse(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")))
+    Err(challenge(refuse(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")).into())
 }
 
 fn challenge(mut response: Response) -> Response {

@@ -20,6 +20,7 @@ use super::{
     model::Object,
 };
 use crate::{
+    services::Refused,
     unexpected::{Unexpected, unknown_route},
     world::{Shared, World},
 };
@@ -37,14 +38,15 @@ pub fn router() -> Router<Shared> {
 
 type Parameters = Query<BTreeMap<String, String>>;
 
-/// The parameters that are not simulated and would change the answer.
-fn strange(parameters: &BTreeMap<String, String>, known: &[&str]) -> Option<Response> {
+/// Refuses parameters that are not simulated and would change the answer.
+fn strange(parameters: &BTreeMap<String, String>, known: &[&str]) -> Result<(), Refused> {
     // These change nothing that a client depends on.
     const HARMLESS: [&str; 5] = ["projection", "prettyPrint", "fields", "quotaUser", "userProject"];
-    let name = parameters
-        .keys()
-        .find(|name| !known.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str()))?;
-    Some(Unexpected::new(format!("parameter {name}")).into_response())
+    match parameters.keys().find(|name| !known.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str()))
+    {
+        Some(name) => Err(Unexpected::new(format!("parameter {name}")).into()),
+        None => Ok(()),
+    }
 }
 
 fn no_bucket() -> Response {
@@ -56,21 +58,17 @@ async fn bucket(
     Path(bucket): Path<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = gate(&world, &headers, "bucket", "storage.buckets.get") {
-        return refusal;
-    }
-    if let Some(refusal) = strange(&parameters, &["alt"]) {
-        return refusal;
-    }
+) -> Result<Response, Refused> {
+    gate(&world, &headers, "bucket", "storage.buckets.get")?;
+    strange(&parameters, &["alt"])?;
     if !world.gcs.lock().buckets.contains(&bucket) {
-        return no_bucket();
+        return Err(no_bucket().into());
     }
-    Json(json!({
+    Ok(Json(json!({
         "kind": "storage#bucket", "id": bucket, "name": bucket, "location": "US", "storageClass": "STANDARD",
         "selfLink": format!("{}/storage/v1/b/{bucket}", world.url("/gcs")), "projectNumber": "100", "metageneration": "1",
     }))
-    .into_response()
+    .into_response())
 }
 
 fn describe(world: &World, bucket: &str, name: &str, object: &Object) -> Value {
@@ -101,37 +99,30 @@ async fn list(
     Path(bucket): Path<String>,
     Query(parameters): Parameters,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Refused> {
     const KNOWN: [&str; 6] = ["alt", "prefix", "delimiter", "pageToken", "maxResults", "matchGlob"];
-    if let Some(refusal) = gate(&world, &headers, "bucket", "storage.objects.list") {
-        return refusal;
-    }
-    if let Some(refusal) = strange(&parameters, &KNOWN) {
-        return refusal;
-    }
+    gate(&world, &headers, "bucket", "storage.objects.list")?;
+    strange(&parameters, &KNOWN)?;
     let value = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let invalid = |message: &str| refuse(StatusCode::BAD_REQUEST, "invalid", message);
-    let pattern = match value("matchGlob").map(glob::pattern).transpose() {
-        Ok(pattern) => pattern,
-        Err(problem) => return invalid(&problem),
-    };
+    let invalid = |message: &str| Refused::from(refuse(StatusCode::BAD_REQUEST, "invalid", message));
+    let pattern = value("matchGlob").map(glob::pattern).transpose().map_err(|problem| invalid(&problem))?;
     let delimiter = value("delimiter");
     if pattern.is_some() && delimiter.is_some_and(|delimiter| delimiter != "/") {
-        return invalid("matchGlob can only be combined with the delimiter '/'.");
+        return Err(invalid("matchGlob can only be combined with the delimiter '/'."));
     }
     let largest = world.gcs.lock().page;
     let page = match value("maxResults").map(str::parse::<usize>) {
         None => largest,
         Some(Ok(wanted)) if wanted > 0 => wanted.min(largest),
-        Some(_) => return invalid("Invalid maxResults"),
+        Some(_) => return Err(invalid("Invalid maxResults")),
     };
     let after = match value("pageToken").map(|token| BASE64_URL_SAFE_NO_PAD.decode(token)) {
         None => None,
         Some(Ok(bytes)) => String::from_utf8(bytes).ok(),
-        Some(Err(_)) => return invalid("Invalid page token"),
+        Some(Err(_)) => return Err(invalid("Invalid page token")),
     };
     let prefix = value("prefix").unwrap_or_default();
-    let Some(objects) = artifacts::objects(&world, &bucket, prefix) else { return no_bucket() };
+    let objects = artifacts::objects(&world, &bucket, prefix).ok_or_else(no_bucket)?;
 
     // Objects and folders share one order and one page.
     let (mut items, mut folders) = (Vec::new(), BTreeSet::new());
@@ -174,7 +165,7 @@ async fn list(
     if !items.is_empty() {
         answer.insert("items".to_owned(), Value::Array(items));
     }
-    Json(answer).into_response()
+    Ok(Json(answer).into_response())
 }
 
 /// An object's description, or its content with `alt=media`.
@@ -183,27 +174,21 @@ async fn look(
     Path((bucket, name)): Path<(String, String)>,
     Query(parameters): Parameters,
     headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = gate(&world, &headers, "object", "storage.objects.get") {
-        return refusal;
-    }
-    if let Some(refusal) = strange(&parameters, &["alt", "generation"]) {
-        return refusal;
-    }
-    let Some(objects) = artifacts::objects(&world, &bucket, &name) else { return no_bucket() };
+) -> Result<Response, Refused> {
+    gate(&world, &headers, "object", "storage.objects.get")?;
+    strange(&parameters, &["alt", "generation"])?;
+    let objects = artifacts::objects(&world, &bucket, &name).ok_or_else(no_bucket)?;
     let Some(object) = objects.get(&name) else {
         // Whoever may not list is not told what is there.
-        if let Some(refusal) = gate(&world, &headers, "object", "storage.objects.list") {
-            return refusal;
-        }
+        gate(&world, &headers, "object", "storage.objects.list")?;
         let text = format!("No such object: {bucket}/{name}");
         if parameters.get("alt").is_some_and(|alt| alt == "media") {
             let kind = [(header::CONTENT_TYPE, "text/html; charset=UTF-8")];
-            return (StatusCode::NOT_FOUND, kind, text).into_response();
+            return Err((StatusCode::NOT_FOUND, kind, text).into_response().into());
         }
-        return refuse(StatusCode::NOT_FOUND, "notFound", &text);
+        return Err(refuse(StatusCode::NOT_FOUND, "notFound", &text).into());
     };
-    match parameters.get("alt").map(String::as_str) {
+    Ok(match parameters.get("alt").map(String::as_str) {
         None | Some("json") => Json(describe(&world, &bucket, &name, object)).into_response(),
         Some("media") => {
             let mut response =
@@ -218,5 +203,5 @@ async fn look(
             response
         }
         Some(_) => refuse(StatusCode::BAD_REQUEST, "invalidAltValue", "Invalid value for alt"),
-    }
+    })
 }

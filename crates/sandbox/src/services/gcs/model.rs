@@ -53,7 +53,7 @@ pub struct State {
     pub readers: BTreeSet<String>,
     /// The same of those who are known and may not read.
     pub strangers: BTreeSet<String>,
-    /// Those of the readers who may not list: an object that is not there is refused to them as a forbidden one.
+    /// The readers that may not list: for a missing object they get the same refusal as for a forbidden one.
     pub without_list: BTreeSet<String>,
     /// Names of the buckets.
     pub buckets: BTreeSet<String>,

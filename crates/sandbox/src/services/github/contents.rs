@@ -26,7 +26,7 @@ use crate::{
 /// Files above this size are listed without their content.
 const INLINE_LIMIT: usize = 1024 * 1024;
 
-/// A directory is listed with so many entries at most; the rest is left out without a word.
+/// The most entries of a directory's list; the rest is silently left out.
 const LISTED: usize = 1_000;
 
 #[derive(Debug, Deserialize)]
@@ -174,7 +174,7 @@ pub(super) async fn write(
     apply(&world, (&owner, &name, &path), &change, Some(Bytes::from(content)))
 }
 
-/// `DELETE …/contents/{path}`. The fields may stand in the body or in the query, as GitHub takes both.
+/// `DELETE …/contents/{path}`. The fields may be in the body or in the query, as in GitHub.
 pub(super) async fn remove(
     State(world): State<Shared>,
     Path((owner, name, path)): Path<(String, String, String)>,

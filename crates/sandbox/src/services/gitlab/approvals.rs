@@ -1,22 +1,16 @@
 //! Approvals of a merge request (G11, G12).
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State as AxumState},
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, body::Bytes, http::StatusCode};
 use serde_json::Value;
 
 use super::{
-    front::Caller,
+    asked::Asked,
     model::{AccessLevel, MergeRequest, MergeRequestState},
     notes::Body,
-    projects::{self, Access},
+    projects::Access,
     refusal::Refusal,
     views::Views,
 };
-use crate::world::Shared;
 
 /// Not the author, named by a rule if there are rules, and not yet done.
 fn may_approve(access: &Access<'_>, request: &MergeRequest) -> bool {
@@ -30,35 +24,23 @@ fn may_approve(access: &Access<'_>, request: &MergeRequest) -> bool {
 }
 
 /// G11.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let state = world.gitlab.lock();
-    let access = projects::find(&state, caller, &project)?;
-    let request = access.merge_request(&state, &iid)?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let (access, request) = asked.access(&state)?;
+    let views = asked.views(&state);
     Ok(Json(views.approvals(request, access.user, may_approve(&access, request))))
 }
 
 /// G12.
-pub(super) async fn approve(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let mut state = world.gitlab.lock();
+pub(super) async fn approve(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let mut state = asked.world.gitlab.lock();
     let (user, project, iid) = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
+        let (access, request) = asked.access(&state)?;
         if !may_approve(&access, request) {
             return Err(Refusal::Unauthorized);
         }
         let head = Views { state: &state, site: String::new() }.head(request).unwrap_or_default();
-        if let Some(sha) = Body::read(&headers, &bytes)?.get("sha")
+        if let Some(sha) = Body::read(&asked.headers, &bytes)?.get("sha")
             && sha != head
         {
             return Err(Refusal::Conflict(format!("SHA does not match HEAD of source branch: {head}")));
@@ -67,20 +49,15 @@ pub(super) async fn approve(
     };
     state.merge_request_mut(project, iid).ok_or(Refusal::NotFound(""))?.approved_by.push(user);
     let request = state.merge_request(project, iid).ok_or(Refusal::NotFound(""))?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     Ok((StatusCode::CREATED, Json(views.approvals(request, user, false))))
 }
 
 /// Takes one's own approval back.
-pub(super) async fn unapprove(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let mut state = world.gitlab.lock();
+pub(super) async fn unapprove(asked: Asked) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let mut state = asked.world.gitlab.lock();
     let (user, project, iid) = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
+        let (access, request) = asked.access(&state)?;
         (access.user, request.project, request.iid)
     };
     let request = state.merge_request_mut(project, iid).ok_or(Refusal::NotFound(""))?;
@@ -90,6 +67,6 @@ pub(super) async fn unapprove(
         return Err(Refusal::NotFound(""));
     }
     let request = state.merge_request(project, iid).ok_or(Refusal::NotFound(""))?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     Ok((StatusCode::CREATED, Json(views.approvals(request, user, true))))
 }

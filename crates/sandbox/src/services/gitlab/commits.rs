@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Bytes,
-    extract::{OriginalUri, Path, State as AxumState},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
@@ -15,16 +14,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
-    front::Caller,
-    git::Commit,
-    model::Branch,
-    notes::Body,
-    pagination::{self, Query},
-    projects,
-    refusal::Refusal,
-    state::State,
+    asked::Asked, git::Commit, model::Branch, notes::Body, projects, refusal::Refusal, state::State,
 };
-use crate::{unexpected::Unexpected, world::Shared};
+use crate::unexpected::Unexpected;
 
 fn commit_view(commit: &Commit) -> Value {
     json!({
@@ -42,15 +34,10 @@ fn branch_view(name: &str, branch: &Branch, default: &str) -> Value {
 }
 
 /// Branches by name; `search` may begin with `^` and end with `$`.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path(project): Path<String>,
-) -> Result<Response, Refusal> {
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
-    let project = projects::find(&state, caller, &project)?.project;
+pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let project = asked.project(&state)?.project;
     let search = query.get("search").unwrap_or_default();
     let (start, rest) = search.strip_prefix('^').map_or((false, search), |rest| (true, rest));
     let (end, text) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
@@ -65,19 +52,16 @@ pub(super) async fn list(
         })
         .map(|(name, branch)| branch_view(name, branch, &project.default_branch))
         .collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }
 
 /// One branch.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, name)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let state = world.gitlab.lock();
-    let project = projects::find(&state, caller, &project)?.project;
-    let branch = project.branches.get(&name).ok_or(Refusal::NotFound("Branch"))?;
-    Ok(Json(branch_view(&name, branch, &project.default_branch)))
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let project = asked.project(&state)?.project;
+    let name = asked.path("branch");
+    let branch = project.branches.get(name).ok_or(Refusal::NotFound("Branch"))?;
+    Ok(Json(branch_view(name, branch, &project.default_branch)))
 }
 
 /// The actions of a commit, each by its fields: JSON, or a form in which `actions[][x]` begins another action when
@@ -158,9 +142,9 @@ fn carry_out(
     Ok(())
 }
 
-/// What the new commit stands on: the history so far.
-fn base(state: &State, caller: Caller, project: &str, body: &Body, name: &str) -> Result<Branch, Refusal> {
-    let own = projects::find(state, caller, project)?.project;
+/// The parent of the new commit: the history so far.
+fn base(state: &State, asked: &Asked, body: &Body, name: &str) -> Result<Branch, Refusal> {
+    let own = asked.project(state)?.project;
     let (start_branch, start_sha) = (body.get("start_branch"), body.get("start_sha"));
     if start_branch.is_some() && start_sha.is_some() {
         return Err(Refusal::Parameter("start_branch, start_sha are mutually exclusive".to_owned()));
@@ -174,7 +158,7 @@ fn base(state: &State, caller: Caller, project: &str, body: &Body, name: &str) -
     let source = match body.get("start_project") {
         None => own,
         Some(other) => {
-            let other = projects::find(state, caller, &other)?.project;
+            let other = projects::find(state, asked.caller, &other)?.project;
             if other.id != own.id && own.forked_from != Some(other.id) {
                 return Err(Refusal::Forbidden);
             }
@@ -202,27 +186,21 @@ fn base(state: &State, caller: Caller, project: &str, body: &Body, name: &str) -
 }
 
 /// Makes a commit, on a branch that exists or on a new one.
-pub(super) async fn create(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let now = world.clock.now();
-    let mut state = world.gitlab.lock();
+pub(super) async fn create(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let now = asked.world.clock.now();
+    let mut state = asked.world.gitlab.lock();
     let (id, signature) = {
-        let access = projects::find_to_change(&state, caller, &project)?;
+        let access = asked.project_to_change(&state)?;
         let user = state.user(access.user).ok_or(Refusal::Unauthorized)?;
         let address = format!("{}@noreply.example.test", user.username);
         (access.project.id, format!("{} <{address}> {} +0000", user.name, now.as_second()))
     };
-    let body = Body::read(&headers, &bytes)?;
+    let body = Body::read(&asked.headers, &bytes)?;
     let missing = |name: &str| Refusal::Parameter(format!("{name} is missing"));
     let name = body.get("branch").ok_or_else(|| missing("branch"))?;
     let message = body.get("commit_message").ok_or_else(|| missing("commit_message"))?;
-    let actions = actions(&headers, &bytes)?;
-    let mut branch = base(&state, caller, &project, &body, &name)?;
+    let actions = actions(&asked.headers, &bytes)?;
+    let mut branch = base(&state, &asked, &body, &name)?;
     let mut files = branch.files.clone();
     carry_out(&mut files, &actions)?;
     let parents = branch.head().map(|head| head.id).into_iter().collect();

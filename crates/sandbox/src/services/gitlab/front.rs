@@ -1,4 +1,4 @@
-//! What stands before GitLab: the token, its scope, the rate limit; and the routes behind.
+//! GitLab's token check, scopes, rate limit and routes.
 
 use axum::{
     Router,

@@ -1,25 +1,17 @@
 //! Merge requests (G3, G4, G16, G17) and their update.
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{OriginalUri, Path, State as AxumState},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Json, body::Bytes, response::Response};
 use serde_json::Value;
 
 use super::{
-    front::Caller,
+    asked::Asked,
     model::{AccessLevel, MergeRequest, MergeRequestState},
     notes::Body,
-    pagination::{self, Query},
-    projects,
+    pagination::Query,
     refusal::Refusal,
     state::{State, stamp},
     views::Views,
 };
-use crate::world::Shared;
 
 fn invalid(name: &str) -> Refusal {
     Refusal::Parameter(format!("{name} does not have a valid value"))
@@ -68,30 +60,21 @@ fn select<'a>(
 }
 
 /// G4, G16.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path(project): Path<String>,
-) -> Result<Response, Refusal> {
-    let state = world.gitlab.lock();
-    let id = projects::find(&state, caller, &project)?.project.id;
+pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let id = asked.project(&state)?.project.id;
     let of_project = state.merge_requests.iter().filter(|request| request.project == id);
-    let found = select(&Query::read(uri.query()), of_project)?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let found = select(&asked.query(), of_project)?;
+    let views = asked.views(&state);
     let rows: Vec<Value> = found.into_iter().map(|request| views.merge_request(request)).collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }
 
 /// G17: the caller's own ones unless `scope=all`.
-pub(super) async fn list_everywhere(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Refusal> {
-    let user = caller.user()?;
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
+pub(super) async fn list_everywhere(asked: Asked) -> Result<Response, Refusal> {
+    let user = asked.caller.user()?;
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
     let sees = |request: &&MergeRequest| {
         state.projects.iter().any(|p| p.id == request.project && p.members.contains_key(&user))
     };
@@ -101,21 +84,17 @@ pub(super) async fn list_everywhere(
         return Err(invalid("scope"));
     }
     let found = select(&query, state.merge_requests.iter().filter(sees).filter(in_scope))?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     let rows: Vec<Value> = found.into_iter().map(|request| views.merge_request(request)).collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }
 
 /// G3.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let mut state = world.gitlab.lock();
-    let request = projects::find(&state, caller, &project)?.merge_request(&state, &iid)?;
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let mut state = asked.world.gitlab.lock();
+    let request = asked.merge_request(&state)?;
     let (id, number) = (request.project, request.iid);
-    let view = Views { state: &state, site: world.url("/gitlab") }.merge_request(request);
+    let view = asked.views(&state).merge_request(request);
     // Reading one makes GitLab go on with its check.
     if let Some(request) = state.merge_request_mut(id, number) {
         request.checks_left = request.checks_left.saturating_sub(1);
@@ -127,24 +106,17 @@ const ATTRIBUTES: [&str; 6] =
     ["title", "description", "labels", "add_labels", "remove_labels", "state_event"];
 
 /// Changes title, description, labels or state.
-pub(super) async fn update(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let now = stamp(world.clock.now());
-    let mut state = world.gitlab.lock();
+pub(super) async fn update(asked: Asked, bytes: Bytes) -> Result<Json<Value>, Refusal> {
+    let now = stamp(asked.world.clock.now());
+    let mut state = asked.world.gitlab.lock();
     let mut draft = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
+        let (access, request) = asked.access(&state)?;
         if access.level < AccessLevel::Developer && request.author != access.user {
             return Err(Refusal::Forbidden);
         }
         request.clone()
     };
-    let body = Body::read(&headers, &bytes)?;
+    let body = Body::read(&asked.headers, &bytes)?;
     if !ATTRIBUTES.iter().any(|name| body.get(name).is_some()) {
         return Err(Refusal::Parameter(format!(
             "{} are missing, at least one parameter must be provided",
@@ -154,7 +126,7 @@ pub(super) async fn update(
     apply(&mut draft, &body)?;
     draft.updated_at = now;
     draft.updates += 1;
-    Ok(Json(store(&mut state, draft, world.url("/gitlab"))?))
+    Ok(Json(store(&mut state, draft, asked.world.url("/gitlab"))?))
 }
 
 fn store(state: &mut State, draft: MergeRequest, site: String) -> Result<Value, Refusal> {

@@ -2,17 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State as AxumState},
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, body::Bytes, http::StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    front::Caller,
+    asked::Asked,
     git::Commit,
     model::{AccessLevel, Branch, MergeRequest, MergeRequestState, Pipeline},
     notes::Body,
@@ -21,23 +16,16 @@ use super::{
     state::{State, stamp},
     views::Views,
 };
-use crate::world::Shared;
 
 /// G18: makes a merge request from a branch of this project.
-pub(super) async fn create(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(project): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let now = world.clock.now();
-    let mut state = world.gitlab.lock();
+pub(super) async fn create(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let now = asked.world.clock.now();
+    let mut state = asked.world.gitlab.lock();
     let (source, author) = {
-        let access = projects::find_to_change(&state, caller, &project)?;
+        let access = asked.project_to_change(&state)?;
         (access.project.id, access.user)
     };
-    let body = Body::read(&headers, &bytes)?;
+    let body = Body::read(&asked.headers, &bytes)?;
     let needed = |name: &str| {
         let value = body.get(name).filter(|value| !value.trim().is_empty());
         value.ok_or_else(|| Refusal::Parameter(format!("{name} is missing")))
@@ -49,7 +37,7 @@ pub(super) async fn create(
     }
     let target = match body.get("target_project_id") {
         None => source,
-        Some(id) => projects::find(&state, caller, &id)?.project.id,
+        Some(id) => projects::find(&state, asked.caller, &id)?.project.id,
     };
     let find = |id: u64| state.projects.iter().find(|project| project.id == id);
     let (from, to) = (
@@ -119,31 +107,23 @@ pub(super) async fn create(
         });
     }
     let request = state.merge_request(target, iid).ok_or(Refusal::NotFound(""))?;
-    let view = Views { state: &state, site: world.url("/gitlab") }.merge_request(request);
+    let view = asked.views(&state).merge_request(request);
     Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// G19: merges now, or when the pipeline succeeds.
-pub(super) async fn merge(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let now = world.clock.now();
-    let mut state = world.gitlab.lock();
+pub(super) async fn merge(asked: Asked, bytes: Bytes) -> Result<Json<Value>, Refusal> {
+    let now = asked.world.clock.now();
+    let mut state = asked.world.gitlab.lock();
     let mut request = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
+        let (access, request) = asked.access(&state)?;
         // Whoever may not push to the target branch may not merge into it.
         if access.level < AccessLevel::Developer {
             return Err(Refusal::Unauthorized);
         }
         request.clone()
     };
-    let body = Body::read(&headers, &bytes)?.or_query(query.as_deref());
+    let body = Body::read(&asked.headers, &bytes)?.or_query(asked.uri.query());
     let views = Views { state: &state, site: String::new() };
     let head = views.head(&request).unwrap_or_default();
     let status = views.detailed_status(&request);
@@ -182,7 +162,7 @@ pub(super) async fn merge(
         carry_out(&mut state, project, iid, now);
     }
     let request = state.merge_request(project, iid).ok_or(Refusal::NotFound(""))?;
-    Ok(Json(Views { state: &state, site: world.url("/gitlab") }.merge_request(request)))
+    Ok(Json(asked.views(&state).merge_request(request)))
 }
 
 /// The files after a merge, or `None` when both sides changed the same file differently.

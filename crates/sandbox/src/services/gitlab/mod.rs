@@ -5,6 +5,7 @@
 //! [`MergeRequest::notes`] and [`State::mentioned`].
 
 mod approvals;
+mod asked;
 mod commits;
 mod front;
 mod git;

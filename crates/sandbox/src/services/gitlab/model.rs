@@ -181,7 +181,7 @@ pub struct MergeRequest {
     pub author: u64,
     /// Notes, oldest first.
     pub notes: Vec<Note>,
-    /// Rules of approval; without any, nobody is needed and every developer may.
+    /// Rules of approval; without any, no approval is needed and every developer may approve.
     pub approval_rules: Vec<ApprovalRule>,
     /// Account ids of those who approved.
     pub approved_by: Vec<u64>,
@@ -197,7 +197,7 @@ pub struct MergeRequest {
     pub updates: u32,
     /// Whether its commits become one when it is merged.
     pub squash: bool,
-    /// Whether it merges by itself when its pipeline succeeds.
+    /// Whether GitLab merges it when its pipeline succeeds.
     pub auto_merge: bool,
     /// Whether its source branch goes when it is merged.
     pub remove_source_branch: bool,
@@ -237,7 +237,7 @@ pub struct Job {
     pub stage: String,
     /// `created`, `running`, `success`, `failed` …
     pub status: String,
-    /// Whether a later run replaced it; hidden unless asked for.
+    /// Whether a later run replaced it; hidden unless requested.
     pub retried: bool,
     /// Whether the pipeline goes on when it fails.
     pub allow_failure: bool,

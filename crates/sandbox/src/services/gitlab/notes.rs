@@ -1,9 +1,8 @@
 //! Notes of a merge request (G13).
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Bytes,
-    extract::{OriginalUri, Path, State as AxumState},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
@@ -11,15 +10,12 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::{
-    front::Caller,
+    asked::Asked,
     model::{AccessLevel, MergeRequest, Note},
-    pagination::{self, Query},
-    projects,
     refusal::Refusal,
     state::stamp,
-    views::Views,
 };
-use crate::{unexpected::Unexpected, world::Shared};
+use crate::unexpected::Unexpected;
 
 /// Longest note, in characters.
 const LIMIT: usize = 1_000_000;
@@ -93,15 +89,10 @@ fn find<'a>(request: &'a MergeRequest, id: &str) -> Result<&'a Note, Refusal> {
 }
 
 /// All notes, newest first unless asked otherwise.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
-    let request = projects::find(&state, caller, &project)?.merge_request(&state, &iid)?;
+pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let request = asked.merge_request(&state)?;
     let mut notes: Vec<&Note> = request.notes.iter().collect();
     let invalid = |name: &str| Refusal::Parameter(format!("{name} does not have a valid value"));
     match query.get("order_by").unwrap_or("created_at") {
@@ -114,39 +105,28 @@ pub(super) async fn list(
         "asc" => {}
         _ => return Err(invalid("sort")),
     }
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     let rows: Vec<Value> = notes.into_iter().map(|note| views.note(request, note)).collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }
 
 /// One note.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid, note)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let state = world.gitlab.lock();
-    let request = projects::find(&state, caller, &project)?.merge_request(&state, &iid)?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
-    Ok(Json(views.note(request, find(request, &note)?)))
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let request = asked.merge_request(&state)?;
+    let views = asked.views(&state);
+    Ok(Json(views.note(request, find(request, asked.path("note"))?)))
 }
 
 /// G13: everybody who sees the merge request may comment on it.
-pub(super) async fn add(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let now = stamp(world.clock.now());
-    let mut state = world.gitlab.lock();
+pub(super) async fn add(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let now = stamp(asked.world.clock.now());
+    let mut state = asked.world.gitlab.lock();
     let (user, project, iid) = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
+        let (access, request) = asked.access(&state)?;
         (access.user, request.project, request.iid)
     };
-    let body = read(&headers, &bytes)?;
+    let body = read(&asked.headers, &bytes)?;
     let id = state.next_id();
     let request = state.merge_request_mut(project, iid).ok_or(Refusal::NotFound(""))?;
     request.notes_added += 1;
@@ -160,37 +140,30 @@ pub(super) async fn add(
         updated_at: now,
     });
     let request = state.merge_request(project, iid).ok_or(Refusal::NotFound(""))?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     Ok((StatusCode::CREATED, Json(views.note(request, find(request, &id.to_string())?))))
 }
 
 /// Changes one's own note; maintainers change any.
-pub(super) async fn edit(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid, note)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let now = stamp(world.clock.now());
-    let mut state = world.gitlab.lock();
+pub(super) async fn edit(asked: Asked, bytes: Bytes) -> Result<Json<Value>, Refusal> {
+    let now = stamp(asked.world.clock.now());
+    let mut state = asked.world.gitlab.lock();
     let (project, iid) = {
-        let access = projects::find(&state, caller, &project)?;
-        let request = access.merge_request(&state, &iid)?;
-        let found = find(request, &note)?;
+        let (access, request) = asked.access(&state)?;
+        let found = find(request, asked.path("note"))?;
         if found.system || (found.author != access.user && access.level < AccessLevel::Maintainer) {
             return Err(Refusal::Forbidden);
         }
         (request.project, request.iid)
     };
-    let body = read(&headers, &bytes)?;
+    let body = read(&asked.headers, &bytes)?;
     let request = state.merge_request_mut(project, iid).ok_or(Refusal::NotFound(""))?;
     request.notes_edited += 1;
-    for found in request.notes.iter_mut().filter(|found| found.id.to_string() == note) {
+    for found in request.notes.iter_mut().filter(|found| found.id.to_string() == asked.path("note")) {
         body.clone_into(&mut found.body);
         now.clone_into(&mut found.updated_at);
     }
     let request = state.merge_request(project, iid).ok_or(Refusal::NotFound(""))?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
-    Ok(Json(views.note(request, find(request, &note)?)))
+    let views = asked.views(&state);
+    Ok(Json(views.note(request, find(request, asked.path("note"))?)))
 }

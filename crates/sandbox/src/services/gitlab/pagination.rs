@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 use super::refusal::Refusal;
 
-/// Above so many rows GitLab does not count them.
+/// GitLab does not count more rows than this.
 const COUNTED: usize = 10_000;
 
 /// The parameters of a query.

@@ -1,21 +1,15 @@
 //! Projects (G2), and what the caller may do in one.
 
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, Path, State as AxumState},
-    response::Response,
-};
+use axum::{Json, response::Response};
 use serde_json::{Value, json};
 
 use super::{
+    asked::Asked,
     front::Caller,
-    model::{AccessLevel, MergeRequest, Project},
-    pagination,
+    model::{AccessLevel, Project},
     refusal::Refusal,
     state::State,
-    views::Views,
 };
-use crate::world::Shared;
 
 /// A project that the caller sees, with the caller's level in it.
 #[derive(Debug)]
@@ -35,48 +29,17 @@ pub(super) fn find<'a>(state: &'a State, caller: Caller, name: &str) -> Result<A
     Ok(Access { project, user, level: *level })
 }
 
-/// The project with this id or path, for a caller who changes it.
-pub(super) fn find_to_change<'a>(
-    state: &'a State,
-    caller: Caller,
-    name: &str,
-) -> Result<Access<'a>, Refusal> {
-    let access = find(state, caller, name)?;
-    if access.level < AccessLevel::Developer {
-        return Err(Refusal::Forbidden);
-    }
-    Ok(access)
-}
-
-impl<'a> Access<'a> {
-    /// A merge request of the project.
-    pub(super) fn merge_request(&self, state: &'a State, iid: &str) -> Result<&'a MergeRequest, Refusal> {
-        let iid: u64 =
-            iid.parse().map_err(|_| Refusal::Parameter("merge_request_iid is invalid".to_owned()))?;
-        state.merge_request(self.project.id, iid).ok_or(Refusal::NotFound(""))
-    }
-}
-
 /// G2.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(project): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    let state = world.gitlab.lock();
-    let access = find(&state, caller, &project)?;
-    Ok(Json(Views { state: &state, site: world.url("/gitlab") }.project(access.project)))
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
+    Ok(Json(asked.views(&state).project(access.project)))
 }
 
 /// The project's labels.
-pub(super) async fn labels(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path(project): Path<String>,
-) -> Result<Response, Refusal> {
-    let state = world.gitlab.lock();
-    let access = find(&state, caller, &project)?;
+pub(super) async fn labels(asked: Asked) -> Result<Response, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
     let rows: Vec<Value> = access
         .project
         .labels
@@ -89,5 +52,5 @@ pub(super) async fn labels(
             })
         })
         .collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }

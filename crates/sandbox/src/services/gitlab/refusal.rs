@@ -30,13 +30,13 @@ pub(super) enum Refusal {
     Message(String),
     /// A rule is broken: a list of texts.
     Messages(String),
-    /// Somebody else changed it meanwhile.
+    /// Somebody else changed it in the meantime.
     Conflict(String),
     /// The same is there already: a list of texts.
     Conflicts(String),
     /// It cannot be merged now.
     NotAllowed,
-    /// It cannot be merged as it is.
+    /// It cannot be merged in its present state.
     Unprocessable(String),
     /// GitLab could do it; the sandbox does not.
     Unexpected(Unexpected),

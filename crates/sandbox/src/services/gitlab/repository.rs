@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
-    Extension, Json,
-    extract::{OriginalUri, Path, State as AxumState},
+    Json,
     response::{IntoResponse, Response},
 };
 use base64::Engine as _;
@@ -14,16 +13,13 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::{
-    front::Caller,
+    asked::Asked,
     git::Commit,
     model::{Branch, MergeRequest, Project, hex},
-    pagination::{self, Query},
-    projects,
     refusal::Refusal,
     state::State,
     views::Views,
 };
-use crate::world::Shared;
 
 /// The newest commit of a branch, or the commit with this name.
 fn commit(project: &Project, reference: &str) -> Result<Commit, Refusal> {
@@ -34,18 +30,14 @@ fn commit(project: &Project, reference: &str) -> Result<Commit, Refusal> {
 }
 
 /// G6.
-pub(super) async fn file(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path((project, path)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
-    let access = projects::find(&state, caller, &project)?;
+pub(super) async fn file(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
+    let path = asked.path("path");
     let reference = query.get("ref").ok_or_else(|| Refusal::Parameter("ref is missing".to_owned()))?;
     let commit = commit(access.project, reference)?;
-    let content = commit.files.get(&path).ok_or(Refusal::NotFound("File"))?;
+    let content = commit.files.get(path).ok_or(Refusal::NotFound("File"))?;
     Ok(Json(json!({
         "file_name": path.rsplit('/').next(), "file_path": path, "size": content.len(), "encoding": "base64",
         "content": STANDARD.encode(content), "content_sha256": hex(&Sha256::digest(content)), "ref": reference,
@@ -55,17 +47,12 @@ pub(super) async fn file(
 }
 
 /// The bare content of a file.
-pub(super) async fn raw_file(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path((project, path)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
-    let access = projects::find(&state, caller, &project)?;
+pub(super) async fn raw_file(asked: Asked) -> Result<Response, Refusal> {
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
     let commit = commit(access.project, query.get("ref").unwrap_or("HEAD"))?;
-    let content = commit.files.get(&path).ok_or(Refusal::NotFound("File"))?;
+    let content = commit.files.get(asked.path("path")).ok_or(Refusal::NotFound("File"))?;
     Ok(content.clone().into_response())
 }
 
@@ -120,15 +107,10 @@ fn diff(before: &str, after: &str) -> String {
 }
 
 /// G5: the merge request with its changes.
-pub(super) async fn changes(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    let state = world.gitlab.lock();
-    let access = projects::find(&state, caller, &project)?;
-    let request = access.merge_request(&state, &iid)?;
-    let mut view = Views { state: &state, site: world.url("/gitlab") }.merge_request(request);
+pub(super) async fn changes(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let request = asked.merge_request(&state)?;
+    let mut view = asked.views(&state).merge_request(request);
     let changes = of_request(&state, request);
     view["changes_count"] = json!(changes.len().to_string());
     view["changes"] = json!(changes);
@@ -137,14 +119,8 @@ pub(super) async fn changes(
 }
 
 /// The changes alone, in pages.
-pub(super) async fn diffs(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-    Path((project, iid)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let state = world.gitlab.lock();
-    let access = projects::find(&state, caller, &project)?;
-    let request = access.merge_request(&state, &iid)?;
-    pagination::answer(&world.base_url, &uri, &of_request(&state, request))
+pub(super) async fn diffs(asked: Asked) -> Result<Response, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let request = asked.merge_request(&state)?;
+    asked.answer(&of_request(&state, request))
 }

@@ -114,7 +114,7 @@ impl State {
         found
     }
 
-    /// A number nobody has yet.
+    /// An unused number.
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
         5_500_000 + self.ids

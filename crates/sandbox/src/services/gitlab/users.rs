@@ -1,30 +1,16 @@
 //! Accounts (G1, G15).
 
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, Path, State as AxumState},
-    response::Response,
-};
+use axum::{Json, response::Response};
 use serde_json::{Value, json};
 
-use super::{
-    front::Caller,
-    model::User,
-    pagination::{self, Query},
-    refusal::Refusal,
-    views::Views,
-};
-use crate::world::Shared;
+use super::{asked::Asked, model::User, refusal::Refusal};
 
 /// G1.
-pub(super) async fn me(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Json<Value>, Refusal> {
-    let id = caller.user()?;
-    let state = world.gitlab.lock();
+pub(super) async fn me(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let id = asked.caller.user()?;
+    let state = asked.world.gitlab.lock();
     let user = state.user(id).ok_or(Refusal::Unauthorized)?;
-    let views = Views { state: &state, site: world.url("/gitlab") };
+    let views = asked.views(&state);
     let mut view = views.user(user);
     view["bot"] = json!(user.bot);
     view["email"] = json!(user.public_email.as_deref().unwrap_or("hidden@example.test"));
@@ -32,15 +18,11 @@ pub(super) async fn me(
 }
 
 /// G15: the text may stand anywhere in the name, the account name or the public address; newest first.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Refusal> {
-    caller.user().map_err(|_| Refusal::Forbidden)?;
-    let query = Query::read(uri.query());
-    let state = world.gitlab.lock();
-    let views = Views { state: &state, site: world.url("/gitlab") };
+pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+    asked.caller.user().map_err(|_| Refusal::Forbidden)?;
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let views = asked.views(&state);
     let has = |user: &User, text: &str| {
         let text = text.to_lowercase();
         [Some(&user.name), Some(&user.username), user.public_email.as_ref()]
@@ -57,18 +39,14 @@ pub(super) async fn list(
         .collect();
     found.sort_by_key(|user| std::cmp::Reverse(user.id));
     let rows: Vec<Value> = found.into_iter().map(|user| views.user(user)).collect();
-    pagination::answer(&world.base_url, &uri, &rows)
+    asked.answer(&rows)
 }
 
 /// One account.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    caller.user().map_err(|_| Refusal::Forbidden)?;
-    let id: u64 = id.parse().map_err(|_| Refusal::Parameter("id is invalid".to_owned()))?;
-    let state = world.gitlab.lock();
-    let views = Views { state: &state, site: world.url("/gitlab") };
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    asked.caller.user().map_err(|_| Refusal::Forbidden)?;
+    let id: u64 = asked.path("id").parse().map_err(|_| Refusal::Parameter("id is invalid".to_owned()))?;
+    let state = asked.world.gitlab.lock();
+    let views = asked.views(&state);
     Ok(Json(views.user(state.user(id).ok_or(Refusal::NotFound("User"))?)))
 }

@@ -14,5 +14,5 @@ pub use key::{ServiceKey, service_key};
 pub use model::{Account, Grant, Spelling, State};
 pub use refusal::refusal;
 
-/// Where tokens are asked for, below the sandbox's address.
+/// The path of the token service, relative to the sandbox's address.
 pub const TOKEN_PATH: &str = "/google-oauth/token";

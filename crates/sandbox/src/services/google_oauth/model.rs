@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
-use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{key::ServiceKey, refusal::refusal};
-use crate::world::Simulated;
+use crate::{services::Refused, world::Simulated};
 
 /// How long a token is good for.
 const LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -84,17 +81,17 @@ impl State {
     }
 
     /// Who sends these headers, when the token is good for one of `scopes`; otherwise what Google's services answer.
-    pub fn authorize(&self, headers: &HeaderMap, scopes: &[&str]) -> Result<Grant, Box<Response>> {
+    pub fn authorize(&self, headers: &HeaderMap, scopes: &[&str]) -> Result<Grant, Refused> {
         let denied = |message: &str, reason: &str| {
             let details = json!({
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com",
             });
-            Box::new(refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, Some(details)))
+            Refused::from(refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, Some(details)))
         };
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             let message = "Method doesn't allow unregistered callers (callers without established identity). Please \
                 use API Key or other form of API consumer identity to call this API.";
-            return Err(Box::new(refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, None)));
+            return Err(refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, None).into());
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let grant =
@@ -106,7 +103,7 @@ impl State {
             let mut response = refusal(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message, None);
             let challenge = r#"Bearer realm="https://accounts.google.com/", error="invalid_token""#;
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            return Err(Box::new(response));
+            return Err(response.into());
         };
         if !grant.scopes.iter().any(|scope| scopes.contains(&scope.as_str())) {
             let message = "Request had insufficient authentication scopes.";

@@ -1,4 +1,4 @@
-//! What stands before Jenkins: sign-in and crumbs; and the paths behind, which are as deep as the folders.
+//! Jenkins' sign-in, crumbs and routes, which are as deep as the folders.
 
 use axum::{
     Router,

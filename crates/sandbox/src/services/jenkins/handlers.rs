@@ -58,7 +58,7 @@ pub(super) fn answer(
                 None => page(StatusCode::NOT_FOUND, "Not Found"),
             })
         }
-        // An item has no page of its own.
+        // An item has no page.
         ["queue", "item", _] if get => Some(page(StatusCode::NOT_FOUND, "Not Found")),
         ["queue", "cancelItem"] if ask.method == Method::POST => {
             let id: Option<u64> = parameter(&ask.query, "id").and_then(|id| id.parse().ok());

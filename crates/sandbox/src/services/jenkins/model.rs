@@ -34,7 +34,7 @@ pub enum Visible {
     Whole,
     /// That it exists: reading it is refused (403).
     Name,
-    /// Nothing: it is as if it were not there (404).
+    /// No access: it seems not to exist (404).
     Nothing,
 }
 
@@ -58,7 +58,7 @@ pub struct Build {
     pub number: u64,
     /// The queue item that it came from; none when Jenkins does not know it, and says -1.
     pub item: Option<u64>,
-    /// When it began.
+    /// When it started.
     pub started: Timestamp,
     /// How long it takes.
     pub duration: SignedDuration,
@@ -81,7 +81,7 @@ impl Build {
         now.duration_since(self.started) >= self.duration
     }
 
-    /// Whether its script has begun.
+    /// Whether its script has started.
     pub fn has_begun(&self, now: Timestamp) -> bool {
         now.duration_since(self.started) >= BEGINS
     }

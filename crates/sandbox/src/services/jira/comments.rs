@@ -1,23 +1,17 @@
 //! Comments of an issue.
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State as AxumState},
-    http::StatusCode,
-};
+use axum::{Json, body::Bytes, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    front::{Caller, Version},
+    asked::Asked,
+    front::Version,
     issues::{body, page},
     model::{Comment, Issue, Right, Write},
     refusal::Refusal,
-    state::{State, stamp},
+    state::State,
     text,
-    views::Views,
 };
-use crate::world::Shared;
 
 fn read(version: Version, bytes: &Bytes) -> Result<String, Refusal> {
     let body = body(bytes)?;
@@ -53,20 +47,13 @@ fn find<'a>(issue: &'a Issue, id: &str) -> Result<&'a Comment, Refusal> {
 }
 
 /// All comments in pages, oldest first; newest first with `orderBy=-created`.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let (start, length) = page(query.as_deref(), 100, 5000)?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
+pub(super) async fn list(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let (start, length) = page(asked.query.as_deref(), 100, 5000)?;
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let views = asked.views(&state);
     let mut all: Vec<&Comment> = issue.comments.iter().collect();
-    if super::issues::value(query.as_deref(), "orderBy").as_deref() == Some("-created") {
+    if super::issues::value(asked.query.as_deref(), "orderBy").as_deref() == Some("-created") {
         all.reverse();
     }
     let comments: Vec<Value> =
@@ -92,46 +79,34 @@ pub(super) async fn add(
     state.before_change(&key, world.clock.now());
     let id = append(&mut state, &key, &login.account_id, read(version, &bytes)?, &now)?;
     let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
+    let views = asked.views(&state);
     Ok((StatusCode::CREATED, Json(views.comment(issue, find(issue, &id.to_string())?))))
 }
 
 /// One comment.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path((key, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
-    Ok(Json(views.comment(issue, find(issue, &id)?)))
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let views = asked.views(&state);
+    Ok(Json(views.comment(issue, find(issue, &asked.comment)?)))
 }
 
 /// Changes one's own comment.
-pub(super) async fn edit(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path((key, id)): Path<(String, String)>,
-    bytes: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let login = caller.viewer()?;
-    let now = stamp(world.clock.now());
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
+pub(super) async fn edit(asked: Asked, bytes: Bytes) -> Result<Json<Value>, Refusal> {
+    let now = asked.now();
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
     let number = {
-        let comment = find(state.visible_issue(&key)?, &id)?;
-        if comment.author != login.account_id {
+        let comment = find(state.visible_issue(&key)?, &asked.comment)?;
+        if comment.author != asked.login.account_id {
             return Err(Refusal::Bad(format!(
-                "You do not have permission to edit the comment with id: {id}"
+                "You do not have permission to edit the comment with id: {}",
+                asked.comment
             )));
         }
         comment.id
     };
-    let body = read(version, &bytes)?;
+    let body = read(asked.version, &bytes)?;
     let issue = state.visible_issue_mut(&key)?;
     for comment in issue.comments.iter_mut().filter(|comment| comment.id == number) {
         body.clone_into(&mut comment.body);
@@ -139,6 +114,6 @@ pub(super) async fn edit(
     }
     issue.writes.push(Write::CommentEdited(number));
     let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
-    Ok(Json(views.comment(issue, find(issue, &id)?)))
+    let views = asked.views(&state);
+    Ok(Json(views.comment(issue, find(issue, &asked.comment)?)))
 }

@@ -11,12 +11,13 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    asked::Asked,
     edit,
-    front::{Caller, Version},
+    front::Caller,
     issues::body,
     model::{Issue, Right, Write},
     refusal::Refusal,
-    state::{State, stamp},
+    state::State,
     views,
 };
 use crate::world::Shared;
@@ -119,28 +120,22 @@ pub(super) async fn versions(
 }
 
 /// `POST /issue`.
-pub(super) async fn issue(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let login = caller.login()?;
-    let now = stamp(world.clock.now());
+pub(super) async fn issue(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let now = asked.now();
     let body = body(&bytes)?;
     let fields = body.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
-    let mut state = world.jira.lock();
-    login.may(Right::Create)?;
-    let mut draft = blank(&state, &fields, &login.account_id, &now)?;
+    let mut state = asked.world.jira.lock();
+    asked.login.may(Right::Create)?;
+    let mut draft = blank(&state, &fields, &asked.login.account_id, &now)?;
     for (field, value) in &fields {
         if !matches!(field.as_str(), "project" | "issuetype" | "parent") {
-            edit::assign(&state, &mut draft, version, field, value)?;
+            edit::assign(&state, &mut draft, asked.version, field, value)?;
         }
     }
     draft.id = state.next_id();
     let answer = json!({
         "id": draft.id.to_string(), "key": draft.key,
-        "self": format!("{}/rest/api/2/issue/{}", world.url("/jira"), draft.id),
+        "self": format!("{}/rest/api/2/issue/{}", asked.world.url("/jira"), draft.id),
     });
     state.issues.insert(draft.key.clone(), draft);
     Ok((StatusCode::CREATED, Json(answer)))

@@ -1,4 +1,4 @@
-//! What stands before Jira: Basic authentication and the burst limit; and the routes behind.
+//! Jira's Basic authentication, burst limit and routes.
 
 use axum::{
     Extension, Json, Router,
@@ -32,21 +32,9 @@ pub(super) enum Version {
     Three,
 }
 
-/// Who calls; `None` for nobody in particular.
+/// The caller; `None` when anonymous.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Option<Login>);
-
-impl Caller {
-    /// For what anonymous callers never see.
-    pub(super) fn login(&self) -> Result<&Login, Refusal> {
-        self.0.as_ref().ok_or(Refusal::LogIn)
-    }
-
-    /// For issues, which do not exist for anonymous callers.
-    pub(super) fn viewer(&self) -> Result<&Login, Refusal> {
-        self.0.as_ref().ok_or(Refusal::NoIssue)
-    }
-}
 
 const LOGIN_REASON: HeaderName = HeaderName::from_static("x-seraph-loginreason");
 

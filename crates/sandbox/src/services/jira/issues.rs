@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::{
+    asked::Asked,
     edit,
     front::{Caller, Version},
     model::{Issue, Right, Write},
     refusal::Refusal,
-    state::stamp,
     views::{Views, Wanted},
 };
 use crate::world::Shared;
@@ -106,46 +106,32 @@ pub(super) async fn bulk(
 }
 
 /// J-8.
-pub(super) async fn edit(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-    bytes: Bytes,
-) -> Result<StatusCode, Refusal> {
-    let login = caller.viewer()?;
-    let now = stamp(world.clock.now());
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
-    login.may(Right::Edit)?;
+pub(super) async fn edit(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refusal> {
+    let now = asked.now();
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
+    asked.login.may(Right::Edit)?;
     let body = body(&bytes)?;
     let before = state.visible_issue(&key)?;
-    let edit = edit::read(&state, before, version, &body)?;
+    let edit = edit::read(&state, before, asked.version, &body)?;
     let items = edit::changes(&state, before, &edit.draft);
     state.before_change(&key, world.clock.now());
     let mut draft = edit.draft;
     draft.writes.push(Write::Edited(edit.fields));
     state.issues.insert(key.clone(), draft);
-    state.log_change(&key, &login.account_id, &now, items);
+    state.log_change(&key, &asked.login.account_id, &now, items);
     for comment in edit.comments {
-        super::comments::append(&mut state, &key, &login.account_id, comment, &now)?;
+        super::comments::append(&mut state, &key, &asked.login.account_id, comment, &now)?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// All entries of the changelog, oldest first, in pages of at most 100.
-pub(super) async fn changelog(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let (start, length) = page(query.as_deref(), 100, 100)?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
+pub(super) async fn changelog(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let (start, length) = page(asked.query.as_deref(), 100, 100)?;
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let views = asked.views(&state);
     let values: Vec<Value> =
         issue.changelog.iter().skip(start).take(length).map(|entry| views.change(entry)).collect();
     let total = issue.changelog.len();
@@ -156,18 +142,13 @@ pub(super) async fn changelog(
 }
 
 /// J-11.
-pub(super) async fn remote_links(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(key): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
+pub(super) async fn remote_links(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
     let links = issue.remote_links.iter().map(|link| {
         json!({
             "id": link.id,
-            "self": format!("{}/rest/api/2/issue/{}/remotelink/{}", world.url("/jira"), issue.key, link.id),
+            "self": format!("{}/rest/api/2/issue/{}/remotelink/{}", asked.world.url("/jira"), issue.key, link.id),
             "object": {"url": link.url, "title": link.title, "icon": {}, "status": {}},
         })
     });

@@ -2,6 +2,7 @@
 //!
 //! Tests read it through [`State`]: `world.jira.lock().issue("ART-14192")`, then [`Issue::writes`].
 
+mod asked;
 mod comments;
 mod create;
 mod edit;

@@ -1,17 +1,13 @@
 //! The server, the caller, and the search for people (J-1, J-4).
 
-use axum::{
-    Extension, Json,
-    extract::{RawQuery, State as AxumState},
-};
+use axum::{Json, extract::State as AxumState};
 use serde_json::{Value, json};
 
 use super::{
-    front::{Caller, Version},
+    asked::Asked,
     issues::{page, value},
     model::{Account, Right},
     refusal::Refusal,
-    views::Views,
 };
 use crate::world::Shared;
 
@@ -27,15 +23,10 @@ pub(super) async fn server_info(AxumState(world): AxumState<Shared>) -> Json<Val
 }
 
 /// The caller.
-pub(super) async fn myself(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-) -> Result<Json<Value>, Refusal> {
-    let login = caller.login()?;
-    let state = world.jira.lock();
-    let views = Views { state: &state, version, site: world.url("/jira") };
-    let account = state.account(&login.account_id).ok_or(Refusal::LogIn)?;
+pub(super) async fn myself(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let views = asked.views(&state);
+    let account = state.account(&asked.login.account_id).ok_or(Refusal::LogIn)?;
     let mut view = views.account(account);
     // One's own address is never hidden.
     view["emailAddress"] = json!(account.email);
@@ -43,16 +34,11 @@ pub(super) async fn myself(
 }
 
 /// One account by its id.
-pub(super) async fn user(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    caller.login()?;
-    let id = value(query.as_deref(), "accountId").ok_or_else(|| Refusal::Bad(GONE_PARAMETER.to_owned()))?;
-    let state = world.jira.lock();
-    let views = Views { state: &state, version, site: world.url("/jira") };
+pub(super) async fn user(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let id =
+        value(asked.query.as_deref(), "accountId").ok_or_else(|| Refusal::Bad(GONE_PARAMETER.to_owned()))?;
+    let state = asked.world.jira.lock();
+    let views = asked.views(&state);
     let missing = || {
         Refusal::NotFound("Specified user does not exist or you do not have required permissions".to_owned())
     };
@@ -60,14 +46,8 @@ pub(super) async fn user(
 }
 
 /// J-4: accounts of which a word of the name or of the e-mail address begins with the text.
-pub(super) async fn search(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    let login = caller.login()?;
-    let query = query.as_deref();
+pub(super) async fn search(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let query = asked.query.as_deref();
     if value(query, "username").is_some() {
         return Err(Refusal::Bad(GONE_PARAMETER.to_owned()));
     }
@@ -75,13 +55,13 @@ pub(super) async fn search(
         Refusal::Bad("Neither the query parameter nor the accountId parameter is present".to_owned())
     })?;
     let (start, length) = page(query, 50, 1000)?;
-    // Without the right nobody is found, which looks like nobody.
-    if !login.rights.contains(&Right::BrowseUsers) {
+    // Without the right the result is empty, as if there were no such person.
+    if !asked.login.rights.contains(&Right::BrowseUsers) {
         return Ok(Json(json!([])));
     }
     let inactive_too = value(query, "includeInactive").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
-    let state = world.jira.lock();
-    let views = Views { state: &state, version, site: world.url("/jira") };
+    let state = asked.world.jira.lock();
+    let views = asked.views(&state);
     let found = state
         .accounts
         .iter()

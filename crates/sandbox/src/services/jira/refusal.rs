@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// Why a request is not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The issue is absent or hidden; Cloud does not tell which.
+    /// The issue is absent or hidden; Jira Cloud does not say which.
     NoIssue,
     /// Something else is absent: 404 with this message.
     NotFound(String),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::world::Shared;
 
-/// The old search is gone.
+/// The old search was removed.
 pub(super) async fn removed() -> Refusal {
     Refusal::Gone
 }

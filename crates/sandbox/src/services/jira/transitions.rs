@@ -1,42 +1,29 @@
 //! Assignment (J-5) and the workflow (J-6).
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State as AxumState},
-    http::StatusCode,
-};
+use axum::{Json, body::Bytes, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    asked::Asked,
     edit,
-    front::{Caller, Version},
     issues::body,
     model::{ChangelogItem, Issue, Login, Right, Transition, Write},
     refusal::Refusal,
-    state::{State, stamp},
-    views::Views,
+    state::State,
 };
-use crate::world::Shared;
 
-/// `PUT …/assignee`: an account id, or null for nobody.
-pub(super) async fn assign(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(key): Path<String>,
-    bytes: Bytes,
-) -> Result<StatusCode, Refusal> {
-    let login = caller.viewer()?;
-    let now = stamp(world.clock.now());
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
-    login.may(Right::Assign)?;
+/// `PUT …/assignee`: an account id, or null for no assignee.
+pub(super) async fn assign(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refusal> {
+    let now = asked.now();
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
+    asked.login.may(Right::Assign)?;
     let wanted = edit::person(&state, "assignee", &body(&bytes)?)?;
     let issue = state.visible_issue_mut(&key)?;
     let before = std::mem::replace(&mut issue.assignee, wanted.clone());
     issue.writes.push(Write::Assigned(wanted.clone()));
     let item = edit::assignment(&state, before.as_deref(), wanted.as_deref());
-    state.log_change(&key, &login.account_id, &now, vec![item]);
+    state.log_change(&key, &asked.login.account_id, &now, vec![item]);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -55,17 +42,11 @@ fn possible(state: &State, issue: &Issue, login: &Login) -> Vec<Transition> {
 }
 
 /// Lists the steps.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    let login = caller.viewer()?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
-    let steps: Vec<Value> = possible(&state, issue, login)
+pub(super) async fn list(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let views = asked.views(&state);
+    let steps: Vec<Value> = possible(&state, issue, &asked.login)
         .iter()
         .map(|step| {
             json!({
@@ -79,16 +60,10 @@ pub(super) async fn list(
 }
 
 /// Makes a step, named by its id.
-pub(super) async fn perform(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(key): Path<String>,
-    bytes: Bytes,
-) -> Result<StatusCode, Refusal> {
-    let login = caller.viewer()?;
-    let now = stamp(world.clock.now());
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
+pub(super) async fn perform(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refusal> {
+    let now = asked.now();
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
     let body = body(&bytes)?;
     let id = match body.get("transition").and_then(|transition| transition.get("id")) {
         Some(Value::String(id)) => id.clone(),
@@ -96,7 +71,7 @@ pub(super) async fn perform(
         _ => return Err(Refusal::Bad("Missing 'transition' identifier".to_owned())),
     };
     let issue = state.visible_issue(&key)?;
-    let step = possible(&state, issue, login).into_iter().find(|step| step.id == id).ok_or_else(|| {
+    let step = possible(&state, issue, &asked.login).into_iter().find(|step| step.id == id).ok_or_else(|| {
         Refusal::Bad(format!(
             "It seems that you have tried to perform a workflow operation (id {id}) that is not valid for the \
              current state of this issue ({}).",
@@ -111,6 +86,6 @@ pub(super) async fn perform(
     let issue = state.visible_issue_mut(&key)?;
     step.to.clone_into(&mut issue.status);
     issue.writes.push(Write::Transitioned { name: step.name, to: step.to });
-    state.log_change(&key, &login.account_id, &now, vec![item]);
+    state.log_change(&key, &asked.login.account_id, &now, vec![item]);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use super::{
 
 /// Comments inside an issue are so many; older ones are left out (spec 05 §3.1, 3).
 const EMBEDDED_COMMENTS: usize = 20;
-/// The changelog inside an issue holds at most so many entries (spec 02 §5.8).
+/// The most entries of the changelog inside an issue (spec 02 §5.8).
 const EMBEDDED_CHANGES: usize = 40;
 
 /// Builds answers from a state for one version of the interface.

@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::model::{Account, Kind};
-use crate::world::World;
+use crate::{services::Refused, world::World};
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +85,7 @@ pub(super) fn gate(
     headers: &HeaderMap,
     verb: &str,
     target: Target<'_>,
-) -> Result<Account, Box<Response>> {
+) -> Result<Account, Refused> {
     let forbidden = |user: &str| {
         let Target { kind, namespace, name } = target;
         let (plural, group) = (kind.plural(), kind.group());
@@ -95,7 +95,7 @@ pub(super) fn gate(
              the namespace \"{namespace}\"",
             target.resource()
         );
-        Box::new(target.refuse(StatusCode::FORBIDDEN, "Forbidden", &message))
+        Refused::from(target.refuse(StatusCode::FORBIDDEN, "Forbidden", &message))
     };
     let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
         return Err(forbidden("system:anonymous"));
@@ -103,7 +103,7 @@ pub(super) fn gate(
     let token = value.strip_prefix("Bearer ").unwrap_or_default().trim();
     let account = world.kubernetes.lock().accounts.get(token).cloned();
     let Some(account) = account else {
-        return Err(Box::new(status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized", &json!({}))));
+        return Err(status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized", &json!({})).into());
     };
     let reads = matches!(verb, "get" | "list");
     if (reads && account.reads) || account.writes.contains(target.namespace) {

@@ -18,6 +18,7 @@ use super::{
     model::{Kind, follow_streams},
 };
 use crate::{
+    services::Refused,
     unexpected::{Unexpected, unknown_route},
     world::{Shared, World},
 };
@@ -37,23 +38,22 @@ fn part<'a>(path: &'a Parts, name: &str) -> &'a str {
 }
 
 /// The kind that a path means.
-fn kind(path: &Parts) -> Result<Kind, Box<Response>> {
+fn kind(path: &Parts) -> Result<Kind, Refused> {
     let api = format!("{}/{}", part(path, "group"), part(path, "version"));
     [Kind::ReleasePayload, Kind::Lease]
         .into_iter()
         .find(|kind| kind.api_version() == api && kind.plural() == part(path, "plural"))
-        .ok_or_else(|| {
-            Box::new(Unexpected::new(format!("the resource {api} {}", part(path, "plural"))).into_response())
-        })
+        .ok_or_else(|| Unexpected::new(format!("the resource {api} {}", part(path, "plural"))).into())
 }
 
 /// Parameters that do not change what is asked.
 const HARMLESS: [&str; 4] = ["pretty", "fieldManager", "fieldValidation", "timeoutSeconds"];
 
-fn strange(query: &Parts, known: &[&str]) -> Option<Response> {
-    let name =
-        query.keys().find(|name| !known.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str()))?;
-    Some(Unexpected::new(format!("parameter {name}")).into_response())
+fn strange(query: &Parts, known: &[&str]) -> Result<(), Refused> {
+    match query.keys().find(|name| !known.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str())) {
+        Some(name) => Err(Unexpected::new(format!("parameter {name}")).into()),
+        None => Ok(()),
+    }
 }
 
 async fn collection(
@@ -63,48 +63,35 @@ async fn collection(
     method: Method,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let kind = match kind(&path) {
-        Ok(kind) => kind,
-        Err(refusal) => return *refusal,
-    };
+) -> Result<Response, Refused> {
+    let kind = kind(&path)?;
     follow_streams(&world);
     let namespace = part(&path, "namespace");
     let target = Target { kind, namespace, name: "" };
-    match method {
+    Ok(match method {
         Method::GET => {
-            if let Err(refusal) = gate(&world, &headers, "list", target) {
-                return *refusal;
-            }
-            if let Some(refusal) = strange(&query, &["labelSelector", "limit", "continue"]) {
-                return refusal;
-            }
+            gate(&world, &headers, "list", target)?;
+            strange(&query, &["labelSelector", "limit", "continue"])?;
             list(&world, &query, target)
         }
         Method::POST => {
-            let object = match object(target, &body) {
-                Ok(object) => object,
-                Err(refusal) => return *refusal,
-            };
+            let object = object(target, &body)?;
             let name =
                 object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let target = Target { kind, namespace, name: &name };
-            if let Err(refusal) = gate(&world, &headers, "create", target) {
-                return *refusal;
-            }
-            if let Some(refusal) = strange(&query, &[]) {
-                return refusal;
-            }
+            gate(&world, &headers, "create", target)?;
+            strange(&query, &[])?;
             if name.is_empty() {
-                return target.invalid("metadata.name: Required value: name or generateName is required");
+                let problem = "metadata.name: Required value: name or generateName is required";
+                return Err(target.invalid(problem).into());
             }
             if world.kubernetes.lock().view(kind, namespace, &name).is_some() {
-                return target.exists();
+                return Err(target.exists().into());
             }
             store(&world, target, &object, StatusCode::CREATED)
         }
         _ => Unexpected::new(format!("{method} on a list of objects")).into_response(),
-    }
+    })
 }
 
 fn list(world: &World, query: &Parts, target: Target<'_>) -> Response {
@@ -147,11 +134,8 @@ async fn single(
     method: Method,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let kind = match kind(&path) {
-        Ok(kind) => kind,
-        Err(refusal) => return *refusal,
-    };
+) -> Result<Response, Refused> {
+    let kind = kind(&path)?;
     follow_streams(&world);
     let target = Target { kind, namespace: part(&path, "namespace"), name: part(&path, "name") };
     let verb = match method {
@@ -159,17 +143,13 @@ async fn single(
         Method::PUT => "update",
         Method::PATCH => "patch",
         Method::DELETE => "delete",
-        _ => return Unexpected::new(format!("{method} on an object")).into_response(),
+        _ => return Err(Unexpected::new(format!("{method} on an object")).into()),
     };
-    if let Err(refusal) = gate(&world, &headers, verb, target) {
-        return *refusal;
-    }
-    if let Some(refusal) = strange(&query, &[]) {
-        return refusal;
-    }
+    gate(&world, &headers, verb, target)?;
+    strange(&query, &[])?;
     let found = world.kubernetes.lock().view(kind, target.namespace, target.name);
-    let Some(present) = found else { return target.not_found() };
-    match verb {
+    let present = found.ok_or_else(|| target.not_found())?;
+    Ok(match verb {
         "get" => Json(present).into_response(),
         "delete" => {
             let key = (kind, target.namespace.to_owned(), target.name.to_owned());
@@ -180,17 +160,17 @@ async fn single(
             }))
             .into_response()
         }
-        "update" => match object(target, &body) {
-            Err(refusal) => *refusal,
-            Ok(object) => match object.pointer("/metadata/resourceVersion").and_then(Value::as_str) {
+        "update" => {
+            let object = object(target, &body)?;
+            match object.pointer("/metadata/resourceVersion").and_then(Value::as_str) {
                 None | Some("") => target
                     .invalid("metadata.resourceVersion: Invalid value: 0: must be specified for an update"),
                 Some(version) if version != version_of(&present) => target.moved(),
                 Some(_) => store(&world, target, &object, StatusCode::OK),
-            },
-        },
+            }
+        }
         _ => merge(&world, target, &headers, &present, &body),
-    }
+    })
 }
 
 fn version_of(object: &Value) -> &str {
@@ -198,9 +178,9 @@ fn version_of(object: &Value) -> &str {
 }
 
 /// The object in a body.
-fn object(target: Target<'_>, body: &Bytes) -> Result<Value, Box<Response>> {
+fn object(target: Target<'_>, body: &Bytes) -> Result<Value, Refused> {
     let object: Value = serde_json::from_slice(body)
-        .map_err(|error| Box::new(bad_request(&format!("the object provided is unrecognized: {error}"))))?;
+        .map_err(|error| bad_request(&format!("the object provided is unrecognized: {error}")))?;
     for (field, expected) in
         [("apiVersion", target.kind.api_version()), ("kind", target.kind.name().to_owned())]
     {
@@ -208,7 +188,7 @@ fn object(target: Target<'_>, body: &Bytes) -> Result<Value, Box<Response>> {
         if given != expected {
             let problem =
                 format!("the {field} in the data ({given}) does not match the expected {field} ({expected})");
-            return Err(Box::new(bad_request(&problem)));
+            return Err(bad_request(&problem).into());
         }
     }
     Ok(object)

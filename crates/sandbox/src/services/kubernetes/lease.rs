@@ -11,7 +11,7 @@ pub(super) enum Problem {
     Value(String),
 }
 
-/// The `spec` as the server answers with it: a member that nobody set is left out, and the `spec` itself never is.
+/// The `spec` in the server's answer: members that are not set are left out, but never the `spec` itself.
 pub(super) fn normalized(mut rest: Map<String, Value>) -> Map<String, Value> {
     let spec = rest.entry("spec").or_insert(Value::Null);
     let mut members = spec.as_object().cloned().unwrap_or_default();

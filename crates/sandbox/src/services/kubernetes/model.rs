@@ -125,7 +125,7 @@ impl State {
         self.objects.get(&(Kind::ReleasePayload, namespace.to_owned(), name.to_owned()))
     }
 
-    /// Labels a release payload as somebody else would, making its object where there is none.
+    /// Labels a release payload like another person, creating its object if there is none.
     pub fn label(&mut self, namespace: &str, name: &str, label: &str, value: &str) -> Result<(), String> {
         if self.payload(namespace, name).is_none() {
             self.create(Kind::ReleasePayload, namespace, name, Timestamp::UNIX_EPOCH);

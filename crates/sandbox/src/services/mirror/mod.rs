@@ -34,7 +34,7 @@ pub const REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
 pub struct State {
     /// Nothing is published yet.
     pub empty: bool,
-    /// Files by digest and number in place of the sandbox's own signature; `None` stands for no file.
+    /// Files by digest and number that replace the sandbox's own signature; `None` means no file.
     pub files: BTreeMap<(String, u32), Option<Vec<u8>>>,
 }
 

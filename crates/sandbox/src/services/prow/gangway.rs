@@ -1,4 +1,4 @@
-//! Gangway: starts and lists executions. One rate limit for everybody stands in front of it.
+//! Gangway: starts and lists executions. One rate limit applies to all users together.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::{
     world::Shared,
 };
 
-/// Kubernetes cuts labels to so many characters.
+/// The most characters of a Kubernetes label.
 const LABEL: usize = 63;
 
 /// Its routes, without the prefix.
@@ -51,7 +51,7 @@ async fn front(AxumState(world): AxumState<Shared>, request: Request) -> Respons
         let Some(token) = state.tokens.iter().find(|token| token.value == value).cloned() else {
             return (StatusCode::UNAUTHORIZED, "Unauthorized\n").into_response();
         };
-        // The limiter stands behind the proxy that looks at the token.
+        // The rate limiter is behind the proxy that checks the token.
         let now = world.clock.now();
         if !state.limit.admit(now) {
             let wait = [(header::RETRY_AFTER, "7")];

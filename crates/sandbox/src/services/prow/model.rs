@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::Simulated;
 
-/// Finished jobs are kept so long from their start, except the newest of each name.
+/// How long finished jobs are kept, from their start, except the newest of each name.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far a job is.
@@ -74,7 +74,7 @@ pub struct Pace {
     pub triggered_after: SignedDuration,
     /// From its creation until it has a pod, and so an address.
     pub pending_after: SignedDuration,
-    /// After its end it still reads as pending for so long, with a completion time.
+    /// How long after its end it still reads as pending, with a completion time.
     pub change_takes: SignedDuration,
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::catalog::{GradeWindow, Query, not_found};
-use super::errata::is_initial_token;
+use super::{Refused, errata::is_initial_token};
 use crate::{
     unexpected::unknown_route,
     world::{Shared, Simulated},
@@ -66,11 +66,8 @@ async fn build(
     Path(nvr): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let query = match Query::parse(query.as_deref()) {
-        Ok(query) => query,
-        Err(response) => return *response,
-    };
+) -> Result<Response, Refused> {
+    let query = Query::parse(query.as_deref())?;
     let state = world.pyxis.lock();
     let ticket = headers
         .get(header::AUTHORIZATION)
@@ -78,11 +75,11 @@ async fn build(
         .is_some_and(is_initial_token);
     if state.wants_ticket && !ticket {
         let page = "<html><head><title>401 Unauthorized</title></head></html>";
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Negotiate")], Html(page))
-            .into_response();
+        let challenge = [(header::WWW_AUTHENTICATE, "Negotiate")];
+        return Ok((StatusCode::UNAUTHORIZED, challenge, Html(page)).into_response());
     }
-    let Some(images) = state.builds.get(&nvr) else { return not_found("no image of this build") };
-    let rows: Result<Vec<Value>, Box<Response>> = images
+    let images = state.builds.get(&nvr).ok_or_else(|| not_found("no image of this build"))?;
+    let rows: Result<Vec<Value>, Refused> = images
         .iter()
         .map(|(architecture, grades)| {
             let name = Some(architecture).filter(|name| !name.is_empty());
@@ -93,7 +90,7 @@ async fn build(
             query.project(row)
         })
         .collect();
-    rows.map_or_else(|response| *response, |rows| query.answer(&rows))
+    Ok(query.answer(&rows?))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ fn manifest(state: &State, repository: &str, reference: &str, headers: &HeaderMa
     let document: Value = serde_json::from_slice(&manifest).unwrap_or_default();
     let kind = document.get("mediaType").and_then(Value::as_str).unwrap_or(MANIFEST_TYPE).to_owned();
     if !accepted.contains(&kind) {
-        // The real one would convert to an old schema, which nobody wants.
+        // The real one would convert to an old schema, which is not simulated.
         return Unexpected::new(format!("a manifest as {accepted:?}")).into_response();
     }
     let headers = [
@@ -144,7 +144,7 @@ fn manifest(state: &State, repository: &str, reference: &str, headers: &HeaderMa
     (headers, Body::from(manifest)).into_response()
 }
 
-/// Where blobs really lie: a signed address is the only proof that is taken.
+/// The storage of blobs, which accepts only signed URLs.
 async fn storage(
     AxumState(world): AxumState<Shared>,
     Path(digest): Path<String>,

@@ -170,7 +170,7 @@ impl State {
             .map(|(tag, _)| tag.as_str())
     }
 
-    /// Packs the payload that `tag` names anew, and answers its new digest; `None` where there is no such payload.
+    /// Packs the payload of `tag` again, and returns its new digest; `None` when there is no such payload.
     pub fn repack(&mut self, repository: &str, tag: &str, packing: Packing) -> Option<String> {
         let gzip = self.digest(repository, tag)?.to_owned();
         let manifest = self.repositories.get(repository)?.manifests.get(&gzip)?;

@@ -18,6 +18,7 @@ use super::{
     range,
 };
 use crate::{
+    services::Refused,
     unexpected::{Unexpected, unknown_route},
     world::Shared,
 };
@@ -42,7 +43,7 @@ fn named<'a>(path: &'a BTreeMap<String, String>, part: &str) -> &'a str {
 }
 
 /// The stream that is meant, when the controller that was asked has it.
-fn stream<'a>(path: &'a BTreeMap<String, String>, state: &State) -> Result<&'a str, Box<Response>> {
+fn stream<'a>(path: &'a BTreeMap<String, String>, state: &State) -> Result<&'a str, Refused> {
     let name = named(path, "stream");
     if state.streams.contains_key(name) && architecture(name) == asked(path) {
         return Ok(name);
@@ -85,36 +86,34 @@ async fn latest(
     AxumState(world): AxumState<Shared>,
     Path(path): Named,
     RawQuery(query): RawQuery,
-) -> Response {
+) -> Result<Response, Refused> {
     const KNOWN: [&str; 4] = ["prefix", "in", "rel", "format"];
     let query = parameters(query.as_deref());
     if let Some((name, _)) = query.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return Unexpected::new(format!("parameter {name} of latest")).into_response();
+        return Err(Unexpected::new(format!("parameter {name} of latest")).into());
     }
     let value = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
     let prefix = value("prefix").unwrap_or_default();
     let state = world.release_controller.lock();
-    let stream = match stream(&path, &state) {
-        Ok(stream) => stream,
-        Err(refusal) => return *refusal,
-    };
+    let stream = stream(&path, &state)?;
     let mut found = state.newest(stream, |payload| payload.name.starts_with(prefix));
     if let Some(range) = value("in") {
         if let Err(problem) = range::contains(range, "0.0.0") {
-            return bad(&format!("invalid version range: {problem}"));
+            return Err(bad(&format!("invalid version range: {problem}")).into());
         }
         found.retain(|payload| range::contains(range, &payload.name).unwrap_or(false));
     }
     let back = match value("rel").map(str::parse::<usize>) {
         None => 0,
         Some(Ok(back)) => back,
-        Some(Err(_)) => return bad("rel must be a non-negative integer"),
+        Some(Err(_)) => return Err(bad("rel must be a non-negative integer").into()),
     };
     let Some(payload) = found.get(back) else {
-        return missing(&format!("no tags exist within the release stream {stream} that match the request"));
+        let problem = format!("no tags exist within the release stream {stream} that match the request");
+        return Err(missing(&problem).into());
     };
     let view = tag(stream, payload);
-    match value("format") {
+    Ok(match value("format") {
         None | Some("json") => pretty(&view),
         Some(member @ ("name" | "pullSpec" | "downloadURL")) => {
             view.get(member).and_then(Value::as_str).unwrap_or_default().to_owned().into_response()
@@ -122,18 +121,19 @@ async fn latest(
         Some(other) => {
             bad(&format!("unknown format {other}, must be one of 'json', 'name', 'pullSpec', 'downloadURL'"))
         }
-    }
+    })
 }
 
-async fn tags(AxumState(world): AxumState<Shared>, Path(path): Named, RawQuery(query): RawQuery) -> Response {
+async fn tags(
+    AxumState(world): AxumState<Shared>,
+    Path(path): Named,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
     let query = parameters(query.as_deref());
     let phases: Vec<&str> =
         query.iter().filter(|(name, _)| name == "phase").map(|(_, value)| value.as_str()).collect();
     let state = world.release_controller.lock();
-    let stream = match stream(&path, &state) {
-        Ok(stream) => stream,
-        Err(refusal) => return *refusal,
-    };
+    let stream = stream(&path, &state)?;
     let wanted = state
         .streams
         .get(stream)
@@ -143,7 +143,7 @@ async fn tags(AxumState(world): AxumState<Shared>, Path(path): Named, RawQuery(q
     let tags: Vec<Value> = wanted.map(|payload| tag(stream, payload)).collect();
     // A list that nothing was put into is written so.
     let tags = if tags.is_empty() { Value::Null } else { tags.into() };
-    pretty(&json!({"name": stream, "tags": tags}))
+    Ok(pretty(&json!({"name": stream, "tags": tags})))
 }
 
 /// Every look-up error is a 404. The changelog, which takes its time, is left out with `format=short`.
@@ -151,18 +151,15 @@ async fn release(
     AxumState(world): AxumState<Shared>,
     Path(path): Named,
     RawQuery(query): RawQuery,
-) -> Response {
+) -> Result<Response, Refused> {
     let short = parameters(query.as_deref()).iter().any(|(name, value)| name == "format" && value == "short");
     let name = named(&path, "tag");
     let (view, delay) = {
         let state = world.release_controller.lock();
-        let stream = match stream(&path, &state) {
-            Ok(stream) => stream,
-            Err(refusal) => return *refusal,
-        };
+        let stream = stream(&path, &state)?;
         let found = state.streams.get(stream).and_then(|list| list.iter().find(|tag| tag.name == name));
         let Some(payload) = found.filter(|_| !state.lookups_fail) else {
-            return missing(&format!("unable to find release tag {name} in stream {stream}"));
+            return Err(missing(&format!("unable to find release tag {name} in stream {stream}")).into());
         };
         let mut view = json!({
             "name": payload.name,
@@ -170,17 +167,17 @@ async fn release(
             "results": {"blockingJobs": {}, "informingJobs": {}},
         });
         if short {
-            return pretty(&view);
+            return Ok(pretty(&view));
         }
         if state.changelog_busy {
             let wait = [(header::RETRY_AFTER, "60")];
-            return (StatusCode::TOO_MANY_REQUESTS, wait, "too many changelogs are being rendered\n")
-                .into_response();
+            let busy = (StatusCode::TOO_MANY_REQUESTS, wait, "too many changelogs are being rendered\n");
+            return Err(busy.into_response().into());
         }
         if payload.has_changelog {
             view["changeLogJson"] = json!({
                 "from": {"name": "", "created": "2026-06-20T00:00:00Z", "digest": ""},
-                "to": {"name": payload.name, "created": "2026-06-25T00:00:00Z", "digest": payload.digest},
+                "to": {"name": payload.name, "created": payload.created.to_string(), "digest": payload.digest},
                 "components": [],
                 "updatedImages": [],
             });
@@ -188,7 +185,7 @@ async fn release(
         (view, state.changelog_delay)
     };
     tokio::time::sleep(delay).await;
-    pretty(&view)
+    Ok(pretty(&view))
 }
 
 /// `accepted`, `rejected`, `ready` and `all`: stream and names; `approvals`: payloads that a team's label accepts.

@@ -2,7 +2,7 @@
 
 use super::model::version_key;
 
-/// Whether `version` lies in `range`; an error names the part that is no range.
+/// Whether `version` is in `range`; the error names the invalid part.
 pub(super) fn contains(range: &str, version: &str) -> Result<bool, String> {
     let mut inside = false;
     for alternative in range.split("||") {

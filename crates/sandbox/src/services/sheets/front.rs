@@ -1,4 +1,4 @@
-//! What stands before the spreadsheets: sign-in, permission, quota; and which operation a path is.
+//! Sign-in, permissions and quota of the spreadsheets, and their routes.
 
 use axum::{
     Json, Router,

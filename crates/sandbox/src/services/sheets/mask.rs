@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// What is asked for: members, each with what is asked for inside; nothing inside means all of it.
+/// The requested members, each with the requested members inside; without any, all of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Mask(Vec<(String, Mask)>);
 
@@ -14,7 +14,7 @@ impl Mask {
         rest.is_empty().then_some(mask)
     }
 
-    /// The part of `value` that is asked for. An unknown member is an error with its name.
+    /// The requested part of `value`. An unknown member is an error with its name.
     pub(super) fn select(&self, value: &Value) -> Result<Value, String> {
         if self.0.is_empty() || self.0.iter().any(|(name, _)| name == "*") {
             return Ok(value.clone());
@@ -45,7 +45,7 @@ fn list(rest: &mut &str) -> Option<Mask> {
     }
 }
 
-/// One name and what is asked for inside.
+/// One name and the requested members inside.
 fn path(rest: &mut &str) -> Option<(String, Mask)> {
     let end = rest.find([',', '.', '/', '(', ')']).unwrap_or(rest.len());
     let (name, tail) = rest.split_at_checked(end)?;

@@ -73,7 +73,7 @@ pub struct Spreadsheet {
 }
 
 impl Spreadsheet {
-    /// A spreadsheet with empty sheets of these titles, that nobody may see.
+    /// A spreadsheet with empty sheets of these titles, shared with nobody.
     pub fn new<'a>(title: &str, sheets: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
             title: title.to_owned(),

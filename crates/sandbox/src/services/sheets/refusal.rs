@@ -1,34 +1,10 @@
 //! Errors as Google Sheets words them.
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::http::StatusCode;
 use serde_json::json;
 
+pub(super) use crate::services::Refused as Refusal;
 use crate::services::google_oauth::refusal;
-
-/// An answer that refuses.
-#[derive(Debug)]
-pub(super) struct Refusal(Box<Response>);
-
-impl From<Response> for Refusal {
-    fn from(response: Response) -> Self {
-        Self(Box::new(response))
-    }
-}
-
-impl From<Box<Response>> for Refusal {
-    fn from(response: Box<Response>) -> Self {
-        Self(response)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        *self.0
-    }
-}
 
 /// The request is wrong.
 pub(super) fn invalid(message: &str) -> Refusal {

@@ -196,7 +196,7 @@ impl Write {
                     )));
                 }
                 match value {
-                    // Null leaves the cell as it is.
+                    // Null does not change the cell.
                     Value::Null => {}
                     Value::String(text) if text.is_empty() => cells.push((row, column, None)),
                     Value::String(text) => cells.push((row, column, Some(enter(text, typed)?))),
@@ -238,7 +238,7 @@ impl Write {
     }
 }
 
-/// A text as it is typed into a cell, or put there as it is.
+/// A text that is typed into a cell, or put there unchanged.
 fn enter(text: &str, typed: bool) -> Result<Cell, Refusal> {
     let shown = if !typed {
         text.to_owned()

@@ -45,7 +45,7 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         if !slack.deleted.iter().any(|(place, ts)| *place == channel.id && ts == wanted) {
             return Err(Refusal::new("thread_not_found"));
         }
-        // The first message was deleted: the answer stands in the channel, and nothing else says so.
+        // The first message was deleted: the reply is posted to the channel, without any other sign.
         thread_ts = None;
     }
     let broadcast = call.flag("reply_broadcast") && thread_ts.is_some();
@@ -230,7 +230,7 @@ pub(super) async fn own_conversations(call: Call) -> Result<Response, Refusal> {
     page_of_channels(&call, |channel| channel.is_member)
 }
 
-/// One page of channels. Each kind that is asked for needs its scope, else the whole call is refused.
+/// One page of channels. Each requested kind needs its scope; otherwise the whole call is refused.
 fn page_of_channels(call: &Call, shown: impl Fn(&Channel) -> bool) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
     let types = call.text("types").unwrap_or_else(|| "public_channel".to_owned());

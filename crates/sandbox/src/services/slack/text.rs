@@ -33,7 +33,7 @@ fn brackets() -> Option<Regex> {
     Regex::new("<([^<>]+)>").ok()
 }
 
-/// The text as people see it: `names` says what stands for a mention, links show their label.
+/// The text as people see it: mentions are replaced by `names`, links by their label.
 pub fn readable(text: &str, names: impl Fn(&str) -> Option<String>) -> String {
     let Some(brackets) = brackets() else { return text.to_owned() };
     let shown = brackets.replace_all(text, |found: &Captures<'_>| {

@@ -1,4 +1,4 @@
-//! What is read of an advisory, and what is not believed.
+//! Reading advisories, and answers that are not accepted.
 
 use serde_json::Value;
 use wiremock::matchers::query_param;
@@ -118,7 +118,7 @@ async fn external_tests_of_all_pages_are_read_and_no_request_is_wasted() {
     for (pages, count, requests) in [
         (vec![0..99, 0..0], 99, 1),
         (vec![0..0, 0..0], 0, 1),
-        // A service that does not heed the page size has more behind a page of 100.
+        // A service that ignores the page size has more after a page of 100.
         (vec![0..100, 100..130], 130, 2),
         (vec![0..1000, 999..1500, 1500..1500], 1500, 3),
     ] {

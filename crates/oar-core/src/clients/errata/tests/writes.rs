@@ -1,4 +1,4 @@
-//! Writes: what is sent, and what is made of answers that refuse or stay away.
+//! Writes: what is sent, and what follows from a refusal or a missing answer.
 
 use std::time::Duration;
 

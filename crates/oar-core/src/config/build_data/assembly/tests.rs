@@ -63,7 +63,7 @@ fn sections_are_merged_as_art_merges_them() {
         // Lists are joined without duplicates.
         ("{l: [c, a]}", "{l: [b]}", "{l: [a]}", "{l: [a, b, c]}"),
         ("{l: [{k: 1}, {k: 2}]}", "{}", "{l: [{k: 1}]}", "{l: [{k: 1}, {k: 2}]}"),
-        // A plain value replaces, null too; and whatever has another shape.
+        // A scalar replaces, and so do null and values of another type.
         ("{x: 1}", "{x: 2}", "{x: 3}", "{x: 1}"),
         ("{x: ~}", "{x: 2}", "{}", "{x: ~}"),
         ("{x: [1]}", "{x: {y: 1}}", "{x: 3}", "{x: [1]}"),
@@ -75,7 +75,7 @@ fn sections_are_merged_as_art_merges_them() {
         ("{m: {'x-': ~}}", "{m: {'y?': 7}}", "{m: {x: 2, z: 3}}", "{m: {z: 3, y: 7}}"),
         ("{}", "{'m-': ~}", "{m: 2, o: 3}", "{o: 3}"),
         ("{m: 1}", "{'m-': ~}", "{m: 2}", "{m: 1}"),
-        // Markers count also where there is nothing beneath.
+        // Markers also apply when the parent has no value.
         ("{m: {'x!': 1, 'y?': 2, 'z-': 3}}", "{}", "{}", "{m: {x: 1, y: 2}}"),
         ("{'m!': {'x!': 1, 'z-': 3}}", "{}", "{m: {z: 1}}", "{m: {x: 1}}"),
         // Section by section.

@@ -1,4 +1,5 @@
-//! Builds from their first start to their end, in a simulated world: passes that die anywhere, and several at once.
+//! Builds from their first start to their end, in a simulated world: passes that die at any point, and
+//! several at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::prow::record::tests::{build, by_python, id, name, stored, time};
 use crate::prow::record::{Intent, Observation, ResultFile, RunId};
 use crate::prow::registry::TestJobRegistry;
 
-/// Passes never give a start up here: the model knows nothing of that.
+/// Passes never give up a start here, because the model does not cover that.
 const POLICY: Policy = Policy {
     intent_lease: Duration::from_mins(10),
     give_up_after: Duration::MAX,
@@ -25,7 +26,7 @@ const POLICY: Policy = Policy {
     start_missing: true,
 };
 
-/// What a worker is about to do. Between two of these, others act and the worker may die.
+/// The next action of a worker. Between two actions others act, and the worker may die.
 enum Action {
     Do(Step),
     Start(String, Intent),
@@ -38,7 +39,7 @@ struct Worker {
     observed: Observed,
 }
 
-/// What Gangway and Prow know, and the stored record.
+/// The state of Gangway and Prow, and the stored record.
 struct World {
     file: ResultFile,
     /// How the runs of each job end, in the order in which they are started.
@@ -53,7 +54,7 @@ impl World {
         self.runs.values().filter(|(of, ..)| of == job).count()
     }
 
-    /// One worker does one thing, and a minute passes; more when there is nothing to do.
+    /// One worker does one action, and a minute passes; more time passes when there is nothing to do.
     fn step(&mut self, registry: &TestJobRegistry, worker: &mut Worker) {
         self.now = self.now.checked_add(SignedDuration::from_mins(1)).unwrap();
         if let Some(action) = worker.to_do.pop_front() {
@@ -136,8 +137,7 @@ impl World {
     }
 }
 
-/// What becomes of a job whose runs end as the script says, worked out without records: the independent model. Whether
-/// it passed, and how many runs it takes.
+/// The independent model: whether a job passes whose runs end as in the script, and how many runs it needs.
 fn model(script: &[ProwState], retries: usize, optional: bool) -> (bool, usize) {
     let ends: Vec<bool> = script.iter().map(|state| *state == ProwState::Success).collect();
     if ends[0] || optional {
@@ -153,7 +153,8 @@ fn ending() -> impl Strategy<Value = ProwState> {
     prop::sample::select(vec![Success, Success, Failure, Aborted, Error])
 }
 
-/// A job: how its runs end, half its retries, whether it is optional, and whether the Python tooling was refused its start.
+/// A job: how its runs end, half the number of its retries, whether it is optional, and whether its start by
+/// the Python tooling was refused.
 type Job = (Vec<ProwState>, usize, bool, bool);
 
 fn jobs() -> impl Strategy<Value = Vec<Job>> {
@@ -164,8 +165,9 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// However many passes work at once, however often they die and wherever: every job is started exactly as often as its
-    /// results ask for, no run is lost, the record ends, and the build is accepted exactly when the model says so.
+    /// However many passes work at once, and wherever and however often they die: every job is started
+    /// exactly as often as its results require, no run is lost, the record ends, and the build is accepted
+    /// exactly when the model says so.
     #[test]
     fn a_build_ends_as_the_model_says_with_each_run_started_once(
         jobs in jobs(),

@@ -1,4 +1,4 @@
-//! What the operations change, and what they leave.
+//! What the operations change, and what they keep.
 
 use super::*;
 

@@ -151,7 +151,7 @@ fn a_file_that_would_decide_wrongly_is_refused_by_place() {
     for (text, place, words) in [
         ("[]".to_owned(), "", "a map was expected"),
         ("{\"result\": []".to_owned(), "", "line 1, column 14"),
-        (r#"{"result": [], "result": []}"#.to_owned(), "", "stands twice"),
+        (r#"{"result": [], "result": []}"#.to_owned(), "", "occurs twice"),
         (r#"{"build": {"name": "4.99.1"}}"#.to_owned(), "result", "missing"),
         (r#"{"result": []}"#.to_owned(), "build", "missing"),
         (r#"{"result": [], "build": {"name": "4.99.2"}}"#.to_owned(), "build.name", "another build, 4.99.2"),

@@ -1,11 +1,12 @@
-//! Any file, as programs and people leave them.
+//! Properties that hold for any file of programs and people.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::prow::json::tests::values;
 
-/// Files as programs and people leave them: any number of jobs and runs, unknown keys and values at every level.
+/// Files as programs and people write them: any number of jobs and runs, unknown keys and values at every
+/// level.
 pub(crate) fn files() -> impl Strategy<Value = ResultFile> {
     let state = prop::sample::select(vec![
         "scheduling",
@@ -84,7 +85,7 @@ pub(crate) fn files() -> impl Strategy<Value = ResultFile> {
     )
 }
 
-/// Everything of `before` that no operation owns, with its path.
+/// Everything in the file that no operation may change, with its path.
 fn foreign(file: &ResultFile) -> Vec<String> {
     let mut found = Vec::new();
     for (index, entry) in

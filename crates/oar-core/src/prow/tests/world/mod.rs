@@ -1,4 +1,4 @@
-//! A small world in memory, which misbehaves by chance and stops dead on demand.
+//! A small world in memory, which misbehaves at random and stops on demand.
 
 mod services;
 
@@ -30,7 +30,7 @@ use crate::version::{Arch, YStream};
 
 /// How long a job runs.
 const RUN: SignedDuration = SignedDuration::from_hours(3);
-/// How long Prow keeps it, from its start.
+/// How long Prow keeps a run, from its start.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One run of a job.
@@ -49,11 +49,11 @@ struct Inner {
     files: BTreeMap<String, String>,
     /// Everything that files ever held, by its revision.
     contents: HashMap<String, String>,
-    /// Final records that were put aside, so that later passes need not read them.
+    /// Final records that were archived, so that later passes need not read them.
     archive: BTreeMap<String, String>,
     writes: Vec<String>,
     runs: Vec<FakeRun>,
-    /// The pages of runs whose report was asked for.
+    /// The pages of runs whose report was requested.
     reports_asked: Vec<String>,
     builds: Vec<StreamTag>,
     /// Builds that left their phase.
@@ -93,7 +93,7 @@ impl Inner {
     }
 }
 
-/// What goes wrong, each in a thousand requests.
+/// The faults, each as a number per thousand requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Chances {
     pub(super) conflict: u32,
@@ -109,7 +109,7 @@ pub(super) struct Chances {
     pub(super) blind: u32,
 }
 
-/// How the run of a job ends that has so many runs for the same payload already.
+/// How the run of a job ends, by the number of its earlier runs for the same payload.
 type Outcomes = dyn FnMut(&str, usize) -> ProwState + Send;
 
 /// The world, as one of its workers sees it.
@@ -122,9 +122,9 @@ pub(super) struct FakeWorld {
     pub(super) clock: Clock,
     source: Arc<SteppingClock>,
     registry: Mutex<String>,
-    /// A file that nobody finds, though it is there.
+    /// A file that exists but is not found.
     hidden: Mutex<Option<String>>,
-    /// How long a start waits for its turn.
+    /// How long a start waits for the rate limit.
     turn: Mutex<Duration>,
     outcomes: Arc<Mutex<Box<Outcomes>>>,
 }
@@ -271,7 +271,7 @@ impl FakeWorld {
         locked(&self.inner).no_payloads = true;
     }
 
-    /// Somebody takes the label of a payload away.
+    /// Somebody removes the label of a payload.
     pub(super) fn unlabel(&self, build: &str) {
         locked(&self.inner).labels.remove(build);
     }
@@ -290,7 +290,7 @@ impl FakeWorld {
         inner.archive.iter().chain(&inner.files).map(|(path, text)| (path.clone(), text.clone())).collect()
     }
 
-    /// Puts final records aside.
+    /// Archives final records.
     pub(super) fn archive(&self) {
         let mut inner = locked(&self.inner);
         let finished = inner.files.extract_if(.., |_, text| text.contains("\"aggregated\": true"));
@@ -316,7 +316,7 @@ impl FakeWorld {
         *locked(&self.hidden) = path;
     }
 
-    /// So long every start waits for its turn.
+    /// Sets how long every start waits for the rate limit.
     pub(super) fn turns_take(&self, duration: Duration) {
         *locked(&self.turn) = duration;
     }
@@ -329,7 +329,7 @@ impl FakeWorld {
         locked(&self.inner).reports_asked.len()
     }
 
-    /// The same world with another registry; an empty text stands for none.
+    /// The same world with another registry; an empty text means none.
     pub(super) fn with_registry(&self, registry: &str) -> Self {
         Self { registry: Mutex::new(registry.to_owned()), ..self.worker(None) }
     }
@@ -342,7 +342,7 @@ impl FakeWorld {
         *locked(&self.chances)
     }
 
-    /// One request: others get their turn, and a dead process makes none until it lives again.
+    /// Counts one request: others may run in between, and a dead process makes none until it is revived.
     pub(super) async fn request(&self) {
         tokio::task::yield_now().await;
         if let Some(left) = &mut *locked(&self.fuse) {
@@ -356,7 +356,7 @@ impl FakeWorld {
         }
     }
 
-    /// The runs under way with the intent's variables that have no key.
+    /// The running runs with the intent's variables and without a key.
     fn strangers(&self, intent: &RunIntent) -> impl Iterator<Item = String> {
         let now = self.clock.now();
         let payload = payload(intent);

@@ -53,7 +53,7 @@ impl TestJobs for FakeWorld {
         let acts = !self.happens(self.chances().lost);
         let id = acts.then(|| self.new_run(intent));
         let lost = self.happens(self.chances().lost);
-        // Dead after it acted, or before the answer is read: the id is nowhere.
+        // Dead after it acted, or before the answer was read: the id is not recorded.
         self.request().await;
         match id {
             Some(id) if !lost => Ok(StartedRun::New { id }),

@@ -1,8 +1,7 @@
-//! What must be so before anything is approved. Everything is looked at, and everything that is wrong is said at once.
+//! The preconditions of the approval. All are checked, and all failures are reported at once.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::OnceLock;
 
 use futures::FutureExt as _;
 use futures::future::{join, join_all};
@@ -60,7 +59,7 @@ impl Approval<'_> {
     ) -> (ApprovalPlan, Vec<Problem>) {
         let mut problems = Vec::new();
         let (mut checks, mut notes) = (Vec::new(), Vec::new());
-        // What does not depend on one another is asked for at the same time.
+        // Independent data is read at the same time.
         let read = Box::pin(self.advisories(target)).shared();
         let ((read, (kernels, alerts)), (Bugs { shipment, found: bugs }, (subtasks, payload))) = join(
             join(read.clone(), Box::pin(self.builds_and_alerts(read.clone(), rules))),
@@ -102,7 +101,7 @@ impl Approval<'_> {
                 }
             };
             if advisory.is_dropped() {
-                notes.push(format!("advisory {} ({impetus}) is dropped and stays as it is", advisory.id));
+                notes.push(format!("advisory {} ({impetus}) is dropped and not changed", advisory.id));
                 continue;
             }
             match state_problem(&impetus, &advisory) {
@@ -150,7 +149,7 @@ impl Approval<'_> {
             notes,
             reference: target.shipment.clone(),
             payload: awaited,
-            page: OnceLock::new(),
+            metadata: None,
         };
         (plan, problems)
     }
@@ -214,7 +213,7 @@ impl Approval<'_> {
             ErrorClass::Blocked => Problem::blocked(error.to_string()).then(error.hint().unwrap_or_default()),
             _ => unread("the shipment merge request", error),
         };
-        // Independent of one another, so asked for together; whether it is open shows in the first of them.
+        // Independent of each other, so read together; the first one shows whether it is open.
         let (shipment, (user, approvals)) =
             join(Shipment::load(gitlab, reference), join(gitlab.current_user(), gitlab.approvals(reference)))
                 .await;
@@ -251,7 +250,7 @@ impl Approval<'_> {
             .filter(|subtask| QE_SUBTASKS.iter().any(|(title, _)| *title == subtask.summary))
             .filter(|subtask| is_open(&subtask.status));
         let read = open.map(|Subtask { key, summary, status }| async move {
-            // What could not be read, or does not close it now, is asked for again when it is closed.
+            // Transitions that could not be read, or do not close it now, are read again when it is closed.
             let offered = self.jira.transitions(&key).await.ok();
             let offered = offered.filter(|offered| offered.iter().any(|one| one.leads_to(work::CLOSED)));
             OpenSubtask { key, summary, status, offered }
@@ -259,7 +258,7 @@ impl Approval<'_> {
         Ok(join_all(read).await)
     }
 
-    /// Alerts as they were last computed. They are computed anew before anything is approved.
+    /// Alerts as they were last computed. They are recomputed before anything is approved.
     async fn known_alerts(&self, id: AdvisoryId) -> Option<Problem> {
         match self.errata.security_alerts(id).await {
             Ok(alerts) if alerts.blocking => Some(work::blocking_alerts(id, &alerts)),
