@@ -9,14 +9,10 @@ use std::ffi::OsString;
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
 
 /// The groups in which the help shows the commands.
-const GROUPS: &[help::Group] =
-    &[("Agents", &["jira-notificator"]), ("Configuration", &["config"]), ("State", &["statebox", "tick"])];
-
-/// Run agents, manage the configuration, StateBox files and due waits
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("State", &["statebox", "tick"]),
-    ("Agents", &["start-release-detector", "check-test-results", "agents"]),
+    ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "agents"]),
     ("About the programs", &["operations"]),
 ];
 
