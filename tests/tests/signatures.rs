@@ -273,7 +273,7 @@ fn all_architectures_are_checked_when_it_is_asked_for() {
 fn a_release_that_only_the_key_of_previews_has_signed_is_warned_of() {
     let harness = with_keys(&serde_json::json!({"beta2": sandbox::services::mirror::PUBLIC_KEY}));
     let run = check(&harness).expect(0);
-    assert!(run.all().contains("signed by a key for previews (EC) alone"), "{run:?}");
+    assert!(run.all().contains("signed only by a key for previews (EC)"), "{run:?}");
 }
 
 #[test]

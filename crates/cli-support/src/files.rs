@@ -8,6 +8,9 @@ pub const STANDARD_INPUT: &str = "-";
 /// The largest file that is read, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
+/// The next step when a file cannot be read.
+pub const UNREADABLE_HINT: &str = "Name a file that exists and that you may read, or - for standard input.";
+
 /// The text of a file, or of standard input for `-`; the error says why it cannot be read.
 pub fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(read_bytes(path)?)

@@ -1,5 +1,6 @@
 //! A signal that a command notices itself. This test program has no other test, because it signals its own
 //! process.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, run};
 use nix::sys::signal::{Signal, raise};

@@ -13,8 +13,10 @@ pub(crate) fn registries(directory: Option<&Path>) -> Result<Vec<File>, CliError
     let mut files = Vec::new();
     for path in entries(directory)? {
         if file_name(&path).parse::<RegistryName>().is_ok() {
-            let bytes = files::read_bytes(&path)
-                .map_err(|reason| CliError::usage(format!("cannot read {}: {reason}", path.display())))?;
+            let bytes = files::read_bytes(&path).map_err(|reason| {
+                CliError::usage(format!("cannot read {}: {reason}", path.display()))
+                    .with_hint(files::UNREADABLE_HINT)
+            })?;
             files.push(File { name: path.display().to_string(), content: Content(Ok(bytes)) });
         }
     }

@@ -251,7 +251,25 @@ impl Classified for ServiceError {
                     self.service
                 ))
             }
-            _ => None,
+            ServiceErrorKind::Rejected | ServiceErrorKind::Conflict if self.read => Some(format!(
+                "Run the same command again. If the answer stays the same, check what answers at the address of {} (a \
+                 proxy, a wrong endpoint).",
+                self.service
+            )),
+            ServiceErrorKind::Rejected => Some(format!(
+                "Correct what {} refuses, and run the same command again: it does nothing twice.",
+                self.service
+            )),
+            ServiceErrorKind::Conflict => {
+                Some("Run the same command again: it looks at what is there now.".into())
+            }
+            ServiceErrorKind::NotFound => Some(format!(
+                "Check that it exists at {} and that the credential may see it; then run the same command again.",
+                self.service
+            )),
+            ServiceErrorKind::Moved => {
+                Some(format!("Set the new address of {} in the configuration.", self.service))
+            }
         }
     }
 }
@@ -271,6 +289,27 @@ mod tests {
             "Errata Tool: cannot change owner (advisory 169293): refused (HTTP 422): no such user"
         );
         assert_eq!(error.class(), ErrorClass::Failed);
+    }
+
+    #[test]
+    fn every_failure_of_a_service_that_answers_has_a_next_step() {
+        for kind in [
+            ServiceErrorKind::NotFound,
+            ServiceErrorKind::Moved,
+            ServiceErrorKind::Conflict,
+            ServiceErrorKind::Rejected,
+            ServiceErrorKind::RateLimited,
+            ServiceErrorKind::Unavailable,
+            ServiceErrorKind::Unclear,
+            ServiceErrorKind::Malformed,
+        ] {
+            for service in Service::ALL {
+                for read in [true, false] {
+                    let error = ServiceError { read, ..ServiceError::new(service, "read", kind, "") };
+                    assert!(error.hint().is_some(), "{kind:?} of {service}");
+                }
+            }
+        }
     }
 
     #[test]

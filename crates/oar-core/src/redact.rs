@@ -254,6 +254,10 @@ const REASONS: &[&str] = &[
 const ABOUT_A_SCHEME: &[&str] =
     &["auth", "authentication", "authorization", "credentials", "header", "scheme", "token", "tokens"];
 
+/// Names of services and standards that stand in messages of these programs and are not written as words are.
+const NAMES: &[&str] =
+    &["ConfigStore", "GitHub", "GitLab", "OAuth", "OpenShift", "StateBox", "access.redhat.com"];
+
 /// The word without surrounding punctuation.
 fn bare_word(word: &str) -> &str {
     word.trim_matches(['.', ',', '!', '?', ':', ';', '(', ')', '[', ']', '`'])
@@ -270,6 +274,9 @@ fn is_word_about_a_scheme(word: &str) -> bool {
 /// Whether it looks like a word: letters, the first possibly upper case, or a short name in upper case.
 fn is_word(word: &str) -> bool {
     let word = bare_word(word);
+    if NAMES.contains(&word) {
+        return true;
+    }
     let simple = word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let rest = word.get(1..).unwrap_or_default();
     let cased = rest.bytes().all(|byte| !byte.is_ascii_uppercase())

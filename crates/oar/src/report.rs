@@ -116,6 +116,9 @@ fn outcome<D>(report: &Report<D>) -> Option<String> {
         }
         _ if report.refused => format!("refused, {} stays as it is", report.task),
         _ if report.unknown => format!("no verdict, the task stays {painted}"),
+        TaskStatus::Pass if report.class.is_some() && report.reason.is_some() => {
+            format!("this run failed, the task stays {painted}")
+        }
         TaskStatus::Pass if report.nothing_to_do => "nothing to do, everything is up to date".to_owned(),
         TaskStatus::Pass => match &report.finding {
             Some(finding) => format!("{painted}, {finding}"),

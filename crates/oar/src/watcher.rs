@@ -70,9 +70,11 @@ pub(crate) fn start(release: &Release, arguments: &[String]) -> Result<Started, 
 /// Waits until the watcher has left this session: before that, the end of the terminal would be its end too, and nobody
 /// should read that it continues. One that takes very long is left to itself.
 fn await_detached(mut child: Child) {
-    let session = |process| rustix::process::getsid(process).ok();
+    // Inside a container a session's leader may be a process outside, whose number is 0 here. rustix has no such
+    // number and panics.
+    let session = |process| nix::unistd::getsid(process).ok();
     let ours = session(None);
-    let process = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let process = i32::try_from(child.id()).ok().map(nix::unistd::Pid::from_raw);
     let deadline = Instant::now() + DETACHED_WITHIN;
     while process.is_some_and(|process| session(Some(process)) == ours) && Instant::now() < deadline {
         if !matches!(child.try_wait(), Ok(None)) {
@@ -86,7 +88,7 @@ fn await_detached(mut child: Child) {
 /// This fails for the leader of a process group, which already has its own session or is under a shell's job
 /// control.
 pub(crate) fn detach() {
-    if let Err(error) = rustix::process::setsid() {
+    if let Err(error) = nix::unistd::setsid() {
         tracing::debug!("no session of its own: {error}");
     }
 }

@@ -71,6 +71,7 @@ pub(crate) async fn stop(editor: &mut Child) {
 /// The error of a failed editor; its text is not used.
 pub(crate) fn failure(status: ExitStatus) -> CliError {
     CliError::new(ErrorClass::Failed, format!("the editor failed ({status}); nothing was written"))
+        .with_hint("Run the same command again; VISUAL or EDITOR names another editor.")
 }
 
 #[cfg(test)]
@@ -91,6 +92,7 @@ mod tests {
         );
         assert_eq!(editor(&[]).unwrap(), ["vi"]);
         assert_eq!(editor(&[("EDITOR", "vi; rm -rf $HOME")]).unwrap(), ["vi;", "rm", "-rf", "$HOME"]);
+        assert!(failure(ExitStatus::default()).hint.is_some());
         for bad in ["'", "   "] {
             assert_eq!(editor(&[("EDITOR", bad)]).unwrap_err().code, ExitCode::Configuration);
         }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use cli_support::files::{self, UNREADABLE_HINT};
 use cli_support::{CliError, ExitCode, Session, complete, exit_code};
 use oar_core::operations::PlanOrResult;
 use oar_core::operations::job::run_required::RunRequired;
@@ -50,8 +51,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let file = args.file.display();
-    let text = cli_support::files::read(&args.file)
-        .map_err(|error| CliError::usage(format!("cannot read {file}: {error}")))?;
+    let text = files::read(&args.file).map_err(|error| {
+        CliError::usage(format!("cannot read {file}: {error}")).with_hint(UNREADABLE_HINT)
+    })?;
     let jobs = RequiredJobs::parse(&text, file.to_string())?;
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
     let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::of).transpose()?;

@@ -1,4 +1,5 @@
-use cli_support::{CliError, ExitCode, Session, exit_code};
+use cli_support::{CliError, ExitCode, Session, counted, exit_code};
+use oar_core::error::ErrorClass;
 use oar_core::operations::jobctl::trigger_jobs_for_build::TriggerJobsForBuild;
 use oar_core::prow::names::BuildName;
 use oar_core::version::Arch;
@@ -42,6 +43,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     if report.jobs.is_empty() && report.planned.is_empty() {
         session.ui.text(format!("{build}: every job is in the record; nothing to do."));
+    }
+    let left: Vec<_> = report.jobs.iter().filter(|job| job.class == Some(ErrorClass::Conflict)).collect();
+    if let Some(hint) = left.iter().find_map(|job| job.hint.clone()) {
+        let words = format!("{build}: {} left to another program", counted(left.len(), "start"));
+        session.ui.explain(&CliError::new(ErrorClass::Conflict, words).with_hint(hint));
     }
     session.ui.json(&report);
     Ok(exit_code(&report))

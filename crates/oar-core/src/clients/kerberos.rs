@@ -17,6 +17,7 @@ use libgssapi::oid::{GSS_MECH_KRB5, GSS_MECH_SPNEGO, GSS_NT_HOSTBASED_SERVICE, O
 use tokio::sync::oneshot;
 use url::Url;
 
+use super::ticket_cache::{self, Unusable};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Authorize;
 use crate::service::Service;
@@ -43,7 +44,8 @@ impl Negotiate {
         Self { service, cache: None, time_limit: TOKEN_TIME_LIMIT }
     }
 
-    /// Sets the value of `KRB5CCNAME` that hints mention, if it is set. It does not select the cache.
+    /// Sets the value of `KRB5CCNAME`, if it is set: the cache that is checked, and that hints mention. It does not
+    /// select the cache.
     #[must_use]
     pub fn cache_setting(mut self, cache: Option<String>) -> Self {
         self.cache = cache.filter(|cache| !cache.is_empty());
@@ -67,12 +69,12 @@ impl Negotiate {
             return Err(self.error(&Problem::Other("the URL has no host".to_owned()), ""));
         };
         let (sender, receiver) = oneshot::channel();
-        let target = host.clone();
+        let (target, cache) = (host.clone(), self.cache.clone());
         // A separate thread and not the runtime's pool: the runtime waits for its pool when it ends, and the
         // Kerberos library may wait for a KDC longer than a user does.
         let thread = std::thread::Builder::new().name("kerberos".to_owned()).spawn(move || {
             // The receiver is gone when the time limit has passed.
-            let _ = sender.send(negotiate_token(&target));
+            let _ = sender.send(negotiate_token(&target, cache.as_deref()));
         });
         if let Err(error) = thread {
             return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), &host));
@@ -108,7 +110,8 @@ impl Authorize for Negotiate {
 /// The first token of a fresh SPNEGO context for the service `HTTP@host`.
 ///
 /// Blocks: the library reads files and may contact a KDC.
-fn negotiate_token(host: &str) -> Result<Vec<u8>, Problem> {
+fn negotiate_token(host: &str, cache: Option<&str>) -> Result<Vec<u8>, Problem> {
+    ticket_cache::check(cache).map_err(Problem::Cache)?;
     // The Kerberos credential is acquired by name: for a missing ticket SPNEGO only reports that it cannot
     // find a mechanism.
     let mut mechanisms = OidSet::new();
@@ -137,6 +140,8 @@ enum Problem {
     RealmUnknown,
     ServiceUnknown,
     Settings,
+    /// The cache is not one; the library must not read it.
+    Cache(Unusable),
     Late(Duration),
     Other(String),
 }
@@ -206,6 +211,7 @@ impl Problem {
                 )
             }
             Self::Settings => "the Kerberos configuration cannot be read".to_owned(),
+            Self::Cache(cache) => cache.words(),
             Self::Late(limit) => format!("no Kerberos token within {} s", limit.as_secs()),
             Self::Other(message) => format!("Kerberos: {message}"),
         }
@@ -227,6 +233,10 @@ impl Problem {
             }
             Self::ServiceUnknown => format!(
                 "Check the host name of the endpoint and that the ticket is of the right realm (klist); otherwise {KINIT_LOWER}"
+            ),
+            Self::Cache(cache) => format!(
+                "Remove {} if it holds no ticket, or name another cache in KRB5CCNAME, then {KINIT_LOWER}",
+                cache.path.display()
             ),
             Self::Settings => {
                 format!("Check the file that KRB5_CONFIG names, or /etc/krb5.conf, then {KINIT_LOWER}")
@@ -326,6 +336,23 @@ mod tests {
         for cache in [None, Some(String::new())] {
             let error = Negotiate::new(Service::Errata).cache_setting(cache).error(&Problem::Expired, "h");
             assert!(!error.hint.unwrap().contains("KRB5CCNAME"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_cache_is_refused_before_the_library_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: Url = "https://errata.example.com".parse().unwrap();
+        for (name, content) in
+            [("empty", &b""[..]), ("random", b"\x7f\x01\x02\x03"), ("cut", b"\x05\x04\x00\x0c")]
+        {
+            let path = folder.path().join(name).display().to_string();
+            std::fs::write(&path, content).unwrap();
+            let negotiate = Negotiate::new(Service::Errata).cache_setting(Some(format!("FILE:{path}")));
+            let error = negotiate.check(&url).await.unwrap_err();
+            assert_eq!(error.kind, ServiceErrorKind::MissingCredential, "{name}");
+            assert!(error.detail.contains(&path), "{}", error.detail);
+            assert!(error.hint.unwrap().contains("kinit"), "{name}");
         }
     }
 

@@ -31,6 +31,7 @@ pub mod sheets;
 pub mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
+mod ticket_cache;
 mod transport;
 mod write;
 

@@ -105,13 +105,20 @@ impl ProwSettings {
     }
 }
 
+/// The largest number of requests that a limit may name.
+const LARGEST_LIMIT: u32 = 100_000;
+
 fn limit(environment: &Environment) -> Result<RateLimit, ConfigError> {
     let text = environment.get_or_default(&OAR_GANGWAY_LIMIT);
-    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number <= 100_000);
+    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number <= LARGEST_LIMIT);
     let parts = text.split_once('/').and_then(|(rate, burst)| Some((number(rate)?, number(burst)?)));
     match parts {
         Some((per_minute, burst)) if per_minute > 0 => Ok(RateLimit { per_minute, burst }),
-        _ => Err(bad(OAR_GANGWAY_LIMIT.name, text, "two numbers, the first above 0 (for example 20/10)")),
+        _ => {
+            let expected =
+                format!("two numbers up to {LARGEST_LIMIT}, the first above 0 (for example 20/10)");
+            Err(bad(OAR_GANGWAY_LIMIT.name, text, &expected))
+        }
     }
 }
 
@@ -193,5 +200,7 @@ mod tests {
             let error = settings(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+        let error = settings(&[("OAR_GANGWAY_LIMIT", "99999999999/1")]).unwrap_err().to_string();
+        assert!(error.contains("100000"), "{error}");
     }
 }

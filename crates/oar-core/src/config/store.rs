@@ -249,6 +249,13 @@ async fn fetch(url: &Url, stream: YStream, http: &Http) -> Result<String, Config
         Some(ServiceErrorKind::NotFound) => {
             Err(ConfigError::BuildDataNotFound { stream, location: url.to_string() })
         }
+        Some(kind @ (ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden)) => Err(reply
+            .failure(kind, reply.text().unwrap_or_default())
+            .with_hint(
+                "The build data is read without a credential: set OAR_ENDPOINT_GITHUB_RAW, or build_data_url in the \
+                 configuration document, to an address that needs none.",
+            )
+            .into()),
         Some(kind) => Err(reply.failure(kind, reply.text().unwrap_or_default()).into()),
     }
 }

@@ -16,7 +16,7 @@ pub struct IsShipped {}
 
 impl Conclusion for ShippedReport {
     fn class(&self) -> Option<ErrorClass> {
-        self.unknown.or((!self.shipped).then_some(ErrorClass::Failed))
+        self.unknown.or((self.shipped != Some(true)).then_some(ErrorClass::Failed))
     }
 }
 

@@ -204,7 +204,7 @@ impl<'a> Prepared<'a> {
             let free = runner.until_free(task.name()).await;
             if let Some(signal) = self.call.interrupt().signal() {
                 report.signal = Some(signal);
-                report.warnings.push("stopped waiting for the end of that run; nothing was done".to_owned());
+                report.warnings.push("stopped waiting for the end of that run, which continues".to_owned());
                 return report;
             }
             loaded = free;

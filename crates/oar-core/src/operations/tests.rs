@@ -54,7 +54,7 @@ fn every_row_has_a_name_of_its_own_and_schemas_of_objects() {
 fn the_pause_of_a_wait_is_the_one_that_is_described() {
     assert_eq!(task_run::LONGEST_PAUSE, Duration::from_mins(5));
     let described = |row: &&Row| {
-        serde_json::to_string(&row.arguments()).unwrap().contains("look again every five minutes")
+        serde_json::to_string(&row.arguments()).unwrap().contains("check again every five minutes")
     };
     assert_eq!(TABLE.iter().filter(described).count(), 3);
 }

@@ -34,12 +34,12 @@ pub struct ShippedCheck<'a> {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ShippedReport {
-    /// Whether the release is shipped.
-    pub shipped: bool,
+    /// Whether the release is shipped; `None` when nobody knows.
+    pub shipped: Option<bool>,
     /// `konflux` or `errata`.
     pub flow_type: &'static str,
     /// Why nobody knows, by the class of the failure without which the release might count as shipped. Programs see
-    /// whether it is so: `shipped` is false then, and says nothing.
+    /// whether it is so: `shipped` is null then.
     #[serde(serialize_with = "is_unknown")]
     #[schemars(with = "bool")]
     pub unknown: Option<ErrorClass>,
@@ -87,7 +87,7 @@ impl ShippedCheck<'_> {
         details.extend(advisory_details);
         let both = shipment.and(advisories);
         ShippedReport {
-            shipped: both == Condition::Met,
+            shipped: (!matches!(both, Condition::Unknown(_))).then_some(both == Condition::Met),
             flow_type: self.flow.as_str(),
             details,
             unknown: match both {

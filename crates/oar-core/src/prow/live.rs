@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::json::Map;
 use super::names::{self, BuildKind, BuildName, RegistryName};
 use super::record::Observation;
 use super::registry::TestJobRegistry;
 use super::report;
 use super::runs::{AdoptableRuns, RunIntent, Runs, StartedRun};
 use super::world::{
-    Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs,
+    Artifacts, Builds, FoundReport, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError,
+    TestJobs,
 };
 use crate::clients::gangway::GangwayClient;
 use crate::clients::gcs::{GcsClient, RunLocation};
@@ -130,16 +130,19 @@ impl LiveArtifacts {
 
 #[async_trait]
 impl Artifacts for LiveArtifacts {
-    async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError> {
-        let Some(location) = RunLocation::of_page(page) else { return Ok(None) };
-        let Some(text) = self.0.qe_report(&location).await? else { return Ok(None) };
+    async fn report(&self, page: &str) -> Result<FoundReport, ServiceError> {
+        let Some(location) = RunLocation::of_page(page) else { return Ok(FoundReport::Absent) };
+        let Some(text) = self.0.qe_report(&location).await? else { return Ok(FoundReport::Absent) };
         match report::summarise(&text) {
-            Ok(summary) => Ok(summary),
-            Err(error) => {
+            Ok(Some(summary)) => Ok(FoundReport::Summary(summary)),
+            Ok(None) => Ok(FoundReport::Absent),
+            // The page of a proxy or a login, and no report.
+            Err(error) if text.trim_start().starts_with('<') => {
                 let kind = ServiceErrorKind::Malformed;
                 Err(ServiceError::new(Service::Gcs, "read a test report", kind, error.to_string())
                     .about(format!("the run {} of {}", location.run, location.job)))
             }
+            Err(error) => Ok(FoundReport::Unreadable(error.to_string())),
         }
     }
 

@@ -57,11 +57,22 @@ pub trait TestJobs: Send + Sync {
     async fn run(&self, id: &str) -> Result<Option<Observation>, ServiceError>;
 }
 
+/// The test report of a run.
+#[derive(Debug, Clone)]
+pub enum FoundReport {
+    /// The run has none.
+    Absent,
+    /// Its summary.
+    Summary(Map),
+    /// It was read and cannot be understood, which reading it again does not change; why.
+    Unreadable(String),
+}
+
 /// The artifacts of runs.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
-    /// The summary of the test report of the run with this page; `None` when it has none.
-    async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError>;
+    /// The test report of the run with this page. An error means that it could not be fetched.
+    async fn report(&self, page: &str) -> Result<FoundReport, ServiceError>;
 
     /// How the run with this page ended, for runs that Prow no longer has; `None` when the artifacts do not
     /// show it.

@@ -192,6 +192,19 @@ fn the_reason_of_a_refusal_stays() {
 }
 
 #[test]
+fn the_name_of_a_service_after_that_of_its_variable_stays() {
+    for service in crate::service::Service::ALL {
+        let text = format!("the owner of GITLAB_TOKEN: {service}: cannot read the own account");
+        assert_eq!(redact(&text), text);
+    }
+    for text in ["GITHUB_TOKEN: GitHub refuses it", "SLACK_BOT_TOKEN: the StateBox cannot be read"] {
+        assert_eq!(redact(text), text);
+    }
+    assert_eq!(redact("GITLAB_TOKEN=GitLab"), format!("GITLAB_TOKEN={SECRET_MARK}"));
+    assert_eq!(redact("password: GitLab"), format!("password: {SECRET_MARK}"));
+}
+
+#[test]
 fn exact_secrets_are_found_in_every_form() {
     let secret = "p4ss/wörd+ with \"quotes\"";
     let redactor = knowing(&[secret, "short", "p4ss/wörd+"]);

@@ -119,6 +119,8 @@ pub struct Updated {
     pub state: State,
     /// Whether this update changed it.
     pub change: Change,
+    /// Whether there was no file before it.
+    pub created: bool,
 }
 
 /// How a creation ended.
@@ -430,6 +432,7 @@ impl StateBox {
             }
         }
         let now = stored.as_ref().map(|stored| &stored.revision);
+        let created = written && replaced.is_none();
         memory.replaced.extend(replaced);
         if memory.replaced.len() > REMEMBERED {
             memory.replaced.pop_front();
@@ -444,7 +447,7 @@ impl StateBox {
             // What others write from now on is newer.
             *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        Ok(Updated { state, change: if written { Change::Changed } else { Change::Unchanged } })
+        Ok(Updated { state, change: if written { Change::Changed } else { Change::Unchanged }, created })
     }
 
     /// Keeps on this machine how a run of `task` was interrupted, because the state could not be written in time; whoever

@@ -220,6 +220,7 @@ impl State {
         let text = |issue: &Mapping| issue.text("issue").map(|text| text.trim().to_lowercase());
         let is_resolved = |issue: &Mapping| issue.get("resolved").and_then(Node::as_bool) == Some(true);
         let now: Vec<Mapping> = self.entries("issues").cloned().collect();
+        let known: Vec<Option<String>> = copy.entries("issues").map(text).collect();
         let mut lost = Vec::new();
         for issue in copy.entries("issues") {
             let shown = issue.text("issue").unwrap_or_default().to_owned();
@@ -231,7 +232,15 @@ impl State {
                     losses.push(Loss::Resolution { text: shown, resolution });
                 }
                 Some(_) => {}
-                None if now.iter().any(|other| same_text(&other) || same_time(&other)) => {}
+                None if now.iter().any(|other| {
+                    // Another issue of the same second is no rewording.
+                    let reworded = || {
+                        same_time(&other)
+                            && !known.contains(&text(other))
+                            && is_alike(text(issue).as_deref(), text(other).as_deref())
+                    };
+                    same_text(&other) || reworded()
+                }) => {}
                 None => {
                     lost.push(Node::mapping(issue.clone()));
                     losses.push(Loss::Issue { text: shown });
@@ -353,6 +362,12 @@ impl UnrecordedEnd {
             },
         })
     }
+}
+
+/// Whether a text may be a new wording of another. Times of issues are whole seconds, so they alone do not say so.
+fn is_alike(one: Option<&str>, other: Option<&str>) -> bool {
+    let begin = |text: Option<&str>| text.unwrap_or_default().chars().take(500).collect::<String>();
+    strsim::normalized_levenshtein(&begin(one), &begin(other)) >= 0.5
 }
 
 fn history(entry: &Mapping) -> impl DoubleEndedIterator<Item = &Mapping> {

@@ -138,7 +138,7 @@ impl State {
         let reason = end.reason.as_ref().map(|reason| self.mask(reason));
         let result = end.result.as_ref().map(|result| bounded(&self.mask(result)));
         let links: Vec<Node> = end.links.iter().map(|link| Node::text(self.mask(link))).collect();
-        let done: Vec<Node> = shortened(&end.done).map(|step| Node::text(self.mask(&step))).collect();
+        let done: Vec<Node> = shortened(&end.done, |step| self.mask(step)).map(Node::text).collect();
         let notifications: Vec<Mapping> =
             end.notifications.iter().map(|notification| self.outbox_entry(notification)).collect();
         let finished = self.change_task(task, |fields| {
@@ -321,8 +321,12 @@ impl State {
 }
 
 /// The first effects, each of a bounded length, and how many more there were.
-fn shortened(done: &[String]) -> impl Iterator<Item = String> + '_ {
-    let kept = done.iter().take(DONE_LIMIT).map(|step| step.chars().take(DONE_LENGTH).collect());
+/// Masked before it is cut: half a secret is not recognized.
+fn shortened<'a>(
+    done: &'a [String],
+    mask: impl Fn(&str) -> String + 'a,
+) -> impl Iterator<Item = String> + 'a {
+    let kept = done.iter().take(DONE_LIMIT).map(move |step| mask(step).chars().take(DONE_LENGTH).collect());
     let more = done.len().saturating_sub(DONE_LIMIT);
     kept.chain((more > 0).then(|| format!("and {more} more")))
 }

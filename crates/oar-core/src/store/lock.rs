@@ -101,7 +101,7 @@ mod tests {
         let first = take(Duration::ZERO).await.unwrap();
         assert!(matches!(take(Duration::ZERO).await, Err(LockError::Held)));
         assert_eq!(waits.load(Ordering::SeqCst), 0);
-        let second = take(Duration::from_secs(60));
+        let second = take(Duration::from_mins(1));
         let leaves = async {
             clock.sleep(REPORTED_AFTER * 2).await;
             std::fs::remove_file(&path).unwrap();

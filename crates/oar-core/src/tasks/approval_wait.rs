@@ -91,8 +91,9 @@ impl Watcher<'_> {
         }
     }
 
-    /// Sleeps until `time`, or until another process has ended the wait or made its check due.
+    /// Sleeps until `time`, or until another process has ended the wait or has made its check due meanwhile.
     async fn sleep(&self, time: Timestamp) -> Next {
+        let began = self.runner.clock.now();
         let wait = Pauses::new(self.runner.clock).unless_stopped(self.runner.interrupt);
         let longest = LONGEST_SLEEP.min(self.policy.lease);
         loop {
@@ -104,7 +105,7 @@ impl Watcher<'_> {
             }
             // A state that cannot be read now is read again later.
             if let Ok(Some(state)) = self.runner.statebox.find().await
-                && state.wait(TASK).is_none_or(|wait| next_look(&wait) <= now)
+                && state.wait(TASK).is_none_or(|wait| (began..=now).contains(&next_look(&wait)))
             {
                 return Next::Look;
             }

@@ -29,7 +29,7 @@ pub async fn is_shipped(services: &ReleaseContext) -> Result<ShippedReport, Conf
         };
         // MicroShift ships separately.
         if !matches!(pending, Pending::Advisory(impetus) if impetus.as_str() == Impetus::MICROSHIFT) {
-            (report.shipped, report.unknown) = (false, None);
+            (report.shipped, report.unknown) = (Some(false), None);
         }
         report.details.insert(detail, "not there yet: ART has yet to make it".to_owned());
     }

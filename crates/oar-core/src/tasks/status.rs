@@ -118,9 +118,7 @@ fn is_gated(task: TaskName) -> bool {
 
 /// Whether a task on which no other depends belongs to a release with this metadata.
 fn belongs(task: TaskName, metadata: &Metadata) -> bool {
-    let is_konflux =
-        metadata.shipment_mr.is_some() || metadata.pending.iter().any(|one| one == "shipment_mr");
-    task != TaskName::CheckGreenwaveCvpTests || !is_konflux
+    task != TaskName::CheckGreenwaveCvpTests || !metadata.is_konflux()
 }
 
 /// Whether a task is In Progress and running its command continues it: no other process runs it or has
@@ -173,13 +171,14 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
                 let by = run.by.as_deref().unwrap_or("unknown");
                 format!("the last run, by {by}, did not record its end; run it again")
             }
-            _ => match view.as_ref().and_then(|view| view.job.as_ref()) {
-                Some(job) => job_words(job),
-                None => {
+            _ => {
+                if let Some(job) = view.as_ref().and_then(|view| view.job.as_ref()) {
+                    job_words(job)
+                } else {
                     let finding = deciding.and_then(|run| run.reason.as_deref()).unwrap_or("in progress");
                     open_end.map_or_else(|| finding.to_owned(), |end| format!("{finding}; {end}"))
                 }
-            },
+            }
         }),
         Readiness::Blocked { issue } => Some(format!("blocked: {issue}")),
         Readiness::Waits { on } => {
@@ -220,7 +219,13 @@ fn credited(view: Option<&TaskView>, deciding: Option<&RunView>) -> Option<Strin
         Some(run) if run.outcome == Some(view.status.into()) && view.completed_at <= run.finished => {
             run.by.clone()
         }
-        Some(_) if view.completed_at.is_some() => Some(ANOTHER_PROGRAM.to_owned()),
+        // A repeat that failed leaves a Pass: whoever made that is credited.
+        Some(_) if view.completed_at.is_some() => {
+            let made =
+                |run: &&RunView| run.outcome == Some(view.status.into()) && run.finished >= view.completed_at;
+            let made = view.history.iter().rev().find(made);
+            made.map_or_else(|| Some(ANOTHER_PROGRAM.to_owned()), |run| run.by.clone())
+        }
         _ => last.by.clone(),
     }
 }
@@ -322,6 +327,26 @@ mod tests {
             assert_eq!(age(stamp, now).as_deref(), Some(expected), "{stamp}");
         }
         assert_eq!(age("yesterday", now), None);
+    }
+
+    #[test]
+    fn a_failed_repeat_leaves_the_credit_with_the_run_that_made_the_pass() {
+        let history = "
+    history:
+    - {id: a, started: '2026-07-01T09:00:00Z', finished: '2026-07-01T09:01:00Z', by: robin, outcome: Pass}
+    - {id: b, started: '2026-07-01T10:00:00Z', finished: '2026-07-01T10:01:00Z', by: jo, outcome: Fail}
+";
+        for (completed, by) in [("2026-07-01T09:01:00Z", "robin"), ("2026-07-01T11:00:00Z", ANOTHER_PROGRAM)]
+        {
+            let text = format!(
+                "release: 4.19.1\ncreated_at: '2026-07-01T08:00:00Z'\nupdated_at: '2026-07-01T10:01:00Z'\nmetadata: {{}}\n\
+                 tasks:\n  - name: take-ownership\n    status: Pass\n    started_at: '2026-07-01T09:00:00Z'\n    \
+                 completed_at: '{completed}'\n    result: null{history}issues: []\n"
+            );
+            let state = State::parse(&text).unwrap();
+            let row = task_row(&state, TaskName::TakeOwnership, "2026-07-02T00:00:00Z".parse().unwrap());
+            assert_eq!((row.status, row.by.as_deref()), (TaskStatus::Pass, Some(by)), "{completed}");
+        }
     }
 
     #[test]

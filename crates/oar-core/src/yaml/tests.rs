@@ -137,7 +137,7 @@ fn errors_say_where() {
         ("a: 1\n---\nb: 2\n", "2:1: a second document"),
         ("a:\n  x\u{7}y\n", "2:4: the control character U+0007"),
         ("a:\n\tb: 1\n", "2:2: not valid YAML: tabs disallowed"),
-        ("a:\n- \tb\n", "2:3: a tab stands here"),
+        ("a:\n- \tb\n", "2:3: there is a tab here"),
         ("a: !secret x\n", "1:4: the tag `!secret` is not supported"),
         ("a: !!int x\n", "1:4: `x` is not a value of the tag"),
         ("? [a]\n: b\n", "1:3: a key must be a scalar, but this is a list"),

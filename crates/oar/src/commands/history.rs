@@ -32,7 +32,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));
             let mut line = format!("{at}  {:<22} taken over  by {by}", "build data");
             for value in &record.values {
-                line = format!("{line}\n{:22}{value}", "");
+                line = format!("{line}\n{:22}{}", "", indented(value));
             }
             ui.text(line);
         }
@@ -61,10 +61,25 @@ fn lines(entry: &Entry, names: usize, outcomes: usize) -> String {
         run.by.as_deref().unwrap_or("unknown"),
     );
     for more in [&run.command, &run.reason].into_iter().flatten() {
-        text = format!("{text}\n{:22}{more}", "");
+        text = format!("{text}\n{:22}{}", "", indented(more));
     }
     for step in &run.done {
-        text = format!("{text}\n{:22}done: {step}", "");
+        text = format!("{text}\n{:22}done: {}", "", indented(step));
     }
     text
+}
+
+/// The text with its later lines below its first.
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', &format!("\n{:22}", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_reason_begins_at_the_margin() {
+        assert_eq!(indented("a\nb\n\n"), format!("a\n{:22}b", ""));
+    }
 }

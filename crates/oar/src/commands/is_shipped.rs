@@ -14,15 +14,30 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let report = release.perform(IsShipped {}).await?;
     let ui = &release.session.ui;
     ui.json(&report);
+    if let Some(class) = report.unknown {
+        let unread: Vec<&str> = report
+            .details
+            .iter()
+            .filter(|(_, words)| words.starts_with("error: "))
+            .map(|(key, _)| key.as_str())
+            .collect();
+        let message = format!(
+            "whether {} is shipped is unknown, because this could not be read: {}",
+            release.version,
+            unread.join(", ")
+        );
+        let hint = "Mend what the result says of each, or wait until the service answers, and run the same command again.";
+        ui.explain(&CliError::new(class, message).with_hint(hint));
+    }
     ui.text(render(&release.version.to_string(), &report));
     Ok(exit_code(&report))
 }
 
 fn render(release: &str, report: &ShippedReport) -> String {
-    let verdict = match (report.shipped, report.unknown) {
-        (true, _) => TextStyle::Good.paint("shipped"),
-        (false, None) => TextStyle::Attention.paint("not shipped"),
-        (false, Some(_)) => TextStyle::Bad.paint("unknown, because not everything could be read"),
+    let verdict = match report.shipped {
+        Some(true) => TextStyle::Good.paint("shipped"),
+        Some(false) => TextStyle::Attention.paint("not shipped"),
+        None => TextStyle::Bad.paint("unknown, because not everything could be read"),
     };
     let width = report.details.keys().map(String::len).max().unwrap_or(0);
     let mut lines = vec![format!("{release} ({}): {verdict}", report.flow_type)];

@@ -35,5 +35,11 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         ui.text(format!("{} checked: nothing waits", cli_support::counted(answer.count, "release")));
     }
     ui.json(&answer);
+    for (text, class, hint) in answer.failures.iter() {
+        // The row says the same; this adds the next step.
+        let mut error = CliError::new(class, text);
+        error.hint = hint.map(str::to_owned);
+        ui.explain(&error);
+    }
     Ok(exit_code(&answer))
 }

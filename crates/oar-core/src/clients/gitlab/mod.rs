@@ -80,7 +80,12 @@ impl GitlabClient {
             .merge_request(reference.iid)
             .build()
             .map_err(|error| unbuildable(&operation, error))?;
-        query(endpoint, &operation).await
+        let found: MergeRequest = query(endpoint, &operation).await?;
+        if found.iid != reference.iid {
+            let detail = format!("the answer is about the merge request !{}", found.iid);
+            return Err(operation.error(ServiceErrorKind::Malformed, detail));
+        }
+        Ok(found)
     }
 
     /// Reads the newest notes of a merge request, at most a thousand, a hundred per request.

@@ -199,6 +199,17 @@ async fn the_words_of_a_refusal_are_kept() {
 }
 
 #[tokio::test]
+async fn another_merge_request_than_asked_for_is_malformed() {
+    let server = MockServer::start().await;
+    let mut body = merge_request("opened");
+    body["iid"] = json!(613);
+    answer(&server, 200, body).await;
+    let error = client(&server, Some("t0ken")).merge_request(&reference()).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Malformed, "{error}");
+    assert!(error.detail.contains("!613"), "{error}");
+}
+
+#[tokio::test]
 async fn garbage_instead_of_a_merge_request_is_malformed() {
     for body in [json!("garbage"), json!({"iid": 612}), json!([])] {
         let server = MockServer::start().await;

@@ -122,7 +122,7 @@ impl Bug {
         self.is_in(&["Verified", "Closed", "Release Pending"])
     }
 
-    /// Whether its status is ON_QA: it waits for QE.
+    /// Whether its status is `ON_QA`: it waits for QE.
     pub fn is_on_qa(&self) -> bool {
         self.is_in(&["ON_QA"])
     }

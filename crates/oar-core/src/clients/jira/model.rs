@@ -208,6 +208,11 @@ impl Issue {
         struct Named {
             name: String,
         }
+        // A ticket without subtasks has an empty list, or the field is hidden from the screen; without any field it
+        // is not known.
+        if self.fields.is_empty() {
+            return Err("it has no `fields`".to_owned());
+        }
         let Some(list) = self.field("subtasks") else { return Ok(Vec::new()) };
         let entries = list.as_array().ok_or("`subtasks` is not a list")?;
         entries

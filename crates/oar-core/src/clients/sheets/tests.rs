@@ -142,7 +142,7 @@ async fn all_blocks_are_read_and_written_with_one_request_each() {
 async fn refusals_say_what_to_do() {
     for (status, words, class, hint) in [
         (403, "The caller does not have permission", ErrorClass::Configuration, "Share the spreadsheet"),
-        (404, "Requested entity was not found.", ErrorClass::Failed, "report_templates"),
+        (404, "Requested entity was not found.", ErrorClass::Unavailable, "report_templates"),
         (400, "Unable to parse range: 'x'!A1", ErrorClass::Unavailable, ""),
     ] {
         let place = place().await;

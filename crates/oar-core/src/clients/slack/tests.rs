@@ -145,7 +145,7 @@ async fn every_refusal_has_its_meaning_and_advice() {
         ("cannot_reply_to_message", ServiceErrorKind::Forbidden, Some("no replies")),
         ("message_limit_exceeded", ServiceErrorKind::Forbidden, Some("administrators")),
         ("team_not_found", ServiceErrorKind::Rejected, Some("ids")),
-        ("msg_too_long", ServiceErrorKind::Rejected, None),
+        ("msg_too_long", ServiceErrorKind::Rejected, Some("Correct what Slack refuses")),
     ] {
         let server = MockServer::start().await;
         answer(&server, 200, json!({"ok": false, "error": code, "needed": "chat:write"})).await;

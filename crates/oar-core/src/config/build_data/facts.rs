@@ -88,6 +88,8 @@ impl FromStr for ReleaseDate {
         };
         let month = month.to_ascii_lowercase();
         let date = || {
+            // No year 0: neither the Python tooling nor a calendar has one.
+            (*year != "0000").then_some(())?;
             digits(year, 4..=4).and_then(|()| digits(day, 1..=2))?;
             let month = MONTHS.iter().zip(1..).find(|(name, _)| **name == month)?.1;
             Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()
@@ -174,6 +176,8 @@ impl FromStr for ShipmentUrl {
         if project.is_empty() {
             return Err(ParseShipmentUrlError);
         }
+        // A query may hold a token, and neither it nor a fragment says which merge request is meant.
+        let text = text.split(['?', '#']).next().unwrap_or_default();
         Ok(Self { text: text.to_owned(), host: host.to_owned(), project: project.to_owned(), iid })
     }
 }

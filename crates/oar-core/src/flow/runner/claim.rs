@@ -182,11 +182,13 @@ impl<T: Task> Run<'_, T> {
                 Ok(change.or(state.claim_task(name, &claim, has_ended)?))
             })
             .await;
-        if let Err(error) = begun {
-            self.progress().started = false;
-            return Err(error.into());
+        match begun {
+            Ok(updated) => self.progress().created = updated.created,
+            Err(error) => {
+                self.progress().started = false;
+                return Err(error.into());
+            }
         }
-        self.progress().created = planned.is_none();
         self.claimed.set(claim, now);
         Ok(())
     }

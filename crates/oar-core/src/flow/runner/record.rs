@@ -28,7 +28,10 @@ impl<T: Task> Run<'_, T> {
             return report;
         }
         self.settle(&end, &progress, &mut report);
-        self.mark_end(&progress, &report);
+        let keeps_pass = self.keeps_pass(&progress, &mut report);
+        if !keeps_pass {
+            self.mark_end(&progress, &report);
+        }
         report.log = capture.text();
         let Some(permit) = self.mode.permit() else { return report };
         if !self.leaves_record(&progress, &report) {
@@ -37,7 +40,10 @@ impl<T: Task> Run<'_, T> {
             }
             return report;
         }
-        let run_end = self.run_end(&end, outcome, &report);
+        let mut run_end = self.run_end(&end, outcome, &report);
+        if keeps_pass {
+            run_end.status = None;
+        }
         self.write_end(&end, &run_end, &mut report, permit).await;
         report
     }
@@ -57,6 +63,17 @@ impl<T: Task> Run<'_, T> {
         if report.refused && self.task.is_tracked() {
             report.status = Some(progress.status.unwrap_or(TaskStatus::NotStarted));
         }
+    }
+
+    /// Whether the task stays Pass although this run failed: only `force` takes a Pass away. Such a run changes
+    /// no status, and says so.
+    fn keeps_pass(&self, progress: &Progress, report: &mut Report<T::Done>) -> bool {
+        let loses = report.status == Some(TaskStatus::Fail);
+        let keeps = loses && progress.status == Some(TaskStatus::Pass) && !self.start().force;
+        if keeps && self.task.is_tracked() {
+            report.status = progress.status;
+        }
+        keeps && self.task.is_tracked()
     }
 
     /// Logs the line that other tools read.
@@ -124,7 +141,15 @@ impl<T: Task> Run<'_, T> {
         } else {
             writing.await
         };
-        let Err(error) = written else { return };
+        let error = match written {
+            Ok(created) => {
+                if created && !self.task.creates_state() {
+                    report.warnings.push(self.created_warning());
+                }
+                return;
+            }
+            Err(error) => error,
+        };
         tracing::error!("the outcome could not be recorded: {}", error.inner());
         let text = format!("the outcome could not be recorded: {}", error.inner());
         report.class.get_or_insert(error.inner().class());
@@ -136,10 +161,12 @@ impl<T: Task> Run<'_, T> {
         report.hint = report.hint.take().or_else(|| error.inner().hint());
     }
 
-    async fn write(&self, end: &End<T>, run_end: &RunEnd, permit: &WritePermit) -> Result<(), TaskError> {
+    /// Whether there was no file before.
+    async fn write(&self, end: &End<T>, run_end: &RunEnd, permit: &WritePermit) -> Result<bool, TaskError> {
         let name = self.name();
         let initial = self.task.initial_state()?;
-        self.statebox()
+        let updated = self
+            .statebox()
             .update_or_create(permit, &update_message(name), initial, |state: &mut State| {
                 let ended = state.finish_run(name, run_end);
                 let mut change = ended.or(state.release_task(name, &run_end.run.id, None));
@@ -152,6 +179,6 @@ impl<T: Task> Run<'_, T> {
                 Ok(change)
             })
             .await?;
-        Ok(())
+        Ok(updated.created)
     }
 }

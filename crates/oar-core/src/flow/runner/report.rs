@@ -118,11 +118,7 @@ impl<T: Task> Run<'_, T> {
             log: String::new(),
         };
         if progress.created {
-            report.warnings.push(format!(
-                "there was no StateBox: {} was created. Nobody was told that the release begins, as \
-                 `create-test-report` does",
-                self.statebox().location()
-            ));
+            report.warnings.push(self.created_warning());
         }
         let mut owed = report.notifications.iter().chain(&report.earlier_notifications);
         if owed.any(|record| record.state != NotificationState::Sent) {
@@ -132,6 +128,14 @@ impl<T: Task> Run<'_, T> {
             );
         }
         report
+    }
+
+    /// What is said when the run of a task other than `create-test-report` made the file.
+    pub(super) fn created_warning(&self) -> String {
+        format!(
+            "there was no StateBox: {} was created. Nobody was told that the release begins, as `create-test-report` does",
+            self.statebox().location()
+        )
     }
 
     /// Puts the end into the report; `None` when there is no run to record.

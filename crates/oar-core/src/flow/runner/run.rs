@@ -35,6 +35,7 @@ pub(super) struct Run<'r, T: Task> {
 
 /// What is known of a run at any moment, so that whatever ends it finds it.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may hold beside any")]
 pub(super) struct Progress {
     pub(super) plan: PlanSummary,
     pub(super) notifications: Vec<Notification>,

@@ -76,9 +76,19 @@ impl Operation for StartAggregator {
             payloads: payloads.as_ref().ok().and_then(Option::as_ref).map(|found| found as &dyn Payloads),
             policy: live.policy(),
         };
-        let mut report = Box::pin(aggregator.pass(self.arch, permit)).await?;
+        let pass = Box::pin(aggregator.pass(self.arch, permit)).await;
+        let unlabelled =
+            |error: &dyn std::fmt::Display| format!("no payload is labelled in this pass: {error}");
+        let mut report = match (pass, &payloads) {
+            (Ok(report), _) => report,
+            (Err(failure), Ok(_)) => return Err(failure.into()),
+            (Err(failure), Err(error)) => {
+                call.observer().warn(&unlabelled(error));
+                return Err(failure.into());
+            }
+        };
         if let Err(error) = &payloads {
-            let words = format!("no payload is labelled in this pass: {error}");
+            let words = unlabelled(error);
             report.problems.add_words(words, error.class(), error.hint());
         }
         Ok(report)

@@ -134,6 +134,11 @@ impl Approval<'_> {
     }
 }
 
+/// Whether a build is an operating system image: ART judges by the beginning of the whole name, version and release.
+fn is_image(build: &Nvr) -> bool {
+    build.to_string().starts_with(IMAGE_PREFIX)
+}
+
 /// The operating system images of the advisories.
 fn images(advisories: &[&ReadAdvisory], findings: &mut KernelFindings) -> BTreeSet<Nvr> {
     let mut images = BTreeSet::new();
@@ -142,7 +147,7 @@ fn images(advisories: &[&ReadAdvisory], findings: &mut KernelFindings) -> BTreeS
             None => {}
             Some(Ok(builds)) => {
                 let builds = builds.iter().map(|build| &build.nvr);
-                let found: Vec<&Nvr> = builds.filter(|build| build.name.starts_with(IMAGE_PREFIX)).collect();
+                let found: Vec<&Nvr> = builds.filter(|build| is_image(build)).collect();
                 if found.is_empty() && impetus == super::RHCOS {
                     findings.problems.push(
                         Problem::blocked(format!("advisory {id} ({impetus}) has no operating system image"))

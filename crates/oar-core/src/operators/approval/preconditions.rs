@@ -50,7 +50,7 @@ impl Approval<'_> {
     /// not be read is one of them.
     ///
     /// `rules` says which packages of operating system images must not have which tag, or why nobody knows. `payload` is
-    /// looked at only in the Konflux flow; its metadata URL is left to [`Approval::complete`].
+    /// looked at only in the Konflux flow; its metadata URL is left to the task's `complete`.
     pub async fn plan(
         &self,
         target: &Target,

@@ -13,7 +13,7 @@ use crate::clients::gitlab::{
     NewMergeRequest, Project,
 };
 use crate::clients::jira::IssueKey;
-use crate::clients::{Effect, ensure, write_or_look};
+use crate::clients::write_or_look;
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
@@ -21,6 +21,9 @@ use crate::flow::recorder::Recorder;
 use crate::operators::shipment::{Shipment, ShipmentFile};
 use crate::permit::WritePermit;
 use crate::version::ReleaseVersion;
+
+/// After such a failure GitLab may have acted.
+const MAY_HAVE_ACTED: [ServiceErrorKind; 2] = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
 
 /// The pause before the second look at a merge request that GitLab still checks; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -308,26 +311,25 @@ impl ShipmentDrop {
         recorder: &Recorder,
     ) -> Result<(), TaskError> {
         let message = self.message();
-        let look = || async {
-            let files = self.still_named(gitlab, &request.source_branch).await?;
-            Ok::<_, TaskError>((!files.is_empty()).then_some(files))
-        };
-        let write = |files: Vec<(String, String)>| {
-            let message = &message;
-            async move {
-                let commit = NewCommit {
-                    project: self.fork.id,
-                    branch: &request.source_branch,
-                    base: CommitBase::Branch,
-                    message,
-                    files: &files,
-                };
-                gitlab.commit(&commit, permit).await.map(drop)
-            }
-        };
-        if ensure(look, write).await? == Effect::Changed {
-            did(recorder, self.commit_step());
+        let files = self.still_named(gitlab, &request.source_branch).await?;
+        if files.is_empty() {
+            return Ok(());
         }
+        let commit = NewCommit {
+            project: self.fork.id,
+            branch: &request.source_branch,
+            base: CommitBase::Branch,
+            message: &message,
+            files: &files,
+        };
+        let write = async { gitlab.commit(&commit, permit).await.map(drop) };
+        let look = async {
+            let files = self.still_named(gitlab, &request.source_branch).await?;
+            Ok::<_, TaskError>(files.is_empty().then_some(()))
+        };
+        // A commit that shows late is not made a second time: the next run looks first.
+        write_or_look(write, &MAY_HAVE_ACTED, look).await?;
+        did(recorder, self.commit_step());
         Ok(())
     }
 
@@ -339,11 +341,14 @@ impl ShipmentDrop {
         recorder: &Recorder,
     ) -> Result<(), TaskError> {
         let body = format!("QE drops bugs from this shipment: {}", ours.web_url);
-        let look = || async { Ok::<_, TaskError>((!self.is_commented(gitlab, ours).await?).then_some(())) };
-        let write = |()| async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
-        if ensure(look, write).await? == Effect::Changed {
-            did(recorder, self.comment_step());
+        if self.is_commented(gitlab, ours).await? {
+            return Ok(());
         }
+        let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
+        let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
+        // A comment that shows late is not written a second time: the next run looks first.
+        write_or_look(write, &MAY_HAVE_ACTED, look).await?;
+        did(recorder, self.comment_step());
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use futures::stream::iter;
 
 use super::{Aggregator, BuildReport, Done, READ_CONCURRENCY};
-use crate::error::{Classified, ErrorClass, ServiceErrorKind};
+use crate::error::{Classified, ErrorClass};
 use crate::permit::WritePermit;
 use crate::prow::change::{ChangeError, Changed, change};
 use crate::prow::json::Map;
@@ -16,12 +16,16 @@ use crate::prow::outcome::{
 use crate::prow::record::{Intent, Job, Observation, RecordError, ResultFile, Run};
 use crate::prow::registry::TestJob;
 use crate::prow::starter::{Sources, Starter, intents};
+use crate::prow::world::FoundReport;
 use crate::store::Change;
 use crate::store::Stored;
 use crate::store::transaction::Start;
 
 /// The most rounds for one record in one pass; each follows an action of the one before.
 const ROUNDS: usize = 8;
+/// The next step for a report that cannot be understood.
+const REPORT_LEFT_OUT: &str = "The run counts without its report: look at it on the run's page, and replace the run if its \
+    result must have one (jobctl update-retried-job-run).";
 
 /// A change of a record as a result of what was read.
 #[derive(Clone)]
@@ -180,16 +184,16 @@ impl Work<'_> {
             }
         }
         let reports = iter(reports.into_iter().map(|(job, id, url)| async move {
-            let summary = match artifacts {
-                Some(artifacts) => artifacts.summary(&url).await,
-                None => Ok(None),
+            let found = match artifacts {
+                Some(artifacts) => artifacts.report(&url).await,
+                None => Ok(FoundReport::Absent),
             };
-            (job, id, summary)
+            (job, id, found)
         }));
-        for (job, id, summary) in reports.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
-            match summary {
-                Ok(Some(summary)) => round.findings.push(Finding::Summary(job, id, summary)),
-                Ok(None) => {
+        for (job, id, found) in reports.buffered(READ_CONCURRENCY).collect::<Vec<_>>().await {
+            match found {
+                Ok(FoundReport::Summary(summary)) => round.findings.push(Finding::Summary(job, id, summary)),
+                Ok(FoundReport::Absent) => {
                     let ended = self.recorded_run(&job, &id).and_then(|run| run.completed()?.parse().ok());
                     let now = world.clock.now();
                     if ended.is_some() && !report_is_due(ended, &self.aggregator.policy, now) {
@@ -197,10 +201,14 @@ impl Work<'_> {
                     }
                     self.observed.without_report.insert(id);
                 }
+                Ok(FoundReport::Unreadable(why)) => {
+                    let words = format!("the test report of the run {id} of {job} is left out: {why}");
+                    let hint = Some(REPORT_LEFT_OUT.to_owned());
+                    self.report.problem_with_hint(words, ErrorClass::Failed, hint);
+                    self.no_report.push((job, id.clone()));
+                    self.observed.without_report.insert(id);
+                }
                 Err(error) => {
-                    if error.kind == ServiceErrorKind::Malformed {
-                        self.observed.report_unreadable.insert(id.clone());
-                    }
                     self.observed.report_failed.insert(id.clone());
                     self.fail(&format!("the test report of the run {id} of {job}"), &error);
                 }

@@ -11,7 +11,7 @@ use crate::permit::WritePermit;
 use crate::prow::change::{change, read};
 use crate::prow::names::{BuildName, ResultName};
 use crate::prow::outcome::{AvailableRegistry, Observed, Policy, Step, next_steps};
-use crate::prow::record::{Build, Intent, Job, ResultFile};
+use crate::prow::record::{Build, Intent, Job, ResultFile, Stage};
 use crate::prow::registry::{TestJob, TestJobRegistry};
 use crate::prow::starter::{JobStart, Sources, StartError, StartResult, Starter, environment_of, intents};
 use crate::store::Stored;
@@ -108,7 +108,7 @@ impl Controller<'_> {
         registry: &TestJobRegistry,
         permit: &WritePermit,
         report: &mut ControllerReport,
-    ) {
+    ) -> ResultFile {
         let Intended { name, file, stored, ours, sources } = intended;
         let mine = ours.iter().map(|(_, intent)| *intent).collect();
         let left = self.left_behind(&file, mine, registry);
@@ -126,6 +126,22 @@ impl Controller<'_> {
                 "jobs of {} that are not started yet: {left}; a later pass continues",
                 name.build
             ));
+        }
+        file.clone()
+    }
+
+    /// Adds the jobs of which `file` still holds an intent that this process did not settle: another program may be
+    /// starting them.
+    pub(super) fn add_standing(file: &ResultFile, report: &mut ControllerReport) {
+        if file.is_aggregated() {
+            return;
+        }
+        for job in file.jobs() {
+            let name = job.name();
+            let stands = job.runs().any(|run| matches!(run.stage(), Stage::Intended(_)));
+            if stands && report.jobs.iter().all(|known| known.job != name) {
+                report.jobs.push(JobStart::left_to_others(name.to_string()));
+            }
         }
     }
 
@@ -233,7 +249,7 @@ impl Controller<'_> {
         if let Some(permit) = permit {
             let (stored, sources) = (Some(stored), Sources::default());
             let intended = Intended { name, file, stored, ours: Vec::new(), sources };
-            self.begin(intended, &registry, permit, report).await;
+            let _ = self.begin(intended, &registry, permit, report).await;
             return Ok(());
         }
         self.plan_to_resume(&file, &registry, report);

@@ -128,10 +128,18 @@ impl Controller<'_> {
         }
         let tests = Tests { build: &build, name: &name, registry: &registry, existing, known: known? };
         match permit {
-            None => self.plan(tests, &mut report).await,
+            None => {
+                let known = tests.known.as_ref().map(|(file, _)| file.clone());
+                self.plan(tests, &mut report).await;
+                // What the plan takes over or starts again does not stand in anybody's way.
+                if let Some(file) = known.filter(|_| report.planned.is_empty()) {
+                    Self::add_standing(&file, &mut report);
+                }
+            }
             Some(permit) => {
                 if let Some(intended) = self.intend(tests, permit, &mut report).await? {
-                    self.begin(intended, &registry, permit, &mut report).await;
+                    let file = self.begin(intended, &registry, permit, &mut report).await;
+                    Self::add_standing(&file, &mut report);
                 }
             }
         }
@@ -197,7 +205,7 @@ impl Controller<'_> {
             ));
             return Ok(());
         }
-        self.begin(intended, &registry, permit, report).await;
+        let _ = self.begin(intended, &registry, permit, report).await;
         Ok(())
     }
 

@@ -100,8 +100,6 @@ pub struct Observed {
     pub without_report: BTreeSet<String>,
     /// The runs whose report this pass could not fetch.
     pub report_failed: BTreeSet<String>,
-    /// The runs whose report was fetched but cannot be parsed.
-    pub report_unreadable: BTreeSet<String>,
     /// The intents that this process recorded and that are known not to be started.
     pub own: BTreeSet<Intent>,
     /// The intents that this pass has handled.
@@ -126,8 +124,7 @@ pub struct Policy {
     /// How long after its end a run may still get its test report; afterwards the absence is recorded and no
     /// report is looked for any more. Jobs upload their artifacts before they end.
     pub report_due: Duration,
-    /// How long after the end of its run a test report that cannot be fetched keeps a record open. One that
-    /// was fetched but cannot be parsed will not change, so it counts only for `report_due`.
+    /// How long after the end of its run a test report that cannot be fetched keeps a record open.
     pub report_timeout: Duration,
     /// How long after its last run an accepted build waits for its release payload to appear, so that it can
     /// be labelled.
@@ -293,14 +290,10 @@ impl Pass<'_> {
         if none || run.summary().is_some() || self.observed.without_report.contains(id) {
             return;
         }
-        let timeout = if self.observed.report_unreadable.contains(id) {
-            Some(self.policy.report_due)
-        } else {
-            self.observed.report_failed.contains(id).then_some(self.policy.report_timeout)
-        };
-        if let Some(timeout) = timeout {
+        if self.observed.report_failed.contains(id) {
+            let timeout = signed(self.policy.report_timeout);
             let ended: Option<Timestamp> = run.completed().and_then(|time| time.parse().ok());
-            self.waits |= ended.is_some_and(|ended| self.now.duration_since(ended) < signed(timeout));
+            self.waits |= ended.is_some_and(|ended| self.now.duration_since(ended) < timeout);
             return;
         }
         self.steps.push(Step::FetchReport {

@@ -127,6 +127,18 @@ impl JobStart {
         let hint = if let StartResult::Not(error) = start { error.hint() } else { None };
         Self { job, id, result, problem, class, hint }
     }
+
+    /// A job whose start another program has recorded and may be about to make: a person who asked for the start
+    /// did not get it.
+    pub(in crate::prow) fn left_to_others(job: String) -> Self {
+        let hint = "Another program is starting it, or was ended before it did: run the same command again in a few \
+                    minutes. OAR_INTENT_LEASE says when its start is taken over.";
+        Self {
+            class: Some(ErrorClass::Conflict),
+            hint: Some(hint.to_owned()),
+            ..Self::new(job, &StartResult::Elsewhere)
+        }
+    }
 }
 
 #[cfg(test)]

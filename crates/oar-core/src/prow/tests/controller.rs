@@ -246,6 +246,24 @@ async fn the_controller_adds_nothing_to_a_record_but_what_it_was_started_with() 
 }
 
 #[tokio::test]
+async fn a_trigger_after_one_that_was_killed_says_that_the_jobs_are_left_to_others() {
+    let world = died(0).await;
+    let report = trigger(&world, "4.20.1", Existing::Keep).await;
+    let results: Vec<_> = report.jobs.iter().map(|job| job.result).collect();
+    assert_eq!((results, report.class()), (vec!["elsewhere"; 2], Some(ErrorClass::Conflict)), "{report:?}");
+    assert!(report.jobs.iter().all(|job| job.hint.is_some()));
+    assert_eq!(world.runs().len(), 0);
+    let controller = Controller { world: world.world() };
+    let build = "4.20.1".parse().unwrap();
+    let planned = controller.trigger(&build, Arch::Amd64, Existing::Keep, None).await.unwrap();
+    assert_eq!((planned.planned.len(), planned.class()), (0, Some(ErrorClass::Conflict)), "{planned:?}");
+    // When nobody can be at it any more, they are started.
+    world.advance(HOUR);
+    let report = trigger(&world, "4.20.1", Existing::Keep).await;
+    assert_eq!((world.runs().len(), report.class()), (2, None), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_record_of_the_python_tooling_gets_the_required_jobs_that_it_lacks() {
     let text = |job: &str| {
         format!(

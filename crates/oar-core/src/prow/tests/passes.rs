@@ -76,6 +76,25 @@ async fn a_run_of_which_nothing_tells_a_time_is_given_up_two_days_after_it_was_m
 }
 
 #[tokio::test]
+async fn a_report_that_cannot_be_understood_costs_the_report_and_is_told_once() {
+    let world = FakeWorld::new(1, REGISTRY, all_succeed());
+    world.spoil_reports("the test report cannot be read: it is no map");
+    world.publish("4.20.1");
+    control(&world, BuildKind::Stable).await;
+    let mut told = 0;
+    let mut last = None;
+    for _ in 0..4 {
+        world.advance(4 * HOUR);
+        let report = aggregate(&world).await;
+        let texts = report.builds.iter().flat_map(|build| build.problems.texts());
+        told += texts.filter(|text| text.contains("is left out: the test report cannot be read")).count();
+        last = report.class();
+    }
+    assert!(record(&world, "4.20.1").unwrap().is_aggregated(), "it is complete without the report");
+    assert_eq!((told, world.reports_asked(), last), (1, 1, None));
+}
+
+#[tokio::test]
 async fn without_its_registry_a_build_is_neither_accepted_nor_rejected() {
     let world = finished(all_succeed()).await;
     as_python_left_it(&world, "4.20.1", |text| {

@@ -330,3 +330,19 @@ async fn an_issue_that_another_machine_reworded_or_reported_anew_does_not_come_b
     let state = bench.load().await;
     assert_eq!((state.issues().len(), state.losses()), (1, [].as_slice()));
 }
+
+#[tokio::test]
+async fn a_lost_blocker_is_seen_beside_another_issue_of_the_same_second() {
+    let bench = bench();
+    let note = NewIssue { blocker: false, ..issue("disk full on the mirror", "10:05:00") };
+    bench.update(|state| state.add_issue(&note).unwrap()).await;
+    let before = bench.text();
+    bench.update(|state| state.add_issue(&issue("stop: bad rpm", "10:05:00")).unwrap()).await;
+    bench.store.replace(&before);
+    let lost = [Loss::Issue { text: "stop: bad rpm".to_owned() }];
+    assert_eq!(bench.load().await.losses(), lost, "beside one that was there before");
+    // The other program read the file before and adds its own.
+    bench.store.replace(&before.replace("disk full on the mirror", "waiting for a person's answer"));
+    let seen = bench.load().await;
+    assert!(seen.losses().contains(&lost[0]), "{:?}", seen.losses());
+}

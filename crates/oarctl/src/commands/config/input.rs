@@ -24,6 +24,7 @@ pub(super) fn directory_of(document: &Path) -> &Path {
 pub(super) fn text_of(path: &Path) -> Result<SecretString, CliError> {
     let failed = |reason| {
         CliError::new(ErrorClass::Configuration, format!("cannot read {}: {reason}", path.display()))
+            .with_hint(files::UNREADABLE_HINT)
     };
     files::read(path).map(SecretString::from).map_err(failed)
 }

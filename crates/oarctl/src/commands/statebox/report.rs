@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cli_support::{ExitCode, Session, files};
+use cli_support::{CliError, ExitCode, Session, files};
 use oar_core::operations::statebox_validate::Finding;
 
 /// The findings of a file as lines that editors can parse.
@@ -20,7 +20,8 @@ pub(super) fn lines(file: &str, findings: &[Finding]) -> Vec<String> {
 /// affect the others.
 pub(super) fn read(path: &Path, session: &Session) -> Result<Vec<u8>, String> {
     files::read_bytes(path).map_err(|reason| {
-        session.ui.warn(format!("cannot read {}: {reason}", path.display()));
+        let message = format!("cannot read {}: {reason}", path.display());
+        session.ui.explain(&CliError::usage(message).with_hint(files::UNREADABLE_HINT));
         reason
     })
 }

@@ -203,6 +203,7 @@ fn dates_are_read_in_every_spelling_that_occurs() {
         "",
         "2025-01-07",
         "2025-Feb-30",
+        "0000-Jan-01",
         "25-Jan-07",
         "2025-Jan-007",
         "2025-Jan-+7",
@@ -219,10 +220,14 @@ fn merge_request_addresses_are_taken_apart() {
         "https://gitlab.example.com/g/p/-/merge_requests/12",
         "https://gitlab.example.com/g/p/-/merge_requests/12/diffs",
         "https://gitlab.example.com//g/p/-/merge_requests/12/",
-        "https://gitlab.example.com/g/p/-/merge_requests/12#note_1",
     ] {
         let url: ShipmentUrl = good.parse().unwrap();
         assert_eq!((url.project(), url.iid(), url.as_str()), ("g/p", 12, good));
+    }
+    let plain = "https://gitlab.example.com/g/p/-/merge_requests/12";
+    for tail in ["?private_token=glpat-0123456789abcdefghij#note", "#note_1", "?a=b", "?", "#a?b"] {
+        let url: ShipmentUrl = format!("{plain}{tail}").parse().unwrap();
+        assert_eq!((url.project(), url.iid(), url.as_str()), ("g/p", 12, plain), "{tail}");
     }
     for bad in [
         "",

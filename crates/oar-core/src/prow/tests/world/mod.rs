@@ -15,13 +15,13 @@ use crate::clients::release_controller::{BuildLookup, LatestBuild, Phase, Stream
 use crate::clock::Clock;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::prow::json::Map;
 use crate::prow::names::{BuildKind, BuildName, FOLDER, RegistryName};
 use crate::prow::record::Observation;
 use crate::prow::registry::TestJobRegistry;
 use crate::prow::runs::{RunIntent, StartedRun};
 use crate::prow::world::{
-    Artifacts, Builds, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError, TestJobs, World,
+    Artifacts, Builds, FoundReport, Labelled, Payloads, RecordEntry, Records, Registries, RegistryError,
+    TestJobs, World,
 };
 use crate::service::Service;
 use crate::store::memory::SteppingClock;
@@ -55,6 +55,8 @@ struct Inner {
     runs: Vec<FakeRun>,
     /// The pages of runs whose report was requested.
     reports_asked: Vec<String>,
+    /// Why no report can be understood; `None` when there are none.
+    unreadable_reports: Option<String>,
     builds: Vec<StreamTag>,
     /// Builds that left their phase.
     fallen: BTreeSet<String>,
@@ -323,6 +325,11 @@ impl FakeWorld {
 
     pub(super) fn writes(&self) -> Vec<String> {
         locked(&self.inner).writes.clone()
+    }
+
+    /// Every run has a report that cannot be understood.
+    pub(super) fn spoil_reports(&self, why: &str) {
+        locked(&self.inner).unreadable_reports = Some(why.to_owned());
     }
 
     pub(super) fn reports_asked(&self) -> usize {

@@ -116,10 +116,11 @@ fn page(run: &FakeRun) -> String {
 
 #[async_trait]
 impl Artifacts for FakeWorld {
-    async fn summary(&self, page: &str) -> Result<Option<Map>, ServiceError> {
+    async fn report(&self, page: &str) -> Result<FoundReport, ServiceError> {
         self.request().await;
-        locked(&self.inner).reports_asked.push(page.to_owned());
-        Ok(None)
+        let mut inner = locked(&self.inner);
+        inner.reports_asked.push(page.to_owned());
+        Ok(inner.unreadable_reports.clone().map_or(FoundReport::Absent, FoundReport::Unreadable))
     }
 
     async fn ended(&self, id: &str, _page: &str) -> Result<Option<Observation>, ServiceError> {
