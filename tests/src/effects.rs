@@ -135,10 +135,8 @@ impl Effects {
             let name = if created { &issue.summary } else { &issue.key };
             for write in &issue.writes {
                 let what = match write {
-                    // Setting the same value again changes nothing; the changelog tells, below.
+                    // Setting the same value again changes nothing; the changelog below shows what changed.
                     Write::Assigned(_) | Write::Edited(_) => continue,
-                    // Assigning the same person again changes nothing; the changelog below shows assignments.
-                    Write::Assigned(_) => continue,
                     Write::Created => "created".to_owned(),
                     Write::Transitioned { to, .. } => format!("moved to {to}"),
                     Write::Commented(_) => "comment".to_owned(),

@@ -23,20 +23,6 @@ const PEOPLE: [Person<'_>; 11] = [
     // People whose address stands in another attribute.
     Person { uid: "alias", attribute: "mail", mails: &["alias@example.com"], managers: &["chief"] },
     Person { uid: "chief", attribute: "mail", mails: &["chief@example.com"], managers: &[] },
-/// People with their address in the attribute `mail`.
-const OTHER_ADDRESSES: [(&str, &str, &[&str]); 2] =
-    [("alias", "alias@example.com", &["chief"]), ("chief", "chief@example.com", &[])];
-
-const PEOPLE: [(&str, &[&str], &[&str]); 9] = [
-    ("qcontact", &["qcontact@example.com"], &["boss"]),
-    ("boss", &["second-lead@example.com", "boss@example.com"], &[]),
-    ("orphan", &["orphan@example.com"], &[]),
-    ("stray", &["stray@example.com"], &["gone"]),
-    ("shy", &["shy@example.com"], &["silent"]),
-    ("silent", &[], &[]),
-    ("two", &["two@example.com"], &["silent", "boss"]),
-    ("twin1", &["twin@example.com"], &["boss"]),
-    ("twin2", &["twin@example.com"], &["boss"]),
 ];
 
 fn trusting(directory: &Directory) -> LdapClient {

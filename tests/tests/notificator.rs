@@ -263,7 +263,7 @@ fn histories_that_jira_cuts_are_read_whole() {
         };
         bug.changelog.extend((0..60).map(label));
         bug.comments = vec![notice(9, "QA Contact", 24, CONTACT, ago(hours(19 * 24)))];
-        let other = |place| notificator::comment(1000 + place, "Another comment.", ago(hours(100)));
+        let other = |place: u64| notificator::comment(1000 + place, "Another comment.", ago(hours(100)));
         bug.comments.extend((0..40).map(other));
     });
     run(&harness, &[]).expect(0);

@@ -239,10 +239,8 @@ variables! {
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
-        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it, and only \
-         the one that announced a comment of jira-notificator may write it; 0 only where no other program does that",
-        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it; \
-         0 only if no other program starts jobs",
+        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it, and \
+         only the one that announced a comment of jira-notificator may write it; 0 only if no other program does that",
         "optional",
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(

@@ -13,10 +13,6 @@ use crate::flow::interrupt::Signal;
 use crate::flow::outcome::TaskError;
 use crate::ids::IssueKey;
 
-/// The operation.
-#[derive(Debug)]
-pub struct JiraNotificator;
-
 pub use jiff::civil::Date as Day;
 
 /// The day that `text` names in the one form `YYYY-MM-DD`; the error says what is wrong.
@@ -28,10 +24,10 @@ pub fn day(text: &str) -> Result<Day, String> {
 /// How many issues a page of the search has.
 pub const PAGE_SIZE: u8 = 100;
 
-/// What it is asked with.
+/// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Arguments {
+pub struct JiraNotificator {
     /// Only bugs that became ON_QA after this day, such as 2026-06-01
     pub from_date: Option<Day>,
     /// How many bugs a page of the search has, 1 to 100
@@ -42,13 +38,13 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-impl Default for Arguments {
+impl Default for JiraNotificator {
     fn default() -> Self {
         Self { from_date: None, search_batch_size: PAGE_SIZE, explain: None, dry_run: false }
     }
 }
 
-impl Arguments {
+impl JiraNotificator {
     /// Fails where every pass would: a credential is missing, or a setting is wrong.
     pub fn check(&self, clients: &Clients) -> Result<(), TaskError> {
         clients.jira()?;
@@ -96,11 +92,10 @@ impl Operation for JiraNotificator {
         "A call is one pass; the command makes a pass every so often with --interval.",
         "Ask with `explain` why a bug is treated as it is.",
     ]);
-    type Arguments = Arguments;
     type Answer = Answer;
 
-    async fn run(arguments: Arguments, call: &Call) -> Result<Answer, TaskError> {
-        let permit = call.permit_unless(arguments.dry_run || arguments.explain.is_some())?;
+    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        let permit = call.permit_unless(self.dry_run || self.explain.is_some())?;
         let clients = call.clients();
         let jira = clients.jira()?;
         let has_token = call.settings().credentials().optional(Credential::GithubToken)?.is_some();
@@ -120,10 +115,10 @@ impl Operation for JiraNotificator {
         };
         let selection = Selection {
             streams: call.settings().versions().streams().to_vec(),
-            from_date: arguments.from_date,
-            page_size: usize::from(arguments.search_batch_size),
+            from_date: self.from_date,
+            page_size: usize::from(self.search_batch_size),
         };
-        Ok(match &arguments.explain {
+        Ok(match &self.explain {
             Some(key) => Answer::Explained(Box::new(Box::pin(notificator.explain(key, &selection)).await?)),
             None => Answer::Pass(Box::pin(notificator.pass(&selection, permit)).await?),
         })

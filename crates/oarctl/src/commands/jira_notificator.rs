@@ -5,8 +5,8 @@ use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, exit_code};
 use oar_core::agents::notificator::{Explanation, PassReport, StepReport};
 use oar_core::error::ErrorClass;
 use oar_core::ids::IssueKey;
-use oar_core::operations::jira_notificator::{Answer, Arguments, Day, JiraNotificator, day};
-use oar_core::operations::{Conclusion as _, perform};
+use oar_core::operations::jira_notificator::{Answer, Day, JiraNotificator, PAGE_SIZE, day};
+use oar_core::operations::perform;
 
 /// Tell the people of bugs that wait in ON_QA, step by step
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "NUMBER",
-        default_value_t = oar_core::operations::jira_notificator::PAGE_SIZE,
+        default_value_t = PAGE_SIZE,
         value_parser = clap::value_parser!(u8).range(1..=100)
     )]
     search_batch_size: u8,
@@ -39,26 +39,39 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let Args { from_date, search_batch_size, explain, dry_run, schedule } = args;
-    let arguments = Arguments { from_date, search_batch_size, explain, dry_run };
+    let notificator = JiraNotificator { from_date, search_batch_size, explain, dry_run };
     let clients = session.clients()?;
-    arguments.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    if arguments.explain.is_some() {
+    notificator.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    if notificator.explain.is_some() {
         let call = session.call_with(clients, false);
-        let answer = session.perform::<JiraNotificator>(arguments, &call).await?;
+        let answer = session.perform(notificator, &call).await?;
         show(&session.ui, &answer);
         session.ui.json(&answer);
         return Ok(exit_code(&answer));
     }
-    let agent =
-        Agent { program: "oarctl", role: "jira-notificator", scope: "ocpbugs", dry_run, leases: &clients };
+    let agent = Agent {
+        program: "oarctl",
+        role: "jira-notificator",
+        scope: "ocpbugs",
+        dry_run,
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     schedule
         .run(session, agent, || async {
             let call = session.call_with(clients.clone(), false);
             let mut pass = Pass::default();
-            match perform::<JiraNotificator>(arguments.clone(), &call).await {
+            match perform(notificator.clone(), &call).await {
                 Ok(answer) => {
                     if let Answer::Pass(report) = &answer {
-                        pass.add_problems(report.failed, answer.class());
+                        for issue in report.issues.iter().filter(|issue| issue.fails()) {
+                            let failures: Vec<String> = issue.failures().collect();
+                            pass.add_problem(
+                                format!("{}: {}", issue.issue, failures.join("; ")),
+                                ErrorClass::Failed,
+                            );
+                        }
                         pass.started = report.told;
                     }
                     show(&session.ui, &answer);
@@ -66,7 +79,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 }
                 Err(error) => {
                     session.ui.fail(&CliError::of_task(&error));
-                    pass.problem(Some(error.inner().class()));
+                    pass.add_problem(error.inner().to_string(), error.inner().class());
                 }
             }
             pass

@@ -64,20 +64,13 @@ pub(super) async fn list(asked: Asked) -> Result<Json<Value>, Refusal> {
 }
 
 /// J-7.
-pub(super) async fn add(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-    bytes: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let login = caller.viewer()?;
-    let now = stamp(world.clock.now());
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
-    login.may(Right::Comment)?;
-    state.before_change(&key, world.clock.now());
-    let id = append(&mut state, &key, &login.account_id, read(version, &bytes)?, &now)?;
+pub(super) async fn add(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let now = asked.now();
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
+    asked.login.may(Right::Comment)?;
+    state.before_change(&key, asked.world.clock.now());
+    let id = append(&mut state, &key, &asked.login.account_id, read(asked.version, &bytes)?, &now)?;
     let issue = state.visible_issue(&key)?;
     let views = asked.views(&state);
     Ok((StatusCode::CREATED, Json(views.comment(issue, find(issue, &id.to_string())?))))

@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State as AxumState},
-    http::StatusCode,
-};
+use axum::{Extension, Json, body::Bytes, extract::State as AxumState, http::StatusCode};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -52,21 +47,14 @@ pub(super) fn body(bytes: &Bytes) -> Result<Value, Refusal> {
 }
 
 /// J-2.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Extension(version): Extension<Version>,
-    Path(key): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let views = Views { state: &state, version, site: world.url("/jira") };
-    let expand = values(query.as_deref(), "expand");
-    let wanted = Wanted::all_or(values(query.as_deref(), "fields"));
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let views = asked.views(&state);
+    let expand = values(asked.query.as_deref(), "expand");
+    let wanted = Wanted::all_or(values(asked.query.as_deref(), "fields"));
     let mut view = views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"));
-    let properties = values(query.as_deref(), "properties");
+    let properties = values(asked.query.as_deref(), "properties");
     if !properties.is_empty() {
         let all = properties.iter().any(|name| name == "*all");
         let shown = issue.properties.iter().filter(|(name, _)| all || properties.contains(name));
@@ -115,7 +103,7 @@ pub(super) async fn edit(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refus
     let before = state.visible_issue(&key)?;
     let edit = edit::read(&state, before, asked.version, &body)?;
     let items = edit::changes(&state, before, &edit.draft);
-    state.before_change(&key, world.clock.now());
+    state.before_change(&key, asked.world.clock.now());
     let mut draft = edit.draft;
     draft.writes.push(Write::Edited(edit.fields));
     state.issues.insert(key.clone(), draft);

@@ -2,16 +2,14 @@
 //! (checked: Atlassian's description of the REST API, issue properties).
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Bytes,
-    extract::{Path, State as AxumState},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::{front::Caller, model::Right, refusal::Refusal};
-use crate::world::Shared;
+use super::{asked::Asked, model::Right, refusal::Refusal};
 
 /// The longest key.
 const KEY_LIMIT: usize = 255;
@@ -23,45 +21,34 @@ fn absent(name: &str) -> Refusal {
 }
 
 /// The keys of all properties.
-pub(super) async fn list(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(key): Path<String>,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let state = world.jira.lock();
-    let issue = state.visible_issue(&key)?;
-    let link =
-        |name: &String| format!("{}/rest/api/2/issue/{}/properties/{name}", world.url("/jira"), issue.key);
+pub(super) async fn list(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let issue = state.visible_issue(&asked.key)?;
+    let link = |name: &String| {
+        format!("{}/rest/api/2/issue/{}/properties/{name}", asked.world.url("/jira"), issue.key)
+    };
     let keys: Vec<Value> =
         issue.properties.keys().map(|name| json!({"self": link(name), "key": name})).collect();
     Ok(Json(json!({ "keys": keys })))
 }
 
 /// One property.
-pub(super) async fn show(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((key, name)): Path<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
-    caller.viewer()?;
-    let state = world.jira.lock();
-    let value = state.visible_issue(&key)?.properties.get(&name).ok_or_else(|| absent(&name))?;
-    Ok(Json(json!({"key": name, "value": value})))
+pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let state = asked.world.jira.lock();
+    let value = state
+        .visible_issue(&asked.key)?
+        .properties
+        .get(&asked.property)
+        .ok_or_else(|| absent(&asked.property))?;
+    Ok(Json(json!({"key": asked.property, "value": value})))
 }
 
 /// Sets a property.
-pub(super) async fn set(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((key, name)): Path<(String, String)>,
-    bytes: Bytes,
-) -> Result<StatusCode, Refusal> {
-    let login = caller.viewer()?;
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
-    login.may(Right::Edit)?;
-    if name.len() > KEY_LIMIT {
+pub(super) async fn set(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refusal> {
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
+    asked.login.may(Right::Edit)?;
+    if asked.property.len() > KEY_LIMIT {
         return Err(Refusal::Bad(format!(
             "The property key must not be longer than {KEY_LIMIT} characters."
         )));
@@ -71,20 +58,19 @@ pub(super) async fn set(
     }
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|_| Refusal::Bad("The property value must be a valid JSON value.".to_owned()))?;
-    let before = state.visible_issue_mut(&key)?.properties.insert(name, value);
+    let before = state.visible_issue_mut(&key)?.properties.insert(asked.property, value);
     Ok(if before.is_some() { StatusCode::OK } else { StatusCode::CREATED })
 }
 
 /// Removes a property.
-pub(super) async fn remove(
-    AxumState(world): AxumState<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path((key, name)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let login = caller.viewer()?;
-    let mut state = world.jira.lock();
-    let key = state.visible(&key)?;
-    login.may(Right::Edit)?;
-    state.visible_issue_mut(&key)?.properties.remove(&name).ok_or_else(|| absent(&name))?;
+pub(super) async fn remove(asked: Asked) -> Result<Response, Refusal> {
+    let mut state = asked.world.jira.lock();
+    let key = state.visible(&asked.key)?;
+    asked.login.may(Right::Edit)?;
+    state
+        .visible_issue_mut(&key)?
+        .properties
+        .remove(&asked.property)
+        .ok_or_else(|| absent(&asked.property))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
