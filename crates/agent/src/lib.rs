@@ -1,5 +1,5 @@
-//! What a command runs on when nobody starts each of its passes: a schedule, one leader among replicas, health and
-//! metrics, a service manager that is told, and a supervisor of several agents.
+//! Runs a command as an agent: a schedule of passes, leader election among replicas, health and metrics, signs of life for a
+//! service manager, and a supervisor of several agents.
 //!
 //! An agent is a command whose work is a [`Pass`] that may be repeated. The command flattens [`Schedule`]
 //! into its options, describes itself as an [`Agent`], and gives its pass to [`Schedule::run`]. Without

@@ -12,9 +12,9 @@ pub struct Pass {
     pub started: usize,
     /// Number of problems.
     problems: usize,
-    /// What the last problem was that had words.
+    /// The text of the last problem that has one.
     last_problem: Option<String>,
-    /// How many records there are, and how many of them are open.
+    /// Number of records, and of open ones among them.
     pub records: Option<(usize, usize)>,
 }
 
@@ -24,18 +24,18 @@ impl Pass {
         self.add_problems(usize::from(class.is_some()), class);
     }
 
-    /// Notes a problem in these words.
+    /// Adds a problem with its text.
     pub fn add_problem(&mut self, words: impl Into<String>, class: ErrorClass) {
         self.last_problem = Some(words.into());
         self.add_problems(1, Some(class));
     }
 
-    /// What the last problem was that was noted in words.
+    /// The text of the last problem that has one.
     pub fn last_problem(&self) -> Option<&str> {
         self.last_problem.as_deref()
     }
 
-    /// Notes so many problems; `class` is that of the gravest.
+    /// Adds `count` problems; `class` is that of the gravest.
     pub fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
         self.class = gravest(self.class.into_iter().chain(class));
         self.problems += count;

@@ -20,7 +20,7 @@ use crate::service_manager::ServiceManager;
 /// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The options that say when an agent does its work.
+/// The options for an agent's schedule.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Schedule {
     /// Make one pass and end; the default
@@ -50,13 +50,13 @@ pub struct Agent<'a> {
     /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
     /// standby.
     pub scope: &'a str,
-    /// Whether its passes change nothing. Then it keeps nobody from working, takes no lease and leaves no record.
+    /// Whether its passes change nothing. Then it takes no lease, leaves no record and does not affect other replicas.
     pub dry_run: bool,
-    /// Whether a single pass takes the lease as well, because two at the same moment might do something twice.
+    /// Whether a single pass takes the lease, too, because two at the same time could do something twice.
     pub one_at_a_time: bool,
-    /// Where replicas in a cluster agree which of them works.
+    /// The leases for leader election in a cluster.
     pub leases: &'a dyn Leases,
-    /// What the requests of its passes do.
+    /// Shows whether its passes have requests under way.
     pub activity: Activity,
 }
 
@@ -70,13 +70,13 @@ impl Agent<'_> {
 impl Schedule {
     /// Makes one pass, or one at every interval until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its gravest problem; an agent that was told to stop has done its work. A pass of
-    /// several that panics is one with a problem.
+    /// The exit code of one pass is that of its gravest problem; that of an agent that was told to stop is success. With an
+    /// interval, a pass that panics counts as a pass with a problem.
     ///
     /// # Errors
     ///
-    /// The address of `--listen` cannot be used, nothing tells how replicas agree who works, or somebody else is at the single
-    /// pass that only one may make.
+    /// The address of `--listen` cannot be used, leader election cannot be set up, or another program is at the single pass that
+    /// only one may make.
     pub async fn run<F>(
         self,
         session: &Session,

@@ -1,7 +1,7 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
 //! StateBox dialect, image health, a pass over all records, a pass of the Jira notificator. `commands`, `image-health`,
-//! `pass` and `notificator` as argument print that table alone; `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints
-//! what such a line asks for, and in which round.
+//! `pass` and `notificator` as argument print that table alone; `commands TEXT` measures only the lines whose name or
+//! flow holds the text, and `requests TEXT` prints what such a line asks for, and in which round.
 //!
 //! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
 //! request add, divided by 20 ms.
@@ -208,8 +208,6 @@ fn check_images(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Passes of the aggregator over 530 records at 20 ms per request: with everything to be read for the first time, and
-/// then with nothing new, while ten builds are tested and while none is.
 /// A pass of the Jira notificator over two hundred bugs, with every row of its table and 20 ms for each answer. Managers are
 /// looked up in a real directory.
 fn notificator() {
@@ -234,6 +232,8 @@ fn notificator() {
     println!("{}", run.stdout.lines().last().unwrap_or_default());
 }
 
+/// Passes of the aggregator over 530 records at 20 ms per request: with everything to be read for the first time, and
+/// then with nothing new, while ten builds are tested and while none is.
 fn passes() {
     for open in [10, 0] {
         let harness = Harness::with(Options { latency: Duration::from_millis(20), ..Options::default() });

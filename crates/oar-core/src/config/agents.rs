@@ -12,6 +12,7 @@ use super::settings::{bad, not};
 pub const AGENT_COMMANDS: &[(&str, &str)] = &[
     ("oarctl", "start-release-detector"),
     ("oarctl", "check-test-results"),
+    ("oarctl", "jira-notificator"),
     ("jobctl", "start-controller"),
     ("jobctl", "start-aggregator"),
 ];

@@ -353,7 +353,6 @@ fn is_custom_field(value: &str) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a pull spec with a tag can be made of a repository.
 /// Whether a repository and a tag make a valid pull spec.
 fn takes_tag(repository: &str) -> bool {
     format!("{repository}:4.19.1-x86_64").parse::<crate::ids::PullSpec>().is_ok()

@@ -120,7 +120,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// The release's y-stream is not a supported one.
+    /// The release's y-stream is not supported.
     pub(super) fn part_about(&self, release: &ReleaseVersion) -> Result<Self, ConfigError> {
         let part = Self {
             user: self.user.clone(),

@@ -93,7 +93,7 @@ pub fn mentions(body: &str) -> Vec<AccountId> {
     found
 }
 
-/// A notification that is to be written.
+/// A notification to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Its recipient.

@@ -110,7 +110,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// What holds for an issue, and what follows.
+/// The decision about an issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The row of the table.

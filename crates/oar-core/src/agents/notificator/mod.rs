@@ -1,7 +1,7 @@
 //! The Jira notificator: notifies the people of a bug that it is waiting in `ON_QA` (spec 05 §3).
 //!
-//! [`Ladder::decide`] is the decision table as a pure function of what is known about an issue, and [`Audience::of`] says
-//! who is told. Both ask for nothing: what only some rows need, such as a manager, is looked up after the row is known.
+//! [`Ladder::decide`] is the decision table as a pure function of an issue's facts, and [`Audience::of`] determines the
+//! recipients. Both send no requests: what only some rows need, such as a manager, is looked up after the row is known.
 //! [`Notificator::pass`] looks at all issues and does what is due; [`Notificator::explain`] says why for one of them.
 
 mod apply;

@@ -91,9 +91,9 @@ impl GithubFolder {
         Ok(found.unwrap_or_default())
     }
 
-    /// The files of these entries, in their order. Contents that the cache has cost no request; the others are read many
-    /// at once, and what does not come so one by one. One file that cannot be read does not keep the others from being
-    /// read.
+    /// The files of these entries, in their order. Cached contents cost no request; the others are read many
+    /// at once, and what that does not deliver one by one. One file that cannot be read does not affect the
+    /// others.
     pub async fn read(&self, entries: &[TreeEntry]) -> Vec<Result<FolderFile, ServiceError>> {
         let mut kept = self.kept(entries).await;
         let unknown: Vec<TreeEntry> =

@@ -63,7 +63,7 @@ impl FolderTree {
     }
 
     /// The ordinary files of an answer that lists everything below the folder, each by its path; `None` when an entry is
-    /// missing or changed: each folder's entries must be those that its name stands for.
+    /// missing or changed: each folder's git hash must be that of its entries.
     fn into_files_below(self) -> Option<Vec<TreeEntry>> {
         let empty = |sha: String| Self { sha, entries: Vec::new(), truncated: self.truncated, etag: None };
         let mut folders = HashMap::from([(String::new(), empty(self.sha))]);
@@ -81,7 +81,7 @@ impl FolderTree {
         folders.values().all(Self::is_sound).then_some(files)
     }
 
-    /// Whether `sha` is git's name of these entries.
+    /// Whether `sha` is the git hash of these entries.
     pub(super) fn is_sound(&self) -> bool {
         let mut body = Vec::new();
         for entry in &self.entries {
@@ -208,7 +208,7 @@ impl GithubClient {
                 let words = if tree.truncated {
                     "the folder has more files than GitHub lists"
                 } else {
-                    "the entries are not those that the folders' names stand for"
+                    "the entries do not have the git hashes of their folders"
                 };
                 let files = tree.into_files_below();
                 files.map(Some).ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, words))
@@ -217,7 +217,7 @@ impl GithubClient {
         }
     }
 
-    /// Reads the content that git names `sha`, and checks that it is that content.
+    /// Reads the content with the git hash `sha`, and checks the hash.
     pub async fn blob(&self, repository: &Repository, sha: &str) -> Result<Vec<u8>, ServiceError> {
         let purpose =
             Purpose { operation: "read a file", subject: format!("the blob {sha} of {repository}") };

@@ -22,7 +22,7 @@ const ISSUES_PER_REQUEST: usize = 1000;
 const ENTRIES_PER_PAGE: usize = 1000;
 /// The field that holds the status.
 const STATUS: &str = "status";
-/// How many pages are read of one request before it is given up: a million entries.
+/// The most pages of one request: a million entries.
 const MOST_PAGES: usize = 1000;
 
 /// A change of one field of an issue.
@@ -95,8 +95,8 @@ impl JiraClient {
 
     /// Every change of these fields, at most ten, of these issues, oldest first.
     ///
-    /// An issue that is not in the answer has no entries that this account may see. `created` is a number of
-    /// milliseconds in this answer, and a text in all others; both are read.
+    /// An issue that is not in the answer has no entries that this account may see. `created` is in
+    /// milliseconds since 1970 in this answer and a string in all others; both are accepted.
     pub async fn field_changes(
         &self,
         issues: &[IssueId],

@@ -106,7 +106,7 @@ impl Connection {
     }
 }
 
-/// TLS that verifies: the system's authorities and the configured ones.
+/// TLS with certificate verification, by the system's authorities and the configured ones.
 fn tls(settings: &LdapSettings) -> Result<TlsConnector, ServiceError> {
     let mut builder = TlsConnector::builder();
     if let Some(bundle) = &settings.ca_bundle {

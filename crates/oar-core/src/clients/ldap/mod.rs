@@ -81,7 +81,7 @@ pub struct LdapSettings {
 pub struct LdapClient {
     settings: LdapSettings,
     connection: Mutex<Option<Connection>>,
-    /// What was found so far; one command asks for the same people again and again.
+    /// Results so far; one command often looks up the same people.
     known: Mutex<HashMap<String, Managers>>,
     /// Whether it shows people at all to somebody without an account.
     shows_people: Mutex<Option<bool>>,
@@ -108,7 +108,8 @@ impl LdapClient {
         }
     }
 
-    /// The address of the manager of whoever has this address. Some have two managers; the first one with an address is it.
+    /// The address of the manager of the person with this address. Some people have two managers; the first one with an address
+    /// is returned.
     pub async fn manager_of(&self, address: &EmailAddress) -> Result<ManagerLookup, ServiceError> {
         let managers = match self.managers(address).await? {
             Ok(managers) if managers.is_empty() => Err(Absence::NoManager),
@@ -236,7 +237,7 @@ fn without_address(managers: &[ManagerEntry]) -> Absence {
     if exists { Absence::ManagerWithoutAddress } else { Absence::ManagerGone }
 }
 
-/// The values of the attributes in their order, whatever the case in which the server writes their names.
+/// The values of the attributes in the given order; their names are compared ignoring case.
 fn values<'a>(entry: &'a SearchEntry, attributes: &[&str]) -> Vec<&'a str> {
     let of = |attribute: &&str| {
         let found = entry.attrs.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute));

@@ -161,7 +161,7 @@ impl State {
         })
     }
 
-    /// A number nobody has yet.
+    /// An unused number.
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
         18_100_000 + self.ids
