@@ -384,6 +384,12 @@ fn one_advisory_that_cannot_move_does_not_stop_the_others_and_nothing_is_closed(
 #[test]
 fn the_merge_request_alone_is_approved_once_and_an_errata_release_has_none() {
     let harness = ready(KONFLUX);
+    let asked = harness.oar(KONFLUX, &["add-qe-approval"]).expect(6);
+    assert!(asked.stderr.contains("add-qe-approval cannot be undone"), "{asked:?}");
+    assert!(
+        !asked.all().contains("change-advisory-status"),
+        "the wrong command would do far more: {asked:?}"
+    );
     harness.oar(KONFLUX, &["add-qe-approval", "--yes"]).expect(0);
     assert_eq!(approved_by(&harness).len(), 1);
     assert_eq!(state_of(&harness, 150_001), AdvisoryState::Qe);

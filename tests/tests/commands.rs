@@ -290,3 +290,38 @@ fn logs_are_in_the_reference_format_or_json() {
     let first: serde_json::Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
     assert_eq!(first["level"], "DEBUG", "{first}");
 }
+
+#[test]
+fn what_only_reads_a_given_file_works_with_a_damaged_configuration() {
+    let mut harness = Harness::new();
+    for (name, value) in [
+        ("OAR_JWK", "short"),
+        ("OAR_CONFIG", "/absent/config.enc"),
+        ("HTTPS_PROXY", "socks5h://127.0.0.1:1"),
+        ("OAR_HTTP_TIMEOUT", "soon"),
+    ] {
+        harness = harness.env(name, value);
+    }
+    harness.oar(KONFLUX, &["status"]).expect(3);
+    harness.run("oarctl", ["operations"]).expect(0);
+    let file = |name: &str, text: &str| {
+        let path = harness.home().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let statebox = file("4.19.1.yaml", "release: 4.19.1\n");
+    let checked = harness.run("oarctl", ["statebox", "validate", &statebox]);
+    assert!(checked.stdout.contains("1 file"), "{checked:?}");
+    let record =
+        file("ocp-test-result-4.19.1-amd64.json", r#"{"result": {}, "aggregated": true, "accepted": true}"#);
+    let verified = harness.run("jobctl", ["verify", &record]);
+    assert!(verified.stdout.contains("1 file"), "{verified:?}");
+    let shown = harness.run("jobctl", ["show", &record]);
+    assert!(!shown.all().contains("OAR_JWK"), "{shown:?}");
+    let required = file("required", r#"{"4.19": ["periodic-demo"]}"#);
+    let arguments =
+        ["run_required", "--channel", "4.19", "--version", "4.19.1", "--dry-run", "--file", &required];
+    let planned = harness.run("job", arguments).expect(0);
+    assert!(planned.stdout.contains("Would start periodic-demo"), "{planned:?}");
+    assert!(harness.sandbox.requests().is_empty(), "{}", harness.request_lines());
+}

@@ -67,7 +67,7 @@ fn a_part_of_a_name_must_be_part_of_one_job_and_close_names_are_told() {
     assert!(none.stderr.contains("none of the"), "{none:?}");
     for misspelt in ["4.20-automated-release-aws-dmeo-f999", &NIGHTLY_JOB.replace("aws-demo", "aws-dmeo")] {
         let close = harness.run("job", ["run", misspelt]).expect(2);
-        let nearest = close.stderr.split("These come close:\n").nth(1).unwrap_or_default().trim_start();
+        let nearest = close.stderr.split("Similar names:\n").nth(1).unwrap_or_default().trim_start();
         assert!(nearest.starts_with(NIGHTLY_JOB), "{close:?}");
     }
     assert!(harness.prow_jobs().is_empty());
@@ -99,7 +99,7 @@ fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
     let run = harness.run("job", ["run", "4.20-automated-release-gcp-demo"]).expect(0);
     assert!(run.stderr.contains("warning: 1 of 5 files"), "{run:?}");
     let unknown = harness.run("job", ["run", "4.19-automated-release-gcp-demo"]).expect(2);
-    assert!(unknown.stderr.contains("It may stand in 1 file that cannot be read"), "{unknown:?}");
+    assert!(unknown.stderr.contains("It may be in 1 file that cannot be read"), "{unknown:?}");
     assert_eq!(harness.prow_jobs().len(), 1);
 }
 

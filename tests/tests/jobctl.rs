@@ -441,7 +441,7 @@ fn an_outage_of_the_deck_loses_no_run() {
 
 #[test]
 fn a_dry_run_that_goes_on_takes_nobody_s_turn() {
-    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
+    let harness = harness().env("HOME", "/proc/self/fdinfo").env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
     let arguments = [&CONTROLLER[..], &["--dry-run", "--interval", "3600"]].concat();
     let mut program = harness.command("jobctl", &arguments).spawn().unwrap();
     let mut line = String::new();
@@ -656,15 +656,15 @@ fn the_aggregator_counts_what_it_starts_and_what_goes_wrong() {
 
 #[test]
 fn a_lock_file_that_cannot_be_made_ends_the_program_with_the_next_step() {
-    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
+    let harness = harness().env("HOME", "/proc/self/fdinfo").env("XDG_RUNTIME_DIR", "/proc/self/fdinfo");
     let run = jobctl(&harness, &[&CONTROLLER[..], &["--interval", "3600"]].concat()).expect(3);
-    assert!(run.stderr.contains("Set XDG_RUNTIME_DIR to a directory"), "{run:?}");
+    assert!(run.stderr.contains("set HOME or XDG_RUNTIME_DIR to a directory"), "{run:?}");
     assert!(harness.prow_jobs().is_empty());
 }
 
 #[test]
 fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
-    let harness = harness().env("XDG_RUNTIME_DIR", "/proc/self/cwd");
+    let harness = harness();
     let arguments = [&CONTROLLER[..], &["--interval", "1", "--listen", "127.0.0.1:0"]].concat();
     let mut first = harness.command("jobctl", &arguments).spawn().unwrap();
     let mut log = BufReader::new(first.stderr.take().unwrap());

@@ -85,3 +85,30 @@ fn a_dry_run_says_which_look_is_due_and_does_nothing() {
     let run = harness.run("oarctl", ["tick", "--dry-run", "-r", KONFLUX]).expect(0);
     assert_eq!(run.stdout, "4.19.1: nothing waits\n");
 }
+
+#[test]
+fn messages_that_could_not_be_sent_before_are_sent_and_counted() {
+    let harness = Harness::new();
+    let down =
+        || Fault::on("slack", FaultKind::Status { code: 503, body: None, headers: Vec::new() }).forever();
+    harness.sandbox.faults().add(down());
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let run = harness.run("oarctl", ["tick", "-r", KONFLUX]).expect(0);
+    assert!(run.stdout.starts_with("4.19.1: messages kept: 0 of "), "{run:?}");
+    harness.sandbox.faults().clear();
+    let run = harness.run("oarctl", ["tick", "-r", KONFLUX]).expect(0);
+    assert!(run.stdout.starts_with("4.19.1: messages sent: "), "{run:?}");
+    let run = harness.run("oarctl", ["tick", "-r", KONFLUX]).expect(0);
+    assert_eq!(run.stdout, "4.19.1: nothing waits\n");
+}
+
+#[test]
+fn one_reason_for_all_y_streams_is_said_once() {
+    let harness = Harness::new();
+    let mut command = harness.command("oarctl", ["tick"]);
+    command.env_remove("GITHUB_TOKEN");
+    let run = end_to_end::finish(command).expect(3);
+    assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
+    assert!(run.stdout.contains("4.18, 4.19"), "{run:?}");
+    assert_eq!(run.stderr.matches("next:").count(), 1, "{run:?}");
+}

@@ -3,12 +3,13 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cli_support::{CliError, Session};
 use oar_core::clients::Clients;
 use oar_core::clients::kube::{LeaseHolder, LeaseState};
+use oar_core::config::Environment;
 use oar_core::error::ErrorClass;
 use oar_core::permit::WritePermit;
 use rustix::fs::{FlockOperation, flock};
@@ -85,19 +86,25 @@ impl Leader {
             session.ui.note(format!("taking turns by the lease {name}, as {identity}"));
             return Ok(Self::Lease { holder, ours: false });
         }
-        let directory = made(session.environment.lock_directory())?;
-        Self::of_file(directory.join(format!("{name}.lock")))
+        Self::of_machine(&session.environment, &name)
+    }
+
+    /// By a lock file in the first directory in which one can be opened.
+    fn of_machine(environment: &Environment, name: &str) -> Result<Self, CliError> {
+        let file = format!("{name}.lock");
+        let mut refused = None;
+        for directory in environment.lock_directories() {
+            match made(&directory).and_then(|()| Self::of_file(directory.join(&file))) {
+                Ok(leader) => return Ok(leader),
+                Err(error) => refused = Some(refused.unwrap_or(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| refusal("there is no directory for the lock file".to_owned())))
     }
 
     fn of_file(path: PathBuf) -> Result<Self, CliError> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = opened.map_err(|error| {
-            CliError::new(ErrorClass::Configuration, format!("cannot open {}: {error}", path.display()))
-                .with_hint(
-                    "The lock file keeps two programs from doing the same work. Let this user write it, or set \
-                     XDG_RUNTIME_DIR to another directory.",
-                )
-        })?;
+        let file = opened.map_err(|error| refusal(format!("cannot open {}: {error}", path.display())))?;
         Ok(Self::File { path, file, held: false })
     }
 
@@ -172,19 +179,18 @@ impl Leader {
     }
 }
 
-/// Creates the directory of lock files, accessible only by this user; an error when the environment names
-/// none.
-fn made(directory: Option<PathBuf>) -> Result<PathBuf, CliError> {
-    let failed = |words: String| {
-        CliError::new(ErrorClass::Configuration, words).with_hint(
-            "Set XDG_RUNTIME_DIR to a directory in which this user may write; the lock file keeps two programs from \
-             doing the same work.",
-        )
-    };
-    let directory = directory.ok_or_else(|| failed("there is no directory for the lock file".to_owned()))?;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-    made.map_err(|error| failed(format!("cannot make {}: {error}", directory.display())))?;
-    Ok(directory)
+/// Why there is no lock file, with the next step.
+fn refusal(words: String) -> CliError {
+    CliError::new(ErrorClass::Configuration, words).with_hint(
+        "The lock file keeps two programs from doing the same work. Let this user write it, or set HOME or \
+         XDG_RUNTIME_DIR to a directory in which this user may write.",
+    )
+}
+
+/// Creates a directory of lock files, accessible only by this user.
+fn made(directory: &Path) -> Result<(), CliError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| refusal(format!("cannot make {}: {error}", directory.display())))
 }
 
 #[cfg(test)]
@@ -194,6 +200,32 @@ mod tests {
     #[test]
     fn two_agents_of_one_process_have_two_identities() {
         assert_ne!(identity(), identity());
+    }
+
+    #[tokio::test]
+    async fn one_with_a_runtime_directory_and_one_without_take_turns() {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = tempfile::tempdir().unwrap();
+        let [home_text, runtime_text] = [&home, &runtime].map(|folder| folder.path().to_str().unwrap());
+        let login = Environment::from_pairs([("HOME", home_text), ("XDG_RUNTIME_DIR", runtime_text)]);
+        let cron = Environment::from_pairs([("HOME", home_text)]);
+        let mut first = Leader::of_machine(&login, "jobctl-demo").unwrap();
+        let mut second = Leader::of_machine(&cron, "jobctl-demo").unwrap();
+        assert_eq!((first.turn().await, second.turn().await), (Leadership::Ours, Leadership::Theirs));
+    }
+
+    #[tokio::test]
+    async fn where_the_home_cannot_be_written_the_runtime_directory_holds_the_lock() {
+        let runtime = tempfile::tempdir().unwrap();
+        let file = runtime.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let [home, runtime_text] = [file.as_path(), runtime.path()].map(|path| path.to_str().unwrap());
+        let both = [("HOME", home), ("XDG_RUNTIME_DIR", runtime_text)];
+        let mut leader = Leader::of_machine(&Environment::from_pairs(both), "jobctl-demo").unwrap();
+        assert_eq!(leader.turn().await, Leadership::Ours);
+        assert!(runtime.path().join("release-tests/jobctl-demo.lock").exists());
+        let error = Leader::of_machine(&Environment::from_pairs([both[0]]), "jobctl-demo").err().unwrap();
+        assert!(error.message.contains("cannot make"), "{error:?}");
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use oar_core::clients::Clients;
+use oar_core::config::Settings;
+use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
 
@@ -49,6 +51,14 @@ impl Session {
     /// whether `--yes` was given.
     pub fn call(&self, consent_given: bool) -> Result<Call, CliError> {
         Ok(self.call_with(self.clients()?, consent_given))
+    }
+
+    /// A call of an operation that only reads what it is given, such as a file: it works with a damaged configuration,
+    /// too.
+    pub fn local_call(&self) -> Result<Call, CliError> {
+        let settings = Settings::local(&self.environment)?;
+        let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
+        Ok(self.call_with(Clients::new(settings, http), false))
     }
 
     /// The same with existing clients: an agent uses the same clients for all its passes.

@@ -41,14 +41,14 @@ impl Consent for AskUser {
     }
 
     async fn ask_anew(&self, question: Question<'_>) -> Result<(), Refusal> {
-        let Question { task, release, plan } = question;
+        let Question { command, release, plan } = question;
         self.ui.note(shown(question));
         if !self.ui.is_interactive() {
             return Err(Refusal::blocked(format!(
-                "{task} cannot be undone and needs your consent, and there is no terminal to ask on; nothing was sent"
+                "{command} cannot be undone and needs your consent, and there is no terminal to ask on; nothing was sent"
             ))
             .with_hint(format!(
-                "See the plan (`oar -r {release} {task} --dry-run`), then call it with `--yes`."
+                "See the plan (`oar -r {release} {command} --dry-run`), then call it with `--yes`."
             )));
         }
         let noun = if plan.steps.len() == 1 {
@@ -59,7 +59,7 @@ impl Consent for AskUser {
         self.ui.ask(format!("{} {noun} to {release}? [y/N] ", TextStyle::Strong.paint("Make")));
         match tokio::time::timeout(ANSWER_TIMEOUT, tokio::task::spawn_blocking(answer)).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(_) => Err(Refusal::blocked(format!("{task} was not confirmed; nothing was sent"))
+            Ok(_) => Err(Refusal::blocked(format!("{command} was not confirmed; nothing was sent"))
                 .with_hint("Answer `y` to continue, or run the command with `--yes`.")),
             Err(_) => Err(Refusal::blocked(format!(
                 "nobody answered within {} minutes; nothing was sent",
@@ -84,9 +84,9 @@ fn is_yes(answer: &str) -> bool {
 }
 
 fn shown(question: Question<'_>) -> String {
-    let Question { task, release, plan } = question;
+    let Question { command, release, plan } = question;
     let mut lines = checks(&plan.checks);
-    lines.push(format!("{task} of {release} will:"));
+    lines.push(format!("{command} of {release} will:"));
     lines.extend(steps(&plan.steps));
     lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
@@ -96,7 +96,6 @@ fn shown(question: Question<'_>) -> String {
 mod tests {
     use super::*;
     use oar_core::flow::outcome::{PlanSummary, Step};
-    use oar_core::statebox::TaskName;
 
     #[test]
     fn only_a_clear_yes_is_consent() {
@@ -116,7 +115,7 @@ mod tests {
             notes: vec!["advisory 140003 is dropped".to_owned()],
         };
         let release = "4.14.60".parse().unwrap();
-        let text = shown(Question { task: TaskName::PushToCdnStaging, release: &release, plan: &plan });
+        let text = shown(Question { command: "push-to-cdn-staging", release: &release, plan: &plan });
         assert_eq!(
             crate::plain(&text),
             "  ok       no blocker is open\npush-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Style};
 use oar_core::clock::Clock;
+use oar_core::failures::Failures;
 use oar_core::flow::log::Level;
 use oar_core::redact::Redactor;
 use serde::Serialize;
@@ -249,6 +250,14 @@ impl Ui {
             self.explain(&error);
             error.code
         }))
+    }
+
+    /// Shows the failures of a run with several parts to the user only, each with its next step; `about` begins each.
+    pub fn explain_failures(&self, about: &str, failures: &Failures) {
+        for (text, class, hint) in failures.iter() {
+            let hint = hint.map(str::to_owned);
+            self.explain(&CliError { hint, ..CliError::new(class, format!("{about}{text}")) });
+        }
     }
 
     /// Writes one object to standard error; `text` and `fields` are redacted already.

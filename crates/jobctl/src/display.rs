@@ -1,10 +1,11 @@
 //! Shows results.
 
-use cli_support::{TextStyle, Ui};
+use cli_support::{CliError, TextStyle, Ui};
+use oar_core::error::ErrorClass;
 use oar_core::prow::aggregator::Done;
 use oar_core::prow::starter::JobStart;
 
-/// Shows the results of starting jobs. Jobs that were not started are problems.
+/// Shows the results of starting jobs. Jobs that were not started are explained, each with its next step.
 pub(crate) fn started_jobs(ui: &Ui, jobs: &[JobStart]) {
     for job in jobs {
         let (tone, words) = match (job.result, &job.problem) {
@@ -12,7 +13,9 @@ pub(crate) fn started_jobs(ui: &Ui, jobs: &[JobStart]) {
             ("found", _) => (TextStyle::Good, "found, it was started before".to_owned()),
             ("elsewhere", _) => (TextStyle::Faint, "left to another program".to_owned()),
             (_, Some(problem)) => {
-                ui.problem(format!("{}: not started: {problem}", job.job));
+                let class = job.class.unwrap_or(ErrorClass::Failed);
+                let error = CliError::new(class, format!("{}: not started: {problem}", job.job));
+                ui.explain(&CliError { hint: job.hint.clone(), ..error });
                 (TextStyle::Bad, "not started".to_owned())
             }
             (other, None) => (TextStyle::Attention, other.to_owned()),

@@ -386,3 +386,45 @@ fn one_unknown_is_unknown_and_one_refusal_is_a_failure_and_both_say_what_to_do()
         drop_bugs(&harness, ERRATA, &[]).expect(0);
     }
 }
+
+/// Writes of a kind that the sandbox got.
+fn writes(harness: &Harness, method: &str, part: &str) -> usize {
+    let requests = harness.sandbox.requests();
+    requests.iter().filter(|request| request.method == method && request.path.contains(part)).count()
+}
+
+#[test]
+fn a_comment_whose_answer_is_lost_is_written_again_by_the_next_run_only() {
+    let harness = prepared(KONFLUX);
+    let lost = Fault::on("gitlab", FaultKind::DropBefore).method("POST").path("*/notes");
+    harness.sandbox.faults().add(lost);
+    drop_bugs(&harness, KONFLUX, &[]).expect(4);
+    assert_eq!(writes(&harness, "POST", "/notes"), 1, "{}", harness.request_lines());
+    assert_eq!(facts(&harness).notes, 0);
+    drop_bugs(&harness, KONFLUX, &[]).expect(0);
+    let facts = facts(&harness);
+    assert_eq!((facts.notes, facts.fork_branches), (1, 1));
+    assert_eq!(facts.requests, [("4.19.1 drop bugs".to_owned(), "merged")]);
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_made_again_by_the_next_run_only() {
+    let harness = prepared(KONFLUX);
+    let down = || Fault::on("gitlab", FaultKind::DropBefore).method("POST").path("*/notes");
+    harness.sandbox.faults().add(down());
+    drop_bugs(&harness, KONFLUX, &[]).expect(4);
+    // Somebody puts the bugs back into the branch of the merge request that is open now.
+    let before = files(&harness);
+    for branch in harness.sandbox.world().gitlab.lock().project_mut(FORK).unwrap().branches.values_mut() {
+        branch.files.clone_from(&before);
+    }
+    harness.sandbox.clear_requests();
+    let lost = Fault::on("gitlab", FaultKind::DropBefore).method("POST").path("*/repository/commits");
+    harness.sandbox.faults().add(lost);
+    drop_bugs(&harness, KONFLUX, &[]).expect(4);
+    assert_eq!(writes(&harness, "POST", "/repository/commits"), 1, "{}", harness.request_lines());
+    drop_bugs(&harness, KONFLUX, &[]).expect(0);
+    let facts = facts(&harness);
+    assert_eq!((facts.notes, facts.fork_branches), (1, 1));
+    assert!(facts.files.values().all(|file| !file.contains("OCPBUGS-60010")), "{:#?}", facts.files);
+}

@@ -3,6 +3,10 @@ use oar_core::operations::job::list::List;
 use oar_core::prow::jobs::{self, Component};
 
 /// List the tests that a component's jobs are made of
+///
+/// The output is names of tests, by configuration file. `job run` takes the name of a job, or a part of it.
+/// The name of a test's job is `periodic-ci-`, the name of the file without `.yaml` and with `-` for `__`,
+/// then `-` and the test. Only periodic tests have such a job.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The component: the folder below ci-operator/config of openshift/release

@@ -57,7 +57,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let jobs = RequiredJobs::parse(&text, file.to_string())?;
     let Args { channel, version, again, key, csv, dry_run, .. } = args;
     let rows = csv.as_deref().filter(|_| !dry_run).map(Rows::of).transpose()?;
-    let call = display::call(session, display::job_id)?;
+    // A dry run needs nothing but the file.
+    let call = if dry_run { session.local_call()? } else { display::call(session, display::job_id)? };
     let answer = session.perform(RunRequired { channel, jobs, version, again, key, dry_run }, &call).await?;
     session.ui.json(&answer);
     let code = exit_code(&answer);

@@ -35,7 +35,8 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             registry: records::registries(args.registry.as_deref())?,
         },
     };
-    let view = session.perform(show, &session.call(false)?).await?;
+    let call = if show.record.is_some() { session.local_call()? } else { session.call(false)? };
+    let view = session.perform(show, &call).await?;
     session.ui.json(&view);
     session.ui.text(render::build(&view));
     Ok(ExitCode::Done)

@@ -58,10 +58,7 @@ fn show(ui: &Ui, report: &AggregatorReport) {
     for file in &report.ignored {
         ui.warn(format!("{file} is ignored: its name is not one of a record"));
     }
-    for (text, class, hint) in report.problems.iter() {
-        let hint = hint.map(str::to_owned);
-        ui.explain(&CliError { hint, ..CliError::new(class, text) });
-    }
+    ui.explain_failures("", &report.problems);
     for build in &report.builds {
         ui.text(format!("{}: {}", build.build, display::result(build.result)));
         for line in display::done(&build.done) {
@@ -70,9 +67,7 @@ fn show(ui: &Ui, report: &AggregatorReport) {
         for reason in &build.reasons {
             ui.text(format!("  {reason}"));
         }
-        for problem in build.problems.texts() {
-            ui.problem(format!("{}: {problem}", build.build));
-        }
+        ui.explain_failures(&format!("{}: ", build.build), &build.problems);
     }
     ui.text(format!("{} records, {} of them final", report.records, report.finished));
 }

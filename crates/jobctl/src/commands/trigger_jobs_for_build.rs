@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     if report.jobs.is_empty() && report.planned.is_empty() {
         session.ui.text(format!("{build}: every job is in the record; nothing to do."));
     }
-    let left: Vec<_> = report.jobs.iter().filter(|job| job.class == Some(ErrorClass::Conflict)).collect();
+    let left: Vec<_> = report.jobs.iter().filter(|job| job.is_left_to_another()).collect();
     if let Some(hint) = left.iter().find_map(|job| job.hint.clone()) {
         let words = format!("{build}: {} left to another program", counted(left.len(), "start"));
         session.ui.explain(&CliError::new(ErrorClass::Conflict, words).with_hint(hint));

@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     }
     let files = paths.iter().map(|path| records::read(path)).collect();
     let answer =
-        session.perform(Verify { files, registry, strict: args.strict }, &session.call(false)?).await?;
+        session.perform(Verify { files, registry, strict: args.strict }, &session.local_call()?).await?;
     session.ui.json(&answer);
     let verification = &answer.verification;
     let checked = &verification.files;

@@ -245,9 +245,9 @@ variables! {
     ).or("600");
     XDG_RUNTIME_DIR = Variable::new(
         "XDG_RUNTIME_DIR",
-        "the directory of lock files",
+        "the directory of lock files where `~/.local/state` cannot be written",
         "optional",
-    ).or("~/.local/state");
+    );
 }
 
 /// Variables of the project that are not settings: of the sandbox, of tests on real files, of shell
@@ -362,22 +362,21 @@ impl Environment {
         Some(base.join("release-tests"))
     }
 
-    /// The directory of this user's lock files, which other users cannot lock: below `$XDG_RUNTIME_DIR`, by
-    /// default below `~/.local/state`.
-    pub fn lock_directory(&self) -> Option<PathBuf> {
-        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-        let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
-        let state = || Some(self.get("HOME").and_then(absolute)?.join(".local/state"));
-        Some(runtime.or_else(state)?.join("release-tests"))
-    }
-
-    /// Where this user's programs on this machine find each other's lock files, the best place first. The home comes before
-    /// `$XDG_RUNTIME_DIR`, because a cron job has the same home as a login, and no `$XDG_RUNTIME_DIR`.
-    pub fn shared_lock_directories(&self) -> Vec<PathBuf> {
+    /// Where this user's programs on this machine find each other's lock files, which other users cannot lock; the best
+    /// place first. The home comes before `$XDG_RUNTIME_DIR`, because a cron job has the same home as a login, and no `$XDG_RUNTIME_DIR`.
+    pub fn lock_directories(&self) -> Vec<PathBuf> {
         let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
         let home = self.get("HOME").and_then(absolute).map(|home| home.join(".local/state"));
         let runtime = self.get(&XDG_RUNTIME_DIR).and_then(absolute);
         home.into_iter().chain(runtime).map(|base| base.join("release-tests")).collect()
+    }
+
+    /// The same process without any variable but those of the account.
+    #[must_use]
+    pub fn without_settings(&self) -> Self {
+        let kept = |name: &str| matches!(name, "HOME" | "USER" | "LOGNAME");
+        let values = self.values.iter().filter(|(name, _)| kept(name));
+        Self { values: values.map(|(name, value)| (name.clone(), value.clone())).collect(), ..self.clone() }
     }
 
     /// The folder of temporary files.
@@ -577,21 +576,26 @@ mod tests {
     }
 
     #[test]
+    fn without_settings_only_the_account_is_left() {
+        let pairs = [("HOME", "/home/lead"), ("USER", "lead"), ("OAR_JWK", "short"), ("ALL_PROXY", "no:::")];
+        let bare = Environment::from_pairs(pairs).without_settings();
+        let expected = Environment::from_pairs([("HOME", "/home/lead"), ("USER", "lead")]);
+        assert_eq!(bare.values, expected.values);
+    }
+
+    #[test]
     fn lock_files_are_in_a_directory_of_the_user_alone() {
-        for (pairs, directory) in [
-            (
-                &[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..],
-                Some("/run/user/7/release-tests"),
-            ),
-            (&[("HOME", "/home/lead")], Some("/home/lead/.local/state/release-tests")),
-            (
-                &[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")],
-                Some("/home/lead/.local/state/release-tests"),
-            ),
-            (&[], None),
+        let (home, runtime) = ("/home/lead/.local/state/release-tests", "/run/user/7/release-tests");
+        for (pairs, directories) in [
+            (&[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/lead")][..], &[home, runtime][..]),
+            (&[("HOME", "/home/lead")], &[home]),
+            (&[("XDG_RUNTIME_DIR", "run"), ("HOME", "/home/lead")], &[home]),
+            (&[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "lead")], &[runtime]),
+            (&[], &[]),
         ] {
             let environment = Environment::from_pairs(pairs.iter().copied());
-            assert_eq!(environment.lock_directory(), directory.map(PathBuf::from), "{pairs:?}");
+            let expected: Vec<PathBuf> = directories.iter().map(PathBuf::from).collect();
+            assert_eq!(environment.lock_directories(), expected, "{pairs:?}");
         }
     }
 }

@@ -49,14 +49,15 @@ pub(super) fn http(environment: &Environment) -> Result<HttpSettings, ConfigErro
 /// Refuses the URL of a proxy that the HTTP library cannot use, because the library would silently ignore it.
 ///
 /// The library reads these variables itself. Of each pair it uses the first that is set; an empty one means
-/// no proxy.
+/// no proxy. `ALL_PROXY` counts only where one of the others is missing.
 fn check_proxies(environment: &Environment) -> Result<(), ConfigError> {
-    for pair in [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]] {
-        let set = |name| Some((name, environment.raw(name)?));
-        let Some((name, address)) = pair.into_iter().find_map(set).filter(|(_, address)| !address.is_empty())
-        else {
-            continue;
-        };
+    let set = |pair: [&'static str; 2]| {
+        let first = pair.into_iter().find_map(|name| Some((name, environment.raw(name)?)));
+        first.filter(|(_, address)| !address.is_empty())
+    };
+    let own = [set(["HTTPS_PROXY", "https_proxy"]), set(["HTTP_PROXY", "http_proxy"])];
+    let fallback = if own.iter().all(Option::is_some) { None } else { set(["ALL_PROXY", "all_proxy"]) };
+    for (name, address) in own.into_iter().chain([fallback]).flatten() {
         let taken =
             Matcher::builder().all(address).build().intercept(&Uri::from_static("http://example.com"));
         let taken = taken.and_then(|proxy| Url::parse(&proxy.uri().to_string()).ok());
@@ -188,6 +189,11 @@ mod tests {
         }
         assert!(load(&[("https_proxy", ":::"), ("HTTPS_PROXY", "http://proxy")]).is_ok(), "the first counts");
         assert!(load(&[("NO_PROXY", ":::")]).is_ok());
+        let own = [("HTTPS_PROXY", "http://proxy"), ("HTTP_PROXY", "http://proxy")];
+        let fallback = ("ALL_PROXY", "socks5h://proxy:1");
+        assert!(load(&[own[0], own[1], fallback]).is_ok(), "the fallback does not count");
+        assert!(load(&[own[0], fallback]).is_err());
+        assert!(load(&[own[0], ("http_proxy", ""), fallback]).is_err(), "an empty one may fall back");
     }
 
     #[test]

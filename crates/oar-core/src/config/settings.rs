@@ -84,6 +84,28 @@ impl Settings {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The settings of an operation that only reads what it is given: what the environment configures is not looked at,
+    /// so that a damaged configuration does not keep anybody from checking a file.
+    ///
+    /// # Errors
+    ///
+    /// A default is invalid, which is a defect.
+    pub fn local(environment: &Environment) -> Result<Self, ConfigError> {
+        let bare = environment.without_settings();
+        let inner = Inner {
+            document: DocumentState::read(&bare)?,
+            endpoints: Endpoints::new(&bare, None)?,
+            credentials: Credentials::new(bare.clone()),
+            versions: SupportedVersions::beside(None)?,
+            state: StateSettings::of(&bare)?,
+            http: HttpSettings::default(),
+            user: user(environment),
+            prow: OnceLock::new(),
+            environment: bare,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
     /// The configuration document, or an error that says why it was not read.
     pub fn document(&self) -> Result<&Document, ConfigError> {
         self.inner.document.document()

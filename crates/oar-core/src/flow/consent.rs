@@ -5,14 +5,13 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::flow::outcome::{PlanSummary, Refusal};
-use crate::statebox::TaskName;
 use crate::version::ReleaseVersion;
 
 /// What consent is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// The task.
-    pub task: TaskName,
+    /// The command that asks.
+    pub command: &'a str,
     /// The release that is changed.
     pub release: &'a ReleaseVersion,
     /// What would be done. It has at least one step.

@@ -61,7 +61,7 @@ impl Consent for NoConsent {
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
         Err(Refusal::blocked(format!(
             "{} cannot be undone and needs consent, and this caller cannot ask for it; nothing was sent",
-            question.task
+            question.command
         )))
     }
 }

@@ -188,7 +188,7 @@ async fn watch(prepared: &Prepared<'_>, accept_bug: Vec<IssueKey>) -> Result<Ans
     };
     match watcher.watch(prepared.call.permit()?).await? {
         Look::Finished(report) => Ok(Answer::Ran(report)),
-        Look::NoWait => Ok(Answer::Waits(WaitState::new(None))),
+        Look::NoWait | Look::Messages { .. } => Ok(Answer::Waits(WaitState::new(None))),
         Look::Later(_, why) => Ok(Answer::Waits(WaitState::new(Some(why)))),
         Look::Overdue => Err(Refusal::blocked(
             "the deadline of the wait has passed; the release leads were asked, the task stays In Progress",

@@ -6,7 +6,7 @@ use super::task_run::Change;
 use crate::error::ErrorClass;
 use crate::flow::consent::Question;
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
-use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
+use crate::statebox::{MetadataChange, State, StateBox, StateBoxError};
 use crate::tasks::ReleaseContext;
 
 /// Compares the state that was just read with the build data, and has the next write save the changes.
@@ -18,7 +18,7 @@ pub(super) async fn compare(
     call: &Call,
     statebox: &StateBox,
     services: &ReleaseContext,
-    task: TaskName,
+    command: &str,
     change: Change,
     loaded: &Result<Option<State>, StateBoxError>,
 ) -> Result<Vec<String>, TaskError> {
@@ -29,7 +29,7 @@ pub(super) async fn compare(
         changes.iter().filter(|change| change.matters && state.has_begun()).collect();
     if !change.dry_run {
         if !matters.is_empty() && !change.accept_metadata {
-            consent(call, task, &matters).await?;
+            consent(call, command, &matters).await?;
         }
         statebox.carry_metadata(wanted, call.user());
     }
@@ -38,18 +38,18 @@ pub(super) async fn compare(
     Ok(changes.iter().map(line).collect())
 }
 
-async fn consent(call: &Call, task: TaskName, matters: &[&MetadataChange]) -> Result<(), TaskError> {
+async fn consent(call: &Call, command: &str, matters: &[&MetadataChange]) -> Result<(), TaskError> {
     let release = call.release()?;
     let refused = |why: &str| {
         let values: Vec<String> = matters.iter().map(ToString::to_string).collect();
         let message = format!(
-            "{task} of {release}: ART has changed the build data after the release was owned, pushed or moved: {}; {why}, \
+            "{command} of {release}: ART has changed the build data after the release was owned, pushed or moved: {}; {why}, \
              nothing was done",
             values.join(", ")
         );
         Refusal::new(ErrorClass::Blocked, message).with_hint(format!(
             "See whether earlier tasks must be run again for the new values, then run it with `--accept-metadata`: oar -r \
-             {release} {task} --accept-metadata"
+             {release} {command} --accept-metadata"
         ))
     };
     if !call.consent().can_ask() {
@@ -60,7 +60,7 @@ async fn consent(call: &Call, task: TaskName, matters: &[&MetadataChange]) -> Re
     };
     let note = "ART has changed this after the release was owned, pushed or moved; earlier tasks may have to be run again";
     let plan = PlanSummary::new(matters.iter().map(step).collect(), vec![note.to_owned()]);
-    let question = Question { task, release, plan: &plan };
+    let question = Question { command, release, plan: &plan };
     let asked = call.consent().ask_anew(question).await;
     Ok(asked.map_err(|_| refused("it was not confirmed"))?)
 }

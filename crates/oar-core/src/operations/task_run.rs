@@ -167,7 +167,7 @@ impl<'a> Prepared<'a> {
             self.call,
             &self.statebox,
             &self.services,
-            task.name(),
+            task.command_name(),
             change,
             &loaded,
         )

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,10 @@ impl Answer {
     fn add(&mut self, release: &ReleaseVersion, look: Look) {
         let (result, detail, class) = match look {
             Look::NoWait => ("nothing waits", None, None),
+            Look::Messages { kept, sent } => {
+                let detail = format!("{sent} of {kept} that could not be sent before");
+                (if sent == kept { "messages sent" } else { "messages kept" }, Some(detail), None)
+            }
             Look::Finished(report) => ("done", report.reason.map(|reason| reason.text), report.class),
             Look::Overdue => {
                 ("overdue", Some("the release leads were asked".to_owned()), Some(ErrorClass::Blocked))
@@ -107,11 +112,19 @@ impl Operation for Tick {
         let mut releases = self.release;
         let all = releases.is_empty();
         if all {
+            // Without a token, no y-stream can be read: that is one error.
+            let mut unread: IndexMap<String, (Vec<String>, TaskError)> = IndexMap::new();
             for (y_stream, found) in newest_releases(call).await {
                 match found {
                     Ok(found) => releases.extend(found),
-                    Err(error) => answer.add_error(y_stream.to_string(), &error),
+                    Err(error) => {
+                        let same = unread.entry(error.inner().to_string());
+                        same.or_insert_with(|| (Vec::new(), error)).0.push(y_stream.to_string());
+                    }
                 }
+            }
+            for (y_streams, error) in unread.values() {
+                answer.add_error(y_streams.join(", "), error);
             }
         }
         answer.count = releases.len();

@@ -51,6 +51,13 @@ pub struct Watcher<'a> {
 pub enum Look {
     /// There is no wait, or no longer one.
     NoWait,
+    /// There is no wait, but messages that could not be sent before.
+    Messages {
+        /// How many there were.
+        kept: usize,
+        /// How many of them were sent now.
+        sent: usize,
+    },
     /// The approval is done.
     Finished(Box<Report<Done>>),
     /// The deadline has passed: people were asked to decide.
@@ -105,7 +112,7 @@ impl Watcher<'_> {
             }
             // A state that cannot be read now is read again later.
             if let Ok(Some(state)) = self.runner.statebox.find().await
-                && state.wait(TASK).is_none_or(|wait| (began..=now).contains(&next_look(&wait)))
+                && ends_pause(state.wait(TASK).as_ref(), began, now)
             {
                 return Next::Look;
             }
@@ -118,8 +125,9 @@ impl Watcher<'_> {
         let state = statebox.load().await?;
         let Some(wait) = state.wait(TASK) else {
             // Messages about the end of a wait may be undelivered.
-            self.runner.deliver_kept(state, permit).await;
-            return Ok(Look::NoWait);
+            let kept = state.kept_messages().len();
+            let sent = self.runner.deliver_kept(state, permit).await;
+            return Ok(if kept == 0 { Look::NoWait } else { Look::Messages { kept, sent } });
         };
         let now = self.runner.clock.now();
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
@@ -378,6 +386,12 @@ impl Watcher<'_> {
     }
 }
 
+/// Whether the state at `now` ends a pause that began at `began`: the wait is over, or its check has become due since.
+/// One that was due before the pause is somebody else's, whose lease the pause waits for.
+fn ends_pause(wait: Option<&Wait>, began: Timestamp, now: Timestamp) -> bool {
+    wait.is_none_or(|wait| (began..=now).contains(&next_look(wait)))
+}
+
 /// When the next action is due: a check, or asking people.
 fn next_look(wait: &Wait) -> Timestamp {
     wait.deadline().map_or(wait.due(), |deadline| deadline.min(wait.due()))
@@ -388,4 +402,33 @@ fn next_look(wait: &Wait) -> Timestamp {
 fn passes(error: &TaskError) -> bool {
     matches!(error.inner().class(), ErrorClass::Unavailable | ErrorClass::Conflict)
         || error.is_damaged_state()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_early_only_for_what_happened_during_it() {
+        let at = |minute: i8| format!("2026-07-02T10:{minute:02}:00Z");
+        let time = |minute| at(minute).parse::<Timestamp>().unwrap();
+        let due = |minute| Wait {
+            condition: "metadata URL".to_owned(),
+            since: at(0),
+            until: Some(at(59)),
+            next_check: Some(at(minute)),
+            last_check: None,
+            last_result: None,
+            holder: None,
+        };
+        let (began, now) = (time(10), time(12));
+        assert!(ends_pause(None, began, now), "somebody ended the wait");
+        assert!(ends_pause(Some(&due(11)), began, now), "somebody made the check due");
+        assert!(!ends_pause(Some(&due(30)), began, now), "the check is later");
+        assert!(!ends_pause(Some(&due(5)), began, now), "another process is at this check");
+        assert!(
+            ends_pause(Some(&Wait { until: Some(at(11)), ..due(30) }), began, now),
+            "the deadline has passed"
+        );
+    }
 }

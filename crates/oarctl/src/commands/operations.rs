@@ -10,7 +10,7 @@ use oar_core::operations::overview::Operations;
 pub(crate) struct Args {}
 
 pub(super) async fn run(Args {}: Args, session: &Session) -> Result<ExitCode, CliError> {
-    let answer = session.perform(Operations {}, &session.call(false)?).await?;
+    let answer = session.perform(Operations {}, &session.local_call()?).await?;
     for row in &answer.operations {
         // As wide as the longest command, effect and flow.
         let (effect, flows) = (row.effect.to_string(), row.flows.to_string());

@@ -35,11 +35,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         ui.text(format!("{} checked: nothing waits", cli_support::counted(answer.count, "release")));
     }
     ui.json(&answer);
-    for (text, class, hint) in answer.failures.iter() {
-        // The row says the same; this adds the next step.
-        let mut error = CliError::new(class, text);
-        error.hint = hint.map(str::to_owned);
-        ui.explain(&error);
-    }
+    // The rows say the same; this adds the next steps.
+    ui.explain_failures("", &answer.failures);
     Ok(exit_code(&answer))
 }

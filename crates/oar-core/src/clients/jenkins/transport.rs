@@ -145,7 +145,7 @@ fn body_says(reply: &Reply, words: &str) -> bool {
 /// not Jenkins' own.
 fn sign_in(reply: &Reply) -> ServiceError {
     reply.failure(ServiceErrorKind::Unauthorized, reply.words()).with_hint(
-        "A sign-in page may stand before Jenkins, or its address has changed: check jenkins_server in the configuration \
+        "A sign-in page may be in front of Jenkins, or its address has changed: check jenkins_server in the configuration \
          (https, no redirection), JENKINS_USER and JENKINS_TOKEN.",
     )
 }

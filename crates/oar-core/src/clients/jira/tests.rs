@@ -127,6 +127,20 @@ async fn a_subtask_without_title_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_ticket_without_any_field_is_no_ticket_without_subtasks() {
+    for (body, expected) in [
+        (json!({"key": "ART-100", "fields": {}}), Err(ServiceErrorKind::Malformed)),
+        (json!({"key": "ART-100", "fields": {"status": {"name": "New"}}}), Ok(0)),
+        (json!({"key": "ART-100", "fields": {"subtasks": null}}), Ok(0)),
+    ] {
+        let server = MockServer::start().await;
+        mount(&server, "GET", "/issue/ART-100", ok(body.clone())).await;
+        let found = client(&server).subtasks(&key()).await;
+        assert_eq!(found.map(|subtasks| subtasks.len()).map_err(|error| error.kind), expected, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_is_found_by_its_exact_address_and_a_stranger_never_taken() {
     let account = |id: &str, address: Value, active: bool| json!({"accountId": id, "emailAddress": address, "displayName": "J", "active": active});
     let wanted = "jdoe@example.com";

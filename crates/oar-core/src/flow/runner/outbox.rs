@@ -9,11 +9,14 @@ use crate::statebox::{Change, Notification, NotificationState, State, TaskName};
 const UPDATE_MESSAGE: &str = "Send kept messages";
 
 impl Runner<'_> {
-    /// Sends the messages that earlier runs could not send and `state` keeps.
-    pub async fn deliver_kept(&self, state: State, permit: &WritePermit) {
-        for sent in self.send_kept(state, permit).await.1 {
-            tracing::info!("sent a message that an earlier run could not send to {}", sent.channel);
-        }
+    /// Sends the messages that earlier runs could not send and `state` keeps; returns how many were sent.
+    pub async fn deliver_kept(&self, state: State, permit: &WritePermit) -> usize {
+        let (_, fates) = self.send_kept(state, permit).await;
+        let sent = fates.iter().filter(|fate| fate.state == NotificationState::Sent);
+        sent.inspect(|fate| {
+            tracing::info!("sent a message that an earlier run could not send to {}", fate.channel)
+        })
+        .count()
     }
 
     /// Sends the undelivered messages in `state`; returns the new state and the result of each message.

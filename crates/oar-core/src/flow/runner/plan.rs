@@ -71,7 +71,8 @@ impl<T: Task> Run<'_, T> {
             return None;
         }
         self.progress().consent = ConsentState::Asking;
-        let question = Question { task: self.name(), release: self.statebox().release(), plan: summary };
+        let question =
+            Question { command: self.task.command_name(), release: self.statebox().release(), plan: summary };
         let answer = consent.ask(question).await;
         if answer.is_ok() {
             self.progress().consent = ConsentState::Given(summary.steps.clone());

@@ -188,7 +188,7 @@ impl<'a> JobNames<'a> {
             Ok(known) if known.names.iter().any(|known| known == name) => Existence::Known,
             Ok(known) if known.unknown == 0 => Existence::Unknown(known.nothing_called(name)),
             Ok(known) => Existence::Untold(format!(
-                "{ALIKE}, which stands in none of the files that can be read; {} cannot.",
+                "{ALIKE}, which is in none of the files that can be read; {} cannot.",
                 files_text(known.unknown)
             )),
             Err(error) if error.class() == ErrorClass::Configuration => {
@@ -216,14 +216,14 @@ impl Known {
         let close = similar::names(name, &self.names);
         let mut hint = vec![if close.is_empty() {
             format!(
-                "The names stand in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there comes close.",
+                "The names are in ci-operator/jobs/{COMPONENT} of {REPOSITORY}; none of the {} there is similar.",
                 self.names.len()
             )
         } else {
-            format!("These come close:{}", listed(&close))
+            format!("Similar names:{}", listed(&close))
         }];
         if self.unknown > 0 {
-            hint.push(format!("It may stand in {} that cannot be read.", files_text(self.unknown)));
+            hint.push(format!("It may be in {} that cannot be read.", files_text(self.unknown)));
         }
         error.with_hint(hint.join("\n"))
     }

@@ -15,6 +15,7 @@ use crate::clients::Clients;
 use crate::failures::Failures;
 use crate::permit::WritePermit;
 use crate::prow::environment::{self, Column, JobImages};
+use crate::prow::outcome::counted;
 use crate::prow::runs::{AdoptableRuns, RunIntent, StartedRun};
 use crate::targets::LASTING_TARGET;
 use crate::version::{ReleaseVersion, YStream};
@@ -223,7 +224,7 @@ pub async fn start_required(
     permit: &WritePermit,
 ) -> RequiredReport {
     if let Keys::Again(key) = keys {
-        tracing::info!(target: LASTING_TARGET, "starting {} jobs under the key {key}", orders.len());
+        tracing::info!(target: LASTING_TARGET, "starting {} under the key {key}", counted(orders.len(), "job"));
     }
     let mut report = RequiredReport { jobs: Vec::new(), runs: Vec::new(), failures: Failures::default() };
     for order in orders {

@@ -118,7 +118,7 @@ text_schema!(
     ["quay.io/openshift-release-dev/ocp-release:4.20.5-x86_64"]
 );
 text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-944455556666"]);
-text_schema!(Key, "Key", "The key that an earlier start told", ["0198c0de-7000-7000-8000-000000000001"]);
+text_schema!(Key, "Key", "The key that an earlier start printed", ["0198c0de-7000-7000-8000-000000000001"]);
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,9 @@
 //! turns, and the second one finds the id that the first one got.
 
 use std::fs::{self, DirBuilder};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +57,7 @@ impl StartTurns {
         Self {
             directories: settings
                 .environment()
-                .shared_lock_directories()
+                .lock_directories()
                 .into_iter()
                 .map(|directory| directory.join("starts"))
                 .collect(),
@@ -76,51 +76,39 @@ impl StartTurns {
     /// Another program starts it for longer than is waited.
     pub(super) async fn turn(&self, intent: &RunIntent) -> Result<Turn, JobError> {
         let RunIntent { job, key, .. } = intent;
-        let Some(directory) = self.made() else {
-            tracing::warn!(
-                "no lock file can be made, so another program that starts {job} under the same key at the same moment is \
-                 not noticed. Set HOME or XDG_RUNTIME_DIR to a directory in which this user may write."
-            );
-            return Ok(Turn { lock: None, known: None });
-        };
         let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{} {key}", self.gangway).as_bytes());
-        let path = directory.join(name.simple().to_string());
         let waits = || tracing::info!("another program starts {job} under the same key; waiting for it");
-        match FileLock::wait(&path, 0o600, WAIT, &self.clock, waits).await {
-            Ok(mut lock) => {
-                let known = self.read(&mut lock);
-                Ok(Turn { lock: Some(lock), known })
+        let mut failed = Vec::new();
+        for directory in &self.directories {
+            if let Err(error) = made(directory) {
+                failed.push(format!("cannot make {}: {error}", directory.display()));
+                continue;
             }
-            Err(LockError::Held) => {
-                let words = format!(
-                    "another program has been starting {job} under the same key for {} s",
-                    WAIT.as_secs()
-                );
-                Err(JobError::new(ErrorClass::Conflict, words)
-                    .with_hint("Run the same command again when that program has ended."))
-            }
-            Err(LockError::Io(action, error)) => {
-                let words = format!("cannot {action} {}: {error}", path.display());
-                Err(JobError::new(ErrorClass::Configuration, words)
-                    .with_hint("Let this user write there, or set XDG_RUNTIME_DIR to another directory."))
+            let path = directory.join(name.simple().to_string());
+            match FileLock::wait(&path, 0o600, WAIT, &self.clock, waits).await {
+                Ok(mut lock) => {
+                    let known = self.read(&mut lock);
+                    return Ok(Turn { lock: Some(lock), known });
+                }
+                Err(LockError::Held) => {
+                    let words = format!(
+                        "another program has been starting {job} under the same key for {} s",
+                        WAIT.as_secs()
+                    );
+                    return Err(JobError::new(ErrorClass::Conflict, words)
+                        .with_hint("Run the same command again when that program has ended."));
+                }
+                Err(LockError::Io(action, error)) => {
+                    failed.push(format!("cannot {action} {}: {error}", path.display()));
+                }
             }
         }
-    }
-
-    /// The directory, for nobody but this user; without what was not used lately.
-    fn made(&self) -> Option<&PathBuf> {
-        let made =
-            |directory: &&PathBuf| DirBuilder::new().recursive(true).mode(0o700).create(directory).is_ok();
-        let directory = self.directories.iter().find(made)?;
-        let unused = |entry: &fs::DirEntry| -> Option<bool> {
-            let changed = entry.metadata().ok()?.modified().ok()?;
-            Some(SystemTime::now().duration_since(changed).ok()? > KEPT)
-        };
-        for entry in fs::read_dir(directory).ok()?.flatten().filter(|entry| unused(entry) == Some(true)) {
-            // One that cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
-        }
-        Some(directory)
+        let why = if failed.is_empty() { "there is no home directory".to_owned() } else { failed.join("; ") };
+        tracing::warn!(
+            "no lock file can be made, so another program that starts {job} under the same key at the same moment is not \
+             noticed: {why}. Let this user write there, or set HOME or XDG_RUNTIME_DIR to another directory."
+        );
+        Ok(Turn { lock: None, known: None })
     }
 
     /// The run that was started lately; a text that is none, as a killed program may leave it, names no run.
@@ -131,6 +119,22 @@ impl StartTurns {
         let age = self.clock.now().duration_since(started);
         (age < REMEMBERED).then_some(id)
     }
+}
+
+/// Makes the directory, for nobody but this user, and removes from it what was not used lately.
+fn made(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let unused = |entry: &fs::DirEntry| -> Option<bool> {
+        let changed = entry.metadata().ok()?.modified().ok()?;
+        Some(SystemTime::now().duration_since(changed).ok()? > KEPT)
+    };
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if unused(&entry) == Some(true) {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 impl Turn {

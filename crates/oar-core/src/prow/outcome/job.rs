@@ -132,7 +132,7 @@ impl JobVerdict {
 }
 
 /// `1 retry`, `2 retries`.
-fn counted(count: usize, noun: &str) -> String {
+pub(in crate::prow) fn counted(count: usize, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),

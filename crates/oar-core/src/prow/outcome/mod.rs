@@ -20,6 +20,7 @@ mod steps;
 mod tests;
 
 pub use build::{BuildOutcome, BuildVerdict, judge};
+pub(in crate::prow) use job::counted;
 pub use job::{JobOutcome, JobVerdict, needed};
 pub use rules::{JobRule, RuleSource, Rules};
 pub use steps::{AvailableRegistry, Label, Observed, Policy, Step, is_lost, next_steps, report_is_due};

@@ -96,6 +96,9 @@ classified! {
     }
 }
 
+/// The result of a start that another program makes.
+const ELSEWHERE: &str = "elsewhere";
+
 /// The reported start of one job.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct JobStart {
@@ -111,7 +114,7 @@ pub struct JobStart {
     #[serde(skip)]
     pub class: Option<ErrorClass>,
     /// A hint for the user.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
@@ -120,12 +123,17 @@ impl JobStart {
         let (id, result, problem, class) = match start {
             StartResult::Started(id) => (Some(id.to_string()), "started", None, None),
             StartResult::Found(id) => (Some(id.to_string()), "found", None, None),
-            StartResult::Elsewhere => (None, "elsewhere", None, None),
+            StartResult::Elsewhere => (None, ELSEWHERE, None, None),
             StartResult::GivenUp => (None, "given up", None, None),
             StartResult::Not(error) => (None, "failed", Some(error.to_string()), Some(error.class())),
         };
         let hint = if let StartResult::Not(error) = start { error.hint() } else { None };
         Self { job, id, result, problem, class, hint }
+    }
+
+    /// Whether another program starts it.
+    pub fn is_left_to_another(&self) -> bool {
+        self.result == ELSEWHERE
     }
 
     /// A job whose start another program has recorded and may be about to make: a person who asked for the start

@@ -444,6 +444,27 @@ fn everything_stored_is_masked() {
     assert!(text.contains("[EMAIL_REDACTED]") && text.contains("[SECRET_REDACTED]"));
 }
 
+#[test]
+fn a_secret_that_reaches_over_the_end_of_a_step_is_masked_before_the_step_is_cut() {
+    let secret = "s3cret-value-of-a-test";
+    let mut state = fresh().with_redactor(Redactor::new([SecretString::from(secret)]));
+    let run = start("run-1", "10:00:00");
+    for cut in 1..secret.len() {
+        let before = "x".repeat(300 - cut);
+        let id = format!("run-{cut}");
+        let run = RunStart { id, ..run.clone() };
+        let done = vec![format!("{before}{secret}")];
+        let _ = state.finish_run(
+            TaskName::TakeOwnership,
+            &RunEnd { done, ..end(&run, "10:01:00", TaskStatus::Fail, None) },
+        );
+        let text = state.to_yaml();
+        assert!(!text.contains(&format!("x{}", &secret[..cut])), "the first {cut} characters are in {text}");
+    }
+    let last = task(&state, TaskName::TakeOwnership).history.pop().unwrap();
+    assert!(last.done[0].ends_with("[SECRET_REDACTED]"), "{last:?}");
+}
+
 /// Operations as a plan of numbers, so that any order of them can be tried.
 fn apply(state: &mut State, step: (u8, u8, u8)) -> Change {
     let (kind, which, variant) = step;

@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
         content: Content(report::read(path, session)),
     };
     let answer = session
-        .perform(StateboxValidate { files: args.files.iter().map(read).collect() }, &session.call(false)?)
+        .perform(StateboxValidate { files: args.files.iter().map(read).collect() }, &session.local_call()?)
         .await?;
     let files = &answer.files;
     let mut lines: Vec<String> =

@@ -121,3 +121,53 @@ async fn a_failing_repeat_never_takes_a_pass_back() {
     assert_eq!(task.status, TaskStatus::Pass);
     assert_eq!(task.history.len(), 2, "the failed run is in the history all the same");
 }
+
+#[tokio::test]
+async fn a_repeat_that_fails_after_a_pass_is_a_failure_of_its_own_and_changes_no_status() {
+    let (bench, channel) = (Bench::new(), Channel::working());
+    bench.run(&Demo::new(Behaviour::Pass, 1), &channel).await;
+    let passed = bench.task();
+    let report = bench.run(&Demo::new(Behaviour::Finds, 1), &channel).await;
+    assert_eq!((report.status, report.class), (Some(TaskStatus::Pass), Some(ErrorClass::Failed)));
+    let task = bench.task();
+    assert_eq!((task.status, task.history.len()), (TaskStatus::Pass, 2));
+    assert_eq!(task.history[1].outcome, Some(RunOutcome::Fail));
+    assert_eq!((task.result, task.completed_at), (passed.result, passed.completed_at));
+}
+
+impl Bench {
+    /// A bench on which nobody made the StateBox yet.
+    fn empty() -> Self {
+        let clock = Clock::system();
+        let store = Arc::new(MemoryStore::default());
+        let statebox = StateBox::new(release(), Arc::clone(&store) as _, clock.clone(), Redactor::default());
+        Self { store, statebox, clock }
+    }
+}
+
+const CREATED: &str = "there was no StateBox";
+
+#[tokio::test]
+async fn a_run_that_makes_the_statebox_says_so_however_it_ends() {
+    for behaviour in [Behaviour::Pass, Behaviour::Fail, Behaviour::LooksLast, Behaviour::CannotPlan] {
+        let (bench, channel) = (Bench::empty(), Channel::working());
+        let report = bench.run(&Demo::new(behaviour, 1), &channel).await;
+        let created = bench.store.text().is_some();
+        let said = report.warnings.iter().filter(|warning| warning.contains(CREATED)).count();
+        assert_eq!(said, usize::from(created), "created {created}: {:?}", report.warnings);
+        assert!(created || behaviour == Behaviour::CannotPlan);
+    }
+}
+
+#[tokio::test]
+async fn a_statebox_that_somebody_made_in_the_meantime_is_not_claimed_as_made_here() {
+    let (bench, channel) = (Bench::empty(), Channel::working());
+    let (_sender, interrupt) = Interrupt::channel();
+    let permit = WritePermit::granted_by_user_interface();
+    let absent = bench.statebox.find().await;
+    bench.store.replace(&fresh().to_yaml());
+    let task = Demo::new(Behaviour::Pass, 1);
+    let report = bench.runner(&channel, &interrupt).run(&task, Mode::Apply(&permit), absent).await;
+    assert_eq!(report.status, Some(TaskStatus::Pass), "{report:?}");
+    assert!(!report.warnings.iter().any(|warning| warning.contains(CREATED)), "{:?}", report.warnings);
+}
