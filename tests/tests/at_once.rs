@@ -47,9 +47,6 @@ at_once!(
     change_advisory_status_waits,
     change_advisory_status_carried_on,
     add_qe_approval_konflux,
-    start_release_detector,
-    check_test_results,
-    start_release_detector_behind,
     start_controller,
     trigger_jobs_for_build,
     start_aggregator,
@@ -60,6 +57,10 @@ at_once!(
     job_run_image_consistency_check,
     job_run_stage_testing,
     job_get_payloads,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
+    jira_notificator,
 );
 
 #[test]

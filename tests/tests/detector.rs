@@ -218,7 +218,7 @@ fn one_makes_a_pass_at_a_time() {
     let lock = std::fs::File::create(folder.join("oarctl-release-detector-4.19.lock")).unwrap();
     lock.lock().unwrap();
     let run = detect(&harness, &["-r", "4.19"]).expect(5);
-    assert!(run.stderr.contains("another program is at the work"), "{run:?}");
+    assert!(run.stderr.contains("another instance of oarctl-release-detector-4.19 is running"), "{run:?}");
     assert_eq!(harness.statebox(KONFLUX), None);
     drop(lock);
     detect(&harness, &["-r", "4.19"]).expect(0);

@@ -95,13 +95,13 @@ matrix!(
     job_run_required,
     job_run_image_consistency_check,
     job_run_stage_testing,
-    jira_notificator,
     job_list,
     job_get_results,
     job_get_payloads,
     start_release_detector,
     check_test_results,
     start_release_detector_behind,
+    jira_notificator,
 );
 
 #[test]

@@ -170,7 +170,7 @@ fn what_cannot_be_written_is_said() {
     let harness = Harness::new();
     put(&harness, &nightly(1), REJECTED);
     let run = check(&harness, &["--notified-file-path", "no/such/folder/file"]).expect(3);
-    assert!(run.stderr.contains("what was told cannot be written"), "{run:?}");
+    assert!(run.stderr.contains("cannot write the notified builds"), "{run:?}");
     check(&harness, &["--notified-file-path", "no/such/folder/file"]).expect(3);
     assert_eq!(told(&harness).len(), 1, "the channel knows");
 }

@@ -110,15 +110,13 @@ impl Schedule {
         match leader.turn().await {
             Leadership::Ours => {}
             Leadership::Theirs => {
-                let words = format!("another program is at the work of {}; nothing was done", agent.name());
-                let hint = "Its passes do what is to be done. To do it by hand, stop that program first.";
+                let words = format!("another instance of {} is running; nothing was done", agent.name());
+                let hint = "It does the same work. To run this one instead, stop the other instance first.";
                 return Err(CliError::new(ErrorClass::Conflict, words).with_hint(hint));
             }
             Leadership::Failed => {
-                let words = format!(
-                    "it cannot be found out whether another program is at the work of {}",
-                    agent.name()
-                );
+                let words =
+                    format!("cannot determine whether another instance of {} is running", agent.name());
                 return Err(CliError::new(ErrorClass::Unavailable, words));
             }
         }

@@ -227,7 +227,10 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .iter()
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
-        .chain(["tick", "start-release-detector", "check-test-results", "jira-notificator"].map(|agent| format!("oarctl {agent}")))
+        .chain(
+            ["tick", "start-release-detector", "check-test-results", "jira-notificator"]
+                .map(|agent| format!("oarctl {agent}")),
+        )
         .collect();
     assert_eq!(described, expected);
 }

@@ -232,7 +232,6 @@ fn builds() -> Vec<Scenario> {
         line("job_run_required", REQUIRED, Change, 8, prepare::requiring),
         line("job_run_image_consistency_check", CHECK_IMAGES, Change, 4, prepare::untested),
         line("job_run_stage_testing", TEST_ON_STAGE, Change, 4, prepare::untested),
-        line("jira_notificator", &["oarctl", "jira-notificator"], Change, 28, prepare::waiting_for_qe),
         line("job_list", &["job", "list"], Look, 12, prepare::untested),
         line("job_get_results", &["job", "get_results", NEW_RUN], Look, 1, prepare::started),
         line(
@@ -264,5 +263,13 @@ fn agents() -> Vec<Scenario> {
         line("start_release_detector", KONFLUX, DETECT, Change, 9, prepare::announced),
         line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 5, prepare::rejected),
         line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
+        line(
+            "jira_notificator",
+            KONFLUX,
+            &["oarctl", "jira-notificator"],
+            Change,
+            28,
+            prepare::waiting_for_qe,
+        ),
     ]
 }

@@ -11,13 +11,13 @@ use oar_core::error::ErrorClass;
 use oar_core::operations::oarctl::check_test_results::{Answer, CheckTestResults, Told};
 use oar_core::operations::{Observer, Part, perform};
 
-/// The largest file with what was told that is read, in bytes.
+/// The largest file of notified builds that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Tell a channel of builds whose test results were rejected
 ///
-/// Looks at the test result files of nightly builds. A build that was rejected is told once; one that was told and is accepted
-/// later is told again. What was told stands in a file that the Python tooling reads as well.
+/// Checks the test result files of nightly builds. Reports a rejected build once, and once more if it is accepted later. The
+/// file of notified builds has the format of the Python tooling, which may use the same file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Repository with the test result files, such as openshift/release-tests
@@ -26,10 +26,10 @@ pub(crate) struct Args {
     /// Slack channel that is told, such as #qe
     #[arg(long, value_name = "CHANNEL")]
     slack_channel: String,
-    /// File with what was told; it is created when it does not exist
+    /// File of notified builds; created if it does not exist
     #[arg(long, value_name = "FILE", default_value = "notified_files.txt")]
     notified_file_path: PathBuf,
-    /// How many builds the first run tells of; older ones count as told
+    /// How many rejected builds the first run reports; older ones count as reported
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     limit: usize,
     /// Folder of the test result files
@@ -160,9 +160,9 @@ impl Keeper {
             Ok(())
         };
         if let Err(error) = attempt() {
-            let words = format!("what was told cannot be written to {}: {error}", self.file.display());
+            let words = format!("cannot write the notified builds to {}: {error}", self.file.display());
             let error = CliError::new(ErrorClass::Configuration, words).with_hint(
-                "Let this user write the file and its folder; the channel is searched for what was told.",
+                "Let this user write the file and its folder. No message is repeated: the channel is searched first.",
             );
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
@@ -195,7 +195,7 @@ fn show(ui: &Ui, answer: &Answer) {
             Told::Sent => "told",
             Told::SentBefore => "told before",
             Told::WouldSend => "would be told",
-            Told::NotTold => "not told: a first run tells of the newest ones",
+            Told::NotTold => "not told: the first run reports only the newest builds",
             Told::Error => continue,
         };
         ui.text(format!("{}: {}; {result}", row.file, row.standing));

@@ -37,7 +37,7 @@ impl Applier<'_> {
             Err(error) => return report.failed(error.to_string()),
         };
         if issue.status.as_deref() != Some(ON_QA) {
-            return report.left("it left ON_QA while the pass was made");
+            return report.left("it left ON_QA during the pass");
         }
         let now = self.notificator.clock.now();
         let decision = self.notificator.decide(&issue);
@@ -85,9 +85,7 @@ impl Applier<'_> {
             Some(Audience::Unknown(reason)) => return report.failed(reason),
             Some(Audience::Nobody) => return report.failed(NOBODY),
             Some(Audience::AskManagerOf(_)) | None => {
-                report
-                    .state
-                    .push_str("; its people changed while the pass was made, and the next one decides");
+                report.state.push_str("; its contacts changed during the pass, and the next pass decides");
                 return report;
             }
         };
@@ -98,13 +96,13 @@ impl Applier<'_> {
         let until = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
             Ok(Claim::Ours(until)) => until,
             Ok(Claim::Theirs(at)) => {
-                let why = format!("another program does, since {at}; what it leaves undone comes later");
+                let why =
+                    format!("another program began it at {at}; if that one fails, a later pass does it");
                 report.steps.push(step_of(StepResult::HeldBack).because(why));
                 return report;
             }
             Ok(Claim::GivenUp) => {
-                let why =
-                    "programs began it many times, and no comment is there: look at the issue's properties";
+                let why = "it was begun many times without a comment; check the issue's properties `ert-notificator.*`";
                 report.steps.push(step_of(StepResult::Failed).because(why));
                 return report;
             }
@@ -187,4 +185,4 @@ impl Applier<'_> {
 
 /// Why nobody can be told.
 pub(super) const NOBODY: &str =
-    "nobody can be told: it has no QA contact, no assignee and no reporter who is in use";
+    "nobody can be told: no QA contact, assignee or reporter has an active account";

@@ -54,7 +54,7 @@ impl Notificator<'_> {
                 Some(Verification::Verified) => VERIFIED.to_owned(),
                 Some(Verification::NotVerified) => "not verified before the merge".to_owned(),
                 Some(Verification::Unknown(why)) => format!("not known: {why}"),
-                None => "not looked at: GITHUB_TOKEN is not set".to_owned(),
+                None => "not checked: GITHUB_TOKEN is not set".to_owned(),
             },
             issue: issue.key,
             left_out,
@@ -87,6 +87,6 @@ fn whom(issue: &OnQaIssue, step: Step) -> Option<String> {
             "the QA contact's manager; the assignee when the manager is not listed".to_owned()
         }
         Audience::AskManagerOf(_) => "the assignee and the assignee's manager".to_owned(),
-        Audience::Nobody | Audience::Unknown(_) => "nobody: there is nobody to tell".to_owned(),
+        Audience::Nobody | Audience::Unknown(_) => "nobody; no contact has an active account".to_owned(),
     })
 }

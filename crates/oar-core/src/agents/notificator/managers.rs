@@ -37,9 +37,8 @@ impl Notificator<'_> {
 
     /// The account of the manager of whoever has this address; somebody who hides it has none that can be found.
     async fn manager(&self, address: Option<EmailAddress>) -> Manager {
-        let unknown = |why: &dyn std::fmt::Display| {
-            Manager::Unknown(format!("a manager could not be looked for: {why}"))
-        };
+        let unknown =
+            |why: &dyn std::fmt::Display| Manager::Unknown(format!("could not look up a manager: {why}"));
         let Some(address) = address else { return Manager::NotFound };
         let addresses = match self.directory.only_manager_of(&address).await {
             Ok(Ok(addresses)) => addresses,

@@ -180,9 +180,11 @@ impl Notificator<'_> {
             let report = || IssueReport::of(&plan.issue.key, &plan.decision);
             match verifications.remove(&plan.issue.key) {
                 Some(Verification::Verified) => reports.push(report().left(VERIFIED)),
-                Some(Verification::Unknown(why)) => reports.push(report().failed(format!(
-                    "whether it was verified before the merge could not be found out: {why}"
-                ))),
+                Some(Verification::Unknown(why)) => {
+                    reports.push(report().failed(format!(
+                        "could not determine whether it was verified before the merge: {why}"
+                    )))
+                }
                 Some(Verification::NotVerified) | None => left.push(plan),
             }
         }
@@ -239,7 +241,7 @@ impl Notificator<'_> {
                 Some(Audience::Tell(notice))
                     if !told_today.may_tell(&notice.to, self.settings.cap_per_day) =>
                 {
-                    let why = "whoever is to be told got as many comments today as one person may";
+                    let why = "this person has reached the limit of comments per day";
                     let step =
                         StepReport::new(Action::Tell, StepResult::HeldBack).to(notice.kind).because(why);
                     let mut report = report();

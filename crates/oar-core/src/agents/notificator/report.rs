@@ -90,7 +90,7 @@ impl StepReport {
         match self.result {
             StepResult::Planned => format!("would {will}{detail}"),
             StepResult::Done => format!("{did}{detail}"),
-            StepResult::AlreadySo => format!("had nothing to do to {will}{detail}"),
+            StepResult::AlreadySo => format!("did not need to {will}{detail}"),
             StepResult::HeldBack => format!("did not {will}{detail}"),
             StepResult::Failed => format!("could not {will}{detail}"),
         }
@@ -238,7 +238,7 @@ pub struct Explanation {
 impl Explanation {
     /// What comes next, as a sentence.
     pub fn next_words(&self) -> String {
-        let Some(next) = &self.next else { return "nothing follows".to_owned() };
+        let Some(next) = &self.next else { return "nothing".to_owned() };
         let whom = next.whom.as_ref().map(|whom| format!(" (it goes to {whom})")).unwrap_or_default();
         let when = if next.due { "the next pass, due since" } else { "the first pass after" };
         format!("{}{whom}: {when} {}", next.step, next.after)

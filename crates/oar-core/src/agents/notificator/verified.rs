@@ -49,7 +49,7 @@ pub(super) fn all_verified(
             has(VERIFIED) && !has(VERIFIED_LATER)
         }
         Some(Labels::Unknown(why)) => {
-            tracing::info!("whether {pull_request} was verified before the merge is not known: {why}");
+            tracing::info!("could not determine whether {pull_request} was verified before the merge: {why}");
             false
         }
         None => false,

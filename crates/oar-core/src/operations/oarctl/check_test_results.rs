@@ -28,10 +28,10 @@ pub struct CheckTestResults {
     pub repo_name: String,
     /// The Slack channel that is told
     pub slack_channel: String,
-    /// The text of the file with what was told; without one, this is the first run
+    /// The text of the file of notified builds; without one, this is the first run
     #[serde(default)]
     pub notified: Option<String>,
-    /// How many builds the first run tells of; older ones count as told
+    /// How many rejected builds the first run reports; older ones count as reported
     #[serde(default = "limit")]
     pub limit: usize,
     /// The folder of the test result files
@@ -81,7 +81,7 @@ pub struct Answer {
     pub builds: Vec<BuildRow>,
     /// What went wrong.
     pub problems: Failures,
-    /// The file with what was told, as it is to be now.
+    /// The new text of the file of notified builds.
     #[serde(skip)]
     pub notified: String,
 }
@@ -140,7 +140,7 @@ impl Operation for CheckTestResults {
         let (mut notified, bad) = Notified::read(self.notified.as_deref().unwrap_or_default());
         for line in bad {
             call.observer()
-                .warn(&format!("line {line} of the file with what was told is none, and is left out"));
+                .warn(&format!("line {line} of the file of notified builds is malformed and ignored"));
         }
         notified.prune(|file| tree.file(file).is_some());
         let mut entries: Vec<_> =
@@ -187,7 +187,7 @@ struct Pass<'a> {
     slack: SlackClient,
     folder: &'a GithubFolder,
     arguments: &'a CheckTestResults,
-    /// Whether there was no file with what was told.
+    /// Whether there was no file of notified builds.
     first: bool,
     notified: Notified,
     answer: Answer,
