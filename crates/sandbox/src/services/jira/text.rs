@@ -117,7 +117,8 @@ mod tests {
         assert_eq!(document["content"][0]["content"][3]["attrs"]["id"], "712020:a");
         assert_eq!(show(Version::Two, text), json!(text));
         assert_eq!(mentions(text), ["712020:a", "b"]);
-        assert!(mentions("[~accountId:x] is another spelling").is_empty());
+        assert_eq!(mentions("[~accountId:x] is another spelling"), ["x"]);
+        assert!(mentions("[~account:x] is none").is_empty());
     }
 
     #[test]
