@@ -317,10 +317,8 @@ fn two_programs_that_start_one_key_take_turns_and_a_broken_memory_is_none() {
         std::fs::write(file.unwrap().path(), "{\"id\": \"").unwrap();
     }
     let third = harness.run("job", &arguments).expect(0);
-    assert!(
-        third.stdout.contains("found by its key") || third.stderr.contains("found by its key"),
-        "{third:?}"
-    );
+    assert!(third.stderr.contains("The run was found by its key; no other was started."), "{third:?}");
+    assert!(third.stdout.contains(&harness.prow_jobs()[0].id), "{third:?}");
     assert_eq!(harness.prow_jobs().len(), 1);
 }
 

@@ -135,7 +135,9 @@ fn what_cannot_be_read_is_unknown_and_neither_shipped_nor_not() {
         assert!(details.values().any(|words| words.as_str().unwrap().starts_with("error: ")), "{answer:#}");
         let run = harness.oar(KONFLUX, &["is-shipped"]).expect(4);
         assert!(run.stdout.contains("unknown"), "{run:?}");
+        let part = if service == "errata" { "rpm_advisory" } else { "shipment_mr_status" };
         assert!(run.stderr.contains("is unknown") && run.stderr.contains("next:"), "{run:?}");
+        assert!(run.stderr.contains(part) && !run.stderr.contains("microshift_advisory"), "{run:?}");
     }
     // What is known to stand against it decides, whatever else cannot be read.
     let harness = Harness::new().env("OAR_HTTP_RETRY_DELAY", "1");

@@ -116,7 +116,7 @@ impl Leader {
                 let turn = match &taken {
                     Ok(LeaseState::Ours) => Leadership::Ours,
                     Ok(LeaseState::Theirs { holder }) => {
-                        tracing::info!("{holder} has the lease; standing by");
+                        tracing::info!("{holder} has the lease; on standby");
                         Leadership::Theirs
                     }
                     Err(error) => {

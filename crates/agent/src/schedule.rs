@@ -70,8 +70,9 @@ impl Agent<'_> {
 impl Schedule {
     /// Makes one pass, or one at every interval until the program is told to stop.
     ///
-    /// The exit code of one pass is that of its gravest problem; that of an agent that was told to stop is success. With an
-    /// interval, a pass that panics counts as a pass with a problem.
+    /// The exit code of one pass is that of its gravest problem. An agent that was told to stop ends with the code of
+    /// the signal ([`cli_support::run()`]): 129, 130 or 143. With an interval, a pass that panics counts as a pass with a
+    /// problem.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! Reads the files that the user names.
 
-use std::io::Read;
 use std::path::Path;
+
+use oar_core::files::{self, FileError};
 
 /// The name for standard input.
 pub const STANDARD_INPUT: &str = "-";
@@ -13,22 +14,27 @@ pub const UNREADABLE_HINT: &str = "Name a file that exists and that you may read
 
 /// The text of a file, or of standard input for `-`; the error says why it cannot be read.
 pub fn read(path: &Path) -> Result<String, String> {
-    String::from_utf8(read_bytes(path)?)
-        .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
+    content(path).and_then(files::text).map_err(words)
 }
 
-/// What a file, or standard input for `-`, holds; otherwise why it cannot be read.
+/// What a file, or standard input for `-`, holds; otherwise why it cannot be read. A FIFO, such as `<(…)` of a shell,
+/// is waited for.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| error.to_string();
-    let mut source: Box<dyn Read> = if path == Path::new(STANDARD_INPUT) {
-        Box::new(std::io::stdin().lock())
+    content(path).map_err(words)
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, FileError> {
+    if path == Path::new(STANDARD_INPUT) {
+        files::read_from(std::io::stdin().lock(), LIMIT)
     } else {
-        Box::new(std::fs::File::open(path).map_err(failed)?)
-    };
-    let mut bytes = Vec::new();
-    source.by_ref().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(format!("it has more than {LIMIT} bytes"));
+        files::read_any(path, LIMIT)
     }
-    Ok(bytes)
+}
+
+/// The words after `cannot read FILE: `.
+fn words(error: FileError) -> String {
+    match error {
+        FileError::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }

@@ -122,6 +122,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
         let command = program.dispatch(session);
         tokio::pin!(command);
         let outcome = tokio::select! {
+            biased;
             signal = interrupt.wait() => {
                 watch.heard();
                 if interrupt.is_held() {

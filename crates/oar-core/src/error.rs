@@ -152,6 +152,14 @@ impl ServiceError {
         self
     }
 
+    /// The same failure, which also says `other`; `words` say what the two have to do with each other.
+    #[must_use]
+    pub fn with_other(mut self, words: &str, other: &Self) -> Self {
+        let separator = if self.detail.is_empty() { "" } else { "; " };
+        self.detail = format!("{}{separator}{words}: {other}", self.detail);
+        self
+    }
+
     /// The same failure, with its HTTP status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {

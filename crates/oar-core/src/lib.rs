@@ -24,7 +24,7 @@
 //! | signatures | [`signature`]: verified without requests |
 //! | requests | [`http`]: limits, repetition, redaction |
 //! | texts | [`yaml`] |
-//! | ground | [`clock`], [`email`], [`error`], [`failures`], [`ids`], [`permit`], [`redact`], [`service`], [`targets`], [`version`] |
+//! | ground | [`clock`], [`email`], [`error`], [`failures`], [`files`], [`ids`], [`permit`], [`redact`], [`service`], [`targets`], [`version`] |
 //!
 //! # Example: from the command line to the service
 //!
@@ -65,6 +65,7 @@ pub mod config;
 pub mod email;
 pub mod error;
 pub mod failures;
+pub mod files;
 pub mod flow;
 #[cfg(test)]
 mod hostile;

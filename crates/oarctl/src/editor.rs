@@ -19,6 +19,7 @@ const DEFAULT: &str = "vi";
 pub(crate) struct Editor {
     words: Vec<String>,
     variable: &'static str,
+    is_default: bool,
 }
 
 impl Editor {
@@ -26,15 +27,28 @@ impl Editor {
     /// shell's quoting rules, without any other expansion.
     pub(crate) fn of(environment: &Environment) -> Result<Self, CliError> {
         let set = |variable: &'static str| environment.get(variable).map(|value| (variable, value));
-        let (variable, value) = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or(("EDITOR", DEFAULT));
+        let named = set("VISUAL").or_else(|| set("EDITOR"));
+        let is_default = named.is_none();
+        let (variable, value) = named.unwrap_or(("EDITOR", DEFAULT));
         match shlex::split(value) {
-            Some(words) if !words.is_empty() => Ok(Self { words, variable }),
+            Some(words) if !words.is_empty() => Ok(Self { words, variable, is_default }),
             _ => Err(CliError::new(
                 ErrorClass::Configuration,
                 format!("{variable} is not a command: a quote is not closed, or it is blank"),
             )
             .with_hint(format!("Set {variable} to an editor, for example `{DEFAULT}` or `code --wait`."))),
         }
+    }
+
+    /// Refuses the default editor where there is no terminal, because it would wait for keys that nobody can type. One
+    /// that the user named may be a script.
+    pub(crate) fn check(&self, has_terminal: bool) -> Result<(), CliError> {
+        if has_terminal || !self.is_default {
+            return Ok(());
+        }
+        let words = format!("there is no terminal for the editor `{DEFAULT}`");
+        Err(CliError::usage(words)
+            .with_hint("Run it in a terminal, or set EDITOR to a program that needs none."))
     }
 
     /// Starts the editor on `path`, without the secrets of the environment.
@@ -91,6 +105,11 @@ mod tests {
             ["/opt/my editor", "-a", "b c"]
         );
         assert_eq!(editor(&[]).unwrap(), ["vi"]);
+        let check = |pairs: &[(&str, &str)], has_terminal| {
+            Editor::of(&Environment::from_pairs(pairs.iter().copied())).unwrap().check(has_terminal).is_ok()
+        };
+        assert!(check(&[], true) && !check(&[], false));
+        assert!(check(&[("EDITOR", "vi")], false), "whoever names it may have a terminal elsewhere");
         assert_eq!(editor(&[("EDITOR", "vi; rm -rf $HOME")]).unwrap(), ["vi;", "rm", "-rf", "$HOME"]);
         assert!(failure(ExitStatus::default()).hint.is_some());
         for bad in ["'", "   "] {

@@ -12,20 +12,32 @@ use tempfile::{NamedTempFile, TempDir};
 #[derive(Debug)]
 pub(crate) struct PrivateDirectory {
     directory: Option<TempDir>,
+    /// Locked as long as the directory is in use.
+    _lock: File,
 }
+
+const PREFIX: &str = "oarctl-";
+/// Its lock says that the directory is in use.
+const LOCK: &str = "in-use";
 
 impl PrivateDirectory {
     /// Creates one in the first of `candidates` where that works, otherwise in the system's temporary
     /// directory.
     pub(crate) fn create(candidates: &[PathBuf]) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix("oarctl-").permissions(Permissions::from_mode(0o700));
+        builder.prefix(PREFIX).permissions(Permissions::from_mode(0o700));
         let preferred = candidates
             .iter()
             .filter(|path| path.is_absolute())
             .find_map(|path| builder.tempdir_in(path).ok());
         let directory = preferred.map_or_else(|| builder.tempdir(), Ok)?;
-        Ok(Self { directory: Some(directory) })
+        let lock = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode_private()
+            .open(directory.path().join(LOCK))?;
+        lock.lock()?;
+        Ok(Self { directory: Some(directory), _lock: lock })
     }
 
     /// Writes a new file of mode 0600 and returns its path.
@@ -48,6 +60,25 @@ impl PrivateDirectory {
         directory.close()?;
         overwritten
     }
+}
+
+/// Overwrites and removes the directories that killed programs of this user left in `places` or in the system's temporary
+/// directory; returns which. One in use is locked, and one that cannot be checked stays.
+pub(crate) fn remove_leftovers(places: &[PathBuf]) -> Vec<PathBuf> {
+    let temporary = std::env::temp_dir();
+    let folders = places.iter().filter(|path| path.is_absolute()).chain(std::iter::once(&temporary));
+    let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let ours = |path: &PathBuf| {
+        let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+        let owner = |path: &Path| std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir);
+        is_named && owner(path).is_some_and(|data| data.uid() == rustix::process::getuid().as_raw())
+    };
+    let left = |path: &PathBuf| {
+        let lock = OpenOptions::new().write(true).open(path.join(LOCK));
+        lock.is_ok_and(|lock| lock.try_lock().is_ok())
+    };
+    let remove = |path: &PathBuf| overwrite_files(path, 8).is_ok() && std::fs::remove_dir_all(path).is_ok();
+    entries.map(|entry| entry.path()).filter(|path| ours(path) && left(path) && remove(path)).collect()
 }
 
 impl Drop for PrivateDirectory {
@@ -148,6 +179,27 @@ mod tests {
         std::fs::write(path.with_extension("json~"), "planted backup").unwrap();
         private.wipe().unwrap();
         assert!(!path.parent().unwrap().exists());
+        assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
+    }
+
+    #[test]
+    fn what_a_killed_program_left_is_removed_and_what_is_in_use_stays() {
+        let outer = tempfile::tempdir().unwrap();
+        let places = [outer.path().to_owned()];
+        let used = PrivateDirectory::create(&places).unwrap();
+        let copy = used.write("document.json", "in use").unwrap();
+        let left = outer.path().join("oarctl-left");
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join(LOCK), "").unwrap();
+        std::fs::write(left.join("document.json"), "planted").unwrap();
+        let link = outer.path().join("link");
+        std::fs::hard_link(left.join("document.json"), &link).unwrap();
+        // Made by something else: it has no lock.
+        std::fs::create_dir(outer.path().join("oarctl-other")).unwrap();
+        let removed: Vec<_> =
+            remove_leftovers(&places).into_iter().filter(|path| path.starts_with(outer.path())).collect();
+        assert_eq!(removed, [left.clone()]);
+        assert!(!left.exists() && copy.exists() && outer.path().join("oarctl-other").exists());
         assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
     }
 

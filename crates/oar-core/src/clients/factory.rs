@@ -405,7 +405,8 @@ impl Clients {
     }
 
     fn ticket(&self, service: Service) -> Arc<Negotiate> {
-        Arc::new(Negotiate::new(service).cache_setting(self.settings.kerberos_cache()))
+        let negotiate = Negotiate::new(service).cache_setting(self.settings.kerberos_cache());
+        Arc::new(negotiate.configuration_setting(self.settings.kerberos_configuration()))
     }
 
     /// The Google account whose key file is at `path`, which `variable` names.

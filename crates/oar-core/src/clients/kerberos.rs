@@ -35,13 +35,14 @@ const OPERATION: &str = "authenticate with Kerberos";
 pub struct Negotiate {
     service: Service,
     cache: Option<String>,
+    configuration: Option<String>,
     time_limit: Duration,
 }
 
 impl Negotiate {
     /// Authenticates to `service` with the default ticket cache.
     pub fn new(service: Service) -> Self {
-        Self { service, cache: None, time_limit: TOKEN_TIME_LIMIT }
+        Self { service, cache: None, configuration: None, time_limit: TOKEN_TIME_LIMIT }
     }
 
     /// Sets the value of `KRB5CCNAME`, if it is set: the cache that is checked, and that hints mention. It does not
@@ -49,6 +50,14 @@ impl Negotiate {
     #[must_use]
     pub fn cache_setting(mut self, cache: Option<String>) -> Self {
         self.cache = cache.filter(|cache| !cache.is_empty());
+        self
+    }
+
+    /// Sets the value of `KRB5_CONFIG`, if it is set: where the name of the default cache is looked for before that is
+    /// checked.
+    #[must_use]
+    pub fn configuration_setting(mut self, configuration: Option<String>) -> Self {
+        self.configuration = configuration;
         self
     }
 
@@ -69,12 +78,12 @@ impl Negotiate {
             return Err(self.error(&Problem::Other("the URL has no host".to_owned()), ""));
         };
         let (sender, receiver) = oneshot::channel();
-        let (target, cache) = (host.clone(), self.cache.clone());
+        let (target, cache, configuration) = (host.clone(), self.cache.clone(), self.configuration.clone());
         // A separate thread and not the runtime's pool: the runtime waits for its pool when it ends, and the
         // Kerberos library may wait for a KDC longer than a user does.
         let thread = std::thread::Builder::new().name("kerberos".to_owned()).spawn(move || {
             // The receiver is gone when the time limit has passed.
-            let _ = sender.send(negotiate_token(&target, cache.as_deref()));
+            let _ = sender.send(negotiate_token(&target, cache.as_deref(), configuration.as_deref()));
         });
         if let Err(error) = thread {
             return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), &host));
@@ -110,8 +119,8 @@ impl Authorize for Negotiate {
 /// The first token of a fresh SPNEGO context for the service `HTTP@host`.
 ///
 /// Blocks: the library reads files and may contact a KDC.
-fn negotiate_token(host: &str, cache: Option<&str>) -> Result<Vec<u8>, Problem> {
-    ticket_cache::check(cache).map_err(Problem::Cache)?;
+fn negotiate_token(host: &str, cache: Option<&str>, configuration: Option<&str>) -> Result<Vec<u8>, Problem> {
+    ticket_cache::check(cache, configuration).map_err(Problem::Cache)?;
     // The Kerberos credential is acquired by name: for a missing ticket SPNEGO only reports that it cannot
     // find a mechanism.
     let mut mechanisms = OidSet::new();

@@ -1,13 +1,26 @@
 //! Set-up of the clients' tests: an HTTP stack that records its waits instead of waiting, and answers of a
 //! service.
 
+use async_trait::async_trait;
+use http::HeaderValue;
 use serde::Serialize;
 use url::Url;
 use wiremock::{MockServer, ResponseTemplate};
 
+use crate::error::ServiceError;
 use crate::http::tests::support::stack;
-use crate::http::{Http, HttpSettings};
+use crate::http::{Authorize, Http, HttpSettings};
 use crate::permit::WritePermit;
+
+/// Stands for the Kerberos token.
+pub(crate) struct Token;
+
+#[async_trait]
+impl Authorize for Token {
+    async fn authorization(&self, _: &Url) -> Result<HeaderValue, ServiceError> {
+        Ok(HeaderValue::from_static("Negotiate dG9rZW4="))
+    }
+}
 
 /// A stack that sends a request at most `attempts` times.
 pub(crate) fn http(attempts: usize) -> Http {

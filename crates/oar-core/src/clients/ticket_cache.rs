@@ -5,16 +5,14 @@
 //! `cc_file.c` of MIT Kerberos write it: 0x05 and the format's version 1 to 4, in version 4 a header, then the
 //! principal.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use crate::files::{self, FileError};
 
 /// The largest cache file that is accepted, in bytes; a real one has a few tickets of some kilobytes each.
 const LARGEST: u64 = 16 * 1024 * 1024;
-/// How much of a file is looked at, in bytes: header and principal are at its beginning.
-const LOOKED_AT: u64 = 256 * 1024;
+/// The largest file with the name of a primary cache, in bytes.
+const LARGEST_NAME: u64 = 4096;
 /// The most files of a collection that are looked at.
 const MOST_FILES: usize = 1000;
 /// The largest configuration file that is read, in bytes.
@@ -29,16 +27,16 @@ pub(super) struct Unusable {
     pub(super) why: String,
 }
 
-/// Checks the files of the cache that `setting`, the value of `KRB5CCNAME`, names: a file, or every `tkt…` file
-/// of a `DIR:` collection. An absent one passes, because the library says that itself. Caches without files
+/// Checks the files of the cache that `setting`, the value of `KRB5CCNAME`, names: a file, or the primary cache of a
+/// `DIR:` collection. An absent one passes, because the library says that itself. Caches without files
 /// (`KEYRING:`, `KCM:`, `MEMORY:`, `API:`) are not checked.
 ///
-/// Without a setting it checks `/tmp/krb5cc_UID`, the library's own default, unless the Kerberos configuration
-/// is not `/etc/krb5.conf` alone or sets `default_ccache_name`: such a default is not checked.
-pub(super) fn check(setting: Option<&str>) -> Result<(), Unusable> {
+/// Without a setting it checks `/tmp/krb5cc_UID`, the library's own default, unless the Kerberos configuration may
+/// name another one: that is not checked. `configuration` is the value of `KRB5_CONFIG`.
+pub(super) fn check(setting: Option<&str>, configuration: Option<&str>) -> Result<(), Unusable> {
     match setting.filter(|setting| !setting.is_empty()) {
         Some(setting) => check_named(setting),
-        None if has_built_in_default(Path::new("/etc/krb5.conf")) => {
+        None if has_built_in_default(configuration.unwrap_or("/etc/krb5.conf")) => {
             check_file(Path::new(&format!("/tmp/krb5cc_{}", rustix::process::getuid().as_raw())))
         }
         None => Ok(()),
@@ -57,21 +55,28 @@ fn check_named(setting: &str) -> Result<(), Unusable> {
     }
 }
 
-/// Whether nothing in the configuration replaces the library's own default cache, as far as can be seen: the file
-/// includes no others and does not set it.
-fn has_built_in_default(configuration: &Path) -> bool {
-    let Ok(file) = File::open(configuration) else { return true };
-    let mut text = Vec::new();
-    let read = file.take(LARGEST_SETTINGS).read_to_end(&mut text);
-    let text = String::from_utf8_lossy(&text);
-    let sets = |line: &str| {
-        let line = line.trim_start();
-        ["default_ccache_name", "include", "module"].iter().any(|word| line.starts_with(word))
-    };
-    read.is_ok() && !text.lines().any(sets)
+/// Whether nothing in the configuration replaces the library's own default cache: none of its files sets it or
+/// includes others. `list` names them, separated by colons; the library reads all that are there.
+fn has_built_in_default(list: &str) -> bool {
+    list.split(':').all(|file| match files::read(Path::new(file), LARGEST_SETTINGS) {
+        Ok(text) => !String::from_utf8_lossy(&text).lines().any(may_set_default),
+        // The library cannot read it either, and goes without.
+        Err(FileError::Io(_)) => true,
+        Err(_) => false,
+    })
 }
 
+fn may_set_default(line: &str) -> bool {
+    let line = line.trim_start();
+    ["default_ccache_name", "include", "module"].iter().any(|word| line.starts_with(word))
+}
+
+/// Checks the primary cache of a collection. The library looks at that first, and at the others only when it is not
+/// there (`dcc_ptcursor_next`): then any of them may be the first.
 fn check_folder(folder: &Path) -> Result<(), Unusable> {
+    if let Some(primary) = primary(folder).filter(|primary| primary.exists()) {
+        return check_file(&primary);
+    }
     // The library makes the folder, or says why it cannot.
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     let is_cache = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"tkt");
@@ -85,30 +90,23 @@ fn check_folder(folder: &Path) -> Result<(), Unusable> {
     files.iter().try_for_each(|file| check_file(file))
 }
 
-fn check_file(path: &Path) -> Result<(), Unusable> {
-    let unusable = |why: String| Unusable { path: path.to_owned(), why };
-    // A FIFO must not be waited for.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
-        Err(error) => return Err(unusable(format!("it cannot be read: {}", std::io::Error::from(error)))),
-    };
-    let failed = |error: std::io::Error| unusable(format!("it cannot be read: {error}"));
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a folder" } else { "no regular file" };
-        return Err(unusable(format!("it is {what}")));
-    }
-    if metadata.len() > LARGEST {
-        return Err(unusable(format!("it has {} bytes, more than {LARGEST}", metadata.len())));
-    }
-    let mut bytes = Vec::new();
-    file.take(LOOKED_AT).read_to_end(&mut bytes).map_err(failed)?;
-    check_bytes(&bytes).map_err(|why| unusable(why.to_owned()))
+/// The primary cache of a collection, whose name is the first line of the file `primary`.
+fn primary(folder: &Path) -> Option<PathBuf> {
+    let text = files::read_text(&folder.join("primary"), LARGEST_NAME).ok()?;
+    let (name, _) = text.split_once('\n')?;
+    (name.starts_with("tkt") && !name.contains(['/', '\\'])).then(|| folder.join(name))
 }
 
-/// Whether `bytes`, the beginning of a file, hold a header and a principal.
+fn check_file(path: &Path) -> Result<(), Unusable> {
+    let unusable = |why: String| Unusable { path: path.to_owned(), why };
+    match files::read(path, LARGEST) {
+        Ok(bytes) => check_bytes(&bytes).map_err(|why| unusable(why.to_owned())),
+        Err(error) if error.is_absent() => Ok(()),
+        Err(error) => Err(unusable(error.to_string())),
+    }
+}
+
+/// Whether a file with these `bytes` begins with a header and a principal.
 fn check_bytes(bytes: &[u8]) -> Result<(), &'static str> {
     const CUT_OFF: &str = "it is cut off: it holds no principal";
     let (version, rest) = match bytes {
@@ -166,6 +164,7 @@ impl Unusable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::testing::make_fifo;
 
     /// The beginning of a cache of `lead@EXAMPLE.TEST` in a version.
     fn cache(version: u8) -> Vec<u8> {
@@ -223,30 +222,48 @@ mod tests {
         std::fs::create_dir(at("tickets")).unwrap();
         std::fs::write(at("tickets/primary"), "tkt\n").unwrap();
         std::fs::write(at("tickets/tkt"), cache(4)).unwrap();
+        std::fs::write(at("tickets/tktOther"), "a leftover").unwrap();
+        std::fs::create_dir(at("unnamed")).unwrap();
+        std::fs::write(at("unnamed/tktOne"), cache(4)).unwrap();
+        std::fs::create_dir(at("gone")).unwrap();
+        std::fs::write(at("gone/primary"), "tktGone\n").unwrap();
+        std::fs::write(at("gone/tktOne"), cache(4)).unwrap();
         for good in [
             at("good"),
             format!("FILE:{}", at("good")),
             at("absent"),
             format!("DIR:{}", at("tickets")),
             format!("DIR:{}", at("absent")),
+            format!("DIR:{}", at("unnamed")),
+            format!("DIR:{}", at("gone")),
             format!("DIR::{}", at("tickets/tkt")),
             "KEYRING:persistent:0".to_owned(),
             "KCM:".to_owned(),
             "MEMORY:x".to_owned(),
         ] {
-            assert_eq!(check(Some(&good)), Ok(()), "{good}");
+            assert_eq!(check(Some(&good), None), Ok(()), "{good}");
         }
-        std::fs::write(at("tickets/tktOther"), "x").unwrap();
+        for folder in ["unnamed", "gone"] {
+            std::fs::write(at(&format!("{folder}/tktOther")), "x").unwrap();
+        }
+        std::fs::create_dir(at("broken")).unwrap();
+        std::fs::write(at("broken/primary"), "tktOne\n").unwrap();
+        std::fs::write(at("broken/tktOne"), "x").unwrap();
+        std::fs::write(at("broken/tktOther"), cache(4)).unwrap();
+        make_fifo(Path::new(&at("fifo")));
         for bad in [
             at("empty"),
             format!("FILE:{}", at("empty")),
             at("folder"),
             "/dev/null".to_owned(),
             "FILE:/dev/zero".to_owned(),
-            format!("DIR:{}", at("tickets")),
+            at("fifo"),
+            format!("DIR:{}", at("unnamed")),
+            format!("DIR:{}", at("gone")),
+            format!("DIR:{}", at("broken")),
             format!("DIR::{}", at("tickets/tktOther")),
         ] {
-            let error = check(Some(&bad)).unwrap_err();
+            let error = check(Some(&bad), None).unwrap_err();
             let path = error.path.display().to_string();
             assert!(error.words().contains(&path), "{bad}: {}", error.words());
         }
@@ -256,14 +273,20 @@ mod tests {
     fn a_default_that_the_configuration_may_replace_is_not_checked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("krb5.conf");
-        assert!(has_built_in_default(&path));
+        let absent = folder.path().join("absent").display().to_string();
+        assert!(has_built_in_default(&absent) && has_built_in_default(""));
         for (text, expected) in [
             ("[libdefaults]\n default_realm = EXAMPLE.TEST\n", true),
             ("[libdefaults]\n  default_ccache_name = KEYRING:persistent:%{uid}\n", false),
             ("includedir /etc/krb5.conf.d/\n", false),
         ] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(has_built_in_default(&path), expected, "{text}");
+            let path = path.display();
+            for list in [format!("{path}"), format!("{absent}:{path}"), format!("{path}:{absent}")] {
+                assert_eq!(has_built_in_default(&list), expected, "{list}: {text}");
+            }
         }
+        // Nobody knows what it says.
+        assert!(!has_built_in_default(&folder.path().display().to_string()));
     }
 }

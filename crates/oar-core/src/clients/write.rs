@@ -48,16 +48,18 @@ pub enum Attempt<T, E> {
     Failed(ServiceError),
 }
 
-impl<T, E: From<ServiceError>> Attempt<T, E> {
+impl<T> Attempt<T, ServiceError> {
     /// The value, or the error for the caller.
     ///
     /// When the look failed too, an unclear write remains unclear: the next run looks first. After a refusal
-    /// the look's error is returned, because the refusal proves nothing then.
-    pub fn settled(self) -> Result<Written<T>, E> {
+    /// the look's error is returned, because the refusal proves nothing then; it also says what was refused.
+    pub fn settled(self) -> Result<Written<T>, ServiceError> {
         match self {
             Self::Done(written) => Ok(written),
-            Self::Unseen(failure, look) if !may_have_acted(failure.kind) => Err(look),
-            Self::Absent(failure) | Self::Unseen(failure, _) | Self::Failed(failure) => Err(failure.into()),
+            Self::Unseen(refusal, look) if !may_have_acted(refusal.kind) => {
+                Err(look.with_other("looked up after this refusal", &refusal))
+            }
+            Self::Absent(failure) | Self::Unseen(failure, _) | Self::Failed(failure) => Err(failure),
         }
     }
 }
@@ -90,11 +92,11 @@ pub async fn attempt<T, E>(
 }
 
 /// One [`attempt`], as a `Result` ([`Attempt::settled`]).
-pub async fn write_or_look<T, E: From<ServiceError>>(
+pub async fn write_or_look<T>(
     write: impl Future<Output = Result<T, ServiceError>>,
     doubtful: &[ServiceErrorKind],
-    look: impl Future<Output = Result<Option<T>, E>>,
-) -> Result<Written<T>, E> {
+    look: impl Future<Output = Result<Option<T>, ServiceError>>,
+) -> Result<Written<T>, ServiceError> {
     attempt(write, doubtful, look).await.settled()
 }
 
@@ -202,6 +204,12 @@ mod tests {
     async fn a_failed_look_leaves_an_unclear_write_unclear_and_makes_no_verdict_of_a_refusal() {
         assert_eq!(tried(Err(Unclear), Err(Rejected)).await, (Err(Unclear), 1));
         assert_eq!(tried(Err(Conflict), Err(Unavailable)).await, (Err(Unavailable), 1));
+        let refusal = ServiceError { detail: "it is frozen".to_owned(), ..error(Conflict) };
+        let look = ready(Err::<Option<u8>, _>(error(Unavailable)));
+        let error = write_or_look(ready(Err(refusal)), &[Conflict], look).await.unwrap_err();
+        let words = "GitLab: cannot write: unavailable: looked up after this refusal: GitLab: cannot write: changed by \
+                     somebody else: it is frozen";
+        assert_eq!(error.to_string(), words);
     }
 
     /// The result of looks that find these things missing and of such writes, and what was written.

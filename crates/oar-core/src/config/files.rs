@@ -1,29 +1,34 @@
-//! Reads the local files of the configuration, with a size limit and a clear error.
+//! The local files of the configuration, named in errors.
 
-use std::io::Read;
+use std::io;
 use std::path::Path;
 
 use super::error::ConfigError;
+use crate::files::{self, FileError};
 
-/// The whole file, if it has at most `limit` bytes.
+/// Everything at `path`, if that is at most `limit` bytes. The configuration may come from a FIFO, which is waited for.
 pub(super) fn read(what: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { what, path: path.into(), source };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(ConfigError::TooLarge { what, path: path.into(), limit });
-    }
-    Ok(bytes)
+    files::read_any(path, limit).map_err(|error| failure(what, path, error))
 }
 
-/// The whole file as UTF-8 text, if it has at most `limit` bytes.
+/// The same as UTF-8 text.
 pub(super) fn read_text(what: &'static str, path: &Path, limit: u64) -> Result<String, ConfigError> {
-    String::from_utf8(read(what, path, limit)?).map_err(|_| ConfigError::Unreadable {
-        what,
-        path: path.into(),
-        source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"),
-    })
+    let text = files::read_any(path, limit).and_then(files::text);
+    text.map_err(|error| failure(what, path, error))
+}
+
+/// The whole regular file at `path`, if it has at most `limit` bytes: for a file that is read more than once.
+pub(super) fn read_regular(what: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, ConfigError> {
+    files::read(path, limit).map_err(|error| failure(what, path, error))
+}
+
+fn failure(what: &'static str, path: &Path, error: FileError) -> ConfigError {
+    let source = match error {
+        FileError::TooLarge(limit) => return ConfigError::TooLarge { what, path: path.into(), limit },
+        FileError::Io(source) => source,
+        FileError::NotRegular | FileError::NotText(_) => io::Error::new(io::ErrorKind::InvalidData, error),
+    };
+    ConfigError::Unreadable { what, path: path.into(), source }
 }
 
 #[cfg(test)]
@@ -43,5 +48,7 @@ mod tests {
         let gone = directory.path().join("gone");
         let error = read("the file", &gone, 5).unwrap_err().to_string();
         assert!(error.contains(&gone.display().to_string()), "{error}");
+        let error = read_regular("the file", directory.path(), 5).unwrap_err().to_string();
+        assert!(error.ends_with(": it is not a regular file"), "{error}");
     }
 }

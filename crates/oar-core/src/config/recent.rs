@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::files;
+use crate::files;
 use crate::version::ReleaseVersion;
 
 /// The most releases that are kept.
@@ -28,7 +28,7 @@ impl RecentReleases {
 
     /// The releases, the latest first.
     pub fn list(&self) -> Vec<ReleaseVersion> {
-        let text = files::read_text("the last releases", &self.path, FILE_LIMIT).unwrap_or_default();
+        let text = files::read_text(&self.path, FILE_LIMIT).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).take(LIMIT).collect()
     }
 

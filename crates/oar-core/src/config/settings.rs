@@ -165,6 +165,11 @@ impl Settings {
         self.inner.environment.get(&environment::KRB5CCNAME).map(str::to_owned)
     }
 
+    /// The value of `KRB5_CONFIG`, the files that configure the Kerberos library.
+    pub fn kerberos_configuration(&self) -> Option<String> {
+        self.inner.environment.raw("KRB5_CONFIG").map(str::to_owned)
+    }
+
     /// The most requests at the same time to the container catalog.
     pub fn catalog_concurrency(&self) -> Result<usize, ConfigError> {
         network::catalog_concurrency(&self.inner.environment)
@@ -211,7 +216,7 @@ pub fn default_release(environment: &Environment) -> Result<Option<ReleaseVersio
 /// Refuses a key file that cannot be read. Its content is checked at the sign-in.
 pub(super) fn key_file(environment: &Environment, variable: &'static Variable) -> Result<(), ConfigError> {
     let Some(path) = environment.get(variable).map(str::trim) else { return Ok(()) };
-    let read = files::read("the key file", Path::new(path), 1024 * 1024);
+    let read = files::read_regular("the key file", Path::new(path), 1024 * 1024);
     read.map(drop).map_err(|error| bad(variable, error.to_string(), "the path of a file that can be read"))
 }
 

@@ -11,7 +11,7 @@ use crate::clients::jira::{Account, Issue, IssueKey, JiraClient, JiraError, Subt
 use crate::clients::{Attempt, Effect, attempt_again};
 use crate::config::Impetus;
 use crate::email::EmailAddress;
-use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind};
 use crate::failures::Failures;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError};
 use crate::flow::recorder::Recorder;
@@ -462,7 +462,7 @@ impl Ownership<'_> {
         let write = || async { gitlab.add_note(shipment, &text, permit).await.map(drop) };
         let look = || async {
             let notes = gitlab.notes(shipment).await?;
-            Ok::<_, TaskError>(is_named(&notes.notes, username).then_some(()))
+            Ok::<_, ServiceError>(is_named(&notes.notes, username).then_some(()))
         };
         let written = match attempt_again(2, write, &[ServiceErrorKind::Unclear], look).await {
             Attempt::Absent(_) => Err(Refusal::new(
@@ -471,7 +471,7 @@ impl Ownership<'_> {
             )
             .with_hint("Run the same command again when GitLab answers.")
             .into()),
-            tried => tried.settled().map(|written| written.effect()),
+            tried => tried.settled().map(|written| written.effect()).map_err(TaskError::from),
         };
         Some((step, written))
     }

@@ -45,6 +45,9 @@ pub struct ShippedReport {
     pub unknown: Option<ErrorClass>,
     /// What was seen, in words.
     pub details: IndexMap<String, String>,
+    /// The keys of the details that are not known. Programs do not see them.
+    #[serde(skip)]
+    pub not_known: Vec<String>,
 }
 
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -58,6 +61,19 @@ enum Condition {
     Met,
     NotMet,
     Unknown(ErrorClass),
+}
+
+/// What was seen of one part of the release.
+struct Seen {
+    key: String,
+    condition: Condition,
+    words: String,
+}
+
+impl Seen {
+    fn new(key: impl Into<String>, condition: Condition, words: impl Into<String>) -> Self {
+        Self { key: key.into(), condition, words: words.into() }
+    }
 }
 
 impl Condition {
@@ -79,29 +95,27 @@ impl Condition {
 impl ShippedCheck<'_> {
     /// Looks: one request per advisory, and one to four at GitLab.
     pub async fn look(&self) -> ShippedReport {
-        let mut details = IndexMap::new();
-        let (advisories, shipment) = join(self.advisories(), self.shipment()).await;
-        let (shipment, shipment_details) = shipment;
-        details.extend(shipment_details);
-        let (advisories, advisory_details) = advisories;
-        details.extend(advisory_details);
-        let both = shipment.and(advisories);
+        let (advisories, mut seen) = join(self.advisories(), self.shipment()).await;
+        seen.extend(advisories);
+        let all = seen.iter().fold(Condition::Met, |all, part| all.and(part.condition));
+        let not_known = seen.iter().filter(|part| matches!(part.condition, Condition::Unknown(_)));
         ShippedReport {
-            shipped: (!matches!(both, Condition::Unknown(_))).then_some(both == Condition::Met),
+            shipped: (!matches!(all, Condition::Unknown(_))).then_some(all == Condition::Met),
             flow_type: self.flow.as_str(),
-            details,
-            unknown: match both {
+            unknown: match all {
                 Condition::Unknown(class) => Some(class),
                 Condition::Met | Condition::NotMet => None,
             },
+            not_known: not_known.map(|part| part.key.clone()).collect(),
+            details: seen.into_iter().map(|part| (part.key, part.words)).collect(),
         }
     }
 
     /// Every advisory that ships with the release has left QE. A dropped one and microshift, which ships on its own,
     /// are listed as they are and do not count.
-    async fn advisories(&self) -> (Condition, Vec<(String, String)>) {
+    async fn advisories(&self) -> Vec<Seen> {
         let read = join_all(self.advisories.iter().map(|(_, id)| self.errata.erratum(*id))).await;
-        let (mut all, mut counted, mut details) = (Condition::Met, false, Vec::new());
+        let (mut counted, mut seen) = (false, Vec::new());
         for ((impetus, _), read) in self.advisories.iter().zip(read) {
             let microshift = impetus == Impetus::MICROSHIFT;
             let (condition, words) = match read {
@@ -129,8 +143,7 @@ impl ShippedCheck<'_> {
                     (condition, format!("error: {error}"))
                 }
             };
-            all = all.and(condition);
-            details.push((format!("{impetus}_advisory"), words));
+            seen.push(Seen::new(format!("{impetus}_advisory"), condition, words));
         }
         if !counted {
             let words = if self.advisories.is_empty() {
@@ -138,27 +151,24 @@ impl ShippedCheck<'_> {
             } else {
                 "no advisory is left that ships with the release"
             };
-            details.push((ADVISORIES_ERROR.to_owned(), words.to_owned()));
-            return (Condition::NotMet, details);
+            seen.push(Seen::new(ADVISORIES_ERROR, Condition::NotMet, words));
         }
-        (all, details)
+        seen
     }
 
     /// The shipment is released to production, or merged, which happens after that. A closed one never ships.
-    async fn shipment(&self) -> (Condition, Vec<(String, String)>) {
+    async fn shipment(&self) -> Vec<Seen> {
         if self.flow == Flow::Errata {
-            return (Condition::Met, Vec::new());
+            return Vec::new();
         }
+        let by_status = |condition, words: String| vec![Seen::new(MERGE_REQUEST_STATUS, condition, words)];
         let Some((gitlab, reference)) = self.shipment else {
-            let words = "error: the build data names no shipment merge request";
-            return (Condition::NotMet, vec![(MERGE_REQUEST_STATUS.to_owned(), words.to_owned())]);
+            let words = "error: the build data names no shipment merge request".to_owned();
+            return by_status(Condition::NotMet, words);
         };
         let shipment = match Shipment::load(gitlab, reference).await {
             Ok(shipment) => shipment,
-            Err(error) => {
-                let words = format!("error: {error}");
-                return (Condition::unknown(&error), vec![(MERGE_REQUEST_STATUS.to_owned(), words)]);
-            }
+            Err(error) => return by_status(Condition::unknown(&error), format!("error: {error}")),
         };
         let state = shipment.state();
         match state {
@@ -166,14 +176,11 @@ impl ShippedCheck<'_> {
             MergeRequestState::Merged | MergeRequestState::Closed => {
                 let merged = state == MergeRequestState::Merged;
                 let condition = if merged { Condition::Met } else { Condition::NotMet };
-                return (condition, vec![(MERGE_REQUEST_STATUS.to_owned(), state.to_string())]);
+                return by_status(condition, state.to_string());
             }
             MergeRequestState::Unknown => {
                 let words = "error: GitLab names a state that this program does not know".to_owned();
-                return (
-                    Condition::Unknown(ErrorClass::Unavailable),
-                    vec![(MERGE_REQUEST_STATUS.to_owned(), words)],
-                );
+                return by_status(Condition::Unknown(ErrorClass::Unavailable), words);
             }
         }
         let (condition, words) = match shipment.release_state(Environment::Prod).await {
@@ -188,6 +195,49 @@ impl ShippedCheck<'_> {
             }
             Err(error) => (Condition::unknown(&error), format!("error: {error}")),
         };
-        (condition, vec![(PROD_RELEASE.to_owned(), words), (MERGED.to_owned(), "no".to_owned())])
+        vec![Seen::new(PROD_RELEASE, condition, words), Seen::new(MERGED, Condition::Met, "no")]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use wiremock::matchers::path_regex;
+    use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+    use super::*;
+    use crate::clients::testing::{Token, base, http, ok};
+
+    #[tokio::test]
+    async fn what_is_not_known_is_said_and_what_does_not_count_is_not() {
+        let server = MockServer::start().await;
+        let answer = |request: &Request| {
+            let id: u64 = request.url.path().rsplit('/').next().unwrap().parse().unwrap();
+            let status = match id {
+                1 => "SHIPPED_LIVE",
+                2 => "HIDDEN",
+                _ => return ResponseTemplate::new(500),
+            };
+            let lists = json!({"bugs": [], "jira_issues": []});
+            ok(json!({
+                "errata": {"rhba": {"id": id, "status": status}}, "content": {"content": {"cve": ""}},
+                "bugs": lists, "jira_issues": lists,
+            }))
+        };
+        Mock::given(path_regex("erratum")).respond_with(answer).mount(&server).await;
+        let errata = ErrataClient::new(http(1), base(&server, "/errata"), Arc::new(Token));
+        let advisories = [("rpm", 1), ("image", 2), ("extras", 3), (Impetus::MICROSHIFT, 4)]
+            .map(|(kind, id)| (kind.to_owned(), AdvisoryId::new(id)));
+        let check =
+            ShippedCheck { flow: Flow::Errata, advisories: &advisories, shipment: None, errata: &errata };
+        let report = check.look().await;
+        assert_eq!((report.shipped, report.unknown), (None, Some(ErrorClass::Unavailable)));
+        assert_eq!(report.not_known, ["image_advisory", "extras_advisory"], "{:?}", report.details);
+        assert!(report.details["microshift_advisory"].starts_with("error: "), "{:?}", report.details);
+        let shown = serde_json::to_value(&report).unwrap();
+        let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["shipped", "flow_type", "unknown", "details"], "programs read these keys");
     }
 }

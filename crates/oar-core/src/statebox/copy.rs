@@ -7,6 +7,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// The largest copy that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
 /// How the extension of a kept end begins.
@@ -27,8 +29,7 @@ impl LocalCopy {
     }
 
     pub(super) fn read(&self) -> Option<String> {
-        let small = fs::metadata(&self.0).is_ok_and(|data| data.is_file() && data.len() <= LIMIT);
-        if small { fs::read_to_string(&self.0).ok() } else { None }
+        files::read_text(&self.0, LIMIT).ok()
     }
 
     /// Keeps `text`. That it cannot be kept does not fail the command.

@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use super::lock::{FileLock, LockError};
 use super::{Revision, Store, StoreError, Stored};
 use crate::clock::Clock;
+use crate::files::{self, FileError};
 use crate::permit::WritePermit;
 
 /// The lock file of writers, in the store's folder. The file remains; the lock ends with its process.
 const LOCK: &str = ".lock";
 const TEMPORARY_PREFIX: &str = ".write-";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+/// The largest file that is read, in bytes; as large as an answer of a service may be.
+const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Stores files in a folder: one writer at a time, and each write is atomic and durable. For a symbolic link
 /// its target is written.
@@ -125,14 +128,18 @@ impl Store for LocalStore {
 }
 
 fn read(file: &Path, name: &str) -> Result<Option<Stored>, StoreError> {
-    match fs::read(file) {
-        Ok(bytes) => {
-            let text = String::from_utf8(bytes).map_err(|_| StoreError::NotText { path: name.to_owned() })?;
+    let path = name.to_owned();
+    match files::read_text(file, LARGEST) {
+        Ok(text) => {
             let revision = Revision::of(&text);
             Ok(Some(Stored { text, revision }))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::Io { path: file.to_owned(), action: "read", source }),
+        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(FileError::Io(source)) => Err(StoreError::Io { path: file.to_owned(), action: "read", source }),
+        Err(FileError::NotText(_)) => Err(StoreError::NotText { path }),
+        Err(problem @ (FileError::NotRegular | FileError::TooLarge(_))) => {
+            Err(StoreError::Unusable { path, problem })
+        }
     }
 }
 
@@ -184,6 +191,7 @@ fn remove_leftovers(folder: &Path) {
 mod tests {
     use super::*;
     use crate::error::{Classified as _, ErrorClass};
+    use crate::files::testing::make_fifo;
 
     const PATH: &str = "_releases/4.19/statebox/4.19.1.yaml";
 
@@ -268,6 +276,31 @@ mod tests {
         let error = store.read("x.yaml").await.unwrap_err();
         assert_eq!(error.to_string(), "x.yaml is not UTF-8 text, so it cannot be used");
         assert_eq!(error.class(), ErrorClass::Blocked);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_regular_file_is_named_and_lets_nobody_wait() {
+        let (_folder, store) = store();
+        make_fifo(&store.root.join("fifo.yaml"));
+        fs::create_dir(store.root.join("folder.yaml")).unwrap();
+        fs::File::create(store.root.join("large.yaml")).unwrap().set_len(LARGEST + 1).unwrap();
+        for (name, words) in [
+            ("fifo.yaml", "fifo.yaml cannot be used: it is not a regular file"),
+            ("folder.yaml", "folder.yaml cannot be used: it is not a regular file"),
+            ("large.yaml", "large.yaml cannot be used: it is larger than 16777216 bytes"),
+        ] {
+            let revision = Revision::of("");
+            let errors = [
+                store.read(name).await.unwrap_err(),
+                store.write(name, "a: 1\n", None, "x", &permit()).await.unwrap_err(),
+                store.write(name, "a: 1\n", Some(&revision), "x", &permit()).await.unwrap_err(),
+            ];
+            for error in errors {
+                assert_eq!(error.to_string(), words);
+                assert_eq!(error.class(), ErrorClass::Blocked);
+            }
+        }
+        store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap();
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub struct FileLock(File);
 /// Why a lock was not taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Another process held it all the time.
+    /// Another process held it all the time, or removed it each time.
     Held,
     /// The file cannot be opened or locked; with what was tried.
     Io(&'static str, io::Error),
@@ -39,24 +39,36 @@ impl FileLock {
         clock: &Clock,
         waits: impl Fn(),
     ) -> Result<Self, LockError> {
-        let mut file = open(path, mode)?;
+        Self::wait_for(|| open(path, mode), |file| is_at(file, path), limit, clock, waits).await
+    }
+
+    /// Locks what `open` opens, once that `is_current`.
+    async fn wait_for(
+        open: impl Fn() -> Result<File, LockError>,
+        is_current: impl Fn(&File) -> bool,
+        limit: Duration,
+        clock: &Clock,
+        waits: impl Fn(),
+    ) -> Result<Self, LockError> {
+        let mut file = open()?;
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
-                Ok(()) if is_at(&file, path) => return Ok(Self(file)),
-                // It was removed before it was locked, so others do not see this lock.
-                Ok(()) => file = open(path, mode)?,
-                Err(TryLockError::WouldBlock) if waited < limit => {
-                    let pause = clock.jittered(POLL);
-                    if waited < REPORTED_AFTER && waited + pause >= REPORTED_AFTER {
-                        waits();
-                    }
-                    waited += pause;
-                    clock.sleep(pause).await;
-                }
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held),
+                Ok(()) if is_current(&file) => return Ok(Self(file)),
+                // Another process removed it before it was locked, so others do not see this lock.
+                Ok(()) => file = open()?,
+                Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(LockError::Io("lock", error)),
             }
+            if waited >= limit {
+                return Err(LockError::Held);
+            }
+            let pause = clock.jittered(POLL);
+            if waited < REPORTED_AFTER && waited + pause >= REPORTED_AFTER {
+                waits();
+            }
+            waited += pause;
+            clock.sleep(pause).await;
         }
     }
 
@@ -113,5 +125,21 @@ mod tests {
         let absent = folder.path().join("none").join("lock");
         let failed = FileLock::wait(&absent, 0o600, Duration::ZERO, &clock, || {}).await;
         assert!(matches!(failed, Err(LockError::Io("open", _))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_removed_each_time_is_not_tried_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let opened = AtomicUsize::new(0);
+        let opens = || {
+            assert!(opened.fetch_add(1, Ordering::SeqCst) < 10_000, "it is tried without a limit");
+            open(&path, 0o600)
+        };
+        let limit = Duration::from_secs(1);
+        let lock = FileLock::wait_for(opens, |_| false, limit, &Clock::system(), || {}).await;
+        assert!(matches!(lock, Err(LockError::Held)), "{lock:?}");
+        let most = limit.as_millis() / (POLL.as_millis() / 2) + 2;
+        assert!(opened.into_inner() as u128 <= most, "with a pause before each");
     }
 }

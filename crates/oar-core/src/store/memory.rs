@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     None,
     /// A read returns the state before the last write.
     StaleRead,
+    /// A read does not find the file.
+    Absent,
     /// A write is refused although nobody else wrote.
     Conflict,
     /// A write takes effect, but its answer is lost.
@@ -108,6 +110,7 @@ impl Store for MemoryStore {
         match inner.faults.pop_front() {
             Some(Fault::StaleRead) => versions = versions.saturating_sub(1),
             Some(Fault::Unavailable) => return Err(lost(ServiceErrorKind::Unavailable).into()),
+            Some(Fault::Absent) => versions = 0,
             Some(Fault::Garbage) => return Err(lost(ServiceErrorKind::Malformed).into()),
             _ => {}
         }
@@ -135,7 +138,7 @@ impl Store for MemoryStore {
             Fault::Conflict => return Err(StoreError::Conflict { path: path.to_owned() }),
             Fault::LostBefore => return Err(StoreError::Unclear(lost(ServiceErrorKind::Unclear))),
             Fault::Unavailable => return Err(lost(ServiceErrorKind::Unavailable).into()),
-            Fault::None | Fault::StaleRead | Fault::Garbage | Fault::LostAfter => {}
+            Fault::None | Fault::StaleRead | Fault::Absent | Fault::Garbage | Fault::LostAfter => {}
         }
         if inner.versions.last().map(|text| Revision::of(text)).as_ref() != expected {
             return Err(StoreError::Conflict { path: path.to_owned() });

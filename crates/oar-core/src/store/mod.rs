@@ -21,6 +21,7 @@ use sha1::{Digest, Sha1};
 
 use crate::clock::Clock;
 use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
+use crate::files::FileError;
 use crate::permit::WritePermit;
 
 /// One revision of one file. Every store uses git's blob SHA-1, so equal texts have equal revisions.
@@ -132,6 +133,14 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// Reads say that there is no such file, and writes that there is one; nothing was written.
+    #[error(
+        "{location}: every read says that it does not exist, and every write that it exists; nothing was written"
+    )]
+    Contradictory {
+        /// Its location, for people.
+        location: String,
+    },
     /// The write was sent and no answer arrived: it may have taken effect. Read the file to find out.
     #[error("it is not known whether the change was written: {0}")]
     Unclear(#[source] ServiceError),
@@ -170,6 +179,14 @@ pub enum StoreError {
         /// The path.
         path: String,
     },
+    /// There is no regular file at the path, or it is too large.
+    #[error("{path} cannot be used: {problem}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// What is there instead.
+        problem: FileError,
+    },
     /// The file is not text.
     #[error("{path} is not UTF-8 text, so it cannot be used")]
     NotText {
@@ -182,13 +199,16 @@ classified! {
     StoreError through Unclear Service;
     class {
         Self::Conflict { .. } | Self::Locked { .. } => ErrorClass::Conflict,
-        Self::Io { .. } => ErrorClass::Unavailable,
+        Self::Io { .. } | Self::Contradictory { .. } => ErrorClass::Unavailable,
         Self::NoFolder { .. } => ErrorClass::Configuration,
-        Self::NotText { .. } => ErrorClass::Blocked,
+        Self::NotText { .. } | Self::Unusable { .. } => ErrorClass::Blocked,
         Self::InvalidPath { .. } => ErrorClass::Failed,
     }
     hint {
         Self::Conflict { .. } => Some("Run the same command again.".into()),
+        Self::Contradictory { .. } => Some(
+            "Run the same command again in a few minutes; until then the store's copies may not agree.".into(),
+        ),
         Self::Locked { .. } => Some(
             "Wait for the other command to end and run this one again; a lock ends with the process that \
              holds it."
@@ -203,6 +223,9 @@ classified! {
             "Restore the file from an earlier version; `oarctl statebox validate FILE` says where it is damaged."
                 .into(),
         ),
+        Self::Unusable { .. } => {
+            Some("Move away what stands there, or restore the file from an earlier version.".into())
+        }
         Self::InvalidPath { .. } => None,
     }
 }

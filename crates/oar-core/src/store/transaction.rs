@@ -15,6 +15,12 @@ use crate::permit::WritePermit;
 /// How often a read is repeated that does not find a file which existed a moment ago.
 const ABSENT_READS: u32 = 3;
 
+/// How many writes in a row may be refused because a file exists that reads do not find: a replica that lags behind
+/// has it by then.
+const CONTRADICTIONS: u32 = 10;
+/// After how many writes it is reported that others change the file at the same time.
+const REPORTED_AFTER: u32 = 5;
+
 /// The limits of a transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
@@ -131,7 +137,7 @@ pub async fn transact<E>(
 ) -> Result<Committed, TransactionError<E>> {
     let begun = clock.now();
     let mut attempts = 0;
-    let (mut unavailable, mut unanswered) = (0, 0);
+    let (mut unavailable, mut unanswered, mut contradictions) = (0, 0, 0);
     let mut lost_answer: Option<ServiceError> = None;
     let mut replaced = None;
     let (mut current, mut believed, mut was_read) = match start {
@@ -165,7 +171,14 @@ pub async fn transact<E>(
                 let replaced = expected.cloned();
                 return Ok(Committed { stored, written: true, replaced, attempts });
             }
-            Err(StoreError::Conflict { .. }) => (unavailable, unanswered) = (0, 0),
+            Err(StoreError::Conflict { .. }) => {
+                (unavailable, unanswered) = (0, 0);
+                contradictions = if expected.is_none() { contradictions + 1 } else { 0 };
+                if contradictions >= CONTRADICTIONS {
+                    let location = store.describe(path);
+                    return Err(failure(StoreError::Contradictory { location }, lost_answer));
+                }
+            }
             Err(StoreError::Unclear(error)) => {
                 unanswered += 1;
                 if unanswered >= policy.unanswered {
@@ -191,6 +204,9 @@ pub async fn transact<E>(
                 },
                 |error| TransactionError::Store(StoreError::Unclear(error)),
             ));
+        }
+        if attempts == REPORTED_AFTER {
+            tracing::info!("{}: writing it has failed {attempts} times; trying again", store.describe(path));
         }
         clock.sleep(clock.jittered(policy.pause(attempts))).await;
         let existed = current.is_some() || lost_answer.is_some();

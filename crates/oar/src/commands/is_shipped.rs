@@ -15,18 +15,12 @@ pub(crate) async fn run(_args: Args, release: &Release) -> Result<ExitCode, CliE
     let ui = &release.session.ui;
     ui.json(&report);
     if let Some(class) = report.unknown {
-        let unread: Vec<&str> = report
-            .details
-            .iter()
-            .filter(|(_, words)| words.starts_with("error: "))
-            .map(|(key, _)| key.as_str())
-            .collect();
         let message = format!(
-            "whether {} is shipped is unknown, because this could not be read: {}",
+            "whether {} is shipped is unknown, because this is not known: {}",
             release.version,
-            unread.join(", ")
+            report.not_known.join(", ")
         );
-        let hint = "Mend what the result says of each, or wait until the service answers, and run the same command again.";
+        let hint = "Fix what the result says about each, or wait until the service answers; then run the same command again.";
         ui.explain(&CliError::new(class, message).with_hint(hint));
     }
     ui.text(render(&release.version.to_string(), &report));

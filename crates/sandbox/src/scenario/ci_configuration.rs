@@ -35,7 +35,7 @@ pub fn load(world: &World) {
             periodics,
         ));
         files.push((
-            format!("ci-operator/config/{COMPONENT}/openshift-openshift-tests-private-{branch}__amd64.yaml"),
+            format!("ci-operator/config/{COMPONENT}/openshift-openshift-tests-private-{branch}__automated-release.yaml"),
             tests,
         ));
         files.push((

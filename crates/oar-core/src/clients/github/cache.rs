@@ -13,12 +13,15 @@ use std::time::SystemTime;
 use sha1::{Digest as _, Sha1};
 
 use super::tree::{FolderTree, blob_id};
+use crate::files;
 use crate::ids::Repository;
 
 /// The most contents that are kept, besides those in use.
 const KEPT: usize = 4_000;
 /// The largest content that is kept, in bytes.
 const LARGEST: usize = 1024 * 1024;
+/// The largest folder that is kept, in bytes; one of 4,000 files has 600 kB.
+const LARGEST_TREE: usize = 16 * 1024 * 1024;
 
 /// A folder of contents by git hash. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,11 +38,7 @@ impl ObjectCache {
     /// The content with the git hash `sha`, when it is cached and undamaged.
     pub fn blob(&self, sha: &str) -> Option<Vec<u8>> {
         let path = self.blob_path(sha)?;
-        let size = fs::metadata(&path).ok()?.len();
-        if size > LARGEST as u64 {
-            return None;
-        }
-        let content = fs::read(&path).ok()?;
+        let content = files::read(&path, LARGEST as u64).ok()?;
         (blob_id(&content) == sha).then_some(content)
     }
 
@@ -54,14 +53,15 @@ impl ObjectCache {
 
     /// The folder `folder` of a branch as it was last read, when it is cached and undamaged.
     pub(super) fn tree(&self, repository: &Repository, branch: &str, folder: &str) -> Option<FolderTree> {
-        let path = self.tree_path(repository, branch, folder);
-        let tree: FolderTree = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let tree = read_tree(&self.tree_path(repository, branch, folder))?;
         (tree.etag.is_some() && tree.is_sound()).then_some(tree)
     }
 
     /// Stores a folder of a branch.
     pub(super) fn keep_tree(&self, repository: &Repository, branch: &str, folder: &str, tree: &FolderTree) {
-        if let Ok(text) = serde_json::to_vec(tree) {
+        if let Ok(text) = serde_json::to_vec(tree)
+            && text.len() <= LARGEST_TREE
+        {
             Self::write(&self.tree_path(repository, branch, folder), &text);
         }
     }
@@ -74,10 +74,7 @@ impl ObjectCache {
 
     fn prune_to(&self, limit: usize) {
         let trees = fs::read_dir(self.folder.join("trees")).into_iter().flatten().flatten();
-        let trees = trees.filter_map(|file| {
-            let tree: FolderTree = serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
-            Some(tree)
-        });
+        let trees = trees.filter_map(|file| read_tree(&file.path()));
         let used: HashSet<String> = trees.flat_map(|tree| tree.entries).map(|entry| entry.sha).collect();
         let mut others: Vec<(SystemTime, PathBuf)> = Vec::new();
         let folders = fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten();
@@ -128,6 +125,10 @@ impl ObjectCache {
     }
 }
 
+fn read_tree(path: &Path) -> Option<FolderTree> {
+    serde_json::from_slice(&files::read(path, LARGEST_TREE as u64).ok()?).ok()
+}
+
 fn ignore(outcome: io::Result<()>, path: &Path) {
     if let Err(error) = outcome {
         tracing::debug!("the cache file {} was not changed: {error}", path.display());
@@ -136,7 +137,10 @@ fn ignore(outcome: io::Result<()>, path: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+    use crate::files::testing::make_fifo;
 
     fn empty() -> FolderTree {
         let text = r#"{"sha": "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "tree": [], "etag": "W/\"1\""}"#;
@@ -168,6 +172,14 @@ mod tests {
             fs::write(&path, damage).unwrap();
             assert_eq!(cache.tree(&repository, "record", "_releases"), None, "{damage}");
         }
+        // A sound tree, followed by more blanks than are read.
+        cache.keep_tree(&repository, "record", "_releases", &empty());
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        io::copy(&mut io::repeat(b' ').take(LARGEST_TREE as u64), &mut &file).unwrap();
+        assert_eq!(cache.tree(&repository, "record", "_releases"), None, "it is too large");
+        fs::remove_file(&path).unwrap();
+        make_fifo(&path);
+        assert_eq!(cache.tree(&repository, "record", "_releases"), None);
     }
 
     #[test]

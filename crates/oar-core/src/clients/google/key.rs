@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{KeyFile, OPERATION, Scope};
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::files;
 use crate::service::Service;
 
 /// The largest key file that is read, in bytes; a real one has 2400.
@@ -37,12 +38,8 @@ impl fmt::Debug for Key {
 impl Key {
     /// Reads the file and checks that the key can sign.
     pub(super) async fn read(file: &KeyFile) -> Result<Self, ServiceError> {
-        let unreadable = |error: std::io::Error| problem(file, &format!("it cannot be read: {error}"));
-        let size = tokio::fs::metadata(&file.path).await.map_err(unreadable)?.len();
-        if size > LIMIT {
-            return Err(problem(file, &format!("it is larger than {LIMIT} bytes")));
-        }
-        let text = tokio::fs::read_to_string(&file.path).await.map(SecretString::from).map_err(unreadable)?;
+        let text = files::read_text(&file.path, LIMIT).map_err(|error| problem(file, &error.to_string()))?;
+        let text = SecretString::from(text);
         let key = Self::parse(&text, file)?;
         // The library parses the private key when it signs.
         key.sign("").await?;

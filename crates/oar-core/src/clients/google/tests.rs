@@ -14,6 +14,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::clients::testing::{count, ok};
 use crate::error::{Classified, ErrorClass};
+use crate::files::testing::make_fifo;
 use crate::http::HttpSettings;
 use crate::http::tests::support::{NOW, stack};
 
@@ -224,6 +225,9 @@ async fn a_wrong_key_file_is_named_without_its_contents() {
     std::fs::remove_file(place.path()).unwrap();
     let error = place.account().send(place.call()).await.unwrap_err();
     assert!(error.to_string().contains("key.json: it cannot be read: No such file"), "{error}");
+    make_fifo(&place.path());
+    let error = place.account().send(place.call()).await.unwrap_err();
+    assert!(error.to_string().contains("key.json: it is not a regular file"), "{error}");
     assert_eq!(count(&place.server).await, 0);
 }
 

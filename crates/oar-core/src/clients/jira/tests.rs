@@ -293,6 +293,20 @@ async fn an_unclear_transition_is_looked_up_and_never_sent_twice() {
 }
 
 #[tokio::test]
+async fn a_refused_transition_that_cannot_be_looked_up_is_no_verdict_and_keeps_the_reason() {
+    let server = MockServer::start().await;
+    mount_once(&server, "GET", "/issue/ART-100", in_status("New")).await;
+    mount(&server, "GET", "/issue/ART-100", ResponseTemplate::new(503)).await;
+    mount(&server, "GET", "/issue/ART-100/transitions", transitions()).await;
+    let refusal =
+        ResponseTemplate::new(400).set_body_json(json!({"errorMessages": ["Resolution is required."]}));
+    mount(&server, "POST", "/issue/ART-100/transitions", refusal).await;
+    let error = client(&server).transition_to(&key(), "In Progress", &permit()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Unavailable);
+    assert!(error.to_string().contains("Resolution is required."), "{error}");
+}
+
+#[tokio::test]
 async fn a_transition_that_met_another_change_is_tried_again() {
     for (conflicts, expected) in [(2, Some(Effect::Changed)), (9, None)] {
         let server = MockServer::start().await;

@@ -87,17 +87,14 @@ impl JiraClient {
             // A transition is not repeated blindly: reading the issue shows whether it happened or somebody
             // else was faster.
             let look = async {
-                Ok::<_, JiraError>(is_in(&self.issue(key, &["status"]).await?, status).then_some(()))
+                Ok::<_, ServiceError>(is_in(&self.issue(key, &["status"]).await?, status).then_some(()))
             };
             let failure = match Box::pin(clients::attempt(write, &[Unclear, Rejected, Conflict], look)).await
             {
-                Attempt::Done(written) => return Ok(written.effect()),
                 // Somebody changed the issue at the same time, or the transition is no longer offered:
                 // nothing was changed.
                 Attempt::Absent(failure) if failure.kind != Unclear && attempt < ATTEMPTS => failure,
-                Attempt::Absent(failure) | Attempt::Unseen(failure, _) | Attempt::Failed(failure) => {
-                    return Err(failure.into());
-                }
+                tried => return Ok(tried.settled()?.effect()),
             };
             let is_refused = failure.kind == Rejected;
             attempt += 1;

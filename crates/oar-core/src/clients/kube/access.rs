@@ -12,6 +12,7 @@ use url::Url;
 
 use super::kubeconfig;
 use crate::error::{Classified, ErrorClass};
+use crate::files;
 use crate::http::Http;
 
 /// The largest kubeconfig or certificate that is read, in bytes.
@@ -255,14 +256,7 @@ fn part(data: Option<&str>, path: Option<&str>) -> Result<Option<String>, String
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    if metadata.len() > LARGEST {
-        return Err(format!("it is larger than {LARGEST} bytes"));
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    files::read_text(path, LARGEST).map_err(|error| error.to_string())
 }
 
 /// Certificates in DER form as one PEM text.

@@ -1,9 +1,13 @@
 //! One connection to the directory.
 
 use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions};
+use futures::FutureExt as _;
+use ldap3::{
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchEntry, SearchOptions,
+};
 use native_tls::{Certificate, TlsConnector};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -13,8 +17,10 @@ use crate::error::{ServiceError, ServiceErrorKind};
 
 /// The result code of a search below an entry that does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
-/// The result code of a search that finds more than it asked for.
+/// The result code of a search that found more entries than were asked for, or than the server gives.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
+/// The most entries that are asked for and kept: that there are two is all that is said of several people.
+const MOST: u8 = 2;
 
 /// An open connection; it is closed when this value is dropped.
 pub(super) struct Connection {
@@ -41,7 +47,7 @@ impl Connection {
             options = options.set_connector(tls(settings)?);
         }
         let connecting = LdapConnAsync::from_url_with_settings(options, url);
-        let (connection, mut ldap) = tokio::time::timeout(settings.timeout, connecting)
+        let (driving, ldap) = tokio::time::timeout(settings.timeout, connecting)
             .await
             .map_err(|_| {
                 let seconds = settings.timeout.as_secs_f64();
@@ -51,16 +57,15 @@ impl Connection {
             .map_err(|error| connect_failure(&error, url))?;
         let driver = tokio::spawn(async move {
             // An error shows in the next request.
-            let _ = connection.drive().await;
+            let _ = driving.drive().await;
         });
-        ldap.with_timeout(settings.timeout);
-        let bound = ldap.simple_bind("", "").await.and_then(ldap3::LdapResult::success);
-        let connection = Self { ldap, driver, timeout: settings.timeout };
-        bound.map_err(|error| operation_failure(&error))?;
+        let mut connection = Self { ldap, driver, timeout: settings.timeout };
+        let bound = connection.ldap.with_timeout(settings.timeout).simple_bind("", "").await;
+        bound.and_then(LdapResult::success).map_err(|error| operation_failure(&error))?;
         Ok(connection)
     }
 
-    /// The entries that the filter finds.
+    /// The entries that the filter finds, at most [`MOST`].
     pub(super) async fn search(
         &self,
         base: &str,
@@ -68,40 +73,47 @@ impl Connection {
         filter: &str,
         attributes: &'static [&'static str],
     ) -> Result<Vec<SearchEntry>, ServiceError> {
-        let (mut ldap, timeout) = (self.ldap.clone(), self.timeout);
-        let (base, filter) = (base.to_owned(), filter.to_owned());
-        // In a separate task, because the library panics on an entry that violates the protocol.
-        let search = tokio::spawn(async move {
-            ldap.with_timeout(timeout);
-            let found = ldap.search(&base, scope, &filter, attributes.to_vec()).await?;
-            if found.1.rc == NO_SUCH_OBJECT {
-                return Ok(Vec::new());
+        // The library panics on an entry that violates the protocol.
+        let search = AssertUnwindSafe(self.entries(base, scope, filter, attributes)).catch_unwind();
+        // The library's own limit is for each message of an answer.
+        match tokio::time::timeout(self.timeout, search).await {
+            Ok(Ok(found)) => found.map_err(|error| operation_failure(&error)),
+            Ok(Err(_)) => Err(failure(ServiceErrorKind::Malformed, "an entry that breaks the protocol")),
+            Err(_) => {
+                let words = format!("no complete answer within {} s", self.timeout.as_secs_f64());
+                Err(failure(ServiceErrorKind::Unavailable, words))
             }
-            let (entries, _) = found.success()?;
-            let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-            Ok(entries.map(SearchEntry::construct).collect())
-        });
-        match search.await {
-            Ok(outcome) => outcome.map_err(|error: LdapError| operation_failure(&error)),
-            Err(_) => Err(failure(ServiceErrorKind::Malformed, "an entry that breaks the protocol")),
         }
     }
-}
 
-impl Connection {
     /// Whether the filter finds anything below `base`.
     pub(super) async fn finds_any(&self, base: &str, filter: &str) -> Result<bool, ServiceError> {
+        // `1.1` asks for no attributes (RFC 4511 §4.5.1.8).
+        Ok(!self.search(base, Scope::Subtree, filter, &["1.1"]).await?.is_empty())
+    }
+
+    async fn entries(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &'static [&'static str],
+    ) -> Result<Vec<SearchEntry>, LdapError> {
         let mut ldap = self.ldap.clone();
-        ldap.with_timeout(self.timeout);
-        ldap.with_search_options(SearchOptions::new().sizelimit(1));
-        let found = ldap.search(base, Scope::Subtree, filter, ["1.1"]).await;
-        let found = found.map_err(|error| operation_failure(&error))?;
-        match found.1.rc {
-            SIZE_LIMIT_EXCEEDED => Ok(true),
-            NO_SUCH_OBJECT => Ok(false),
-            _ => {
-                found.success().map(|(found, _)| !found.is_empty()).map_err(|error| operation_failure(&error))
+        ldap.with_search_options(SearchOptions::new().sizelimit(MOST.into()));
+        let mut answer = ldap.streaming_search(base, scope, filter, attributes.to_vec()).await?;
+        let mut entries = Vec::new();
+        while let Some(entry) = answer.next().await? {
+            // A server need not keep to the limit.
+            if entries.len() < usize::from(MOST) && !entry.is_ref() && !entry.is_intermediate() {
+                entries.push(SearchEntry::construct(entry));
             }
+        }
+        let result = answer.finish().await;
+        match result.rc {
+            NO_SUCH_OBJECT => Ok(Vec::new()),
+            SIZE_LIMIT_EXCEEDED if entries.len() == usize::from(MOST) => Ok(entries),
+            _ => result.success().map(|_| entries),
         }
     }
 }

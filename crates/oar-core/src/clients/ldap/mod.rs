@@ -4,6 +4,8 @@
 //! that the directory does not have is an [`Absence`]; a failed query is a [`ServiceError`].
 
 mod connection;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -71,7 +73,7 @@ impl fmt::Display for Absence {
 pub struct LdapSettings {
     /// `ldaps://host[:port]`, or `ldap://` without TLS where the configuration says so.
     pub url: Url,
-    /// Time limit for connecting and for one look-up.
+    /// Time limit for connecting, and for each search of a look-up.
     pub timeout: Duration,
     /// Certificates of a private authority, in PEM, trusted in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
@@ -195,7 +197,7 @@ impl LdapClient {
         Ok(found)
     }
 
-    /// The entries below `base`; empty when `base` does not exist. A lost connection is reopened once.
+    /// The first entries below `base`; empty when `base` does not exist. A lost connection is reopened once.
     async fn search(
         &self,
         base: &str,

@@ -13,9 +13,9 @@ use crate::clients::gitlab::{
     NewMergeRequest, Project,
 };
 use crate::clients::jira::IssueKey;
-use crate::clients::write_or_look;
+use crate::clients::{Attempt, attempt, write_or_look};
 use crate::clock::Clock;
-use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, Step, TaskError};
 use crate::flow::recorder::Recorder;
 use crate::operators::shipment::{Shipment, ShipmentFile};
@@ -194,7 +194,7 @@ impl ShipmentDrop {
     }
 
     /// Our open merge request: by its exact title, its target branch and its project.
-    async fn our_request(&self, gitlab: &GitlabClient) -> Result<Option<MergeRequest>, TaskError> {
+    async fn our_request(&self, gitlab: &GitlabClient) -> Result<Option<MergeRequest>, ServiceError> {
         let found = gitlab
             .open_merge_requests_titled(&self.reference.project, &self.title, &self.target_branch)
             .await?;
@@ -225,7 +225,7 @@ impl ShipmentDrop {
         Ok(files)
     }
 
-    async fn is_commented(&self, gitlab: &GitlabClient, ours: &MergeRequest) -> Result<bool, TaskError> {
+    async fn is_commented(&self, gitlab: &GitlabClient, ours: &MergeRequest) -> Result<bool, ServiceError> {
         let notes = gitlab.notes(&self.reference).await?;
         let names =
             |body: &str| body.split_whitespace().any(|word| word.trim_end_matches('.') == ours.web_url);
@@ -264,7 +264,7 @@ impl ShipmentDrop {
         Ok(branch)
     }
 
-    async fn our_branch(&self, gitlab: &GitlabClient) -> Result<Option<String>, TaskError> {
+    async fn our_branch(&self, gitlab: &GitlabClient) -> Result<Option<String>, ServiceError> {
         for branch in gitlab.branches(self.fork.id, &self.prefix).await? {
             if branch.commit.parent_ids != [self.head.clone()] {
                 continue;
@@ -328,7 +328,12 @@ impl ShipmentDrop {
             Ok::<_, TaskError>(files.is_empty().then_some(()))
         };
         // A commit that shows late is not made a second time: the next run looks first.
-        write_or_look(write, &MAY_HAVE_ACTED, look).await?;
+        match attempt(write, &MAY_HAVE_ACTED, look).await {
+            Attempt::Done(_) => {}
+            Attempt::Absent(failure) | Attempt::Unseen(failure, _) | Attempt::Failed(failure) => {
+                return Err(failure.into());
+            }
+        }
         did(recorder, self.commit_step());
         Ok(())
     }
@@ -345,7 +350,7 @@ impl ShipmentDrop {
             return Ok(());
         }
         let write = async { gitlab.add_note(&self.reference, &body, permit).await.map(drop) };
-        let look = async { Ok::<_, TaskError>(self.is_commented(gitlab, ours).await?.then_some(())) };
+        let look = async { Ok::<_, ServiceError>(self.is_commented(gitlab, ours).await?.then_some(())) };
         // A comment that shows late is not written a second time: the next run looks first.
         write_or_look(write, &MAY_HAVE_ACTED, look).await?;
         did(recorder, self.comment_step());

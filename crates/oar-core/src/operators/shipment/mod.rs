@@ -197,7 +197,7 @@ impl Shipment {
         let look = async {
             let looks = try_join(self.gitlab.current_user(), self.gitlab.approvals(&self.reference));
             let (user, approvals) = looks.await?;
-            Ok::<_, ShipmentError>(approvals.are_by(&user).then_some(()))
+            Ok::<_, ServiceError>(approvals.are_by(&user).then_some(()))
         };
         // It may have acted, or another run of ours was faster.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Forbidden];

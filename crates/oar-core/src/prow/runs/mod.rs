@@ -209,13 +209,13 @@ impl<'a> Runs<'a> {
                 // The second attempt had no effect, but the first one may have had.
                 Attempt::Failed(error) => {
                     return Err(match earlier {
-                        Some(first) => with_words(first, "tried again", &error).with_hint(NOT_SEEN),
+                        Some(first) => first.with_other("tried again", &error).with_hint(NOT_SEEN),
                         None => error,
                     });
                 }
                 Attempt::Unseen(failure, error) => {
                     let words = "and whether it runs cannot be seen";
-                    return Err(with_words(failure, words, &error).with_hint(NOT_LOOKED));
+                    return Err(failure.with_other(words, &error).with_hint(NOT_LOOKED));
                 }
                 Attempt::Absent(failure) => failure,
             };
@@ -225,11 +225,4 @@ impl<'a> Runs<'a> {
             earlier = Some(failure);
         }
     }
-}
-
-/// `failure`, with the error that followed it.
-fn with_words(mut failure: ServiceError, words: &str, then: &ServiceError) -> ServiceError {
-    let sep = if failure.detail.is_empty() { "" } else { "; " };
-    failure.detail = format!("{}{sep}{words}: {then}", failure.detail);
-    failure
 }

@@ -251,6 +251,14 @@ async fn a_transaction_ends_and_says_how() {
     let error = handle(&down).update(&permit(), MESSAGE, begin("run-1")).await.unwrap_err();
     assert!(matches!(error, StateBoxError::Store(StoreError::Unclear(_))), "{error}");
 
+    let hidden = stored();
+    hidden.plan([Fault::Absent, Fault::None].into_iter().cycle().take(400));
+    let change = handle(&hidden).update_or_create(&permit(), MESSAGE, fresh(), begin("run-1")).await;
+    let error = change.unwrap_err();
+    assert!(matches!(error, StateBoxError::Store(StoreError::Contradictory { .. })), "{error}");
+    assert_eq!((error.class(), hidden.requests().1), (ErrorClass::Unavailable, 10));
+    assert!(error.hint().is_some());
+
     let gone = stored();
     gone.plan(
         [Fault::None].into_iter().chain([Fault::Unavailable, Fault::None].into_iter().cycle().take(40)),

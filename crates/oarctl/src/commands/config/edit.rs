@@ -15,8 +15,8 @@ use crate::private::{self, PrivateDirectory};
 /// Edit the document in your editor
 ///
 /// Opens `VISUAL`, otherwise `EDITOR`, otherwise vi on a private temporary copy, checks the result, encrypts
-/// it with `OAR_JWK` and replaces the document atomically. The copy is always overwritten and removed. If the
-/// result has errors, nothing is written: on a terminal the editor opens again, with the errors as comments
+/// it with `OAR_JWK` and replaces the document atomically. The copy is always overwritten and removed, after a
+/// kill by the next run. While the editor runs, Ctrl-C is the editor's. If the result has errors, nothing is written: on a terminal the editor opens again, with the errors as comments
 /// above the document. Edits that could not be saved are kept in a file that only you can read, which is
 /// named.
 ///
@@ -51,6 +51,7 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     let path = find_document(&session.environment)?;
     let versions = SupportedVersions::beside(Some(&path))?;
     let editor = Editor::of(&session.environment)?;
+    editor.check(session.ui.is_interactive())?;
     let before = if is_absent(&path) { None } else { Some(input::text_of(&path)?) };
     let presented = if let Some(encrypted) = &before {
         presentable(&input::decrypted(encrypted, &path, session)?)
@@ -63,6 +64,9 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     };
     let places = ["XDG_RUNTIME_DIR"].iter().filter_map(|name| session.environment.get(*name));
     let places: Vec<_> = places.chain(["/dev/shm"]).map(Into::into).collect();
+    for left in private::remove_leftovers(&places) {
+        session.ui.warn(format!("removed {}, which an earlier run that was killed had left", left.display()));
+    }
     let private = PrivateDirectory::create(&places).map_err(|error| no_copy(&error))?;
     let mut problems = Vec::new();
     let outcome = async {

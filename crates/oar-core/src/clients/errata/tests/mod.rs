@@ -1,26 +1,15 @@
 mod reads;
 mod writes;
 
-use async_trait::async_trait;
 use serde_json::json;
 use wiremock::matchers::{body_string, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
-use crate::clients::testing::{base, http, ok, permit};
+use crate::clients::testing::{Token, base, http, ok, permit};
 use crate::error::Classified as _;
 
 const ID: u64 = 169_293;
-
-/// Stands for the Kerberos token.
-struct Token;
-
-#[async_trait]
-impl Authorize for Token {
-    async fn authorization(&self, _: &Url) -> Result<HeaderValue, ServiceError> {
-        Ok(HeaderValue::from_static("Negotiate dG9rZW4="))
-    }
-}
 
 fn client(server: &MockServer) -> ErrataClient {
     ErrataClient::new(http(5), base(server, "/errata"), Arc::new(Token))

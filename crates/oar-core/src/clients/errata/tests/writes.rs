@@ -98,6 +98,17 @@ async fn a_refused_change_of_state_passes_the_reasons_on() {
 }
 
 #[tokio::test]
+async fn a_refused_change_of_state_that_cannot_be_looked_up_is_no_verdict_and_keeps_the_reasons() {
+    let server = MockServer::start().await;
+    let reason = "Staging push jobs not complete";
+    mount(&server, "POST", &format!("{API}/change_state"), refused(reason)).await;
+    mount(&server, "GET", API, ResponseTemplate::new(503)).await;
+    let error = client(&server).change_state(id(), &AdvisoryState::RelPrep, &permit()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Unavailable);
+    assert!(error.to_string().contains("read advisory") && error.to_string().contains(reason), "{error}");
+}
+
+#[tokio::test]
 async fn a_change_of_state_that_somebody_else_made_first_is_no_failure() {
     let server = MockServer::start().await;
     mount(&server, "POST", &format!("{API}/change_state"), refused("Invalid transition")).await;

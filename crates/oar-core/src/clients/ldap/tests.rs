@@ -1,0 +1,143 @@
+//! A directory that sends what a real one would not: too much, too slowly, too little.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::error::{Classified as _, ErrorClass};
+
+/// How a directory answers a search that many people match.
+#[derive(Clone, Copy)]
+struct Answer {
+    /// How many people match.
+    people: usize,
+    /// The most entries that the directory gives anybody.
+    most: usize,
+    /// Whether it keeps to the limit that a search asks for.
+    is_polite: bool,
+    /// The pause before each entry.
+    pause: Duration,
+}
+
+const POLITE: Answer = Answer { people: 100, most: usize::MAX, is_polite: true, pause: Duration::ZERO };
+
+/// A client of a directory that answers so, and how many entries the directory sent.
+async fn directory(answer: Answer) -> (LdapClient, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldap://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = sent.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that had enough closes the connection.
+            let _ = serve(stream, answer, &counter).await;
+        }
+    });
+    let settings = LdapSettings { url, timeout: Duration::from_secs(60), ca_bundle: None };
+    (LdapClient::new(settings), sent)
+}
+
+async fn serve(mut stream: TcpStream, answer: Answer, sent: &AtomicUsize) -> std::io::Result<()> {
+    loop {
+        let request = read_message(&mut stream).await?;
+        let mut rest = request.as_slice();
+        let (_, id) = next(&mut rest);
+        let (operation, mut body) = next(&mut rest);
+        if operation == 0x60 {
+            stream.write_all(&message(id, &result(0x61, 0))).await?;
+            continue;
+        }
+        // Base, scope, aliases, size limit.
+        let [_, _, _, limit] = [(); 4].map(|()| next(&mut body).1);
+        let limit = limit.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+        let limit = if answer.is_polite && limit > 0 { limit } else { usize::MAX };
+        let count = answer.people.min(answer.most).min(limit);
+        for number in 0..count {
+            if !answer.pause.is_zero() {
+                tokio::time::sleep(answer.pause).await;
+            }
+            let name = format!("uid=p{number},dc=redhat,dc=com");
+            let manager =
+                item(0x30, &[item(0x04, b"manager"), item(0x31, &item(0x04, name.as_bytes()))].concat());
+            let entry = item(0x64, &[item(0x04, name.as_bytes()), item(0x30, &manager)].concat());
+            stream.write_all(&message(id, &entry)).await?;
+            sent.fetch_add(1, Ordering::SeqCst);
+        }
+        let code = if count < answer.people { 4 } else { 0 };
+        stream.write_all(&message(id, &result(0x65, code))).await?;
+    }
+}
+
+/// The content of the next message.
+async fn read_message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut start = [0; 2];
+    stream.read_exact(&mut start).await?;
+    let mut length = usize::from(start[1]);
+    if length >= 0x80 {
+        let mut bytes = vec![0; length - 0x80];
+        stream.read_exact(&mut bytes).await?;
+        length = bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+    }
+    let mut content = vec![0; length];
+    stream.read_exact(&mut content).await?;
+    Ok(content)
+}
+
+/// Takes the next item: its tag and its content.
+fn next<'a>(rest: &mut &'a [u8]) -> (u8, &'a [u8]) {
+    let (tag, mut length, mut start) = (rest[0], usize::from(rest[1]), 2);
+    if length >= 0x80 {
+        start += length - 0x80;
+        length = rest[2..start].iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+    }
+    let (item, after) = rest.split_at(start + length);
+    *rest = after;
+    (tag, &item[start..])
+}
+
+fn item(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    let start: &[u8] = if length < 0x80 { &[tag, length] } else { &[tag, 0x81, length] };
+    [start, content].concat()
+}
+
+fn message(id: &[u8], operation: &[u8]) -> Vec<u8> {
+    item(0x30, &[item(0x02, id).as_slice(), operation].concat())
+}
+
+fn result(tag: u8, code: u8) -> Vec<u8> {
+    item(tag, &[item(0x0a, &[code]), item(0x04, b""), item(0x04, b"")].concat())
+}
+
+async fn manager(client: &LdapClient) -> Result<ManagerLookup, ServiceError> {
+    client.manager_of(&EmailAddress::from_service("lead@example.com").unwrap()).await
+}
+
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_said() {
+    let (client, sent) = directory(POLITE).await;
+    assert_eq!(manager(&client).await.unwrap(), ManagerLookup::Absent(Absence::SeveralPeople));
+    assert_eq!(sent.load(Ordering::SeqCst), 2);
+    let (client, _) = directory(Answer { is_polite: false, ..POLITE }).await;
+    assert_eq!(manager(&client).await.unwrap(), ManagerLookup::Absent(Absence::SeveralPeople));
+}
+
+#[tokio::test]
+async fn a_directory_that_does_not_give_all_it_found_says_nothing() {
+    let (client, _) = directory(Answer { most: 1, ..POLITE }).await;
+    let error = manager(&client).await.unwrap_err();
+    assert!(error.to_string().contains("result code 4"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_ends_is_not_waited_for() {
+    let endless = Answer { people: 1000, is_polite: false, pause: Duration::from_millis(500), ..POLITE };
+    let (client, _) = directory(endless).await;
+    let error = manager(&client).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Unavailable, "{error}");
+    assert!(error.to_string().contains("no complete answer within 60 s"), "{error}");
+}
