@@ -85,7 +85,7 @@ fn a_file_of_names_that_cannot_be_understood_keeps_nobody_from_the_others() {
         github.put("openshift/release", "main", &path, "- broken: [", "a slip", now).unwrap();
     };
     put(format!("ci-operator/jobs/{folder}-periodics.yaml"));
-    put(format!("ci-operator/config/{folder}__amd64.yaml"));
+    put(format!("ci-operator/config/{folder}__automated-release.yaml"));
     let list = harness.run("job", ["list", "--output", "json"]).expect(1);
     assert!(list.stderr.contains("error: 1 of 10 files"), "{list:?}");
     let files = list.json();

@@ -323,6 +323,23 @@ fn two_programs_that_start_one_key_take_turns_and_a_broken_memory_is_none() {
 }
 
 #[test]
+fn a_lock_file_that_cannot_be_opened_is_looked_for_elsewhere_and_then_nothing_is_started() {
+    let harness = Harness::with_prompt_pages();
+    let state = harness.home().join(".local/state/release-tests");
+    std::fs::create_dir_all(&state).unwrap();
+    // It is there, and nobody can make a file in it.
+    std::os::unix::fs::symlink("/proc/self/fdinfo", state.join("starts")).unwrap();
+    let arguments = [&RUN[..], &["--no-wait"]].concat();
+    let refused = harness.run("job", &arguments).expect(3);
+    assert!(refused.stderr.contains("cannot open ") && refused.stderr.contains("set HOME or"), "{refused:?}");
+    assert!(harness.prow_jobs().is_empty());
+    let mut elsewhere = harness.command("job", &arguments);
+    elsewhere.env("XDG_RUNTIME_DIR", harness.tools());
+    finish(elsewhere).expect(0);
+    assert_eq!(harness.prow_jobs().len(), 1);
+}
+
+#[test]
 fn a_required_job_that_is_under_way_for_the_release_is_not_started_again() {
     let harness = requiring(Harness::with_prompt_pages(), &[NIGHTLY_JOB, UPGRADE_JOB]);
     // A person started one of them, and another one for another release.

@@ -31,12 +31,11 @@ impl PrivateDirectory {
             .filter(|path| path.is_absolute())
             .find_map(|path| builder.tempdir_in(path).ok());
         let directory = preferred.map_or_else(|| builder.tempdir(), Ok)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode_private()
-            .open(directory.path().join(LOCK))?;
+        // Locked before it has its name, so that nobody takes the new directory for one that is not in use.
+        let unnamed = directory.path().join("new");
+        let lock = OpenOptions::new().write(true).create_new(true).mode_private().open(&unnamed)?;
         lock.lock()?;
+        std::fs::rename(&unnamed, directory.path().join(LOCK))?;
         Ok(Self { directory: Some(directory), _lock: lock })
     }
 
@@ -198,7 +197,7 @@ mod tests {
         std::fs::create_dir(outer.path().join("oarctl-other")).unwrap();
         let removed: Vec<_> =
             remove_leftovers(&places).into_iter().filter(|path| path.starts_with(outer.path())).collect();
-        assert_eq!(removed, [left.clone()]);
+        assert_eq!(removed, std::slice::from_ref(&left));
         assert!(!left.exists() && copy.exists() && outer.path().join("oarctl-other").exists());
         assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
     }

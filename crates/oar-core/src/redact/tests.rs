@@ -225,6 +225,16 @@ fn exact_secrets_are_found_in_every_form() {
     assert!(!format!("{redactor:?}").contains("p4ss"));
 }
 
+#[test]
+fn a_key_that_begins_inside_an_address_is_one_when_the_address_is_gone() {
+    let redactor = Redactor::default();
+    for text in ["a@b.ccghp_token=token", "lead@example.com_password=planted"] {
+        let once = redactor.redact(text);
+        assert!(once.ends_with(SECRET_MARK), "{once}");
+        assert_eq!(redactor.redact(&once), once);
+    }
+}
+
 proptest! {
     #[test]
     fn redacting_twice_is_redacting_once(text in prop_oneof![

@@ -37,7 +37,7 @@ async fn directory(answer: Answer) -> (LdapClient, Arc<AtomicUsize>) {
             let _ = serve(stream, answer, &counter).await;
         }
     });
-    let settings = LdapSettings { url, timeout: Duration::from_secs(60), ca_bundle: None };
+    let settings = LdapSettings { url, timeout: Duration::from_mins(1), ca_bundle: None };
     (LdapClient::new(settings), sent)
 }
 

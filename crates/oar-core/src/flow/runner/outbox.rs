@@ -12,11 +12,10 @@ impl Runner<'_> {
     /// Sends the messages that earlier runs could not send and `state` keeps; returns how many were sent.
     pub async fn deliver_kept(&self, state: State, permit: &WritePermit) -> usize {
         let (_, fates) = self.send_kept(state, permit).await;
-        let sent = fates.iter().filter(|fate| fate.state == NotificationState::Sent);
-        sent.inspect(|fate| {
-            tracing::info!("sent a message that an earlier run could not send to {}", fate.channel)
-        })
-        .count()
+        let say = |fate: &&Notification| {
+            tracing::info!("sent a message that an earlier run could not send to {}", fate.channel);
+        };
+        fates.iter().filter(|fate| fate.state == NotificationState::Sent).inspect(say).count()
     }
 
     /// Sends the undelivered messages in `state`; returns the new state and the result of each message.

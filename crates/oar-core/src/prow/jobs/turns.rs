@@ -78,10 +78,10 @@ impl StartTurns {
         let RunIntent { job, key, .. } = intent;
         let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{} {key}", self.gangway).as_bytes());
         let waits = || tracing::info!("another program starts {job} under the same key; waiting for it");
-        let mut failed = Vec::new();
+        let (mut unmade, mut refused) = (Vec::new(), None);
         for directory in &self.directories {
             if let Err(error) = made(directory) {
-                failed.push(format!("cannot make {}: {error}", directory.display()));
+                unmade.push(format!("cannot make {}: {error}", directory.display()));
                 continue;
             }
             let path = directory.join(name.simple().to_string());
@@ -99,11 +99,17 @@ impl StartTurns {
                         .with_hint("Run the same command again when that program has ended."));
                 }
                 Err(LockError::Io(action, error)) => {
-                    failed.push(format!("cannot {action} {}: {error}", path.display()));
+                    refused.get_or_insert(format!("cannot {action} {}: {error}", path.display()));
                 }
             }
         }
-        let why = if failed.is_empty() { "there is no home directory".to_owned() } else { failed.join("; ") };
+        // Other programs may use a directory that is there, so a start without its lock could be the second one.
+        if let Some(words) = refused {
+            return Err(JobError::new(ErrorClass::Configuration, words).with_hint(
+                "Let this user write there, or set HOME or XDG_RUNTIME_DIR to another directory.",
+            ));
+        }
+        let why = if unmade.is_empty() { "there is no home directory".to_owned() } else { unmade.join("; ") };
         tracing::warn!(
             "no lock file can be made, so another program that starts {job} under the same key at the same moment is not \
              noticed: {why}. Let this user write there, or set HOME or XDG_RUNTIME_DIR to another directory."
