@@ -20,13 +20,14 @@ use super::report::{Action, IssueReport, PassReport, StepReport, StepResult};
 use super::selection::Selection;
 use super::verified::{Verification, all_verified, pull_requests};
 use crate::clients::github::{GithubClient, PullRequest};
-use crate::clients::jira::{AccountId, IssueId, IssueKey, JiraClient};
+use crate::clients::jira::{AccountId, Issue, IssueId, IssueKey, JiraClient};
 use crate::clients::ldap::LdapClient;
 use crate::clock::Clock;
 use crate::config::NotificatorSettings;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::interrupt::Interrupt;
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// How many issues are worked on at the same time.
 pub(super) const CONCURRENCY: usize = 8;
@@ -74,6 +75,7 @@ impl Notificator<'_> {
         permit: Option<&WritePermit>,
     ) -> Result<PassReport, ServiceError> {
         let found = selection.search(self.jira, &OnQaIssue::fields(self.settings)).await?;
+        self.check_fields(&found)?;
         let ids: Vec<IssueId> = found.iter().filter_map(|issue| issue.id().cloned()).collect();
         let histories = self.jira.field_changes(&ids, &OnQaIssue::histories(self.settings)).await?;
         let history = |id: Option<&IssueId>| id.and_then(|id| histories.get(id)).map(Vec::as_slice);
@@ -92,16 +94,21 @@ impl Notificator<'_> {
             told_today.count(&issue);
             let decision = self.decide(&issue);
             if let Some(error) = error {
-                reports
-                    .push(IssueReport::of(&issue.key, &decision).left("not known").failed(error.to_string()));
+                // What was decided without the comments is not said.
+                reports.push(IssueReport::unknown(&issue.key).failed(error.to_string()));
                 continue;
             }
             report.count(decision.row);
             if issue.on_qa_since.is_none() && decision.row.number().is_some() {
                 tracing::error!("{}: {}; it is left out", issue.key, decision.row);
             }
-            if self.is_due(&issue, &decision) {
+            if !self.is_due(&issue, &decision) {
+                continue;
+            }
+            if issue.shows_qa_contact {
                 plans.push(Plan { issue, decision });
+            } else {
+                reports.push(IssueReport::of(&issue.key, &decision).failed(self.no_qa_contact_shown()));
             }
         }
         let plans = self.without_verified(plans, &mut reports).await;
@@ -119,6 +126,27 @@ impl Notificator<'_> {
         }
         report.signal = self.interrupt.signal();
         Ok(report.finish(reports))
+    }
+
+    /// Fails if no issue shows a field that is needed. Jira leaves out a field that it does not know or that the account may not
+    /// see, and without this every bug would count as one without a QA contact.
+    fn check_fields(&self, found: &[Issue]) -> Result<(), ServiceError> {
+        let NotificatorSettings { qa_contact_field, need_info_field, .. } = self.settings;
+        for (key, field) in [("qa_contact", qa_contact_field), ("need_info", need_info_field)] {
+            if !found.is_empty() && !found.iter().any(|issue| issue.has(field)) {
+                let words = format!(
+                    "no bug shows the field {field}; check jira_notificator.fields.{key} and what this account may see"
+                );
+                let kind = ServiceErrorKind::Malformed;
+                return Err(ServiceError::new(Service::Jira, "search issues", kind, words));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nobody is told of an issue whose QA contact is not known.
+    pub(super) fn no_qa_contact_shown(&self) -> String {
+        format!("Jira does not show its QA contact ({})", self.settings.qa_contact_field)
     }
 
     /// No issue is begun after the request to stop.
@@ -203,7 +231,9 @@ impl Notificator<'_> {
             match links {
                 Ok(links) => drop(named.insert(key, pull_requests(&links))),
                 // Linking is off, or this account may not see links: then nobody says that it was verified.
-                Err(error) if error.kind == ServiceErrorKind::Forbidden => {}
+                Err(error) if error.kind == ServiceErrorKind::Forbidden => {
+                    drop(known.insert(key.clone(), Verification::NotVerified));
+                }
                 Err(error) => drop(known.insert(key.clone(), Verification::Unknown(error.to_string()))),
             }
         }
