@@ -173,6 +173,8 @@ fn agents_are_asked_to_stop_once_also_by_a_signal_for_all() {
 #[test]
 fn an_agent_that_is_killed_is_no_longer_said_to_make_passes() {
     let harness = Harness::new();
+    let single = ["start-release-detector", "-r", "4.20"];
+    harness.run("oarctl", single).expect(0);
     let mut agent = harness
         .command("oarctl", ["start-release-detector", "-r", "4.20", "--interval", "3600"])
         .spawn()
@@ -183,7 +185,7 @@ fn an_agent_that_is_killed_is_no_longer_said_to_make_passes() {
     agent.wait().unwrap();
     let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
     assert!(text.contains("  next pass: none; it is not running\n"), "{text}");
-    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    harness.run("oarctl", single).expect(0);
     let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
     assert!(text.contains("  next pass: not planned\n"), "{text}");
 }

@@ -124,15 +124,24 @@ pub async fn check(session: &Session, agent: &Supervised) -> Result<(), CliError
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it ended without a word");
-    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let said = why(&String::from_utf8_lossy(&output.stderr));
     Err(CliError::new(ErrorClass::Configuration, format!("agents.{}.run cannot be started: {said}", agent.name))
         .with_hint(format!(
             "Correct it in the configuration document (`oarctl config edit`); `{} --help` lists the options (for example \
              `oarctl start-release-detector --all`).",
             agent.command.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ")
         )))
+}
+
+/// Why a program ended, from what it wrote: its error without the next step, which speaks of another command line.
+fn why(said: &str) -> String {
+    let all = || said.lines().map(str::trim);
+    let error = all().position(|line| line.starts_with("error: ")).unwrap_or_default();
+    let lines = all().skip(error).skip_while(|line| line.is_empty());
+    let words: Vec<&str> = lines.take_while(|line| !line.is_empty() && !line.starts_with("next: ")).collect();
+    let words = words.join(" ");
+    let words = words.strip_prefix("error: ").unwrap_or(&words);
+    if words.is_empty() { "it ended without a word".to_owned() } else { words.to_owned() }
 }
 
 fn not_started(agent: &Supervised, error: &std::io::Error) -> CliError {
@@ -368,5 +377,26 @@ pub(crate) async fn orphaned() {
     });
     if waiting.is_err() || end.await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_program_ended_is_its_error_whole_and_without_the_next_step() {
+        for (said, expected) in [
+            ("error: no y-stream\n  next: give one\n", "no y-stream"),
+            ("warning: odd\nerror: no y-stream\n", "no y-stream"),
+            (
+                "error: missing arguments:\n  --release <X.Y>\n\nUsage: jobctl\n",
+                "missing arguments: --release <X.Y>",
+            ),
+            ("\nthread panicked\n", "thread panicked"),
+            ("", "it ended without a word"),
+        ] {
+            assert_eq!(why(said), expected, "{said:?}");
+        }
     }
 }
