@@ -135,19 +135,25 @@ impl Effects {
             let name = if created { &issue.summary } else { &issue.key };
             for write in &issue.writes {
                 let what = match write {
-                    // Assigning the same person again changes nothing; the changelog below shows assignments.
-                    Write::Assigned(_) => continue,
+                    // Setting the same value again changes nothing; the changelog below shows what changed.
+                    Write::Assigned(_) | Write::Edited(_) => continue,
                     Write::Created => "created".to_owned(),
                     Write::Transitioned { to, .. } => format!("moved to {to}"),
-                    Write::Edited(fields) => format!("edited {}", fields.join(" ")),
                     Write::Commented(_) => "comment".to_owned(),
                     Write::CommentEdited(_) => "comment edited".to_owned(),
                 };
                 self.happened(format!("issue {name} {what}"), 1);
             }
-            let assigned = issue.changelog.iter().flat_map(|entry| &entry.items);
-            let assigned = assigned.filter(|item| item.field == "assignee").count();
-            self.happened(format!("issue {name} assigned"), assigned);
+            for item in issue.changelog.iter().flat_map(|entry| &entry.items) {
+                match item.field.as_str() {
+                    "status" => {}
+                    "assignee" => self.happened(format!("issue {name} assigned"), 1),
+                    field => self.happened(format!("issue {name} {field} changed"), 1),
+                }
+            }
+            self.stands(format!("issue {name} labels"), issue.labels.join(" "));
+            let need_info = issue.custom.get("customfield_10482").map(ToString::to_string);
+            self.stands(format!("issue {name} need info"), need_info.unwrap_or_default());
             self.stands(format!("issue {name} status"), &issue.status);
             self.stands(format!("issue {name} assignee"), issue.assignee.clone().unwrap_or_default());
         }

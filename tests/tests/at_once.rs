@@ -57,6 +57,10 @@ at_once!(
     job_run_image_consistency_check,
     job_run_stage_testing,
     job_get_payloads,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
+    jira_notificator,
 );
 
 #[test]

@@ -677,7 +677,9 @@ fn a_program_that_runs_on_tells_its_health_and_stops_when_told() {
     // Another one with the same work stands by.
     let second = harness.command("jobctl", &arguments).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"), "health");
+    for path in ["/healthz", "/livez", "/readyz"] {
+        assert!(get(&address, path).starts_with("HTTP/1.1 200"), "{path}");
+    }
     let metrics = metrics_with(&address, "jobctl_jobs_started_total{role=\"controller\"} 6");
     assert!(metrics.contains("jobctl_problems_total{role=\"controller\"} 0"), "{metrics}");
     assert!(metrics.contains("jobctl_leader{role=\"controller\"} 1"), "{metrics}");

@@ -99,6 +99,10 @@ matrix!(
     job_list,
     job_get_results,
     job_get_payloads,
+    start_release_detector,
+    check_test_results,
+    start_release_detector_behind,
+    jira_notificator,
 );
 
 #[test]

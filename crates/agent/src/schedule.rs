@@ -1,20 +1,27 @@
 //! The schedule of passes: one, or one at every interval until the program is told to stop.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
+use futures::FutureExt as _;
+use oar_core::error::ErrorClass;
 use oar_core::flow::wait::{Next, Wait};
+use oar_core::http::Activity;
 
 use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
 use crate::pass::Pass;
+use crate::progress::{Phase, Progress};
+use crate::record::Recorder;
+use crate::service_manager::ServiceManager;
 
 /// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The options for an agent's schedule.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Schedule {
     /// Make one pass and end; the default
     #[arg(long, conflicts_with = "interval")]
@@ -22,13 +29,19 @@ pub struct Schedule {
     /// Make a pass at this interval, in seconds, until stopped
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     interval: Option<u64>,
-    /// With --interval: serve /healthz and /metrics at this address, such as 127.0.0.1:9090
+    /// With --interval: serve /healthz, /livez, /readyz and /metrics at this address, such as 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS", requires = "interval")]
     listen: Option<SocketAddr>,
+    /// The name under which `oarctl agents run` supervises the agent
+    #[arg(long, value_name = "NAME", hide = true)]
+    supervised: Option<String>,
+    /// End before the first pass: only the arguments and the credentials are checked
+    #[arg(long, hide = true)]
+    check_only: bool,
 }
 
 /// An agent, as its replicas and its metrics name it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Agent<'a> {
     /// The program, which begins the names of its metrics: `jobctl`.
     pub program: &'static str,
@@ -37,58 +50,179 @@ pub struct Agent<'a> {
     /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
     /// standby.
     pub scope: &'a str,
-    /// Whether its passes change nothing. Then it takes no lease and does not affect other replicas.
+    /// The parts of its work that may be part of another scope as well: each has a lock of its own, and one that shares none of
+    /// them may be active at the same time. Without parts the lock has the agent's name.
+    pub parts: &'a [String],
+    /// Whether its passes change nothing. Then it takes no lease, leaves no record and does not affect other replicas.
     pub dry_run: bool,
+    /// Whether a single pass takes the lease, too, because two at the same time could do something twice.
+    pub one_at_a_time: bool,
     /// The leases for leader election in a cluster.
     pub leases: &'a dyn Leases,
+    /// Shows whether its passes have requests under way.
+    pub activity: Activity,
+}
+
+impl Agent<'_> {
+    /// Its name, which its lease has too.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}-{}", self.program, self.role, self.scope)
+    }
+
+    /// The names of its locks, in the order in which they are taken.
+    pub(crate) fn locks(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.parts.iter().map(|part| format!("{}-{}-{part}", self.program, self.role)).collect();
+        names.sort();
+        names.dedup();
+        if names.is_empty() { vec![self.name()] } else { names }
+    }
 }
 
 impl Schedule {
     /// Makes one pass, or one at every interval until the program is told to stop.
     ///
     /// The exit code of one pass is that of its gravest problem. An agent that was told to stop ends with the code of
-    /// the signal ([`cli_support::run()`]): 129, 130 or 143. Errors: the address of `--listen` cannot be used, or leader
-    /// election cannot be set up.
+    /// the signal ([`cli_support::run()`]): 129, 130 or 143. With an interval, a pass that panics counts as a pass with a
+    /// problem.
+    ///
+    /// # Errors
+    ///
+    /// The address of `--listen` cannot be used, leader election cannot be set up, or another program is at the single pass that
+    /// only one may make.
     pub async fn run<F>(
         self,
         session: &Session,
         agent: Agent<'_>,
+        pass: impl FnMut() -> F,
+    ) -> Result<ExitCode, CliError>
+    where
+        F: Future<Output = Pass>,
+    {
+        if self.check_only {
+            return Ok(ExitCode::Done);
+        }
+        let _hold = session.interrupt.hold();
+        match self.interval {
+            None => self.once(session, &agent, pass).await,
+            Some(seconds) => self.repeat(session, &agent, Duration::from_secs(seconds), pass).await,
+        }
+    }
+
+    async fn once<F>(
+        &self,
+        session: &Session,
+        agent: &Agent<'_>,
         mut pass: impl FnMut() -> F,
     ) -> Result<ExitCode, CliError>
     where
         F: Future<Output = Pass>,
     {
-        let Some(interval) = self.interval.map(Duration::from_secs) else {
-            let _hold = session.interrupt.hold();
-            return Ok(pass().await.class().map_or(ExitCode::Done, ExitCode::from));
+        let alone = agent.dry_run || !agent.one_at_a_time;
+        let mut leader = if alone { Leader::alone() } else { Leader::of(session, agent)? };
+        match leader.turn().await {
+            Leadership::Ours => {}
+            Leadership::Theirs => {
+                let name = leader.theirs().map_or_else(|| agent.name(), str::to_owned);
+                let words = format!("another instance of {name} is running; nothing was done");
+                let hint = "It does the same work. To run this one instead, stop the other instance first.";
+                return Err(CliError::new(ErrorClass::Conflict, words).with_hint(hint));
+            }
+            Leadership::Failed => {
+                let words =
+                    format!("cannot determine whether another instance of {} is running", agent.name());
+                return Err(CliError::new(ErrorClass::Unavailable, words));
+            }
+        }
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), false);
+        recorder.begins(session.clock.now());
+        let work = async {
+            let done = leader.during(session, pass()).await;
+            recorder.ended(&done, session.clock.now(), None, session);
+            done.class().map_or(ExitCode::Done, ExitCode::from)
         };
-        let _hold = session.interrupt.hold();
-        let metrics = Metrics::new(agent, interval, session.clock.clone());
+        let code = if alone {
+            work.await
+        } else {
+            tokio::select! {
+                code = work => code,
+                // The signal decides the exit code.
+                () = stopped(session) => ExitCode::Done,
+            }
+        };
+        leader.give_up().await;
+        Ok(code)
+    }
+
+    async fn repeat<F>(
+        &self,
+        session: &Session,
+        agent: &Agent<'_>,
+        interval: Duration,
+        mut pass: impl FnMut() -> F,
+    ) -> Result<ExitCode, CliError>
+    where
+        F: Future<Output = Pass>,
+    {
+        let manager = ServiceManager::of(&session.environment);
+        let progress = Progress::new(session.clock.clone(), agent.activity.clone());
+        let metrics = Metrics::new(agent, interval, session.clock.clone(), progress.clone());
         let server = match self.listen {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
-        let mut leader = if agent.dry_run { Leader::Alone } else { Leader::of(session, agent)? };
+        let mut leader = if agent.dry_run { Leader::alone() } else { Leader::of(session, agent)? };
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), true);
         tracing::info!("a pass every {} s", interval.as_secs());
-        loop {
-            let turn = leader.turn().await;
-            metrics.turn(turn);
-            let leads = turn == Leadership::Ours;
-            if leads {
-                let started = session.clock.now();
-                tokio::select! {
-                    done = leader.during(session, pass()) => {
-                        metrics.passed(&done, session.clock.now().duration_since(started));
-                    }
-                    () = stopped(session) => break,
+        let passes = async {
+            let mut told = false;
+            loop {
+                let turn = leader.turn().await;
+                metrics.turn(turn);
+                progress.enter(Phase::Waiting);
+                if !std::mem::replace(&mut told, true) {
+                    manager.ready("started");
+                }
+                let leads = turn == Leadership::Ours;
+                recorder.stands_by(turn == Leadership::Theirs);
+                let pause =
+                    if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
+                if leads {
+                    let started = session.clock.now();
+                    recorder.begins(started);
+                    manager.status("at a pass");
+                    progress.enter(Phase::Passing);
+                    let pass = AssertUnwindSafe(pass()).catch_unwind();
+                    let done = tokio::select! {
+                        done = leader.during(session, pass) => done.unwrap_or_else(|_| panicked()),
+                        () = stopped(session) => break,
+                    };
+                    progress.enter(Phase::Waiting);
+                    let ended = session.clock.now();
+                    metrics.passed(&done, ended.duration_since(started));
+                    let next = ended.saturating_add(pause).ok();
+                    recorder.ended(&done, ended, next, session);
+                    manager.status(&format!("last pass: {} problems", done.problem_count()));
+                } else {
+                    manager.status("stands by");
+                }
+                let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
+                if leader.during(session, wait.pause(pause)).await != Next::Look {
+                    break;
                 }
             }
-            let pause = if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
-            let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
-            if leader.during(session, wait.pause(pause)).await != Next::Look {
-                break;
+        };
+        // The supervisor's end is the end of the agent; nobody else would restart or stop it.
+        tokio::select! {
+            () = passes => {}
+            () = progress.watch(&manager) => {}
+            () = crate::supervisor::orphaned(), if self.supervised.is_some() => {
+                tracing::warn!("the supervisor has ended, so this agent ends too");
             }
         }
+        progress.enter(Phase::Stopping);
+        manager.stopping();
+        recorder.stops();
         leader.give_up().await;
         if let Some(server) = server {
             server.stop().await;
@@ -96,6 +230,14 @@ impl Schedule {
         tracing::info!("stopped");
         Ok(ExitCode::Done)
     }
+}
+
+/// What a pass comes to that panicked; the panic's own words are in the log.
+fn panicked() -> Pass {
+    let mut pass = Pass::default();
+    tracing::error!("the pass panicked; the next one is made as usual");
+    pass.add_problem("the pass panicked", ErrorClass::Failed);
+    pass
 }
 
 /// Waits until the program is told to stop, and then for [`GRACE`].

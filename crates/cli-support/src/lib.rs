@@ -14,6 +14,7 @@ pub mod help;
 mod interrupt;
 mod logging;
 mod progress;
+mod prompt;
 mod run;
 mod ui;
 mod usage;

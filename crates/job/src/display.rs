@@ -55,7 +55,7 @@ fn show(ui: &Ui, part: Part<'_>, started: fn(&JobRun) -> String) {
             newest(ui, row);
             explain(failure);
         }
-        Part::Controlled(_) => {}
+        Part::Controlled(_) | Part::Notified(_) => {}
     }
 }
 

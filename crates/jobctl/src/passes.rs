@@ -26,7 +26,7 @@ pub(crate) async fn run<O: Operation + Clone>(
             Err(error) => {
                 session.ui.fail(&CliError::of_task(&error));
                 let mut pass = Pass::default();
-                pass.problem(Some(error.inner().class()));
+                pass.add_problem(error.inner().to_string(), error.inner().class());
                 pass
             }
         }

@@ -1,4 +1,4 @@
-//! The `oarctl` command line: the configuration document and StateBox files.
+//! The `oarctl` command line: agents, the configuration document and StateBox files.
 
 mod commands;
 mod editor;
@@ -13,10 +13,11 @@ const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("Checks", &["image-consistency-check"]),
     ("State", &["statebox", "tick"]),
+    ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "agents"]),
     ("About the programs", &["operations"]),
 ];
 
-/// Manage the configuration, StateBox files and due waits
+/// Manage the configuration, StateBox files, due waits and agents
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "oarctl",

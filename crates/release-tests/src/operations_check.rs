@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Command;
+use oar_core::config::AGENT_COMMANDS;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
 use crate::definition;
@@ -14,6 +15,10 @@ const LOCAL: &[(&str, &str)] = &[
         "oarctl config",
         "the person at the machine opens its configuration document with its key; it must work where the document is \
          damaged, and so where no operation can be called; and what it shows is for whoever has the key",
+    ),
+    (
+        "oarctl agents",
+        "it keeps processes on this machine running, and reads what they left there; what they do are operations themselves",
     ),
     ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
 ];
@@ -27,8 +32,11 @@ const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
 
 /// Options that name a file, and the arguments that get its content: the command line reads files, operations
 /// do not.
-const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] =
-    &[("job run_required", "file", &["jobs"]), ("jobctl show", "build", &["build", "record"])];
+const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] = &[
+    ("job run_required", "file", &["jobs"]),
+    ("jobctl show", "build", &["build", "record"]),
+    ("oarctl check-test-results", "notified_file_path", &["notified"]),
+];
 
 /// Every command without subcommands, by program and name.
 fn leaves() -> BTreeMap<(Program, String), Command> {
@@ -120,6 +128,19 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
 }
 
 #[test]
+fn every_command_that_makes_passes_can_be_kept_running() {
+    let makes_passes =
+        |command: &Command| command.get_arguments().any(|argument| argument.get_long() == Some("interval"));
+    let leaves = leaves();
+    let agents: BTreeSet<(&str, &str)> = leaves
+        .iter()
+        .filter(|(_, command)| makes_passes(command))
+        .map(|((program, words), _)| (program.name(), words.as_str()))
+        .collect();
+    assert_eq!(agents, AGENT_COMMANDS.iter().copied().collect());
+}
+
+#[test]
 fn only_critical_operations_ask_for_consent() {
     for ((program, words), command) in leaves() {
         let name = program.name();
@@ -141,6 +162,9 @@ fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
         (Program::Oarctl, "tick" | "image-consistency-check") => "agents.md",
+        (Program::Oarctl, "tick" | "start-release-detector" | "check-test-results" | "jira-notificator") => {
+            "agents.md"
+        }
         (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
@@ -204,7 +228,10 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .iter()
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
-        .chain(["oarctl tick".to_owned()])
+        .chain(
+            ["tick", "start-release-detector", "check-test-results", "jira-notificator"]
+                .map(|agent| format!("oarctl {agent}")),
+        )
         .collect();
     assert_eq!(described, expected);
 }

@@ -46,7 +46,7 @@ impl RecordedRequest {
         }
         match self.service.as_str() {
             "slack" => self.path.starts_with("/chat."),
-            "jira" => !self.path.ends_with("/search/jql") && !self.path.ends_with("/issue/bulkfetch"),
+            "jira" => !self.path.ends_with("/search/jql") && !self.path.ends_with("/bulkfetch"),
             "github" => self.path != "/graphql",
             // Signing in changes nothing.
             "google-oauth" => false,

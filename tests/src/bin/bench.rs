@@ -1,7 +1,8 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
-//! StateBox dialect, image health, the images of a whole payload, a pass over all records. `commands`, `image-health`,
-//! `image-consistency` and `pass` as argument print that table alone; `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints
-//! what such a line asks for, and in which round.
+//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator.
+//! `commands`, `image-health`, `image-consistency`, `pass` and `notificator` as argument print that table alone;
+//! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
+//! asks for, and in which round.
 //!
 //! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
 //! request add, divided by 20 ms.
@@ -17,6 +18,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use end_to_end::directory::{Directory, Person};
 use end_to_end::{Harness, Options, Sandbox, finish, matrix, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
 use oar_core::clients::advisory_content::AdvisoryContentClient;
@@ -42,6 +44,10 @@ fn main() {
     }
     if std::env::args().any(|argument| argument == "pass") {
         passes();
+        return;
+    }
+    if std::env::args().any(|argument| argument == "notificator") {
+        notificator();
         return;
     }
     let mut arguments = std::env::args().skip(1);
@@ -77,6 +83,7 @@ fn main() {
     dialect();
     passes();
     image_consistency();
+    notificator();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }
@@ -230,6 +237,30 @@ fn check_images(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     let memory = getrusage(UsageWho::RUSAGE_SELF)?.max_rss();
     println!("{}; peak memory {:.1} MB", report.summary(), mebibytes(memory));
     Ok(())
+}
+
+/// A pass of the Jira notificator over two hundred bugs, with every row of its table and 20 ms for each answer. Managers are
+/// looked up in a real directory.
+fn notificator() {
+    let people: Vec<(String, String)> = (0..6)
+        .map(|number| (format!("contact{number}"), format!("contact-{number}@example.com")))
+        .chain([("lead".to_owned(), "second-lead@example.com".to_owned())])
+        .collect();
+    let mails: Vec<[&str; 1]> = people.iter().map(|(_, mail)| [mail.as_str()]).collect();
+    let mut entries: Vec<Person<'_>> =
+        people.iter().zip(&mails).map(|((uid, _), mail)| Person::new(uid, mail, &["boss"])).collect();
+    entries.push(Person::new("boss", &["demo-lead@example.com"], &[]));
+    let directory = Directory::start(&entries);
+    let harness = directory.asked_by(Harness::new());
+    sandbox::scenario::notificator::load(harness.sandbox.world(), jiff::Timestamp::now());
+    harness.sandbox.clear_requests();
+    harness.sandbox.set_latency(Duration::from_millis(LATENCY.into()));
+    let started = Instant::now();
+    let run = harness.run("oarctl", ["jira-notificator"]).expect(0);
+    let seconds = started.elapsed().as_secs_f64();
+    let requests = harness.sandbox.requests().len();
+    println!("jira-notificator, 200 bugs at {LATENCY} ms: {seconds:.2} s, {requests} requests");
+    println!("{}", run.stdout.lines().last().unwrap_or_default());
 }
 
 /// Passes of the aggregator over 530 records at 20 ms per request: with everything to be read for the first time, and

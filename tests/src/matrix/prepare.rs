@@ -1,9 +1,12 @@
 //! Worlds in which commands have work to do.
 
 use jiff::SignedDuration;
+use sandbox::scenario::notificator::{moved, notice};
 use sandbox::scenario::records::{NIGHTLY_JOB, UPGRADE_JOB};
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::errata::{AdvisoryState, ExternalTest};
+use sandbox::services::jira::RemoteLink;
+use sandbox::services::release_controller::Phase;
 
 use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
 
@@ -183,6 +186,36 @@ pub(super) fn waiting(harness: Harness) -> Harness {
     harness
 }
 
+/// Bugs wait in `ON_QA`: one of them with a fix that was verified, one for which nobody answered. What a dead program leaves
+/// behind may be taken over at once.
+pub(super) fn waiting_for_qe(harness: Harness) -> Harness {
+    let harness = harness.env("OAR_INTENT_LEASE", "0");
+    let long_ago = jiff::Timestamp::now() - SignedDuration::from_hours(20 * 24);
+    {
+        let world = harness.sandbox.world();
+        let link = |number: u64| RemoteLink {
+            id: number,
+            url: format!("https://github.com/openshift/demo-operator/pull/{number}"),
+            title: "the fix".to_owned(),
+        };
+        let labels = [(1, "lgtm"), (2, "verified")].map(|(number, label)| (number, vec![label.to_owned()]));
+        let mut github = world.github.lock();
+        github.pull_requests.insert("openshift/demo-operator".to_owned(), labels.into_iter().collect());
+        drop(github);
+        let mut jira = world.jira.lock();
+        for (key, number) in [("OCPBUGS-60010", 1), ("OCPBUGS-60011", 2)] {
+            jira.issue_mut(key).unwrap().remote_links.push(link(number));
+        }
+        let unanswered = jira.issue_mut("OCPBUGS-61010").unwrap();
+        unanswered.changelog = vec![moved(1, "ON_QA", long_ago)];
+        for (place, label) in (0_u32..).zip(["QA Contact", "Team Lead", "Manager"]) {
+            let at = long_ago + SignedDuration::from_hours(100 * (i64::from(place) + 1));
+            unanswered.comments.push(notice(u64::from(place) + 1, label, 24, "712020:qcontact", at));
+        }
+    }
+    harness
+}
+
 /// A nightly has come. What a dead program leaves behind may be taken over at once.
 pub(super) fn untested(harness: Harness) -> Harness {
     let harness = harness.env("OAR_INTENT_LEASE", "0");
@@ -263,5 +296,48 @@ pub(super) fn state_on_disk(harness: Harness) -> Harness {
     let harness = konflux(harness);
     let text = harness.statebox(KONFLUX).unwrap();
     put_file(&harness, &format!("{KONFLUX}.yaml"), &text);
+    harness
+}
+
+/// The Konflux release is announced, and the release controller has not accepted it.
+pub(super) fn announced(harness: Harness) -> Harness {
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
+    drop(controller);
+    harness
+}
+
+/// The Konflux release is accepted, and was never announced.
+pub(super) fn behind(harness: Harness) -> Harness {
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    let path = "_releases/4.19/4.19.z.yaml";
+    github
+        .put("openshift/release-tests", "z-stream", path, "releases: {4.19.0: {}}\n", "announce", now)
+        .unwrap();
+    drop(github);
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    let created = jiff::Timestamp::now() - SignedDuration::from_hours(2);
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.created = created);
+    drop(controller);
+    harness
+}
+
+/// A nightly of yesterday was rejected.
+pub(super) fn rejected(harness: Harness) -> Harness {
+    let made = jiff::Timestamp::now() - SignedDuration::from_hours(24);
+    let name = made.strftime("ocp-test-result-4.20.0-0.nightly-%Y-%m-%d-120000-amd64.json");
+    let text = r#"{"accepted": false, "aggregated": true, "result": []}"#;
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    // The scenario's own rejected build is settled, so that there is one.
+    let older = "ocp-test-result-4.19.0-0.nightly-2026-06-29-100000-amd64.json";
+    for (name, text) in [(name.to_string().as_str(), text), (older, r#"{"accepted": true}"#)] {
+        let path = format!("_releases/{name}");
+        github.put("openshift/release-tests", "record", &path, text, "decided", now).unwrap();
+    }
+    drop(github);
     harness
 }

@@ -51,6 +51,7 @@ pub fn table() -> Vec<Scenario> {
     all.extend(checks());
     all.extend(last());
     all.extend(builds());
+    all.extend(agents());
     all
 }
 
@@ -248,6 +249,36 @@ fn builds() -> Vec<Scenario> {
             Change,
             4,
             prepare::untested,
+        ),
+    ]
+}
+
+const DETECT: &[&str] = &["oarctl", "start-release-detector", "-r", "4.19"];
+
+const CHECK_RESULTS: &[&str] = &[
+    "oarctl",
+    "check-test-results",
+    "--repo-name",
+    "openshift/release-tests",
+    "--slack-channel",
+    "#qe-demo",
+    "--notified-file-path",
+    "notified_files.txt",
+];
+
+/// What runs without a person.
+fn agents() -> Vec<Scenario> {
+    vec![
+        line("start_release_detector", KONFLUX, DETECT, Change, 10, prepare::announced),
+        line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 7, prepare::rejected),
+        line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
+        line(
+            "jira_notificator",
+            KONFLUX,
+            &["oarctl", "jira-notificator"],
+            Change,
+            28,
+            prepare::waiting_for_qe,
         ),
     ]
 }

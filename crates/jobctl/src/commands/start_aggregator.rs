@@ -27,8 +27,16 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let aggregator = StartAggregator { arch, dry_run };
     let clients = session.clients()?;
     aggregator.check(&clients).map_err(|error| CliError::of_task(&error))?;
-    let agent =
-        Agent { program: "jobctl", role: "aggregator", scope: arch.text(), dry_run, leases: &clients };
+    let agent = Agent {
+        program: "jobctl",
+        role: "aggregator",
+        scope: arch.text(),
+        dry_run,
+        one_at_a_time: false,
+        parts: &[],
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
     passes::run(
         aggregator,
         &clients,
@@ -38,7 +46,14 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         |ui, report| {
             show(ui, report);
             let mut pass = Pass::default();
-            pass.add_problems(report.problem_count(), report.class());
+            for (text, class, _) in report.problems.iter() {
+                pass.add_problem(text, class);
+            }
+            for build in &report.builds {
+                for (text, class, _) in build.problems.iter() {
+                    pass.add_problem(format!("{}: {text}", build.build), class);
+                }
+            }
             pass.started = report.started;
             pass.records = Some((report.records, report.records.saturating_sub(report.finished)));
             pass

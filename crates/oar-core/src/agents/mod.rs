@@ -3,3 +3,4 @@
 
 pub mod detector;
 pub mod notificator;
+pub mod result_checker;

@@ -21,6 +21,10 @@ pub(super) struct Purpose {
     pub(super) subject: String,
 }
 
+/// Marks a request that changes nothing although its method is one of a write; it travels in the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnlyReads;
+
 impl Purpose {
     pub(super) fn error(
         &self,
@@ -82,6 +86,7 @@ impl Transport {
             .get::<Purpose>()
             .cloned()
             .unwrap_or_else(|| Purpose { operation: "send a request", subject: parts.uri.path().to_owned() });
+        let reads = parts.extensions.get::<OnlyReads>().is_some();
         let rejected = |detail| purpose.error(self.service, ServiceErrorKind::Rejected, detail);
         let address = parts.uri.to_string();
         let url = match &self.base {
@@ -102,6 +107,9 @@ impl Transport {
             .about(purpose.subject)
             .headers(headers)
             .body(body.to_bytes());
+        if reads {
+            call = call.read();
+        }
         if let Some(largest) = self.largest {
             call = call.body_limit(largest);
         }

@@ -62,6 +62,7 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
                 release_keys(&document, directory, &mut problems);
             }
             waivers(&document, &mut problems);
+            agents(&document, &mut problems);
             required(&document, &mut problems);
             streams(&document, versions, &mut problems);
         }
@@ -165,6 +166,15 @@ fn waivers(document: &Document, problems: &mut Problems) {
     for component in document.waived_components() {
         if let Err(error @ ConfigError::MissingKey { .. }) = document.waiver(component) {
             problems.error(&format!("image_health.waivers.{component}"), format!("is not complete: {error}"));
+        }
+    }
+}
+
+/// Whether every agent says what it runs and how often.
+fn agents(document: &Document, problems: &mut Problems) {
+    for name in document.names(&["agents"]) {
+        if let Err(error @ ConfigError::MissingKey { .. }) = document.agent(name) {
+            problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
         }
     }
 }

@@ -38,6 +38,7 @@ pub fn check_environment(environment: &Environment) -> Vec<Problem> {
     take(StateSettings::of(environment).map(drop));
     take(network::http(environment).map(drop));
     take(WaitPolicy::of(environment).map(drop));
+    take(super::agents::agent_watchdog(environment).map(drop));
     take(ElliottSettings::of(environment).map(drop));
     take(ProwSettings::of(environment).map(drop));
     take(network::catalog_concurrency(environment).map(drop));

@@ -147,7 +147,7 @@ impl Document {
         }
     }
 
-    fn required(&self, key: &Key, names: &[&str]) -> Result<&str, ConfigError> {
+    pub(super) fn required(&self, key: &Key, names: &[&str]) -> Result<&str, ConfigError> {
         self.checked(key, names)?.ok_or_else(|| ConfigError::MissingKey {
             key: key.named(names),
             purpose: key.purpose,

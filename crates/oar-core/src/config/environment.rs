@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -122,6 +123,11 @@ variables! {
         "the time after which another process takes over a wait whose check is overdue, in seconds",
         "optional",
     ).or("600");
+    OAR_AGENT_WATCHDOG = Variable::new(
+        "OAR_AGENT_WATCHDOG",
+        "the time without progress after which `oarctl agents run` restarts an agent, in seconds",
+        "optional",
+    ).or("45");
     OAR_USER = Variable::new("OAR_USER", "the name that the history records for the user who ran a task", "optional")
         .or("the login name");
     KRB5CCNAME = Variable::new(
@@ -234,8 +240,8 @@ variables! {
     ).or("~/.cache");
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
-        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it; \
-         0 only if no other program starts jobs",
+        "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it, and \
+         only the one that announced a comment of jira-notificator may write it; 0 only if no other program does that",
         "optional",
     ).or("600");
     REGISTRY_AUTH_FILE = Variable::new(
@@ -298,10 +304,16 @@ pub struct Environment {
     working_directory: Option<PathBuf>,
     account: Option<String>,
     user_id: Option<u32>,
+    /// Why a credential of the service manager cannot be read.
+    unreadable: Option<String>,
 }
 
+/// The largest credential that is read from a file, in bytes: a service manager gives 1 MB in all.
+const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
+
 impl Environment {
-    /// The environment of this process. Values that are not UTF-8 count as not set.
+    /// The environment of this process. Values that are not UTF-8 count as not set. A variable of ours that is not set, and is
+    /// a file in the directory of credentials that a service manager gives (`CREDENTIALS_DIRECTORY`), has that file's text.
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.into_string().ok();
         let values =
@@ -312,7 +324,30 @@ impl Environment {
             working_directory: std::env::current_dir().ok(),
             account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
             user_id: Some(nix::unistd::getuid().as_raw()),
+            unreadable: None,
         }
+        .with_credentials()
+    }
+
+    fn with_credentials(mut self) -> Self {
+        let folder =
+            self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let Some(folder) = folder else { return self };
+        let unset: Vec<_> = VARIABLES.iter().filter(|variable| self.get(variable).is_none()).collect();
+        for variable in unset {
+            let file = folder.join(variable.name);
+            match super::files::read_text("the credential", &file, LARGEST_CREDENTIAL) {
+                Ok(text) => {
+                    self.values.insert(variable.name.to_owned(), text.trim_end().to_owned());
+                }
+                Err(ConfigError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                // `check_names` tells it, before anything is done: "not set" may have a meaning.
+                Err(error) => {
+                    self.unreadable.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+        self
     }
 
     /// The name of the account that the process runs as, as the system knows it.
@@ -404,6 +439,7 @@ impl Environment {
             working_directory: None,
             account: None,
             user_id: None,
+            unreadable: None,
         }
     }
 
@@ -445,8 +481,12 @@ impl Environment {
     }
 
     /// Refuses variables whose names look like the project's and are unknown: the default would apply
-    /// instead, which is production. Other variables are ignored.
+    /// instead, which is production. Other variables are ignored. Refuses credentials of the service manager that cannot be
+    /// read, too: they would count as not set.
     pub fn check_names(&self) -> Result<(), ConfigError> {
+        if let Some(problem) = &self.unreadable {
+            return Err(ConfigError::Credential { problem: problem.clone() });
+        }
         let known: Vec<String> = VARIABLES
             .iter()
             .map(|variable| variable.name.to_owned())
@@ -507,6 +547,7 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Classified as _;
     use std::collections::BTreeSet;
 
     #[test]
@@ -545,6 +586,47 @@ mod tests {
             ]
         );
         assert!(files(&[("HOME", "relative")], None).is_empty());
+    fn what_is_not_set_is_taken_from_the_files_of_the_service_manager() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("GITHUB_TOKEN", "from a file\n"), ("SLACK_BOT_TOKEN", "from a file"), ("OTHER", "x")]
+        {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let given = folder.path().to_str().unwrap();
+        let pairs = [("CREDENTIALS_DIRECTORY", given), ("SLACK_BOT_TOKEN", "set")];
+        let environment = Environment::from_pairs(pairs).with_credentials();
+        let value = |name: &str| environment.get(name).map(str::to_owned);
+        assert_eq!(value("GITHUB_TOKEN").as_deref(), Some("from a file"));
+        assert_eq!(value("SLACK_BOT_TOKEN").as_deref(), Some("set"));
+        assert_eq!((value("OTHER"), value("JIRA_TOKEN")), (None, None));
+        assert_eq!(environment.secrets().len(), 2);
+        assert!(environment.check_names().is_ok());
+        let empty = [("CREDENTIALS_DIRECTORY", given), ("GITHUB_TOKEN", "")];
+        let environment = Environment::from_pairs(empty).with_credentials();
+        assert_eq!(environment.get("GITHUB_TOKEN"), Some("from a file"), "empty is not set");
+    }
+
+    #[test]
+    fn a_credential_that_cannot_be_read_is_an_error_and_not_one_that_is_not_set() {
+        let unreadable: [fn(&Path); 3] = [
+            |path| std::fs::create_dir(path).unwrap(),
+            |path| std::fs::write(path, [0xff]).unwrap(),
+            |path| std::fs::write(path, "x".repeat(1024 * 1024 + 1)).unwrap(),
+        ];
+        for make in unreadable {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("JIRA_TOKEN");
+            make(&path);
+            let pairs = [("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())];
+            let environment = Environment::from_pairs(pairs).with_credentials();
+            let error = environment.check_names().unwrap_err();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            assert!(error.hint().unwrap().contains("restart"), "{error:?}");
+            // Who set the variable does not need the file.
+            let set = pairs.into_iter().chain([("JIRA_TOKEN", "x")]);
+            assert!(Environment::from_pairs(set).with_credentials().check_names().is_ok());
+        }
     }
 
     #[test]

@@ -55,6 +55,18 @@ pub enum ValueFormat {
     Project,
     /// The name of a GitLab account.
     Account,
+    /// The name of a time zone: `Europe/Prague`.
+    TimeZone,
+    /// Days with commas between them.
+    Days,
+    /// A label of Jira issues.
+    Label,
+    /// The id of a custom field of Jira.
+    CustomField,
+    /// A program of ours with a command that runs without a person, and its options.
+    AgentCommand,
+    /// How often an agent makes a pass, in seconds, written as a text.
+    AgentInterval,
 }
 
 /// Whether a key is needed.
@@ -190,6 +202,22 @@ keys! {
         "who decided on a component's waiver; a name, no address", "demo-lead";
     WAIVED_BECAUSE = ["image_health", "waivers", NAME, "why"], ValueFormat::Words, Optional,
         "why a component's waiver was given", "ART-12345: the fix is in the next release";
+    NOTIFICATOR_ZONE = ["jira_notificator", "zone"], ValueFormat::TimeZone, Optional,
+        "the time zone whose days are weekdays or not for jira-notificator; default UTC", "America/New_York";
+    NOTIFICATOR_HOLIDAYS = ["jira_notificator", "holidays"], ValueFormat::Days, Optional,
+        "the days whose hours do not count for jira-notificator, with commas between them", "2026-12-24,2026-12-25";
+    NOTIFICATOR_SNOOZE = ["jira_notificator", "snooze_label"], ValueFormat::Label, Optional,
+        "the label of bugs that jira-notificator leaves alone; default ert:snooze", "ert:snooze";
+    NOTIFICATOR_CAP = ["jira_notificator", "cap_per_day"], ValueFormat::Count, Optional,
+        "how many comments of jira-notificator one person gets a day at most; default 0, any number", "5";
+    NOTIFICATOR_QA_CONTACT = ["jira_notificator", "fields", "qa_contact"], ValueFormat::CustomField, Optional,
+        "the id of Jira's field QA Contact", "customfield_10470";
+    NOTIFICATOR_NEED_INFO = ["jira_notificator", "fields", "need_info"], ValueFormat::CustomField, Optional,
+        "the id of Jira's field Need Info From", "customfield_10482";
+    AGENT_COMMAND = ["agents", NAME, "run"], ValueFormat::AgentCommand, Optional,
+        "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
+    AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
+        "how often that agent makes a pass, in seconds", "600";
 }
 
 impl Key {
@@ -254,11 +282,29 @@ impl Key {
                 "is neither `none` nor the http or https address of a proxy"
             }
             ValueFormat::Count if value.parse::<u16>().is_err() => "is not a number from 0 to 65535",
+            ValueFormat::AgentCommand => return super::agents::command_problem(value),
+            ValueFormat::AgentInterval
+                if !value.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds)) =>
+            {
+                "is not a number of seconds from 1 to 86400"
+            }
             ValueFormat::WaivedGrade if !matches!(value, "A" | "B" | "C" | "D" | "E" | "F" | "Unknown") => {
                 "is neither a letter from A to F nor `Unknown`"
             }
             ValueFormat::Day if value.parse::<jiff::civil::Date>().is_err() => {
                 "is not a date such as 2026-08-31"
+            }
+            ValueFormat::TimeZone if jiff::tz::TimeZone::get(value).is_err() => {
+                "is not the name of a time zone that this machine knows, such as Europe/Prague"
+            }
+            ValueFormat::Days if !super::notificator::are_days(value) => {
+                "is not a list of dates such as 2026-12-24,2026-12-25"
+            }
+            ValueFormat::Label if value.contains(char::is_whitespace) || value.len() > 255 => {
+                "is not a label: labels hold no blanks"
+            }
+            ValueFormat::CustomField if !is_custom_field(value) => {
+                "is not the id of a custom field, such as customfield_10470"
             }
             ValueFormat::Words if value.contains('@') || value.chars().any(char::is_control) => {
                 "holds an address or more than one line"
@@ -300,6 +346,11 @@ fn public_key_problem(value: &str) -> Option<String> {
         return bad.then(|| "is neither a public key in text form nor the path of a file".to_owned());
     }
     crate::signature::ReleaseKeys::default().add("key", value).err().map(|fault| fault.to_string())
+}
+
+fn is_custom_field(value: &str) -> bool {
+    let number = value.strip_prefix("customfield_").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a repository and a tag make a valid pull spec.

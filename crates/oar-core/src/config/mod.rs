@@ -4,6 +4,7 @@
 //! no request; [`Settings::release`] adds the build data of one release and returns a [`ConfigStore`].
 //! Credentials are read when they are needed, so that a command needs only those that it uses.
 
+mod agents;
 pub mod build_data;
 pub mod check;
 mod check_environment;
@@ -20,6 +21,7 @@ pub mod keys;
 mod location;
 mod mask;
 mod network;
+mod notificator;
 mod origins;
 mod prow;
 mod recent;
@@ -30,6 +32,7 @@ mod store;
 mod versions;
 mod wait;
 
+pub use agents::{AGENT_COMMANDS, AgentSettings, agent_watchdog};
 pub use build_data::{
     Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
     ShipmentKind, ShipmentUrl,
@@ -46,6 +49,7 @@ pub use jobs::JobSettings;
 pub use location::{find_document, open_document};
 pub use mask::masked;
 pub use network::PYXIS_CONCURRENCY;
+pub use notificator::NotificatorSettings;
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};
 pub use prow::{InClusterAddress, ProwSettings, RateLimit, TriggerForm};
 pub use recent::RecentReleases;

@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::files;
 use super::location::{DocumentState, find_document};
 use super::network;
+use super::notificator::NotificatorSettings;
 use super::prow::ProwSettings;
 use super::state::StateSettings;
 use super::store::ConfigStore;
@@ -111,6 +112,15 @@ impl Settings {
     /// The configuration document, or an error that says why it was not read.
     pub fn document(&self) -> Result<&Document, ConfigError> {
         self.inner.document.document()
+    }
+
+    /// How the Jira notificator works: what the document says, or the defaults without its key.
+    pub fn notificator(&self) -> Result<NotificatorSettings, ConfigError> {
+        match self.document() {
+            Ok(document) => NotificatorSettings::of(document),
+            Err(ConfigError::MissingVariable { .. }) => Ok(NotificatorSettings::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The file that the document was read from.

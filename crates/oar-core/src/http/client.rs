@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::activity::Activity;
 use super::call::Call;
 use super::failure::{PROXY_HINT, page_hint, route, transport_error};
 use super::reply::Reply;
@@ -84,6 +85,7 @@ struct Inner {
     told: AtomicUsize,
     /// Number of requests that have been waiting long for an answer.
     waiting: AtomicUsize,
+    activity: Activity,
 }
 
 impl std::fmt::Debug for Http {
@@ -135,6 +137,15 @@ impl Classified for HttpSetupError {
 impl Http {
     /// A stack with these limits.
     pub fn new(settings: HttpSettings, clock: Clock, redactor: Redactor) -> Result<Self, HttpSetupError> {
+        Self::counted_in(settings, clock, redactor, Activity::default())
+    }
+
+    fn counted_in(
+        settings: HttpSettings,
+        clock: Clock,
+        redactor: Redactor,
+        activity: Activity,
+    ) -> Result<Self, HttpSetupError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&settings.user_agent)
             .connect_timeout(settings.connect_timeout)
@@ -169,14 +180,14 @@ impl Http {
                 budgets: Mutex::default(),
                 told: AtomicUsize::new(0),
                 waiting: AtomicUsize::new(0),
+                activity,
             }),
         })
     }
 
     /// A stack with the same limits, clock and redactor that sends all requests through `proxy`.
     pub fn through(&self, proxy: &Url) -> Result<Self, HttpSetupError> {
-        let settings = HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() };
-        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
+        self.with(HttpSettings { proxy: Some(proxy.clone()), ..self.inner.settings.clone() })
     }
 
     /// A stack with the same limits, clock and redactor that also trusts `authorities` (PEM) and presents
@@ -193,7 +204,17 @@ impl Http {
             bundle.extend_from_slice(authorities);
             settings.ca_bundle = Some(bundle);
         }
-        Self::new(settings, self.inner.clock.clone(), self.inner.redactor.clone())
+        self.with(settings)
+    }
+
+    fn with(&self, settings: HttpSettings) -> Result<Self, HttpSetupError> {
+        let Inner { clock, redactor, activity, .. } = &*self.inner;
+        Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone())
+    }
+
+    /// What the requests of this stack, and of those that were made from it, do.
+    pub fn activity(&self) -> Activity {
+        self.inner.activity.clone()
     }
 
     /// Time limit of one attempt ([`HttpSettings::timeout`]).

@@ -5,6 +5,7 @@
 //! `Retry-After`, GitHub's 403 rate limits, or a refusal that the client recognises, [`Call::refusal_wait`]),
 //! or when no connection was made.
 
+mod activity;
 mod address;
 mod call;
 mod client;
@@ -15,6 +16,7 @@ mod slow;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use activity::Activity;
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};

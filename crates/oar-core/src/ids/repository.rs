@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A repository by owner and name: `openshift/release-tests`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     owner: String,
     name: String,

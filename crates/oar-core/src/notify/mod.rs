@@ -12,6 +12,7 @@ mod bugs;
 mod compose;
 mod cve;
 mod cvp;
+mod detector;
 mod health;
 mod image_health_note;
 mod jobs;
@@ -23,6 +24,7 @@ mod ownership;
 mod people;
 mod report;
 pub mod split;
+mod test_results;
 mod thread;
 
 use std::fmt;
@@ -34,6 +36,7 @@ pub use approvals_needed::ApprovalsNeeded;
 pub use bugs::{BugForPerson, BugsDropped, BugsToVerify, ConfirmDroppable, UnverifiedCveReminder};
 pub use cve::{MissingCveTrackers, MissingTrackers};
 pub use cvp::{CvpFailure, CvpIssueCreated, cvp_issue_description, cvp_issue_summary};
+pub use detector::{AnnouncementMissing, ReleaseNotBegun};
 pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};
 pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
 pub use jobs::{ConsistencyCheckTriggered, StageTesting, StageTestingJob};
@@ -41,6 +44,7 @@ pub use log::CommandLog;
 pub use ownership::{AbnormalAdvisories, OwnershipTaken};
 pub use people::{GroupMention, Owner, Person};
 pub use report::ReportCreated;
+pub use test_results::TestResult;
 pub use thread::ReleaseThread;
 
 use crate::clients::slack::{Block, Post, escape, link};
@@ -141,7 +145,7 @@ fn list_line(title: &str, references: &[Reference]) -> String {
 }
 
 /// A hash of `facts`: twelve hexadecimal digits.
-fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
+pub fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha1::new();
     for fact in facts {
         hash.update(fact.as_bytes());

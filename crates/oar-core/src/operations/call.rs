@@ -72,7 +72,7 @@ pub struct Call {
     clients: Clients,
     release: Option<ReleaseVersion>,
     user: String,
-    permit: Option<WritePermit>,
+    permit: Option<Arc<WritePermit>>,
     consent: Arc<dyn Consent>,
     observer: Arc<dyn Observer>,
     interrupt: Interrupt,
@@ -116,6 +116,23 @@ impl Call {
         Ok(self)
     }
 
+    /// A call about `release` that is a part of this one: by the same caller, with the same rights, stopped with it.
+    ///
+    /// # Errors
+    ///
+    /// The release's y-stream is not supported.
+    pub(super) fn part_about(&self, release: &ReleaseVersion) -> Result<Self, ConfigError> {
+        let part = Self {
+            user: self.user.clone(),
+            permit: self.permit.clone(),
+            consent: Arc::clone(&self.consent),
+            observer: Arc::clone(&self.observer),
+            thread: self.thread.clone(),
+            ..Self::new(self.clients.clone(), self.interrupt.clone())
+        };
+        part.about(release.clone())
+    }
+
     /// The same call on behalf of `user`, the name in histories.
     #[must_use]
     pub fn by(mut self, user: impl Into<String>) -> Self {
@@ -126,7 +143,7 @@ impl Call {
     /// The same call with permission to write; `consent` is asked before anything that cannot be undone.
     #[must_use]
     pub fn permitted(mut self, permit: WritePermit, consent: Arc<dyn Consent>) -> Self {
-        self.permit = Some(permit);
+        self.permit = Some(Arc::new(permit));
         self.consent = consent;
         self
     }
@@ -227,7 +244,7 @@ impl Call {
     ///
     /// The caller may only read.
     pub fn permit(&self) -> Result<&WritePermit, Refusal> {
-        self.permit.as_ref().ok_or_else(|| {
+        self.permit.as_deref().ok_or_else(|| {
             Refusal::blocked("this caller may only read; nothing was changed")
                 .with_hint("Call it as a dry run to see what would be done.")
         })

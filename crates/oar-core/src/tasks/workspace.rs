@@ -22,12 +22,21 @@ pub async fn releases_with_state(
     clients: &Clients,
     stream: YStream,
 ) -> Result<Vec<ReleaseVersion>, TaskError> {
+    let mut releases = all_releases_with_state(clients, stream).await?;
+    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
+}
+
+/// All releases of a y-stream that have a StateBox, oldest first.
+pub async fn all_releases_with_state(
+    clients: &Clients,
+    stream: YStream,
+) -> Result<Vec<ReleaseVersion>, TaskError> {
     let names = store(clients, false)?.list(&format!("_releases/{stream}/statebox")).await?;
     let release = |name: String| name.strip_suffix(".yaml")?.parse::<ReleaseVersion>().ok();
     let mut releases: Vec<ReleaseVersion> =
         names.into_iter().filter_map(release).filter(|release| release.y_stream() == stream).collect();
     releases.sort();
-    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
+    Ok(releases)
 }
 
 /// The StateBox of `release` where the settings keep it; nothing is read yet.

@@ -1,8 +1,12 @@
 //! One file per subcommand.
 
+mod agents;
+mod check_test_results;
 mod config;
 mod image_consistency_check;
+mod jira_notificator;
 mod operations;
+mod start_release_detector;
 mod statebox;
 mod tick;
 
@@ -10,6 +14,9 @@ use cli_support::{CliError, ExitCode, Session};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// The agents of the configuration document
+    #[command(subcommand)]
+    Agents(agents::Command),
     /// The encrypted configuration document
     #[command(subcommand)]
     Config(config::Command),
@@ -18,15 +25,22 @@ pub(crate) enum Command {
     Statebox(statebox::Command),
     ImageConsistencyCheck(image_consistency_check::Args),
     Tick(tick::Args),
+    JiraNotificator(jira_notificator::Args),
+    StartReleaseDetector(start_release_detector::Args),
+    CheckTestResults(check_test_results::Args),
     Operations(operations::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
     match command {
+        Command::Agents(command) => agents::run(command, session).await,
+        Command::StartReleaseDetector(args) => start_release_detector::run(args, session).await,
+        Command::CheckTestResults(args) => check_test_results::run(args, session).await,
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::ImageConsistencyCheck(args) => image_consistency_check::run(args, session).await,
         Command::Tick(args) => tick::run(args, session).await,
+        Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
         Command::Operations(args) => operations::run(args, session).await,
     }
 }

@@ -26,6 +26,30 @@ const BUILD_DATA: [(&str, &str, &str); 2] = [
     ),
 ];
 
+/// The tracking files, in which ART announces releases: those of both flows with their kinds of advisories, keys in any order,
+/// one that is no version, a y-stream without releases, and one whose file is plain text, as some were.
+const TRACKING: &[(&str, &str)] = &[
+    (
+        "4.14",
+        "releases:\n  4.14.59:\n    advisories: {image: 139001, metadata: 139002, extras: 139003, rpm: 139004}\n    \
+         release_jira: ART-14590\n  4.14.60:\n    advisories:\n      extras: 140003\n      image: 140002\n      metadata: \
+         140004\n      rpm: 140001\n      rhcos: 140005\n    release_jira: ART-14600\n  4.14.9:\n    advisories: {image: 90001}\n    \
+         release_jira: ART-9000\n",
+    ),
+    ("4.18", "4.18.20 is out\n"),
+    (
+        "4.19",
+        "releases:\n  4.19.1:\n    advisories:\n      rpm: 150001\n      rhcos: 150002\n      microshift: 150003\n    \
+         release_jira: ART-14191\n  4.19.0:\n    advisories:\n      rpm: 149001\n      rhcos: 149002\n    release_jira: ART-14100\n",
+    ),
+    (
+        "4.20",
+        "releases:\n  4.20.4:\n    advisories: {rpm: 151001, rhcos: 151002}\n    release_jira: ART-15004\n  4.20.5:\n    \
+         advisories: {rpm: 151003, rhcos: 151004}\n    release_jira: ART-15005\n  notes:\n    text: a stray key\n",
+    ),
+    ("5.0", "releases: {}\n"),
+];
+
 /// The branch with StateBox files.
 pub const STATE_BRANCH: &str = "z-stream";
 /// The branch with record files.
@@ -73,6 +97,11 @@ pub fn load(world: &World) {
         github.tokens.insert(token.to_owned(), Identity::new(id, person.login, person.name, may_push));
     }
     github.add_repository(STATE_REPOSITORY, &["main", STATE_BRANCH, RECORD_BRANCH], now);
+    for (stream, text) in TRACKING {
+        let path = format!("_releases/{stream}/{stream}.z.yaml");
+        // Cannot fail: the repository was just made.
+        let _ = github.put(STATE_REPOSITORY, STATE_BRANCH, &path, *text, "Announce releases", now);
+    }
     github.add_repository(BUILD_DATA_REPOSITORY, &["main"], now);
     for (stream, releases, group) in BUILD_DATA {
         let releases = releases.replace("{{BASE_URL}}", &world.base_url);

@@ -125,6 +125,7 @@ fn project(
                 to: (*to).to_owned(),
             })
             .collect(),
+        versions: Vec::new(),
     }
 }
 
@@ -159,9 +160,12 @@ fn projects(state: &mut State) {
         project("10400", "CORENET", &["Bug"], &bug, &[("Accept", "Verified"), ("Done", "Closed")]),
         project("10300", "CVP", &["Bug"], &plain, &[("Start", "In Progress"), ("Close", "Closed")]),
     ];
+    if let Some(bugs) = state.projects.iter_mut().find(|project| project.key == "OCPBUGS") {
+        bugs.versions = (12..=22).map(|minor| format!("4.{minor}.z")).chain(["5.0.z".to_owned()]).collect();
+    }
 }
 
-fn issue(id: u64, key: &str, issue_type: &str, summary: &str, status: &str) -> Issue {
+pub(super) fn issue(id: u64, key: &str, issue_type: &str, summary: &str, status: &str) -> Issue {
     Issue {
         id,
         key: key.to_owned(),
@@ -179,6 +183,7 @@ fn issue(id: u64, key: &str, issue_type: &str, summary: &str, status: &str) -> I
         custom: BTreeMap::new(),
         comments: Vec::new(),
         changelog: Vec::new(),
+        properties: BTreeMap::new(),
         remote_links: Vec::new(),
         hidden: false,
         created: CREATED.to_owned(),

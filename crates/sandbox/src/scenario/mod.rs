@@ -15,6 +15,7 @@ pub mod google;
 pub mod jenkins;
 pub mod jira;
 pub mod kubernetes;
+pub mod notificator;
 pub mod parties;
 pub mod prow;
 pub mod records;

@@ -47,6 +47,21 @@ impl Comparison {
     }
 }
 
+/// How many of the newest releases that are out are looked at.
+const NEWEST: usize = 2;
+
+/// The announced releases that are no newer than the `stable` build and have no StateBox: perhaps their announcement came
+/// late, and nobody has begun them. Only the newest two releases are looked at, newest first: many older ones never had a
+/// StateBox.
+pub fn out_without_statebox(
+    announced: &Announced,
+    stable: &ReleaseVersion,
+    with_statebox: &BTreeSet<ReleaseVersion>,
+) -> Vec<ReleaseVersion> {
+    let out = announced.releases().rev().filter(|release| *release <= stable).take(NEWEST);
+    out.filter(|release| !with_statebox.contains(*release)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +98,20 @@ mod tests {
     #[test]
     fn releases_that_are_out_are_left_alone() {
         assert_eq!(compare(&["4.9.9", "4.9.10"], "4.9.10", &[]), Comparison::Equal);
+    }
+
+    #[test]
+    fn of_the_releases_that_are_out_the_newest_two_are_looked_at() {
+        let out = |stable: &str, with_statebox: &[&str]| {
+            let text = "releases: {4.9.9: {}, 4.9.10: {}, 4.9.11: {}, 4.9.12: {}}";
+            let announced = Announced::read(text, YStream::new(4, 9)).unwrap();
+            let with_statebox = with_statebox.iter().map(|release| version(release)).collect();
+            let found = out_without_statebox(&announced, &version(stable), &with_statebox);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(out("4.9.11", &[]), ["4.9.11", "4.9.10"]);
+        assert_eq!(out("4.9.11", &["4.9.11"]), ["4.9.10"]);
+        assert_eq!(out("4.9.13", &["4.9.12", "4.9.11"]), Vec::<String>::new());
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl Announced {
         self.0.last()
     }
 
+    /// All releases, oldest first.
+    pub fn releases(&self) -> impl DoubleEndedIterator<Item = &ReleaseVersion> {
+        self.0.iter()
+    }
+
     /// The releases that are newer than `other`, oldest first.
     pub fn newer_than<'a>(&'a self, other: &'a ReleaseVersion) -> impl Iterator<Item = &'a ReleaseVersion> {
         self.0.iter().filter(move |release| *release > other)

@@ -1,5 +1,7 @@
 //! The comments that escalate bugs. The Python tooling writes and reads the same ones (spec 05 §3.2).
 
+use std::fmt;
+
 use crate::clients::jira::AccountId;
 
 /// The beginning of every notification (`interop-exact`).
@@ -61,6 +63,36 @@ impl NoticeKind {
     }
 }
 
+impl fmt::Display for NoticeKind {
+    /// Whom it is for.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::QaContact => "the QA contact",
+            Self::TeamLead => "the QA contact again",
+            Self::Manager => "the QA contact's manager",
+            Self::Assignee => "the assignee",
+            Self::Reporter => "the reporter",
+        })
+    }
+}
+
+/// Who is mentioned in a comment, in this order, each once. Jira writes `accountid` in any case (spec 05 §3.2).
+pub fn mentions(body: &str) -> Vec<AccountId> {
+    const BEGIN: &str = "[~accountid:";
+    let lower = body.to_ascii_lowercase();
+    let mut found: Vec<AccountId> = Vec::new();
+    for (at, _) in lower.match_indices(BEGIN) {
+        let rest = body.get(at + BEGIN.len()..).unwrap_or_default();
+        if let Some((id, _)) = rest.split_once(']') {
+            let id = AccountId::new(id);
+            if !found.contains(&id) {
+                found.push(id);
+            }
+        }
+    }
+    found
+}
+
 /// A notification to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -106,6 +138,13 @@ mod tests {
              [~accountId:5b:1] [~accountId:5b:2] The QA contact is missing. Please name somebody who verifies this \
              bug."
         );
+    }
+
+    #[test]
+    fn mentions_are_read_back_in_any_case() {
+        let body = "[~accountId:5b:1] [~accountid:5b:2] [~ACCOUNTID:5b:1] [~somebody] [~accountid:open";
+        assert_eq!(mentions(body), [account("5b:1"), account("5b:2")]);
+        assert!(mentions("nobody").is_empty());
     }
 
     #[test]

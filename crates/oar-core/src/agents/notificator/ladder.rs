@@ -9,6 +9,8 @@ use super::comment::NoticeKind;
 
 /// How long each rung waits for an answer, in hours of weekdays.
 const RUNG: SignedDuration = SignedDuration::from_hours(24);
+/// What is more than nothing.
+const MOMENT: SignedDuration = SignedDuration::from_nanos(1);
 
 /// The facts of an issue that come from Jira alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +84,32 @@ pub enum Step {
     AddLabel,
 }
 
+impl Step {
+    /// In the order in which they follow each other.
+    pub const ALL: [Self; 4] = [Self::TellQaContact, Self::TellTeamLead, Self::TellManager, Self::AddLabel];
+
+    /// Its name in the claims that programs leave at an issue. Other versions of the programs read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TellQaContact => "qa-contact",
+            Self::TellTeamLead => "team-lead",
+            Self::TellManager => "manager",
+            Self::AddLabel => "label",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TellQaContact => "tell the QA contact",
+            Self::TellTeamLead => "tell the QA contact again",
+            Self::TellManager => "tell the QA contact's manager",
+            Self::AddLabel => "add the label that says that nobody answered",
+        })
+    }
+}
+
 /// The decision about an issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -143,6 +171,35 @@ impl<'a> Ladder<'a> {
             since: Some(rung.since),
             due,
         }
+    }
+
+    /// The next step that follows if nothing changes, and when: the first moment after this time. `None` when nothing
+    /// follows.
+    pub fn next(&self, facts: &Facts) -> Option<(Timestamp, Step)> {
+        let now = self.decide(facts);
+        if let Some(step) = now.step {
+            return Some((now.due?, step));
+        }
+        let mut at = now.since?;
+        // The rungs that pass without a step are fewer.
+        for _ in 0..=Step::ALL.len() {
+            at = self.calendar.after(at, RUNG)?;
+            let then = Ladder { calendar: self.calendar, now: at.checked_add(MOMENT).ok()? };
+            if let Some(step) = then.decide(facts).step.filter(|_| at >= self.now) {
+                return Some((at, step));
+            }
+        }
+        None
+    }
+
+    /// When the first rung is over for an issue that became `ON_QA` at `since`: nothing is done before.
+    pub fn first_due(&self, since: Timestamp) -> Option<Timestamp> {
+        self.calendar.after(since, RUNG)
+    }
+
+    /// The moment for which the table is asked.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     fn rung(&self, facts: &Facts, on_qa: Timestamp) -> Rung {
@@ -332,6 +389,26 @@ mod tests {
     fn a_snoozed_issue_is_left_alone() {
         let facts = Facts { snoozed_by: Some("ert:snooze".to_owned()), has_label: true, ..facts(&[]) };
         assert_eq!(decide(&facts, "07-30T10:00"), Decision::nothing(Row::Snoozed));
+    }
+
+    #[test]
+    fn what_comes_next_is_told_with_its_time() {
+        let next = |facts: &Facts, now: &str| Ladder::new(&WeekdayCalendar::default(), at(now)).next(facts);
+        let told = facts(&[]);
+        let first = Some((at("06-30T10:00"), Step::TellQaContact));
+        assert_eq!(next(&told, "06-29T11:00"), first);
+        assert_eq!(next(&told, "07-02T11:00"), first, "overdue");
+        let told = facts(&[(QaContact, "06-30T10:01")]);
+        assert_eq!(next(&told, "06-30T10:02"), Some((at("07-01T10:01"), Step::TellTeamLead)));
+        let bare = Facts { has_qa_contact: false, ..facts(&[(Assignee, "06-30T10:01")]) };
+        let label = Some((at("07-03T10:01"), Step::AddLabel));
+        for now in ["06-30T10:02", "07-01T12:00", "07-02T12:00", "07-03T10:02"] {
+            assert_eq!(next(&bare, now), label, "rungs that pass without a step: {now}");
+        }
+        let labelled = Facts { has_label: true, ..bare };
+        assert_eq!(next(&labelled, "07-01T10:02"), None);
+        let snoozed = Facts { snoozed_by: Some("x".to_owned()), ..facts(&[]) };
+        assert_eq!(next(&snoozed, "07-01T10:02"), None);
     }
 
     #[test]

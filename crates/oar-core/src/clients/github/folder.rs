@@ -84,6 +84,12 @@ impl GithubFolder {
         }
     }
 
+    /// All files below the folder, however deep, named by their paths from it; `None` when the branch has no such folder.
+    /// One request.
+    pub async fn list_below(&self) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
+        self.client.files_below(&self.repository, &self.branch, &self.folder).await
+    }
+
     /// The files of these entries, in their order. Cached contents cost no request; the others are read many
     /// at once, and what that does not deliver one by one. One file that cannot be read does not affect the
     /// others.

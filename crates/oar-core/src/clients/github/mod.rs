@@ -9,6 +9,7 @@ mod folder;
 #[cfg(test)]
 mod folder_tests;
 mod model;
+mod pull_requests;
 mod renamed;
 mod tree;
 
@@ -32,6 +33,7 @@ pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
 use model::{CommitAnswer, ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 pub use model::{Contents, FileContent};
+pub use pull_requests::{Labels, PullRequest};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use super::transport::{self, Purpose, Transport};

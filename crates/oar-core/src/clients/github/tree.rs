@@ -1,5 +1,7 @@
 //! Folders and files by git hash, which shows whether an answer is what was requested.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use http::header::ETAG;
 use http::{Method, StatusCode};
@@ -33,6 +35,10 @@ impl TreeEntry {
     pub fn is_file(&self) -> bool {
         self.mode == "100644" || self.mode == "100755"
     }
+
+    fn is_folder(&self) -> bool {
+        self.mode == "040000"
+    }
 }
 
 /// A folder at the head of a branch: all its entries, however many there are.
@@ -54,6 +60,25 @@ impl FolderTree {
     /// The ordinary file `name`.
     pub fn file(&self, name: &str) -> Option<&TreeEntry> {
         self.entries.iter().find(|entry| entry.name == name && entry.is_file())
+    }
+
+    /// The ordinary files of an answer that lists everything below the folder, each by its path; `None` when an entry is
+    /// missing or changed: each folder's git hash must be that of its entries.
+    fn into_files_below(self) -> Option<Vec<TreeEntry>> {
+        let empty = |sha: String| Self { sha, entries: Vec::new(), truncated: self.truncated, etag: None };
+        let mut folders = HashMap::from([(String::new(), empty(self.sha))]);
+        for entry in self.entries.iter().filter(|entry| entry.is_folder()) {
+            folders.insert(entry.name.clone(), empty(entry.sha.clone()));
+        }
+        let mut files = Vec::new();
+        for entry in self.entries {
+            let (folder, name) = entry.name.rsplit_once('/').unwrap_or(("", &entry.name));
+            folders.get_mut(folder)?.entries.push(TreeEntry { name: name.to_owned(), ..entry.clone() });
+            if entry.is_file() {
+                files.push(entry);
+            }
+        }
+        folders.values().all(Self::is_sound).then_some(files)
     }
 
     /// Whether `sha` is the git hash of these entries.
@@ -109,6 +134,20 @@ struct BlobAnswer {
     encoding: String,
 }
 
+fn purpose_of_list(repository: &Repository, branch: &str, folder: &str) -> Purpose {
+    Purpose { operation: "list a folder", subject: format!("{folder} on {branch} of {repository}") }
+}
+
+fn tree_path(repository: &Repository, branch: &str, folder: &str) -> String {
+    let folder = folder.split('/').map(encoded).collect::<Vec<_>>().join("%2F");
+    format!(
+        "/repos/{}/{}/git/trees/{}:{folder}",
+        encoded(repository.owner()),
+        encoded(repository.name()),
+        encoded(branch)
+    )
+}
+
 impl GithubClient {
     /// Reads the folder `folder` at the head of `branch`: one request, whatever the number of files (the
     /// contents API stops at a thousand).
@@ -123,15 +162,8 @@ impl GithubClient {
         folder: &str,
         etag: Option<&str>,
     ) -> Result<Tree, ServiceError> {
-        let purpose =
-            Purpose { operation: "list a folder", subject: format!("{folder} on {branch} of {repository}") };
-        let folder = folder.split('/').map(encoded).collect::<Vec<_>>().join("%2F");
-        let address = format!(
-            "/repos/{}/{}/git/trees/{}:{folder}",
-            encoded(repository.owner()),
-            encoded(repository.name()),
-            encoded(branch)
-        );
+        let purpose = purpose_of_list(repository, branch, folder);
+        let address = tree_path(repository, branch, folder);
         let reply = self.get(address, etag, purpose).await?;
         match reply.status {
             StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Tree::Unchanged),
@@ -151,6 +183,35 @@ impl GithubClient {
                 }
                 tree.etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
                 Ok(Tree::Found(tree))
+            }
+            _ => Err(failure::of(&reply)),
+        }
+    }
+
+    /// Reads the names of all files below `folder` at the head of `branch`, however deep: one request. The names are paths
+    /// from the folder on. `None` when the branch is visible and has no such folder, which takes one request more.
+    pub async fn files_below(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        folder: &str,
+    ) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
+        let address = format!("{}?recursive=1", tree_path(repository, branch, folder));
+        let reply = self.get(address, None, purpose_of_list(repository, branch, folder)).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => {
+                self.require_branch(repository, branch).await?;
+                Ok(None)
+            }
+            StatusCode::OK => {
+                let tree: FolderTree = reply.json()?;
+                let words = if tree.truncated {
+                    "the folder has more files than GitHub lists"
+                } else {
+                    "the entries do not have the git hashes of their folders"
+                };
+                let files = tree.into_files_below();
+                files.map(Some).ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, words))
             }
             _ => Err(failure::of(&reply)),
         }
@@ -235,6 +296,34 @@ mod tests {
         let other =
             FolderTree { sha: empty, entries: vec![entry("a", "100644")], truncated: false, etag: None };
         assert!(!other.is_sound());
+    }
+
+    #[test]
+    fn files_below_a_folder_are_taken_only_when_no_entry_is_missing() {
+        // Made with `mkdir -p a/b && cp hello a/b/x && cp hello z && git add . && git write-tree`.
+        let folder =
+            |name: &str, sha: &str| TreeEntry { sha: sha.to_owned(), size: None, ..entry(name, "040000") };
+        let entries = vec![
+            folder("a", "e85c8ddedabee0bcf8944d9aaacfbb35e6216b9b"),
+            folder("a/b", "e31a96220fbfbe7601ecc086a36b96dc27a8867e"),
+            entry("a/b/x", "100644"),
+            entry("z", "100644"),
+        ];
+        let all = FolderTree {
+            sha: "9854c8d4dd303a87b2b9c78235b5191d9ead2b58".to_owned(),
+            entries,
+            truncated: false,
+            etag: None,
+        };
+        let names: Vec<String> =
+            all.clone().into_files_below().unwrap().into_iter().map(|file| file.name).collect();
+        assert_eq!(names, ["a/b/x", "z"]);
+        for place in 0..4 {
+            let mut less = all.clone();
+            less.entries.remove(place);
+            assert_eq!(less.into_files_below(), None, "without entry {place}");
+        }
+        assert_eq!(FolderTree { truncated: true, ..all }.into_files_below(), None);
     }
 
     #[test]

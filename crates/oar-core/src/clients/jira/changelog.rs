@@ -20,8 +20,21 @@ use crate::service::Service;
 const ISSUES_PER_REQUEST: usize = 1000;
 /// Entries per page.
 const ENTRIES_PER_PAGE: usize = 1000;
+/// The field that holds the status.
+const STATUS: &str = "status";
 /// The most pages of one request: a million entries.
 const MOST_PAGES: usize = 1000;
+
+/// A change of one field of an issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// When.
+    pub at: Timestamp,
+    /// The id of the field: `status`, `customfield_10482`.
+    pub field: String,
+    /// The new value as people read it; empty when Jira shows none.
+    pub to: String,
+}
 
 /// A change of an issue's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,22 +74,37 @@ struct Entry {
 struct Item {
     #[serde(default)]
     field: Option<String>,
+    #[serde(default, deserialize_with = "empty::or_default")]
+    field_id: Option<String>,
     #[serde(default)]
     to_string: Option<String>,
 }
 
 impl JiraClient {
-    /// Every change of the status of these issues, oldest first.
-    ///
-    /// An issue that is not in the answer has no entries that this account may see. `created` is in
-    /// milliseconds since 1970 in this answer and a string in all others; both are accepted.
+    /// Every change of the status of these issues, oldest first ([`JiraClient::field_changes`]).
     pub async fn status_changes(
         &self,
         issues: &[IssueId],
     ) -> Result<BTreeMap<IssueId, Vec<StatusChange>>, ServiceError> {
-        let mut changes: BTreeMap<IssueId, Vec<StatusChange>> = BTreeMap::new();
+        let changes = self.field_changes(issues, &[STATUS]).await?;
+        let statuses = |changes: Vec<FieldChange>| {
+            changes.into_iter().map(|change| StatusChange { at: change.at, to: change.to }).collect()
+        };
+        Ok(changes.into_iter().map(|(issue, changes)| (issue, statuses(changes))).collect())
+    }
+
+    /// Every change of these fields, at most ten, of these issues, oldest first.
+    ///
+    /// An issue that is not in the answer has no entries that this account may see. `created` is in
+    /// milliseconds since 1970 in this answer and a string in all others; both are accepted.
+    pub async fn field_changes(
+        &self,
+        issues: &[IssueId],
+        fields: &[&str],
+    ) -> Result<BTreeMap<IssueId, Vec<FieldChange>>, ServiceError> {
+        let mut changes: BTreeMap<IssueId, Vec<FieldChange>> = BTreeMap::new();
         for chunk in issues.chunks(ISSUES_PER_REQUEST) {
-            self.read_changes(chunk, &mut changes).await?;
+            self.read_changes(chunk, fields, &mut changes).await?;
         }
         for list in changes.values_mut() {
             list.sort_by_key(|change| change.at);
@@ -87,13 +115,14 @@ impl JiraClient {
     async fn read_changes(
         &self,
         issues: &[IssueId],
-        changes: &mut BTreeMap<IssueId, Vec<StatusChange>>,
+        fields: &[&str],
+        changes: &mut BTreeMap<IssueId, Vec<FieldChange>>,
     ) -> Result<(), ServiceError> {
         const OPERATION: &str = "read histories";
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let mut query =
-                json!({ "issueIdsOrKeys": issues, "fieldIds": ["status"], "maxResults": ENTRIES_PER_PAGE });
+                json!({ "issueIdsOrKeys": issues, "fieldIds": fields, "maxResults": ENTRIES_PER_PAGE });
             if let Some(token) = &token {
                 query["nextPageToken"] = json!(token);
             }
@@ -108,11 +137,15 @@ impl JiraClient {
                         let detail = format!("`created` of an entry is {}, expected a time", entry.created);
                         reply.failure(ServiceErrorKind::Malformed, detail)
                     })?;
-                    let status =
-                        entry.items.into_iter().filter(|item| item.field.as_deref() == Some("status"));
-                    list.extend(
-                        status.map(|item| StatusChange { at, to: item.to_string.unwrap_or_default() }),
-                    );
+                    list.extend(entry.items.into_iter().filter_map(|item| {
+                        // The answer may leave out the id of a field of Jira itself; the name is the same then.
+                        let field = item.field_id.or(item.field)?;
+                        fields.contains(&field.as_str()).then(|| FieldChange {
+                            at,
+                            field,
+                            to: item.to_string.unwrap_or_default(),
+                        })
+                    }));
                 }
             }
             let next = page.next_page_token;

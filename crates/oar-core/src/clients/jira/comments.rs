@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::{IssueKey, JiraClient, moment};
+use super::{Issue, IssueKey, JiraClient, moment};
 use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::service::Service;
@@ -15,6 +15,10 @@ use crate::service::Service;
 const PER_PAGE: usize = 100;
 /// The most pages that are read: ten thousand comments.
 const MOST_PAGES: usize = 100;
+
+/// How many comments issues were seen to be cut at (spec 05 §3.1, 3): a list of exactly that length may be cut, whatever
+/// its total says.
+const SEEN_CAPS: [usize; 4] = [20, 40, 50, 100];
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,22 @@ struct Entry {
     created: Value,
     #[serde(default)]
     body: Option<String>,
+}
+
+impl Issue {
+    /// The comments in the field `comment`, in any order, when they are certainly all of them. `None` when the list is cut
+    /// or may be, or was not asked for: then [`JiraClient::comments_since`] reads them.
+    pub fn all_comments(&self) -> Option<Vec<Comment>> {
+        let page = Page::deserialize(self.field("comment")?).ok()?;
+        let count = page.comments.len();
+        if page.total != Some(count) || SEEN_CAPS.contains(&count) {
+            return None;
+        }
+        let comment = |entry: Entry| {
+            Some(Comment { at: moment(&entry.created)?, id: entry.id, body: entry.body.unwrap_or_default() })
+        };
+        page.comments.into_iter().map(comment).collect()
+    }
 }
 
 impl JiraClient {

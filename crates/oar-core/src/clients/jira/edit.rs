@@ -64,9 +64,21 @@ impl JiraClient {
         if list.len() == before {
             return Ok(Effect::AlreadySo);
         }
-        let list: Vec<Value> = list.iter().map(|id| json!({ "accountId": id.as_str() })).collect();
-        self.edit(key, "add people", &json!({ "fields": { field: list } }), permit).await?;
+        self.set_people(key, field, &list, permit).await?;
         Ok(Effect::Changed)
+    }
+
+    /// Makes `people` the list in `field` (one request). Whoever was added since the list was read is lost: for a list that
+    /// was read just now.
+    pub async fn set_people(
+        &self,
+        key: &IssueKey,
+        field: &str,
+        people: &[AccountId],
+        permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
+        let list: Vec<Value> = people.iter().map(|id| json!({ "accountId": id.as_str() })).collect();
+        self.edit(key, "add people", &json!({ "fields": { field: list } }), permit).await
     }
 
     async fn edit(

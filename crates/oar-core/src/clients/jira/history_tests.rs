@@ -216,3 +216,86 @@ async fn people_are_added_once_and_nobody_is_lost() {
     assert!(error.unwrap_err().to_string().contains("would remove them"));
     assert_eq!(server.received_requests().await.unwrap().len(), 1, "nothing is written");
 }
+
+#[tokio::test]
+async fn only_the_fields_that_were_asked_for_are_answered() {
+    let server = MockServer::start().await;
+    let entry = json!({"created": 5_000, "items": [
+        {"field": "Need Info From", "fieldId": "customfield_1", "toString": "Q"},
+        {"field": "Another", "fieldId": "customfield_2", "toString": "x"},
+        {"field": "status", "toString": "ON_QA"},
+    ]});
+    let answer = json!({"issueChangeLogs": [{"issueId": "1", "changeHistories": [entry]}]});
+    Mock::given(method("POST")).respond_with(ok(answer)).mount(&server).await;
+    let changes = client(&server).field_changes(&[id("1")], &["status", "customfield_1"]).await.unwrap();
+    let found: Vec<(&str, &str)> =
+        changes[&id("1")].iter().map(|change| (change.field.as_str(), change.to.as_str())).collect();
+    assert_eq!(found, [("customfield_1", "Q"), ("status", "ON_QA")]);
+    assert_eq!(bodies(&server).await[0]["fieldIds"], json!(["status", "customfield_1"]));
+}
+
+#[test]
+fn comments_with_an_issue_count_only_when_they_are_certainly_all() {
+    let issue = |count: usize, total: Value| -> Issue {
+        let comment = json!({"id": "1", "created": "2026-07-01T00:00:00.000+0000", "body": "x"});
+        let comments = vec![comment; count];
+        let fields = json!({"comment": {"comments": comments, "total": total}});
+        serde_json::from_value(json!({"id": "1", "key": "OCPBUGS-1", "fields": fields})).unwrap()
+    };
+    for (count, total, all) in [
+        (0, json!(0), true),
+        (3, json!(3), true),
+        (3, json!(4), false),
+        (3, Value::Null, false),
+        (20, json!(20), false),
+        (100, json!(100), false),
+        (21, json!(21), true),
+    ] {
+        let found = issue(count, total.clone()).all_comments();
+        assert_eq!(found.map(|comments| comments.len()), all.then_some(count), "{count} of {total}");
+    }
+    let bare: Issue = serde_json::from_value(json!({"id": "1", "key": "OCPBUGS-1", "fields": {}})).unwrap();
+    assert!(bare.all_comments().is_none());
+}
+
+#[tokio::test]
+async fn whoever_creates_a_property_learns_it_and_an_unclear_answer_is_not_sent_again() {
+    for (status, expected) in [(201, Some(true)), (200, Some(false)), (204, None)] {
+        let server = MockServer::start().await;
+        Mock::given(method("PUT"))
+            .and(path(format!("{ISSUE}/properties/a.b.0")))
+            .respond_with(ResponseTemplate::new(status))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let set = client(&server).set_property(&key(), "a.b.0", &json!({"at": "now"}), None, &permit()).await;
+        assert_eq!(set.ok(), expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_issue_comes_with_its_properties() {
+    let server = MockServer::start().await;
+    let issue = json!({"id": "1", "key": "OCPBUGS-1", "fields": {}, "properties": {"a": {"x": 1}}});
+    Mock::given(method("GET"))
+        .and(path(ISSUE))
+        .and(query_param("properties", "*all"))
+        .respond_with(ok(issue))
+        .mount(&server)
+        .await;
+    let issue = client(&server).issue_with_properties(&key(), &["status"]).await.unwrap();
+    assert_eq!(issue.property("a"), Some(&json!({"x": 1})));
+    assert_eq!(issue.property("b"), None);
+}
+
+#[tokio::test]
+async fn links_without_an_address_are_left_out() {
+    let server = MockServer::start().await;
+    let links = json!([{"id": 1, "object": {"url": "https://example.com/1"}}, {"object": {"url": null}}, {"object": null}, {}]);
+    Mock::given(method("GET"))
+        .and(path(format!("{ISSUE}/remotelink")))
+        .respond_with(ok(links))
+        .mount(&server)
+        .await;
+    assert_eq!(client(&server).remote_links(&key()).await.unwrap(), ["https://example.com/1"]);
+}

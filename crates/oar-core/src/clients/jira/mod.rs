@@ -12,7 +12,9 @@ mod create;
 mod edit;
 mod error;
 mod fetch;
+mod links;
 mod model;
+mod properties;
 mod search;
 mod transitions;
 
@@ -32,7 +34,7 @@ use url::form_urlencoded::Serializer;
 
 pub use crate::ids::{InvalidIssueKey, IssueKey};
 pub use bug::{Bug, QaContact};
-pub use changelog::StatusChange;
+pub use changelog::{FieldChange, StatusChange};
 pub use comments::Comment;
 pub use create::NewIssue;
 pub use edit::LabelChange;
@@ -165,6 +167,17 @@ impl JiraClient {
         &self,
         key: &IssueKey,
         text: &str,
+        permit: &WritePermit,
+    ) -> Result<String, ServiceError> {
+        self.add_comment_before(key, text, None, permit).await
+    }
+
+    /// The same; nothing is sent after `not_after`.
+    pub async fn add_comment_before(
+        &self,
+        key: &IssueKey,
+        text: &str,
+        not_after: Option<Timestamp>,
         _permit: &WritePermit,
     ) -> Result<String, ServiceError> {
         #[derive(Deserialize)]
@@ -174,6 +187,7 @@ impl JiraClient {
         let call = self
             .call("add comment", Method::POST, &format!("/issue/{key}/comment"))?
             .about(key.as_str())
+            .not_after(not_after)
             .body(body(&json!({ "body": text })));
         let reply = self.send(call).await?;
         Ok(self.decode::<Created>(&reply)?.id)

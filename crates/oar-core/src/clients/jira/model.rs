@@ -10,7 +10,7 @@ use crate::email::EmailAddress;
 use crate::ids::IssueKey;
 
 /// The opaque id of an account on Jira Cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(String);
 
@@ -126,6 +126,8 @@ pub struct Issue {
     id: Option<IssueId>,
     #[serde(default, deserialize_with = "crate::clients::empty::or_default")]
     fields: BTreeMap<String, Value>,
+    #[serde(default, deserialize_with = "crate::clients::empty::or_default")]
+    properties: BTreeMap<String, Value>,
 }
 
 impl Issue {
@@ -147,6 +149,16 @@ impl Issue {
     /// A field's value in the answer; `None` when it was not requested or is null.
     pub fn field(&self, field: &str) -> Option<&Value> {
         self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The property `name`, where properties were asked for.
+    pub fn property(&self, name: &str) -> Option<&Value> {
+        self.properties.get(name)
+    }
+
+    /// The reporter; `None` also when there is none.
+    pub fn reporter(&self) -> Option<Account> {
+        Account::deserialize(self.field("reporter")?).ok()
     }
 
     /// The title.

@@ -24,6 +24,33 @@ async fn a_search_reads_every_page() {
     assert_eq!(keys, ["ART-1", "ART-2"]);
 }
 
+#[tokio::test]
+async fn a_search_whose_token_expired_begins_once_more() {
+    for (refusals, expected) in [(1, Some(2)), (2, None)] {
+        let server = MockServer::start().await;
+        let refused = std::sync::atomic::AtomicUsize::new(0);
+        let answer = move |request: &Request| {
+            let query: Value = serde_json::from_slice(&request.body).unwrap();
+            let page = |key: &str, next: Value| {
+                ok(json!({"issues": [{"id": key, "key": key, "fields": {}}], "nextPageToken": next}))
+            };
+            assert_eq!(query["maxResults"], 7);
+            match query["nextPageToken"].as_str() {
+                None => page("ART-1", json!("two")),
+                Some(_) if refused.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < refusals => {
+                    ResponseTemplate::new(400)
+                }
+                // An issue that moved to the next page meanwhile is there once.
+                Some("two") => page("ART-1", json!("three")),
+                Some(_) => page("ART-2", Value::Null),
+            }
+        };
+        Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+        let found = client(&server).search_in_pages("project = ART", &["summary"], 7).await;
+        assert_eq!(found.ok().map(|issues| issues.len()), expected, "{refusals} refusals");
+    }
+}
+
 fn new_issue() -> NewIssue {
     NewIssue {
         project: "CVP".to_owned(),

@@ -86,6 +86,12 @@ impl Connection {
         }
     }
 
+    /// Whether the filter finds anything below `base`.
+    pub(super) async fn finds_any(&self, base: &str, filter: &str) -> Result<bool, ServiceError> {
+        // `1.1` asks for no attributes (RFC 4511 §4.5.1.8).
+        Ok(!self.search(base, Scope::Subtree, filter, &["1.1"]).await?.is_empty())
+    }
+
     async fn entries(
         &self,
         base: &str,

@@ -8,9 +8,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
+use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join, join_segments};
 use crate::ids::Digest;
@@ -41,6 +43,8 @@ impl std::fmt::Debug for ReleaseControllerClient {
 #[derive(Deserialize)]
 struct Release {
     name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    phase: Phase,
     #[serde(rename = "changeLogJson")]
     changelog: Option<Changelog>,
 }
@@ -54,6 +58,18 @@ struct Changelog {
 struct Side {
     #[serde(default)]
     digest: Option<String>,
+    #[serde(default)]
+    created: Option<String>,
+}
+
+/// How a release stands in its stable stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StableRelease {
+    /// How far it is.
+    pub phase: Phase,
+    /// When its image was made, some hours before it was accepted; `None` while the controller has not looked. The controller
+    /// tells no time of the acceptance (spec 05 §2).
+    pub created: Option<Timestamp>,
 }
 
 impl ReleaseControllerClient {
@@ -67,6 +83,38 @@ impl ReleaseControllerClient {
     ///
     /// A release that the stream does not have is [`ServiceErrorKind::NotFound`].
     pub async fn digest(&self, release: &ReleaseVersion) -> Result<Option<Digest>, ServiceError> {
+        let (reply, answer) = self.described(release).await?;
+        let digest = answer.changelog.and_then(|changelog| changelog.to).and_then(|side| side.digest);
+        match digest.filter(|digest| !digest.is_empty()) {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|error| reply.failure(ServiceErrorKind::Malformed, format!("{error}"))),
+        }
+    }
+
+    /// How exactly `release` stands in its stable stream.
+    ///
+    /// A release that the stream does not have is [`ServiceErrorKind::NotFound`]; so is one that the controller could not look
+    /// up.
+    pub async fn stable_release(&self, release: &ReleaseVersion) -> Result<StableRelease, ServiceError> {
+        let (reply, answer) = self.described(release).await?;
+        let side = answer.changelog.and_then(|changelog| changelog.to);
+        let text = side.and_then(|side| side.created).filter(|text| !text.is_empty());
+        let created = text.map(|text| {
+            text.parse::<Timestamp>().map_err(|_| {
+                let words = format!("`{}` is no time", text.escape_debug());
+                reply.failure(ServiceErrorKind::Malformed, words)
+            })
+        });
+        // A program in Go writes a time that it does not have as the first day of the year 1.
+        let created = created.transpose()?.filter(|created| *created > Timestamp::UNIX_EPOCH);
+        Ok(StableRelease { phase: answer.phase, created })
+    }
+
+    /// What the controller says of the release, with its changelog.
+    async fn described(&self, release: &ReleaseVersion) -> Result<(Reply, Release), ServiceError> {
         let stream = format!("{}-stable", release.major());
         let name = release.to_string();
         let url = join_segments(
@@ -88,13 +136,6 @@ impl ReleaseControllerClient {
             let detail = format!("answered for the release `{}`", answer.name.escape_debug());
             return Err(reply.failure(ServiceErrorKind::Malformed, detail));
         }
-        let digest = answer.changelog.and_then(|changelog| changelog.to).and_then(|side| side.digest);
-        match digest.filter(|digest| !digest.is_empty()) {
-            None => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|error| reply.failure(ServiceErrorKind::Malformed, format!("{error}"))),
-        }
+        Ok((reply, answer))
     }
 }

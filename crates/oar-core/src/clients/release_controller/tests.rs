@@ -147,3 +147,34 @@ async fn phases_and_fields_come_in_all_spellings_of_nothing() {
     assert!(tags.iter().all(|tag| tag.phase == Phase::Unknown && tag.pull_spec.is_empty()), "{tags:?}");
     assert_eq!(tags.len(), 4);
 }
+
+#[tokio::test]
+async fn a_stable_release_is_told_with_its_phase_and_when_its_image_was_made() {
+    let created = |text: Value| json!({"from": {}, "to": {"name": "4.19.1", "created": text, "digest": ""}});
+    for (answer, phase, made) in [
+        (
+            json!({"phase": "Accepted", "changeLogJson": created("2026-06-25T00:00:00Z".into())}),
+            "Accepted",
+            Some(1_782_345_600),
+        ),
+        (json!({"phase": "Ready", "changeLogJson": created("0001-01-01T00:00:00Z".into())}), "Ready", None),
+        (json!({"phase": null, "changeLogJson": {"to": null}}), "Unknown", None),
+        (json!({"changeLogJson": null}), "Unknown", None),
+    ] {
+        let server = MockServer::start().await;
+        let mut body = answer.clone();
+        body["name"] = "4.19.1".into();
+        Mock::given(path(format!("{STREAMS}/4-stable/release/4.19.1")))
+            .respond_with(ok(body))
+            .mount(&server)
+            .await;
+        let found = client(&server).stable_release(&"4.19.1".parse().unwrap()).await.unwrap();
+        let found = (found.phase.text(), found.created.map(jiff::Timestamp::as_second));
+        assert_eq!(found, (phase, made), "{answer}");
+    }
+    let server = MockServer::start().await;
+    let body = json!({"name": "4.19.1", "changeLogJson": created("yesterday".into())});
+    Mock::given(method("GET")).respond_with(ok(body)).mount(&server).await;
+    let error = client(&server).stable_release(&"4.19.1".parse().unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("`yesterday` is no time"), "{error}");
+}

@@ -35,6 +35,7 @@ impl Http {
     /// An error means that there is no answer. It is [`ServiceErrorKind::Unclear`] when the service may have
     /// acted.
     pub async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        let _under_way = self.inner.activity.begin();
         let settings = &self.inner.settings;
         let mut delays = backon::ExponentialBuilder::default()
             .with_min_delay(settings.retry_delay)

@@ -1,7 +1,11 @@
-//! The GraphQL interface, as far as contents are read by their git names: `repository { object(oid: …) { … on Blob { … } } }`.
+//! The GraphQL interface, as far as it is used: contents by their git names, `repository { object(oid: …) { … on Blob { … } } }`,
+//! and labels of pull requests, `repository { pullRequest(number: …) { labels(first: …) { totalCount nodes { name } } } }`.
 //!
-//! Everything else is answered as not simulated. Facts: spec 05 §2 (text is cut, null for binary content, and a missing
-//! repository is a partial answer with status 200).
+//! Everything else is answered as not simulated. Facts: spec 05 §2 (text is cut, null for binary content; a missing
+//! repository or pull request is a partial answer with status 200, and so is a query that is too heavy; an integer of more
+//! than 32 bits refuses the whole query).
+
+use std::collections::BTreeMap;
 
 use axum::{
     Extension, Json,
@@ -51,9 +55,20 @@ pub(super) async fn answer(
         Ok(query) => query,
         Err(problem) => return Unexpected::new(format!("GraphQL: {problem}")).into_response(),
     };
+    if let Some(refusal) = query.iter().find_map(no_integer) {
+        return Json(json!({ "errors": [refusal] })).into_response();
+    }
     let github = world.github.lock();
     let (mut data, mut errors) = (Map::new(), Vec::new());
-    for field in &query {
+    for (place, field) in query.iter().enumerate() {
+        if github.graphql_limit.is_some_and(|limit| place >= limit) {
+            errors.push(json!({
+                "type": "RESOURCE_LIMITS_EXCEEDED", "path": [field.alias],
+                "message": "Resource limits for this query exceeded.",
+            }));
+            data.insert(field.alias.clone(), Value::Null);
+            continue;
+        }
         let argument =
             |name: &str| field.arguments.iter().find(|(found, _)| found == name).map(|(_, value)| value);
         let (Some(owner), Some(name), "repository") =
@@ -61,7 +76,14 @@ pub(super) async fn answer(
         else {
             return Unexpected::new(format!("GraphQL field {}", field.name)).into_response();
         };
-        let value = if let Some(repository) = github.repository(owner, name) {
+        let known = github.pull_requests.get(&format!("{owner}/{name}"));
+        let asks_for_pulls = field.selection.iter().any(|part| part.name == "pullRequest");
+        let value = if let Some(known) = known.filter(|_| asks_for_pulls) {
+            match pull_requests(known, field, &mut errors) {
+                Ok(value) => value,
+                Err(problem) => return Unexpected::new(format!("GraphQL: {problem}")).into_response(),
+            }
+        } else if let Some(repository) = github.repository(owner, name) {
             match objects(repository, &field.selection) {
                 Ok(value) => value,
                 Err(problem) => return Unexpected::new(format!("GraphQL: {problem}")).into_response(),
@@ -80,6 +102,65 @@ pub(super) async fn answer(
         answer["errors"] = errors.into();
     }
     Json(answer).into_response()
+}
+
+/// Why the whole query is refused: a number of a pull request is no integer of 32 bits.
+fn no_integer(repository: &Field) -> Option<Value> {
+    let parts = repository.selection.iter().filter(|part| part.name == "pullRequest");
+    let mut numbers = parts.flat_map(|part| part.arguments.iter().map(move |(_, number)| (part, number)));
+    let (part, number) = numbers.find(|(_, number)| number.parse::<i32>().is_err())?;
+    Some(json!({
+        "path": ["query", repository.alias, part.alias, "number"],
+        "message": format!(
+            "Argument 'number' on Field 'pullRequest' has an invalid value ({number}). Expected type 'Int!'."
+        ),
+    }))
+}
+
+/// Labels of the pull requests that `field`, a repository, asks for.
+fn pull_requests(
+    known: &BTreeMap<u64, Vec<String>>,
+    field: &Field,
+    errors: &mut Vec<Value>,
+) -> Result<Value, String> {
+    let mut found = Map::new();
+    for part in &field.selection {
+        let number = match part.arguments.as_slice() {
+            [(name, number)] if part.name == "pullRequest" && name == "number" => number,
+            _ => return Err(format!("field {} of a repository", part.name)),
+        };
+        let labels = number.parse().ok().and_then(|number: u64| known.get(&number));
+        let Some(labels) = labels else {
+            errors.push(json!({
+                "type": "NOT_FOUND", "path": [field.alias, part.alias],
+                "message": format!("Could not resolve to a PullRequest with the number of {number}."),
+            }));
+            found.insert(part.alias.clone(), Value::Null);
+            continue;
+        };
+        let mut view = Map::new();
+        for wanted in &part.selection {
+            let first = match wanted.arguments.as_slice() {
+                [(name, first)] if wanted.name == "labels" && name == "first" => first.parse::<usize>().ok(),
+                _ => return Err(format!("field {} of a pull request", wanted.name)),
+            };
+            let first = first.filter(|first| (1..=100).contains(first)).ok_or("`first` is not 1 to 100")?;
+            let mut connection = Map::new();
+            for member in &wanted.selection {
+                let value = match member.name.as_str() {
+                    "totalCount" => json!(labels.len()),
+                    "nodes" if member.selection.iter().all(|field| field.name == "name") => {
+                        labels.iter().take(first).map(|name| json!({ "name": name })).collect()
+                    }
+                    other => return Err(format!("field {other} of labels")),
+                };
+                connection.insert(member.alias.clone(), value);
+            }
+            view.insert(wanted.alias.clone(), connection.into());
+        }
+        found.insert(part.alias.clone(), view.into());
+    }
+    Ok(found.into())
 }
 
 fn objects(repository: &Repository, selection: &[Field]) -> Result<Value, String> {

@@ -12,6 +12,8 @@
 //! | `limits` | `{"authenticated", "anonymous", "writes_per_minute", "silent_about_waits"}`, each optional |
 //! | `rename` | `{"repository", "to"}`; `repository` as above |
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension, Router,
     extract::Request,
@@ -60,6 +62,10 @@ pub struct State {
     pub tokens: IndexMap<String, Identity>,
     /// Rate limits.
     pub limits: Limits,
+    /// Labels of pull requests by number, by repository as `owner/name`. A repository that stands here exists.
+    pub pull_requests: BTreeMap<String, BTreeMap<u64, Vec<String>>>,
+    /// How many repositories one GraphQL query may ask for before the rest is left out as too heavy.
+    pub graphql_limit: Option<usize>,
     repositories: IndexMap<String, Repository>,
     /// Earlier names of repositories in lower case, and their numbers.
     renamed: IndexMap<String, u64>,

@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub(super) key: String,
     /// The comment that it names.
     pub(super) comment: String,
+    /// The property that it names.
+    pub(super) property: String,
 }
 
 impl FromRequestParts<Shared> for Asked {
@@ -43,6 +45,7 @@ impl FromRequestParts<Shared> for Asked {
             query: parts.uri.query().map(str::to_owned),
             key: key.unwrap_or_default(),
             comment: path.remove("id").unwrap_or_default(),
+            property: path.remove("name").unwrap_or_default(),
         })
     }
 }

@@ -69,6 +69,7 @@ pub(super) async fn add(asked: Asked, bytes: Bytes) -> Result<(StatusCode, Json<
     let mut state = asked.world.jira.lock();
     let key = state.visible(&asked.key)?;
     asked.login.may(Right::Comment)?;
+    state.before_change(&key, asked.world.clock.now());
     let id = append(&mut state, &key, &asked.login.account_id, read(asked.version, &bytes)?, &now)?;
     let issue = state.visible_issue(&key)?;
     let views = asked.views(&state);

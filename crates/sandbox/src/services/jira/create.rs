@@ -96,12 +96,29 @@ fn blank(state: &State, fields: &Map<String, Value>, author: &str, now: &str) ->
         custom: BTreeMap::new(),
         comments: Vec::new(),
         changelog: Vec::new(),
+        properties: BTreeMap::new(),
         remote_links: Vec::new(),
         hidden: false,
         created: now.to_owned(),
         updated: now.to_owned(),
         writes: vec![Write::Created],
     })
+}
+
+/// The versions of a project.
+pub(super) async fn versions(
+    AxumState(world): AxumState<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let absent = || Refusal::NotFound(format!("No project could be found with key '{key}'."));
+    if caller.0.is_none() {
+        return Err(absent());
+    }
+    let state = world.jira.lock();
+    let project = state.project(&key).ok_or_else(absent)?;
+    let version = |(number, name): (usize, &String)| json!({"id": (12_000 + number).to_string(), "name": name, "archived": false, "released": false});
+    Ok(Json(project.versions.iter().enumerate().map(version).collect()))
 }
 
 /// `POST /issue`.

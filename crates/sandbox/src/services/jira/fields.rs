@@ -69,6 +69,11 @@ const SYSTEM: [(&str, &str, &str, Option<&str>); 16] = [
     ("issuelinks", "Linked Issues", "array", Some("issuelinks")),
 ];
 
+/// The id of the field with this name in changelogs: system fields are named by their id there.
+pub(super) fn id_of(name: &str) -> &str {
+    CUSTOM.iter().find(|field| field.name == name).map_or(name, |field| field.id)
+}
+
 /// The custom field with this id.
 pub(super) fn custom(id: &str) -> Option<&'static CustomField> {
     CUSTOM.iter().find(|field| field.id == id)

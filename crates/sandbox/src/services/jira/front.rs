@@ -13,9 +13,9 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::{
-    comments, create, fields, issues,
+    comments, create, fields, histories, issues,
     model::Login,
-    people,
+    people, properties,
     refusal::Refusal,
     search,
     state::{BadToken, State},
@@ -59,6 +59,8 @@ fn api() -> Router<Shared> {
         .route("/user/search", get(people::search))
         .route("/field", get(fields::list))
         .route("/project/{key}", get(create::project))
+        .route("/project/{key}/versions", get(create::versions))
+        .route("/changelog/bulkfetch", post(histories::bulk))
         .route("/search", get(search::removed).post(search::removed))
         .route("/search/jql", get(search::by_query).post(search::by_body))
         .route("/issue", post(create::issue))
@@ -70,6 +72,11 @@ fn api() -> Router<Shared> {
         .route("/issue/{key}/comment/{id}", get(comments::show).put(comments::edit))
         .route("/issue/{key}/changelog", get(issues::changelog))
         .route("/issue/{key}/remotelink", get(issues::remote_links))
+        .route("/issue/{key}/properties", get(properties::list))
+        .route(
+            "/issue/{key}/properties/{name}",
+            get(properties::show).put(properties::set).delete(properties::remove),
+        )
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Extension, Json, body::Bytes, extract::State as AxumState, http::StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::{
@@ -53,7 +53,15 @@ pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
     let views = asked.views(&state);
     let expand = values(asked.query.as_deref(), "expand");
     let wanted = Wanted::all_or(values(asked.query.as_deref(), "fields"));
-    Ok(Json(views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"))))
+    let mut view = views.issue(issue, &wanted, expand.iter().any(|name| name == "changelog"));
+    let properties = values(asked.query.as_deref(), "properties");
+    if !properties.is_empty() {
+        let all = properties.iter().any(|name| name == "*all");
+        let shown = issue.properties.iter().filter(|(name, _)| all || properties.contains(name));
+        view["properties"] =
+            shown.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
+    }
+    Ok(Json(view))
 }
 
 /// How many issues a bulk request may name.
@@ -95,6 +103,7 @@ pub(super) async fn edit(asked: Asked, bytes: Bytes) -> Result<StatusCode, Refus
     let before = state.visible_issue(&key)?;
     let edit = edit::read(&state, before, asked.version, &body)?;
     let items = edit::changes(&state, before, &edit.draft);
+    state.before_change(&key, asked.world.clock.now());
     let mut draft = edit.draft;
     draft.writes.push(Write::Edited(edit.fields));
     state.issues.insert(key.clone(), draft);

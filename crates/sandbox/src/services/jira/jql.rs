@@ -1,5 +1,6 @@
 //! A part of the query language: clauses joined by AND (spec 02 §11.5).
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{model::Issue, state::State};
@@ -234,10 +235,9 @@ impl Query {
     }
 
     /// The issues that fit, in order.
-    pub(super) fn run<'a>(&self, state: &'a State) -> Vec<&'a Issue> {
+    pub(super) fn run<'a>(&self, state: &'a State, now: Timestamp) -> Vec<&'a Issue> {
         let mut found: Vec<&Issue> = state
-            .issues
-            .values()
+            .indexed(now)
             .filter(|issue| !issue.hidden && self.clauses.iter().all(|clause| clause.fits(state, issue)))
             .collect();
         match self.order.as_ref().map(|(field, descending)| (field.as_str(), *descending)) {
@@ -262,6 +262,13 @@ fn unknown_name(state: &State, field: &str, value: &str) -> Option<String> {
     let found = match field {
         "project" => state.project(&value.to_uppercase()).is_some(),
         "status" => state.projects.iter().flat_map(|p| &p.statuses).any(|s| known(&s.name)),
+        "target version" => {
+            let versions: Vec<&String> = state.projects.iter().flat_map(|p| &p.versions).collect();
+            if versions.is_empty() || versions.into_iter().any(known) {
+                return None;
+            }
+            return Some(format!("The value '{value}' does not exist for the field 'Target Version'."));
+        }
         "issuetype" | "type" => state.projects.iter().flat_map(|p| &p.issue_types).any(known),
         "key" | "issuekey" | "id" | "parent" => {
             let hidden = state.visible(value).is_err();

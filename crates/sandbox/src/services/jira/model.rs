@@ -92,6 +92,8 @@ pub struct Project {
     pub statuses: Vec<Status>,
     /// Steps between them.
     pub transitions: Vec<Transition>,
+    /// Names of its versions; queries that name another target version are refused.
+    pub versions: Vec<String>,
 }
 
 /// A comment.
@@ -208,6 +210,8 @@ pub struct Issue {
     pub comments: Vec<Comment>,
     /// Changes, oldest first.
     pub changelog: Vec<ChangelogEntry>,
+    /// What programs keep at it.
+    pub properties: BTreeMap<String, Value>,
     /// Links to pull requests and the like.
     pub remote_links: Vec<RemoteLink>,
     /// A security level keeps it from the programs' login.

@@ -86,13 +86,13 @@ pub(super) async fn by_body(
 }
 
 /// Ties a token to its query, so that it does not work with another one.
-fn token(jql: &str, offset: usize) -> String {
+pub(super) fn token(jql: &str, offset: usize) -> String {
     let digest = Sha256::digest(jql.as_bytes());
     let bytes = [&digest[..8], offset.to_string().as_bytes()].concat();
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn offset(jql: &str, text: &str) -> Option<usize> {
+pub(super) fn offset(jql: &str, text: &str) -> Option<usize> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let offset = std::str::from_utf8(bytes.get(8..)?).ok()?.parse().ok()?;
     (token(jql, offset) == text).then_some(offset)
@@ -114,12 +114,16 @@ fn run(world: &Shared, caller: &Caller, version: Version, search: &Search) -> Re
     }
     let ids_only = search.fields.iter().all(|field| field == "id" || field == "key");
     let length = search.max_results.min(if ids_only { 5000 } else { 100 });
-    let state = world.jira.lock();
+    let mut state = world.jira.lock();
+    if search.token.is_some() && state.expire_tokens > 0 {
+        state.expire_tokens -= 1;
+        return Err(Refusal::Bad("The provided next page token is invalid or expired.".to_owned()));
+    }
     let unknown = query.unknown_names(&state);
     if !unknown.is_empty() {
         return Err(Refusal::Several(unknown));
     }
-    let found = query.run(&state);
+    let found = query.run(&state, world.clock.now());
     let views = Views { state: &state, version, site: world.url("/jira") };
     let wanted = Wanted::only(search.fields.clone());
     let with_changelog = search.expand.iter().any(|name| name == "changelog");

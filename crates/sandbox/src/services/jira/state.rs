@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -47,6 +47,14 @@ pub struct State {
     pub bad_token: BadToken,
     /// A burst limit, if one is set.
     pub rate_limit: Option<RateLimit>,
+    /// For how long after a write a search still shows the issue as it was before.
+    pub search_lag: Option<SignedDuration>,
+    /// The tokens of so many next pages count as expired.
+    pub expire_tokens: u32,
+    /// Whether issues do not say how many comments they have.
+    pub hides_totals: bool,
+    /// Issues as a search shows them until a time.
+    stale: BTreeMap<String, (Timestamp, Issue)>,
     pub(super) ids: u64,
 }
 
@@ -135,6 +143,24 @@ impl State {
         self.issue_mut(&key).ok_or(Refusal::NoIssue)
     }
 
+    /// Keeps the issue as it is for searches, which show it so for a while. Called before every change.
+    pub(super) fn before_change(&mut self, key: &str, now: Timestamp) {
+        let Some(lag) = self.search_lag else { return };
+        let Some(issue) = self.issues.get(key) else { return };
+        let kept = self.stale.get(key).is_some_and(|(until, _)| now < *until);
+        if !kept {
+            self.stale.insert(key.to_owned(), (now + lag, issue.clone()));
+        }
+    }
+
+    /// The issues as a search shows them now.
+    pub(super) fn indexed(&self, now: Timestamp) -> impl Iterator<Item = &Issue> {
+        self.issues.values().map(move |issue| match self.stale.get(&issue.key) {
+            Some((until, stale)) if now < *until => stale,
+            _ => issue,
+        })
+    }
+
     /// An unused number.
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
@@ -204,7 +230,8 @@ impl Simulated for State {
     }
 
     /// `set-status {"issue", "status"}`, `hide {"issue", "hidden"}`, `bad-token {"mode": "refused"|"anonymous"}`,
-    /// `rate-limit {"allow", "refuse", "retry_after"}`.
+    /// `rate-limit {"allow", "refuse", "retry_after"}`, `search-lag {"seconds"}`, `expire-tokens {"count"}`,
+    /// `label {"issue", "label"}`.
     fn change(&mut self, operation: &str, body: &Value, _now: Timestamp) -> Result<Value, String> {
         let text = |name: &str| {
             body.get(name).and_then(Value::as_str).ok_or_else(|| format!("{operation} needs the text {name}"))
@@ -242,7 +269,21 @@ impl Simulated for State {
                     retry_after: number("retry_after")?,
                 });
             }
-            _ => return Err("operations: set-status, hide, move, bad-token, rate-limit".to_owned()),
+            "search-lag" => {
+                self.search_lag = Some(SignedDuration::from_secs(i64::from(number("seconds")?)));
+            }
+            "expire-tokens" => self.expire_tokens = number("count")?,
+            "label" => {
+                let label = text("label")?.to_owned();
+                self.issue_mut(text("issue")?).ok_or("no such issue")?.labels.push(label);
+            }
+            _ => {
+                return Err(
+                    "operations: set-status, hide, move, bad-token, rate-limit, search-lag, expire-tokens, \
+                            label"
+                        .to_owned(),
+                );
+            }
         }
         Ok(json!({"done": operation}))
     }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{front::Version, refusal::Refusal};
 
-/// Accounts mentioned in wiki markup: `[~accountid:<id>]`, in lower case as Cloud writes it.
+/// Accounts mentioned in wiki markup: `[~accountid:<id>]`, in any case (spec 05 §3.2).
 pub(super) fn mentions(text: &str) -> Vec<String> {
-    let Ok(pattern) = Regex::new(r"\[~accountid:([^\]]+)\]") else { return Vec::new() };
+    let Ok(pattern) = Regex::new(r"(?i)\[~accountid:([^\]]+)\]") else { return Vec::new() };
     let mut found = Vec::new();
     for capture in pattern.captures_iter(text) {
         if let Some(id) = capture.get(1).map(|id| id.as_str().to_owned())
@@ -65,8 +65,14 @@ fn flatten(node: &Value, text: &mut String) {
     }
 }
 
-/// A stored text as the version shows it.
+/// A stored text as the version shows it: mentions in lower case, however they were written (spec 05 §3.2).
 pub(super) fn show(version: Version, text: &str) -> Value {
+    const MENTION: &str = "[~accountid:";
+    let mut shown = text.to_owned();
+    for (at, _) in text.to_ascii_lowercase().match_indices(MENTION) {
+        shown.replace_range(at..at + MENTION.len(), MENTION);
+    }
+    let text = shown;
     match version {
         Version::Two => json!(text),
         Version::Three => {
@@ -117,7 +123,14 @@ mod tests {
         assert_eq!(document["content"][0]["content"][3]["attrs"]["id"], "712020:a");
         assert_eq!(show(Version::Two, text), json!(text));
         assert_eq!(mentions(text), ["712020:a", "b"]);
-        assert!(mentions("[~accountId:x] is another spelling").is_empty());
+        assert_eq!(mentions("[~accountId:x] is another spelling"), ["x"]);
+        assert_eq!(
+            show(Version::Two, "[~accountId:x] [~AccountID:y]"),
+            json!("[~accountid:x] [~accountid:y]")
+        );
+        let document = show(Version::Three, "[~accountId:x]");
+        assert_eq!(document["content"][0]["content"][0]["attrs"]["id"], "x");
+        assert!(mentions("[~account:x] is none").is_empty());
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(super) async fn perform(asked: Asked, bytes: Bytes) -> Result<StatusCode, Re
         (state.status(&issue.project, name).map(|status| status.id.clone()), Some(name.to_owned()))
     };
     let item = ChangelogItem { field: "status".to_owned(), from: shown(&issue.status), to: shown(&step.to) };
+    state.before_change(&key, asked.world.clock.now());
     let issue = state.visible_issue_mut(&key)?;
     step.to.clone_into(&mut issue.status);
     issue.writes.push(Write::Transitioned { name: step.name, to: step.to });

@@ -9,7 +9,7 @@ use super::{
     text,
 };
 
-/// Comments inside an issue are a page of this many.
+/// Comments inside an issue are so many; older ones are left out (spec 05 §3.1, 3).
 const EMBEDDED_COMMENTS: usize = 20;
 /// The most entries of the changelog inside an issue (spec 02 §5.8).
 const EMBEDDED_CHANGES: usize = 40;
@@ -180,15 +180,17 @@ impl Views<'_> {
         }
         let subtasks = self.state.subtasks(&issue.key).into_iter().filter(|subtask| !subtask.hidden);
         put("subtasks", subtasks.map(|subtask| self.relative(subtask)).collect());
+        let older = issue.comments.len().saturating_sub(EMBEDDED_COMMENTS);
         let comments: Vec<Value> =
-            issue.comments.iter().take(EMBEDDED_COMMENTS).map(|c| self.comment(issue, c)).collect();
-        put(
-            "comment",
-            json!({
-                "comments": comments, "self": format!("{}/comment", self.link(issue)),
-                "maxResults": comments.len(), "total": issue.comments.len(), "startAt": 0,
-            }),
-        );
+            issue.comments.iter().skip(older).map(|c| self.comment(issue, c)).collect();
+        let mut page = json!({
+            "comments": comments, "self": format!("{}/comment", self.link(issue)),
+            "maxResults": comments.len(), "startAt": 0,
+        });
+        if !self.state.hides_totals {
+            page["total"] = json!(issue.comments.len());
+        }
+        put("comment", page);
         for field in &super::fields::CUSTOM {
             let value = issue.custom.get(field.id).map_or(Value::Null, |value| self.with_people(value));
             put(field.id, value);
@@ -217,7 +219,7 @@ impl Views<'_> {
             .iter()
             .map(|item| {
                 json!({
-                    "field": item.field, "fieldtype": "jira", "fieldId": item.field,
+                    "field": item.field, "fieldtype": "jira", "fieldId": super::fields::id_of(&item.field),
                     "from": item.from.0, "fromString": item.from.1, "to": item.to.0, "toString": item.to.1,
                 })
             })

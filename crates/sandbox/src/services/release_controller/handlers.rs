@@ -177,7 +177,7 @@ async fn release(
         if payload.has_changelog {
             view["changeLogJson"] = json!({
                 "from": {"name": "", "created": "2026-06-20T00:00:00Z", "digest": ""},
-                "to": {"name": payload.name, "created": "2026-06-25T00:00:00Z", "digest": payload.digest},
+                "to": {"name": payload.name, "created": payload.created.to_string(), "digest": payload.digest},
                 "components": [],
                 "updatedImages": [],
             });

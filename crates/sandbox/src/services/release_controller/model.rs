@@ -46,6 +46,9 @@ impl Phase {
     }
 }
 
+/// When the images of the scenario were made: 2026-06-25.
+const CREATED: Timestamp = Timestamp::constant(1_782_345_600, 0);
+
 /// One tag of a stream.
 #[derive(Clone, Debug)]
 pub struct Payload {
@@ -57,6 +60,8 @@ pub struct Payload {
     pub digest: String,
     /// Whether the changelog, which carries the digest, was rendered.
     pub has_changelog: bool,
+    /// When its image was made, as the changelog says.
+    pub created: Timestamp,
 }
 
 /// The release controllers of all architectures. A stream's name says which one has it.
@@ -88,7 +93,13 @@ impl Payload {
     pub fn new(name: &str, phase: Phase) -> Self {
         let hash = Sha256::digest(name);
         let digest: String = hash.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        Self { name: name.to_owned(), phase, digest: format!("sha256:{digest}"), has_changelog: true }
+        Self {
+            name: name.to_owned(),
+            phase,
+            digest: format!("sha256:{digest}"),
+            has_changelog: true,
+            created: CREATED,
+        }
     }
 
     /// Where its image is (spec 04 §4.3). A multi-architecture nightly is named by its digest alone.

@@ -1,6 +1,7 @@
 //! The routes, with the scenario's data.
 
 mod people;
+mod properties;
 mod reading;
 mod searching;
 mod writing;

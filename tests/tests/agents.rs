@@ -1,0 +1,342 @@
+//! `oarctl agents`: several agents under one supervisor, and what is known of each.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, root};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use sandbox::scenario::records::UPGRADE_JOB;
+use sandbox::scenario::release_controller::NEW_NIGHTLY;
+use sandbox::services::release_controller::Phase;
+use serde_json::{Value, json};
+
+/// A sandbox in which 4.19.1 is announced, with these agents in the configuration document.
+fn with_agents(agents: &Value) -> Harness {
+    let harness = Harness::new();
+    {
+        let mut controller = harness.sandbox.world().release_controller.lock();
+        let tags = controller.streams.get_mut("4-stable").unwrap();
+        tags.iter_mut().filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
+    }
+    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    document["agents"] = agents.clone();
+    std::fs::create_dir_all(harness.tools()).unwrap();
+    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
+    std::fs::write(&plain, document.to_string()).unwrap();
+    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
+    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
+    let path = encrypted.to_str().unwrap().to_owned();
+    harness.env("OAR_CONFIG", &path)
+}
+
+const CHECKER: &str = "oarctl check-test-results --repo-name openshift/release-tests";
+
+fn two_detectors() -> Value {
+    json!({
+        "konflux": {"run": "oarctl start-release-detector -r 4.19", "every": "1"},
+        "errata": {"run": "oarctl start-release-detector -r 4.14", "every": "1"},
+    })
+}
+
+fn list(harness: &Harness) -> Value {
+    harness.run("oarctl", ["agents", "list", "--output", "json"]).expect(0).json()
+}
+
+fn pid(list: &Value, place: usize) -> i32 {
+    list[place]["supervised"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default()
+}
+
+/// Waits until the list is as it should be; it is read again and again, at most for a minute.
+#[track_caller]
+fn until(harness: &Harness, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let list = list(harness);
+        if is_so(&list) {
+            return list;
+        }
+        assert!(started.elapsed() < Duration::from_mins(1), "{what}: {list:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The supervisor, which ends with the test.
+struct Supervisor(Option<Child>);
+
+impl Supervisor {
+    fn start(harness: &Harness) -> Self {
+        let mut command: Command = harness.command("oarctl", ["agents", "run"]);
+        // A group of its own, as a terminal makes one: what is at its keyboard is sent to the whole group.
+        command.env("OAR_AGENT_WATCHDOG", "8").process_group(0);
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        let id = self.0.as_ref().unwrap().id();
+        killpg(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.0.as_ref().unwrap().id();
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
+    fn ended(mut self) -> end_to_end::Run {
+        end_to_end::wait(self.0.take().unwrap())
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn both_passed(list: &Value) -> bool {
+    list.as_array().unwrap().iter().all(|row| !row["last_pass_ended"].is_null() && pid_of(row) != 0)
+}
+
+fn pid_of(row: &Value) -> i64 {
+    row["supervised"]["pid"].as_i64().unwrap_or_default()
+}
+
+fn is_alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+}
+
+#[test]
+fn agents_run_side_by_side_and_are_listed_with_their_passes() {
+    let harness = with_agents(&two_detectors());
+    let row = list(&harness);
+    assert!(
+        row[0]["last_pass"].is_null() && row[0]["run"] == "oarctl start-release-detector -r 4.19",
+        "{row:#}"
+    );
+    let supervisor = Supervisor::start(&harness);
+    let found = until(&harness, "two passes", both_passed);
+    assert_eq!((&found[0]["name"], &found[1]["name"]), (&json!("konflux"), &json!("errata")));
+    assert!(harness.statebox(KONFLUX).is_some());
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(
+        text.starts_with("konflux: oarctl start-release-detector -r 4.19 every 1 s\n  last pass: 2"),
+        "{text}"
+    );
+    assert!(text.contains("  last problem: none\n"), "{text}");
+    supervisor.signal(Signal::SIGTERM);
+    let run = supervisor.ended().expect(143);
+    assert!(run.stderr.contains("konflux: 4.19: new release"), "{run:?}");
+    for place in [0, 1] {
+        assert!(!is_alive(pid(&found, place)), "an agent has outlived its supervisor");
+    }
+    assert_eq!((&found[0]["running"], &found[0]["repeats"]), (&json!(true), &json!(true)));
+    let rows = list(&harness);
+    for row in rows.as_array().unwrap() {
+        assert_eq!((&row["running"], &row["next_pass"]), (&json!(false), &json!(null)), "{rows:#}");
+    }
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert_eq!(text.matches("  next pass: none; it is not running\n").count(), 2, "{text}");
+}
+
+#[test]
+fn agents_are_asked_to_stop_once_also_by_a_signal_for_all() {
+    let mut agents = two_detectors();
+    for name in ["konflux", "errata"] {
+        agents[name]["run"] = format!("{} -v", agents[name]["run"].as_str().unwrap()).into();
+    }
+    let harness = with_agents(&agents);
+    let supervisor = Supervisor::start(&harness);
+    until(&harness, "two passes", both_passed);
+    // A pass that goes on gets its second for what it is at; a second signal would end it at once.
+    harness.sandbox.faults().add(Fault::anywhere(FaultKind::Slow { ms: 4_000 }).forever());
+    let at_a_pass = |row: &Value| row["last_pass_ended"].is_null() && row["running"] == true;
+    until(&harness, "two at a pass", |list| list.as_array().unwrap().iter().all(at_a_pass));
+    supervisor.signal_group(Signal::SIGINT);
+    let run = supervisor.ended().expect(130);
+    for name in ["konflux", "errata"] {
+        let stopped = |line: &str| line.starts_with(&format!("{name}: ")) && line.ends_with("stopped");
+        assert!(run.stderr.lines().any(stopped), "{name}: {run:?}");
+    }
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert_eq!(text.matches("Z, ended before it was done\n").count(), 2, "{text}");
+}
+
+#[test]
+fn an_agent_that_is_killed_is_no_longer_said_to_make_passes() {
+    let harness = Harness::new();
+    let single = ["start-release-detector", "-r", "4.20"];
+    harness.run("oarctl", single).expect(0);
+    let mut agent = harness
+        .command("oarctl", ["start-release-detector", "-r", "4.20", "--interval", "3600"])
+        .spawn()
+        .unwrap();
+    let found = until(&harness, "a pass", |list| !list[0]["next_pass"].is_null());
+    assert_eq!(found[0]["running"], true);
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: none; it is not running\n"), "{text}");
+    harness.run("oarctl", single).expect(0);
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: not planned\n"), "{text}");
+}
+
+#[test]
+fn what_an_agent_says_at_its_end_is_passed_on() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let command = format!("oarctl start-release-detector -r 4.20 --listen {address}");
+    let harness = with_agents(&json!({"x": {"run": command, "every": "600"}}));
+    let supervisor = Supervisor::start(&harness);
+    let ended_again = |list: &Value| {
+        list[0]["supervised"]["starts"].as_u64() >= Some(4) && list[0]["supervised"]["pid"].is_null()
+    };
+    let found = until(&harness, "the end of the fourth start", ended_again);
+    assert!(!found[0]["supervised"]["next_start"].is_null(), "{found:#}");
+    supervisor.signal(Signal::SIGTERM);
+    let run = supervisor.ended().expect(143);
+    let count = |words: &str| {
+        run.stderr.lines().filter(|line| line.starts_with("x: ") && line.contains(words)).count()
+    };
+    let starts = usize::try_from(found[0]["supervised"]["starts"].as_u64().unwrap()).unwrap();
+    assert_eq!(count(&format!("cannot listen at {address}")), starts, "{run:?}");
+    assert_eq!(run.stderr.matches("it ended with exit status: 3").count(), starts, "{run:?}");
+    assert!(list(&harness)[0]["supervised"]["next_start"].is_null());
+}
+
+#[test]
+fn an_agent_that_is_killed_or_hangs_is_started_again_and_the_others_are_left_alone() {
+    for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+        let harness = with_agents(&two_detectors());
+        let supervisor = Supervisor::start(&harness);
+        let before = until(&harness, "two passes", both_passed);
+        kill(Pid::from_raw(pid(&before, 0)), signal).unwrap();
+        let after = until(&harness, "a restart", |list| {
+            list[0]["supervised"]["starts"] == 2 && pid(list, 0) != 0 && both_passed(list)
+        });
+        assert_ne!(pid(&after, 0), pid(&before, 0));
+        assert_eq!(pid(&after, 1), pid(&before, 1), "{signal}: {after:#}");
+        let why = after[0]["supervised"]["last_end"]["text"].as_str().unwrap().to_owned();
+        let expected = if signal == Signal::SIGKILL { "signal: 9" } else { "no sign of life for 8 s" };
+        assert!(why.contains(expected), "{why}");
+        assert!(!is_alive(pid(&before, 0)), "the hung process is gone");
+        supervisor.signal(Signal::SIGTERM);
+        supervisor.ended().expect(143);
+    }
+}
+
+#[test]
+fn agents_end_with_their_supervisor_however_that_ends() {
+    let harness = with_agents(&two_detectors());
+    let supervisor = Supervisor::start(&harness);
+    let found = until(&harness, "two passes", both_passed);
+    supervisor.signal(Signal::SIGKILL);
+    drop(supervisor);
+    let started = Instant::now();
+    while [0, 1].into_iter().any(|place| is_alive(pid(&found, place))) {
+        assert!(started.elapsed() < Duration::from_secs(30), "an agent lives on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
+    for (agent, words) in [
+        (json!({"run": "oarctl start-detector --all", "every": "600"}), "agents.x.run"),
+        (json!({"run": "oarctl start-release-detector --al", "every": "600"}), "--al"),
+        (json!({"run": "oarctl start-release-detector", "every": "600"}), "no y-stream"),
+        (json!({"run": "jobctl start-controller", "every": "600"}), "--release"),
+        (json!({"run": "oarctl start-release-detector --all", "every": "soon"}), "agents.x.every"),
+        (json!({"run": "oarctl start-release-detector --all"}), "agents.x.every"),
+        (json!({"run": "oarctl start-release-detector --all --check-only", "every": "600"}), "--check-only"),
+        (json!({"run": "oarctl start-release-detector --all --help", "every": "600"}), "--help"),
+        (json!({"run": format!("{CHECKER} --slack-channel '#qe-demo'"), "every": "600"}), "quotes"),
+        (json!({"run": format!("{CHECKER} --slack-channel #qe-demo"), "every": "600"}), "SLACK_BOT_TOKEN"),
+    ] {
+        let harness = with_agents(&json!({"x": agent})).env("SLACK_BOT_TOKEN", "");
+        harness.sandbox.clear_requests();
+        let run = harness.run("oarctl", ["agents", "run"]).expect(3);
+        assert!(run.stderr.contains(words) && run.stderr.contains("for example"), "{agent}: {run:?}");
+        assert!(harness.sandbox.requests().is_empty(), "{agent}");
+    }
+    let harness = Harness::new();
+    let run = harness.run("oarctl", ["agents", "run"]).expect(3);
+    assert!(run.stderr.contains("no agent is configured") && run.stderr.contains("for example"), "{run:?}");
+    let harness = with_agents(&json!({"x": {"run": "oar status", "every": "0"}}));
+    let run = harness.run("oarctl", ["config", "check"]).expect(1);
+    assert!(run.all().contains("agents.x.run") && run.all().contains("agents.x.every"), "{run:?}");
+}
+
+#[test]
+fn what_cron_starts_is_listed_with_its_last_problem() {
+    let harness = Harness::new();
+    harness.run("oarctl", ["start-release-detector", "-r", "4.18"]).expect(4);
+    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    harness.run("oarctl", ["start-release-detector", "-r", "4.14", "--dry-run"]).expect(0);
+    let rows = list(&harness);
+    assert_eq!(rows.as_array().unwrap().len(), 2, "a dry run leaves no record: {rows:#}");
+    assert_eq!(rows[0]["name"], "oarctl-release-detector-4.18");
+    assert_eq!((&rows[0]["problems"], &rows[1]["problems"]), (&json!(1), &json!(0)));
+    assert!(rows[0]["last_problem"]["text"].as_str().unwrap().contains("4.18.z.yaml"), "{rows:#}");
+}
+
+#[test]
+fn the_last_problem_of_jobctl_s_agents_has_words() {
+    let harness = Harness::new();
+    harness.sandbox.world().gcs.lock().clutter = 0;
+    let now = harness.sandbox.clock().now();
+    let damaged = |path: &str| {
+        let mut github = harness.sandbox.world().github.lock();
+        github.put("openshift/release-tests", "record", path, "{".to_owned(), "by hand", now).unwrap();
+    };
+    damaged("_releases/ocp-latest-4.20-stable-amd64.json");
+    harness.run("jobctl", ["start-controller", "-r", "4.20"]).expect(1);
+    let record = format!("_releases/ocp-test-result-{NEW_NIGHTLY}-amd64.json");
+    damaged(&record);
+    harness.run("jobctl", ["start-aggregator"]).expect(1);
+    let rows = list(&harness);
+    let problem = |name: &str| {
+        let row = rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+        row["last_problem"]["text"].as_str().unwrap().to_owned()
+    };
+    let text = problem("jobctl-controller-nightly-amd64-4.20");
+    assert!(text.contains(UPGRADE_JOB) && text.contains("ocp-latest-4.20-stable-amd64.json"), "{text}");
+    let text = problem("jobctl-aggregator-amd64");
+    assert!(text.contains(NEW_NIGHTLY), "{text}");
+}
+
+#[test]
+fn a_service_manager_is_told_that_an_agent_is_ready_lives_and_stops() {
+    let harness = Harness::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut command =
+        harness.command("oarctl", ["start-release-detector", "-r", "4.20", "--interval", "3600"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000");
+    let supervisor = Supervisor(Some(command.spawn().unwrap()));
+    let mut told = Vec::new();
+    let mut until = |line: &str| {
+        while !told.iter().any(|message: &String| message.lines().any(|found| found.starts_with(line))) {
+            let mut buffer = [0; 1024];
+            let length = socket.recv(&mut buffer).unwrap();
+            told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+    };
+    until("READY=1");
+    until("STATUS=last pass: 0 problems");
+    until("WATCHDOG=1");
+    supervisor.signal(Signal::SIGTERM);
+    until("STOPPING=1");
+    supervisor.ended().expect(143);
+}
