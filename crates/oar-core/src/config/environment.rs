@@ -586,6 +586,9 @@ mod tests {
             ]
         );
         assert!(files(&[("HOME", "relative")], None).is_empty());
+    }
+
+    #[test]
     fn what_is_not_set_is_taken_from_the_files_of_the_service_manager() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in
