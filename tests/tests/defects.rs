@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 /// The sections of the table, and the defects that each must hold, in this order: letter and how many.
 const SECTIONS: &[(&str, &[(&str, usize)])] = &[
-const SECTIONS: [(&str, &[(&str, usize)]); 6] = [
     ("Configuration, StateBox and tasks", &[("S", 18), ("T", 1), ("C", 27), ("K", 4), ("W", 2), ("D", 3)]),
     (
         "Errata Tool, Jira, LDAP, operators and approval",
