@@ -387,9 +387,18 @@ fn a_field_that_no_bug_shows_stops_the_pass_before_anybody_is_told() {
     for key in ["qa_contact", "need_info"] {
         let harness = prepared(configured(&json!({"fields": {key: "customfield_99999"}})), |_| {});
         let refused = run(&harness, &[]).expect(4);
-        assert!(refused.stderr.contains(&format!("check jira_notificator.fields.{key}")), "{refused:?}");
+        let words = format!("no bug shows the field customfield_99999 (jira_notificator.fields.{key})");
+        assert!(refused.stderr.contains(&words), "{refused:?}");
         assert_eq!(writes(&harness), 0, "{key}");
     }
+    let fields = json!({"qa_contact": "customfield_10470", "need_info": "customfield_10978"});
+    let harness = prepared(configured(&json!({ "fields": fields })), |_| {});
+    let warned = run(&harness, &["--dry-run"]).expect(0);
+    let words = "customfield_10978 is Jira's field `SFDC Cases Counter`, expected `Need Info From`";
+    assert!(warned.stderr.contains(words) && !warned.stderr.contains("QA Contact"), "{warned:?}");
+    let failed = Fault::on("jira", status(500)).path("/rest/api/2/field").forever();
+    harness.sandbox.faults().add(failed);
+    run(&harness, &["--dry-run"]).expect(0);
 }
 
 #[test]

@@ -20,14 +20,13 @@ use super::report::{Action, IssueReport, PassReport, StepReport, StepResult};
 use super::selection::Selection;
 use super::verified::{Verification, all_verified, pull_requests};
 use crate::clients::github::{GithubClient, PullRequest};
-use crate::clients::jira::{AccountId, Issue, IssueId, IssueKey, JiraClient};
+use crate::clients::jira::{AccountId, IssueId, IssueKey, JiraClient};
 use crate::clients::ldap::LdapClient;
 use crate::clock::Clock;
 use crate::config::NotificatorSettings;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::interrupt::Interrupt;
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// How many issues are worked on at the same time.
 pub(super) const CONCURRENCY: usize = 8;
@@ -111,11 +110,14 @@ impl Notificator<'_> {
                 reports.push(IssueReport::of(&issue.key, &decision).failed(self.no_qa_contact_shown()));
             }
         }
+        if !plans.is_empty() {
+            self.compare_field_names().await;
+        }
         let plans = self.without_verified(plans, &mut reports).await;
         let managers = self.managers(&plans).await;
         let plans = self.tellable(plans, &managers, &mut told_today, &mut reports);
         match permit {
-            None => reports.extend(plans.iter().map(|plan| self.foreseen(plan, &managers))),
+            None => reports.extend(plans.iter().map(|plan| Self::foreseen(plan, &managers))),
             Some(permit) => {
                 let applier =
                     Applier { notificator: self, managers: &managers, histories: &histories, permit };
@@ -126,27 +128,6 @@ impl Notificator<'_> {
         }
         report.signal = self.interrupt.signal();
         Ok(report.finish(reports))
-    }
-
-    /// Fails if no issue shows a field that is needed. Jira leaves out a field that it does not know or that the account may not
-    /// see, and without this every bug would count as one without a QA contact.
-    fn check_fields(&self, found: &[Issue]) -> Result<(), ServiceError> {
-        let NotificatorSettings { qa_contact_field, need_info_field, .. } = self.settings;
-        for (key, field) in [("qa_contact", qa_contact_field), ("need_info", need_info_field)] {
-            if !found.is_empty() && !found.iter().any(|issue| issue.has(field)) {
-                let words = format!(
-                    "no bug shows the field {field}; check jira_notificator.fields.{key} and what this account may see"
-                );
-                let kind = ServiceErrorKind::Malformed;
-                return Err(ServiceError::new(Service::Jira, "search issues", kind, words));
-            }
-        }
-        Ok(())
-    }
-
-    /// Why nobody is told of an issue whose QA contact is not known.
-    pub(super) fn no_qa_contact_shown(&self) -> String {
-        format!("Jira does not show its QA contact ({})", self.settings.qa_contact_field)
     }
 
     /// No issue is begun after the request to stop.
@@ -211,7 +192,7 @@ impl Notificator<'_> {
                 Some(Verification::Unknown(why)) => {
                     reports.push(report().failed(format!(
                         "could not determine whether it was verified before the merge: {why}"
-                    )))
+                    )));
                 }
                 Some(Verification::NotVerified) | None => left.push(plan),
             }
@@ -287,7 +268,7 @@ impl Notificator<'_> {
     }
 
     /// What would be done.
-    fn foreseen(&self, plan: &Plan, managers: &Managers) -> IssueReport {
+    fn foreseen(plan: &Plan, managers: &Managers) -> IssueReport {
         let Plan { issue, decision } = plan;
         let mut report = IssueReport::of(&issue.key, decision);
         let planned = |action: Action| StepReport::new(action, StepResult::Planned);
