@@ -121,9 +121,9 @@ impl Notificator<'_> {
             Some(permit) => {
                 let applier =
                     Applier { notificator: self, managers: &managers, histories: &histories, permit };
-                let applied: Vec<_> = plans.iter().map(|plan| self.unless_stopped(&applier, plan)).collect();
-                let applied: Vec<_> = iter(applied).buffer_unordered(CONCURRENCY).collect().await;
-                reports.extend(applied.into_iter().flatten());
+                let work: Vec<_> = plans.iter().map(|plan| self.unless_stopped(&applier, plan)).collect();
+                let done: Vec<_> = iter(work).buffer_unordered(CONCURRENCY).collect().await;
+                reports.extend(done.into_iter().flatten());
             }
         }
         report.signal = self.interrupt.signal();
