@@ -18,9 +18,10 @@ fn demo(options: &[&str]) -> Run {
 fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
     let run = demo(&[]).expect(0);
     for expected in [
-        "$ oar -r 4.19.1 create-test-report",
+        "$ oarctl start-release-detector -r 4.19\n4.19: new release; announced 4.19.1",
         "$ oar -r 4.14.60 take-ownership -e demo-lead@example.com",
-        "image-signed-check of 4.19.1: Pass, signature-1 is signed by the key sandbox",
+        "image-signed-check of 4.19.1: Pass, the image is signed by the Sigstore key sandbox-sigstore",
+        "image-signed-check of 4.14.60: Pass, signature-1 is signed by the key sandbox",
         "refused, the task stays Not Started",
         "* ART finished the files of advisory 150002 (rhcos) and moved it to QE.",
         "issue resolved: Advisories in NEW_FILES: 150002. ART moves them",
@@ -30,6 +31,7 @@ fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
         "4.19.1 (konflux): shipped",
         "4.14.60 (errata): shipped",
         "$ jobctl start-controller -r 4.20",
+        "told the QA contact; asked the QA contact for information",
         "$ jobctl show 4.20.0-0.nightly-2026-07-02-091500",
         "Both releases are shipped, the nightly is accepted: ",
     ] {
@@ -44,7 +46,7 @@ fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
 fn a_command_that_fails_stops_it_and_is_named_with_its_reason() {
     let run = demo(&["--tickets", "none"]).expect(1);
     let (before, said) = run.stdout.rsplit_once("\n$ ").unwrap_or_default();
-    assert!(before.contains("$ oar -r 4.19.1 create-test-report"), "{}", run.stdout);
+    assert!(before.contains("$ oarctl start-release-detector -r 4.19"), "{}", run.stdout);
     assert!(said.starts_with("oar -r 4.19.1 take-ownership"), "it is the last one:\n{}", run.stdout);
     assert!(said.contains("credential missing") && said.contains("kinit"), "{}", run.stdout);
     let last = run.stderr.lines().last().unwrap_or_default();

@@ -16,6 +16,7 @@ use crate::{
         errata::AdvisoryState,
         gitlab::MergeRequestState,
         prow::{JobState, Pace, ProwJob},
+        release_controller::Phase,
     },
     world::World,
 };
@@ -29,6 +30,8 @@ pub const TESTED_MINOR: &str = "4.20";
 /// An action of another party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// ART announces the release before the release controller has accepted it.
+    ArtAnnounces,
     /// ART finishes the files of advisories.
     ArtMovesAdvisories,
     /// ART runs the check that an Errata release cannot start.
@@ -43,7 +46,8 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::ArtAnnounces,
         Self::ArtMovesAdvisories,
         Self::ArtRunsConsistencyJob,
         Self::ContactsVerifyCves,
@@ -54,6 +58,7 @@ impl Action {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ArtAnnounces => "art-announces",
             Self::ArtMovesAdvisories => "art-moves-advisories",
             Self::ArtRunsConsistencyJob => "art-runs-consistency-job",
             Self::ContactsVerifyCves => "contacts-verify-cves",
@@ -65,6 +70,9 @@ impl Action {
     /// A one-line description.
     pub fn about(self) -> &'static str {
         match self {
+            Self::ArtAnnounces => {
+                "ART announces the release, which the release controller has not accepted yet"
+            }
             Self::ArtMovesAdvisories => "ART moves advisories in NEW_FILES to QE",
             Self::ArtRunsConsistencyJob => {
                 "ART starts the Prow job that compares payload and advisories (Errata)"
@@ -85,6 +93,7 @@ impl Action {
     /// Does it and describes what was done; the error says why it cannot be done.
     pub fn carry_out(self, world: &World, release: &str) -> Result<String, String> {
         match self {
+            Self::ArtAnnounces => announce(world, known(release)?),
             Self::ArtMovesAdvisories => move_advisories(world, &advisories(release)?),
             Self::ArtRunsConsistencyJob => run_consistency_job(world, known(release)?),
             Self::ContactsVerifyCves => Ok(verify_cves(world, known(release)?)),
@@ -113,6 +122,17 @@ fn advisories(release: &str) -> Result<Vec<(&'static str, u32)>, String> {
         .filter(|(kind, _)| *kind != "microshift")
         .filter_map(|(kind, id)| Some((*kind, u32::try_from(*id).ok()?)))
         .collect())
+}
+
+fn announce(world: &World, release: &str) -> Result<String, String> {
+    let mut controller = world.release_controller.lock();
+    let tags = controller.streams.values_mut().flatten();
+    let accepted = tags.filter(|tag| tag.name == release && tag.phase == Phase::Accepted);
+    let changed = accepted.map(|tag| tag.phase = Phase::Ready).count();
+    if changed == 0 {
+        return Err(format!("{release} is not accepted anywhere"));
+    }
+    Ok(format!("ART announced {release}; the release controller has not accepted it yet."))
 }
 
 fn move_advisories(world: &World, advisories: &[(&str, u32)]) -> Result<String, String> {
@@ -240,6 +260,23 @@ fn ship(world: &World, release: &str, advisories: &[(&str, u32)]) -> Result<Stri
 mod tests {
     use super::*;
     use crate::services::testing::world;
+
+    #[test]
+    fn a_release_is_announced_once() {
+        let world = world();
+        let phase = |world: &World| {
+            let controller = world.release_controller.lock();
+            let found = controller.streams["4-stable"].iter().find(|tag| tag.name == KONFLUX_RELEASE);
+            found.map(|tag| tag.phase)
+        };
+        assert_eq!(phase(&world), Some(Phase::Accepted));
+        let told = Action::ArtAnnounces.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(told.starts_with("ART announced 4.19.1"), "{told}");
+        assert_eq!(phase(&world), Some(Phase::Ready));
+        let refused = Action::ArtAnnounces.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
+        assert_eq!(refused, "4.19.1 is not accepted anywhere");
+        assert!(Action::ArtAnnounces.carry_out(&world, "4.19.2").is_err());
+    }
 
     #[test]
     fn nothing_ships_before_it_is_approved() {

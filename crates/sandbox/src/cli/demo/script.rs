@@ -33,7 +33,7 @@ pub(super) struct Script {
 }
 
 /// Everything, in order.
-pub(super) fn scripts() -> [Script; 3] {
+pub(super) fn scripts() -> [Script; 4] {
     [
         Script {
             title: format!("Release {KONFLUX_RELEASE}, Konflux flow"),
@@ -46,6 +46,11 @@ pub(super) fn scripts() -> [Script; 3] {
             steps: errata(),
         },
         Script { title: format!("Nightly {NEW_NIGHTLY}"), subject: TESTED_MINOR, steps: nightly() },
+        Script {
+            title: "Bugs that nobody verifies".to_owned(),
+            subject: KONFLUX_RELEASE,
+            steps: unverified_bugs(),
+        },
     ]
 }
 
@@ -97,6 +102,10 @@ fn jobctl(line: &'static str, words: &'static str) -> Step {
     Step::Run("jobctl", line.split(' ').collect(), 0, words.to_owned())
 }
 
+fn oarctl(line: &'static str, words: &'static str) -> Step {
+    Step::Run("oarctl", line.split(' ').collect(), 0, words.to_owned())
+}
+
 fn minutes(count: i64, why: &'static str) -> Step {
     Step::Pass(SignedDuration::from_mins(count), why)
 }
@@ -104,8 +113,10 @@ fn minutes(count: i64, why: &'static str) -> Step {
 fn konflux() -> Vec<Step> {
     let release = Release(KONFLUX_RELEASE);
     let mut steps = vec![
-        Step::Say("ART has announced the release. Robin takes it."),
-        release.passes("create-test-report"),
+        Step::Do(Action::ArtAnnounces),
+        Step::Say("Cron looks for announced releases that nobody has begun, and begins them."),
+        oarctl("start-release-detector -r 4.19", "4.19.1: created"),
+        Step::Say("Robin takes the release."),
         release.passes("take-ownership -e demo-lead@example.com"),
         Step::Say("What is in it, and is it complete?"),
         release.oar("update-bug-list", "In Progress"),
@@ -191,5 +202,17 @@ fn nightly() -> Vec<Step> {
         Step::Say("Two of three runs is a majority. The payload is labelled, the record completed."),
         jobctl("start-aggregator", "accepted"),
         Step::Run("jobctl", vec!["show", NEW_NIGHTLY], 0, "accepted".to_owned()),
+    ]
+}
+
+fn unverified_bugs() -> Vec<Step> {
+    vec![
+        Step::Say("Bugs wait in ON_QA. Cron tells whoever has to act; the dry run shows whom."),
+        oarctl("jira-notificator --dry-run", "nothing was changed"),
+        oarctl("jira-notificator", "failed: 0"),
+        Step::Say("The next hour nobody is told again."),
+        oarctl("jira-notificator", "comments written: 0; failed: 0"),
+        Step::Say("What the agents of this machine did last:"),
+        oarctl("agents list", "oarctl-jira-notificator-ocpbugs"),
     ]
 }
