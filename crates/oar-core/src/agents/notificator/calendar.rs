@@ -29,8 +29,11 @@ impl WeekdayCalendar {
         Self { zone, holidays }
     }
 
-    /// When `counted` hours of weekdays have passed since `since`. `None` beyond the range of dates, or when no day
-    /// within a year counts.
+    /// The time after which more than `counted` hours of weekdays have passed since `since`. `None` beyond the range of
+    /// dates, or when no day within a year counts.
+    ///
+    /// When the hours are over exactly at the end of a Friday, it is the beginning of Monday: on the weekend no more
+    /// than these hours have passed.
     ///
     /// The time is exact. The Python tooling samples each hour and is up to 59 minutes late after a weekend
     /// (spec 05 §3.4, 3).
@@ -42,7 +45,7 @@ impl WeekdayCalendar {
             let next = day.date().checked_add(1.day()).ok()?.to_zoned(self.zone.clone()).ok()?.timestamp();
             if self.counts(day.date()) {
                 let rest = next.duration_since(at);
-                if rest >= left {
+                if rest > left {
                     return at.checked_add(left).ok();
                 }
                 left = left.checked_sub(rest)?;
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn a_weekend_does_not_count() {
         assert_eq!(after("2026-07-03T10:00:00Z"), at("2026-07-06T10:00:00Z"), "Friday to Monday");
-        assert_eq!(after("2026-07-03T00:00:00Z"), at("2026-07-04T00:00:00Z"), "the whole Friday");
+        assert_eq!(after("2026-07-03T00:00:00Z"), at("2026-07-06T00:00:00Z"), "the whole Friday");
         assert_eq!(after("2026-07-04T12:30:00Z"), at("2026-07-07T00:00:00Z"), "exact after a weekend");
         assert_eq!(after("2026-07-05T23:59:59Z"), at("2026-07-07T00:00:00Z"));
     }
