@@ -103,7 +103,10 @@ fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
     for name in ["oar", "oarctl", "jobctl"] {
         let program = directory.path().join(name);
-        let script = "#!/bin/sh\necho \"$3 of $2: Pass\"\ntest \"$3\" != take-ownership\n";
+        let script = "#!/bin/sh\n\
+                      test \"$1\" = start-release-detector && echo \"4.19.1: created\"\n\
+                      echo \"$3 of $2: Pass\"\n\
+                      test \"$3\" != take-ownership\n";
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
@@ -111,7 +114,7 @@ fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stdout);
     assert!(
-        shown.contains("$ oar -r 4.19.1 create-test-report\ncreate-test-report of 4.19.1: Pass\n"),
+        shown.contains("$ oarctl start-release-detector -r 4.19\n4.19.1: created\n4.19 of -r: Pass\n"),
         "{shown}"
     );
     assert!(!shown.contains("status"), "{shown}");
