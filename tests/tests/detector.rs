@@ -148,6 +148,17 @@ fn a_file_that_is_no_map_could_not_be_read_and_the_other_streams_are_looked_at()
 }
 
 #[test]
+fn a_release_with_a_typing_error_is_ignored_and_named() {
+    let harness = Harness::new();
+    put_tracking(&harness, "4.19", "releases: {4.19.0: {}, 4.19.1: {}, v4.19.2: {}, 4.20.2: {}}\n");
+    let run = detect(&harness, &["-r", "4.19", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("announced 4.19.1, "), "{run:?}");
+    for key in ["`v4.19.2`", "`4.20.2`"] {
+        assert!(run.stderr.contains("_releases/4.19/4.19.z.yaml") && run.stderr.contains(key), "{run:?}");
+    }
+}
+
+#[test]
 fn streams_without_announcements_or_without_a_stable_build_are_said() {
     let harness = announced();
     let run = detect(&harness, &["-r", "5.0,4.12,4.20"]).expect(0);
