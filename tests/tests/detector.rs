@@ -293,10 +293,36 @@ fn a_message_that_a_killed_pass_owes_is_sent_by_the_next_one() {
     detect(&harness, &["-r", "4.19"]);
     assert!(harness.statebox(KONFLUX).is_some() && messages(&harness).is_empty());
     harness.sandbox.faults().clear();
-    for _ in 0..2 {
-        detect(&harness, &["-r", "4.19"]).expect(0);
+    for sends in [true, false] {
+        let run = detect(&harness, &["-r", "4.19"]).expect(0);
+        let line = "  4.19.1: sent the messages that an earlier run owed; https://";
+        assert_eq!(run.stdout.contains(line), sends, "{run:?}");
         assert_eq!(messages(&harness).len(), 1);
     }
+}
+
+#[test]
+fn a_statebox_that_another_machine_makes_meanwhile_is_named() {
+    let other = announced();
+    other.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let state = other.statebox(KONFLUX).unwrap();
+    let harness = announced();
+    let late = Fault::on("release-controller", FaultKind::Slow { ms: 4000 });
+    harness.sandbox.faults().add(late.path("*/releasestream/4-stable/latest"));
+    let detector = harness.command("oarctl", ["start-release-detector", "-r", "4.19"]).spawn().unwrap();
+    let listed = || {
+        let requests = harness.sandbox.requests();
+        requests.iter().any(|request| request.path.contains("/git/trees/") && request.status.is_some())
+    };
+    let started = Instant::now();
+    while !listed() {
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", harness.request_lines());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    harness.put_statebox(KONFLUX, &state);
+    let run = wait(detector).expect(0);
+    assert!(run.stdout.contains("  4.19.1: nothing to do; https://"), "{run:?}");
+    assert!(run.stdout.contains("/statebox/4.19.1.yaml"), "{run:?}");
 }
 
 #[test]

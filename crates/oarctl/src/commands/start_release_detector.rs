@@ -127,6 +127,7 @@ fn made(release: &ReleaseResult) -> Option<String> {
     match release.result {
         Made::Created => Some(format!("{name}: created {detail}")),
         Made::WouldCreate => Some(format!("{name}: would {detail}")),
+        Made::MessagesSent => Some(format!("{name}: sent the messages that an earlier run owed; {detail}")),
         Made::NothingToDo => Some(format!("{name}: nothing to do; {detail}")),
         Made::Error => None,
     }

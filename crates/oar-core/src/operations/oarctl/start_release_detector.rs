@@ -144,6 +144,8 @@ pub enum Made {
     Created,
     /// It would be created.
     WouldCreate,
+    /// It was there, and messages that an earlier run owed were sent.
+    MessagesSent,
     /// Somebody else has created it meanwhile, or the release has a worksheet.
     NothingToDo,
     /// It could not be created.
@@ -431,10 +433,24 @@ impl StreamPass<'_> {
             let detail = steps.chain(report.plan.notes.iter().cloned()).next();
             return Ok((made, detail));
         }
-        let done = report.data;
-        let made =
-            if done.as_ref().is_some_and(|done| done.created) { Made::Created } else { Made::NothingToDo };
-        Ok((made, done.and_then(|done| done.statebox.or(done.worksheet))))
+        let (created, place) = match report.data {
+            Some(done) => (done.created, done.statebox.or(done.worksheet)),
+            None => (false, None),
+        };
+        let mut messages = report.notifications.iter().chain(&report.earlier_notifications);
+        let made = if created {
+            Made::Created
+        } else if messages.any(|message| message.state == NotificationState::Sent) {
+            Made::MessagesSent
+        } else {
+            Made::NothingToDo
+        };
+        // A run that finds the StateBox as it should be comes to no outcome.
+        let place = match place {
+            Some(place) => place,
+            None => open_statebox(self.call.clients(), release)?.location(),
+        };
+        Ok((made, Some(place)))
     }
 
     /// ART is asked for the announcement of a stable build that has none.
