@@ -231,6 +231,7 @@ fn a_dry_run_changes_nothing_and_takes_no_lock() {
     harness.sandbox.clear_requests();
     let run = detect(&harness, &["-r", "4.19", "-r", "4.20", "--dry-run"]).expect(0);
     assert!(run.stdout.contains("  4.19.1: would create "), "{run:?}");
+    assert!(run.stderr.contains("INFO: dry run: the release leads are notified in Slack"), "{run:?}");
     assert!(run.stderr.contains("would be told"), "{run:?}");
     assert!(harness.sandbox.writes().is_empty(), "{}", harness.request_lines());
     assert_eq!((harness.statebox(KONFLUX), messages(&harness).len()), (None, 0));
