@@ -122,6 +122,45 @@ fn what_slack_did_not_take_is_told_by_the_next_run() {
 }
 
 #[test]
+fn a_channel_that_cannot_be_searched_is_named_once_with_what_to_do() {
+    for (channel, token, code, words) in [
+        ("#no-such", None, 3, ["Check the channel's name", "groups:read"]),
+        ("#uninvited-demo", None, 3, ["Check the channel's name", "/invite"]),
+        ("#qe-demo", Some("xoxb-wrong"), 3, ["credential refused", "SLACK_BOT_TOKEN"]),
+        ("C0000CH099", None, 4, ["channel_not_found", "--slack-channel"]),
+    ] {
+        let harness = token.map_or_else(known, |token| known().env("SLACK_BOT_TOKEN", token));
+        put(&harness, &nightly(1), REJECTED);
+        put(&harness, &nightly(2), REJECTED);
+        let command = ["check-test-results", "--repo-name", REPOSITORY, "--slack-channel", channel];
+        let run = harness.run("oarctl", command).expect(code);
+        assert!(words.iter().all(|words| run.stderr.contains(words)), "{channel}: {run:?}");
+        assert!(
+            run.stderr.contains("  next: ") && !run.stderr.contains("perhaps sent"),
+            "{channel}: {run:?}"
+        );
+        if code == 3 {
+            // Every other build would meet the same.
+            assert_eq!(run.stderr.matches("not told").count(), 1, "{channel}: {run:?}");
+        }
+        assert_eq!((told(&harness).len(), file(&harness).unwrap().as_str()), (0, ""), "{channel}");
+    }
+}
+
+#[test]
+fn what_is_no_channel_and_no_branch_is_refused() {
+    let harness = fresh();
+    harness.sandbox.clear_requests();
+    for (channel, branch) in [("", "record"), ("#", "record"), ("#bad channel", "record"), ("#qe-demo", "")] {
+        let command = ["check-test-results", "--repo-name", REPOSITORY, "--dry-run"];
+        let names = ["--slack-channel", channel, "--branch", branch];
+        let run = harness.run("oarctl", command.iter().chain(&names)).expect(2);
+        assert!(run.stderr.contains("no Slack channel") || run.stderr.contains("has no name"), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty(), "{}", harness.request_lines());
+}
+
+#[test]
 fn a_message_whose_record_was_lost_is_not_sent_again() {
     let harness = known();
     put(&harness, &nightly(1), REJECTED);
