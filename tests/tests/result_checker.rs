@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Fault, FaultKind, Harness, Run, wait};
+use end_to_end::{Fault, FaultKind, Harness, Run, finish, release_tests, wait};
 
 const REPOSITORY: &str = "openshift/release-tests";
 const REJECTED: &str = r#"{"accepted": false, "aggregated": true, "result": []}"#;
@@ -247,6 +247,21 @@ fn where_nothing_can_be_remembered_nothing_is_told() {
     let run = check(&harness, &["--notified-file-path", "no/such/folder/file"]).expect(3);
     assert!(run.stderr.contains("cannot write the notified builds"), "{run:?}");
     assert_eq!(told(&harness), Vec::<String>::new());
+}
+
+#[test]
+fn where_a_file_can_be_made_and_nothing_written_to_it_nothing_is_told() {
+    let harness = fresh();
+    put(&harness, &nightly(1), REJECTED);
+    let program = release_tests();
+    // As a full disk: files can be made, and take nothing.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' oarctl check-test-results --repo-name {REPOSITORY} --slack-channel '#qe-demo'",
+        program.display()
+    );
+    let run = finish(harness.shell(&script)).expect(3);
+    assert!(run.stderr.contains("cannot write the notified builds"), "{run:?}");
+    assert_eq!((told(&harness).len(), file(&harness)), (0, None));
 }
 
 #[test]

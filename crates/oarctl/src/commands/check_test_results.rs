@@ -1,7 +1,7 @@
 //! `oarctl check-test-results`: tells of rejected builds.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,8 @@ use oar_core::operations::{Observer, Part, perform};
 
 /// The largest file of notified builds that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// The room for what one pass adds to the file, in bytes.
+const ROOM: u64 = 64 * 1024;
 /// How long a pass waits for another program that uses the file. It is shorter than a supervisor's patience.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often it looks whether the file is free.
@@ -174,11 +176,11 @@ impl NotifiedFile {
         folder.unwrap_or(Path::new("."))
     }
 
-    /// Takes the lock beside the file, and makes sure that the file can be replaced: otherwise nothing of what is told could be
-    /// remembered.
+    /// Takes the lock beside the file, and makes sure that the file can be replaced by a longer one: otherwise nothing of what
+    /// is told could be remembered. A full disk takes an empty file.
     async fn lock(&self, session: &Session) -> Result<File, CliError> {
         let failed = |error: std::io::Error| self.not_written(&error);
-        tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
+        self.try_to_write().map_err(failed)?;
         let mut path = self.target.clone().into_os_string();
         path.push(".lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -196,6 +198,15 @@ impl NotifiedFile {
             }
             waited += LOOK_AGAIN;
         }
+    }
+
+    /// Writes as much as the file may hold after this pass to a file that goes again.
+    fn try_to_write(&self) -> std::io::Result<()> {
+        let present = std::fs::metadata(&self.target).map_or(0, |present| present.len());
+        let mut file = tempfile::NamedTempFile::new_in(self.folder())?;
+        std::io::copy(&mut std::io::repeat(b'\n').take(present.min(LARGEST) + ROOM), &mut file)?;
+        // Some file systems find out only now.
+        file.as_file().sync_all()
     }
 
     /// The text of the file; `None` when it does not exist.
@@ -224,7 +235,8 @@ impl NotifiedFile {
     fn not_written(&self, error: &std::io::Error) -> CliError {
         let words = format!("cannot write the notified builds to {}: {error}", self.name.display());
         CliError::new(ErrorClass::Configuration, words).with_hint(
-            "Let this user write the file and its folder. No message is repeated: the channel is searched first.",
+            "Let this user write the file and its folder, and make room on that disk. No message is repeated: the channel is \
+             searched first.",
         )
     }
 }
