@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, finish, release_tests, wait};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::scenario::github::STATE_BRANCH;
 use sandbox::scenario::sheets::SPREADSHEET;
@@ -187,7 +187,7 @@ fn an_announcement_that_is_missing_is_told_once_by_whichever_machine() {
     std::fs::create_dir_all(&elsewhere).unwrap();
     let mut command = harness.command("oarctl", ["start-release-detector", "-r", "4.19"]);
     command.env("HOME", &elsewhere);
-    let run = end_to_end::finish(command).expect(0);
+    let run = finish(command).expect(0);
     assert!(run.stderr.contains("told before"), "{run:?}");
     assert_eq!(messages(&harness), told);
     harness.sandbox.world().release_controller.lock().add("4-stable", "4.19.2", Phase::Accepted);
@@ -236,6 +236,23 @@ fn a_dry_run_changes_nothing_and_takes_no_lock() {
     assert!(harness.sandbox.writes().is_empty(), "{}", harness.request_lines());
     assert_eq!((harness.statebox(KONFLUX), messages(&harness).len()), (None, 0));
     assert!(!harness.home().join(".local/state/release-tests").exists(), "no lock, no record");
+}
+
+#[test]
+fn a_pass_whose_record_cannot_be_kept_says_so_once() {
+    let harness = Harness::new();
+    let program = release_tests();
+    // As a full disk: files can be made, and take nothing.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' oarctl start-release-detector -r 4.19",
+        program.display()
+    );
+    let run = finish(harness.shell(&script)).expect(0);
+    assert_eq!(
+        run.stderr.matches("`oarctl agents list` will not show this agent's passes").count(),
+        1,
+        "{run:?}"
+    );
 }
 
 #[test]

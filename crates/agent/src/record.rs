@@ -89,25 +89,29 @@ pub(crate) fn supervised_file(folder: &Path, name: &str) -> PathBuf {
     folder.join("supervised").join(file_name(name))
 }
 
-/// Writes a file in one step, so that nobody reads half of it. What cannot be written only lacks in the list.
+/// Writes a file. What cannot be written only lacks in the list.
 pub(crate) fn write(path: &Path, value: &impl Serialize) {
-    let attempt = || -> std::io::Result<()> {
-        let Some(folder) = path.parent() else { return Ok(()) };
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec_pretty(value)?)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    if let Err(error) = attempt() {
+    if let Err(error) = try_to_write(path, value) {
         tracing::debug!("{} is not written: {error}", path.display());
     }
+}
+
+/// Writes a file in one step, so that nobody reads half of it.
+fn try_to_write(path: &Path, value: &impl Serialize) -> std::io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(value)?)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Keeps the record of one agent. A dry run leaves none.
 pub(crate) struct Recorder {
     path: Option<PathBuf>,
     record: AgentRecord,
+    /// Whether it was said that the record cannot be written.
+    warned: bool,
 }
 
 impl Recorder {
@@ -127,7 +131,7 @@ impl Recorder {
             next_pass: None,
             ..earlier.unwrap_or_default()
         };
-        Self { path, record }
+        Self { path, record, warned: false }
     }
 
     pub(crate) fn stands_by(&mut self, stands_by: bool) {
@@ -163,9 +167,16 @@ impl Recorder {
         self.write();
     }
 
-    fn write(&self) {
-        if let Some(path) = &self.path {
-            write(path, &self.record);
+    fn write(&mut self) {
+        let Some(path) = &self.path else { return };
+        if let Err(error) = try_to_write(path, &self.record)
+            && !self.warned
+        {
+            self.warned = true;
+            tracing::warn!(
+                "`oarctl agents list` will not show this agent's passes: {} is not written: {error}",
+                path.display()
+            );
         }
     }
 }
