@@ -287,6 +287,8 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
     assert_eq!(rows[0]["name"], "oarctl-release-detector-4.18");
     assert_eq!((&rows[0]["problems"], &rows[1]["problems"]), (&json!(1), &json!(0)));
     assert!(rows[0]["last_problem"]["text"].as_str().unwrap().contains("4.18.z.yaml"), "{rows:#}");
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains(", 1 problem\n"), "{text}");
 }
 
 #[test]

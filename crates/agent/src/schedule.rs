@@ -202,7 +202,10 @@ impl Schedule {
                     metrics.passed(&done, ended.duration_since(started));
                     let next = ended.saturating_add(pause).ok();
                     recorder.ended(&done, ended, next, session);
-                    manager.status(&format!("last pass: {} problems", done.problem_count()));
+                    manager.status(&format!(
+                        "last pass: {}",
+                        cli_support::counted(done.problem_count(), "problem")
+                    ));
                 } else {
                     manager.status("stands by");
                 }

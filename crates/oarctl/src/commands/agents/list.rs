@@ -1,5 +1,5 @@
 use agent::{AgentRecord, Problem, Supervised, SupervisedRecord, records, supervised_record};
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, counted};
 use oar_core::clock::stamp;
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ fn last_pass(row: &Row) -> String {
         }
         (Some(began), None) => format!("{}, not ended", stamp(began)),
         (Some(began), Some(_)) if passes.problems == 0 => format!("{}, good", stamp(began)),
-        (Some(began), Some(_)) => format!("{}, {} problems", stamp(began), passes.problems),
+        (Some(began), Some(_)) => format!("{}, {}", stamp(began), counted(passes.problems, "problem")),
     }
 }
 
