@@ -369,6 +369,16 @@ fn two_checkers_with_different_work_do_not_exclude_each_other() {
 }
 
 #[test]
+fn a_checker_is_listed_with_its_channel_and_its_file() {
+    let harness = fresh();
+    check(&harness, &["--notified-file-path", "one.txt"]).expect(0);
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.starts_with("oarctl-result-checker-openshift-release-tests-record-"), "{text}");
+    assert!(text.contains(": tells #qe-demo of _releases, notified builds in /"), "{text}");
+    assert!(text.contains("/one.txt\n"), "{text}");
+}
+
+#[test]
 fn two_checkers_that_share_a_file_both_remember() {
     let harness = known();
     put(&harness, &nightly(1), REJECTED);

@@ -24,6 +24,8 @@ const LARGEST: u64 = 64 * 1024;
 pub struct AgentRecord {
     /// The agent: program, role and scope, or the name under which it is supervised.
     pub name: String,
+    /// What it does; empty where its name says it.
+    pub about: String,
     /// The process that wrote this last.
     pub pid: u32,
     /// The same process by its start too, because a number is given again ([`holder`]).
@@ -123,6 +125,7 @@ impl Recorder {
         let earlier: Option<AgentRecord> = path.as_deref().and_then(read);
         let record = AgentRecord {
             name,
+            about: agent.about.to_owned(),
             pid: std::process::id(),
             process: holder::current(),
             repeats,

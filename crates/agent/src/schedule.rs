@@ -50,6 +50,8 @@ pub struct Agent<'a> {
     /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
     /// standby.
     pub scope: &'a str,
+    /// What it does, for people who see its name in a list; empty where the name says it.
+    pub about: &'a str,
     /// The parts of its work that may be part of another scope as well: each has a lock of its own, and one that shares none of
     /// them may be active at the same time. Without parts the lock has the agent's name.
     pub parts: &'a [String],

@@ -62,7 +62,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = session.clients()?;
-    let scope = scope(&args);
+    let (scope, about) = (scope(&args), about(&args));
     let Args {
         repo_name,
         slack_channel,
@@ -89,6 +89,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "result-checker",
         scope: &scope,
+        about: &about,
         parts: &[],
         dry_run,
         // Two that tell a channel at the same moment would not see each other's message.
@@ -154,6 +155,14 @@ fn scope(args: &Args) -> String {
     let words = format!("{repository}-{branch}").to_ascii_lowercase().replace(|letter| !good(letter), "-");
     let words: String = words.chars().take(LONGEST_WORDS).collect();
     format!("{}-{}", words.trim_end_matches(['-', '.']), short_hash(facts.map(String::as_str)))
+}
+
+/// What this checker does, for `oarctl agents list`: its name shows the channel and the file only as a hash.
+fn about(args: &Args) -> String {
+    let Args { path, slack_channel, include_stable, notified_file_path, .. } = args;
+    let file = std::path::absolute(notified_file_path).unwrap_or_else(|_| notified_file_path.clone());
+    let stable = if *include_stable { ", stable builds as well" } else { "" };
+    format!("tells {slack_channel} of {path}, notified builds in {}{stable}", file.display())
 }
 
 /// The file of notified builds.

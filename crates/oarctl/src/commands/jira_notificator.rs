@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "jira-notificator",
         scope: "ocpbugs",
+        about: "",
         dry_run,
         one_at_a_time: false,
         parts: &[],

@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "release-detector",
         scope: &scope,
+        about: "",
         parts: &names,
         dry_run,
         // Two that tell the release channel of one y-stream at the same moment would not see each other's message.

@@ -65,7 +65,8 @@ fn show(session: &Session, row: &Row) {
     let passes = &row.passes;
     line(match (&row.run, row.every) {
         (Some(run), Some(every)) => format!("{}: {run} every {every} s", passes.name),
-        _ => passes.name.clone(),
+        _ if passes.about.is_empty() => passes.name.clone(),
+        _ => format!("{}: {}", passes.name, passes.about),
     });
     line(format!("  last pass: {}", last_pass(row)));
     line(format!("  next pass: {}", next_pass(row, session)));
