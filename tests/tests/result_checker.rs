@@ -157,6 +157,10 @@ fn what_is_no_channel_and_no_branch_is_refused() {
         let run = harness.run("oarctl", command.iter().chain(&names)).expect(2);
         assert!(run.stderr.contains("no Slack channel") || run.stderr.contains("has no name"), "{run:?}");
     }
+    for number in ["-1", "many"] {
+        let run = check(&harness, &["--dry-run", "--limit", number]).expect(2);
+        assert!(run.stderr.contains("expected a number from 0 on, such as 5"), "{run:?}");
+    }
     assert!(harness.sandbox.requests().is_empty(), "{}", harness.request_lines());
 }
 

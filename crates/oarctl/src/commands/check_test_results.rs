@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::{Agent, Pass, Schedule};
-use cli_support::{CliError, ExitCode, Session, Ui};
+use cli_support::{CliError, ExitCode, Session, Ui, count};
 use oar_core::clients::github::Repository;
 use oar_core::error::ErrorClass;
 use oar_core::files::read_text;
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", default_value = "notified_files.txt")]
     notified_file_path: PathBuf,
     /// How many rejected builds a first run reports, the last by name; the others count as reported
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = count, allow_negative_numbers = true)]
     limit: usize,
     /// Folder of the test result files
     #[arg(long, value_name = "FOLDER", default_value = "_releases")]
