@@ -70,8 +70,10 @@ fn every_service_is_in_the_environment() {
 
 #[test]
 fn bad_fault_rules_and_directories_are_refused() {
-    let output = sandbox().args(["run", "--fault", "{\"kind\":{}}", "--", "true"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    for rule in ["{\"kind\":{}}", "{\"method\":\"*\",\"kind\":{\"type\":\"hang\"}}"] {
+        let output = sandbox().args(["run", "--fault", rule, "--", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{rule}");
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     for option in ["--build-data", "--statebox"] {
