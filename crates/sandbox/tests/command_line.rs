@@ -140,6 +140,30 @@ fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
 }
 
 #[test]
+fn a_sandbox_without_a_configuration_document_says_so() {
+    // A copy alone in a directory has no document beside it or above it.
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("oar-sandbox");
+    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let said = |options: &[&str]| {
+        let mut start = Command::new(&copy);
+        let started = start.arg("start").args(options).current_dir(directory.path()).output().unwrap();
+        assert_eq!(started.status.code(), Some(0), "{started:?}");
+        let lines = text(&started.stdout);
+        let address = lines.lines().find_map(|line| line.strip_prefix("export OAR_SANDBOX='")).unwrap();
+        let address = address.trim_end_matches('\'');
+        let stopped = Command::new(&copy).arg("stop").env("OAR_SANDBOX", address).output().unwrap();
+        assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+        assert_eq!(lines.contains("export OAR_CONFIG="), !options.is_empty(), "{lines}");
+        text(&started.stderr)
+    };
+    let without = said(&[]);
+    assert!(without.contains("OAR_CONFIG is not set") && without.contains("--config"), "{without}");
+    let with = said(&["--config", "some/document.json"]);
+    assert!(!with.contains("OAR_CONFIG"), "{with}");
+}
+
+#[test]
 fn a_sandbox_that_has_ended_needs_no_stop_and_answers_nothing_else() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let call = |arguments: &[&str]| {
