@@ -292,6 +292,22 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
 }
 
 #[test]
+fn a_next_pass_that_was_not_begun_in_time_is_overdue() {
+    // The configured agents do not run.
+    let harness = with_agents(&two_detectors());
+    let command = ["start-release-detector", "-r", "4.20", "--interval", "3600"];
+    let _agent = Supervisor(Some(harness.command("oarctl", command).spawn().unwrap()));
+    until(&harness, "a pass", |list| !list[2]["next_pass"].is_null());
+    let name = "oarctl-release-detector-4.20.json";
+    let path = harness.home().join(".local/state/release-tests/agents").join(name);
+    let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    record["next_pass"] = json!("2026-01-02T03:04:05Z");
+    std::fs::write(&path, record.to_string()).unwrap();
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: 2026-01-02T03:04:05Z, overdue\n"), "{text}");
+}
+
+#[test]
 fn the_last_problem_of_jobctl_s_agents_has_words() {
     let harness = Harness::new();
     harness.sandbox.world().gcs.lock().clutter = 0;

@@ -102,6 +102,8 @@ fn next_pass(row: &Row, session: &Session) -> String {
     let lives = row.running == Some(true);
     let planned = next_pass.filter(|next| lives || (row.running.is_none() && *next >= now));
     match restart.or(planned) {
+        // It lives and has not begun it: perhaps it hangs.
+        Some(next) if next < now => format!("{}, overdue", stamp(next)),
         Some(next) => stamp(next),
         None if lives && stands_by => "when another program leaves its turn".to_owned(),
         None if lives && repeats => "after this one".to_owned(),
