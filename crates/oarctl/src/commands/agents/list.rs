@@ -12,6 +12,9 @@ use super::configured;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
+/// How many seconds after its time a pass is overdue.
+const LATE: i64 = 60;
+
 /// An agent as it is listed.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -103,7 +106,9 @@ fn next_pass(row: &Row, session: &Session) -> String {
     let planned = next_pass.filter(|next| lives || (row.running.is_none() && *next >= now));
     match restart.or(planned) {
         // It lives and has not begun it: perhaps it hangs.
-        Some(next) if next < now => format!("{}, overdue", stamp(next)),
+        Some(next) if now.as_second() > next.as_second().saturating_add(LATE) => {
+            format!("{}, overdue", stamp(next))
+        }
         Some(next) => stamp(next),
         None if lives && stands_by => "when another program leaves its turn".to_owned(),
         None if lives && repeats => "after this one".to_owned(),
