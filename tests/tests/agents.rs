@@ -290,6 +290,27 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
 }
 
 #[test]
+fn a_document_that_cannot_be_read_is_not_one_without_agents() {
+    let list = ["agents", "list"];
+    let harness = Harness::new();
+    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    let gone = harness.home().join("gone.json").display().to_string();
+    for (name, value) in [("OAR_CONFIG", gone.as_str()), ("OAR_STAT", "1"), ("OAR_AGENT_WATCHDOG", "soon")] {
+        let mut command = harness.command("oarctl", list);
+        command.env(name, value);
+        let run = end_to_end::finish(command).expect(3);
+        assert!(run.stderr.contains(if name == "OAR_CONFIG" { "gone.json" } else { name }), "{run:?}");
+        assert!(!run.stdout.contains("last pass"), "{run:?}");
+    }
+    // A machine on which cron starts the agents may have no document for this user.
+    let mut command = harness.command("oarctl", list);
+    command.env_remove("OAR_JWK");
+    let run = end_to_end::finish(command).expect(0);
+    assert!(run.stdout.contains("oarctl-release-detector-4.20"), "{run:?}");
+    assert!(run.stderr.contains("are not listed: ") && run.stderr.contains("OAR_JWK"), "{run:?}");
+}
+
+#[test]
 fn the_last_problem_of_jobctl_s_agents_has_words() {
     let harness = Harness::new();
     harness.sandbox.world().gcs.lock().clutter = 0;
