@@ -277,6 +277,21 @@ fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
 }
 
 #[test]
+fn two_agents_that_keep_each_other_from_work_are_refused() {
+    let harness = with_agents(&json!({
+        "x": {"run": "oarctl start-release-detector --all", "every": "600"},
+        "y": {"run": "oarctl start-release-detector -r 4.20", "every": "600"},
+    }));
+    harness.sandbox.clear_requests();
+    for (command, code) in [(["agents", "run"], 3), (["agents", "list"], 3), (["config", "check"], 1)] {
+        let run = harness.run("oarctl", command).expect(code);
+        let all = run.all();
+        assert!(all.contains("agents.y.run") && all.contains("looks at 4.20, as agents.x does"), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty());
+}
+
+#[test]
 fn what_cron_starts_is_listed_with_its_last_problem() {
     let harness = Harness::new();
     harness.run("oarctl", ["start-release-detector", "-r", "4.18"]).expect(4);

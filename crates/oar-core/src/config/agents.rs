@@ -1,5 +1,6 @@
 //! The agents that `oarctl agents run` keeps running: `agents.<name>` of the configuration document.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::document::Document;
@@ -7,6 +8,7 @@ use super::environment::{self, Environment};
 use super::error::ConfigError;
 use super::keys;
 use super::settings::{bad, not};
+use crate::version::YStream;
 
 /// The commands that can be kept running: program and command.
 pub const AGENT_COMMANDS: &[(&str, &str)] = &[
@@ -36,14 +38,27 @@ pub struct AgentSettings {
     pub every: u64,
 }
 
+impl AgentSettings {
+    fn words(&self) -> Vec<&str> {
+        self.command.iter().map(String::as_str).collect()
+    }
+}
+
 impl Document {
     /// The agents that are to be kept running, in the document's order.
     ///
     /// # Errors
     ///
-    /// One of them says something wrong, or not everything.
+    /// One of them says something wrong, or not everything, or two of them cannot both work.
     pub fn agents(&self) -> Result<Vec<AgentSettings>, ConfigError> {
-        self.names(&["agents"]).into_iter().map(|name| self.agent(name)).collect()
+        let agents = self.names(&["agents"]).into_iter().map(|name| self.agent(name));
+        let agents: Vec<AgentSettings> = agents.collect::<Result<_, _>>()?;
+        let clash = clashes(&agents).into_iter().next();
+        let clash = clash.map(|(name, problem)| keys::AGENT_COMMAND.unusable(&[name], problem));
+        match clash {
+            Some(error) => Err(error),
+            None => Ok(agents),
+        }
     }
 
     /// One agent of the document.
@@ -78,6 +93,80 @@ pub(super) fn command_problem(text: &str) -> Option<String> {
             .contains(&option)
             .then(|| format!("has the option {option}, with which no pass is made"))
     })
+}
+
+/// The agents that cannot work beside an earlier one, each with why.
+pub(super) fn clashes(agents: &[AgentSettings]) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    for (place, agent) in agents.iter().enumerate() {
+        for earlier in agents.iter().take(place) {
+            if let Some(problem) = clash(earlier, agent) {
+                found.push((agent.name.as_str(), problem));
+            }
+        }
+    }
+    found
+}
+
+/// Why `agent` cannot work beside `earlier`.
+fn clash(earlier: &AgentSettings, agent: &AgentSettings) -> Option<String> {
+    let words = |agent: &AgentSettings| YStreams::of(&agent.words());
+    let shared = words(earlier)?.shared(&words(agent)?)?;
+    Some(format!("looks at {shared}, as agents.{} does, and only one of them can make passes", earlier.name))
+}
+
+/// The y-streams whose locks a release detector takes.
+#[derive(Debug)]
+enum YStreams {
+    All,
+    Named(BTreeSet<YStream>),
+}
+
+impl YStreams {
+    /// Those of a command line; `None` for one that takes no such lock.
+    fn of(words: &[&str]) -> Option<Self> {
+        let ["oarctl", "start-release-detector", options @ ..] = words else { return None };
+        if options.contains(&"--dry-run") {
+            return None;
+        }
+        if options.contains(&"--all") {
+            return Some(Self::All);
+        }
+        let named = values(options, "--minor-release", Some('r'));
+        // What is no y-stream is refused by the command itself.
+        let named = named
+            .iter()
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse::<YStream>().ok());
+        Some(Self::Named(named.collect()))
+    }
+
+    /// Those that both have, in words.
+    fn shared(&self, other: &Self) -> Option<String> {
+        let shared: BTreeSet<YStream> = match (self, other) {
+            (Self::All, Self::All) => return Some("all y-streams".to_owned()),
+            (Self::All, Self::Named(named)) | (Self::Named(named), Self::All) => named.clone(),
+            (Self::Named(one), Self::Named(other)) => one.intersection(other).copied().collect(),
+        };
+        let names: Vec<String> = shared.iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+/// The values that a command line gives to an option, in each form that the programs accept.
+fn values<'a>(words: &[&'a str], long: &str, short: Option<char>) -> Vec<&'a str> {
+    let mut values = Vec::new();
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        let after_long = word.strip_prefix(long).filter(|rest| rest.is_empty() || rest.starts_with('='));
+        // `-v` may stand before it: `-vr 4.19`.
+        let after_short =
+            || word.strip_prefix('-').and_then(|rest| rest.trim_start_matches('v').strip_prefix(short?));
+        let Some(rest) = after_long.or_else(after_short) else { continue };
+        let value = rest.strip_prefix('=').unwrap_or(rest);
+        values.extend(if value.is_empty() { words.next() } else { Some(value) });
+    }
+    values
 }
 
 /// How long an agent may give no sign of life before it is restarted.
@@ -128,6 +217,34 @@ mod tests {
         ] {
             let error = agents(&format!(r#"{{"agents": {{"x": {agent}}}}}"#)).unwrap_err();
             assert!(error.contains(key) && error.contains("for example"), "{agent}: {error}");
+        }
+    }
+
+    fn two(one: &str, other: &str) -> Result<Vec<AgentSettings>, String> {
+        let agent = |run: &str| serde_json::json!({"run": run, "every": "600"});
+        agents(&serde_json::json!({"agents": {"x": agent(one), "y": agent(other)}}).to_string())
+    }
+
+    #[test]
+    fn two_detectors_of_one_y_stream_are_refused_by_both_names() {
+        for (one, other, shared) in [
+            ("-r 4.19,4.20", "-r 4.20", "4.20"),
+            ("--all", "-r4.20", "4.20"),
+            ("-vr 4.19", "--minor-release=4.19", "4.19"),
+            ("--minor-release 4.19 -r=4.9", "-r 5.0 -r 4.9,4.19", "4.9, 4.19"),
+            ("--all", "--all -v", "all y-streams"),
+        ] {
+            let [one, other] = [one, other].map(|options| format!("oarctl start-release-detector {options}"));
+            let error = two(&one, &other).unwrap_err();
+            let words = format!("`agents.y.run` looks at {shared}, as agents.x does");
+            assert!(error.contains(&words), "{one}, {other}: {error}");
+        }
+        for (one, other) in [
+            ("oarctl start-release-detector -r 4.19", "oarctl start-release-detector -r 4.20"),
+            ("oarctl start-release-detector --all", "oarctl start-release-detector -r 4.20 --dry-run"),
+            ("oarctl start-release-detector --all", "jobctl start-controller -r 4.20"),
+        ] {
+            assert_eq!(two(one, other).unwrap().len(), 2, "{one}, {other}");
         }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::agents::clashes;
 use super::document::{Document, kind};
 use super::error::ConfigError;
 use super::keys::{self, KEYS, Key, Requirement};
@@ -170,12 +171,21 @@ fn waivers(document: &Document, problems: &mut Problems) {
     }
 }
 
-/// Whether every agent says what it runs and how often.
+/// Whether every agent says what it runs and how often, and can work beside the others.
 fn agents(document: &Document, problems: &mut Problems) {
+    let mut complete = Vec::new();
     for name in document.names(&["agents"]) {
-        if let Err(error @ ConfigError::MissingKey { .. }) = document.agent(name) {
-            problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
+        match document.agent(name) {
+            Ok(agent) => complete.push(agent),
+            Err(error @ ConfigError::MissingKey { .. }) => {
+                problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
+            }
+            // A value of the wrong form is reported elsewhere.
+            Err(_) => {}
         }
+    }
+    for (name, problem) in clashes(&complete) {
+        problems.error(&keys::AGENT_COMMAND.named(&[name]), problem);
     }
 }
 
@@ -411,6 +421,11 @@ mod tests {
             "jobs.payload-repository",
             "is not a repository",
         );
+
+        let detector =
+            |options: &str| json!({"run": format!("oarctl start-release-detector {options}"), "every": "9"});
+        let agents = json!({"one": detector("--all"), "two": detector("-r 4.20")});
+        one("/agents", agents, Error, "agents.two.run", "looks at 4.20, as agents.one does");
 
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("no-key.asc"), "no key").unwrap();
