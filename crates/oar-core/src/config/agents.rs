@@ -1,6 +1,7 @@
 //! The agents that `oarctl agents run` keeps running: `agents.<name>` of the configuration document.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::document::Document;
@@ -21,7 +22,7 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
 /// Options of a command that its supervisor gives: `every` and the agent's name stand for them.
 const OF_THE_SUPERVISOR: [&str; 4] = ["--once", "--interval", "--supervised", "--check-only"];
 /// Options with which a command makes no pass.
-const WITHOUT_A_PASS: [&str; 4] = ["--help", "-h", "--version", "-V"];
+const WITHOUT_A_PASS: [&str; 5] = ["--help", "-h", "--version", "-V", "--explain"];
 
 /// How long an agent may give no sign of life, in whole seconds: agents give one every five at least, and one that hangs is
 /// to be restarted within a minute.
@@ -74,9 +75,8 @@ impl Document {
 
 /// What is wrong with the command line of an agent.
 pub(super) fn command_problem(text: &str) -> Option<String> {
-    let mut words = text.split_ascii_whitespace();
-    let (program, command) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    if !AGENT_COMMANDS.contains(&(program, command)) {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    if !AGENT_COMMANDS.iter().any(|(program, command)| words.starts_with(&[*program, *command])) {
         let known: Vec<String> =
             AGENT_COMMANDS.iter().map(|(program, command)| format!("`{program} {command}`")).collect();
         return Some(format!("does not begin with one of {}", known.join(", ")));
@@ -84,7 +84,7 @@ pub(super) fn command_problem(text: &str) -> Option<String> {
     if text.contains(['\'', '"', '\\']) {
         return Some("has quotes, which no shell takes away: write each word without them".to_owned());
     }
-    words.find_map(|word| {
+    let wrong_option = words.iter().find_map(|word| {
         let option = word.split('=').next().unwrap_or_default();
         if OF_THE_SUPERVISOR.contains(&option) {
             return Some(format!("has the option {option}, which the supervisor gives"));
@@ -92,6 +92,10 @@ pub(super) fn command_problem(text: &str) -> Option<String> {
         WITHOUT_A_PASS
             .contains(&option)
             .then(|| format!("has the option {option}, with which no pass is made"))
+    });
+    wrong_option.or_else(|| {
+        let nowhere = "has no y-stream to look at: add `--all`, or `-r` with y-streams".to_owned();
+        YStreams::names_none(&words).then_some(nowhere)
     })
 }
 
@@ -110,9 +114,24 @@ pub(super) fn clashes(agents: &[AgentSettings]) -> Vec<(&str, String)> {
 
 /// Why `agent` cannot work beside `earlier`.
 fn clash(earlier: &AgentSettings, agent: &AgentSettings) -> Option<String> {
-    let words = |agent: &AgentSettings| YStreams::of(&agent.words());
-    let shared = words(earlier)?.shared(&words(agent)?)?;
-    Some(format!("looks at {shared}, as agents.{} does, and only one of them can make passes", earlier.name))
+    let [one, other] = [earlier, agent].map(AgentSettings::words);
+    let shared = YStreams::of(&one).zip(YStreams::of(&other)).and_then(|(one, other)| one.shared(&other));
+    if let Some(shared) = shared {
+        let words = format!(
+            "looks at {shared}, as agents.{} does, and only one of them can make passes",
+            earlier.name
+        );
+        return Some(words);
+    }
+    let address = listens_at(&one)?;
+    (listens_at(&other)? == address)
+        .then(|| format!("listens at the same address as agents.{}", earlier.name))
+}
+
+/// Where an agent serves its metrics; `None` where it does not, or at a port that the system chooses.
+fn listens_at(words: &[&str]) -> Option<SocketAddr> {
+    let addresses = values(words, "--listen", None);
+    addresses.first()?.parse::<SocketAddr>().ok().filter(|address| address.port() != 0)
 }
 
 /// The y-streams whose locks a release detector takes.
@@ -139,6 +158,12 @@ impl YStreams {
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse::<YStream>().ok());
         Some(Self::Named(named.collect()))
+    }
+
+    /// Whether a command line is that of a detector and names none.
+    fn names_none(words: &[&str]) -> bool {
+        let ["oarctl", "start-release-detector", options @ ..] = words else { return false };
+        !options.contains(&"--all") && values(options, "--minor-release", Some('r')).is_empty()
     }
 
     /// Those that both have, in words.
@@ -210,6 +235,10 @@ mod tests {
             (r#"{"run": "oarctl jira-notificator --help", "every": "600"}"#, "no pass is made"),
             (r#"{"run": "jobctl start-aggregator -V", "every": "600"}"#, "no pass is made"),
             (r#"{"run": "oarctl check-test-results --slack-channel '#qe'", "every": "600"}"#, "quotes"),
+            (r#"{"run": "oarctl jira-notificator --explain OCPBUGS-1", "every": "600"}"#, "no pass is made"),
+            (r#"{"run": "oarctl start-release-detector", "every": "600"}"#, "no y-stream"),
+            (r#"{"run": "oarctl start-release-detector --dry-run", "every": "600"}"#, "no y-stream"),
+            (r#"{"run": "oarctl", "every": "600"}"#, "does not begin with"),
             (r#"{"every": "600"}"#, "agents.x.run"),
             (r#"{"run": "oarctl start-release-detector --all"}"#, "agents.x.every"),
             (r#"{"run": "oarctl start-release-detector --all", "every": "0"}"#, "agents.x.every"),
@@ -246,6 +275,17 @@ mod tests {
         ] {
             assert_eq!(two(one, other).unwrap().len(), 2, "{one}, {other}");
         }
+    }
+
+    #[test]
+    fn two_agents_at_one_address_are_refused() {
+        let listens = |command: &str, address: &str| format!("{command} --listen{address}");
+        let notificator = listens("oarctl jira-notificator", " 127.0.0.1:9090");
+        let error = two(&notificator, &listens("jobctl start-aggregator", "=127.0.0.1:9090")).unwrap_err();
+        assert!(error.contains("`agents.y.run` listens at the same address as agents.x"), "{error}");
+        two(&notificator, &listens("jobctl start-aggregator", " 127.0.0.1:9091")).unwrap();
+        let any = listens("oarctl jira-notificator", " 127.0.0.1:0");
+        two(&any, &listens("jobctl start-aggregator", " 127.0.0.1:0")).unwrap();
     }
 
     #[test]

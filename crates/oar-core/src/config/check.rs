@@ -426,6 +426,7 @@ mod tests {
             |options: &str| json!({"run": format!("oarctl start-release-detector {options}"), "every": "9"});
         let agents = json!({"one": detector("--all"), "two": detector("-r 4.20")});
         one("/agents", agents, Error, "agents.two.run", "looks at 4.20, as agents.one does");
+        one("/agents", json!({"one": detector("-v")}), Error, "agents.one.run", "no y-stream");
 
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("no-key.asc"), "no key").unwrap();
