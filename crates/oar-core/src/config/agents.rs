@@ -64,6 +64,10 @@ impl Document {
 
     /// One agent of the document.
     pub(super) fn agent(&self, name: &str) -> Result<AgentSettings, ConfigError> {
+        if let Some(problem) = name_problem(name) {
+            let shown = name.escape_debug().to_string();
+            return Err(keys::AGENT_COMMAND.unusable(&[&shown], format!("belongs to {problem}")));
+        }
         let command = self.required(&keys::AGENT_COMMAND, &[name])?;
         let command = command.split_ascii_whitespace().map(str::to_owned).collect();
         let every = self.required(&keys::AGENT_INTERVAL, &[name])?;
@@ -71,6 +75,14 @@ impl Document {
             every.parse().map_err(|_| keys::AGENT_INTERVAL.unusable(&[name], "is no number".to_owned()))?;
         Ok(AgentSettings { name: name.to_owned(), command, every })
     }
+}
+
+/// What is wrong with the name of an agent: it begins each line that the agent writes.
+pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+    if name.trim().is_empty() {
+        return Some("an agent without a name");
+    }
+    name.contains(char::is_control).then_some("an agent whose name has control characters")
 }
 
 /// What is wrong with the command line of an agent.
@@ -286,6 +298,20 @@ mod tests {
         two(&notificator, &listens("jobctl start-aggregator", " 127.0.0.1:9091")).unwrap();
         let any = listens("oarctl jira-notificator", " 127.0.0.1:0");
         two(&any, &listens("jobctl start-aggregator", " 127.0.0.1:0")).unwrap();
+    }
+
+    #[test]
+    fn a_name_stays_in_its_line() {
+        for (name, words) in [
+            ("", "`agents..run` belongs to an agent without a name"),
+            (" ", "an agent without a name"),
+            ("x\ny", r"`agents.x\ny.run` belongs to an agent whose name has control characters"),
+            ("x\u{1b}[2J", "control characters"),
+        ] {
+            let agent = serde_json::json!({"run": "oarctl jira-notificator", "every": "600"});
+            let error = agents(&serde_json::json!({"agents": {name: agent}}).to_string()).unwrap_err();
+            assert!(error.contains(words) && !error.contains(['\n', '\u{1b}']), "{name:?}: {error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::agents::clashes;
+use super::agents::{clashes, name_problem};
 use super::document::{Document, kind};
 use super::error::ConfigError;
 use super::keys::{self, KEYS, Key, Requirement};
@@ -175,6 +175,10 @@ fn waivers(document: &Document, problems: &mut Problems) {
 fn agents(document: &Document, problems: &mut Problems) {
     let mut complete = Vec::new();
     for name in document.names(&["agents"]) {
+        if let Some(problem) = name_problem(name) {
+            problems.error(&format!("agents.{}", name.escape_debug()), format!("is {problem}"));
+            continue;
+        }
         match document.agent(name) {
             Ok(agent) => complete.push(agent),
             Err(error @ ConfigError::MissingKey { .. }) => {
@@ -426,6 +430,8 @@ mod tests {
             |options: &str| json!({"run": format!("oarctl start-release-detector {options}"), "every": "9"});
         let agents = json!({"one": detector("--all"), "two": detector("-r 4.20")});
         one("/agents", agents, Error, "agents.two.run", "looks at 4.20, as agents.one does");
+        one("/agents", json!({"": detector("--all")}), Error, "agents.", "is an agent without a name");
+        one("/agents", json!({"a\nb": detector("--all")}), Error, r"agents.a\nb", "control characters");
         one("/agents", json!({"one": detector("-v")}), Error, "agents.one.run", "no y-stream");
 
         let directory = tempfile::tempdir().unwrap();
