@@ -305,6 +305,18 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
 }
 
 #[test]
+fn what_is_no_record_is_left_out_and_not_waited_for() {
+    let harness = Harness::new();
+    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    let folder = harness.home().join(".local/state/release-tests/agents");
+    std::fs::write(folder.join("nameless.json"), r#"{"x": 1}"#).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("fifo.json")).status().unwrap().success());
+    let rows = list(&harness);
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows:#}");
+    assert_eq!(rows[0]["name"], "oarctl-release-detector-4.20");
+}
+
+#[test]
 fn a_document_that_cannot_be_read_is_not_one_without_agents() {
     let list = ["agents", "list"];
     let harness = Harness::new();
