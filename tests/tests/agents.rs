@@ -271,6 +271,9 @@ fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
     let harness = Harness::new();
     let run = harness.run("oarctl", ["agents", "run"]).expect(3);
     assert!(run.stderr.contains("no agent is configured") && run.stderr.contains("for example"), "{run:?}");
+    let harness = with_agents(&two_detectors());
+    let run = harness.run("oarctl", ["agents", "run", "--only", "nope"]).expect(2);
+    assert!(run.stderr.contains("there are: konflux, errata") && run.stderr.contains("  next: "), "{run:?}");
     let harness = with_agents(&json!({"x": {"run": "oar status", "every": "0"}}));
     let run = harness.run("oarctl", ["config", "check"]).expect(1);
     assert!(run.all().contains("agents.x.run") && run.all().contains("agents.x.every"), "{run:?}");

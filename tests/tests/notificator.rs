@@ -246,6 +246,9 @@ fn a_bug_that_fails_does_not_stop_the_others_and_is_told_by_the_next_pass() {
     // Without a directory the managers are unknown, too.
     let first = run(&harness, &[]).expect(1);
     assert!(first.stderr.contains(&format!("error: {broken}: could not tell the QA contact")), "{first:?}");
+    assert!(!first.stdout.contains("could not"), "an error is said once: {first:?}");
+    let lines = |begin: &str| first.stderr.lines().filter(|line| line.starts_with(begin)).count();
+    assert!(lines("error: ") > 1 && lines("error: ") == lines("  next: "), "{first:?}");
     let done = keys(Shape::TellQaContact).iter().filter(|key| told(&harness, key) == ["QA Contact"]).count();
     assert_eq!(done, 19);
     assert!(told(&harness, &broken).is_empty());

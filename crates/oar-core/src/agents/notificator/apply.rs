@@ -36,7 +36,7 @@ impl Applier<'_> {
         let read = self.read_again(plan).await;
         let (fresh, issue) = match read {
             Ok(read) => read,
-            Err(error) => return report.failed(error.to_string()),
+            Err(error) => return report.failed_by(&error),
         };
         if issue.status.as_deref() != Some(ON_QA) {
             return report.left("it left ON_QA during the pass");
@@ -114,14 +114,14 @@ impl Applier<'_> {
                 return report;
             }
             Err(error) => {
-                report.steps.push(step_of(StepResult::Failed).because(error.to_string()));
+                report.steps.push(StepReport::failed(Action::Tell, &error).to(notice.kind));
                 return report;
             }
         };
         match self.comment(issue, &notice, until).await {
             Ok(()) => report.steps.push(step_of(StepResult::Done)),
             Err(error) => {
-                report.steps.push(step_of(StepResult::Failed).because(error.to_string()));
+                report.steps.push(StepReport::failed(Action::Tell, &error).to(notice.kind));
                 return report;
             }
         }
@@ -173,10 +173,9 @@ impl Applier<'_> {
         } else {
             jira.add_people(key, field, people, self.permit).await.map(drop)
         };
-        let step = |result| StepReport::new(Action::AskForInformation, result);
         match written {
-            Ok(()) => step(StepResult::Done),
-            Err(error) => step(StepResult::Failed).because(error.to_string()),
+            Ok(()) => StepReport::new(Action::AskForInformation, StepResult::Done),
+            Err(error) => StepReport::failed(Action::AskForInformation, &error),
         }
     }
 
@@ -189,7 +188,7 @@ impl Applier<'_> {
             self.notificator.jira.change_label(&issue.key, PENDING_LABEL, change, self.permit).await;
         match changed {
             Ok(()) => StepReport::new(action, StepResult::Done),
-            Err(error) => StepReport::new(action, StepResult::Failed).because(error.to_string()),
+            Err(error) => StepReport::failed(action, &error),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Notificator<'_> {
             let decision = self.decide(&issue);
             if let Some(error) = error {
                 // What was decided without the comments is not said.
-                reports.push(IssueReport::unknown(&issue.key).failed(error.to_string()));
+                reports.push(IssueReport::unknown(&issue.key).failed_by(&error));
                 continue;
             }
             report.count(decision.row);

@@ -24,7 +24,8 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     if let Some(unknown) = args.only.iter().find(|name| agents.iter().all(|agent| agent.name != **name)) {
         let names: Vec<&str> = agents.iter().map(|agent| agent.name.as_str()).collect();
         let words = format!("no agent `{unknown}` is configured; there are: {}", names.join(", "));
-        return Err(CliError::usage(words));
+        return Err(CliError::usage(words)
+            .with_hint("Name one of them with --only, or add the agent with `oarctl config edit`."));
     }
     if !args.only.is_empty() {
         agents.retain(|agent| args.only.contains(&agent.name));
