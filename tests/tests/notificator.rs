@@ -331,9 +331,17 @@ fn a_claim_holds_as_long_as_its_lease_and_no_longer() {
     };
     let held = claimed(ago(SignedDuration::from_secs(30)));
     let text = run(&held, &[]).expect(0).stdout;
-    assert!(text.contains("did not tell the QA contact: another program began it at"), "{text}");
-    assert!(told(&held, BUG).is_empty());
+    assert!(text.contains("did not tell the QA contact: it was begun at"), "{text}");
+    let words = "by another program or an earlier pass; if there is no comment by";
+    assert!(text.contains(words) && told(&held, BUG).is_empty(), "{text}");
+    let text = run(&held, &["--explain", BUG]).expect(0).stdout;
+    assert!(
+        text.contains("next: tell the QA contact: the next pass, due since") && text.contains(words),
+        "{text}"
+    );
     let left = claimed(ago(hours(1)));
+    let text = run(&left, &["--explain", BUG]).expect(0).stdout;
+    assert!(!text.contains("begun"), "{text}");
     run(&left, &[]).expect(0);
     assert_eq!(told(&left, BUG), ["QA Contact"], "whoever claimed it has ended");
 }

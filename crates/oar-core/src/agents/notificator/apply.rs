@@ -101,10 +101,8 @@ impl Applier<'_> {
         let now = clock.now();
         let until = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
             Ok(Claim::Ours(until)) => until,
-            Ok(Claim::Theirs(at)) => {
-                let why =
-                    format!("another program began it at {at}; if that one fails, a later pass does it");
-                report.steps.push(step_of(StepResult::HeldBack).because(why));
+            Ok(Claim::Begun(begun)) => {
+                report.steps.push(step_of(StepResult::HeldBack).because(begun.to_string()));
                 return report;
             }
             Ok(Claim::GivenUp) => {

@@ -229,6 +229,8 @@ pub struct NextStep {
     pub after: String,
     /// Whether that time is over.
     pub due: bool,
+    /// Why the next pass does not do it although it is due: somebody began it.
+    pub begun: Option<String>,
 }
 
 /// A notification that an issue has.
@@ -278,7 +280,8 @@ impl Explanation {
         let Some(next) = &self.next else { return "nothing".to_owned() };
         let whom = next.whom.as_ref().map(|whom| format!(" (it goes to {whom})")).unwrap_or_default();
         let when = if next.due { "the next pass, due since" } else { "the first pass after" };
-        format!("{}{whom}: {when} {}", next.step, next.after)
+        let begun = next.begun.as_ref().map(|begun| format!("; {begun}")).unwrap_or_default();
+        format!("{}{whom}: {when} {}{begun}", next.step, next.after)
     }
 }
 
