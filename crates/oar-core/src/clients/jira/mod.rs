@@ -269,7 +269,12 @@ impl JiraClient {
 
     fn decode<T: DeserializeOwned>(&self, reply: &Reply) -> Result<T, ServiceError> {
         self.core.process_response(reply.status, reply.text()?).map_err(|error| {
-            reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
+            let words = match &error {
+                // `gouqi` calls it a failed serialization.
+                gouqi::Error::Serde(error) => error.to_string(),
+                other => other.to_string(),
+            };
+            reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {words}"))
         })
     }
 }
