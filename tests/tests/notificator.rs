@@ -569,7 +569,10 @@ fn pull_requests_that_were_verified_keep_people_from_being_told() {
     );
     assert!(told(&harness, BUG).is_empty());
     let harness = linked(Some(&["verified"])).env("GITHUB_TOKEN", "");
-    run(&harness, &[]).expect(0);
+    let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
+    assert!(text.contains("pull requests: not checked: GITHUB_TOKEN is not set"), "{text}");
+    let warned = run(&harness, &[]).expect(0);
+    assert!(warned.stderr.contains("GITHUB_TOKEN is not set, so no bug counts as verified"), "{warned:?}");
     assert_eq!(told(&harness, BUG).len(), 1, "without a token none counts as verified");
 }
 
