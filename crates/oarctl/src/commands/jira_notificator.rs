@@ -114,13 +114,18 @@ fn show_pass(ui: &Ui, report: &PassReport) {
     for (row, count) in &report.rows {
         ui.text(format!("{count:>5}  {row}"));
     }
+    ui.text(summary(report));
+}
+
+fn summary(report: &PassReport) -> String {
     let bugs = if report.selected == 1 { "bug waits" } else { "bugs wait" };
     let done = if report.dry_run {
         "nothing was changed".to_owned()
     } else {
         format!("comments written: {}; failed: {}", report.told, report.failed)
     };
-    ui.text(format!("{} {bugs} in ON_QA; {done}", report.selected));
+    let ended = if report.signal.is_some() { "ended before it was done: " } else { "" };
+    format!("{ended}{} {bugs} in ON_QA; {done}", report.selected)
 }
 
 /// What comes after a failure for which nobody knows better.
@@ -148,4 +153,19 @@ fn show_explanation(ui: &Ui, explanation: &Explanation) {
         ui.text(format!("  now: {now}"));
     }
     ui.text(format!("  next: {}", explanation.next_words()));
+}
+
+#[cfg(test)]
+mod tests {
+    use oar_core::flow::interrupt::Signal;
+
+    use super::*;
+
+    #[test]
+    fn a_pass_that_was_stopped_does_not_look_like_a_whole_one() {
+        let whole = PassReport { selected: 6, told: 2, ..PassReport::default() };
+        assert_eq!(summary(&whole), "6 bugs wait in ON_QA; comments written: 2; failed: 0");
+        let stopped = PassReport { signal: Some(Signal::Terminate), ..whole };
+        assert!(summary(&stopped).starts_with("ended before it was done: 6 bugs wait"));
+    }
 }

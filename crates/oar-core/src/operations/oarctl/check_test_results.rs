@@ -99,6 +99,9 @@ pub struct Answer {
     /// The new text of the file of notified builds.
     #[serde(skip)]
     pub notified: String,
+    /// Whether a signal ended it before all files were looked at.
+    #[serde(skip)]
+    pub stopped: bool,
 }
 
 /// A build that somebody is told of.
@@ -198,6 +201,7 @@ impl Operation for CheckTestResults {
         pass.count_older_as_told(&mut readable);
         for (name, standing) in readable {
             if call.interrupt().signal().is_some() {
+                pass.answer.stopped = true;
                 break;
             }
             pass.look(&name, standing).await?;
