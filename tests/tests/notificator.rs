@@ -643,7 +643,7 @@ fn nothing_is_said_of_the_row_of_a_bug_whose_comments_could_not_be_read() {
 fn the_explanation_says_what_comes_next_and_changes_nothing() {
     let harness = one(|bug| bug.comments = vec![notice(9, "QA Contact", 24, CONTACT, ago(hours(19 * 24)))]);
     let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
-    assert!(text.contains("OCPBUGS-60010: the QA contact was notified (row 3)"), "{text}");
+    assert!(text.contains("OCPBUGS-60010: the QA contact or a stand-in was notified (row 3)"), "{text}");
     assert!(text.contains("next: tell the QA contact again: the next pass, due since"), "{text}");
     let verified = run(&harness, &["--explain", "OCPBUGS-60011", "--output", "json"]).expect(0).json();
     assert_eq!(verified["left_out"], "its status is Verified, not ON_QA");
