@@ -698,6 +698,28 @@ fn a_version_that_the_project_does_not_have_is_left_out() {
 }
 
 #[test]
+fn a_clock_that_is_far_from_jira_s_tells_nobody() {
+    for (jira, words) in [(-48, "hours ahead of Jira's"), (48, "hours behind Jira's")] {
+        let harness = one(|_| {});
+        harness.sandbox.clock().advance(hours(jira));
+        let all: [&[&str]; 3] = [&[], &["--dry-run"], &["--explain", BUG]];
+        for options in all {
+            let refused = run(&harness, options).expect(4);
+            assert!(refused.stderr.contains("the clock of this machine is 4"), "{options:?}: {refused:?}");
+            assert!(
+                refused.stderr.contains(words) && refused.stderr.contains("next: Set the clock"),
+                "{refused:?}"
+            );
+        }
+        assert_eq!((writes(&harness), told(&harness, BUG).len()), (0, 0));
+    }
+    let harness = one(|_| {});
+    harness.sandbox.clock().advance(hours(3));
+    run(&harness, &[]).expect(0);
+    assert_eq!(told(&harness, BUG), ["QA Contact"]);
+}
+
+#[test]
 fn missing_credentials_and_an_outage_end_the_pass() {
     let harness = one(|_| {});
     harness.sandbox.faults().add(Fault::on("jira", status(503)).forever());

@@ -21,6 +21,7 @@ impl Notificator<'_> {
         let mut fields = OnQaIssue::fields(self.settings);
         fields.extend(["issuetype", TARGET_VERSION]);
         let found = self.jira.issue_with_properties(key, &fields).await?;
+        self.check_clock()?;
         let ids: Vec<_> = found.id().cloned().into_iter().collect();
         let mut histories = self.jira.field_changes(&ids, &OnQaIssue::histories(self.settings)).await?;
         let history = found.id().and_then(|id| histories.remove(id)).unwrap_or_default();
