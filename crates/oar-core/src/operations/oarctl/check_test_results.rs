@@ -157,6 +157,7 @@ impl Operation for CheckTestResults {
         let tree = folder.list().await?.ok_or_else(|| {
             let words = format!("{} has no folder {} on {}", self.repo_name, self.path, self.branch);
             Refusal::new(ErrorClass::Configuration, words)
+                .with_hint("Check --repo-name, --branch and --path.")
         })?;
         let mut notified = self.read_notified(call)?;
         let long_ago = before(call.clock().now(), KEPT);
@@ -270,7 +271,9 @@ impl Pass<'_> {
             Ok(standing) => Some((file.name, standing)),
             Err(error) => {
                 let words = format!("{}: {error}", file.name);
-                self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
+                let CheckTestResults { repo_name, path, branch, .. } = self.arguments;
+                let hint = format!("Correct {path}/{} on {branch} of {repo_name}.", file.name);
+                self.answer.problems.add_words(words, ErrorClass::Unavailable, Some(hint));
                 None
             }
         }
