@@ -211,6 +211,8 @@ fn one_bad_file_or_line_does_not_stop_the_others() {
     put(&harness, &nightly(1), REJECTED);
     let run = check(&harness, &[]).expect(4);
     assert!(run.stderr.contains("dropped: 1 (2)") && run.stderr.contains(&nightly(2)), "{run:?}");
+    let next = format!("  next: Correct _releases/{} on record of openshift/release-tests.", nightly(2));
+    assert!(run.stderr.contains(&next), "{run:?}");
     assert_eq!(told(&harness).len(), 1);
     let file = file(&harness).unwrap();
     assert!(file.lines().count() == 1 && file.contains(&nightly(1)), "what is gone is forgotten: {file}");

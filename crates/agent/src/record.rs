@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::Session;
 use jiff::Timestamp;
+use oar_core::files;
 use oar_core::flow::holder;
 use serde::{Deserialize, Serialize};
 
@@ -73,17 +74,17 @@ pub fn records(session: &Session) -> Vec<AgentRecord> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let paths =
         files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|kind| kind == "json"));
-    let mut records: Vec<AgentRecord> = paths.filter_map(|path| read(&path)).collect();
+    // One without a name is not a record of ours.
+    let records =
+        paths.filter_map(|path| read::<AgentRecord>(&path)).filter(|record| !record.name.is_empty());
+    let mut records: Vec<AgentRecord> = records.collect();
     records.sort_by(|one, other| one.name.cmp(&other.name));
     records
 }
 
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    let size = std::fs::metadata(path).ok()?.len();
-    if size > LARGEST {
-        return None;
-    }
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    // A FIFO in its place is not waited for.
+    serde_json::from_slice(&files::read(path, LARGEST).ok()?).ok()
 }
 
 /// The names and records of the supervised agents.

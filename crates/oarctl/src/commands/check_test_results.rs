@@ -304,7 +304,15 @@ fn show(ui: &Ui, answer: &Answer) {
         let hint = hint.map(str::to_owned);
         ui.explain(&CliError { hint, ..CliError::new(class, text) });
     }
-    ui.text(format!("{} test result files checked", answer.checked));
+    ui.text(summary(answer));
+}
+
+fn summary(answer: &Answer) -> String {
+    let Answer { checked, .. } = answer;
+    if answer.stopped {
+        return format!("ended before it was done: {checked} test result files, and not all were checked");
+    }
+    format!("{checked} test result files checked")
 }
 
 #[cfg(test)]
@@ -317,6 +325,14 @@ mod tests {
     struct Command {
         #[command(flatten)]
         args: Args,
+    }
+
+    #[test]
+    fn a_pass_that_was_stopped_does_not_look_like_a_whole_one() {
+        let whole = Answer { checked: 14, ..Answer::default() };
+        assert_eq!(summary(&whole), "14 test result files checked");
+        let stopped = Answer { stopped: true, ..whole };
+        assert!(summary(&stopped).starts_with("ended before it was done: 14 test result files"));
     }
 
     fn scope_of(repository: &str, more: &[&str]) -> String {

@@ -116,6 +116,9 @@ pub struct Answer {
     /// The new text of the file of notified builds.
     #[serde(skip)]
     pub notified: String,
+    /// Whether a signal ended it before all files were looked at.
+    #[serde(skip)]
+    pub stopped: bool,
 }
 
 /// A build that somebody is told of.
@@ -171,6 +174,7 @@ impl Operation for CheckTestResults {
         let tree = folder.list().await?.ok_or_else(|| {
             let words = format!("{} has no folder {} on {}", self.repo_name, self.path, self.branch);
             Refusal::new(ErrorClass::Configuration, words)
+                .with_hint("Check --repo-name, --branch and --path.")
         })?;
         let mut notified = self.read_notified(call)?;
         let long_ago = before(call.clock().now(), KEPT);
@@ -215,6 +219,7 @@ impl Operation for CheckTestResults {
         pass.count_older_as_told(&mut readable);
         for (name, standing) in readable {
             if call.interrupt().signal().is_some() {
+                pass.answer.stopped = true;
                 break;
             }
             if let Err(error) = pass.look(&name, standing).await {
@@ -286,7 +291,9 @@ impl Pass<'_> {
             Ok(standing) => Some((file.name, standing)),
             Err(error) => {
                 let words = format!("{}: {error}", file.name);
-                self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
+                let CheckTestResults { repo_name, path, branch, .. } = self.arguments;
+                let hint = format!("Correct {path}/{} on {branch} of {repo_name}.", file.name);
+                self.answer.problems.add_words(words, ErrorClass::Unavailable, Some(hint));
                 None
             }
         }

@@ -1,9 +1,10 @@
 use agent::{AgentRecord, Problem, Supervised, SupervisedRecord, records, supervised_record};
 use cli_support::{CliError, ExitCode, Session, counted};
 use oar_core::clock::stamp;
+use oar_core::config::{ConfigError, agent_watchdog};
 use serde::Serialize;
 
-use super::configured;
+use super::{configured, none_configured};
 
 /// Show each agent with its last pass, next pass and last problem
 ///
@@ -42,12 +43,22 @@ impl Row {
 
 pub(super) fn run(session: &Session) -> Result<ExitCode, CliError> {
     let mut found = records(session);
+    // What `agents run` refuses is refused here as well, and not taken for a document without agents.
+    agent_watchdog(&session.environment)?;
     let configured = match configured(session) {
         Ok(agents) => agents,
         // Those that cron starts are shown all the same.
-        Err(_) if !found.is_empty() => Vec::new(),
-        Err(error) => return Err(error),
+        Err(error @ (ConfigError::DocumentNotFound { .. } | ConfigError::MissingVariable { .. }))
+            if !found.is_empty() =>
+        {
+            session.ui.warn(format!("the agents of the configuration document are not listed: {error}"));
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
     };
+    if configured.is_empty() && found.is_empty() {
+        return Err(none_configured());
+    }
     let mut rows: Vec<Row> = Vec::new();
     for agent in configured {
         let place = found.iter().position(|record| record.name == agent.name);
