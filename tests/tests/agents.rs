@@ -271,9 +271,27 @@ fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
     let harness = Harness::new();
     let run = harness.run("oarctl", ["agents", "run"]).expect(3);
     assert!(run.stderr.contains("no agent is configured") && run.stderr.contains("for example"), "{run:?}");
+    let harness = with_agents(&two_detectors());
+    let run = harness.run("oarctl", ["agents", "run", "--only", "nope"]).expect(2);
+    assert!(run.stderr.contains("there are: konflux, errata") && run.stderr.contains("  next: "), "{run:?}");
     let harness = with_agents(&json!({"x": {"run": "oar status", "every": "0"}}));
     let run = harness.run("oarctl", ["config", "check"]).expect(1);
     assert!(run.all().contains("agents.x.run") && run.all().contains("agents.x.every"), "{run:?}");
+}
+
+#[test]
+fn two_agents_that_keep_each_other_from_work_are_refused() {
+    let harness = with_agents(&json!({
+        "x": {"run": "oarctl start-release-detector --all", "every": "600"},
+        "y": {"run": "oarctl start-release-detector -r 4.20", "every": "600"},
+    }));
+    harness.sandbox.clear_requests();
+    for (command, code) in [(["agents", "run"], 3), (["agents", "list"], 3), (["config", "check"], 1)] {
+        let run = harness.run("oarctl", command).expect(code);
+        let all = run.all();
+        assert!(all.contains("agents.y.run") && all.contains("looks at 4.20, as agents.x does"), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty());
 }
 
 #[test]
@@ -287,6 +305,57 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
     assert_eq!(rows[0]["name"], "oarctl-release-detector-4.18");
     assert_eq!((&rows[0]["problems"], &rows[1]["problems"]), (&json!(1), &json!(0)));
     assert!(rows[0]["last_problem"]["text"].as_str().unwrap().contains("4.18.z.yaml"), "{rows:#}");
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains(", 1 problem\n"), "{text}");
+}
+
+#[test]
+fn a_next_pass_that_was_not_begun_in_time_is_overdue() {
+    // The configured agents do not run.
+    let harness = with_agents(&two_detectors());
+    let command = ["start-release-detector", "-r", "4.20", "--interval", "3600"];
+    let _agent = Supervisor(Some(harness.command("oarctl", command).spawn().unwrap()));
+    until(&harness, "a pass", |list| !list[2]["next_pass"].is_null());
+    let name = "oarctl-release-detector-4.20.json";
+    let path = harness.home().join(".local/state/release-tests/agents").join(name);
+    let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    record["next_pass"] = json!("2026-01-02T03:04:05Z");
+    std::fs::write(&path, record.to_string()).unwrap();
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: 2026-01-02T03:04:05Z, overdue\n"), "{text}");
+}
+
+#[test]
+fn what_is_no_record_is_left_out_and_not_waited_for() {
+    let harness = Harness::new();
+    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    let folder = harness.home().join(".local/state/release-tests/agents");
+    std::fs::write(folder.join("nameless.json"), r#"{"x": 1}"#).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("fifo.json")).status().unwrap().success());
+    let rows = list(&harness);
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows:#}");
+    assert_eq!(rows[0]["name"], "oarctl-release-detector-4.20");
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_not_one_without_agents() {
+    let list = ["agents", "list"];
+    let harness = Harness::new();
+    harness.run("oarctl", ["start-release-detector", "-r", "4.20"]).expect(0);
+    let gone = harness.home().join("gone.json").display().to_string();
+    for (name, value) in [("OAR_CONFIG", gone.as_str()), ("OAR_STAT", "1"), ("OAR_AGENT_WATCHDOG", "soon")] {
+        let mut command = harness.command("oarctl", list);
+        command.env(name, value);
+        let run = end_to_end::finish(command).expect(3);
+        assert!(run.stderr.contains(if name == "OAR_CONFIG" { "gone.json" } else { name }), "{run:?}");
+        assert!(!run.stdout.contains("last pass"), "{run:?}");
+    }
+    // A machine on which cron starts the agents may have no document for this user.
+    let mut command = harness.command("oarctl", list);
+    command.env_remove("OAR_JWK");
+    let run = end_to_end::finish(command).expect(0);
+    assert!(run.stdout.contains("oarctl-release-detector-4.20"), "{run:?}");
+    assert!(run.stderr.contains("are not listed: ") && run.stderr.contains("OAR_JWK"), "{run:?}");
 }
 
 #[test]

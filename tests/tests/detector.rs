@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, finish, release_tests, wait};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::scenario::github::STATE_BRANCH;
 use sandbox::scenario::sheets::SPREADSHEET;
@@ -148,6 +148,17 @@ fn a_file_that_is_no_map_could_not_be_read_and_the_other_streams_are_looked_at()
 }
 
 #[test]
+fn a_release_with_a_typing_error_is_ignored_and_named() {
+    let harness = Harness::new();
+    put_tracking(&harness, "4.19", "releases: {4.19.0: {}, 4.19.1: {}, v4.19.2: {}, 4.20.2: {}}\n");
+    let run = detect(&harness, &["-r", "4.19", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("announced 4.19.1, "), "{run:?}");
+    for key in ["`v4.19.2`", "`4.20.2`"] {
+        assert!(run.stderr.contains("_releases/4.19/4.19.z.yaml") && run.stderr.contains(key), "{run:?}");
+    }
+}
+
+#[test]
 fn streams_without_announcements_or_without_a_stable_build_are_said() {
     let harness = announced();
     let run = detect(&harness, &["-r", "5.0,4.12,4.20"]).expect(0);
@@ -176,7 +187,7 @@ fn an_announcement_that_is_missing_is_told_once_by_whichever_machine() {
     std::fs::create_dir_all(&elsewhere).unwrap();
     let mut command = harness.command("oarctl", ["start-release-detector", "-r", "4.19"]);
     command.env("HOME", &elsewhere);
-    let run = end_to_end::finish(command).expect(0);
+    let run = finish(command).expect(0);
     assert!(run.stderr.contains("told before"), "{run:?}");
     assert_eq!(messages(&harness), told);
     harness.sandbox.world().release_controller.lock().add("4-stable", "4.19.2", Phase::Accepted);
@@ -220,10 +231,28 @@ fn a_dry_run_changes_nothing_and_takes_no_lock() {
     harness.sandbox.clear_requests();
     let run = detect(&harness, &["-r", "4.19", "-r", "4.20", "--dry-run"]).expect(0);
     assert!(run.stdout.contains("  4.19.1: would create "), "{run:?}");
+    assert!(run.stderr.contains("INFO: dry run: the release leads are notified in Slack"), "{run:?}");
     assert!(run.stderr.contains("would be told"), "{run:?}");
     assert!(harness.sandbox.writes().is_empty(), "{}", harness.request_lines());
     assert_eq!((harness.statebox(KONFLUX), messages(&harness).len()), (None, 0));
     assert!(!harness.home().join(".local/state/release-tests").exists(), "no lock, no record");
+}
+
+#[test]
+fn a_pass_whose_record_cannot_be_kept_says_so_once() {
+    let harness = Harness::new();
+    let program = release_tests();
+    // As a full disk: files can be made, and take nothing.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' oarctl start-release-detector -r 4.19",
+        program.display()
+    );
+    let run = finish(harness.shell(&script)).expect(0);
+    assert_eq!(
+        run.stderr.matches("`oarctl agents list` will not show this agent's passes").count(),
+        1,
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -282,10 +311,36 @@ fn a_message_that_a_killed_pass_owes_is_sent_by_the_next_one() {
     detect(&harness, &["-r", "4.19"]);
     assert!(harness.statebox(KONFLUX).is_some() && messages(&harness).is_empty());
     harness.sandbox.faults().clear();
-    for _ in 0..2 {
-        detect(&harness, &["-r", "4.19"]).expect(0);
+    for sends in [true, false] {
+        let run = detect(&harness, &["-r", "4.19"]).expect(0);
+        let line = "  4.19.1: sent the messages that an earlier run owed; https://";
+        assert_eq!(run.stdout.contains(line), sends, "{run:?}");
         assert_eq!(messages(&harness).len(), 1);
     }
+}
+
+#[test]
+fn a_statebox_that_another_machine_makes_meanwhile_is_named() {
+    let other = announced();
+    other.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let state = other.statebox(KONFLUX).unwrap();
+    let harness = announced();
+    let late = Fault::on("release-controller", FaultKind::Slow { ms: 4000 });
+    harness.sandbox.faults().add(late.path("*/releasestream/4-stable/latest"));
+    let detector = harness.command("oarctl", ["start-release-detector", "-r", "4.19"]).spawn().unwrap();
+    let listed = || {
+        let requests = harness.sandbox.requests();
+        requests.iter().any(|request| request.path.contains("/git/trees/") && request.status.is_some())
+    };
+    let started = Instant::now();
+    while !listed() {
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", harness.request_lines());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    harness.put_statebox(KONFLUX, &state);
+    let run = wait(detector).expect(0);
+    assert!(run.stdout.contains("  4.19.1: nothing to do; https://"), "{run:?}");
+    assert!(run.stdout.contains("/statebox/4.19.1.yaml"), "{run:?}");
 }
 
 #[test]

@@ -246,6 +246,9 @@ fn a_bug_that_fails_does_not_stop_the_others_and_is_told_by_the_next_pass() {
     // Without a directory the managers are unknown, too.
     let first = run(&harness, &[]).expect(1);
     assert!(first.stderr.contains(&format!("error: {broken}: could not tell the QA contact")), "{first:?}");
+    assert!(!first.stdout.contains("could not"), "an error is said once: {first:?}");
+    let lines = |begin: &str| first.stderr.lines().filter(|line| line.starts_with(begin)).count();
+    assert!(lines("error: ") > 1 && lines("error: ") == lines("  next: "), "{first:?}");
     let done = keys(Shape::TellQaContact).iter().filter(|key| told(&harness, key) == ["QA Contact"]).count();
     assert_eq!(done, 19);
     assert!(told(&harness, &broken).is_empty());
@@ -328,9 +331,17 @@ fn a_claim_holds_as_long_as_its_lease_and_no_longer() {
     };
     let held = claimed(ago(SignedDuration::from_secs(30)));
     let text = run(&held, &[]).expect(0).stdout;
-    assert!(text.contains("did not tell the QA contact: another program began it at"), "{text}");
-    assert!(told(&held, BUG).is_empty());
+    assert!(text.contains("did not tell the QA contact: it was begun at"), "{text}");
+    let words = "by another program or an earlier pass; if there is no comment by";
+    assert!(text.contains(words) && told(&held, BUG).is_empty(), "{text}");
+    let text = run(&held, &["--explain", BUG]).expect(0).stdout;
+    assert!(
+        text.contains("next: tell the QA contact: the next pass, due since") && text.contains(words),
+        "{text}"
+    );
     let left = claimed(ago(hours(1)));
+    let text = run(&left, &["--explain", BUG]).expect(0).stdout;
+    assert!(!text.contains("begun"), "{text}");
     run(&left, &[]).expect(0);
     assert_eq!(told(&left, BUG), ["QA Contact"], "whoever claimed it has ended");
 }
@@ -558,7 +569,10 @@ fn pull_requests_that_were_verified_keep_people_from_being_told() {
     );
     assert!(told(&harness, BUG).is_empty());
     let harness = linked(Some(&["verified"])).env("GITHUB_TOKEN", "");
-    run(&harness, &[]).expect(0);
+    let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
+    assert!(text.contains("pull requests: not checked: GITHUB_TOKEN is not set"), "{text}");
+    let warned = run(&harness, &[]).expect(0);
+    assert!(warned.stderr.contains("GITHUB_TOKEN is not set, so no bug counts as verified"), "{warned:?}");
     assert_eq!(told(&harness, BUG).len(), 1, "without a token none counts as verified");
 }
 
@@ -629,7 +643,7 @@ fn nothing_is_said_of_the_row_of_a_bug_whose_comments_could_not_be_read() {
 fn the_explanation_says_what_comes_next_and_changes_nothing() {
     let harness = one(|bug| bug.comments = vec![notice(9, "QA Contact", 24, CONTACT, ago(hours(19 * 24)))]);
     let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
-    assert!(text.contains("OCPBUGS-60010: the QA contact was notified (row 3)"), "{text}");
+    assert!(text.contains("OCPBUGS-60010: the QA contact or a stand-in was notified (row 3)"), "{text}");
     assert!(text.contains("next: tell the QA contact again: the next pass, due since"), "{text}");
     let verified = run(&harness, &["--explain", "OCPBUGS-60011", "--output", "json"]).expect(0).json();
     assert_eq!(verified["left_out"], "its status is Verified, not ON_QA");
@@ -680,6 +694,28 @@ fn a_version_that_the_project_does_not_have_is_left_out() {
     }
     let run = run(&harness, &[]).expect(0);
     assert!(run.stderr.contains("OCPBUGS does not have 1 of the 12 versions yet"), "{run:?}");
+    assert_eq!(told(&harness, BUG), ["QA Contact"]);
+}
+
+#[test]
+fn a_clock_that_is_far_from_jira_s_tells_nobody() {
+    for (jira, words) in [(-48, "hours ahead of Jira's"), (48, "hours behind Jira's")] {
+        let harness = one(|_| {});
+        harness.sandbox.clock().advance(hours(jira));
+        let all: [&[&str]; 3] = [&[], &["--dry-run"], &["--explain", BUG]];
+        for options in all {
+            let refused = run(&harness, options).expect(4);
+            assert!(refused.stderr.contains("the clock of this machine is 4"), "{options:?}: {refused:?}");
+            assert!(
+                refused.stderr.contains(words) && refused.stderr.contains("next: Set the clock"),
+                "{refused:?}"
+            );
+        }
+        assert_eq!((writes(&harness), told(&harness, BUG).len()), (0, 0));
+    }
+    let harness = one(|_| {});
+    harness.sandbox.clock().advance(hours(3));
+    run(&harness, &[]).expect(0);
     assert_eq!(told(&harness, BUG), ["QA Contact"]);
 }
 

@@ -62,6 +62,16 @@ fn requests(harness: &Harness, service: &str) -> usize {
 }
 
 #[test]
+fn a_number_that_no_merge_request_has_is_refused_with_an_example() {
+    let harness = Harness::new();
+    for number in ["-5", "0", "many"] {
+        let run = harness.run("oarctl", ["image-consistency-check", "-p", PAYLOAD, "-m", number]).expect(2);
+        assert!(run.stderr.contains("expected the number of a merge request, such as 612"), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty());
+}
+
+#[test]
 fn every_image_is_found_in_the_shipment_or_in_the_public_catalog() {
     let harness = Harness::new();
     let run = check(&harness).expect(0);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Fault, FaultKind, Harness, Run, wait};
+use end_to_end::{Fault, FaultKind, Harness, Run, finish, release_tests, wait};
 
 const REPOSITORY: &str = "openshift/release-tests";
 const REJECTED: &str = r#"{"accepted": false, "aggregated": true, "result": []}"#;
@@ -122,6 +122,49 @@ fn what_slack_did_not_take_is_told_by_the_next_run() {
 }
 
 #[test]
+fn a_channel_that_cannot_be_searched_is_named_once_with_what_to_do() {
+    for (channel, token, code, words) in [
+        ("#no-such", None, 3, ["Check the channel's name", "groups:read"]),
+        ("#uninvited-demo", None, 3, ["Check the channel's name", "/invite"]),
+        ("#qe-demo", Some("xoxb-wrong"), 3, ["credential refused", "SLACK_BOT_TOKEN"]),
+        ("C0000CH099", None, 4, ["channel_not_found", "--slack-channel"]),
+    ] {
+        let harness = token.map_or_else(known, |token| known().env("SLACK_BOT_TOKEN", token));
+        put(&harness, &nightly(1), REJECTED);
+        put(&harness, &nightly(2), REJECTED);
+        let command = ["check-test-results", "--repo-name", REPOSITORY, "--slack-channel", channel];
+        let run = harness.run("oarctl", command).expect(code);
+        assert!(words.iter().all(|words| run.stderr.contains(words)), "{channel}: {run:?}");
+        assert!(
+            run.stderr.contains("  next: ") && !run.stderr.contains("perhaps sent"),
+            "{channel}: {run:?}"
+        );
+        if code == 3 {
+            // Every other build would meet the same.
+            assert_eq!(run.stderr.matches("not told").count(), 1, "{channel}: {run:?}");
+        }
+        assert_eq!((told(&harness).len(), file(&harness).unwrap().as_str()), (0, ""), "{channel}");
+    }
+}
+
+#[test]
+fn what_is_no_channel_and_no_branch_is_refused() {
+    let harness = fresh();
+    harness.sandbox.clear_requests();
+    for (channel, branch) in [("", "record"), ("#", "record"), ("#bad channel", "record"), ("#qe-demo", "")] {
+        let command = ["check-test-results", "--repo-name", REPOSITORY, "--dry-run"];
+        let names = ["--slack-channel", channel, "--branch", branch];
+        let run = harness.run("oarctl", command.iter().chain(&names)).expect(2);
+        assert!(run.stderr.contains("no Slack channel") || run.stderr.contains("has no name"), "{run:?}");
+    }
+    for number in ["-1", "many"] {
+        let run = check(&harness, &["--dry-run", "--limit", number]).expect(2);
+        assert!(run.stderr.contains("expected a number from 0 on, such as 5"), "{run:?}");
+    }
+    assert!(harness.sandbox.requests().is_empty(), "{}", harness.request_lines());
+}
+
+#[test]
 fn a_message_whose_record_was_lost_is_not_sent_again() {
     let harness = known();
     put(&harness, &nightly(1), REJECTED);
@@ -168,6 +211,8 @@ fn one_bad_file_or_line_does_not_stop_the_others() {
     put(&harness, &nightly(1), REJECTED);
     let run = check(&harness, &[]).expect(4);
     assert!(run.stderr.contains("dropped: 1 (2)") && run.stderr.contains(&nightly(2)), "{run:?}");
+    let next = format!("  next: Correct _releases/{} on record of openshift/release-tests.", nightly(2));
+    assert!(run.stderr.contains(&next), "{run:?}");
     assert_eq!(told(&harness).len(), 1);
     let file = file(&harness).unwrap();
     assert!(file.lines().count() == 1 && file.contains(&nightly(1)), "what is gone is forgotten: {file}");
@@ -208,6 +253,21 @@ fn where_nothing_can_be_remembered_nothing_is_told() {
     let run = check(&harness, &["--notified-file-path", "no/such/folder/file"]).expect(3);
     assert!(run.stderr.contains("cannot write the notified builds"), "{run:?}");
     assert_eq!(told(&harness), Vec::<String>::new());
+}
+
+#[test]
+fn where_a_file_can_be_made_and_nothing_written_to_it_nothing_is_told() {
+    let harness = fresh();
+    put(&harness, &nightly(1), REJECTED);
+    let program = release_tests();
+    // As a full disk: files can be made, and take nothing.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' oarctl check-test-results --repo-name {REPOSITORY} --slack-channel '#qe-demo'",
+        program.display()
+    );
+    let run = finish(harness.shell(&script)).expect(3);
+    assert!(run.stderr.contains("cannot write the notified builds"), "{run:?}");
+    assert_eq!((told(&harness).len(), file(&harness)), (0, None));
 }
 
 #[test]
@@ -312,6 +372,16 @@ fn two_checkers_with_different_work_do_not_exclude_each_other() {
     assert_eq!(told(&harness).len(), 2);
     first.kill().unwrap();
     first.wait().unwrap();
+}
+
+#[test]
+fn a_checker_is_listed_with_its_channel_and_its_file() {
+    let harness = fresh();
+    check(&harness, &["--notified-file-path", "one.txt"]).expect(0);
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.starts_with("oarctl-result-checker-openshift-release-tests-record-"), "{text}");
+    assert!(text.contains(": tells #qe-demo of _releases, notified builds in /"), "{text}");
+    assert!(text.contains("/one.txt\n"), "{text}");
 }
 
 #[test]

@@ -268,6 +268,7 @@ mod tests {
             program: "jobctl",
             role,
             scope: "",
+            about: "",
             dry_run: false,
             one_at_a_time: false,
             parts: &[],

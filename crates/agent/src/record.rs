@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::Session;
 use jiff::Timestamp;
+use oar_core::files;
 use oar_core::flow::holder;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ const LARGEST: u64 = 64 * 1024;
 pub struct AgentRecord {
     /// The agent: program, role and scope, or the name under which it is supervised.
     pub name: String,
+    /// What it does; empty where its name says it.
+    pub about: String,
     /// The process that wrote this last.
     pub pid: u32,
     /// The same process by its start too, because a number is given again ([`holder`]).
@@ -71,17 +74,17 @@ pub fn records(session: &Session) -> Vec<AgentRecord> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let paths =
         files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|kind| kind == "json"));
-    let mut records: Vec<AgentRecord> = paths.filter_map(|path| read(&path)).collect();
+    // One without a name is not a record of ours.
+    let records =
+        paths.filter_map(|path| read::<AgentRecord>(&path)).filter(|record| !record.name.is_empty());
+    let mut records: Vec<AgentRecord> = records.collect();
     records.sort_by(|one, other| one.name.cmp(&other.name));
     records
 }
 
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    let size = std::fs::metadata(path).ok()?.len();
-    if size > LARGEST {
-        return None;
-    }
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    // A FIFO in its place is not waited for.
+    serde_json::from_slice(&files::read(path, LARGEST).ok()?).ok()
 }
 
 /// The names and records of the supervised agents.
@@ -89,25 +92,29 @@ pub(crate) fn supervised_file(folder: &Path, name: &str) -> PathBuf {
     folder.join("supervised").join(file_name(name))
 }
 
-/// Writes a file in one step, so that nobody reads half of it. What cannot be written only lacks in the list.
+/// Writes a file. What cannot be written only lacks in the list.
 pub(crate) fn write(path: &Path, value: &impl Serialize) {
-    let attempt = || -> std::io::Result<()> {
-        let Some(folder) = path.parent() else { return Ok(()) };
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec_pretty(value)?)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    if let Err(error) = attempt() {
+    if let Err(error) = try_to_write(path, value) {
         tracing::debug!("{} is not written: {error}", path.display());
     }
+}
+
+/// Writes a file in one step, so that nobody reads half of it.
+fn try_to_write(path: &Path, value: &impl Serialize) -> std::io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(value)?)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Keeps the record of one agent. A dry run leaves none.
 pub(crate) struct Recorder {
     path: Option<PathBuf>,
     record: AgentRecord,
+    /// Whether it was said that the record cannot be written.
+    warned: bool,
 }
 
 impl Recorder {
@@ -119,6 +126,7 @@ impl Recorder {
         let earlier: Option<AgentRecord> = path.as_deref().and_then(read);
         let record = AgentRecord {
             name,
+            about: agent.about.to_owned(),
             pid: std::process::id(),
             process: holder::current(),
             repeats,
@@ -127,7 +135,7 @@ impl Recorder {
             next_pass: None,
             ..earlier.unwrap_or_default()
         };
-        Self { path, record }
+        Self { path, record, warned: false }
     }
 
     pub(crate) fn stands_by(&mut self, stands_by: bool) {
@@ -163,9 +171,16 @@ impl Recorder {
         self.write();
     }
 
-    fn write(&self) {
-        if let Some(path) = &self.path {
-            write(path, &self.record);
+    fn write(&mut self) {
+        let Some(path) = &self.path else { return };
+        if let Err(error) = try_to_write(path, &self.record)
+            && !self.warned
+        {
+            self.warned = true;
+            tracing::warn!(
+                "`oarctl agents list` will not show this agent's passes: {} is not written: {error}",
+                path.display()
+            );
         }
     }
 }

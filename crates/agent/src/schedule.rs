@@ -50,6 +50,8 @@ pub struct Agent<'a> {
     /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
     /// standby.
     pub scope: &'a str,
+    /// What it does, for people who see its name in a list; empty where the name says it.
+    pub about: &'a str,
     /// The parts of its work that may be part of another scope as well: each has a lock of its own, and one that shares none of
     /// them may be active at the same time. Without parts the lock has the agent's name.
     pub parts: &'a [String],
@@ -202,7 +204,10 @@ impl Schedule {
                     metrics.passed(&done, ended.duration_since(started));
                     let next = ended.saturating_add(pause).ok();
                     recorder.ended(&done, ended, next, session);
-                    manager.status(&format!("last pass: {} problems", done.problem_count()));
+                    manager.status(&format!(
+                        "last pass: {}",
+                        cli_support::counted(done.problem_count(), "problem")
+                    ));
                 } else {
                     manager.status("stands by");
                 }

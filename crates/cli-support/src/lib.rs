@@ -30,5 +30,5 @@ pub use exit::ExitCode;
 pub use progress::cut;
 pub use run::{CommonArgs, Program, Session, run};
 pub use ui::{OutputFormat, TextStyle, Ui};
-pub use values::{boolean, counted, trimmed};
+pub use values::{boolean, count, counted, merge_request, trimmed};
 pub use visible::plain;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::services::PREFIXES;
 
+/// The methods that the services are asked with.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -155,6 +158,14 @@ impl Fault {
             && !PREFIXES.iter().any(|(_, name)| name == service)
         {
             return Err(format!("no service {service:?}; there are {}", names()));
+        }
+        if let Some(method) = &self.method
+            && !METHODS.iter().any(|name| name.eq_ignore_ascii_case(method))
+        {
+            return Err(format!(
+                "no request has the method {method:?}; expected one of {}, or no method for all",
+                METHODS.join(", ")
+            ));
         }
         if let Some(rate) = self.rate
             && !(0.0..=1.0).contains(&rate)
@@ -345,6 +356,22 @@ mod tests {
         assert_ne!(first, run(8));
         let hits = first.iter().filter(|hit| **hit).count();
         assert!((30..=90).contains(&hits), "{hits} of 200 at 0.3");
+    }
+
+    #[test]
+    fn a_rule_that_can_hit_nothing_is_refused() {
+        let rule = || Fault::on("slack", FaultKind::Hang);
+        for method in METHODS {
+            assert_eq!(rule().method(method).check(), Ok(()));
+        }
+        assert_eq!(rule().method("post").check(), Ok(()));
+        for method in ["*", "", "P?ST", "GET ", "FETCH"] {
+            let problem = rule().method(method).check().unwrap_err();
+            assert!(
+                problem.contains("GET, HEAD, POST") && problem.contains("no method for all"),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

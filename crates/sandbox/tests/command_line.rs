@@ -70,8 +70,10 @@ fn every_service_is_in_the_environment() {
 
 #[test]
 fn bad_fault_rules_and_directories_are_refused() {
-    let output = sandbox().args(["run", "--fault", "{\"kind\":{}}", "--", "true"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    for rule in ["{\"kind\":{}}", "{\"method\":\"*\",\"kind\":{\"type\":\"hang\"}}"] {
+        let output = sandbox().args(["run", "--fault", rule, "--", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{rule}");
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     for option in ["--build-data", "--statebox"] {
@@ -138,6 +140,30 @@ fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
     let mut problems = String::new();
     child.stderr.take().unwrap().read_to_string(&mut problems).unwrap();
     assert!(problems.contains("serving on http://127."), "{problems}");
+}
+
+#[test]
+fn a_sandbox_without_a_configuration_document_says_so() {
+    // A copy alone in a directory has no document beside it or above it.
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("oar-sandbox");
+    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let said = |options: &[&str]| {
+        let mut start = Command::new(&copy);
+        let started = start.arg("start").args(options).current_dir(directory.path()).output().unwrap();
+        assert_eq!(started.status.code(), Some(0), "{started:?}");
+        let lines = text(&started.stdout);
+        let address = lines.lines().find_map(|line| line.strip_prefix("export OAR_SANDBOX='")).unwrap();
+        let address = address.trim_end_matches('\'');
+        let stopped = Command::new(&copy).arg("stop").env("OAR_SANDBOX", address).output().unwrap();
+        assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+        assert_eq!(lines.contains("export OAR_CONFIG="), !options.is_empty(), "{lines}");
+        text(&started.stderr)
+    };
+    let without = said(&[]);
+    assert!(without.contains("OAR_CONFIG is not set") && without.contains("--config"), "{without}");
+    let with = said(&["--config", "some/document.json"]);
+    assert!(!with.contains("OAR_CONFIG"), "{with}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::num::NonZeroU64;
 
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, merge_request};
 use oar_core::operations::job::start::RunImageConsistencyCheck;
 use oar_core::prow::environment::ReleaseImage;
 
@@ -13,14 +13,10 @@ pub(crate) struct Args {
     #[arg(short, long = "payload-url", value_name = "PULL_SPEC")]
     payload_url: ReleaseImage,
     /// The number of the shipment merge request
-    #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = number)]
+    #[arg(short, long = "mr-id", value_name = "NUMBER", value_parser = merge_request, allow_negative_numbers = true)]
     mr_id: NonZeroU64,
     #[command(flatten)]
     start: StartArgs,
-}
-
-fn number(text: &str) -> Result<NonZeroU64, String> {
-    text.trim().parse().map_err(|_| "expected the number of a merge request, such as 42".to_owned())
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {

@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "jobctl",
         role: "aggregator",
         scope: arch.text(),
+        about: "",
         dry_run,
         one_at_a_time: false,
         parts: &[],

@@ -65,6 +65,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "jobctl",
         role: "controller",
         scope: &scope,
+        about: "",
         dry_run,
         one_at_a_time: false,
         parts: &[],

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::agents::{clashes, name_problem};
 use super::document::{Document, kind};
 use super::error::ConfigError;
 use super::keys::{self, KEYS, Key, Requirement};
@@ -170,12 +171,25 @@ fn waivers(document: &Document, problems: &mut Problems) {
     }
 }
 
-/// Whether every agent says what it runs and how often.
+/// Whether every agent says what it runs and how often, and can work beside the others.
 fn agents(document: &Document, problems: &mut Problems) {
+    let mut complete = Vec::new();
     for name in document.names(&["agents"]) {
-        if let Err(error @ ConfigError::MissingKey { .. }) = document.agent(name) {
-            problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
+        if let Some(problem) = name_problem(name) {
+            problems.error(&format!("agents.{}", name.escape_debug()), format!("is {problem}"));
+            continue;
         }
+        match document.agent(name) {
+            Ok(agent) => complete.push(agent),
+            Err(error @ ConfigError::MissingKey { .. }) => {
+                problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
+            }
+            // A value of the wrong form is reported elsewhere.
+            Err(_) => {}
+        }
+    }
+    for (name, problem) in clashes(&complete) {
+        problems.error(&keys::AGENT_COMMAND.named(&[name]), problem);
     }
 }
 
@@ -411,6 +425,14 @@ mod tests {
             "jobs.payload-repository",
             "is not a repository",
         );
+
+        let detector =
+            |options: &str| json!({"run": format!("oarctl start-release-detector {options}"), "every": "9"});
+        let agents = json!({"one": detector("--all"), "two": detector("-r 4.20")});
+        one("/agents", agents, Error, "agents.two.run", "looks at 4.20, as agents.one does");
+        one("/agents", json!({"": detector("--all")}), Error, "agents.", "is an agent without a name");
+        one("/agents", json!({"a\nb": detector("--all")}), Error, r"agents.a\nb", "control characters");
+        one("/agents", json!({"one": detector("-v")}), Error, "agents.one.run", "no y-stream");
 
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("no-key.asc"), "no key").unwrap();

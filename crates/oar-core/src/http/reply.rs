@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderMap, LOCATION, RETRY_AFTER};
-use jiff::Timestamp;
+use http::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::call::Repeat;
@@ -43,6 +43,13 @@ impl Reply {
     pub fn text(&self) -> Result<&str, ServiceError> {
         std::str::from_utf8(&self.body)
             .map_err(|_| self.failure(ServiceErrorKind::Malformed, "not UTF-8 text"))
+    }
+
+    /// How far the clock of this machine was ahead of the service's when it answered; `None` without a readable `Date`.
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        let date = jiff::fmt::rfc2822::parse(date).ok()?;
+        Some(self.received.duration_since(date.timestamp()))
     }
 
     /// The kind of failure of this status, by the general meaning of HTTP; `None` for 2xx and 304.

@@ -100,6 +100,10 @@ impl Operation for JiraNotificator {
         let jira = clients.jira()?;
         let has_token = call.settings().credentials().optional(Credential::GithubToken)?.is_some();
         let github = if has_token { Some(clients.github()?) } else { None };
+        // `--explain` says it of its bug.
+        if !has_token && self.explain.is_none() {
+            tracing::warn!("GITHUB_TOKEN is not set, so no bug counts as verified before the merge");
+        }
         let directory = clients.directory();
         let settings = call.settings().notificator()?;
         let notificator = Notificator {

@@ -1,13 +1,13 @@
 //! `oarctl check-test-results`: tells of rejected builds.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::{Agent, Pass, Schedule};
-use cli_support::{CliError, ExitCode, Session, Ui};
+use cli_support::{CliError, ExitCode, Session, Ui, count};
 use oar_core::clients::github::Repository;
 use oar_core::error::ErrorClass;
 use oar_core::files::read_text;
@@ -17,6 +17,8 @@ use oar_core::operations::{Observer, Part, perform};
 
 /// The largest file of notified builds that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// The room for what one pass adds to the file, in bytes.
+const ROOM: u64 = 64 * 1024;
 /// How long a pass waits for another program that uses the file. It is shorter than a supervisor's patience.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often it looks whether the file is free.
@@ -40,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", default_value = "notified_files.txt")]
     notified_file_path: PathBuf,
     /// How many rejected builds a first run reports, the last by name; the others count as reported
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = count, allow_negative_numbers = true)]
     limit: usize,
     /// Folder of the test result files
     #[arg(long, value_name = "FOLDER", default_value = "_releases")]
@@ -60,7 +62,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let clients = session.clients()?;
-    let scope = scope(&args);
+    let (scope, about) = (scope(&args), about(&args));
     let Args {
         repo_name,
         slack_channel,
@@ -87,6 +89,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "result-checker",
         scope: &scope,
+        about: &about,
         parts: &[],
         dry_run,
         // Two that tell a channel at the same moment would not see each other's message.
@@ -154,6 +157,14 @@ fn scope(args: &Args) -> String {
     format!("{}-{}", words.trim_end_matches(['-', '.']), short_hash(facts.map(String::as_str)))
 }
 
+/// What this checker does, for `oarctl agents list`: its name shows the channel and the file only as a hash.
+fn about(args: &Args) -> String {
+    let Args { path, slack_channel, include_stable, notified_file_path, .. } = args;
+    let file = std::path::absolute(notified_file_path).unwrap_or_else(|_| notified_file_path.clone());
+    let stable = if *include_stable { ", stable builds as well" } else { "" };
+    format!("tells {slack_channel} of {path}, notified builds in {}{stable}", file.display())
+}
+
 /// The file of notified builds.
 #[derive(Debug)]
 struct NotifiedFile {
@@ -174,11 +185,11 @@ impl NotifiedFile {
         folder.unwrap_or(Path::new("."))
     }
 
-    /// Takes the lock beside the file, and makes sure that the file can be replaced: otherwise nothing of what is told could be
-    /// remembered.
+    /// Takes the lock beside the file, and makes sure that the file can be replaced by a longer one: otherwise nothing of what
+    /// is told could be remembered. A full disk takes an empty file.
     async fn lock(&self, session: &Session) -> Result<File, CliError> {
         let failed = |error: std::io::Error| self.not_written(&error);
-        tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
+        self.try_to_write().map_err(failed)?;
         let mut path = self.target.clone().into_os_string();
         path.push(".lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -196,6 +207,15 @@ impl NotifiedFile {
             }
             waited += LOOK_AGAIN;
         }
+    }
+
+    /// Writes as much as the file may hold after this pass to a file that goes again.
+    fn try_to_write(&self) -> std::io::Result<()> {
+        let present = std::fs::metadata(&self.target).map_or(0, |present| present.len());
+        let mut file = tempfile::NamedTempFile::new_in(self.folder())?;
+        std::io::copy(&mut std::io::repeat(b'\n').take(present.min(LARGEST) + ROOM), &mut file)?;
+        // Some file systems find out only now.
+        file.as_file().sync_all()
     }
 
     /// The text of the file; `None` when it does not exist.
@@ -224,7 +244,8 @@ impl NotifiedFile {
     fn not_written(&self, error: &std::io::Error) -> CliError {
         let words = format!("cannot write the notified builds to {}: {error}", self.name.display());
         CliError::new(ErrorClass::Configuration, words).with_hint(
-            "Let this user write the file and its folder. No message is repeated: the channel is searched first.",
+            "Let this user write the file and its folder, and make room on that disk. No message is repeated: the channel is \
+             searched first.",
         )
     }
 }
@@ -283,7 +304,15 @@ fn show(ui: &Ui, answer: &Answer) {
         let hint = hint.map(str::to_owned);
         ui.explain(&CliError { hint, ..CliError::new(class, text) });
     }
-    ui.text(format!("{} test result files checked", answer.checked));
+    ui.text(summary(answer));
+}
+
+fn summary(answer: &Answer) -> String {
+    let Answer { checked, .. } = answer;
+    if answer.stopped {
+        return format!("ended before it was done: {checked} test result files, and not all were checked");
+    }
+    format!("{checked} test result files checked")
 }
 
 #[cfg(test)]
@@ -296,6 +325,14 @@ mod tests {
     struct Command {
         #[command(flatten)]
         args: Args,
+    }
+
+    #[test]
+    fn a_pass_that_was_stopped_does_not_look_like_a_whole_one() {
+        let whole = Answer { checked: 14, ..Answer::default() };
+        assert_eq!(summary(&whole), "14 test result files checked");
+        let stopped = Answer { stopped: true, ..whole };
+        assert!(summary(&stopped).starts_with("ended before it was done: 14 test result files"));
     }
 
     fn scope_of(repository: &str, more: &[&str]) -> String {

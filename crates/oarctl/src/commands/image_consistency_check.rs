@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code};
+use cli_support::{CliError, ExitCode, Session, TextStyle, exit_code, merge_request};
 use oar_core::ids::PullSpec;
 use oar_core::operations::payload_consistency::PayloadConsistency;
 use oar_core::operators::image_consistency::{
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PULLSPEC")]
     payload_url: PullSpec,
     /// Number of the shipment merge request
-    #[arg(short, long, value_name = "NUMBER")]
+    #[arg(short, long, value_name = "NUMBER", value_parser = merge_request, allow_negative_numbers = true)]
     mr_id: NonZeroU64,
 }
 

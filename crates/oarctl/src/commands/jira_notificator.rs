@@ -2,7 +2,7 @@
 
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, exit_code};
-use oar_core::agents::notificator::{Explanation, PassReport, StepReport};
+use oar_core::agents::notificator::{Explanation, PassReport, StepReport, StepResult};
 use oar_core::error::ErrorClass;
 use oar_core::ids::IssueKey;
 use oar_core::operations::jira_notificator::{Answer, Day, JiraNotificator, PAGE_SIZE, day};
@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "jira-notificator",
         scope: "ocpbugs",
+        about: "",
         dry_run,
         one_at_a_time: false,
         parts: &[],
@@ -67,7 +68,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                 Ok(answer) => {
                     if let Answer::Pass(report) = &answer {
                         for issue in report.issues.iter().filter(|issue| issue.fails()) {
-                            let failures: Vec<String> = issue.failures().collect();
+                            let failures: Vec<String> = issue.failures().map(|(text, _)| text).collect();
                             pass.add_problem(
                                 format!("{}: {}", issue.issue, failures.join("; ")),
                                 ErrorClass::Failed,
@@ -97,23 +98,42 @@ fn show(ui: &Ui, answer: &Answer) {
 
 fn show_pass(ui: &Ui, report: &PassReport) {
     for issue in &report.issues {
-        let words: Vec<String> = issue.steps.iter().map(StepReport::words).collect();
-        let done = if words.is_empty() { issue.state.clone() } else { words.join("; ") };
-        ui.text(format!("{}: {done}", TextStyle::Strong.paint(&issue.issue)));
-        for failure in issue.failures() {
-            ui.explain(&CliError::new(ErrorClass::Failed, format!("{}: {failure}", issue.issue)));
+        // What failed is an error, and said once.
+        let done = issue.steps.iter().filter(|step| step.result != StepResult::Failed);
+        let words: Vec<String> = done.map(StepReport::words).collect();
+        let key = TextStyle::Strong.paint(&issue.issue);
+        if !words.is_empty() {
+            ui.text(format!("{key}: {}", words.join("; ")));
+        } else if !issue.fails() {
+            ui.text(format!("{key}: {}", issue.state));
+        }
+        for (failure, next) in issue.failures() {
+            let error = CliError::new(ErrorClass::Failed, format!("{}: {failure}", issue.issue));
+            ui.explain(&error.with_hint(next.map_or_else(|| next_pass(&issue.issue), str::to_owned)));
         }
     }
     for (row, count) in &report.rows {
         ui.text(format!("{count:>5}  {row}"));
     }
+    ui.text(summary(report));
+}
+
+fn summary(report: &PassReport) -> String {
     let bugs = if report.selected == 1 { "bug waits" } else { "bugs wait" };
     let done = if report.dry_run {
         "nothing was changed".to_owned()
     } else {
         format!("comments written: {}; failed: {}", report.told, report.failed)
     };
-    ui.text(format!("{} {bugs} in ON_QA; {done}", report.selected));
+    let ended = if report.signal.is_some() { "ended before it was done: " } else { "" };
+    format!("{ended}{} {bugs} in ON_QA; {done}", report.selected)
+}
+
+/// What comes after a failure for which nobody knows better.
+fn next_pass(issue: &IssueKey) -> String {
+    format!(
+        "The next pass tries again. `oarctl jira-notificator --explain {issue}` shows what is due for this bug."
+    )
 }
 
 fn show_explanation(ui: &Ui, explanation: &Explanation) {
@@ -134,4 +154,19 @@ fn show_explanation(ui: &Ui, explanation: &Explanation) {
         ui.text(format!("  now: {now}"));
     }
     ui.text(format!("  next: {}", explanation.next_words()));
+}
+
+#[cfg(test)]
+mod tests {
+    use oar_core::flow::interrupt::Signal;
+
+    use super::*;
+
+    #[test]
+    fn a_pass_that_was_stopped_does_not_look_like_a_whole_one() {
+        let whole = PassReport { selected: 6, told: 2, ..PassReport::default() };
+        assert_eq!(summary(&whole), "6 bugs wait in ON_QA; comments written: 2; failed: 0");
+        let stopped = PassReport { signal: Some(Signal::Terminate), ..whole };
+        assert!(summary(&stopped).starts_with("ended before it was done: 6 bugs wait"));
+    }
 }

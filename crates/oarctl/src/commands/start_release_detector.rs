@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "release-detector",
         scope: &scope,
+        about: "",
         parts: &names,
         dry_run,
         // Two that tell the release channel of one y-stream at the same moment would not see each other's message.
@@ -127,6 +128,7 @@ fn made(release: &ReleaseResult) -> Option<String> {
     match release.result {
         Made::Created => Some(format!("{name}: created {detail}")),
         Made::WouldCreate => Some(format!("{name}: would {detail}")),
+        Made::MessagesSent => Some(format!("{name}: sent the messages that an earlier run owed; {detail}")),
         Made::NothingToDo => Some(format!("{name}: nothing to do; {detail}")),
         Made::Error => None,
     }

@@ -262,6 +262,17 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Says that the commands have no configuration document, when `environment` names none.
+fn say_when_without_document(environment: &str) {
+    if !environment.lines().any(|line| line.starts_with("export OAR_CONFIG=")) {
+        say(
+            "oar-sandbox: no config/config_store.json is beside this program, above it, or above this directory, so OAR_CONFIG \
+             is not set, and commands that need the configuration document end with exit 3; name it with --config, or start \
+             the sandbox in the repository",
+        );
+    }
+}
+
 /// Writes a line to standard error, ignoring errors.
 fn say(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");

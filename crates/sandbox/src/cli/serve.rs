@@ -9,7 +9,7 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, Serve, running::quoted, say, unexpected_lines};
+use super::{Failure, Serve, running::quoted, say, say_when_without_document, unexpected_lines};
 
 /// Serves until a signal or `oar-sandbox stop` ends it.
 pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
@@ -29,6 +29,7 @@ pub(super) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
     for (name, value) in running.environment() {
         let _ = writeln!(lines, "export {name}={}", quoted(&value));
     }
+    say_when_without_document(&lines);
     let mut out = io::stdout().lock();
     out.write_all(lines.as_bytes())?;
     out.flush()?;

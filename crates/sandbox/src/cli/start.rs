@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{BACKGROUND, Failure, SANDBOX, remote, say};
+use super::{BACKGROUND, Failure, SANDBOX, remote, say, say_when_without_document};
 
 /// How long a sandbox may take to start, and to end.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +67,7 @@ pub(super) fn start() -> Result<ExitCode, Failure> {
         let _ = fs::remove_file(&path);
         return Err(error.into());
     }
+    say_when_without_document(&environment);
     say(&format!(
         "oar-sandbox: process {} serves in the background until `oar-sandbox stop`; its log: {}",
         child.id(),

@@ -19,13 +19,17 @@ pub enum InvalidTracking {
 /// The announced releases of a y-stream. "Announced" means that their promotion has started: the payload is
 /// built and signed, but the release controller may not have accepted it yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Announced(BTreeSet<ReleaseVersion>);
+pub struct Announced {
+    releases: BTreeSet<ReleaseVersion>,
+    ignored: Vec<String>,
+}
 
 impl Announced {
     /// Reads the tracking file of `stream`.
     ///
-    /// Keys that are not releases of the stream are ignored, because old revisions have some. The content of
-    /// a release is not checked, because its kinds of advisories differ by flow and change later.
+    /// Keys that are not releases of the stream are ignored, because old revisions have some; they are in
+    /// [`Self::ignored`], because one may be a release with a typing error. The content of a release is not
+    /// checked, because its kinds of advisories differ by flow and change later.
     ///
     /// # Errors
     ///
@@ -39,23 +43,37 @@ impl Announced {
             .get("releases")
             .ok_or_else(|| InvalidTracking::Shape("it has no key `releases`".to_owned()))?;
         let entries = releases.as_mapping().ok_or_else(|| shape(releases, "`releases`"))?;
-        let versions = entries.iter().filter_map(|(key, _)| key.as_text()?.parse::<ReleaseVersion>().ok());
-        Ok(Self(versions.filter(|version| version.y_stream() == stream).collect()))
+        let mut announced = Self::default();
+        for (key, _) in entries.iter() {
+            let version = key.as_text().and_then(|text| text.parse::<ReleaseVersion>().ok());
+            match version.filter(|version| version.y_stream() == stream) {
+                Some(version) => {
+                    announced.releases.insert(version);
+                }
+                None => announced.ignored.push(key.describe()),
+            }
+        }
+        Ok(announced)
+    }
+
+    /// The keys that are no releases of the stream, described for messages, in the order of the file.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
     /// The newest release.
     pub fn newest(&self) -> Option<&ReleaseVersion> {
-        self.0.last()
+        self.releases.last()
     }
 
     /// All releases, oldest first.
     pub fn releases(&self) -> impl DoubleEndedIterator<Item = &ReleaseVersion> {
-        self.0.iter()
+        self.releases.iter()
     }
 
     /// The releases that are newer than `other`, oldest first.
     pub fn newer_than<'a>(&'a self, other: &'a ReleaseVersion) -> impl Iterator<Item = &'a ReleaseVersion> {
-        self.0.iter().filter(move |release| *release > other)
+        self.releases.iter().filter(move |release| *release > other)
     }
 }
 
@@ -66,7 +84,7 @@ mod tests {
     const STREAM: YStream = YStream::new(4, 20);
 
     fn read(text: &str) -> Vec<String> {
-        Announced::read(text, STREAM).unwrap().0.iter().map(ToString::to_string).collect()
+        Announced::read(text, STREAM).unwrap().releases().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -91,10 +109,19 @@ releases:
     }
 
     #[test]
-    fn keys_that_are_no_releases_of_the_stream_are_left_out() {
+    fn keys_that_are_no_releases_of_the_stream_are_left_out_and_named() {
         let text =
             "releases:\n  4.20.1: {}\n  notes: {}\n  4.20: {}\n  4.21.1: {}\n  [a]: {}\n  '4.20.2': {}\n";
         assert_eq!(read(text), ["4.20.1", "4.20.2"]);
+        let announced = Announced::read(text, STREAM).unwrap();
+        assert_eq!(
+            announced.ignored(),
+            ["the text `notes`", "the number `4.20`", "the text `4.21.1`", "a list"]
+        );
+        for typo in ["v4.20.2", "'4.20.2.'", "4.20.2x", "4.20.02", "'4.20.2 '", "4.20.99999999999999999999"] {
+            let announced = Announced::read(&format!("releases: {{{typo}: {{}}}}\n"), STREAM).unwrap();
+            assert_eq!((announced.newest(), announced.ignored().len()), (None, 1), "{typo}");
+        }
     }
 
     #[test]

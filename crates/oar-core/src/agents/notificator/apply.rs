@@ -36,7 +36,7 @@ impl Applier<'_> {
         let read = self.read_again(plan).await;
         let (fresh, issue) = match read {
             Ok(read) => read,
-            Err(error) => return report.failed(error.to_string()),
+            Err(error) => return report.failed_by(&error),
         };
         if issue.status.as_deref() != Some(ON_QA) {
             return report.left("it left ON_QA during the pass");
@@ -101,10 +101,8 @@ impl Applier<'_> {
         let now = clock.now();
         let until = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
             Ok(Claim::Ours(until)) => until,
-            Ok(Claim::Theirs(at)) => {
-                let why =
-                    format!("another program began it at {at}; if that one fails, a later pass does it");
-                report.steps.push(step_of(StepResult::HeldBack).because(why));
+            Ok(Claim::Begun(begun)) => {
+                report.steps.push(step_of(StepResult::HeldBack).because(begun.to_string()));
                 return report;
             }
             Ok(Claim::GivenUp) => {
@@ -114,14 +112,14 @@ impl Applier<'_> {
                 return report;
             }
             Err(error) => {
-                report.steps.push(step_of(StepResult::Failed).because(error.to_string()));
+                report.steps.push(StepReport::failed(Action::Tell, &error).to(notice.kind));
                 return report;
             }
         };
         match self.comment(issue, &notice, until).await {
             Ok(()) => report.steps.push(step_of(StepResult::Done)),
             Err(error) => {
-                report.steps.push(step_of(StepResult::Failed).because(error.to_string()));
+                report.steps.push(StepReport::failed(Action::Tell, &error).to(notice.kind));
                 return report;
             }
         }
@@ -173,10 +171,9 @@ impl Applier<'_> {
         } else {
             jira.add_people(key, field, people, self.permit).await.map(drop)
         };
-        let step = |result| StepReport::new(Action::AskForInformation, result);
         match written {
-            Ok(()) => step(StepResult::Done),
-            Err(error) => step(StepResult::Failed).because(error.to_string()),
+            Ok(()) => StepReport::new(Action::AskForInformation, StepResult::Done),
+            Err(error) => StepReport::failed(Action::AskForInformation, &error),
         }
     }
 
@@ -189,7 +186,7 @@ impl Applier<'_> {
             self.notificator.jira.change_label(&issue.key, PENDING_LABEL, change, self.permit).await;
         match changed {
             Ok(()) => StepReport::new(action, StepResult::Done),
-            Err(error) => StepReport::new(action, StepResult::Failed).because(error.to_string()),
+            Err(error) => StepReport::failed(action, &error),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! for days, and when it is gone nobody has to clean up. Whoever holds a claim sends nothing after half of the lease, and an answer to a claim that
 //! never came counts as nobody's: the comment then comes a lease later, and not twice.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,10 +34,65 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 pub(super) enum Claim {
     /// This program may write, and nothing after this time.
     Ours(Option<Timestamp>),
-    /// Another program writes, or did, at this time.
-    Theirs(String),
+    /// It was begun, and is somebody's until a time.
+    Begun(Begun),
     /// It was claimed many times, the last time within a day, and nobody wrote.
     GivenUp,
+}
+
+/// A step that a program began, this one perhaps, and left to nobody else yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begun {
+    at: Timestamp,
+    until: Timestamp,
+}
+
+impl fmt::Display for Begun {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, until) = (stamp(self.at), stamp(self.until));
+        write!(
+            formatter,
+            "it was begun at {at} by another program or an earlier pass; if there is no comment by {until}, a pass \
+             after that time tries again"
+        )
+    }
+}
+
+/// The number of the next claim of a step, or the claim that holds, and the number of claims up to it.
+fn standing(
+    issue: &Issue,
+    step: Step,
+    on_qa_since: Timestamp,
+    now: Timestamp,
+    lease: SignedDuration,
+) -> Result<u32, (Begun, u32)> {
+    let mut attempt = 0;
+    while let Some(value) = issue.property(&name(step, on_qa_since, attempt)) {
+        // What no program of ours wrote is nobody's claim.
+        let at = claimed_at(value).unwrap_or(Timestamp::MIN);
+        attempt += 1;
+        let held = if attempt >= MOST_ATTEMPTS { lease.max(A_DAY) } else { lease };
+        if let Some(until) = at.saturating_add(held).ok().filter(|end| now < *end) {
+            return Err((Begun { at, until }, attempt));
+        }
+    }
+    Ok(attempt)
+}
+
+fn name(step: Step, on_qa_since: Timestamp, attempt: u32) -> String {
+    format!("ert-notificator.{}.{}.{attempt}", step.name(), on_qa_since.as_second())
+}
+
+/// The claim that keeps a pass at `now` from doing `step` for the issue, which was read with its properties.
+pub(super) fn begun(
+    issue: &Issue,
+    step: Step,
+    on_qa_since: Timestamp,
+    now: Timestamp,
+    lease: Duration,
+) -> Option<Begun> {
+    let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
+    standing(issue, step, on_qa_since, now, lease).err().map(|(begun, _)| begun)
 }
 
 /// Claims `step` for the issue that was just read with its properties.
@@ -48,23 +104,17 @@ pub(super) async fn claim(
     (now, lease, who): (Timestamp, Duration, &str),
     permit: &WritePermit,
 ) -> Result<Claim, ServiceError> {
-    let name =
-        |attempt: u32| format!("ert-notificator.{}.{}.{attempt}", step.name(), on_qa_since.as_second());
     let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
-    let mut attempt = 0;
-    while let Some(value) = issue.property(&name(attempt)) {
-        // What no program of ours wrote is nobody's claim.
-        let at = claimed_at(value).unwrap_or(Timestamp::MIN);
-        attempt += 1;
-        let many = attempt >= MOST_ATTEMPTS;
-        let held = if many { lease.max(A_DAY) } else { lease };
-        if at.saturating_add(held).is_ok_and(|end| now < end) {
-            return Ok(if many { Claim::GivenUp } else { Claim::Theirs(stamp(at)) });
-        }
-    }
+    let attempt = match standing(issue, step, on_qa_since, now, lease) {
+        Ok(attempt) => attempt,
+        Err((_, attempts)) if attempts >= MOST_ATTEMPTS => return Ok(Claim::GivenUp),
+        Err((begun, _)) => return Ok(Claim::Begun(begun)),
+    };
     // Without a lease nobody else works, so that nobody waits.
     let last = (!lease.is_zero()).then(|| now.saturating_add(lease / 2).unwrap_or(now));
     let value = json!({ "at": now.to_string(), "by": who });
-    let created = jira.set_property(&issue.key, &name(attempt), &value, last, permit).await?;
-    Ok(if created { Claim::Ours(last) } else { Claim::Theirs(stamp(now)) })
+    let name = name(step, on_qa_since, attempt);
+    let created = jira.set_property(&issue.key, &name, &value, last, permit).await?;
+    let until = now.saturating_add(lease).unwrap_or(now);
+    Ok(if created { Claim::Ours(last) } else { Claim::Begun(Begun { at: now, until }) })
 }

@@ -1,6 +1,7 @@
 //! Why the notificator does what it does for one issue.
 
 use super::audience::{Audience, Managers};
+use super::claim::begun;
 use super::comment::NoticeKind;
 use super::issue::OnQaIssue;
 use super::ladder::{Facts, Step};
@@ -8,6 +9,7 @@ use super::pass::{Notificator, VERIFIED};
 use super::report::{Explanation, NextStep, told_report};
 use super::selection::{Selection, TARGET_VERSION};
 use super::verified::Verification;
+use crate::clients::jira::Issue;
 use crate::clock::stamp;
 use crate::error::ServiceError;
 use crate::ids::IssueKey;
@@ -18,7 +20,8 @@ impl Notificator<'_> {
     pub async fn explain(&self, key: &IssueKey, selection: &Selection) -> Result<Explanation, ServiceError> {
         let mut fields = OnQaIssue::fields(self.settings);
         fields.extend(["issuetype", TARGET_VERSION]);
-        let found = self.jira.issue(key, &fields).await?;
+        let found = self.jira.issue_with_properties(key, &fields).await?;
+        self.check_clock()?;
         let ids: Vec<_> = found.id().cloned().into_iter().collect();
         let mut histories = self.jira.field_changes(&ids, &OnQaIssue::histories(self.settings)).await?;
         let history = found.id().and_then(|id| histories.remove(id)).unwrap_or_default();
@@ -51,7 +54,7 @@ impl Notificator<'_> {
             since: decision.since.map(stamp),
             told: told.into_iter().map(|told| told_report(told.kind, told.at, counts(told.at))).collect(),
             removes_label: decision.removes_label && !nothing,
-            next: if nothing { None } else { self.next_step(&issue, &facts) },
+            next: if nothing { None } else { self.next_step(&found, &issue, &facts) },
             verification: match verification {
                 Some(Verification::Verified) => VERIFIED.to_owned(),
                 Some(Verification::NotVerified) => "not verified before the merge".to_owned(),
@@ -63,13 +66,16 @@ impl Notificator<'_> {
         })
     }
 
-    fn next_step(&self, issue: &OnQaIssue, facts: &Facts) -> Option<NextStep> {
+    fn next_step(&self, found: &Issue, issue: &OnQaIssue, facts: &Facts) -> Option<NextStep> {
         let ladder = self.ladder();
         let (after, step) = ladder.next(facts)?;
+        let begun =
+            issue.on_qa_since.and_then(|since| begun(found, step, since, ladder.now(), self.claim_lease));
         Some(NextStep {
             step: step.to_string(),
             whom: whom(issue, step),
             due: ladder.now() > after,
+            begun: begun.map(|begun| begun.to_string()),
             after: stamp(after),
         })
     }

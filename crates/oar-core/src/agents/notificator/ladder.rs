@@ -58,15 +58,17 @@ impl Row {
     }
 }
 
+/// What reports and summaries count. A stand-in, the assignee or the reporter, is told once, and the rows then pass by time: no
+/// row may say of such a bug that somebody was told who was not.
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Snoozed => "snoozed by a label",
             Self::NoOnQaTime => "its history does not say when it became ON_QA",
             Self::NotTold => "the QA contact was not notified yet",
-            Self::QaContactTold => "the QA contact was notified",
-            Self::TeamLeadTold => "the QA contact was notified twice",
-            Self::ManagerTold => "the manager was notified",
+            Self::QaContactTold => "the QA contact or a stand-in was notified",
+            Self::TeamLeadTold => "the QA contact was notified twice, or a stand-in once",
+            Self::ManagerTold => "the manager or a stand-in was notified",
         })
     }
 }
@@ -361,6 +363,7 @@ mod tests {
             ] {
                 let decision = decide(&facts, now);
                 assert_eq!((decision.row, decision.step), (row, None), "{now}");
+                assert!(row.to_string().contains("a stand-in"), "{row}: nobody else was told");
             }
             assert_eq!(step(&facts, "07-03T10:01"), None);
             assert_eq!(step(&facts, "07-03T10:02"), Some(Step::AddLabel));

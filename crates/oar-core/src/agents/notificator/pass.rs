@@ -27,11 +27,15 @@ use crate::config::NotificatorSettings;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::flow::interrupt::Interrupt;
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// How many issues are worked on at the same time.
 pub(super) const CONCURRENCY: usize = 8;
 /// After this time a person who was told and not asked for information is not asked any more.
 const REPAIR_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far the clocks of this machine and of Jira may differ: as long as each rung waits, so that no rung is left out.
+const MOST_SKEW: SignedDuration = SignedDuration::from_hours(24);
 
 /// The notificator with everything that a pass works with.
 pub struct Notificator<'a> {
@@ -74,6 +78,7 @@ impl Notificator<'_> {
         permit: Option<&WritePermit>,
     ) -> Result<PassReport, ServiceError> {
         let found = selection.search(self.jira, &OnQaIssue::fields(self.settings)).await?;
+        self.check_clock()?;
         self.check_fields(&found)?;
         let ids: Vec<IssueId> = found.iter().filter_map(|issue| issue.id().cloned()).collect();
         let histories = self.jira.field_changes(&ids, &OnQaIssue::histories(self.settings)).await?;
@@ -94,7 +99,7 @@ impl Notificator<'_> {
             let decision = self.decide(&issue);
             if let Some(error) = error {
                 // What was decided without the comments is not said.
-                reports.push(IssueReport::unknown(&issue.key).failed(error.to_string()));
+                reports.push(IssueReport::unknown(&issue.key).failed_by(&error));
                 continue;
             }
             report.count(decision.row);
@@ -128,6 +133,19 @@ impl Notificator<'_> {
         }
         report.signal = self.interrupt.signal();
         Ok(report.finish(reports))
+    }
+
+    /// Fails if the clock of this machine is so wrong that people would be told too early or never: when they are due is
+    /// counted from Jira's times to this machine's.
+    pub(super) fn check_clock(&self) -> Result<(), ServiceError> {
+        let ahead = self.jira.clock_ahead();
+        if ahead.abs() <= MOST_SKEW {
+            return Ok(());
+        }
+        let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+        let words = format!("the clock of this machine is {} hours {side} Jira's", ahead.as_hours().abs());
+        let error = ServiceError::new(Service::Jira, "compare times", ServiceErrorKind::Malformed, words);
+        Err(error.with_hint("Set the clock (`timedatectl` shows it), then run the command again."))
     }
 
     /// No issue is begun after the request to stop.

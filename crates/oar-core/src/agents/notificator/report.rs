@@ -10,6 +10,7 @@ use super::comment::NoticeKind;
 use super::issue::PENDING_LABEL;
 use super::ladder::{Decision, Row};
 use crate::clock::stamp;
+use crate::error::{Classified as _, ServiceError};
 use crate::flow::interrupt::Signal;
 use crate::ids::IssueKey;
 
@@ -54,11 +55,13 @@ pub struct StepReport {
     pub result: StepResult,
     /// More about it.
     pub detail: Option<String>,
+    /// What to do about a failure.
+    pub next: Option<String>,
 }
 
 impl StepReport {
     pub(super) fn new(action: Action, result: StepResult) -> Self {
-        Self { action, whom: None, result, detail: None }
+        Self { action, whom: None, result, detail: None, next: None }
     }
 
     pub(super) fn to(mut self, kind: NoticeKind) -> Self {
@@ -69,6 +72,11 @@ impl StepReport {
     pub(super) fn because(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// It failed by this error.
+    pub(super) fn failed(action: Action, error: &ServiceError) -> Self {
+        Self { next: error.hint(), ..Self::new(action, StepResult::Failed).because(error.to_string()) }
     }
 
     /// The step as a part of a sentence: `told the QA contact`.
@@ -114,6 +122,8 @@ pub struct IssueReport {
     pub steps: Vec<StepReport>,
     /// Why not everything could be done.
     pub problem: Option<String>,
+    /// What to do about the problem.
+    pub next: Option<String>,
 }
 
 impl IssueReport {
@@ -126,6 +136,7 @@ impl IssueReport {
             due: decision.due.map(stamp),
             steps: Vec::new(),
             problem: None,
+            next: None,
         }
     }
 
@@ -139,6 +150,7 @@ impl IssueReport {
             due: None,
             steps: Vec::new(),
             problem: None,
+            next: None,
         }
     }
 
@@ -153,15 +165,20 @@ impl IssueReport {
         self
     }
 
+    pub(super) fn failed_by(self, error: &ServiceError) -> Self {
+        Self { next: error.hint(), ..self.failed(error.to_string()) }
+    }
+
     /// Whether something failed.
     pub fn fails(&self) -> bool {
         self.problem.is_some() || self.steps.iter().any(|step| step.result == StepResult::Failed)
     }
 
-    /// The failures, each as a sentence without the issue's key.
-    pub fn failures(&self) -> impl Iterator<Item = String> {
+    /// The failures, each as a sentence without the issue's key, and what to do about it.
+    pub fn failures(&self) -> impl Iterator<Item = (String, Option<&str>)> {
+        let problem = self.problem.iter().map(|problem| (problem.clone(), self.next.as_deref()));
         let failed = self.steps.iter().filter(|step| step.result == StepResult::Failed);
-        self.problem.iter().cloned().chain(failed.map(StepReport::words))
+        problem.chain(failed.map(|step| (step.words(), step.next.as_deref())))
     }
 }
 
@@ -212,6 +229,8 @@ pub struct NextStep {
     pub after: String,
     /// Whether that time is over.
     pub due: bool,
+    /// Why the next pass does not do it although it is due: somebody began it.
+    pub begun: Option<String>,
 }
 
 /// A notification that an issue has.
@@ -261,7 +280,8 @@ impl Explanation {
         let Some(next) = &self.next else { return "nothing".to_owned() };
         let whom = next.whom.as_ref().map(|whom| format!(" (it goes to {whom})")).unwrap_or_default();
         let when = if next.due { "the next pass, due since" } else { "the first pass after" };
-        format!("{}{whom}: {when} {}", next.step, next.after)
+        let begun = next.begun.as_ref().map(|begun| format!("; {begun}")).unwrap_or_default();
+        format!("{}{whom}: {when} {}{begun}", next.step, next.after)
     }
 }
 

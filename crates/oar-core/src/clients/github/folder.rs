@@ -194,7 +194,9 @@ impl GithubFolder {
             content
         };
         let text = String::from_utf8(content).map_err(|_| {
-            self.failure("read a file", "the file is not UTF-8 text", &self.path(&entry.name))
+            let path = self.path(&entry.name);
+            let hint = format!("Correct {path} on {} of {}.", self.branch, self.repository);
+            self.failure("read a file", "the file is not UTF-8 text", &path).with_hint(hint)
         })?;
         Ok(FolderFile { name: entry.name, text, sha: entry.sha })
     }

@@ -109,6 +109,18 @@ async fn a_damaged_or_missing_cache_only_costs_requests() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_text_is_named_as_what_to_correct() {
+    let server = MockServer::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    ObjectCache::at(cache.path()).keep_blob(&[0xff]);
+    let entry = json!({"path": "a.json", "mode": "100644", "sha": blob_id(&[0xff]), "size": 1});
+    let entry: TreeEntry = serde_json::from_value(entry).unwrap();
+    let error = folder(&server, Some(cache.path())).read(&[entry]).await.remove(0).unwrap_err();
+    let hint = crate::error::Classified::hint(&error).unwrap();
+    assert_eq!(hint, "Correct _releases/a.json on record of example/records.");
+}
+
+#[tokio::test]
 async fn what_git_s_names_do_not_fit_is_refused() {
     let server = MockServer::start().await;
     let mut tree = git_tree(&[("a.json", "one")]);

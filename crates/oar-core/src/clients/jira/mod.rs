@@ -19,11 +19,12 @@ mod search;
 mod transitions;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use gouqi::{ClientCore, Credentials};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +61,8 @@ pub struct JiraClient {
     authorization: HeaderValue,
     /// Whether the credentials are valid, as reading the own account showed.
     credentials_good: Arc<OnceCell<bool>>,
+    /// The seconds by which this machine's clock was ahead of Jira's at the last answer; 0 until one says it.
+    seconds_ahead: Arc<AtomicI64>,
 }
 
 impl JiraClient {
@@ -95,7 +98,14 @@ impl JiraClient {
         authorization.set_sensitive(true);
         // The stored core has no credentials, because its `Debug` would print them.
         let core = ClientCore::new(base.as_str(), Credentials::Anonymous).map_err(|error| invalid(&error))?;
-        Ok(Self { http, core: Arc::new(core), authorization, credentials_good: Arc::default() })
+        let core = Arc::new(core);
+        let (credentials_good, seconds_ahead) = (Arc::default(), Arc::default());
+        Ok(Self { http, core, authorization, credentials_good, seconds_ahead })
+    }
+
+    /// How far the clock of this machine was ahead of Jira's at the last answer that had a time; negative when it was behind.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.seconds_ahead.load(Ordering::Relaxed))
     }
 
     /// The account that the credentials belong to.
@@ -253,7 +263,11 @@ impl JiraClient {
     }
 
     async fn exchange(&self, call: Call) -> Result<Reply, ServiceError> {
-        Self::checked(self.http.send(call).await?)
+        let reply = self.http.send(call).await?;
+        if let Some(ahead) = reply.clock_ahead() {
+            self.seconds_ahead.store(ahead.as_secs(), Ordering::Relaxed);
+        }
+        Self::checked(reply)
     }
 
     fn checked(reply: Reply) -> Result<Reply, ServiceError> {
@@ -269,7 +283,12 @@ impl JiraClient {
 
     fn decode<T: DeserializeOwned>(&self, reply: &Reply) -> Result<T, ServiceError> {
         self.core.process_response(reply.status, reply.text()?).map_err(|error| {
-            reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {error}"))
+            let words = match &error {
+                // `gouqi` calls it a failed serialization.
+                gouqi::Error::Serde(error) => error.to_string(),
+                other => other.to_string(),
+            };
+            reply.failure(ServiceErrorKind::Malformed, format!("not the JSON that was expected: {words}"))
         })
     }
 }

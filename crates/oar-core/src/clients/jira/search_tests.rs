@@ -25,6 +25,16 @@ async fn a_search_reads_every_page() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_none_is_named_as_what_is_wrong_with_the_answer() {
+    let server = MockServer::start().await;
+    let answer = ok(json!({"issues": [{"key": "ART-1 (moved)", "fields": {}}], "isLast": true}));
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+    let error = client(&server).search("project = ART", &["summary"]).await.unwrap_err().to_string();
+    let words = "not the JSON that was expected: `ART-1 (moved)` is not a Jira issue key";
+    assert!(error.contains(words) && !error.contains("Serialization"), "{error}");
+}
+
+#[tokio::test]
 async fn a_search_whose_token_expired_begins_once_more() {
     for (refusals, expected) in [(1, Some(2)), (2, None)] {
         let server = MockServer::start().await;

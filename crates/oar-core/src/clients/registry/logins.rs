@@ -3,7 +3,7 @@
 //! The crate `docker_credential` decodes entries and runs credential helpers. The order of the files, and the
 //! entry for a repository, are decided here: the crate has neither podman's order nor entries for a part of a registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 
 use crate::clients::empty::is_nothing;
 use crate::files;
@@ -55,11 +56,14 @@ pub(super) struct Logins {
     files: Arc<[PathBuf]>,
     /// The problems that the user was warned of.
     warned: Arc<Mutex<BTreeSet<String>>>,
+    /// The registries whose login took too long, and why there is none. They are asked without one from then on: every
+    /// repository would wait as long.
+    hanging: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Logins {
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
-        Self { files: files.into(), warned: Arc::default() }
+        Self { files: files.into(), ..Self::default() }
     }
 
     /// Warns of a login that could not be read, once for each reason: every repository asks for its login.
@@ -79,6 +83,10 @@ impl Logins {
         if self.files.is_empty() {
             return Ok(None);
         }
+        if let Some(why) = self.hanging.lock().unwrap_or_else(PoisonError::into_inner).get(registry) {
+            return Err(why.clone());
+        }
+        let asked = registry;
         let (files, registry, repository) =
             (Arc::clone(&self.files), registry.to_owned(), repository.to_owned());
         // Files may be on slow disks, and a helper is another program.
@@ -93,10 +101,25 @@ impl Logins {
             }
             Ok(None)
         });
+        self.in_time(asked, look).await
+    }
+
+    /// The answer of `look` for the login to `registry`, unless it takes too long.
+    async fn in_time(
+        &self,
+        registry: &str,
+        look: impl Future<Output = Result<Result<Option<Login>, String>, JoinError>>,
+    ) -> Result<Option<Login>, String> {
         match tokio::time::timeout(HELPER_LIMIT, look).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => Err("the logins could not be read".to_owned()),
-            Err(_) => Err(format!("reading the logins took longer than {} s", HELPER_LIMIT.as_secs())),
+            Err(_) => {
+                let limit = HELPER_LIMIT.as_secs();
+                let why = format!("reading the logins took longer than {limit} s, and is not tried again");
+                let mut hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
+                hanging.insert(registry.to_owned(), why.clone());
+                Err(why)
+            }
         }
     }
 }
@@ -244,6 +267,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_takes_too_long_is_waited_for_once_for_each_registry() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("auth.json");
+        std::fs::write(
+            &file,
+            json!({"auths": {"quay.io": entry("x"), "other.example.com": entry("y")}}).to_string(),
+        )
+        .unwrap();
+        let logins = Logins::new(vec![file]);
+        let why = logins.in_time("quay.io", std::future::pending()).await.unwrap_err();
+        assert!(why.contains("longer than 30 s"), "{why}");
+        // The clones of one client share what they know.
+        assert_eq!(logins.clone().find("quay.io", "demo/x").await.unwrap_err(), why);
+        assert!(logins.find("other.example.com", "demo/x").await.unwrap().is_some());
     }
 
     #[tokio::test]

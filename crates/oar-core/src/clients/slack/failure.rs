@@ -53,8 +53,8 @@ fn of_code(code: &str, needed: Option<&str>, connector: &Connector) -> ServiceEr
         "channel_not_found" => (
             ServiceErrorKind::NotFound,
             Some(String::from(
-                "Check the channel under contacts.slack in the configuration; a bot sees a private channel only \
-                 when it is a member.",
+                "Check the channel where it is named (--slack-channel, or contacts.slack in the configuration); a bot \
+                 sees a private channel only when it is a member.",
             )),
         ),
         "not_in_channel" => (

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{EVENT_TYPE, Posted, SlackClient, locked};
 use crate::clients::empty;
-use crate::error::ServiceError;
+use crate::error::{Classified, ErrorClass, ServiceError};
 
 /// Messages per request; Slack recommends no more than 200.
 const PAGE: usize = 200;
@@ -39,7 +39,42 @@ pub enum Lookup {
     /// It certainly does not exist.
     NotFound,
     /// Unknown: Slack does not allow the look-up, or there is too much to read; the reason.
-    CannotTell(String),
+    CannotTell(CannotTell),
+}
+
+/// Why it is unknown whether a message exists: a configuration that must be corrected, or an answer that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct CannotTell {
+    text: String,
+    class: ErrorClass,
+    hint: Option<String>,
+}
+
+impl CannotTell {
+    /// The reason and the next step in one text.
+    pub fn words(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}. {hint}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+impl Classified for CannotTell {
+    fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+impl From<ServiceError> for CannotTell {
+    fn from(error: ServiceError) -> Self {
+        Self { text: error.to_string(), class: error.class().of_unknown(), hint: error.hint() }
+    }
 }
 
 /// Slack leaves out empty members or writes null.
@@ -113,7 +148,7 @@ fn next_cursor(paging: Option<Paging>) -> Option<String> {
 
 enum NotReached {
     Error(ServiceError),
-    Reason(String),
+    Reason(CannotTell),
 }
 
 impl From<ServiceError> for NotReached {
@@ -134,10 +169,7 @@ impl SlackClient {
             Ok(Some(posted)) => Lookup::Found(posted),
             Ok(None) => Lookup::NotFound,
             Err(NotReached::Reason(reason)) => Lookup::CannotTell(reason),
-            Err(NotReached::Error(error)) => Lookup::CannotTell(match &error.hint {
-                Some(hint) => format!("{error}. {hint}"),
-                None => error.to_string(),
-            }),
+            Err(NotReached::Error(error)) => Lookup::CannotTell(error.into()),
         }
     }
 
@@ -179,10 +211,11 @@ impl SlackClient {
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
-        Err(NotReached::Reason(format!(
-            "channel {channel} has more than {} messages since then",
-            PAGES * PAGE
-        )))
+        Err(NotReached::Reason(CannotTell {
+            text: format!("channel {channel} has more than {} messages since then", PAGES * PAGE),
+            class: ErrorClass::Unavailable,
+            hint: None,
+        }))
     }
 
     /// The id of a channel that is given by name or by id.
@@ -197,23 +230,36 @@ impl SlackClient {
         if let Some(id) = locked(&self.inner.channel_ids).get(name) {
             return Ok(id.clone());
         }
-        let mut refusal = None;
+        let (mut refusal, mut listed) = (None, false);
         for kind in ["public_channel", "private_channel"] {
             match self.own_channel(channel, name, kind).await {
                 Ok(Some(id)) => {
                     locked(&self.inner.channel_ids).insert(name.to_owned(), id.clone());
                     return Ok(id);
                 }
-                Ok(None) => {}
-                Err(error) => refusal = refusal.or(Some(error)),
+                Ok(None) => listed = true,
+                Err(error) => refusal = refusal.or(Some((kind, error))),
             }
         }
-        Err(refusal.unwrap_or_else(|| {
-            NotReached::Reason(format!(
-                "channel {channel} is not among those that the bot is in: invite it there (/invite followed by the bot's \
-                 name)"
-            ))
-        }))
+        let absent = |shown: &str, more: String| {
+            NotReached::Reason(CannotTell {
+                text: format!("channel {channel} is not among those that the bot is in{shown}"),
+                class: ErrorClass::Configuration,
+                hint: Some(format!(
+                    "Check the channel's name, and invite the bot there: /invite followed by the bot's name.{more}"
+                )),
+            })
+        };
+        Err(match refusal {
+            // More rights are needed only if it is a channel of that kind.
+            Some((kind, NotReached::Error(error))) if listed && error.detail == "missing_scope" => {
+                let kind = kind.replace('_', " ");
+                let hint = error.hint().unwrap_or_default();
+                absent(" and may list", format!(" If it is a {kind}: {hint}"))
+            }
+            Some((_, refusal)) => refusal,
+            None => absent("", String::new()),
+        })
     }
 
     async fn own_channel(&self, channel: &str, name: &str, kind: &str) -> Result<Option<String>, NotReached> {
@@ -232,10 +278,14 @@ impl SlackClient {
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
-        Err(NotReached::Reason(format!(
-            "channel {channel} is not among the first {} channels of the bot",
-            PAGES * CHANNELS
-        )))
+        Err(NotReached::Reason(CannotTell {
+            text: format!(
+                "channel {channel} is not among the first {} channels of the bot",
+                PAGES * CHANNELS
+            ),
+            class: ErrorClass::Unavailable,
+            hint: Some("Name the channel by its id (C…).".to_owned()),
+        }))
     }
 }
 

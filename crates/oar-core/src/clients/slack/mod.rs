@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use blocks::Block;
-pub use lookup::{Lookup, Wanted};
+pub use lookup::{CannotTell, Lookup, Wanted};
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
 use crate::clients::empty;

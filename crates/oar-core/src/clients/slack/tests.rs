@@ -7,6 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::clients::testing::{base, count, ok, permit};
 use crate::clock::Clock;
+use crate::error::{Classified as _, ErrorClass};
 use crate::http::HttpSettings;
 use crate::redact::Redactor;
 
@@ -393,10 +394,31 @@ async fn what_slack_does_not_show_is_not_taken_for_absent() {
         let server = MockServer::start().await;
         answer(&server, 200, body).await;
         match client(&server, Some("t0ken")).find(wanted(channel, None)).await {
-            Lookup::CannotTell(reason) => assert!(reason.contains(words), "{reason}"),
+            Lookup::CannotTell(reason) => assert!(reason.words().contains(words), "{reason:?}"),
             other => panic!("{channel}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_channel_that_the_bot_is_not_in_is_a_matter_of_configuration_before_one_of_scopes() {
+    let server = MockServer::start().await;
+    Mock::given(query_param("types", "private_channel"))
+        .respond_with(ok(json!({"ok": false, "error": "missing_scope", "needed": "groups:read"})))
+        .mount(&server)
+        .await;
+    Mock::given(query_param("types", "public_channel"))
+        .respond_with(ok(json!({"ok": true, "channels": []})))
+        .mount(&server)
+        .await;
+    let Lookup::CannotTell(reason) = client(&server, Some("t0ken")).find(wanted("#typo", None)).await else {
+        panic!("it was found out")
+    };
+    assert_eq!(reason.class(), ErrorClass::Configuration);
+    assert!(reason.to_string().contains("channel #typo is not among"), "{reason}");
+    let hint = reason.hint().unwrap();
+    assert!(hint.starts_with("Check the channel's name") && hint.contains("/invite"), "{hint}");
+    assert!(hint.contains("If it is a private channel") && hint.contains("groups:read"), "{hint}");
 }
 
 #[tokio::test]

@@ -80,13 +80,15 @@ impl<T: Task> Run<'_, T> {
         answer.err()
     }
 
-    /// Logs the parts of a plan that are not in `known`, and keeps them for the report.
+    /// Logs the parts of a plan that are not in `known`, and keeps them for the report. Notes say what a run does: the log of
+    /// a dry run says that it is one.
     pub(super) fn say(&self, plan: &PlanSummary, known: &PlanSummary) {
+        let mark = if matches!(self.mode, Mode::DryRun) { "dry run: " } else { "" };
         for check in plan.checks.iter().filter(|check| !known.checks.contains(check)) {
             tracing::info!("ok: {}", check.text);
         }
         for note in plan.notes.iter().filter(|note| !known.notes.contains(note)) {
-            tracing::info!("{note}");
+            tracing::info!("{mark}{note}");
         }
         self.progress().plan = plan.clone();
     }

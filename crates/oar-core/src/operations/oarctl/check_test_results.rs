@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::agents::result_checker::{Notified, Standing, accepted_mark};
 use crate::clients::Clients;
 use crate::clients::github::{FolderFile, GithubFolder, Repository};
-use crate::clients::slack::{Lookup, SlackClient};
+use crate::clients::slack::{CannotTell, Lookup, SlackClient};
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
 use crate::failures::Failures;
@@ -69,12 +69,29 @@ fn branch() -> String {
 }
 
 impl CheckTestResults {
-    /// Fails where every pass would: a credential is missing, or the repository is none.
+    /// Fails where every pass would: a credential is missing, or the repository, the channel or the branch is none.
     pub fn check(&self, clients: &Clients) -> Result<(), TaskError> {
         self.repository()?;
+        self.check_names()?;
         let slack = (!self.dry_run).then_some(Credential::SlackBotToken);
         let needed = std::iter::once(Credential::GithubToken).chain(slack);
         Ok(clients.settings().credentials().require_all(needed)?)
+    }
+
+    fn check_names(&self) -> Result<(), Refusal> {
+        let channel = self.slack_channel.trim_start_matches('#');
+        if channel.is_empty()
+            || channel.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+        {
+            let words = format!("`{}` is no Slack channel", self.slack_channel.escape_debug());
+            return Err(Refusal::new(ErrorClass::Usage, words)
+                .with_hint("Name it as Slack shows it, for example #qe, or by its id (C…)."));
+        }
+        if self.branch.trim().is_empty() {
+            return Err(Refusal::new(ErrorClass::Usage, "the branch of the test result files has no name")
+                .with_hint("Name it, for example record."));
+        }
+        Ok(())
     }
 
     fn repository(&self) -> Result<Repository, TaskError> {
@@ -99,6 +116,9 @@ pub struct Answer {
     /// The new text of the file of notified builds.
     #[serde(skip)]
     pub notified: String,
+    /// Whether a signal ended it before all files were looked at.
+    #[serde(skip)]
+    pub stopped: bool,
 }
 
 /// A build that somebody is told of.
@@ -154,6 +174,7 @@ impl Operation for CheckTestResults {
         let tree = folder.list().await?.ok_or_else(|| {
             let words = format!("{} has no folder {} on {}", self.repo_name, self.path, self.branch);
             Refusal::new(ErrorClass::Configuration, words)
+                .with_hint("Check --repo-name, --branch and --path.")
         })?;
         let mut notified = self.read_notified(call)?;
         let long_ago = before(call.clock().now(), KEPT);
@@ -198,9 +219,13 @@ impl Operation for CheckTestResults {
         pass.count_older_as_told(&mut readable);
         for (name, standing) in readable {
             if call.interrupt().signal().is_some() {
+                pass.answer.stopped = true;
                 break;
             }
-            pass.look(&name, standing).await?;
+            if let Err(error) = pass.look(&name, standing).await {
+                pass.answer.problems.add(error.inner());
+                break;
+            }
         }
         pass.answer.notified = pass.notified.text();
         Ok(pass.answer)
@@ -266,7 +291,9 @@ impl Pass<'_> {
             Ok(standing) => Some((file.name, standing)),
             Err(error) => {
                 let words = format!("{}: {error}", file.name);
-                self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
+                let CheckTestResults { repo_name, path, branch, .. } = self.arguments;
+                let hint = format!("Correct {path}/{} on {branch} of {repo_name}.", file.name);
+                self.answer.problems.add_words(words, ErrorClass::Unavailable, Some(hint));
                 None
             }
         }
@@ -314,14 +341,7 @@ impl Pass<'_> {
                         self.row(name, "accepted", Told::NeverTold);
                         Ok(())
                     }
-                    Err(reason) => {
-                        let words = format!(
-                            "{name}: whether the channel was told of its rejection is unknown: {reason}"
-                        );
-                        self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
-                        self.row(name, "accepted", Told::Error);
-                        Ok(())
-                    }
+                    Err(reason) => self.cannot_look(name, "accepted", &reason),
                 }
             }
             _ => Ok(()),
@@ -330,7 +350,7 @@ impl Pass<'_> {
 
     /// Whether the channel was told that a build was rejected. One of a first run may only count as told; and another channel
     /// may have been told.
-    async fn was_told_of_rejection(&self, name: &str, told: Option<Timestamp>) -> Result<bool, String> {
+    async fn was_told_of_rejection(&self, name: &str, told: Option<Timestamp>) -> Result<bool, CannotTell> {
         if self.arguments.dry_run {
             return Ok(true);
         }
@@ -359,20 +379,51 @@ impl Pass<'_> {
         let message = self.message(name, standing);
         // A run that was killed after its message has not recorded it: the channel knows.
         let since = since.unwrap_or_else(|| self.earliest(name));
-        let earlier = PreviousSend::PerhapsSince(since);
-        let result =
-            match deliver(&self.slack, self.call.clock(), &message, earlier, self.call.permit()?).await {
-                Delivery::Sent(_) => Told::Sent,
-                Delivery::AlreadySent(_) => Told::SentBefore,
-                failed @ (Delivery::Pending(_) | Delivery::Unclear(_)) => {
-                    let words = format!("{name}: {failed}");
-                    self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
-                    self.row(name, standing, Told::Error);
-                    return Ok(());
+        let result = match look_for(&self.slack, &message, since).await {
+            Lookup::Found(_) => Told::SentBefore,
+            Lookup::CannotTell(reason) => return self.cannot_look(name, standing, &reason),
+            Lookup::NotFound => {
+                let (clock, permit) = (self.call.clock(), self.call.permit()?);
+                match deliver(&self.slack, clock, &message, PreviousSend::NotSent, permit).await {
+                    Delivery::Sent(_) => Told::Sent,
+                    Delivery::AlreadySent(_) => Told::SentBefore,
+                    failed @ (Delivery::Pending(_) | Delivery::Unclear(_)) => {
+                        let hint =
+                            "The next pass looks for it in the channel, and sends it if it is not there.";
+                        let words = format!("{name}: {failed}");
+                        let hint = Some(hint.to_owned());
+                        self.answer.problems.add_words(words, ErrorClass::Unavailable, hint);
+                        self.row(name, standing, Told::Error);
+                        return Ok(());
+                    }
                 }
-            };
+            }
+        };
         self.record(name, entry);
         self.row(name, standing, result);
+        Ok(())
+    }
+
+    /// Nobody is told of a build while it is unknown what the channel was told before. The error is one that every other
+    /// build would meet as well.
+    fn cannot_look(
+        &mut self,
+        name: &str,
+        standing: &'static str,
+        reason: &CannotTell,
+    ) -> Result<(), TaskError> {
+        self.row(name, standing, Told::Error);
+        let channel = &self.arguments.slack_channel;
+        let words = format!("{name}: not told: what {channel} was told before cannot be read: {reason}");
+        if reason.class() == ErrorClass::Configuration {
+            let refusal = Refusal::new(ErrorClass::Configuration, words);
+            return Err(match reason.hint() {
+                Some(hint) => refusal.with_hint(hint),
+                None => refusal,
+            }
+            .into());
+        }
+        self.answer.problems.add_words(words, reason.class(), reason.hint());
         Ok(())
     }
 

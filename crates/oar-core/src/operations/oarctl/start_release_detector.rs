@@ -28,6 +28,8 @@ use crate::version::{Arch, ReleaseVersion, YStream};
 
 /// The folder with the files of all y-streams.
 const RELEASES: &str = "_releases";
+/// How many ignored keys of a tracking file are named.
+const NAMED_KEYS: usize = 5;
 /// How many release controllers' answers are waited for at a time.
 const LOOKS: usize = 6;
 /// How old the image of an accepted release may be before somebody is told that it was not begun.
@@ -142,6 +144,8 @@ pub enum Made {
     Created,
     /// It would be created.
     WouldCreate,
+    /// It was there, and messages that an earlier run owed were sent.
+    MessagesSent,
     /// Somebody else has created it meanwhile, or the release has a worksheet.
     NothingToDo,
     /// It could not be created.
@@ -296,6 +300,7 @@ impl StreamPass<'_> {
         let none = Announced::default();
         let announced = files.announced.get(&stream).map(Result::as_ref).transpose();
         let announced = announced.map_err(Clone::clone)?.unwrap_or(&none);
+        self.warn_of_ignored(announced.ignored());
         self.report.announced = announced.newest().cloned();
         if self.report.announced.is_none() {
             self.report.verdict = Verdict::NothingAnnounced;
@@ -333,6 +338,20 @@ impl StreamPass<'_> {
             Comparison::Behind { .. } => self.report.verdict = Verdict::Behind,
         }
         Ok(())
+    }
+
+    /// Warns of keys that announce nothing: one may be a release with a typing error.
+    fn warn_of_ignored(&self, keys: &[String]) {
+        if keys.is_empty() {
+            return;
+        }
+        let stream = self.report.stream;
+        let named: Vec<&str> = keys.iter().take(NAMED_KEYS).map(String::as_str).collect();
+        let more = if keys.len() > NAMED_KEYS { ", …" } else { "" };
+        self.call.observer().warn(&format!(
+            "{stream}: keys of {RELEASES}/{stream}/{stream}.z.yaml that are no release of {stream} are ignored: {}{more}",
+            named.join(", ")
+        ));
     }
 
     /// Tells people what they have to look at.
@@ -414,10 +433,24 @@ impl StreamPass<'_> {
             let detail = steps.chain(report.plan.notes.iter().cloned()).next();
             return Ok((made, detail));
         }
-        let done = report.data;
-        let made =
-            if done.as_ref().is_some_and(|done| done.created) { Made::Created } else { Made::NothingToDo };
-        Ok((made, done.and_then(|done| done.statebox.or(done.worksheet))))
+        let (created, place) = match report.data {
+            Some(done) => (done.created, done.statebox.or(done.worksheet)),
+            None => (false, None),
+        };
+        let mut messages = report.notifications.iter().chain(&report.earlier_notifications);
+        let made = if created {
+            Made::Created
+        } else if messages.any(|message| message.state == NotificationState::Sent) {
+            Made::MessagesSent
+        } else {
+            Made::NothingToDo
+        };
+        // A run that finds the StateBox as it should be comes to no outcome.
+        let place = match place {
+            Some(place) => place,
+            None => open_statebox(self.call.clients(), release)?.location(),
+        };
+        Ok((made, Some(place)))
     }
 
     /// ART is asked for the announcement of a stable build that has none.

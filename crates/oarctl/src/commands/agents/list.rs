@@ -1,9 +1,10 @@
 use agent::{AgentRecord, Problem, Supervised, SupervisedRecord, records, supervised_record};
-use cli_support::{CliError, ExitCode, Session};
+use cli_support::{CliError, ExitCode, Session, counted};
 use oar_core::clock::stamp;
+use oar_core::config::{ConfigError, agent_watchdog};
 use serde::Serialize;
 
-use super::configured;
+use super::{configured, none_configured};
 
 /// Show each agent with its last pass, next pass and last problem
 ///
@@ -11,6 +12,9 @@ use super::configured;
 /// agents on other machines do is not known here.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
+
+/// How many seconds after its time a pass is overdue.
+const LATE: i64 = 60;
 
 /// An agent as it is listed.
 #[derive(Debug, Serialize)]
@@ -39,12 +43,22 @@ impl Row {
 
 pub(super) fn run(session: &Session) -> Result<ExitCode, CliError> {
     let mut found = records(session);
+    // What `agents run` refuses is refused here as well, and not taken for a document without agents.
+    agent_watchdog(&session.environment)?;
     let configured = match configured(session) {
         Ok(agents) => agents,
         // Those that cron starts are shown all the same.
-        Err(_) if !found.is_empty() => Vec::new(),
-        Err(error) => return Err(error),
+        Err(error @ (ConfigError::DocumentNotFound { .. } | ConfigError::MissingVariable { .. }))
+            if !found.is_empty() =>
+        {
+            session.ui.warn(format!("the agents of the configuration document are not listed: {error}"));
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
     };
+    if configured.is_empty() && found.is_empty() {
+        return Err(none_configured());
+    }
     let mut rows: Vec<Row> = Vec::new();
     for agent in configured {
         let place = found.iter().position(|record| record.name == agent.name);
@@ -65,7 +79,8 @@ fn show(session: &Session, row: &Row) {
     let passes = &row.passes;
     line(match (&row.run, row.every) {
         (Some(run), Some(every)) => format!("{}: {run} every {every} s", passes.name),
-        _ => passes.name.clone(),
+        _ if passes.about.is_empty() => passes.name.clone(),
+        _ => format!("{}: {}", passes.name, passes.about),
     });
     line(format!("  last pass: {}", last_pass(row)));
     line(format!("  next pass: {}", next_pass(row, session)));
@@ -88,7 +103,7 @@ fn last_pass(row: &Row) -> String {
         }
         (Some(began), None) => format!("{}, not ended", stamp(began)),
         (Some(began), Some(_)) if passes.problems == 0 => format!("{}, good", stamp(began)),
-        (Some(began), Some(_)) => format!("{}, {} problems", stamp(began), passes.problems),
+        (Some(began), Some(_)) => format!("{}, {}", stamp(began), counted(passes.problems, "problem")),
     }
 }
 
@@ -101,6 +116,10 @@ fn next_pass(row: &Row, session: &Session) -> String {
     let lives = row.running == Some(true);
     let planned = next_pass.filter(|next| lives || (row.running.is_none() && *next >= now));
     match restart.or(planned) {
+        // It lives and has not begun it: perhaps it hangs.
+        Some(next) if now.as_second() > next.as_second().saturating_add(LATE) => {
+            format!("{}, overdue", stamp(next))
+        }
         Some(next) => stamp(next),
         None if lives && stands_by => "when another program leaves its turn".to_owned(),
         None if lives && repeats => "after this one".to_owned(),

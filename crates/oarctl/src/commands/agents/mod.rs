@@ -5,7 +5,7 @@ mod run;
 
 use agent::Supervised;
 use cli_support::{CliError, ExitCode, Session};
-use oar_core::config::{AgentSettings, Settings};
+use oar_core::config::{AgentSettings, ConfigError, Settings};
 use oar_core::error::ErrorClass;
 
 #[derive(Debug, clap::Subcommand)]
@@ -21,16 +21,17 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
     }
 }
 
-/// The agents of the document; an error when it has none.
-fn configured(session: &Session) -> Result<Vec<Supervised>, CliError> {
+/// The agents of the document; none when it names none.
+fn configured(session: &Session) -> Result<Vec<Supervised>, ConfigError> {
     let settings = Settings::load(&session.environment)?;
-    let agents = settings.document()?.agents()?;
-    if agents.is_empty() {
-        return Err(CliError::new(ErrorClass::Configuration, "no agent is configured").with_hint(
-            "Add one to the configuration document (`oarctl config edit`), for example \"agents\": {\"detector\": \
-             {\"run\": \"oarctl start-release-detector --all\", \"every\": \"600\"}}.",
-        ));
-    }
     let supervised = |AgentSettings { name, command, every }| Supervised { name, command, every };
-    Ok(agents.into_iter().map(supervised).collect())
+    Ok(settings.document()?.agents()?.into_iter().map(supervised).collect())
+}
+
+/// The document names no agent.
+fn none_configured() -> CliError {
+    CliError::new(ErrorClass::Configuration, "no agent is configured").with_hint(
+        "Add one to the configuration document (`oarctl config edit`), for example \"agents\": {\"detector\": \
+         {\"run\": \"oarctl start-release-detector --all\", \"every\": \"600\"}}.",
+    )
 }

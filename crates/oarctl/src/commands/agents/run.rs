@@ -3,7 +3,7 @@ use cli_support::{CliError, ExitCode, Session};
 use futures::future::try_join_all;
 use oar_core::config::agent_watchdog;
 
-use super::configured;
+use super::{configured, none_configured};
 
 /// Keep the agents of the configuration document running
 ///
@@ -18,10 +18,14 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
     let mut agents = configured(session)?;
+    if agents.is_empty() {
+        return Err(none_configured());
+    }
     if let Some(unknown) = args.only.iter().find(|name| agents.iter().all(|agent| agent.name != **name)) {
         let names: Vec<&str> = agents.iter().map(|agent| agent.name.as_str()).collect();
         let words = format!("no agent `{unknown}` is configured; there are: {}", names.join(", "));
-        return Err(CliError::usage(words));
+        return Err(CliError::usage(words)
+            .with_hint("Name one of them with --only, or add the agent with `oarctl config edit`."));
     }
     if !args.only.is_empty() {
         agents.retain(|agent| args.only.contains(&agent.name));
