@@ -18,5 +18,5 @@ pub(crate) mod tests;
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};
-pub use client::{Http, HttpSettings, HttpSetupError};
+pub use client::{Http, HttpSettings, HttpSetupError, Upgrade};
 pub use reply::Reply;
