@@ -28,6 +28,7 @@ pub mod overview;
 mod part;
 pub mod push_to_cdn_staging;
 mod row;
+pub mod slack_bot;
 pub mod stage_testing;
 pub mod statebox_validate;
 pub mod status;

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use super::{
     blocks::readable as readable_blocks,
     call::{Call, Refusal, fine},
+    events::Telling,
     state::{Channel, Draft, Message, State, Token, User},
 };
 
-const TEAM: &str = "T0000SANDB";
+pub(super) const TEAM: &str = "T0000SANDB";
+pub(super) const APP: &str = "A0000SANDB";
 
 /// `auth.test`.
 pub(super) async fn auth_test(call: Call) -> Result<Response, Refusal> {
@@ -77,6 +79,7 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         metadata,
     };
     let message = slack.post(&channel, draft, now);
+    slack.tell(&message, &Telling::default(), now);
     let mut answer = json!({"channel": channel.id, "ts": message.ts, "message": shown(&message, true)});
     if let (Some(map), true) = (answer.as_object_mut(), cut) {
         map.insert("warning".to_owned(), json!("message_truncated"));
@@ -111,7 +114,7 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
     if let Some(map) = value.as_object_mut() {
         if let Some(bot) = &message.bot_id {
             map.insert("bot_id".to_owned(), json!(bot));
-            map.insert("app_id".to_owned(), json!("A0000SANDB"));
+            map.insert("app_id".to_owned(), json!(APP));
         }
         if let Some(blocks) = &message.blocks {
             map.insert("blocks".to_owned(), blocks.clone());

@@ -1,0 +1,80 @@
+//! What the bot writes into the thread of a command.
+
+use jiff::Timestamp;
+
+use crate::agents::bot::{IncomingMessage, Reply, pages};
+use crate::clients::slack::{Lookup, Post, SlackClient, Upload, UploadError, Wanted};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::permit::WritePermit;
+
+/// The name of the file with an output.
+const FILE: &str = "output.txt";
+
+/// The thread of one command.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandThread<'a> {
+    /// Slack.
+    pub slack: &'a SlackClient,
+    /// The message with the command.
+    pub command: &'a IncomingMessage,
+    /// When the command was taken: no answer is older.
+    pub since: Timestamp,
+}
+
+impl CommandThread<'_> {
+    /// Answers once: a message, or a file, or, where Slack takes no file, the messages in its place.
+    ///
+    /// # Errors
+    ///
+    /// Slack takes nothing, or it is not known whether it took the answer.
+    pub async fn answer(&self, reply: &Reply, permit: &WritePermit) -> Result<(), ServiceError> {
+        let (comment, content) = match reply {
+            Reply::Message(text) => return self.post(text, "answer", permit).await,
+            Reply::File { comment, content } => (comment, content),
+        };
+        let file = Upload {
+            channel: &self.command.key.channel,
+            thread: self.command.reply_thread(),
+            name: FILE,
+            content,
+            comment,
+        };
+        match self.slack.upload(&file, permit).await {
+            Ok(()) => return Ok(()),
+            Err(UploadError::Unclear(error)) => return Err(error),
+            Err(UploadError::Refused(error)) => {
+                tracing::warn!("Slack takes no file, so the output comes as messages: {error}");
+            }
+        }
+        for (number, page) in pages(content).iter().enumerate() {
+            self.post(page, &format!("answer-{number}"), permit).await?;
+        }
+        Ok(())
+    }
+
+    /// Posts a message under a key of its own; after a lost answer it is looked for before it is posted again.
+    async fn post(&self, text: &str, name: &str, permit: &WritePermit) -> Result<(), ServiceError> {
+        let thread = self.command.reply_thread();
+        let key = format!("{}-{name}", self.command.key);
+        let post = Post {
+            channel: self.command.key.channel.clone(),
+            text: text.to_owned(),
+            blocks: Vec::new(),
+            thread: Some(thread.to_owned()),
+            broadcast: false,
+            key: Some(key.clone()),
+        };
+        let unclear = match self.slack.post(&post, permit).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == ServiceErrorKind::Unclear => error,
+            Err(error) => return Err(error),
+        };
+        let wanted =
+            Wanted { channel: &post.channel, thread: Some(thread), key: &key, text, since: self.since };
+        match self.slack.find(wanted).await {
+            Lookup::Found(_) => Ok(()),
+            Lookup::NotFound => self.slack.post(&post, permit).await.map(drop),
+            Lookup::CannotTell(_) => Err(unclear),
+        }
+    }
+}
