@@ -108,7 +108,7 @@ async fn long_output_is_a_file_and_messages_where_slack_takes_none() {
     let messages = answers(&sandbox);
     let lines: usize =
         messages[1..].iter().map(|message| message.text.matches("one more line").count()).sum();
-    assert_eq!((messages.len(), lines), (4, 600));
+    assert_eq!((messages.len(), lines), (5, 600), "the headline, and three pages");
     sandbox.assert_no_unexpected();
 }
 

@@ -20,6 +20,10 @@ const LOCAL: &[(&str, &str)] = &[
         "oarctl agents",
         "it keeps processes on this machine running, and reads what they left there; what they do are operations themselves",
     ),
+    (
+        "oarctl slack-bot",
+        "it listens to people and calls operations for them, as a command line does; what it does itself is to answer",
+    ),
     ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
 ];
 
@@ -38,8 +42,17 @@ const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] = &[
     ("oarctl check-test-results", "notified_file_path", &["notified"]),
 ];
 
-/// Every command without subcommands, by program and name.
+/// Every command without subcommands that is an operation, by program and name.
 fn leaves() -> BTreeMap<(Program, String), Command> {
+    let mut all = all_leaves();
+    all.retain(|(program, words), _| {
+        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
+    });
+    all
+}
+
+/// Every command without subcommands, by program and name.
+fn all_leaves() -> BTreeMap<(Program, String), Command> {
     fn below(
         program: Program,
         words: &str,
@@ -59,9 +72,6 @@ fn leaves() -> BTreeMap<(Program, String), Command> {
     for program in Program::ALL {
         below(program, "", &definition(program), &mut all);
     }
-    all.retain(|(program, words), _| {
-        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
-    });
     all
 }
 
@@ -131,7 +141,7 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
 fn every_command_that_makes_passes_can_be_kept_running() {
     let makes_passes =
         |command: &Command| command.get_arguments().any(|argument| argument.get_long() == Some("interval"));
-    let leaves = leaves();
+    let leaves = all_leaves();
     let agents: BTreeSet<(&str, &str)> = leaves
         .iter()
         .filter(|(_, command)| makes_passes(command))

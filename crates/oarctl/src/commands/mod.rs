@@ -5,6 +5,7 @@ mod check_test_results;
 mod config;
 mod jira_notificator;
 mod operations;
+mod slack_bot;
 mod start_release_detector;
 mod statebox;
 mod tick;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     JiraNotificator(jira_notificator::Args),
     StartReleaseDetector(start_release_detector::Args),
     CheckTestResults(check_test_results::Args),
+    SlackBot(slack_bot::Args),
     Operations(operations::Args),
 }
 
@@ -38,6 +40,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::Tick(args) => tick::run(args, session).await,
         Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
+        Command::SlackBot(args) => slack_bot::run(args, session).await,
         Command::Operations(args) => operations::run(args, session).await,
     }
 }

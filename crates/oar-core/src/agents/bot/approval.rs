@@ -24,8 +24,7 @@ impl PlanHash {
     /// Of the plan that consent is asked for; `None` when it cannot be written down, which nobody can approve.
     pub fn of(question: Question<'_>) -> Option<Self> {
         let shown =
-            serde_json::to_vec(&(question.task.to_string(), question.release.to_string(), question.plan))
-                .ok()?;
+            serde_json::to_vec(&(question.command, question.release.to_string(), question.plan)).ok()?;
         let digest = Sha256::digest(shown);
         Some(Self(digest.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
@@ -144,13 +143,12 @@ impl PlanQuestion {
 mod tests {
     use super::*;
     use crate::flow::outcome::{PlanSummary, Step};
-    use crate::statebox::TaskName;
     use crate::version::ReleaseVersion;
 
     fn plan(step: &str, note: &str) -> PlanHash {
         let release: ReleaseVersion = "4.19.1".parse().unwrap();
         let plan = PlanSummary::new(vec![Step::new(step, "advisory 150001")], vec![note.to_owned()]);
-        let question = Question { task: TaskName::ChangeAdvisoryStatus, release: &release, plan: &plan };
+        let question = Question { command: "change-advisory-status", release: &release, plan: &plan };
         PlanHash::of(question).unwrap()
     }
 

@@ -24,6 +24,9 @@ struct Entry {
     key: MessageKey,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
+    /// The attempt that took it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    by: String,
     at: Timestamp,
 }
 
@@ -40,14 +43,25 @@ impl Handled {
     /// form that counts, whichever comes first.
     #[must_use]
     pub fn take(&mut self, message: &IncomingMessage, now: Timestamp) -> bool {
-        if self.knows(message) {
-            return false;
+        self.take_by("", message, now)
+    }
+
+    /// The same for an attempt with a name of its own: it finds what it took itself, where the answer of the store was lost.
+    #[must_use]
+    pub fn take_by(&mut self, attempt: &str, message: &IncomingMessage, now: Timestamp) -> bool {
+        if let Some(known) = self.messages.iter().find(|entry| entry.is(message)) {
+            return !attempt.is_empty() && known.by == attempt;
         }
         let oldest = now.checked_sub(HANDLED_FOR).unwrap_or(Timestamp::MIN);
         self.messages.retain(|entry| entry.at >= oldest);
         let surplus = (self.messages.len() + 1).saturating_sub(MOST);
         self.messages.drain(..surplus);
-        self.messages.push(Entry { key: message.key.clone(), client_id: message.client_id.clone(), at: now });
+        self.messages.push(Entry {
+            key: message.key.clone(),
+            client_id: message.client_id.clone(),
+            by: attempt.to_owned(),
+            at: now,
+        });
         true
     }
 }
@@ -94,6 +108,15 @@ mod tests {
         let stored = serde_json::to_string(&handled).unwrap();
         let mut restored: Handled = serde_json::from_str(&stored).unwrap();
         assert!(!restored.take(&message(2, None), at(604)), "a restart forgets nothing");
+    }
+
+    #[test]
+    fn an_attempt_finds_what_it_took_itself() {
+        let mut handled = Handled::default();
+        assert!(handled.take_by("one", &message(1, None), at(0)));
+        assert!(handled.take_by("one", &message(1, None), at(1)));
+        assert!(!handled.take_by("two", &message(1, None), at(1)));
+        assert!(!handled.take(&message(1, None), at(1)));
     }
 
     #[test]

@@ -83,6 +83,20 @@ impl Permissions {
         Ok(Self { channels: document.slack_bot_permissions()? })
     }
 
+    /// The channels in which somebody may do something: ids, and names without `#`.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        self.channels.iter().map(|channel| channel.channel.as_str())
+    }
+
+    /// Every group that is named, each once.
+    pub fn all_groups(&self) -> Vec<&str> {
+        let named = |channel: &str| self.groups(Place { id: channel, name: None }, Level::Read);
+        let mut groups: Vec<&str> = self.channels().flat_map(named).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
     /// The groups whose members may do this in this channel, each once: those of the level and of the higher ones.
     pub fn groups(&self, place: Place<'_>, level: Level) -> Vec<&str> {
         let here = self

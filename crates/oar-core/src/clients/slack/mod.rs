@@ -9,6 +9,7 @@ mod file;
 mod lookup;
 mod message;
 mod people;
+mod recent;
 pub mod socket;
 mod text;
 

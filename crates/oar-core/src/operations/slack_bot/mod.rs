@@ -1,12 +1,22 @@
 //! What the Slack bot does beside calling operations: it looks up who may call which, and answers in the thread
 //! (spec 05 §4). What it decides is in [`agents::bot`](crate::agents::bot).
 
+mod bot;
+mod consent;
+mod desk;
 mod groups;
+mod notebook;
+mod order;
+mod progress;
 mod thread;
+mod words;
 
 use std::collections::BTreeMap;
 
+pub use bot::{Readiness, SlackBot};
 pub use groups::Groups;
+pub use notebook::{Notebook, NotebookError, PATH};
+pub use order::{CommandLines, Order, Output, ReadCommand, Stream, Unusable};
 pub use thread::CommandThread;
 
 use super::{Effect, Row, TABLE};
