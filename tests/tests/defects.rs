@@ -14,7 +14,7 @@ const SECTIONS: [(&str, &[(&str, usize)]); 6] = [
     ("GitLab, Git, Jenkins, Slack and image health", &[("D", 36)]),
     ("Prow: job and jobctl", &[("D", 35)]),
     ("Real data, the original beside us, and hostile input", &[("M", 45), ("MD", 1)]),
-    ("Agents", &[("R", 3), ("C", 3), ("A", 8), ("N", 10)]),
+    ("Agents", &[("R", 3), ("C", 3), ("A", 8), ("N", 10), ("S", 6)]),
 ];
 
 /// Why a defect cannot occur starts so.

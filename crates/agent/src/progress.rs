@@ -50,6 +50,9 @@ struct Inner {
     phase: AtomicU8,
     /// How many requests had begun at the last look.
     seen: AtomicU64,
+    /// How often it began something else, and how often at the last look.
+    steps: AtomicU64,
+    seen_steps: AtomicU64,
     /// When there was progress last, in seconds since the epoch.
     last: AtomicI64,
 }
@@ -59,6 +62,8 @@ impl Progress {
         Self(Arc::new(Inner {
             last: AtomicI64::new(clock.now().as_second()),
             seen: AtomicU64::new(activity.begun()),
+            steps: AtomicU64::new(0),
+            seen_steps: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Starting as u8),
             clock,
             activity,
@@ -68,6 +73,7 @@ impl Progress {
     /// The agent is at something else now, which is progress.
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Ordering::SeqCst);
+        self.0.steps.fetch_add(1, Ordering::SeqCst);
         self.advanced();
     }
 
@@ -83,7 +89,10 @@ impl Progress {
     pub(crate) fn look(&self) -> bool {
         let begun = self.0.activity.begun();
         let requested = self.0.seen.swap(begun, Ordering::SeqCst) != begun || self.0.activity.under_way() > 0;
-        let progress = self.phase() == Phase::Waiting || requested;
+        // Work that never pauses is at a pass whenever it is looked at.
+        let steps = self.0.steps.load(Ordering::SeqCst);
+        let stepped = self.0.seen_steps.swap(steps, Ordering::SeqCst) != steps;
+        let progress = self.phase() == Phase::Waiting || requested || stepped;
         if progress {
             self.advanced();
         }

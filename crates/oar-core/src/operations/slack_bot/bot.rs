@@ -36,6 +36,8 @@ const MOST_TASKS: usize = 512;
 const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 /// How old a thread may be in which such messages are looked for.
 const THREADS_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// After so many periods it looks for questions that nobody answered.
+const EXPIRY_PERIODS: u64 = 4;
 /// How long commands may write down where they stopped.
 const TO_STOP: Duration = Duration::from_millis(1500);
 /// What stands at a question that nobody answered.
@@ -48,6 +50,7 @@ pub struct SlackBot {
     desk: Rc<Desk>,
     sockets: Option<SlackSockets>,
     tasks: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    periods: u64,
 }
 
 impl std::fmt::Debug for SlackBot {
@@ -98,6 +101,7 @@ impl SlackBot {
             desk: Rc::new(Desk::new(Arc::new(tools), lines, permissions, addressee)),
             sockets: None,
             tasks: FuturesUnordered::new(),
+            periods: 0,
         })
     }
 
@@ -146,7 +150,8 @@ impl SlackBot {
             }
         };
         self.sockets = Some(sockets);
-        if served.is_ok() && stop.signal().is_none() {
+        self.periods += 1;
+        if served.is_ok() && stop.signal().is_none() && self.periods.is_multiple_of(EXPIRY_PERIODS) {
             let desk = Rc::clone(&self.desk);
             self.tasks.push(Box::pin(async move { expire(&desk).await }));
         }
@@ -160,11 +165,20 @@ impl SlackBot {
         self.desk.stop_all();
         let clock = self.desk.tools.clock.clone();
         let finish = async {
-            sockets.close().await;
+            {
+                let closed = sockets.close();
+                tokio::pin!(closed);
+                loop {
+                    tokio::select! {
+                        () = &mut closed => break,
+                        Some(()) = self.tasks.next(), if !self.tasks.is_empty() => {}
+                    }
+                }
+            }
             for envelope in sockets.rest() {
                 self.hear(&envelope);
             }
-            while (self.desk.is_busy() || !self.tasks.is_empty()) && self.tasks.next().await.is_some() {}
+            while self.tasks.next().await.is_some() {}
         };
         tokio::select! {
             () = finish => {}

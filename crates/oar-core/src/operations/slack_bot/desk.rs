@@ -384,11 +384,6 @@ impl Desk {
         }
     }
 
-    /// Whether a command runs.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.running.borrow().is_empty()
-    }
-
     async fn cancel(&self, message: &IncomingMessage) {
         let thread = message.reply_thread();
         let here: Vec<(MessageKey, Level)> = self
